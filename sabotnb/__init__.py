@@ -1,0 +1,1 @@
+"""Live dataflows in a notebook cell."""

@@ -1,0 +1,54 @@
+"""Settings that rooms share, each overridable by ``SABOTNB_<NAME>`` in the environment of its process."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Numbers that somebody may have a reason to change. Sizes are bytes, times are seconds."""
+
+    batch_rows: int = 65_536
+    """Rows of a batch that a source makes: large enough to amortise Python, small enough for the L2 cache."""
+
+    key_groups: int = 128
+    """Key groups of a new job (its max_parallelism); stored with the job, never changed afterwards."""
+
+    gate_bytes: int = 32 << 20
+    """Input budget of one task: unread bytes in all its channels together."""
+
+    coalesce_bytes: int = 256 << 10
+    """A pending slice of this size leaves its output partition without waiting for more."""
+
+    coalesce_rows: int = 4096
+    """A pending slice of this many rows leaves without waiting for more."""
+
+    coalesce_seconds: float = 0.010
+    """A pending slice of this age leaves, whatever its size."""
+
+    broadcast_bytes: int = 10 << 20
+    """A bounded join side below this size is broadcast instead of hashed."""
+
+    collect_bytes: int = 16 << 20
+    """Unread results that one collecting task holds for the client."""
+
+    preview_rows: int = 10_000
+    """Rows that ``head`` reads from each source."""
+
+    function_bytes: int = 20 << 20
+    """Pickled size above which a function is refused."""
+
+    heartbeat_seconds: float = 5.0
+    agent_lost_seconds: float = 10.0
+
+    @classmethod
+    def from_environment(cls) -> Config:
+        """The defaults, each replaced by its ``SABOTNB_<NAME>`` where that is set; ValueError if it is no number."""
+        given = {
+            field.name: type(field.default)(os.environ[key])
+            for field in fields(cls)
+            if (key := f"SABOTNB_{field.name.upper()}") in os.environ
+        }
+        return cls(**given)

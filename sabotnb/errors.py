@@ -1,0 +1,119 @@
+"""Every exception that sabotnb raises.
+
+SabotError
+├── SchemaError                 what a stream's columns are and what was asked of them
+│   ├── ColumnNotFound          a name that the stream does not have
+│   ├── DuplicateColumn         two columns of one name
+│   └── TypeMismatch            an operation that the column's type does not have
+├── GraphError                  a job graph that cannot run (cycle, open port, parallelism)
+├── SourceError                 input that is missing, truncated, or of another shape
+├── SinkError                   output that must not or cannot be written
+├── FunctionError               functions of the user
+│   ├── UnpicklableFunction     cannot travel to the workers
+│   ├── ModuleMissing           needs a module that an agent does not have
+│   └── UserFunctionError       raised, or returned something else than it declared
+├── EnvError                    the session or its cluster
+│   ├── ClusterGone             the scheduler does not answer any more
+│   └── SlotsShort              fewer free slots than the job needs
+├── JobError                    one job
+│   ├── NameHeld                another session runs a job of this name
+│   ├── JobFailed               ended in FAILED; its cause is chained where there is one
+│   └── JobCanceled             ended in CANCELED
+└── ProtocolError               a defect of sabotnb or a stale message, never of the user
+    ├── IllegalTransition       a state change that the table of legal moves does not have
+    └── StaleMessage            from an attempt or epoch that is over
+
+A message names the thing, says what was found, and ends with what to do.
+"""
+
+from __future__ import annotations
+
+
+class SabotError(Exception):
+    """Root of the tree: catch this to catch everything that sabotnb raises on purpose."""
+
+
+class SchemaError(SabotError):
+    """What a stream's columns are does not fit what was asked of them."""
+
+
+class ColumnNotFound(SchemaError, KeyError):
+    """A name that the stream does not have; the message has the nearest name."""
+
+    __str__ = Exception.__str__  # KeyError would print the message's repr
+
+
+class DuplicateColumn(SchemaError):
+    """Two columns of one name in one schema."""
+
+
+class TypeMismatch(SchemaError, TypeError):
+    """An operation that the column's type does not have."""
+
+
+class GraphError(SabotError):
+    """A job graph that cannot run."""
+
+
+class SourceError(SabotError):
+    """Input that is missing, truncated, or of another shape than its schema."""
+
+
+class SinkError(SabotError):
+    """Output that must not or cannot be written."""
+
+
+class FunctionError(SabotError):
+    """Something is wrong with a function of the user."""
+
+
+class UnpicklableFunction(FunctionError):
+    """A function that cannot travel to the workers."""
+
+
+class ModuleMissing(FunctionError):
+    """A function needs a module that an agent cannot import."""
+
+
+class UserFunctionError(FunctionError):
+    """A function of the user raised, or returned something else than it declared."""
+
+
+class EnvError(SabotError):
+    """The session or its cluster cannot do what was asked."""
+
+
+class ClusterGone(EnvError):
+    """The scheduler does not answer any more."""
+
+
+class SlotsShort(EnvError):
+    """Fewer free slots than the job needs."""
+
+
+class JobError(SabotError):
+    """Something about one job."""
+
+
+class NameHeld(JobError):
+    """Another session runs a job of this name."""
+
+
+class JobFailed(JobError):
+    """A job ended in FAILED; the user's own exception is its ``__cause__`` where there is one."""
+
+
+class JobCanceled(JobError):
+    """A job ended in CANCELED."""
+
+
+class ProtocolError(SabotError):
+    """A defect of sabotnb or a message that comes too late; never the user's doing."""
+
+
+class IllegalTransition(ProtocolError):
+    """A state change that the table of legal moves does not have."""
+
+
+class StaleMessage(ProtocolError):
+    """A message of an attempt or epoch that is over."""

@@ -1,0 +1,239 @@
+"""What an operator does, as plain frozen data: the vocabulary of job graphs.
+
+A behaviour has three names: ``Stream.filter`` (api) makes a ``Filter`` (here), which becomes a ``FilterOperator``
+(operators). Specs hold expressions, schemas, functions and tables; they never hold anything of a cluster.
+
+``output_schema(inputs)`` is the schema behind the operator given the schema of each input port, and raises a
+``SchemaError`` for what does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function, Table
+from sabotnb.expr import Expr
+
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventTime:
+    """Which column is the event time; ``max_delay`` and ``idle`` in microseconds."""
+
+    column: str
+    max_delay: int = 0
+    idle: int = 30_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Reads splits through the connector of that name.
+
+    ``schema`` is what leaves the operator: the optimizer narrows it when it pushes a projection down, and turns string
+    columns into dictionaries where the connector can read them so. ``options`` is JSON-able and the connector's own.
+    """
+
+    connector: str
+    schema: pa.Schema
+    options: Mapping[str, Any] = field(default_factory=dict)
+    bounded: bool = True
+    replayable: bool = True
+    event_time: EventTime | None = None
+    predicate: Expr | None = None
+    table: Table | None = None
+    function: Function | None = None
+    kind: ClassVar[str] = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Keeps rows for which ``predicate`` is true (not null)."""
+
+    predicate: Expr
+    kind: ClassVar[str] = "filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Makes each output column by an expression: select, with_columns, rename and drop are all this."""
+
+    columns: tuple[tuple[str, Expr], ...]
+    kind: ClassVar[str] = "select"
+
+
+class OnError(str, Enum):
+    """What happens to a batch or row whose function raises."""
+
+    FAIL = "fail"
+    SIDE = "side"
+
+
+@dataclass(frozen=True, slots=True)
+class MapBatches:
+    """Calls ``function`` with a whole batch (``format``: arrow, pandas or polars)."""
+
+    function: Function
+    schema: pa.Schema
+    format: str = "arrow"
+    on_error: OnError = OnError.FAIL
+    inferred: bool = False
+    kind: ClassVar[str] = "map"
+
+
+@dataclass(frozen=True, slots=True)
+class MapRows:
+    """Calls ``function`` with a dict per row; it gives a dict, None or an iterable of dicts."""
+
+    function: Function
+    schema: pa.Schema
+    on_error: OnError = OnError.FAIL
+    inferred: bool = False
+    kind: ClassVar[str] = "map_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class FilterBatches:
+    """Keeps rows where ``function(batch)`` gives true; the mask has the batch's length."""
+
+    function: Function
+    kind: ClassVar[str] = "filter"
+
+
+class Phase(str, Enum):
+    """FULL reads rows and gives results; PARTIAL gives mergeable columns per batch; FINAL merges those."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateColumn:
+    """One aggregate: ``fn`` of ``column`` (None for ``count()``), named ``name``.
+
+    ``by`` orders first, last, arg_min, arg_max and top_k; ``options`` is JSON-able (``q`` of a quantile, ``k``,
+    ``ddof``). ``function`` is the class of ``sb.aggregate``.
+    """
+
+    name: str
+    fn: str
+    column: str | None = None
+    by: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    function: Function | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Groups by ``keys`` (none: one global group) and aggregates; emits at the end of a bounded input.
+
+    ``schema`` is the schema of the rows that FULL would read; PARTIAL and FINAL need it for the types.
+    """
+
+    keys: Keys
+    columns: tuple[AggregateColumn, ...]
+    schema: pa.Schema
+    phase: Phase = Phase.FULL
+    kind: ClassVar[str] = "aggregate"
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Folds the rows of each key with ``function(left: dict, right: dict) -> dict``: associative and commutative."""
+
+    keys: Keys
+    function: Function
+    schema: pa.Schema
+    init: Mapping[str, Any] | None = None
+    kind: ClassVar[str] = "reduce"
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The first row met of each distinct value of ``keys``."""
+
+    keys: Keys
+    kind: ClassVar[str] = "distinct"
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The ``n`` rows with the largest ``by`` of each key (smallest if ``reverse``), ties broken by all columns.
+
+    ``ties`` keeps all rows equal to the last; ``rank`` names a 1-based rank column (int64).
+    """
+
+    keys: Keys
+    n: int
+    by: str
+    reverse: bool = False
+    ties: bool = False
+    rank: str | None = None
+    kind: ClassVar[str] = "top"
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Sorts a bounded input; ``descending`` per column, nulls last, NaN largest. Runs with parallelism 1."""
+
+    by: Keys
+    descending: tuple[bool, ...]
+    kind: ClassVar[str] = "sort"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Joins two bounded inputs on equal keys: port 0 is left, port 1 is right, the side that is built.
+
+    ``how``: inner, left, right, full, semi, anti. ``strategy``: auto, broadcast, hash; the optimizer settles auto.
+    """
+
+    left_on: Keys
+    right_on: Keys
+    how: str = "inner"
+    suffix: str = "_right"
+    strategy: str = "auto"
+    kind: ClassVar[str] = "join"
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Concatenates ``inputs`` streams of one schema."""
+
+    inputs: int
+    kind: ClassVar[str] = "union"
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Writes through the connector of that name; ``collect`` and ``callback`` are pulled by the client."""
+
+    connector: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    function: Function | None = None
+    kind: ClassVar[str] = "sink"
+
+
+Spec = (
+    Source
+    | Filter
+    | Project
+    | MapBatches
+    | MapRows
+    | FilterBatches
+    | Aggregate
+    | Reduce
+    | Distinct
+    | Top
+    | Sort
+    | Join
+    | Union
+    | Sink
+)
+"""Every kind of operator; ``graph.schemas.output_schema`` and ``operators.create`` dispatch over it."""

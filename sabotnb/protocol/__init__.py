@@ -1,0 +1,1 @@
+"""Plain data and protocols that rooms share: ids, elements, operators, sources, channels, control messages."""

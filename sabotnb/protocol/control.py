@@ -1,0 +1,255 @@
+"""What the control plane says and hears: events into the machine, instructions out of it. Plain data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.operator import Committable
+from sabotnb.protocol.source import Split
+
+
+class TaskState(str, Enum):
+    """States of one task attempt; the table of legal moves is ``execution.transitions``."""
+
+    CREATED = "CREATED"
+    SCHEDULED = "SCHEDULED"
+    DEPLOYING = "DEPLOYING"
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    CANCELING = "CANCELING"
+    CANCELED = "CANCELED"
+    FAILED = "FAILED"
+    RECONCILING = "RECONCILING"
+
+
+class JobState(str, Enum):
+    """States of a job."""
+
+    PENDING = "PENDING"  # waits for slots
+    DEPLOYING = "DEPLOYING"
+    RUNNING = "RUNNING"
+    COMMITTING = "COMMITTING"  # all tasks finished, output is being published
+    FINISHED = "FINISHED"
+    CANCELING = "CANCELING"
+    CANCELED = "CANCELED"
+    FAILING = "FAILING"  # a task failed, the others are being canceled
+    FAILED = "FAILED"
+
+    @property
+    def terminal(self) -> bool:
+        """True if nothing happens to the job any more."""
+        return self in (JobState.FINISHED, JobState.CANCELED, JobState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInfo:
+    """What an agent says about itself when it registers. ``id`` is new for every process (``agent-3``).
+
+    ``endpoints`` are where its data server listens: ``unix`` (a path) and ``tcp`` (``host:port``).
+    """
+
+    id: str
+    address: str
+    host: str
+    pid: int
+    slots: int
+    resources: Mapping[str, float] = field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job as submitted. ``execution`` is an ``ExecutionGraph`` as plain data; ``job_graph`` is kept for views.
+
+    ``splits`` per source vertex, already discovered; ``owner`` identifies the session for name checks;
+    ``fingerprint`` of the job graph decides between attach and replace.
+    """
+
+    name: str
+    owner: str
+    fingerprint: str
+    execution: Mapping[str, Any]
+    splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
+    views: Mapping[str, Any] = field(default_factory=dict)
+    placement: str = "round_robin"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentUp:
+    agent: AgentInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDown:
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """``lag``: how late the scheduler's own loop is (seconds); it extends every lease."""
+
+    agent: str
+    lag: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChanged:
+    """An agent reports a task's new state; with FINISHED its committables, with FAILED its failure."""
+
+    agent: str
+    attempt: Attempt
+    state: TaskState
+    failure: Failure | None = None
+    committables: tuple[Committable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsReported:
+    """Counters of an agent's tasks, twice a second."""
+
+    agent: str
+    counters: Mapping[Attempt, TaskCounters]
+    edges: Mapping[tuple[Attempt, int], tuple[int, int]] = field(default_factory=dict)
+    """(rows, bytes) sent by an attempt on an edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An agent has committed (or aborted) the output of a job."""
+
+    agent: str
+    job: str
+    epoch: int
+    action: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserCommand:
+    """A client asks: ``kind`` is submit (args: request), cancel, stop, forget; answered by ``Reply`` with its id."""
+
+    id: str
+    kind: str
+    job: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+Event = AgentUp | AgentDown | Heartbeat | TaskChanged | MetricsReported | Committed | TimerFired | UserCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """All that one agent needs to run its tasks of one job.
+
+    ``placement`` gives for each vertex the agent of each task index; ``agents`` where those agents are reached.
+    """
+
+    job: str
+    epoch: int
+    execution: Mapping[str, Any]
+    placement: Mapping[str, tuple[str, ...]]
+    agents: Mapping[str, AgentInfo]
+    attempts: tuple[Attempt, ...]
+    splits: Mapping[TaskId, tuple[Split, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Start these tasks. They open, report RUNNING, and read no source before ``StartSources``."""
+
+    agent: str
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class StartSources:
+    """All tasks of the job are RUNNING: its sources may read."""
+
+    job: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTasks:
+    """Stop the job's tasks at once and report CANCELED for each."""
+
+    job: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopSources:
+    """Sources end now; what is under way is drained."""
+
+    job: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetJob:
+    """The job is over: drop its results, functions and channels."""
+
+    job: str
+    epoch: int
+
+
+Command = StartSources | CancelTasks | StopSources | ForgetJob
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    agent: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """``action`` is commit or abort; the agent runs the committers of ``execution``'s sinks in a thread."""
+
+    agent: str
+    job: str
+    epoch: int
+    action: str
+    execution: Mapping[str, Any]
+    committables: tuple[Committable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Feed ``TimerFired(name)`` at ``at`` (the clock of ``handle``'s ``now``); a later one of the name replaces it."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer to the ``UserCommand`` with this id: a value, or the failure that it is refused with."""
+
+    id: str
+    value: Any = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """The job's state changed: wake who waits for it."""
+
+    job: str
+    state: JobState
+
+
+Instruction = Deploy | Tell | Commit | SetTimer | Reply | JobChanged

@@ -1,0 +1,22 @@
+"""What went wrong in a task, as plain data that every process can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure on its way from a task to the user.
+
+    ``error`` is the name of a class of ``sabotnb.errors``; ``message`` is what the user reads; ``traceback`` the user's
+    frames only; ``sample`` a few offending rows as text; ``pickled`` the cloudpickled original exception, opaque to
+    everybody but the client.
+    """
+
+    error: str
+    message: str
+    operator: str = ""
+    traceback: str = ""
+    sample: str = ""
+    pickled: bytes = b""

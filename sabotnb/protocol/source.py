@@ -1,0 +1,58 @@
+"""The source protocol: what a source task reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sabotnb.protocol.elements import MIN_WATERMARK
+
+Position = Mapping[str, Any]
+"""Where to go on reading a split; JSON-able."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a source that one reader reads in order: a file, a row group, a slice of a table."""
+
+    id: str
+    position: Position = field(default_factory=dict)
+    lower_bound: int = MIN_WATERMARK
+    """No row of the split has an event time below this (microseconds); splits are read in this order."""
+    nbytes: int = 0
+    """Estimated size, to balance splits over tasks; 0 if unknown."""
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The split has no more rows."""
+
+
+class Reader(Protocol):
+    """Reads one split; belongs to one task's thread."""
+
+    def poll(self, max_rows: int) -> tuple[pa.RecordBatch, Position] | Finished | None:
+        """Return the next rows (at most ``max_rows``) and the position behind them; None: nothing yet.
+
+        Never waits for data that does not exist yet; reading what is in a file may take its time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release files."""
+
+
+class Source(Protocol):
+    """What can be read in splits. Made from a plain ``graph.Source`` spec, in the client and on agents alike."""
+
+    def splits(self) -> list[Split]:
+        """Every part there is now, in order of ``lower_bound``; touches metadata only."""
+        ...
+
+    def open(self, split: Split) -> Reader:
+        """Open ``split`` at its position; SourceError if it is not what the schema says."""
+        ...
