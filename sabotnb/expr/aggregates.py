@@ -1,0 +1,229 @@
+"""What each aggregate takes and gives: the one table that the graph checks against and the state room computes by.
+
+Nulls are as in SQL: every aggregate of a column skips them, except ``first``, ``last``, ``arg_min``, ``arg_max`` (which
+skip rows whose order is null and may give a null value) and ``collect_list`` (which keeps them). An aggregate of
+nothing is null; counts of nothing are 0; a list of nothing is empty.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sabotnb.errors import SchemaError, TypeMismatch
+
+Options = Mapping[str, Any]
+
+
+class AggregateLike(Protocol):
+    """What this table needs of ``graph.AggregateColumn``: read-only fields of those names."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fn(self) -> str: ...
+    @property
+    def column(self) -> str | None: ...
+    @property
+    def by(self) -> str | None: ...
+    @property
+    def options(self) -> Options: ...
+
+
+class Aggregator(Protocol):
+    """A class given to ``sb.aggregate``: one instance per key, made without arguments; it must be picklable.
+
+    The class attribute ``returns`` is the Arrow type of ``result()``.
+    """
+
+    returns: pa.DataType
+
+    def update(self, values: pa.Array) -> None:
+        """Take the values of one key in one batch (nulls included, never empty)."""
+
+    def merge(self, other: Aggregator) -> None:
+        """Take what ``other``, of the same class and key, has seen."""
+
+    def result(self) -> Any:
+        """The value for this key; None is null."""
+
+
+def value_type(data_type: pa.DataType) -> pa.DataType:
+    """Look through dictionary encoding: aggregates give plain values."""
+    return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+
+
+def _is_number(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return any(is_it(data_type) for is_it in (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean))
+
+
+def _is_ordered(data_type: pa.DataType) -> bool:
+    return not pa.types.is_nested(data_type)
+
+
+def _sum_type(data_type: pa.DataType, _: Options) -> pa.DataType:
+    if pa.types.is_floating(data_type):
+        return pa.float64()
+    if pa.types.is_decimal(data_type):
+        return pa.decimal128(38, data_type.scale)
+    if pa.types.is_duration(data_type) or pa.types.is_uint64(data_type):
+        return data_type
+    return pa.int64()
+
+
+def _same(data_type: pa.DataType, _: Options) -> pa.DataType:
+    return data_type
+
+
+def _list_of(data_type: pa.DataType, _: Options) -> pa.DataType:
+    return pa.list_(data_type)
+
+
+def _always(data_type: pa.DataType) -> Callable[[pa.DataType, Options], pa.DataType]:
+    return lambda _input, _options: data_type
+
+
+def _declared(_: pa.DataType, options: Options) -> pa.DataType:
+    return type_from_text(options["returns"])
+
+
+def _always_takes(_: pa.DataType) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the table. ``parts`` are the fields of its mergeable form, by name; empty if it has no cheap one."""
+
+    takes: Callable[[pa.DataType], bool]
+    gives: Callable[[pa.DataType, Options], pa.DataType]
+    wants: str = ""
+    parts: tuple[str, ...] = ()
+    ordered_by: bool = False
+
+
+_NUMBERS = "numbers"
+_ORDERED = "values that have an order"
+_VARIANCE = Rule(_is_number, _always(pa.float64()), _NUMBERS, ("count", "mean", "m2"))
+_BY_ORDER = Rule(_always_takes, _same, parts=("value", "order"), ordered_by=True)
+_QUANTILE = Rule(_is_number, _always(pa.float64()), _NUMBERS)
+_EXTREME = Rule(_is_ordered, _same, _ORDERED, ("value",))
+
+RULES: Mapping[str, Rule] = {
+    "count": Rule(_always_takes, _always(pa.int64()), parts=("count",)),
+    "sum": Rule(lambda t: _is_number(t) or pa.types.is_duration(t), _sum_type, "numbers or durations", ("sum",)),
+    "mean": Rule(_is_number, _always(pa.float64()), _NUMBERS, ("total", "count")),
+    "min": _EXTREME,
+    "max": _EXTREME,
+    "var": _VARIANCE,
+    "std": _VARIANCE,
+    "first": _BY_ORDER,
+    "last": _BY_ORDER,
+    "arg_min": _BY_ORDER,
+    "arg_max": _BY_ORDER,
+    "n_unique": Rule(_is_ordered, _always(pa.int64()), "plain values (no lists or structs)"),
+    "approx_n_unique": Rule(_is_ordered, _always(pa.int64()), "plain values (no lists or structs)"),
+    "quantile": _QUANTILE,
+    "approx_quantile": _QUANTILE,
+    "top_k": Rule(_always_takes, _list_of),
+    "collect_list": Rule(_always_takes, _list_of),
+    "custom": Rule(_always_takes, _declared),
+}
+"""Options: ``ddof`` (var, std; default 1), ``q`` in [0, 1] (quantiles), ``k`` and ``reverse`` (top_k), ``returns``
+(custom: a type as ``type_to_text`` writes it). ``arg_min`` is the value where ``by`` is smallest."""
+
+
+def _rule(fn: str) -> Rule:
+    rule = RULES.get(fn)
+    if rule is None:
+        raise SchemaError(f"there is no aggregate {fn!r}; there are: {', '.join(RULES)}")
+    return rule
+
+
+def result_type(fn: str, input_type: pa.DataType | None, options: Options | None = None) -> pa.DataType:
+    """The type of ``fn`` over a column of ``input_type`` (None for ``count()`` of rows).
+
+    Raises:
+        TypeMismatch: the aggregate does not take this type.
+        SchemaError: there is no such aggregate, or it needs a column.
+    """
+    rule = _rule(fn)
+    if input_type is None:
+        if fn != "count":
+            raise SchemaError(f"{fn} needs a column: col('x').{fn}()")
+        return pa.int64()
+    plain = value_type(input_type)
+    if not rule.takes(plain):
+        raise TypeMismatch(f"{fn} takes {rule.wants}, not {plain}; cast the column first or leave it out")
+    return rule.gives(plain, options or {})
+
+
+def has_partial(fn: str) -> bool:
+    """True if batches of rows can be shrunk to mergeable columns cheaply before they are shuffled."""
+    return bool(_rule(fn).parts)
+
+
+def partial_fields(
+    name: str,
+    fn: str,
+    input_type: pa.DataType | None,
+    options: Options | None = None,
+    by_type: pa.DataType | None = None,
+) -> list[pa.Field] | None:
+    """The mergeable columns of one aggregate, or None if it has no cheap ones.
+
+    ``by_type`` is the type of the order column; without it aggregates that go by one have no partial form.
+    """
+    rule = _rule(fn)
+    if not rule.parts or (rule.ordered_by and by_type is None):
+        return None
+    given = result_type(fn, input_type, options)
+    types = {"count": pa.int64(), "sum": given, "total": pa.float64(), "mean": pa.float64(), "m2": pa.float64()}
+    types |= {"value": given, "order": value_type(by_type) if by_type is not None else pa.null()}
+    return [pa.field(f"{name}:{part}", types[part]) for part in rule.parts]
+
+
+def _type_of(column: str | None, schema: pa.Schema) -> pa.DataType | None:
+    return None if column is None else schema.field(column).type
+
+
+def result_schema(keys: Sequence[str], columns: Sequence[AggregateLike], schema: pa.Schema) -> pa.Schema:
+    """Keys as they come in, then one column per aggregate.
+
+    Raises:
+        SchemaError: as ``result_type``; or an aggregate that goes by an order has none.
+    """
+    fields = [schema.field(key) for key in keys]
+    for column in columns:
+        if _rule(column.fn).ordered_by and column.by is None:
+            raise SchemaError(f"{column.fn} of {column.column!r} needs an order: give by= or an event time")
+        input_type = _type_of(column.column, schema)
+        fields.append(pa.field(column.name, result_type(column.fn, input_type, column.options)))
+    return pa.schema(fields)
+
+
+def partial_schema(keys: Sequence[str], columns: Sequence[AggregateLike], schema: pa.Schema) -> pa.Schema | None:
+    """The schema between PARTIAL and FINAL, or None if one of the aggregates has no partial form."""
+    fields = [schema.field(key) for key in keys]
+    for column in columns:
+        by_type = _type_of(column.by, schema)
+        parts = partial_fields(column.name, column.fn, _type_of(column.column, schema), column.options, by_type)
+        if parts is None:
+            return None
+        fields.extend(parts)
+    return pa.schema(fields)
+
+
+def type_to_text(data_type: pa.DataType) -> str:
+    """Write an Arrow type as text that JSON can hold (an Arrow IPC schema in base64)."""
+    return base64.b64encode(pa.schema([pa.field("", data_type)]).serialize()).decode()
+
+
+def type_from_text(text: str) -> pa.DataType:
+    """Read what ``type_to_text`` wrote."""
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text))).field(0).type
