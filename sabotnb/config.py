@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,14 @@ class Config:
     @classmethod
     def from_environment(cls) -> Config:
         """The defaults, each replaced by its ``SABOTNB_<NAME>`` where that is set; ValueError if it is no number."""
-        given = {
-            field.name: type(field.default)(os.environ[key])
-            for field in fields(cls)
-            if (key := f"SABOTNB_{field.name.upper()}") in os.environ
-        }
-        return cls(**given)
+        given = {name: os.environ[f"SABOTNB_{name.upper()}"] for name in _names() & _set_names()}
+        defaults = cls()
+        return replace(defaults, **{name: type(getattr(defaults, name))(text) for name, text in given.items()})
+
+
+def _names() -> set[str]:
+    return {field.name for field in fields(Config)}
+
+
+def _set_names() -> set[str]:
+    return {key.removeprefix("SABOTNB_").lower() for key in os.environ if key.startswith("SABOTNB_")}

@@ -65,17 +65,33 @@ class AgentInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class JobRequest:
-    """A job as submitted. ``execution`` is an ``ExecutionGraph`` as plain data; ``job_graph`` is kept for views.
+class VertexNeeds:
+    """What the control plane has to know of one vertex to give its tasks a place."""
 
-    ``splits`` per source vertex, already discovered; ``owner`` identifies the session for name checks;
-    ``fingerprint`` of the job graph decides between attach and replace.
+    id: str
+    parallelism: int
+    slot_group: str = "default"
+    tags: frozenset[str] = frozenset()
+    cpu: float = 0.5
+    memory: int = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job as submitted; made by ``execution.job_request``.
+
+    ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``vertices``.
+    ``splits`` per source vertex are discovered already; ``owner`` identifies the session for name checks;
+    ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
+    ``views`` is kept for whoever wants to show the job.
     """
 
     name: str
     owner: str
     fingerprint: str
     execution: Mapping[str, Any]
+    vertices: tuple[VertexNeeds, ...] = ()
+    publishes: bool = True
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
     views: Mapping[str, Any] = field(default_factory=dict)
     placement: str = "round_robin"
@@ -94,10 +110,9 @@ class AgentDown:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """``lag``: how late the scheduler's own loop is (seconds); it extends every lease."""
+    """An agent lives. One from an agent that was given up is answered by ``Fence``."""
 
     agent: str
-    lag: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +221,12 @@ class ForgetJob:
     epoch: int
 
 
-Command = StartSources | CancelTasks | StopSources | ForgetJob
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """You were given up (no heartbeat in time): drop every task and register again under a new id."""
+
+
+Command = StartSources | CancelTasks | StopSources | ForgetJob | Fence
 
 
 @dataclass(frozen=True, slots=True)

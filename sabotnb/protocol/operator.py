@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -18,7 +18,7 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import Cut, EndReason
 
 SideTag = str
-Out = pa.RecordBatch | tuple[SideTag, pa.RecordBatch]
+Out: TypeAlias = pa.RecordBatch | tuple[SideTag, pa.RecordBatch]
 
 
 class Scope(str, Enum):

@@ -1,0 +1,115 @@
+"""One run of one job: its tasks and what has happened to it. Only the machine changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sabotnb.execution.slots import Slot
+from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
+from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.control import AgentInfo, Deployment, JobRequest, JobState, TaskState
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.operator import Committable
+from sabotnb.protocol.source import Split
+
+
+@dataclass(slots=True)
+class TaskVertex:
+    """One task: where it runs and how it goes. ``sent`` is (rows, bytes) per outgoing edge."""
+
+    attempt: Attempt
+    slot: Slot
+    state: TaskState = TaskState.SCHEDULED
+    counters: TaskCounters = field(default_factory=TaskCounters)
+    sent: dict[int, tuple[int, int]] = field(default_factory=dict)
+    failures: int = 0
+
+    def move(self, state: TaskState) -> None:
+        """Change the state; IllegalTransition if the table has no such move."""
+        check_task_move(self.attempt, self.state, state)
+        self.state = state
+        self.failures += state is TaskState.FAILED
+
+
+@dataclass(slots=True)
+class JobRun:
+    """A submitted job. ``epoch`` fences everything that is said about it; ``successor`` replaces it when it is over."""
+
+    request: JobRequest
+    epoch: int
+    submitted: float
+    state: JobState = JobState.PENDING
+    changed: float = 0.0
+    started: float | None = None
+    tasks: dict[TaskId, TaskVertex] = field(default_factory=dict)
+    committables: list[Committable] = field(default_factory=list)
+    failure: Failure | None = None
+    committer: str | None = None
+    successor: JobRun | None = None
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.request.name
+
+    def move(self, state: JobState, now: float) -> None:
+        """Change the state; IllegalTransition if the table has no such move."""
+        check_job_move(self.name, self.state, state)
+        self.state, self.changed = state, now
+        if state is JobState.RUNNING:
+            self.started = now
+
+    def place(self, placement: Mapping[str, tuple[Slot, ...]]) -> None:
+        """Make the tasks, each with a new attempt, in the slots that were given to them."""
+        number = 0
+        for vertex, slots in placement.items():
+            for index, slot in enumerate(slots):
+                task = TaskId(self.name, vertex, index)
+                self.tasks[task] = TaskVertex(Attempt(task, number, self.epoch), slot)
+                number += 1
+
+    def agents(self) -> list[str]:
+        """Agents with a task that is not over, in order of first use."""
+        alive = (task.slot.agent for task in self.tasks.values() if task.state not in TERMINAL_TASK)
+        return list(dict.fromkeys(alive))
+
+    def all_in(self, *states: TaskState) -> bool:
+        """True if every task is in one of ``states``."""
+        return all(task.state in states for task in self.tasks.values())
+
+    def over(self) -> bool:
+        """True if no task runs any more."""
+        return self.all_in(*TERMINAL_TASK)
+
+    def deployments(self, agents: Mapping[str, AgentInfo]) -> Iterator[tuple[str, Deployment]]:
+        """What each agent has to be told to start its tasks."""
+        placement: dict[str, list[str]] = {}
+        for task, vertex in self.tasks.items():
+            placement.setdefault(task.vertex, []).append(vertex.slot.agent)
+        used = {agent: agents[agent] for agent in self.agents()}
+        splits = self._splits()
+        for agent in used:
+            local = {task: vertex for task, vertex in self.tasks.items() if vertex.slot.agent == agent}
+            yield (
+                agent,
+                Deployment(
+                    job=self.name,
+                    epoch=self.epoch,
+                    execution=self.request.execution,
+                    placement={vertex: tuple(where) for vertex, where in placement.items()},
+                    agents=used,
+                    attempts=tuple(vertex.attempt for vertex in local.values()),
+                    splits={task: splits[task] for task in local if task in splits},
+                ),
+            )
+
+    def _splits(self) -> dict[TaskId, tuple[Split, ...]]:
+        """Deal the splits of each source to its tasks in turn, keeping their order."""
+        parallelism = {vertex.id: vertex.parallelism for vertex in self.request.vertices}
+        return {
+            TaskId(self.name, vertex, index): tuple(splits[index :: parallelism[vertex]])
+            for vertex, splits in self.request.splits.items()
+            for index in range(parallelism[vertex])
+        }

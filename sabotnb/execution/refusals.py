@@ -1,0 +1,61 @@
+"""What the control plane says when it cannot do what was asked. Every refusal ends with something to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.placement import SlotRequest
+from sabotnb.execution.slots import SlotStatistics
+from sabotnb.protocol.control import AgentInfo, JobRequest
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import Attempt
+
+
+def agent_lost(agent: AgentInfo, reason: str) -> Failure:
+    """A worker process is gone."""
+    return Failure(
+        "EnvError",
+        f"{agent.id} (process {agent.pid} on {agent.host}) was lost: {reason}. "
+        "Nothing was written under a final name. Run the job again.",
+    )
+
+
+def unexplained(attempt: Attempt) -> Failure:
+    """A task failed without saying why."""
+    return Failure("ProtocolError", f"task {attempt} failed without a reason; see the worker's log")
+
+
+def no_such_job(name: str, jobs: Iterable[str]) -> Failure:
+    """A command for a job that is not known."""
+    known = ", ".join(repr(job) for job in jobs) or "none"
+    return Failure("JobError", f"no job {name!r} on this cluster; there are: {known}. sb.jobs() lists them")
+
+
+def name_held(job: JobRun) -> Failure:
+    """Another session's job has this name."""
+    return Failure(
+        "NameHeld",
+        f"job {job.name!r} is {job.state.value} and belongs to another session: "
+        f"sb.attach({job.name!r}) to watch it, sb.attach({job.name!r}).cancel() to end it, or choose another name",
+    )
+
+
+def missing_slots(wanted: int, slots: SlotStatistics) -> str:
+    """Say what misses and who holds it."""
+    held = ", ".join(f"job {name!r} holds {count}" for name, count in slots.holders.items())
+    return f"needs {wanted} slots, {slots.free} free" + (f" ({held})" if held else "")
+
+
+def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: SlotStatistics) -> Failure:
+    """The cluster cannot run the job even when nothing else runs."""
+    if not slots.nodes:
+        return Failure("SlotsShort", f"job {request.name!r}: no agents are registered; env.scale(2) starts two")
+    tags = sorted(frozenset().union(*(need.tags for need in requests)))
+    tagged = f", tagged {', '.join(tags)}" if tags else ""
+    fits = max(1, slots.total // max(1, len({need.sharing_group for need in requests})))
+    return Failure(
+        "SlotsShort",
+        f"job {request.name!r} {missing_slots(len(requests), slots)} and the cluster has only {slots.total} "
+        f"on {slots.nodes} agents{tagged}: env.scale({slots.nodes + 1}) or .run(parallelism={fits})",
+    )

@@ -1,0 +1,58 @@
+"""From an execution graph to what is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sabotnb.graph.specs import Sink
+from sabotnb.plan.codec import dump
+from sabotnb.plan.execution_graph import ExecutionGraph
+from sabotnb.protocol.control import JobRequest, VertexNeeds
+from sabotnb.protocol.source import Split
+
+PULLED_BY_CLIENT = frozenset({"collect", "callback", "live"})
+"""Sinks without a committer: the client pulls their rows."""
+
+
+def job_request(
+    name: str,
+    graph: ExecutionGraph,
+    splits: Mapping[str, tuple[Split, ...]],
+    *,
+    owner: str,
+    fingerprint: str,
+    views: Mapping[str, Any] | None = None,
+    placement: str = "round_robin",
+) -> tuple[JobRequest, dict[str, bytes]]:
+    """Describe a job for the control plane: plain data, and beside it the bytes of its functions and tables."""
+    execution, blobs = dump(graph)
+    needs = tuple(
+        VertexNeeds(
+            vertex.id,
+            vertex.parallelism,
+            vertex.slot_group,
+            vertex.tags,
+            vertex.resources.cpu,
+            vertex.resources.memory,
+        )
+        for vertex in graph.vertices.values()
+    )
+    sinks = [
+        operator.spec
+        for vertex in graph.vertices.values()
+        for operator in vertex.operators
+        if isinstance(operator.spec, Sink)
+    ]
+    request = JobRequest(
+        name=name,
+        owner=owner,
+        fingerprint=fingerprint,
+        execution=execution,
+        vertices=needs,
+        publishes=any(sink.connector not in PULLED_BY_CLIENT for sink in sinks),
+        splits=dict(splits),
+        views=dict(views or {}),
+        placement=placement,
+    )
+    return request, blobs

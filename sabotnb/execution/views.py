@@ -1,0 +1,72 @@
+"""Jobs and agents as plain data for people: what status, metrics and slots show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.refusals import missing_slots
+from sabotnb.execution.slots import SlotStatistics, slot_requests
+from sabotnb.protocol.control import AgentInfo, JobState
+
+
+def job_summary(job: JobRun) -> dict[str, Any]:
+    """Name, state, epoch, tasks by state and total rows and bytes. Times are those of the machine's clock (seconds)."""
+    counters = [task.counters for task in job.tasks.values()]
+    return {
+        "job": job.name,
+        "epoch": job.epoch,
+        "owner": job.request.owner,
+        "state": job.state.value,
+        "submitted": job.submitted,
+        "started": job.started,
+        "changed": job.changed,
+        "tasks": dict(Counter(task.state.value for task in job.tasks.values())),
+        "rows": sum(one.rows_out for one in counters),
+        "bytes": sum(one.bytes_out for one in counters),
+        "late": sum(one.late for one in counters),
+    }
+
+
+def job_status(job: JobRun, slots: SlotStatistics) -> dict[str, Any]:
+    """The summary with every task, the failure, and what a pending job waits for."""
+    waits = ""
+    if job.state is JobState.PENDING:
+        waits = missing_slots(len(slot_requests(job.request.vertices)), slots)
+    return {
+        **job_summary(job),
+        "waits": waits,
+        "failure": job.failure,
+        "views": job.request.views,
+        "vertices": [task_row(task) for task in job.tasks.values()],
+    }
+
+
+def task_row(task: TaskVertex) -> dict[str, Any]:
+    """One task: where it is, how it is, what went through it."""
+    return {
+        "vertex": task.attempt.task.vertex,
+        "index": task.attempt.task.index,
+        "attempt": task.attempt.number,
+        "agent": task.slot.agent,
+        "slot": task.slot.index,
+        "state": task.state.value,
+        "failures": task.failures,
+        **asdict(task.counters),
+        "sent": dict(task.sent),
+    }
+
+
+def agent_row(agent: AgentInfo, free: int) -> dict[str, Any]:
+    """One agent and its slots."""
+    return {
+        "agent": agent.id,
+        "address": agent.address,
+        "host": agent.host,
+        "pid": agent.pid,
+        "slots": agent.slots,
+        "free": free,
+        "tags": sorted(agent.tags),
+    }

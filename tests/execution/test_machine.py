@@ -1,0 +1,236 @@
+import pytest
+from simulator import Simulator, agent, request
+
+from sabotnb.errors import IllegalTransition, StaleMessage
+from sabotnb.protocol.control import (
+    AgentUp,
+    Commit,
+    Deploy,
+    Fence,
+    Heartbeat,
+    StartSources,
+    TaskChanged,
+    TaskState,
+    Tell,
+    TimerFired,
+)
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.operator import Committable
+from sabotnb.protocol.source import Split
+
+
+def test_sources_start_when_every_task_runs():
+    cluster = Simulator(agents=2)
+    cluster.silent = {"agent-2"}
+    cluster.submit(request(vertices=(("source", 2), ("sink", 2))))
+    assert cluster.state() == "DEPLOYING"
+    assert not [told for told in cluster.told_to(Tell) if isinstance(told.command, StartSources)]
+    for deploy in cluster.told_to(Deploy):
+        if deploy.agent == "agent-2":
+            for attempt in deploy.deployment.attempts:
+                cluster.feed(TaskChanged("agent-2", attempt, TaskState.RUNNING))
+    assert cluster.state() == "RUNNING"
+    assert [told.agent for told in cluster.told_to(Tell)] == ["agent-1", "agent-2"]
+
+
+def test_each_agent_gets_one_deploy_message_with_its_own_tasks_and_splits():
+    cluster = Simulator(agents=2)
+    splits = {"source": tuple(Split(str(number)) for number in range(5))}
+    cluster.submit(request(vertices=(("source", 2), ("sink", 1)), splits=splits))
+    deployments = {told.agent: told.deployment for told in cluster.told_to(Deploy)}
+    assert {
+        who: {str(task): [split.id for split in splits] for task, splits in deployment.splits.items()}
+        for who, deployment in deployments.items()
+    } == {"agent-1": {"job/source[0]": ["0", "2", "4"]}, "agent-2": {"job/source[1]": ["1", "3"]}}
+    assert deployments["agent-1"].placement == {"source": ("agent-1", "agent-2"), "sink": ("agent-1",)}
+
+
+def test_output_is_committed_once_when_all_tasks_are_finished():
+    cluster = Simulator()
+    cluster.submit(request())
+    who, attempt = cluster.running.pop()
+    cluster.feed(TaskChanged(who, attempt, TaskState.FINISHED, committables=(Committable("sink", {"file": "a"}),)))
+    assert not cluster.told_to(Commit)
+    cluster.finish()
+    (commit,) = cluster.told_to(Commit)
+    assert (commit.action, [one.payload for one in commit.committables]) == ("commit", [{"file": "a"}])
+    assert cluster.state() == "FINISHED"
+    assert cluster.machine.pool.statistics().free == 8
+
+
+def test_a_job_without_published_output_finishes_without_a_commit():
+    cluster = Simulator()
+    cluster.submit(request(publishes=False))
+    cluster.finish()
+    assert (cluster.state(), cluster.told_to(Commit)) == ("FINISHED", [])
+
+
+def test_the_first_failure_takes_the_others_down_and_removes_output():
+    cluster = Simulator()
+    cluster.submit(request(vertices=(("work", 4),)))
+    cluster.submit(request(name="other"))
+    cluster.fail(message="first")
+    assert cluster.state() == "FAILED"
+    assert cluster.machine.jobs["job"].failure.message == "first"
+    assert [commit.action for commit in cluster.told_to(Commit)] == ["abort"]
+    assert cluster.state("other") == "RUNNING"
+
+
+@pytest.mark.parametrize("command", ["cancel"])
+def test_cancel_is_idempotent_and_frees_slots(command):
+    cluster = Simulator()
+    cluster.submit(request())
+    answers = [cluster.command(command, "job")["state"] for _ in range(2)]
+    assert answers == ["CANCELING", "CANCELED"]
+    assert (cluster.running, cluster.machine.pool.statistics().free) == ([], 8)
+
+
+def test_commands_for_an_unknown_job_say_which_there_are():
+    cluster = Simulator()
+    cluster.submit(request(name="planes"))
+    assert "there are: 'planes'" in cluster.command("cancel", "plane").message
+
+
+@pytest.mark.parametrize(
+    ("owner", "fingerprint", "expected"),
+    [("me", "f", ("attached", 1)), ("me", "changed", ("replaced", 2)), ("you", "f", "NameHeld")],
+)
+def test_a_running_name_is_attached_replaced_or_held(owner, fingerprint, expected):
+    cluster = Simulator()
+    cluster.submit(request())
+    answer = cluster.submit(request(owner=owner, fingerprint=fingerprint))
+    assert (answer.error if isinstance(answer, Failure) else (answer["how"], answer["epoch"])) == expected
+    assert cluster.state() == "RUNNING"
+
+
+def test_a_successor_starts_only_when_the_old_job_is_over():
+    cluster = Simulator()
+    cluster.silent = {"agent-1", "agent-2"}
+    cluster.submit(request())
+    cluster.submit(request(fingerprint="new"))
+    assert (cluster.state(), cluster.machine.jobs["job"].epoch) == ("CANCELING", 1)
+    assert cluster.submit(request(fingerprint="new"))["epoch"] == 2
+    cluster.silent = set()
+    for deploy in cluster.told_to(Deploy):
+        for attempt in deploy.deployment.attempts:
+            cluster.feed(TaskChanged(deploy.agent, attempt, TaskState.CANCELED))
+    assert (cluster.state(), cluster.machine.jobs["job"].epoch) == ("RUNNING", 2)
+
+
+def test_a_finished_name_starts_anew():
+    cluster = Simulator()
+    cluster.submit(request())
+    cluster.finish()
+    assert cluster.submit(request(owner="you"))["how"] == "started"
+
+
+def test_jobs_wait_for_slots_in_order_and_say_what_they_miss():
+    cluster = Simulator(agents=1, slots=4)
+    cluster.submit(request(name="first", vertices=(("work", 3),)))
+    cluster.submit(request(name="second", vertices=(("work", 2),)))
+    assert cluster.state("second") == "PENDING"
+    assert cluster.machine.status("second")["waits"] == "needs 2 slots, 1 free (job 'first' holds 3)"
+    cluster.finish("first")
+    assert cluster.state("second") == "RUNNING"
+
+
+def test_a_waiting_job_starts_when_an_agent_joins():
+    cluster = Simulator(agents=1, slots=2)
+    cluster.submit(request(name="first"))
+    cluster.submit(request(name="second"))
+    cluster.feed(AgentUp(agent(9)))
+    assert cluster.state("second") == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("agents", "message"), [(0, "no agents are registered"), (2, "needs 9 slots, 8 free and the cluster has only 8")]
+)
+def test_more_slots_than_there_are_is_refused(agents, message):
+    refusal = Simulator(agents=agents).submit(request(vertices=(("work", 9),)))
+    assert refusal.error == "SlotsShort"
+    assert message in refusal.message
+
+
+def test_a_lost_agent_fails_its_jobs_and_nobody_elses():
+    cluster = Simulator()
+    cluster.submit(request(name="both"))
+    cluster.submit(request(name="one", vertices=(("work", 1),)))
+    cluster.lose(2)
+    assert (cluster.state("both"), cluster.state("one")) == ("FAILED", "RUNNING")
+    assert "agent-2 (process 2 on host) was lost: connection closed" in cluster.machine.jobs["both"].failure.message
+
+
+def test_a_commit_whose_agent_is_lost_is_given_to_another():
+    cluster = Simulator()
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.finish()
+    assert cluster.state() == "COMMITTING"
+    cluster.lose(1)
+    assert [commit.agent for commit in cluster.told_to(Commit)] == ["agent-1", "agent-2"]
+    assert cluster.state() == "FINISHED"
+
+
+def test_a_commit_without_any_agent_left_waits_for_one():
+    cluster = Simulator(agents=1)
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.finish()
+    cluster.lose(1)
+    assert cluster.state() == "COMMITTING"
+    cluster.feed(AgentUp(agent(2)))
+    assert cluster.state() == "FINISHED"
+
+
+def test_an_agent_is_given_up_after_ten_silent_seconds_and_fenced_when_it_returns():
+    cluster = Simulator()
+    cluster.submit(request())
+    for second in range(1, 12):
+        cluster.now = second
+        cluster.feed(Heartbeat("agent-1"))
+        cluster.feed(TimerFired("leases"))
+    assert list(cluster.machine.agents) == ["agent-1"]
+    assert "no heartbeat for 10 s" in cluster.machine.jobs["job"].failure.message
+    cluster.feed(Heartbeat("agent-2"))
+    assert cluster.told[-1] == Tell("agent-2", Fence())
+
+
+def test_a_late_machine_extends_every_lease_by_its_own_delay():
+    cluster = Simulator()
+    cluster.now = 60.0
+    cluster.feed(TimerFired("leases"))
+    assert list(cluster.machine.agents) == ["agent-1", "agent-2"]
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        Attempt(TaskId("job", "work", 0), number=7, epoch=1),
+        Attempt(TaskId("job", "work", 0), number=0, epoch=2),
+        Attempt(TaskId("gone", "work", 0), number=0, epoch=1),
+    ],
+)
+def test_stale_reports_are_refused(attempt):
+    cluster = Simulator()
+    cluster.submit(request())
+    with pytest.raises(StaleMessage, match="which is over"):
+        cluster.feed(TaskChanged("agent-1", attempt, TaskState.FINISHED))
+    assert cluster.state() == "RUNNING"
+
+
+def test_an_illegal_move_raises():
+    cluster = Simulator()
+    cluster.submit(request())
+    who, attempt = cluster.running[0]
+    with pytest.raises(IllegalTransition, match="cannot go from RUNNING to DEPLOYING"):
+        cluster.feed(TaskChanged(who, attempt, TaskState.DEPLOYING))
+
+
+def test_a_thousand_agents_run_a_thousand_tasks():
+    cluster = Simulator(agents=1000)
+    cluster.submit(request(vertices=(("source", 1000), ("sink", 1000))))
+    assert len(cluster.running) == 2000
+    assert len(cluster.told_to(Deploy)) == 1000
+    cluster.finish()
+    assert cluster.state() == "FINISHED"

@@ -1,0 +1,108 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulator import agent
+
+from sabotnb.errors import GraphError
+from sabotnb.execution import STRATEGIES, SlotPool, SlotRequest
+from sabotnb.execution.placement import strategy
+from sabotnb.execution.slots import assign, slot_requests
+from sabotnb.protocol.control import VertexNeeds
+
+
+def pool(*slots: int) -> SlotPool:
+    made = SlotPool()
+    for number, count in enumerate(slots, start=1):
+        made.register_node(agent(number, count))
+    return made
+
+
+def test_six_of_eight_slots_on_two_nodes():
+    slots = pool(4, 4)
+    slots.request("job", [SlotRequest()] * 6)
+    full = slots.statistics()
+    assert (full.free, full.utilization, full.holders) == (2, 0.75, {"job": 6})
+
+
+def test_allocation_is_all_or_nothing():
+    slots = pool(2, 2)
+    assert slots.request("job", [SlotRequest()] * 5) is None
+    assert slots.statistics().free == 4
+
+
+def test_release_frees_one_job_and_unregistering_frees_a_node():
+    slots = pool(2, 2)
+    slots.request("one", [SlotRequest()] * 2)
+    slots.request("two", [SlotRequest()] * 2)
+    slots.release("one")
+    assert slots.statistics().holders == {"two": 2}
+    assert slots.unregister_node("agent-1") == {"two"}
+    assert (slots.statistics().total, slots.statistics().holders) == (2, {"two": 1})
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_twelve_tasks_over_four_agents_are_three_each(name):
+    slots = pool(4, 4, 4, 4)
+    given_slots = slots.request("job", [SlotRequest()] * 12, strategy(name))
+    assert sorted(slot.agent for slot in given_slots) == sorted(f"agent-{n}" for n in (1, 2, 3, 4) for _ in range(3))
+
+
+def test_round_robin_deals_in_turn():
+    assert [slot.agent for slot in pool(4, 4).request("job", [SlotRequest()] * 5)] == [
+        "agent-1",
+        "agent-2",
+        "agent-1",
+        "agent-2",
+        "agent-1",
+    ]
+
+
+def test_locality_prefers_the_agent_with_the_data():
+    near = SlotRequest(prefer=("agent-3",))
+    chosen = pool(4, 4, 1).request("job", [near, near], strategy("locality"))
+    assert [slot.agent for slot in chosen] == ["agent-3", "agent-1"]
+
+
+def test_resource_aware_takes_the_agent_with_most_memory_left():
+    slots = SlotPool()
+    slots.register_node(agent(1, resources={"memory": 2 << 30, "cpu": 4}))
+    slots.register_node(agent(2, resources={"memory": 8 << 30, "cpu": 4}))
+    chosen = slots.request("job", [SlotRequest(memory=1 << 30)] * 3, strategy("resource_aware"))
+    assert [slot.agent for slot in chosen] == ["agent-2", "agent-2", "agent-2"]
+
+
+def test_tags_are_required():
+    slots = pool(4)
+    slots.register_node(agent(2, tags=frozenset({"gpu"})))
+    wanted = [SlotRequest(tags=frozenset({"gpu"}))] * 2
+    assert {slot.agent for slot in slots.request("job", wanted)} == {"agent-2"}
+    assert not slots.could_ever_fit(wanted * 3)
+
+
+def test_an_unknown_strategy_names_the_known_ones():
+    with pytest.raises(GraphError, match="round_robin, least_loaded, resource_aware, locality"):
+        strategy("fastest")
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 40), st.sampled_from(sorted(STRATEGIES)))
+def test_no_slot_is_given_twice(offers, wanted, name):
+    slots = pool(*offers)
+    given_slots = slots.request("job", [SlotRequest()] * wanted, strategy(name))
+    if wanted > sum(offers):
+        assert given_slots is None
+    else:
+        assert len(set(given_slots)) == wanted
+
+
+def test_slots_are_shared_within_a_group_by_tasks_of_one_index():
+    vertices = [VertexNeeds("source", 2), VertexNeeds("agg", 3), VertexNeeds("model", 1, slot_group="gpu")]
+    requests = slot_requests(vertices)
+    assert [(one.sharing_group, one.cpu) for one in requests] == [
+        ("default", 1.0),
+        ("default", 1.0),
+        ("default", 0.5),
+        ("gpu", 0.5),
+    ]
+    placed = assign(vertices, requests, pool(4, 4).request("job", requests))
+    assert placed["source"] == placed["agg"][:2]
+    assert placed["model"][0] not in placed["agg"]

@@ -1,0 +1,105 @@
+"""A cluster in one process: agents that do at once what the machine says, and remember what they were told."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sabotnb.execution import Machine
+from sabotnb.protocol.control import (
+    AgentDown,
+    AgentInfo,
+    AgentUp,
+    CancelTasks,
+    Commit,
+    Committed,
+    Deploy,
+    Event,
+    JobRequest,
+    Reply,
+    SetTimer,
+    TaskChanged,
+    TaskState,
+    Tell,
+    UserCommand,
+    VertexNeeds,
+)
+from sabotnb.protocol.failure import Failure
+
+
+def agent(number: int, slots: int = 4, **more) -> AgentInfo:
+    return AgentInfo(id=f"agent-{number}", address=f"tcp://host:{number}", host="host", pid=number, slots=slots, **more)
+
+
+def request(name="job", vertices=((("work"), 2),), owner="me", fingerprint="f", **more) -> JobRequest:
+    needs = tuple(VertexNeeds(vertex, parallelism) for vertex, parallelism in vertices)
+    return JobRequest(name, owner, fingerprint, execution={}, vertices=needs, **more)
+
+
+class Simulator:
+    """Feeds a machine; ``auto`` agents open every task that they are given and cancel when told to."""
+
+    def __init__(self, agents: int = 2, slots: int = 4) -> None:
+        self.machine = Machine()
+        self.now = 0.0
+        self.running = []
+        self.told = []
+        self.replies = {}
+        self.timers = {}
+        self.silent = set()
+        for number in range(1, agents + 1):
+            self.feed(AgentUp(agent(number, slots)))
+
+    def feed(self, event: Event) -> None:
+        events = deque([event])
+        while events:
+            for instruction in self.machine.handle(self.now, events.popleft()):
+                self.told.append(instruction)
+                events.extend(self._obey(instruction))
+
+    def _obey(self, instruction):
+        match instruction:
+            case Deploy(who, deployment) if who not in self.silent:
+                self.running += [(who, attempt) for attempt in deployment.attempts]
+                yield from (TaskChanged(who, attempt, TaskState.RUNNING) for attempt in deployment.attempts)
+            case Tell(who, CancelTasks(job, epoch)) if who not in self.silent:
+                mine = [
+                    entry
+                    for entry in self.running
+                    if entry[0] == who and entry[1].task.job == job and entry[1].epoch == epoch
+                ]
+                self.running = [entry for entry in self.running if entry not in mine]
+                yield from (TaskChanged(who, attempt, TaskState.CANCELED) for _, attempt in mine)
+            case Commit(who, job, epoch, action) if who not in self.silent:
+                yield Committed(who, job, epoch, action)
+            case Reply(command, value, failure):
+                self.replies[command] = failure or value
+            case SetTimer(name, at):
+                self.timers[name] = at
+
+    def command(self, kind: str, job: str = "", **args):
+        identity = f"{kind}-{len(self.replies)}"
+        self.feed(UserCommand(identity, kind, job, args))
+        return self.replies[identity]
+
+    def submit(self, job: JobRequest):
+        return self.command("submit", request=job)
+
+    def finish(self, job: str = "job") -> None:
+        for who, attempt in [entry for entry in self.running if entry[1].task.job == job]:
+            self.running.remove((who, attempt))
+            self.feed(TaskChanged(who, attempt, TaskState.FINISHED))
+
+    def fail(self, job: str = "job", message: str = "boom") -> None:
+        who, attempt = next(entry for entry in self.running if entry[1].task.job == job)
+        self.running.remove((who, attempt))
+        self.feed(TaskChanged(who, attempt, TaskState.FAILED, Failure("UserFunctionError", message)))
+
+    def lose(self, number: int) -> None:
+        self.running = [entry for entry in self.running if entry[0] != f"agent-{number}"]
+        self.feed(AgentDown(f"agent-{number}", "connection closed"))
+
+    def state(self, job: str = "job") -> str:
+        return self.machine.jobs[job].state.value
+
+    def told_to(self, kind: type) -> list:
+        return [told for told in self.told if isinstance(told, kind)]
