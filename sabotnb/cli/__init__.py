@@ -1,0 +1,5 @@
+"""The command line: ``sabotnb --help``."""
+
+from sabotnb.cli.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,60 @@
+# Everything happens in .venv; `make demo` and `make test` need nothing but Python 3.11+, a C compiler, make and git.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/ready
+KERNELS := $(wildcard sabotnb/native/*.pyx sabotnb/native/*.pxd)
+
+.PHONY: help demo test lab lint types layers notebooks docs wheel bench clean
+
+help:
+	@echo "make demo       set up and run the main job on real data"
+	@echo "make test       set up and pass the tests"
+	@echo "make lab        open JupyterLab on the first tutorial"
+	@echo "make lint types layers notebooks docs wheel bench clean"
+
+$(READY): pyproject.toml setup.py $(KERNELS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/sabotnb demo
+
+test: $(READY)
+	.ci/system-packages
+	$(BIN)/pytest -m "not slow"
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks/00_quickstart.ipynb
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+notebooks: $(READY)
+	SABOTNB_DISPLAY=static $(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+		--nbval-sanitize-with notebooks/sanitize.cfg notebooks
+
+docs: $(READY)
+	$(BIN)/pytest tests/docs
+
+wheel: $(READY)
+	.ci/wheel
+
+bench: $(READY)
+	$(BIN)/sabotnb bench kernels
+	$(BIN)/sabotnb bench pipelines
+	$(BIN)/sabotnb bench latency
+
+clean:
+	rm -rf build dist *.egg-info sabotnb/native/*.c sabotnb/native/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Benchmarks: ``sabotnb bench kernels | pipelines | latency``."""
