@@ -125,7 +125,7 @@ cdef inline uint64_t hash_bytes(const uint8_t* p, int64_t length) noexcept nogil
         a = load32(p)
         b = load32(end - 4)
     elif length > 0:
-        a = (<uint64_t> p[0] << 16) | (<uint64_t> p[length >> 1] << 8) | end[-1]
+        a = (<uint64_t> p[0] << 16) | (<uint64_t> p[length >> 1] << 8) | p[length - 1]
     return fold(fold(a ^ SEED_LEFT, b ^ h) ^ SEED_RIGHT, <uint64_t> length + SEED_DECIMAL)
 
 
