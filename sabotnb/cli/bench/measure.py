@@ -31,6 +31,8 @@ class Case:
     make: Make
     rows: int = 0
     peers: Mapping[str, Make] = field(default_factory=dict)
+    figures: Callable[[], Mapping[str, float]] = dict
+    """Further figures of the last run, reported beside its time."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Result:
     rows_per_s: float | None
     ratios: dict[str, float]
     peak_rss_mb: float
+    figures: dict[str, float]
     runs: int
     versions: dict[str, str]
 
@@ -82,6 +85,7 @@ def measure(case: Case, repeat: int) -> Result:
         rows_per_s=case.rows / ours if case.rows else None,
         ratios={name: median / ours for name, median in medians.items()},
         peak_rss_mb=_peak_rss_mb(),
+        figures=dict(case.figures()),
         runs=repeat,
         versions=_versions(),
     )
@@ -116,5 +120,6 @@ def line(result: Result) -> str:
     """One case on one line for people."""
     speed = f"{result.rows_per_s / 1e6:9.1f} M rows/s" if result.rows_per_s else " " * 18
     ratios = "  ".join(f"{name} x{ratio:.2f}" for name, ratio in result.ratios.items())
+    figures = "  ".join(f"{name}={value:,.1f}" for name, value in result.figures.items())
     took = f"{result.median_s * 1e3:10.2f} ms (p95 {result.p95_s * 1e3:.2f})"
-    return f"{result.name:<44}{took:<34}{speed}  {result.peak_rss_mb:7.0f} MB  {ratios}"
+    return f"{result.name:<44}{took:<34}{speed}  {result.peak_rss_mb:7.0f} MB  {ratios}  {figures}".rstrip()

@@ -1,0 +1,96 @@
+"""What a user waits for: imports, sessions, submission, deployment, results, a preview."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sabotnb as sb
+from sabotnb import col
+from sabotnb.cli.bench.measure import Case, Make
+
+TASKS = 100
+IMPORT = "import time; start = time.perf_counter(); import sabotnb; print(time.perf_counter() - start)"
+SESSION = """
+import time
+if __name__ == "__main__":
+    start = time.perf_counter()
+    import sabotnb as sb
+    env = sb.local(workers=2)
+    print(time.perf_counter() - start)
+    env.close()
+"""
+
+
+@contextmanager
+def cases() -> Iterator[list[Case]]:
+    """The cases, over one cluster that lives as long as the context."""
+    data = sb.datasets.nycflights13()
+    flights = sb.Stream.from_parquet(data.flights)
+    with sb.local(workers=2, slots=TASKS // 2) as env:
+        yield [
+            Case("import sabotnb", _in_new_process(IMPORT)),
+            Case("sb.local() ready", _in_new_process(SESSION)),
+            Case("head(5) of a Parquet file", lambda: lambda: flights.filter(col("dep_delay") > 15).head(5)),
+            Case("no-op job, run to finished", _no_op_job),
+            Case(f"{TASKS} tasks, submitted to running", _many_tasks),
+            Case("task submission", lambda: _submission(env)),
+            Case("task result aggregation", lambda: _aggregation(env)),
+            Case("heartbeat (control round trip)", lambda: env.slots),
+        ]
+
+
+def _in_new_process(code: str) -> Make:
+    def run() -> float:
+        printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
+        return float(printed.stdout)
+
+    return lambda: run
+
+
+def _no_op_job() -> Callable[[], object]:
+    nothing = sb.Stream.from_rows([{"x": 1}])
+    return lambda: nothing.sink_callback(lambda _batch: None).run("bench-no-op").wait(timeout="30s")
+
+
+def _many_tasks() -> Callable[[], float]:
+    stream = sb.Stream.from_rate(1, n=TASKS).named("ticks", parallelism=TASKS)
+    sink = stream.sink_callback(lambda _batch: None).named("out", parallelism=TASKS)
+
+    def run() -> float:
+        job = sink.run("bench-tasks")
+        summary = job.wait_running(timeout="30s")
+        job.cancel()
+        job.wait_over(timeout="30s")
+        return float(summary["started"] - summary["submitted"])
+
+    return run
+
+
+def _submission(env: sb.Env) -> Callable[[], float]:
+    tasks = [sb.Task(f"t{number}", "arrow", "negate", {}, number) for number in range(10)]
+
+    def run() -> float:
+        start = time.perf_counter()
+        job = env.submit_job("bench-tasks", tasks, wait=False)
+        elapsed = time.perf_counter() - start
+        job.result()
+        return elapsed / len(tasks)
+
+    return run
+
+
+def _aggregation(env: sb.Env) -> Callable[[], float]:
+    tasks = [sb.Task(f"t{number}", "arrow", "negate", {}, number) for number in range(10)]
+
+    def run() -> float:
+        job = env.submit_job("bench-tasks", tasks, wait=False)
+        job.wait()
+        start = time.perf_counter()
+        job.result()
+        return time.perf_counter() - start
+
+    return run
