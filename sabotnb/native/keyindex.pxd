@@ -1,0 +1,4 @@
+cdef class Slots:
+    cdef readonly object slots
+    cdef readonly object groups
+    cdef readonly object fresh

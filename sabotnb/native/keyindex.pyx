@@ -1,0 +1,451 @@
+"""Keys to slots: one hash table per key group, a whole batch per call."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from sabotnb.native._arrow cimport ArrowArray, array_of, is_valid, validity_of
+from sabotnb.native._hash cimport hash_bytes, mix64
+from sabotnb.native._table cimport (
+    MISSING, Entry, Table, clear, find_bytes, find_null, find_word, prefetch, release, upsert_bytes, upsert_null,
+    upsert_word,
+)
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.native import canonical
+from sabotnb.native.hash import hash_rows
+
+cdef enum:
+    BLOCK = 64  # rows whose entries are prefetched together: 64 cache lines of the 512 of L1
+    ENCODED_WORD = 9  # a byte that says valid, and the word
+    SMALL_CODES = 4096
+
+
+cdef class Slots:
+    def __init__(self, slots, groups=None, fresh=None):
+        self.slots = slots
+        self.groups = groups
+        self.fresh = fresh
+
+    def __len__(self):
+        return len(self.slots)
+
+    def take(self, rows):
+        return Slots(self.slots[rows], None if self.groups is None else self.groups[rows])
+
+
+cdef struct Keys:
+    # One batch of keys in one of the two forms; row i of words, or bytes offsets[i] to offsets[i + 1].
+    int64_t rows
+    const uint64_t* words
+    const int64_t* offsets
+    const uint8_t* data
+    const uint8_t* validity  # bit first + i
+    int64_t first
+    const uint64_t* hashes  # NULL: any hash will do
+
+
+cdef class KeyIndex:
+    cdef Table* tables
+    cdef readonly int groups
+    cdef readonly list types
+    cdef list words
+    cdef bint one_word
+
+    def __cinit__(self, types, int groups=1):
+        cdef int group
+        if not 0 < groups <= 65536:
+            raise ValueError(f"{groups} key groups; 1..65536 are possible")
+        self.types = [canonical.plain_type(data_type) for data_type in types]
+        self.words = [canonical.is_word(data_type) for data_type in self.types]
+        if not self.types:
+            raise ValueError("a key index needs at least one key column")
+        self.one_word = len(self.types) == 1 and self.words[0]
+        self.groups = groups
+        self.tables = <Table*> calloc(groups, sizeof(Table))
+        if self.tables == NULL:
+            raise MemoryError
+        for group in range(groups):
+            release(&self.tables[group])
+
+    def __dealloc__(self):
+        cdef int group
+        if self.tables != NULL:
+            for group in range(self.groups):
+                release(&self.tables[group])
+        free(self.tables)
+
+    def upsert(self, columns, bint fresh=False, within=None):
+        if within is None:
+            codes = _codes(columns)
+            if codes is not None:
+                return self._upsert_codes(columns, codes, fresh)
+        return self._look_up([canonical.decoded(column) for column in columns], within, True, fresh)
+
+    def find(self, columns):
+        codes = _codes(columns)
+        if codes is not None:
+            return self._find_codes(columns, codes)
+        return self._look_up([canonical.decoded(column) for column in columns], None, False, False)
+
+    def size(self, int group=0):
+        return self._table(group).size
+
+    def sizes(self):
+        cdef uint32_t[::1] out = np.empty(self.groups, np.uint32)
+        cdef int group
+        for group in range(self.groups):
+            out[group] = self.tables[group].size
+        return np.asarray(out)
+
+    def nbytes(self, int group=0):
+        cdef Table* table = self._table(group)
+        cdef uint64_t entries = 0 if table.entries == NULL else table.mask + 1
+        return entries * sizeof(Entry) + table.room * sizeof(uint64_t) + table.heap_room
+
+    def drop(self, int group):
+        release(self._table(group))
+
+    def clear(self):
+        cdef int group
+        for group in range(self.groups):
+            clear(&self.tables[group])
+
+    def keys(self, int group=0, start=0, stop=None):
+        cdef Table* table = self._table(group)
+        cdef int64_t first = start, last = table.size if stop is None else min(stop, table.size)
+        cdef int64_t rows = max(last - first, 0)
+        if len(self.types) == 1:
+            valid = _all_but(table.null_slot - first, rows)
+            if self.one_word:
+                return [canonical.from_words(_word_array(table, first, rows, valid), self.types[0])]
+            return [canonical.from_binary(_bytes_array(table, first, rows, valid), self.types[0])]
+        return self._decode(table, first, rows)
+
+    cdef Table* _table(self, int group) except NULL:
+        if not 0 <= group < self.groups:
+            raise IndexError(f"key group {group} of {self.groups}")
+        return &self.tables[group]
+
+    def _upsert_codes(self, columns, codes, bint fresh):
+        places, firsts = codes
+        found = self.upsert([canonical.decoded(column.take(firsts)) for column in columns], fresh)
+        new = found.fresh
+        if fresh:
+            new = np.sort(np.asarray(firsts)[new])
+        return Slots(found.slots[places], None if found.groups is None else found.groups[places], new)
+
+    def _find_codes(self, columns, codes):
+        places, firsts = codes
+        found = self.find([canonical.decoded(column.take(firsts)) for column in columns])
+        return found.take(places)
+
+    def _look_up(self, columns, within, bint insert, bint fresh):
+        cdef Keys keys
+        cdef const ArrowArray* array
+        cdef const ArrowArray* hash_array
+        cdef Py_ssize_t rows = len(columns[0])
+        cdef uint32_t[::1] slots = np.empty(rows, np.uint32)
+        cdef uint16_t[::1] groups = None
+        cdef uint32_t[::1] new = np.empty(rows if fresh else 0, np.uint32)
+        cdef int64_t count
+        cdef bint given = within is not None and within.groups is not None
+        if given:
+            groups = within.groups
+        elif self.groups > 1:
+            groups = np.empty(rows, np.uint16)
+        keys.hashes = NULL
+        if self.groups > 1 and not given:
+            hash_capsules = hash_rows(columns).__arrow_c_array__()
+            hash_array = array_of(hash_capsules[1])
+            keys.hashes = <const uint64_t*> hash_array.buffers[1] + hash_array.offset
+        encoded = self._encoded(columns)
+        capsules = encoded.__arrow_c_array__()
+        array = array_of(capsules[1])
+        keys.rows = rows
+        keys.first = array.offset
+        keys.validity = validity_of(array)
+        keys.words = NULL
+        keys.offsets = NULL
+        keys.data = NULL
+        if self.one_word:
+            keys.words = <const uint64_t*> array.buffers[1] + array.offset
+        else:
+            keys.offsets = <const int64_t*> array.buffers[1] + array.offset
+            keys.data = <const uint8_t*> array.buffers[2]
+        if rows == 0:
+            return Slots(np.asarray(slots), None if groups is None else np.asarray(groups), np.asarray(new))
+        with nogil:
+            count = _run(
+                self.tables, self.groups, &keys, insert, given, NULL if groups is None else &groups[0], &slots[0],
+                &new[0] if fresh else NULL,
+            )
+        if count < 0:
+            raise MemoryError(f"no room for another key in {int(self.sizes().sum()):,} keys")
+        return Slots(
+            np.asarray(slots), None if groups is None else np.asarray(groups), np.asarray(new[:count]) if fresh else None
+        )
+
+    def _encoded(self, columns):
+        """One column for the tables: int64 for a single word, else large_binary."""
+        if len(columns) == 1:
+            return canonical.words(columns[0]) if self.one_word else canonical.as_binary(columns[0])
+        parts = [
+            canonical.words(column) if word else canonical.as_binary(column)
+            for column, word in zip(columns, self.words, strict=True)
+        ]
+        return _encode_rows(parts, self.words)
+
+    cdef _decode(self, Table* table, int64_t first, int64_t rows):
+        """Take the bytes of several key columns apart again."""
+        cdef int64_t[::1] at = np.empty(rows, np.int64)
+        cdef int64_t i
+        for i in range(rows):
+            at[i] = <int64_t> table.keys[first + i] + 4
+        out = []
+        for data_type, word in zip(self.types, self.words, strict=True):
+            if word:
+                out.append(canonical.from_words(_decode_words(table.heap, at), data_type))
+            else:
+                out.append(canonical.from_binary(_decode_bytes(table.heap, at), data_type))
+        return out
+
+
+cdef int64_t _run(
+    Table* tables, uint64_t groups, const Keys* keys, bint insert, bint given, uint16_t* group_of, uint32_t* slots,
+    uint32_t* fresh,
+) noexcept nogil:
+    """Find or insert every key; gives how many rows brought a new key (``fresh``, if wanted), or -1: no memory."""
+    cdef uint64_t hashes[BLOCK]
+    cdef Table* owners[BLOCK]
+    cdef Table* table
+    cdef int64_t start = -BLOCK, i, rows, row, count = 0
+    cdef uint64_t h
+    cdef uint32_t slot, size
+    while start + BLOCK < keys.rows:
+        start += BLOCK
+        rows = min(<int64_t> BLOCK, keys.rows - start)
+        for i in range(rows):
+            row = start + i
+            if keys.hashes != NULL:
+                h = keys.hashes[row]
+            elif keys.words != NULL:
+                h = mix64(keys.words[row])
+            else:
+                h = hash_bytes(keys.data + keys.offsets[row], keys.offsets[row + 1] - keys.offsets[row])
+            table = tables
+            if group_of != NULL:
+                if not given:
+                    group_of[row] = <uint16_t> (((h >> 32) * groups) >> 32)
+                table = &tables[group_of[row]]
+            hashes[i] = h
+            owners[i] = table
+            prefetch(&table.entries[<uint32_t> h & table.mask])
+        for i in range(rows):
+            row = start + i
+            table = owners[i]
+            size = table.size
+            if keys.validity != NULL and not is_valid(keys.validity, keys.first + row):
+                slot = upsert_null(table) if insert else find_null(table)
+            elif keys.words != NULL:
+                if insert:
+                    slot = upsert_word(table, keys.words[row], <uint32_t> hashes[i])
+                else:
+                    slot = find_word(table, keys.words[row], <uint32_t> hashes[i])
+            else:
+                slot = _bytes_slot(table, keys, row, <uint32_t> hashes[i], insert)
+            if insert and slot == MISSING:
+                return -1
+            slots[row] = slot
+            if fresh != NULL and table.size != size:
+                fresh[count] = <uint32_t> row
+                count += 1
+    return count
+
+
+cdef inline uint32_t _bytes_slot(Table* table, const Keys* keys, int64_t row, uint32_t tag, bint insert) noexcept nogil:
+    cdef const uint8_t* data = keys.data + keys.offsets[row]
+    cdef uint32_t length = <uint32_t> (keys.offsets[row + 1] - keys.offsets[row])
+    if insert:
+        return upsert_bytes(table, data, length, tag)
+    return find_bytes(table, data, length, tag)
+
+
+def _codes(columns):
+    """Number the distinct combinations of dictionary-encoded columns: (code of each row, first row of each code).
+
+    None if a column is plain, or if there are more combinations than numbering them would pay for.
+    """
+    cdef Py_ssize_t rows = len(columns[0])
+    cdef Py_ssize_t i, combinations = 1
+    cdef uint32_t code, next_code = 0
+    if not all(isinstance(column, pa.DictionaryArray) for column in columns):
+        return None
+    for column in columns:
+        combinations *= len(column.dictionary) + 1
+        if combinations > max(2 * rows, SMALL_CODES):
+            return None
+    mixed = None
+    for column in columns:
+        indices = column.indices.cast(pa.int64()).fill_null(len(column.dictionary)).to_numpy(zero_copy_only=False)
+        mixed = indices if mixed is None else mixed * (len(column.dictionary) + 1) + indices
+    cdef const int64_t[::1] combined = np.ascontiguousarray(mixed)
+    cdef uint32_t[::1] numbers = np.full(combinations, MISSING, np.uint32)
+    cdef uint32_t[::1] places = np.empty(rows, np.uint32)
+    cdef int64_t[::1] firsts = np.empty(min(rows, combinations), np.int64)
+    with nogil:
+        for i in range(rows):
+            code = numbers[combined[i]]
+            if code == MISSING:
+                code = next_code
+                numbers[combined[i]] = code
+                firsts[code] = i
+                next_code += 1
+            places[i] = code
+    return np.asarray(places), pa.array(np.asarray(firsts[:next_code]))
+
+
+def _encode_rows(parts, words):
+    """Write each row's keys one behind another, so that equal rows are equal bytes and no others are."""
+    cdef Py_ssize_t rows = len(parts[0])
+    cdef int64_t[::1] offsets = np.zeros(rows + 1, np.int64)
+    cdef const ArrowArray* array
+    cdef Py_ssize_t i
+    cdef int64_t total = 0, size
+    cdef bint word
+    for part, word in zip(parts, words, strict=True):
+        if len(part) != rows:
+            raise ValueError(f"key columns of {rows} and {len(part)} rows")
+        capsules = part.__arrow_c_array__()
+        array = array_of(capsules[1])
+        with nogil:
+            if word:
+                for i in range(rows):
+                    offsets[i + 1] += ENCODED_WORD
+            else:
+                _add_lengths(array, offsets)
+    for i in range(rows):
+        total += offsets[i + 1]
+        offsets[i + 1] = total
+    data_buffer = pa.allocate_buffer(max(total, 1))
+    cdef uint8_t[::1] data = np.frombuffer(data_buffer, np.uint8)
+    cdef int64_t[::1] at = np.array(offsets[:rows], np.int64)
+    for part, word in zip(parts, words, strict=True):
+        capsules = part.__arrow_c_array__()
+        array = array_of(capsules[1])
+        with nogil:
+            if word:
+                _write_words(array, at, &data[0])
+            else:
+                _write_bytes(array, at, &data[0])
+    return pa.Array.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(np.asarray(offsets)), data_buffer])
+
+
+cdef void _add_lengths(const ArrowArray* array, int64_t[::1] offsets) noexcept nogil:
+    cdef const int64_t* bounds = <const int64_t*> array.buffers[1] + array.offset
+    cdef const uint8_t* validity = validity_of(array)
+    cdef int64_t i
+    for i in range(array.length):
+        if is_valid(validity, array.offset + i):
+            offsets[i + 1] += 5 + bounds[i + 1] - bounds[i]
+        else:
+            offsets[i + 1] += 5
+
+
+cdef void _write_words(const ArrowArray* array, int64_t[::1] at, uint8_t* data) noexcept nogil:
+    cdef const uint64_t* values = <const uint64_t*> array.buffers[1] + array.offset
+    cdef const uint8_t* validity = validity_of(array)
+    cdef uint64_t value
+    cdef int64_t i
+    for i in range(array.length):
+        data[at[i]] = is_valid(validity, array.offset + i)
+        value = values[i] if data[at[i]] else 0
+        memcpy(data + at[i] + 1, &value, 8)
+        at[i] += ENCODED_WORD
+
+
+cdef void _write_bytes(const ArrowArray* array, int64_t[::1] at, uint8_t* data) noexcept nogil:
+    cdef const int64_t* bounds = <const int64_t*> array.buffers[1] + array.offset
+    cdef const uint8_t* values = <const uint8_t*> array.buffers[2]
+    cdef const uint8_t* validity = validity_of(array)
+    cdef uint32_t length
+    cdef int64_t i
+    for i in range(array.length):
+        data[at[i]] = is_valid(validity, array.offset + i)
+        length = <uint32_t> (bounds[i + 1] - bounds[i]) if data[at[i]] else 0
+        memcpy(data + at[i] + 1, &length, 4)
+        if length:
+            memcpy(data + at[i] + 5, values + bounds[i], length)
+        at[i] += 5 + length
+
+
+cdef _decode_words(const uint8_t* heap, int64_t[::1] at):
+    cdef int64_t[::1] values = np.empty(len(at), np.int64)
+    cdef uint8_t[::1] valid = np.empty(len(at), np.uint8)
+    cdef Py_ssize_t i
+    for i in range(at.shape[0]):
+        valid[i] = heap[at[i]]
+        memcpy(&values[i], heap + at[i] + 1, 8)
+        at[i] += ENCODED_WORD
+    return _array(pa.int64(), [pa.py_buffer(np.asarray(values))], np.asarray(valid))
+
+
+cdef _decode_bytes(const uint8_t* heap, int64_t[::1] at):
+    cdef Py_ssize_t i, rows = at.shape[0]
+    cdef int64_t[::1] offsets = np.zeros(rows + 1, np.int64)
+    cdef uint8_t[::1] valid = np.empty(rows, np.uint8)
+    cdef uint32_t length
+    for i in range(rows):
+        memcpy(&length, heap + at[i] + 1, 4)
+        valid[i] = heap[at[i]]
+        offsets[i + 1] = offsets[i] + length
+    buffer = pa.allocate_buffer(max(offsets[rows], 1))
+    cdef uint8_t[::1] data = np.frombuffer(buffer, np.uint8)
+    for i in range(rows):
+        length = <uint32_t> (offsets[i + 1] - offsets[i])
+        memcpy(&data[0] + offsets[i], heap + at[i] + 5, length)
+        at[i] += 5 + length
+    return _array(pa.large_binary(), [pa.py_buffer(np.asarray(offsets)), buffer], np.asarray(valid))
+
+
+cdef _word_array(Table* table, int64_t first, int64_t rows, valid):
+    cdef int64_t[::1] values = np.empty(rows, np.int64)
+    if rows:
+        memcpy(&values[0], table.keys + first, rows * sizeof(uint64_t))
+    return _array(pa.int64(), [pa.py_buffer(np.asarray(values))], valid)
+
+
+cdef _bytes_array(Table* table, int64_t first, int64_t rows, valid):
+    cdef int64_t[::1] offsets = np.zeros(rows + 1, np.int64)
+    cdef uint32_t length
+    cdef int64_t i
+    for i in range(rows):
+        length = 0
+        if first + i != table.null_slot:
+            memcpy(&length, table.heap + table.keys[first + i], 4)
+        offsets[i + 1] = offsets[i] + length
+    buffer = pa.allocate_buffer(max(offsets[rows], 1))
+    cdef uint8_t[::1] data = np.frombuffer(buffer, np.uint8)
+    for i in range(rows):
+        if offsets[i + 1] > offsets[i]:
+            memcpy(&data[0] + offsets[i], table.heap + table.keys[first + i] + 4, offsets[i + 1] - offsets[i])
+    return _array(pa.large_binary(), [pa.py_buffer(np.asarray(offsets)), buffer], valid)
+
+
+def _all_but(null_at, rows):
+    """Validity of ``rows`` values of which the one at ``null_at`` is null; None if it is not among them."""
+    if not 0 <= null_at < rows:
+        return None
+    valid = np.ones(rows, np.uint8)
+    valid[null_at] = 0
+    return valid
+
+
+def _array(data_type, buffers, valid):
+    rows = buffers[0].size // 8 - (len(buffers) - 1)
+    bitmap = None
+    if valid is not None and not valid.all():
+        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(data_type, rows, [bitmap, *buffers])

@@ -1,0 +1,93 @@
+"""Accumulator kernels against Python over lists; the state room tests them through whole aggregates."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb.errors import TypeMismatch
+from sabotnb.native import aggregate
+from sabotnb.native.aggregate import Rows
+from sabotnb.native.keyindex import KeyIndex
+
+INTS = st.none() | st.integers(-(2**63), 2**63 - 1)
+FLOATS = st.none() | st.floats(-1e6, 1e6)
+
+
+def updated(kernel, keys, values, **options):
+    """The bytes of each key's row after ``kernel`` has seen ``values``."""
+    index, rows = KeyIndex([pa.int64()], 4), Rows(32, 4)
+    slots = index.upsert([pa.array(keys, pa.int64())])
+    rows.reserve(index.sizes())
+    kernel(rows, 8, slots, values, **options)
+    return {
+        key: rows.buffer(int(group))[slot, 8:].tobytes()
+        for key, group, slot in zip(keys, slots.groups, slots.slots, strict=True)
+    }
+
+
+def given_to(key, keys, values):
+    return [value for other, value in zip(keys, values, strict=True) if other == key and value is not None]
+
+
+@given(data=st.data(), keys=st.lists(st.integers(0, 5), max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_integer_sums_have_room_for_any_total(data, keys):
+    values = data.draw(st.lists(INTS, min_size=len(keys), max_size=len(keys)))
+    for key, row in updated(aggregate.sum_values, keys, pa.array(values, pa.int64())).items():
+        seen = given_to(key, keys, values)
+        assert int.from_bytes(row[:16], "little", signed=True) == sum(seen)
+        assert row[16] == bool(seen)
+
+
+@given(data=st.data(), keys=st.lists(st.integers(0, 5), max_size=40), largest=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_nan_is_the_largest(data, keys, largest):
+    values = data.draw(st.lists(st.none() | st.floats(), min_size=len(keys), max_size=len(keys)))
+    for key, row in updated(aggregate.extreme, keys, pa.array(values, pa.float64()), largest=largest).items():
+        seen = given_to(key, keys, values)
+        found = np.frombuffer(row[:8], np.float64)[0]
+        assert row[8] == bool(seen)
+        if seen:
+            numbers = [value for value in seen if not math.isnan(value)]
+            nan_wins = len(numbers) < len(seen) if largest else not numbers
+            assert math.isnan(found) if nan_wins else found == (max(numbers) if largest else min(numbers))
+
+
+@given(data=st.data(), keys=st.lists(st.integers(0, 5), max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_variance_is_numpys(data, keys):
+    values = data.draw(st.lists(FLOATS, min_size=len(keys), max_size=len(keys)))
+    for key, row in updated(aggregate.variance, keys, pa.array(values, pa.float64())).items():
+        seen = given_to(key, keys, values)
+        assert np.frombuffer(row[:8], np.int64)[0] == len(seen)
+        if seen:
+            assert np.frombuffer(row[16:24], np.float64)[0] == pytest.approx(
+                np.var(seen) * len(seen), rel=1e-9, abs=1e-3
+            )
+
+
+def test_a_sum_beyond_128_bits_is_refused():
+    largest = pa.Array.from_buffers(pa.decimal128(38, 0), 2, [None, pa.py_buffer((b"\xff" * 15 + b"\x7f") * 2)])
+    with pytest.raises(OverflowError, match="128 bits"):
+        updated(aggregate.sum_values, [1, 1], largest)
+
+
+def test_other_types_are_refused():
+    with pytest.raises(TypeMismatch, match="int64, uint64, double and decimal128"):
+        updated(aggregate.sum_values, [1], pa.array(["a"]))
+
+
+def test_a_detached_buffer_stays_as_it_is():
+    index, rows = KeyIndex([pa.int64()]), Rows(8)
+    slots = index.upsert([pa.array([7, 7])])
+    rows.reserve(index.sizes())
+    aggregate.count_rows(rows, 0, slots)
+    before = rows.buffer()
+    rows.detach(0)
+    aggregate.count_rows(rows, 0, slots)
+    assert before.view(np.int64)[0, 0] == 2
+    assert rows.buffer().view(np.int64)[0, 0] == 4

@@ -1,0 +1,133 @@
+"""Keys to slots against a Python dict of canonical values."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb.errors import TypeMismatch
+from sabotnb.native import hash_rows, key_groups
+from sabotnb.native.keyindex import KeyIndex
+
+MISSING = 0xFFFFFFFF
+
+
+def canonical(value):
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else ("float", value + 0.0)
+    return value
+
+
+def rows_of(columns):
+    values = [column.cast(pa.int64()) if pa.types.is_temporal(column.type) else column for column in decoded(columns)]
+    return [tuple(map(canonical, row)) for row in zip(*(column.to_pylist() for column in values), strict=True)]
+
+
+def decoded(columns):
+    return [pa.DictionaryArray.dictionary_decode(c) if isinstance(c, pa.DictionaryArray) else c for c in columns]
+
+
+def ticks(column):
+    """Times as numbers: Python has no values for all of them."""
+    if not pa.types.is_temporal(column.type):
+        return column
+    return column.view(pa.int64() if column.type.bit_width == 64 else pa.int32())
+
+
+def keys_of(columns):
+    return rows_of([ticks(column) for column in decoded(columns)])
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_every_row_finds_its_key(data, key_arrays):
+    rows = data.draw(st.integers(0, 60))
+    columns = data.draw(st.lists(key_arrays(rows), min_size=1, max_size=3))
+    groups = data.draw(st.sampled_from([1, 2, 128]))
+    cut = data.draw(st.integers(0, rows))
+    index = KeyIndex([column.type for column in columns], groups)
+    keys = keys_of(columns)
+    slot_of, fresh = {}, []
+    for start, stop in ((0, cut), (cut, rows), (0, rows)):
+        found = index.upsert([column[start:stop] for column in columns], fresh=True)
+        owners = np.zeros(stop - start, int) if found.groups is None else found.groups
+        for key, group, slot in zip(keys[start:stop], owners, found.slots, strict=True):
+            assert slot_of.setdefault(key, (group, slot)) == (group, slot)
+        fresh += [start + int(row) for row in found.fresh]
+    assert len(set(slot_of.values())) == len(slot_of)
+    assert index.sizes().sum() == len(slot_of)
+    assert fresh == [keys.index(key) for key in slot_of]
+    for (group, slot), key in ((place, key) for key, place in slot_of.items()):
+        stored = index.keys(int(group), int(slot), int(slot) + 1)
+        assert [column.type for column in stored] == index.types
+        assert keys_of(stored) == [key]
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_groups_are_those_of_the_shuffle(data, key_arrays):
+    columns = data.draw(st.lists(key_arrays(40), min_size=1, max_size=2))
+    found = KeyIndex([column.type for column in columns], 16).upsert(columns)
+    assert found.groups.tolist() == key_groups(hash_rows(columns), 16).to_pylist()
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_find_gives_what_upsert_gave(data, key_arrays):
+    columns = data.draw(st.lists(key_arrays(40), min_size=1, max_size=2))
+    index = KeyIndex([column.type for column in columns], 4)
+    index.upsert([column[:20] for column in columns])
+    known = set(keys_of([column[:20] for column in columns]))
+    found = index.find(columns)
+    assert [slot != MISSING for slot in found.slots] == [key in known for key in keys_of(columns)]
+    again = index.upsert(columns)
+    present = found.slots != MISSING
+    assert (again.slots[present] == found.slots[present]).all()
+
+
+def test_growing_keeps_slots():
+    values = np.random.default_rng(1).permutation(50_000)
+    index = KeyIndex([pa.int64()])
+    first = index.upsert([pa.array(values)])
+    assert first.slots.tolist() == list(range(50_000))
+    assert index.keys()[0].equals(pa.array(values))
+    assert (index.find([pa.array(values[::-1])]).slots == first.slots[::-1]).all()
+
+
+def test_small_key_groups_take_a_wide_dictionary():
+    column = pa.DictionaryArray.from_arrays(
+        pa.array([70_000, None, 70_000]), pa.array([str(i) for i in range(100_000)])
+    )
+    index = KeyIndex([column.type])
+    assert index.upsert([column]).slots.tolist() == [0, 1, 0]
+    assert index.keys()[0].to_pylist() == ["70000", None]
+
+
+def test_within_keeps_the_given_groups():
+    outer = KeyIndex([pa.string()], 8).upsert([pa.array(["a", "b", "a", "c"])])
+    pairs = KeyIndex([pa.uint32(), pa.int64()], 8)
+    found = pairs.upsert([pa.array(outer.slots), pa.array([1, 1, 1, 2])], fresh=True, within=outer)
+    assert found.groups.tolist() == outer.groups.tolist()
+    assert found.fresh.tolist() == [0, 1, 3]
+
+
+def test_drop_and_clear_forget():
+    index = KeyIndex([pa.string()], 4)
+    found = index.upsert([pa.array(["a", "b", "c", "d", None])])
+    gone = int(found.groups[0])
+    index.drop(gone)
+    assert index.size(gone) == 0
+    assert index.nbytes(gone) == 0
+    left = [slot != MISSING for slot in index.find([pa.array(["a", "b", "c", "d", None])]).slots]
+    assert left == [group != gone for group in found.groups]
+    index.clear()
+    assert index.sizes().sum() == 0
+    assert set(index.find([pa.array(["a", "b", None])]).slots.tolist()) == {MISSING}
+
+
+def test_a_list_cannot_be_a_key():
+    with pytest.raises(TypeMismatch, match="cannot be a key"):
+        KeyIndex([pa.list_(pa.int8())])
