@@ -9,25 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.native import hash_rows, key_groups
+from sabotnb.native import canonical, hash_rows, key_groups
 from sabotnb.native.keyindex import KeyIndex
 
 MISSING = 0xFFFFFFFF
 
 
-def canonical(value):
+def plain(value):
     if isinstance(value, float):
         return "nan" if math.isnan(value) else ("float", value + 0.0)
-    return value
+    return value.encode() if isinstance(value, str) else value
 
 
 def rows_of(columns):
     values = [column.cast(pa.int64()) if pa.types.is_temporal(column.type) else column for column in decoded(columns)]
-    return [tuple(map(canonical, row)) for row in zip(*(column.to_pylist() for column in values), strict=True)]
+    return [tuple(map(plain, row)) for row in zip(*(column.to_pylist() for column in values), strict=True)]
 
 
 def decoded(columns):
-    return [pa.DictionaryArray.dictionary_decode(c) if isinstance(c, pa.DictionaryArray) else c for c in columns]
+    return [canonical.decoded(column) for column in columns]
 
 
 def ticks(column):
