@@ -5,6 +5,7 @@ SabotError
 │   ├── ColumnNotFound          a name that the stream does not have
 │   ├── DuplicateColumn         two columns of one name
 │   └── TypeMismatch            an operation that the column's type does not have
+├── ExpressionError             rows on which an expression has no value: overflow, division by zero, a failed cast
 ├── GraphError                  a job graph that cannot run (cycle, open port, parallelism)
 ├── SourceError                 input that is missing, truncated, or of another shape
 ├── SinkError                   output that must not or cannot be written
@@ -51,6 +52,10 @@ class TypeMismatch(SchemaError, TypeError):
     """An operation that the column's type does not have."""
 
 
+class ExpressionError(SabotError, ValueError):
+    """Rows on which an expression has no value: integer overflow, integer division by zero, a cast that fails."""
+
+
 class GraphError(SabotError):
     """A job graph that cannot run."""
 
@@ -76,7 +81,28 @@ class ModuleMissing(FunctionError):
 
 
 class UserFunctionError(FunctionError):
-    """A function of the user raised, or returned something else than it declared."""
+    """A function of the user raised, or returned something else than it declared.
+
+    Beside the message it has the ``operator`` and ``function`` by name, the function's ``origin`` (cell or file, line),
+    ``user_traceback`` without frames of sabotnb, and ``sample``, a few of the rows as a text table.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operator: str = "",
+        function: str = "",
+        origin: str = "",
+        user_traceback: str = "",
+        sample: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.operator = operator
+        self.function = function
+        self.origin = origin
+        self.user_traceback = user_traceback
+        self.sample = sample
 
 
 class EnvError(SabotError):

@@ -1,0 +1,154 @@
+"""Typed expressions over columns: written with ``col``, checked against a schema, evaluated on record batches.
+
+``Expr`` is what users write, ``Expr.node`` the tree as plain data. What computes (``bind``, ``compile``, ``evaluate``,
+``to_pyarrow``) loads ``pyarrow.compute`` when it is first called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function
+from sabotnb.expr import codec, rewrite
+from sabotnb.expr.compiled import Compiled
+from sabotnb.expr.conditional import Then, When, when
+from sabotnb.expr.durations import duration_us
+from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
+from sabotnb.expr.messages import column_not_found, duplicate_column
+from sabotnb.expr.nodes import Apply, Column, walk
+from sabotnb.expr.sample import sample_of, text_table
+from sabotnb.expr.types import type_of
+from sabotnb.expr.udf import UserAggregate, aggregate, udf
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
+__all__ = [
+    "Aggregation",
+    "Compiled",
+    "Expr",
+    "Then",
+    "UserAggregate",
+    "When",
+    "aggregate",
+    "all_of",
+    "as_column",
+    "as_expr",
+    "bind",
+    "coalesce",
+    "col",
+    "column_name",
+    "column_not_found",
+    "columns",
+    "compile",
+    "conjuncts",
+    "count",
+    "duplicate_column",
+    "duration",
+    "duration_us",
+    "evaluate",
+    "from_json",
+    "functions",
+    "lit",
+    "root_name",
+    "same",
+    "sample_of",
+    "substitute",
+    "text_table",
+    "to_json",
+    "to_pyarrow",
+    "type_of",
+    "udf",
+    "when",
+]
+
+
+def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
+    """The type of ``expr`` over ``schema``.
+
+    Raises:
+        ColumnNotFound: it names a column that is not there; the message has a caret and the nearest name.
+        TypeMismatch: an operation that its arguments' types do not have.
+    """
+    return compile(expr, schema).type
+
+
+def compile(expr: Expr, schema: pa.Schema) -> Compiled:  # noqa: A001  what it does
+    """``expr`` as a function of batches of ``schema``, for who calls it often; raises as ``bind`` does.
+
+    The function gives an array of ``.type`` and the batch's length, and raises ExpressionError where a row has no
+    value (overflow, division by zero, a failed cast) or UserFunctionError.
+    """
+    from sabotnb.expr.compiler import compiled
+
+    return compiled(expr.node, schema)
+
+
+def evaluate(expr: Expr, batch: pa.RecordBatch) -> pa.Array:
+    """``expr`` of ``batch``: an array of its length. Errors as of ``compile``."""
+    return compile(expr, batch.schema)(batch)
+
+
+def to_pyarrow(expr: Expr, schema: pa.Schema) -> pc.Expression | None:
+    """``expr`` as a filter for readers that keeps exactly the same rows; None where there is none."""
+    from sabotnb.expr.pushdown import converted
+
+    bind(expr, schema)
+    return converted(expr.node, schema)
+
+
+def root_name(expr: Expr) -> str | None:
+    """The name of the result where it is given no other: its alias, or its leftmost column."""
+    return rewrite.root_of(expr.node)
+
+
+def column_name(expr: Expr) -> str | None:
+    """The column that ``expr`` is, if it is a column and nothing more (an alias does not count)."""
+    node = rewrite.unnamed(expr.node)
+    return node.name if isinstance(node, Column) else None
+
+
+def columns(expr: Expr) -> frozenset[str]:
+    """Names of all columns that ``expr`` reads."""
+    return frozenset(node.name for node in walk(expr.node) if isinstance(node, Column))
+
+
+def same(one: Expr, other: Expr) -> bool:
+    """True for equal trees; ``==`` of expressions makes an expression."""
+    return one.node == other.node
+
+
+def substitute(expr: Expr, replacements: Mapping[str, Expr]) -> Expr:
+    """``expr`` with columns replaced by the expressions that they were computed by."""
+    return Expr(rewrite.substituted(expr.node, {name: by.node for name, by in replacements.items()}))
+
+
+def conjuncts(expr: Expr) -> tuple[Expr, ...]:
+    """The conditions that ``&`` connects, left to right; of anything else, itself."""
+    return tuple(Expr(node) for node in rewrite.conjuncts_of(expr.node))
+
+
+def all_of(exprs: Iterable[Expr]) -> Expr:
+    """All conditions connected by ``&``; ``lit(True)`` of none."""
+    given = [*exprs]
+    return reduce(lambda left, right: left & right, given) if given else lit(value=True)
+
+
+def functions(expr: Expr) -> tuple[Function, ...]:
+    """Functions of the user in ``expr``, each once, in order."""
+    found = {node.function.sha256: node.function for node in walk(expr.node) if isinstance(node, Apply)}
+    return tuple(found.values())
+
+
+def to_json(expr: Expr) -> Any:
+    """``expr`` as JSON-able data; functions stand as their sha256."""
+    return codec.written(expr.node)
+
+
+def from_json(data: Any, functions: Mapping[str, Function]) -> Expr:
+    """What ``to_json`` wrote, with ``functions`` by sha256."""
+    return Expr(codec.read(data, functions))

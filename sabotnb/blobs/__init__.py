@@ -1,0 +1,24 @@
+"""What a job graph carries beside its plain data: functions and tables, each known by the sha256 of its bytes.
+
+A reference holds its bytes along, outside equality, so that nothing has to be looked up in a registry; a serialised
+graph names the sha256 and keeps the bytes beside the JSON.
+"""
+
+from sabotnb.blobs.capturing import capture
+from sabotnb.blobs.failure import user_error, user_traceback
+from sabotnb.blobs.function import Function
+from sabotnb.blobs.origin import Origin, call_site, place, user_frame
+from sabotnb.blobs.table import Table, table_of
+
+__all__ = [
+    "Function",
+    "Origin",
+    "Table",
+    "call_site",
+    "capture",
+    "place",
+    "table_of",
+    "user_error",
+    "user_frame",
+    "user_traceback",
+]

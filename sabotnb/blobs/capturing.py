@@ -1,0 +1,103 @@
+"""Making a ``Function`` of what the user wrote, or saying at that line why it cannot travel."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from types import CodeType, ModuleType
+from typing import Any
+
+from sabotnb.blobs.fingerprint import closed_over, fingerprint
+from sabotnb.blobs.function import Function
+from sabotnb.blobs.origin import Origin, call_site, place
+from sabotnb.blobs.travel import Travelling, modules_by_value
+from sabotnb.config import Config
+from sabotnb.errors import FunctionError, UnpicklableFunction
+
+
+def capture(fn: Callable[..., Any], what: str) -> Function:
+    """Pickle ``fn`` for ``what`` (``map_batches``); modules of the notebook's folder travel by value.
+
+    Raises:
+        UnpicklableFunction: it uses something that cannot be pickled, or more than ``Config.function_bytes``.
+        FunctionError: it cannot be called.
+    """
+    if not callable(fn):
+        raise FunctionError(f"{what} takes a function, not {fn!r} ({type(fn).__name__}); write lambda batch: ...")
+    name, origin = _name(fn), _origin(fn)
+    with modules_by_value():
+        pickled = _pickled(fn, f"{name} ({origin}), the function of {what},")
+        return Function(hashlib.sha256(pickled).hexdigest(), fingerprint(fn), name, origin, pickled)
+
+
+def _pickled(fn: Callable[..., Any], subject: str) -> bytes:
+    import cloudpickle
+
+    try:
+        pickled: bytes = cloudpickle.dumps(Travelling(fn))
+    except Exception as error:
+        raise UnpicklableFunction(f"{subject} cannot travel to the workers: {_culprit(fn, error)}") from error
+    limit = Config.from_environment().function_bytes
+    if len(pickled) > limit:
+        raise UnpicklableFunction(
+            f"{subject} has {_megabytes(len(pickled))} MB pickled, the limit is {_megabytes(limit)} MB: "
+            f"{_largest(fn)}. Read such data inside of the function, join with it as a Stream, or set "
+            "SABOTNB_FUNCTION_BYTES"
+        )
+    return pickled
+
+
+def _culprit(fn: Callable[..., Any], error: Exception) -> str:
+    guilty = [f"{name!r} ({_type_name(value)})" for name, value in _values(fn).items() if _size(value) is None]
+    if not guilty:
+        return f"{type(error).__name__}: {error}. Give it plain data and functions of modules instead"
+    pronoun = "it" if len(guilty) == 1 else "them"
+    return (
+        f"it uses {', '.join(guilty)}, which cannot be pickled. Make {pronoun} inside of the function, from plain data"
+    )
+
+
+def _largest(fn: Callable[..., Any]) -> str:
+    sizes = {name: _size(value) or 0 for name, value in _values(fn).items()}
+    if not sizes:
+        return "its own code is that large"
+    name = max(sizes, key=sizes.__getitem__)
+    return f"{name!r}, which it uses, has {_megabytes(sizes[name])} MB"
+
+
+def _values(fn: Callable[..., Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in closed_over(fn).items() if not isinstance(value, ModuleType)}
+
+
+def _size(value: Any) -> int | None:
+    """Pickled bytes; None if it cannot be pickled."""
+    import cloudpickle
+
+    try:
+        return len(cloudpickle.dumps(value))
+    except Exception:  # noqa: BLE001  anything can refuse to be pickled, which is what is asked here
+        return None
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / (1 << 20):.1f}"
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    inner = getattr(fn, "func", fn)  # of a functools.partial
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def _origin(fn: Callable[..., Any]) -> Origin:
+    code = getattr(fn, "__code__", None)
+    if not isinstance(code, CodeType):
+        return call_site()
+    import linecache
+
+    line = code.co_firstlineno
+    return Origin(place(code.co_filename, line), linecache.getline(code.co_filename, line).strip())

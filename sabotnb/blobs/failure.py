@@ -1,0 +1,66 @@
+"""What users see of an exception that their own function raised."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from itertools import groupby
+from pathlib import PurePath
+
+from sabotnb.blobs.function import Function
+from sabotnb.blobs.origin import PACKAGE, place
+from sabotnb.errors import UserFunctionError
+
+_STDLIB = sysconfig.get_paths()["stdlib"]
+
+
+def user_error(function: Function, error: BaseException, sample: str = "", operator: str = "") -> UserFunctionError:
+    """Say that ``function`` raised ``error``; raise it ``from error``.
+
+    The message has the function, the exception and the innermost line that the user wrote; the rest are attributes.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _library(frame.filename)]
+    at = f"  {place(frames[-1].filename, frames[-1].lineno or 0)}: {frames[-1].line}" if frames else ""
+    return UserFunctionError(
+        f"{function.name} ({function.origin}) raised {_described(error)}{at}",
+        function=function.name,
+        origin=str(function.origin),
+        operator=operator,
+        user_traceback=user_traceback(error),
+        sample=sample,
+    )
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback of ``error`` without sabotnb's frames; runs of library frames become one line each."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(PACKAGE)]
+    lines = []
+    for library, group in groupby(frames, key=lambda frame: _library(frame.filename)):
+        run = list(group)
+        if library:
+            lines.append(f"  ({len(run)} frame{'s' * (len(run) > 1)} in {library})")
+            continue
+        for frame in run:
+            lines.append(f"  {place(frame.filename, frame.lineno or 0)}, in {frame.name}")
+            if frame.line:
+                lines.append(f"    {frame.line}")
+    return "\n".join([*lines, _described(error)])
+
+
+def _described(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _library(filename: str) -> str:
+    """The library that a file belongs to; empty for the user's own files."""
+    if filename.startswith(PACKAGE):
+        return "sabotnb"
+    parts = PurePath(filename).parts
+    if "site-packages" in parts:
+        return parts[parts.index("site-packages") + 1].removesuffix(".py")
+    if filename.endswith((".pxi", ".pyx")):  # Cython names its sources relative to the package's root
+        return parts[0]
+    if filename.startswith((_STDLIB, "<frozen")):
+        return "python"
+    return ""

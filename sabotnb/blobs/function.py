@@ -1,0 +1,27 @@
+"""A function of the user as bytes that travel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sabotnb.blobs.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A pickled function. Equal by ``fingerprint``: source text and closed-over values, not pickle bytes."""
+
+    sha256: str = field(compare=False)
+    fingerprint: str
+    name: str
+    origin: Origin = field(compare=False)
+    pickled: bytes = field(compare=False, repr=False)
+
+    def load(self) -> Callable[..., Any]:
+        """Unpickle; whatever the import of its modules raises comes through. Call it in a task's thread only."""
+        import cloudpickle
+
+        loaded: Callable[..., Any] = cloudpickle.loads(self.pickled)
+        return loaded

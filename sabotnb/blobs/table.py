@@ -1,0 +1,46 @@
+"""An in-memory table that a job graph carries along."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An in-memory Arrow table. Equal by content (sha256 of its Arrow IPC bytes)."""
+
+    sha256: str
+    rows: int
+    nbytes: int
+    data: pa.Table = field(compare=False, repr=False)
+
+
+def table_of(table: pa.Table) -> Table:
+    """Wrap ``table``, which must not be changed afterwards; hashes its content once, in one chunk per column."""
+    digest = _Digest()
+    whole = table.replace_schema_metadata(None).combine_chunks()  # how it was chunked is not its content
+    with pa.ipc.new_stream(pa.PythonFile(digest, mode="w"), whole.schema) as writer:
+        writer.write_table(whole)
+    return Table(digest.sha256.hexdigest(), table.num_rows, table.nbytes, table)
+
+
+class _Digest:
+    """A file that keeps nothing but the hash of what is written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,87 @@
+"""What must go along with a pickled function: modules of the user's folder, and sources for tracebacks."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from sabotnb.blobs.origin import PACKAGE, label_of, remember_labels
+
+_SOURCE_BYTES = 1 << 20  # a larger file is not worth sending for the sake of a traceback
+_registering = threading.Lock()
+
+Sources = Mapping[str, tuple[str, str]]
+"""File name as in code objects: (how users call it, its text)."""
+
+
+class Travelling:
+    """Pickles as a call of ``arrive``, so that unpickling gives the function and makes its sources known."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return arrive, (self.function, sources_of(self.function))
+
+
+def arrive(function: Callable[..., Any], sources: Sources) -> Callable[..., Any]:
+    """Make ``sources`` known to tracebacks of this process, where the files themselves are missing."""
+    for filename, (_, text) in sources.items():
+        if not Path(filename).exists():
+            linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    remember_labels({filename: label for filename, (label, _) in sources.items()})
+    return function
+
+
+def sources_of(function: Callable[..., Any]) -> Sources:
+    """The text of the cell or file that ``function`` is written in; empty where it has none."""
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        return {}
+    text = "".join(linecache.getlines(code.co_filename))
+    if not text or len(text) > _SOURCE_BYTES or code.co_filename.startswith(PACKAGE):
+        return {}
+    return {code.co_filename: (label_of(code.co_filename), text)}
+
+
+@contextmanager
+def modules_by_value() -> Iterator[None]:
+    """While inside, functions of modules in the notebook's or script's folder are pickled by value.
+
+    Workers need not be able to import those; everything that is installed travels by name.
+    """
+    import cloudpickle
+
+    with _registering:  # cloudpickle's registry belongs to the process
+        known = cloudpickle.list_registry_pickle_by_value()
+        modules = [module for module in list(sys.modules.values()) if is_local(module) and module.__name__ not in known]
+        for module in modules:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def is_local(module: ModuleType) -> bool:
+    """True for a module that lives in the user's folder and is not installed."""
+    filename = getattr(module, "__file__", None)
+    if not isinstance(filename, str) or module.__name__ == "__main__" or filename.startswith(PACKAGE):
+        return False
+    inside_environment = f"{os.sep}site-packages{os.sep}" in filename or filename.startswith(sys.prefix + os.sep)
+    return not inside_environment and any(filename.startswith(folder) for folder in _folders())
+
+
+def _folders() -> tuple[str, ...]:
+    """Where the user works: the script's folder and the current one (which is a notebook's)."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    here = [Path.cwd()] if script is None else [Path.cwd(), Path(script).resolve().parent]
+    return tuple(str(folder) + os.sep for folder in here if folder != Path(folder.anchor))

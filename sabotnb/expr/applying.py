@@ -1,0 +1,120 @@
+"""Calling functions of the user inside expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sabotnb.blobs import Function, user_error
+from sabotnb.errors import UserFunctionError
+from sabotnb.expr.compiled import Run, of_length
+from sabotnb.expr.nodes import Apply
+from sabotnb.expr.sample import sample_of
+from sabotnb.expr.types import plain
+
+Engine = Callable[[Apply, Callable[..., Any], list[pa.Array]], Any]
+
+
+def applied(node: Apply, runs: Sequence[Run]) -> Run:
+    """The function of ``node`` on what ``runs`` compute; it is unpickled when the first batch comes."""
+    load = cache(node.function.load if node.engine != "numba" else lambda: _vectorized(node.function))
+    engine = _ENGINES[node.engine]
+
+    def run(batch: pa.RecordBatch) -> pa.Array:
+        columns = [_plain(run(batch), batch.num_rows) for run in runs]
+        try:
+            result = engine(node, load(), columns)
+        except UserFunctionError:
+            raise
+        except Exception as error:
+            raise user_error(node.function, error, _sample(columns)) from error
+        return _checked(node, result, batch.num_rows, columns)
+
+    return run
+
+
+def _plain(data: Any, rows: int) -> pa.Array:
+    """Arguments come as arrays of plain types: a function need not know of dictionaries."""
+    array = of_length(data, data.type, rows)
+    return pc.cast(array, plain(array.type)) if not plain(array.type).equals(array.type) else array
+
+
+def _arrow(_: Apply, fn: Callable[..., Any], columns: list[pa.Array]) -> Any:
+    return fn(*columns)
+
+
+def _row(node: Apply, fn: Callable[..., Any], columns: list[pa.Array]) -> pa.Array:
+    made = []
+    for values in zip(*(column.to_pylist() for column in columns), strict=True):
+        try:
+            made.append(fn(*values))
+        except Exception as error:
+            row = pa.RecordBatch.from_pydict({f"argument {at}": [value] for at, value in enumerate(values)})
+            raise user_error(node.function, error, sample_of(row)) from error
+    return _array(node, made)
+
+
+def _numba(node: Apply, fn: Callable[..., Any], columns: list[pa.Array]) -> pa.Array:
+    valid = np.ones(len(columns[0]), dtype=np.bool_)
+    for column in columns:
+        valid &= column.is_valid().to_numpy(zero_copy_only=False)
+    if not valid.any():
+        return pa.nulls(len(valid), node.returns)
+    dense = columns if valid.all() else [column.filter(pa.array(valid)) for column in columns]
+    result = fn(*(column.to_numpy(zero_copy_only=False) for column in dense))
+    if valid.all():
+        return _array(node, result)
+    places = np.cumsum(valid) - 1
+    return _array(node, result).take(pa.array(places, mask=~valid))
+
+
+_ENGINES: dict[str, Engine] = {"arrow": _arrow, "row": _row, "numba": _numba}
+
+
+def _vectorized(function: Function) -> Callable[..., Any]:
+    import numba
+
+    vectorize: Any = numba.vectorize
+    return vectorize(nopython=True)(function.load())  # type: ignore[no-any-return]
+
+
+def _array(node: Apply, values: Any) -> pa.Array:
+    try:
+        return pa.array(values, node.returns)
+    except (pa.ArrowException, TypeError, OverflowError) as error:
+        raise UserFunctionError(
+            f"{node.function.name} ({node.function.origin}) says it returns {node.returns}, but gave something else: "
+            f"{error}. Mend it, or declare another type: @sb.udf(...)",
+            function=node.function.name,
+            origin=str(node.function.origin),
+        ) from error
+
+
+def _checked(node: Apply, result: Any, rows: int, columns: list[pa.Array]) -> pa.Array:
+    """``result`` as an array of the declared type and length, or a UserFunctionError that says what it is instead."""
+    if isinstance(result, pa.ChunkedArray):
+        result = result.combine_chunks()
+    if isinstance(result, pa.Scalar):
+        result = of_length(result, node.returns, rows)
+    array = result if isinstance(result, pa.Array) else _array(node, result)
+    if not array.type.equals(node.returns):
+        problem = f"says it returns {node.returns}, but gave {array.type}; cast its result, or declare that type"
+    elif len(array) != rows:
+        problem = f"gave {len(array)} values for {rows} rows; it must give one for each"
+    else:
+        return array
+    raise UserFunctionError(
+        f"{node.function.name} ({node.function.origin}) {problem}",
+        function=node.function.name,
+        origin=str(node.function.origin),
+        sample=_sample(columns),
+    )
+
+
+def _sample(columns: list[pa.Array]) -> str:
+    return sample_of(pa.RecordBatch.from_arrays(columns, [f"argument {at}" for at in range(len(columns))]))

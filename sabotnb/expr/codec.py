@@ -1,0 +1,110 @@
+"""Expressions as JSON and back. Where something was written is left out: it is not what it means."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function
+from sabotnb.errors import SchemaError
+from sabotnb.expr.aggregates import type_from_text, type_to_text
+from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node
+
+Json = Any
+
+
+def written(node: Node) -> Json:
+    """``node`` as JSON-able data; functions by their sha256."""
+    match node:
+        case Column(name=name):
+            return {"col": name}
+        case Literal(value=value, type=data_type, flexible=flexible):
+            return {"lit": _value(value), "type": _type(data_type), **({} if flexible else {"fixed": True})}
+        case Alias(arg=arg, name=name):
+            return {"alias": name, "args": [written(arg)]}
+        case Apply(function=function, returns=returns, engine=engine, args=args):
+            called = {"apply": function.sha256, "returns": _type(returns), "engine": engine}
+            return {**called, "args": [written(arg) for arg in args]}
+        case Call(fn=fn, args=args, options=options):
+            named = {"options": {name: _option(value) for name, value in options}} if options else {}
+            return {"call": fn, "args": [written(arg) for arg in args], **named}
+
+
+def read(data: Json, functions: Mapping[str, Function]) -> Node:
+    """What ``written`` made, with ``functions`` by sha256; SchemaError for what is no expression."""
+    args = tuple(read(arg, functions) for arg in data.get("args", ()))
+    match data:
+        case {"col": name}:
+            return Column(name)
+        case {"lit": value, "type": data_type}:
+            return Literal(_read_value(value), _read_type(data_type), not data.get("fixed", False))
+        case {"alias": name}:
+            return Alias(args[0], name)
+        case {"apply": sha256, "returns": returns, "engine": engine}:
+            if sha256 not in functions:
+                raise SchemaError(
+                    f"the function {sha256} of an expression is missing; pass the blobs along with the JSON"
+                )
+            return Apply(functions[sha256], _read_type(returns), engine, args)
+        case {"call": fn}:
+            options = {name: _read_option(value) for name, value in data.get("options", {}).items()}
+            return Call(fn, args, tuple(sorted(options.items())))
+        case _:
+            raise SchemaError(f"{data!r} is no expression; to_json writes what from_json reads")
+
+
+def _value(value: Any) -> Json:
+    match value:
+        case tuple():
+            return {"list": [_value(item) for item in value]}
+        case bytes():
+            return {"bytes": base64.b64encode(value).decode()}
+        case Decimal():
+            return {"decimal": str(value)}
+        case float() if not math.isfinite(value):
+            return {"float": str(value)}
+        case _:
+            return value
+
+
+def _read_value(data: Json) -> Any:
+    match data:
+        case {"list": items}:
+            return tuple(_read_value(item) for item in items)
+        case {"bytes": text}:
+            return base64.b64decode(text)
+        case {"decimal": text}:
+            return Decimal(text)
+        case {"float": "nan"}:
+            return math.nan
+        case {"float": text}:
+            return float(text)
+        case _:
+            return data
+
+
+def _type(data_type: pa.DataType) -> Json:
+    """Types by name where they have one, else as an Arrow IPC schema."""
+    try:
+        if pa.type_for_alias(str(data_type)).equals(data_type):
+            return str(data_type)
+    except ValueError:
+        pass
+    return {"ipc": type_to_text(data_type)}
+
+
+def _read_type(data: Json) -> pa.DataType:
+    return pa.type_for_alias(data) if isinstance(data, str) else type_from_text(data["ipc"])
+
+
+def _option(value: Any) -> Json:
+    return {"type": _type(value)} if isinstance(value, pa.DataType) else value
+
+
+def _read_option(data: Json) -> Any:
+    return _read_type(data["type"]) if isinstance(data, dict) else data

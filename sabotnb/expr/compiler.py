@@ -1,0 +1,164 @@
+"""From an expression and a schema to a function of record batches; types are checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.errors import ExpressionError
+from sabotnb.expr.applying import applied
+from sabotnb.expr.columnar import convert, on_dictionary
+from sabotnb.expr.compiled import Compiled, Run, of_length
+from sabotnb.expr.functions import RULES, Arg, Overload, Refused
+from sabotnb.expr.guarded import guarded_case, guarded_connective
+from sabotnb.expr.literals import own_scalar, scalar_of
+from sabotnb.expr.messages import column_not_found, type_mismatch
+from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node
+from sabotnb.expr.text import text
+from sabotnb.expr.types import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A compiled node. ``total``: it never raises."""
+
+    type: pa.DataType
+    run: Run
+    total: bool = True
+    literal: Literal | None = None
+
+
+@lru_cache(maxsize=512)
+def compiled(node: Node, schema: pa.Schema) -> Compiled:
+    """Compile ``node`` for batches of ``schema``; the last few hundred are remembered."""
+    step = _step(node, schema)
+    return Compiled(step.type, step.run)
+
+
+def _step(node: Node, schema: pa.Schema) -> Step:
+    match node:
+        case Column(name=name):
+            return _column(name, node, schema)
+        case Literal():
+            scalar = own_scalar(node)
+            return Step(node.type, lambda _: scalar, literal=node)
+        case Alias(arg=arg):
+            return _step(arg, schema)
+        case Apply(args=args):
+            return Step(node.returns, applied(node, [_step(arg, schema).run for arg in args]), total=False)
+        case Call():
+            return _call(node, schema)
+
+
+def _column(name: str, node: Column, schema: pa.Schema) -> Step:
+    index = schema.get_field_index(name)
+    if index < 0:
+        raise column_not_found(name, schema, node.origin)
+    return Step(schema.field(index).type, lambda batch: batch.column(index))
+
+
+def _call(node: Call, schema: pa.Schema) -> Step:
+    steps = [_step(arg, schema) for arg in node.args]
+    overload = overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
+    total = overload.total and all(step.total for step in steps)
+    runs = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
+    if node.fn in ("and", "or") and not steps[1].total:
+        return Step(overload.result, guarded_connective(node.fn, runs[0], runs[1]), total)
+    if node.fn == "case" and not total:
+        return Step(overload.result, guarded_case(runs, overload.result), total)
+    return Step(overload.result, _named_errors(_direct(steps, runs, overload), node, overload), total)
+
+
+def overload_of(node: Call, args: Sequence[Arg]) -> Overload:
+    """What the rule of ``node`` says about arguments of these types; TypeMismatch if it refuses them."""
+    try:
+        return RULES[node.fn](args, dict(node.options))
+    except Refused as refused:
+        raise type_mismatch(f"{text(node)}\n{refused}", node) from None
+
+
+def literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar:
+    """The literal as ``param``; TypeMismatch if its text is no such date."""
+    try:
+        return scalar_of(literal, param)
+    except pa.ArrowInvalid as error:
+        raise type_mismatch(
+            f"{text(node)}\n{text(literal)} is no {param}: {error}; write it as ISO 8601", node
+        ) from error
+
+
+def _converted(step: Step, param: pa.DataType, node: Call) -> Run:
+    if step.literal is not None:
+        scalar = literal_scalar(step.literal, param, node)
+        return lambda _: scalar
+    if step.type.equals(param):
+        return step.run
+    run = step.run
+    return lambda batch: convert(run(batch), param)
+
+
+def _direct(steps: Sequence[Step], runs: Sequence[Run], overload: Overload) -> Run:
+    kernel = overload.kernel
+    varying = [place for place, step in enumerate(steps) if step.literal is None]
+    if not varying:
+        return _constant(runs, overload)
+    if len(varying) == 1 and overload.total and overload.strict and pa.types.is_dictionary(steps[varying[0]].type):
+        return _by_dictionary(steps, runs, varying[0], overload)
+    match runs:
+        case [only]:
+            return lambda batch: kernel(only(batch))
+        case [left, right]:
+            return lambda batch: kernel(left(batch), right(batch))
+        case _:
+            return lambda batch: kernel(*(run(batch) for run in runs))
+
+
+def _constant(runs: Sequence[Run], overload: Overload) -> Run:
+    """Of literals alone: computed on one row, because kernels may need an array to say the length."""
+    one_row = pa.RecordBatch.from_pydict({"": [None]})
+
+    def run(_: pa.RecordBatch) -> pa.Scalar:
+        arrays = [of_length(run(one_row), param, 1) for run, param in zip(runs, overload.params, strict=True)]
+        return overload.kernel(*arrays)[0]
+
+    return run
+
+
+def _by_dictionary(steps: Sequence[Step], runs: Sequence[Run], place: int, overload: Overload) -> Run:
+    """Compute each distinct value once, where the only column is dictionary-encoded."""
+    column, param, kernel = steps[place].run, overload.params[place], overload.kernel
+    no_batch = pa.RecordBatch.from_pydict({})
+    constants = [None if at == place else run(no_batch) for at, run in enumerate(runs)]
+
+    def of_values(values: Any) -> Any:
+        args = [values if constant is None else constant for constant in constants]
+        return kernel(*args)
+
+    return lambda batch: on_dictionary(column(batch), param, of_values)
+
+
+def _named_errors(run: Run, node: Call, overload: Overload) -> Run:
+    if overload.total:
+        return run
+
+    def checked(batch: pa.RecordBatch) -> Any:
+        try:
+            return run(batch)
+        except pa.ArrowInvalid as error:
+            raise ExpressionError(f"{text(node)}: {error}; {_advice(node, str(error))}") from error
+
+    return checked
+
+
+def _advice(node: Call, problem: str) -> str:
+    if "zero" in problem:
+        return "guard it: when(divisor != 0).then(...), or filter such rows out before"
+    if "overflow" in problem or "out of bounds" in problem or "not in range" in problem:
+        return "cast to a wider type before: .cast('int64') or .cast('double')"
+    if node.fn == "cast":
+        return "mend or filter out such values before"
+    return "guard it with when(...).then(...), or filter such rows out before"

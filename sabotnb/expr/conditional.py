@@ -1,0 +1,49 @@
+"""``when(condition).then(value).otherwise(value)``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.expr.expression import Expr, as_expr
+from sabotnb.expr.nodes import Call, Literal, Node
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A condition that waits for its value."""
+
+    condition: Node
+    before: tuple[Node, ...] = ()
+
+    def then(self, value: Any) -> Then:
+        """The value where the condition is true."""
+        return Then(Call("case", (*self.before, self.condition, as_expr(value).node, Literal(None, pa.null()))))
+
+
+class Then(Expr):
+    """Conditions with values; it is an expression already, null where no condition is true."""
+
+    __slots__ = ()
+
+    def when(self, condition: Expr) -> When:
+        """Else, where ``condition`` is true, ..."""
+        return When(as_expr(condition).node, self._pairs())
+
+    def otherwise(self, value: Any) -> Expr:
+        """The value where no condition is true."""
+        return Expr(Call("case", (*self._pairs(), as_expr(value).node)))
+
+    def _pairs(self) -> tuple[Node, ...]:
+        assert isinstance(self.node, Call)
+        return self.node.args[:-1]
+
+
+def when(condition: Expr) -> When:
+    """Choose by row: ``when(col("x") > 0).then("gain").otherwise("loss")``; the first true condition counts.
+
+    Only the rows that take a branch are computed by it, so a condition can guard a division.
+    """
+    return When(as_expr(condition).node)

@@ -1,0 +1,404 @@
+"""``Expr``: what users write. It builds a tree and computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, NoReturn
+from typing import Literal as OneOf
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function, call_site
+from sabotnb.errors import TypeMismatch
+from sabotnb.expr.literals import duration_literal, list_literal, literal_of
+from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
+from sabotnb.expr.nodes import Alias, Call, Column, Literal, Node
+from sabotnb.expr.rewrite import root_of
+from sabotnb.expr.text import text
+from sabotnb.expr.types import type_of
+
+Name = str  # inside of Expr, `str` is a namespace
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Expr:
+    """A typed expression over the columns of a stream; immutable.
+
+    ``==`` and its like build expressions. To ask whether two expressions are the same tree compare their ``node``.
+    Nulls are as in SQL: what is computed from null is null, ``&`` and ``|`` are three-valued, and a filter drops null.
+    """
+
+    node: Node
+
+    def __repr__(self) -> str:
+        return text(self.node)
+
+    def __hash__(self) -> int:
+        return hash(self.node)
+
+    # Python cannot be taught `and`, `or`, `not`, `in` and chained comparisons for columns: say what to write
+
+    def __bool__(self) -> NoReturn:
+        raise TypeMismatch(
+            f"{self} is a column of truths, not one truth: write & | ~ instead of and, or, not, with comparisons in "
+            "parentheses: (col('x') > 1) & (col('y') < 2); instead of a < x < b write x.is_between(a, b)"
+        )
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise TypeMismatch(f"write {self}.is_in([...]), or {self}.str.contains({item!r}) for a part of a text")
+
+    def __iter__(self) -> NoReturn:
+        raise TypeMismatch(f"{self} has no rows to go through here; run the stream and iterate over that")
+
+    # arithmetic
+
+    def __add__(self, other: Any) -> Expr:
+        return self._with("add", other)
+
+    def __radd__(self, other: Any) -> Expr:
+        return as_expr(other)._with("add", self)
+
+    def __sub__(self, other: Any) -> Expr:
+        return self._with("subtract", other)
+
+    def __rsub__(self, other: Any) -> Expr:
+        return as_expr(other)._with("subtract", self)
+
+    def __mul__(self, other: Any) -> Expr:
+        return self._with("multiply", other)
+
+    def __rmul__(self, other: Any) -> Expr:
+        return as_expr(other)._with("multiply", self)
+
+    def __truediv__(self, other: Any) -> Expr:
+        return self._with("divide", other)
+
+    def __rtruediv__(self, other: Any) -> Expr:
+        return as_expr(other)._with("divide", self)
+
+    def __floordiv__(self, other: Any) -> Expr:
+        return self._with("floor_divide", other)
+
+    def __rfloordiv__(self, other: Any) -> Expr:
+        return as_expr(other)._with("floor_divide", self)
+
+    def __mod__(self, other: Any) -> Expr:
+        return self._with("modulo", other)
+
+    def __rmod__(self, other: Any) -> Expr:
+        return as_expr(other)._with("modulo", self)
+
+    def __pow__(self, other: Any) -> Expr:
+        return self._with("power", other)
+
+    def __rpow__(self, other: Any) -> Expr:
+        return as_expr(other)._with("power", self)
+
+    def __neg__(self) -> Expr:
+        return self._call("negate")
+
+    def __abs__(self) -> Expr:
+        return self.abs()
+
+    # comparison and logic
+
+    def __eq__(self, other: object) -> Expr:  # type: ignore[override]
+        return self._compared("equal", other, "is_null")
+
+    def __ne__(self, other: object) -> Expr:  # type: ignore[override]
+        return self._compared("not_equal", other, "is_not_null")
+
+    def __lt__(self, other: Any) -> Expr:
+        return self._compared("less", other, "is_null")
+
+    def __le__(self, other: Any) -> Expr:
+        return self._compared("less_equal", other, "is_null")
+
+    def __gt__(self, other: Any) -> Expr:
+        return self._compared("greater", other, "is_null")
+
+    def __ge__(self, other: Any) -> Expr:
+        return self._compared("greater_equal", other, "is_null")
+
+    def __and__(self, other: Any) -> Expr:
+        return self._with("and", other)
+
+    def __rand__(self, other: Any) -> Expr:
+        return as_expr(other)._with("and", self)
+
+    def __or__(self, other: Any) -> Expr:
+        return self._with("or", other)
+
+    def __ror__(self, other: Any) -> Expr:
+        return as_expr(other)._with("or", self)
+
+    def __invert__(self) -> Expr:
+        return self._call("not")
+
+    # nulls, ranges, choices
+
+    def is_null(self) -> Expr:
+        """True where it is null; NaN is not null."""
+        return self._call("is_null")
+
+    def is_not_null(self) -> Expr:
+        """True where it is not null."""
+        return self._call("is_not_null")
+
+    def is_nan(self) -> Expr:
+        """True where it is NaN, null where it is null."""
+        return self._call("is_nan")
+
+    def is_finite(self) -> Expr:
+        """True where it is neither NaN nor infinite, null where it is null."""
+        return self._call("is_finite")
+
+    def fill_null(self, value: Any) -> Expr:
+        """``value`` (of this row, if it is an expression) where it is null."""
+        return self._with("coalesce", value)
+
+    def is_in(self, values: Iterable[Any]) -> Expr:
+        """True where it is one of ``values``; as in SQL null where it is null, and never false if they have a null."""
+        if isinstance(values, str | bytes | Expr):
+            raise TypeMismatch(f"is_in takes a list of values, not {values!r}; write is_in([{values!r}])")
+        return Expr(Call("is_in", (self.node, list_literal(values))))
+
+    def is_between(self, lower: Any, upper: Any, closed: OneOf["both", "left", "right", "none"] = "both") -> Expr:
+        """True where it is between the bounds; ``closed`` says which of them belong to it."""
+        if closed not in ("both", "left", "right", "none"):
+            raise TypeMismatch(f"closed is 'both', 'left', 'right' or 'none', not {closed!r}")
+        return self._call("is_between", lower, upper, closed=closed)
+
+    def cast(self, to: Any) -> Expr:
+        """Convert to ``to`` (``"int64"``, ``float``, ``pa.date32()``); a value that does not fit raises when run."""
+        return self._call("cast", type=type_of(to))
+
+    # numbers
+
+    def abs(self) -> Expr:
+        """Without its sign."""
+        return self._call("abs")
+
+    def round(self, decimals: int = 0) -> Expr:
+        """To so many decimals; halves go to the even neighbour."""
+        return self._call("round", decimals=decimals)
+
+    def floor(self) -> Expr:
+        """Down to a whole number, of the same type."""
+        return self._call("floor")
+
+    def ceil(self) -> Expr:
+        """Up to a whole number, of the same type."""
+        return self._call("ceil")
+
+    def sqrt(self) -> Expr:
+        """Square root, double; NaN of a negative number."""
+        return self._call("sqrt")
+
+    def exp(self) -> Expr:
+        """Power of e, double."""
+        return self._call("exp")
+
+    def log(self, base: float | None = None) -> Expr:
+        """Logarithm, natural unless ``base`` is given, double; NaN of a negative number."""
+        return self._call("log", base=base)
+
+    def clip(self, lower: Any = None, upper: Any = None) -> Expr:
+        """Not below ``lower``, not above ``upper``; None does not bound."""
+        return self._call("clip", lower, upper)
+
+    # namespaces and names
+
+    @property
+    def str(self) -> TextMethods[Expr]:
+        """Methods of text."""
+        return TextMethods(self.node, Expr)
+
+    @property
+    def dt(self) -> TimeMethods[Expr]:
+        """Methods of dates, timestamps and durations."""
+        return TimeMethods(self.node, Expr)
+
+    @property
+    def struct(self) -> StructMethods[Expr]:
+        """Methods of structs."""
+        return StructMethods(self.node, Expr)
+
+    @property
+    def list(self) -> ListMethods[Expr]:
+        """Methods of lists."""
+        return ListMethods(self.node, Expr)
+
+    def alias(self, name: Name) -> Expr:
+        """The same under another name."""
+        return Expr(Alias(self.node, name))
+
+    # aggregates: see sabotnb.expr.aggregates for types and nulls
+
+    def count(self) -> Aggregation:
+        """Values that are not null."""
+        return self._aggregate("count")
+
+    def sum(self) -> Aggregation:
+        """Sum; null of nothing."""
+        return self._aggregate("sum")
+
+    def mean(self) -> Aggregation:
+        """Arithmetic mean, double."""
+        return self._aggregate("mean")
+
+    def min(self) -> Aggregation:
+        """Smallest value."""
+        return self._aggregate("min")
+
+    def max(self) -> Aggregation:
+        """Largest value; NaN is larger than any number."""
+        return self._aggregate("max")
+
+    def std(self, ddof: int = 1) -> Aggregation:
+        """Standard deviation, of a sample unless ``ddof=0``."""
+        return self._aggregate("std", ddof=ddof)
+
+    def var(self, ddof: int = 1) -> Aggregation:
+        """Variance, of a sample unless ``ddof=0``."""
+        return self._aggregate("var", ddof=ddof)
+
+    def first(self, by: Any = None) -> Aggregation:
+        """The value of the row with the smallest ``by`` (the event time), ties by smallest value."""
+        return self._aggregate("first", by)
+
+    def last(self, by: Any = None) -> Aggregation:
+        """The value of the row with the largest ``by`` (the event time), ties by smallest value."""
+        return self._aggregate("last", by)
+
+    def n_unique(self) -> Aggregation:
+        """Distinct values that are not null."""
+        return self._aggregate("n_unique")
+
+    def approx_n_unique(self) -> Aggregation:
+        """About how many distinct values, in bounded memory."""
+        return self._aggregate("approx_n_unique")
+
+    def quantile(self, q: float) -> Aggregation:
+        """The exact quantile (0 <= q <= 1), linear between neighbours."""
+        return self._aggregate("quantile", q=_fraction(q))
+
+    def approx_quantile(self, q: float) -> Aggregation:
+        """About the quantile (0 <= q <= 1), in bounded memory."""
+        return self._aggregate("approx_quantile", q=_fraction(q))
+
+    def arg_min(self, by: Any) -> Aggregation:
+        """The value of the row with the smallest ``by``."""
+        return self._aggregate("arg_min", by)
+
+    def arg_max(self, by: Any) -> Aggregation:
+        """The value of the row with the largest ``by``."""
+        return self._aggregate("arg_max", by)
+
+    def top_k(self, k: int, by: Any = None, *, reverse: bool = False) -> Aggregation:
+        """A list of the ``k`` largest values, or of those with the largest ``by``; the smallest if ``reverse``."""
+        if not isinstance(k, int) or k < 1:
+            raise TypeMismatch(f"top_k takes a whole number of at least 1, not {k!r}")
+        return self._aggregate("top_k", by, k=k, reverse=reverse)
+
+    def collect_list(self) -> Aggregation:
+        """A list of all values, nulls included, in no particular order."""
+        return self._aggregate("collect_list")
+
+    def _with(self, fn: Name, other: Any) -> Expr:
+        return Expr(Call(fn, (self.node, as_expr(other).node)))
+
+    def _call(self, fn: Name, *others: Any, **options: Any) -> Expr:
+        return Expr(Call(fn, (self.node, *(as_expr(other).node for other in others)), tuple(sorted(options.items()))))
+
+    def _compared(self, fn: Name, other: Any, instead: Name) -> Expr:
+        if other is None:
+            raise TypeMismatch(
+                f"comparing with None is never true, because nulls are unknown; write {self}.{instead}()"
+            )
+        return self._with(fn, other)
+
+    def _aggregate(self, fn: Name, by: Any = None, **options: Any) -> Aggregation:
+        return Aggregation(fn, self, as_column(by) if by is not None else None, options, root_of(self.node))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregation:
+    """What ``agg`` takes: aggregate ``fn`` of ``expr`` (None: of whole rows), ordered by ``by``, named ``name``.
+
+    ``name`` is the column's own until ``alias`` gives another. ``function`` is the class of ``sb.aggregate``.
+    """
+
+    fn: str
+    expr: Expr | None = None
+    by: Expr | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    function: Function | None = None
+
+    def alias(self, name: str) -> Aggregation:
+        """The same under another name."""
+        return replace(self, name=name)
+
+    def __repr__(self) -> str:
+        of = "sb" if self.expr is None else repr(self.expr)
+        given = [f"{name}={value!r}" for name, value in self.options.items() if name != "returns"]
+        by = [f"by={self.by!r}"] if self.by is not None else []
+        return f"{of}.{self.function.name if self.function else self.fn}({', '.join([*by, *given])})"
+
+
+def col(name: str) -> Expr:
+    """The column ``name``. Remembers the line that it is written in, for error messages."""
+    if not isinstance(name, str):
+        raise TypeMismatch(f"col takes the name of a column, not {name!r}; for a constant write lit({name!r})")
+    return Expr(Column(name, call_site(name)))
+
+
+def lit(value: Any, type: Any = None) -> Expr:  # noqa: A002  Arrow calls it so
+    """A constant; with ``type`` it keeps that type, else it takes the type of what it meets, where it fits."""
+    if isinstance(value, Expr):
+        return value
+    return Expr(literal_of(value, None if type is None else type_of(type)))
+
+
+def as_expr(value: Any) -> Expr:
+    """``value`` as an expression: itself, or a literal. None is a null literal."""
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, Aggregation):
+        raise TypeMismatch(
+            f"{value} is one value per group: aggregate first, in agg(...), and compute in with_columns(...)"
+        )
+    if value is None:
+        return Expr(Literal(None, pa.null()))
+    return Expr(literal_of(value))
+
+
+def as_column(value: Any) -> Expr:
+    """``value`` as an expression, a text as the column of that name."""
+    return col(value) if isinstance(value, str) else as_expr(value)
+
+
+def coalesce(*values: Any) -> Expr:
+    """The first of ``values`` that is not null, for each row."""
+    if not values:
+        raise TypeMismatch("coalesce() has nothing to choose from; give columns: coalesce(col('a'), col('b'), 0)")
+    return Expr(Call("coalesce", tuple(as_expr(value).node for value in values)))
+
+
+def count() -> Aggregation:
+    """Rows, nulls or not."""
+    return Aggregation("count", name="count")
+
+
+def duration(value: str | timedelta) -> Expr:
+    """A duration as a constant: ``col("t") + sb.duration("15m")``."""
+    return Expr(duration_literal(value))
+
+
+def _fraction(q: float) -> float:
+    if not 0 <= q <= 1:
+        raise TypeMismatch(f"a quantile is between 0 and 1, not {q!r}; the median is 0.5")
+    return float(q)

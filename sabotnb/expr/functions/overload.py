@@ -1,0 +1,81 @@
+"""What a rule says about one call: the types it converts its arguments to, the type it gives, and the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.expr.literals import fits
+from sabotnb.expr.nodes import Literal
+from sabotnb.expr.types import common
+
+
+class Refused(Exception):  # noqa: N818  never reaches the user: the compiler adds the place and raises TypeMismatch
+    """The arguments' types do not fit; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An argument as a rule sees it: dictionaries and views as plain types, literals with their value."""
+
+    type: pa.DataType
+    literal: Literal | None = None
+
+    def __str__(self) -> str:
+        return str(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """How to compute one call.
+
+    ``kernel`` takes an array or scalar per argument, converted to ``params``, and gives an array or scalar of
+    ``result``. ``total``: it has a value for every row, it never raises. ``strict``: null if any argument is null.
+    ``pushable``: the kernel calls functions of ``pyarrow.compute`` alone, so that it takes ``pc.Expression`` too.
+    """
+
+    params: tuple[pa.DataType, ...]
+    result: pa.DataType
+    kernel: Callable[..., Any]
+    total: bool = True
+    strict: bool = True
+    pushable: bool = True
+
+
+Options = Mapping[str, Any]
+Rule = Callable[[Sequence[Arg], Options], Overload]
+
+
+def settle(args: Sequence[Arg]) -> pa.DataType:
+    """The type that all ``args`` are converted to: plain Python literals adapt to the columns where they fit.
+
+    Raises:
+        Refused: there is none.
+    """
+    fixed = [arg for arg in args if arg.literal is None or not arg.literal.flexible]
+    flexible = [arg.literal for arg in args if arg.literal is not None and arg.literal.flexible]
+    types = [arg.type for arg in fixed] or [flexible[0].type]
+    settled = reduce(_meet, types)
+    for literal in flexible:
+        if not fits(literal, settled) or pa.types.is_null(settled):
+            settled = _meet(settled, literal.type)
+    return settled
+
+
+def _meet(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    found = common(one, other)
+    if found is None:
+        raise Refused(f"{one} and {other} have no common type; cast one of them: .cast({str(one)!r})")
+    return found
+
+
+def empty_result(kernel: Callable[..., Any], *params: pa.DataType) -> pa.DataType:
+    """The type that ``kernel`` gives for arrays of ``params``; Refused if it does not take them."""
+    try:
+        return kernel(*(pa.array([], param) for param in params)).type
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise Refused(str(error)) from error

@@ -1,0 +1,112 @@
+"""Functions of text. Lengths and positions count characters, not bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types as t
+
+from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.types import is_text
+
+
+def _text(name: str, arg: Arg) -> pa.DataType:
+    if t.is_null(arg.type):
+        return pa.string()
+    if not is_text(arg.type):
+        raise Refused(f".str.{name} needs text, this is {arg.type}; cast it first: .cast('string')")
+    return arg.type
+
+
+def _changed(name: str, make: Callable[[Options], Callable[[Any], Any]]) -> Rule:
+    """Text in, text out."""
+
+    def rule(args: Sequence[Arg], options: Options) -> Overload:
+        text = _text(name, args[0])
+        return Overload((text,), text, _tried(make(options)))
+
+    return rule
+
+
+def _tested(name: str, make: Callable[[Options], Callable[[Any], Any]]) -> Rule:
+    """Text in, boolean out."""
+
+    def rule(args: Sequence[Arg], options: Options) -> Overload:
+        return Overload((_text(name, args[0]),), pa.bool_(), _tried(make(options)))
+
+    return rule
+
+
+def _tried(kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``kernel``, after it has taken an empty text: a bad regular expression is refused when it is written."""
+    try:
+        kernel(pa.array([""]))
+    except pa.ArrowInvalid as error:
+        raise Refused(f"{error}; to look for plain text write literal=True") from error
+    return kernel
+
+
+def _strip(options: Options) -> Callable[[Any], Any]:
+    characters, side = options["characters"], options["side"]
+    if characters is None:
+        blank = {"both": pc.utf8_trim_whitespace, "start": pc.utf8_ltrim_whitespace, "end": pc.utf8_rtrim_whitespace}
+        return cast("Callable[[Any], Any]", blank[side])
+    trim = {"both": pc.utf8_trim, "start": pc.utf8_ltrim, "end": pc.utf8_rtrim}[side]
+    return lambda data: trim(data, characters=characters)
+
+
+def _contains(options: Options) -> Callable[[Any], Any]:
+    match = pc.match_substring if options["literal"] else pc.match_substring_regex
+    return lambda data: match(data, pattern=options["pattern"])
+
+
+def _replace(options: Options) -> Callable[[Any], Any]:
+    replace = pc.replace_substring if options["literal"] else pc.replace_substring_regex
+    limit = None if options["every"] else 1
+    return lambda data: replace(data, pattern=options["pattern"], replacement=options["value"], max_replacements=limit)
+
+
+def _slice(options: Options) -> Callable[[Any], Any]:
+    offset, length = options["offset"], options["length"]
+    stop = None if length is None or (offset < 0 and offset + length >= 0) else offset + length
+    return lambda data: pc.utf8_slice_codeunits(data, start=offset, stop=stop)
+
+
+def _length(args: Sequence[Arg], _: Options) -> Overload:
+    return Overload((_text("len", args[0]),), pa.int64(), lambda data: pc.cast(pc.utf8_length(data), pa.int64()))
+
+
+def _split(args: Sequence[Arg], options: Options) -> Overload:
+    text = _text("split", args[0])
+    return Overload((text,), pa.list_(text), lambda data: pc.split_pattern(data, pattern=options["by"]), pushable=False)
+
+
+def _parsed(args: Sequence[Arg], options: Options) -> Overload:
+    """Text as a timestamp in microseconds; what does not parse raises."""
+    text, moment = _text("to_datetime", args[0]), pa.timestamp("us")
+    written = options["format"]
+
+    def kernel(data: Any) -> Any:
+        if written is None:
+            return pc.cast(data, moment)
+        return pc.strptime(data, format=written, unit="us")
+
+    return Overload((text,), moment, kernel, total=False, pushable=False)
+
+
+RULES: dict[str, Rule] = {
+    "str.len": _length,
+    "str.lower": _changed("lower", lambda _: pc.utf8_lower),
+    "str.upper": _changed("upper", lambda _: pc.utf8_upper),
+    "str.strip": _changed("strip", _strip),
+    "str.contains": _tested("contains", _contains),
+    "str.starts_with": _tested("starts_with", lambda given: lambda data: pc.starts_with(data, pattern=given["prefix"])),
+    "str.ends_with": _tested("ends_with", lambda given: lambda data: pc.ends_with(data, pattern=given["suffix"])),
+    "str.replace": _changed("replace", _replace),
+    "str.slice": _changed("slice", _slice),
+    "str.split": _split,
+    "str.to_datetime": _parsed,
+}

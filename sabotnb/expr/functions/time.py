@@ -1,0 +1,153 @@
+"""Functions of dates, timestamps and durations. Naive timestamps are UTC; others are read in their own zone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types as t
+
+from sabotnb.expr.durations import MICROSECONDS
+from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule
+
+_UNIT_NAMES = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
+_CALENDAR = {"mo": "month", "q": "quarter", "y": "year"}
+
+
+def _moment(name: str, arg: Arg) -> pa.DataType:
+    if not t.is_timestamp(arg.type) and not t.is_date(arg.type):
+        hint = "; parse it first: .str.to_datetime()" if t.is_string(arg.type) or t.is_large_string(arg.type) else ""
+        raise Refused(f".dt.{name} needs a date or timestamp, this is {arg.type}{hint}")
+    return arg.type
+
+
+def _field(name: str, function: Callable[..., Any]) -> Rule:
+    """A calendar field as int64."""
+
+    def rule(args: Sequence[Arg], _: Options) -> Overload:
+        data_type = _moment(name, args[0])
+        return Overload((data_type,), pa.int64(), function)
+
+    return rule
+
+
+def _clock(name: str, function: Callable[..., Any]) -> Rule:
+    """A field of the time of day as int64; of a date it is 0."""
+
+    def rule(args: Sequence[Arg], _: Options) -> Overload:
+        data_type = _moment(name, args[0])
+        if t.is_date(data_type):
+            data_type = pa.timestamp("s")
+        return Overload((data_type,), pa.int64(), function)
+
+    return rule
+
+
+def _weekday(data: Any) -> Any:
+    return pc.day_of_week(data, count_from_zero=False, week_start=1)
+
+
+def _date(args: Sequence[Arg], _: Options) -> Overload:
+    data_type = _moment("date", args[0])
+
+    def kernel(data: Any) -> Any:
+        local = pc.local_timestamp(data) if t.is_timestamp(data_type) and data_type.tz is not None else data
+        return pc.cast(local, pa.date32(), safe=False)
+
+    return Overload((data_type,), pa.date32(), kernel)
+
+
+def _truncate(args: Sequence[Arg], options: Options) -> Overload:
+    """Down to a multiple of a duration, in the column's zone; weeks begin on Monday."""
+    data_type = _moment("truncate", args[0])
+    multiple, unit = _grid(options["every"], data_type)
+
+    def kernel(data: Any) -> Any:
+        return pc.floor_temporal(data, multiple=multiple, unit=unit, week_starts_monday=True)
+
+    return Overload((data_type,), data_type, kernel)
+
+
+def _grid(every: str | int, data_type: pa.DataType) -> tuple[int, str]:
+    """``every`` (microseconds, or ``1mo`` and its like) as Arrow counts it."""
+    if isinstance(every, str):
+        suffix = every.lstrip("0123456789")
+        return int(every.removesuffix(suffix)), _CALENDAR[suffix]
+    names = {
+        "w": "week",
+        "d": "day",
+        "h": "hour",
+        "m": "minute",
+        "s": "second",
+        "ms": "millisecond",
+        "us": "microsecond",
+    }
+    unit = next(unit for unit in names if every % MICROSECONDS[unit] == 0)
+    if t.is_date(data_type) and unit not in ("w", "d"):
+        raise Refused(f"a date has no time of day to truncate; .dt.truncate takes days and weeks of a {data_type}")
+    return every // MICROSECONDS[unit], names[unit]
+
+
+def _epoch(args: Sequence[Arg], options: Options) -> Overload:
+    """Whole units since 1970-01-01 UTC, rounded down."""
+    data_type, unit = _moment("epoch", args[0]), options["unit"]
+    fine = pa.timestamp("ns") if unit == "ns" else pa.timestamp("us") if t.is_date(data_type) else data_type
+
+    def kernel(data: Any) -> Any:
+        utc = pc.cast(data, pa.timestamp(fine.unit))
+        floored = pc.floor_temporal(utc, unit=_UNIT_NAMES[unit])
+        return pc.cast(pc.cast(floored, pa.timestamp(unit), safe=False), pa.int64())
+
+    return Overload((data_type,), pa.int64(), kernel, total=False, pushable=False)
+
+
+def _in_zone(args: Sequence[Arg], options: Options) -> Overload:
+    """The same instant, read in another zone."""
+    data_type = _moment("convert_time_zone", args[0])
+    if t.is_date(data_type):
+        raise Refused("a date has no zone; make it a timestamp first: .cast('timestamp[us]')")
+    there = pa.timestamp(data_type.unit, options["zone"])
+    return Overload((data_type,), there, lambda data: pc.cast(data, there), pushable=False)
+
+
+def _written(args: Sequence[Arg], options: Options) -> Overload:
+    data_type = _moment("strftime", args[0])
+
+    def kernel(data: Any) -> Any:
+        return pc.strftime(data, format=options["format"])
+
+    return Overload((data_type,), pa.string(), kernel, pushable=False)
+
+
+def _total_seconds(args: Sequence[Arg], _: Options) -> Overload:
+    data_type = args[0].type
+    if not t.is_duration(data_type):
+        raise Refused(f".dt.total_seconds needs a duration, this is {data_type}; subtract two timestamps to get one")
+    per_second = pa.scalar({"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[data_type.unit])
+
+    def kernel(data: Any) -> Any:
+        return pc.divide(pc.cast(pc.cast(data, pa.int64()), pa.float64(), safe=False), per_second)
+
+    return Overload((data_type,), pa.float64(), kernel, pushable=False)
+
+
+RULES: dict[str, Rule] = {
+    "dt.year": _field("year", pc.year),
+    "dt.quarter": _field("quarter", pc.quarter),
+    "dt.month": _field("month", pc.month),
+    "dt.week": _field("week", pc.iso_week),
+    "dt.day": _field("day", pc.day),
+    "dt.day_of_year": _field("day_of_year", pc.day_of_year),
+    "dt.weekday": _field("weekday", _weekday),
+    "dt.hour": _clock("hour", pc.hour),
+    "dt.minute": _clock("minute", pc.minute),
+    "dt.second": _clock("second", pc.second),
+    "dt.date": _date,
+    "dt.truncate": _truncate,
+    "dt.epoch": _epoch,
+    "dt.convert_time_zone": _in_zone,
+    "dt.strftime": _written,
+    "dt.total_seconds": _total_seconds,
+}

@@ -1,0 +1,164 @@
+"""Python values as literals, and literals as Arrow scalars."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import types as t
+
+from sabotnb.errors import TypeMismatch
+from sabotnb.expr.durations import duration_us
+from sabotnb.expr.nodes import Literal
+
+
+def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
+    """A literal of a Python, NumPy or Arrow value; with ``data_type`` it keeps that type.
+
+    Raises:
+        TypeMismatch: Arrow has no type for the value, or it does not fit ``data_type``.
+    """
+    if isinstance(value, pa.Scalar):
+        return Literal(_plain(value), value.type, flexible=False)
+    if hasattr(value, "dtype") and hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        return _of_numpy(value, data_type)
+    try:
+        scalar = pa.scalar(value, type=data_type)
+    except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
+        fit = f" does not fit {data_type}" if data_type is not None else " cannot be a literal"
+        raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {error}") from error
+    return Literal(_plain(scalar), scalar.type, flexible=data_type is None)
+
+
+def list_literal(values: Iterable[Any]) -> Literal:
+    """A list of values of one type, for ``is_in``; an Arrow array keeps its type."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        flexible = False
+    else:
+        given = [*(value.item() if hasattr(value, "item") else value for value in values)]
+        try:
+            array = pa.array(given)
+        except (pa.ArrowException, TypeError, OverflowError) as error:
+            raise TypeMismatch(f"the values of is_in must have one type: {error}") from error
+        flexible = True
+    if t.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return Literal(tuple(_plain(value) for value in array), pa.list_(array.type), flexible)
+
+
+def scalar_of(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
+    """The literal as a scalar of ``data_type``, which ``fits`` allows.
+
+    Text becomes dates, times and timestamps (ISO 8601; UTC where it names no zone).
+
+    Raises:
+        pa.ArrowInvalid: text that is no such date.
+    """
+    if literal.value is None or literal.type.equals(data_type):
+        return pa.scalar(literal.value, data_type)
+    if t.is_decimal(data_type):
+        return pa.scalar(Decimal(literal.value), data_type)
+    own = own_scalar(literal)
+    if t.is_string(literal.type) and t.is_timestamp(data_type) and data_type.tz is not None:
+        try:
+            return own.cast(pa.timestamp(data_type.unit)).cast(data_type)
+        except pa.ArrowInvalid:  # it names its zone
+            return own.cast(data_type)
+    return own.cast(data_type)
+
+
+def own_scalar(literal: Literal) -> pa.Scalar:
+    """The literal as a scalar of its own type."""
+    value = list(literal.value) if isinstance(literal.value, tuple) else literal.value
+    return pa.scalar(value, literal.type)
+
+
+def fits(literal: Literal, data_type: pa.DataType) -> bool:  # noqa: PLR0911  one line per kind of value
+    """True if a flexible literal may take ``data_type`` without losing anything."""
+    value, own = literal.value, literal.type
+    if value is None or own.equals(data_type):
+        return True
+    if t.is_boolean(own):
+        return False
+    if t.is_integer(own) or t.is_floating(own) or t.is_decimal(own):
+        return _number_fits(value, data_type)
+    if t.is_string(own):
+        return bool(t.is_large_string(data_type) or (t.is_temporal(data_type) and not t.is_duration(data_type)))
+    if t.is_binary(own):
+        return bool(t.is_large_binary(data_type))
+    if t.is_date(own):
+        return bool(t.is_timestamp(data_type) or t.is_date(data_type))
+    return _unit_fits(own, value, data_type)
+
+
+def text_of(literal: Literal) -> str:
+    """The literal as a user would write it."""
+    if literal.value is None:
+        return "None"
+    if t.is_list(literal.type):
+        element = literal.type.value_type
+        shown = [text_of(Literal(value, element)) for value in literal.value[:5]]
+        return f"[{', '.join(shown)}{', ...' if len(literal.value) > 5 else ''}]"
+    if t.is_temporal(literal.type):
+        scalar = own_scalar(literal)
+        return repr(scalar.as_py()) if t.is_duration(literal.type) else repr(str(scalar))
+    return repr(literal.value)
+
+
+def _of_numpy(value: Any, data_type: pa.DataType | None) -> Literal:
+    if value.dtype.kind in "mM":
+        scalar = pa.array(value.reshape(1))[0]
+        return Literal(_plain(scalar), data_type or scalar.type, flexible=data_type is None)
+    return literal_of(value.item(), data_type)
+
+
+def _plain(scalar: pa.Scalar) -> Any:
+    """The value as ``Literal`` holds it: temporal values as the integer that they are stored as."""
+    if not scalar.is_valid:
+        return None
+    if _counted(scalar.type):
+        return scalar.value
+    if t.is_list(scalar.type) or t.is_large_list(scalar.type):
+        return tuple(_plain(value) for value in scalar.values)
+    if t.is_dictionary(scalar.type):
+        return _plain(scalar.value)
+    if t.is_floating(scalar.type) and math.isnan(scalar.as_py()):
+        return math.nan  # one object, so that two literals are equal
+    return scalar.as_py()
+
+
+def _counted(data_type: pa.DataType) -> bool:
+    return bool(t.is_temporal(data_type) and not t.is_interval(data_type))
+
+
+def _number_fits(value: int | float | Decimal, data_type: pa.DataType) -> bool:
+    if t.is_floating(data_type):
+        return not isinstance(value, Decimal)
+    if t.is_integer(data_type) and isinstance(value, int):
+        bits = data_type.bit_width - t.is_signed_integer(data_type)
+        lowest = -(1 << bits) if t.is_signed_integer(data_type) else 0
+        return bool(lowest <= value < 1 << bits)
+    if t.is_decimal(data_type) and not isinstance(value, float):
+        _, digits, exponent = Decimal(value).as_tuple()
+        whole = len(digits) + int(exponent)
+        return bool(-int(exponent) <= data_type.scale and whole <= data_type.precision - data_type.scale)
+    return False
+
+
+def _unit_fits(own: pa.DataType, value: int, data_type: pa.DataType) -> bool:
+    """True for a timestamp, time or duration that ``data_type`` counts without a rest."""
+    same_kind = any(kind(own) and kind(data_type) for kind in (t.is_timestamp, t.is_duration, t.is_time))
+    if not same_kind:
+        return False
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+    return value * per_second[data_type.unit] % per_second[own.unit] == 0
+
+
+def duration_literal(value: str | dt.timedelta) -> Literal:
+    """A duration as users write it (``"1h30m"``)."""
+    return Literal(duration_us(value), pa.duration("us"))

@@ -1,0 +1,64 @@
+"""Errors about columns and types: where it was written, a caret under it, the nearest name, what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from sabotnb.blobs import Origin
+from sabotnb.errors import ColumnNotFound, DuplicateColumn, TypeMismatch
+from sabotnb.expr.nodes import Column, Node, walk
+
+_MOST_COLUMNS = 16
+
+
+def column_not_found(name: str, schema: pa.Schema, origin: Origin | None = None) -> ColumnNotFound:
+    """``name`` is not in ``schema``; ``origin`` is where the name was written."""
+    near = _nearest(name, schema.names)
+    hint = f"did you mean {near!r} ({schema.field(near).type})? " if near is not None else ""
+    has = "It has: " + _listed(schema.names) if schema.names else "The stream has no columns"
+    return ColumnNotFound(pointed(repr(name), f"{hint}{has}", name, origin))
+
+
+def duplicate_column(name: str, advice: str, origin: Origin | None = None) -> DuplicateColumn:
+    """Two columns would be named ``name``."""
+    return DuplicateColumn(pointed(f"two columns are named {name!r}", advice, name, origin))
+
+
+def type_mismatch(problem: str, node: Node) -> TypeMismatch:
+    """``problem`` in words that end with what to do, at the first column that ``node`` names."""
+    column = next((part for part in walk(node) if isinstance(part, Column) and part.origin is not None), None)
+    name, origin = (column.name, column.origin) if column is not None else ("", None)
+    headline, _, rest = problem.partition("\n")
+    return TypeMismatch(pointed(headline, rest, name, origin))
+
+
+def pointed(headline: str, rest: str, name: str, origin: Origin | None) -> str:
+    """``headline`` and its place, the source line with carets under ``name``, then ``rest``."""
+    if origin is None:
+        return "\n".join(filter(None, [headline, rest]))
+    return "\n".join(filter(None, [f"{headline}  {origin.where}", *_carets(name, origin.code), rest]))
+
+
+def _carets(name: str, code: str) -> list[str]:
+    line = code.strip()
+    quoted = next((text for text in (f'"{name}"', f"'{name}'") if name and text in line), None)
+    if quoted is None:
+        return [f"    {line}"] if line else []
+    at = line.index(quoted) + 1
+    return [f"    {line}", f"    {' ' * at}{'^' * len(name)}"]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    import difflib
+
+    lowered = {other.lower(): other for other in names}
+    found = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_MOST_COLUMNS])
+    rest = len(names) - _MOST_COLUMNS
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,195 @@
+"""``.str``, ``.dt``, ``.struct`` and ``.list``: methods of expressions, by the type that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from sabotnb.errors import TypeMismatch
+from sabotnb.expr.durations import duration_us
+from sabotnb.expr.literals import duration_literal
+from sabotnb.expr.nodes import Call, Node
+
+E = TypeVar("E")
+
+
+class Namespace(Generic[E]):
+    """Methods of one node; ``make`` wraps what they build."""
+
+    __slots__ = ("_make", "_node")
+
+    def __init__(self, node: Node, make: Callable[[Node], E]) -> None:
+        self._node = node
+        self._make = make
+
+    def _call(self, fn: str, **options: Any) -> E:
+        return self._make(Call(fn, (self._node,), tuple(sorted(options.items()))))
+
+
+class TextMethods(Namespace[E]):
+    """Methods of text. Lengths and positions count characters; patterns are RE2 regular expressions unless literal."""
+
+    def len(self) -> E:
+        """Characters, int64."""
+        return self._call("str.len")
+
+    def lower(self) -> E:
+        """All in lower case."""
+        return self._call("str.lower")
+
+    def upper(self) -> E:
+        """All in upper case."""
+        return self._call("str.upper")
+
+    def strip(self, characters: str | None = None) -> E:
+        """Without these ``characters`` (white space) at both ends."""
+        return self._call("str.strip", characters=characters, side="both")
+
+    def strip_start(self, characters: str | None = None) -> E:
+        """Without these ``characters`` (white space) at the start."""
+        return self._call("str.strip", characters=characters, side="start")
+
+    def strip_end(self, characters: str | None = None) -> E:
+        """Without these ``characters`` (white space) at the end."""
+        return self._call("str.strip", characters=characters, side="end")
+
+    def contains(self, pattern: str, *, literal: bool = False) -> E:
+        """True where ``pattern`` is found anywhere."""
+        return self._call("str.contains", pattern=pattern, literal=literal)
+
+    def starts_with(self, prefix: str) -> E:
+        """True where the text begins with ``prefix``."""
+        return self._call("str.starts_with", prefix=prefix)
+
+    def ends_with(self, suffix: str) -> E:
+        """True where the text ends with ``suffix``."""
+        return self._call("str.ends_with", suffix=suffix)
+
+    def replace(self, pattern: str, value: str, *, literal: bool = False) -> E:
+        r"""Replace the first ``pattern``; ``\1`` in ``value`` stands for the first group."""
+        return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=False)
+
+    def replace_all(self, pattern: str, value: str, *, literal: bool = False) -> E:
+        """Replace every ``pattern``."""
+        return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=True)
+
+    def slice(self, offset: int, length: int | None = None) -> E:
+        """``length`` characters (the rest) from ``offset``; a negative offset counts from the end."""
+        if length is not None and length < 0:
+            raise TypeMismatch(f"slice takes a length of 0 or more, not {length}")
+        return self._call("str.slice", offset=offset, length=length)
+
+    def split(self, by: str) -> E:
+        """The parts between ``by``, a list of text."""
+        return self._call("str.split", by=by)
+
+    def to_datetime(self, format: str | None = None) -> E:  # noqa: A002  polars calls it so
+        """Parse as timestamp[us]: ISO 8601, or ``format`` as in ``strptime``; other text raises."""
+        return self._call("str.to_datetime", format=format)
+
+
+class TimeMethods(Namespace[E]):
+    """Methods of dates, timestamps and durations. Naive timestamps are UTC, others are read in their zone."""
+
+    def year(self) -> E:
+        """The year, int64."""
+        return self._call("dt.year")
+
+    def quarter(self) -> E:
+        """1 to 4."""
+        return self._call("dt.quarter")
+
+    def month(self) -> E:
+        """1 to 12."""
+        return self._call("dt.month")
+
+    def week(self) -> E:
+        """ISO week, 1 to 53."""
+        return self._call("dt.week")
+
+    def day(self) -> E:
+        """Day of the month, 1 to 31."""
+        return self._call("dt.day")
+
+    def day_of_year(self) -> E:
+        """1 to 366."""
+        return self._call("dt.day_of_year")
+
+    def weekday(self) -> E:
+        """Monday is 1, Sunday is 7 (ISO)."""
+        return self._call("dt.weekday")
+
+    def hour(self) -> E:
+        """0 to 23."""
+        return self._call("dt.hour")
+
+    def minute(self) -> E:
+        """0 to 59."""
+        return self._call("dt.minute")
+
+    def second(self) -> E:
+        """0 to 59."""
+        return self._call("dt.second")
+
+    def date(self) -> E:
+        """The day, date32."""
+        return self._call("dt.date")
+
+    def truncate(self, every: str | timedelta) -> E:
+        """Down to a multiple of ``every``: a duration, or ``1mo``, ``1q``, ``1y``; weeks begin on Monday."""
+        digits, unit = (
+            (every[: -len(suffix)], suffix) if isinstance(every, str) and (suffix := _calendar(every)) else ("", "")
+        )
+        if unit and digits.isdecimal() and int(digits) > 0:
+            return self._call("dt.truncate", every=f"{int(digits)}{unit}")
+        step = duration_us(every)
+        if step <= 0:
+            raise TypeMismatch(f"truncate takes a positive duration, not {every!r}; write '15m' or '1d'")
+        return self._call("dt.truncate", every=step)
+
+    def epoch(self, unit: str = "us") -> E:
+        """Whole ``s``, ``ms``, ``us`` or ``ns`` since 1970-01-01 UTC, int64, rounded down."""
+        if unit not in ("s", "ms", "us", "ns"):
+            raise TypeMismatch(f"epoch takes 's', 'ms', 'us' or 'ns', not {unit!r}")
+        return self._call("dt.epoch", unit=unit)
+
+    def offset_by(self, duration: str | timedelta) -> E:
+        """Later by ``duration``, earlier if it is negative (``"-15m"``)."""
+        return self._make(Call("add", (self._node, duration_literal(duration))))
+
+    def convert_time_zone(self, zone: str) -> E:
+        """The same instants, read in ``zone`` (``"Europe/Berlin"``)."""
+        return self._call("dt.convert_time_zone", zone=zone)
+
+    def strftime(self, format: str) -> E:  # noqa: A002  polars calls it so
+        """Text, by ``format`` as in ``strftime``."""
+        return self._call("dt.strftime", format=format)
+
+    def total_seconds(self) -> E:
+        """A duration in seconds, double."""
+        return self._call("dt.total_seconds")
+
+
+class StructMethods(Namespace[E]):
+    """Methods of structs."""
+
+    def field(self, name: str) -> E:
+        """The field of that name; null where the struct is null."""
+        return self._call("struct.field", name=name)
+
+
+class ListMethods(Namespace[E]):
+    """Methods of lists."""
+
+    def len(self) -> E:
+        """Items, int64."""
+        return self._call("list.len")
+
+    def get(self, index: int) -> E:
+        """The item at ``index`` (negative: from the end); null where the list is shorter."""
+        return self._call("list.get", index=index)
+
+
+def _calendar(every: str) -> str:
+    return next((suffix for suffix in ("mo", "q", "y") if every.endswith(suffix)), "")

@@ -1,0 +1,83 @@
+"""The expression tree as plain frozen data, compared by structure. ``Expr`` is what users write it with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function, Origin
+
+Options = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the input, by name."""
+
+    name: str
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """One value for all rows.
+
+    ``value`` is None, bool, int, float, str, bytes, Decimal or a tuple of values; dates, times and durations are the
+    integer that their Arrow type counts in. A ``flexible`` literal, a plain Python value, takes the type of what it
+    meets where it fits.
+    """
+
+    value: Any
+    type: pa.DataType
+    flexible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of ``sabotnb.expr.functions`` on arguments; ``options`` are constants, sorted by name."""
+
+    fn: str
+    args: tuple[Node, ...]
+    options: Options = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A function of the user. ``engine``: arrow (arrays), numba (values, compiled) or row (values)."""
+
+    function: Function
+    returns: pa.DataType
+    engine: str
+    args: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """``arg`` under another name."""
+
+    arg: Node
+    name: str
+
+
+Node = Column | Literal | Call | Apply | Alias
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below."""
+    match node:
+        case Call(args=args) | Apply(args=args):
+            return args
+        case Alias(arg=arg):
+            return (arg,)
+        case _:
+            return ()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """``node`` and everything below it, parents first, left to right."""
+    yield node
+    for child in children(node):
+        yield from walk(child)

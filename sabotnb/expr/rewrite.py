@@ -1,0 +1,49 @@
+"""Questions to expressions and changes of them, without data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sabotnb.expr.nodes import Alias, Apply, Call, Column, Node
+
+
+def root_of(node: Node) -> str | None:
+    """The name that a result has by itself: an alias, a struct's field, or the leftmost column; None of constants."""
+    match node:
+        case Alias(name=given) | Column(name=given):
+            return given
+        case Call(fn="struct.field", options=options):
+            return str(dict(options)["name"])
+        case Call(fn="case", args=args):
+            return root_of(args[1])
+        case Call(args=args) | Apply(args=args):
+            return next((name for arg in args if (name := root_of(arg)) is not None), None)
+        case _:
+            return None
+
+
+def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
+    """``node`` with columns replaced by what they were computed from."""
+    match node:
+        case Column(name=name):
+            return unnamed(replacements[name]) if name in replacements else node
+        case Call(args=args) | Apply(args=args):
+            return replace(node, args=tuple(substituted(arg, replacements) for arg in args))
+        case Alias(arg=arg):
+            return replace(node, arg=substituted(arg, replacements))
+        case _:
+            return node
+
+
+def unnamed(node: Node) -> Node:
+    """``node`` without aliases around it."""
+    return unnamed(node.arg) if isinstance(node, Alias) else node
+
+
+def conjuncts_of(node: Node) -> tuple[Node, ...]:
+    """The parts of a conjunction, left to right."""
+    inner = unnamed(node)
+    if isinstance(inner, Call) and inner.fn == "and":
+        return tuple(part for arg in inner.args for part in conjuncts_of(arg))
+    return (inner,)

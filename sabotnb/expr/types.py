@@ -1,0 +1,159 @@
+"""Arrow types: as users spell them, and which type two of them have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import types as t
+
+from sabotnb.errors import TypeMismatch
+
+_SPELLINGS: dict[Any, pa.DataType] = {
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    bool: pa.bool_(),
+    bytes: pa.binary(),
+    dt.datetime: pa.timestamp("us"),
+    dt.date: pa.date32(),
+    dt.timedelta: pa.duration("us"),
+    dt.time: pa.time64("us"),
+    decimal.Decimal: pa.decimal128(38, 9),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+    "bytes": pa.binary(),
+    "timestamp": pa.timestamp("us"),
+    "datetime": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "duration": pa.duration("us"),
+}
+_UNITS = ("s", "ms", "us", "ns")
+_INT_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
+
+
+def type_of(spelling: Any) -> pa.DataType:
+    """The Arrow type of a name (``"int64"``, ``"timestamp[us, tz=UTC]"``), a Python type or an Arrow type.
+
+    Raises:
+        TypeMismatch: no such type; the message lists some.
+    """
+    if isinstance(spelling, pa.DataType):
+        return spelling
+    if spelling in _SPELLINGS:
+        return _SPELLINGS[spelling]
+    if isinstance(spelling, str):
+        text = spelling.strip()
+        if text.startswith("timestamp[") and "tz=" in text:
+            unit, _, zone = text.removeprefix("timestamp[").removesuffix("]").partition(",")
+            return pa.timestamp(unit, zone.partition("=")[2].strip())
+        if text.startswith("list[") and text.endswith("]"):
+            return pa.list_(type_of(text.removeprefix("list[").removesuffix("]")))
+        try:
+            return pa.type_for_alias(text)
+        except ValueError:
+            pass
+    raise TypeMismatch(
+        f"there is no type {spelling!r}; types are 'int64', 'double', 'string', 'bool', 'date', 'timestamp[us]', ..., "
+        "Python's int, float, str, or an Arrow type such as pa.decimal128(12, 2)"
+    )
+
+
+def plain(data_type: pa.DataType) -> pa.DataType:
+    """Look through dictionary encoding, and through views, which few kernels take."""
+    if t.is_dictionary(data_type):
+        return plain(data_type.value_type)
+    if t.is_string_view(data_type):
+        return pa.string()
+    if t.is_binary_view(data_type):
+        return pa.binary()
+    return data_type
+
+
+def is_text(data_type: pa.DataType) -> bool:
+    """Strings of any layout."""
+    return bool(t.is_string(data_type) or t.is_large_string(data_type) or t.is_string_view(data_type))
+
+
+def is_bytes(data_type: pa.DataType) -> bool:
+    """Binary of any layout."""
+    return bool(t.is_binary(data_type) or t.is_large_binary(data_type) or t.is_fixed_size_binary(data_type))
+
+
+def is_number(data_type: pa.DataType) -> bool:
+    """Integers, floats and decimals; booleans are not."""
+    return bool(t.is_integer(data_type) or t.is_floating(data_type) or t.is_decimal(data_type))
+
+
+def common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The type that both are converted to where they meet in a comparison or a choice; None if there is none."""
+    if one.equals(other) or t.is_null(other):
+        return one
+    if t.is_null(one):
+        return other
+    if is_number(one) and is_number(other):
+        return common_number(one, other)
+    if is_text(one) and is_text(other):
+        return pa.large_string() if t.is_large_string(one) or t.is_large_string(other) else pa.string()
+    if is_bytes(one) and is_bytes(other):
+        return pa.large_binary() if t.is_large_binary(one) or t.is_large_binary(other) else pa.binary()
+    return _common_temporal(one, other)
+
+
+def common_number(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The narrowest numeric type that holds both; integers of 32 and 64 bits meet floats in double.
+
+    A uint64 and a signed integer meet in decimal128(20, 0), which holds both.
+    """
+    if t.is_decimal(one) or t.is_decimal(other):
+        return _common_decimal(one, other)
+    if t.is_floating(one) or t.is_floating(other):
+        narrow = all(one_of.bit_width <= (32 if t.is_floating(one_of) else 16) for one_of in (one, other))
+        return pa.float32() if narrow else pa.float64()
+    if t.is_signed_integer(one) == t.is_signed_integer(other):
+        return one if one.bit_width >= other.bit_width else other
+    signed, unsigned = (one, other) if t.is_signed_integer(one) else (other, one)
+    if signed.bit_width > unsigned.bit_width:
+        return signed
+    wider = {8: pa.int16(), 16: pa.int32(), 32: pa.int64()}
+    return wider.get(unsigned.bit_width) or pa.decimal128(20, 0)
+
+
+def as_decimal(data_type: pa.DataType) -> pa.DataType:
+    """The decimal that holds an integer type; a decimal as it is."""
+    return pa.decimal128(_INT_DIGITS[data_type.bit_width], 0) if t.is_integer(data_type) else data_type
+
+
+def _common_decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    if t.is_floating(one) or t.is_floating(other):
+        return pa.float64()
+    one, other = as_decimal(one), as_decimal(other)
+    scale = max(one.scale, other.scale)
+    digits = max(one.precision - one.scale, other.precision - other.scale) + scale
+    wide = digits > 38 or t.is_decimal256(one) or t.is_decimal256(other)
+    return pa.decimal256(min(digits, 76), scale) if wide else pa.decimal128(digits, scale)
+
+
+def _common_temporal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:  # noqa: PLR0911  a table
+    if t.is_timestamp(one) and t.is_timestamp(other):
+        return pa.timestamp(_finer(one.unit, other.unit), one.tz or other.tz)  # naive timestamps are UTC
+    if t.is_timestamp(one) and t.is_date(other):
+        return one
+    if t.is_date(one) and t.is_timestamp(other):
+        return other
+    if t.is_date(one) and t.is_date(other):
+        return pa.date64()
+    if t.is_duration(one) and t.is_duration(other):
+        return pa.duration(_finer(one.unit, other.unit))
+    if t.is_time(one) and t.is_time(other):
+        unit = _finer(one.unit, other.unit)
+        return pa.time64(unit) if unit in ("us", "ns") else pa.time32(unit)
+    return None
+
+
+def _finer(one: str, other: str) -> str:
+    return max(one, other, key=_UNITS.index)

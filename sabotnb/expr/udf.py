@@ -1,0 +1,88 @@
+"""``sb.udf`` and ``sb.aggregate``: functions and classes of the user inside expressions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sabotnb.blobs import Function, capture
+from sabotnb.errors import FunctionError
+from sabotnb.expr.aggregates import type_to_text
+from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
+from sabotnb.expr.nodes import Apply
+from sabotnb.expr.rewrite import root_of
+from sabotnb.expr.types import type_of
+
+ENGINES = ("arrow", "numba", "row")
+
+
+def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function usable inside expressions: called with an expression it gives one, else it is called as it is.
+
+    Args:
+        returns: the type of the result (``"double"``, ``float``, an Arrow type).
+        engine: ``arrow`` calls it with an Arrow array per argument, for an array of the same length (nulls are its
+            business); ``row`` with the values of one row, null as None; ``numba`` with the numbers of one row,
+            compiled to machine code, and gives null where an argument is null.
+    """
+    if engine not in ENGINES:
+        raise FunctionError(f"there is no engine {engine!r} for a udf; there are 'arrow', 'numba' and 'row'")
+    if callable(returns) and not isinstance(returns, type):
+        raise FunctionError("udf needs the type that the function returns: @sb.udf('double')")
+    data_type = type_of(returns)
+
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
+        if engine == "numba":
+            _demand_numba(fn)
+        taken: list[Function] = []  # captured when first used, so that it may use what is defined below it
+
+        @functools.wraps(fn)
+        def call(*args: Any) -> Any:
+            if not any(isinstance(arg, Expr) for arg in args):
+                return fn(*args)
+            if not taken:
+                taken.append(capture(fn, "udf"))
+            return Expr(Apply(taken[0], data_type, engine, tuple(as_expr(arg).node for arg in args)))
+
+        return call
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class UserAggregate:
+    """A class of the user as an aggregate: called with an expression it gives what ``agg`` takes."""
+
+    cls: type
+    function: Function
+
+    def __call__(self, expr: Any) -> Aggregation:
+        over = as_column(expr)
+        returns = type_to_text(type_of(self.cls.returns))  # type: ignore[attr-defined]
+        return Aggregation(
+            "custom", over, options={"returns": returns}, name=root_of(over.node), function=self.function
+        )
+
+
+def aggregate(cls: type) -> UserAggregate:
+    """Make an aggregate of a class with ``returns`` (a type) and ``update(values)``, ``merge(other)``, ``result()``.
+
+    There is one instance per key, made without arguments; ``update`` takes an Arrow array of the key's values.
+    """
+    missing = [name for name in ("returns", "update", "merge", "result") if not hasattr(cls, name)]
+    if missing:
+        raise FunctionError(
+            f"{cls.__name__} cannot aggregate without {', '.join(missing)}; it needs returns = 'double', "
+            "update(self, values), merge(self, other) and result(self)"
+        )
+    type_of(cls.returns)  # type: ignore[attr-defined]
+    return UserAggregate(cls, capture(cls, "aggregate"))
+
+
+def _demand_numba(fn: Callable[..., Any]) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("numba") is None:
+        raise FunctionError(f"engine='numba' of {fn.__name__} needs numba: pip install 'sabotnb[numba]'")
