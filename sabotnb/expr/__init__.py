@@ -57,6 +57,7 @@ __all__ = [
     "root_name",
     "same",
     "sample_of",
+    "structure",
     "substitute",
     "text_table",
     "to_json",
@@ -120,6 +121,13 @@ def columns(expr: Expr) -> frozenset[str]:
 def same(one: Expr, other: Expr) -> bool:
     """True for equal trees; ``==`` of expressions makes an expression."""
     return one.node == other.node
+
+
+def structure(value: Any) -> Any:
+    """``value`` with every expression in it (also within tuples) replaced by its tree, to compare and hash it."""
+    if isinstance(value, Expr):
+        return value.node
+    return tuple(structure(item) for item in value) if isinstance(value, tuple) else value
 
 
 def substitute(expr: Expr, replacements: Mapping[str, Expr]) -> Expr:

@@ -10,14 +10,14 @@ A behaviour has three names: ``Stream.filter`` (api) makes a ``Filter`` (here), 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from sabotnb.blobs import Function, Table
-from sabotnb.expr import Expr
+from sabotnb.expr import Expr, structure
 
 Keys = tuple[str, ...]
 
@@ -31,8 +31,23 @@ class EventTime:
     idle: int = 30_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class ByStructure:
+    """Equality and hash of specs with expressions in them, whose own ``==`` makes an expression."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByStructure) and type(self) is type(other) and self._structure() == other._structure()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._structure()))
+
+    def _structure(self) -> tuple[Any, ...]:
+        return tuple(structure(getattr(self, item.name)) for item in fields(self))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source(ByStructure):
     """Reads splits through the connector of that name.
 
     ``schema`` is what leaves the operator: the optimizer narrows it when it pushes a projection down, and turns string
@@ -51,16 +66,16 @@ class Source:
     kind: ClassVar[str] = "source"
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+@dataclass(frozen=True, slots=True, eq=False)
+class Filter(ByStructure):
     """Keeps rows for which ``predicate`` is true (not null)."""
 
     predicate: Expr
     kind: ClassVar[str] = "filter"
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+@dataclass(frozen=True, slots=True, eq=False)
+class Project(ByStructure):
     """Makes each output column by an expression: select, with_columns, rename and drop are all this."""
 
     columns: tuple[tuple[str, Expr], ...]
