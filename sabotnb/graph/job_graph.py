@@ -2,77 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
-from sabotnb.blobs import Function, Origin
-from sabotnb.graph.specs import Keys, Spec
+import pyarrow as pa
 
-MAX_PARALLELISM = 128
+from sabotnb.errors import GraphError
+from sabotnb.graph.codec import Reader, Writer
+from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
+from sabotnb.graph.specs import Sink, Source
+from sabotnb.graph.topology import topological_order
+from sabotnb.graph.validation import check, check_hint_columns, inputs_of, schemas_of
 
+__all__ = ["MAX_PARALLELISM", "Edge", "EdgeHint", "EdgeType", "JobGraph", "Operator", "Resources"]
 
-class EdgeType(str, Enum):
-    """How the rows of an edge are spread over the tasks below it."""
-
-    FORWARD = "forward"  # task i to task i
-    HASH = "hash"  # by key group
-    BROADCAST = "broadcast"  # every row to every task
-    REBALANCE = "rebalance"  # each batch to the channel with most free credit
-    RANGE = "range"  # by sorted bounds of one column
-    CUSTOM = "custom"  # by a function of the user
-    GATHER = "gather"  # all to task 0
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeHint:
-    """What the user asked of an edge.
-
-    HASH uses ``keys``; RANGE uses ``keys[0]`` with ``bounds`` (sorted JSON-able values; n bounds make n + 1 ranges;
-    empty until the plan has sampled them); CUSTOM calls ``function(batch, n) -> int array`` of task indexes in [0, n).
-    """
-
-    type: EdgeType
-    keys: Keys = ()
-    bounds: tuple[object, ...] = ()
-    function: Function | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one task asks of its slot: cores and bytes."""
-
-    cpu: float = 0.5
-    memory: int = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """A node. ``id`` is readable and deterministic: the name given, or kind and running number (``filter_0``).
-
-    ``parallelism`` None means: the job's. ``tags`` restrict it to agents that offer them all.
-    """
-
-    id: str
-    spec: Spec
-    name: str | None = None
-    parallelism: int | None = None
-    max_parallelism: int = MAX_PARALLELISM
-    slot_group: str = "default"
-    tags: frozenset[str] = frozenset()
-    resources: Resources = field(default_factory=Resources)
-    origin: Origin | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """From operator ``up`` to input ``port`` of operator ``down``; ``side`` names a side output of ``up``."""
-
-    up: str
-    down: str
-    port: int = 0
-    hint: EdgeHint | None = None
-    side: str | None = None
+VERSION = 1
+"""Of the JSON; readers refuse later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +29,94 @@ class JobGraph:
 
     operators: Mapping[str, Operator] = field(default_factory=dict)
     edges: tuple[Edge, ...] = ()
+
+    def add_operator(self, operator: Operator) -> Self:
+        """A graph with ``operator`` too; GraphError if its id is taken."""
+        if operator.id in self.operators:
+            raise GraphError(
+                f"the job graph has an operator {operator.id!r} already; take unique_id(kind)"
+            )
+        return replace(self, operators={**self.operators, operator.id: operator})
+
+    def connect(self, up: str, down: str, port: int = 0, hint: EdgeHint | None = None, side: str | None = None) -> Self:
+        """A graph with an edge from ``up`` to input ``port`` of ``down``; GraphError for an unknown or fed end."""
+        for end in (up, down):
+            if end not in self.operators:
+                raise GraphError(f"no operator {end!r} in the job graph; it has {', '.join(self.operators) or 'none'}")
+        fed = next((edge for edge in self.edges if (edge.down, edge.port) == (down, port)), None)
+        if fed:
+            raise GraphError(f"input {port} of {down!r} is already fed by {fed.up!r}; unite the two with a Union")
+        return replace(self, edges=(*self.edges, Edge(up, down, port, hint, side)))
+
+    def unique_id(self, kind: str) -> str:
+        """The next free readable id of a kind: ``filter_0``, then ``filter_1``."""
+        number = 0
+        while f"{kind}_{number}" in self.operators:
+            number += 1
+        return f"{kind}_{number}"
+
+    def get_sources(self) -> list[Operator]:
+        """Operators that read from outside, in order of insertion."""
+        return [operator for operator in self.operators.values() if isinstance(operator.spec, Source)]
+
+    def get_sinks(self) -> list[Operator]:
+        """Operators that write to outside, in order of insertion."""
+        return [operator for operator in self.operators.values() if isinstance(operator.spec, Sink)]
+
+    def inputs(self, operator: str) -> list[Edge]:
+        """Edges into ``operator``, in order of their ports."""
+        return sorted((edge for edge in self.edges if edge.down == operator), key=lambda edge: edge.port)
+
+    def outputs(self, operator: str) -> list[Edge]:
+        """Edges out of ``operator``, side outputs included."""
+        return [edge for edge in self.edges if edge.up == operator]
+
+    def topological_sort(self) -> list[str]:
+        """Ids so that each operator follows those it reads; GraphError names the cycle if there is one."""
+        return topological_order(self.operators, [(edge.up, edge.down) for edge in self.edges])
+
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The schema behind each operator, by id; SchemaError names the operator that does not fit."""
+        return schemas_of(self.operators, self.edges, self.topological_sort())
+
+    def input_schemas(self, operator: str, schemas: Mapping[str, pa.Schema] | None = None) -> list[pa.Schema]:
+        """The schema of each input port of ``operator``; ``schemas`` saves finding those behind operators again."""
+        return inputs_of(operator, self.operators, self.edges, self.schemas() if schemas is None else schemas)
+
+    def validate(self) -> None:
+        """Raise GraphError with all that keeps the graph from running, or SchemaError for columns that do not fit."""
+        check(self.operators, self.edges)
+        check_hint_columns(self.edges, self.schemas())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The graph as JSON-able data; functions and tables are named by sha256, their bytes are in ``blobs()``."""
+        writer = Writer()
+        operators = [writer.write(item) for item in self.operators.values()]
+        edges = writer.write(self.edges)
+        return {"version": VERSION, "operators": operators, "edges": edges, **writer.blob_index()}
+
+    def blobs(self) -> dict[str, bytes]:
+        """Bytes of the functions (pickled) and tables (Arrow IPC) of the graph, by sha256."""
+        writer = Writer()
+        writer.write(list(self.operators.values()))
+        writer.write(self.edges)
+        return writer.blobs()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Self:
+        """The graph that ``to_dict`` and ``blobs`` describe. Unpickles nothing."""
+        if data.get("version") != VERSION:
+            raise GraphError(f"a job graph of version {data.get('version')} cannot be read here; this reads {VERSION}")
+        reader = Reader.of(data, blobs)
+        operators = [reader.read(Operator, item) for item in data["operators"]]
+        edges = tuple(reader.read(Edge, item) for item in data["edges"])
+        return cls({operator.id: operator for operator in operators}, edges)
+
+    def fingerprint(self) -> str:
+        """Equal for graphs that do the same: functions count by source and closed-over values, not where they stand."""
+        writer = Writer()
+        operators = [writer.write(replace(item, origin=None)) for item in self.operators.values()]
+        text = json.dumps([VERSION, operators, writer.write(self.edges)], sort_keys=True)
+        for sha, function in writer.functions.items():
+            text = text.replace(sha, function.fingerprint)
+        return hashlib.sha256(text.encode()).hexdigest()

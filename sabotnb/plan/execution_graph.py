@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sabotnb.graph.job_graph import EdgeType, Operator, Resources
-from sabotnb.graph.specs import Keys
 from sabotnb.blobs import Function
+from sabotnb.graph.nodes import EdgeType, Operator, Resources
+from sabotnb.graph.specs import Keys
 
 
 @dataclass(frozen=True, slots=True)

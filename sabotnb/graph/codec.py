@@ -1,0 +1,224 @@
+"""Frozen dataclasses to JSON and back, by their type annotations.
+
+A value is written without its type wherever the annotation says what it is; a member of a union of dataclasses (an
+operator's ``Spec``) names its class under ``"type"``. Fields that have their default are left out, so an older file
+reads as before when a field with a default is added. Schemas are Arrow IPC in base64; expressions have their own
+JSON; functions and tables stand as their sha256 and travel as blobs beside the JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function, Origin, Table
+from sabotnb.errors import GraphError
+from sabotnb.expr import Expr, from_json, functions, to_json
+
+Json = Any
+Blobs = Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class Writer:
+    """Turns values into JSON and remembers the functions and tables that it met."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    def write(self, value: Any) -> Json:  # noqa: C901, PLR0911  one case per kind of value
+        """``value`` as JSON-able data."""
+        match value:
+            case Enum():
+                return value.value
+            case None | bool() | int() | float() | str():
+                return value
+            case Function():
+                return self._function(value)
+            case Table():
+                self.tables[value.sha256] = value
+                return value.sha256
+            case Expr():
+                for function in functions(value):
+                    self._function(function)
+                return to_json(value)
+            case pa.Schema():
+                return base64.b64encode(value.serialize()).decode()
+            case Mapping():
+                return {str(key): self.write(item) for key, item in value.items()}
+            case set() | frozenset():
+                return sorted(self.write(item) for item in value)
+            case list() | tuple():
+                return [self.write(item) for item in value]
+            case _ if is_dataclass(value) and not isinstance(value, type):
+                return self.write_fields(value)
+        raise GraphError(f"{value!r} ({type(value).__name__}) cannot be written as JSON; use plain data in options")
+
+    def write_fields(self, value: Any) -> dict[str, Json]:
+        """The fields of a dataclass that differ from their defaults; a spec names its class."""
+        written = {
+            item.name: self.write(found)
+            for item in fields(value)
+            if not _is_default(item, found := getattr(value, item.name))
+        }
+        return {"type": type(value).__name__, **written} if hasattr(type(value), "kind") else written
+
+    def blob_index(self) -> dict[str, Json]:
+        """What a reader needs beside the blobs' bytes: the names of functions, the sizes of tables."""
+        index: dict[str, Json] = {}
+        if self.functions:
+            index["functions"] = {
+                sha: {"fingerprint": f.fingerprint, "name": f.name, "origin": self.write(f.origin)}
+                for sha, f in self.functions.items()
+            }
+        if self.tables:
+            index["tables"] = {sha: {"rows": t.rows, "nbytes": t.nbytes} for sha, t in self.tables.items()}
+        return index
+
+    def blobs(self) -> dict[str, bytes]:
+        """Bytes of every function and table by sha256."""
+        return {
+            **{sha: function.pickled for sha, function in self.functions.items()},
+            **{sha: ipc_bytes(table.data) for sha, table in self.tables.items()},
+        }
+
+    def _function(self, function: Function) -> str:
+        self.functions[function.sha256] = function
+        return function.sha256
+
+
+@dataclass(slots=True)
+class Reader:
+    """Turns JSON back into values of the annotated types. Nothing is unpickled: functions stay bytes."""
+
+    functions: Mapping[str, Function]
+    tables: Mapping[str, Table]
+
+    @classmethod
+    def of(cls, index: Mapping[str, Json], blobs: Blobs) -> Reader:
+        """A reader for what a ``Writer`` wrote, given its ``blob_index``; GraphError if a blob is missing."""
+        described = [*index.get("functions", {}), *index.get("tables", {})]
+        if missing := [sha for sha in described if sha not in blobs]:
+            raise GraphError(f"blobs of the graph are missing: {', '.join(missing)}; pass blobs() along with the JSON")
+        return cls(
+            functions={
+                sha: Function(sha, said["fingerprint"], said["name"], Origin(**said["origin"]), blobs[sha])
+                for sha, said in index.get("functions", {}).items()
+            },
+            tables={
+                sha: Table(sha, said["rows"], said["nbytes"], table_from_ipc(blobs[sha]))
+                for sha, said in index.get("tables", {}).items()
+            },
+        )
+
+    def read(self, annotation: Any, data: Json) -> Any:
+        """``data`` as a value of the annotated type."""
+        return None if data is None else _reader_of(annotation)(self, data)
+
+
+def ipc_bytes(table: pa.Table) -> bytes:
+    """A table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def table_from_ipc(data: bytes) -> pa.Table:
+    """The table of an Arrow IPC stream; its columns share ``data``."""
+    with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
+        return reader.read_all()
+
+
+def _is_default(item: Field[Any], found: Any) -> bool:
+    if isinstance(found, Expr):  # comparing expressions makes an expression
+        return False
+    if item.default_factory is not MISSING:
+        return bool(found == item.default_factory())
+    return bool(item.default is not MISSING and found == item.default)
+
+
+Read = Callable[[Reader, Json], Any]
+
+
+@cache
+def _reader_of(annotation: Any) -> Read:  # noqa: PLR0911  one case per kind of annotation
+    """How to read a value of ``annotation``, worked out once per type."""
+    scalar = _SCALARS.get(annotation)
+    if scalar is not None:
+        return scalar
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return _reader_of_union([argument for argument in arguments if argument is not types.NoneType])
+    if origin is tuple:
+        return _reader_of_tuple(arguments)
+    if origin is frozenset:
+        return lambda reader, data: frozenset(reader.read(arguments[0], item) for item in data)
+    if origin is not None and issubclass(origin, Mapping):
+        return lambda reader, data: {key: reader.read(arguments[1], item) for key, item in data.items()}
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return lambda _, data: annotation(data)
+    if is_dataclass(annotation) and isinstance(annotation, type):
+        return _reader_of_dataclass(annotation)
+    raise TypeError(f"no way to read {annotation} from JSON")
+
+
+def _reader_of_union(members: Sequence[Any]) -> Read:
+    if len(members) == 1:
+        return _reader_of(members[0])
+    by_name = {member.__name__: member for member in members}
+
+    def read(reader: Reader, data: Json) -> Any:
+        member = by_name.get(data["type"])
+        if member is None:
+            raise GraphError(f"unknown type {data['type']!r}; known are {', '.join(sorted(by_name))}")
+        return reader.read(member, data)
+
+    return read
+
+
+def _reader_of_tuple(arguments: Sequence[Any]) -> Read:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return lambda reader, data: tuple(reader.read(arguments[0], item) for item in data)
+    return lambda reader, data: tuple(
+        reader.read(argument, item) for argument, item in zip(arguments, data, strict=True)
+    )
+
+
+def _reader_of_dataclass(made: type) -> Read:
+    hints = typing.get_type_hints(made)
+    known = {item.name: hints[item.name] for item in fields(made)}
+
+    def read(reader: Reader, data: Json) -> Any:
+        given = {name: item for name, item in data.items() if name != "type"}
+        if unknown := sorted(given.keys() - known.keys()):
+            raise GraphError(f"{made.__name__} has no {', '.join(unknown)}; is the graph of a newer version?")
+        return made(**{name: reader.read(known[name], item) for name, item in given.items()})
+
+    return read
+
+
+def _same(_: Reader, data: Json) -> Any:
+    return data
+
+
+_SCALARS: dict[Any, Read] = {
+    Any: _same,
+    object: _same,
+    str: _same,
+    int: _same,
+    bool: _same,
+    float: lambda _, data: float(data),
+    pa.Schema: lambda _, data: pa.ipc.read_schema(pa.py_buffer(base64.b64decode(data))),
+    Expr: lambda reader, data: from_json(data, reader.functions),
+    Function: lambda reader, data: reader.functions[data],
+    Table: lambda reader, data: reader.tables[data],
+}

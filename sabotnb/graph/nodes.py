@@ -1,0 +1,79 @@
+"""What a job graph consists of: operators, the edges between them, and what users asked of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sabotnb.blobs import Function, Origin
+from sabotnb.graph.specs import Keys, Spec
+
+MAX_PARALLELISM = 128
+
+
+class EdgeType(str, Enum):
+    """How the rows of an edge are spread over the tasks below it."""
+
+    FORWARD = "forward"  # task i to task i
+    HASH = "hash"  # by key group
+    BROADCAST = "broadcast"  # every row to every task
+    REBALANCE = "rebalance"  # each batch to the channel with most free credit
+    RANGE = "range"  # by sorted bounds of one column
+    CUSTOM = "custom"  # by a function of the user
+    GATHER = "gather"  # all to task 0
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeHint:
+    """What the user asked of an edge.
+
+    HASH uses ``keys``; RANGE uses ``keys[0]`` with ``bounds`` (sorted JSON-able values; n bounds make n + 1 ranges;
+    empty until the plan has sampled them); CUSTOM calls ``function(batch, n) -> int array`` of task indexes in [0, n).
+    """
+
+    type: EdgeType
+    keys: Keys = ()
+    bounds: tuple[object, ...] = ()
+    function: Function | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one task asks of its slot: cores and bytes."""
+
+    cpu: float = 0.5
+    memory: int = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A node. ``id`` is readable and deterministic: the name given, or kind and running number (``filter_0``).
+
+    ``parallelism`` None means: the job's. ``tags`` restrict it to agents that offer them all.
+    """
+
+    id: str
+    spec: Spec
+    name: str | None = None
+    parallelism: int | None = None
+    max_parallelism: int = MAX_PARALLELISM
+    slot_group: str = "default"
+    tags: frozenset[str] = frozenset()
+    resources: Resources = field(default_factory=Resources)
+    origin: Origin | None = None
+
+    @property
+    def placed(self) -> bool:
+        """True if the user named it or said where it runs: the optimizer then leaves it where it is."""
+        return bool(self.name or self.parallelism or self.tags or self.slot_group != "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From operator ``up`` to input ``port`` of operator ``down``; ``side`` names a side output of ``up``."""
+
+    up: str
+    down: str
+    port: int = 0
+    hint: EdgeHint | None = None
+    side: str | None = None

@@ -1,0 +1,97 @@
+"""What an operator asks of its inputs: how many ports, which keys, whether all rows must meet in one task."""
+
+from __future__ import annotations
+
+from sabotnb.graph.specs import (
+    Aggregate,
+    Distinct,
+    Join,
+    Keys,
+    MapBatches,
+    MapRows,
+    OnError,
+    Phase,
+    Reduce,
+    Sort,
+    Source,
+    Spec,
+    Top,
+    Union,
+)
+
+ERRORS = "errors"
+"""Side output of maps with ``on_error="side"``: the rows whose function raised."""
+
+
+def input_ports(spec: Spec) -> int:
+    """Number of input ports; each is fed by exactly one edge."""
+    match spec:
+        case Source():
+            return 0
+        case Join():
+            return 2
+        case Union(inputs=inputs):
+            return inputs
+        case _:
+            return 1
+
+
+def side_tags(spec: Spec) -> tuple[str, ...]:
+    """Names of the side outputs that the operator has."""
+    if isinstance(spec, MapBatches | MapRows) and spec.on_error is OnError.SIDE:
+        return (ERRORS,)
+    return ()
+
+
+def port_keys(spec: Spec, port: int) -> Keys | None:
+    """Key columns of input ``port``: rows that are equal in them must meet. () means all rows; None, none.
+
+    A broadcast join has no keyed port: its right side goes to every task.
+    """
+    match spec:
+        case Aggregate(phase=Phase.PARTIAL):
+            return None
+        case Aggregate(keys=keys) | Reduce(keys=keys) | Distinct(keys=keys) | Top(keys=keys):
+            return keys
+        case Sort():
+            return ()
+        case Join(strategy="broadcast"):
+            return None
+        case Join(left_on=left, right_on=right):
+            return right if port else left
+        case _:
+            return None
+
+
+def is_broadcast_port(spec: Spec, port: int) -> bool:
+    """True for an input that every task must see whole."""
+    return isinstance(spec, Join) and spec.strategy == "broadcast" and port == 1
+
+
+def is_global(spec: Spec) -> bool:
+    """True if all rows meet in one task, so that the operator's parallelism is 1."""
+    return port_keys(spec, 0) == ()
+
+
+def is_stateful(spec: Spec) -> bool:
+    """True if what the operator gives depends on earlier rows."""
+    match spec:
+        case Aggregate(phase=phase):
+            return phase is not Phase.PARTIAL
+        case Reduce() | Distinct() | Top() | Sort() | Join():
+            return True
+        case _:
+            return False
+
+
+def needs_end(spec: Spec, port: int) -> bool:
+    """True if nothing comes out before input ``port`` has ended, so that it must be bounded."""
+    match spec:
+        case Aggregate(phase=phase):
+            return phase is not Phase.PARTIAL
+        case Join(how=how):
+            return port == 1 or how in ("right", "full")
+        case Reduce() | Top() | Sort():
+            return True
+        case _:
+            return False

@@ -1,0 +1,211 @@
+"""The schema behind each kind of operator: found without data, at the moment the operator is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from sabotnb.errors import GraphError, SchemaError, TypeMismatch
+from sabotnb.expr import bind, column_name, column_not_found, duplicate_column
+from sabotnb.expr.aggregates import partial_schema, result_schema
+from sabotnb.graph.ports import input_ports, side_tags
+from sabotnb.graph.specs import (
+    Aggregate,
+    Distinct,
+    Filter,
+    FilterBatches,
+    Join,
+    MapBatches,
+    MapRows,
+    Phase,
+    Project,
+    Reduce,
+    Sink,
+    Sort,
+    Source,
+    Spec,
+    Top,
+    Union,
+)
+
+ERROR_COLUMN = "error"
+"""What an ``errors`` side output adds to the input's columns: the exception as text."""
+
+
+def output_schema(  # noqa: C901, PLR0911  one case per kind of operator
+    spec: Spec, inputs: Sequence[pa.Schema]
+) -> pa.Schema:
+    """The schema of what leaves the operator, given the schema of each input port.
+
+    A sink's is its input's. Raises ColumnNotFound, TypeMismatch or DuplicateColumn for what does not fit, GraphError
+    for another number of inputs than the operator has ports.
+    """
+    if len(inputs) != input_ports(spec):
+        raise GraphError(f"{spec.kind} has {input_ports(spec)} inputs, {len(inputs)} are connected; connect each once")
+    match spec:
+        case Source(schema=schema):
+            return schema.remove_metadata()
+        case Filter(predicate=predicate):
+            _demand_boolean(bind(predicate, inputs[0]))
+            return inputs[0]
+        case Project():
+            return _projected(spec, inputs[0])
+        case MapBatches(schema=schema) | MapRows(schema=schema):
+            return schema
+        case FilterBatches() | Sink():
+            return inputs[0]
+        case Aggregate():
+            return _aggregated(spec, inputs[0])
+        case Reduce(keys=keys, schema=schema):
+            _fields(inputs[0], keys)
+            return schema
+        case Distinct(keys=keys) | Sort(by=keys):
+            _fields(inputs[0], keys)
+            return inputs[0]
+        case Top():
+            return _topped(spec, inputs[0])
+        case Join():
+            return joined_schema(spec, inputs[0], inputs[1])
+        case Union():
+            return union_schema(inputs)
+
+
+def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
+    """The schema of side output ``tag``: ``errors`` has the input's columns and ``error``, the exception as text."""
+    if tag not in side_tags(spec):
+        has = ", ".join(map(repr, side_tags(spec))) or "none; on_error='side' gives a map one"
+        raise GraphError(f"{spec.kind} has no side output {tag!r}; it has {has}")
+    return _unique([*inputs[0], pa.field(ERROR_COLUMN, pa.string())], f"rename the input's {ERROR_COLUMN!r} first")
+
+
+def plain_type(data_type: pa.DataType) -> pa.DataType:
+    """The type of the values: what a dictionary's indexes stand for, any other type unchanged."""
+    return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+
+
+def _projected(spec: Project, schema: pa.Schema) -> pa.Schema:
+    fields = []
+    for name, expr in spec.columns:
+        data_type = bind(expr, schema)
+        source = column_name(expr)
+        fields.append(schema.field(source).with_name(name) if source else pa.field(name, data_type))
+    return _unique(fields, "give one of them another name")
+
+
+def _aggregated(spec: Aggregate, schema: pa.Schema) -> pa.Schema:
+    """Types go by ``spec.schema``, so keys that arrive as dictionaries leave as what the user sees."""
+    read = [name for column in spec.columns for name in (column.column, column.by) if name is not None]
+    _fields(schema, spec.keys if spec.phase is Phase.FINAL else [*spec.keys, *read])
+    if spec.phase is not Phase.PARTIAL:
+        result = result_schema(spec.keys, spec.columns, spec.schema)
+        return _unique(result, "name the aggregate otherwise with .alias(...)")
+    partial = partial_schema(spec.keys, spec.columns, spec.schema)
+    if partial is None:
+        raise GraphError("an aggregate of this operator has no partial form; use Phase.FULL")
+    return partial
+
+
+def _topped(spec: Top, schema: pa.Schema) -> pa.Schema:
+    _fields(schema, (*spec.keys, spec.by))
+    if spec.rank is None:
+        return schema
+    return _unique([*schema, pa.field(spec.rank, pa.int64(), nullable=False)], "name rank= otherwise")
+
+
+def joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
+    """Left columns, then right columns without the right keys; the suffix goes to right names that the left has too.
+
+    Semi and anti joins give the left columns alone. Columns of a side that may be missing are nullable.
+    """
+    if len(spec.left_on) != len(spec.right_on) or not spec.left_on:
+        raise SchemaError(f"a join needs as many left keys as right keys; it has {spec.left_on} and {spec.right_on}")
+    for mine, other in zip(_fields(left, spec.left_on), _fields(right, spec.right_on), strict=True):
+        _demand_joinable(mine, other, spec.how)
+    if spec.how in ("semi", "anti"):
+        return left
+    renamed = [right.field(name).with_name(output) for name, output in right_output_names(spec, left, right).items()]
+    mine_optional, other_optional = spec.how in ("right", "full"), spec.how in ("left", "full")
+    return _unique(
+        [
+            *(field.with_nullable(field.nullable or mine_optional) for field in left),
+            *(field.with_nullable(field.nullable or other_optional) for field in renamed),
+        ],
+        "choose another suffix=",
+    )
+
+
+def right_output_names(spec: Join, left: pa.Schema, right: pa.Schema) -> dict[str, str]:
+    """How the columns of the right input that a join gives are named behind it."""
+    taken = set(left.names)
+    return {name: name + spec.suffix if name in taken else name for name in right.names if name not in spec.right_on}
+
+
+def union_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
+    """The common schema; SchemaError lists in what an input differs from the first."""
+    first = inputs[0]
+    for number, other in enumerate(inputs[1:], start=1):
+        if differences := list(_differences(first, other)):
+            raise SchemaError(
+                f"union needs the same columns everywhere; input {number} differs from input 0: "
+                f"{'; '.join(differences)}. Make them equal with .select(...) and .cast(...)"
+            )
+    nullable = [any(schema.field(name).nullable for schema in inputs) for name in first.names]
+    return pa.schema([field.with_nullable(flag) for field, flag in zip(first, nullable, strict=True)])
+
+
+def _differences(first: pa.Schema, other: pa.Schema) -> Iterable[str]:
+    if missing := [name for name in first.names if name not in other.names]:
+        yield f"it lacks {', '.join(map(repr, missing))}"
+    if extra := [name for name in other.names if name not in first.names]:
+        yield f"it has {', '.join(map(repr, extra))} besides"
+    for field in first:
+        if field.name in other.names and not other.field(field.name).type.equals(field.type):
+            yield f"{field.name!r} is {other.field(field.name).type}, not {field.type}"
+    if not missing and not extra and first.names != other.names:
+        yield f"the order is {', '.join(other.names)}, not {', '.join(first.names)}"
+
+
+def _fields(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
+    """The fields of these names; ColumnNotFound with the nearest name for one that is not there."""
+    wanted = list(names)
+    for name in wanted:
+        if name not in schema.names:
+            raise column_not_found(name, schema)
+    return [schema.field(name) for name in wanted]
+
+
+def _unique(fields: Iterable[pa.Field], advice: str) -> pa.Schema:
+    given = list(fields)
+    met: set[str] = set()
+    for field in given:
+        if field.name in met:
+            raise duplicate_column(field.name, advice)
+        met.add(field.name)
+    return pa.schema(given)
+
+
+def _demand_boolean(data_type: pa.DataType) -> None:
+    if not pa.types.is_boolean(data_type):
+        raise TypeMismatch(f"filter needs a boolean, not {data_type}; compare it with something, as in col('x') > 0")
+
+
+def _demand_joinable(left: pa.Field, right: pa.Field, how: str) -> None:
+    mine, other = plain_type(left.type), plain_type(right.type)
+    same = mine.equals(other) if how in ("right", "full") else _key_kind(mine) == _key_kind(other)
+    if not same:
+        raise TypeMismatch(
+            f"cannot join {left.name!r} ({left.type}) with {right.name!r} ({right.type}): "
+            f"cast one side, as in .with_columns({right.name}=col({right.name!r}).cast(...))"
+        )
+
+
+def _key_kind(data_type: pa.DataType) -> str:
+    """What is compared: widths and encodings of one kind have equal hashes for equal values."""
+    kinds = {
+        "integer": pa.types.is_integer,
+        "float": pa.types.is_floating,
+        "text": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t),
+        "bytes": lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_binary_view(t),
+    }
+    return next((kind for kind, matches in kinds.items() if matches(data_type)), str(data_type))

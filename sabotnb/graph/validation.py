@@ -1,0 +1,151 @@
+"""What must hold before a job graph can become tasks. All problems are reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from sabotnb.errors import GraphError, SchemaError
+from sabotnb.expr import column_not_found
+from sabotnb.graph.nodes import Edge, EdgeType, Operator
+from sabotnb.graph.ports import input_ports, is_global, needs_end, side_tags
+from sabotnb.graph.schemas import output_schema, side_schema
+from sabotnb.graph.specs import Join, Sink, Source
+from sabotnb.graph.topology import reachable, topological_order
+
+JOINS = ("inner", "left", "right", "full", "semi", "anti")
+STRATEGIES = ("auto", "broadcast", "hash")
+
+Operators = Mapping[str, Operator]
+
+
+def check(operators: Operators, edges: Sequence[Edge]) -> None:
+    """Raise one GraphError that lists everything wrong with the shape of the graph (columns are not looked at)."""
+    if not operators:
+        raise GraphError("the job graph is empty; add a source and a sink")
+    topological_order(operators, [(edge.up, edge.down) for edge in edges])
+    problems = [
+        *_open_ports(operators, edges),
+        *_dead_ends(operators, edges),
+        *_numbers(operators),
+        *_joins(operators),
+        *_hints(edges),
+        *_endless(operators, edges),
+    ]
+    if problems:
+        raise GraphError("the job graph cannot run:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def schemas_of(operators: Operators, edges: Sequence[Edge], order: Sequence[str]) -> dict[str, pa.Schema]:
+    """The schema behind each operator, by id; SchemaError names the operator. ``order`` is topological."""
+    schemas: dict[str, pa.Schema] = {}
+    for name in order:
+        try:
+            schemas[name] = output_schema(operators[name].spec, inputs_of(name, operators, edges, schemas))
+        except SchemaError as error:
+            raise type(error)(f"{name}: {error}") from error
+    return schemas
+
+
+def inputs_of(
+    name: str, operators: Operators, edges: Sequence[Edge], schemas: Mapping[str, pa.Schema]
+) -> list[pa.Schema]:
+    """The schemas of an operator's input ports, given those behind the operators above."""
+    into = sorted((edge for edge in edges if edge.down == name), key=lambda edge: edge.port)
+    return [
+        schemas[edge.up]
+        if edge.side is None
+        else side_schema(operators[edge.up].spec, edge.side, inputs_of(edge.up, operators, edges, schemas))
+        for edge in into
+    ]
+
+
+def check_hint_columns(edges: Sequence[Edge], schemas: Mapping[str, pa.Schema]) -> None:
+    """Raise ColumnNotFound for a hint that names a column which does not travel along its edge."""
+    for edge in edges:
+        for key in edge.hint.keys if edge.hint else ():
+            if edge.side is None and key not in schemas[edge.up].names:
+                raise column_not_found(key, schemas[edge.up])
+
+
+def _open_ports(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
+    for operator in operators.values():
+        ports = [edge.port for edge in edges if edge.down == operator.id]
+        wanted = input_ports(operator.spec)
+        if missing := sorted(set(range(wanted)) - set(ports)):
+            yield f"input {', '.join(map(str, missing))} of {operator.id!r} is open; connect something to it"
+        if extra := sorted({port for port in ports if port >= wanted or port < 0}):
+            yield f"{operator.id!r} has no input {', '.join(map(str, extra))}; it has {wanted}"
+        if twice := sorted({port for port in ports if ports.count(port) > 1}):
+            yield f"input {', '.join(map(str, twice))} of {operator.id!r} is fed more than once; unite with a Union"
+    for edge in edges:
+        if edge.side is not None and edge.side not in side_tags(operators[edge.up].spec):
+            yield f"{edge.up!r} has no side output {edge.side!r} that {edge.down!r} could read; use on_error='side'"
+
+
+def _dead_ends(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
+    sinks = [name for name, operator in operators.items() if isinstance(operator.spec, Sink)]
+    if not any(isinstance(operator.spec, Source) for operator in operators.values()):
+        yield "it has no source; add one that rows can come from"
+    if not sinks:
+        yield "it has no sink, nothing would come out; add one, as in .sink_parquet(path)"
+        return
+    useful = reachable(sinks, [(edge.down, edge.up) for edge in edges])
+    for name in operators:
+        if name not in useful:
+            yield f"{name!r} leads to no sink; connect it or leave it out"
+    for edge in edges:
+        if edge.up in sinks:
+            yield f"{edge.up!r} is a sink and feeds {edge.down!r}; connect what feeds the sink instead"
+
+
+def _numbers(operators: Operators) -> Iterator[str]:
+    for operator in operators.values():
+        given, limit = operator.parallelism, operator.max_parallelism
+        if is_global(operator.spec) and given not in (None, 1):
+            yield f"{operator.id!r} must see all rows in one task, so its parallelism is 1, not {given}"
+        if limit < 1:
+            yield f"{operator.id!r} has max_parallelism {limit}; at least 1"
+        elif given is not None and not 1 <= given <= limit:
+            yield f"{operator.id!r} has parallelism {given}; choose 1 to {limit} (its max_parallelism)"
+        if operator.resources.cpu < 0 or operator.resources.memory < 0:
+            yield f"{operator.id!r} asks for less than nothing: {operator.resources}"
+
+
+def _joins(operators: Operators) -> Iterator[str]:
+    for operator in operators.values():
+        join = operator.spec
+        if not isinstance(join, Join):
+            continue
+        if join.how not in JOINS:
+            yield f"{operator.id!r} joins how={join.how!r}; choose one of {', '.join(JOINS)}"
+        if join.strategy not in STRATEGIES:
+            yield f"{operator.id!r} has strategy={join.strategy!r}; choose one of {', '.join(STRATEGIES)}"
+        if join.strategy == "broadcast" and join.how in ("right", "full"):
+            yield f"{operator.id!r}: every task would give the unmatched rows of a broadcast side; use strategy='hash'"
+
+
+def _hints(edges: Sequence[Edge]) -> Iterator[str]:
+    for edge in edges:
+        if edge.hint is None:
+            continue
+        way = f"{edge.up!r} -> {edge.down!r}"
+        if edge.hint.type is EdgeType.HASH and not edge.hint.keys:
+            yield f"{way} is to be hashed without keys; name at least one column"
+        if edge.hint.type is EdgeType.RANGE and len(edge.hint.keys) != 1:
+            yield f"{way} is to be split by ranges of {len(edge.hint.keys)} columns; name exactly one"
+        if edge.hint.type is EdgeType.CUSTOM and edge.hint.function is None:
+            yield f"{way} is to be split by a function that is not given; pass partition_by a function"
+
+
+def _endless(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
+    """Operators that give nothing before their input ends, fed by input that never does."""
+    links = [(edge.up, edge.down) for edge in edges]
+    for source in operators.values():
+        if not isinstance(source.spec, Source) or source.spec.bounded:
+            continue
+        fed = reachable([source.id], links)
+        for edge in edges:
+            if edge.up in fed and needs_end(operators[edge.down].spec, edge.port):
+                yield f"{edge.down!r} waits for the end of {source.id!r}, which is endless; bound the source"

@@ -1,0 +1,77 @@
+"""Tasks and channels of an execution graph: derived wherever they are needed, never listed in messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sabotnb.graph.job_graph import EdgeType
+from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
+
+
+def tasks(graph: ExecutionGraph) -> list[tuple[str, int]]:
+    """Every ``(vertex, index)``, vertices in topological order."""
+    return [(vertex.id, index) for vertex in graph.vertices.values() for index in range(vertex.parallelism)]
+
+
+def channels(edge: ShuffleEdge, graph: ExecutionGraph) -> list[tuple[int, int]]:
+    """The ``(upstream index, downstream index)`` pairs that a connection joins.
+
+    FORWARD joins equal indexes, GATHER ends in task 0, every other type joins all with all.
+    """
+    return [(up, down) for down in range(graph.vertices[edge.down].parallelism) for up in upstreams(edge, graph, down)]
+
+
+def upstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
+    """Upstream task indexes that send to task ``index`` below ``edge``."""
+    if edge.type is EdgeType.FORWARD:
+        return range(index, index + 1)
+    if edge.type is EdgeType.GATHER and index > 0:
+        return range(0)
+    return range(graph.vertices[edge.up].parallelism)
+
+
+def downstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
+    """Downstream task indexes that task ``index`` above ``edge`` sends to."""
+    if edge.type is EdgeType.FORWARD:
+        return range(index, index + 1)
+    if edge.type is EdgeType.GATHER:
+        return range(1)
+    return range(graph.vertices[edge.down].parallelism)
+
+
+def input_edges(graph: ExecutionGraph, vertex: str) -> list[ShuffleEdge]:
+    """Edges into ``vertex``, in order of port."""
+    return sorted((edge for edge in graph.edges if edge.down == vertex), key=lambda edge: (edge.port, edge.index))
+
+
+def output_edges(graph: ExecutionGraph, vertex: str) -> list[ShuffleEdge]:
+    """Edges out of ``vertex``, in order of index; side outputs included."""
+    return [edge for edge in graph.edges if edge.up == vertex]
+
+
+def upstream_channels(graph: ExecutionGraph, vertex: str, index: int, port: int) -> list[tuple[int, str, int]]:
+    """The channels of an input port of one task as ``(edge index, upstream vertex, upstream index)``.
+
+    A channel's number in the gate is its position in this list, in every process.
+    """
+    return [
+        (edge.index, edge.up, up)
+        for edge in input_edges(graph, vertex)
+        if edge.port == port
+        for up in upstreams(edge, graph, index)
+    ]
+
+
+def orphans(graph: ExecutionGraph) -> Iterator[tuple[str, int]]:
+    """Tasks that no row can reach although their vertex has inputs, and tasks whose output nobody reads."""
+    for vertex, index in tasks(graph):
+        inputs, outputs = input_edges(graph, vertex), output_edges(graph, vertex)
+        unfed = inputs and not any(upstreams(edge, graph, index) for edge in inputs)
+        unread = outputs and not any(downstreams(edge, graph, index) for edge in outputs)
+        if unfed or unread:
+            yield vertex, index
+
+
+def edge_id(job: str, epoch: int, edge: ShuffleEdge) -> str:
+    """The name of a shuffle edge in metrics and logs: ``{job}:{up}->{down}:{port}:e{epoch}``."""
+    return f"{job}:{edge.up}->{edge.down}:{edge.port}:e{epoch}"

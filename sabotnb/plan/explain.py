@@ -1,0 +1,91 @@
+"""A job at its three levels as text: as written, as optimized with what each step did, as it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from sabotnb.graph import JobGraph
+from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.plan.expand import channels
+from sabotnb.plan.optimize import Optimized
+from sabotnb.plan.picture import picture
+from sabotnb.plan.rewrite import Step
+from sabotnb.plan.words import spread, summary
+
+
+def explain(logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None) -> str:
+    """The levels that are given, each under its heading."""
+    parts = [("logical", list(operator_lines(logical)))]
+    if optimized is not None:
+        parts.append(("optimizer", list(step_lines(optimized.steps)) or ["nothing to improve"]))
+        parts.append(("optimized", list(operator_lines(optimized.graph))))
+    if execution is not None:
+        parts.append(("physical", [*execution_lines(execution), "", *execution_picture(execution).splitlines()]))
+    return "\n\n".join("\n".join([f"== {title} ==", *lines]) for title, lines in parts)
+
+
+def operator_lines(graph: JobGraph) -> Iterator[str]:
+    """One line per operator in topological order: id, kind, what it does, what it reads."""
+    order = graph.topological_sort()
+    width = max(map(len, order), default=0)
+    for name in order:
+        spec = graph.operators[name].spec
+        inputs = [edge.up if edge.side is None else f"{edge.up}.{edge.side}" for edge in graph.inputs(name)]
+        read = f"  <- {', '.join(inputs)}" if inputs else ""
+        yield f"{name:<{width}}  {spec.kind}: {summary(spec)}{read}"
+
+
+def step_lines(steps: tuple[Step, ...]) -> Iterator[str]:
+    """One line per step of the optimizer, counts where the rule counts something; then the steps per rule."""
+    width = max((len(step.rule) for step in steps), default=0)
+    for step in steps:
+        counted = f" ({step.before} -> {step.after})" if step.before is not None and step.after is not None else ""
+        yield f"{step.rule:<{width}}  {step.operator}: {step.text}{counted}"
+    if steps:
+        per_rule = Counter(step.rule for step in steps)
+        yield f"{len(steps)} steps: " + ", ".join(f"{rule} {count}" for rule, count in per_rule.items())
+
+
+def execution_lines(graph: ExecutionGraph) -> Iterator[str]:
+    """Vertices with their chains, edges with their connections, totals."""
+    width = max(map(len, graph.vertices), default=0)
+    for vertex in graph.vertices.values():
+        yield f"{vertex.id:<{width}}  x{vertex.parallelism}  {_chain(vertex)}"
+    for edge in graph.edges:
+        yield f"{edge.up} -> {edge.down}:{edge.port}  {_edge(edge, graph)}"
+    tasks = sum(vertex.parallelism for vertex in graph.vertices.values())
+    yield f"{tasks} tasks in {slots_needed(graph)} slots; {graph.groups} key groups"
+
+
+def execution_picture(graph: ExecutionGraph) -> str:
+    """The vertices as boxes, for terminals."""
+    nodes = {vertex.id: (vertex.id, _chained(vertex)) for vertex in graph.vertices.values()}
+    return picture(nodes, [(edge.up, edge.down, spread(edge.type, edge.keys)) for edge in graph.edges])
+
+
+def slots_needed(graph: ExecutionGraph) -> int:
+    """Tasks of one sharing group share slots: per group its largest parallelism."""
+    largest: dict[str, int] = {}
+    for vertex in graph.vertices.values():
+        largest[vertex.slot_group] = max(largest.get(vertex.slot_group, 0), vertex.parallelism)
+    return sum(largest.values())
+
+
+def _chain(vertex: Vertex) -> str:
+    names = " > ".join(operator.id for operator in vertex.operators)
+    placed = [f"slot group {vertex.slot_group}"] if vertex.slot_group != "default" else []
+    placed += [f"tags {', '.join(sorted(vertex.tags))}"] if vertex.tags else []
+    placed += [f"key domain {vertex.domain}"] if vertex.domain else []
+    return f"[{names}]" + (f"  {'; '.join(placed)}" if placed else "")
+
+
+def _chained(vertex: Vertex) -> str:
+    more = len(vertex.operators) - 1
+    return f"x{vertex.parallelism}" + (f", {more} chained" if more else "")
+
+
+def _edge(edge: ShuffleEdge, graph: ExecutionGraph) -> str:
+    up, down = graph.vertices[edge.up].parallelism, graph.vertices[edge.down].parallelism
+    side = f", side {edge.side}" if edge.side else ""
+    return f"{spread(edge.type, edge.keys)}  {up} x {down} = {len(channels(edge, graph))} channels{side}"

@@ -1,0 +1,236 @@
+"""Layered layout of a graph: computed once, drawn alike as static SVG, in the widget, in docs and in tests.
+
+After K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
+Trans. SMC 11(2), 1981: layers by longest path, crossings reduced by barycenters, then coordinates. Everything is
+deterministic: equal input, equal picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sabotnb.graph.topology import topological_order
+
+SWEEPS = 8
+Point = tuple[float, float]
+Size = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node's place: left, top, width, height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Boxes by node, one polyline per edge in the order given, and the size of the whole picture.
+
+    A polyline runs from the middle of the upper node's lower side (for ``direction="right"``: of its right side) to the
+    middle of the opposite side of the lower node; edges over several layers have a bend in each gap between nodes.
+    """
+
+    boxes: Mapping[str, Box]
+    lines: tuple[tuple[Point, ...], ...]
+    width: float
+    height: float
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A node, or a bend of a long edge, in a layer. ``along`` and ``across`` are its extents in and between layers."""
+
+    along: float
+    across: float
+    centre: float = 0.0
+
+
+def layout(
+    sizes: Mapping[str, Size],
+    edges: Sequence[tuple[str, str]],
+    *,
+    direction: str = "right",
+    gap: float = 24.0,
+    layer_gap: float = 56.0,
+) -> Layout:
+    """Place nodes of ``sizes`` (width, height) in layers from left to ``right``, or ``down``.
+
+    ``gap`` is the least distance within a layer, ``layer_gap`` the distance between layers, both in the unit of sizes.
+    GraphError if the edges form a cycle.
+    """
+    down = direction == "down"
+    slots = {name: _Slot(w if down else h, h if down else w) for name, (w, h) in sizes.items()}
+    paths, layers = _layers(slots, edges)
+    links = [link for path in paths for link in pairwise(path)]
+    layers = _uncrossed(layers, links)
+    _place(slots, layers, links, gap)
+    starts, depth = _layer_starts(slots, layers, layer_gap)
+    return _picture(sizes, slots, layers, paths, (starts, depth), down=down)
+
+
+def _layers(slots: dict[str, _Slot], edges: Sequence[tuple[str, str]]) -> tuple[list[list[str]], list[list[str]]]:
+    """The path of each edge through the layers (bends are new slots) and the names in each layer."""
+    order = topological_order(slots, edges)
+    layer_of = dict.fromkeys(order, 0)
+    for name in order:
+        for up, below in edges:
+            if up == name:
+                layer_of[below] = max(layer_of[below], layer_of[name] + 1)
+    fed = {below for _, below in edges}
+    for name in order:  # a small table's source stands beside the join that reads it, not at the far end
+        if name not in fed:
+            layer_of[name] = min((layer_of[below] for up, below in edges if up == name), default=1) - 1
+    layers: list[list[str]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
+    for name in order:
+        layers[layer_of[name]].append(name)
+    paths = []
+    for number, (up, below) in enumerate(edges):
+        path = [up]
+        for layer in range(layer_of[up] + 1, layer_of[below]):
+            bend = f"\0{number}:{layer}"
+            slots[bend] = _Slot(0.0, 0.0)
+            layers[layer].append(bend)
+            path.append(bend)
+        paths.append([*path, below])
+    return paths, layers
+
+
+def _uncrossed(layers: list[list[str]], links: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Reorder within layers: sweep down and up, sorting by the mean place of neighbours; keep the best order seen."""
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    for up, low in links:
+        above.setdefault(low, []).append(up)
+        below.setdefault(up, []).append(low)
+    best, fewest = layers, _crossings(layers, below)
+    current = [list(layer) for layer in layers]
+    for sweep in range(SWEEPS):
+        if not fewest:
+            break
+        forward = sweep % 2 == 0
+        numbers = range(1, len(current)) if forward else range(len(current) - 2, -1, -1)
+        for number in numbers:
+            fixed = current[number - 1 if forward else number + 1]
+            current[number] = _by_barycenter(current[number], fixed, above if forward else below)
+        crossings = _crossings(current, below)
+        if crossings < fewest:
+            best, fewest = [list(layer) for layer in current], crossings
+    return best
+
+
+def _by_barycenter(layer: list[str], fixed: list[str], neighbours: Mapping[str, list[str]]) -> list[str]:
+    place = {name: rank for rank, name in enumerate(fixed)}
+
+    def barycenter(name: str, rank: int) -> float:
+        linked = neighbours.get(name)
+        return sum(place[other] for other in linked) / len(linked) if linked else float(rank)
+
+    keys = {name: (barycenter(name, rank), rank) for rank, name in enumerate(layer)}
+    return sorted(layer, key=keys.__getitem__)
+
+
+def _crossings(layers: Sequence[Sequence[str]], below: Mapping[str, list[str]]) -> int:
+    """Pairs of links between neighbouring layers that cross."""
+    total = 0
+    for upper, lower in pairwise(layers):
+        place = {name: rank for rank, name in enumerate(lower)}
+        ends = [rank for name in upper for rank in sorted(place[other] for other in below.get(name, ()))]
+        total += sum(1 for i, end in enumerate(ends) for later in ends[i + 1 :] if later < end)
+    return total
+
+
+def _place(
+    slots: Mapping[str, _Slot], layers: Sequence[Sequence[str]], links: Sequence[tuple[str, str]], gap: float
+) -> None:
+    """Centre each slot on its neighbours as far as the distances within its layer allow."""
+    neighbours: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in slots}
+    for up, low in links:
+        neighbours[low][0].append(up)
+        neighbours[up][1].append(low)
+    for layer in layers:
+        _spread(slots, layer, [0.0] * len(layer), gap)
+    for sweep in range(SWEEPS):
+        forward = sweep % 2 == 0
+        for layer in layers if forward else reversed(layers):
+            wanted = []
+            for name in layer:
+                linked = neighbours[name][0 if forward else 1] or neighbours[name][1 if forward else 0]
+                centres = [slots[other].centre for other in linked]
+                wanted.append(sum(centres) / len(centres) if centres else slots[name].centre)
+            _spread(slots, layer, wanted, gap)
+    lowest = min((slot.centre - slot.along / 2 for slot in slots.values()), default=0.0)
+    for slot in slots.values():
+        slot.centre -= lowest
+
+
+def _spread(slots: Mapping[str, _Slot], layer: Sequence[str], wanted: Sequence[float], gap: float) -> None:
+    """Give a layer's slots the wanted centres, in order and ``gap`` apart, with the least squared displacement.
+
+    Slots that would overlap form a block that sits at the mean of what its members want (pool adjacent violators).
+    """
+    offsets = [0.0]
+    for left, right in pairwise(layer):
+        offsets.append(offsets[-1] + (slots[left].along + slots[right].along) / 2 + gap)
+    blocks: list[tuple[float, int]] = []
+    for offset, centre in zip(offsets, wanted, strict=True):
+        mean, count = centre - offset, 1
+        while blocks and blocks[-1][0] > mean:
+            before, members = blocks.pop()
+            mean = (before * members + mean * count) / (members + count)
+            count += members
+        blocks.append((mean, count))
+    bases = [mean for mean, count in blocks for _ in range(count)]
+    for name, base, offset in zip(layer, bases, offsets, strict=True):
+        slots[name].centre = base + offset
+
+
+def _layer_starts(
+    slots: Mapping[str, _Slot], layers: Sequence[Sequence[str]], layer_gap: float
+) -> tuple[list[float], list[float]]:
+    """Where each layer begins, and how deep it is."""
+    depth = [max((slots[name].across for name in layer), default=0.0) for layer in layers]
+    starts = [sum(depth[:number]) + number * layer_gap for number in range(len(layers))]
+    return starts, depth
+
+
+def _picture(
+    sizes: Mapping[str, Size],
+    slots: Mapping[str, _Slot],
+    layers: Sequence[Sequence[str]],
+    paths: Sequence[Sequence[str]],
+    extent: tuple[Sequence[float], Sequence[float]],
+    *,
+    down: bool,
+) -> Layout:
+    starts, depth = extent
+    layer_of = {name: number for number, layer in enumerate(layers) for name in layer}
+
+    def point(along: float, across: float) -> Point:
+        return (round(along, 2), round(across, 2)) if down else (round(across, 2), round(along, 2))
+
+    boxes = {}
+    for name, (width, height) in sizes.items():
+        slot, number = slots[name], layer_of[name]
+        inset = (depth[number] - slot.across) / 2
+        boxes[name] = Box(*point(slot.centre - slot.along / 2, starts[number] + inset), width, height)
+    lines = []
+    for path in paths:
+        line = []
+        for rank, name in enumerate(path):
+            slot, number = slots[name], layer_of[name]
+            inset = (depth[number] - slot.across) / 2 if name in sizes else 0.0
+            if rank > 0:
+                line.append(point(slot.centre, starts[number] + inset))
+            if rank < len(path) - 1:
+                line.append(point(slot.centre, starts[number] + depth[number] - inset))
+        lines.append(tuple(line))
+    bends = [bend for line in lines for bend in line]
+    width = max([box.x + box.width for box in boxes.values()] + [x for x, _ in bends], default=0.0)
+    height = max([box.y + box.height for box in boxes.values()] + [y for _, y in bends], default=0.0)
+    return Layout(boxes, tuple(lines), width, height)

@@ -1,0 +1,52 @@
+"""Where rows are after an operator, if they were partitioned by keys before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sabotnb.expr import Expr, column_name
+from sabotnb.graph.specs import (
+    Aggregate,
+    Distinct,
+    Filter,
+    FilterBatches,
+    Join,
+    Project,
+    Spec,
+    Top,
+    Union,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Partitioning:
+    """Rows are in the task that the table of ``domain`` names for the hash of ``keys`` (in this order)."""
+
+    keys: tuple[str, ...]
+    domain: str
+
+
+def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Partitioning | None:
+    """The partitioning of what leaves an operator; None where it is not provable, as behind a user's function."""
+    first = inputs[0] if inputs else None
+    if first is None:
+        return None
+    match spec:
+        case Filter() | FilterBatches() | Distinct() | Top() | Join():
+            return first
+        case Aggregate(keys=keys):
+            return first if set(first.keys) <= set(keys) else None
+        case Project(columns=columns):
+            return _renamed(first, columns)
+        case Union():
+            return first if all(other == first for other in inputs) else None
+        case _:
+            return None
+
+
+def _renamed(before: Partitioning, columns: Sequence[tuple[str, Expr]]) -> Partitioning | None:
+    names = {source: name for name, expr in reversed(columns) if (source := column_name(expr))}
+    if not all(key in names for key in before.keys):
+        return None
+    return replace(before, keys=tuple(names[key] for key in before.keys))

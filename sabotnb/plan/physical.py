@@ -1,0 +1,115 @@
+"""From a job graph to its execution graph: routes chosen, neighbours chained, tables made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from sabotnb.errors import GraphError
+from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Resources
+from sabotnb.plan.edges import Routing, choose_routes
+from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.plan.tables import KeyTable, balanced_table
+
+KEY_GROUPS = 128
+
+
+def physical(graph: JobGraph, parallelism: int, groups: int = KEY_GROUPS, *, chain: bool = True) -> ExecutionGraph:
+    """The execution graph of a validated job graph; operators without a parallelism of their own get ``parallelism``.
+
+    ``groups`` key groups are shared by the tasks of each key domain. ``chain=False`` leaves every operator a vertex of
+    its own, as it was written. GraphError if a parallelism is out of range or a FORWARD hint cannot hold.
+    """
+    if parallelism < 1:
+        raise GraphError(f"parallelism is {parallelism}; choose at least 1")
+    schemas = graph.schemas()
+    routing = choose_routes(graph, parallelism)
+    chains = _chains(graph, routing) if chain else {name: [name] for name in graph.topological_sort()}
+    vertices = {head: _vertex(graph, members, routing, schemas) for head, members in chains.items()}
+    return ExecutionGraph(vertices, _edges(graph, chains, routing, schemas), _tables(graph, routing, groups), groups)
+
+
+def _chains(graph: JobGraph, routing: Routing) -> dict[str, list[str]]:
+    """Operators by the first of their chain, in topological order."""
+    chains: dict[str, list[str]] = {}
+    head_of: dict[str, str] = {}
+    route_of = dict(zip(graph.edges, routing.routes, strict=True))
+    for name in graph.topological_sort():
+        inputs = graph.inputs(name)
+        chained = len(inputs) == 1 and _chainable(graph, inputs[0], route_of[inputs[0]].type, routing)
+        head_of[name] = head_of[inputs[0].up] if chained else name
+        chains.setdefault(head_of[name], []).append(name)
+    return chains
+
+
+def _chainable(graph: JobGraph, edge: Edge, route: EdgeType, routing: Routing) -> bool:
+    """True if the lower operator can run in the upper one's task: nothing else reads the upper, all else is equal."""
+    up, down = graph.operators[edge.up], graph.operators[edge.down]
+    alone = [other for other in graph.outputs(edge.up) if other.side is None] == [edge]
+    placed_alike = (up.slot_group, up.tags) == (down.slot_group, down.tags)
+    same_width = routing.parallelism[edge.up] == routing.parallelism[edge.down]
+    return route is EdgeType.FORWARD and edge.side is None and alone and placed_alike and same_width
+
+
+def _vertex(graph: JobGraph, members: Sequence[str], routing: Routing, schemas: Mapping[str, pa.Schema]) -> Vertex:
+    operators = tuple(graph.operators[name] for name in members)
+    first = operators[0]
+    return Vertex(
+        id=first.id,
+        operators=operators,
+        inputs=tuple(graph.input_schemas(first.id, schemas)),
+        schemas=tuple(schemas[name] for name in members),
+        parallelism=routing.parallelism[first.id],
+        slot_group=first.slot_group,
+        tags=first.tags,
+        resources=_together(operators),
+        domain=next((routing.domains[name] for name in members if name in routing.domains), None),
+    )
+
+
+def _together(operators: Sequence[Operator]) -> Resources:
+    """What a chain asks: one thread, so the largest share of a core and of memory among its operators."""
+    return Resources(
+        cpu=max(operator.resources.cpu for operator in operators),
+        memory=max(operator.resources.memory for operator in operators),
+    )
+
+
+def _edges(
+    graph: JobGraph, chains: Mapping[str, Sequence[str]], routing: Routing, schemas: Mapping[str, pa.Schema]
+) -> tuple[ShuffleEdge, ...]:
+    vertex_of = {name: head for head, members in chains.items() for name in members}
+    between = [
+        (edge, route)
+        for edge, route in zip(graph.edges, routing.routes, strict=True)
+        if edge.side is not None or vertex_of[edge.up] != vertex_of[edge.down]
+    ]
+    order = {name: rank for rank, name in enumerate(graph.topological_sort())}
+    between.sort(key=lambda pair: (order[pair[0].down], pair[0].port))
+    return tuple(
+        ShuffleEdge(
+            index=index,
+            up=vertex_of[edge.up],
+            down=vertex_of[edge.down],
+            port=edge.port,
+            type=route.type,
+            schema=graph.input_schemas(edge.down, schemas)[edge.port],
+            operator=edge.up,
+            keys=route.keys,
+            domain=route.domain,
+            side=edge.side,
+            bounds=edge.hint.bounds if edge.hint and route.type is EdgeType.RANGE else (),
+            function=edge.hint.function if edge.hint and route.type is EdgeType.CUSTOM else None,
+        )
+        for index, (edge, route) in enumerate(between)
+    )
+
+
+def _tables(graph: JobGraph, routing: Routing, groups: int) -> dict[str, KeyTable]:
+    """One table per key domain; all its operators have the same parallelism."""
+    return {
+        route.domain: balanced_table(groups, routing.parallelism[edge.down])
+        for edge, route in zip(graph.edges, routing.routes, strict=True)
+        if route.domain is not None
+    }

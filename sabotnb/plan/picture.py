@@ -1,0 +1,122 @@
+"""A graph as text, for terminals: boxes in layers from top to bottom, joined by lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from sabotnb.plan.layout import Layout, layout
+
+UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
+STROKES = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"
+"""The character that joins a set of directions, by the sum of their bits."""
+
+GAP = 4
+
+
+def picture(nodes: Mapping[str, Sequence[str]], edges: Sequence[tuple[str, str, str]]) -> str:
+    """Draw ``nodes`` (lines of text by name) and ``edges`` (from, to, label); lines end without spaces.
+
+    A label stands beside the end of its line and is left out where something else is in its place.
+    """
+    rows = max((len(lines) for lines in nodes.values()), default=0) + 2
+    sizes = {name: (float(_odd(max(map(len, lines), default=0) + 4)), float(rows)) for name, lines in nodes.items()}
+    links = [(up, down) for up, down, _ in edges]
+    plan = layout(sizes, links, direction="down", gap=GAP, layer_gap=2)
+    bent = _bent_lines(plan)
+    spacing = 2 + max(bent.values(), default=0)
+    plan = layout(sizes, links, direction="down", gap=GAP, layer_gap=spacing)
+    canvas = _Canvas()
+    for name, lines in nodes.items():
+        box = plan.boxes[name]
+        canvas.box(math.floor(box.x), round(box.y), round(box.width), rows, lines)
+    canvas.lines(plan, rows)
+    for (_, _, label), line in zip(edges, plan.lines, strict=True):
+        canvas.label(_column(line[-1][0]) + 2, round(line[-1][1]) - 1, label)
+    return canvas.text()
+
+
+def _odd(width: int) -> int:
+    """Boxes of odd width have a middle column, so straight edges stay straight."""
+    return width + 1 - width % 2
+
+
+def _column(x: float) -> int:
+    """The column of a centre: the middle cell of a box of odd width around it."""
+    return max(0, math.floor(x - 0.5))
+
+
+def _bent_lines(plan: Layout) -> dict[float, int]:
+    """Number of segments that change column, by the row at which their gap begins."""
+    bent: dict[float, int] = {}
+    for line in plan.lines:
+        for (x0, y0), (x1, _) in zip(line[::2], line[1::2], strict=True):
+            if _column(x0) != _column(x1):
+                bent[y0] = bent.get(y0, 0) + 1
+    return bent
+
+
+class _Canvas:
+    """Cells that hold a set of directions, or a character that covers them."""
+
+    def __init__(self) -> None:
+        self.strokes: dict[tuple[int, int], int] = {}
+        self.letters: dict[tuple[int, int], str] = {}
+
+    def stroke(self, x: int, y: int, bits: int) -> None:
+        self.strokes[x, y] = self.strokes.get((x, y), 0) | bits
+
+    def write(self, x: int, y: int, text: str) -> None:
+        for offset, letter in enumerate(text):
+            self.letters[x + offset, y] = letter
+
+    def vertical(self, x: int, top: int, bottom: int) -> None:
+        """Join ``top`` to ``bottom`` in column ``x``."""
+        for y in range(top, bottom):
+            self.stroke(x, y, DOWN)
+            self.stroke(x, y + 1, UP)
+
+    def horizontal(self, y: int, one: int, other: int) -> None:
+        """Join two columns in row ``y``."""
+        for x in range(min(one, other), max(one, other)):
+            self.stroke(x, y, RIGHT)
+            self.stroke(x + 1, y, LEFT)
+
+    def box(self, x: int, y: int, width: int, height: int, lines: Sequence[str]) -> None:
+        """A frame with ``lines`` inside, each in the middle."""
+        right, bottom = x + width - 1, y + height - 1
+        self.horizontal(y, x, right)
+        self.horizontal(bottom, x, right)
+        self.vertical(x, y, bottom)
+        self.vertical(right, y, bottom)
+        for row, line in enumerate(lines, start=y + 1):
+            self.write(x + (width - len(line)) // 2, row, line)
+
+    def lines(self, plan: Layout, rows: int) -> None:
+        """Every polyline: down, across in a row of its own, down to an arrow head; straight through other layers."""
+        used: dict[int, int] = {}
+        for line in plan.lines:
+            for number, ((x0, y0), (x1, y1)) in enumerate(zip(line[::2], line[1::2], strict=True)):
+                start, end, top, bottom = _column(x0), _column(x1), round(y0), round(y1)
+                turn = top
+                if start != end:
+                    turn = top + used.get(top, 0)
+                    used[top] = used.get(top, 0) + 1
+                first, last = number == 0, number == len(line) // 2 - 1
+                self.vertical(start, top - 1 if first else top - rows, turn)
+                self.horizontal(turn, start, end)
+                self.vertical(end, turn, bottom)
+                if last:
+                    self.letters[end, bottom - 1] = "▼"
+
+    def label(self, x: int, y: int, text: str) -> None:
+        """Write ``text`` if nothing is there."""
+        cells = [(x + offset, y) for offset in range(-1, len(text) + 1)]
+        if not any(cell in self.strokes or cell in self.letters for cell in cells):
+            self.write(x, y, text)
+
+    def text(self) -> str:
+        cells = {place: STROKES[bits] for place, bits in self.strokes.items()} | self.letters
+        height = max((y for _, y in cells), default=-1) + 1
+        width = max((x for x, _ in cells), default=-1) + 1
+        return "\n".join("".join(cells.get((x, y), " ") for x in range(width)).rstrip() for y in range(height))

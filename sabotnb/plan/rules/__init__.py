@@ -1,0 +1,1 @@
+"""Rules of the optimizer, one per file: pure functions from a job graph to a better one, or to None."""

@@ -1,0 +1,48 @@
+"""Filters go into the files that can skip rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sabotnb.expr import Expr, all_of, conjuncts, to_pyarrow
+from sabotnb.graph import Filter, JobGraph, Source
+from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
+
+FILTERING = frozenset({"parquet"})
+"""Connectors that skip what their statistics exclude, and apply ``Source.predicate`` exactly."""
+
+PACED = ("rate", "speed", "follow")
+"""Options by which rows are due one after another, whether they pass the filter or not."""
+
+
+def filter_files(graph: JobGraph, _: Known) -> Rewrite | None:
+    """Move conjuncts of a filter into ``Source.predicate``; what files cannot evaluate exactly stays.
+
+    A source with an event time keeps all its rows: lateness goes by the largest time before each row.
+    """
+    for operator in graph.operators.values():
+        source, edge = operator.spec, sole_reader(graph, operator.id)
+        if not isinstance(source, Source) or edge is None or not _can_filter(source):
+            continue
+        below = graph.operators[edge.down]
+        if not isinstance(below.spec, Filter) or below.placed:
+            continue
+        parts = conjuncts(below.spec.predicate)
+        pushed = [part for part in parts if to_pyarrow(part, source.schema) is not None]
+        if not pushed:
+            continue
+        kept = [part for part in parts if not any(part is other for other in pushed)]
+        rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
+        rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
+        text = f"reads only rows with {all_of(pushed)}"
+        return Rewrite(rewritten, Step("filter files", operator.id, text, len(parts), len(kept)))
+    return None
+
+
+def _can_filter(source: Source) -> bool:
+    paced = any(source.options.get(option) for option in PACED)
+    return source.connector in FILTERING and source.event_time is None and not paced
+
+
+def _and(predicate: Expr | None, more: list[Expr]) -> Expr:
+    return all_of([predicate, *more] if predicate is not None else more)

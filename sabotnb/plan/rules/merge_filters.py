@@ -1,0 +1,27 @@
+"""Two filters in a row become one."""
+
+from __future__ import annotations
+
+from sabotnb.expr import all_of
+from sabotnb.graph import Filter, JobGraph
+from sabotnb.plan.expressions import never_raises
+from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
+
+
+def merge_filters(graph: JobGraph, _: Known) -> Rewrite | None:
+    """Merge a filter into the one above it.
+
+    Only a predicate that cannot raise: it will see rows that the filter above would have kept from it.
+    """
+    for upper in graph.operators.values():
+        edge = sole_reader(graph, upper.id)
+        lower = graph.operators[edge.down] if edge else None
+        if lower is None or lower.placed:
+            continue
+        if not isinstance(upper.spec, Filter) or not isinstance(lower.spec, Filter):
+            continue
+        if never_raises(lower.spec.predicate, graph.schemas()[upper.id]):
+            both = Filter(all_of((upper.spec.predicate, lower.spec.predicate)))
+            merged = removed(with_spec(graph, upper.id, both), lower.id)
+            return Rewrite(merged, Step("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1))
+    return None

@@ -1,0 +1,161 @@
+"""Columns that nobody reads are not read, computed, aggregated, or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sabotnb.expr import col, columns
+from sabotnb.expr.aggregates import partial_schema
+from sabotnb.graph import (
+    Aggregate,
+    AggregateColumn,
+    Distinct,
+    Edge,
+    Filter,
+    JobGraph,
+    Join,
+    Phase,
+    Project,
+    Sort,
+    Source,
+    Spec,
+    Union,
+    is_stateful,
+)
+from sabotnb.graph.schemas import right_output_names
+from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, with_spec
+from sabotnb.plan.sizes import row_width
+
+Needed = Mapping[str, frozenset[str]]
+"""Columns behind each operator that somebody reads."""
+
+
+def narrow_columns(graph: JobGraph, _: Known) -> Rewrite | None:
+    """Narrow one operator to what is read of it, or put a projection before one that would hold dead columns."""
+    schemas = graph.schemas()
+    needed = _needed(graph, schemas)
+    for name in graph.topological_sort():
+        narrowed = _narrowed(graph.operators[name].spec, schemas[name], needed[name])
+        if narrowed is not None:
+            spec, before, after, text = narrowed
+            graph = _with_schema_below(with_spec(graph, name, spec))
+            return Rewrite(graph, Step("narrow columns", name, text, before, after))
+    for edge in graph.edges:
+        dead = _dead_on(graph, edge, schemas, needed)
+        if dead:
+            return _projected(graph, edge, schemas[edge.up], dead)
+    return None
+
+
+def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> Needed:
+    needed: dict[str, frozenset[str]] = {}
+    for name in reversed(graph.topological_sort()):
+        wanted: set[str] = set()
+        for edge in graph.outputs(name):
+            if edge.side is None:
+                wanted |= _read_through(graph, edge, schemas, needed)
+                wanted |= set(edge.hint.keys) if edge.hint else set()
+                wanted |= set(schemas[name].names) if edge.hint and edge.hint.function else set()
+        needed[name] = frozenset(wanted or {_narrowest(schemas[name])})
+    return needed
+
+
+def _narrowest(schema: pa.Schema) -> str:
+    """What is carried along where only rows are counted, since a batch has its length from its columns."""
+    return str(min(schema.names, key=lambda name: row_width(pa.schema([schema.field(name)]))))
+
+
+def _used(aggregates: Sequence[AggregateColumn], needed: frozenset[str]) -> tuple[AggregateColumn, ...]:
+    return tuple(column for column in aggregates if column.name in needed) or tuple(aggregates[:1])
+
+
+def _read_through(  # noqa: PLR0911  one case per kind of operator
+    graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed
+) -> set[str]:
+    """Columns of ``edge`` that its reader, or whoever reads that, needs."""
+    spec, behind = graph.operators[edge.down].spec, needed[edge.down]
+    given = set(schemas[edge.up].names)
+    match spec:
+        case Filter(predicate=predicate):
+            return set(behind) | columns(predicate)
+        case Project(columns=made):
+            return {name for output, expr in made if output in behind for name in columns(expr)}
+        case Aggregate(phase=Phase.FULL, keys=keys, columns=made):
+            read = {name for column in _used(made, behind) for name in (column.column, column.by)}
+            return set(keys) | {name for name in read if name is not None}
+        case Distinct(keys=keys) | Sort(by=keys):
+            return set(behind) | set(keys)
+        case Join():
+            return _read_by_join(spec, edge.port, graph.input_schemas(edge.down, schemas), behind)
+        case Union():
+            return set(behind)
+        case _:  # sinks and user functions see everything, and top breaks ties by every column
+            return given
+
+
+def _read_by_join(join: Join, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]) -> set[str]:
+    left, right = inputs
+    outputs = {} if join.how in ("semi", "anti") else right_output_names(join, left, right)
+    if port == 1:
+        return set(join.right_on) | {name for name, output in outputs.items() if output in behind}
+    clashing = {name for name, output in outputs.items() if output in behind and output != name}
+    return (set(left.names) & behind) | set(join.left_on) | clashing  # without its left twin no suffix would be given
+
+
+def _narrowed(spec: Spec, schema: pa.Schema, needed: frozenset[str]) -> tuple[Spec, int, int, str] | None:
+    """The spec with less output, and how many columns it made and makes."""
+    match spec:
+        case Source():
+            time = {spec.event_time.column} if spec.event_time else set()
+            kept = pa.schema([field for field in schema if field.name in needed | time])
+            if len(kept) < len(schema):
+                text = f"reads {len(kept)} of {len(schema)} columns: {', '.join(kept.names)}"
+                return replace(spec, schema=kept), len(schema), len(kept), text
+        case Project(columns=made):
+            read = tuple(pair for pair in made if pair[0] in needed)
+            if len(read) < len(made):
+                text = f"makes {len(read)} of {len(made)} columns"
+                return replace(spec, columns=read), len(made), len(read), text
+        case Aggregate(phase=Phase.FULL, columns=aggregates):
+            used = _used(aggregates, needed)
+            if len(used) < len(aggregates):
+                text = f"computes {len(used)} of {len(aggregates)} aggregates"
+                return replace(spec, columns=used), len(aggregates), len(used), text
+    return None
+
+
+def _dead_on(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> frozenset[str]:
+    """Columns that travel into an operator which holds rows, or one that takes a fixed schema, but are not read."""
+    down = graph.operators[edge.down]
+    if edge.side is not None or not (is_stateful(down.spec) or isinstance(down.spec, Union)):
+        return frozenset()
+    if (edge.hint and edge.hint.function) or _shrinks_before_it_travels(down.spec):
+        return frozenset()
+    read = _read_through(graph, edge, schemas, needed) | (set(edge.hint.keys) if edge.hint else set())
+    return frozenset(schemas[edge.up].names) - read
+
+
+def _shrinks_before_it_travels(spec: Spec) -> bool:
+    return isinstance(spec, Aggregate) and partial_schema(spec.keys, spec.columns, spec.schema) is not None
+
+
+def _projected(graph: JobGraph, edge: Edge, schema: pa.Schema, dead: frozenset[str]) -> Rewrite:
+    kept = [name for name in schema.names if name not in dead]
+    project = Project(tuple((name, col(name)) for name in kept))
+    narrowed = inserted(graph, edge, beside(graph, edge.up, graph.unique_id(Project.kind), project))
+    text = f"only {', '.join(kept)} enter {edge.down}"
+    return Rewrite(_with_schema_below(narrowed), Step("narrow columns", edge.down, text, len(schema), len(kept)))
+
+
+def _with_schema_below(graph: JobGraph) -> JobGraph:
+    """Aggregates say which rows they read: bring that up to date."""
+    for name, operator in graph.operators.items():
+        spec = operator.spec
+        if isinstance(spec, Aggregate) and spec.phase is Phase.FULL:
+            (schema,) = graph.input_schemas(name)
+            if not schema.equals(spec.schema):
+                graph = with_spec(graph, name, replace(spec, schema=schema))
+    return graph

@@ -1,0 +1,90 @@
+"""Filters move towards the sources: rows that go early cost nothing later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from sabotnb.expr import Expr, all_of, col, columns, conjuncts, substitute
+from sabotnb.graph import Aggregate, Distinct, Filter, JobGraph, Join, Operator, Phase, Project, Sort, Spec, Top, Union
+from sabotnb.graph.schemas import right_output_names
+from sabotnb.plan.expressions import is_cheap, never_raises
+from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, removed, sole_reader, with_spec
+
+
+def push_filters(graph: JobGraph, _: Known) -> Rewrite | None:
+    """Move conjuncts of a filter above the operator that it reads, as far as that gives the same rows.
+
+    Never above a user's function, and never where a predicate that may raise would see more rows than before.
+    """
+    for operator in graph.operators.values():
+        edge = sole_reader(graph, operator.id)
+        below = graph.operators[edge.down] if edge else None
+        if below is None or below.placed or not isinstance(below.spec, Filter):
+            continue
+        if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | Join):
+            continue
+        inputs = graph.input_schemas(operator.id)
+        parts = conjuncts(below.spec.predicate)
+        safe = [never_raises(part, graph.schemas()[operator.id]) for part in parts]
+        pushed = [_above(operator.spec, part, inputs, safe=sure) for part, sure in zip(parts, safe, strict=True)]
+        if not all(pushed):  # what may raise relies on the conditions written before it
+            pushed = [places if sure else {} for places, sure in zip(pushed, safe, strict=True)]
+        if any(pushed):
+            kept = [part for part, places in zip(parts, pushed, strict=True) if not places]
+            text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
+            rewritten = _move(graph, operator, below, [places for places in pushed if places], kept)
+            return Rewrite(rewritten, Step("push filters", below.id, text, len(parts), len(kept)))
+    return None
+
+
+def _move(
+    graph: JobGraph, operator: Operator, below: Operator, pushed: Sequence[Mapping[int, Expr]], kept: Sequence[Expr]
+) -> JobGraph:
+    """``kept`` stays where the filter is; each input port of ``operator`` gets a filter with what was pushed to it."""
+    moved = with_spec(graph, below.id, Filter(all_of(kept))) if kept else removed(graph, below.id)
+    for above in graph.inputs(operator.id):
+        here = [places[above.port] for places in pushed if above.port in places]
+        if here:
+            name = moved.unique_id("filter") if below.id in moved.operators else below.id
+            filtered = beside(moved, above.up, name, Filter(all_of(here)))
+            moved = inserted(moved, above, replace(filtered, origin=below.origin))
+    return moved
+
+
+def _above(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
+    """What ``part`` becomes above an operator, by input port; empty if it must stay below.
+
+    One that is not ``safe`` (it may raise) may only see the same rows as before.
+    """
+    used = columns(part)
+    match spec:
+        case Project(columns=made):
+            given = dict(made)
+            return {0: substitute(part, given)} if all(is_cheap(given[name]) for name in used) else {}
+        case Union():
+            return dict.fromkeys(range(len(inputs)), part)
+        case Sort():
+            return {0: part}
+        case Aggregate(phase=Phase.FULL, keys=keys) | Distinct(keys=keys) | Top(keys=keys):
+            return {0: part} if used and used <= set(keys) and safe else {}
+        case Join() if used and safe:
+            return _above_join(spec, part, inputs)
+        case _:
+            return {}
+
+
+def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[int, Expr]:
+    """A predicate on keys goes to both sides: rows that fail it have no partner that passes it."""
+    used = columns(part)
+    if used <= set(join.left_on):
+        keys = {mine: col(other) for mine, other in zip(join.left_on, join.right_on, strict=True)}
+        return {0: part, 1: substitute(part, keys)}
+    if used <= set(inputs[0].names) and join.how in ("inner", "left", "semi", "anti"):
+        return {0: part}
+    right = {output: col(name) for name, output in right_output_names(join, inputs[0], inputs[1]).items()}
+    if used <= right.keys() and join.how in ("inner", "right"):
+        return {1: substitute(part, right)}
+    return {}

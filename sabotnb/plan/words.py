@@ -1,0 +1,91 @@
+"""Operators and edges in a few words each, for explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from sabotnb.expr import column_name
+from sabotnb.graph import (
+    Aggregate,
+    AggregateColumn,
+    Distinct,
+    EdgeType,
+    Filter,
+    FilterBatches,
+    Join,
+    MapBatches,
+    MapRows,
+    Phase,
+    Project,
+    Reduce,
+    Sink,
+    Sort,
+    Source,
+    Spec,
+    Top,
+    Union,
+)
+
+
+def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of operator
+    """What the operator does: ``by carrier: n = count()``, ``col('dep_delay') > 15``."""
+    match spec:
+        case Source():
+            return _source(spec)
+        case Sink():
+            return _endpoint(spec)
+        case Filter(predicate=predicate):
+            return str(predicate)
+        case Project(columns=made):
+            return ", ".join(name if column_name(expr) == name else f"{name} = {expr}" for name, expr in made)
+        case MapBatches(function=function) | MapRows(function=function) | FilterBatches(function=function):
+            return f"{function.name}()"
+        case Aggregate():
+            return _aggregate(spec)
+        case Reduce(keys=keys, function=function):
+            return f"{function.name}(){_by(keys)}"
+        case Distinct(keys=keys):
+            return ", ".join(keys)
+        case Top(keys=keys, n=n, by=by, reverse=reverse):
+            return f"{n} {'smallest' if reverse else 'largest'} {by}{_by(keys)}"
+        case Sort(by=by, descending=ways):
+            return ", ".join(f"{name} desc" if down else name for name, down in zip(by, ways, strict=True))
+        case Join(left_on=left, right_on=right, how=how, strategy=strategy):
+            pairs = (one if one == other else f"{one} = {other}" for one, other in zip(left, right, strict=True))
+            return f"{how} on {', '.join(pairs)}{'' if strategy == 'auto' else f', {strategy}'}"
+        case Union(inputs=inputs):
+            return f"{inputs} streams"
+
+
+def spread(kind: EdgeType, keys: Sequence[str]) -> str:
+    """How an edge spreads its rows: ``hash(carrier, origin)``, ``forward``."""
+    return f"{kind.value}({', '.join(keys)})" if keys else kind.value
+
+
+def _source(spec: Source) -> str:
+    where = f", where {spec.predicate}" if spec.predicate is not None else ""
+    return f"{_endpoint(spec)}: {', '.join(spec.schema.names)}{where}"
+
+
+def _endpoint(spec: Source | Sink) -> str:
+    paths = spec.options.get("paths") or spec.options.get("files") or spec.options.get("path")
+    if not paths:
+        return spec.connector
+    listed = [paths] if isinstance(paths, str) else list(paths)
+    more = f" and {len(listed) - 1} more" if len(listed) > 1 else ""
+    return f"{spec.connector} {PurePath(str(listed[0])).name}{more}"
+
+
+def _aggregate(spec: Aggregate) -> str:
+    phase = "" if spec.phase is Phase.FULL else f"{spec.phase.value} "
+    grouped = f"by {', '.join(spec.keys)}" if spec.keys else "all rows"
+    return f"{phase}{grouped}: {', '.join(map(_column, spec.columns))}"
+
+
+def _column(one: AggregateColumn) -> str:
+    return f"{one.name} = {one.fn}({one.column or ''})"
+
+
+def _by(keys: Sequence[str]) -> str:
+    return f" by {', '.join(keys)}" if keys else ""
