@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from types import CodeType, ModuleType
 from typing import Any
@@ -94,10 +96,12 @@ def _name(fn: Callable[..., Any]) -> str:
 
 
 def _origin(fn: Callable[..., Any]) -> Origin:
+    """Where ``fn`` is defined, with its whole text; of a callable that is no function, where it was passed."""
     code = getattr(fn, "__code__", None)
     if not isinstance(code, CodeType):
         return call_site()
-    import linecache
-
-    line = code.co_firstlineno
-    return Origin(place(code.co_filename, line), linecache.getline(code.co_filename, line).strip())
+    try:
+        text = textwrap.dedent(inspect.getsource(code)).rstrip()
+    except OSError:  # typed at a prompt, or made by exec
+        text = ""
+    return Origin(place(code.co_filename, code.co_firstlineno), text)

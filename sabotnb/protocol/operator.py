@@ -50,7 +50,8 @@ class OperatorContext:
     """What its task gives an operator to work with.
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
-    thread and makes the task call ``on_wake`` soon. ``job`` is the job's name, ``operator`` the operator's id.
+    thread and makes the task call ``on_wake`` soon. ``job`` is the job's name, ``operator`` the operator's id, ``epoch``
+    that of the attempt.
     """
 
     job: str
@@ -63,6 +64,7 @@ class OperatorContext:
     wake: Callable[[], None] = _never_called
     results: Any = None
     """The agent's result buffers (``task.results.Results``), for sinks that the client pulls from."""
+    epoch: int = 0
 
 
 class Operator(Protocol):
@@ -75,6 +77,7 @@ class Operator(Protocol):
 
     def open(self, ctx: OperatorContext) -> None:
         """Make ready: load functions, build state. What it raises fails the job before any row flows."""
+        return
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         """Take one batch of input ``port`` (never empty); the output comes in batches of bounded size."""
@@ -102,6 +105,7 @@ class Operator(Protocol):
 
     def close(self) -> None:
         """Release what ``open`` took; called once, also after a failure or a cancel."""
+        return
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""From the plain description of an operator to the operator that a task runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sabotnb.errors import GraphError
+from sabotnb.graph import specs
+from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
+from sabotnb.operators.map_batches import MapBatchesOperator
+from sabotnb.operators.map_rows import MapRowsOperator
+from sabotnb.operators.project import ProjectOperator
+from sabotnb.operators.union import UnionOperator
+from sabotnb.protocol.operator import Operator
+
+
+def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: PLR0911  a table
+    """A new operator for inputs of these schemas, one per port; it has to be opened before use.
+
+    Sources and sinks are connectors: GraphError for them.
+    """
+    match spec:
+        case specs.Filter():
+            return FilterOperator(spec, inputs)
+        case specs.FilterBatches():
+            return FilterBatchesOperator(spec, inputs)
+        case specs.Project():
+            return ProjectOperator(spec, inputs)
+        case specs.MapBatches():
+            return MapBatchesOperator(spec, inputs)
+        case specs.MapRows():
+            return MapRowsOperator(spec, inputs)
+        case specs.Union():
+            return UnionOperator(spec, inputs)
+        case _:
+            return _stateful(spec, inputs)
+
+
+def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
+    """Operators with state, imported when needed: a job of row verbs loads no state kernels."""
+    match spec:
+        case specs.Aggregate():
+            from sabotnb.operators.aggregate import AggregateOperator
+
+            return AggregateOperator(spec, inputs)
+        case specs.Reduce():
+            from sabotnb.operators.reduce import ReduceOperator
+
+            return ReduceOperator(spec, inputs)
+        case specs.Distinct():
+            from sabotnb.operators.distinct import DistinctOperator
+
+            return DistinctOperator(spec, inputs)
+        case specs.Top():
+            from sabotnb.operators.top import TopOperator
+
+            return TopOperator(spec, inputs)
+        case specs.Sort():
+            from sabotnb.operators.sort import SortOperator
+
+            return SortOperator(spec, inputs)
+        case specs.Join():
+            from sabotnb.operators.join import JoinOperator
+
+            return JoinOperator(spec, inputs)
+        case _:
+            raise GraphError(f"{spec.kind} is made by its connector, not here")

@@ -1,0 +1,45 @@
+"""What becomes of rows whose function raises, or gives something else than it declared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function
+from sabotnb.errors import UserFunctionError
+from sabotnb.graph import side_schema
+from sabotnb.graph.ports import ERRORS
+from sabotnb.graph.specs import MapBatches, MapRows
+from sabotnb.protocol.operator import Out
+
+
+def returned_wrong(function: Function, problem: str, sample: str = "", operator: str = "") -> UserFunctionError:
+    """The function did not raise, but what it gave is not what it declared."""
+    return UserFunctionError(
+        f"{function.name} ({function.origin}) {problem}",
+        function=function.name,
+        origin=str(function.origin),
+        operator=operator,
+        sample=sample,
+    )
+
+
+class ErrorRows:
+    """Makes the batches of side output ``errors``: the input's columns, and ``error`` with the exception as text."""
+
+    def __init__(self, spec: MapBatches | MapRows, inputs: Sequence[pa.Schema]) -> None:
+        self._schema = side_schema(spec, ERRORS, inputs)
+
+    def of(self, rows: pa.RecordBatch, errors: Sequence[BaseException]) -> Out:
+        """``rows`` and the error of each; one error stands for all rows."""
+        texts = [_text(error) for error in errors]
+        column = pa.array(texts * rows.num_rows if len(texts) == 1 else texts, pa.string())
+        fields = [*rows.schema, self._schema.field(len(self._schema) - 1)]
+        return ERRORS, pa.RecordBatch.from_arrays([*rows.columns, column], schema=pa.schema(fields))
+
+
+def _text(error: BaseException) -> str:
+    """The user's own exception where there is one, without the frames and places around it."""
+    shown = error.__cause__ if isinstance(error, UserFunctionError) and error.__cause__ is not None else error
+    return f"{type(shown).__name__}: {shown}".removesuffix(": ")

@@ -1,0 +1,71 @@
+"""Filters: by an expression, and by a function that gives a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import user_error
+from sabotnb.errors import UserFunctionError
+from sabotnb.expr import sample_of
+from sabotnb.graph.specs import Filter, FilterBatches
+from sabotnb.operators.encoding import decoded
+from sabotnb.operators.failing import returned_wrong
+from sabotnb.operators.prepared import Prepared
+from sabotnb.protocol.operator import Operator, OperatorContext, Out
+
+
+class FilterOperator(Operator):
+    """Keeps rows for which the predicate is true. A batch that passes whole is handed on uncopied."""
+
+    def __init__(self, spec: Filter, inputs: Sequence[pa.Schema]) -> None:
+        self._predicate = Prepared([spec.predicate], inputs[0])
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        (mask,) = self._predicate(batch)
+        return kept(batch, mask)
+
+
+class FilterBatchesOperator(Operator):
+    """Keeps rows for which the user's function gives true."""
+
+    def __init__(self, spec: FilterBatches, inputs: Sequence[pa.Schema]) -> None:
+        self._spec = spec
+        self._operator = ""
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._operator = ctx.operator
+        self._function = self._spec.function.load()
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        try:
+            result = self._function(decoded(batch))
+        except Exception as error:
+            raise user_error(self._spec.function, error, sample_of(batch), self._operator) from error
+        return kept(batch, self._mask(result, batch))
+
+    def _mask(self, result: Any, batch: pa.RecordBatch) -> pa.BooleanArray:
+        mask = result.combine_chunks() if isinstance(result, pa.ChunkedArray) else result
+        try:
+            mask = mask if isinstance(mask, pa.Array) else pa.array(mask)
+        except (pa.ArrowException, TypeError) as error:
+            raise self._wrong(f"gave {type(result).__name__}", batch) from error
+        if not pa.types.is_boolean(mask.type):
+            raise self._wrong(f"gave {mask.type}", batch)
+        if len(mask) != batch.num_rows:
+            raise self._wrong(f"gave {len(mask)} values for {batch.num_rows} rows", batch)
+        return mask
+
+    def _wrong(self, problem: str, batch: pa.RecordBatch) -> UserFunctionError:
+        advice = "a filter gives one boolean per row, as in pc.greater(batch['x'], 0)"
+        return returned_wrong(self._spec.function, f"{problem}; {advice}", sample_of(batch), self._operator)
+
+
+def kept(batch: pa.RecordBatch, mask: pa.BooleanArray) -> Iterable[pa.RecordBatch]:
+    """The rows where ``mask`` is true: the batch itself if that is all of them, nothing if none."""
+    count = mask.true_count
+    if count == batch.num_rows:
+        return (batch,)
+    return (batch.filter(mask),) if count else ()

@@ -1,0 +1,50 @@
+"""Maps of whole batches by a function of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pyarrow as pa
+
+from sabotnb.blobs import user_error
+from sabotnb.errors import UserFunctionError
+from sabotnb.expr import sample_of
+from sabotnb.graph.specs import MapBatches, OnError
+from sabotnb.operators.failing import ErrorRows, returned_wrong
+from sabotnb.operators.formats import WrongResult, given, results
+from sabotnb.protocol.operator import Operator, OperatorContext, Out
+
+
+class MapBatchesOperator(Operator):
+    """Calls the function with each batch and checks what it gives against the declared schema.
+
+    With ``on_error="side"`` a batch counts as a whole: either all that the function makes of it goes on, or all its
+    rows go to the side output.
+    """
+
+    def __init__(self, spec: MapBatches, inputs: Sequence[pa.Schema]) -> None:
+        self._spec = spec
+        self._errors = ErrorRows(spec, inputs) if spec.on_error is OnError.SIDE else None
+        self._operator = ""
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._operator = ctx.operator
+        self._batch_rows = ctx.config.batch_rows
+        self._function = self._spec.function.load()
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        if self._errors is None:
+            return self._mapped(batch)
+        try:
+            return list(self._mapped(batch))
+        except UserFunctionError as error:
+            return (self._errors.of(batch, [error]),)
+
+    def _mapped(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        spec = self._spec
+        try:
+            yield from results(self._function(given(batch, spec.format)), spec.schema, self._batch_rows)
+        except WrongResult as wrong:
+            raise returned_wrong(spec.function, str(wrong), sample_of(batch), self._operator) from wrong.__cause__
+        except Exception as error:
+            raise user_error(spec.function, error, sample_of(batch), self._operator) from error

@@ -1,0 +1,130 @@
+"""Maps of single rows by a function of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import user_error
+from sabotnb.errors import UserFunctionError
+from sabotnb.expr import text_table
+from sabotnb.graph.specs import MapRows, OnError
+from sabotnb.operators.failing import ErrorRows, returned_wrong
+from sabotnb.protocol.operator import Operator, OperatorContext, Out
+
+PIECE_ROWS = 1024
+"""Rows that are made before they are handed on, so that a cancel and the mailbox never wait for long."""
+
+Row = Mapping[str, Any]
+
+
+class MapRowsOperator(Operator):
+    """Calls the function with a dict per row; it gives a dict, None, or an iterable of dicts.
+
+    A column that a dict lacks is null; one that the schema lacks is an error. With ``on_error="side"`` a row goes to
+    the side output if its function raises or any of its results does not fit.
+    """
+
+    def __init__(self, spec: MapRows, inputs: Sequence[pa.Schema]) -> None:
+        self._spec = spec
+        self._names = frozenset(spec.schema.names)
+        self._errors = ErrorRows(spec, inputs) if spec.on_error is OnError.SIDE else None
+        self._operator = ""
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._operator = ctx.operator
+        self._function = self._spec.function.load()
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        for start in range(0, batch.num_rows, PIECE_ROWS):
+            piece = batch.slice(start, PIECE_ROWS)
+            yield from self._mapped(piece) if self._errors is None else self._mapped_or_sided(piece, self._errors)
+
+    def _mapped(self, piece: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        made: list[Row] = []
+        sources: list[Row] = []
+        for row in piece.to_pylist():
+            for result in self._results(row):
+                made.append(result)
+                sources.append(row)
+                if len(made) == PIECE_ROWS:
+                    yield self._batch(made, sources)
+                    made, sources = [], []
+        if made:
+            yield self._batch(made, sources)
+
+    def _mapped_or_sided(self, piece: pa.RecordBatch, errors: ErrorRows) -> Iterator[Out]:
+        """Each row by itself: its results are converted alone first, to know whether they fit."""
+        made: list[pa.RecordBatch] = []
+        bad: list[int] = []
+        raised: list[UserFunctionError] = []
+        for at, row in enumerate(piece.to_pylist()):
+            try:
+                results = list(self._results(row))
+                if results:
+                    made.append(self._batch(results, [row] * len(results)))
+            except UserFunctionError as error:
+                bad.append(at)
+                raised.append(error)
+        if made:
+            yield pa.concat_batches(made)
+        if bad:
+            yield errors.of(piece.take(pa.array(bad)), raised)
+
+    def _results(self, row: Row) -> Iterator[Row]:
+        """What the function makes of ``row``, checked to be dicts with declared columns."""
+        try:
+            result = self._function(dict(row))
+            for one in _rows(result):
+                if not isinstance(one, Mapping) or not self._names.issuperset(one):
+                    raise self._wrong(_described(one, self._spec.schema), row)
+                yield one
+        except UserFunctionError:
+            raise
+        except Exception as error:
+            raise user_error(self._spec.function, error, _sample(row), self._operator) from error
+
+    def _batch(self, made: list[Row], sources: list[Row]) -> pa.RecordBatch:
+        try:
+            return pa.RecordBatch.from_pylist(made, schema=self._spec.schema)
+        except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
+            raise self._misfit(made, sources, error) from error
+
+    def _misfit(self, made: list[Row], sources: list[Row], error: Exception) -> UserFunctionError:
+        """Which result does not fit the schema, in which column, and the row that it was made of."""
+        for result, source in zip(made, sources, strict=True):
+            for field in self._spec.schema:
+                value = result.get(field.name)
+                try:
+                    pa.array([value], field.type)
+                except (pa.ArrowException, TypeError, OverflowError, ValueError):
+                    problem = (
+                        f"gave {field.name!r} = {value!r} ({type(value).__name__}), declared is {field.type}; mend it, "
+                        "or declare what it gives: schema={...}"
+                    )
+                    return self._wrong(problem, source)
+        return self._wrong(f"gave rows that do not fit its schema: {error}", sources[0])
+
+    def _wrong(self, problem: str, row: Row) -> UserFunctionError:
+        return returned_wrong(self._spec.function, problem, _sample(row), self._operator)
+
+
+def _rows(result: Any) -> Iterable[Any]:
+    if result is None:
+        return ()
+    if isinstance(result, Mapping | str | bytes) or not isinstance(result, Iterable):
+        return (result,)
+    return result
+
+
+def _described(one: Any, schema: pa.Schema) -> str:
+    if not isinstance(one, Mapping):
+        return f"gave {one!r} ({type(one).__name__}); it must give a dict, None, or an iterable of dicts"
+    extra = ", ".join(repr(name) for name in one if name not in schema.names)
+    return f"gave a row with {extra}, declared are {', '.join(schema.names)}; mend it, or declare schema={{...}}"
+
+
+def _sample(row: Row) -> str:
+    return text_table(list(row), [row])

@@ -1,0 +1,31 @@
+"""Expressions of an operator, compiled once per schema that its batches have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sabotnb import expr
+from sabotnb.expr import Compiled, Expr
+
+
+class Prepared:
+    """Computes expressions of batch after batch.
+
+    A column may come dictionary-encoded in one batch and plain in the next, so each new schema is compiled for.
+    """
+
+    def __init__(self, exprs: Sequence[Expr], schema: pa.Schema) -> None:
+        self._exprs = tuple(exprs)
+        self._compile(schema)
+
+    def __call__(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """One array per expression, of the batch's length."""
+        if batch.schema is not self._schema and not batch.schema.equals(self._schema):
+            self._compile(batch.schema)
+        return [compiled(batch) for compiled in self._compiled]
+
+    def _compile(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._compiled: list[Compiled] = [expr.compile(one, schema) for one in self._exprs]

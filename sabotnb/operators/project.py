@@ -1,0 +1,33 @@
+"""select, with_columns, rename and drop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from sabotnb.graph import output_schema
+from sabotnb.graph.specs import Project
+from sabotnb.operators.prepared import Prepared
+from sabotnb.protocol.operator import Operator, Out
+
+
+class ProjectOperator(Operator):
+    """Makes each output column by an expression."""
+
+    def __init__(self, spec: Project, inputs: Sequence[pa.Schema]) -> None:
+        self._spec = spec
+        self._columns = Prepared([expr for _, expr in spec.columns], inputs[0])
+        self._expect(inputs[0])
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        if not self._spec.columns:
+            return (batch.select([]),)  # still so many rows
+        columns = self._columns(batch)
+        if batch.schema is not self._schema and not batch.schema.equals(self._schema):
+            self._expect(batch.schema)
+        return (pa.RecordBatch.from_arrays(columns, schema=self._output),)
+
+    def _expect(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._output = output_schema(self._spec, [schema])

@@ -1,0 +1,22 @@
+"""Concatenation of streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from sabotnb.graph import output_schema
+from sabotnb.graph.specs import Union
+from sabotnb.operators.encoding import conformed
+from sabotnb.protocol.operator import Operator, Out
+
+
+class UnionOperator(Operator):
+    """Hands on the batches of all ports, in the encodings of the common schema."""
+
+    def __init__(self, spec: Union, inputs: Sequence[pa.Schema]) -> None:
+        self._schema = output_schema(spec, inputs)
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        return (conformed(batch, self._schema),)
