@@ -1,0 +1,123 @@
+"""The exchange of an agent: makes both ends of every channel of its tasks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from threading import Lock
+
+from sabotnb.config import Config
+from sabotnb.exchange.alarm import Alarm
+from sabotnb.exchange.channel import Account, Channel, ChannelKey, LocalSender, Sender
+from sabotnb.exchange.gate import InputGate
+from sabotnb.exchange.output import OutputPartition, lanes_of
+from sabotnb.exchange.routing import splitter
+from sabotnb.exchange.sockets import Security, SocketTransport
+from sabotnb.exchange.transport import OnPeerLost, Peer, Transport, TransportStatistics
+from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
+from sabotnb.plan.expand import downstreams, input_edges, upstreams
+from sabotnb.protocol.control import AgentInfo
+
+
+class Exchange:
+    """Moves elements between tasks: handed over within the agent, framed over the transport to other agents.
+
+    Thread-safe. Without ``start`` nobody can connect, which is enough for jobs in one process. ``on_peer_lost(agent,
+    reason)`` is called once for an agent whose connection ended without a BYE; its channels are dead, and tasks that
+    send to it fail. ``host`` is the address that TCP listens on.
+    """
+
+    def __init__(
+        self,
+        agent: str,
+        config: Config,
+        security: Security | None = None,
+        on_peer_lost: OnPeerLost | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.agent = agent
+        self._config = config
+        self._lock = Lock()
+        self._channels: dict[tuple[str, int], dict[ChannelKey, Channel]] = {}
+        self._alarm = Alarm()
+        self._transport: Transport = SocketTransport(agent, self._find, on_peer_lost or _ignore, security, host)
+
+    def start(self) -> Mapping[str, str]:
+        """Listen. The endpoints (``unix``, ``tcp``, ``token``) let others in: pass them to agents only."""
+        return self._transport.start()
+
+    def gate(self, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> InputGate:
+        """The input gate of a task. Make it before any upstream task sends: who finds no gate is refused."""
+        gate = InputGate(
+            (edge.port, ChannelKey(job, epoch, edge.index, up, index))
+            for edge in input_edges(graph, vertex)
+            for up in upstreams(edge, graph, index)
+        )
+        with self._lock:
+            channels = self._channels.setdefault((job, epoch), {})
+            channels.update((channel.key, channel) for channel in gate.all_channels())
+        return gate
+
+    def output(
+        self,
+        job: str,
+        epoch: int,
+        edge: ShuffleEdge,
+        index: int,
+        graph: ExecutionGraph,
+        placement: Mapping[str, tuple[str, ...]],
+        agents: Mapping[str, AgentInfo],
+        wake: Callable[[], None],
+    ) -> OutputPartition:
+        """The output of task ``index`` of ``edge.up``.
+
+        ``placement[edge.down]`` names the agent of each task below. ``wake`` is called from any thread when credit has
+        come back or a held slice is due: then ask ``writable`` again, and ``flush`` before sleeping.
+        """
+        senders = []
+        for down in downstreams(edge, graph, index):
+            key = ChannelKey(job, epoch, edge.index, index, down)
+            account = Account(self._budget(graph, edge.down, down), wake)
+            senders.append(self._sender(key, account, placement[edge.down][down], agents))
+        lanes = lanes_of(edge.type, senders, self._config)
+        alarm = partial(self._alarm.set, callback=wake)
+        return OutputPartition(lanes, splitter(edge, graph), self._config, time.monotonic, alarm)
+
+    def _sender(self, key: ChannelKey, account: Account, agent: str, agents: Mapping[str, AgentInfo]) -> Sender:
+        if agent == self.agent:
+            return LocalSender(key, self._find, account)
+        endpoints = dict(agents[agent].endpoints)
+        if self.agent not in agents or agents[self.agent].host != agents[agent].host:
+            endpoints.pop("unix", None)
+        return self._transport.open(key, Peer(agent, endpoints), account)
+
+    def _budget(self, graph: ExecutionGraph, vertex: str, index: int) -> int:
+        """Bytes that one channel of a gate may hold: an equal part of the gate's; the last batch may exceed it."""
+        channels = sum(len(upstreams(edge, graph, index)) for edge in input_edges(graph, vertex))
+        return max(1, self._config.gate_bytes // channels)
+
+    def _find(self, key: ChannelKey) -> Channel | None:
+        with self._lock:
+            return self._channels.get((key.job, key.epoch), {}).get(key)
+
+    def release(self, job: str, epoch: int) -> None:
+        """Forget every channel of a run of a job; what still comes for it is refused and counted."""
+        with self._lock:
+            channels = self._channels.pop((job, epoch), {})
+        self._transport.release(job, epoch)
+        for channel in channels.values():
+            channel.close()
+
+    def statistics(self) -> TransportStatistics:
+        """Totals of the connections to and from other agents."""
+        return self._transport.statistics()
+
+    def stop(self) -> None:
+        """Close all connections; waits about a second at most for what is queued."""
+        self._alarm.stop()
+        self._transport.stop()
+
+
+def _ignore(agent: str, reason: str) -> None:
+    """Nobody asked to be told; the transport has logged it."""

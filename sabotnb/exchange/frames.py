@@ -1,0 +1,250 @@
+"""The wire format, version 1: frames of all channels of two agents, one after the other on one connection.
+
+A frame is a header (``struct`` format ``<IIQQ``: kind, channel, payload length, value) and its payload. The sending
+agent numbers the channels of its connection. What the value is:
+
+========== =========================================== ======================================
+kind       payload                                     value
+========== =========================================== ======================================
+HELLO      JSON: version, agent, to, token             0; first frame of who dials
+WELCOME    empty                                       0; the answer; anything else is refusal
+REFUSED    reason as UTF-8                             0; of the connection, or of the channel
+OPEN       JSON: job, epoch, edge, up, down            0; before everything else of a channel
+SCHEMA     Arrow IPC schema                            0; again whenever it changes
+DICTIONARY Arrow IPC record batch of one column        the column; again whenever it changes
+BATCH      Arrow IPC record batch, dictionaries as     bytes to be credited: this payload and the
+           their indices                               dictionaries before it
+STREAM     Arrow IPC stream of one batch               bytes to be credited; for dictionaries that
+                                                       are nested in other types
+ELEMENT    JSON: what is no batch                      0
+CREDIT     empty                                       bytes that the receiver has read
+BYE        empty                                       0; the agent stops on purpose
+========== =========================================== ======================================
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.errors import ProtocolError
+from sabotnb.exchange.channel import Sealed
+from sabotnb.exchange.coalescing import same_values
+from sabotnb.protocol.elements import (
+    Batch,
+    Cut,
+    CutKind,
+    Element,
+    End,
+    EndReason,
+    Leave,
+    Marker,
+    Status,
+    Watermark,
+)
+
+WIRE_VERSION = 1
+HEADER = struct.Struct("<IIQQ")
+
+
+class Kind(IntEnum):
+    """What a frame is; see the table above."""
+
+    HELLO = 1
+    WELCOME = 2
+    REFUSED = 3
+    OPEN = 4
+    SCHEMA = 5
+    DICTIONARY = 6
+    BATCH = 7
+    STREAM = 8
+    ELEMENT = 9
+    CREDIT = 10
+    BYE = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame; ``payload`` is bytes or a pyarrow buffer."""
+
+    kind: Kind
+    channel: int = 0
+    payload: Any = b""
+    value: int = 0
+
+    def buffers(self) -> tuple[bytes, Any]:
+        """Header and payload, to be written one after the other."""
+        return HEADER.pack(self.kind, self.channel, len(self.payload), self.value), self.payload
+
+
+class Encoder:
+    """Turns the elements of one channel into frames; used by the sending task."""
+
+    def __init__(self, channel: int) -> None:
+        self._channel = channel
+        self._schema: pa.Schema | None = None
+        self._wire: pa.Schema | None = None
+        self._columns: tuple[int, ...] = ()
+        self._nested = False
+        self._dictionaries: dict[int, pa.Array] = {}
+
+    def encode(self, element: Element) -> list[Frame]:
+        """The frames of ``element``; the last one is the element itself."""
+        if not isinstance(element, Batch):
+            return [Frame(Kind.ELEMENT, self._channel, dump_element(element))]
+        batch = element.data
+        frames = self._schema_frames(batch.schema)
+        if self._nested:
+            stream = _stream(batch)
+            return [*frames, Frame(Kind.STREAM, self._channel, stream, max(1, len(stream)))]
+        frames += self._dictionary_frames(batch)
+        payload = (_plain(batch, self._columns, self._wire) if self._columns else batch).serialize()
+        charge = len(payload) + sum(len(frame.payload) for frame in frames)
+        return [*frames, Frame(Kind.BATCH, self._channel, payload, charge)]
+
+    def _schema_frames(self, schema: pa.Schema) -> list[Frame]:
+        if self._schema is not None and schema.equals(self._schema, check_metadata=True):
+            return []
+        self._schema, self._wire = schema, _wire_schema(schema)
+        self._columns = dictionary_columns(schema)
+        self._nested = any(_nests_dictionary(data_type) for data_type in schema.types)
+        self._dictionaries = {}
+        return [Frame(Kind.SCHEMA, self._channel, schema.serialize())]
+
+    def _dictionary_frames(self, batch: pa.RecordBatch) -> list[Frame]:
+        frames = []
+        for column in self._columns:
+            dictionary = batch.column(column).dictionary
+            known = self._dictionaries.get(column)
+            if known is None or not same_values(known, dictionary):
+                self._dictionaries[column] = dictionary
+                values = pa.record_batch([dictionary], names=["values"]).serialize()
+                frames.append(Frame(Kind.DICTIONARY, self._channel, values, column))
+        return frames
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What batches of a channel look like on the wire at one moment."""
+
+    schema: pa.Schema
+    wire: pa.Schema
+    dictionaries: Mapping[int, pa.Array]
+
+
+class Decoder:
+    """Turns the frames of one channel into elements; used by the thread that receives, in order."""
+
+    def __init__(self) -> None:
+        self._layout: Layout | None = None
+
+    def decode(self, kind: int, value: int, payload: pa.Buffer) -> Element | Sealed | None:
+        """The element, if the frame is one. Batches stay sealed: who polls opens them. ProtocolError for the rest."""
+        if kind == Kind.ELEMENT:
+            return load_element(payload.to_pybytes())
+        if kind == Kind.SCHEMA:
+            schema = pa.ipc.read_schema(payload)
+            self._layout = Layout(schema, _wire_schema(schema), {})
+            return None
+        layout = self._layout
+        if layout is None:
+            raise ProtocolError(f"frame of kind {kind} before the channel's schema")
+        if kind == Kind.DICTIONARY:
+            values = pa.schema([("values", layout.schema.field(value).type.value_type)])
+            dictionary = pa.ipc.read_record_batch(payload, values).column(0)
+            self._layout = replace(layout, dictionaries={**layout.dictionaries, value: dictionary})
+            return None
+        if kind == Kind.BATCH:
+            return Sealed(partial(_open_batch, payload, layout))
+        if kind == Kind.STREAM:
+            return Sealed(partial(_open_stream, payload))
+        raise ProtocolError(f"frame of unknown kind {kind}")
+
+
+def dictionary_columns(schema: pa.Schema) -> tuple[int, ...]:
+    """Positions of the dictionary columns."""
+    return tuple(i for i, data_type in enumerate(schema.types) if isinstance(data_type, pa.DictionaryType))
+
+
+def _nests_dictionary(data_type: pa.DataType) -> bool:
+    if isinstance(data_type, pa.BaseExtensionType):
+        return _holds_dictionary(data_type.storage_type)
+    inner = [data_type.value_type] if isinstance(data_type, pa.DictionaryType) else _children(data_type)
+    return any(_holds_dictionary(child) for child in inner)
+
+
+def _holds_dictionary(data_type: pa.DataType) -> bool:
+    return isinstance(data_type, pa.DictionaryType) or _nests_dictionary(data_type)
+
+
+def _children(data_type: pa.DataType) -> list[pa.DataType]:
+    return [data_type.field(i).type for i in range(data_type.num_fields)]
+
+
+def _wire_schema(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with the indices in place of dictionaries."""
+    fields = [
+        field.with_type(field.type.index_type) if isinstance(field.type, pa.DictionaryType) else field
+        for field in schema
+    ]
+    return pa.schema(fields)
+
+
+def _plain(batch: pa.RecordBatch, columns: tuple[int, ...], wire: pa.Schema | None) -> pa.RecordBatch:
+    """``batch`` with the indices of its dictionary columns."""
+    arrays = [array.indices if i in columns else array for i, array in enumerate(batch.columns)]
+    return pa.RecordBatch.from_arrays(arrays, schema=wire)
+
+
+def _open_batch(payload: pa.Buffer, layout: Layout) -> Batch:
+    plain = pa.ipc.read_record_batch(payload, layout.wire)
+    if not layout.dictionaries:
+        return Batch(plain, len(payload))
+    arrays = plain.columns
+    for column, dictionary in layout.dictionaries.items():
+        ordered = layout.schema.field(column).type.ordered
+        arrays[column] = pa.DictionaryArray.from_arrays(arrays[column], dictionary, ordered=ordered, safe=False)
+    return Batch(pa.RecordBatch.from_arrays(arrays, schema=layout.schema), len(payload))
+
+
+def _stream(batch: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def _open_stream(payload: pa.Buffer) -> Batch:
+    with pa.ipc.open_stream(payload) as reader:
+        return Batch(reader.read_next_batch(), len(payload))
+
+
+def dump_element(element: Element) -> bytes:
+    """An element that is no batch, as JSON."""
+    return json.dumps({"element": type(element).__name__, **asdict(element)}).encode()
+
+
+_LOADERS: Mapping[str, Callable[..., Element]] = {
+    "Watermark": Watermark,
+    "Status": Status,
+    "Marker": Marker,
+    "Leave": Leave,
+    "Cut": lambda kind, **rest: Cut(kind=CutKind(kind), **rest),
+    "End": lambda reason: End(EndReason(reason)),
+}
+
+
+def load_element(payload: bytes) -> Element:
+    """The element of ``dump_element``."""
+    fields = json.loads(payload)
+    name = fields.pop("element")
+    if name not in _LOADERS:
+        raise ProtocolError(f"an element of unknown kind {name!r}")
+    return _LOADERS[name](**fields)

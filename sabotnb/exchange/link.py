@@ -1,0 +1,117 @@
+"""A connection between two agents: a queue with a thread that writes it, and a thread that reads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from threading import Condition, Lock, Thread
+
+from sabotnb.exchange.frames import Frame, Kind
+from sabotnb.exchange.streams import Received, Stream
+
+MOST_FRAMES = 64
+"""Frames written at once; their memory is freed when the write returns."""
+
+NO_LIMIT = 1 << 62
+
+
+class Link:
+    """Frames to and from a peer. ``send`` never blocks; the credit of its channels bounds the queue.
+
+    ``connect`` is called in the writing thread. ``on_frame`` is called in the reading thread and must not block; what
+    it raises ends the connection. ``on_lost(reason)`` is called once if the connection ends before one side said BYE.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Stream],
+        on_frame: Callable[[Received], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self._connect = connect
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._queue: deque[Frame] = deque()
+        self._changed = Condition(Lock())
+        self._stopping = False
+        self._parted = False
+        self._gone: str | None = None
+        self._stream: Stream | None = None
+        self._reader = Thread(target=self._read, name=f"{name}-read", daemon=True)
+        self._writer = Thread(target=self._write, name=f"{name}-write", daemon=True)
+        self.frames = 0
+        self.nbytes = 0
+
+    def start(self) -> None:
+        """Connect, write and read in the background."""
+        self._writer.start()
+
+    @property
+    def gone(self) -> str | None:
+        """Why the connection is over; None while it is not."""
+        return self._gone
+
+    def send(self, frames: Iterable[Frame]) -> None:
+        """Queue frames; never blocks. What is sent after the end of the connection is dropped."""
+        with self._changed:
+            if self._gone is None:
+                self._queue.extend(frames)
+                self._changed.notify()
+
+    def part(self) -> None:
+        """The peer said BYE: the end of the stream is no loss."""
+        self._parted = True
+
+    def stop(self, seconds: float = 1.0) -> None:
+        """Say BYE and close; waits at most about ``seconds`` for what is still queued."""
+        with self._changed:
+            self._queue.append(Frame(Kind.BYE))
+            self._stopping = self._parted = True
+            self._changed.notify()
+        self._writer.join(seconds)
+        self._end("this agent stopped")
+        if self._reader.ident is not None:
+            self._reader.join(seconds)
+        if self._stream is not None and not self._reader.is_alive() and not self._writer.is_alive():
+            self._stream.close()
+
+    def _write(self) -> None:
+        try:
+            self._stream = stream = self._connect()
+            self._reader.start()
+            while frames := self._next():
+                stream.write([buffer for frame in frames for buffer in frame.buffers()])
+                self.frames += len(frames)
+                self.nbytes += sum(len(frame.payload) for frame in frames)
+        except Exception as error:  # noqa: BLE001 - whatever it is ends the connection, and is told to who uses it
+            self._end(f"{type(error).__name__}: {error}")
+
+    def _next(self) -> list[Frame]:
+        """Frames to write; none when there is nothing more to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stopping or self._gone is not None)
+            if self._gone is not None:
+                return []
+            return [self._queue.popleft() for _ in range(min(len(self._queue), MOST_FRAMES))]
+
+    def _read(self) -> None:
+        assert self._stream is not None
+        try:
+            while (received := self._stream.read(NO_LIMIT)) is not None:
+                self._on_frame(received)
+            self._end("the peer stopped" if self._parted else "the peer closed the connection")
+        except Exception as error:  # noqa: BLE001 - as in _write
+            self._end(f"{type(error).__name__}: {error}")
+
+    def _end(self, reason: str) -> None:
+        with self._changed:
+            if self._gone is not None:
+                return
+            self._gone = reason
+            self._queue.clear()
+            self._changed.notify()
+        if self._stream is not None:
+            self._stream.shutdown()
+        if not self._parted:
+            self._on_lost(reason)

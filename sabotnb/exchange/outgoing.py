@@ -1,0 +1,83 @@
+"""The sending side of a connection: channels that this agent has opened to a peer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import count
+
+from sabotnb.errors import EnvError, StaleMessage
+from sabotnb.exchange.channel import Account, ChannelKey
+from sabotnb.exchange.frames import Encoder, Frame, Kind
+from sabotnb.exchange.link import Link
+from sabotnb.exchange.streams import Received, Stream
+from sabotnb.protocol.elements import Batch, Element
+
+logger = logging.getLogger("sabotnb.exchange")
+
+
+class Outgoing:
+    """Numbers the channels to one peer and passes credit to their senders."""
+
+    def __init__(self, peer: str, connect: Callable[[], Stream], on_lost: Callable[[str], None]) -> None:
+        self.peer = peer
+        self.link = Link(f"sabot-to-{peer}", connect, self._on_frame, on_lost)
+        self._numbers = count(1)
+        self._senders: dict[int, RemoteSender] = {}
+
+    def open(self, key: ChannelKey, account: Account) -> RemoteSender:
+        """A new channel; the peer hears of it with its first element."""
+        sender = RemoteSender(self, next(self._numbers), key, account)
+        self._senders[sender.number] = sender
+        return sender
+
+    def forget(self, number: int) -> None:
+        """The channel's task sends nothing more: credit that still comes is of no interest."""
+        self._senders.pop(number, None)
+
+    def _on_frame(self, received: Received) -> None:
+        kind, number, value, payload = received
+        sender = self._senders.get(number)
+        if kind == Kind.BYE:
+            self.link.part()
+        elif kind == Kind.CREDIT and sender is not None:
+            sender.account.refund(value)
+        elif kind == Kind.REFUSED and sender is not None and payload is not None:
+            sender.refused = payload.to_pybytes().decode()
+            logger.warning("%s refuses channel %s: %s", self.peer, sender.key, sender.refused)
+
+
+class RemoteSender:
+    """The sending end of a channel to another agent. Implements ``channel.Sender``."""
+
+    def __init__(self, outgoing: Outgoing, number: int, key: ChannelKey, account: Account) -> None:
+        self.key = key
+        self.number = number
+        self.account = account
+        self.refused: str | None = None
+        self._outgoing = outgoing
+        self._encoder = Encoder(number)
+        self._opened = False
+
+    def send(self, element: Element) -> None:
+        link = self._outgoing.link
+        if self.refused is not None:
+            raise StaleMessage(f"{self._outgoing.peer} refuses channel {self.key}: {self.refused}")
+        if link.gone is not None:
+            raise EnvError(f"lost the connection to {self._outgoing.peer}: {link.gone}; run the job again")
+        frames = self._encoder.encode(element)
+        if isinstance(element, Batch):
+            self.account.charge(frames[-1].value)
+        if not self._opened:
+            self._opened = True
+            opening = {**asdict(self.key), "budget": self.account.budget}
+            frames.insert(0, Frame(Kind.OPEN, self.number, json.dumps(opening).encode()))
+        link.send(frames)
+
+    def credit(self) -> int:
+        return self.account.credit()
+
+    def close(self) -> None:
+        self._outgoing.forget(self.number)

@@ -1,0 +1,103 @@
+"""Which rows of a batch go to which downstream task, per type of edge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function, user_error
+from sabotnb.errors import ProtocolError, UserFunctionError
+from sabotnb.graph.job_graph import EdgeType
+from sabotnb.native import partition, scatter
+from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
+
+Split = Callable[[pa.RecordBatch], Sequence[pa.RecordBatch | None]]
+"""Cuts a batch into one piece per downstream task; None where a task gets nothing."""
+
+
+def splitter(edge: ShuffleEdge, graph: ExecutionGraph) -> Split | None:
+    """How ``edge`` cuts batches; None if it hands them on whole."""
+    tasks = graph.vertices[edge.down].parallelism
+    match edge.type:
+        case EdgeType.HASH:
+            return _by_hash(edge, graph, tasks)
+        case EdgeType.RANGE:
+            return partial(_by_range, column=edge.keys[0], bounds=edge.bounds, tasks=tasks)
+        case EdgeType.CUSTOM:
+            return _by_function(edge, tasks)
+    return None
+
+
+def _by_hash(edge: ShuffleEdge, graph: ExecutionGraph, tasks: int) -> Split:
+    if edge.domain is None:
+        raise ProtocolError(f"hash edge {edge.up} -> {edge.down} has no key domain, so no table of key groups")
+    table = pa.array(graph.tables[edge.domain], pa.uint16())
+    keys = [edge.schema.get_field_index(key) for key in edge.keys]
+    return lambda batch: partition(batch, keys, table, tasks)
+
+
+def _by_range(batch: pa.RecordBatch, column: str, bounds: Sequence[Any], tasks: int) -> Sequence[pa.RecordBatch | None]:
+    """Task i gets bounds[i - 1] <= value < bounds[i]; the last one what has no order: nulls and NaN."""
+    import pyarrow.compute as pc
+
+    values = batch.column(column)
+    if isinstance(values, pa.DictionaryArray):
+        values = values.dictionary_decode()
+    last = min(len(bounds), tasks - 1)
+    place = pa.repeat(pa.scalar(0, pa.uint16()), batch.num_rows)
+    for bound in bounds[:last]:
+        above = pc.greater_equal(values, pa.scalar(bound).cast(values.type))
+        place = pc.add(place, pc.cast(above, pa.uint16()))
+    if pa.types.is_floating(values.type):
+        place = pc.if_else(pc.is_nan(values), pa.scalar(last, pa.uint16()), place)
+    return scatter(batch, pc.fill_null(place, pa.scalar(last, pa.uint16())), tasks)
+
+
+def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
+    function = edge.function
+    if function is None:
+        raise ProtocolError(f"custom edge {edge.up} -> {edge.down} has no function")
+    call = function.load()
+
+    def split(batch: pa.RecordBatch) -> Sequence[pa.RecordBatch | None]:
+        try:
+            made = call(batch, tasks)
+        except Exception as error:
+            raise user_error(function, error, sample=str(batch.slice(0, 5).to_pydict()), operator=edge.up) from error
+        return scatter(batch, _indexes(made, function, edge.up, batch.num_rows, tasks), tasks)
+
+    return split
+
+
+def _indexes(made: object, function: Function, operator: str, rows: int, tasks: int) -> pa.UInt16Array:
+    """What the user's function gave, as task indexes."""
+    try:
+        array = made if isinstance(made, pa.Array) else pa.array(made)
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
+        raise _refused(function, operator, f"{type(made).__name__}, which is no array of integers") from None
+    if not pa.types.is_integer(array.type) or array.null_count:
+        raise _refused(function, operator, f"{array.type} with {array.null_count} nulls instead of integers")
+    if len(array) != rows:
+        raise _refused(function, operator, f"{len(array)} indexes for a batch of {rows} rows")
+    import pyarrow.compute as pc
+
+    extremes = pc.min_max(array).as_py()
+    for index in (extremes["min"], extremes["max"]):
+        if not 0 <= index < tasks:
+            raise _refused(function, operator, f"task index {index}; there are {tasks} tasks")
+    return array.cast(pa.uint16())
+
+
+def _refused(function: Function, operator: str, found: str) -> UserFunctionError:
+    return UserFunctionError(
+        f"{function.name} ({function.origin}) gave {found}; "
+        "a partitioning function(batch, n) returns one integer in [0, n) per row",
+        operator=operator,
+        function=function.name,
+        origin=str(function.origin),
+    )

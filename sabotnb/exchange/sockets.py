@@ -1,0 +1,236 @@
+"""Channels over sockets: unix sockets within a host, TCP between hosts, with TLS where the session has it.
+
+An agent dials the agents that it sends to, once each; elements go one way on that connection and credit the other.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import secrets
+import shutil
+import socket
+import ssl
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, Protocol
+
+from sabotnb.errors import ProtocolError
+from sabotnb.exchange.channel import Account, ChannelKey, Sender
+from sabotnb.exchange.frames import WIRE_VERSION, Frame, Kind
+from sabotnb.exchange.incoming import Incoming
+from sabotnb.exchange.outgoing import Outgoing
+from sabotnb.exchange.streams import PlainStream, Stream, TlsStream, tune
+from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatistics
+
+logger = logging.getLogger("sabotnb.exchange")
+
+HANDSHAKE_SECONDS = 10.0
+HELLO_BYTES = 4096
+
+
+class Security(Protocol):
+    """Gives the ``ssl_context`` (or None) for listening and for connecting, as ``distributed.Security`` does."""
+
+    def get_listen_args(self, role: str) -> Mapping[str, Any]:
+        """Keyword arguments of a listener."""
+        ...
+
+    def get_connection_args(self, role: str) -> Mapping[str, Any]:
+        """Keyword arguments of a connection."""
+        ...
+
+
+class SocketTransport:
+    """Implements ``Transport``. TCP listens on ``host``; a random token in the endpoints is the ticket for both."""
+
+    def __init__(
+        self,
+        agent: str,
+        find: Find,
+        on_peer_lost: OnPeerLost,
+        security: Security | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self._agent = agent
+        self._find = find
+        self._on_peer_lost = on_peer_lost
+        self._host = host
+        self._server_tls = _context(security.get_listen_args("worker")) if security else None
+        self._client_tls = _context(security.get_connection_args("worker")) if security else None
+        self._token = secrets.token_hex(16)
+        self._folder: Path | None = None
+        self._listeners: list[socket.socket] = []
+        self._lock = Lock()
+        self._outgoing: dict[str, Outgoing] = {}
+        self._incoming: list[Incoming] = []
+        self._refused = 0
+        self._lost: set[str] = set()
+        self._stopped = False
+
+    def start(self) -> Mapping[str, str]:
+        self._folder = Path(tempfile.mkdtemp(prefix="sabotnb-"))  # only its owner may enter
+        path = self._folder / "data"
+        unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        unix.bind(str(path))
+        tcp = socket.create_server((self._host, 0), family=socket.AF_INET6 if ":" in self._host else socket.AF_INET)
+        for listener, context in ((unix, None), (tcp, self._server_tls)):
+            listener.listen(128)
+            self._listeners.append(listener)
+            name = f"sabot-accept-{self._agent}"
+            Thread(target=self._accept, args=(listener, context), name=name, daemon=True).start()
+        return {"unix": str(path), "tcp": f"{self._host}:{tcp.getsockname()[1]}", "token": self._token}
+
+    def open(self, key: ChannelKey, peer: Peer, account: Account) -> Sender:
+        with self._lock:
+            outgoing = self._outgoing.get(peer.agent)
+            if outgoing is None:
+                outgoing = self._dial(peer)
+        return outgoing.open(key, account)
+
+    def _dial(self, peer: Peer) -> Outgoing:
+        outgoing = Outgoing(peer.agent, lambda: self._connect(peer), lambda reason: self._lose(peer.agent, reason))
+        self._outgoing[peer.agent] = outgoing
+        outgoing.link.start()
+        return outgoing
+
+    def _connect(self, peer: Peer) -> Stream:
+        """Connect and introduce ourselves."""
+        stream = self._reach(peer.endpoints)
+        hello = {
+            "version": WIRE_VERSION,
+            "agent": self._agent,
+            "to": peer.agent,
+            "token": peer.endpoints.get("token", ""),
+        }
+        try:
+            stream.set_timeout(HANDSHAKE_SECONDS)
+            stream.write(Frame(Kind.HELLO, payload=json.dumps(hello).encode()).buffers())
+            answer = stream.read(HELLO_BYTES)
+            stream.set_timeout(0)
+            if answer is None or answer[0] != Kind.WELCOME:
+                reason = answer[3].to_pybytes().decode() if answer and answer[3] else "it closed the connection"
+                raise ProtocolError(f"{peer.agent} refused the connection: {reason}")
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def _reach(self, endpoints: Mapping[str, str]) -> Stream:
+        path = endpoints.get("unix")
+        if path is not None and Path(path).exists():
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            tune(sock)
+            sock.connect(path)
+            return PlainStream(sock)
+        host, _, port = endpoints["tcp"].rpartition(":")
+        sock = socket.create_connection((host, int(port)), HANDSHAKE_SECONDS)
+        tune(sock)
+        if self._client_tls is None:
+            return PlainStream(sock)
+        return TlsStream(self._client_tls.wrap_socket(sock, server_hostname=host))
+
+    def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                if self._stopped:
+                    return
+                raise
+            Thread(target=self._welcome, args=(sock, context), name=f"sabot-hello-{self._agent}", daemon=True).start()
+
+    def _welcome(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
+        """Let a peer in, or refuse it: a stranger learns nothing but that."""
+        try:
+            sock.settimeout(HANDSHAKE_SECONDS)
+            tune(sock)
+            stream = TlsStream(context.wrap_socket(sock, server_side=True)) if context else PlainStream(sock)
+            stream.set_timeout(HANDSHAKE_SECONDS)
+            peer, refusal = self._check(stream)
+            if refusal is not None:
+                stream.write(Frame(Kind.REFUSED, payload=refusal.encode()).buffers())
+                raise ProtocolError(refusal)
+            stream.write(Frame(Kind.WELCOME).buffers())
+            stream.set_timeout(0)
+        except (OSError, ProtocolError) as error:
+            self._refused += 1
+            logger.warning("%s refused a connection: %s", self._agent, error)
+            sock.close()
+            return
+        incoming = Incoming(peer, stream, self._find, lambda reason: self._lose(peer, reason))
+        with self._lock:
+            self._incoming = [known for known in self._incoming if known.link.gone is None]
+            self._incoming.append(incoming)
+        incoming.link.start()
+
+    def _check(self, stream: Stream) -> tuple[str, str | None]:
+        """Who dials, and why it is refused, if it is."""
+        received = stream.read(HELLO_BYTES)
+        if received is None or received[0] != Kind.HELLO or received[3] is None:
+            return "", "no hello"
+        try:
+            hello = json.loads(received[3].to_pybytes())
+            version, peer, to, token = (hello[field] for field in ("version", "agent", "to", "token"))
+        except (ValueError, KeyError, TypeError):
+            return "", "a hello that cannot be read"
+        if not hmac.compare_digest(str(token).encode(), self._token.encode()):
+            return peer, "wrong token"
+        if version != WIRE_VERSION:
+            return peer, f"{peer} speaks wire version {version}, this agent {WIRE_VERSION}: install the same sabotnb"
+        if to != self._agent:
+            return peer, f"{to} is not here any more; this is {self._agent}"
+        return str(peer), None
+
+    def _lose(self, agent: str, reason: str) -> None:
+        with self._lock:
+            if self._stopped or agent in self._lost:
+                return
+            self._lost.add(agent)
+        logger.warning("%s lost the connection with %s: %s", self._agent, agent, reason)
+        self._on_peer_lost(agent, reason)
+
+    def release(self, job: str, epoch: int) -> None:
+        with self._lock:
+            incoming = list(self._incoming)
+        for one in incoming:
+            one.release(job, epoch)
+
+    def statistics(self) -> TransportStatistics:
+        with self._lock:
+            links = [one.link for one in (*self._outgoing.values(), *self._incoming)]
+            refused = self._refused + sum(one.refused for one in self._incoming)
+        return TransportStatistics(
+            links=sum(link.gone is None for link in links),
+            frames=sum(link.frames for link in links),
+            nbytes=sum(link.nbytes for link in links),
+            refused=refused,
+        )
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            links = [one.link for one in (*self._outgoing.values(), *self._incoming)]
+        for listener in self._listeners:
+            _close_listener(listener)
+        for link in links:
+            link.stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _context(args: Mapping[str, Any]) -> ssl.SSLContext | None:
+    context = args.get("ssl_context")
+    assert context is None or isinstance(context, ssl.SSLContext)
+    return context
+
+
+def _close_listener(listener: socket.socket) -> None:
+    """Also where another thread waits in ``accept``, which closing alone does not end."""
+    with suppress(OSError):  # some systems do not shut listeners down; there closing wakes who accepts
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
