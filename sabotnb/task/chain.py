@@ -1,0 +1,133 @@
+"""The operators of one task, each feeding the next without leaving the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, cast
+
+import pyarrow as pa
+
+from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
+from sabotnb.task.steps import Steps
+
+FINAL_CUT = 0
+"""What ``prepare`` is called with at the end of the input; cuts of a job count from 1."""
+
+
+class Emission(NamedTuple):
+    """Rows that leave the chain behind operator ``operator``, through its side output ``side`` if that is not None."""
+
+    operator: str
+    side: str | None
+    batch: pa.RecordBatch
+
+
+class Stage(NamedTuple):
+    """An operator of the chain and the node of the graph that it was made from."""
+
+    node: Node
+    operator: Operator
+
+
+class _Done:
+    """Ends an iterator of an operator."""
+
+
+_DONE = _Done()
+
+
+class PassThrough(Operator):
+    """Gives what it gets: a source's place in its chain, and that of a sink whose rows the client pulls."""
+
+    def open(self, ctx: OperatorContext) -> None:
+        """Nothing to make ready."""
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        return (batch,)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class Chain:
+    """Composes operators lazily: every method returns an iterator that works only as far as it is pulled.
+
+    Dropping an iterator before its end closes the operators' own iterators within it.
+    """
+
+    def __init__(self, stages: Sequence[Stage], steps: Steps) -> None:
+        self._stages = tuple(stages)
+        self._steps = steps
+        self._opened = 0
+
+    def open(self, context: Callable[[Node], OperatorContext]) -> None:
+        """Open the operators from the last to the first, so that each one's successor is ready before it."""
+        for node, operator in reversed(self._stages):
+            self._steps.run(node, "open", partial(operator.open, context(node)))
+            self._opened += 1
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
+        """What one batch of input ``port`` of the first operator becomes; nothing if it has no rows."""
+        if batch.num_rows:
+            yield from self._run(0, "process", lambda operator: operator.process(port, batch), batch)
+
+    def on_watermark(self, us: int) -> Iterator[Emission]:
+        """Tell each operator that event time has come to ``us``, after what the ones before it gave for that."""
+        for position in range(len(self._stages)):
+            yield from self._run(position, "on_watermark", lambda operator: operator.on_watermark(us))
+
+    def on_wake(self) -> Iterator[Emission]:
+        """Tell every operator that one of them has asked to be woken."""
+        for position in range(len(self._stages)):
+            yield from self._run(position, "on_wake", lambda operator: operator.on_wake())
+
+    def on_end(self, port: int, reason: EndReason) -> Iterator[Emission]:
+        """End one input port of the first operator."""
+        yield from self._run(0, "on_end", lambda operator: operator.on_end(port, reason))
+
+    def finish(self, reason: EndReason) -> Iterator[Emission]:
+        """End the input of the operators behind the first, one after the other."""
+        for position in range(1, len(self._stages)):
+            yield from self._run(position, "on_end", lambda operator: operator.on_end(0, reason))
+
+    def prepare(self) -> tuple[Committable, ...]:
+        """What the chain's sink, if it has one, hands over at the end of the input."""
+        node, operator = self._stages[-1]
+        if not hasattr(operator, "prepare"):
+            return ()
+        sink = cast("Sink", operator)
+        return tuple(self._steps.run(node, "prepare", partial(sink.prepare, FINAL_CUT)))
+
+    def close(self) -> list[BaseException]:
+        """Close every opened operator, whatever the others do; gives what they raised. Closed ones stay closed."""
+        opened, self._opened = self._stages[len(self._stages) - self._opened :], 0
+        errors: list[BaseException] = []
+        for node, operator in opened:
+            try:
+                self._steps.run(node, "close", operator.close)
+            except BaseException as error:  # noqa: BLE001 - the next operator has to be closed too; the caller reports
+                errors.append(error)
+        return errors
+
+    def _run(
+        self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None = None
+    ) -> Iterator[Emission]:
+        """Call one operator and send each thing that it gives through the operators behind it."""
+        node, operator = self._stages[position]
+        iterator = self._steps.run(node, step, lambda: iter(call(operator)), batch)
+        pull = partial(next, iterator, _DONE)
+        while not isinstance(out := self._steps.run(node, step, pull, batch), _Done):
+            yield from self._pass_on(position, out)
+
+    def _pass_on(self, position: int, out: Out) -> Iterator[Emission]:
+        node = self._stages[position].node
+        side, batch = out if isinstance(out, tuple) else (None, out)
+        if not batch.num_rows:
+            return
+        if side is not None or position + 1 == len(self._stages):
+            yield Emission(node.id, side, batch)
+        else:
+            yield from self._run(position + 1, "process", lambda operator: operator.process(0, batch), batch)

@@ -1,0 +1,107 @@
+"""The input of a task that has a gate: each element becomes the work that it causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sabotnb.errors import ProtocolError
+from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.channel import Gate
+from sabotnb.protocol.elements import Batch, Element, End, EndReason, Status, Watermark
+from sabotnb.task.chain import Chain
+from sabotnb.task.task_input import Work
+from sabotnb.task.watermarks import Channel, Watermarks
+
+
+class GateInput:
+    """Feeds what comes through the gate to the chain, and ends its ports when their channels have ended.
+
+    ``channels`` are those of each port; a port that has none (GATHER feeds only task 0) ends at once.
+    """
+
+    def __init__(self, gate: Gate, channels: Mapping[int, Iterable[int]], chain: Chain, counters: TaskCounters) -> None:
+        self._gate = gate
+        self._chain = chain
+        self._counters = counters
+        self._open = {port: set(numbers) for port, numbers in channels.items()}
+        self._unfed = [port for port, numbers in self._open.items() if not numbers]
+        self._watermarks = Watermarks((port, channel) for port, open_ in self._open.items() for channel in open_)
+        self._next: tuple[int, int, Element] | None = None
+        self._stopped_ports: set[int] = set()
+        self._ended_ports: set[int] = set()
+        self.ended = False
+
+    @property
+    def reason(self) -> EndReason:
+        """STOPPED if anything of the input was stopped."""
+        return EndReason.STOPPED if self._stopped_ports else EndReason.EXHAUSTED
+
+    def wait(self, timeout: float) -> None:
+        if self._next is None and not self._unfed:
+            self._next = self._gate.poll(timeout)
+
+    def take(self) -> Work | None:
+        """The work of the next element.
+
+        ProtocolError for elements that need checkpoints or rescaling: cuts, leaving senders, markers.
+        """
+        if self._unfed:
+            return self._end_port(self._unfed.pop())
+        polled, self._next = self._next or self._gate.poll(0), None
+        if polled is None:
+            return None
+        port, channel, element = polled
+        match element:
+            case Batch():
+                return self._batch(port, element)
+            case Watermark(us=us):
+                return self._risen(self._watermarks.advance((port, channel), us))
+            case Status(idle=idle):
+                return self._status((port, channel), idle=idle)
+            case End(reason=reason):
+                return self._end(port, channel, reason)
+        raise ProtocolError(f"a task cannot handle {type(element).__name__} on channel {channel} of port {port}")
+
+    def start(self) -> None:
+        """Nothing to do: a gate brings what its senders send."""
+
+    def stop(self) -> None:
+        """Nothing to do: the input ends by itself when its sources have."""
+
+    def close(self) -> None:
+        """Nothing to release: the gate is the task's."""
+
+    def _batch(self, port: int, batch: Batch) -> Work:
+        self._counters.rows_in += batch.data.num_rows
+        self._counters.batches_in += 1
+        self._counters.bytes_in += batch.nbytes
+        return self._chain.process(port, batch.data)
+
+    def _status(self, channel: Channel, *, idle: bool) -> Work:
+        before = self._watermarks.idle
+        yield from self._risen(self._watermarks.set_idle(channel, idle=idle))
+        if self._watermarks.idle is not before:
+            yield Status(self._watermarks.idle)
+
+    def _risen(self, us: int | None) -> Work:
+        if us is not None:
+            yield from self._chain.on_watermark(us)
+            yield Watermark(us)
+
+    def _end(self, port: int, channel: int, reason: EndReason) -> Work:
+        if channel not in self._open.get(port, ()):
+            raise ProtocolError(f"channel {channel} of port {port} ended, which is not open")
+        self._open[port].remove(channel)
+        if reason is EndReason.STOPPED:
+            self._stopped_ports.add(port)
+        yield from self._risen(self._watermarks.end((port, channel)))
+        if not self._open[port]:
+            yield from self._end_port(port)
+
+    def _end_port(self, port: int) -> Work:
+        """The work of a port's end, and of the input's if it was the last."""
+        yield from self._chain.on_end(port, EndReason.STOPPED if port in self._stopped_ports else EndReason.EXHAUSTED)
+        self._ended_ports.add(port)
+        if len(self._ended_ports) == len(self._open):
+            yield from self._chain.finish(self.reason)
+            self.ended = True

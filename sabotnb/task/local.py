@@ -1,0 +1,126 @@
+"""A job in this process: the same tasks as on a cluster, as threads, with an exchange that has no transport."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from sabotnb.config import Config
+from sabotnb.errors import GraphError
+from sabotnb.exchange import Exchange
+from sabotnb.plan.execution_graph import ExecutionGraph
+from sabotnb.protocol.control import CancelTasks, StartSources, TaskChanged
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.source import Split
+from sabotnb.task.canceling import await_canceled
+from sabotnb.task.failure import error_of
+from sabotnb.task.host import Assignment, Host, Makers
+from sabotnb.task.results import Results
+from sabotnb.task.stages import is_pulled
+from sabotnb.task.task import Task
+
+AGENT = "this process"
+JOB = "local"
+EPOCH = 0
+
+
+def run_local(
+    execution: ExecutionGraph,
+    splits: Mapping[str, Sequence[Split]],
+    config: Config | None = None,
+    makers: Makers | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Run a graph with one collecting sink and yield its rows as they come.
+
+    ``splits`` are those of each source vertex; its tasks get them in turn. Nothing runs before the first ``next``;
+    closing the iterator, also by an interrupt, cancels the tasks and waits for their threads. At most
+    ``Config.collect_bytes`` rows per task are made ahead of the reader.
+
+    Raises:
+        UserFunctionError: a function of the user raised; its own exception is the cause. Other classes of
+            ``sabotnb.errors`` likewise.
+        GraphError: the graph has not exactly one sink that can be read.
+    """
+    run = _LocalRun(execution, splits, config or Config.from_environment(), makers or Makers())
+    try:
+        run.start()
+        yield from run.batches()
+    finally:
+        run.stop()
+    run.check()
+
+
+class _LocalRun:
+    def __init__(
+        self, execution: ExecutionGraph, splits: Mapping[str, Sequence[Split]], config: Config, makers: Makers
+    ) -> None:
+        self._config = config
+        self._wanted = dict.fromkeys(_collected(execution), 0)
+        self._failure: Failure | None = None
+        self._results = Results(config)
+        self._exchange = Exchange(AGENT, config)
+        host = Host(self._exchange, self._results, self._on_change, config, makers)
+        placement = {vertex.id: (AGENT,) * vertex.parallelism for vertex in execution.vertices.values()}
+        self._tasks = [
+            Task(
+                Assignment(
+                    Attempt(TaskId(JOB, vertex.id, index), 0, EPOCH),
+                    execution,
+                    placement,
+                    {},
+                    tuple(splits.get(vertex.id, ())[index :: vertex.parallelism]),
+                ),
+                host,
+            )
+            for vertex in execution.vertices.values()
+            for index in range(vertex.parallelism)
+        ]
+
+    def start(self) -> None:
+        for task in self._tasks:
+            task.start()
+            task.post(StartSources(JOB, EPOCH))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows of all collecting tasks; raises the first failure of any task as soon as it is known."""
+        while self._wanted:
+            taken = self._results.take(
+                JOB, EPOCH, self._wanted, self._config.collect_bytes, unless=lambda: self._failure is not None
+            )
+            self.check()
+            for key, pulled in taken.items():
+                yield from pulled.batches
+                self._wanted[key] = pulled.next
+                if pulled.ended:
+                    del self._wanted[key]
+
+    def check(self) -> None:
+        """Raise the first failure, if there is one."""
+        if self._failure is not None:
+            raise error_of(self._failure)
+
+    def stop(self) -> None:
+        """End every task; its threads are gone when this returns, except those that hang in a call."""
+        for task in self._tasks:
+            task.post(CancelTasks(JOB, EPOCH))
+        await_canceled(self._tasks)
+        self._exchange.release(JOB, EPOCH)
+        self._exchange.stop()
+
+    def _on_change(self, changed: TaskChanged) -> None:
+        if changed.failure is not None and self._failure is None:
+            self._failure = changed.failure
+            self._results.notify(JOB, EPOCH)
+
+
+def _collected(execution: ExecutionGraph) -> list[tuple[str, int]]:
+    """(operator, index) of the tasks whose rows are read."""
+    sinks = [
+        (vertex, vertex.operators[-1]) for vertex in execution.vertices.values() if is_pulled(vertex.operators[-1])
+    ]
+    if len(sinks) != 1:
+        raise GraphError(f"a job in this process needs exactly one sink to read from; this graph has {len(sinks)}")
+    vertex, node = sinks[0]
+    return [(node.id, index) for index in range(vertex.parallelism)]

@@ -1,0 +1,180 @@
+"""All tasks of one agent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sabotnb.config import Config
+from sabotnb.errors import StaleMessage
+from sabotnb.metrics import TaskCounters
+from sabotnb.plan import codec
+from sabotnb.protocol.control import (
+    CancelTasks,
+    Command,
+    Deployment,
+    Fence,
+    ForgetJob,
+    StartSources,
+    StopSources,
+    TaskChanged,
+    TaskState,
+)
+from sabotnb.protocol.ids import Attempt
+from sabotnb.task.canceling import await_canceled
+from sabotnb.task.failure import failure_of
+from sabotnb.task.host import Assignment, Exchange, Host, Makers
+from sabotnb.task.results import Results
+from sabotnb.task.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class _JobTasks:
+    """What this agent runs of one job."""
+
+    epoch: int
+    tasks: tuple[Task, ...]
+
+
+class TaskRunner:
+    """Starts one thread per deployed task and passes commands on; any thread may call it.
+
+    ``report`` is told every change of a task's state, from the tasks' threads; it must neither block nor raise.
+    Messages of an epoch that is over are refused with StaleMessage.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        report: Callable[[TaskChanged], None],
+        results: Results,
+        config: Config,
+        makers: Makers | None = None,
+    ) -> None:
+        self._host = Host(exchange, results, report, config, makers or Makers())
+        self._lock = threading.Lock()
+        self._jobs: dict[str, _JobTasks] = {}
+        self._epochs: dict[str, int] = {}
+        self._hanging: list[Task] = []
+
+    def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
+        """Start the deployment's tasks; does not wait for them to run.
+
+        ``blobs`` are the functions and tables of the graph by sha256. A deployment that cannot be started is reported
+        as FAILED for each of its tasks. StaleMessage if this or a later epoch of the job was deployed before.
+        """
+        job, epoch = deployment.job, deployment.epoch
+        with self._lock:
+            last = self._epochs.get(job)
+            if last is not None and epoch <= last:
+                raise StaleMessage(
+                    f"job {job!r} was deployed here in epoch {last}; a deployment of epoch {epoch} is over"
+                )
+            older = self._jobs.pop(job, None)
+            self._epochs[job] = epoch
+        if older is not None:
+            self._drop(job, older)
+        try:
+            tasks = self._make(deployment, blobs)
+        except Exception as error:  # noqa: BLE001 - becomes the failure of the job
+            failure = failure_of(error, self._host.agent)
+            for attempt in deployment.attempts:
+                self._host.report(TaskChanged(self._host.agent, attempt, TaskState.FAILED, failure))
+            self._host.exchange.release(job, epoch)
+            tasks = ()
+        with self._lock:
+            self._jobs[job] = _JobTasks(epoch, tasks)
+        for task in tasks:
+            task.start()
+
+    def command(self, command: Command) -> None:
+        """Carry out a command; does not wait for its effect. StaleMessage if its job or epoch does not run here."""
+        match command:
+            case StartSources(job, epoch) | StopSources(job, epoch):
+                for task in self._running(job, epoch, command):
+                    task.post(command)
+            case CancelTasks(job, epoch):
+                self._cancel(job, epoch, self._running(job, epoch, command))
+            case ForgetJob(job, epoch):
+                self._forget(job, epoch)
+            case Fence():
+                self.stop()
+
+    def metrics(self) -> dict[Attempt, TaskCounters]:
+        """Counters of every task whose job is not forgotten."""
+        return {task.attempt: task.counters() for task in self._tasks()}
+
+    def sent(self) -> dict[tuple[Attempt, int], tuple[int, int]]:
+        """(rows, bytes) that each such task has sent on each of its edges."""
+        return {(task.attempt, edge): sent for task in self._tasks() for edge, sent in task.sent().items()}
+
+    def hanging(self) -> list[Attempt]:
+        """Attempts that were given up (see ``canceling``) and whose thread lives: what they hold is not free."""
+        self._hanging = [task for task in self._hanging if task.alive]
+        return [task.attempt for task in self._hanging]
+
+    def stop(self) -> None:
+        """Cancel everything and forget it; waits for the threads, but not for those that hang."""
+        with self._lock:
+            jobs, self._jobs = self._jobs, {}
+        for job, running in jobs.items():
+            for task in running.tasks:
+                task.post(CancelTasks(job, running.epoch))
+        self._await(task for running in jobs.values() for task in running.tasks)
+        for job, running in jobs.items():
+            self._release(job, running.epoch)
+
+    def _make(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> tuple[Task, ...]:
+        """Make every task, and so every gate, before one of them runs and sends."""
+        graph = codec.load(deployment.execution, blobs)
+        return tuple(
+            Task(
+                Assignment(
+                    attempt,
+                    graph,
+                    deployment.placement,
+                    deployment.agents,
+                    deployment.splits.get(attempt.task, ()),
+                ),
+                self._host,
+            )
+            for attempt in deployment.attempts
+        )
+
+    def _running(self, job: str, epoch: int, command: Command) -> Sequence[Task]:
+        with self._lock:
+            running = self._jobs.get(job)
+        if running is None or running.epoch != epoch:
+            found = "it does not run here" if running is None else f"here runs epoch {running.epoch}"
+            raise StaleMessage(f"{type(command).__name__} of job {job!r}, epoch {epoch}: {found}")
+        return running.tasks
+
+    def _tasks(self) -> list[Task]:
+        with self._lock:
+            return [task for running in self._jobs.values() for task in running.tasks]
+
+    def _cancel(self, job: str, epoch: int, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            task.post(CancelTasks(job, epoch))
+        threading.Thread(target=self._await, args=(tasks,), name=f"cancel {job}", daemon=True).start()
+
+    def _await(self, tasks: Iterable[Task]) -> None:
+        self._hanging = [*self._hanging, *await_canceled(tasks)]
+
+    def _forget(self, job: str, epoch: int) -> None:
+        """Drop what is left of the job. A job that is not here, or in a later epoch, has nothing left."""
+        with self._lock:
+            running = self._jobs.get(job)
+            if running is None or running.epoch > epoch:
+                return
+            del self._jobs[job]
+        self._drop(job, running)
+
+    def _drop(self, job: str, running: _JobTasks) -> None:
+        self._cancel(job, running.epoch, [task for task in running.tasks if not task.concluded])
+        self._release(job, running.epoch)
+
+    def _release(self, job: str, epoch: int) -> None:
+        self._host.exchange.release(job, epoch)
+        self._host.results.release(job, epoch)

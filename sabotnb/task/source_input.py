@@ -1,0 +1,97 @@
+"""The input of a source task: its splits, one after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+
+from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.channel import Gate
+from sabotnb.protocol.elements import MAX_WATERMARK, EndReason, Watermark
+from sabotnb.protocol.source import Finished, Reader, Source, Split
+from sabotnb.task.chain import Chain
+from sabotnb.task.steps import Steps
+from sabotnb.task.task_input import Work
+
+RETRY_SECONDS = 0.01
+"""How long a reader that had nothing is left alone."""
+
+
+class SourceInput:
+    """Polls the reader of one split at a time; reads nothing before ``start``.
+
+    The gate of a source task has no channels: sleeping in it is how commands and credit wake the task.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        source: Source,
+        splits: Sequence[Split],
+        chain: Chain,
+        gate: Gate,
+        steps: Steps,
+        counters: TaskCounters,
+        batch_rows: int,
+    ) -> None:
+        self._node = node
+        self._source = source
+        self._splits = deque(splits)
+        self._chain = chain
+        self._gate = gate
+        self._steps = steps
+        self._counters = counters
+        self._batch_rows = batch_rows
+        self._reader: Reader | None = None
+        self._reading = False
+        self.ended = False
+        self.reason = EndReason.EXHAUSTED
+
+    def start(self) -> None:
+        self._reading = True
+
+    def stop(self) -> None:
+        """End as stopped, with or without having been started."""
+        self._reading = True
+        self.reason = EndReason.STOPPED
+        self._splits.clear()
+        self.close()
+
+    def wait(self, timeout: float) -> None:
+        self._gate.poll(min(timeout, RETRY_SECONDS) if self._reading else timeout)
+
+    def take(self) -> Work | None:
+        if not self._reading:
+            return None
+        if self._reader is None:
+            if not self._splits:
+                return self._end()
+            split = self._splits.popleft()
+            self._reader = self._steps.run(self._node, "open", partial(self._source.open, split))
+        polled = self._steps.run(self._node, "poll", partial(self._reader.poll, self._batch_rows))
+        if polled is None:
+            return None
+        if isinstance(polled, Finished):
+            self.close()
+            return iter(())
+        batch, _ = polled
+        self._counters.rows_in += batch.num_rows
+        self._counters.batches_in += 1
+        self._counters.bytes_in += batch.nbytes
+        return self._chain.process(0, batch)
+
+    def close(self) -> None:
+        """Close the reader, if one is open; StepFailed if that fails."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            self._steps.run(self._node, "close", reader.close)
+
+    def _end(self) -> Work:
+        if self.reason is EndReason.EXHAUSTED:
+            yield from self._chain.on_watermark(MAX_WATERMARK)
+            yield Watermark(MAX_WATERMARK)
+        yield from self._chain.on_end(0, self.reason)
+        yield from self._chain.finish(self.reason)
+        self.ended = True

@@ -1,0 +1,38 @@
+"""From the nodes of a vertex to the operators that its task runs."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sabotnb.graph import specs
+from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.plan.execution_graph import Vertex
+from sabotnb.protocol.operator import Operator
+from sabotnb.task.chain import PassThrough, Stage
+from sabotnb.task.host import Makers
+from sabotnb.task.steps import Steps
+
+PULLED = frozenset({"collect", "callback", "live"})
+"""Sinks whose rows wait in ``Results`` until the client pulls them."""
+
+
+def is_pulled(node: Node) -> bool:
+    """True for a sink whose rows go to the client."""
+    return isinstance(node.spec, specs.Sink) and node.spec.connector in PULLED
+
+
+def make_stages(vertex: Vertex, makers: Makers, steps: Steps) -> list[Stage]:
+    """Make every operator of ``vertex``; StepFailed if one cannot be made."""
+    inputs = [vertex.inputs, *((schema,) for schema in vertex.schemas)]
+    return [
+        Stage(node, steps.run(node, "open", lambda: _make(node, schemas, makers)))  # noqa: B023 - called at once
+        for node, schemas in zip(vertex.operators, inputs, strict=False)
+    ]
+
+
+def _make(node: Node, inputs: tuple[pa.Schema, ...], makers: Makers) -> Operator:
+    if isinstance(node.spec, specs.Source) or is_pulled(node):
+        return PassThrough()
+    if isinstance(node.spec, specs.Sink):
+        return makers.sink(node.spec, inputs[0])
+    return makers.operator(node.spec, inputs)

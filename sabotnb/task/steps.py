@@ -1,0 +1,68 @@
+"""Calls into code that may fail, or not return: operators, readers, sinks and the user's functions within them."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import pyarrow as pa
+
+from sabotnb.graph.job_graph import Operator as Node
+
+T = TypeVar("T")
+
+
+class TaskCanceled(BaseException):
+    """Unwinds the thread of a canceled task; no ``except Exception`` of a user's function holds it up."""
+
+
+class StepFailed(Exception):  # noqa: N818 - never reaches the user, who gets a Failure
+    """A step raised: ``__cause__`` is what, ``batch`` the rows it was given."""
+
+    def __init__(self, node: Node, step: str, batch: pa.RecordBatch | None) -> None:
+        super().__init__(f"{step} of {node.id} failed")
+        self.node = node
+        self.step = step
+        self.batch = batch
+
+
+class Steps:
+    """Runs each such call under a name, so that its failure can be told and a call that hangs can be interrupted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current: tuple[Node, str] | None = None
+        self._thread = 0
+
+    def run(self, node: Node, step: str, call: Callable[[], T], batch: pa.RecordBatch | None = None) -> T:
+        """Return ``call()``; StepFailed from whatever it raises, except the cancel itself."""
+        with self._lock:
+            self._thread = threading.get_ident()
+            self._current = node, step
+        try:
+            return call()
+        except TaskCanceled:
+            raise
+        except BaseException as error:  # a user's sys.exit() must fail the task, not end its thread silently
+            raise StepFailed(node, step, batch) from error
+        finally:
+            with self._lock:
+                self._current = None
+
+    def current(self) -> tuple[Node, str] | None:
+        """The operator and step that is running now; from any thread."""
+        return self._current
+
+    def interrupt(self) -> bool:
+        """Raise TaskCanceled inside the running step; False if none runs.
+
+        Reaches Python code at its next instruction and a blocking C call only when that returns. The lock keeps the
+        thread from leaving the step meanwhile, so the exception cannot hit it in the middle of an exchange.
+        """
+        with self._lock:
+            if self._current is None:
+                return False
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(TaskCanceled))
+            return True

@@ -1,0 +1,46 @@
+"""What a task takes its work from: a gate, or the splits of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, TypeAlias
+
+from sabotnb.protocol.elements import EndReason, Status, Watermark
+from sabotnb.task.chain import Emission
+
+Work: TypeAlias = Iterator[Emission | Watermark | Status]
+"""What a task hands to its outputs, made as far as it is pulled."""
+
+
+class TaskInput(Protocol):
+    """Only the task's thread touches it."""
+
+    @property
+    def ended(self) -> bool:
+        """True once the work of the end has been pulled to its end."""
+        ...
+
+    @property
+    def reason(self) -> EndReason:
+        """Why it ended."""
+        ...
+
+    def wait(self, timeout: float) -> None:
+        """Sleep until there may be something to take, somebody wakes the task, or ``timeout`` seconds are over."""
+        ...
+
+    def take(self) -> Work | None:
+        """The next piece of work, once the one before is done; None if there is nothing yet. Does not wait."""
+        ...
+
+    def start(self) -> None:
+        """Every task of the job is running."""
+        ...
+
+    def stop(self) -> None:
+        """The job is to end: bring no new rows."""
+        ...
+
+    def close(self) -> None:
+        """Release what is open, also after a failure or a cancel."""
+        ...

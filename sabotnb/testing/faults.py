@@ -1,0 +1,92 @@
+"""Faults where a test wants them: to run a job again and again, each time failing one step later."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
+
+
+class InjectedFault(Exception):  # noqa: N818 - a fault is what it is
+    """The failure that a test asked for."""
+
+
+class FailAt:
+    """Counts steps and raises InjectedFault at step number ``step`` (from 1), once.
+
+    ``fired`` is the name of that step, None while the run has not come so far::
+
+        for step in itertools.count(1):
+            fault = FailAt(step)
+            run(fault)  # must fail as promised if the fault fired
+            if fault.fired is None:
+                break  # a whole run without it: every step has been tried
+    """
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+        self._count = 0
+        self._lock = threading.Lock()
+        self.fired: str | None = None
+
+    def __call__(self, name: str) -> None:
+        """Take step ``name``."""
+        with self._lock:
+            self._count += 1
+            if self._count != self._step:
+                return
+            self.fired = name
+        raise InjectedFault(f"step {self._step}: {name}")
+
+
+class Faulty(Operator):
+    """Another operator, each of whose calls is a step of ``fault``. Knows whether it was opened and closed."""
+
+    def __init__(self, inner: Operator, fault: FailAt) -> None:
+        self._inner = inner
+        self._fault = fault
+        self.opened = 0
+        self.closed = 0
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._fault("open")
+        self._inner.open(ctx)
+        self.opened += 1
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
+        self._fault("process")
+        yield from self._pulled(self._inner.process(port, batch), "process")
+
+    def on_watermark(self, us: int) -> Iterator[Out]:
+        self._fault("on_watermark")
+        yield from self._pulled(self._inner.on_watermark(us), "on_watermark")
+
+    def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
+        self._fault("on_end")
+        yield from self._pulled(self._inner.on_end(port, reason), "on_end")
+
+    def close(self) -> None:
+        self.closed += 1
+        self._inner.close()
+        self._fault("close")
+
+    def _pulled(self, outs: Iterable[Out], step: str) -> Iterator[Out]:
+        for out in outs:
+            yield out
+            self._fault(f"{step}, behind an output")
+
+
+class FaultySink(Faulty):
+    """The same for a sink."""
+
+    def __init__(self, inner: Sink, fault: FailAt) -> None:
+        super().__init__(inner, fault)
+        self._sink = inner
+
+    def prepare(self, cut: int) -> list[Committable]:
+        self._fault("prepare")
+        return self._sink.prepare(cut)

@@ -1,0 +1,98 @@
+"""One operator by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import pyarrow as pa
+
+from sabotnb import operators
+from sabotnb.config import Config
+from sabotnb.graph.specs import Spec
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.operator import Operator, OperatorContext, Out
+
+
+class Harness:
+    """Runs one operator in this thread: rows in, rows out, no cluster.
+
+    Give it a spec of ``sabotnb.graph`` (or an operator object) and the schema of each input port. It is opened at
+    once; use it as a context manager, or call ``close``. What the operator raises comes through as it is.
+
+    >>> with Harness(Filter(col("x") > 1), pa.schema({"x": pa.int64()})) as harness:
+    ...     harness.push([{"x": 1}, {"x": 2}]).rows
+    [{'x': 2}]
+    """
+
+    def __init__(
+        self,
+        operator: Operator | Spec,
+        *inputs: pa.Schema,
+        index: int = 0,
+        parallelism: int = 1,
+        groups: int = 128,
+        config: Config | None = None,
+    ) -> None:
+        self._inputs = inputs
+        self._operator = operators.create(operator, inputs) if isinstance(operator, Spec) else operator
+        self._open_ports = set(range(len(inputs)))
+        self._batches: list[pa.RecordBatch] = []
+        self._sides: dict[str, list[pa.RecordBatch]] = {}
+        self.wakes = 0
+        context = OperatorContext(
+            "harness", "operator_0", index, parallelism, groups, config or Config(), wake=self._wake
+        )
+        self._operator.open(context)
+
+    def push(self, rows: Sequence[Mapping[str, Any]] | pa.RecordBatch, port: int = 0) -> Self:
+        """Process ``rows`` as one batch of input ``port``; dicts are converted to the port's schema."""
+        if not isinstance(rows, pa.RecordBatch):
+            rows = pa.RecordBatch.from_pylist([dict(row) for row in rows], schema=self._inputs[port])
+        return self._collect(self._operator.process(port, rows) if rows.num_rows else ())
+
+    def wake(self) -> Self:
+        """Do what a task does after the operator has asked to be woken (``wakes`` counts how often it has)."""
+        return self._collect(self._operator.on_wake())
+
+    def end(self, port: int | None = None, reason: EndReason = EndReason.EXHAUSTED) -> Self:
+        """End ``port``, or every port that is still open."""
+        for ended in sorted(self._open_ports) if port is None else [port]:
+            self._open_ports.remove(ended)
+            self._collect(self._operator.on_end(ended, reason))
+        return self
+
+    @property
+    def batches(self) -> list[pa.RecordBatch]:
+        """Everything that came out of the main output so far."""
+        return list(self._batches)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The same as rows."""
+        return [row for batch in self._batches for row in batch.to_pylist()]
+
+    def side(self, tag: str) -> list[dict[str, Any]]:
+        """The rows of a side output so far."""
+        return [row for batch in self._sides.get(tag, []) for row in batch.to_pylist()]
+
+    def close(self) -> None:
+        """Close the operator."""
+        self._operator.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def _collect(self, outs: Iterable[Out]) -> Self:
+        for out in outs:
+            if isinstance(out, tuple):
+                self._sides.setdefault(out[0], []).append(out[1])
+            else:
+                self._batches.append(out)
+        return self

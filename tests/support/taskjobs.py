@@ -1,0 +1,239 @@
+"""Small execution graphs made of operators and sources that the tests write themselves, run by the real tasks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from sabotnb.config import Config
+from sabotnb.exchange import Exchange
+from sabotnb.graph import specs
+from sabotnb.graph.job_graph import EdgeType
+from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.protocol.control import CancelTasks, Command, StartSources, TaskChanged, TaskState
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
+from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
+from sabotnb.task.host import Assignment, Host, Makers
+from sabotnb.task.local import run_local
+from sabotnb.task.results import Results
+from sabotnb.task.task import Task
+from sabotnb.testing import ScriptedSource
+
+X = pa.schema({"x": pa.int64()})
+TINY = Config(gate_bytes=1, collect_bytes=1, coalesce_rows=1, coalesce_seconds=0.001)
+"""One batch of credit everywhere."""
+
+COLLECT = specs.Sink("collect")
+
+
+@dataclass(frozen=True)
+class Custom:
+    """The spec of an operator that a test makes itself."""
+
+    make: Callable[[], Operator]
+    function: Any = None
+    kind: ClassVar[str] = "custom"
+
+
+MAKERS = Makers(
+    operator=lambda spec, inputs: spec.make(),
+    source=lambda spec: spec.options["source"],
+    sink=lambda spec, schema: spec.options["make"](),
+)
+
+
+def rows(*values: int) -> list[dict[str, int]]:
+    return [{"x": value} for value in values]
+
+
+def numbers(*scripts: Iterable[Any]) -> ScriptedSource:
+    """A source of one split per script; a step that is a range or a list of numbers is a batch of them."""
+    return ScriptedSource(X, *([_step(step) for step in script] for script in scripts))
+
+
+def _step(step: Any) -> Any:
+    return rows(*step) if isinstance(step, range | list) else step
+
+
+def reads(source: Any) -> specs.Source:
+    return specs.Source("scripted", X, {"source": source})
+
+
+def writes(make: Callable[[], Sink]) -> specs.Sink:
+    return specs.Sink("written", {"make": make})
+
+
+def vertex(name: str, *chain: Any, parallelism: int = 1, ports: int = 1) -> Vertex:
+    """A chain; its first operator is called ``name``, the others ``name.1``, ``name.2``."""
+    nodes = tuple(Node(f"{name}.{i}" if i else name, spec) for i, spec in enumerate(chain))
+    source = isinstance(chain[0], specs.Source)
+    return Vertex(name, nodes, () if source else (X,) * ports, (X,) * len(nodes), parallelism)
+
+
+def graph(vertices: list[Vertex], *edges: tuple[Any, ...]) -> ExecutionGraph:
+    """Edges are (up, down) or (up, down, type) or (up, down, type, port) or (up, down, type, port, side)."""
+    by_id = {vertex.id: vertex for vertex in vertices}
+    made = tuple(_edge(index, by_id, *edge) for index, edge in enumerate(edges))
+    tables = {v.id: tuple(i * v.parallelism // 128 for i in range(128)) for v in vertices}
+    return ExecutionGraph(by_id, made, tables, 128)
+
+
+def _edge(
+    index: int, by_id: dict[str, Vertex], up: str, down: str, kind: str = "forward", port: int = 0, side: Any = None
+) -> ShuffleEdge:
+    keys = ("x",) if kind == "hash" else ()
+    operator = by_id[up].operators[-1].id
+    domain = down if kind == "hash" else None
+    return ShuffleEdge(index, up, down, port, EdgeType(kind), X, operator, keys, domain, side)
+
+
+def start(execution: ExecutionGraph, config: Config = TINY) -> Iterator[pa.RecordBatch]:
+    splits = {
+        vertex.id: vertex.operators[0].spec.options["source"].splits()
+        for vertex in execution.vertices.values()
+        if isinstance(vertex.operators[0].spec, specs.Source)
+    }
+    return run_local(execution, splits, config, MAKERS)
+
+
+def run(execution: ExecutionGraph, config: Config = TINY) -> list[int]:
+    """The collected numbers, sorted."""
+    with closing(start(execution, config)) as batches:
+        return sorted(value for batch in batches for value in batch.column("x").to_pylist())
+
+
+class Reports:
+    """What tasks have reported, in order; ``wait`` for what they will."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.all: list[TaskChanged] = []
+
+    def __call__(self, changed: TaskChanged) -> None:
+        with self._changed:
+            self.all.append(changed)
+            self._changed.notify_all()
+
+    def wait(self, state: TaskState, count: int = 1) -> list[TaskChanged]:
+        """The reports of ``state``, when there are ``count``."""
+        self.wait_until(lambda: len(self.of(state)) >= count)
+        return self.of(state)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, timeout=60), self.all
+
+    def of(self, state: TaskState) -> list[TaskChanged]:
+        return [changed for changed in self.all if changed.state is state]
+
+    def states(self, vertex: str) -> list[str]:
+        return [changed.state.value for changed in self.all if changed.attempt.task.vertex == vertex]
+
+    def ends(self) -> list[str]:
+        """The last state of each task, by order of report."""
+        return [changed.state.value for changed in self.all if changed.state is not TaskState.RUNNING]
+
+
+class Deployed:
+    """All tasks of a graph on one agent, as a TaskRunner has them. A context manager that cancels what is left."""
+
+    def __init__(self, execution: ExecutionGraph, config: Config = TINY) -> None:
+        self.reports = Reports()
+        self.results = Results(config)
+        self._exchange = Exchange("agent-1", config)
+        host = Host(self._exchange, self.results, self.reports, config, MAKERS)
+        placement = {v.id: ("agent-1",) * v.parallelism for v in execution.vertices.values()}
+        self.tasks: dict[str, Task] = {}
+        for v in execution.vertices.values():
+            spec = v.operators[0].spec
+            splits = spec.options["source"].splits() if isinstance(spec, specs.Source) else []
+            for i in range(v.parallelism):
+                attempt = Attempt(TaskId("job", v.id, i), len(self.tasks), 1)
+                assignment = Assignment(attempt, execution, placement, {}, tuple(splits[i :: v.parallelism]))
+                self.tasks[f"{v.id}[{i}]"] = Task(assignment, host)
+
+    def start(self, *, sources: bool = True) -> Deployed:
+        for task in self.tasks.values():
+            task.start()
+        if sources:
+            self.command(StartSources("job", 1))
+        return self
+
+    def command(self, command: Command) -> None:
+        for task in self.tasks.values():
+            task.post(command)
+
+    def cancel(self, grace: float = GRACE_SECONDS) -> list[Task]:
+        """Cancel everything; gives the tasks that hang."""
+        self.command(CancelTasks("job", 1))
+        return await_canceled(self.tasks.values(), grace)
+
+    def __enter__(self) -> Deployed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+        self._exchange.release("job", 1)
+        self._exchange.stop()
+
+
+class Doubled(Operator):
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
+        yield pa.record_batch([pa.array([2 * x for x in batch.column("x").to_pylist()], pa.int64())], schema=X)
+
+
+class Evens(Operator):
+    """Even numbers go on, odd ones leave through the side output ``odd``."""
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
+        values = batch.column("x").to_pylist()
+        yield pa.RecordBatch.from_pylist(rows(*(x for x in values if x % 2 == 0)), schema=X)
+        yield "odd", pa.RecordBatch.from_pylist(rows(*(x for x in values if x % 2)), schema=X)
+
+
+class Total(Operator):
+    """The sum of everything, at the end of the last port."""
+
+    def open(self, ctx: OperatorContext) -> None:
+        self.total = 0
+        self.ended: list[tuple[int, EndReason]] = []
+
+    def process(self, port: int, batch: pa.RecordBatch) -> tuple[Out, ...]:
+        self.total += sum(batch.column("x").to_pylist())
+        return ()
+
+    def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
+        self.ended.append((port, reason))
+        if not self.ended[1:] or port != self.ended[0][0]:
+            yield pa.RecordBatch.from_pylist(rows(self.total), schema=X)
+            self.total = 0
+
+
+class Exploding(Operator):
+    """Makes endlessly many rows of each batch."""
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
+        while True:
+            yield batch
+
+
+class Written(Sink):
+    """A sink that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.values: list[int] = []
+
+    def process(self, port: int, batch: pa.RecordBatch) -> tuple[Out, ...]:
+        self.values += batch.column("x").to_pylist()
+        return ()
+
+    def prepare(self, cut: int) -> list[Committable]:
+        return [Committable("written", {"values": sorted(self.values)})]

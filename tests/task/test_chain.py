@@ -1,0 +1,129 @@
+import pyarrow as pa
+import pytest
+from taskjobs import Doubled, Evens, Exploding, Total, Written, X, rows
+
+from sabotnb.graph import specs
+from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext
+from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.steps import StepFailed, Steps
+
+
+def batch(*values):
+    return pa.RecordBatch.from_pylist(rows(*values), schema=X)
+
+
+def chain(*operators):
+    made = Chain([Stage(Node(f"op_{i}", specs.Union(1)), operator) for i, operator in enumerate(operators)], Steps())
+    made.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
+    return made
+
+
+def emitted(work):
+    return [(made.operator, made.side, made.batch.column("x").to_pylist()) for made in work]
+
+
+def test_each_operator_feeds_the_next():
+    assert emitted(chain(Doubled(), Evens(), Doubled()).process(0, batch(1, 2))) == [("op_2", None, [4, 8])]
+
+
+def test_a_side_output_leaves_at_once_and_an_empty_batch_goes_nowhere():
+    assert emitted(chain(Evens(), Doubled()).process(0, batch(1, 3))) == [("op_0", "odd", [1, 3])]
+    assert emitted(chain(PassThrough()).process(0, batch())) == []
+
+
+def test_work_is_done_only_as_far_as_it_is_pulled():
+    calls = []
+
+    class Counts(Operator):
+        def process(self, port, batch):
+            calls.append(batch.num_rows)
+            return (batch,)
+
+    work = chain(Exploding(), Counts()).process(0, batch(1))
+    assert calls == []
+    assert isinstance(next(work), Emission)
+    assert isinstance(next(work), Emission)
+    assert calls == [1, 1]
+
+
+def test_the_end_goes_through_the_operators_in_turn():
+    made = chain(PassThrough(), Total(), Doubled(), Total())
+    list(made.process(0, batch(1, 2, 3)))
+    assert emitted(made.on_end(0, EndReason.EXHAUSTED)) == []
+    assert emitted(made.finish(EndReason.EXHAUSTED)) == [("op_3", None, [12])]
+
+
+def test_dropped_work_closes_the_operators_iterators():
+    closed = []
+
+    class Endless(Operator):
+        def process(self, port, batch):
+            try:
+                while True:
+                    yield batch
+            finally:
+                closed.append(port)
+
+    work = chain(Endless(), Doubled()).process(3, batch(1))
+    next(work)
+    work.close()
+    assert closed == [3]
+
+
+def test_a_failure_names_the_operator_the_step_and_its_rows():
+    class Fails(Operator):
+        def process(self, port, batch):
+            yield batch
+            raise ValueError("second")
+
+    work = chain(Doubled(), Fails(), Doubled()).process(0, batch(4))
+    assert next(work).batch.column("x").to_pylist() == [16]
+    with pytest.raises(StepFailed) as raised:
+        next(work)
+    failed = raised.value
+    assert (failed.node.id, failed.step, failed.batch.to_pylist()) == ("op_1", "process", [{"x": 8}])
+    assert isinstance(failed.__cause__, ValueError)
+
+
+def test_a_failed_open_closes_what_was_opened():
+    calls = []
+
+    class Opens(Operator):
+        def __init__(self, name):
+            self.name = name
+
+        def open(self, ctx):
+            calls.append(f"open {self.name}")
+            if self.name == "bad":
+                raise OSError("no")
+
+        def process(self, port, batch):
+            return ()
+
+        def close(self):
+            calls.append(f"close {self.name}")
+
+    operators = [Opens("never"), Opens("bad"), Opens("good")]
+    made = Chain([Stage(Node(operator.name, specs.Union(1)), operator) for operator in operators], Steps())
+    with pytest.raises(StepFailed, match="open of bad failed"):
+        made.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
+    assert made.close() == made.close() == []
+    assert calls == ["open good", "open bad", "close good"]
+
+
+def test_every_operator_is_closed_whatever_the_others_do():
+    class FailsToClose(PassThrough):
+        def close(self):
+            raise OSError("no")
+
+    errors = chain(FailsToClose(), PassThrough(), FailsToClose()).close()
+    assert [str(error) for error in errors] == ["close of op_0 failed", "close of op_2 failed"]
+
+
+def test_only_a_sink_prepares():
+    assert chain(Doubled()).prepare() == ()
+    made = chain(Doubled(), Written())
+    list(made.process(0, batch(2, 1)))
+    assert made.prepare() == (Committable("written", {"values": [2, 4]}),)

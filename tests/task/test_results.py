@@ -1,0 +1,131 @@
+import threading
+
+import pyarrow as pa
+import pytest
+
+from sabotnb.config import Config
+from sabotnb.errors import StaleMessage
+from sabotnb.protocol.elements import Batch, End, Watermark
+from sabotnb.task.results import ResultOutput, Results
+
+EVERYTHING = 1 << 30
+
+
+def batch(*values):
+    data = pa.record_batch({"x": pa.array(values, pa.int64())})
+    return Batch(data, data.nbytes)
+
+
+def read(payloads):
+    return [value for payload in payloads for value in pa.ipc.open_stream(payload).read_all()["x"].to_pylist()]
+
+
+@pytest.fixture
+def results():
+    return Results(Config(collect_bytes=100))
+
+
+@pytest.fixture
+def woken():
+    return threading.Event()
+
+
+def open_buffer(results, woken, keep=None, index=0):
+    return results.open("job", 1, "sink", index, woken.set, keep)
+
+
+def pull(results, seq, max_bytes=EVERYTHING, index=0):
+    following, payloads, ended = results.pull("job", 1, "sink", index, seq, max_bytes, timeout=0)
+    return following, read(payloads), ended
+
+
+def test_rows_come_in_order_and_the_end_comes_with_the_last(results, woken):
+    buffer = open_buffer(results, woken)
+    buffer.put(batch(1, 2))
+    assert pull(results, 0) == (1, [1, 2], False)
+    buffer.put(batch(3))
+    buffer.end()
+    assert pull(results, 1) == (2, [3], True)
+    assert pull(results, 2) == (2, [], True)
+
+
+def test_a_lost_answer_is_given_again(results, woken):
+    buffer = open_buffer(results, woken)
+    buffer.put(batch(1))
+    buffer.put(batch(2))
+    assert pull(results, 0) == pull(results, 0) == (2, [1, 2], False)
+    buffer.put(batch(3))
+    assert pull(results, 1) == (3, [2, 3], False)
+
+
+def test_an_answer_has_at_least_one_batch_whatever_its_size(results, woken):
+    buffer = open_buffer(results, woken)
+    for value in range(3):
+        buffer.put(batch(value))
+    assert pull(results, 0, max_bytes=1) == (1, [0], False)
+    assert pull(results, 1, max_bytes=16) == (3, [1, 2], False)
+
+
+def test_unread_rows_are_bounded_and_an_acknowledgement_wakes_the_task(results, woken):
+    buffer = open_buffer(results, woken)
+    while buffer.writable():
+        buffer.put(batch(*range(5)))
+    assert pull(results, 0)[0] == 3
+    assert not buffer.writable()
+    assert not woken.is_set()
+    pull(results, 3)
+    assert buffer.writable()
+    assert woken.is_set()
+
+
+def test_a_window_of_the_last_rows_is_always_writable(results, woken):
+    buffer = open_buffer(results, woken, keep=3)
+    for value in range(0, 100, 2):
+        buffer.put(batch(value, value + 1))
+        assert buffer.writable()
+    assert pull(results, 0) == (50, [96, 97, 98, 99], False)
+
+
+def test_a_pull_waits_for_the_task_to_be_deployed(results, woken):
+    answers = []
+    waiting = threading.Thread(
+        target=lambda: answers.append(results.pull("job", 1, "sink", 0, 0, EVERYTHING, timeout=60))
+    )
+    waiting.start()
+    open_buffer(results, woken).put(batch(7))
+    waiting.join()
+    assert [(following, read(payloads)) for following, payloads, _ in answers] == [(1, [7])]
+
+
+def test_a_pull_gives_up_after_its_timeout(results, woken):
+    assert pull(results, 0) == (0, [], False)
+    open_buffer(results, woken)
+    assert pull(results, 0) == (0, [], False)
+
+
+def test_released_results_are_refused_and_a_later_epoch_is_not(results, woken):
+    open_buffer(results, woken).put(batch(1))
+    results.release("job", 1)
+    with pytest.raises(StaleMessage, match="epoch 1, have been released"):
+        pull(results, 0)
+    results.open("job", 2, "sink", 0, woken.set).put(batch(2))
+    assert results.pull("job", 2, "sink", 0, 0, EVERYTHING, timeout=0)[0] == 1
+
+
+def test_several_buffers_can_be_waited_for_at_once(results, woken):
+    first, second = open_buffer(results, woken), open_buffer(results, woken, index=1)
+    second.put(batch(1))
+    wanted = {("sink", 0): 0, ("sink", 1): 0}
+    assert list(results.take("job", 1, wanted, EVERYTHING)) == [("sink", 1)]
+    first.end()
+    assert results.take("job", 1, {("sink", 0): 0}, EVERYTHING)["sink", 0].ended
+    assert results.take("job", 1, {("sink", 1): 1}, EVERYTHING, unless=lambda: True) == {}
+
+
+def test_an_output_keeps_rows_and_the_end_only(results, woken):
+    output = ResultOutput(open_buffer(results, woken))
+    for element in (batch(1), Watermark(5), End()):
+        output.emit(element)
+    output.flush()
+    output.close()
+    assert pull(results, 0) == (1, [1], True)

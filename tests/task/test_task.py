@@ -1,0 +1,276 @@
+import itertools
+import threading
+
+import pytest
+from taskjobs import (
+    COLLECT,
+    Custom,
+    Deployed,
+    Doubled,
+    Exploding,
+    Total,
+    Written,
+    graph,
+    numbers,
+    reads,
+    vertex,
+    writes,
+)
+
+from sabotnb.config import Config
+from sabotnb.protocol.control import StartSources, StopSources, TaskState
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.operator import Committable, Operator
+from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault
+
+
+class Reached(Operator):
+    """Says that it was called and then does what its test wants."""
+
+    def __init__(self, reached, then):
+        self.reached, self.then = reached, then
+
+    def process(self, port, batch):
+        self.reached.set()
+        self.then()
+        return (batch,)
+
+
+def read_all(job, operator):
+    return [
+        value
+        for (_, _), pulled in job.results.take("job", 1, {(operator, 0): 0}, 1 << 30).items()
+        for batch in pulled.batches
+        for value in batch.column("x").to_pylist()
+    ]
+
+
+def test_a_task_runs_and_finishes_with_what_its_sink_prepared():
+    written = writes(Written)
+    job = graph(
+        [vertex("numbers", reads(numbers([[1], [2]])), Custom(Doubled)), vertex("written", written)],
+        ("numbers", "written"),
+    )
+    with Deployed(job).start() as deployed:
+        deployed.reports.wait(TaskState.FINISHED, 2)
+        assert deployed.reports.states("numbers") == deployed.reports.states("written") == ["RUNNING", "FINISHED"]
+        (finished,) = [changed for changed in deployed.reports.of(TaskState.FINISHED) if changed.committables]
+        assert finished.committables == (Committable("written", {"values": [2, 4]}),)
+
+
+def test_a_source_reads_nothing_before_it_is_started():
+    source = numbers([[1]])
+    job = graph([vertex("numbers", reads(source), writes(Written))])
+    with Deployed(job).start(sources=False) as deployed:
+        deployed.reports.wait(TaskState.RUNNING)
+        assert source.opened == 0
+        deployed.command(StartSources("job", 1))
+        deployed.reports.wait(TaskState.FINISHED)
+        assert source.opened == 1
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_stopped_sources_end_the_job_with_what_was_read(started):
+    reached, totals = threading.Event(), []
+
+    class Sees(Total):
+        def open(self, ctx):
+            super().open(ctx)
+            totals.append(self)
+
+        def process(self, port, batch):
+            reached.set()
+            return super().process(port, batch)
+
+    source = numbers([[3], [4], Hold(threading.Event()), [5]])
+    job = graph([vertex("numbers", reads(source)), vertex("total", Custom(Sees), COLLECT)], ("numbers", "total"))
+    with Deployed(job, Config()).start(sources=started) as deployed:
+        deployed.reports.wait(TaskState.RUNNING, 2)
+        if started:
+            assert reached.wait(60)
+        deployed.command(StopSources("job", 1))
+        deployed.reports.wait(TaskState.FINISHED, 2)
+        assert totals[0].ended == [(0, EndReason.STOPPED)]
+        assert read_all(deployed, "total.1") in ([[3], [7]] if started else [[0]])
+    assert source.opened == source.closed
+
+
+def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():
+    job = graph(
+        [vertex("numbers", reads(numbers([[1, 2], [3]]))), vertex("sink", Custom(Doubled), COLLECT)],
+        ("numbers", "sink"),
+    )
+    with Deployed(job, Config()).start() as deployed:
+        deployed.reports.wait(TaskState.FINISHED, 2)
+        source, sink = deployed.tasks["numbers[0]"], deployed.tasks["sink[0]"]
+        assert (source.counters().rows_in, source.counters().rows_out) == (3, 3)
+        assert (source.counters().batches_out, source.counters().bytes_out) == (2, 24)
+        assert (sink.counters().rows_in, sink.counters().rows_out, sink.counters().bytes_in) == (3, 3, 24)
+        assert source.sent() == {0: (3, 24)}
+        assert sink.sent() == {}
+
+
+def test_the_time_of_a_task_that_waits_for_credit_is_backpressured():
+    job = graph(
+        [vertex("numbers", reads(numbers([[1]])), Custom(Exploding)), vertex("sink", COLLECT)], ("numbers", "sink")
+    )
+    with Deployed(job).start() as deployed:
+        deployed.reports.wait(TaskState.RUNNING, 2)
+        sink = deployed.tasks["sink[0]"]
+        while sink.counters().rows_in < 1:
+            deployed.results.take("job", 1, {("sink", 0): 0}, 1)
+    assert sink.counters().backpressured > 0
+
+
+def test_an_operator_that_asks_to_be_woken_is():
+    class Later(Operator):
+        """Gives its rows from another thread's sign, as a lookup that waits for an answer does."""
+
+        def open(self, ctx):
+            self.wake, self.held, self.threads = ctx.wake, [], []
+
+        def process(self, port, batch):
+            self.held.append(batch)
+            self.threads.append(threading.Thread(target=self.wake))
+            self.threads[-1].start()
+            return ()
+
+        def on_wake(self):
+            held, self.held = self.held, []
+            return held
+
+        def close(self):
+            for thread in self.threads:
+                thread.join()
+
+    never = threading.Event()
+    job = graph([vertex("numbers", reads(numbers([[1], Hold(never)])), Custom(Later), Custom(Doubled), COLLECT)])
+    with Deployed(job).start() as deployed:
+        assert read_all(deployed, "numbers.3") == [2]
+
+
+def hang(reached):
+    reached.set()
+    while True:
+        pass
+
+
+CANCELED_WHERE = {
+    "waiting for its start": lambda reached: [vertex("numbers", reads(numbers([[1]])), COLLECT)],
+    "waiting in a reader": lambda reached: [
+        vertex(
+            "numbers", reads(numbers([[1], Hold(threading.Event())])), Custom(lambda: Reached(reached, int)), COLLECT
+        )
+    ],
+    "backpressured": lambda reached: [
+        vertex("numbers", reads(numbers([[x] for x in range(50)])), Custom(lambda: Reached(reached, int)), COLLECT)
+    ],
+    "in an exploding iterator": lambda reached: [
+        vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, int)), Custom(Exploding), COLLECT)
+    ],
+    "in an exploding iterator whose rows are dropped": lambda reached: [
+        vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, int)), Custom(Exploding))
+    ],
+    "in an endless loop of the user": lambda reached: [
+        vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, lambda: hang(reached))), COLLECT)
+    ],
+    "in an endless loop that catches exceptions": lambda reached: [
+        vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, lambda: stubborn(reached))), COLLECT)
+    ],
+}
+
+
+def stubborn(reached):
+    while True:
+        try:
+            hang(reached)
+        except Exception:  # noqa: BLE001
+            continue
+
+
+@pytest.mark.parametrize("where", CANCELED_WHERE)
+def test_a_canceled_task_ends(where):
+    reached = threading.Event()
+    with Deployed(graph(CANCELED_WHERE[where](reached))).start(sources=where != "waiting for its start") as deployed:
+        deployed.reports.wait(TaskState.RUNNING)
+        if where != "waiting for its start":
+            assert reached.wait(60)
+        assert deployed.cancel() == []
+        assert deployed.reports.ends() == ["CANCELED"]
+
+
+def test_a_canceled_task_that_waits_in_its_gate_ends():
+    job = graph(
+        [vertex("numbers", reads(numbers([[1], Hold(threading.Event())]))), vertex("sink", COLLECT)],
+        ("numbers", "sink"),
+    )
+    with Deployed(job).start() as deployed:
+        deployed.reports.wait(TaskState.RUNNING, 2)
+        assert deployed.cancel() == []
+        assert deployed.reports.ends() == ["CANCELED", "CANCELED"]
+
+
+def test_a_task_that_hangs_in_a_call_is_given_up_by_name():
+    reached, released = threading.Event(), threading.Event()
+    job = graph([vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, released.wait)), COLLECT)])
+    with Deployed(job).start() as deployed:
+        assert reached.wait(60)
+        (hanging,) = deployed.cancel(grace=0.0)
+        assert hanging.alive
+        (canceled,) = deployed.reports.of(TaskState.CANCELED)
+        assert "process of numbers.1 has not returned" in canceled.failure.message
+        released.set()
+        assert hanging.join(60)
+        assert deployed.reports.ends() == ["CANCELED"]
+
+
+def test_a_user_function_that_exits_fails_its_task():
+    def leave():
+        raise SystemExit(3)
+
+    job = graph([vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(threading.Event(), leave)), COLLECT)])
+    with Deployed(job).start() as deployed:
+        (failed,) = deployed.reports.wait(TaskState.FAILED)
+        assert failed.failure.message == "numbers.1: SystemExit: 3 in process"
+
+
+def faulty_job(fault, made):
+    def make(operator, wrapper=Faulty):
+        def build():
+            made.append(wrapper(operator(), fault))
+            return made[-1]
+
+        return build
+
+    source = numbers([[1], [2]])
+    return source, graph(
+        [
+            vertex("numbers", reads(source), Custom(make(Doubled))),
+            vertex("written", Custom(make(Doubled)), writes(make(Written, FaultySink))),
+        ],
+        ("numbers", "written"),
+    )
+
+
+def test_a_failure_at_any_step_is_reported_once_and_closes_everything():
+    steps = []
+    for step in itertools.count(1):
+        fault, made = FailAt(step), []
+        source, job = faulty_job(fault, made)
+        with Deployed(job, Config()).start() as deployed:
+            reports = deployed.reports
+            reports.wait_until(lambda reports=reports: reports.of(TaskState.FAILED) or len(reports.ends()) == 2)
+            fault_free = not reports.of(TaskState.FAILED)
+            if not fault_free:
+                (failed,) = deployed.reports.of(TaskState.FAILED)
+                assert InjectedFault.__name__ in failed.failure.message
+                assert f"step {step}: {fault.fired}" in failed.failure.message
+        assert len(deployed.reports.ends()) == 2
+        assert len(deployed.reports.of(TaskState.FAILED)) == (0 if fault_free else 1)
+        assert [operator.closed for operator in made] == [operator.opened for operator in made]
+        assert source.opened == source.closed
+        if fault_free:
+            assert fault.fired is None
+            break
+        steps.append(fault.fired)
+    assert {"open", "process", "process, behind an output", "on_watermark", "on_end", "prepare", "close"} <= set(steps)

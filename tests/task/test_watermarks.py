@@ -1,0 +1,59 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sabotnb.protocol.elements import MIN_WATERMARK
+from sabotnb.task.watermarks import Watermarks
+
+A, B = (0, 0), (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("reports", "expected"),
+    [
+        ([("advance", A, 5)], [None]),
+        ([("advance", A, 5), ("advance", B, 3)], [None, 3]),
+        ([("advance", A, 5), ("advance", B, 9), ("advance", A, 7)], [None, 5, 7]),
+        ([("advance", A, 5), ("advance", B, 5), ("advance", B, 4)], [None, 5, None]),
+        ([("advance", A, 5), ("idle", B)], [None, 5]),
+        ([("advance", A, 5), ("end", B)], [None, 5]),
+        ([("advance", A, 5), ("idle", B), ("active", B), ("advance", A, 9)], [None, 5, None, None]),
+        ([("advance", A, 5), ("idle", B), ("advance", B, 2), ("advance", B, 8)], [None, 5, None, None]),
+        ([("advance", A, 5), ("advance", B, 7), ("idle", A), ("idle", B)], [None, 5, 7, None]),
+        ([("advance", A, 5), ("advance", B, 7), ("end", A), ("end", B)], [None, 5, 7, None]),
+    ],
+)
+def test_the_minimum_rises(reports, expected):
+    watermarks = Watermarks([A, B])
+    steps = {
+        "advance": watermarks.advance,
+        "end": watermarks.end,
+        "idle": lambda channel: watermarks.set_idle(channel, idle=True),
+        "active": lambda channel: watermarks.set_idle(channel, idle=False),
+    }
+    assert [steps[name](*args) for name, *args in reports] == expected
+
+
+def test_idle_means_that_every_open_channel_is():
+    watermarks = Watermarks([A, B])
+    seen = [watermarks.idle]
+    for step in (
+        lambda: watermarks.set_idle(A, idle=True),
+        lambda: watermarks.end(B),
+        lambda: watermarks.advance(A, 1),
+        lambda: watermarks.end(A),
+    ):
+        step()
+        seen.append(watermarks.idle)
+    assert seen == [False, False, True, False, False]
+
+
+@given(st.lists(st.tuples(st.sampled_from([A, B]), st.integers(1, 20))))
+def test_without_idleness_it_is_the_minimum_of_each_channels_maximum(reports):
+    watermarks = Watermarks([A, B])
+    highest = {A: MIN_WATERMARK, B: MIN_WATERMARK}
+    last = MIN_WATERMARK
+    for channel, us in reports:
+        last = watermarks.advance(channel, us) or last
+        highest[channel] = max(highest[channel], us)
+    assert last == min(highest.values())
