@@ -1,0 +1,159 @@
+import threading
+from dataclasses import replace
+
+import pytest
+from taskjobs import COLLECT, TINY, Doubled, Exploding, Reports, X, graph, numbers, vertex
+
+from sabotnb.errors import StaleMessage
+from sabotnb.exchange import Exchange
+from sabotnb.graph import specs
+from sabotnb.plan import codec
+from sabotnb.protocol.control import (
+    CancelTasks,
+    Deployment,
+    Fence,
+    ForgetJob,
+    StartSources,
+    StopSources,
+    TaskState,
+)
+from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.task.host import Makers
+from sabotnb.task.results import Results
+from sabotnb.task.runner import TaskRunner
+from sabotnb.testing import Hold
+
+SOURCES = {
+    "some": lambda: numbers([[1], [2]]),
+    "waiting": lambda: numbers([[1], Hold(threading.Event())]),
+}
+# a union stands for the operator in question: what it does is not the runner's business
+MAKERS = Makers(
+    operator=lambda spec, inputs: Exploding() if spec.inputs == 2 else Doubled(),
+    source=lambda spec: SOURCES[spec.options["name"]](),
+)
+
+
+def job(source="some", operator=1):
+    return graph(
+        [
+            vertex("numbers", specs.Source("scripted", X, {"name": source})),
+            vertex("operator", specs.Union(operator), COLLECT),
+        ],
+        ("numbers", "operator"),
+    )
+
+
+def deployment(execution, name="job", epoch=1):
+    attempts = [Attempt(TaskId(name, vertex, 0), number, epoch) for number, vertex in enumerate(execution.vertices)]
+    data, _ = codec.dump(execution)
+    placement = dict.fromkeys(execution.vertices, ("agent-1",))
+    splits = {TaskId(name, "numbers", 0): tuple(numbers([]).splits())}
+    return Deployment(name, epoch, data, placement, {}, tuple(attempts), splits)
+
+
+class Agent:
+    def __init__(self):
+        self.reports = Reports()
+        self.results = Results(TINY)
+        self.exchange = Exchange("agent-1", TINY)
+        self.runner = TaskRunner(self.exchange, self.reports, self.results, TINY, MAKERS)
+
+    def read(self, name="job", epoch=1):
+        seq, ended, batches = 0, False, 0
+        while not ended:
+            seq, payloads, ended = self.results.pull(name, epoch, "operator.1", 0, seq, 1 << 20, timeout=60)
+            batches += len(payloads)
+        return batches
+
+
+@pytest.fixture
+def agent():
+    agent = Agent()
+    yield agent
+    agent.runner.stop()
+    agent.exchange.stop()
+
+
+def test_a_job_runs_from_deployment_to_forgetting(agent):
+    agent.runner.deploy(deployment(job()), {})
+    agent.reports.wait(TaskState.RUNNING, 2)
+    agent.runner.command(StartSources("job", 1))
+    assert agent.read() == 2
+    agent.reports.wait(TaskState.FINISHED, 2)
+    assert [counters.rows_in for counters in agent.runner.metrics().values()] == [2, 2]
+    assert list(agent.runner.sent().values()) == [(2, 16)]
+    agent.runner.command(ForgetJob("job", 1))
+    assert agent.runner.metrics() == {}
+    with pytest.raises(StaleMessage, match="released"):
+        agent.results.pull("job", 1, "operator.1", 0, 0, 1, timeout=0)
+
+
+def test_jobs_do_not_see_each_other(agent):
+    for name, operator in (("first", 1), ("endless", 2)):
+        agent.runner.deploy(deployment(job(operator=operator), name), {})
+    agent.reports.wait(TaskState.RUNNING, 4)
+    for name in ("first", "endless"):
+        agent.runner.command(StartSources(name, 1))
+    assert agent.read("first") == 2
+    agent.runner.command(CancelTasks("endless", 1))
+    agent.reports.wait(TaskState.CANCELED, 1)
+    agent.reports.wait_until(lambda: len(agent.reports.ends()) == 4)
+
+
+def test_a_cancel_is_answered_by_every_task(agent):
+    agent.runner.deploy(deployment(job("waiting")), {})
+    agent.runner.command(CancelTasks("job", 1))
+    agent.reports.wait(TaskState.CANCELED, 2)
+    assert agent.runner.hanging() == []
+
+
+def test_a_stop_drains_the_job(agent):
+    agent.runner.deploy(deployment(job("waiting")), {})
+    agent.runner.command(StartSources("job", 1))
+    assert agent.results.pull("job", 1, "operator.1", 0, 0, 1, timeout=60)[0] == 1
+    agent.runner.command(StopSources("job", 1))
+    assert agent.read() == 1
+    agent.reports.wait(TaskState.FINISHED, 2)
+
+
+@pytest.mark.parametrize("command", [StartSources, StopSources, CancelTasks])
+def test_a_stale_command_is_refused(agent, command):
+    with pytest.raises(StaleMessage, match="job 'job', epoch 1: it does not run here"):
+        agent.runner.command(command("job", 1))
+    agent.runner.deploy(deployment(job("waiting"), epoch=2), {})
+    with pytest.raises(StaleMessage, match="job 'job', epoch 1: here runs epoch 2"):
+        agent.runner.command(command("job", 1))
+    agent.runner.command(ForgetJob("job", 1))
+    assert len(agent.runner.metrics()) == 2
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_stale_deployment_is_refused(agent, epoch):
+    agent.runner.deploy(deployment(job("waiting"), epoch=2), {})
+    with pytest.raises(StaleMessage, match="epoch 2"):
+        agent.runner.deploy(deployment(job(), epoch=epoch), {})
+
+
+def test_a_later_epoch_replaces_what_is_left_of_an_earlier(agent):
+    agent.runner.deploy(deployment(job("waiting"), epoch=1), {})
+    agent.runner.deploy(deployment(job(), epoch=2), {})
+    agent.reports.wait(TaskState.CANCELED, 2)
+    agent.runner.command(StartSources("job", 2))
+    assert agent.read(epoch=2) == 2
+
+
+def test_a_deployment_that_cannot_be_read_fails_its_tasks(agent):
+    agent.runner.deploy(replace(deployment(job()), execution={"version": 99}), {})
+    failed = agent.reports.wait(TaskState.FAILED, 2)
+    assert "version 99" in failed[0].failure.message
+    agent.runner.command(CancelTasks("job", 1))
+    agent.runner.command(ForgetJob("job", 1))
+
+
+def test_a_fence_ends_everything(agent):
+    agent.runner.deploy(deployment(job("waiting"), "one"), {})
+    agent.runner.deploy(deployment(job("waiting"), "two"), {})
+    agent.runner.command(Fence())
+    assert len(agent.reports.of(TaskState.CANCELED)) == 4
+    assert agent.runner.metrics() == {}

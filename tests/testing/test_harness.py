@@ -1,0 +1,66 @@
+import pyarrow as pa
+import pytest
+
+from sabotnb.expr import col
+from sabotnb.graph import specs
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.operator import Operator
+from sabotnb.testing import FailAt, Faulty, Harness, InjectedFault
+
+X = pa.schema({"x": pa.int64()})
+
+
+class Counts(Operator):
+    """Passes port 0 on, counts port 1, and asks to be woken once per batch."""
+
+    def open(self, ctx):
+        self.ctx, self.count, self.closed = ctx, 0, False
+
+    def process(self, port, batch):
+        self.ctx.wake()
+        if port == 0:
+            return (batch, ("seen", batch))
+        self.count += batch.num_rows
+        return ()
+
+    def on_wake(self):
+        yield pa.RecordBatch.from_pylist([{"x": -self.count}], schema=X)
+
+    def on_end(self, port, reason):
+        yield pa.RecordBatch.from_pylist([{"x": 100 * port + (reason is EndReason.STOPPED)}], schema=X)
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_spec_is_run_by_its_operator():
+    with Harness(specs.Filter(col("x") > 1), X) as harness:
+        assert harness.push([{"x": 1}, {"x": 2}]).push([{"x": None}]).push([]).rows == [{"x": 2}]
+
+
+def test_an_operator_sees_ports_wakes_and_ends_and_is_closed():
+    operator = Counts()
+    with Harness(operator, X, X) as harness:
+        harness.push([{"x": 7}]).push([{"x": 1}, {"x": 2}], port=1).wake().end(1, EndReason.STOPPED).end()
+        assert harness.rows == [{"x": 7}, {"x": -2}, {"x": 101}, {"x": 0}]
+        assert harness.side("seen") == [{"x": 7}]
+        assert harness.side("other") == []
+        assert harness.wakes == 2
+        assert [batch.num_rows for batch in harness.batches] == [1, 1, 1, 1]
+    assert operator.closed
+
+
+def test_a_port_ends_once():
+    with Harness(Counts(), X) as harness, pytest.raises(KeyError):
+        harness.end().end(0)
+
+
+def test_the_operators_exception_comes_through():
+    with Harness(Faulty(Counts(), FailAt(2)), X) as harness, pytest.raises(InjectedFault, match="step 2: process"):
+        harness.push([{"x": 1}])
+
+
+def test_a_batch_is_taken_as_it_is():
+    batch = pa.RecordBatch.from_pylist([{"x": 5}], schema=X)
+    with Harness(Counts(), X) as harness:
+        assert harness.push(batch).batches[0] is batch
