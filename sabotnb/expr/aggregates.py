@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
 
 Options = Mapping[str, Any]
@@ -32,6 +33,8 @@ class AggregateLike(Protocol):
     def by(self) -> str | None: ...
     @property
     def options(self) -> Options: ...
+    @property
+    def function(self) -> Function | None: ...
 
 
 class Aggregator(Protocol):

@@ -94,7 +94,7 @@ cdef class Rows:
         cdef const uint32_t[::1] used = sizes
         cdef int group
         for group in range(self.groups):
-            if used[group]:
+            if used[group] and self.room[group]:
                 self.buffers[group][:min(used[group], self.room[group])] = 0
 
     def nbytes(self, int group=0):

@@ -1,0 +1,193 @@
+"""From the plain description of an aggregate to what computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.blobs import Function
+from sabotnb.errors import SchemaError, TypeMismatch
+from sabotnb.expr.aggregates import AggregateLike, result_type, value_type
+from sabotnb.native.keyindex import Slots
+from sabotnb.state.collected import Collected, Direction, Keep, as_lists, only, quantile
+from sabotnb.state.custom import UserClass
+from sabotnb.state.fixed import ByOrder, Count, Extreme, FixedAggregate, Mean, Sum, Variance
+from sabotnb.state.objects import Objects
+from sabotnb.state.sketches import DistinctSketch, QuantileSketch
+from sabotnb.state.spans import Span
+from sabotnb.state.unique import Unique
+from sabotnb.state.values import has_order_words, kernel_type
+
+UP, DOWN = Direction.UP, Direction.DOWN
+
+
+class LooseAggregate(Protocol):
+    """An aggregate that keeps its state itself, of any size per key, in one state column of ``state_type``."""
+
+    @property
+    def state_type(self) -> pa.DataType:
+        """Of the column that ``snapshot`` makes and ``merge`` takes."""
+        ...
+
+    def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
+        """Take the rows of a batch."""
+
+    def merge(self, slots: Slots, column: pa.Array) -> None:
+        """Take a state column."""
+
+    def snapshot(self, group: int, size: int) -> Callable[[], pa.Array]:
+        """The state column of the first ``size`` slots of ``group`` as they are now; may be called from any thread."""
+        ...
+
+    def result(self, spans: Sequence[Span]) -> pa.Array:
+        """The values of the aggregate for the slots of ``spans``."""
+        ...
+
+    def drop(self, group: int) -> None:
+        """Forget ``group``."""
+
+    def nbytes(self, group: int) -> int:
+        """Memory that ``group`` holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One aggregate with the plain types of what it reads and gives."""
+
+    name: str
+    fn: str
+    by: str | None
+    options: Mapping[str, Any]
+    function: Function | None
+    source: pa.DataType
+    by_type: pa.DataType | None
+    gives: pa.DataType
+
+    @property
+    def last(self) -> bool:
+        """It wants the largest order or value."""
+        return self.fn in ("max", "last", "arg_max")
+
+
+def fixed(column: AggregateLike, schema: pa.Schema) -> FixedAggregate | None:
+    """What computes ``column`` in rows of accumulators, over batches of ``schema``; None if nothing does."""
+    if column.fn == "count":
+        return Count(column.column)
+    make = _FIXED.get(column.fn)
+    return None if make is None else make(_wanted(column, schema))
+
+
+def loose(column: AggregateLike, schema: pa.Schema, groups: int) -> LooseAggregate:
+    """What computes an aggregate that has no ``fixed`` form.
+
+    Raises:
+        SchemaError: first, last, arg_min or arg_max without an order.
+        TypeMismatch: top_k of values without an order, by nothing else.
+        ModuleMissing: a sketch without the datasketches package.
+    """
+    wanted = _wanted(column, schema)
+    if column.fn == "n_unique":
+        return Unique(wanted.name, wanted.source, groups)
+    return _LOOSE[column.fn](wanted)
+
+
+def _wanted(column: AggregateLike, schema: pa.Schema) -> _Wanted:
+    if column.column is None:
+        raise SchemaError(f"{column.fn} needs a column: col('x').{column.fn}()")
+    source = value_type(schema.field(column.column).type)
+    by_type = None if column.by is None else value_type(schema.field(column.by).type)
+    gives = result_type(column.fn, source, column.options)
+    return _Wanted(column.column, column.fn, column.by, column.options, column.function, source, by_type, gives)
+
+
+def _variance(wanted: _Wanted) -> FixedAggregate:
+    return Variance(wanted.name, int(wanted.options.get("ddof", 1)), root=wanted.fn == "std")
+
+
+def _extreme(wanted: _Wanted) -> FixedAggregate | None:
+    return None if kernel_type(wanted.source) is None else Extreme(wanted.name, wanted.gives, largest=wanted.last)
+
+
+def _by_order(wanted: _Wanted) -> FixedAggregate | None:
+    if wanted.by is None or wanted.by_type is None:
+        raise SchemaError(f"{wanted.fn} of {wanted.name!r} needs an order: give by= or an event time")
+    if not has_order_words(wanted.source) or not has_order_words(wanted.by_type):
+        return None
+    return ByOrder(wanted.name, wanted.by, wanted.gives, wanted.by_type, last=wanted.last)
+
+
+def _collected(wanted: _Wanted, keep: Keep, finish: Callable[[pa.Array, np.ndarray], pa.Array]) -> LooseAggregate:
+    return Collected(wanted.name, wanted.by, (wanted.source, wanted.by_type), keep, finish)
+
+
+def _best_value(wanted: _Wanted) -> LooseAggregate:
+    return _collected(wanted, Keep(1, value=DOWN if wanted.last else UP), only)
+
+
+def _best_order(wanted: _Wanted) -> LooseAggregate:
+    return _collected(wanted, Keep(1, DOWN if wanted.last else UP, UP, nulls=True), only)
+
+
+def _quantile(wanted: _Wanted) -> LooseAggregate:
+    return Collected(wanted.name, None, (pa.float64(), None), Keep(value=UP), quantile(_share(wanted)))
+
+
+def _top_k(wanted: _Wanted) -> LooseAggregate:
+    best = UP if wanted.options.get("reverse") else DOWN
+    limit = int(wanted.options["k"])
+    if wanted.by is not None:
+        return _collected(wanted, Keep(limit, best, UP), as_lists)
+    if pa.types.is_nested(wanted.source):
+        raise TypeMismatch(f"top_k of {wanted.name!r} needs an order, {wanted.source} has none; give by=")
+    return _collected(wanted, Keep(limit, value=best), as_lists)
+
+
+def _list(wanted: _Wanted) -> LooseAggregate:
+    return _collected(wanted, Keep(order=UP if wanted.by else None, nulls=True), as_lists)
+
+
+def _custom(wanted: _Wanted) -> LooseAggregate:
+    if wanted.function is None:
+        raise SchemaError(f"the aggregate of {wanted.name!r} has no class; make it by sb.aggregate(cls)")
+    return Objects(wanted.name, UserClass(wanted.function, wanted.gives))
+
+
+def _share(wanted: _Wanted) -> float:
+    q = float(wanted.options["q"])
+    if not 0 <= q <= 1:
+        raise SchemaError(f"a quantile is between 0 and 1, not {q}")
+    return q
+
+
+_FIXED: Mapping[str, Callable[[_Wanted], FixedAggregate | None]] = {
+    "sum": lambda wanted: Sum(wanted.name, wanted.gives),
+    "mean": lambda wanted: Mean(wanted.name),
+    "min": _extreme,
+    "max": _extreme,
+    "var": _variance,
+    "std": _variance,
+    "first": _by_order,
+    "last": _by_order,
+    "arg_min": _by_order,
+    "arg_max": _by_order,
+}
+
+_LOOSE: Mapping[str, Callable[[_Wanted], LooseAggregate]] = {
+    "min": _best_value,
+    "max": _best_value,
+    "first": _best_order,
+    "last": _best_order,
+    "arg_min": _best_order,
+    "arg_max": _best_order,
+    "quantile": _quantile,
+    "top_k": _top_k,
+    "collect_list": _list,
+    "approx_n_unique": lambda wanted: Objects(wanted.name, DistinctSketch()),
+    "approx_quantile": lambda wanted: Objects(wanted.name, QuantileSketch(_share(wanted))),
+    "custom": _custom,
+}

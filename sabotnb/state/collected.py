@@ -1,0 +1,239 @@
+"""Aggregates that need values themselves: rows of (key, value) that are put in order and cut now and then.
+
+Rows pile up as they come. When they are as many as what is kept already, they are sorted into the kept ones and those
+that cannot matter any more are dropped; so a minimum of strings keeps one value per key, a quantile keeps all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sabotnb.native import canonical
+from sabotnb.native.keyindex import Slots
+from sabotnb.state.spans import Span
+from sabotnb.state.values import sortable
+
+PILE = 1 << 18
+"""Rows that may pile up whatever is kept."""
+
+
+class Direction(str, Enum):
+    """As ``pc.sort_indices`` spells it."""
+
+    UP = "ascending"
+    DOWN = "descending"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What is kept of a key: its first ``limit`` rows (None: all) by ``order`` and then by ``value``."""
+
+    limit: int | None = None
+    order: Direction | None = None
+    value: Direction | None = None
+    nulls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows of one key group, by slot and then as ``Keep`` says. Immutable."""
+
+    slots: np.ndarray
+    values: pa.Array
+    orders: pa.Array | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all three columns."""
+        orders = 0 if self.orders is None else self.orders.nbytes
+        return int(self.slots.nbytes) + int(self.values.nbytes) + int(orders)
+
+
+@dataclass(slots=True)
+class _Pile:
+    rows: int = 0
+    groups: list[np.ndarray] = field(default_factory=list)
+    slots: list[np.ndarray] = field(default_factory=list)
+    values: list[pa.Array] = field(default_factory=list)
+    orders: list[pa.Array] = field(default_factory=list)
+
+
+class Collected:
+    """Values of all keys of one aggregate; ``finish`` makes an array of the kept values of consecutive slots.
+
+    ``finish(values, offsets)``: the values of slot i are ``values[offsets[i]:offsets[i + 1]]``, in order.
+    """
+
+    def __init__(
+        self,
+        column: str,
+        by: str | None,
+        types: tuple[pa.DataType, pa.DataType | None],
+        keep: Keep,
+        finish: Callable[[pa.Array, np.ndarray], pa.Array],
+    ) -> None:
+        self._column = column
+        self._by = by
+        self._value_type, self._order_type = types
+        self._keep = keep
+        self._finish = finish
+        self._kept: dict[int, Kept] = {}
+        self._kept_rows = 0
+        self._pile = _Pile()
+
+    @property
+    def state_type(self) -> pa.DataType:
+        """A list of (value, order) of each key."""
+        parts = [pa.field("value", self._value_type)]
+        if self._order_type is not None:
+            parts.append(pa.field("order", self._order_type))
+        return pa.list_(pa.struct(parts))
+
+    def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
+        """Take the rows of a batch."""
+        order = None if self._by is None else batch.column(self._by)
+        self._add(slots, batch.column(self._column), order)
+
+    def merge(self, slots: Slots, column: pa.Array) -> None:
+        """Take a column that ``state`` made."""
+        rows = column.flatten()
+        parents = np.asarray(pc.list_parent_indices(column))
+        order = None if self._order_type is None else rows.field("order")
+        self._add(slots.take(parents), rows.field("value"), order)
+
+    def snapshot(self, group: int, size: int) -> Callable[[], pa.Array]:
+        """The state column of the ``size`` slots of ``group`` as they are now, made when it is called."""
+        self.settle()
+        kept = self._kept.get(group)
+        return lambda: self._state(kept, size)
+
+    def result(self, spans: Sequence[Span]) -> pa.Array:
+        """The values of the aggregate for the slots of ``spans``."""
+        self.settle()
+        return pa.concat_arrays([self._result(self._kept.get(span.group), span) for span in spans])
+
+    def drop(self, group: int) -> None:
+        """Forget ``group``."""
+        self.settle()
+        kept = self._kept.pop(group, None)
+        self._kept_rows -= 0 if kept is None else len(kept.slots)
+
+    def nbytes(self, group: int) -> int:
+        """Memory that ``group`` holds."""
+        self.settle()
+        return self._kept[group].nbytes if group in self._kept else 0
+
+    def settle(self) -> None:
+        """Sort what has piled up into what is kept."""
+        pile, self._pile = self._pile, _Pile()
+        if pile.rows == 0:
+            return
+        groups = np.concatenate(pile.groups)
+        order = np.argsort(groups, kind="stable")
+        present, starts = np.unique(groups[order], return_index=True)
+        slots, values = np.concatenate(pile.slots), pa.concat_arrays(pile.values)
+        orders = pa.concat_arrays(pile.orders) if pile.orders else None
+        for group, rows in zip(present.tolist(), np.split(order, starts[1:]), strict=True):
+            new = Kept(
+                slots[rows], values.take(pa.array(rows)), None if orders is None else orders.take(pa.array(rows))
+            )
+            old = self._kept.get(group)
+            self._kept[group] = self._trimmed(new if old is None else _joined(old, new))
+        self._kept_rows = sum(len(kept.slots) for kept in self._kept.values())
+
+    def _add(self, slots: Slots, values: pa.Array, orders: pa.Array | None) -> None:
+        values = canonical.decoded(values).cast(self._value_type)
+        wanted = None if self._keep.nulls else values
+        if orders is not None:
+            orders = canonical.decoded(orders).cast(self._order_type)
+            wanted = orders
+        if wanted is not None and wanted.null_count:
+            valid = wanted.is_valid()
+            slots = slots.take(valid.to_numpy(zero_copy_only=False))
+            values = values.filter(valid)
+            orders = None if orders is None else orders.filter(valid)
+        pile = self._pile
+        pile.rows += len(slots)
+        pile.groups.append(np.zeros(len(slots), np.uint16) if slots.groups is None else slots.groups)
+        pile.slots.append(slots.slots)
+        pile.values.append(values)
+        if orders is not None:
+            pile.orders.append(orders)
+        if pile.rows > max(PILE, self._kept_rows):
+            self.settle()
+
+    def _trimmed(self, rows: Kept) -> Kept:
+        columns: dict[str, pa.Array] = {"slot": pa.array(rows.slots)}
+        keys = [("slot", Direction.UP.value)]
+        for name, direction, column in (
+            ("order", self._keep.order, rows.orders),
+            ("value", self._keep.value, rows.values),
+        ):
+            if direction is not None and column is not None and (sorted_by := sortable(column)) is not None:
+                columns[name] = sorted_by
+                keys.append((name, direction.value))
+        order = pc.sort_indices(pa.table(columns), sort_keys=keys).to_numpy()
+        slots = rows.slots[order]
+        if self._keep.limit is not None:
+            starts = np.searchsorted(slots, slots, side="left")
+            few = np.arange(len(slots)) - starts < self._keep.limit
+            order, slots = order[few], slots[few]
+        indices = pa.array(order)
+        return Kept(slots, rows.values.take(indices), None if rows.orders is None else rows.orders.take(indices))
+
+    def _result(self, kept: Kept | None, span: Span) -> pa.Array:
+        if kept is None:
+            return self._finish(pa.array([], self._value_type), np.zeros(len(span) + 1, np.int64))
+        bounds = np.searchsorted(kept.slots, np.arange(span.start, span.stop + 1, dtype=np.uint32))
+        return self._finish(kept.values.slice(bounds[0], bounds[-1] - bounds[0]), bounds - bounds[0])
+
+    def _state(self, kept: Kept | None, size: int) -> pa.Array:
+        if kept is None:
+            return pa.array([[]] * size, self.state_type)
+        columns = [kept.values] if kept.orders is None else [kept.values, kept.orders]
+        rows = pa.StructArray.from_arrays(columns, fields=list(self.state_type.value_type))
+        bounds = np.searchsorted(kept.slots, np.arange(size + 1, dtype=np.uint32))
+        return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), rows, type=self.state_type)
+
+
+def _joined(old: Kept, new: Kept) -> Kept:
+    orders = None if old.orders is None else pa.concat_arrays([old.orders, new.orders])
+    return Kept(np.concatenate([old.slots, new.slots]), pa.concat_arrays([old.values, new.values]), orders)
+
+
+def only(values: pa.Array, offsets: np.ndarray) -> pa.Array:
+    """The one value of each slot, null where there is none."""
+    starts = pa.array(offsets[:-1], mask=offsets[1:] == offsets[:-1])
+    return values.take(starts)
+
+
+def as_lists(values: pa.Array, offsets: np.ndarray) -> pa.Array:
+    """All values of each slot."""
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def quantile(q: float) -> Callable[[pa.Array, np.ndarray], pa.Array]:
+    """The exact ``q`` quantile of sorted doubles, linear between neighbours.
+
+    Type 7 of R. J. Hyndman, Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50 (1996).
+    """
+
+    def finish(values: pa.Array, offsets: np.ndarray) -> pa.Array:
+        counts = np.diff(offsets)
+        numbers = np.append(values.to_numpy(zero_copy_only=False), 0.0)
+        place = q * np.maximum(counts - 1, 0)
+        low = np.floor(place).astype(np.int64)
+        part = place - low
+        below = numbers[offsets[:-1] + low]
+        above = numbers[offsets[:-1] + np.where(part > 0, low + 1, low)]
+        with np.errstate(invalid="ignore"):
+            between = np.where(part > 0, below + (above - below) * part, below)
+        return pa.array(between, mask=counts == 0)
+
+    return finish

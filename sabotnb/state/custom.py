@@ -1,0 +1,57 @@
+"""Aggregates that are classes of the user (``sb.aggregate``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function, user_error
+from sabotnb.errors import UserFunctionError
+
+
+class UserClass:
+    """One instance of the user's class per key; what it raises comes out as UserFunctionError."""
+
+    def __init__(self, function: Function, gives: pa.DataType) -> None:
+        self._function = function
+        self._class = function.load()
+        self._gives = gives
+
+    def make(self) -> Any:
+        return self._asked(self._class)
+
+    def add(self, target: Any, values: pa.Array) -> None:
+        self._asked(target.update, values)
+
+    def merge(self, target: Any, other: Any) -> Any:
+        self._asked(target.merge, other)
+        return target
+
+    def dump(self, target: Any) -> bytes:
+        import cloudpickle
+
+        data: bytes = self._asked(cloudpickle.dumps, target)
+        return data
+
+    def restore(self, data: bytes) -> Any:
+        import cloudpickle
+
+        return self._asked(cloudpickle.loads, data)
+
+    def results(self, targets: Sequence[Any]) -> pa.Array:
+        values = [self._asked(target.result) for target in targets]
+        try:
+            return pa.array(values, self._gives)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise UserFunctionError(
+                f"{self._function.name} ({self._function.origin}): result() gave something that is not {self._gives}, "
+                f"as it declares in `returns`: {error}"
+            ) from error
+
+    def _asked(self, call: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return call(*args)
+        except Exception as error:
+            raise user_error(self._function, error) from error

@@ -1,0 +1,90 @@
+"""Where each aggregate of a key is: a field in its row, or a state of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.expr.aggregates import AggregateLike
+from sabotnb.native.aggregate import Rows
+from sabotnb.state.build import LooseAggregate, fixed, loose
+from sabotnb.state.fixed import Bytes, FixedAggregate
+
+EMPTY_ROW = 8
+"""Bytes of a row that has no field: rows are never of width 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An aggregate in the row of a key, from byte ``offset`` on; its state takes ``parts`` columns."""
+
+    aggregate: FixedAggregate
+    offset: int
+    parts: int
+
+    def of(self, rows: Bytes) -> Bytes:
+        """The bytes of this field in ``rows``."""
+        return rows[:, self.offset : self.offset + self.aggregate.width]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The aggregates in the order they were given, and the width of a row."""
+
+    items: tuple[Field | LooseAggregate, ...]
+    width: int
+
+    @property
+    def fields(self) -> list[Field]:
+        """Those in rows."""
+        return [item for item in self.items if isinstance(item, Field)]
+
+    @property
+    def loose(self) -> list[LooseAggregate]:
+        """Those with a state of their own."""
+        return [item for item in self.items if not isinstance(item, Field)]
+
+    def parts(self) -> list[int]:
+        """How many state columns each aggregate has."""
+        return [item.parts if isinstance(item, Field) else 1 for item in self.items]
+
+
+def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) -> Layout:
+    """Find a place for every aggregate over batches of ``schema``."""
+    items: list[Field | LooseAggregate] = []
+    width = 0
+    for column in columns:
+        found = fixed(column, schema)
+        if found is None:
+            items.append(loose(column, schema, groups))
+            continue
+        nothing = np.zeros((0, found.width), np.uint8)
+        items.append(Field(found, width, len(found.state(nothing))))
+        width += found.width
+    return Layout(tuple(items), width or EMPTY_ROW)
+
+
+def state_fields(layout: Layout, columns: Sequence[AggregateLike]) -> list[pa.Field]:
+    """The state columns of all aggregates."""
+    fields = []
+    for item, column in zip(layout.items, columns, strict=True):
+        if isinstance(item, Field):
+            parts = item.aggregate.state(np.zeros((0, item.aggregate.width), np.uint8))
+            types = [part.type for part in parts]
+        else:
+            types = [item.state_type]
+        fields += [pa.field(f"{column.name}:state{number}", data_type) for number, data_type in enumerate(types)]
+    return fields
+
+
+def gathered(rows: Rows, group: int, start: int, stop: int) -> Bytes:
+    """A copy of rows ``start`` to ``stop`` of ``group``; zeros where the group has none."""
+    out = np.zeros((stop - start, rows.width), np.uint8)
+    buffer = rows.buffer(group)
+    if buffer is not None:
+        known = buffer[start:stop]
+        out[: len(known)] = known
+    return out
