@@ -1,7 +1,7 @@
 """Frozen dataclasses to JSON and back, by their type annotations.
 
 A value is written without its type wherever the annotation says what it is; a member of a union of dataclasses (an
-operator's ``Spec``) names its class under ``"type"``. Fields that have their default are left out, so an older file
+operator's ``Spec``) names its class under ``"class"``. Fields that have their default are left out, so an older file
 reads as before when a field with a default is added. Schemas are Arrow IPC in base64; expressions have their own
 JSON; functions and tables stand as their sha256 and travel as blobs beside the JSON.
 """
@@ -69,7 +69,7 @@ class Writer:
             for item in fields(value)
             if not _is_default(item, found := getattr(value, item.name))
         }
-        return {"type": type(value).__name__, **written} if hasattr(type(value), "kind") else written
+        return {"class": type(value).__name__, **written} if hasattr(type(value), "kind") else written
 
     def blob_index(self) -> dict[str, Json]:
         """What a reader needs beside the blobs' bytes: the names of functions, the sizes of tables."""
@@ -177,7 +177,7 @@ def _reader_of_union(members: Sequence[Any]) -> Read:
     by_name = {member.__name__: member for member in members}
 
     def read(reader: Reader, data: Json) -> Any:
-        member = by_name.get(data["type"])
+        member = by_name.get(data["class"])
         if member is None:
             raise GraphError(f"unknown type {data['type']!r}; known are {', '.join(sorted(by_name))}")
         return reader.read(member, data)
@@ -198,7 +198,7 @@ def _reader_of_dataclass(made: type) -> Read:
     known = {item.name: hints[item.name] for item in fields(made)}
 
     def read(reader: Reader, data: Json) -> Any:
-        given = {name: item for name, item in data.items() if name != "type"}
+        given = {name: item for name, item in data.items() if name != "class"}
         if unknown := sorted(given.keys() - known.keys()):
             raise GraphError(f"{made.__name__} has no {', '.join(unknown)}; is the graph of a newer version?")
         return made(**{name: reader.read(known[name], item) for name, item in given.items()})

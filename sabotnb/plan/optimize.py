@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sabotnb.config import Config
 from sabotnb.errors import GraphError
 from sabotnb.graph import JobGraph
-from sabotnb.plan.rewrite import Known, Rule, Step
+from sabotnb.plan.rewrite import Known, Rewrite, Rule, Step
 from sabotnb.plan.rules.choose_join import choose_join
 from sabotnb.plan.rules.filter_files import filter_files
 from sabotnb.plan.rules.merge_filters import merge_filters
@@ -58,16 +58,12 @@ def optimize(
     limit = MOST_STEPS_PER_OPERATOR * (len(graph.operators) + 1)
     for rules in PHASES:
         while (rewrite := _first(rules, graph, known)) is not None:
-            graph, step = rewrite
-            steps.append(step)
+            graph = rewrite.graph
+            steps.extend(rewrite.steps)
             if len(steps) > limit:
                 raise GraphError(f"the optimizer does not come to an end; it last did: {steps[-2:]}. Please report it")
     return Optimized(graph, tuple(steps))
 
 
-def _first(rules: Sequence[Rule], graph: JobGraph, known: Known) -> tuple[JobGraph, Step] | None:
-    for rule in rules:
-        rewrite = rule(graph, known)
-        if rewrite is not None:
-            return rewrite.graph, rewrite.step
-    return None
+def _first(rules: Sequence[Rule], graph: JobGraph, known: Known) -> Rewrite | None:
+    return next((rewrite for rule in rules if (rewrite := rule(graph, known)) is not None), None)

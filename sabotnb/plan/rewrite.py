@@ -27,10 +27,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The graph after one step."""
+    """The graph after one application of a rule, and what it did: at least one step."""
 
     graph: JobGraph
-    step: Step
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)

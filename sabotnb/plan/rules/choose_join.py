@@ -24,7 +24,9 @@ def choose_join(graph: JobGraph, known: Known) -> Rewrite | None:
         small = join.how in BROADCASTABLE and right.side is None and nbytes is not None and nbytes <= limit
         strategy = "broadcast" if small else "hash"
         settled = with_spec(graph, operator.id, replace(join, strategy=strategy))
-        return Rewrite(settled, Step("choose join", operator.id, _why(join, right.up, nbytes, limit, strategy), nbytes))
+        return Rewrite(
+            settled, (Step("choose join", operator.id, _why(join, right.up, nbytes, limit, strategy), nbytes),)
+        )
     return None
 
 

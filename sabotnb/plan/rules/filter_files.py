@@ -35,7 +35,7 @@ def filter_files(graph: JobGraph, _: Known) -> Rewrite | None:
         rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
         rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
         text = f"reads only rows with {all_of(pushed)}"
-        return Rewrite(rewritten, Step("filter files", operator.id, text, len(parts), len(kept)))
+        return Rewrite(rewritten, (Step("filter files", operator.id, text, len(parts), len(kept)),))
     return None
 
 

@@ -24,6 +24,7 @@ from sabotnb.graph import (
     Spec,
     Union,
     is_stateful,
+    output_schema,
 )
 from sabotnb.graph.schemas import right_output_names
 from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, with_spec
@@ -34,20 +35,28 @@ Needed = Mapping[str, frozenset[str]]
 
 
 def narrow_columns(graph: JobGraph, _: Known) -> Rewrite | None:
-    """Narrow one operator to what is read of it, or put a projection before one that would hold dead columns."""
+    """Narrow every operator to what is read of it, and what enters operators that would hold dead columns.
+
+    All at once, from the sources on: between two steps the inputs of a union would differ.
+    """
     schemas = graph.schemas()
     needed = _needed(graph, schemas)
+    narrowed, steps = graph, list[Step]()
+    behind: dict[str, pa.Schema] = {}
     for name in graph.topological_sort():
-        narrowed = _narrowed(graph.operators[name].spec, schemas[name], needed[name])
-        if narrowed is not None:
-            spec, before, after, text = narrowed
-            graph = _with_schema_below(with_spec(graph, name, spec))
-            return Rewrite(graph, Step("narrow columns", name, text, before, after))
-    for edge in graph.edges:
-        dead = _dead_on(graph, edge, schemas, needed)
-        if dead:
-            return _projected(graph, edge, schemas[edge.up], dead)
-    return None
+        inputs = []
+        for edge, before in zip(graph.inputs(name), graph.input_schemas(name, schemas), strict=True):
+            schema = before if edge.side is not None else behind[edge.up]
+            dead = set(schema.names) - _wanted_on(graph, edge, schemas, needed)
+            if dead:
+                narrowed, schema, step = _projected(narrowed, edge, schema, dead)
+                steps.append(step)
+            inputs.append(schema)
+        spec, done = _narrowed(graph.operators[name].spec, name, inputs, needed[name])
+        steps.extend(done)
+        narrowed = with_spec(narrowed, name, spec)
+        behind[name] = output_schema(spec, inputs)
+    return Rewrite(narrowed, tuple(steps)) if steps else None
 
 
 def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> Needed:
@@ -105,57 +114,49 @@ def _read_by_join(join: Join, port: int, inputs: Sequence[pa.Schema], behind: fr
     return (set(left.names) & behind) | set(join.left_on) | clashing  # without its left twin no suffix would be given
 
 
-def _narrowed(spec: Spec, schema: pa.Schema, needed: frozenset[str]) -> tuple[Spec, int, int, str] | None:
-    """The spec with less output, and how many columns it made and makes."""
+def _narrowed(
+    spec: Spec, name: str, inputs: Sequence[pa.Schema], needed: frozenset[str]
+) -> tuple[Spec, Sequence[Step]]:
+    """The spec with less output, and the step that says so if there is less."""
     match spec:
-        case Source():
+        case Source(schema=schema):
             time = {spec.event_time.column} if spec.event_time else set()
             kept = pa.schema([field for field in schema if field.name in needed | time])
-            if len(kept) < len(schema):
-                text = f"reads {len(kept)} of {len(schema)} columns: {', '.join(kept.names)}"
-                return replace(spec, schema=kept), len(schema), len(kept), text
+            text = f"reads {len(kept)} of {len(schema)} columns: {', '.join(kept.names)}"
+            return replace(spec, schema=kept), _step(name, text, len(schema), len(kept))
         case Project(columns=made):
             read = tuple(pair for pair in made if pair[0] in needed)
-            if len(read) < len(made):
-                text = f"makes {len(read)} of {len(made)} columns"
-                return replace(spec, columns=read), len(made), len(read), text
+            text = f"makes {len(read)} of {len(made)} columns"
+            return replace(spec, columns=read), _step(name, text, len(made), len(read))
         case Aggregate(phase=Phase.FULL, columns=aggregates):
             used = _used(aggregates, needed)
-            if len(used) < len(aggregates):
-                text = f"computes {len(used)} of {len(aggregates)} aggregates"
-                return replace(spec, columns=used), len(aggregates), len(used), text
-    return None
+            text = f"computes {len(used)} of {len(aggregates)} aggregates"
+            return replace(spec, columns=used, schema=inputs[0]), _step(name, text, len(aggregates), len(used))
+        case _:
+            return spec, ()
 
 
-def _dead_on(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> frozenset[str]:
-    """Columns that travel into an operator which holds rows, or one that takes a fixed schema, but are not read."""
-    down = graph.operators[edge.down]
-    if edge.side is not None or not (is_stateful(down.spec) or isinstance(down.spec, Union)):
-        return frozenset()
-    if (edge.hint and edge.hint.function) or _shrinks_before_it_travels(down.spec):
-        return frozenset()
-    read = _read_through(graph, edge, schemas, needed) | (set(edge.hint.keys) if edge.hint else set())
-    return frozenset(schemas[edge.up].names) - read
+def _step(name: str, text: str, before: int, after: int) -> Sequence[Step]:
+    return (Step("narrow columns", name, text, before, after),) if after < before else ()
+
+
+def _wanted_on(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
+    """What may enter the operator below ``edge``: everything, unless it holds rows or takes a fixed schema."""
+    spec = graph.operators[edge.down].spec
+    fixed = isinstance(spec, Union) or (is_stateful(spec) and not _shrinks_before_it_travels(spec))
+    if edge.side is not None or not fixed or (edge.hint and edge.hint.function):
+        return set(graph.input_schemas(edge.down, schemas)[edge.port].names)
+    return _read_through(graph, edge, schemas, needed) | (set(edge.hint.keys) if edge.hint else set())
 
 
 def _shrinks_before_it_travels(spec: Spec) -> bool:
     return isinstance(spec, Aggregate) and partial_schema(spec.keys, spec.columns, spec.schema) is not None
 
 
-def _projected(graph: JobGraph, edge: Edge, schema: pa.Schema, dead: frozenset[str]) -> Rewrite:
-    kept = [name for name in schema.names if name not in dead]
-    project = Project(tuple((name, col(name)) for name in kept))
+def _projected(graph: JobGraph, edge: Edge, schema: pa.Schema, dead: set[str]) -> tuple[JobGraph, pa.Schema, Step]:
+    """A projection on ``edge`` without the dead columns, and the schema behind it."""
+    kept = pa.schema([field for field in schema if field.name not in dead])
+    project = Project(tuple((name, col(name)) for name in kept.names))
     narrowed = inserted(graph, edge, beside(graph, edge.up, graph.unique_id(Project.kind), project))
-    text = f"only {', '.join(kept)} enter {edge.down}"
-    return Rewrite(_with_schema_below(narrowed), Step("narrow columns", edge.down, text, len(schema), len(kept)))
-
-
-def _with_schema_below(graph: JobGraph) -> JobGraph:
-    """Aggregates say which rows they read: bring that up to date."""
-    for name, operator in graph.operators.items():
-        spec = operator.spec
-        if isinstance(spec, Aggregate) and spec.phase is Phase.FULL:
-            (schema,) = graph.input_schemas(name)
-            if not schema.equals(spec.schema):
-                graph = with_spec(graph, name, replace(spec, schema=schema))
-    return graph
+    text = f"only {', '.join(kept.names)} enter {edge.down}"
+    return narrowed, kept, Step("narrow columns", edge.down, text, len(schema), len(kept))

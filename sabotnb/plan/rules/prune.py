@@ -22,4 +22,4 @@ def prune(graph: JobGraph, _: Known) -> Rewrite | None:
         edges=tuple(edge for edge in graph.edges if edge.down in useful),
     )
     text = f"nothing reads {', '.join(useless)}"
-    return Rewrite(kept, Step("prune", useless[0], text, len(graph.operators), len(kept.operators)))
+    return Rewrite(kept, (Step("prune", useless[0], text, len(graph.operators), len(kept.operators)),))

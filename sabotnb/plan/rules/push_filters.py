@@ -36,7 +36,7 @@ def push_filters(graph: JobGraph, _: Known) -> Rewrite | None:
             kept = [part for part, places in zip(parts, pushed, strict=True) if not places]
             text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
             rewritten = _move(graph, operator, below, [places for places in pushed if places], kept)
-            return Rewrite(rewritten, Step("push filters", below.id, text, len(parts), len(kept)))
+            return Rewrite(rewritten, (Step("push filters", below.id, text, len(parts), len(kept)),))
     return None
 
 

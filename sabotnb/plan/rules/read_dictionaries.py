@@ -37,7 +37,7 @@ def read_dictionaries(graph: JobGraph, _: Known) -> Rewrite | None:
             schema = pa.schema([field.with_type(ENCODED) if field.name in read else field for field in source.schema])
             text = f"{', '.join(read)} as dictionaries: only grouped by"
             encoded = with_spec(graph, operator.id, replace(source, schema=schema))
-            return Rewrite(encoded, Step("read dictionaries", operator.id, text, len(source.schema), len(read)))
+            return Rewrite(encoded, (Step("read dictionaries", operator.id, text, len(source.schema), len(read)),))
     return None
 
 

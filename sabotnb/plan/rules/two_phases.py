@@ -33,5 +33,5 @@ def two_phases(graph: JobGraph, _: Known) -> Rewrite | None:
         partial = beside(graph, above.up, free, replace(spec, phase=Phase.PARTIAL))
         split = inserted(split, above, replace(partial, parallelism=None, origin=operator.origin))
         text = f"{free} aggregates within batches before rows {'travel by key' if spec.keys else 'meet in one task'}"
-        return Rewrite(split, Step("two phases", operator.id, text, 1, 2))
+        return Rewrite(split, (Step("two phases", operator.id, text, 1, 2),))
     return None

@@ -1,0 +1,306 @@
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb.blobs import Function, Origin, Table
+from sabotnb.errors import ColumnNotFound, GraphError, TypeMismatch
+from sabotnb.expr import col, udf
+from sabotnb.graph import (
+    Aggregate,
+    AggregateColumn,
+    Distinct,
+    EdgeHint,
+    EdgeType,
+    EventTime,
+    Filter,
+    JobGraph,
+    Join,
+    MapBatches,
+    OnError,
+    Operator,
+    Phase,
+    Project,
+    Reduce,
+    Resources,
+    Sink,
+    Sort,
+    Source,
+    Top,
+    Union,
+)
+from sabotnb.graph.codec import ipc_bytes
+from sabotnb.graph.topology import topological_order
+
+SCHEMA = pa.schema([("k", pa.int64()), ("dep_delay", pa.float64()), ("name", pa.string())])
+SOURCE = Source("rate", SCHEMA)
+SINK = Sink("collect")
+
+
+def function(sha="0f" * 32, fingerprint="def f", line=1):
+    return Function(sha, fingerprint, "f", Origin(f"cell [1], line {line}"), b"pickled by the user")
+
+
+def table():
+    data = pa.table({"k": [1, 2], "dep_delay": [0.5, None], "name": ["a", "b"]}, schema=SCHEMA)
+    return Table("5a" * 32, data.num_rows, data.nbytes, data)
+
+
+# building
+
+
+def test_ids_are_readable_and_numbered_by_kind(job):
+    graph = job({"filter_0": Filter(col("k") > 0), "mine": Filter(col("k") > 1)})
+    assert [graph.unique_id(kind) for kind in ("filter", "select")] == ["filter_1", "select_0"]
+
+
+def test_a_graph_is_never_changed():
+    empty = JobGraph()
+    one = empty.add_operator(Operator("s", SOURCE))
+    assert (list(empty.operators), list(one.operators)) == ([], ["s"])
+
+
+def test_sources_and_sinks_are_found(job):
+    graph = job({"s": SOURCE, "f": Filter(col("k") > 0), "out": SINK}, "s > f > out")
+    assert [operator.id for operator in graph.get_sources()] == ["s"]
+    assert [operator.id for operator in graph.get_sinks()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda graph: graph.add_operator(Operator("s", SOURCE)), "has an operator 's' already"),
+        (lambda graph: graph.connect("s", "nowhere"), "no operator 'nowhere' in the job graph; it has s, out"),
+        (lambda graph: graph.connect("s", "out"), "input 0 of 'out' is already fed by 's'"),
+    ],
+)
+def test_impossible_edits_are_refused(job, edit, message):
+    with pytest.raises(GraphError, match=message):
+        edit(job({"s": SOURCE, "out": SINK}, "s > out"))
+
+
+# order
+
+
+def test_the_order_follows_the_edges(job):
+    graph = job({"out": SINK, "u": Union(2), "a": SOURCE, "b": SOURCE}, "a > u > out", "b > u:1")
+    assert graph.topological_sort() == ["a", "b", "u", "out"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(edges=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)).filter(lambda e: e[0] < e[1]), max_size=30))
+def test_every_edge_points_forward_in_the_order(edges):
+    nodes = [str(number) for number in reversed(range(12))]
+    order = topological_order(nodes, [(str(up), str(down)) for up, down in edges])
+    assert sorted(order) == sorted(nodes)
+    assert all(order.index(str(up)) < order.index(str(down)) for up, down in edges)
+
+
+def test_a_cycle_is_named(job):
+    graph = job({"s": SOURCE, "a": Union(2), "b": Filter(col("k") > 0), "out": SINK}, "s > a > b > a:1", "b > out")
+    with pytest.raises(GraphError, match=r"cycle: (a -> b -> a|b -> a -> b);"):
+        graph.validate()
+
+
+# validation
+
+
+def at(parallelism, spec, most=128):
+    return Operator("", spec, parallelism=parallelism, max_parallelism=most)
+
+
+@pytest.mark.parametrize(
+    ("operators", "paths", "message"),
+    [
+        ({}, [], "the job graph is empty"),
+        ({"out": SINK}, [], "it has no source"),
+        ({"s": SOURCE}, [], "it has no sink"),
+        ({"s": SOURCE, "out": SINK}, [], "input 0 of 'out' is open"),
+        ({"s": SOURCE, "j": Join(("k",), ("k",)), "out": SINK}, ["s > j > out"], "input 1 of 'j' is open"),
+        ({"s": SOURCE, "f": Filter(col("k") > 0), "out": SINK}, ["s > f", "s > out"], "'f' leads to no sink"),
+        ({"s": SOURCE, "t": SOURCE, "out": SINK}, ["s > t", "t > out"], "'t' has no input 0; it has 0"),
+        ({"s": at(0, SOURCE), "out": SINK}, ["s > out"], "'s' has parallelism 0; choose 1 to 128"),
+        ({"s": at(9, SOURCE, 8), "out": SINK}, ["s > out"], "'s' has parallelism 9; choose 1 to 8"),
+        (
+            {"s": SOURCE, "o": at(2, Sort(("k",), (False,))), "out": SINK},
+            ["s > o > out"],
+            "its parallelism is 1, not 2",
+        ),
+        (
+            {"s": SOURCE, "t": SOURCE, "j": Join(("k",), ("k",), "full", strategy="broadcast"), "out": SINK},
+            ["s > j > out", "t > j:1"],
+            "use strategy='hash'",
+        ),
+        (
+            {"s": SOURCE, "t": SOURCE, "j": Join(("k",), ("k",), "outer"), "out": SINK},
+            ["s > j > out", "t > j:1"],
+            "how='outer'; choose one of inner, left",
+        ),
+        (
+            {"s": Source("rate", SCHEMA, bounded=False), "o": Top((), 3, "k"), "out": SINK},
+            ["s > o > out"],
+            "'o' waits for the end of 's', which is endless",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused(job, operators, paths, message):
+    with pytest.raises(GraphError) as refused:
+        job(operators, *paths).validate()
+    assert message in str(refused.value)
+
+
+def test_all_problems_are_said_at_once(job):
+    graph = job({"s": at(0, SOURCE), "f": Filter(col("k") > 0), "out": SINK}, "s > out")
+    with pytest.raises(GraphError) as refused:
+        graph.validate()
+    assert str(refused.value).splitlines() == [
+        "the job graph cannot run:",
+        "  - input 0 of 'f' is open; connect something to it",
+        "  - 'f' leads to no sink; connect it or leave it out",
+        "  - 's' has parallelism 0; choose 1 to 128 (its max_parallelism)",
+    ]
+
+
+def test_endless_rows_may_pass_what_needs_no_end(job):
+    endless = Source("rate", SCHEMA, bounded=False)
+    joined = Join(("k",), ("k",), "left")
+    job(
+        {"s": endless, "t": SOURCE, "j": joined, "d": Distinct(("k",)), "out": SINK}, "s > j > d > out", "t > j:1"
+    ).validate()
+
+
+@pytest.mark.parametrize(
+    ("spec", "near"),
+    [
+        (Distinct(("dep_dleay",)), "dep_delay"),
+        (Aggregate(("nam",), (AggregateColumn("n", "count"),), SCHEMA), "name"),
+        (Sort(("dep_dela",), (False,)), "dep_delay"),
+        (Filter(col("dep_dleay") > 15), "dep_delay"),
+    ],
+)
+def test_an_unknown_column_names_operator_and_nearest_name(job, spec, near):
+    with pytest.raises(ColumnNotFound, match=f"(?s)^op: .*did you mean '{near}'"):
+        job({"s": SOURCE, "op": spec, "out": SINK}, "s > op > out").validate()
+
+
+def test_an_unknown_column_in_a_hint_is_found(job):
+    hint = EdgeHint(EdgeType.HASH, ("nam",))
+    with pytest.raises(ColumnNotFound, match="did you mean 'name'"):
+        job({"s": SOURCE, "out": SINK}, "s > out", hints={"s > out": hint}).validate()
+
+
+def test_a_filter_needs_truths(job):
+    with pytest.raises(TypeMismatch, match="filter needs a boolean, not int64"):
+        job({"s": SOURCE, "f": Filter(col("k")), "out": SINK}, "s > f > out").validate()
+
+
+# JSON
+
+
+@udf(returns=pa.float64())
+def doubled(values):
+    return values
+
+
+def everything(job):
+    """A graph with every kind of field."""
+    return job(
+        {
+            "s": Source(
+                "parquet",
+                SCHEMA,
+                {"paths": ["a.parquet"], "n": 3},
+                event_time=EventTime("k", 5),
+                predicate=col("k") > 0,
+            ),
+            "t": Source("table", SCHEMA, table=table()),
+            "f": Operator(
+                "",
+                Filter((col("dep_delay") > 15) & col("name").is_not_null()),
+                name="late",
+                parallelism=3,
+                tags=frozenset({"gpu", "ssd"}),
+                slot_group="own",
+                resources=Resources(2.0, 1 << 30),
+                origin=Origin("cell [4], line 2", "late = flights.filter(...)"),
+            ),
+            "p": Project((("k", col("k")), ("dep_delay", doubled(col("dep_delay"))), ("name", col("name")))),
+            "j": Join(("k",), ("k",), "left", "_t", "hash"),
+            "m": MapBatches(function(), SCHEMA, "pandas", OnError.SIDE),
+            "r": Reduce(("k",), function(sha="1f" * 32), SCHEMA, {"k": 0}),
+            "a": Aggregate(
+                ("k",), (AggregateColumn("q", "quantile", "dep_delay", options={"q": 0.5}),), SCHEMA, Phase.FULL
+            ),
+            "top": Top(("k",), 2, "q", ties=True, rank="place"),
+            "out": Sink("parquet", {"path": "out", "mode": "error"}),
+            "bad": SINK,
+        },
+        "s > f > p > j > m > r > a > top > out",
+        "t > j:1",
+        hints={"f > p": EdgeHint(EdgeType.RANGE, ("dep_delay",), (10.0, 20.0))},
+    ).connect("m", "bad", side="errors")
+
+
+def test_a_graph_survives_json(job):
+    graph = everything(job)
+    graph.validate()
+    data = json.loads(json.dumps(graph.to_dict()))
+    again = JobGraph.from_dict(data, graph.blobs())
+    again.validate()
+    assert again.to_dict() == graph.to_dict()
+    assert again.fingerprint() == graph.fingerprint()
+    assert again.schemas() == graph.schemas()
+    assert again.operators["f"].origin == graph.operators["f"].origin
+    assert again.operators["t"].spec.table.data.equals(table().data)
+    assert again.operators["m"].spec.function.pickled == b"pickled by the user"
+
+
+def test_functions_and_tables_stand_beside_the_json(job):
+    graph = everything(job)
+    text = json.dumps(graph.to_dict())
+    assert "pickled by the user" not in text
+    assert {"0f" * 32, "1f" * 32, "5a" * 32} <= set(graph.blobs())
+    assert graph.blobs()["5a" * 32] == ipc_bytes(table().data)
+
+
+def test_missing_blobs_and_later_versions_are_refused(job):
+    graph = everything(job)
+    with pytest.raises(GraphError, match="blobs of the graph are missing"):
+        JobGraph.from_dict(graph.to_dict(), {})
+    with pytest.raises(GraphError, match="version 99"):
+        JobGraph.from_dict({**graph.to_dict(), "version": 99}, graph.blobs())
+
+
+def test_an_unknown_field_is_refused(job):
+    data = job({"s": SOURCE, "out": SINK}, "s > out").to_dict()
+    data["operators"][0]["spec"]["shard"] = 3
+    with pytest.raises(GraphError, match="Source has no shard"):
+        JobGraph.from_dict(data, {})
+
+
+# fingerprint
+
+
+def mapped(job, made, **operator):
+    return job({"s": SOURCE, "m": Operator("", MapBatches(made, SCHEMA), **operator), "out": SINK}, "s > m > out")
+
+
+def test_equal_source_in_another_place_is_the_same_graph(job):
+    first = mapped(job, function(sha="aa" * 32, line=1), origin=Origin("cell [1], line 1"))
+    later = mapped(job, function(sha="bb" * 32, line=7), origin=Origin("cell [9], line 7"))
+    assert first.fingerprint() == later.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda job: mapped(job, function(fingerprint="def g")),
+        lambda job: mapped(job, function(), parallelism=2),
+        lambda job: job({"s": SOURCE, "out": SINK}, "s > out"),
+    ],
+    ids=["function", "parallelism", "shape"],
+)
+def test_what_differs_has_another_fingerprint(job, other):
+    assert mapped(job, function()).fingerprint() != other(job).fingerprint()

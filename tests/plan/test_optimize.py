@@ -1,0 +1,551 @@
+"""Each rule: a plan before, the plan after, as text."""
+
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pytest
+
+from sabotnb.blobs import Function, Origin
+from sabotnb.config import Config
+from sabotnb.expr import col, lit, udf
+from sabotnb.graph import (
+    Aggregate,
+    AggregateColumn,
+    Distinct,
+    EdgeHint,
+    EdgeType,
+    EventTime,
+    Filter,
+    Join,
+    MapBatches,
+    Operator,
+    Phase,
+    Project,
+    Sink,
+    Sort,
+    Source,
+    Top,
+    Union,
+)
+from sabotnb.plan import optimize
+from sabotnb.plan.explain import operator_lines
+
+SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64()), ("s", pa.string()), ("big", pa.int64())])
+SOURCE = Source("rows", SCHEMA)
+FILES = Source("parquet", SCHEMA)
+SINK = Sink("collect")
+FUNCTION = Function("0f" * 32, "f", "f", Origin("cell [1], line 1"), b"")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    rows: int | None
+    nbytes: int | None
+
+
+@udf(returns=pa.float64())
+def twice(values):
+    return values
+
+
+def keep(*names, **named):
+    return Project((*((name, col(name)) for name in names), *named.items()))
+
+
+def after(graph, **options):
+    """One line per operator, without the width of columns."""
+    graph.validate()
+    optimized = optimize(graph, **options).graph
+    optimized.validate()
+    assert optimize(optimized, **options).graph.to_dict() == optimized.to_dict()
+    return [" ".join(line.split()) for line in operator_lines(optimized)]
+
+
+def rules(graph, **options):
+    return [step.rule for step in optimize(graph, **options).steps]
+
+
+# filters
+
+
+def test_filters_in_a_row_become_one(job):
+    graph = job({"s": SOURCE, "a": Filter(col("k") > 1), "b": Filter(col("x") < 2), "out": SINK}, "s > a > b > out")
+    assert after(graph)[1:] == ["a filter: (col('k') > 1) & (col('x') < 2) <- s", "out sink: collect <- a"]
+
+
+def test_a_filter_that_may_raise_is_not_merged_with_what_guards_it(job):
+    graph = job(
+        {"s": SOURCE, "a": Filter(col("k") != 0), "b": Filter(10 // col("k") > 2), "out": SINK}, "s > a > b > out"
+    )
+    assert rules(graph) == []
+
+
+def test_a_filter_moves_above_a_projection(job):
+    graph = job(
+        {"s": SOURCE, "p": Project((("key", col("k")), ("y", col("x") * 2))), "f": Filter(col("key") > 1), "out": SINK},
+        "s > p > f > out",
+    )
+    assert after(graph)[1:] == [
+        "f filter: col('k') > 1 <- s",
+        "p select: key = col('k'), y = col('x') * 2 <- f",
+        "out sink: collect <- p",
+    ]
+
+
+def test_only_conditions_on_plain_columns_move_above_a_projection(job):
+    predicate = (col("k") > 1) & (col("y") < 5)
+    graph = job({"s": SOURCE, "p": keep("k", y=col("x") * 2), "f": Filter(predicate), "out": SINK}, "s > p > f > out")
+    assert after(graph)[1:] == [
+        "filter_0 filter: col('k') > 1 <- s",
+        "p select: k, y = col('x') * 2 <- filter_0",
+        "f filter: col('y') < 5 <- p",
+        "out sink: collect <- f",
+    ]
+
+
+def test_a_condition_that_relies_on_another_stays_behind_it(job):
+    predicate = (col("y") != 0) & (10 // col("k") > 1)
+    graph = job({"s": SOURCE, "p": keep("k", y=col("x") * 2), "f": Filter(predicate), "out": SINK}, "s > p > f > out")
+    assert "push filters" not in rules(graph)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [MapBatches(FUNCTION, SCHEMA), keep("k", "x", "s", "big", y=lit(1)), Top((), 5, "x")],
+    ids=["function", "named", "global top"],
+)
+def test_a_filter_stays_below_what_it_must_not_pass(job, between):
+    predicate = col("y") > 0 if isinstance(between, Project) else col("k") > 1
+    placed = Operator("", Filter(predicate), name="mine" if isinstance(between, Project) else None)
+    graph = job({"s": SOURCE, "op": between, "f": placed, "out": SINK}, "s > op > f > out")
+    assert "push filters" not in rules(graph)
+
+
+def test_a_filter_goes_into_every_input_of_a_union(job):
+    graph = job(
+        {"a": SOURCE, "b": SOURCE, "u": Union(2), "f": Filter(col("k") > 1), "out": SINK},
+        "a > u > f > out",
+        "b > u:1",
+    )
+    assert after(graph)[2:] == [
+        "f filter: col('k') > 1 <- a",
+        "filter_0 filter: col('k') > 1 <- b",
+        "u union: 2 streams <- f, filter_0",
+        "out sink: collect <- u",
+    ]
+
+
+@pytest.mark.parametrize("spec", [Sort(("k",), (False,)), Distinct(("k", "x")), Top(("k",), 3, "x")])
+def test_a_filter_on_keys_moves_above_what_groups_by_them(job, spec):
+    graph = job({"s": SOURCE, "op": spec, "f": Filter(col("k") > 1), "out": SINK}, "s > op > f > out")
+    assert after(graph)[1] == "f filter: col('k') > 1 <- s"
+
+
+def test_a_filter_on_an_aggregate_stays(job):
+    counted = Aggregate(("k",), (AggregateColumn("n", "n_unique", "x"),), SCHEMA)
+    graph = job(
+        {"s": SOURCE, "a": counted, "f": Filter((col("n") > 1) & (col("k") > 0)), "out": SINK}, "s > a > f > out"
+    )
+    assert [line.partition(" <-")[0] for line in after(graph)] == [
+        "s source: rows: k, x",
+        "filter_0 filter: col('k') > 0",
+        "a aggregate: by k: n = n_unique(x)",
+        "f filter: col('n') > 1",
+        "out sink: collect",
+    ]
+
+
+RIGHT = pa.schema([("j", pa.int64()), ("x", pa.float64()), ("z", pa.string())])
+ON_KEY, ON_LEFT, ON_RIGHT = col("k") > 1, col("s") == "a", col("x_right") < 2.0
+BOTH, LEFT, BELOW = ("a", "b"), ("a",), ()
+
+
+@pytest.mark.parametrize(
+    ("how", "predicate", "sides"),
+    [
+        ("inner", ON_KEY, BOTH),
+        ("inner", ON_LEFT, LEFT),
+        ("inner", ON_RIGHT, ("b",)),
+        ("inner", col("x") < col("x_right"), BELOW),
+        ("left", ON_KEY, BOTH),
+        ("left", ON_LEFT, LEFT),
+        ("left", ON_RIGHT, BELOW),
+        ("right", ON_KEY, BOTH),
+        ("right", ON_LEFT, BELOW),
+        ("right", ON_RIGHT, ("b",)),
+        ("full", ON_KEY, BOTH),
+        ("full", ON_LEFT, BELOW),
+        ("full", ON_RIGHT, BELOW),
+        ("semi", ON_KEY, BOTH),
+        ("semi", ON_LEFT, LEFT),
+        ("anti", ON_KEY, BOTH),
+        ("anti", ON_LEFT, LEFT),
+        ("inner", 10 // col("k") > 1, BELOW),
+    ],
+)
+def test_a_filter_goes_to_the_sides_of_a_join_that_it_is_about(job, how, predicate, sides):
+    graph = job(
+        {
+            "a": SOURCE,
+            "b": Source("rows", RIGHT),
+            "j": Join(("k",), ("j",), how, strategy="hash"),
+            "f": Filter(predicate),
+            "out": SINK,
+        },
+        "a > j > f > out",
+        "b > j:1",
+    )
+    optimized = optimize(graph).graph
+    optimized.validate()
+    filtered = {
+        optimized.inputs(name)[0].up
+        for name, operator in optimized.operators.items()
+        if isinstance(operator.spec, Filter)
+    }
+    assert filtered == (set(sides) or {"j"})
+
+
+def test_a_pushed_filter_uses_the_names_of_its_side(job):
+    graph = job(
+        {
+            "a": SOURCE,
+            "b": Source("rows", RIGHT),
+            "j": Join(("k",), ("j",), strategy="hash"),
+            "f": Filter((col("k") > 1) & (col("x_right") < 2.0)),
+            "out": SINK,
+        },
+        "a > j > f > out",
+        "b > j:1",
+    )
+    assert "filter_0 filter: (col('j') > 1) & (col('x') < 2.0) <- b" in after(graph)
+
+
+def test_a_named_filter_stays_where_it_is(job):
+    named = Operator("", Filter(col("k") > 1), name="f")
+    graph = job({"s": FILES, "p": keep("k", y=col("x") * 2), "f": named, "out": SINK}, "s > p > f > out")
+    assert rules(graph) == ["narrow columns"]
+
+
+def test_a_filter_between_two_readers_stays_for_one(job):
+    graph = job(
+        {"s": SOURCE, "p": keep("k", y=col("x") * 2), "f": Filter(col("k") > 1), "out": SINK, "all": SINK},
+        "s > p > f > out",
+        "p > all",
+    )
+    assert rules(graph) == ["narrow columns"]
+
+
+# files
+
+
+def test_a_filter_goes_into_the_files(job):
+    graph = job({"s": FILES, "f": Filter((col("k") > 1) & (col("x") < 2)), "out": SINK}, "s > f > out")
+    assert after(graph) == [
+        "s source: parquet: k, x, s, big, where (col('k') > 1) & (col('x') < 2)",
+        "out sink: collect <- s",
+    ]
+
+
+def test_what_files_cannot_evaluate_stays(job):
+    graph = job({"s": FILES, "f": Filter((col("k") > 1) & (twice(col("x")) < 2)), "out": SINK}, "s > f > out")
+    assert after(graph) == [
+        "s source: parquet: k, x, s, big, where col('k') > 1",
+        "f filter: twice(col('x')) < 2 <- s",
+        "out sink: collect <- f",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        replace(FILES, connector="csv"),
+        replace(FILES, options={"rate": 10.0}),
+        replace(FILES, event_time=EventTime("k")),
+    ],
+    ids=["connector", "paced", "event time"],
+)
+def test_sources_that_must_give_all_rows_keep_them(job, source):
+    assert rules(job({"s": source, "f": Filter(col("k") > 1), "out": SINK}, "s > f > out")) == []
+
+
+# columns
+
+
+def test_only_columns_that_are_read_leave_the_source(job):
+    graph = job({"s": SOURCE, "f": Filter(col("x") > 1), "p": keep("s"), "out": SINK}, "s > f > p > out")
+    (step,) = [step for step in optimize(graph).steps if step.rule == "narrow columns"]
+    assert (step.operator, step.before, step.after) == ("s", 4, 2)
+    assert step.text == "reads 2 of 4 columns: x, s"
+
+
+def test_counting_rows_reads_the_smallest_column(job):
+    counted = Aggregate((), (AggregateColumn("n", "count"),), SCHEMA)
+    assert after(job({"s": SOURCE, "a": counted, "out": SINK}, "s > a > out"))[0] == "s source: rows: k"
+
+
+def test_an_aggregate_that_nobody_reads_is_not_computed(job):
+    columns = (AggregateColumn("n", "n_unique", "big"), AggregateColumn("m", "n_unique", "x"))
+    graph = job({"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "p": keep("m"), "out": SINK}, "s > a > p > out")
+    assert after(graph)[:2] == ["s source: rows: k, x", "a aggregate: by k: m = n_unique(x) <- s"]
+
+
+def test_a_join_holds_only_columns_that_are_read(job):
+    graph = job(
+        {
+            "a": SOURCE,
+            "b": Source("rows", RIGHT),
+            "f": Filter(col("z") == "q"),
+            "j": Join(("k",), ("j",), strategy="hash"),
+            "p": keep("big"),
+            "out": SINK,
+        },
+        "a > j > p > out",
+        "b > f > j:1",
+    )
+    assert after(graph) == [
+        "a source: rows: k, big",
+        "b source: rows: j, z",
+        "f filter: col('z') == 'q' <- b",
+        "select_0 select: j <- f",
+        "j join: inner on k = j, hash <- a, select_0",
+        "p select: big <- j",
+        "out sink: collect <- p",
+    ]
+
+
+def test_a_left_column_that_gives_a_right_one_its_suffix_is_kept(job):
+    graph = job(
+        {
+            "a": SOURCE,
+            "b": Source("rows", RIGHT),
+            "j": Join(("k",), ("j",), strategy="hash"),
+            "p": keep("x_right"),
+            "out": SINK,
+        },
+        "a > j > p > out",
+        "b > j:1",
+    )
+    assert after(graph)[:2] == ["a source: rows: k, x", "b source: rows: j, x"]
+
+
+def test_inputs_of_a_union_are_narrowed_alike(job):
+    graph = job(
+        {"a": SOURCE, "b": SOURCE, "f": Filter(col("s") == "q"), "u": Union(2), "p": keep("k"), "out": SINK},
+        "a > f > u > p > out",
+        "b > u:1",
+    )
+    assert [line.partition(" <-")[0] for line in after(graph)[:5]] == [
+        "a source: rows: k, s",
+        "b source: rows: k",
+        "f filter: col('s') == 'q'",
+        "select_0 select: k",
+        "u union: 2 streams",
+    ]
+
+
+@pytest.mark.parametrize("reader", [MapBatches(FUNCTION, SCHEMA), Top(("k",), 3, "x"), SINK])
+def test_what_sees_all_columns_gets_them(job, reader):
+    graph = job(
+        {"s": SOURCE, "op": reader, "p": keep("k"), "out": SINK}, "s > op" if reader is SINK else "s > op > p > out"
+    )
+    if reader is SINK:
+        graph = job({"s": SOURCE, "out": SINK}, "s > out")
+    assert after(graph)[0] == "s source: rows: k, x, s, big"
+
+
+def test_event_time_and_keys_of_hints_are_kept(job):
+    source = replace(SOURCE, event_time=EventTime("big"))
+    hint = EdgeHint(EdgeType.HASH, ("s",))
+    graph = job({"s": source, "p": keep("k"), "out": SINK}, "s > p > out", hints={"s > p": hint})
+    assert after(graph)[0] == "s source: rows: k, s, big"
+
+
+# projections
+
+
+def test_projections_in_a_row_become_one(job):
+    graph = job(
+        {"s": SOURCE, "p": keep("k", "x", y=col("x") + 1.0), "q": keep("k", z=col("y") * 2), "out": SINK},
+        "s > p > q > out",
+    )
+    assert after(graph) == [
+        "s source: rows: k, x",
+        "q select: k, z = (col('x') + 1.0) * 2 <- s",
+        "out sink: collect <- q",
+    ]
+
+
+def test_an_expression_that_is_read_twice_is_computed_once(job):
+    graph = job(
+        {"s": SOURCE, "p": keep(y=col("x") + 1.0), "q": keep(z=col("y") * col("y")), "out": SINK}, "s > p > q > out"
+    )
+    assert "merge projections" not in rules(graph)
+
+
+def test_a_projection_that_changes_nothing_goes(job):
+    graph = job({"s": SOURCE, "p": keep("k", "x"), "out": SINK}, "s > p > out")
+    assert after(graph) == ["s source: rows: k, x", "out sink: collect <- s"]
+
+
+# joins
+
+
+@pytest.mark.parametrize(
+    ("how", "estimate", "strategy"),
+    [
+        ("inner", Estimate(10, 400), "broadcast"),
+        ("left", Estimate(10, 400), "broadcast"),
+        ("semi", Estimate(None, 400), "broadcast"),
+        ("anti", Estimate(10, 400), "broadcast"),
+        ("right", Estimate(10, 400), "hash"),
+        ("full", Estimate(10, 400), "hash"),
+        ("inner", Estimate(10_000_000, None), "hash"),
+        ("inner", Estimate(None, 2 << 30), "hash"),
+        ("inner", Estimate(None, None), "hash"),
+    ],
+)
+def test_a_small_right_side_is_broadcast(job, how, estimate, strategy):
+    graph = job(
+        {"a": SOURCE, "b": Source("rows", RIGHT), "j": Join(("k",), ("j",), how), "out": SINK}, "a > j > out", "b > j:1"
+    )
+    chosen = optimize(graph, {"a": Estimate(10, 10), "b": estimate}).graph.operators["j"].spec
+    assert chosen.strategy == strategy
+
+
+def test_the_limit_is_configured_and_the_users_choice_stands(job):
+    def join(strategy):
+        return job(
+            {"a": SOURCE, "b": SOURCE, "j": Join(("k",), ("k",), strategy=strategy), "out": SINK},
+            "a > j > out",
+            "b > j:1",
+        )
+
+    small = {"b": Estimate(10, 100)}
+    assert optimize(join("auto"), small, Config(broadcast_bytes=99)).graph.operators["j"].spec.strategy == "hash"
+    assert optimize(join("hash"), small).graph.operators["j"].spec.strategy == "hash"
+
+
+def test_a_functions_rows_are_of_unknown_number(job):
+    graph = job(
+        {"a": SOURCE, "b": SOURCE, "m": MapBatches(FUNCTION, SCHEMA), "j": Join(("k",), ("k",)), "out": SINK},
+        "a > j > out",
+        "b > m > j:1",
+    )
+    assert optimize(graph, {"b": Estimate(1, 1)}).graph.operators["j"].spec.strategy == "hash"
+
+
+# aggregates
+
+
+def test_aggregates_with_a_mergeable_form_are_split(job):
+    columns = (AggregateColumn("n", "count"), AggregateColumn("m", "mean", "x"))
+    graph = job(
+        {"s": Operator("", SOURCE, parallelism=3), "a": Aggregate(("k",), columns, SCHEMA), "out": SINK}, "s > a > out"
+    )
+    optimized = optimize(graph).graph
+    assert [(name, operator.spec.phase) for name, operator in optimized.operators.items() if "a" in name] == [
+        ("a", Phase.FINAL),
+        ("a_partial", Phase.PARTIAL),
+    ]
+    assert after(graph)[1:3] == [
+        "a_partial aggregate: partial by k: n = count(), m = mean(x) <- s",
+        "a aggregate: final by k: n = count(), m = mean(x) <- a_partial",
+    ]
+
+
+def test_others_are_not(job):
+    columns = (AggregateColumn("n", "count"), AggregateColumn("u", "n_unique", "x"))
+    assert "two phases" not in rules(
+        job({"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "out": SINK}, "s > a > out")
+    )
+
+
+def test_rows_that_do_not_travel_are_not_aggregated_before(job):
+    counted = Aggregate(("k",), (AggregateColumn("n", "count"),), SCHEMA)
+    graph = job({"s": SOURCE, "d": Distinct(("k",)), "a": counted, "out": SINK}, "s > d > a > out")
+    assert "two phases" not in rules(graph)
+
+
+# dictionaries
+
+
+def encoded(graph):
+    spec = optimize(graph).graph.operators["s"].spec
+    return [field.name for field in spec.schema if pa.types.is_dictionary(field.type)]
+
+
+def test_a_string_that_is_only_grouped_by_is_read_as_a_dictionary(job):
+    counted = Aggregate(("name",), (AggregateColumn("n", "count"),), pa.schema([("name", pa.string())]))
+    graph = job(
+        {"s": FILES, "f": Filter(col("k") > 1), "p": keep(name=col("s")), "a": counted, "out": SINK},
+        "s > f > p > a > out",
+    )
+    graph.validate()
+    optimized = optimize(graph).graph
+    assert encoded(graph) == ["s"]
+    assert optimized.schemas()["out"] == graph.schemas()["out"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "paths"),
+    [
+        ((AggregateColumn("n", "count"),), ["s > a > out", "s > copy"]),
+        ((AggregateColumn("n", "max", "s"),), ["s > a > out"]),
+    ],
+    ids=["a sink reads it too", "aggregated"],
+)
+def test_a_string_with_other_readers_stays_a_string(job, columns, paths):
+    operators = {"s": FILES, "a": Aggregate(("s",), columns, SCHEMA), "out": SINK, "copy": SINK}
+    if len(paths) == 1:
+        del operators["copy"]
+    assert encoded(job(operators, *paths)) == []
+
+
+# the rest
+
+
+def test_what_reaches_no_sink_is_pruned(job):
+    graph = job({"s": SOURCE, "f": Filter(col("k") > 1), "out": SINK}, "s > out", "s > f")
+    optimized = optimize(graph)
+    assert list(optimized.graph.operators) == ["s", "out"]
+    assert [(step.rule, step.before, step.after) for step in optimized.steps] == [("prune", 3, 2)]
+
+
+def test_the_main_pipeline(job):
+    flights = pa.schema(
+        [("carrier", pa.string()), ("origin", pa.string()), ("dep_delay", pa.float64()), ("air_time", pa.float64())]
+        + [(f"c{number}", pa.int64()) for number in range(15)]
+    )
+    late = pa.schema(
+        [("carrier", pa.string()), ("origin", pa.string()), ("hours", pa.float64()), ("dep_delay", pa.float64())]
+    )
+    columns = (
+        AggregateColumn("n", "count"),
+        AggregateColumn("worst", "max", "dep_delay"),
+        AggregateColumn("mean", "mean", "hours"),
+    )
+    graph = job(
+        {
+            "flights": Source("parquet", flights),
+            "late": Filter(col("dep_delay") > 15),
+            "hours": keep(*flights.names, hours=col("air_time") / 60),
+            "four": keep("carrier", "origin", "hours", "dep_delay"),
+            "by_carrier": Operator(
+                "", Aggregate(("carrier", "origin"), columns, late), name="by_carrier", parallelism=2
+            ),
+            "out": Sink("parquet"),
+        },
+        "flights > late > hours > four > by_carrier > out",
+    )
+    made = "n = count(), worst = max(dep_delay), mean = mean(hours)"
+    assert after(graph) == [
+        "flights source: parquet: carrier, origin, dep_delay, air_time, where col('dep_delay') > 15",
+        "four select: carrier, origin, hours = col('air_time') / 60, dep_delay <- flights",
+        f"by_carrier_partial aggregate: partial by carrier, origin: {made} <- four",
+        f"by_carrier aggregate: final by carrier, origin: {made} <- by_carrier_partial",
+        "out sink: parquet <- by_carrier",
+    ]
+    narrowed = next(
+        step for step in optimize(graph).steps if step.rule == "narrow columns" and step.operator == "flights"
+    )
+    assert (narrowed.before, narrowed.after) == (19, 4)
