@@ -62,8 +62,6 @@ class OperatorContext:
     config: Config = field(default_factory=Config)
     counters: TaskCounters = field(default_factory=TaskCounters)
     wake: Callable[[], None] = _never_called
-    results: Any = None
-    """The agent's result buffers (``task.results.Results``), for sinks that the client pulls from."""
     epoch: int = 0
 
 

@@ -203,6 +203,7 @@ class Task:
             config=self._host.config,
             counters=self._counters,
             wake=self._wake_operator,
+            epoch=self.attempt.epoch,
         )
 
     def _wake_operator(self) -> None:

@@ -8,7 +8,7 @@ from sabotnb.testing.clock import ManualClock
 from sabotnb.testing.faults import FailAt, Faulty, FaultySink, InjectedFault
 from sabotnb.testing.harness import Harness
 from sabotnb.testing.rows import assert_rows
-from sabotnb.testing.scripted import Crash, Hold, Pause, ScriptedSource
+from sabotnb.testing.scripted import Crash, Hold, Pause, ScriptedSource, script
 
 __all__ = [
     "Crash",
@@ -22,4 +22,5 @@ __all__ = [
     "Pause",
     "ScriptedSource",
     "assert_rows",
+    "script",
 ]

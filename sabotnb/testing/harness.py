@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
 from sabotnb import operators
 from sabotnb.config import Config
+from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.specs import Spec
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 
+class HasJobGraph(Protocol):
+    """A ``Stream``."""
+
+    def to_job_graph(self) -> JobGraph:
+        """What it describes."""
+        ...
+
+
 class Harness:
     """Runs one operator in this thread: rows in, rows out, no cluster.
 
-    Give it a spec of ``sabotnb.graph`` (or an operator object) and the schema of each input port. It is opened at
-    once; use it as a context manager, or call ``close``. What the operator raises comes through as it is.
+    ``Harness.of(stream)`` takes the last operator of a stream; else give a spec of ``sabotnb.graph`` (or an operator
+    object) and the schema of each input port. It is opened at once; use it as a context manager, or call ``close``.
+    What the operator raises comes through as it is.
 
-    >>> with Harness(Filter(col("x") > 1), pa.schema({"x": pa.int64()})) as harness:
+    >>> empty = sb.Stream.from_rows([], schema={"x": pa.int64()})
+    >>> with Harness.of(empty.filter(col("x") > 1)) as harness:
     ...     harness.push([{"x": 1}, {"x": 2}]).rows
     [{'x': 2}]
     """
@@ -44,6 +55,13 @@ class Harness:
             "harness", "operator_0", index, parallelism, groups, config or Config(), wake=self._wake
         )
         self._operator.open(context)
+
+    @classmethod
+    def of(cls, stream: HasJobGraph, **options: Any) -> Self:
+        """A harness of the last operator of ``stream``; ``options`` as for the class."""
+        graph = stream.to_job_graph()
+        last = graph.topological_sort()[-1]
+        return cls(graph.operators[last].spec, *graph.input_schemas(last), **options)
 
     def push(self, rows: Sequence[Mapping[str, Any]] | pa.RecordBatch, port: int = 0) -> Self:
         """Process ``rows`` as one batch of input ``port``; dicts are converted to the port's schema."""

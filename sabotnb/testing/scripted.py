@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -78,6 +78,21 @@ class ScriptedSource(Source):
         if (script, step) not in self._crashed:
             self._crashed.add((script, step))
             raise InjectedFault(message)
+
+
+def script(*steps: Rows | Crash) -> Callable[[], Iterator[Mapping[str, Any]]]:
+    """A function for ``Stream.from_generator``: yields the rows of each step; a Crash raises InjectedFault each time.
+
+    >>> Stream.from_generator(script([{"x": 1}], Crash("power cut")), schema={"x": pa.int64()})
+    """
+
+    def play() -> Iterator[Mapping[str, Any]]:
+        for step in steps:
+            if isinstance(step, Crash):
+                raise InjectedFault(step.message)
+            yield from step
+
+    return play
 
 
 class _ScriptedReader(Reader):

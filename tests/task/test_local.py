@@ -1,3 +1,5 @@
+import itertools
+import signal
 import threading
 from contextlib import closing
 
@@ -142,13 +144,21 @@ def test_rows_made_before_a_pause_are_not_held_back():
         assert [batch.column("x").to_pylist() for batch in batches] == [[2]]
 
 
-def test_a_slow_reader_of_the_result_holds_the_source_back():
+@pytest.mark.parametrize("edges", [0, 1, 3])
+def test_a_slow_reader_of_the_result_holds_the_source_back(edges):
     source = numbers([[x] for x in range(1000)])
-    with closing(start(source_to_collect(source))) as batches:
+    names = ["numbers", *(f"passes_{i}" for i in range(edges))]
+    chains = [[reads(source)], *([Custom(Doubled)] for _ in range(edges))]
+    chains[-1].append(COLLECT)
+    job = graph(
+        [vertex(name, *chain) for name, chain in zip(names, chains, strict=True)],
+        *((up, down, "rebalance") for up, down in itertools.pairwise(names)),
+    )
+    with closing(start(job)) as batches:
         for _ in range(3):
             next(batches)
-        assert source.polls < 10
-    assert source.polls < 10
+        assert source.polls < 8 + 3 * edges
+    assert source.polls < 8 + 3 * edges
 
 
 def test_a_crash_of_a_source_is_the_error_of_the_iterator():
@@ -193,13 +203,18 @@ def test_closing_the_iterator_ends_an_endless_job():
         assert next(batches).column("x").to_pylist() == [1]
 
 
-def test_an_interrupt_while_waiting_ends_the_job():
-    class InterruptsTheReader(Operator):
-        def process(self, port, batch):
-            raise KeyboardInterrupt
+def test_an_interrupt_while_waiting_for_rows_ends_the_job():
+    class Interrupts(Operator):
+        """Interrupts the reading thread as a user at the keyboard does, and gives nothing."""
 
-    with pytest.raises(JobFailed, match="KeyboardInterrupt"):
-        run(source_to_collect(numbers([[1]]), InterruptsTheReader))
+        def process(self, port, batch):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            return ()
+
+    source = numbers([[1], Hold(threading.Event())])
+    with pytest.raises(KeyboardInterrupt):
+        run(source_to_collect(source, Interrupts))
+    assert (source.opened, source.closed) == (1, 1)
 
 
 def test_a_closed_iterator_that_never_ran_has_started_nothing():

@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pytest
 
+import sabotnb as sb
 from sabotnb.expr import col
 from sabotnb.graph import specs
 from sabotnb.protocol.elements import EndReason
@@ -64,3 +65,10 @@ def test_a_batch_is_taken_as_it_is():
     batch = pa.RecordBatch.from_pylist([{"x": 5}], schema=X)
     with Harness(Counts(), X) as harness:
         assert harness.push(batch).batches[0] is batch
+
+
+def test_the_last_operator_of_a_stream():
+    stream = sb.Stream.from_rows([], schema=X)
+    doubled = stream.filter(col("x") > 1).map_rows(lambda row: {"x": 2 * row["x"]}, schema=X)
+    with Harness.of(doubled) as harness:
+        assert harness.push([{"x": 1}]).rows == [{"x": 2}]

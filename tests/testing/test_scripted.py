@@ -3,8 +3,10 @@ import threading
 import pyarrow as pa
 import pytest
 
+import sabotnb as sb
+from sabotnb.errors import UserFunctionError
 from sabotnb.protocol.source import Finished, Split
-from sabotnb.testing import Crash, Hold, InjectedFault, Pause, ScriptedSource
+from sabotnb.testing import Crash, Hold, InjectedFault, Pause, ScriptedSource, assert_rows, script
 
 X = pa.schema({"x": pa.int64()})
 
@@ -57,3 +59,9 @@ def test_every_script_is_a_split():
         [Finished()],
         [([{"x": 3}], {"step": 1})],
     ]
+
+
+def test_a_script_is_a_generator_source():
+    assert_rows(sb.Stream.from_generator(script([{"x": 1}], [{"x": 2}]), schema=X), [{"x": 1}, {"x": 2}])
+    with pytest.raises(UserFunctionError, match="InjectedFault: power cut"):
+        sb.Stream.from_generator(script([{"x": 1}], Crash("power cut")), schema=X).to_rows()
