@@ -88,4 +88,4 @@ def _chained(vertex: Vertex) -> str:
 def _edge(edge: ShuffleEdge, graph: ExecutionGraph) -> str:
     up, down = graph.vertices[edge.up].parallelism, graph.vertices[edge.down].parallelism
     side = f", side {edge.side}" if edge.side else ""
-    return f"{spread(edge.type, edge.keys)}  {up} x {down} = {len(channels(edge, graph))} channels{side}"
+    return f"{spread(edge.type, edge.keys)}  {up} to {down}, {len(channels(edge, graph))} channels{side}"
