@@ -50,8 +50,8 @@ class OperatorContext:
     """What its task gives an operator to work with.
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
-    thread and makes the task call ``on_wake`` soon. ``job`` is the job's name, ``operator`` the operator's id, ``epoch``
-    that of the attempt.
+    thread and makes the task call ``on_wake`` soon. ``job`` is the job's name, ``operator`` the operator's id and
+    ``epoch`` that of the attempt.
     """
 
     job: str

@@ -55,9 +55,12 @@ def error_of(failure: Failure) -> SabotError:
 
     Unpickles what a task of the user's own job has sent; never call it in a scheduler or an agent.
     """
-    kind = getattr(errors, failure.error, JobFailed)
     sample = f"rows it was given:\n{failure.sample}" if failure.sample else ""
-    error: SabotError = kind("\n".join(part for part in (failure.message, failure.traceback.rstrip(), sample) if part))
+    text = "\n".join(part for part in (failure.message, failure.traceback.rstrip(), sample) if part)
+    kind: type[SabotError] = getattr(errors, failure.error, JobFailed)
+    error = kind(text)
+    if isinstance(error, UserFunctionError):
+        error.operator, error.user_traceback, error.sample = failure.operator, failure.traceback, failure.sample
     error.__cause__ = _cause(failure)
     return error
 

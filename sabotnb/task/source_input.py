@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.graph.specs import Source as Spec
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.channel import Gate
 from sabotnb.protocol.elements import MAX_WATERMARK, EndReason, Watermark
@@ -44,6 +45,7 @@ class SourceInput:
         self._steps = steps
         self._counters = counters
         self._batch_rows = batch_rows
+        self._timed = isinstance(node.spec, Spec) and node.spec.event_time is not None
         self._reader: Reader | None = None
         self._reading = False
         self.ended = False
@@ -89,7 +91,7 @@ class SourceInput:
             self._steps.run(self._node, "close", reader.close)
 
     def _end(self) -> Work:
-        if self.reason is EndReason.EXHAUSTED:
+        if self.reason is EndReason.EXHAUSTED and self._timed:
             yield from self._chain.on_watermark(MAX_WATERMARK)
             yield Watermark(MAX_WATERMARK)
         yield from self._chain.on_end(0, self.reason)

@@ -27,6 +27,7 @@ class Watermarks:
     def __init__(self, channels: Iterable[Channel]) -> None:
         self._inputs = {channel: _Input() for channel in channels}
         self._now = MIN_WATERMARK
+        self._timed = False
 
     @property
     def idle(self) -> bool:
@@ -35,6 +36,7 @@ class Watermarks:
 
     def advance(self, channel: Channel, us: int) -> int | None:
         """A channel reports ``us``, which makes it active; gives the new minimum if that has risen."""
+        self._timed = True
         reported = self._inputs[channel]
         reported.us, reported.idle = max(us, reported.us), False
         return self._risen()
@@ -50,6 +52,8 @@ class Watermarks:
         return self._risen()
 
     def _risen(self) -> int | None:
+        if not self._timed:  # most inputs have no event time, and a gate may have a thousand channels that end
+            return None
         lowest = min((channel.us for channel in self._inputs.values() if not channel.idle), default=self._now)
         if lowest <= self._now:
             return None

@@ -64,7 +64,7 @@ def _step(step: Any) -> Any:
 
 
 def reads(source: Any) -> specs.Source:
-    return specs.Source("scripted", X, {"source": source})
+    return specs.Source("scripted", X, {"source": source}, event_time=specs.EventTime("x"))
 
 
 def writes(make: Callable[[], Sink]) -> specs.Sink:

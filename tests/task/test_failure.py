@@ -45,6 +45,7 @@ def test_a_users_function_is_named_with_its_place_and_its_rows():
     assert isinstance(error, UserFunctionError)
     assert isinstance(error.__cause__, ValueError)
     assert "rows it was given:\nx\n1" in str(error)
+    assert (error.operator, error.sample) == ("map_0", "x\n1")
 
 
 def test_an_exception_that_is_not_wrapped_is_described_as_well():

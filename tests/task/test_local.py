@@ -5,9 +5,10 @@ from contextlib import closing
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from taskjobs import (
     COLLECT,
-    TINY,
     Custom,
     Doubled,
     Evens,
@@ -229,19 +230,26 @@ def test_the_sink_to_read_from_must_be_clear():
         list(start(job))
 
 
-def test_results_do_not_depend_on_budgets():
-    def job():
-        return graph(
-            [
-                vertex("numbers", reads(numbers([range(x, x + 7) for x in range(0, 700, 7)])), Custom(Evens)),
-                vertex("total", Custom(Total), parallelism=3),
-                vertex("sink", COLLECT),
-            ],
-            ("numbers", "total", "hash"),
-            ("total", "sink", "gather"),
-        )
-
-    assert sum(run(job(), TINY)) == sum(run(job(), Config())) == sum(range(0, 700, 2))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    splits=st.lists(st.lists(st.lists(st.integers(-99, 99), max_size=9), max_size=4), min_size=1, max_size=3),
+    parallelism=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    gate_bytes=st.sampled_from([1, 64, 1 << 20]),
+    coalesce_rows=st.sampled_from([1, 4096]),
+    kind=st.sampled_from(["hash", "rebalance"]),
+)
+def test_results_do_not_depend_on_batches_parallelism_or_budgets(splits, parallelism, gate_bytes, coalesce_rows, kind):
+    job = graph(
+        [
+            vertex("numbers", reads(numbers(*splits)), Custom(Evens), parallelism=parallelism[0]),
+            vertex("total", Custom(Total), parallelism=parallelism[1]),
+            vertex("sink", COLLECT),
+        ],
+        ("numbers", "total", kind),
+        ("total", "sink", "gather"),
+    )
+    config = Config(gate_bytes=gate_bytes, collect_bytes=gate_bytes, coalesce_rows=coalesce_rows)
+    assert sum(run(job, config)) == sum(x for split in splits for batch in split for x in batch if x % 2 == 0)
 
 
 def test_batches_come_with_the_schema_of_the_sink():
