@@ -1,0 +1,71 @@
+"""Rows that an operator holds until its input has ended, and the taking of rows by number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import types as t
+
+from sabotnb.operators.encoding import conformed
+
+
+def taken(batch: pa.RecordBatch, rows: np.ndarray | pa.Array) -> pa.RecordBatch:
+    """The rows of these numbers, null for a null number."""
+    numbers = rows if isinstance(rows, pa.Array) else pa.array(rows)
+    movable = _movable(batch.schema)
+    if movable is batch.schema:
+        return batch.take(numbers)
+    return conformed(conformed(batch, movable).take(numbers), batch.schema)
+
+
+def _movable(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with layouts that Arrow can take rows of, which string and binary views are not."""
+    if not any(t.is_string_view(field.type) or t.is_binary_view(field.type) for field in schema):
+        return schema
+    large = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    return pa.schema([field.with_type(large.get(field.type, field.type)) for field in schema])
+
+
+class HeldRows:
+    """Batches of one schema, numbered as one table; taking rows joins the batches first."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._movable = _movable(schema)
+        self._batches: list[pa.RecordBatch] = []
+        self.rows = 0
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Hold ``batch``, converted to the encodings of the schema."""
+        self._batches.append(conformed(batch, self._movable))
+        self.rows += batch.num_rows
+
+    def table(self) -> pa.Table:
+        """All rows; views of strings as large strings."""
+        self._join()
+        return pa.Table.from_batches(self._batches, schema=self._movable)
+
+    def take(self, rows: np.ndarray | pa.Array) -> pa.RecordBatch:
+        """The rows of these numbers as one batch, null for a null number."""
+        self._join()
+        numbers = rows if isinstance(rows, pa.Array) else pa.array(rows)
+        if len(self._batches) == 1:
+            return conformed(self._batches[0].take(numbers), self.schema)
+        found = pa.Table.from_batches(self._batches, schema=self._movable).take(numbers).combine_chunks()
+        batches = found.to_batches() or [pa.RecordBatch.from_pylist([], schema=self._movable)]
+        return conformed(batches[0], self.schema)
+
+    def replace(self, batch: pa.RecordBatch) -> None:
+        """Hold only ``batch`` from now on."""
+        self._batches, self.rows = [], 0
+        self.append(batch)
+
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        self._batches, self.rows = [], 0
+
+    def _join(self) -> None:
+        """Make one batch of all where Arrow's offsets have room for it (2 GB of text in a column)."""
+        if len(self._batches) > 1:
+            joined = pa.Table.from_batches(self._batches, schema=self._movable).unify_dictionaries().combine_chunks()
+            self._batches = joined.to_batches()

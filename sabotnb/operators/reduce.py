@@ -1,0 +1,75 @@
+"""Folding the rows of each key by a function of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from sabotnb.blobs import user_error
+from sabotnb.errors import UserFunctionError
+from sabotnb.expr import text_table
+from sabotnb.graph.specs import Reduce
+from sabotnb.operators.failing import returned_wrong
+from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.state import Folds
+from sabotnb.state.folds import Row
+
+
+class ReduceOperator(Operator):
+    """Calls ``function(left, right)`` with what a key has come to and its next row, as dicts.
+
+    Gives one row per key when the input has ended: the key, and what the function gave; columns that it left out are
+    null. Without keys and with ``init``, the first task gives ``init`` if there are no rows.
+    """
+
+    def __init__(self, spec: Reduce, inputs: Sequence[pa.Schema]) -> None:
+        self._spec = spec
+        self._input = inputs[0]
+        self._names = frozenset(spec.schema.names)
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._ctx = ctx
+        self._function = self._spec.function.load()
+        keys = pa.schema([self._input.field(key) for key in self._spec.keys])
+        self._folds = Folds(keys, self._folded, self._spec.init, ctx.groups)
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        self._folds.update(batch)
+        return ()
+
+    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+        empty = not self._folds.groups()
+        if empty and self._spec.init is not None and not self._spec.keys and self._ctx.index == 0:
+            yield self._batch([self._spec.init], [])
+        yield from self._results()
+
+    def _results(self) -> Iterator[pa.RecordBatch]:
+        for rows, keys in self._folds.results(self._ctx.config.batch_rows):
+            yield self._batch(rows, keys)
+
+    def _folded(self, left: Row, right: Row) -> Row:
+        try:
+            result = self._function(left, right)
+        except Exception as error:
+            sample = text_table(list(right), [right])
+            raise user_error(self._spec.function, error, sample, self._ctx.operator) from error
+        if not isinstance(result, Mapping) or not self._names.issuperset(result):
+            raise self._wrong(
+                f"gave {result!r}; it must give a dict with columns of {', '.join(self._spec.schema.names)}"
+            )
+        return result
+
+    def _batch(self, rows: Sequence[Row], keys: Sequence[pa.Array]) -> pa.RecordBatch:
+        schema = self._spec.schema
+        try:
+            batch = pa.RecordBatch.from_pylist([dict(row) for row in rows], schema=schema)
+        except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
+            raise self._wrong(f"gave rows that do not fit {', '.join(map(str, schema))}: {error}") from error
+        for name, column in zip(self._spec.keys, keys, strict=bool(keys)):
+            batch = batch.set_column(schema.get_field_index(name), schema.field(name), column)
+        return batch
+
+    def _wrong(self, problem: str) -> UserFunctionError:
+        return returned_wrong(self._spec.function, problem, operator=self._ctx.operator)
