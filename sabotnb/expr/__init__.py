@@ -22,7 +22,7 @@ from sabotnb.expr.messages import column_not_found, duplicate_column
 from sabotnb.expr.nodes import Apply, Column, walk
 from sabotnb.expr.sample import sample_of, text_table
 from sabotnb.expr.types import type_of
-from sabotnb.expr.udf import UserAggregate, aggregate, udf
+from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 from pyarrow import types as t
 
 from sabotnb.expr.compiled import of_length
-
-TRUE, FALSE = pa.scalar(value=True), pa.scalar(value=False)
+from sabotnb.expr.scalars import FALSE, TRUE, scalar
 
 
 def convert(data: Any, data_type: pa.DataType) -> Any:
@@ -31,7 +30,7 @@ def on_dictionary(data: Any, param: pa.DataType, of_values: Callable[[Any], Any]
     per_entry = of_values(convert(data.dictionary, param))
     if t.is_boolean(per_entry.type) and per_entry.null_count == 0 and per_entry.true_count == 1:
         entry = per_entry.index(TRUE)
-        return pc.equal(data.indices, pa.scalar(entry.as_py(), data.indices.type))
+        return pc.equal(data.indices, scalar(entry.as_py(), data.indices.type))
     return per_entry.take(data.indices)
 
 

@@ -13,11 +13,11 @@ from sabotnb.errors import ExpressionError
 from sabotnb.expr.applying import applied
 from sabotnb.expr.columnar import convert, on_dictionary
 from sabotnb.expr.compiled import Compiled, Run, of_length
-from sabotnb.expr.functions import RULES, Arg, Overload, Refused
 from sabotnb.expr.guarded import guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
 from sabotnb.expr.messages import column_not_found, type_mismatch
 from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node
+from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.text import text
 from sabotnb.expr.types import plain
 
@@ -44,8 +44,8 @@ def _step(node: Node, schema: pa.Schema) -> Step:
         case Column(name=name):
             return _column(name, node, schema)
         case Literal():
-            scalar = own_scalar(node)
-            return Step(node.type, lambda _: scalar, literal=node)
+            constant = own_scalar(node)
+            return Step(node.type, lambda _: constant, literal=node)
         case Alias(arg=arg):
             return _step(arg, schema)
         case Apply(args=args):
@@ -119,7 +119,7 @@ def _direct(steps: Sequence[Step], runs: Sequence[Run], overload: Overload) -> R
 
 def _constant(runs: Sequence[Run], overload: Overload) -> Run:
     """Of literals alone: computed on one row, because kernels may need an array to say the length."""
-    one_row = pa.RecordBatch.from_pydict({"": [None]})
+    one_row = pa.RecordBatch.from_arrays([pa.nulls(1)], [""])
 
     def run(_: pa.RecordBatch) -> pa.Scalar:
         arrays = [of_length(run(one_row), param, 1) for run, param in zip(runs, overload.params, strict=True)]
@@ -131,7 +131,7 @@ def _constant(runs: Sequence[Run], overload: Overload) -> Run:
 def _by_dictionary(steps: Sequence[Step], runs: Sequence[Run], place: int, overload: Overload) -> Run:
     """Compute each distinct value once, where the only column is dictionary-encoded."""
     column, param, kernel = steps[place].run, overload.params[place], overload.kernel
-    no_batch = pa.RecordBatch.from_pydict({})
+    no_batch = pa.RecordBatch.from_arrays([], [])
     constants = [None if at == place else run(no_batch) for at, run in enumerate(runs)]
 
     def of_values(values: Any) -> Any:

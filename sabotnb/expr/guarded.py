@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.expr.columnar import FALSE, TRUE, mask_of, scatter
+from sabotnb.expr.columnar import mask_of, scatter
 from sabotnb.expr.compiled import Run, of_length
+from sabotnb.expr.scalars import FALSE, TRUE
 
 
 def guarded_connective(fn: str, left: Run, right: Run) -> Run:

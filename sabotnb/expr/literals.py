@@ -14,6 +14,7 @@ from pyarrow import types as t
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.nodes import Literal
+from sabotnb.expr.scalars import scalar
 
 
 def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
@@ -26,12 +27,28 @@ def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
         return Literal(_plain(value), value.type, flexible=False)
     if hasattr(value, "dtype") and hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         return _of_numpy(value, data_type)
+    if data_type is None and type(value) in _PLAIN:
+        return _of_plain(value)
     try:
-        scalar = pa.scalar(value, type=data_type)
+        made = pa.scalar(value, type=data_type)
     except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
         fit = f" does not fit {data_type}" if data_type is not None else " cannot be a literal"
         raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {error}") from error
-    return Literal(_plain(scalar), scalar.type, flexible=data_type is None)
+    return Literal(_plain(made), made.type, flexible=data_type is None)
+
+
+_PLAIN = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+
+
+def _of_plain(value: Any) -> Literal:
+    if isinstance(value, float) and math.isnan(value):
+        value = math.nan  # one object, so that two literals are equal
+    data_type = _PLAIN[type(value)]
+    if isinstance(value, int) and not _number_fits(value, pa.int64()):
+        if not _number_fits(value, pa.uint64()):
+            raise TypeMismatch(f"{value} has more than 64 bits; write it as a float or a decimal.Decimal")
+        data_type = pa.uint64()
+    return Literal(value, data_type)
 
 
 def list_literal(values: Iterable[Any]) -> Literal:
@@ -48,6 +65,8 @@ def list_literal(values: Iterable[Any]) -> Literal:
         flexible = True
     if t.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if t.is_floating(array.type) and any(value.as_py() != value.as_py() for value in array if value.is_valid):
+        raise TypeMismatch("NaN equals nothing, so is_in never finds it; write x.is_in([...]) | x.is_nan()")
     return Literal(tuple(_plain(value) for value in array), pa.list_(array.type), flexible)
 
 
@@ -60,7 +79,7 @@ def scalar_of(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
         pa.ArrowInvalid: text that is no such date.
     """
     if literal.value is None or literal.type.equals(data_type):
-        return pa.scalar(literal.value, data_type)
+        return scalar(_value(literal), data_type)
     if t.is_decimal(data_type):
         return pa.scalar(Decimal(literal.value), data_type)
     own = own_scalar(literal)
@@ -74,8 +93,11 @@ def scalar_of(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
 
 def own_scalar(literal: Literal) -> pa.Scalar:
     """The literal as a scalar of its own type."""
-    value = list(literal.value) if isinstance(literal.value, tuple) else literal.value
-    return pa.scalar(value, literal.type)
+    return scalar(_value(literal), literal.type)
+
+
+def _value(literal: Literal) -> Any:
+    return list(literal.value) if isinstance(literal.value, tuple) else literal.value
 
 
 def fits(literal: Literal, data_type: pa.DataType) -> bool:  # noqa: PLR0911  one line per kind of value
@@ -105,31 +127,31 @@ def text_of(literal: Literal) -> str:
         shown = [text_of(Literal(value, element)) for value in literal.value[:5]]
         return f"[{', '.join(shown)}{', ...' if len(literal.value) > 5 else ''}]"
     if t.is_temporal(literal.type):
-        scalar = own_scalar(literal)
-        return repr(scalar.as_py()) if t.is_duration(literal.type) else repr(str(scalar))
+        own = own_scalar(literal)
+        return repr(own.as_py()) if t.is_duration(literal.type) else repr(str(own))
     return repr(literal.value)
 
 
 def _of_numpy(value: Any, data_type: pa.DataType | None) -> Literal:
     if value.dtype.kind in "mM":
-        scalar = pa.array(value.reshape(1))[0]
-        return Literal(_plain(scalar), data_type or scalar.type, flexible=data_type is None)
+        made = pa.array(value.reshape(1))[0]
+        return Literal(_plain(made), data_type or made.type, flexible=data_type is None)
     return literal_of(value.item(), data_type)
 
 
-def _plain(scalar: pa.Scalar) -> Any:
+def _plain(one: pa.Scalar) -> Any:
     """The value as ``Literal`` holds it: temporal values as the integer that they are stored as."""
-    if not scalar.is_valid:
+    if not one.is_valid:
         return None
-    if _counted(scalar.type):
-        return scalar.value
-    if t.is_list(scalar.type) or t.is_large_list(scalar.type):
-        return tuple(_plain(value) for value in scalar.values)
-    if t.is_dictionary(scalar.type):
-        return _plain(scalar.value)
-    if t.is_floating(scalar.type) and math.isnan(scalar.as_py()):
+    if _counted(one.type):
+        return one.value
+    if t.is_list(one.type) or t.is_large_list(one.type):
+        return tuple(_plain(value) for value in one.values)
+    if t.is_dictionary(one.type):
+        return _plain(one.value)
+    if t.is_floating(one.type) and math.isnan(one.as_py()):
         return math.nan  # one object, so that two literals are equal
-    return scalar.as_py()
+    return one.as_py()
 
 
 def _counted(data_type: pa.DataType) -> bool:

@@ -37,7 +37,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of ``sabotnb.expr.functions`` on arguments; ``options`` are constants, sorted by name."""
+    """A function of ``sabotnb.expr.rules`` on arguments; ``options`` are constants, sorted by name."""
 
     fn: str
     args: tuple[Node, ...]

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.expr.compiler import literal_scalar, overload_of
-from sabotnb.expr.functions import Arg
 from sabotnb.expr.literals import own_scalar
-from sabotnb.expr.nodes import Alias, Call, Column, Literal, Node
+from sabotnb.expr.nodes import Alias, Call, Column, Literal, Node, walk
+from sabotnb.expr.rules import Arg
 from sabotnb.expr.types import plain
 
 Converted = tuple[pc.Expression, pa.DataType]
@@ -20,10 +20,39 @@ def converted(node: Node, schema: pa.Schema) -> pc.Expression | None:
     """``node`` for batches of ``schema`` as a filter that keeps exactly the same rows; None if there is none.
 
     What may raise is not converted: a reader may compute it on rows that an earlier operator drops. Functions of the
-    user and kernels of our own are not converted either.
+    user and kernels of our own are not converted either, nor what could keep a row because it is NaN.
     """
-    found = _convert(node, schema)
+    found = _convert(node, schema) if _drops_nan(node, schema) else None
     return found[0] if found is not None else None
+
+
+def _drops_nan(node: Node, schema: pa.Schema) -> bool:
+    """True if no row is kept because of a NaN in a float column.
+
+    Minima and maxima in Parquet files leave NaN out, and Arrow's reader skips a row group by them all the same: it
+    would lose such rows. A plain comparison of the column is false for NaN, so that nothing is lost.
+    """
+    if not _reads_floats(node, schema):
+        return True
+    match node:
+        case Alias(arg=arg):
+            return _drops_nan(arg, schema)
+        case Call(fn="and" | "or", args=args):
+            return all(_drops_nan(arg, schema) for arg in args)
+        case Call(fn=fn, args=args) if fn in _FALSE_FOR_NAN:
+            return all(isinstance(arg, Column) or not _reads_floats(arg, schema) for arg in args)
+        case _:
+            return False
+
+
+_FALSE_FOR_NAN = frozenset(
+    {"equal", "less", "less_equal", "greater", "greater_equal", "is_between", "is_in", "is_null"}
+)
+
+
+def _reads_floats(node: Node, schema: pa.Schema) -> bool:
+    columns = (part for part in walk(node) if isinstance(part, Column))
+    return any(pa.types.is_floating(schema.field(column.name).type) for column in columns)
 
 
 def _convert(node: Node, schema: pa.Schema) -> Converted | None:

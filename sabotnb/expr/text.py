@@ -51,8 +51,11 @@ def text(node: Node) -> str:  # noqa: PLR0911  one case per form
 
 
 def _method(node: Call) -> str:
-    options = [_option(name, value) for name, value in node.options if value is not None]
+    options = [_option(name, value) for name, value in node.options if value not in _DEFAULTS]
     return f"{_operand(node.args[0])}.{node.fn}({', '.join([*map(text, node.args[1:]), *options])})"
+
+
+_DEFAULTS = (None, False, "both")
 
 
 def _case(node: Call) -> str:

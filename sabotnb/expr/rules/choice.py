@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.columnar import FALSE
-from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule, settle
+from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
+from sabotnb.expr.scalars import FALSE
 from sabotnb.expr.types import is_text
 
 
@@ -50,7 +50,7 @@ def _cast(args: Sequence[Arg], options: Options) -> Overload:
         return pc.cast(data, target, safe=not coarser)
 
     try:
-        kernel(pa.array([], source))
+        kernel(pa.nulls(0, source))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise Refused(f"{source} cannot be cast to {target}; go over text: .cast('string').cast(...)") from error
     return Overload((source,), target, kernel, total=widening, pushable=widening)

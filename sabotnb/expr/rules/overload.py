@@ -76,6 +76,6 @@ def _meet(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 def empty_result(kernel: Callable[..., Any], *params: pa.DataType) -> pa.DataType:
     """The type that ``kernel`` gives for arrays of ``params``; Refused if it does not take them."""
     try:
-        return kernel(*(pa.array([], param) for param in params)).type
+        return kernel(*(pa.nulls(0, param) for param in params)).type
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise Refused(str(error)) from error

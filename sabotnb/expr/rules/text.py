@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import is_text
 
 
@@ -43,7 +44,7 @@ def _tested(name: str, make: Callable[[Options], Callable[[Any], Any]]) -> Rule:
 def _tried(kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """``kernel``, after it has taken an empty text: a bad regular expression is refused when it is written."""
     try:
-        kernel(pa.array([""]))
+        kernel(scalar("", pa.string()))
     except pa.ArrowInvalid as error:
         raise Refused(f"{error}; to look for plain text write literal=True") from error
     return kernel

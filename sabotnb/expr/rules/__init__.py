@@ -5,8 +5,8 @@ Importing this loads ``pyarrow.compute``, so it is imported where expressions ar
 
 from collections.abc import Mapping
 
-from sabotnb.expr.functions import arithmetic, choice, logic, nested, numbers, text, time
-from sabotnb.expr.functions.overload import Arg, Overload, Refused, Rule
+from sabotnb.expr.rules import arithmetic, choice, logic, nested, numbers, text, time
+from sabotnb.expr.rules.overload import Arg, Overload, Refused, Rule
 
 RULES: Mapping[str, Rule] = {
     **arithmetic.RULES,

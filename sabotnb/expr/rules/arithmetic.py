@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule, empty_result, settle
+from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, empty_result, settle
+from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import as_decimal, is_number, is_text
 
 _CHECKED: dict[str, Callable[..., Any]] = {
@@ -57,7 +58,7 @@ def _concatenation(args: Sequence[Arg]) -> Overload:
 
 
 def _empty(text: pa.DataType) -> pa.Scalar:
-    return pa.scalar("", text)
+    return scalar("", text)
 
 
 def _temporal_sum(symbol: str, left: pa.DataType, right: pa.DataType) -> Overload:
@@ -141,7 +142,7 @@ def _floored(function: Callable[..., Any], data_type: pa.DataType) -> Callable[.
 
     def divide(left: Any, right: Any) -> Any:
         valid = pc.and_(pc.is_valid(left), pc.is_valid(right))
-        one = pa.scalar(1, data_type)
+        one = scalar(1, data_type)
         dividend = _numbers(pc.if_else(valid, left, one))
         divisor = _numbers(pc.if_else(valid, right, one))
         if not t.is_floating(data_type):
@@ -151,7 +152,7 @@ def _floored(function: Callable[..., Any], data_type: pa.DataType) -> Callable[.
                 raise pa.ArrowInvalid("overflow")
         with np.errstate(all="ignore"):
             result = pa.array(np.atleast_1d(function(dividend, divisor)), data_type)
-        return pc.if_else(valid, result, pa.scalar(None, data_type))
+        return pc.if_else(valid, result, scalar(None, data_type))
 
     return divide
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.columnar import FALSE
-from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule, settle
+from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
+from sabotnb.expr.scalars import FALSE, scalar
 from sabotnb.expr.types import is_number
 
 
@@ -75,7 +75,7 @@ def _logarithm(args: Sequence[Arg], options: Options) -> Overload:
     real = data_type if t.is_floating(data_type) else pa.float64()
     if options["base"] is None:
         return Overload((real,), real, pc.ln)
-    base = pa.scalar(float(options["base"]), real)
+    base = scalar(float(options["base"]), real)
     return Overload((real,), real, lambda data: pc.logb(data, base))
 
 

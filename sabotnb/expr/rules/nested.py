@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.scalars import scalar
 
 
 def _struct_field(args: Sequence[Arg], options: Options) -> Overload:
@@ -44,7 +45,7 @@ def _list_item(args: Sequence[Arg], options: Options) -> Overload:
         values = pc.list_flatten(data)
         starts = pc.subtract(pc.cumulative_sum(pc.coalesce(lengths, 0)), pc.coalesce(lengths, 0))
         at = pc.add(starts, index) if index >= 0 else pc.add(pc.add(starts, lengths), index)
-        return values.take(pc.if_else(has_it, at, pa.scalar(None, at.type)))
+        return values.take(pc.if_else(has_it, at, scalar(None, at.type)))
 
     return Overload((data_type,), data_type.value_type, kernel, pushable=False)
 

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from pyarrow import types as t
 
 from sabotnb.expr.durations import MICROSECONDS
-from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.scalars import scalar
 
 _UNIT_NAMES = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
 _CALENDAR = {"mo": "month", "q": "quarter", "y": "year"}
@@ -125,7 +126,7 @@ def _total_seconds(args: Sequence[Arg], _: Options) -> Overload:
     data_type = args[0].type
     if not t.is_duration(data_type):
         raise Refused(f".dt.total_seconds needs a duration, this is {data_type}; subtract two timestamps to get one")
-    per_second = pa.scalar({"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[data_type.unit])
+    per_second = scalar({"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[data_type.unit], pa.float64())
 
     def kernel(data: Any) -> Any:
         return pc.divide(pc.cast(pc.cast(data, pa.int64()), pa.float64(), safe=False), per_second)

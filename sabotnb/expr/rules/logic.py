@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.columnar import FALSE, TRUE
-from sabotnb.expr.functions.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.literals import scalar_of
 from sabotnb.expr.nodes import Literal
+from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
+from sabotnb.expr.scalars import FALSE, TRUE, scalar
 
 _BOOL = pa.bool_()
 
@@ -63,14 +63,14 @@ def _float_test(name: str, kernel: Callable[..., Any], otherwise: bool) -> Rule:
         if t.is_floating(data_type):
             return Overload((data_type,), _BOOL, kernel)
         if t.is_integer(data_type) or t.is_decimal(data_type):
-            constant = pa.scalar(otherwise)
+            constant = TRUE if otherwise else FALSE
             return Overload((data_type,), _BOOL, lambda data: pc.if_else(pc.is_valid(data), constant, _NULL))
         raise Refused(f"{name} needs a float, this is {data_type}; for missing values there is .is_null()")
 
     return rule
 
 
-_NULL = pa.scalar(None, _BOOL)
+_NULL = scalar(None, _BOOL)
 
 
 def _membership(args: Sequence[Arg], _: Options) -> Overload:

@@ -1,0 +1,166 @@
+"""Functions on their way to workers."""
+
+import functools
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from sabotnb.blobs import capture, table_of, user_error
+from sabotnb.errors import FunctionError, UnpicklableFunction
+
+FACTOR = 3
+
+
+def scaled(x: int) -> int:
+    return x * FACTOR
+
+
+def test_a_function_comes_back_with_what_it_uses():
+    offset = 4
+    function = capture(lambda x: scaled(x) + offset, "map")
+    assert function.load()(2) == 10
+    assert (function.name, function.origin.where.split(":")[0]) == ("<lambda>", "test_capture.py")
+
+
+def test_origin_has_the_whole_text():
+    origin = capture(scaled, "map").origin
+    assert origin.code == "def scaled(x: int) -> int:\n    return x * FACTOR"
+
+
+def made(text: str, name: str = "f", **known: object):
+    namespace = {"__name__": "__main__", **known}
+    exec(compile(textwrap.dedent(text), "<prompt>", "exec"), namespace)
+    return namespace[name]
+
+
+def fingerprint(fn) -> str:
+    return capture(fn, "map").fingerprint
+
+
+def test_equal_functions_are_equal_wherever_they_stand():
+    assert capture(made("def f(x): return x + 1"), "map") == capture(made("\n\ndef f(x): return x + 1"), "map")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (made("def f(x): return x + 1"), made("def f(x): return x + 2")),
+        (made("def f(x): return x + n", n=1), made("def f(x): return x + n", n=2)),
+        (made("f = lambda x, n=1: x + n"), made("f = lambda x, n=2: x + n")),
+        (made("def f(x): return [y.a for y in x]"), made("def f(x): return [y.b for y in x]")),
+        (functools.partial(scaled, 1), functools.partial(scaled, 2)),
+        (made("def g(): return 1\ndef f(x): return g()"), made("def g(): return 2\ndef f(x): return g()")),
+        (made("class f:\n  def go(self): return 1"), made("class f:\n  def go(self): return 2")),
+        (made("class f:\n  limit = 1"), made("class f:\n  limit = 2")),
+    ],
+)
+def test_what_it_does_or_uses_makes_it_differ(one, other):
+    assert fingerprint(one) != fingerprint(other)
+    assert fingerprint(one) == fingerprint(one)
+
+
+def test_an_enclosed_value_makes_it_differ():
+    def enclosing(value):
+        return lambda x: x + value
+
+    assert fingerprint(enclosing(1)) == fingerprint(enclosing(1))
+    assert fingerprint(enclosing(1)) != fingerprint(enclosing(2))
+
+
+def test_a_function_that_calls_itself_has_a_fingerprint():
+    assert fingerprint(made("def f(n): return 1 if n < 2 else n * f(n - 1)"))
+
+
+def test_what_cannot_travel_is_named():
+    lock = threading.Lock()
+    with pytest.raises(UnpicklableFunction) as raised:
+        capture(lambda x: (lock, x), "map_rows")
+    assert "<lambda> (test_capture.py:" in str(raised.value)
+    assert (
+        "the function of map_rows, cannot travel to the workers: it uses 'lock' (_thread.lock), which cannot be "
+        "pickled. Make it inside of the function, from plain data" in str(raised.value)
+    )
+
+
+def test_what_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SABOTNB_FUNCTION_BYTES", str(1 << 20))
+    prices, small = bytes(2 << 20), b"x"
+    with pytest.raises(
+        UnpicklableFunction, match=r"has 2\.0 MB pickled, the limit is 1\.0 MB: 'prices', which it uses,"
+    ):
+        capture(lambda x: (prices, small, x), "map")
+
+
+def test_only_what_can_be_called():
+    with pytest.raises(FunctionError, match=r"map takes a function, not 3 \(int\)"):
+        capture(3, "map")
+
+
+def test_modules_of_the_users_folder_travel_by_value(tmp_path: Path):
+    (tmp_path / "geo.py").write_text(
+        "def north(x):\n    return x + where()\n\ndef where():\n    raise KeyError('pole')\n"
+    )
+    script = """
+        import sys, geo
+        from sabotnb.blobs import capture
+        sys.stdout.buffer.write(capture(lambda x: geo.north(x), "map").pickled)
+    """
+    write = [sys.executable, "-c", textwrap.dedent(script)]
+    pickled = subprocess.run(write, cwd=tmp_path, capture_output=True, check=True).stdout
+    (tmp_path / "geo.py").unlink()
+    read = "import sys, pickle; f = pickle.loads(sys.stdin.buffer.read()); print('geo' in sys.modules); f(1)"
+    done = subprocess.run([sys.executable, "-c", read], input=pickled, capture_output=True, check=False)
+    assert done.stdout.strip() == b"False"
+    assert b"KeyError: 'pole'" in done.stderr
+
+
+def test_a_workers_traceback_shows_cells_and_folds_libraries():
+    text = "def f(x):\n    return g(x)\ndef g(x):\n    return pa.array([x]).cast('date32[day]')"
+    function = capture(made(text, pa=pa), "map")
+    try:
+        function.load()(1.5)
+    except pa.ArrowNotImplementedError as raised:
+        error = user_error(function, raised, sample="x\n1")
+    assert error.user_traceback.splitlines()[1:4] == [
+        "    function.load()(1.5)",
+        "  <prompt>:2, in f",
+        "  <prompt>:4, in g",
+    ]
+    assert "frames in pyarrow)" in error.user_traceback
+    assert (error.function, error.sample) == ("f", "x\n1")
+
+
+def test_sources_of_a_cell_go_along():
+    import linecache
+
+    text = "def clean(x):\n    return 1 / x\n"
+    filename = "/tmp/ipykernel_77/1234.py"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    namespace = {"__name__": "__main__"}
+    exec(compile(text, filename, "exec"), namespace)
+    pickled = capture(namespace["clean"], "map").pickled
+    script = """
+        import sys, pickle
+        from sabotnb.blobs import user_traceback
+        f = pickle.loads(sys.stdin.buffer.read())
+        try:
+            f(0)
+        except ZeroDivisionError as error:
+            print(user_traceback(error))
+    """
+    run = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(run, input=pickled, capture_output=True, check=True)
+    assert "in clean\n    return 1 / x\nZeroDivisionError: division by zero" in done.stdout.decode()
+
+
+def test_tables_are_equal_by_content_not_by_chunks():
+    whole = pa.table({"x": [1, 2, 3]})
+    chunked = pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
+    assert table_of(whole) == table_of(chunked)
+    assert table_of(whole) != table_of(pa.table({"x": [1, 2, 4]}))
+    assert table_of(whole).rows == 3
