@@ -283,6 +283,12 @@ def test_counting_rows_reads_the_smallest_column(job):
     assert after(job({"s": SOURCE, "a": counted, "out": SINK}, "s > a > out"))[0] == "s source: rows: k"
 
 
+def test_rows_that_are_only_counted_still_have_a_column(job):
+    columns = (AggregateColumn("n", "count"), AggregateColumn("u", "n_unique", "x"))
+    graph = job({"s": SOURCE, "a": Aggregate((), columns, SCHEMA), "p": keep("n"), "out": SINK}, "s > a > p > out")
+    assert after(graph)[0] == "s source: rows: k"
+
+
 def test_an_aggregate_that_nobody_reads_is_not_computed(job):
     columns = (AggregateColumn("n", "n_unique", "big"), AggregateColumn("m", "n_unique", "x"))
     graph = job({"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "p": keep("m"), "out": SINK}, "s > a > p > out")

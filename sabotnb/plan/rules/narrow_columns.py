@@ -68,7 +68,7 @@ def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> Needed:
                 wanted |= _read_through(graph, edge, schemas, needed)
                 wanted |= set(edge.hint.keys) if edge.hint else set()
                 wanted |= set(schemas[name].names) if edge.hint and edge.hint.function else set()
-        needed[name] = frozenset(wanted or {_narrowest(schemas[name])})
+        needed[name] = frozenset(wanted)
     return needed
 
 
@@ -81,10 +81,14 @@ def _used(aggregates: Sequence[AggregateColumn], needed: frozenset[str]) -> tupl
     return tuple(column for column in aggregates if column.name in needed) or tuple(aggregates[:1])
 
 
-def _read_through(  # noqa: PLR0911  one case per kind of operator
+def _read_through(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
+    """Columns of ``edge`` that its reader, or whoever reads that, needs; where rows are only counted, the smallest."""
+    return _read(graph, edge, schemas, needed) or {_narrowest(schemas[edge.up])}
+
+
+def _read(  # noqa: PLR0911  one case per kind of operator
     graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed
 ) -> set[str]:
-    """Columns of ``edge`` that its reader, or whoever reads that, needs."""
     spec, behind = graph.operators[edge.down].spec, needed[edge.down]
     given = set(schemas[edge.up].names)
     match spec:
