@@ -1,1 +1,105 @@
-"""Live dataflows in a notebook cell."""
+"""Live dataflows in a notebook cell.
+
+``import sabotnb as sb`` costs next to nothing: each name below is imported when it is first used, so that a notebook
+that only describes a stream loads neither Dask nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "Aggregation",
+    "Config",
+    "Edge",
+    "EdgeHint",
+    "EdgeType",
+    "Env",
+    "ExecutionGraph",
+    "Expr",
+    "Grouped",
+    "Job",
+    "JobGraph",
+    "JobManager",
+    "JobResult",
+    "JobStatus",
+    "Operator",
+    "Preview",
+    "ShuffleEdge",
+    "Sink",
+    "SlotPool",
+    "Stream",
+    "Task",
+    "__version__",
+    "aggregate",
+    "attach",
+    "coalesce",
+    "col",
+    "connect",
+    "count",
+    "datasets",
+    "doctor",
+    "duration",
+    "errors",
+    "jobs",
+    "lit",
+    "local",
+    "nexmark",
+    "run",
+    "testing",
+    "udf",
+    "union",
+    "when",
+]
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not there to hide a cycle
+    from sabotnb import datasets, errors, nexmark, testing
+    from sabotnb.api.env import Env, attach, connect, doctor, jobs, local
+    from sabotnb.api.job import Job
+    from sabotnb.api.preview import Preview
+    from sabotnb.api.sink import Sink, run
+    from sabotnb.api.status import JobResult, JobStatus
+    from sabotnb.api.stream import Grouped, Stream, union
+    from sabotnb.cluster import JobManager, Task
+    from sabotnb.config import Config
+    from sabotnb.execution import SlotPool
+    from sabotnb.expr import Aggregation, Expr, aggregate, coalesce, col, count, duration, lit, udf, when
+    from sabotnb.graph import Edge, EdgeHint, EdgeType, Operator
+    from sabotnb.plan import ExecutionGraph, ShuffleEdge
+    from sabotnb.plan import PlannedJobGraph as JobGraph
+
+_MODULES = ("datasets", "errors", "nexmark", "testing")
+_HOMES = {
+    "sabotnb.api.env": ("Env", "attach", "connect", "doctor", "jobs", "local"),
+    "sabotnb.api.job": ("Job",),
+    "sabotnb.api.preview": ("Preview",),
+    "sabotnb.api.sink": ("Sink", "run"),
+    "sabotnb.api.status": ("JobResult", "JobStatus"),
+    "sabotnb.api.stream": ("Grouped", "Stream", "union"),
+    "sabotnb.cluster": ("JobManager", "Task"),
+    "sabotnb.config": ("Config",),
+    "sabotnb.execution": ("SlotPool",),
+    "sabotnb.expr": ("Aggregation", "Expr", "aggregate", "coalesce", "col", "count", "duration", "lit", "udf", "when"),
+    "sabotnb.graph": ("Edge", "EdgeHint", "EdgeType", "Operator"),
+    "sabotnb.plan": ("ExecutionGraph", "ShuffleEdge"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"sabotnb.{name}")
+    if name == "JobGraph":
+        return import_module("sabotnb.plan").PlannedJobGraph
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'sabotnb' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

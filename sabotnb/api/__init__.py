@@ -1,0 +1,26 @@
+"""What users write: streams, sessions, jobs. ``import sabotnb as sb`` brings all of it, each part when it is used."""
+
+from sabotnb.api.env import Env, attach, connect, doctor, jobs, local
+from sabotnb.api.job import Job
+from sabotnb.api.preview import Preview
+from sabotnb.api.sink import Sink, run
+from sabotnb.api.status import JobResult, JobStatus
+from sabotnb.api.stream import Grouped, Stream, union
+
+__all__ = [
+    "Env",
+    "Grouped",
+    "Job",
+    "JobResult",
+    "JobStatus",
+    "Preview",
+    "Sink",
+    "Stream",
+    "attach",
+    "connect",
+    "doctor",
+    "jobs",
+    "local",
+    "run",
+    "union",
+]

@@ -1,0 +1,58 @@
+"""Bringing all rows of a stream here: from the open env, or made in this process if there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pyarrow as pa
+
+from sabotnb.api import env as envs
+from sabotnb.api import site
+from sabotnb.api.bounds import with_bounds
+from sabotnb.api.compiling import compile_graph, local_parallelism
+from sabotnb.api.env import Env
+from sabotnb.api.flow import Flow, is_bounded
+from sabotnb.api.lower import lower
+from sabotnb.api.running import Started, compiled_for, submit
+from sabotnb.errors import GraphError
+from sabotnb.graph import Sink
+
+Batches = Generator[pa.RecordBatch, None, None]
+
+
+def batches_of(flow: Flow) -> Batches:
+    """Run ``flow`` now and yield its rows; closing the generator early ends the run.
+
+    Raises GraphError at once if the flow is endless.
+    """
+    if not is_bounded(flow):
+        raise GraphError(
+            "this stream is endless, so its rows cannot all be collected: .head() shows the first ones, "
+            ".sink_live().run() keeps the last ones"
+        )
+    env = envs.current()
+    return _from_here(flow) if env is None else _from_cluster(flow, env)
+
+
+def _from_here(flow: Flow) -> Batches:
+    tasks = local_parallelism()
+    return compile_graph(with_bounds(lower([flow.then(Sink("collect"))]), tasks), tasks).run_here()
+
+
+def _from_cluster(flow: Flow, env: Env) -> Batches:
+    collected = flow.then(Sink("collect"))
+    lowered = lower([collected])
+    compiled = compiled_for(lowered, None, env)
+    name = f"collect-{site.job_name()}"
+    return _read(submit(env.cluster.jobs, name, compiled), lowered.ids[collected.node])
+
+
+def _read(started: Started, sink: str) -> Batches:
+    complete = False
+    try:
+        yield from started.results(sink)
+        started.client.wait(started.name, started.epoch)
+        complete = True
+    finally:
+        end = started.client.forget if complete else started.client.cancel
+        end(started.name)

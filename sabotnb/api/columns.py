@@ -1,0 +1,83 @@
+"""Columns as users write them (names, expressions, keywords) made into named expressions that fit a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pyarrow as pa
+
+from sabotnb.errors import DuplicateColumn, SchemaError
+from sabotnb.expr import Expr, bind, col, column_name, lit, root_name
+
+Column = str | Expr
+Named = tuple[str, Expr]
+
+
+def named(exprs: Iterable[Column], keywords: Mapping[str, object], schema: pa.Schema) -> tuple[Named, ...]:
+    """Positional expressions by their root names, then keywords; every one checked against ``schema``.
+
+    Raises ColumnNotFound or TypeMismatch for what does not fit, DuplicateColumn for a name given twice.
+    """
+    columns = [*((_name_of(given), as_expr(given)) for given in exprs)]
+    columns += [(name, value if isinstance(value, Expr) else _value(value)) for name, value in keywords.items()]
+    for _, expr in columns:
+        bind(expr, schema)
+    refuse_duplicates([name for name, _ in columns])
+    return tuple(columns)
+
+
+def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
+    """Plain column names, each in ``schema``; expressions other than ``col(name)`` are refused."""
+    found = []
+    for given in columns:
+        name = column_name(as_expr(given))
+        if name is None:
+            raise SchemaError(f"{given} is not a column; make it one before: .with_columns(key={given})")
+        bind(col(name), schema)
+        found.append(name)
+    refuse_duplicates(found)
+    return tuple(found)
+
+
+def as_expr(given: Column) -> Expr:
+    """A name as ``col(name)``; an expression as it is. Anything else is refused."""
+    if isinstance(given, str):
+        return col(given)
+    if isinstance(given, Expr):
+        return given
+    raise SchemaError(f"{given!r} ({type(given).__name__}) is not a column; give a name or an expression, col('x') + 1")
+
+
+def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:
+    """One column or several, as a tuple."""
+    return (given,) if isinstance(given, str | Expr) else tuple(given)
+
+
+def refuse_duplicates(given: Sequence[str]) -> None:
+    """Raise DuplicateColumn for a name that comes twice."""
+    for position, name in enumerate(given):
+        if name in given[:position]:
+            raise DuplicateColumn(
+                f"two columns are named {name!r}; name one of them: new_name=..., or .alias('new_name')"
+            )
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """``wanted``, or ``wanted_1``, ``wanted_2``, ... if it is taken."""
+    used = set(taken)
+    candidate, number = wanted, 0
+    while candidate in used:
+        number += 1
+        candidate = f"{wanted}_{number}"
+    return candidate
+
+
+def _name_of(given: Column) -> str:
+    name = given if isinstance(given, str) else root_name(as_expr(given))
+    if name is None:
+        raise SchemaError(f"{given} has no name of its own; give it one: name={given}")
+    return name
+
+
+def _value(value: object) -> Expr:
+    return col(value) if isinstance(value, str) else lit(value)

@@ -1,0 +1,90 @@
+"""From a job graph to what is deployed: check, estimate, optimize, place on tasks, find the splits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from sabotnb import connectors, plan
+from sabotnb.config import Config
+from sabotnb.errors import GraphError
+from sabotnb.graph import JobGraph, Sink, Source
+from sabotnb.plan import Estimate, ExecutionGraph, Optimized
+from sabotnb.protocol.source import Split
+from sabotnb.task import run_local
+
+MOST_LOCAL_TASKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A job at every level: as described, as optimized, as deployed; and what its sources will read."""
+
+    graph: JobGraph
+    optimized: Optimized
+    execution: ExecutionGraph
+    splits: Mapping[str, tuple[Split, ...]]
+
+    def run_here(self) -> Generator[pa.RecordBatch, None, None]:
+        """Run in this process with the same tasks as on a cluster; yields what the ``collect`` sink receives."""
+        yield from run_local(self.execution, self.splits)
+
+    def vertex_of(self, operator: str) -> str:
+        """The vertex whose tasks run ``operator``."""
+        return next(one.id for one in self.execution.vertices.values() if operator in [it.id for it in one.operators])
+
+
+def compile_graph(graph: JobGraph, parallelism: int) -> Compiled:
+    """Compile a job graph for ``parallelism`` tasks per operator; reads metadata of sources.
+
+    Raises GraphError, SchemaError or SourceError for what cannot run.
+    """
+    if parallelism < 1:
+        raise GraphError(f"parallelism is {parallelism}; give a number of tasks per operator, at least 1")
+    graph.validate()
+    optimized = plan.optimize(graph, estimates(graph))
+    execution = plan.physical(optimized.graph, parallelism, groups=Config.from_environment().key_groups)
+    return Compiled(graph, optimized, execution, _splits(execution))
+
+
+def local_parallelism() -> int:
+    """Tasks per operator where there is no cluster."""
+    return min(os.cpu_count() or 1, MOST_LOCAL_TASKS)
+
+
+def check_outputs(graph: JobGraph, job: str) -> None:
+    """Raise SinkError if a sink may not write where it points to."""
+    for operator in graph.operators.values():
+        if isinstance(operator.spec, Sink):
+            connectors.check_output(operator.spec, job)
+
+
+def estimates(graph: JobGraph) -> dict[str, Estimate]:
+    """What is known about the size of every source, by operator id."""
+    return {name: connectors.estimate(spec) for name, spec in sources(graph).items()}
+
+
+def sources(graph: JobGraph) -> dict[str, Source]:
+    """The sources of a graph by operator id."""
+    return {name: one.spec for name, one in graph.operators.items() if isinstance(one.spec, Source)}
+
+
+def with_sources(graph: JobGraph, other: Mapping[str, Source]) -> JobGraph:
+    """The same graph, reading ``other`` sources where their operator ids are named."""
+    operators = {
+        name: replace(operator, spec=other[name]) if name in other else operator
+        for name, operator in graph.operators.items()
+    }
+    return replace(graph, operators=operators)
+
+
+def _splits(execution: ExecutionGraph) -> dict[str, tuple[Split, ...]]:
+    found = {}
+    for vertex in execution.vertices.values():
+        spec = vertex.operators[0].spec
+        if isinstance(spec, Source):
+            found[vertex.id] = tuple(connectors.source(spec).splits())
+    return found

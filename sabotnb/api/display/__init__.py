@@ -1,0 +1,1 @@
+"""How streams, previews and jobs look in a notebook and in a terminal."""

@@ -1,0 +1,99 @@
+"""The card of a stream: what it is, what it will do, its columns and its picture; as HTML and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+import pyarrow as pa
+
+from sabotnb.api.display import svg_picture, theme, words
+from sabotnb.api.display.scene import Scene, scene_of
+from sabotnb.api.flow import Flow, is_bounded, nodes_of
+from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source
+from sabotnb.plan.picture import picture
+
+LETTERS = 44
+"""What fits into a box of the text picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything that is shown. ``notes`` are sentences; ``marks`` say something about single columns."""
+
+    title: str
+    facts: tuple[str, ...]
+    notes: tuple[str, ...]
+    schema: pa.Schema
+    marks: Mapping[str, str]
+    scene: Scene
+
+    def html(self) -> str:
+        """A ``<div>`` with inline styles only."""
+        return theme.panel(
+            f"<div><strong>{escape(self.title)}</strong> {theme.faint(' · '.join(self.facts))}</div>"
+            + theme.scrolled(svg_picture.draw(self.scene))
+            + theme.sentences(self.notes)
+            + theme.folded(f"{len(self.schema)} columns", _columns_html(self.schema, self.marks))
+        )
+
+    def text(self) -> str:
+        """For terminals."""
+        boxes = {
+            name: [f"{box.id} x{box.tasks}", words.cut(box.text, LETTERS)] for name, box in self.scene.boxes.items()
+        }
+        drawn = picture(boxes, [(link.up, link.down, link.label) for link in self.scene.links])
+        width = max((len(name) for name in self.schema.names), default=0)
+        columns = [
+            f"  {field.name:<{width}}  {field.type}  {self.marks.get(field.name, '')}".rstrip() for field in self.schema
+        ]
+        return "\n".join([" · ".join([self.title, *self.facts]), drawn, *self.notes, *columns])
+
+
+def card_of(flow: Flow, graph: JobGraph, parallelism: int, rows: int | None) -> Card:
+    """The card of ``flow``; ``graph`` is what collecting it lowers to, ``rows`` what its sources are known to have."""
+    bounded = is_bounded(flow)
+    read = [] if rows is None else [f"reads {words.count(rows)}"]
+    facts = ("bounded" if bounded else "endless", *read, f"parallelism {parallelism}")
+    last = words.brief(flow.node.spec)
+    return Card(
+        flow.node.naming.name or f"{flow.node.spec.kind} {last}",
+        facts,
+        tuple(_notes(flow, bounded=bounded)),
+        flow.schema,
+        _marks(flow),
+        scene_of(graph, parallelism).without_sinks(),
+    )
+
+
+def _notes(flow: Flow, *, bounded: bool) -> list[str]:
+    """What is worth knowing of what the stream will do, in the order in which it happens."""
+    notes = []
+    for node in nodes_of((flow,)):
+        spec = node.spec
+        if isinstance(spec, Aggregate) and bounded:
+            call = f"group_by({', '.join(spec.keys)})" if spec.keys else "agg of all rows"
+            notes.append(f"{call}: final values (input is bounded)")
+        if isinstance(spec, MapBatches | MapRows) and spec.inferred:
+            notes.append(f"{spec.function.name}() ({spec.function.origin}): schema inferred by calling it")
+        if isinstance(spec, Source) and not spec.replayable:
+            notes.append(f"{words.brief(spec)}: can be read only once")
+    naive = [field.name for field in flow.schema if pa.types.is_timestamp(field.type) and field.type.tz is None]
+    if naive:
+        notes.append(f"times without a zone are UTC: {', '.join(naive)}")
+    return list(dict.fromkeys(notes))
+
+
+def _marks(flow: Flow) -> dict[str, str]:
+    marks = {field.name: "" if field.nullable else "never null" for field in flow.schema}
+    keys = getattr(flow.node.spec, "keys", ())
+    marks.update({name: "key" for name in keys if name in marks})
+    if flow.event_time is not None:
+        marks[flow.event_time.column] = "event time"
+    return marks
+
+
+def _columns_html(schema: pa.Schema, marks: Mapping[str, str]) -> str:
+    rows = [(field.name, str(field.type), marks.get(field.name, "")) for field in schema]
+    return theme.table(("column", "type", ""), rows, (False, False, False))

@@ -1,0 +1,40 @@
+"""Rows as a small table, in HTML and as text."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sabotnb.api.display import theme, words
+
+LETTERS = 60
+"""Longer values are cut."""
+
+
+def html(table: pa.Table) -> str:
+    """All rows of ``table``, which should be few."""
+    return theme.table(table.schema.names, _cells(table), _numeric(table.schema))
+
+
+def text(table: pa.Table) -> str:
+    """All rows of ``table`` in columns, types below the names."""
+    columns = []
+    cells = _cells(table)
+    for at, (field, right) in enumerate(zip(table.schema, _numeric(table.schema), strict=True)):
+        column = [field.name, str(field.type), *(row[at] for row in cells)]
+        width = max(map(len, column))
+        columns.append([one.rjust(width) if right else one.ljust(width) for one in column])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
+
+
+def _numeric(schema: pa.Schema) -> list[bool]:
+    types = pa.types
+    return [types.is_integer(one) or types.is_floating(one) or types.is_decimal(one) for one in schema.types]
+
+
+def _cells(table: pa.Table) -> list[list[str]]:
+    return [[_written(value) for value in row.values()] for row in table.to_pylist()]
+
+
+def _written(value: object) -> str:
+    written = "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return words.cut(written, LETTERS)

@@ -1,0 +1,65 @@
+"""What a picture of a job shows, before it is drawn as SVG or as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sabotnb import plan
+from sabotnb.api.display import words
+from sabotnb.graph import EdgeType, JobGraph, Operator, Sink, Source
+from sabotnb.plan import ShuffleEdge
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One operator. ``role`` is source, sink or operator; ``tasks`` its parallelism."""
+
+    id: str
+    kind: str
+    role: str
+    text: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One edge; ``label`` says how its rows are spread, nothing if they stay where they are."""
+
+    up: str
+    down: str
+    type: EdgeType
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Boxes in topological order, and the links between them."""
+
+    boxes: Mapping[str, Box]
+    links: tuple[Link, ...]
+
+    def without_sinks(self) -> Scene:
+        """The same, for a stream that has no sink of its own."""
+        kept = {name: box for name, box in self.boxes.items() if box.role != "sink"}
+        return Scene(kept, tuple(link for link in self.links if link.down in kept))
+
+
+def scene_of(graph: JobGraph, parallelism: int) -> Scene:
+    """The operators of ``graph``, with the tasks and the edges that they would have if each ran by itself."""
+    execution = plan.physical(graph, parallelism, chain=False)
+    boxes = {
+        name: _box(graph.operators[name], vertex.parallelism, [one for schema in vertex.inputs for one in schema.names])
+        for name, vertex in execution.vertices.items()
+    }
+    return Scene(boxes, tuple(_link(edge) for edge in execution.edges))
+
+
+def _box(operator: Operator, tasks: int, columns: Sequence[str]) -> Box:
+    spec = operator.spec
+    role = "source" if isinstance(spec, Source) else "sink" if isinstance(spec, Sink) else "operator"
+    return Box(operator.id, spec.kind, role, words.brief(spec, columns), tasks)
+
+
+def _link(edge: ShuffleEdge) -> Link:
+    return Link(edge.up, edge.down, edge.type, words.label(edge))

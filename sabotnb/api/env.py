@@ -1,0 +1,211 @@
+"""Sessions: which clusters are open, and which of them jobs go to."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sabotnb.api.job import Job
+from sabotnb.errors import EnvError
+from sabotnb.protocol.control import JobState
+
+if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
+    import pandas as pd
+
+    from sabotnb.cluster import Cluster, Task, TaskJob
+
+
+class Env:
+    """A session on a cluster. As a context manager it waits for the jobs it was given, then closes."""
+
+    def __init__(self, cluster: Cluster, arguments: Mapping[str, object]) -> None:
+        self.cluster = cluster
+        self.arguments = dict(arguments)
+        self._jobs: dict[tuple[str, int], Job] = {}
+
+    @property
+    def client(self) -> Any:
+        """The ``distributed.Client`` of the cluster."""
+        return self.cluster.client
+
+    @property
+    def workers(self) -> int:
+        """Number of agents there are now."""
+        return len(self.cluster.slots())
+
+    def slots(self) -> pd.DataFrame:
+        """A row per agent: id, address, host, pid, slots, free, tags."""
+        import pandas as pd
+
+        return pd.DataFrame(self.cluster.slots())
+
+    def scale(self, workers: int) -> None:
+        """Bring the cluster to ``workers`` agents and wait for them; only idle ones leave."""
+        self.cluster.scale(workers)
+
+    def upload(self, path: str | Path) -> None:
+        """Send a module (``.py``, ``.egg`` or ``.zip``) to every agent, also to those that come later."""
+        self.cluster.upload(path)
+
+    def check(self) -> list[Any]:
+        """What is wrong with the cluster or will be slow, each with what to do; empty if nothing is."""
+        return list(self.cluster.check())
+
+    def kill_worker(self, index: int) -> str:
+        """SIGKILL the worker process in row ``index`` of ``slots()``, to see what happens; returns the agent's id."""
+        return self.cluster.kill_worker(index)
+
+    def submit_job(self, name: str, tasks: Sequence[Task], parallelism: int | None = None) -> TaskJob:
+        """Deal simple tasks to the agents in turn; results come in the order of ``tasks``."""
+        from sabotnb.cluster import submit_job
+
+        return submit_job(self.cluster.jobs, name, tasks, parallelism)
+
+    def close(self) -> None:
+        """Leave the cluster, and end it if this session started it. Jobs on a cluster that is ended end with it."""
+        if self in _open:
+            _open.remove(self)
+        self.cluster.close()
+
+    def known(self, name: str, epoch: int) -> Job | None:
+        """The handle of a run that this session started; None if it did not."""
+        return self._jobs.get((name, epoch))
+
+    def remember(self, job: Job) -> Job:
+        """Keep ``job``'s handle for who attaches again, and for leaving the ``with`` block."""
+        self._jobs[job.name, job.epoch] = job
+        return job
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                for job in self._jobs.values():
+                    if not JobState(job.status.state).terminal:
+                        job.wait()
+        finally:
+            self.close()
+
+    def __repr__(self) -> str:
+        if self.cluster.closed:
+            return "Env (closed)"
+        agents = self.cluster.slots()
+        free = sum(agent["free"] for agent in agents)
+        total = sum(agent["slots"] for agent in agents)
+        return f"Env at {self.cluster.address}: {len(agents)} workers, {free} of {total} slots free"
+
+
+_open: list[Env] = []
+"""Open sessions, the newest last: that one gets the jobs."""
+
+
+def local(
+    workers: int | None = None, slots: int | None = None, detached: bool = False, *, processes: bool = True
+) -> Env:
+    """Start worker processes on this machine: one per core with 4 slots each, unless told otherwise.
+
+    The same arguments again give the same env. ``detached=True`` starts scheduler and workers as processes that outlive
+    this one and end after 10 idle minutes; ``processes=False`` runs the agents inside this process.
+
+    Raises:
+        EnvError: an env with other arguments is open, or a script has no ``__main__`` guard.
+    """
+    from sabotnb import cluster as clusters
+
+    arguments = {"workers": workers, "slots": slots, "detached": detached, "processes": processes}
+
+    def start() -> Cluster:
+        if detached:
+            return clusters.detached_cluster(workers, slots)
+        return clusters.local_cluster(workers, slots, processes=processes)
+
+    return _opened("local", arguments, start)
+
+
+def connect(client_or_address: Any, security: Any = None) -> Env:
+    """Use a running Dask cluster, given a synchronous ``distributed.Client`` or the scheduler's address.
+
+    ``tls://`` addresses need ``security``, a ``distributed.Security``.
+    """
+    from sabotnb import cluster as clusters
+
+    arguments = {"to": client_or_address, "security": security}
+    return _opened("connect", arguments, lambda: clusters.connect(client_or_address, security))
+
+
+def current() -> Env | None:
+    """The newest env that is open."""
+    _forget_closed()
+    return _open[-1] if _open else None
+
+
+def needed(env: Env | None) -> Env:
+    """``env``, or the newest one; EnvError if there is none."""
+    found = env or current()
+    if found is None:
+        raise EnvError("no cluster is open to run on; open one before: env = sb.local()")
+    if found.cluster.closed:
+        raise EnvError("this env is closed; open another: env = sb.local()")
+    return found
+
+
+def jobs() -> pd.DataFrame:
+    """A row per job of the newest env, in order of submission."""
+    import pandas as pd
+
+    return pd.DataFrame(needed(None).cluster.jobs.jobs())
+
+
+def attach(name: str) -> Job:
+    """The handle of a job that is running, or has run, on the newest env; JobError lists what there is."""
+    env = needed(None)
+    status = env.cluster.jobs.status(name)
+    known = env.known(name, status["epoch"])
+    return known or Job(env.cluster.jobs, name, status["epoch"])
+
+
+def doctor() -> list[Any]:
+    """What is wrong with the newest env or will be slow, each with what to do; empty if nothing is."""
+    return needed(None).check()
+
+
+def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:
+    """The open env that was made this way, or a new one; a local env with other arguments stands in the way."""
+    _forget_closed()
+    wanted = {"how": how, **arguments}
+    for env in _open:
+        if env.arguments == wanted:
+            _open.remove(env)
+            _open.append(env)
+            return env
+        if how == "local" and env.arguments["how"] == "local":
+            raise EnvError(
+                f"sb.local({_written(env.arguments)}) is open, with other arguments: "
+                "env.scale(n) changes its workers, env.close() ends it"
+            )
+    env = Env(start(), wanted)
+    _open.append(env)
+    return env
+
+
+def _written(arguments: Mapping[str, object]) -> str:
+    usual = {"workers": None, "slots": None, "detached": False, "processes": True}
+    given = {name: value for name, value in arguments.items() if name in usual and value != usual[name]}
+    return ", ".join(f"{name}={value!r}" for name, value in given.items())
+
+
+def _forget_closed() -> None:
+    _open[:] = [env for env in _open if not env.cluster.closed]
+
+
+@atexit.register
+def _close_all() -> None:
+    for env in reversed(list(_open)):
+        env.close()

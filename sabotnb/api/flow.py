@@ -1,0 +1,118 @@
+"""What a stream describes: immutable nodes that know their schema. Nothing here reads data or meets a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from sabotnb.blobs import Origin, call_site
+from sabotnb.errors import GraphError
+from sabotnb.graph import EdgeHint, EventTime, Source, Spec, output_schema, side_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What ``.named(...)`` says about an operator."""
+
+    name: str | None = None
+    parallelism: int | None = None
+    tags: frozenset[str] = frozenset()
+    slot_group: str = "default"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One operator of a description. Compared by identity: a node that two outputs share is one operator, run once."""
+
+    spec: Spec
+    schema: pa.Schema
+    inputs: tuple[Flow, ...] = ()
+    naming: Naming = field(default_factory=Naming)
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """Rows that leave ``node``: by its side output ``side``, or the main one; ``hint`` is how they are to be spread."""
+
+    node: Node
+    schema: pa.Schema
+    event_time: EventTime | None = None
+    side: str | None = None
+    hint: EdgeHint | None = None
+
+    def then(self, spec: Spec, *others: Flow) -> Flow:
+        """The flow behind one more operator, which reads this flow at port 0 and ``others`` at the next ports.
+
+        Raises the ``SchemaError`` of ``output_schema`` if the operator does not fit the columns.
+        """
+        inputs = (self, *others)
+        schema = output_schema(spec, [flow.schema for flow in inputs])
+        kept = self.event_time if self.event_time is not None and self.event_time.column in schema.names else None
+        return Flow(Node(spec, schema, inputs, origin=call_site()), schema, kept)
+
+    def timed(self, column: str | None) -> Flow:
+        """The same flow, its event time under another column's name; None if that column is gone."""
+        if self.event_time is None and column is None:
+            return self
+        return replace(self, event_time=replace(self.event_time or EventTime(""), column=column) if column else None)
+
+    def named(self, naming: Naming) -> Flow:
+        """The same flow, its last operator named and placed; what was said before and not now is kept."""
+        if naming.parallelism is not None and naming.parallelism < 1:
+            raise GraphError(f"parallelism is {naming.parallelism}; give a number of tasks, at least 1")
+        before = self.node.naming
+        merged = Naming(
+            naming.name or before.name,
+            naming.parallelism or before.parallelism,
+            naming.tags or before.tags,
+            naming.slot_group if naming.slot_group != "default" else before.slot_group,
+        )
+        return replace(self, node=replace(self.node, naming=merged))
+
+    def spread(self, hint: EdgeHint) -> Flow:
+        """The same rows, spread over the next operator's tasks as ``hint`` says."""
+        return replace(self, hint=hint)
+
+    def side_output(self, tag: str) -> Flow:
+        """The rows that the last operator puts aside under ``tag``; GraphError if it has no such side output."""
+        spec = self.node.spec
+        schema = side_schema(spec, tag, [flow.schema for flow in self.node.inputs])
+        return Flow(self.node, schema, side=tag)
+
+
+def from_source(spec: Source) -> Flow:
+    """A flow that begins with ``spec``."""
+    return Flow(Node(spec, spec.schema, origin=call_site()), spec.schema, spec.event_time)
+
+
+def nodes_of(flows: tuple[Flow, ...]) -> list[Node]:
+    """Every node that ``flows`` need, inputs before what reads them, each once; the order depends on nothing else."""
+    order: list[Node] = []
+    met: set[Node] = set()
+    pending: list[tuple[Node, bool]] = [(flow.node, False) for flow in reversed(flows)]
+    while pending:
+        node, inputs_done = pending.pop()
+        if inputs_done:
+            order.append(node)
+        elif node not in met:
+            met.add(node)
+            pending.append((node, True))
+            pending.extend((flow.node, False) for flow in reversed(node.inputs))
+    return order
+
+
+def is_bounded(flow: Flow) -> bool:
+    """True if every source below ``flow`` ends by itself."""
+    return all(source.bounded for source in sources_of(flow))
+
+
+def is_replayable(flow: Flow) -> bool:
+    """True if every source below ``flow`` can be read again."""
+    return all(source.replayable for source in sources_of(flow))
+
+
+def sources_of(flow: Flow) -> list[Source]:
+    """The sources below ``flow``."""
+    return [node.spec for node in nodes_of((flow,)) if isinstance(node.spec, Source)]

@@ -1,0 +1,153 @@
+"""Verbs that look at several rows of one key: aggregate, top, latest, reduce; without keys all rows are one group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sabotnb.api import columns
+from sabotnb.api.columns import Column, Named
+from sabotnb.api.flow import Flow
+from sabotnb.blobs import capture
+from sabotnb.errors import DuplicateColumn, SchemaError
+from sabotnb.expr import Aggregation, Expr, bind, col, column_name, same
+from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grouping:
+    """A flow and the named expressions that it is grouped by (none: one group)."""
+
+    flow: Flow
+    keys: tuple[Named, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the keys."""
+        return tuple(name for name, _ in self.keys)
+
+    def with_keys(self) -> Flow:
+        """The flow with every key as a column; a key may not hide a column that it is not."""
+        if self._plain():
+            return self.flow
+        for name, expr in self.keys:
+            if name in self.flow.schema.names and column_name(expr) != name:
+                raise DuplicateColumn(f"key {name!r} = {expr} hides the column {name!r}; give the key another name")
+        made = [(name, expr) for name, expr in self.keys if name not in self.flow.schema.names]
+        kept = [(name, col(name)) for name in self.flow.schema.names]
+        return self.flow.then(Project((*kept, *made)))
+
+    def _plain(self) -> bool:
+        return all(column_name(expr) == name for name, expr in self.keys)
+
+
+def grouped(flow: Flow, keys: Sequence[Column], keywords: Mapping[str, object]) -> Grouping:
+    """Group by names and expressions."""
+    named = columns.named(keys, keywords, flow.schema)
+    if not named:
+        raise SchemaError(f"group_by() has no key; the stream has: {', '.join(flow.schema.names)}")
+    return Grouping(flow, named)
+
+
+def aggregated(grouping: Grouping, exprs: Sequence[Aggregation], keywords: Mapping[str, Aggregation]) -> Flow:
+    """One row per key: the keys, then the aggregates.
+
+    What is aggregated or grouped by an expression becomes a column in a projection before, under a name of its own.
+    """
+    wanted = [(_aggregate_name(given), given) for given in exprs]
+    wanted += [(name, _aggregation(given)) for name, given in keywords.items()]
+    if not wanted:
+        raise SchemaError("agg() has no aggregate; give one: .agg(n=sb.count(), worst=col('x').max())")
+    columns.refuse_duplicates([*grouping.names, *(name for name, _ in wanted)])
+    inputs = _Inputs(grouping)
+    specs = tuple(inputs.column(name, given) for name, given in wanted)
+    flow = inputs.projected()
+    return flow.then(Aggregate(grouping.names, specs, flow.schema))
+
+
+class _Inputs:
+    """The columns that aggregates read, collected while their specs are made."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._flow = grouping.flow
+        self._columns: dict[str, Expr] = dict(grouping.keys)
+
+    def column(self, name: str, given: Aggregation) -> AggregateColumn:
+        """The spec of one aggregate over plain columns."""
+        of = self._place(given.expr, name) if given.expr is not None else None
+        order = self._event_time(given) if given.by is None and given.fn in ("first", "last") else given.by
+        by = self._place(order, f"{name}_by") if order is not None else None
+        return AggregateColumn(name, given.fn, of, by, given.options, given.function)
+
+    def projected(self) -> Flow:
+        """The flow with all these columns; the flow itself if it has them as they are."""
+        if all(column_name(expr) == name for name, expr in self._columns.items()):
+            return self._flow
+        return self._flow.then(Project(tuple(self._columns.items())))
+
+    def _event_time(self, given: Aggregation) -> Expr:
+        time = self._flow.event_time
+        if time is None:
+            raise SchemaError(
+                f"{given} goes by event time, and the stream has none: give an order, .{given.fn}(by='x')"
+            )
+        return col(time.column)
+
+    def _place(self, expr: Expr, wanted: str) -> str:
+        bind(expr, self._flow.schema)
+        for name, known in self._columns.items():
+            if same(known, expr):
+                return name
+        name = columns.free_name(column_name(expr) or wanted, self._columns)
+        self._columns[name] = expr
+        return name
+
+
+def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, rank: str | None) -> Flow:
+    """The ``n`` rows of each key with the largest ``by``."""
+    if n < 1:
+        raise SchemaError(f"top({n}) keeps nothing; give a number of rows, at least 1")
+    flow = grouping.with_keys()
+    expr = columns.as_expr(by)
+    bind(expr, flow.schema)
+    if rank is not None and rank in flow.schema.names:
+        raise DuplicateColumn(f"rank={rank!r} is a column already; give it another name")
+    plain = column_name(expr)
+    if plain is not None:
+        return flow.then(Top(grouping.names, n, plain, reverse, ties, rank))
+    order = columns.free_name("by", [*flow.schema.names, rank or ""])
+    kept = [(name, col(name)) for name in flow.schema.names]
+    found = flow.then(Project((*kept, (order, expr)))).then(Top(grouping.names, n, order, reverse, ties, rank))
+    return found.then(Project(tuple((name, col(name)) for name in found.schema.names if name != order)))
+
+
+def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
+    """The row of each key with the latest event time; the keys and these columns of it, or all."""
+    time = grouping.flow.event_time
+    if time is None:
+        raise SchemaError("latest() goes by event time, and the stream has none: .with_event_time('column') before it")
+    found = top(grouping, 1, time.column, reverse=False, ties=False, rank=None)
+    if not wanted:
+        return found
+    chosen = dict.fromkeys((*grouping.names, *columns.names(wanted, found.schema)))
+    return found.then(Project(tuple((name, col(name)) for name in chosen)))
+
+
+def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> Flow:
+    """Fold the rows of each key, two at a time, in any order."""
+    flow = grouping.with_keys()
+    return flow.then(Reduce(grouping.names, capture(fn, "reduce"), flow.schema, init))
+
+
+def _aggregate_name(given: object) -> str:
+    aggregation = _aggregation(given)
+    if aggregation.name is None:
+        raise SchemaError(f"{aggregation} has no name of its own; give it one: name={aggregation}")
+    return aggregation.name
+
+
+def _aggregation(given: object) -> Aggregation:
+    if not isinstance(given, Aggregation):
+        raise SchemaError(f"{given} is no aggregate; say which: col('x').sum(), .max(), .mean(), sb.count()")
+    return given

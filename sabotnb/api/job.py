@@ -1,0 +1,117 @@
+"""The handle of a running job."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sabotnb.api.options import Duration, seconds
+from sabotnb.api.pulling import LiveRows, Puller
+from sabotnb.api.status import JobResult, JobStatus, edge_rows, task_rows
+from sabotnb.errors import JobError
+from sabotnb.protocol.control import JobState
+
+if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
+    import pandas as pd
+
+    from sabotnb.cluster import ClusterClient
+
+
+class Job:
+    """One run of a job on a cluster. Several handles may be of one run; none of them owns it.
+
+    An interrupt, or a timeout, ends the waiting and never the job.
+    """
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        name: str,
+        epoch: int,
+        pullers: Sequence[Puller] = (),
+        live: LiveRows | None = None,
+    ) -> None:
+        self.name = name
+        self.epoch = epoch
+        self._client = client
+        self._pullers = tuple(pullers)
+        self._live = live
+
+    @property
+    def status(self) -> JobStatus:
+        """What the job is doing now; ClusterGone if nobody answers."""
+        return JobStatus.of(self._client.status(self.name, self.epoch))
+
+    @property
+    def rows(self) -> pa.Table:
+        """The last rows that the job's ``sink_live`` has received."""
+        if self._live is None:
+            raise JobError(f"job {self.name!r} keeps no rows here; end a stream with .sink_live() and run that")
+        return self._live.table()
+
+    def metrics(self, per: str = "task") -> pd.DataFrame:
+        """Counters so far: a row per ``"task"``, ``"operator"`` (a chain is one) or ``"edge"``; times in seconds."""
+        import pandas as pd
+
+        status = self._client.status(self.name, self.epoch)
+        if per == "edge":
+            return pd.DataFrame(list(edge_rows(status)))
+        tasks = pd.DataFrame(list(task_rows(status)))
+        if per == "task" or tasks.empty:
+            return tasks
+        if per == "operator":
+            totals = [name for name in tasks.select_dtypes("number") if name not in ("index", "slot", "attempt")]
+            return tasks.groupby("vertex", sort=False)[totals].sum().reset_index()
+        raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator' or 'edge'")
+
+    def get_metrics_summary(self) -> Mapping[str, Any]:
+        """Tasks by state, total rows and bytes, uptime in seconds."""
+        return self._client.get_metrics_summary(self.name)
+
+    def explain(self) -> str:
+        """The job's logical, optimized and physical graph, as it was submitted."""
+        views = self._client.status(self.name, self.epoch)["views"]
+        return str(views["explain"])
+
+    def wait(self, timeout: Duration | float | None = None) -> JobResult:
+        """Wait until the job is over and its callbacks have had every row.
+
+        Raises:
+            JobFailed: its cause is the user's own exception where a function of the user raised.
+            JobCanceled: it was canceled.
+            TimeoutError: after ``timeout`` (seconds or a duration); the job goes on.
+        """
+        from sabotnb.cluster import job_failed
+
+        status = self._client.wait(self.name, self.epoch, seconds(timeout))
+        state = JobState(status["state"])
+        if not state.terminal:
+            raise TimeoutError(f"job {self.name!r} is {state.value} after {timeout} and goes on: .wait() or .cancel()")
+        for puller in self._pullers:
+            puller.join()
+        if state is not JobState.FINISHED:
+            raise job_failed(self.name, status["failure"])
+        return JobResult.of(status)
+
+    def wait_changed(self, timeout: Duration | float) -> bool:
+        """Wait until the job is over, for at most ``timeout``; True if it is. For loops that show how it goes."""
+        status = self._client.wait(self.name, self.epoch, seconds(timeout))
+        return JobState(status["state"]).terminal
+
+    def __await__(self) -> Generator[Any, None, JobResult]:
+        import asyncio  # takes a tenth of a second, which describing a stream need not
+
+        return asyncio.to_thread(self.wait).__await__()
+
+    def stop(self) -> None:
+        """End the sources; what is under way is finished and published. Does not wait for that."""
+        self._client.stop(self.name)
+
+    def cancel(self) -> None:
+        """End the job at once and remove its output."""
+        self._client.cancel(self.name)
+
+    def __repr__(self) -> str:
+        return repr(self.status)

@@ -1,0 +1,64 @@
+"""From a description to a job graph: every node becomes one operator with a readable, deterministic id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sabotnb.api.flow import Flow, Node, nodes_of
+from sabotnb.errors import GraphError
+from sabotnb.graph import Operator
+from sabotnb.plan import PlannedJobGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """The job graph of some flows, and which operator each node became."""
+
+    graph: PlannedJobGraph
+    ids: Mapping[Node, str]
+
+
+def lower(flows: Iterable[Flow]) -> Lowered:
+    """Lower everything that ``flows`` need; operators are numbered by kind in topological order (``filter_0``)."""
+    nodes = nodes_of(tuple(flows))
+    ids = _ids(nodes)
+    graph = PlannedJobGraph()
+    for node in nodes:
+        graph = graph.add_operator(_operator(node, ids[node]))
+        for port, flow in enumerate(node.inputs):
+            graph = graph.connect(ids[flow.node], ids[node], port=port, hint=flow.hint, side=flow.side)
+    return Lowered(graph, ids)
+
+
+def _operator(node: Node, operator_id: str) -> Operator:
+    said = node.naming
+    return Operator(
+        operator_id,
+        node.spec,
+        name=said.name,
+        parallelism=said.parallelism,
+        slot_group=said.slot_group,
+        tags=said.tags,
+        origin=node.origin,
+    )
+
+
+def _ids(nodes: list[Node]) -> dict[Node, str]:
+    given = Counter(node.naming.name for node in nodes if node.naming.name is not None)
+    for name, times in given.items():
+        if times > 1:
+            raise GraphError(f"{times} operators are named {name!r}; give each .named(...) another name")
+    ids: dict[Node, str] = {}
+    running: Counter[str] = Counter()
+    for node in nodes:
+        if node.naming.name is not None:
+            ids[node] = node.naming.name
+            continue
+        kind = node.spec.kind
+        while (candidate := f"{kind}_{running[kind]}") in given:
+            running[kind] += 1
+        running[kind] += 1
+        ids[node] = candidate
+    return ids

@@ -1,0 +1,34 @@
+"""Options that many verbs take: durations, and what sources say about event time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyarrow as pa
+
+from sabotnb.errors import TypeMismatch
+from sabotnb.expr import bind, col
+from sabotnb.expr.durations import duration_us
+from sabotnb.graph import EventTime
+
+Duration = str | timedelta
+
+
+def seconds(given: Duration | float | None) -> float | None:
+    """Seconds of a duration or of a bare number, which only timeouts may be; None stays None."""
+    if given is None or isinstance(given, int | float):
+        return given
+    return duration_us(given) / 1_000_000
+
+
+def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: pa.Schema) -> EventTime | None:
+    """The event time that a source's options describe; TypeMismatch if ``column`` holds no timestamps or dates."""
+    if column is None:
+        return None
+    kind = bind(col(column), schema)
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        raise TypeMismatch(
+            f"event time {column!r} is {kind}, not a timestamp; make it one: "
+            f".with_columns({column}=col({column!r}).cast(pa.timestamp('us')))"
+        )
+    return EventTime(column, duration_us(max_delay), duration_us(idle))

@@ -1,0 +1,58 @@
+"""The first rows of a stream, made from the first rows of its sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sabotnb.api.display import rows as shown
+from sabotnb.api.display import theme, words
+from sabotnb.api.flow import Flow
+from sabotnb.api.sample import SourceSample, run_on_sample
+from sabotnb.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Rows to look at. ``complete``: every source was read to its end, so the values are not those of a part."""
+
+    table: pa.Table
+    note: str
+    complete: bool
+
+    def to_arrow(self) -> pa.Table:
+        """The rows."""
+        return self.table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __repr__(self) -> str:
+        return f"{shown.text(self.table)}\n{self.note}"
+
+    def _repr_html_(self) -> str:
+        return theme.panel(shown.html(self.table) + theme.sentences([self.note]))
+
+
+def preview(flow: Flow, n: int, timeout: float) -> Preview:
+    """The first ``n`` rows that ``flow`` makes of the first ``Config.preview_rows`` rows of each source."""
+    run = run_on_sample(flow, Config.from_environment().preview_rows, timeout)
+    batches, found = [], 0
+    for batch in run.batches:
+        batches.append(batch.slice(0, n - found))
+        found += batches[-1].num_rows
+        if found >= n:
+            break
+    run.batches.close()
+    complete = all(sample.complete for sample in run.sources)
+    return Preview(pa.Table.from_batches(batches, schema=flow.schema), _note(run.sources, complete=complete), complete)
+
+
+def _note(samples: tuple[SourceSample, ...], *, complete: bool) -> str:
+    if complete:
+        read = sum(sample.data.num_rows for sample in samples)
+        return f"preview of all {words.count(read)}"
+    partial = next(sample for sample in samples if not sample.complete)
+    of = f" of {partial.total:,}" if partial.total is not None else ""
+    return f"preview of the first {partial.data.num_rows:,}{of} rows: numbers are partial"

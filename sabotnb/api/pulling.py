@@ -1,0 +1,84 @@
+"""Bringing a running job's results to this process: a thread per sink that the client reads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.errors import SabotError, UserFunctionError
+
+Batches = Callable[[], Iterator[pa.RecordBatch]]
+Take = Callable[[pa.RecordBatch], Any]
+
+
+class Puller:
+    """Reads one sink's batches in a daemon thread and hands each to ``take``.
+
+    If ``take`` raises, ``abandon`` is called (it cancels the job) and ``join`` raises the error.
+    """
+
+    def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[], None]) -> None:
+        self.sink = sink
+        self._batches = batches
+        self._take = take
+        self._abandon = abandon
+        self._error: UserFunctionError | None = None
+        self._thread = threading.Thread(target=self._run, name=f"sabotnb-{sink}", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until the last batch was taken; raises UserFunctionError if taking one failed."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            for batch in self._batches():
+                if not self._handed(batch):
+                    return
+        except SabotError:
+            return  # the job is over without more rows; who waits for the job hears why
+
+    def _handed(self, batch: pa.RecordBatch) -> bool:
+        try:
+            self._take(batch)
+        except Exception as error:  # noqa: BLE001  the user's function may raise anything; join() says so
+            name = getattr(self._take, "__name__", "the callback")
+            self._error = UserFunctionError(
+                f"{self.sink}: {name} raised {type(error).__name__}: {error}, "
+                "so the job was canceled; mend it and run again"
+            )
+            self._error.__cause__ = error
+            self._abandon()
+            return False
+        return True
+
+
+class LiveRows:
+    """The last ``keep`` rows that came. Written by one thread, read by any."""
+
+    def __init__(self, schema: pa.Schema, keep: int) -> None:
+        self._schema = schema
+        self._keep = keep
+        self._batches: deque[pa.RecordBatch] = deque()
+        self._rows = 0
+        self._lock = threading.Lock()
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Take a batch and forget what is too old."""
+        with self._lock:
+            self._batches.append(batch)
+            self._rows += batch.num_rows
+            while self._rows - self._batches[0].num_rows >= self._keep:
+                self._rows -= self._batches.popleft().num_rows
+
+    def table(self) -> pa.Table:
+        """The rows kept now, oldest first."""
+        with self._lock:
+            kept = pa.Table.from_batches(list(self._batches), schema=self._schema)
+        return kept.slice(max(0, kept.num_rows - self._keep))

@@ -1,0 +1,116 @@
+"""Verbs that look at one row at a time, and those that merely bring rows together or in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.api import columns
+from sabotnb.api.columns import Column, Named
+from sabotnb.api.flow import Flow
+from sabotnb.api.functions import inferred_of_batches, inferred_of_rows
+from sabotnb.api.schemas import as_schema
+from sabotnb.blobs import capture
+from sabotnb.errors import GraphError, SchemaError
+from sabotnb.expr import Expr, all_of, col, column_name
+from sabotnb.graph import Distinct, Filter, FilterBatches, MapBatches, MapRows, OnError, Project, Sort, Union
+
+Condition = Column | Callable[[pa.RecordBatch], Any]
+
+
+def filtered(flow: Flow, conditions: Sequence[Condition]) -> Flow:
+    """Keep rows for which all conditions hold; a callable gives the mask of a whole batch."""
+    if not conditions:
+        raise SchemaError("filter() has no condition; give one: .filter(col('x') > 0)")
+    exprs = [columns.as_expr(given) for given in conditions if isinstance(given, str | Expr)]
+    kept = flow.then(Filter(all_of(exprs))) if exprs else flow
+    for given in conditions:
+        if not isinstance(given, str | Expr):
+            kept = kept.then(FilterBatches(capture(given, "filter")))
+    return kept
+
+
+def selected(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]) -> Flow:
+    """Exactly these columns."""
+    chosen = columns.named(exprs, keywords, flow.schema)
+    if not chosen:
+        raise SchemaError(f"select() has no column; the stream has: {', '.join(flow.schema.names)}")
+    return _projected(flow, chosen)
+
+
+def with_columns(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]) -> Flow:
+    """All columns, and these: one of a known name replaces that column where it stands."""
+    new = dict(columns.named(exprs, keywords, flow.schema))
+    kept = [(name, new.pop(name, col(name))) for name in flow.schema.names]
+    return _projected(flow, (*kept, *new.items()))
+
+
+def dropped(flow: Flow, given: Sequence[Column]) -> Flow:
+    """All columns but these."""
+    gone = columns.names(given, flow.schema)
+    kept = tuple((name, col(name)) for name in flow.schema.names if name not in gone)
+    if not kept:
+        raise SchemaError("drop would leave no column; keep at least one")
+    return _projected(flow, kept)
+
+
+def renamed(flow: Flow, new_names: Mapping[str, str]) -> Flow:
+    """The same columns, some by other names."""
+    columns.names(tuple(new_names), flow.schema)
+    pairs = tuple((new_names.get(name, name), col(name)) for name in flow.schema.names)
+    columns.refuse_duplicates([name for name, _ in pairs])
+    return _projected(flow, pairs)
+
+
+def _projected(flow: Flow, pairs: tuple[Named, ...]) -> Flow:
+    """Project; the event time goes along with its column under the column's new name."""
+    time = flow.event_time
+    if time is None:
+        return flow.then(Project(pairs))
+    behind = [name for name, expr in pairs if column_name(expr) == time.column]
+    return flow.then(Project(pairs)).timed(behind[0] if behind else None)
+
+
+def mapped_batches(flow: Flow, fn: Callable[..., Any], schema: Any, batch_format: str, on_error: str) -> Flow:
+    """Call ``fn`` with each batch; without ``schema`` the result of an empty batch says what comes out."""
+    function = capture(fn, "map_batches")
+    _one_of("format", batch_format, ("arrow", "pandas", "polars"))
+    _one_of("on_error", on_error, ("fail", "side"))
+    result = as_schema(schema) if schema is not None else inferred_of_batches(fn, function, flow.schema, batch_format)
+    return flow.then(MapBatches(function, result, batch_format, OnError(on_error), inferred=schema is None))
+
+
+def mapped_rows(flow: Flow, fn: Callable[..., Any], schema: Any, on_error: str) -> Flow:
+    """Call ``fn`` with each row as a dict; without ``schema`` the results of the first 100 rows say what comes out."""
+    function = capture(fn, "map_rows")
+    _one_of("on_error", on_error, ("fail", "side"))
+    result = as_schema(schema) if schema is not None else inferred_of_rows(fn, function, flow)
+    return flow.then(MapRows(function, result, OnError(on_error), inferred=schema is None))
+
+
+def united(flow: Flow, others: Sequence[Flow]) -> Flow:
+    """All rows of all flows; SchemaError says in what a schema differs from the first one's."""
+    return flow.then(Union(len(others) + 1), *others) if others else flow
+
+
+def distinct(flow: Flow, given: Sequence[Column]) -> Flow:
+    """One row of each distinct value of these columns; of all columns if none is named."""
+    return flow.then(Distinct(columns.names(given, flow.schema) or tuple(flow.schema.names)))
+
+
+def ordered(flow: Flow, given: Sequence[Column], descending: bool | Sequence[bool]) -> Flow:
+    """Sort by these columns, all the same way or each its own."""
+    by = columns.names(given, flow.schema)
+    if not by:
+        raise SchemaError(f"sort() has no column; the stream has: {', '.join(flow.schema.names)}")
+    ways = (descending,) * len(by) if isinstance(descending, bool) else tuple(descending)
+    if len(ways) != len(by):
+        raise SchemaError(f"descending has {len(ways)} values for {len(by)} columns; give one for each, or one for all")
+    return flow.then(Sort(by, ways))
+
+
+def _one_of(option: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise GraphError(f"{option} is {given!r}; choose one of {', '.join(map(repr, allowed))}")

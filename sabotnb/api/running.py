@@ -1,0 +1,96 @@
+"""Submitting jobs: compiled here, run on a cluster; rows that are wanted here are pulled by threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sabotnb import plan
+from sabotnb.api import env as envs
+from sabotnb.api import site
+from sabotnb.api.bounds import with_bounds
+from sabotnb.api.compiling import Compiled, check_outputs, compile_graph
+from sabotnb.api.env import Env
+from sabotnb.api.job import Job
+from sabotnb.api.lower import Lowered, lower
+from sabotnb.api.pulling import LiveRows, Puller, Take
+from sabotnb.api.status import views_of
+from sabotnb.api.targets import Target
+from sabotnb.errors import GraphError
+from sabotnb.execution.request import job_request
+
+if TYPE_CHECKING:  # a name in annotations alone: what runs in this process needs no Dask
+    from sabotnb.cluster import ClusterClient
+
+
+def run_targets(name: str | None, targets: Sequence[Target], parallelism: int | None, env: Env | None) -> Job:
+    """Start one job for all ``targets``; what they share runs once. Returns as soon as the cluster has taken it.
+
+    Raises:
+        EnvError: no env is open; SlotsShort: the cluster has too few slots for it.
+        GraphError, SchemaError, SourceError, SinkError: the job cannot run, or may not write where it should.
+        NameHeld: another session runs a job of this name.
+    """
+    if not targets:
+        raise GraphError("nothing to run: give at least one sink, as in sb.run('name', stream.sink_parquet('out'))")
+    open_env = envs.needed(env)
+    job_name = name or site.job_name()
+    lowered = lower([target.flow for target in targets])
+    compiled = compiled_for(lowered, parallelism, open_env)
+    check_outputs(compiled.graph, job_name)
+    started = submit(open_env.cluster.jobs, job_name, compiled)
+    known = open_env.known(job_name, started.epoch)
+    return known or open_env.remember(_job(started, lowered, targets))
+
+
+def compiled_for(lowered: Lowered, parallelism: int | None, env: Env) -> Compiled:
+    """Compile for ``env``: a task per worker process and operator where nothing else is said."""
+    tasks = parallelism if parallelism is not None else env.workers
+    return compile_graph(with_bounds(lowered, tasks), tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that a cluster has taken."""
+
+    client: ClusterClient
+    name: str
+    epoch: int
+    compiled: Compiled
+
+    def results(self, sink: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a sink that the client reads, as they come."""
+        return self.client.results(self.name, self.epoch, self.compiled.vertex_of(sink), sink)
+
+    def puller(self, sink: str, take: Take) -> Puller:
+        """A thread that hands the rows of ``sink`` to ``take``."""
+        return Puller(sink, lambda: self.results(sink), take, lambda: self.client.cancel(self.name))
+
+
+def submit(client: ClusterClient, name: str, compiled: Compiled) -> Started:
+    """Hand a compiled job to a cluster: a new run, or one of this name and graph that goes on."""
+    request, blobs = job_request(
+        name,
+        compiled.execution,
+        compiled.splits,
+        owner=client.owner,
+        fingerprint=compiled.graph.fingerprint(),
+        views=views_of(compiled.execution, plan.explain(compiled.graph, compiled.optimized, compiled.execution)),
+    )
+    return Started(client, name, client.submit_stream_job(request, blobs)["epoch"], compiled)
+
+
+def _job(started: Started, lowered: Lowered, targets: Sequence[Target]) -> Job:
+    """The handle, with a puller for each sink whose rows come here."""
+    pullers, live = [], None
+    for target in targets:
+        sink = lowered.ids[target.flow.node]
+        if target.keep is not None:
+            live = LiveRows(target.flow.schema, target.keep)
+            pullers.append(started.puller(sink, live.take))
+        if target.take is not None:
+            pullers.append(started.puller(sink, target.take))
+    return Job(started.client, started.name, started.epoch, pullers, live)

@@ -1,0 +1,63 @@
+"""Outputs that users hold: described like a stream, and started by ``run``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sabotnb.api import running
+from sabotnb.api.display import words
+from sabotnb.api.env import Env
+from sabotnb.api.flow import Naming
+from sabotnb.api.job import Job
+from sabotnb.api.lower import lower
+from sabotnb.api.targets import Target
+from sabotnb.errors import GraphError
+from sabotnb.graph import JobGraph
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Sink:
+    """An output of a stream. Nothing happens before ``run``."""
+
+    target: Target
+
+    def named(
+        self,
+        name: str | None = None,
+        *,
+        parallelism: int | None = None,
+        tags: Iterable[str] = (),
+        slot_group: str = "default",
+    ) -> Sink:
+        """Name and place the sink."""
+        return Sink(self.target.named(Naming(name, parallelism, frozenset(tags), slot_group)))
+
+    def run(self, name: str | None = None, *, parallelism: int | None = None, env: Env | None = None) -> Job:
+        """Start a job for this sink alone, on ``env`` or the newest one; returns at once.
+
+        ``parallelism``: tasks per operator, the number of worker processes if not given. A job without a name belongs
+        to its cell. A job of this name and graph that still runs is attached to; one of another graph is replaced.
+
+        Raises:
+            EnvError: no env is open; SlotsShort: it has too few slots.
+            SinkError: the output may not be written there.
+            NameHeld: another session runs a job of this name.
+        """
+        return running.run_targets(name, [self.target], parallelism, env)
+
+    def to_job_graph(self) -> JobGraph:
+        """What would run, as plain data."""
+        return lower([self.target.flow]).graph
+
+    def __repr__(self) -> str:
+        spec = self.target.flow.node.spec
+        return f"Sink {words.brief(spec)}: not started, add .run()"
+
+
+def run(name: str | None = None, *sinks: Sink, parallelism: int | None = None, env: Env | None = None) -> Job:
+    """Start one job with many sinks; what they share runs once. See ``Sink.run``."""
+    strange = [sink for sink in sinks if not isinstance(sink, Sink)]
+    if strange:
+        raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
+    return running.run_targets(name, [sink.target for sink in sinks], parallelism, env)

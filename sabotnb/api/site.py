@@ -1,0 +1,55 @@
+"""What a job is called that was given no name: like the cell, or the file and line, that runs it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from sabotnb.blobs import user_frame
+
+_given: dict[str, tuple[int, int]] = {}
+"""Names that were given: in which run of the cell, and how many times in that run."""
+
+
+def job_name() -> str:
+    """A name for a job that was given none.
+
+    A cell keeps its identity over re-runs (the notebook's front end sends a cell id), so that running a cell again
+    finds the job that it started before. A second job of the same run of the cell gets ``-2`` behind its name.
+    """
+    shell = _shell()
+    if shell is not None:
+        cell = _cell_id(shell)
+        name = f"cell-{_slug(cell)[:8]}" if cell else f"cell-{shell.execution_count}"
+        return _numbered(name, shell.execution_count)
+    frame = user_frame()
+    if frame is None:
+        return _numbered("job", 0)
+    return _numbered(f"{_slug(Path(frame.f_code.co_filename).stem)}-{frame.f_lineno}", 0)
+
+
+def _numbered(name: str, run: int) -> str:
+    before_run, times = _given.get(name, (run, 0))
+    times = times + 1 if before_run == run else 1
+    _given[name] = (run, times)
+    return name if times == 1 else f"{name}-{times}"
+
+
+def _shell() -> Any:
+    """The running IPython shell; IPython itself is never imported here."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None else None
+
+
+def _cell_id(shell: Any) -> str | None:
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return None
+    found: str | None = kernel.get_parent("shell").get("metadata", {}).get("cellId")
+    return found
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "job"

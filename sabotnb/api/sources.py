@@ -1,0 +1,93 @@
+"""Where streams begin. Schemas are known at once, because connectors read what describes the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb import connectors
+from sabotnb.api import columns
+from sabotnb.api.flow import Flow, Node, from_source
+from sabotnb.api.options import Duration, event_time
+from sabotnb.api.schemas import as_schema, as_types
+from sabotnb.errors import SchemaError
+from sabotnb.expr import column_name
+from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source
+
+
+def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> Flow:
+    """A flow from ``spec``, whose rows have their event time in column ``time``."""
+    return from_source(replace(spec, event_time=event_time(time, max_delay, idle, spec.schema)))
+
+
+def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
+    """Files of one format (``connector``); ``schema`` may be a schema, or types of some columns."""
+    describe = {
+        "parquet": connectors.parquet,
+        "csv": connectors.csv,
+        "json": connectors.json,
+        "ipc": connectors.ipc,
+    }[connector]
+    wanted = schema if schema is None or isinstance(schema, pa.Schema) else as_types(schema)
+    return describe(paths, schema=wanted, **options)
+
+
+def arrow(data: Any) -> Source:
+    """A table in memory, from anything with ``__arrow_c_stream__``."""
+    if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
+        raise SchemaError(
+            f"{type(data).__name__} is no Arrow data; from_pandas, from_rows or from_generator may be what takes it"
+        )
+    table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else pa.table(data)
+    return connectors.table(table)
+
+
+def pandas(frame: Any) -> Source:
+    """A pandas frame; NaN in float columns becomes null, the index is left out."""
+    return connectors.table(pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None))
+
+
+def rows(given: Iterable[Mapping[str, Any]], schema: Any) -> Source:
+    """Dicts in memory; without ``schema`` the types come from their values."""
+    wanted = schema if schema is None or isinstance(schema, pa.Schema) else as_types(schema)
+    return connectors.rows(list(given), wanted)
+
+
+def generator(fn: Callable[[], Iterable[Any]], schema: Any, *, replayable: bool, bounded: bool) -> Source:
+    """What a function yields on a worker."""
+    return connectors.generator(fn, as_schema(schema), replayable=replayable, bounded=bounded)
+
+
+def rate(per_second: float, n: int | None) -> Source:
+    """Numbered rows on a schedule."""
+    return connectors.rate(per_second, n)
+
+
+def with_event_time(flow: Flow, column: columns.Column, max_delay: Duration, idle: Duration) -> Flow:
+    """Say which column is the event time; it must be one that comes unchanged from the stream's single source."""
+    (name,) = columns.names((column,), flow.schema)
+    time = event_time(name, max_delay, idle, flow.schema)
+    assert time is not None
+    return replace(flow, node=_timed(flow.node, time), event_time=time)
+
+
+def _timed(node: Node, time: EventTime) -> Node:
+    """The same nodes, with ``time`` recorded at their source under the name that its column has there."""
+    spec = node.spec
+    if isinstance(spec, Source):
+        return replace(node, spec=replace(spec, event_time=time))
+    if not isinstance(spec, Filter | FilterBatches | Project):
+        raise SchemaError(f"event time must be known before {spec.kind}; call .with_event_time right behind the source")
+    if isinstance(spec, Project):
+        source = column_name(dict(spec.columns)[time.column])
+        if source is None:
+            raise SchemaError(
+                f"{time.column!r} is computed, but splits are read in the order of a column of the file; "
+                "write the time into the file, or use the column that it is computed from"
+            )
+        time = replace(time, column=source)
+    (above,) = node.inputs
+    return replace(node, inputs=(replace(above, node=_timed(above.node, time), event_time=time),))

@@ -1,0 +1,30 @@
+"""How rows are spread over the tasks of the next operator, where the user says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sabotnb.api import columns
+from sabotnb.api.columns import Column
+from sabotnb.api.flow import Flow
+from sabotnb.blobs import capture
+from sabotnb.expr import Expr
+from sabotnb.graph import EdgeHint, EdgeType
+
+
+def rebalanced(flow: Flow) -> Flow:
+    """Each batch to the task with most room."""
+    return flow.spread(EdgeHint(EdgeType.REBALANCE))
+
+
+def partitioned(flow: Flow, by: Callable[..., Any] | Column | Sequence[Column]) -> Flow:
+    """Rows of equal columns to one task; or each row to the task that a function of batch and number of tasks says."""
+    if callable(by) and not isinstance(by, Expr):
+        return flow.spread(EdgeHint(EdgeType.CUSTOM, function=capture(by, "partition_by")))
+    return flow.spread(EdgeHint(EdgeType.HASH, columns.names(columns.listed(by), flow.schema)))
+
+
+def range_partitioned(flow: Flow, column: Column) -> Flow:
+    """Rows of neighbouring values to one task; the bounds come from a sample when the stream is run."""
+    return flow.spread(EdgeHint(EdgeType.RANGE, columns.names((column,), flow.schema)))

@@ -1,0 +1,119 @@
+"""What a job says about itself, as small objects that print as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Status = Mapping[str, Any]
+"""``execution.views.job_status`` as it comes from the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """A job at one moment. ``tasks`` counts them by state; ``waits`` says what a PENDING job misses."""
+
+    name: str
+    state: str
+    tasks: Mapping[str, int]
+    rows: int
+    waits: str = ""
+    failure: str = ""
+
+    @classmethod
+    def of(cls, status: Status) -> JobStatus:
+        """Read the cluster's answer."""
+        failure = status["failure"]
+        return cls(
+            status["job"],
+            status["state"],
+            dict(status["tasks"]),
+            status["rows"],
+            status["waits"],
+            failure.message if failure is not None else "",
+        )
+
+    def __repr__(self) -> str:
+        total = sum(self.tasks.values())
+        parts = [f"{count} {state}" for state, count in self.tasks.items()]
+        told = f"{self.name} {self.state}: {total} tasks ({', '.join(parts)}), {self.rows:,} rows"
+        more = self.waits or self.failure
+        return f"{told}\n{more}" if more else told
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a finished job went: rows read by sources, rows taken by sinks, late rows; ``duration`` in seconds."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+    late: int
+    recoveries: int
+    duration: float
+
+    @classmethod
+    def of(cls, status: Status) -> JobResult:
+        """Read the cluster's answer about a finished job."""
+        ends = status["views"]
+        rows_in = sum(row["rows_in"] for row in status["vertices"] if row["vertex"] in ends["sources"])
+        rows_out = sum(row["rows_out"] for row in status["vertices"] if row["vertex"] in ends["sinks"])
+        begun = status["started"] if status["started"] is not None else status["submitted"]
+        return cls(status["job"], rows_in, rows_out, status["late"], 0, status["changed"] - begun)
+
+    def __repr__(self) -> str:
+        late = f", {self.late:,} late" if self.late else ""
+        return (
+            f"{self.name} FINISHED: {self.rows_in:,} rows in, {self.rows_out:,} rows out{late}, {self.duration:.2f} s"
+        )
+
+
+def task_rows(status: Status) -> Iterator[dict[str, Any]]:
+    """A row per task, without what it sent per edge."""
+    for row in status["vertices"]:
+        yield {name: value for name, value in row.items() if name != "sent"}
+
+
+def edge_rows(status: Status) -> Iterator[dict[str, Any]]:
+    """A row per edge: its id, how it spreads rows, its channels, rows and bytes sent."""
+    sent: dict[int, list[int]] = {}
+    for task in status["vertices"]:
+        for index, (rows, nbytes) in task["sent"].items():
+            total = sent.setdefault(index, [0, 0])
+            total[0] += rows
+            total[1] += nbytes
+    for edge in status["views"]["edges"]:
+        rows, nbytes = sent.get(edge["index"], (0, 0))
+        yield {
+            "edge": f"{status['job']}:{edge['up']}->{edge['down']}:{edge['port']}:e{status['epoch']}",
+            "type": edge["type"],
+            "keys": ", ".join(edge["keys"]),
+            "senders": edge["senders"],
+            "receivers": edge["receivers"],
+            "rows": rows,
+            "bytes": nbytes,
+        }
+
+
+def views_of(execution: Any, explained: str) -> dict[str, Any]:
+    """What is kept with a job for whoever looks at it later, from any session: plain data."""
+    vertices = execution.vertices
+    return {
+        "explain": explained,
+        "sources": [one.id for one in vertices.values() if one.operators[0].spec.kind == "source"],
+        "sinks": [one.id for one in vertices.values() if one.operators[-1].spec.kind == "sink"],
+        "edges": [
+            {
+                "index": edge.index,
+                "up": edge.up,
+                "down": edge.down,
+                "port": edge.port,
+                "type": edge.type.value,
+                "keys": list(edge.keys),
+                "senders": vertices[edge.up].parallelism,
+                "receivers": vertices[edge.down].parallelism,
+            }
+            for edge in execution.edges
+        ],
+    }

@@ -1,0 +1,465 @@
+"""What users write: ``Stream`` and ``Grouped``. Methods describe, and run nothing unless they say so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sabotnb.api import collecting, grouping, joins, rows, sources, spreading, targets, views
+from sabotnb.api.columns import Column
+from sabotnb.api.env import Env
+from sabotnb.api.flow import Flow, Naming
+from sabotnb.api.grouping import Grouping
+from sabotnb.api.job import Job
+from sabotnb.api.options import Duration, seconds
+from sabotnb.api.preview import Preview, preview
+from sabotnb.api.rows import Condition
+from sabotnb.api.sink import Sink
+from sabotnb.expr import Aggregation
+from sabotnb.graph import JobGraph
+
+if TYPE_CHECKING:  # names in annotations alone: importing sabotnb loads neither pandas nor polars
+    import pandas as pd
+    import polars as pl
+
+Path = str | os.PathLike[str]
+Paths = Path | Sequence[Path]
+Columns = Column | Sequence[Column]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Stream:
+    """A description of rows: where they come from and what happens to them. Immutable; every verb gives a new one.
+
+    Columns and types are checked when a verb is called, so a mistake raises at the line that wrote it
+    (ColumnNotFound, TypeMismatch, DuplicateColumn). Verbs that take columns have no option keywords, so a column may
+    have any name: options of an operator go in ``named``.
+    """
+
+    flow: Flow
+
+    # Sources
+
+    @classmethod
+    def from_parquet(
+        cls,
+        paths: Paths,
+        *,
+        schema: Any = None,
+        rate: float | None = None,
+        speed: str | None = None,
+        follow: bool = False,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """Read Parquet files: a path, a glob, a folder or a list of them. Reads footers only.
+
+        ``schema``: types of some columns, or all. ``rate`` rows per second, or ``speed`` of event time (``"6h/s"``),
+        make a schedule; ``follow`` goes on with files that appear. Raises SourceError for a missing, empty or
+        truncated file, and for files whose schemas differ.
+        """
+        spec = sources.files("parquet", paths, schema, rate=rate, speed=speed, follow=follow)
+        return cls(sources.begun(spec, event_time, max_delay, idle))
+
+    @classmethod
+    def from_csv(
+        cls,
+        paths: Paths,
+        *,
+        schema: Any = None,
+        rate: float | None = None,
+        speed: str | None = None,
+        follow: bool = False,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """Read CSV files with a header line; types come from the first rows unless ``schema`` says them."""
+        spec = sources.files("csv", paths, schema, rate=rate, speed=speed, follow=follow)
+        return cls(sources.begun(spec, event_time, max_delay, idle))
+
+    @classmethod
+    def from_json(
+        cls,
+        paths: Paths,
+        *,
+        schema: Any = None,
+        rate: float | None = None,
+        speed: str | None = None,
+        follow: bool = False,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """Read files of one JSON object per line; types come from the first rows unless ``schema`` says them."""
+        spec = sources.files("json", paths, schema, rate=rate, speed=speed, follow=follow)
+        return cls(sources.begun(spec, event_time, max_delay, idle))
+
+    @classmethod
+    def from_ipc(
+        cls,
+        paths: Paths,
+        *,
+        schema: Any = None,
+        rate: float | None = None,
+        speed: str | None = None,
+        follow: bool = False,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """Read Arrow IPC (Feather) files."""
+        spec = sources.files("ipc", paths, schema, rate=rate, speed=speed, follow=follow)
+        return cls(sources.begun(spec, event_time, max_delay, idle))
+
+    @classmethod
+    def from_arrow(
+        cls, data: Any, *, event_time: str | None = None, max_delay: Duration = "0s", idle: Duration = "30s"
+    ) -> Stream:
+        """A table in memory: Arrow, polars, DuckDB, anything with ``__arrow_c_stream__``."""
+        return cls(sources.begun(sources.arrow(data), event_time, max_delay, idle))
+
+    @classmethod
+    def from_pandas(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """A pandas frame in memory, without its index; NaN in float columns becomes null."""
+        return cls(sources.begun(sources.pandas(frame), event_time, max_delay, idle))
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        schema: Any = None,
+        *,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """Dicts in memory; types come from the values unless ``schema`` says them."""
+        return cls(sources.begun(sources.rows(rows, schema), event_time, max_delay, idle))
+
+    @classmethod
+    def from_generator(
+        cls,
+        fn: Callable[[], Iterable[Any]],
+        schema: Any,
+        replayable: bool = False,
+        *,
+        bounded: bool = True,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """What ``fn()`` yields on a worker: dicts or record batches of ``schema``. One task reads it.
+
+        ``replayable``: calling ``fn`` again gives the same rows. ``bounded=False``: it never ends.
+        """
+        spec = sources.generator(fn, schema, replayable=replayable, bounded=bounded)
+        return cls(sources.begun(spec, event_time, max_delay, idle))
+
+    @classmethod
+    def from_rate(
+        cls,
+        per_second: float,
+        n: int | None = None,
+        *,
+        event_time: str | None = None,
+        max_delay: Duration = "0s",
+        idle: Duration = "30s",
+    ) -> Stream:
+        """Rows made by the clock, ``n`` of them or without end: ``time`` (timestamp[us]) and ``value`` (0, 1, ...)."""
+        return cls(sources.begun(sources.rate(per_second, n), event_time, max_delay, idle))
+
+    def with_event_time(self, column: Column, max_delay: Duration = "0s", idle: Duration = "30s") -> Stream:
+        """Say which column is the event time, and by how much rows may come late. Before any exchange of rows."""
+        return Stream(sources.with_event_time(self.flow, column, max_delay, idle))
+
+    # Rows
+
+    def filter(self, *conditions: Condition) -> Stream:
+        """Keep rows for which all conditions are true (null drops). A function gets the batch and gives the mask."""
+        return Stream(rows.filtered(self.flow, conditions))
+
+    def select(self, *exprs: Column, **named: Any) -> Stream:
+        """Exactly these columns; a positional expression keeps its root name."""
+        return Stream(rows.selected(self.flow, exprs, named))
+
+    def with_columns(self, *exprs: Column, **named: Any) -> Stream:
+        """All columns and these; one of a known name replaces that column."""
+        return Stream(rows.with_columns(self.flow, exprs, named))
+
+    def drop(self, *columns: Column) -> Stream:
+        """All columns but these."""
+        return Stream(rows.dropped(self.flow, columns))
+
+    def rename(self, names: Mapping[str, str]) -> Stream:
+        """Columns by new names: ``{old: new}``."""
+        return Stream(rows.renamed(self.flow, names))
+
+    def map_batches(
+        self,
+        fn: Callable[[Any], Any],
+        schema: Any = None,
+        format: str = "arrow",  # noqa: A002  the name that users know it by
+        on_error: str = "fail",
+    ) -> Stream:
+        """Call ``fn`` with every batch (``format``: arrow, pandas or polars); it gives one, or an iterable of them.
+
+        The number of rows may change. Without ``schema`` it is called on an empty batch to see what it makes.
+        ``on_error="side"`` puts the rows of a batch that raises into ``.side("errors")``.
+        """
+        return Stream(rows.mapped_batches(self.flow, fn, schema, format, on_error))
+
+    map = map_batches
+    flat_map = map_batches
+
+    def map_rows(self, fn: Callable[[dict[str, Any]], Any], schema: Any = None, on_error: str = "fail") -> Stream:
+        """Call ``fn`` with every row as a dict; it gives a dict, None (no row) or an iterable of dicts.
+
+        Without ``schema`` it is called on the first 100 rows to see what it makes.
+        """
+        return Stream(rows.mapped_rows(self.flow, fn, schema, on_error))
+
+    def union(self, *others: Stream) -> Stream:
+        """All rows of all streams, which must have one schema (SchemaError says in what they differ)."""
+        return Stream(rows.united(self.flow, [other.flow for other in others]))
+
+    def distinct(self, *columns: Column) -> Stream:
+        """One row for each distinct value of these columns, of all columns if none is named."""
+        return Stream(rows.distinct(self.flow, columns))
+
+    def sort(self, *columns: Column, descending: bool | Sequence[bool] = False) -> Stream:
+        """Bounded rows in order; nulls last, NaN largest. ``descending`` for all columns, or one for each."""
+        return Stream(rows.ordered(self.flow, columns, descending))
+
+    # Spreading
+
+    def rebalance(self) -> Stream:
+        """Spread batches evenly over the tasks of the next operator."""
+        return Stream(spreading.rebalanced(self.flow))
+
+    def partition_by(self, by: Callable[[pa.RecordBatch, int], Any] | Columns) -> Stream:
+        """Rows of equal columns to one task; or as ``by(batch, tasks)`` says, an integer task for each row."""
+        return Stream(spreading.partitioned(self.flow, by))
+
+    def range_partition(self, column: Column) -> Stream:
+        """Rows of neighbouring values to one task of the next operator; bounds come from a sample at run time."""
+        return Stream(spreading.range_partitioned(self.flow, column))
+
+    # Grouping
+
+    def group_by(self, *keys: Column, **named: Any) -> Grouped:
+        """Group by columns and expressions; ``agg``, ``top``, ``latest`` or ``reduce`` say what to make of a group."""
+        return Grouped(grouping.grouped(self.flow, keys, named))
+
+    key_by = group_by
+
+    def agg(self, *exprs: Aggregation, **named: Aggregation) -> Stream:
+        """One row: aggregates of all rows."""
+        return Grouped(Grouping(self.flow)).agg(*exprs, **named)
+
+    def top(
+        self,
+        n: int,
+        by: Column,
+        reverse: bool = False,
+        ties: bool = False,
+        rank: str | None = None,
+    ) -> Stream:
+        """The ``n`` rows with the largest ``by`` (smallest if ``reverse``); see ``Grouped.top``."""
+        return Grouped(Grouping(self.flow)).top(n, by, reverse, ties, rank)
+
+    def latest(self, *columns: Column) -> Stream:
+        """The row with the latest event time; these columns of it, or all."""
+        return Grouped(Grouping(self.flow)).latest(*columns)
+
+    def reduce(self, fn: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]], init: Any = None) -> Stream:
+        """Fold all rows into one; see ``Grouped.reduce``."""
+        return Grouped(Grouping(self.flow)).reduce(fn, init)
+
+    # Joins
+
+    def join(
+        self,
+        other: Stream,
+        on: Columns | None = None,
+        left_on: Columns | None = None,
+        right_on: Columns | None = None,
+        how: str = "inner",
+        *,
+        suffix: str = "_right",
+        strategy: str = "auto",
+    ) -> Stream:
+        """Rows of two bounded streams whose keys are equal; null keys match nothing. The right keys are dropped.
+
+        ``how``: inner, left, right, full, semi, anti. ``suffix`` goes to right columns that the left has too.
+        ``strategy``: auto broadcasts a right side that is small; broadcast, hash.
+        """
+        joined = joins.joined(self.flow, other.flow, on, left_on, right_on, how=how, suffix=suffix, strategy=strategy)
+        return Stream(joined)
+
+    # Naming and side outputs
+
+    def named(
+        self,
+        name: str | None = None,
+        *,
+        parallelism: int | None = None,
+        tags: Iterable[str] = (),
+        slot_group: str = "default",
+    ) -> Stream:
+        """Name and place the last operator: its tasks, tags that its agents must have, who it shares slots with."""
+        return Stream(self.flow.named(Naming(name, parallelism, frozenset(tags), slot_group)))
+
+    def side(self, name: str) -> Stream:
+        """Rows that the last operator put aside: ``"errors"`` of a map with ``on_error="side"``."""
+        return Stream(self.flow.side_output(name))
+
+    # Outputs
+
+    def sink_parquet(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
+        """Write Parquet files into folder ``path``, which appear when the job has finished.
+
+        ``mode``: error (the folder must be empty or this job's own), append, overwrite. ``partition_by``: one folder
+        for each value (``carrier=AA/``).
+        """
+        return Sink(targets.to_files(self.flow, "parquet", path, mode, partition_by))
+
+    def sink_csv(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
+        """Write CSV files with a header; see ``sink_parquet``."""
+        return Sink(targets.to_files(self.flow, "csv", path, mode, partition_by))
+
+    def sink_json(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
+        """Write files of one JSON object per line; see ``sink_parquet``."""
+        return Sink(targets.to_files(self.flow, "json", path, mode, partition_by))
+
+    def sink_ipc(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
+        """Write Arrow IPC (Feather) files; see ``sink_parquet``."""
+        return Sink(targets.to_files(self.flow, "ipc", path, mode, partition_by))
+
+    def sink_callback(self, fn: Callable[[pa.RecordBatch], Any]) -> Sink:
+        """Call ``fn`` with every batch, in this process, in a thread of its own."""
+        return Sink(targets.to_callback(self.flow, fn))
+
+    def sink_live(self, keep: int = 1000) -> Sink:
+        """Keep the last ``keep`` rows in this process: ``job.rows``."""
+        return Sink(targets.to_live(self.flow, keep))
+
+    # Running
+
+    def run(self, name: str | None = None, *, parallelism: int | None = None, env: Env | None = None) -> Job:
+        """Start a job that keeps the last rows here: ``.sink_live().run()``."""
+        return self.sink_live().run(name, parallelism=parallelism, env=env)
+
+    def head(self, n: int = 5, timeout: Duration | float = "2s") -> Preview:
+        """The first ``n`` rows made of a sample, in this process, in a fraction of a second.
+
+        Reads the first ``Config.preview_rows`` rows of each source, endless ones for ``timeout`` at most; the preview
+        says whether its numbers are partial.
+        """
+        return preview(self.flow, n, seconds(timeout) or 0.0)
+
+    def to_arrow(self) -> pa.Table:
+        """Run now, on the open env or else in this process, and bring all rows here. Bounded streams only."""
+        return pa.Table.from_batches(list(self), schema=self.schema)
+
+    collect = to_arrow
+
+    def to_pandas(self) -> pd.DataFrame:
+        """``to_arrow`` as a pandas frame."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+    def to_polars(self) -> pl.DataFrame:
+        """``to_arrow`` as a polars frame."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.to_arrow())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """``to_arrow`` as dicts."""
+        rows: list[dict[str, Any]] = self.to_arrow().to_pylist()
+        return rows
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return collecting.batches_of(self.flow)
+
+    # Looking at it
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns and types."""
+        return self.flow.schema
+
+    def check(self) -> None:
+        """Raise what would keep the stream from running (GraphError, SourceError, ...); None if nothing does."""
+        views.compiled(self.flow)
+
+    def explain(self, optimize: bool = True) -> str:
+        """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
+        return views.explained(self.flow, optimize=optimize)
+
+    def to_job_graph(self) -> JobGraph:
+        """The operators as plain data; a stream without a sink has none there either."""
+        return views.job_graph(self.flow)
+
+    def __repr__(self) -> str:
+        return views.card(self.flow).text()
+
+    def _repr_html_(self) -> str:
+        return views.card(self.flow).html()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grouped:
+    """A stream grouped by keys, waiting for what is to be made of each group."""
+
+    grouping: Grouping
+
+    def agg(self, *exprs: Aggregation, **named: Aggregation) -> Stream:
+        """A row for each group: the keys, then the aggregates. A positional one keeps its column's name."""
+        return Stream(grouping.aggregated(self.grouping, exprs, named))
+
+    def top(
+        self,
+        n: int,
+        by: Column,
+        reverse: bool = False,
+        ties: bool = False,
+        rank: str | None = None,
+    ) -> Stream:
+        """The ``n`` rows of each group with the largest ``by`` (smallest if ``reverse``), ties broken by all columns.
+
+        ``ties`` keeps all that equal the last one; ``rank`` names a column for the place, from 1.
+        """
+        return Stream(grouping.top(self.grouping, n, by, reverse=reverse, ties=ties, rank=rank))
+
+    def latest(self, *columns: Column) -> Stream:
+        """The row of each group with the latest event time: the keys and these columns, or all."""
+        return Stream(grouping.latest(self.grouping, columns))
+
+    def reduce(self, fn: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]], init: Any = None) -> Stream:
+        """Fold the rows of each group: ``fn(left, right)`` of two rows gives one; associative and commutative."""
+        return Stream(grouping.reduced(self.grouping, fn, init))
+
+    def __repr__(self) -> str:
+        return f"Grouped by {', '.join(self.grouping.names)}: add .agg(...), .top(...), .latest() or .reduce(...)"
+
+
+def union(*streams: Stream) -> Stream:
+    """All rows of all streams, which must have one schema."""
+    first, *others = streams
+    return first.union(*others)

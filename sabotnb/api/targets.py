@@ -1,0 +1,68 @@
+"""Where a stream's rows go once it is run: files, a function, or the last rows kept here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sabotnb.api import columns
+from sabotnb.api.columns import Column
+from sabotnb.api.flow import Flow, Naming
+from sabotnb.api.pulling import Take
+from sabotnb.errors import SchemaError, SinkError
+from sabotnb.graph import Sink as SinkSpec
+
+MODES = ("error", "append", "overwrite")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A sink's place in a description. ``take`` gets its batches in this process; ``keep`` asks for live rows."""
+
+    flow: Flow
+    take: Take | None = None
+    keep: int | None = None
+
+    def named(self, naming: Naming) -> Target:
+        """The same sink, named and placed."""
+        return replace(self, flow=self.flow.named(naming))
+
+
+def to_files(
+    flow: Flow, connector: str, path: str | os.PathLike[str], mode: str, partition_by: Column | Sequence[Column] | None
+) -> Target:
+    """Write files of one format into a folder."""
+    if mode not in MODES:
+        raise SinkError(f"mode is {mode!r}; choose one of {', '.join(map(repr, MODES))}")
+    by = columns.names(columns.listed(partition_by), flow.schema) if partition_by is not None else ()
+    if len(by) == len(flow.schema.names):
+        raise SchemaError(f"partition_by names every column ({', '.join(by)}), so no column is left to write")
+    options: Mapping[str, Any] = {"path": _absolute(path), "mode": mode, "partition_by": list(by)}
+    return Target(flow.then(SinkSpec(connector, options)))
+
+
+def to_callback(flow: Flow, fn: Take) -> Target:
+    """Hand every batch to ``fn``, in this process."""
+    if not callable(fn):
+        raise SinkError(f"sink_callback needs a function of a RecordBatch, not {fn!r}")
+    # The function stays here; its code is named so that a changed one is a changed job.
+    code = getattr(fn, "__code__", None)
+    text = repr((code.co_code, code.co_consts)) if code is not None else repr(type(fn))
+    options = {"function": getattr(fn, "__name__", "callback"), "code": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    return Target(flow.then(SinkSpec("callback", options)), take=fn)
+
+
+def to_live(flow: Flow, keep: int) -> Target:
+    """Keep the last ``keep`` rows in this process."""
+    if keep < 1:
+        raise SinkError(f"sink_live(keep={keep}) keeps nothing; give a number of rows, at least 1")
+    return Target(flow.then(SinkSpec("live", {"keep": keep})), keep=keep)
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """Where workers find ``path``, whatever their own folder is; URLs stay as they are."""
+    text = os.fspath(path)
+    return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111

@@ -1,0 +1,57 @@
+"""A stream seen from outside: its card, its plan, whether it can run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sabotnb import plan
+from sabotnb.api import env as envs
+from sabotnb.api.bounds import with_bounds
+from sabotnb.api.compiling import Compiled, compile_graph, estimates, local_parallelism
+from sabotnb.api.display.card import Card, card_of
+from sabotnb.api.flow import Flow
+from sabotnb.api.lower import lower
+from sabotnb.graph import JobGraph, Join, Sink
+
+
+def job_graph(flow: Flow) -> JobGraph:
+    """The operators of ``flow``; a stream has no sink."""
+    return lower((flow,)).graph
+
+
+def card(flow: Flow) -> Card:
+    """What a notebook shows of a stream."""
+    graph = _with_joins_settled(lower((flow.then(Sink("collect")),)).graph)
+    known = [estimate.rows for estimate in estimates(graph).values()]
+    rows = None if None in known else sum(count for count in known if count is not None)
+    return card_of(flow, graph, default_parallelism(), rows)
+
+
+def _with_joins_settled(graph: JobGraph) -> JobGraph:
+    """The graph as described, but each join with the strategy that the optimizer will choose."""
+    settled = plan.optimize(graph, estimates(graph)).graph.operators
+    chosen = {
+        name: settled[name] if isinstance(operator.spec, Join) and name in settled else operator
+        for name, operator in graph.operators.items()
+    }
+    return replace(graph, operators=chosen)
+
+
+def compiled(flow: Flow) -> Compiled:
+    """``flow`` at every level, as if it were collected."""
+    tasks = default_parallelism()
+    return compile_graph(with_bounds(lower((flow.then(Sink("collect")),)), tasks), tasks)
+
+
+def explained(flow: Flow, *, optimize: bool) -> str:
+    """The graph as described, as optimized with what each rule did, and as deployed."""
+    found = compiled(flow)
+    if not optimize:
+        return plan.explain(found.graph, None, plan.physical(found.graph, default_parallelism()))
+    return plan.explain(found.graph, found.optimized, found.execution)
+
+
+def default_parallelism() -> int:
+    """Tasks per operator where nobody says: one per worker process of the open env."""
+    env = envs.current()
+    return env.workers if env is not None else local_parallelism()

@@ -1,0 +1,210 @@
+"""Jobs on a cluster, from the API: names and re-runs, results, waiting, failures, sessions."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pytest
+
+import sabotnb as sb
+from sabotnb import col, errors
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[sb.Env]:
+    with sb.local(workers=2, slots=4, processes=False) as env:
+        yield env
+
+
+@pytest.fixture
+def numbers(env: sb.Env) -> sb.Stream:
+    return sb.Stream.from_arrow(pa.table({"x": pa.array(range(1000)), "even": [x % 2 == 0 for x in range(1000)]}))
+
+
+@pytest.fixture
+def endless(env: sb.Env) -> Iterator[sb.Stream]:
+    yield sb.Stream.from_rate(1000)
+    for job in sb.jobs().to_dict("records"):
+        if job["state"] not in ("FINISHED", "FAILED", "CANCELED"):
+            handle = sb.attach(job["job"])
+            handle.cancel()
+            with pytest.raises(errors.JobCanceled):
+                handle.wait(timeout=20)
+
+
+def test_files_hold_the_result(numbers: sb.Stream, tmp_path: Path) -> None:
+    by = numbers.group_by("even").agg(n=sb.count(), total=col("x").sum())
+    result = by.sink_parquet(tmp_path / "out").run("sums").wait(timeout=60)
+    written = ds.dataset(tmp_path / "out").to_table().sort_by("even").to_pylist()
+    assert written == [{"even": False, "n": 500, "total": 250_000}, {"even": True, "n": 500, "total": 249_500}]
+    assert (result.name, result.rows_in, result.rows_out) == ("sums", 1000, 2)
+
+
+def test_one_job_with_two_sinks_runs_what_they_share_once(numbers: sb.Stream, tmp_path: Path) -> None:
+    small = numbers.filter(col("x") < 100)
+    job = sb.run("both", small.sink_parquet(tmp_path / "rows"), small.agg(n=sb.count()).sink_csv(tmp_path / "count"))
+    assert job.wait(timeout=60).rows_in == 1000
+    assert ds.dataset(tmp_path / "rows").count_rows() == 100
+    assert ds.dataset(tmp_path / "count", format="csv").to_table().to_pylist() == [{"n": 100}]
+
+
+def test_collecting_uses_the_open_env(numbers: sb.Stream) -> None:
+    assert numbers.filter(col("x") < 3).select("x").sort("x").to_rows() == [{"x": 0}, {"x": 1}, {"x": 2}]
+
+
+def test_a_loop_that_breaks_ends_its_job(numbers: sb.Stream) -> None:
+    batches = iter(numbers)
+    assert next(batches).num_rows > 0
+    batches.close()
+    assert set(sb.jobs()["state"]) <= {"FINISHED", "CANCELING", "CANCELED"}
+
+
+def test_a_callback_has_had_every_row_when_waiting_ends(numbers: sb.Stream) -> None:
+    seen: list[int] = []
+    numbers.sink_callback(lambda batch: seen.extend(batch["x"].to_pylist())).run("seen").wait(timeout=60)
+    assert sorted(seen) == list(range(1000))
+
+
+def test_a_callback_that_raises_cancels_its_job(endless: sb.Stream) -> None:
+    def broken(batch: pa.RecordBatch) -> None:
+        raise ValueError("not today")
+
+    with pytest.raises(errors.UserFunctionError, match="broken raised ValueError: not today"):
+        endless.sink_callback(broken).run("callback").wait(timeout=60)
+
+
+def test_a_live_sink_keeps_the_last_rows(numbers: sb.Stream) -> None:
+    job = numbers.sort("x").sink_live(keep=3).run("live")
+    job.wait(timeout=60)
+    assert job.rows["x"].to_pylist() == [997, 998, 999]
+
+
+def test_a_job_without_live_sink_says_so(numbers: sb.Stream, tmp_path: Path) -> None:
+    job = numbers.sink_parquet(tmp_path / "out").run("files")
+    with pytest.raises(errors.JobError, match="sink_live"):
+        _ = job.rows
+    job.wait(timeout=60)
+
+
+def test_a_running_job_of_the_same_name_and_graph_is_attached_to(endless: sb.Stream) -> None:
+    first, again = endless.run("again"), endless.run("again")
+    assert (again.name, again.epoch) == (first.name, first.epoch)
+    assert again is first
+
+
+def test_a_changed_graph_replaces_the_job(endless: sb.Stream) -> None:
+    first = endless.run("changing")
+    changed = endless.filter(col("value") > 5).run("changing")
+    assert changed.epoch > first.epoch
+    with pytest.raises(errors.JobCanceled):
+        first.wait(timeout=30)
+
+
+def test_a_finished_job_starts_anew_and_may_replace_its_own_output(numbers: sb.Stream, tmp_path: Path) -> None:
+    sink = numbers.filter(col("x") < 10).sink_parquet(tmp_path / "out")
+    sink.run("anew").wait(timeout=60)
+    sink.run("anew").wait(timeout=60)
+    assert ds.dataset(tmp_path / "out").count_rows() == 10
+
+
+def test_foreign_output_is_refused(numbers: sb.Stream, tmp_path: Path) -> None:
+    (tmp_path / "precious.parquet").write_bytes(b"somebody else's")
+    with pytest.raises(errors.SinkError, match="mode="):
+        numbers.sink_parquet(tmp_path).run("rude")
+    assert (tmp_path / "precious.parquet").read_bytes() == b"somebody else's"
+
+
+def test_unnamed_jobs_are_called_after_the_line_that_runs_them(numbers: sb.Stream, tmp_path: Path) -> None:
+    job = numbers.sink_parquet(tmp_path / "out").run()
+    assert job.name.startswith("test-jobs-")
+    job.wait(timeout=60)
+
+
+def test_a_timeout_ends_the_waiting_alone(endless: sb.Stream) -> None:
+    job = endless.run("patience")
+    with pytest.raises(TimeoutError, match="goes on"):
+        job.wait(timeout="10ms")
+    assert job.status.state in ("PENDING", "DEPLOYING", "RUNNING")
+
+
+def test_stopping_drains(endless: sb.Stream) -> None:
+    job = endless.run("stopping")
+    job.stop()
+    assert job.wait(timeout=60).name == "stopping"
+
+
+def test_waiting_can_be_awaited(numbers: sb.Stream, tmp_path: Path) -> None:
+    async def awaited() -> sb.JobResult:
+        return await numbers.sink_parquet(tmp_path / "out").run("awaited")
+
+    assert asyncio.run(awaited()).rows_out == 1000
+
+
+def test_a_failing_function_brings_its_own_exception(numbers: sb.Stream, tmp_path: Path) -> None:
+    def fragile(batch: pa.RecordBatch) -> pa.RecordBatch:
+        if pc.max(batch["x"]).as_py() == 999:
+            raise ZeroDivisionError("at the end")
+        return batch
+
+    job = (
+        numbers.map_batches(fragile, schema=numbers.schema)
+        .named("fragile_map")
+        .sink_parquet(tmp_path / "out")
+        .run("fails")
+    )
+    with pytest.raises(errors.JobFailed) as caught:
+        job.wait(timeout=60)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert all(part in str(caught.value) for part in ("fragile_map", "test_jobs.py", "at the end"))
+    assert list(tmp_path.glob("out/*.parquet")) == []
+
+
+def test_metrics_count_rows_per_task_operator_and_edge(numbers: sb.Stream, tmp_path: Path) -> None:
+    job = (
+        numbers.group_by("even")
+        .agg(n=sb.count())
+        .named("by", parallelism=2)
+        .sink_parquet(tmp_path / "out")
+        .run("counted")
+    )
+    job.wait(timeout=60)
+    tasks, operators, edges = job.metrics(), job.metrics(per="operator"), job.metrics(per="edge")
+    assert set(tasks["state"]) == {"FINISHED"}
+    assert operators.set_index("vertex").loc["source_0", "rows_in"] == 1000
+    assert edges["type"].tolist() == ["hash"]
+    assert edges["edge"].tolist() == [f"counted:source_0->by:0:e{job.epoch}"]
+
+
+def test_a_job_needs_no_more_slots_than_there_are(numbers: sb.Stream, tmp_path: Path) -> None:
+    with pytest.raises(errors.SlotsShort, match="parallelism="):
+        numbers.sink_parquet(tmp_path / "out").run("greedy", parallelism=100)
+
+
+def test_attaching_to_an_unknown_job_lists_what_there_is(env: sb.Env) -> None:
+    with pytest.raises(errors.JobError, match="no job 'nothing'"):
+        sb.attach("nothing")
+
+
+def test_the_same_arguments_give_the_same_env(env: sb.Env) -> None:
+    assert sb.local(workers=2, slots=4, processes=False) is env
+
+
+def test_other_arguments_are_refused(env: sb.Env) -> None:
+    with pytest.raises(errors.EnvError, match=r"env\.scale\(n\).*env\.close\(\)"):
+        sb.local(workers=3)
+
+
+def test_the_env_shows_its_slots(env: sb.Env) -> None:
+    assert env.slots()["slots"].tolist() == [4, 4]
+    assert "8 of 8 slots free" in repr(env) or "slots free" in repr(env)
+
+
+def test_explain_is_kept_with_the_job(numbers: sb.Stream, tmp_path: Path) -> None:
+    job = numbers.filter(col("x") < 5).sink_parquet(tmp_path / "out").run("explained")
+    job.wait(timeout=60)
+    assert "== physical ==" in sb.attach("explained").explain()

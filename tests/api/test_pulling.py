@@ -1,0 +1,63 @@
+"""Rows on their way from a job to the client's functions."""
+
+import threading
+
+import pyarrow as pa
+import pytest
+
+from sabotnb.api.pulling import LiveRows, Puller
+from sabotnb.errors import JobFailed, UserFunctionError
+
+SCHEMA = pa.schema({"x": pa.int64()})
+
+
+def batch(*values: int) -> pa.RecordBatch:
+    return pa.record_batch({"x": list(values)}, schema=SCHEMA)
+
+
+def test_every_batch_is_taken_in_order() -> None:
+    taken: list[pa.RecordBatch] = []
+    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3)]), taken.append, abandon=lambda: None)
+    puller.join()
+    assert taken == [batch(1), batch(2, 3)]
+
+
+def test_a_function_that_raises_abandons_the_job_and_is_heard_of() -> None:
+    abandoned = threading.Event()
+
+    def picky(rows: pa.RecordBatch) -> None:
+        if rows.num_rows == 2:
+            raise ValueError("two rows")
+
+    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3), batch(4)]), picky, abandoned.set)
+    with pytest.raises(UserFunctionError, match=r"sink_0: picky raised ValueError: two rows") as caught:
+        puller.join()
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert abandoned.is_set()
+
+
+def test_a_job_that_fails_ends_the_pulling_quietly() -> None:
+    def failing():
+        yield batch(1)
+        raise JobFailed("elsewhere")
+
+    taken: list[pa.RecordBatch] = []
+    Puller("sink_0", failing, taken.append, abandon=lambda: None).join()
+    assert taken == [batch(1)]
+
+
+@pytest.mark.parametrize(
+    ("batches", "kept"),
+    [
+        ([], []),
+        ([(1, 2)], [1, 2]),
+        ([(1, 2), (3,), (4, 5)], [3, 4, 5]),
+        ([(1, 2, 3, 4, 5)], [3, 4, 5]),
+        ([(1,), (2, 3, 4, 5), (6,)], [4, 5, 6]),
+    ],
+)
+def test_the_last_three_rows_are_kept(batches: list[tuple[int, ...]], kept: list[int]) -> None:
+    live = LiveRows(SCHEMA, keep=3)
+    for values in batches:
+        live.take(batch(*values))
+    assert live.table() == pa.table({"x": pa.array(kept, pa.int64())})

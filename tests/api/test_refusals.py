@@ -1,0 +1,174 @@
+"""What bad input gets: an error at the line that wrote it, which ends with what to do."""
+
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import sabotnb as sb
+from sabotnb import col, errors
+
+UNKNOWN = {
+    "filter": lambda s: s.filter(col("dealy") > 15),
+    "select": lambda s: s.select("carrier", "dealy"),
+    "with_columns": lambda s: s.with_columns(x=col("dealy") * 2),
+    "drop": lambda s: s.drop("dealy"),
+    "rename": lambda s: s.rename({"dealy": "late"}),
+    "distinct": lambda s: s.distinct("dealy"),
+    "sort": lambda s: s.sort("dealy"),
+    "group_by": lambda s: s.group_by("dealy"),
+    "agg": lambda s: s.agg(col("dealy").max()),
+    "agg by": lambda s: s.agg(x=col("carrier").arg_max(by="dealy")),
+    "top": lambda s: s.top(3, by="dealy"),
+    "join": lambda s: s.join(s, on="dealy"),
+    "partition_by": lambda s: s.partition_by("dealy"),
+    "range_partition": lambda s: s.range_partition("dealy"),
+    "sink": lambda s: s.sink_parquet("out", partition_by="dealy"),
+    "event time": lambda s: s.with_event_time("dealy"),
+}
+
+
+@pytest.mark.parametrize("verb", UNKNOWN)
+def test_an_unknown_column_names_the_nearest_and_the_line(flights: sb.Stream, verb: str) -> None:
+    with pytest.raises(errors.ColumnNotFound) as caught:
+        UNKNOWN[verb](flights)
+    message = str(caught.value)
+    assert "did you mean 'delay' (double)?" in message
+    assert "test_refusals.py:" in message
+    assert "It has: carrier, origin, delay, minutes" in message
+
+
+SCHEMA_REFUSALS = [
+    (lambda s: s.filter(col("carrier") > 15), errors.TypeMismatch, "string"),
+    (lambda s: s.filter(col("delay")), errors.TypeMismatch, "boolean"),
+    (lambda s: s.filter(), errors.SchemaError, "no condition"),
+    (lambda s: s.select(), errors.SchemaError, "no column"),
+    (lambda s: s.select("carrier", "carrier"), errors.DuplicateColumn, "'carrier'"),
+    (lambda s: s.select(col("delay"), delay=col("minutes")), errors.DuplicateColumn, "'delay'"),
+    (lambda s: s.select(sb.lit(1)), errors.SchemaError, "no name of its own"),
+    (lambda s: s.select(5), errors.SchemaError, "not a column"),
+    (lambda s: s.drop("carrier", "origin", "delay", "minutes"), errors.SchemaError, "no column"),
+    (lambda s: s.rename({"carrier": "origin"}), errors.DuplicateColumn, "'origin'"),
+    (lambda s: s.sort(), errors.SchemaError, "no column"),
+    (lambda s: s.sort("carrier", descending=[True, False]), errors.SchemaError, "2 values for 1 columns"),
+    (lambda s: s.sort(col("delay") + 1), errors.SchemaError, "not a column"),
+    (lambda s: s.group_by(), errors.SchemaError, "no key"),
+    (lambda s: s.group_by("carrier").agg(), errors.SchemaError, "no aggregate"),
+    (lambda s: s.group_by("carrier").agg(n=col("delay")), errors.SchemaError, "no aggregate"),
+    (lambda s: s.group_by("carrier").agg(carrier=sb.count()), errors.DuplicateColumn, "'carrier'"),
+    (lambda s: s.agg(col("delay").min(), col("delay").max()), errors.DuplicateColumn, "'delay'"),
+    (lambda s: s.agg(col("carrier").mean()), errors.TypeMismatch, "numbers"),
+    (lambda s: s.agg(col("delay").first()), errors.SchemaError, "by="),
+    (lambda s: s.group_by(carrier=col("minutes") % 2).top(1, by="delay"), errors.DuplicateColumn, "hides"),
+    (lambda s: s.top(0, by="delay"), errors.SchemaError, "at least 1"),
+    (lambda s: s.top(1, by="delay", rank="carrier"), errors.DuplicateColumn, "'carrier'"),
+    (lambda s: s.latest(), errors.SchemaError, "with_event_time"),
+    (lambda s: s.join(s), errors.SchemaError, "on='key'"),
+    (lambda s: s.join(s, left_on="carrier"), errors.SchemaError, "go together"),
+    (lambda s: s.join(s, left_on="carrier", right_on=["carrier", "origin"]), errors.SchemaError, "1 keys"),
+    (lambda s: s.join(s, left_on="carrier", right_on="minutes"), errors.TypeMismatch, "cast"),
+    (lambda s: s.join(s, on="carrier", how="outer"), errors.GraphError, "'full'|full"),
+    (lambda s: s.join(s, on="carrier", strategy="merge"), errors.GraphError, "broadcast"),
+    (lambda s: s.join(sb.Stream.from_rate(10), on="carrier"), errors.GraphError, "endless"),
+    (lambda s: s.side("late"), errors.GraphError, "no side output 'late'"),
+    (lambda s: s.side("errors"), errors.GraphError, "on_error='side'"),
+    (lambda s: s.map_batches(lambda b: b, format="numpy"), errors.GraphError, "'polars'"),
+    (lambda s: s.map_batches(lambda b: b, on_error="skip"), errors.GraphError, "'side'"),
+    (lambda s: s.map_batches(lambda b: b, schema=5), errors.SchemaError, "pyarrow.Schema"),
+    (lambda s: s.map_batches(lambda b: b, schema={"a": "integer"}), errors.SchemaError, "'int64'"),
+    (lambda s: s.map_batches("not a function"), errors.FunctionError, "takes a function"),
+    (lambda s: s.map_batches(lambda b: 5), errors.UserFunctionError, "schema="),
+    (lambda s: s.map_batches(lambda b: 1 / 0), errors.UserFunctionError, "ZeroDivisionError"),
+    (lambda s: s.map_rows(lambda row: None), errors.SchemaError, "no row"),
+    (lambda s: s.map_rows(lambda row: row["nix"]), errors.UserFunctionError, "KeyError"),
+    (lambda s: s.map_rows(lambda row: 5), errors.UserFunctionError, "map_rows"),
+    (lambda s: s.with_event_time("delay"), errors.TypeMismatch, "cast"),
+    (lambda s: s.sink_parquet("out", mode="replace"), errors.SinkError, "'overwrite'"),
+    (
+        lambda s: s.sink_parquet("out", partition_by=["carrier", "origin", "delay", "minutes"]),
+        errors.SchemaError,
+        "left",
+    ),
+    (lambda s: s.sink_live(keep=0), errors.SinkError, "at least 1"),
+    (lambda s: s.sink_callback("print"), errors.SinkError, "function"),
+    (lambda s: s.named(parallelism=0), errors.GraphError, "at least 1"),
+    (lambda s: sb.run("job"), errors.GraphError, "at least one sink"),
+    (lambda s: sb.run("job", s), errors.GraphError, "sink_parquet"),
+    (lambda s: sb.Stream.from_arrow([1, 2]), errors.SchemaError, "from_rows"),
+    (lambda s: sb.Stream.from_rows([{"a": 1}], event_time="a"), errors.TypeMismatch, "cast"),
+]
+
+
+@pytest.mark.parametrize(("write", "error", "says"), SCHEMA_REFUSALS)
+def test_refused_at_the_line_that_wrote_it(flights: sb.Stream, write, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        write(flights)
+
+
+def test_a_union_of_different_schemas_lists_the_differences(flights: sb.Stream) -> None:
+    other = flights.select("carrier", delay=col("delay").cast("int64"), gate=col("origin"), minutes=col("minutes"))
+    with pytest.raises(errors.SchemaError) as caught:
+        flights.union(other)
+    message = str(caught.value)
+    assert "'origin'" in message
+    assert "'gate'" in message
+    assert "'delay' is int64, not double" in message
+
+
+def test_an_unpicklable_function_names_what_it_uses(flights: sb.Stream) -> None:
+    lock = threading.Lock()
+
+    def guarded(batch: pa.RecordBatch) -> pa.RecordBatch:
+        with lock:
+            return batch
+
+    with pytest.raises(errors.UnpicklableFunction, match="'lock'"):
+        flights.map_batches(guarded)
+
+
+def test_rows_of_an_endless_stream_are_not_collected() -> None:
+    with pytest.raises(errors.GraphError, match=r"\.head\(\).*sink_live"):
+        sb.Stream.from_rate(10).to_arrow()
+
+
+def test_an_endless_stream_is_not_sorted() -> None:
+    with pytest.raises(errors.GraphError, match="endless"):
+        sb.Stream.from_rate(10).agg(n=sb.count()).check()
+
+
+@pytest.mark.parametrize("duration", ["5", "5M", 5])
+def test_a_duration_needs_a_unit(duration: object) -> None:
+    rows = pa.table({"at": pa.array([1], pa.timestamp("us"))})
+    with pytest.raises(errors.TypeMismatch, match="'5s'"):
+        sb.Stream.from_arrow(rows, event_time="at", max_delay=duration)  # type: ignore[arg-type]
+
+
+def test_a_missing_path_says_so(tmp_path: Path) -> None:
+    with pytest.raises(errors.SourceError, match="nothing"):
+        sb.Stream.from_parquet(tmp_path / "nothing.parquet")
+
+
+def test_a_truncated_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "cut.parquet"
+    pq.write_table(pa.table({"a": [1, 2, 3]}), path)
+    path.write_bytes(path.read_bytes()[:-6])
+    with pytest.raises(errors.SourceError, match="truncated"):
+        sb.Stream.from_parquet(path)
+
+
+def test_running_without_an_env_says_how_to_open_one(flights: sb.Stream, tmp_path: Path) -> None:
+    with pytest.raises(errors.EnvError, match=r"sb\.local\(\)"):
+        flights.sink_parquet(tmp_path / "out").run()
+
+
+def test_a_computed_event_time_is_refused(times: sb.Stream) -> None:
+    later = times.with_columns(later=col("at") + sb.duration("1h"))
+    with pytest.raises(errors.SchemaError, match="computed"):
+        later.with_event_time("later")
+
+
+def test_event_time_comes_before_any_exchange(times: sb.Stream) -> None:
+    with pytest.raises(errors.SchemaError, match="right behind the source"):
+        times.distinct().with_event_time("at")

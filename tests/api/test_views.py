@@ -1,0 +1,119 @@
+"""What a stream shows: its card, its plan, a preview of its rows."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import sabotnb as sb
+from sabotnb import col
+
+
+@pytest.fixture
+def grouped(flights: sb.Stream) -> sb.Stream:
+    return flights.filter(col("delay") > 15).group_by("origin").agg(n=sb.count()).named("by_origin", parallelism=2)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> sb.Stream:
+    pq.write_table(pa.table({"x": range(25_000)}), tmp_path / "many.parquet")
+    return sb.Stream.from_parquet(tmp_path / "many.parquet")
+
+
+def svg_of(stream: sb.Stream) -> ET.Element:
+    (drawn,) = re.findall(r"<svg.*</svg>", stream._repr_html_(), re.DOTALL)
+    return ET.fromstring(drawn)
+
+
+def test_the_card_says_what_the_stream_will_do(grouped: sb.Stream) -> None:
+    html = grouped._repr_html_()
+    assert "group_by(origin): final values (input is bounded)" in html
+    assert "by_origin" in html
+    assert "hash(origin)" in html
+    assert "int64" in html
+
+
+def test_the_text_says_the_same(grouped: sb.Stream) -> None:
+    text = repr(grouped)
+    assert "group_by(origin): final values (input is bounded)" in text
+    assert "hash(origin)" in text
+    assert re.search(r"origin +string +key", text)
+
+
+def test_the_card_names_inferred_schemas(flights: sb.Stream) -> None:
+    def shorter(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch.slice(0, 1)
+
+    assert re.search(r"shorter\(\) \(test_views.py:\d+\): schema inferred", repr(flights.map_batches(shorter)))
+
+
+def test_the_card_shows_the_time_column_and_its_zone(times: sb.Stream) -> None:
+    text = repr(times)
+    assert re.search(r"at +timestamp\[us\] +event time", text)
+    assert "times without a zone are UTC: at" in text
+
+
+def test_the_picture_uses_presentation_attributes_alone(grouped: sb.Stream) -> None:
+    picture = svg_of(grouped)
+    tags = {element.tag.rpartition("}")[2] for element in picture.iter()}
+    assert tags == {"svg", "g", "rect", "text", "path", "title"}
+    assert all("style" not in element.attrib and "class" not in element.attrib for element in picture.iter())
+
+
+def test_the_card_escapes_what_users_write(flights: sb.Stream) -> None:
+    html = flights.select(**{"<b>bold</b>": col("delay")}).filter(col("<b>bold</b>") > 1)._repr_html_()
+    assert "<b>bold" not in html
+
+
+def test_a_card_has_no_addresses_of_memory(grouped: sb.Stream) -> None:
+    assert "0x" not in repr(grouped)
+    again = grouped.to_job_graph().fingerprint()
+    assert again == grouped.to_job_graph().fingerprint()
+
+
+def test_explain_shows_every_level(grouped: sb.Stream) -> None:
+    plan = grouped.explain().lower()
+    assert all(word in plan for word in ("logical", "optimized", "physical", "by_origin"))
+    assert grouped.explain(optimize=False) != grouped.explain()
+
+
+def test_a_preview_of_everything_says_so(flights: sb.Stream) -> None:
+    preview = flights.head(2)
+    assert (len(preview), preview.complete, preview.note) == (2, True, "preview of all 6 rows")
+
+
+def test_a_preview_of_a_part_says_that_numbers_are_partial(many: sb.Stream) -> None:
+    preview = many.agg(n=sb.count()).head()
+    assert preview.to_arrow().to_pylist() == [{"n": 10_000}]
+    assert preview.note == "preview of the first 10,000 of 25,000 rows: numbers are partial"
+    assert preview.note in preview._repr_html_()
+
+
+def test_a_preview_reads_as_a_table(flights: sb.Stream) -> None:
+    assert repr(flights.select("carrier", "delay").head(2)).splitlines()[:4] == [
+        "carrier   delay",
+        "string   double",
+        "AA            4",
+        "AA           30",
+    ]
+
+
+def test_a_preview_of_an_endless_stream_ends() -> None:
+    preview = sb.Stream.from_rate(1_000_000).head(3, timeout="5s")
+    assert len(preview) == 3
+    assert not preview.complete
+
+
+def test_check_finds_nothing_wrong(grouped: sb.Stream) -> None:
+    grouped.check()
+
+
+def test_a_sink_says_that_it_is_not_started(flights: sb.Stream) -> None:
+    assert repr(flights.sink_parquet("somewhere/out")) == "Sink parquet out: not started, add .run()"
+
+
+def test_a_group_says_what_is_missing(flights: sb.Stream) -> None:
+    assert "add .agg(...)" in repr(flights.group_by("origin"))
