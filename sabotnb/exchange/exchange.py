@@ -12,6 +12,7 @@ from sabotnb.exchange.alarm import Alarm
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, LocalSender, Sender
 from sabotnb.exchange.gate import InputGate
 from sabotnb.exchange.output import OutputPartition, lanes_of
+from sabotnb.exchange.pace import Pace
 from sabotnb.exchange.routing import splitter
 from sabotnb.exchange.sockets import Security, SocketTransport
 from sabotnb.exchange.transport import OnPeerLost, Peer, Transport, TransportStatistics
@@ -41,6 +42,7 @@ class Exchange:
         self._lock = Lock()
         self._channels: dict[tuple[str, int], dict[ChannelKey, Channel]] = {}
         self._alarm = Alarm()
+        self._pace = Pace(time.monotonic)
         self._transport: Transport = SocketTransport(agent, self._find, on_peer_lost or _ignore, security, host)
 
     def start(self) -> Mapping[str, str]:
@@ -72,17 +74,20 @@ class Exchange:
     ) -> OutputPartition:
         """The output of task ``index`` of ``edge.up``.
 
-        ``placement[edge.down]`` names the agent of each task below. ``wake`` is called from any thread when credit has
+        ``placement[edge.down]`` names the agent of each task below. Each channel may hold an equal part of its gate's
+        bytes, the last batch beyond it. ``wake`` is called from any thread when credit has
         come back or a held slice is due: then ask ``writable`` again, and ``flush`` before sleeping.
         """
+        rivals = input_edges(graph, edge.down)
         senders = []
         for down in downstreams(edge, graph, index):
             key = ChannelKey(job, epoch, edge.index, index, down)
-            account = Account(self._budget(graph, edge.down, down), wake)
+            channels = sum(len(upstreams(rival, graph, down)) for rival in rivals)
+            account = Account(max(1, self._config.gate_bytes // channels), wake)
             senders.append(self._sender(key, account, placement[edge.down][down], agents))
         lanes = lanes_of(edge.type, senders, self._config)
         alarm = partial(self._alarm.set, callback=wake)
-        return OutputPartition(lanes, splitter(edge, graph), self._config, time.monotonic, alarm)
+        return OutputPartition(lanes, splitter(edge, graph), self._config, time.monotonic, self._pace, alarm)
 
     def _sender(self, key: ChannelKey, account: Account, agent: str, agents: Mapping[str, AgentInfo]) -> Sender:
         if agent == self.agent:
@@ -91,11 +96,6 @@ class Exchange:
         if self.agent not in agents or agents[self.agent].host != agents[agent].host:
             endpoints.pop("unix", None)
         return self._transport.open(key, Peer(agent, endpoints), account)
-
-    def _budget(self, graph: ExecutionGraph, vertex: str, index: int) -> int:
-        """Bytes that one channel of a gate may hold: an equal part of the gate's; the last batch may exceed it."""
-        channels = sum(len(upstreams(edge, graph, index)) for edge in input_edges(graph, vertex))
-        return max(1, self._config.gate_bytes // channels)
 
     def _find(self, key: ChannelKey) -> Channel | None:
         with self._lock:

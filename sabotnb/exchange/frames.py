@@ -9,7 +9,7 @@ kind       payload                                     value
 HELLO      JSON: version, agent, to, token             0; first frame of who dials
 WELCOME    empty                                       0; the answer; anything else is refusal
 REFUSED    reason as UTF-8                             0; of the connection, or of the channel
-OPEN       JSON: job, epoch, edge, up, down            0; before everything else of a channel
+OPEN       JSON: job, epoch, edge, up, down, budget    0; before everything else of a channel
 SCHEMA     Arrow IPC schema                            0; again whenever it changes
 DICTIONARY Arrow IPC record batch of one column        the column; again whenever it changes
 BATCH      Arrow IPC record batch, dictionaries as     bytes to be credited: this payload and the
@@ -35,7 +35,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import ProtocolError
-from sabotnb.exchange.channel import Sealed
+from sabotnb.exchange.channel import ChannelKey, Sealed
 from sabotnb.exchange.coalescing import same_values
 from sabotnb.protocol.elements import (
     Batch,
@@ -194,7 +194,7 @@ def _wire_schema(schema: pa.Schema) -> pa.Schema:
         field.with_type(field.type.index_type) if isinstance(field.type, pa.DictionaryType) else field
         for field in schema
     ]
-    return pa.schema(fields)
+    return pa.schema(fields, metadata=schema.metadata)
 
 
 def _plain(batch: pa.RecordBatch, columns: tuple[int, ...], wire: pa.Schema | None) -> pa.RecordBatch:
@@ -224,6 +224,17 @@ def _stream(batch: pa.RecordBatch) -> pa.Buffer:
 def _open_stream(payload: pa.Buffer) -> Batch:
     with pa.ipc.open_stream(payload) as reader:
         return Batch(reader.read_next_batch(), len(payload))
+
+
+def dump_opening(key: ChannelKey, budget: int) -> bytes:
+    """What the first frame of a channel says: its name, and the bytes it may hold."""
+    return json.dumps([key.job, key.epoch, key.edge, key.up, key.down, budget]).encode()
+
+
+def load_opening(payload: bytes) -> tuple[ChannelKey, int]:
+    """The name and budget of ``dump_opening``."""
+    *names, budget = json.loads(payload)
+    return ChannelKey(*names), budget
 
 
 def dump_element(element: Element) -> bytes:

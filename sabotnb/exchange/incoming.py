@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from threading import Lock
@@ -10,8 +9,8 @@ from threading import Lock
 import pyarrow as pa
 
 from sabotnb.errors import ProtocolError
-from sabotnb.exchange.channel import Channel, ChannelKey
-from sabotnb.exchange.frames import Decoder, Frame, Kind
+from sabotnb.exchange.channel import Channel
+from sabotnb.exchange.frames import Decoder, Frame, Kind, load_opening
 from sabotnb.exchange.link import Link
 from sabotnb.exchange.streams import Received, Stream
 from sabotnb.exchange.transport import Find
@@ -81,9 +80,7 @@ class Incoming:
             inlet.receive(kind, value, payload)
 
     def _open(self, number: int, payload: pa.Buffer) -> None:
-        fields = json.loads(payload.to_pybytes())
-        budget = fields.pop("budget")
-        key = ChannelKey(**fields)
+        key, budget = load_opening(payload.to_pybytes())
         channel = self._find(key)
         if channel is None:
             self._refuse(number, f"no task reads {key}: it is over, of another epoch, or was never deployed")

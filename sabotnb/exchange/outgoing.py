@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import count
 
 from sabotnb.errors import EnvError, StaleMessage
 from sabotnb.exchange.channel import Account, ChannelKey
-from sabotnb.exchange.frames import Encoder, Frame, Kind
+from sabotnb.exchange.frames import Encoder, Frame, Kind, dump_opening
 from sabotnb.exchange.link import Link
 from sabotnb.exchange.streams import Received, Stream
 from sabotnb.protocol.elements import Batch, Element
@@ -72,8 +70,7 @@ class RemoteSender:
             self.account.charge(frames[-1].value)
         if not self._opened:
             self._opened = True
-            opening = {**asdict(self.key), "budget": self.account.budget}
-            frames.insert(0, Frame(Kind.OPEN, self.number, json.dumps(opening).encode()))
+            frames.insert(0, Frame(Kind.OPEN, self.number, dump_opening(self.key, self.account.budget)))
         link.send(frames)
 
     def credit(self) -> int:

@@ -10,20 +10,20 @@ import pyarrow as pa
 from sabotnb.config import Config
 from sabotnb.exchange.channel import Sender
 from sabotnb.exchange.coalescing import Lane, Traffic, most_credit
+from sabotnb.exchange.pace import CRUMB_ROWS, Pace
 from sabotnb.exchange.routing import Split
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.protocol.elements import Batch, Cut, Element, End, Leave
 
-FLUSH_SECONDS = 0.001
-"""``flush`` makes at most one batch in this time: a task that often sleeps must not send crumbs to 100 channels."""
-
-MAX_AGE_SECONDS = 1.0
+MAX_AGE_SECONDS = 5.0
+"""A pending slice of this age leaves even if the agent's pace is used up."""
 
 
 class OutputPartition:
     """Cuts batches, coalesces the slices and sends them. Implements ``protocol.channel.Output``.
 
-    ``alarm(seconds, wake)`` calls ``wake`` later, where ``flush`` found that it is too early to send.
+    Slices leave when they are enough, when they are ``Config.coalesce_seconds`` old, and with ``flush``; the last two
+    at the agent's ``pace``. ``alarm(seconds)`` has the task woken when ``flush`` has to wait for its turn.
     """
 
     def __init__(
@@ -32,16 +32,16 @@ class OutputPartition:
         split: Split | None,
         config: Config,
         clock: Callable[[], float],
+        pace: Pace,
         alarm: Callable[[float], None],
     ) -> None:
         self._lanes = tuple(lanes)
         self._split = split
-        self._max_age = config.coalesce_seconds
+        self._age = config.coalesce_seconds
         self._clock = clock
+        self._pace = pace
         self._alarm = alarm
-        self._interval = 0.0
-        self._emitted = clock()
-        self._flushed = 0.0
+        self._woken_at = float("-inf")
 
     def emit(self, element: Element) -> None:
         if not isinstance(element, Batch):
@@ -58,13 +58,11 @@ class OutputPartition:
         self._send_aged(now)
 
     def _send_aged(self, now: float) -> None:
-        """Send slices that are too old; where batches come slowly, let each slice wait for two of them."""
-        self._interval += (now - self._emitted - self._interval) / 4
-        self._emitted = now
-        age = min(max(self._max_age, 2 * self._interval), MAX_AGE_SECONDS)
-        for lane in self._lanes:
-            if lane.rows and now - lane.since >= age:
-                lane.send()
+        aged = [lane for lane in self._lanes if lane.rows and now - lane.since >= self._age]
+        if self._pace.wait(_crumbs(aged)):
+            aged = [lane for lane in aged if now - lane.since >= MAX_AGE_SECONDS]
+        for lane in aged:
+            lane.send()
 
     def _control(self, element: Element) -> None:
         for lane in self._lanes:
@@ -76,18 +74,17 @@ class OutputPartition:
         return all(lane.writable() for lane in self._lanes)
 
     def flush(self) -> None:
-        """Send pending slices where there is credit; if the last flush was too recent, have the task woken for it."""
+        """Send pending slices where there is credit; if it is not our turn, have the task woken to flush again."""
         lanes = [lane for lane in self._lanes if lane.rows and lane.writable()]
-        if not lanes:
+        seconds = self._pace.wait(_crumbs(lanes))
+        if not seconds:
+            for lane in lanes:
+                lane.send()
             return
         now = self._clock()
-        early = self._flushed + FLUSH_SECONDS * len(lanes) - now
-        if early > 0:
-            self._alarm(early)
-            return
-        self._flushed = now
-        for lane in lanes:
-            lane.send()
+        if self._woken_at <= now:
+            self._woken_at = now + seconds
+            self._alarm(seconds)
 
     def statistics(self) -> tuple[Traffic, ...]:
         """What each channel has sent so far, by downstream task; from any thread."""
@@ -96,6 +93,10 @@ class OutputPartition:
     def close(self) -> None:
         for lane in self._lanes:
             lane.drop()
+
+
+def _crumbs(lanes: Sequence[Lane]) -> int:
+    return sum(lane.rows < CRUMB_ROWS for lane in lanes)
 
 
 def lanes_of(kind: EdgeType, senders: Sequence[Sender], config: Config) -> list[Lane]:

@@ -49,11 +49,18 @@ def _by_range(batch: pa.RecordBatch, column: str, bounds: Sequence[Any], tasks: 
     last = min(len(bounds), tasks - 1)
     place = pa.repeat(pa.scalar(0, pa.uint16()), batch.num_rows)
     for bound in bounds[:last]:
-        above = pc.greater_equal(values, pa.scalar(bound).cast(values.type))
+        above = pc.greater_equal(values, _bound(bound, values.type))
         place = pc.add(place, pc.cast(above, pa.uint16()))
     if pa.types.is_floating(values.type):
         place = pc.if_else(pc.is_nan(values), pa.scalar(last, pa.uint16()), place)
     return scatter(batch, pc.fill_null(place, pa.scalar(last, pa.uint16())), tasks)
+
+
+def _bound(value: Any, data_type: pa.DataType) -> pa.Scalar:
+    """A bound as a value of the column; JSON has times and decimals as text."""
+    if isinstance(value, str):
+        return pa.scalar(value).cast(data_type)
+    return pa.scalar(value, data_type)
 
 
 def _by_function(edge: ShuffleEdge, tasks: int) -> Split:

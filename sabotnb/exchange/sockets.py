@@ -23,6 +23,7 @@ from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Account, ChannelKey, Sender
 from sabotnb.exchange.frames import WIRE_VERSION, Frame, Kind
 from sabotnb.exchange.incoming import Incoming
+from sabotnb.exchange.link import Link
 from sabotnb.exchange.outgoing import Outgoing
 from sabotnb.exchange.streams import PlainStream, Stream, TlsStream, tune
 from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatistics
@@ -122,7 +123,7 @@ class SocketTransport:
 
     def _reach(self, endpoints: Mapping[str, str]) -> Stream:
         path = endpoints.get("unix")
-        if path is not None and Path(path).exists():
+        if path is not None and ("tcp" not in endpoints or Path(path).exists()):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             tune(sock)
             sock.connect(path)
@@ -153,13 +154,14 @@ class SocketTransport:
             stream.set_timeout(HANDSHAKE_SECONDS)
             peer, refusal = self._check(stream)
             if refusal is not None:
+                self._count_refusal(refusal)
                 stream.write(Frame(Kind.REFUSED, payload=refusal.encode()).buffers())
-                raise ProtocolError(refusal)
+                stream.close()
+                return
             stream.write(Frame(Kind.WELCOME).buffers())
             stream.set_timeout(0)
         except (OSError, ProtocolError) as error:
-            self._refused += 1
-            logger.warning("%s refused a connection: %s", self._agent, error)
+            self._count_refusal(f"{type(error).__name__}: {error}")
             sock.close()
             return
         incoming = Incoming(peer, stream, self._find, lambda reason: self._lose(peer, reason))
@@ -167,6 +169,11 @@ class SocketTransport:
             self._incoming = [known for known in self._incoming if known.link.gone is None]
             self._incoming.append(incoming)
         incoming.link.start()
+
+    def _count_refusal(self, reason: str) -> None:
+        with self._lock:
+            self._refused += 1
+        logger.warning("%s refused a connection: %s", self._agent, reason)
 
     def _check(self, stream: Stream) -> tuple[str, str | None]:
         """Who dials, and why it is refused, if it is."""
@@ -200,9 +207,12 @@ class SocketTransport:
         for one in incoming:
             one.release(job, epoch)
 
+    def _links(self) -> list[Link]:
+        return [one.link for one in self._outgoing.values()] + [one.link for one in self._incoming]
+
     def statistics(self) -> TransportStatistics:
         with self._lock:
-            links = [one.link for one in (*self._outgoing.values(), *self._incoming)]
+            links = self._links()
             refused = self._refused + sum(one.refused for one in self._incoming)
         return TransportStatistics(
             links=sum(link.gone is None for link in links),
@@ -214,7 +224,7 @@ class SocketTransport:
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-            links = [one.link for one in (*self._outgoing.values(), *self._incoming)]
+            links = self._links()
         for listener in self._listeners:
             _close_listener(listener)
         for link in links:

@@ -1,0 +1,290 @@
+"""Whole edges: every type, within an agent and between two."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pyarrow as pa
+import pytest
+from exchanges import SCHEMA, Waker, agent_info, drain, edge_graph, keys, no_wake, rows, vertex
+from transport_suite import send_until_refused
+
+from sabotnb.blobs import capture
+from sabotnb.config import Config
+from sabotnb.errors import StaleMessage
+from sabotnb.exchange import Exchange
+from sabotnb.graph.job_graph import EdgeType
+from sabotnb.native import hash_rows, key_groups
+from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
+from sabotnb.protocol.elements import Batch, End, Watermark
+
+UP, DOWN = 2, 3
+
+
+class Pair:
+    """Agents left and right; a task is on the agent that its index is odd for, or all are on left."""
+
+    def __init__(self, config=None, spread=True):
+        self.exchanges = {name: Exchange(name, config or Config()) for name in ("left", "right")}
+        self.agents = {name: agent_info(name, exchange.start()) for name, exchange in self.exchanges.items()}
+        self.spread = spread
+
+    def place(self, graph):
+        both = ("left", "right" if self.spread else "left")
+        return {name: tuple(both[i % 2] for i in range(v.parallelism)) for name, v in graph.vertices.items()}
+
+    def gate(self, graph, index, vertex="down"):
+        agent = self.place(graph)[vertex][index]
+        return self.exchanges[agent].gate("job", 1, vertex, index, graph)
+
+    def output(self, graph, index, wake=no_wake, edge=0, epoch=1):
+        place = self.place(graph)
+        edge = graph.edges[edge]
+        exchange = self.exchanges[place[edge.up][index]]
+        return exchange.output("job", epoch, edge, index, graph, place, self.agents, wake)
+
+    def stop(self):
+        for exchange in self.exchanges.values():
+            exchange.stop()
+
+
+@pytest.fixture(params=[False, True], ids=["one agent", "two agents"])
+def pair(request):
+    pair = Pair(spread=request.param)
+    yield pair
+    pair.stop()
+
+
+def run(pair, graph, batches):
+    """Sends ``batches[up]`` from every upstream task; gives the keys that every downstream task read, sorted."""
+    down = graph.vertices["down"].parallelism
+    gates = [pair.gate(graph, index) for index in range(down)]
+    for index, sent in enumerate(batches):
+        output = pair.output(graph, index)
+        for element in [*sent, End()]:
+            output.emit(element)
+        output.close()
+    found = []
+    for gate in gates:
+        elements = [element for _, _, element in drain(gate, len(gate.channels(0)))]
+        found.append(sorted(k for element in elements if isinstance(element, Batch) for k in keys(element)))
+        gate.close()
+    return found
+
+
+BATCHES = [[rows(0, 10), rows(10, 11)], [rows(100, 5000)]]
+SENT = [[*range(11)], [*range(100, 5000)]]
+ALL = [*SENT[0], *SENT[1]]
+
+
+def owners(tasks):
+    groups = key_groups(hash_rows([pa.array(ALL)]), 128).to_pylist()
+    return [[k for k, group in zip(ALL, groups, strict=True) if group * tasks // 128 == task] for task in range(tasks)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tasks", "edge", "expected"),
+    [
+        (EdgeType.FORWARD, 2, {}, SENT),
+        (EdgeType.HASH, DOWN, {}, owners(DOWN)),
+        (EdgeType.BROADCAST, DOWN, {}, [ALL] * DOWN),
+        (EdgeType.GATHER, 1, {}, [ALL]),
+        (
+            EdgeType.RANGE,
+            DOWN,
+            {"bounds": (5, 200)},
+            [[*range(5)], [*range(5, 11), *range(100, 200)], [*range(200, 5000)]],
+        ),
+        (
+            EdgeType.CUSTOM,
+            DOWN,
+            {"function": capture(lambda batch, n: batch.column("k").to_numpy() % n, "partition_by")},
+            [[k for k in ALL if k % DOWN == task] for task in range(DOWN)],
+        ),
+    ],
+    ids=lambda value: value.value if isinstance(value, EdgeType) else "",
+)
+def test_every_edge_type_delivers_each_row_where_it_belongs(pair, kind, tasks, edge, expected):
+    assert run(pair, edge_graph(kind, UP, tasks, **edge), BATCHES) == expected
+
+
+def test_rebalance_delivers_each_row_once(pair):
+    found = run(pair, edge_graph(EdgeType.REBALANCE, UP, DOWN), BATCHES)
+    assert sorted(k for part in found for k in part) == ALL
+
+
+def test_a_gather_edge_ends_in_task_0_only(pair):
+    graph = edge_graph(EdgeType.GATHER, 3, 2)
+    assert [list(pair.gate(graph, index).channels(0)) for index in (0, 1)] == [[0, 1, 2], []]
+
+
+def test_edges_into_several_ports(pair):
+    graph = ExecutionGraph(
+        {"a": vertex("a", 2), "b": vertex("b", 1), "down": vertex("down", 1, ports=3)},
+        tuple(
+            ShuffleEdge(index, up, "down", port, EdgeType.REBALANCE, SCHEMA, up)
+            for index, (up, port) in enumerate([("b", 2), ("a", 0), ("a", 1)])
+        ),
+        {},
+        128,
+    )
+    gate = pair.gate(graph, 0)
+    assert [list(gate.channels(port)) for port in range(3)] == [[0, 1], [2, 3], [4]]
+    for edge, index in [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)]:
+        output = pair.output(graph, index, edge=edge)
+        output.emit(Watermark(edge * 10 + index))
+        output.emit(End())
+    found = {(port, channel): element.us for port, channel, element in drain(gate, 5) if isinstance(element, Watermark)}
+    assert found == {(0, 0): 10, (0, 1): 11, (1, 2): 20, (1, 3): 21, (2, 4): 0}
+
+
+def test_a_local_batch_is_handed_over_not_copied():
+    pair, graph = Pair(spread=False), edge_graph()
+    gate, batch = pair.gate(graph, 0), rows(0, 5000)
+    pair.output(graph, 0).emit(batch)
+    assert gate.poll(0)[2].data is batch.data
+    pair.stop()
+
+
+def test_a_dictionary_stays_one_on_the_wire(pair):
+    column = pa.array(["a", "b", "a", "c"] * 2000).dictionary_encode()
+    schema = pa.schema([("k", column.type)])
+    graph = edge_graph(EdgeType.HASH, 2, 2, schema=schema)
+    gates = [pair.gate(graph, index) for index in range(2)]
+    data = pa.record_batch([column], schema=schema)
+    for index in range(2):
+        output = pair.output(graph, index)
+        for element in (Batch(data, data.nbytes), End()):
+            output.emit(element)
+    found = [element.data for gate in gates for _, _, element in drain(gate, 2) if isinstance(element, Batch)]
+    assert {batch.schema.field(0).type for batch in found} == {column.type}
+    assert sorted(k for batch in found for k in batch.column(0).to_pylist()) == sorted(column.to_pylist() * 2)
+
+
+def test_senders_of_another_epoch_and_of_released_jobs_are_refused(pair):
+    graph = edge_graph(EdgeType.GATHER, 2, 1)
+    pair.gate(graph, 0)
+    stale = [pair.output(graph, index, epoch=0) for index in range(2)]
+    fresh = [pair.output(graph, index) for index in range(2)]
+    for exchange in pair.exchanges.values():
+        exchange.release("job", 1)
+    for output in stale + fresh:
+        with pytest.raises(StaleMessage, match="edge 0"):
+            send_until_refused(output.emit)
+
+
+def test_a_fast_sender_holds_no_more_than_the_gate_s_budget(pair):
+    budget = 1 << 20
+    for exchange in pair.exchanges.values():
+        exchange._config = Config(gate_bytes=budget)
+    graph = edge_graph(EdgeType.HASH, UP, DOWN)
+    gates = [pair.gate(graph, index) for index in range(DOWN)]
+    batch = rows(0, 20_000)
+    wakers = [Waker() for _ in range(UP)]
+
+    def send(index):
+        output = pair.output(graph, index, wakers[index])
+        for _ in range(30):
+            wakers[index].emit(output, batch)
+        wakers[index].emit(output, End())
+
+    before = pa.total_allocated_bytes()
+    threads = [Thread(target=send, args=(index,)) for index in range(UP)]
+    for thread in threads:
+        thread.start()
+    read, held, allocated, open_ = 0, 0, 0, [UP] * DOWN
+    while any(open_):
+        for index, gate in enumerate(gates):
+            held = max(held, gate.statistics().held)
+            allocated = max(allocated, pa.total_allocated_bytes() - before)
+            polled = gate.poll(0.001) if open_[index] else None
+            if polled is not None:
+                open_[index] -= isinstance(polled[2], End)
+                read += polled[2].data.num_rows if isinstance(polled[2], Batch) else 0
+    for thread in threads:
+        thread.join()
+    one = 3 * batch.nbytes  # the batch in hand, charged with what it was cut from
+    assert read == UP * 30 * 20_000
+    assert held <= budget + UP * one
+    assert allocated <= DOWN * budget + UP * 4 * batch.nbytes
+    assert all(waker.calls for waker in wakers)
+
+
+def test_a_hundred_by_a_hundred_channels_share_few_connections():
+    pair, graph = Pair(), edge_graph(EdgeType.HASH, 100, 100)
+    gates = [pair.gate(graph, index) for index in range(100)]
+    for index in range(100):
+        output = pair.output(graph, index)
+        output.emit(rows(0, 1000))
+        output.emit(End())
+    assert sum(len(gate.channels(0)) for gate in gates) == 10_000
+    elements = [element for gate in gates for _, _, element in drain(gate, 100)]
+    assert sum(element.data.num_rows for element in elements if isinstance(element, Batch)) == 100_000
+    assert sum(exchange.statistics().links for exchange in pair.exchanges.values()) == 4  # two connections, two ends
+    pair.stop()
+
+
+OTHER = """
+import json, sys
+from exchanges import agent_info, drain, edge_graph, keys
+from sabotnb.config import Config
+from sabotnb.exchange import Exchange
+from sabotnb.graph.job_graph import EdgeType
+from sabotnb.protocol.elements import Batch
+
+exchange = Exchange("right", Config())
+print(json.dumps(dict(exchange.start())), flush=True)
+gate = exchange.gate("job", 1, "down", 0, edge_graph(EdgeType.GATHER, 2, 1))
+print("ready", flush=True)
+found = [element for _, _, element in drain(gate, 2)]
+print(sum(k for element in found if isinstance(element, Batch) for k in keys(element)), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def process():
+    support = Path(__file__).parent.parent / "support"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(support)!r})\n{OTHER}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def outputs_to(process, exchange):
+    endpoints = json.loads(process.stdout.readline())
+    assert process.stdout.readline() == "ready\n"
+    agents = {"left": agent_info("left", {}), "right": agent_info("right", endpoints)}
+    graph = edge_graph(EdgeType.GATHER, 2, 1)
+    place = {"up": ("left", "left"), "down": ("right",)}
+    wakers = [Waker(), Waker()]
+    edge = graph.edges[0]
+    return wakers, [exchange.output("job", 1, edge, i, graph, place, agents, wakers[i]) for i in range(2)]
+
+
+def test_two_processes(process):
+    exchange = Exchange("left", Config(gate_bytes=1 << 16))
+    wakers, outputs = outputs_to(process, exchange)
+    for start in range(0, 100_000, 1000):
+        wakers[0].emit(outputs[0], rows(start, start + 1000))
+        wakers[1].emit(outputs[1], rows(start, start + 10))
+    for output in outputs:
+        output.emit(End())
+    assert int(process.stdout.readline()) == sum(range(100_000)) + sum(
+        k for start in range(0, 100_000, 1000) for k in range(start, start + 10)
+    )
+    exchange.stop()
+
+
+def test_a_killed_process_is_a_lost_peer(process):
+    lost = Waker()
+    found = []
+    exchange = Exchange("left", Config(), on_peer_lost=lambda *what: (found.append(what), lost()))
+    _, outputs = outputs_to(process, exchange)
+    outputs[0].emit(Watermark(1))
+    process.kill()
+    assert lost.event.wait(30)
+    assert [agent for agent, _ in found] == ["right"]
+    exchange.stop()

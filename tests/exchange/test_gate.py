@@ -1,0 +1,101 @@
+from threading import Thread
+
+import pytest
+from exchanges import keys, rows
+
+from sabotnb.exchange.channel import ChannelKey
+from sabotnb.exchange.gate import InputGate
+from sabotnb.protocol.elements import End, Status, Watermark
+
+
+def gate_of(channels, ports=1):
+    gate = InputGate((up % ports, ChannelKey("job", 1, 0, up, 0)) for up in range(channels))
+    refunds = [[] for _ in range(channels)]
+    for channel, refund in zip(gate.all_channels(), refunds, strict=True):
+        channel.attach(refund.append)
+    return gate, gate.all_channels(), refunds
+
+
+def test_gives_elements_of_a_channel_in_order():
+    gate, (channel,), refunds = gate_of(1)
+    for element, charge in [(rows(0, 2), 10), (Watermark(7), 0), (rows(2, 3), 5), (End(), 0)]:
+        channel.put(element, charge)
+    first, mark, second, end = (gate.poll(0)[2] for _ in range(4))
+    assert [keys(first), mark, keys(second), end] == [[0, 1], Watermark(7), [2], End()]
+    assert gate.poll(0) is None
+    assert refunds == [[10, 5]]
+
+
+def test_takes_channels_in_turn():
+    gate, channels, _ = gate_of(3)
+    for channel in channels:
+        for us in (1, 2):
+            channel.put(Status(idle=bool(us)), 0)
+            channel.put(Watermark(us), 0)
+    assert [gate.poll(0)[1] for _ in range(12)] == [0, 1, 2] * 4
+
+
+def test_numbers_channels_over_all_ports():
+    gate, channels, _ = gate_of(4, ports=2)
+    assert [gate.channels(0), gate.channels(1), gate.channels(2)] == [[0, 2], [1, 3], []]
+    channels[3].put(End(), 0)
+    assert gate.poll(0) == (1, 3, End())
+
+
+def test_adjacent_watermarks_merge():
+    gate, (channel,), _ = gate_of(1)
+    for element in [Watermark(1), Watermark(2), Status(idle=True), Watermark(3), Watermark(4)]:
+        channel.put(element, 0)
+    assert [gate.poll(0)[2] for _ in range(3)] == [Watermark(2), Status(idle=True), Watermark(4)]
+
+
+def test_wake_ends_a_poll_once():
+    gate, (channel,), _ = gate_of(1)
+    gate.wake()
+    assert gate.poll(60) is None
+    channel.put(End(), 0)
+    assert gate.poll(60) == (0, 0, End())
+
+
+@pytest.mark.parametrize("call", ["wake", "put"])
+def test_a_waiting_poll_hears_other_threads(call):
+    gate, (channel,), _ = gate_of(1)
+    found = []
+    waiter = Thread(target=lambda: found.append(gate.poll(60)))
+    waiter.start()
+    if call == "wake":
+        gate.wake()
+    else:
+        channel.put(End(), 0)
+    waiter.join(30)
+    assert found == [None if call == "wake" else (0, 0, End())]
+
+
+def test_a_blocked_channel_waits_while_others_go_on():
+    gate, (left, right), _ = gate_of(2)
+    left.put(Watermark(1), 0)
+    gate.block(0)
+    left.put(Status(idle=True), 0)
+    right.put(Watermark(5), 0)
+    assert [gate.poll(0), gate.poll(0)] == [(0, 1, Watermark(5)), None]
+    gate.resume(0)
+    gate.resume(0)
+    assert [gate.poll(0), gate.poll(0), gate.poll(0)] == [(0, 0, Watermark(1)), (0, 0, Status(idle=True)), None]
+
+
+def test_close_refunds_what_was_not_read_and_what_still_comes():
+    gate, (channel,), (refunds,) = gate_of(1)
+    channel.put(rows(0, 1), 10)
+    channel.put(rows(1, 2), 20)
+    assert (gate.statistics().held, gate.statistics().ready) == (30, 1)
+    gate.close()
+    channel.put(rows(2, 3), 40)
+    assert refunds == [30, 40]
+    assert gate.statistics().held == 0
+
+
+def test_a_gate_without_channels_sleeps_until_woken():
+    gate = InputGate([])
+    gate.wake()
+    assert gate.poll(60) is None
+    assert gate.poll(0) is None

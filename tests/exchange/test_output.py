@@ -1,0 +1,215 @@
+"""Output partitions: coalescing, credit, control elements; with a clock that the test moves."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pytest
+from exchanges import edge_graph, keys, rows
+
+from sabotnb.config import Config
+from sabotnb.exchange.channel import ChannelKey
+from sabotnb.exchange.output import OutputPartition, lanes_of
+from sabotnb.exchange.pace import BURST, Pace
+from sabotnb.exchange.routing import splitter
+from sabotnb.graph.job_graph import EdgeType
+from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Marker, Status, Watermark
+
+CONFIG = Config(coalesce_rows=4, coalesce_bytes=1 << 20, coalesce_seconds=0.010)
+
+
+@dataclass
+class Wire:
+    """A channel that keeps what is sent."""
+
+    down: int
+    free: int = 1
+    sent: list = field(default_factory=list)
+    closed: bool = False
+
+    def __post_init__(self):
+        self.key = ChannelKey("job", 1, 0, 0, self.down)
+
+    def send(self, element):
+        self.sent.append(element)
+
+    def credit(self):
+        return self.free
+
+    def close(self):
+        self.closed = True
+
+    def read(self):
+        """Keys of batches, and other elements, in order."""
+        found, self.sent = self.sent, []
+        return [keys(element) if isinstance(element, Batch) else element for element in found]
+
+
+class Setup:
+    def __init__(self, kind, down, config=CONFIG, pace=None):
+        self.now = 100.0
+        self.alarms = []
+        self.wires = [Wire(i) for i in range(down)]
+        graph = edge_graph(kind, 1, down)
+        split = splitter(graph.edges[0], graph)
+        lanes = lanes_of(kind, self.wires, config)
+        self.pace = pace or Pace(lambda: self.now)
+        self.output = OutputPartition(lanes, split, config, lambda: self.now, self.pace, self.alarms.append)
+
+    def emit(self, *elements):
+        for element in elements:
+            self.output.emit(element)
+        return self
+
+    def read(self):
+        return [wire.read() for wire in self.wires]
+
+
+def test_small_batches_wait_until_they_are_enough():
+    setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1), rows(1, 3))
+    assert setup.read() == [[]]
+    assert setup.emit(rows(3, 5)).read() == [[[0, 1, 2, 3, 4]]]
+
+
+def test_bytes_are_enough_too():
+    setup = Setup(EdgeType.FORWARD, 1, Config(coalesce_rows=1000, coalesce_bytes=30))
+    assert setup.emit(rows(0, 1)).read() == [[]]
+    assert setup.emit(rows(1, 2)).read() == [[[0, 1]]]
+
+
+def test_a_large_batch_is_not_copied():
+    setup = Setup(EdgeType.FORWARD, 1)
+    batch = rows(0, 4)
+    setup.emit(batch)
+    (sent,) = setup.wires[0].sent
+    assert sent.data is batch.data
+
+
+def test_a_small_slice_does_not_keep_its_batch_alive():
+    setup = Setup(EdgeType.FORWARD, 1)
+    whole = rows(0, 1000).data
+    setup.emit(Batch(whole.slice(5, 2), 50))
+    setup.output.flush()
+    (sent,) = setup.wires[0].sent
+    assert keys(sent) == [5, 6]
+    assert sent.data.get_total_buffer_size() < 100
+
+
+def test_old_slices_leave_with_the_next_batch():
+    setup = Setup(EdgeType.HASH, 2)
+    a, b = 1, 2  # keys of different tasks, see the assertion
+    setup.emit(rows(a, a + 1))
+    setup.now += 0.012
+    assert setup.emit(rows(b, b + 1)).read() == [[], [[a]]]
+    assert setup.alarms == []
+
+
+def test_old_crumbs_wait_while_the_agent_has_sent_too_many():
+    setup = Setup(EdgeType.FORWARD, 1)
+    setup.pace.wait(BURST + 20_000)  # ten seconds' worth
+    setup.emit(rows(0, 1))
+    setup.now += 1
+    assert setup.emit(rows(1, 2)).read() == [[]]
+    setup.now += 4
+    assert setup.emit(rows(2, 3)).read() == [[[0, 1, 2]]]
+
+
+def test_flush_sends_at_once_what_the_pace_allows():
+    setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1))
+    setup.output.flush()
+    assert setup.emit(rows(1, 2)).read() == [[[0]]]
+    setup.pace.wait(BURST + 20)
+    setup.output.flush()
+    setup.output.flush()
+    assert setup.read() == [[]]
+    assert setup.alarms == [pytest.approx(0.0105)]  # 21 crumbs of debt; one alarm is enough
+    setup.now += 0.011
+    setup.output.flush()
+    assert setup.read() == [[[1]]]
+
+
+def test_tasks_that_often_sleep_send_large_batches_to_a_hundred_channels():
+    first = Setup(EdgeType.HASH, 100, Config())
+    others = [Setup(EdgeType.HASH, 100, Config(), first.pace) for _ in range(9)]
+    batch = rows(0, 65_536)
+    for _ in range(12):
+        for setup in (first, *others):
+            first.now += 0.005
+            setup.now = first.now
+            setup.emit(batch).output.flush()
+    for setup in (first, *others):
+        setup.emit(End())
+    traffic = [one for setup in (first, *others) for one in setup.output.statistics()]
+    assert sum(one.rows for one in traffic) / sum(one.batches for one in traffic) > 1000
+
+
+def test_flush_leaves_slices_without_credit_to_grow():
+    setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1))
+    setup.wires[0].free = 0
+    setup.output.flush()
+    assert setup.read() == [[]]
+    setup.wires[0].free = 1
+    setup.output.flush()
+    assert setup.read() == [[[0]]]
+
+
+def test_watermarks_wait_behind_slices_and_merge():
+    setup = Setup(EdgeType.FORWARD, 1)
+    setup.emit(Watermark(1), rows(0, 1), Watermark(2), Watermark(3), rows(1, 2), Marker("m", "{}"))
+    assert setup.read() == [[Watermark(1)]]
+    setup.output.flush()
+    assert setup.read() == [[[0, 1], Watermark(3), Marker("m", "{}")]]
+
+
+@pytest.mark.parametrize("element", [End(), Leave(), Cut(1, CutKind.CHECKPOINT, 1)])
+@pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
+def test_what_must_not_wait_pushes_slices_out(kind, element):
+    setup = Setup(kind, 1).emit(rows(0, 1), Status(idle=True), element)
+    assert setup.read() == [[[0], Status(idle=True), element]]
+
+
+def test_broadcast_sends_everything_to_all():
+    setup = Setup(EdgeType.BROADCAST, 3).emit(rows(0, 2), rows(2, 4), End())
+    assert setup.read() == [[[0, 1, 2, 3], End()]] * 3
+
+
+def test_rebalance_prefers_the_channel_with_most_credit_and_ends_all():
+    setup = Setup(EdgeType.REBALANCE, 3)
+    setup.wires[2].free = 5
+    setup.emit(rows(0, 4))
+    setup.wires[2].free, setup.wires[0].free = 0, 2
+    setup.emit(rows(4, 8), End())
+    assert setup.read() == [[[4, 5, 6, 7], End()], [End()], [[0, 1, 2, 3], End()]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "free", "writable"),
+    [
+        (EdgeType.HASH, [1, 0], False),
+        (EdgeType.HASH, [1, 1], True),
+        (EdgeType.BROADCAST, [1, -5], False),
+        (EdgeType.REBALANCE, [0, 1], True),
+        (EdgeType.REBALANCE, [0, 0], False),
+    ],
+)
+def test_writable_asks_for_credit_where_the_next_batch_may_go(kind, free, writable):
+    setup = Setup(kind, 2)
+    for wire, bytes_free in zip(setup.wires, free, strict=True):
+        wire.free = bytes_free
+    assert setup.output.writable() is writable
+
+
+def test_new_dictionaries_are_not_unified():
+    schema = pa.schema([("k", pa.dictionary(pa.int32(), pa.string()))])
+    first, second = (pa.array([v]).dictionary_encode() for v in "ab")
+    setup = Setup(EdgeType.FORWARD, 1)
+    for column in (first, first, second):
+        setup.emit(Batch(pa.record_batch([column], schema=schema), 10))
+    setup.emit(End())
+    assert setup.read() == [[["a", "a"], ["b"], End()]]
+
+
+def test_counts_what_it_sends_and_closes_its_channels():
+    setup = Setup(EdgeType.BROADCAST, 2).emit(rows(0, 2), rows(0, 0), rows(2, 4))
+    assert [(t.down, t.rows, t.batches) for t in setup.output.statistics()] == [(0, 4, 1), (1, 4, 1)]
+    setup.output.close()
+    assert [wire.closed for wire in setup.wires] == [True, True]

@@ -1,0 +1,118 @@
+"""Every type of edge against a list comprehension."""
+
+import math
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from exchanges import SCHEMA, edge_graph, rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb.blobs import capture
+from sabotnb.errors import ProtocolError, UserFunctionError
+from sabotnb.exchange.routing import splitter
+from sabotnb.graph.job_graph import EdgeType
+from sabotnb.native import hash_rows, key_groups
+
+
+def split(batch, kind, tasks, **edge):
+    graph = edge_graph(kind, 1, tasks, schema=batch.schema, **edge)
+    pieces = splitter(graph.edges[0], graph)(batch)
+    return [piece.column(0).to_pylist() if piece is not None else [] for piece in pieces]
+
+
+@pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.BROADCAST, EdgeType.REBALANCE, EdgeType.GATHER])
+def test_some_edges_hand_batches_on_whole(kind):
+    graph = edge_graph(kind, 2, 2)
+    assert splitter(graph.edges[0], graph) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1), st.integers(1, 9))
+def test_hash_follows_the_table_of_key_groups(values, tasks):
+    column = pa.array(values, pa.int64())
+    owners = [group * tasks // 128 for group in key_groups(hash_rows([column]), 128).to_pylist()]
+    found = split(pa.record_batch([column], names=["k"]), EdgeType.HASH, tasks)
+    assert found == [[v for v, owner in zip(values, owners, strict=True) if owner == task] for task in range(tasks)]
+
+
+def test_hash_needs_a_table():
+    graph = edge_graph(EdgeType.HASH, 1, 2, domain=None)
+    with pytest.raises(ProtocolError, match="no table"):
+        splitter(graph.edges[0], graph)
+
+
+@pytest.mark.parametrize(
+    ("column", "bounds", "expected"),
+    [
+        (pa.array([3, None, 1, 2, 9]), (2, 5), [[1], [3, 2], [None, 9]]),
+        (pa.array([3, 1]), (), [[3, 1], [], []]),
+        (pa.array([3, 1, 7]), (1, 3, 5, 7), [[], [1], [3, 7]]),
+        (pa.array(["b", "a", None, "c"]).dictionary_encode(), ("b",), [["a"], ["b", None, "c"], []]),
+        (pa.array([Decimal("1.5"), Decimal("-1.5")]), (0,), [[Decimal("-1.5")], [Decimal("1.5")], []]),
+    ],
+    ids=["ints", "no bounds", "more bounds than tasks", "dictionary", "decimals"],
+)
+def test_range_puts_nulls_last(column, bounds, expected):
+    assert split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 3, bounds=bounds) == expected
+
+
+def test_range_puts_nan_last():
+    batch = pa.record_batch([pa.array([math.nan, -1.0, math.inf])], names=["k"])
+    first, second = split(batch, EdgeType.RANGE, 2, bounds=(0.0,))
+    assert first == [-1.0]
+    assert str(second) == "[nan, inf]"
+
+
+@pytest.mark.parametrize("bound", ["2010-01-01T00:00:00", datetime(2010, 1, 1)])
+def test_range_takes_bounds_as_values_and_as_text(bound):
+    column = pa.array([10**15, 2 * 10**15], pa.timestamp("us"))
+    first, second = split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 2, bounds=(bound,))
+    assert [len(first), len(second)] == [1, 1]
+
+
+def by(function, tasks=3):
+    return split(rows(0, 5).data, EdgeType.CUSTOM, tasks, function=capture(function, "partition_by"))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda batch, n: [k % n for k in batch.column("k").to_pylist()],
+        lambda batch, n: batch.column("k").to_numpy() % n,
+        lambda batch, n: pa.array(np.arange(5) % n, pa.int8()),
+        lambda batch, n: pa.chunked_array([pa.array([0, 1]), pa.array([2, 0, 1])]),
+    ],
+    ids=["list", "numpy", "arrow", "chunked"],
+)
+def test_custom_asks_the_function(function):
+    assert by(function) == [[0, 3], [1, 4], [2]]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda batch, n: [0, 1, 2, 3, 0], "task index 3; there are 3 tasks"),
+        (lambda batch, n: [0, -1, 2, 1, 0], "task index -1"),
+        (lambda batch, n: [0, 1], "2 indexes for a batch of 5 rows"),
+        (lambda batch, n: [0, 1, None, 1, 0], "int64 with 1 nulls"),
+        (lambda batch, n: [0.5] * 5, "double with 0 nulls instead of integers"),
+        (lambda batch, n: "abc", "string with 0 nulls instead of integers"),
+        (lambda batch, n: None, "NoneType, which is no array"),
+        (lambda batch, n: batch.column("price"), "price"),
+    ],
+)
+def test_custom_says_what_is_wrong_with_the_function(function, message):
+    with pytest.raises(UserFunctionError, match=message) as caught:
+        by(function)
+    assert caught.value.operator == "up"
+    assert "test_routing.py" in caught.value.origin
+
+
+def test_a_custom_edge_has_a_function():
+    graph = edge_graph(EdgeType.CUSTOM, 1, 2, schema=SCHEMA)
+    with pytest.raises(ProtocolError, match="no function"):
+        splitter(graph.edges[0], graph)

@@ -1,0 +1,63 @@
+"""The transports against the suite that every transport passes."""
+
+import socket
+
+import pytest
+from transport_suite import Agent, TransportSuite
+
+from sabotnb.exchange.sockets import SocketTransport
+
+
+class TestUnix(TransportSuite):
+    def make(self, name, find, on_peer_lost):
+        return SocketTransport(name, find, on_peer_lost)
+
+    def reachable(self, endpoints):
+        return {kind: endpoints[kind] for kind in ("unix", "token")}
+
+
+class TestTcp(TransportSuite):
+    def make(self, name, find, on_peer_lost):
+        return SocketTransport(name, find, on_peer_lost)
+
+    def reachable(self, endpoints):
+        return {kind: endpoints[kind] for kind in ("tcp", "token")}
+
+    def test_noise_is_refused(self, agents):
+        _, right = agents
+        host, _, port = right.endpoints["tcp"].rpartition(":")
+        for noise in (b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", b"\x01\0\0\0" + b"\xff" * 20, b""):
+            with socket.create_connection((host, int(port)), 30) as stranger:
+                stranger.sendall(noise)
+                stranger.shutdown(socket.SHUT_WR)
+                answer = stranger.recv(1000)
+            assert b"token" not in answer
+        assert right.transport.statistics().links == 0
+
+
+@pytest.fixture(scope="module")
+def security():
+    from distributed import Security
+
+    return Security.temporary()
+
+
+class TestTls(TransportSuite):
+    @pytest.fixture(autouse=True)
+    def _security(self, security):
+        self.security = security
+
+    def make(self, name, find, on_peer_lost):
+        return SocketTransport(name, find, on_peer_lost, self.security)
+
+    def reachable(self, endpoints):
+        return {kind: endpoints[kind] for kind in ("tcp", "token")}
+
+    def test_plain_text_is_refused(self, agents):
+        _, right = agents
+        plain = Agent("plain", SocketTransport)
+        plain.send_to(right)
+        assert plain.losing.wait(30)
+        plain.transport.stop()
+        assert [agent for agent, _ in plain.lost] == ["right"]
+        assert right.transport.statistics().links == 0

@@ -1,0 +1,208 @@
+"""What every transport must do. A test class subclasses this and says how to make one."""
+
+from threading import Event
+
+import pytest
+from exchanges import keys, rows
+
+from sabotnb.errors import EnvError, StaleMessage
+from sabotnb.exchange.channel import Account, ChannelKey
+from sabotnb.exchange.gate import InputGate
+from sabotnb.exchange.transport import Peer
+from sabotnb.protocol.elements import Batch, Cut, CutKind, End, EndReason, Leave, Marker, Status, Watermark
+
+KEY = ChannelKey("job", 1, 0, 0, 0)
+CONTROL = [
+    Watermark(5),
+    Status(idle=True),
+    Marker("probe", "{}"),
+    Cut(1, CutKind.CHECKPOINT, 1, 7, {"k": 2}),
+    Leave(),
+    End(EndReason.STOPPED),
+]
+
+
+class Agent:
+    """One end: a transport, its gates by channel, and what it said about lost peers."""
+
+    def __init__(self, name, make):
+        self.name = name
+        self.channels = {}
+        self.lost = []
+        self.losing = Event()
+        self.transport = make(name, self.channels.get, self._lose)
+        self.endpoints = self.transport.start()
+
+    def _lose(self, agent, reason):
+        self.lost.append((agent, reason))
+        self.losing.set()
+
+    def gate(self, *keys):
+        gate = InputGate((0, key) for key in keys)
+        self.channels.update((channel.key, channel) for channel in gate.all_channels())
+        return gate
+
+    def send_to(self, other, key=KEY, budget=1 << 20, wake=lambda: None, endpoints=None):
+        return self.transport.open(key, Peer(other.name, endpoints or other.endpoints), Account(budget, wake))
+
+
+def send_until_refused(send):
+    """The refusal takes its time over the wire."""
+    while True:
+        send(Watermark(1))
+
+
+class TransportSuite:
+    """Subclasses define ``make(name, find, on_peer_lost)`` and ``reachable(endpoints)``."""
+
+    def make(self, name, find, on_peer_lost):
+        raise NotImplementedError
+
+    def reachable(self, endpoints):
+        """The endpoints that a peer is to use."""
+        return endpoints
+
+    @pytest.fixture
+    def agents(self):
+        made = []
+
+        def make(name):
+            agent = Agent(name, self.make)
+            agent.endpoints = self.reachable(agent.endpoints)
+            made.append(agent)
+            return agent
+
+        yield make("left"), make("right")
+        for agent in made:
+            agent.transport.stop()
+
+    def test_elements_of_every_kind_arrive_in_order(self, agents):
+        left, right = agents
+        gate = right.gate(KEY)
+        sender = left.send_to(right)
+        sent = [rows(0, 3), *CONTROL[:3], rows(3, 5), *CONTROL[3:]]
+        for element in sent:
+            sender.send(element)
+        found = [gate.poll(30)[2] for _ in sent]
+        assert [keys(e) if isinstance(e, Batch) else e for e in found] == [
+            keys(e) if isinstance(e, Batch) else e for e in sent
+        ]
+
+    def test_many_channels_share_a_connection(self, agents):
+        left, right = agents
+        channels = [ChannelKey("job", 1, edge, up, 0) for edge in range(3) for up in range(20)]
+        gate = right.gate(*channels)
+        senders = [left.send_to(right, key) for key in channels]
+        for round_ in range(5):
+            for number, sender in enumerate(senders):
+                sender.send(rows(number * 100 + round_, number * 100 + round_ + 1))
+        found = {}
+        for _ in range(5 * len(channels)):
+            _, number, element = gate.poll(30)
+            found.setdefault(number, []).extend(keys(element))
+        assert found == {number: [number * 100 + i for i in range(5)] for number in range(len(channels))}
+        assert left.transport.statistics().links == 1
+
+    def test_both_directions_at_once(self, agents):
+        left, right = agents
+        gates = [left.gate(KEY), right.gate(KEY)]
+        for sender in (right.send_to(left), left.send_to(right)):
+            for start in range(0, 100, 10):
+                sender.send(rows(start, start + 10))
+            sender.send(End())
+        for gate in gates:
+            assert [k for _ in range(10) for k in keys(gate.poll(30)[2])] == list(range(100))
+            assert gate.poll(30)[2] == End()
+
+    def test_large_and_tiny_batches_mix(self, agents):
+        left, right = agents
+        gate = right.gate(KEY)
+        sender = left.send_to(right)
+        sizes = [1, 200_000, 2, 3, 100_000, 1]
+        for size in sizes:
+            sender.send(rows(0, size))
+        assert [gate.poll(30)[2].data.num_rows for _ in sizes] == sizes
+
+    def test_credit_comes_back_when_batches_are_read(self, agents):
+        left, right = agents
+        gate, woken = right.gate(KEY), Event()
+        sender = left.send_to(right, budget=1000, wake=woken.set)
+        sender.send(rows(0, 1000))  # oversize: taken all the same
+        assert sender.credit() <= 0
+        assert not woken.is_set()
+        assert gate.poll(30) is not None
+        assert woken.wait(30)
+        assert sender.credit() == 1000
+
+    def test_an_unknown_channel_is_refused(self, agents, caplog):
+        left, right = agents
+        gate = right.gate(KEY)
+        stale = left.send_to(right, ChannelKey("job", 0, 0, 0, 0))
+        stale.send(rows(0, 1))
+        left.send_to(right).send(End())
+        assert gate.poll(30)[2] == End()
+        with pytest.raises(StaleMessage, match="job@0 edge 0"):
+            send_until_refused(stale.send)
+        assert right.transport.statistics().refused >= 2
+        assert "refused channel" in caplog.text
+
+    def test_a_released_channel_is_refused(self, agents):
+        left, right = agents
+        gate = right.gate(KEY)
+        sender = left.send_to(right)
+        sender.send(Watermark(1))
+        assert gate.poll(30)[2] == Watermark(1)
+        right.transport.release("job", 1)
+        with pytest.raises(StaleMessage, match="over"):
+            send_until_refused(sender.send)
+
+    def test_a_closed_gate_gives_credit_for_what_it_drops(self, agents):
+        left, right = agents
+        gate, woken = right.gate(KEY), Event()
+        sender = left.send_to(right, budget=100, wake=woken.set)
+        gate.close()
+        sender.send(rows(0, 1000))
+        assert woken.wait(30)
+        assert sender.credit() == 100
+
+    @pytest.mark.parametrize("token", ["guess", ""])
+    def test_a_stranger_is_refused(self, agents, token):
+        left, right = agents
+        sender = left.send_to(right, endpoints={**right.endpoints, "token": token})
+        assert left.losing.wait(30)
+        assert "wrong token" in left.lost[0][1]
+        with pytest.raises(EnvError, match="lost the connection to right"):
+            sender.send(End())
+        assert right.transport.statistics().refused == 1
+
+    def test_an_agent_that_is_not_who_was_meant_refuses(self, agents):
+        left, right = agents
+        right.name = "somebody else"
+        left.send_to(right)
+        assert left.losing.wait(30)
+        assert "this is right" in left.lost[0][1]
+
+    def test_nobody_listening_is_a_lost_peer(self, agents):
+        left, right = agents
+        right.transport.stop()
+        left.send_to(right)
+        assert left.losing.wait(30)
+        assert [agent for agent, _ in left.lost] == ["right"]
+
+    def test_a_peer_that_stops_on_purpose_is_not_lost(self, agents):
+        left, right = agents
+        gate = right.gate(KEY)
+        left.send_to(right).send(End())
+        assert gate.poll(30)[2] == End()
+        left.transport.stop()
+        right.transport.stop()
+        assert (left.lost, right.lost) == ([], [])
+
+    def test_what_was_sent_before_stopping_arrives(self, agents):
+        left, right = agents
+        gate = right.gate(KEY)
+        sender = left.send_to(right)
+        for start in range(50):
+            sender.send(rows(start, start + 1))
+        left.transport.stop()
+        assert [keys(gate.poll(30)[2]) for _ in range(50)] == [[start] for start in range(50)]
