@@ -1,0 +1,28 @@
+"""The only room that knows Dask: JobManager on the scheduler, Agent on each worker, and the client between."""
+
+from sabotnb.cluster.agent import Agent
+from sabotnb.cluster.checks import Finding
+from sabotnb.cluster.client import ClusterClient
+from sabotnb.cluster.cluster import Cluster
+from sabotnb.cluster.clusters import connect, local_cluster
+from sabotnb.cluster.detached import detached_cluster, end_detached
+from sabotnb.cluster.failures import job_failed
+from sabotnb.cluster.job_manager import JobManager
+from sabotnb.cluster.task_jobs import Task, TaskJob, TaskResult, submit_job
+
+__all__ = [
+    "Agent",
+    "Cluster",
+    "ClusterClient",
+    "Finding",
+    "JobManager",
+    "Task",
+    "TaskJob",
+    "TaskResult",
+    "connect",
+    "detached_cluster",
+    "end_detached",
+    "job_failed",
+    "local_cluster",
+    "submit_job",
+]

@@ -1,0 +1,164 @@
+"""The data plane on a Dask worker: runs tasks in slots, reports, and moves rows to its peers.
+
+The plugin translates: the scheduler's messages become orders to the worker's ``Tenure``, what its tasks say becomes
+events. Orders run one after another in a thread of their own, so the worker's loop stays free to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from distributed import Worker, WorkerPlugin
+from distributed.comm.addressing import get_address_host
+
+from sabotnb.cluster import wire
+from sabotnb.cluster.tenure import Tenure
+from sabotnb.config import Config
+from sabotnb.errors import StaleMessage
+from sabotnb.protocol.control import AgentInfo, Event, Fence, Heartbeat
+
+logger = logging.getLogger("sabotnb.agent")
+
+SLOTS_PER_THREAD = 4
+"""Slots of a worker that has no resource ``slot``, per thread that Dask gave it."""
+
+METRICS_SECONDS = 0.5
+PULLS = 32
+"""Clients that may wait for results of one agent at the same time; more wait for their turn."""
+
+SWITCH_SECONDS = 0.0002
+"""Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""
+
+QUANTITIES = frozenset({"slot", "cpu", "memory"})
+"""Dask resources that are amounts; every other one is a tag (``gpu``, ``highmem``)."""
+
+
+class Agent(WorkerPlugin):
+    """One agent per worker process. It has a new id for every process, and after it was fenced."""
+
+    name = "sabotnb-agent"
+    idempotent = True
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._config = config or Config()
+
+    async def setup(self, worker: Worker) -> None:
+        """Register with the JobManager and start to listen; Dask calls this in every worker, old and new."""
+        self._worker = worker
+        self._loop = asyncio.get_running_loop()
+        self._fencing: asyncio.Task[None] | None = None
+        self._orders = ThreadPoolExecutor(1, "sabot-orders")
+        self._pulls = ThreadPoolExecutor(PULLS, "sabot-pull")
+        worker.handlers["sabot_pull"] = self.sabot_pull
+        worker.stream_handlers["sabot-deploy"] = self._on_deploy
+        worker.stream_handlers["sabot-commit"] = self._on_commit
+        worker.stream_handlers["sabot-tell"] = self._on_tell
+        if not worker.address.startswith("inproc://"):
+            _have_process_alone()
+        await self._enroll()
+        self._beats = [
+            asyncio.create_task(self._every(self._config.heartbeat_seconds, self._heartbeat)),
+            asyncio.create_task(self._every(METRICS_SECONDS, self._send_metrics)),
+        ]
+
+    async def teardown(self, worker: Worker) -> None:
+        """Stop every task; Dask waits about four seconds for this."""
+        for beat in self._beats:
+            beat.cancel()
+        await self._loop.run_in_executor(self._orders, self._tenure.end)
+        self._orders.shutdown(wait=False)
+        self._pulls.shutdown(wait=False, cancel_futures=True)
+
+    async def sabot_pull(self, epoch: int, wait: float, **request: Any) -> Any:
+        """Results of a collecting task for a client: see ``Results.pull``. Waits in a thread, not on the loop."""
+        pull = self._tenure.results.pull
+        return await self._loop.run_in_executor(self._pulls, lambda: pull(epoch=epoch, timeout=wait, **request))
+
+    # Registration
+
+    async def _enroll(self) -> None:
+        worker = self._worker
+        agent: str = await worker.scheduler.sabot_enroll(address=worker.address)
+        self._tenure = Tenure(agent, self._report_from_thread, self._config, worker.security)
+        endpoints = await self._loop.run_in_executor(self._orders, self._tenure.begin)
+        await worker.scheduler.sabot_register(agent=wire.dumps(self._info(agent, endpoints)))
+
+    def _info(self, agent: str, endpoints: Mapping[str, str]) -> AgentInfo:
+        worker = self._worker
+        resources = dict(worker.state.total_resources)
+        memory = worker.memory_manager.memory_limit
+        return AgentInfo(
+            id=agent,
+            address=worker.address,
+            host=get_address_host(worker.address),
+            pid=os.getpid(),
+            slots=int(resources.get("slot", SLOTS_PER_THREAD * worker.state.nthreads)),
+            resources={"memory": memory, **resources} if memory else resources,
+            tags=frozenset(resources) - QUANTITIES,
+            endpoints=endpoints,
+        )
+
+    async def _fenced(self) -> None:
+        logger.warning("%s was given up; registering again under a new id", self._tenure.agent)
+        await self._loop.run_in_executor(self._orders, self._tenure.end)
+        await self._enroll()
+
+    # Orders
+
+    def _on_deploy(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
+        self._orders.submit(self._obey, self._tenure.deploy, wire.loads(message), blobs)
+
+    def _on_commit(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
+        self._orders.submit(self._obey, self._tenure.commit, wire.loads(message), blobs)
+
+    def _on_tell(self, message: bytes) -> None:
+        command = wire.loads(message)
+        if isinstance(command, Fence):
+            if self._fencing is None or self._fencing.done():
+                self._fencing = asyncio.create_task(self._fenced())
+        else:
+            self._orders.submit(self._obey, self._tenure.command, command)
+
+    def _obey(self, order: Callable[..., None], *args: Any) -> None:
+        """Run an order in the orders' thread; nobody waits for it, so what it raises is said here."""
+        try:
+            order(*args)
+        except StaleMessage as stale:
+            logger.warning("refused: %s", stale)
+        except Exception:
+            logger.exception("%s cannot obey", self._tenure.agent)
+
+    # Reports
+
+    def _report_from_thread(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self._report, event)
+
+    def _report(self, event: Event) -> None:
+        self._worker.batched_send({"op": "sabot-event", "event": wire.dumps(event)})
+
+    def _heartbeat(self) -> None:
+        self._report(Heartbeat(self._tenure.agent))
+
+    def _send_metrics(self) -> None:
+        metrics = self._tenure.metrics()
+        if metrics.counters:
+            self._report(metrics)
+
+    async def _every(self, seconds: float, act: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            act()
+
+
+def _have_process_alone() -> None:
+    """Settings of a process that runs nothing but tasks, which are the parallelism: kernels use one thread each."""
+    import pyarrow as pa
+
+    sys.setswitchinterval(SWITCH_SECONDS)
+    pa.set_cpu_count(1)

@@ -1,0 +1,101 @@
+"""What is wrong with a cluster, or will be slow; each finding says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import distributed
+
+from sabotnb.cluster.client import ClusterClient
+from sabotnb.errors import EnvError
+
+AGREEING = ("sabotnb", "pyarrow", "cloudpickle")
+"""Packages whose versions client, scheduler and agents should share; without the first one nothing works."""
+
+SMALL_BATCH_ROWS = 1000
+SMALL_BATCHES_MATTER = 100
+"""Mean rows per batch below which a task that has sent this many batches spends its time on overhead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``subject`` is a job, an agent or the cluster; ``advice`` can be run or typed."""
+
+    subject: str
+    problem: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.problem}: {self.advice}"
+
+
+def check(client: distributed.Client, jobs: ClusterClient) -> list[Finding]:
+    """Agents, slots, versions, exposure, and the batches of running jobs; ClusterGone if nobody answers."""
+    return [*_agents(jobs), *_versions(client), *_exposure(jobs.address), *_batches(jobs)]
+
+
+def check_installed(client: distributed.Client) -> None:
+    """Raise EnvError if the scheduler or a worker has no sabotnb, or another version than this process."""
+    here = version("sabotnb")
+    wrong = [f"{where} has {found}" for where, found in _found(client, "sabotnb").items() if found != here]
+    if wrong:
+        raise EnvError(f"every agent needs sabotnb {here}; {', '.join(wrong)}: pip install sabotnb=={here} there")
+
+
+def _found(client: distributed.Client, package: str) -> dict[str, str]:
+    """Version of ``package`` by place. Asks with a function of the standard library: sabotnb may be missing there."""
+    workers = client.run(version, package, on_error="return")
+    answers: dict[str, Any] = {f"worker {address}": answer for address, answer in workers.items()}
+    try:
+        answers["the scheduler"] = client.run_on_scheduler(version, package)
+    except ModuleNotFoundError as missing:
+        answers["the scheduler"] = missing
+    return {where: answer if isinstance(answer, str) else "none" for where, answer in answers.items()}
+
+
+def _agents(jobs: ClusterClient) -> Iterator[Finding]:
+    agents = jobs.slots()
+    if not agents:
+        yield Finding("cluster", "no agents are registered", f"env.scale(2), or `dask worker {jobs.address}`")
+    elif not any(agent["free"] for agent in agents):
+        total = sum(agent["slots"] for agent in agents)
+        running = ", ".join(row["job"] for row in jobs.jobs() if row["state"] == "RUNNING")
+        yield Finding(
+            "cluster", f"all {total} slots are held ({running})", f"env.scale({len(agents) + 1}) or cancel a job"
+        )
+    for row in jobs.jobs():
+        if row["state"] == "PENDING":
+            status = jobs.status(row["job"])
+            yield Finding(f"job {row['job']!r}", status["waits"] or "waits", f"env.scale({len(agents) + 1})")
+
+
+def _versions(client: distributed.Client) -> Iterator[Finding]:
+    for package in AGREEING:
+        here = version(package)
+        for where, found in _found(client, package).items():
+            if found != here:
+                yield Finding(where, f"{package} is {found}, here it is {here}", f"pip install {package}=={here} there")
+
+
+def _exposure(address: str) -> Iterator[Finding]:
+    if address.startswith("tcp://") and not address.startswith(("tcp://127.", "tcp://localhost", "tcp://[::1]")):
+        yield Finding(
+            "cluster",
+            f"{address} takes code from anybody who reaches it",
+            "start scheduler and workers with --tls-ca-file, --tls-cert and --tls-key",
+        )
+
+
+def _batches(jobs: ClusterClient) -> Iterator[Finding]:
+    for row in jobs.jobs():
+        if row["state"] != "RUNNING":
+            continue
+        for task in jobs.status(row["job"])["vertices"]:
+            mean = task["rows_out"] / max(1, task["batches_out"])
+            if task["batches_out"] > SMALL_BATCHES_MATTER and mean < SMALL_BATCH_ROWS:
+                where = f"job {row['job']!r}, {task['vertex']}[{task['index']}]"
+                problem = f"sends {mean:.0f} rows per batch, so overhead rules"
+                yield Finding(where, problem, "raise SABOTNB_COALESCE_ROWS or lower the parallelism behind it")

@@ -1,0 +1,180 @@
+"""The synchronous client of a cluster: what the API and the command line talk to.
+
+It may be used from a script, a notebook's kernel and any thread: calls run on the Dask client's own loop, the caller
+waits and can be interrupted. An interrupt ends the waiting, never the job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import distributed
+import pyarrow as pa
+from distributed.utils import sync
+
+from sabotnb.cluster import wire
+from sabotnb.cluster.failures import job_failed
+from sabotnb.cluster.results import Place, ResultReader
+from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
+from sabotnb.task.failure import error_of
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 30.0
+"""A scheduler that does not answer for so long is gone."""
+
+WAIT_SECONDS = 5.0
+"""One question of a longer wait: short enough to notice that the cluster went away."""
+
+ADVICE = "sb.local() starts another, sb.connect(address) finds one"
+
+GONE = "tcp://127.0.0.1:0"
+"""Address of a worker that is not there any more: nobody answers."""
+
+
+class ClusterClient:
+    """Submits jobs, watches them and fetches their results. Thread-safe; ClusterGone if nobody answers."""
+
+    def __init__(self, client: distributed.Client, owner: str) -> None:
+        self.client = client
+        self.owner = owner
+        """The session that submitted jobs belong to."""
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler listens."""
+        return str(self._scheduler.address)
+
+    # Jobs
+
+    def submit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> dict[str, Any]:
+        """Start a job, all of it or nothing: ``{"job", "epoch", "how"}``, how: started, attached or replaced.
+
+        Raises:
+            NameHeld: another session runs a job of this name.
+            SlotsShort: the cluster has too few slots, even when nothing else runs.
+        """
+        return self._command("submit", request.name, {"request": request}, blobs)
+
+    def cancel(self, job: str) -> None:
+        """End the job at once; its output is removed. Returns before that is done; JobError if there is none."""
+        self._command("cancel", job)
+
+    def stop(self, job: str) -> None:
+        """End the job's sources; what is under way is finished and published."""
+        self._command("stop", job)
+
+    def forget(self, job: str) -> None:
+        """Let agents drop the results of a job that is over."""
+        self._command("forget", job)
+
+    def status(self, job: str, epoch: int | None = None) -> dict[str, Any]:
+        """The job as plain data (``execution.views.job_status``), with ``now`` of its clock; JobError if unknown."""
+        return self._known(job, self._ask(lambda scheduler: scheduler.sabot_status(job=job, epoch=epoch)))
+
+    def wait(self, job: str, epoch: int, timeout: float | None = None) -> dict[str, Any]:
+        """The status when that run is over, or after ``timeout`` seconds whatever it is then."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
+            status = self._wait_once(job, epoch, left)
+            ended = JobState(status["state"]).terminal
+            if ended or (deadline is not None and time.monotonic() >= deadline):
+                return status
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """One row per job, in order of submission (``execution.views.job_summary``)."""
+        rows: list[dict[str, Any]] = wire.loads(self._ask(lambda scheduler: scheduler.sabot_jobs()))
+        return rows
+
+    def slots(self) -> list[dict[str, Any]]:
+        """One row per agent: id, address, host, pid, slots, free, tags."""
+        rows: list[dict[str, Any]] = wire.loads(self._ask(lambda scheduler: scheduler.sabot_slots()))
+        return rows
+
+    def wait_agents(self, count: int, timeout: float) -> None:
+        """Return when exactly ``count`` agents are registered; EnvError after ``timeout`` seconds."""
+        answer = self._ask(lambda scheduler: scheduler.sabot_wait_agents(count=count, seconds=timeout))
+        if answer != count:
+            raise EnvError(f"{answer} instead of {count} agents are registered after {timeout:g} s; see env.check()")
+
+    def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
+        """Jobs and tasks by state, total rows and bytes, uptime in seconds: of ``job``, or of all jobs."""
+        summary: dict[str, Any] = wire.loads(self._ask(lambda scheduler: scheduler.sabot_metrics(job=job)))
+        return summary
+
+    # Results
+
+    def results(self, job: str, epoch: int, vertex: str, operator: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a collecting operator of ``vertex`` as they come, in order within a task; ends with the job.
+
+        Raises:
+            JobFailed, JobCanceled: before the rows are complete.
+            ClusterGone: nobody answers.
+        """
+        places = self._placed(job, epoch, vertex)
+        try:
+            yield from ResultReader(self.client, job, epoch, operator, places).batches()
+        except (OSError, TimeoutError) as error:
+            raise self._gone(error) from error
+
+    def _placed(self, job: str, epoch: int, vertex: str) -> list[Place]:
+        """Where each task of ``vertex`` runs, once the job has been given slots."""
+        while True:
+            status = self._wait_once(job, epoch, WAIT_SECONDS, unlike=JobState.PENDING.value)
+            tasks = [row for row in status["vertices"] if row["vertex"] == vertex]
+            if tasks:
+                addresses = {row["agent"]: row["address"] for row in self.slots()}
+                return [Place(row["agent"], addresses.get(row["agent"], GONE)) for row in tasks]
+            if JobState(status["state"]).terminal:
+                raise job_failed(job, status["failure"])
+
+    # Calls
+
+    def _command(
+        self, kind: str, job: str, args: Mapping[str, Any] | None = None, blobs: Mapping[str, bytes] | None = None
+    ) -> dict[str, Any]:
+        command = wire.dumps(UserCommand(uuid4().hex, kind, job, args or {}))
+        answer = self._ask(lambda scheduler: scheduler.sabot_command(command=command, blobs=dict(blobs or {})))
+        reply: Reply = wire.loads(answer)
+        if reply.failure is not None:
+            raise error_of(reply.failure)
+        value: dict[str, Any] = reply.value
+        return value
+
+    def _wait_once(self, job: str, epoch: int, seconds: float, unlike: str = "") -> dict[str, Any]:
+        answer = self._ask(lambda scheduler: scheduler.sabot_wait(job=job, epoch=epoch, seconds=seconds, unlike=unlike))
+        return self._known(job, answer)
+
+    def _known(self, job: str, answer: bytes) -> dict[str, Any]:
+        status: dict[str, Any] | None = wire.loads(answer)
+        if status is None:
+            known = ", ".join(repr(row["job"]) for row in self.jobs()) or "none"
+            raise JobError(f"no job {job!r} on this cluster; there are: {known}. sb.jobs() lists them")
+        return status
+
+    @property
+    def _scheduler(self) -> Any:
+        return self.client.scheduler
+
+    def _ask(self, call: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+        return self.run(lambda: call(self._scheduler))
+
+    def run(self, call: Callable[[], Coroutine[Any, Any, T]], timeout: float = ANSWER_SECONDS) -> T:
+        """Run what ``call`` returns on the Dask client's loop and wait for it, at most ``timeout`` seconds."""
+        loop = self.client.loop
+        if loop is None or self.client.status != "running":
+            raise ClusterGone(f"the session was closed, or its cluster went away: {ADVICE}")
+        try:
+            answer: T = sync(loop, call, callback_timeout=timeout)
+        except (OSError, TimeoutError) as error:
+            raise self._gone(error) from error
+        return answer
+
+    def _gone(self, error: Exception) -> ClusterGone:
+        why = f"{type(error).__name__}: {error}"
+        return ClusterGone(f"the cluster at {self.address} does not answer ({why}): {ADVICE}")

@@ -1,0 +1,134 @@
+"""A session's hold on a Dask cluster: its jobs, and what can be done to its agents."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import distributed
+
+from sabotnb.cluster.agent import Agent
+from sabotnb.cluster.checks import Finding, check
+from sabotnb.cluster.client import ClusterClient
+from sabotnb.cluster.job_manager import JobManager
+from sabotnb.config import Config
+from sabotnb.errors import EnvError
+
+SESSION = f"{os.getpid()}@{socket.gethostname()}-{uuid4().hex[:8]}"
+"""Owner of the jobs that this process submits."""
+
+SCALE_SECONDS = 30.0
+
+Resize = Callable[[int, Sequence[Any]], Coroutine[Any, Any, None]]
+"""Brings a cluster to so many workers, of which those with the given Dask names leave. Runs on the client's loop."""
+
+
+class Cluster:
+    """What the API calls an environment. ``jobs`` submits and watches; the methods are about the agents.
+
+    Made by ``local_cluster``, ``detached_cluster`` or ``connect``; ``close`` ends what the session started itself.
+    """
+
+    def __init__(
+        self,
+        client: distributed.Client,
+        *,
+        config: Config | None = None,
+        resize: Resize | None = None,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.client = client
+        self.jobs = ClusterClient(client, SESSION)
+        self._resize = resize
+        self._close = close
+        self._closed = False
+        config = config or Config.from_environment()
+        client.register_plugin(JobManager(config))
+        client.register_plugin(Agent(config))
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler listens."""
+        return self.jobs.address
+
+    @property
+    def closed(self) -> bool:
+        """True after ``close``, and when the cluster went away."""
+        return self._closed or self.client.status in ("closing", "closed")
+
+    def slots(self) -> list[dict[str, Any]]:
+        """One row per agent: id, address, host, pid, slots, free, tags."""
+        return self.jobs.slots()
+
+    def scale(self, workers: int) -> None:
+        """Bring the cluster to ``workers`` agents and wait until they are registered; only idle ones leave.
+
+        Raises:
+            EnvError: it was not this session that started the workers, or too few of them are idle.
+        """
+        if workers < 1:
+            raise EnvError(f"scale({workers}): a cluster needs at least one worker; env.close() ends it")
+        resize = self._resize
+        if resize is None:
+            raise EnvError(
+                f"the workers of {self.address} were started by somebody else: "
+                f"`dask worker {self.address}` starts one more"
+            )
+        leaving = self._leaving(workers)
+        self.jobs.run(lambda: resize(workers, leaving), SCALE_SECONDS)
+        self.jobs.wait_agents(workers, SCALE_SECONDS)
+
+    def kill_worker(self, index: int) -> str:
+        """SIGKILL the process of the agent in row ``index`` of ``slots()``, to see what happens; returns its id."""
+        agents = self.slots()
+        if not 0 <= index < len(agents):
+            raise EnvError(f"kill_worker({index}): there are {len(agents)} agents, numbered from 0; see env.slots()")
+        agent = agents[index]
+        if agent["pid"] == os.getpid():
+            raise EnvError(f"{agent['agent']} runs in this very process; sb.local() starts processes")
+        if agent["host"].startswith("127."):
+            os.kill(agent["pid"], signal.SIGKILL)
+        else:
+            self.client.run(_kill_own_process, workers=[agent["address"]], wait=False)
+        return str(agent["agent"])
+
+    def upload(self, path: str | Path) -> None:
+        """Send a module (``.py``, ``.egg`` or ``.zip``) to every agent, those that come later too."""
+        if not Path(path).is_file():
+            raise EnvError(f"upload: there is no file {path}")
+        self.client.upload_file(str(path))
+
+    def check(self) -> list[Finding]:
+        """What is wrong or will be slow, each with what to do; empty if nothing is."""
+        return check(self.client, self.jobs)
+
+    def close(self) -> None:
+        """End what this session started: its connection, and a local cluster. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def _leaving(self, workers: int) -> list[Any]:
+        agents = self.slots()
+        excess = len(agents) - workers
+        idle = [agent for agent in agents if agent["free"] == agent["slots"]]
+        if excess > len(idle):
+            busy = ", ".join(row["job"] for row in self.jobs.jobs() if row["state"] == "RUNNING")
+            raise EnvError(
+                f"scale({workers}) takes away {excess} agents, {len(idle)} are idle (running: {busy}): stop a job first"
+            )
+        names = {address: worker["name"] for address, worker in self._workers().items()}
+        return [names[agent["address"]] for agent in reversed(idle)][: max(0, excess)]
+
+    def _workers(self) -> dict[str, Any]:
+        workers: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+        return workers
+
+
+def _kill_own_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

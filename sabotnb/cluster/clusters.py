@@ -1,0 +1,110 @@
+"""Where agents come from: processes of this machine, or any Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import distributed
+from dask.system import CPU_COUNT
+from distributed.deploy.spec import SpecCluster
+
+from sabotnb.cluster.agent import SLOTS_PER_THREAD
+from sabotnb.cluster.checks import check_installed
+from sabotnb.cluster.cluster import Cluster, Resize
+from sabotnb.cluster.guard import ADVICE, check_main_guard
+from sabotnb.config import Config
+from sabotnb.errors import ClusterGone, EnvError
+
+LOOPBACK = "127.0.0.1"
+CONNECT_SECONDS = 10.0
+
+
+def local_cluster(
+    workers: int | None = None,
+    slots: int | None = None,
+    *,
+    processes: bool = True,
+    config: Config | None = None,
+) -> Cluster:
+    """Start a cluster that lives as long as this process: one worker process per core, ``slots`` (4) each.
+
+    Listens on 127.0.0.1 only. ``processes=False`` runs the agents in this process: quick, for tests and debuggers.
+
+    Raises:
+        EnvError: a script without a ``__main__`` guard, or workers that do not start.
+    """
+    if processes:
+        check_main_guard()
+    try:
+        dask_cluster = distributed.LocalCluster(**local_options(workers, slots, processes=processes))
+    except RuntimeError as error:
+        raise EnvError(f"the workers did not start ({error}); if this is a script, {ADVICE}") from error
+    client = distributed.Client(dask_cluster, set_as_default=False)
+    return Cluster(client, config=config, resize=resize_of(dask_cluster), close=lambda: _close(client, dask_cluster))
+
+
+def connect(client_or_address: distributed.Client | str, security: Any = None, config: Config | None = None) -> Cluster:
+    """Use a running Dask cluster, given a synchronous client of it or its scheduler's address.
+
+    ``tls://`` addresses need ``security`` (a ``distributed.Security``). The plugins are registered if they are not yet.
+
+    Raises:
+        ClusterGone: nobody answers there.
+        EnvError: sabotnb is missing on the scheduler or a worker, or the client is an asynchronous one.
+    """
+    if isinstance(client_or_address, str):
+        client = _client_of(client_or_address, security)
+        check_installed(client)
+        return Cluster(client, config=config, close=lambda: _close(client))
+    client = client_or_address
+    if client.asynchronous:
+        raise EnvError("the client is asynchronous: give sb.connect the scheduler's address, and it makes its own")
+    if client.status != "running":
+        raise ClusterGone(f"the client is {client.status}: make a new one, or sb.local()")
+    check_installed(client)
+    deployer = client.cluster
+    return Cluster(client, config=config, resize=resize_of(deployer) if isinstance(deployer, SpecCluster) else None)
+
+
+def local_options(workers: int | None, slots: int | None, *, processes: bool) -> dict[str, Any]:
+    """The arguments of ``LocalCluster`` for agents: a thread each for Dask itself, since tasks have their own."""
+    return {
+        "n_workers": workers or CPU_COUNT,
+        "threads_per_worker": 1,
+        "processes": processes,
+        "dashboard_address": f"{LOOPBACK}:0",
+        "silence_logs": logging.CRITICAL,
+        "resources": {"slot": slots or SLOTS_PER_THREAD},
+    }
+
+
+def resize_of(cluster: SpecCluster) -> Resize:
+    """How a Dask deployer gets more workers, or loses the named ones."""
+
+    async def resize(workers: int, leaving: Sequence[Any]) -> None:
+        if leaving:
+            await cluster.scale_down(leaving)
+        else:
+            cluster.scale(workers)
+            await cluster
+
+    return resize
+
+
+def _client_of(address: str, security: Any) -> distributed.Client:
+    if address.startswith("tls://") and security is None:
+        raise EnvError(f"{address} uses TLS: sb.connect(address, security=distributed.Security(...))")
+    try:
+        return distributed.Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise ClusterGone(
+            f"no scheduler answers at {address} ({error}): `dask scheduler` starts one, sb.local() a whole cluster"
+        ) from error
+
+
+def _close(client: distributed.Client, cluster: distributed.LocalCluster | None = None) -> None:
+    client.close()
+    if cluster is not None:
+        cluster.close()

@@ -1,0 +1,136 @@
+"""A local cluster that outlives the process that asked for it.
+
+Scheduler and workers are a process group of their own. A file in the user's runtime folder says where it listens; the
+next session finds it there. It ends by itself when no client was connected and no job was running for a while.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import distributed
+
+from sabotnb.cluster import keeper
+from sabotnb.cluster.cluster import Cluster
+from sabotnb.cluster.clusters import CONNECT_SECONDS
+from sabotnb.cluster.keeper import ANNOUNCEMENT, Announcement, Order
+from sabotnb.config import Config
+from sabotnb.errors import EnvError
+
+IDLE_SECONDS = 600.0
+LOG_TAIL = 2000
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Kept because Python warns of a process object that is dropped while its process lives, as these are meant to."""
+
+
+def detached_cluster(
+    workers: int | None = None,
+    slots: int | None = None,
+    *,
+    idle_seconds: float = IDLE_SECONDS,
+    folder: Path | None = None,
+    config: Config | None = None,
+) -> Cluster:
+    """Connect to the user's detached cluster, starting it if there is none. Needs no ``__main__`` guard.
+
+    ``close`` disconnects and leaves it running; ``end_detached`` ends it.
+
+    Raises:
+        EnvError: it runs with other numbers of workers or slots, or its process does not start.
+    """
+    config = config or Config.from_environment()
+    folder = folder or runtime_folder()
+    with _only_one_starts(folder):
+        found = find_detached(folder) or _start(folder, workers, slots, idle_seconds, config)
+    if (workers not in (None, found.workers)) or (slots not in (None, found.slots)):
+        raise EnvError(
+            f"the detached cluster has workers={found.workers}, slots={found.slots}: "
+            "sb.local(detached=True) takes it as it is, env.scale(n) changes it"
+        )
+    client = distributed.Client(found.address, timeout=CONNECT_SECONDS, set_as_default=False)
+    scheduler: Any = client.scheduler
+
+    async def resize(count: int, leaving: Sequence[Any]) -> None:
+        await scheduler.sabot_scale(workers=count, leaving=list(leaving))
+
+    return Cluster(client, config=config, resize=resize, close=lambda: _disconnect(client))
+
+
+def find_detached(folder: Path | None = None) -> Announcement | None:
+    """The announcement of a detached cluster whose process is alive; None if there is none."""
+    path = (folder or runtime_folder()) / ANNOUNCEMENT
+    try:
+        found = Announcement(**json.loads(path.read_text()))
+        os.kill(found.pid, 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return found
+
+
+def end_detached(folder: Path | None = None) -> bool:
+    """Tell the detached cluster to end; returns at once, False if there is none."""
+    found = find_detached(folder)
+    if found is not None:
+        os.kill(found.pid, signal.SIGTERM)
+    return found is not None
+
+
+def runtime_folder() -> Path:
+    """Where this user's detached cluster is announced; a folder that nobody else may enter.
+
+    Raises:
+        EnvError: it exists and belongs to somebody else.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(base) / "sabotnb" if base else Path(tempfile.gettempdir()) / f"sabotnb-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise EnvError(f"{folder} belongs to another user: set XDG_RUNTIME_DIR to a folder of your own")
+    return folder
+
+
+@contextmanager
+def _only_one_starts(folder: Path) -> Iterator[None]:
+    with (folder / "cluster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start(folder: Path, workers: int | None, slots: int | None, idle: float, config: Config) -> Announcement:
+    """Start the process and wait until it has announced itself, or has died."""
+    log = folder / "cluster.log"
+    reading, writing = os.pipe()
+    order = Order(str(folder), writing, workers, slots, idle, asdict(config))
+    with log.open("wb") as output, os.fdopen(reading) as announced:
+        _started.append(
+            subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", keeper.__name__, json.dumps(asdict(order))],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(writing,),
+                start_new_session=True,
+            )
+        )
+        os.close(writing)
+        line = announced.readline()
+    if not line:
+        tail = log.read_text(errors="replace")[-LOG_TAIL:]
+        raise EnvError(f"the detached cluster did not start; the end of {log}:\n{tail}")
+    return Announcement(**json.loads(line))
+
+
+def _disconnect(client: distributed.Client) -> None:
+    client.close()

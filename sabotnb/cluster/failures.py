@@ -1,0 +1,23 @@
+"""From failures as plain data to the exceptions that the user sees."""
+
+from __future__ import annotations
+
+from sabotnb.errors import JobCanceled, JobError, JobFailed
+from sabotnb.protocol.failure import Failure
+from sabotnb.task.failure import error_of
+
+
+def job_failed(job: str, failure: Failure | None) -> JobError:
+    """The exception of a job that ended in FAILED or CANCELED (``failure`` None: because somebody asked for it).
+
+    The message has the user's traceback and a sample of the rows. ``__cause__`` is the user's own exception if it could
+    travel, else one of the class that the failure names. Unpickles it: for the client only.
+    """
+    if failure is None:
+        return JobCanceled(f"job {job!r} was canceled; .run() starts it again")
+    described = error_of(failure)
+    if isinstance(described, JobCanceled):
+        return described
+    error = JobFailed(f"job {job!r} failed: {described}")
+    error.__cause__ = described.__cause__ or described
+    return error

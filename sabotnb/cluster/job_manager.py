@@ -1,0 +1,316 @@
+"""The control plane on the scheduler: a thin shell round ``execution.Machine``.
+
+Dask's callbacks, the agents' messages and the clients' calls become events; instructions become messages, timers and
+replies. Nothing here decides anything, blocks, reads a file, or unpickles a function. What comes over an agent's stream
+never raises into Dask, which would close that worker's connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from distributed import Scheduler, SchedulerPlugin
+
+from sabotnb.cluster import wire
+from sabotnb.config import Config
+from sabotnb.errors import SabotError, StaleMessage
+from sabotnb.execution.machine import Machine
+from sabotnb.protocol.control import (
+    AgentDown,
+    AgentInfo,
+    AgentUp,
+    Commit,
+    Deploy,
+    Event,
+    Instruction,
+    JobChanged,
+    JobRequest,
+    JobState,
+    Reply,
+    SetTimer,
+    Tell,
+    TimerFired,
+    UserCommand,
+)
+from sabotnb.protocol.failure import Failure
+
+logger = logging.getLogger("sabotnb.job_manager")
+
+Run = tuple[str, int]
+"""A job's name and epoch."""
+
+ORDER_SECONDS = 1.0
+"""How long an agent's registration is held back for one that came before it, so that lists of agents are in order."""
+
+AGENTS = None
+"""What waiters for a change among the agents wait for; the others wait for a job by its name."""
+
+
+class JobManager(SchedulerPlugin):
+    """Breaks jobs into tasks, assigns them to agents, tracks them, and tells clients about it.
+
+    Everything runs on the scheduler's event loop. Clients call the ``sabot_*`` handlers through a ``ClusterClient``;
+    values travel as ``wire`` bytes.
+    """
+
+    name = "sabotnb-job-manager"
+    idempotent = True
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._config = config or Config()
+
+    async def start(self, scheduler: Scheduler) -> None:
+        """Take up work: Dask calls this when the plugin is registered."""
+        self._scheduler = scheduler
+        self._loop = asyncio.get_running_loop()
+        self._machine = Machine(self._config)
+        self._addresses: dict[str, str] = {}
+        self._enrolled = 0
+        self._enrolling: dict[str, asyncio.Future[None]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._submitting: dict[str, Mapping[str, bytes]] = {}
+        self._blobs: dict[Run, Mapping[str, bytes]] = {}
+        self._deployed: set[tuple[str, Run]] = set()
+        self._waiters: dict[str | None, set[asyncio.Future[None]]] = {}
+        scheduler.handlers.update(
+            {
+                handler.__name__: handler
+                for handler in (
+                    self.sabot_enroll,
+                    self.sabot_register,
+                    self.sabot_wait_agents,
+                    self.sabot_command,
+                    self.sabot_status,
+                    self.sabot_wait,
+                    self.sabot_metrics,
+                    self.sabot_slots,
+                    self.sabot_jobs,
+                    self.sabot_pull,
+                )
+            }
+        )
+        scheduler.stream_handlers["sabot-event"] = self._on_agent_event
+
+    async def close(self) -> None:
+        """Stop timers; Dask calls this when the scheduler closes."""
+        for timer in self._timers.values():
+            timer.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """True while some job is not over."""
+        return any(not run.state.terminal for run in self._machine.jobs.values())
+
+    # Agents
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        """A worker's connection was closed: its agent is gone at once, without waiting for its lease."""
+        for agent in [agent for agent, address in self._addresses.items() if address == worker]:
+            self._agent_left(agent, "its connection was closed")
+
+    async def sabot_enroll(self, address: str) -> str:
+        """Give the worker at ``address`` an agent id; one that was fenced loses its former one."""
+        for former in [agent for agent, known in self._addresses.items() if known == address]:
+            self._agent_left(former, "it registered anew")
+        self._enrolled += 1
+        agent = f"agent-{self._enrolled}"
+        self._addresses[agent] = address
+        self._enrolling[agent] = self._loop.create_future()
+        return agent
+
+    async def sabot_register(self, agent: bytes) -> None:
+        """An enrolled agent is ready for tasks. Those that start together are taken in the order of their numbers."""
+        info: AgentInfo = wire.loads(agent)
+        former = list(itertools.takewhile(lambda name: name != info.id, self._enrolling))
+        if former:
+            await asyncio.wait([self._enrolling[name] for name in former], timeout=ORDER_SECONDS)
+        self._enrolling.pop(info.id).set_result(None)
+        self._take(AgentUp(info))
+        self._wake(AGENTS)
+
+    async def sabot_wait_agents(self, count: int, seconds: float) -> int:
+        """How many agents there are: as soon as it is ``count``, or after ``seconds``."""
+        deadline = self._loop.time() + seconds
+        while len(self._machine.agents) != count and (left := deadline - self._loop.time()) > 0:
+            await self._changed(AGENTS, left)
+        return len(self._machine.agents)
+
+    def _agent_left(self, agent: str, reason: str) -> None:
+        del self._addresses[agent]
+        if agent in self._enrolling:
+            self._enrolling.pop(agent).set_result(None)
+        self._deployed = {(other, run) for other, run in self._deployed if other != agent}
+        if agent in self._machine.agents:
+            self._take(AgentDown(agent, reason))
+        self._wake(AGENTS)
+
+    def _on_agent_event(self, worker: str, event: bytes) -> None:
+        """Take an event from an agent's stream."""
+        try:
+            self._take(wire.loads(event))
+        except Exception:
+            logger.exception("unreadable message from %s", worker)
+
+    # Clients
+
+    async def sabot_command(self, command: bytes, blobs: Mapping[str, bytes] | None = None) -> bytes:
+        """Answer a ``UserCommand`` with its ``Reply``; ``blobs`` by sha256 belong to a submitted job."""
+        return wire.dumps(await self._ask(wire.loads(command), blobs or {}))
+
+    async def submit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> Reply:
+        """Validate, allocate, deploy and start a job, all of it or nothing; its ``Reply`` has the run's epoch."""
+        return await self._ask(UserCommand(uuid4().hex, "submit", request.name, {"request": request}), blobs)
+
+    async def _ask(self, command: UserCommand, blobs: Mapping[str, bytes]) -> Reply:
+        answer: asyncio.Future[Reply] = self._loop.create_future()
+        self._replies[command.id] = answer
+        self._submitting[command.id] = blobs
+        try:
+            self._take(command)
+            return await answer
+        finally:
+            del self._replies[command.id], self._submitting[command.id]
+
+    async def sabot_status(self, job: str, epoch: int | None = None) -> bytes:
+        """The job as ``execution.views.job_status`` says it, with the clock's ``now``; None if it is not known."""
+        return wire.dumps(self._status(job, epoch))
+
+    async def sabot_wait(self, job: str, epoch: int, seconds: float, unlike: str = "") -> bytes:
+        """The status of that run: when it is over, or (given ``unlike``) in another state, or after ``seconds``."""
+        deadline = self._loop.time() + seconds
+        while True:
+            status = self._status(job, epoch)
+            left = deadline - self._loop.time()
+            if status is None or left <= 0 or JobState(status["state"]).terminal or unlike not in ("", status["state"]):
+                return wire.dumps(status)
+            await self._changed(job, left)
+
+    async def sabot_metrics(self, job: str | None = None) -> bytes:
+        """``get_metrics_summary`` for a client."""
+        return wire.dumps(self.get_metrics_summary(job))
+
+    async def sabot_slots(self) -> bytes:
+        """One row per agent."""
+        return wire.dumps(self._machine.slots())
+
+    async def sabot_jobs(self) -> bytes:
+        """One row per job."""
+        return wire.dumps(self._machine.summaries())
+
+    async def sabot_pull(self, agent: str, **request: Any) -> Any:
+        """Pull results for a client that cannot reach the agent's worker itself."""
+        address = self._addresses.get(agent)
+        if address is None:
+            raise StaleMessage(f"{agent} is gone, and its results with it")
+        return await self._scheduler.rpc(address).sabot_pull(**request)
+
+    def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
+        """Tasks by state, total rows and bytes, seconds since the start: of one job, or of all of them together."""
+        rows = [row for row in self._machine.summaries() if job in (None, row["job"])]
+        tasks: Counter[str] = Counter()
+        for row in rows:
+            tasks.update(row["tasks"])
+        started = [row["started"] for row in rows if row["started"] is not None]
+        return {
+            "jobs": dict(Counter(row["state"] for row in rows)),
+            "tasks": dict(tasks),
+            "rows": sum(row["rows"] for row in rows),
+            "bytes": sum(row["bytes"] for row in rows),
+            "uptime": self._loop.time() - min(started) if started else 0.0,
+        }
+
+    def _status(self, job: str, epoch: int | None) -> dict[str, Any] | None:
+        status = self._machine.status(job)
+        if status is None:
+            return None
+        status["now"] = self._loop.time()
+        if epoch is not None and status["epoch"] > epoch:
+            replaced = Failure("JobCanceled", f"job {job!r} was replaced by a newer run")
+            status.update(epoch=epoch, state=JobState.CANCELED.value, failure=replaced, vertices=[], tasks={})
+        elif epoch is not None and status["epoch"] < epoch:
+            waits = f"waits for the former run of {job!r} to end"
+            status.update(epoch=epoch, state=JobState.PENDING.value, waits=waits, failure=None, vertices=[], tasks={})
+        return status
+
+    async def _changed(self, topic: str | None, seconds: float) -> None:
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.setdefault(topic, set()).add(waiter)
+        try:
+            await asyncio.wait([waiter], timeout=seconds)
+        finally:
+            self._waiters.get(topic, set()).discard(waiter)
+
+    # The machine
+
+    def _take(self, event: Event) -> None:
+        """Feed the machine and do what it says. A defect is logged and fails the command that it belongs to."""
+        try:
+            instructions = self._machine.handle(self._loop.time(), event)
+        except StaleMessage as stale:
+            logger.warning("refused: %s", stale)
+        except Exception as defect:
+            logger.exception("the control plane cannot handle %s", event)
+            if isinstance(event, UserCommand):
+                kind = type(defect).__name__ if isinstance(defect, SabotError) else "ProtocolError"
+                self._answer(Reply(event.id, failure=Failure(kind, str(defect))))
+        else:
+            for instruction in instructions:
+                self._do(instruction)
+
+    def _do(self, instruction: Instruction) -> None:
+        match instruction:
+            case Deploy(agent, deployment):
+                run = (deployment.job, deployment.epoch)
+                self._deployed.add((agent, run))
+                self._tell(agent, "sabot-deploy", deployment, self._blobs.get(run, {}))
+            case Commit(agent, job, epoch):
+                known = (agent, (job, epoch)) in self._deployed
+                self._tell(agent, "sabot-commit", instruction, {} if known else self._blobs.get((job, epoch), {}))
+            case Tell(agent, command):
+                self._tell(agent, "sabot-tell", command)
+            case SetTimer(name, at):
+                self._set_timer(name, at)
+            case Reply():
+                self._answer(instruction)
+            case JobChanged(job):
+                self._drop_blobs(job)
+                self._wake(job)
+
+    def _tell(self, agent: str, op: str, message: Any, blobs: Mapping[str, bytes] | None = None) -> None:
+        address = self._addresses.get(agent)
+        if address in self._scheduler.stream_comms:
+            packed = {"op": op, "message": wire.dumps(message)}
+            self._scheduler.worker_send(address, packed if blobs is None else {**packed, "blobs": blobs})
+
+    def _set_timer(self, name: str, at: float) -> None:
+        if name in self._timers:
+            self._timers[name].cancel()
+        self._timers[name] = self._loop.call_at(at, self._take, TimerFired(name))
+
+    def _answer(self, reply: Reply) -> None:
+        answer = self._replies.get(reply.id)
+        if answer is None or answer.done():
+            return
+        if reply.failure is None and reply.value.get("how") in ("started", "replaced"):
+            self._blobs[reply.value["job"], reply.value["epoch"]] = self._submitting[reply.id]
+        answer.set_result(reply)
+
+    def _drop_blobs(self, job: str) -> None:
+        """Forget the bytes of the job's runs that are over."""
+        run = self._machine.jobs.get(job)
+        if run is not None:
+            alive = run.epoch + run.state.terminal
+            self._blobs = {key: blobs for key, blobs in self._blobs.items() if key[0] != job or key[1] >= alive}
+            self._deployed = {(agent, key) for agent, key in self._deployed if key[0] != job or key[1] >= alive}
+
+    def _wake(self, topic: str | None) -> None:
+        for waiter in self._waiters.pop(topic, set()):
+            if not waiter.done():
+                waiter.set_result(None)

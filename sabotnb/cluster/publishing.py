@@ -1,0 +1,35 @@
+"""Commits and aborts: what the sinks of a job prepared becomes visible, or goes without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sabotnb import connectors
+from sabotnb.errors import SabotError, SinkError
+from sabotnb.execution.request import PULLED_BY_CLIENT
+from sabotnb.graph.specs import Sink
+from sabotnb.plan import codec
+from sabotnb.protocol.control import Commit
+from sabotnb.protocol.failure import Failure
+
+
+def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
+    """Run the committer of every sink of the job; idempotent, may block on I/O. Raises what a committer raises."""
+    graph = codec.load(order.execution, blobs)
+    for vertex in graph.vertices.values():
+        for operator in vertex.operators:
+            if isinstance(operator.spec, Sink) and operator.spec.connector not in PULLED_BY_CLIENT:
+                committer = connectors.committer(operator.spec, order.job, order.epoch)
+                prepared = [one for one in order.committables if one.operator == operator.id]
+                if order.action == "commit":
+                    committer.commit(prepared)
+                else:
+                    committer.abort(prepared)
+
+
+def publishing_failure(order: Commit, error: Exception) -> Failure:
+    """What is said about a commit or an abort that raised ``error``."""
+    kind = type(error) if isinstance(error, SabotError) else SinkError
+    doing = "publishing" if order.action == "commit" else "removing"
+    message = f"{doing} the output of job {order.job!r}: {error}. Rows may be under temporary names only; run it again"
+    return Failure(kind.__name__, message)

@@ -1,0 +1,109 @@
+"""Bringing the rows of collecting tasks to the client, from all of their agents at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+import distributed
+import pyarrow as pa
+
+from sabotnb.cluster import wire
+from sabotnb.cluster.failures import job_failed
+from sabotnb.protocol.control import JobState
+
+PULL_SECONDS = 5.0
+PULL_BYTES = 16 << 20
+WATCH_SECONDS = 20.0
+
+WATCH = -1
+"""Stands among task indexes for the question whether the job is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task's rows wait: its agent's id, and the address of that agent's worker."""
+
+    agent: str
+    address: str
+
+
+class ResultReader:
+    """Reads one collecting operator's tasks of one run; use it once, in one thread.
+
+    Every task has one question on its way to the agent, and the job's end is watched at the same time: rows are given
+    as they come, in order within a task, and a failure ends the reading at once, also when an agent does not answer.
+    """
+
+    def __init__(self, client: distributed.Client, job: str, epoch: int, operator: str, places: list[Place]) -> None:
+        self._client = client
+        self._job = job
+        self._epoch = epoch
+        self._operator = operator
+        self._places = places
+        self._asked: dict[Future[Any], int] = {}
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows; raises JobFailed or JobCanceled before they are complete."""
+        try:
+            self._ask(WATCH, self._watch())
+            for index in range(len(self._places)):
+                self._ask(index, self._pull(index, 0))
+            while any(index != WATCH for index in self._asked.values()):
+                answered, _ = wait(self._asked, return_when=FIRST_COMPLETED)
+                for answer in answered:
+                    yield from self._read(self._asked.pop(answer), answer.result())
+        finally:
+            for future in self._asked:
+                future.cancel()
+
+    def _read(self, index: int, answer: Any) -> Iterator[pa.RecordBatch]:
+        if index == WATCH:
+            self._go_on_watching(answer)
+            return
+        seq, batches, ended = answer
+        if not ended:
+            self._ask(index, self._pull(index, seq))  # travels while these rows are used
+        for data in batches:
+            yield from pa.ipc.open_stream(data)
+
+    def _go_on_watching(self, status: dict[str, Any] | None) -> None:
+        state = JobState.CANCELED if status is None else JobState(status["state"])
+        if state in (JobState.FAILED, JobState.CANCELED):
+            raise job_failed(self._job, None if status is None else status["failure"])
+        if not state.terminal:
+            self._ask(WATCH, self._watch())
+
+    def _ask(self, index: int, question: Coroutine[Any, Any, Any]) -> None:
+        loop = self._client.loop
+        assert loop is not None
+        self._asked[asyncio.run_coroutine_threadsafe(question, loop.asyncio_loop)] = index  # type: ignore[attr-defined]
+
+    async def _watch(self) -> dict[str, Any] | None:
+        scheduler: Any = self._client.scheduler
+        answer = await scheduler.sabot_wait(job=self._job, epoch=self._epoch, seconds=WATCH_SECONDS)
+        status: dict[str, Any] | None = wire.loads(answer)
+        return status
+
+    async def _pull(self, index: int, seq: int) -> tuple[int, list[bytes], bool]:
+        """Ask the worker itself, or the scheduler if the client cannot reach it."""
+        scheduler: Any = self._client.scheduler
+        place = self._places[index]
+        request = {
+            "job": self._job,
+            "epoch": self._epoch,
+            "operator": self._operator,
+            "index": index,
+            "seq": seq,
+            "max_bytes": PULL_BYTES,
+            "wait": PULL_SECONDS,
+        }
+        try:
+            answer = await self._client.rpc(place.address).sabot_pull(**request)
+        except OSError:
+            answer = await scheduler.sabot_pull(agent=place.agent, **request)
+        next_seq, batches, ended = answer
+        return next_seq, list(batches), ended

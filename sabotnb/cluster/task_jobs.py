@@ -1,0 +1,143 @@
+"""Simple task jobs: a list of calls dealt to the agents, their results in the order of the list.
+
+A task job is an ordinary job: a source whose splits are the tasks, and a sink that the client reads. So it takes slots,
+shows metrics, is canceled and fails like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from sabotnb import connectors
+from sabotnb.cluster.client import ClusterClient
+from sabotnb.cluster.failures import job_failed
+from sabotnb.connectors import tasks as connector
+from sabotnb.errors import GraphError, JobError
+from sabotnb.execution.request import job_request
+from sabotnb.graph import JobGraph, Operator, Sink
+from sabotnb.plan import physical
+from sabotnb.protocol.control import JobState
+
+SOURCE, RESULTS = "tasks", "results"
+"""Ids of the two operators."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One call.
+
+    ``operator_type`` says what ``operator_name`` is: ``python``, a callable or the import path ``module:function`` of
+    one that every agent can import; ``arrow``, a function of ``pyarrow.compute``. It is called with ``data`` and the
+    ``parameters`` as keywords. All of it, and what it returns, must be picklable.
+    """
+
+    task_id: str
+    operator_type: str
+    operator_name: str | Callable[..., Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What a task returned, and the agent that ran it."""
+
+    task_id: str
+    agent: str
+    value: Any
+
+
+class TaskJob:
+    """A running task job. ``results()`` waits for it, ``await job`` does so without blocking an event loop."""
+
+    def __init__(self, client: ClusterClient, name: str, epoch: int, tasks: Sequence[Task]) -> None:
+        self.name = name
+        self.epoch = epoch
+        self._client = client
+        self._tasks = tuple(tasks)
+        self._results: list[TaskResult] | None = None
+
+    def results(self) -> list[TaskResult]:
+        """One result per task, in the order of the tasks.
+
+        Raises:
+            JobFailed: a task raised; its exception is the cause, and no task started after it.
+            JobCanceled: somebody canceled the job.
+        """
+        if self._results is None:
+            values = self._values()
+            agents = self._agents()
+            self._results = [
+                TaskResult(task.task_id, agents[number % len(agents)], values[number])
+                for number, task in enumerate(self._tasks)
+            ]
+        return self._results
+
+    def cancel(self) -> None:
+        """End the job at once."""
+        self._client.cancel(self.name)
+
+    def __await__(self) -> Generator[Any, None, list[TaskResult]]:
+        return asyncio.to_thread(self.results).__await__()
+
+    def _values(self) -> dict[int, Any]:
+        """Results by number of their task. Unpickled here, in the client that sent the tasks."""
+        values: dict[int, Any] = {}
+        for batch in self._client.results(self.name, self.epoch, SOURCE, RESULTS):
+            for row in batch.to_pylist():
+                values[row["number"]] = pickle.loads(row["result"])  # noqa: S301 - from the job's own agents
+        status = self._client.wait(self.name, self.epoch)
+        if status["state"] != JobState.FINISHED:
+            raise job_failed(self.name, status["failure"])
+        return values
+
+    def _agents(self) -> list[str]:
+        """The agent of each task of the source; they were dealt the splits in turn."""
+        status = self._client.status(self.name, self.epoch)
+        return [row["agent"] for row in status["vertices"] if row["vertex"] == SOURCE]
+
+
+def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallelism: int | None = None) -> TaskJob:
+    """Deal ``tasks`` to the agents in turn: with two agents, agent-1 runs the first, third, fifth ... task.
+
+    ``parallelism`` threads in all run them, by default as many per agent as every agent has free slots.
+
+    Raises:
+        GraphError: there are no tasks, or two of one id, or one of an unknown operator type.
+        UnpicklableFunction: a task cannot travel to the agents.
+        SlotsShort: there are no agents.
+    """
+    ids = [task.task_id for task in tasks]
+    if not ids:
+        raise GraphError(f"job {name!r} has no tasks: give submit_job a list of sb.Task(...)")
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    if twice:
+        raise GraphError(f"job {name!r} has several tasks of one id: {', '.join(twice)}; task_id must be unique")
+    calls = [connector.Call(task.operator_type, task.operator_name, task.parameters, task.data) for task in tasks]
+    source = connector.tasks(ids, calls)
+    graph = (
+        JobGraph()
+        .add_operator(Operator(SOURCE, source))
+        .add_operator(Operator(RESULTS, Sink("collect")))
+        .connect(SOURCE, RESULTS)
+    )
+    graph.validate()
+    splits = {SOURCE: tuple(connectors.source(source).splits())}
+    execution = physical(graph, parallelism or _threads(client, len(tasks)))
+    request, blobs = job_request(name, execution, splits, owner=client.owner, fingerprint=uuid4().hex)
+    return TaskJob(client, name, client.submit_stream_job(request, blobs)["epoch"], tasks)
+
+
+def _threads(client: ClusterClient, tasks: int) -> int:
+    """As many per agent as each has free slots, but no more than there is work for; one per agent if all are held."""
+    agents = client.slots()
+    if not agents:
+        raise JobError("no agents are registered, so no task can run: env.scale(2) starts two")
+    free: int = min(agent["free"] for agent in agents)
+    each = min(max(1, free), -(-tasks // len(agents)))
+    return each * len(agents)

@@ -1,0 +1,81 @@
+"""One identity of an agent: from its registration until its process ends or it is fenced."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sabotnb.cluster.publishing import publish, publishing_failure
+from sabotnb.config import Config
+from sabotnb.exchange import Exchange
+from sabotnb.protocol.control import (
+    Command,
+    Commit,
+    Committed,
+    Deployment,
+    Event,
+    ForgetJob,
+    MetricsReported,
+)
+from sabotnb.task.results import Results
+from sabotnb.task.runner import TaskRunner
+
+logger = logging.getLogger("sabotnb.agent")
+
+Run = tuple[str, int]
+
+
+class Tenure:
+    """Tasks, channels and results under one agent id.
+
+    ``begin``, ``deploy``, ``command``, ``commit`` and ``end`` are called from one thread; ``report`` from any.
+    """
+
+    def __init__(self, agent: str, report: Callable[[Event], None], config: Config, security: Any) -> None:
+        self.agent = agent
+        self.results = Results(config)
+        self._report = report
+        self._exchange = Exchange(agent, config, security)
+        self._runner = TaskRunner(self._exchange, report, self.results, config)
+        self._publishing = ThreadPoolExecutor(4, "sabot-publish")
+        self._blobs: dict[Run, Mapping[str, bytes]] = {}
+
+    def begin(self) -> Mapping[str, str]:
+        """Open the data server; its endpoints."""
+        return self._exchange.start()
+
+    def end(self) -> None:
+        """Drop every task, channel and result."""
+        self._runner.stop()
+        self._exchange.stop()
+        self._publishing.shutdown(wait=False)
+
+    def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
+        """Start tasks; what keeps them from starting is reported as their failure. StaleMessage if they are over."""
+        self._blobs[deployment.job, deployment.epoch] = blobs
+        self._runner.deploy(deployment, blobs)
+
+    def command(self, command: Command) -> None:
+        """Pass a command on to the job's tasks; StaleMessage if they are over."""
+        if isinstance(command, ForgetJob):
+            self._blobs.pop((command.job, command.epoch), None)
+        self._runner.command(command)
+
+    def commit(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
+        """Publish or remove a job's output in a thread, and report it."""
+        self._publishing.submit(self._publish, order, blobs or self._blobs.get((order.job, order.epoch), {}))
+
+    def metrics(self) -> MetricsReported:
+        """Counters of every task now."""
+        return MetricsReported(self.agent, self._runner.metrics(), self._runner.sent())
+
+    def _publish(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
+        failure = None
+        try:
+            publish(order, blobs)
+        except Exception as error:
+            logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.job)
+            failure = publishing_failure(order, error)
+        self._report(Committed(self.agent, order.job, order.epoch, order.action, failure))

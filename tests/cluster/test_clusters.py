@@ -1,0 +1,132 @@
+"""Ways to get a cluster: in this process, outliving it, somebody else's, with TLS."""
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+
+import distributed
+import pytest
+from cluster_jobs import collected, endless, line, numbers, submit
+
+from sabotnb.cluster import clusters, connect, detached_cluster, end_detached, local_cluster
+from sabotnb.cluster.detached import find_detached
+from sabotnb.errors import ClusterGone, EnvError
+from sabotnb.graph import Operator
+
+pytestmark = pytest.mark.cluster
+
+
+def count_to_five(cluster, name="five"):
+    return sorted(submit(cluster, name, line(numbers(5), collected())).table()["n"].to_pylist())
+
+
+def test_agents_in_this_process():
+    cluster = local_cluster(2, 2, processes=False)
+    assert [row["pid"] for row in cluster.slots()] == [os.getpid()] * 2
+    assert count_to_five(cluster) == [0, 1, 2, 3, 4]
+    with pytest.raises(EnvError, match="runs in this very process"):
+        cluster.kill_worker(0)
+    cluster.close()
+    cluster.close()
+    assert cluster.closed
+    with pytest.raises(ClusterGone, match="the session was closed"):
+        cluster.slots()
+
+
+def test_scaling_takes_away_idle_agents_only():
+    cluster = local_cluster(1, 2, processes=False)
+    cluster.scale(3)
+    assert [row["agent"] for row in cluster.slots()] == ["agent-1", "agent-2", "agent-3"]
+    run = submit(cluster, "busy", line(Operator("forever", endless()), collected()), parallelism=1)
+    run.wait_until(lambda status: status["state"] == "RUNNING")
+    cluster.scale(2)
+    assert [row["agent"] for row in cluster.slots()] == ["agent-1", "agent-2"]
+    submit(cluster, "busy-too", line(Operator("forever", endless()), collected()), parallelism=2).wait_until(
+        lambda status: status["state"] == "RUNNING"
+    )
+    with pytest.raises(EnvError, match=r"0 are idle \(running: busy, busy-too\): stop a job first"):
+        cluster.scale(1)
+    with pytest.raises(EnvError, match="at least one worker"):
+        cluster.scale(0)
+    cluster.close()
+
+
+def test_a_cluster_that_goes_away_is_named():
+    cluster = local_cluster(1, 2, processes=False)
+    other = connect(cluster.address)
+    assert len(other.slots()) == 1
+    cluster.close()
+    with pytest.raises(ClusterGone):
+        other.slots()
+    other.close()
+
+
+def test_nobody_answers(monkeypatch):
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(ClusterGone, match=r"no scheduler answers at tcp://127\.0\.0\.1"):
+            connect(f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_a_tls_address_needs_security():
+    with pytest.raises(EnvError, match=r"security=distributed\.Security"):
+        connect("tls://127.0.0.1:1")
+
+
+def test_a_client_of_somebody_elses_stays_open(cluster):
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        mine = connect(client)
+        assert count_to_five(mine, "connected") == [0, 1, 2, 3, 4]
+        with pytest.raises(EnvError, match="were started by somebody else: `dask worker"):
+            mine.scale(3)
+        mine.close()
+        assert mine.closed
+        assert client.status == "running"
+
+
+def test_a_detached_cluster_survives_its_client(tmp_path):
+    script = (
+        "from pathlib import Path\n"
+        "from sabotnb.cluster import detached_cluster\n"
+        f"cluster = detached_cluster(1, 2, folder=Path({str(tmp_path)!r}))\n"
+        "print([row['agent'] for row in cluster.slots()])\n"
+    )
+    (tmp_path / "bare.py").write_text(script)
+    told = subprocess.run([sys.executable, str(tmp_path / "bare.py")], capture_output=True, text=True, check=True)
+    assert told.stdout == "['agent-1']\n"
+    try:
+        cluster = detached_cluster(folder=tmp_path)
+        assert [row["agent"] for row in cluster.slots()] == ["agent-1"]
+        assert count_to_five(cluster) == [0, 1, 2, 3, 4]
+        with pytest.raises(EnvError, match="workers=1, slots=2"):
+            detached_cluster(workers=3, folder=tmp_path)
+        cluster.scale(2)
+        assert len(cluster.slots()) == 2
+        cluster.close()
+    finally:
+        pid = find_detached(tmp_path).pid
+        assert end_detached(tmp_path)
+        wait_gone(pid)
+    assert find_detached(tmp_path) is None
+
+
+def test_a_detached_cluster_ends_when_it_is_idle(tmp_path):
+    cluster = detached_cluster(1, 1, idle_seconds=0.5, folder=tmp_path)
+    pid = json.loads((tmp_path / "cluster.json").read_text())["pid"]
+    assert len(cluster.slots()) == 1
+    cluster.close()
+    wait_gone(pid)
+    assert not (tmp_path / "cluster.json").exists()
+
+
+def wait_gone(pid):
+    """Return when the process is gone; the test's timeout ends the waiting otherwise."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        select.select([descriptor], [], [], 30)
+    finally:
+        os.close(descriptor)

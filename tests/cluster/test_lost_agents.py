@@ -1,0 +1,68 @@
+"""Worker processes that die, and such that only look dead."""
+
+import os
+import signal
+
+import pytest
+from cluster_jobs import collected, endless, line, numbers, submit
+
+from sabotnb.cluster import local_cluster
+from sabotnb.config import Config
+from sabotnb.errors import EnvError, JobFailed
+from sabotnb.graph import Operator
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def mortal():
+    """A cluster with short leases, to be damaged."""
+    started = local_cluster(2, 4, config=Config(heartbeat_seconds=0.2, agent_lost_seconds=1.5))
+    yield started
+    started.close()
+
+
+def ids(cluster):
+    return [row["agent"] for row in cluster.slots()]
+
+
+def running(cluster, name):
+    run = submit(cluster, name, line(Operator("forever", endless()), collected()))
+    run.wait_until(lambda status: status["state"] == "RUNNING")
+    return run
+
+
+def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal):
+    mortal.jobs.wait_agents(2, 30)
+    before = ids(mortal)
+    run = running(mortal, "orphan")
+    killed = mortal.kill_worker(0)
+    with pytest.raises(JobFailed, match=f"{killed} .* was lost: its connection was closed"):
+        run.wait()
+    mortal.jobs.wait_agents(2, 30)
+    assert killed == before[0]
+    assert before[1] in ids(mortal)
+    assert killed not in ids(mortal)
+    assert submit(mortal, "after", line(numbers(5), collected())).table().num_rows == 5
+
+
+def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal):
+    mortal.jobs.wait_agents(2, 30)
+    hanging = mortal.slots()[1]
+    run = running(mortal, "hanging")
+    os.kill(hanging["pid"], signal.SIGSTOP)
+    try:
+        with pytest.raises(JobFailed, match=f"{hanging['agent']} .* was lost: no heartbeat for 1.5 s"):
+            run.wait()
+        assert hanging["agent"] not in ids(mortal)
+    finally:
+        os.kill(hanging["pid"], signal.SIGCONT)
+    mortal.jobs.wait_agents(2, 30)
+    back = next(row for row in mortal.slots() if row["pid"] == hanging["pid"])
+    assert back["agent"] != hanging["agent"]
+    assert submit(mortal, "after-hanging", line(numbers(5), collected()), parallelism=4).table().num_rows == 5
+
+
+def test_there_is_no_agent_of_that_number(mortal):
+    with pytest.raises(EnvError, match="numbered from 0"):
+        mortal.kill_worker(9)

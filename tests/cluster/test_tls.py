@@ -1,0 +1,88 @@
+"""A scheduler and workers that were started by hand, with TLS and client certificates."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+from cluster_jobs import collected, line, numbers, submit
+from distributed import Security
+
+from sabotnb.cluster import connect
+from sabotnb.errors import ClusterGone
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """One self-signed certificate for everybody: (options of the command line, Security of the client)."""
+    temporary = Security.temporary()
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    certificate.write_text(temporary.tls_ca_file)
+    key.write_text(temporary.tls_client_key)
+    files = {"ca-file": certificate, "cert": certificate, "key": key}
+    options = [part for name, path in files.items() for part in (f"--tls-{name}", str(path))]
+    return options, Security(
+        tls_ca_file=str(certificate),
+        tls_client_cert=str(certificate),
+        tls_client_key=str(key),
+        require_encryption=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def address(certificate, tmp_path_factory):
+    """A TLS scheduler with two workers of two slots each."""
+    options, _ = certificate
+    with ExitStack() as stack:
+        scheduler = stack.enter_context(
+            process("scheduler", "--host", "tls://127.0.0.1:0", "--no-dashboard", "--no-show", *options)
+        )
+        found = next(line for line in scheduler.stderr if "Scheduler at" in line)
+        where = found.rpartition(" ")[2].strip()
+        for name in ("one", "two"):
+            folder = str(tmp_path_factory.mktemp(name))
+            workers = ["--nthreads", "1", "--resources", "slot=2", "--no-dashboard", "--local-directory", folder]
+            stack.enter_context(process("worker", where, "--name", name, *workers, *options))
+        yield where
+
+
+class process:  # noqa: N801 - reads as a verb
+    """A ``dask`` command, ended with its whole group."""
+
+    def __init__(self, *arguments):
+        self._command = [sys.executable, "-m", "dask", *arguments]
+
+    def __enter__(self):
+        self._running = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        return self._running
+
+    def __exit__(self, *_):
+        os.killpg(self._running.pid, 9)
+        self._running.communicate()
+
+
+def test_a_job_runs_over_tls(address, certificate):
+    _, security = certificate
+    cluster = connect(address, security)
+    cluster.client.wait_for_workers(2)
+    cluster.jobs.wait_agents(2, 30)
+    assert [row["slots"] for row in cluster.slots()] == [2, 2]
+    run = submit(cluster, "over-tls", line(numbers(100_000), collected()))
+    assert run.table().num_rows == 100_000
+    assert {row["agent"] for row in run.wait()["vertices"]} == {row["agent"] for row in cluster.slots()}
+    assert [finding for finding in cluster.check() if finding.subject == "cluster"] == []
+    cluster.close()
+
+
+def test_strangers_are_refused(address, monkeypatch):
+    from sabotnb.cluster import clusters
+
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1.0)
+    with pytest.raises(ClusterGone, match="no scheduler answers"):
+        connect(address, Security.temporary())
+    with pytest.raises(ClusterGone, match="no scheduler answers"):
+        connect(address.replace("tls://", "tcp://"))

@@ -1,0 +1,38 @@
+import os
+import pickle
+
+import pytest
+
+from sabotnb.cluster import wire
+from sabotnb.errors import ProtocolError
+from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.control import AgentInfo, MetricsReported, TaskChanged, TaskState
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import Attempt, TaskId
+
+ATTEMPT = Attempt(TaskId("late", "filter_0", 1), number=3, epoch=7)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        {"rows": 3, "tags": frozenset({"gpu"}), "nested": ({"a": [1.5, None, b"\0"]},)},
+        AgentInfo("agent-1", "tcp://127.0.0.1:1", "127.0.0.1", 4, slots=4, endpoints={"unix": "/tmp/x"}),
+        TaskChanged("agent-1", ATTEMPT, TaskState.FAILED, Failure("SinkError", "disk full", pickled=b"opaque")),
+        MetricsReported("agent-2", {ATTEMPT: TaskCounters(rows_in=5)}, {(ATTEMPT, 0): (5, 40)}),
+    ],
+)
+def test_protocol_objects_come_through_as_they_were(message):
+    assert wire.loads(wire.dumps(message)) == message
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+@pytest.mark.parametrize("payload", [Evil(), os.getcwd, pickle.Pickler, {"views": [ValueError("no")]}])
+def test_nothing_but_plain_data_is_unpickled(payload):
+    with pytest.raises(ProtocolError, match="only plain data"):
+        wire.loads(pickle.dumps(payload))

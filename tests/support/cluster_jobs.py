@@ -1,0 +1,104 @@
+"""Jobs for tests, described at the level of graphs: what the API would submit."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb import connectors
+from sabotnb.blobs import capture
+from sabotnb.cluster import Cluster, job_failed
+from sabotnb.execution.request import job_request
+from sabotnb.graph import JobGraph, MapBatches, Operator, Sink, Source
+from sabotnb.plan import physical
+from sabotnb.protocol.control import JobState
+
+
+@dataclass(frozen=True)
+class Run:
+    """A submitted job."""
+
+    cluster: Cluster
+    name: str
+    epoch: int
+    how: str
+    vertex: str
+
+    def status(self) -> dict[str, Any]:
+        return self.cluster.jobs.status(self.name, self.epoch)
+
+    def wait(self, timeout: float = 60) -> dict[str, Any]:
+        """The final status; the job's own exception if it did not finish."""
+        status = self.wait_over(timeout)
+        if status["state"] != JobState.FINISHED:
+            raise job_failed(self.name, status["failure"])
+        return status
+
+    def wait_over(self, timeout: float = 60) -> dict[str, Any]:
+        status = self.cluster.jobs.wait(self.name, self.epoch, timeout)
+        assert JobState(status["state"]).terminal, status
+        return status
+
+    def wait_until(self, condition) -> dict[str, Any]:
+        """The first status for which ``condition`` holds; fails if the job is over before."""
+        while not condition(status := self.status()):
+            assert not JobState(status["state"]).terminal, status
+        return status
+
+    def table(self) -> pa.Table:
+        """All rows of the sink ``collected``."""
+        return pa.Table.from_batches(self.cluster.jobs.results(self.name, self.epoch, self.vertex, "collected"))
+
+    def cancel(self) -> None:
+        self.cluster.jobs.cancel(self.name)
+
+
+def line(*operators: Operator) -> JobGraph:
+    """A graph of operators one behind the other."""
+    graph = JobGraph()
+    for operator in operators:
+        graph = graph.add_operator(operator)
+    for up, down in pairwise(operators):
+        graph = graph.connect(up.id, down.id)
+    return graph
+
+
+def submit(cluster: Cluster, name: str, graph: JobGraph, parallelism: int = 2, owner: str | None = None) -> Run:
+    graph.validate()
+    execution = physical(graph, parallelism)
+    request, blobs = job_request(
+        name,
+        execution,
+        {one.id: tuple(connectors.source(one.spec).splits()) for one in graph.get_sources()},
+        owner=owner or cluster.jobs.owner,
+        fingerprint=graph.fingerprint(),
+    )
+    taken = cluster.jobs.submit_stream_job(request, blobs)
+    ends = [one.id for one in execution.vertices.values() if any(it.id == "collected" for it in one.operators)]
+    return Run(cluster, name, taken["epoch"], taken["how"], ends[0] if ends else "")
+
+
+def numbers(count: int) -> Operator:
+    """A source of ``count`` rows {"n": 0 ...}."""
+    return Operator("numbers", connectors.table(pa.table({"n": pa.array(range(count), pa.int64())})))
+
+
+def mapped(function, schema: pa.Schema, name: str = "mapped", **options: Any) -> Operator:
+    return Operator(name, MapBatches(capture(function, "map_batches"), schema), **options)
+
+
+def collected(**options: Any) -> Operator:
+    return Operator("collected", Sink("collect"), **options)
+
+
+def endless() -> Source:
+    """A source that never ends and always has rows."""
+    return connectors.generator(_forever, pa.schema({"n": pa.int64()}), bounded=False)
+
+
+def _forever():
+    n = 0
+    while True:
+        yield {"n": n}
+        n += 1
