@@ -1,0 +1,80 @@
+"""Where rows come from and where they go: files, tables of the session, generators, the clock.
+
+``parquet``, ``csv``, ``json``, ``ipc``, ``table``, ``rows``, ``generator`` and ``rate`` describe a source as a plain
+``graph.Source`` with its schema; ``source`` reads one. ``sink`` writes files that ``committer`` publishes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sabotnb.connectors import csv_files, generators, ipc_files, json_files, parquet_files, rates, tables, tasks
+from sabotnb.connectors.csv_files import describe as csv
+from sabotnb.connectors.file_sink import sink
+from sabotnb.connectors.following import FileConnector, Following
+from sabotnb.connectors.generators import describe as generator
+from sabotnb.connectors.ipc_files import describe as ipc
+from sabotnb.connectors.json_files import describe as json
+from sabotnb.connectors.parquet_files import describe as parquet
+from sabotnb.connectors.publishing import check_output, committer
+from sabotnb.connectors.rates import describe as rate
+from sabotnb.connectors.reading import BatchSource, Connector, Estimate
+from sabotnb.connectors.tables import describe as table
+from sabotnb.connectors.tables import describe_rows as rows
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+
+__all__ = [
+    "Estimate",
+    "check_output",
+    "committer",
+    "csv",
+    "estimate",
+    "generator",
+    "ipc",
+    "json",
+    "parquet",
+    "rate",
+    "rows",
+    "sink",
+    "source",
+    "table",
+]
+
+Clock = Callable[[], float]
+
+_FILES: dict[str, Callable[[Spec], FileConnector]] = {
+    "csv": csv_files.CsvFiles,
+    "ipc": ipc_files.IpcFiles,
+    "json": json_files.JsonFiles,
+    "parquet": parquet_files.ParquetFiles,
+}
+
+
+def source(spec: Spec, clock: Clock = time.time) -> BatchSource:
+    """The source that ``spec`` describes: narrowed to its schema, its predicate applied, paced by ``clock``."""
+    return BatchSource(spec, _connector(spec, clock), clock)
+
+
+def estimate(spec: Spec) -> Estimate:
+    """How many rows and bytes reading ``spec`` would bring, from metadata; pruned row groups do not count."""
+    return _connector(spec, time.time).estimate()
+
+
+def _connector(spec: Spec, clock: Clock) -> Connector:
+    match spec.connector:
+        case "generator":
+            return generators.Generator(spec)
+        case "rate":
+            return rates.Rate(spec, clock)
+        case "table":
+            return tables.TableSlices(spec)
+        case "tasks":
+            return tasks.TaskCalls(spec)
+        case file_format if file_format in _FILES:
+            files = _FILES[file_format](spec)
+            return Following(spec, files, clock) if "follow" in spec.options else files
+        case unknown:
+            known = ", ".join(["generator", "rate", "table", "tasks", *_FILES])
+            raise SourceError(f"there is no source connector {unknown!r}: use one of {known}")

@@ -1,0 +1,163 @@
+"""CSV: splits are sections of whole records; types come from the first block and hold for every row behind it."""
+
+from __future__ import annotations
+
+import csv as text_csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv
+
+from sabotnb.connectors.csv_faults import fault
+from sabotnb.connectors.options import section_splits, size_of, source_options
+from sabotnb.connectors.pacing import pace_options
+from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
+from sabotnb.connectors.reading import Estimate, RawBatches, Shape
+from sabotnb.connectors.schemas import Wanted, from_text, settle, settled, types_of
+from sabotnb.connectors.sections import Section, cut_records, record_end
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.protocol.source import Split
+
+SUFFIXES = (".csv",)
+FIRST_BLOCK = 1 << 20
+READ_BLOCK = 4 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+def describe(
+    paths: Paths,
+    *,
+    schema: Wanted = None,
+    rate: float | None = None,
+    speed: str | None = None,
+    follow: bool = False,
+    null_values: Sequence[str] = ("",),
+) -> Spec:
+    """The source of the CSV files at ``paths`` (UTF-8, commas, a header line).
+
+    Types are those of the first megabyte of the first file; timestamps are read in microseconds, a column without any
+    value there is text. ``schema`` as a mapping replaces types of single columns, as a schema says all columns. An
+    unquoted field of ``null_values`` is null; quoted ones never are.
+
+    Raises:
+        SourceError: no files, an empty one, or headers that differ.
+    """
+    files = find(paths, SUFFIXES)
+    for file in files:
+        refuse_compressed(file)
+    first, _ = header(files[0])
+    for file in files[1:]:
+        names, _ = header(file)
+        if set(names) != set(first):
+            lacks, has = sorted(set(first) - set(names)), sorted(set(names) - set(first))
+            raise SourceError(
+                f"'{file}' has another header than '{files[0]}' (lacks {lacks}, has {has} instead): "
+                "read them as several streams and make them alike (select, rename) before sb.union"
+            )
+    found = _infer(files[0], null_values)
+    given = settle(found, schema, files[0])
+    types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
+    options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
+    return Spec("csv", given, {**options, "null_values": list(null_values)}, bounded=not follow, replayable=not follow)
+
+
+def header(file: str) -> tuple[list[str], int]:
+    """The column names of ``file`` and the offset of its first record."""
+    with reading(file), Path(file).open("rb") as opened:
+        head = opened.read(FIRST_BLOCK)
+    start = len(_BOM) if head.startswith(_BOM) else 0
+    while head[start : start + 1] in (b"\r", b"\n"):
+        start += 1
+    end = record_end(head, start) or len(head)
+    try:
+        names = next(text_csv.reader(io.StringIO(head[start:end].decode(), newline="")), [])
+    except UnicodeDecodeError as error:
+        raise SourceError(f"the header of '{file}' is not UTF-8 text: save the file as UTF-8") from error
+    if not names:
+        raise SourceError(f"'{file}' has no header line: write the column names into its first line")
+    return names, end
+
+
+def _infer(file: str, null_values: Sequence[str]) -> pa.Schema:
+    names, start = header(file)
+    with reading(file), Path(file).open("rb") as opened:
+        opened.seek(start)
+        block = opened.read(FIRST_BLOCK)
+        while (more := opened.read(FIRST_BLOCK)) and record_end(block) is None:
+            block += more
+    whole = block if not more else block[: _last_record_end(block)]
+    if not whole.strip():
+        return pa.schema([(name, pa.string()) for name in names])
+    try:
+        found = _parse(pa.BufferReader(whole), names, null_values, block_size=len(whole) + 1).schema
+    except pa.ArrowInvalid as error:
+        raise fault(error, file, (start, start + len(whole)), names) from error
+    return pa.schema([field.with_type(settled(field.type)) for field in found])
+
+
+def _parse(
+    source: object,
+    names: Sequence[str],
+    null_values: Sequence[str],
+    *,
+    block_size: int = READ_BLOCK,
+    types: pa.Schema | None = None,
+    columns: Sequence[str] = (),
+) -> csv.CSVStreamingReader:
+    return csv.open_csv(
+        source,
+        csv.ReadOptions(column_names=list(names), use_threads=False, block_size=block_size),
+        # An empty line is a null where there is but one column.
+        csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1),
+        csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(columns),
+            null_values=list(null_values),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _last_record_end(block: bytes) -> int:
+    at = 0
+    while (end := record_end(block, at)) is not None:
+        at = end
+    return at
+
+
+class CsvFiles:
+    """Connector of CSV files."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._files: Sequence[str] = spec.options["files"]
+        self._types = from_text(spec.options["schema"])
+        self._null_values: Sequence[str] = spec.options["null_values"]
+        self._columns = Shape.of(spec).columns
+
+    def estimate(self) -> Estimate:
+        return size_of(self._files)
+
+    def splits(self) -> list[Split]:
+        return [split for file in self._files for split in self.splits_of(file)]
+
+    def splits_of(self, file: str) -> list[Split]:
+        """The sections of one file."""
+        _, start = header(file)
+        with reading(file):
+            return section_splits(file, cut_records(file, start))
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        file, bounds = split.position["file"], (split.position["start"], split.position["stop"])
+        names, _ = header(file)
+        lacks = [name for name in self._columns if name not in names]
+        if lacks:
+            raise SourceError(f"'{file}' has no column {lacks[0]!r} any more: start again with what is there")
+        with reading(file), Section(file, *bounds) as section:
+            try:
+                yield from _parse(section, names, self._null_values, types=self._types, columns=self._columns)
+            except pa.ArrowInvalid as error:
+                raise fault(error, file, bounds, names) from error

@@ -1,0 +1,198 @@
+"""Writes files that nobody sees yet: under a hidden folder inside of the output folder, where a rename publishes them.
+
+Files are in ``<output>/.sabotnb-<job>-<epoch>/``, on the same file system; ``prepare`` makes them durable and says
+what ``publishing.FileCommitter`` has to rename.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.connectors.writers import FORMATS, Writer, output_schema
+from sabotnb.errors import SinkError
+from sabotnb.graph.specs import Sink as Spec
+from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
+
+FLUSH_ROWS = 131_072
+FLUSH_BYTES = 64 << 20
+"""Rows that wait in all files of a task together."""
+
+MAX_OPEN_FILES = 64
+NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
+
+
+def sink(spec: Spec, schema: pa.Schema) -> FileSink:
+    """The operator that writes rows of ``schema`` as ``spec`` says; SinkError if the format lacks one of its types."""
+    if spec.connector not in FORMATS:
+        raise SinkError(f"there is no sink connector {spec.connector!r}; there are {', '.join(FORMATS)}")
+    return FileSink(spec, output_schema(spec.connector, schema))
+
+
+def hidden_folder(output: Path, job: str, epoch: int) -> Path:
+    """Where a run of ``job`` keeps what is not published yet; no glob and no reader of folders sees it."""
+    return output / f".sabotnb-{quote(job, safe='')}-{epoch}"
+
+
+class FileSink(Sink):
+    """Writes a file for each task and, if there are partitions, for each of their values.
+
+    Rows wait until there are enough for a row group of good size. When too many files are open, the one that was
+    written to longest ago is closed and its partition continues in a new file.
+    """
+
+    def __init__(self, spec: Spec, schema: pa.Schema) -> None:
+        self._format = FORMATS[spec.connector]
+        self._schema = schema
+        self._output = Path(spec.options["path"])
+        self._keys: list[str] = list(spec.options.get("partition_by") or ())
+        self._open: dict[str, _File] = {}
+        self._complete: list[dict[str, Any]] = []
+        self._made = 0
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._ctx = ctx
+        # Names are new in every run, so that output is replaced or added to without ever overwriting a file.
+        self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
+        self._hidden = hidden_folder(self._output, ctx.job, ctx.epoch)
+        with writing(self._output):
+            self._hidden.mkdir(parents=True, exist_ok=True)
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
+        rows = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        with writing(self._output):
+            for folder, piece in _partitions(rows, self._keys):
+                self._file(folder).add(piece, FLUSH_BYTES // max(len(self._open), 1))
+        return ()
+
+    def prepare(self, cut: int) -> list[Committable]:
+        with writing(self._output):
+            if not self._made and not self._complete and self._ctx.index == 0:
+                self._file("")  # whoever reads an empty result finds its schema
+            for file in self._open.values():
+                self._complete.append(file.finish())
+            self._open.clear()
+            _sync_folder(self._hidden)
+        complete, self._complete = self._complete, []
+        return [Committable(self._ctx.operator, {"cut": cut, "files": complete})] if complete else []
+
+    def close(self) -> None:
+        for file in self._open.values():
+            file.discard()
+        self._open.clear()
+
+    def _file(self, folder: str) -> _File:
+        file = self._open.pop(folder, None)
+        if file is None:
+            if len(self._open) >= MAX_OPEN_FILES:
+                oldest = next(iter(self._open))
+                self._complete.append(self._open.pop(oldest).finish())
+            name = f"{self._name}-{self._made}{self._format.suffix}"
+            self._made += 1
+            # The suffix is for those whose ** goes into hidden folders.
+            hidden = self._hidden / f"{quote(self._ctx.operator, safe='')}-{name}.partial"
+            file = _File(hidden, str(Path(folder) / name), self._format.open, self._schema)
+        self._open[folder] = file  # the last one of the dict is the one used last
+        return file
+
+
+class _File:
+    """A hidden file that is being written; ``final`` is its name below the output folder."""
+
+    def __init__(self, hidden: Path, final: str, open_writer: Any, schema: pa.Schema) -> None:
+        self._path = hidden
+        self._final = final
+        self._schema = schema
+        self._stream = pa.OSFile(str(hidden), "wb")
+        self._writer: Writer = open_writer(self._stream, schema)
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
+        self._rows = 0
+
+    def add(self, batch: pa.RecordBatch, limit: int) -> None:
+        """Append rows, which wait in memory until they are ``limit`` bytes or FLUSH_ROWS."""
+        self._waiting.append(batch)
+        self._waiting_rows += batch.num_rows
+        self._waiting_bytes += batch.nbytes
+        if self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= limit:
+            self._flush()
+
+    def finish(self) -> dict[str, Any]:
+        """Complete the file, force it to the disk and describe it for the committer."""
+        self._flush()
+        self._writer.close()
+        self._stream.close()
+        with self._path.open("rb") as opened:
+            os.fsync(opened.fileno())
+        return {"hidden": str(self._path), "final": self._final, "rows": self._rows}
+
+    def discard(self) -> None:
+        """Remove the file, which nobody has been told of."""
+        with suppress(OSError):  # what cannot be written any more goes away with the rest
+            self._writer.close()
+        with suppress(OSError):
+            self._stream.close()
+        self._path.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema).combine_chunks())
+            self._rows += self._waiting_rows
+            self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+
+
+def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:
+    return column if column.type.equals(data_type) else column.cast(data_type)
+
+
+def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """The rows of each combination of key values with their folder, such as ``carrier=AA/origin=EWR``."""
+    if not keys:
+        yield "", batch
+        return
+    codes = np.zeros(batch.num_rows, dtype=np.int64)
+    for key in keys:
+        encoded = batch.column(key).dictionary_encode(null_encoding="encode")
+        # Numbered anew after each key, so that the product of the numbers of values cannot overflow.
+        combined = codes * len(encoded.dictionary) + encoded.indices.to_numpy(zero_copy_only=False)
+        codes = np.unique(combined, return_inverse=True)[1]
+    order = np.argsort(codes, kind="stable")
+    bounds = np.flatnonzero(np.diff(codes[order], prepend=-1)).tolist()
+    in_order = batch.take(pa.array(order))
+    for start, stop in zip(bounds, [*bounds[1:], batch.num_rows], strict=True):
+        piece = in_order.slice(start, stop - start)
+        yield "/".join(f"{quote(key, safe='')}={_value(piece.column(key)[0])}" for key in keys), piece
+
+
+def _value(value: pa.Scalar) -> str:
+    text = value.as_py()
+    return NULL_FOLDER if text is None else quote(str(text), safe=" ")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Turn what goes wrong below ``output`` into a SinkError that names it."""
+    try:
+        yield
+    except PermissionError as error:
+        raise SinkError(f"'{output}' may not be written: give this user the right, or another folder") from error
+    except OSError as error:
+        raise SinkError(f"writing into '{output}' failed ({error}): make room there, or give another folder") from error

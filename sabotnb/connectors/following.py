@@ -1,0 +1,88 @@
+"""Files read as they come: folders and globs are looked at again and again, without end."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from sabotnb.connectors.reading import Connector, Estimate, RawBatches
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.protocol.source import Split
+
+LOOK_SECONDS = 1.0
+
+_Stamp = tuple[int, int]
+
+
+class FileConnector(Connector, Protocol):
+    """The connector of a file format, which can read a file that was not there when the source was described."""
+
+    def splits_of(self, file: str) -> Iterable[Split]:
+        """The splits of one file."""
+        ...
+
+
+class Following:
+    """Connector that reads the files of another connector once each, in the order in which they were found.
+
+    A new file is read when two looks, a second apart, have found it unchanged: writers need not rename, but a file
+    that grows after that is not read again.
+    """
+
+    def __init__(self, spec: Spec, connector: FileConnector, clock: Callable[[], float]) -> None:
+        self._paths: list[str] = spec.options["follow"]
+        self._suffixes = {Path(file).suffix for file in spec.options["files"]}
+        self._first: list[str] = spec.options["files"]
+        self._connector = connector
+        self._clock = clock
+
+    def estimate(self) -> Estimate:
+        return Estimate(None, None)
+
+    def splits(self) -> list[Split]:
+        return [Split("follow")]
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        yield from self._read(self._first, batch_rows)
+        done = set(self._first)
+        seen: dict[str, _Stamp] = {}
+        looked = self._clock()
+        while True:
+            if self._clock() - looked < LOOK_SECONDS:
+                yield None
+                continue
+            looked = self._clock()
+            before, seen = seen, {file: _stamp(file) for file in self._files() if file not in done}
+            ready = sorted(file for file, stamp in seen.items() if stamp[0] and before.get(file) == stamp)
+            done.update(ready)
+            yield from self._read(ready, batch_rows)
+
+    def _read(self, files: Iterable[str], batch_rows: int) -> RawBatches:
+        for file in files:
+            for part in self._connector.splits_of(file):
+                yield from self._connector.batches(part, batch_rows)
+
+    def _files(self) -> Iterator[str]:
+        for path in self._paths:
+            if Path(path).is_dir():
+                for parent, folders, names in os.walk(path):
+                    folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+                    visible = (name for name in names if not name.startswith((".", "_")))
+                    yield from (str(Path(parent) / name) for name in visible if Path(name).suffix in self._suffixes)
+            else:
+                yield from glob.glob(path, recursive=True)  # noqa: PTH207 - the pattern may be absolute
+
+
+def _stamp(file: str) -> _Stamp:
+    """Size and time of change; size 0 for a file that is gone again."""
+    try:
+        found = Path(file).stat()
+    except FileNotFoundError:
+        return 0, 0
+    except OSError as error:
+        raise SourceError(f"'{file}' cannot be looked at ({error}): give this user the right to read it") from error
+    return found.st_size, found.st_mtime_ns

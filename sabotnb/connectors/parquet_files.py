@@ -1,0 +1,169 @@
+"""Parquet: splits are row groups, read without threads, with projection, predicate and dictionaries pushed down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sabotnb.connectors.options import source_options
+from sabotnb.connectors.pacing import pace_options
+from sabotnb.connectors.paths import Paths, find, reading
+from sabotnb.connectors.pruning import may_match
+from sabotnb.connectors.reading import Estimate, RawBatches, Shape
+from sabotnb.connectors.schemas import Wanted, check_same, is_text, settle
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.protocol.elements import MIN_WATERMARK
+from sabotnb.protocol.source import Split
+
+SUFFIXES = (".parquet", ".pq")
+_SMALL_GROUP_ROWS = 65_536
+"""Neighbouring row groups are read as one split until they have this many rows."""
+
+_BUFFER_BYTES = 1 << 18
+"""Pages are read through a buffer of this size: faster than whole column chunks, and bounded however long those are."""
+
+
+def describe(
+    paths: Paths,
+    *,
+    schema: Wanted = None,
+    rate: float | None = None,
+    speed: str | None = None,
+    follow: bool = False,
+) -> Spec:
+    """The source of the Parquet files at ``paths``; reads footers only.
+
+    Raises:
+        SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
+    """
+    files = find(paths, SUFFIXES)
+    schemas = [_open(file).schema_arrow for file in files]
+    for file, other in zip(files, schemas, strict=True):
+        check_same(schemas[0], files[0], other, file)
+    found = schemas[0].remove_metadata()
+    options = source_options(files, found, pace_options(rate, speed), paths if follow else None)
+    return Spec("parquet", settle(found, schema, files[0]), options, bounded=not follow, replayable=not follow)
+
+
+def _open(file: str, **options: Any) -> pq.ParquetFile:
+    with reading(file, "it is truncated or no Parquet file; write it again or leave it out"):
+        return pq.ParquetFile(file, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Neighbouring row groups of one file. Times are microseconds of the event time, None if not known."""
+
+    indexes: tuple[int, ...]
+    rows: int
+    nbytes: int
+    low: int | None
+    high: int | None
+
+    def __add__(self, other: _Groups) -> _Groups:
+        lows, highs = (self.low, other.low), (self.high, other.high)
+        return _Groups(
+            self.indexes + other.indexes,
+            self.rows + other.rows,
+            self.nbytes + other.nbytes,
+            None if None in lows else min(low for low in lows if low is not None),
+            None if None in highs else max(high for high in highs if high is not None),
+        )
+
+
+class ParquetFiles:
+    """Connector of Parquet files."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._shape = Shape.of(spec)
+        self._files: Sequence[str] = spec.options["files"]
+        self._last: tuple[str, pq.FileMetaData] | None = None
+
+    def estimate(self) -> Estimate:
+        return Estimate.of(self.splits())
+
+    def splits(self) -> list[Split]:
+        return [split for file in self._files for split in self.splits_of(file)]
+
+    def splits_of(self, file: str) -> Iterator[Split]:
+        """The splits of one file, row groups that cannot match the predicate left out."""
+        opened = _open(file)
+        metadata, schema, predicate = opened.metadata, opened.schema_arrow, self._spec.predicate
+        groups = [
+            _describe_group(metadata, index, self._shape.columns, self._spec, schema)
+            for index in range(metadata.num_row_groups)
+            if predicate is None or may_match(predicate, metadata.row_group(index), schema)
+        ]
+        for part in _merged(groups, in_order=self._spec.event_time is not None):
+            position = {"file": file, "groups": list(part.indexes)}
+            low = MIN_WATERMARK if part.low is None else part.low
+            yield Split(f"{file}:{part.indexes[0]}", position, low, part.nbytes, part.rows)
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        file = split.position["file"]
+        known = self._last[1] if self._last is not None and self._last[0] == file else None
+        opened = _open(file, metadata=known, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
+        self._last = (file, opened.metadata)
+        with opened, reading(file):
+            missing = set(self._shape.columns) - set(opened.schema_arrow.names)
+            if missing:
+                raise SourceError(f"'{file}' has no column {min(missing)!r} any more: start again with what is there")
+            yield from opened.iter_batches(
+                batch_size=batch_rows,
+                row_groups=split.position["groups"],
+                columns=list(self._shape.columns),
+                use_threads=False,
+            )
+
+    def _dictionaries(self) -> list[str]:
+        return [f.name for f in self._spec.schema if pa.types.is_dictionary(f.type) and is_text(f.type.value_type)]
+
+
+def _describe_group(
+    metadata: pq.FileMetaData, index: int, columns: Sequence[str], spec: Spec, schema: pa.Schema
+) -> _Groups:
+    group = metadata.row_group(index)
+    nbytes, low, high = 0, None, None
+    time = spec.event_time.column if spec.event_time else None
+    for number in range(group.num_columns):
+        column = group.column(number)
+        name = column.path_in_schema
+        if name in columns or name.partition(".")[0] in columns:
+            nbytes += column.total_uncompressed_size
+        if name == time and column.statistics is not None and column.statistics.has_min_max:
+            data_type = schema.field(name).type
+            low, high = (_microseconds(value, data_type) for value in (column.statistics.min, column.statistics.max))
+    return _Groups((index,), group.num_rows, nbytes, low, high)
+
+
+def _microseconds(value: Any, data_type: pa.DataType) -> int | None:
+    if not (pa.types.is_timestamp(data_type) or pa.types.is_date(data_type)):
+        return None
+    zone = data_type.tz if pa.types.is_timestamp(data_type) else None
+    micros: int = pa.scalar(value, data_type).cast(pa.timestamp("us", zone), safe=False).value
+    return micros
+
+
+def _merged(groups: Sequence[_Groups], *, in_order: bool) -> list[_Groups]:
+    """What is read together: everything, if event time matters and row groups are not proven to follow each other."""
+    if not groups:
+        return []
+    merged = [groups[0]]
+    sorted_in_time = all(
+        before.high is not None and after.low is not None and before.high <= after.low
+        for before, after in pairwise(groups)
+    )
+    for group in groups[1:]:
+        together = (in_order and not sorted_in_time) or merged[-1].rows + group.rows <= _SMALL_GROUP_ROWS
+        if together:
+            merged[-1] += group
+        else:
+            merged.append(group)
+    return merged

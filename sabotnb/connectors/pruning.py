@@ -1,0 +1,76 @@
+"""Row groups that cannot have a row for a predicate, told by their statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sabotnb import expr
+from sabotnb.connectors.schemas import plain
+from sabotnb.errors import SabotError
+from sabotnb.expr.nodes import Alias, Call, Column, Literal, Node
+
+_MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
+_BOUNDS = {
+    "both": ("greater_equal", "less_equal"),
+    "left": ("greater_equal", "less"),
+    "right": ("greater", "less_equal"),
+    "neither": ("greater", "less"),
+}
+
+
+def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schema) -> bool:
+    """False only if no row of ``group`` (of a file of ``schema``) can pass ``predicate``.
+
+    Looks at the conditions that compare a column with constants; any other may match.
+    """
+    statistics = {}
+    for number in range(group.num_columns):
+        column = group.column(number)
+        if column.statistics is not None:
+            statistics[column.path_in_schema] = column.statistics
+    return all(_may_match(_unnamed(part.node), statistics, schema) for part in expr.conjuncts(predicate))
+
+
+def _may_match(node: Node, statistics: Mapping[str, pq.Statistics], schema: pa.Schema) -> bool:  # noqa: PLR0911 - a table
+    match node:
+        case Call("and", (left, right)):
+            return _may_match(left, statistics, schema) and _may_match(right, statistics, schema)
+        case Call("or", (left, right)):
+            return _may_match(left, statistics, schema) or _may_match(right, statistics, schema)
+        case Call("is_null", (Column(name),)) if name in statistics:
+            return not statistics[name].has_null_count or statistics[name].null_count > 0
+        case Call("is_not_null", (Column(name),)) if name in statistics:
+            return bool(statistics[name].num_values > 0)
+        case Call("equal", (left, right)):
+            both = (Call("less_equal", (left, right)), Call("greater_equal", (left, right)))
+            return all(_may_match(part, statistics, schema) for part in both)
+        case Call("is_between", (value, low, high), options):
+            above, below = _BOUNDS[dict(options)["closed"]]
+            both = (Call(above, (value, low)), Call(below, (value, high)))
+            return all(_may_match(part, statistics, schema) for part in both)
+        case Call(fn, (Column(name), Literal()) | (Literal(), Column(name))) if fn in _MONOTONE and name in statistics:
+            return _true_at_an_end(node, name, statistics[name], schema)
+        case _:
+            return True
+
+
+def _true_at_an_end(node: Node, name: str, statistics: pq.Statistics, schema: pa.Schema) -> bool:
+    """A monotone comparison is true somewhere if it is true at the smallest or at the largest value."""
+    if statistics.num_values == 0:
+        return False  # nulls only
+    if not statistics.has_min_max:
+        return True
+    try:
+        ends = pa.array([statistics.min, statistics.max], plain(schema.field(name).type))
+        return bool(
+            expr.evaluate(expr.Expr(node), pa.RecordBatch.from_arrays([ends], [name])).to_pylist() != [False] * 2
+        )
+    except (pa.ArrowException, SabotError):
+        return True  # statistics of a type that cannot be compared: the reader will see
+
+
+def _unnamed(node: Node) -> Node:
+    return _unnamed(node.arg) if isinstance(node, Alias) else node

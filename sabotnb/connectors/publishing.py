@@ -1,0 +1,192 @@
+"""Output becomes visible: hidden files get their final names, and a marker says whose they are.
+
+The marker ``_sabotnb.json`` in the output folder lists the files that sabotnb wrote, with the job of each. A job
+replaces its own files only; files that the marker does not list are foreign and never touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sabotnb.connectors.file_sink import writing
+from sabotnb.connectors.writers import FORMATS
+from sabotnb.errors import SinkError
+from sabotnb.graph.specs import Sink as Spec
+from sabotnb.protocol.operator import Committable
+
+MARKER = "_sabotnb.json"
+MODES = ("error", "append", "overwrite")
+_FORMAT = 1
+
+Owners = dict[str, str]
+"""The job that wrote each file, by its path below the output folder."""
+
+
+def check_output(spec: Spec, job: str) -> None:
+    """Raise a SinkError if ``job`` must not or cannot write where ``spec`` says; changes nothing.
+
+    ``append`` adds to whatever is there. ``error`` and ``overwrite`` need a folder that is missing, empty, or holds
+    nothing but output of the same job, which is then replaced when the new output is complete.
+    """
+    if spec.connector not in FORMATS:
+        return
+    mode, path = spec.options.get("mode", "error"), spec.options["path"]
+    if mode not in MODES:
+        raise SinkError(f"mode={mode!r}: choose one of {', '.join(MODES)}")
+    if "://" in path:
+        raise SinkError(f"'{path}' is not a local path: give a folder that every worker can write to")
+    output = Path(path)
+    if output.exists() and not output.is_dir():
+        raise SinkError(f"'{output}' is a file: give a folder, the output is one file for each task")
+    with writing(output):
+        _check_right_to_write(output)
+        if mode != "append":
+            _refuse_foreign(output, _read_marker(output), job)
+
+
+def _check_right_to_write(output: Path) -> None:
+    there = output
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise SinkError(f"'{there}' may not be written: give this user the right, or another folder")
+
+
+def _refuse_foreign(output: Path, owners: Owners, job: str) -> None:
+    for file in _data_files(output):
+        owner = owners.get(file)
+        if owner is None:
+            raise SinkError(
+                f"'{output}' has files that sabotnb did not write, such as '{file}': "
+                "give another folder, remove them, or add to them with mode='append'"
+            )
+        if owner != job:
+            raise SinkError(
+                f"'{output}' holds output of job {owner!r}, not of {job!r}: "
+                f"give another folder, remove it, or run under the name {owner!r}"
+            )
+
+
+def _data_files(output: Path) -> list[str]:
+    """Everything in the output folder but the marker and hidden files."""
+    found = []
+    for parent, folders, names in os.walk(output):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.relpath(Path(parent) / name, output) for name in names if not name.startswith(".")]
+    return sorted(file for file in found if file != MARKER)
+
+
+class FileCommitter:
+    """Publishes or removes the output of one run of a job."""
+
+    def __init__(self, spec: Spec, job: str, epoch: int) -> None:
+        self._output = Path(spec.options["path"])
+        self._append = spec.options.get("mode") == "append"
+        self._job = job
+        self._epoch = epoch
+
+    def commit(self, committables: Sequence[Committable]) -> None:
+        files = _worth_publishing([file for one in committables for file in one.payload["files"]])
+        with writing(self._output):
+            self._output.mkdir(parents=True, exist_ok=True)
+            self._publish({file["final"]: Path(file["hidden"]) for file in files})
+            self._remove_hidden()
+
+    def abort(self, committables: Sequence[Committable]) -> None:
+        files = _worth_publishing([file for one in committables for file in one.payload["files"]])
+        with writing(self._output):
+            if any(Path(file["hidden"]).exists() for file in files):
+                self._take_back([file["final"] for file in files])
+            self._remove_hidden()
+
+    def _take_back(self, finals: Sequence[str]) -> None:
+        """Remove what a commit that did not get to its end has published; what it was to replace is still there."""
+        owners = _read_marker(self._output)
+        if owners.keys().isdisjoint(finals):
+            return
+        for final in finals:
+            _remove(self._output, final)
+        _write_marker(self._output, {file: owner for file, owner in owners.items() if file not in finals})
+
+    def _publish(self, new: Mapping[str, Path]) -> None:
+        """Own first, then rename, then remove what is replaced: at each step a repetition can go on."""
+        owners = _read_marker(self._output)
+        if not self._append:
+            _refuse_foreign(self._output, owners, self._job)
+        _write_marker(self._output, owners | dict.fromkeys(new, self._job))
+        for final, hidden in new.items():
+            _rename(hidden, self._output / final)
+        kept = owners if self._append else {}
+        for old in owners:
+            if old not in new and old not in kept:
+                _remove(self._output, old)
+        _write_marker(self._output, kept | dict.fromkeys(new, self._job))
+
+    def _remove_hidden(self) -> None:
+        """Whatever this run, or an earlier one of the same job that is over, has left."""
+        pattern = re.compile(re.escape(f".sabotnb-{quote(self._job, safe='')}-") + r"(\d+)")
+        if not self._output.is_dir():
+            return
+        for entry in list(self._output.iterdir()):
+            found = pattern.fullmatch(entry.name)
+            if found and int(found[1]) <= self._epoch:
+                shutil.rmtree(entry)
+
+
+def committer(spec: Spec, job: str, epoch: int) -> FileCommitter:
+    """What publishes the output of ``job``'s run ``epoch``; works on any machine that has the folder."""
+    return FileCommitter(spec, job, epoch)
+
+
+def _worth_publishing(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Files with rows; one without, for its schema, if there is no other."""
+    full = [file for file in files if file["rows"]]
+    return full or list(files[:1])
+
+
+def _rename(hidden: Path, final: Path) -> None:
+    if hidden.exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        hidden.replace(final)
+    elif not final.exists():
+        raise SinkError(f"'{hidden}' is gone before it was published as '{final}': run the job again")
+
+
+def _remove(output: Path, file: str) -> None:
+    """Remove a file and the folders of partitions that it leaves empty."""
+    path = output / file
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder == output or not folder.is_dir() or any(folder.iterdir()):
+            return
+        folder.rmdir()
+
+
+def _read_marker(output: Path) -> Owners:
+    try:
+        marker = json.loads((output / MARKER).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise SinkError(f"'{output / MARKER}' is damaged ({error}): give another folder, or remove this one") from error
+    if not isinstance(marker, dict) or marker.get("format") != _FORMAT:
+        raise SinkError(f"'{output / MARKER}' is of another version of sabotnb: give another folder")
+    owners: Owners = marker["files"]
+    return owners
+
+
+def _write_marker(output: Path, owners: Owners) -> None:
+    temporary = output / f".{MARKER}-{os.getpid()}"
+    temporary.write_text(
+        json.dumps({"format": _FORMAT, "jobs": sorted(set(owners.values())), "files": owners}, indent=1)
+    )
+    with temporary.open("rb") as opened:
+        os.fsync(opened.fileno())
+    temporary.replace(output / MARKER)

@@ -1,0 +1,102 @@
+"""Schemas of files: as plain data, narrowed to text columns with or without dictionaries, and compared."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from sabotnb.errors import SourceError
+
+Wanted: TypeAlias = "pa.Schema | Mapping[str, pa.DataType] | None"
+
+
+def to_text(schema: pa.Schema) -> str:
+    """A schema as text, for the JSON-able options of a spec."""
+    return base64.b64encode(schema.remove_metadata().serialize()).decode()
+
+
+def from_text(text: str) -> pa.Schema:
+    """The schema of ``to_text``."""
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
+
+
+def is_text(data_type: pa.DataType) -> bool:
+    """True for string and its large and view forms."""
+    types = pa.types
+    return bool(types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type))
+
+
+def settled(data_type: pa.DataType) -> pa.DataType:
+    """What a type inferred from the first rows becomes, so that more of the later rows fit.
+
+    Only nulls so far: string. Timestamps of any unit: microseconds.
+    """
+    if pa.types.is_null(data_type):
+        return pa.string()
+    if pa.types.is_timestamp(data_type):
+        return pa.timestamp("us", data_type.tz)
+    if pa.types.is_list(data_type):
+        return pa.list_(settled(data_type.value_type))
+    if pa.types.is_struct(data_type):
+        return pa.struct([field.with_type(settled(field.type)) for field in data_type])
+    return data_type
+
+
+def types_of(wanted: Wanted) -> dict[str, pa.DataType]:
+    """The types that the user gave, by column."""
+    if isinstance(wanted, pa.Schema):
+        return dict(zip(wanted.names, wanted.types, strict=True))
+    return dict(wanted or {})
+
+
+def settle(found: pa.Schema, wanted: Wanted, file: str) -> pa.Schema:
+    """The schema of a source whose file has (or seems to have) ``found``.
+
+    ``wanted`` as a mapping replaces the types of the columns that it names; as a schema it says all columns. Columns
+    that the file does not have raise a SourceError.
+    """
+    repeated = [name for name, times in Counter(found.names).items() if times > 1]
+    if repeated:
+        raise SourceError(f"'{file}' has several columns named {repeated[0]!r}: rename all but one in the file")
+    if wanted is None:
+        return found
+    types = types_of(wanted)
+    strange = [name for name in types if name not in found.names]
+    if strange:
+        has = ", ".join(found.names)
+        raise SourceError(f"schema= names {strange[0]!r}, but '{file}' has: {has}; leave {strange[0]!r} out")
+    if isinstance(wanted, pa.Schema):
+        return wanted.remove_metadata()
+    return pa.schema([field.with_type(types.get(field.name, field.type)) for field in found])
+
+
+def plain(data_type: pa.DataType) -> pa.DataType:
+    """The type without dictionary encoding."""
+    return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+
+
+def same(first: pa.Schema, other: pa.Schema) -> bool:
+    """True if both have the same columns and types, whatever their order and encoding."""
+    return {f.name: plain(f.type) for f in first} == {f.name: plain(f.type) for f in other}
+
+
+def check_same(first: pa.Schema, first_file: str, other: pa.Schema, other_file: str) -> None:
+    """Raise a SourceError that says how the schemas of two files of one source differ, if they do."""
+    if same(first, other):
+        return
+    ours, theirs = ({f.name: f.type for f in schema} for schema in (first, other))
+    lines = [f"column {name!r} only in '{first_file}'" for name in ours if name not in theirs]
+    lines += [f"column {name!r} only in '{other_file}'" for name in theirs if name not in ours]
+    lines += [
+        f"column {name!r} is {ours[name]} in '{first_file}' and {theirs[name]} in '{other_file}'"
+        for name in ours
+        if name in theirs and plain(ours[name]) != plain(theirs[name])
+    ]
+    raise SourceError(
+        "the files of one source must have one schema:\n  " + "\n  ".join(lines) + "\n"
+        "read them as several streams and make them alike (select, rename) before sb.union"
+    )

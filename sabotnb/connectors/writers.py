@@ -1,0 +1,110 @@
+"""One writer per file format. A file is complete when its writer is closed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from sabotnb.connectors.schemas import plain
+from sabotnb.errors import SinkError
+
+
+class Writer(Protocol):
+    """Writes tables of one schema into one file."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows."""
+        ...
+
+    def close(self) -> None:
+        """Write what belongs behind the rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How files of one format are named and written. ``refuses`` is true for types that the format cannot hold."""
+
+    suffix: str
+    open: Callable[[pa.NativeFile, pa.Schema], Writer]
+    refuses: Callable[[pa.DataType], bool] = lambda _: False
+
+
+class JsonWriter:
+    """One object a line. Times are ISO 8601, bytes base64, decimals text; NaN and infinity, which JSON lacks, null."""
+
+    def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
+        self._file = file
+        self._special = any(_needs_care(field.type) for field in schema)
+
+    def write_table(self, table: pa.Table) -> None:
+        for batch in table.to_batches(max_chunksize=8192):
+            self._file.write("".join(self._lines(batch)).encode())
+
+    def close(self) -> None:
+        """There is nothing behind the last line."""
+
+    def _lines(self, batch: pa.RecordBatch) -> Iterator[str]:
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+        for row in batch.to_pylist():
+            yield encode(_jsonable(row) if self._special else row) + "\n"
+
+
+def _needs_care(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return not (types.is_integer(data_type) or types.is_string(data_type) or types.is_boolean(data_type))
+
+
+def _jsonable(value: Any) -> Any:
+    result = value
+    match value:
+        case float():
+            result = value if math.isfinite(value) else None
+        case dict():
+            result = {key: _jsonable(inner) for key, inner in value.items()}
+        case list() | tuple():
+            result = [_jsonable(inner) for inner in value]
+        case datetime() | date() | time():
+            result = value.isoformat()
+        case timedelta():
+            result = value.total_seconds()
+        case bytes():
+            result = base64.b64encode(value).decode()
+        case Decimal():
+            result = str(value)
+    return result
+
+
+def _is_not_for_csv(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_nested(data_type) or types.is_duration(data_type))
+
+
+FORMATS: dict[str, Format] = {
+    "parquet": Format(".parquet", pq.ParquetWriter),
+    "csv": Format(".csv", csv.CSVWriter, _is_not_for_csv),
+    "json": Format(".jsonl", JsonWriter),
+    "ipc": Format(".arrow", pa.ipc.new_file),
+}
+
+
+def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
+    """What is written for rows of ``schema``: the same without dictionaries; SinkError if the format lacks a type."""
+    written = pa.schema([field.with_type(plain(field.type)) for field in schema])
+    for field in written:
+        if FORMATS[connector].refuses(field.type):
+            raise SinkError(
+                f"column {field.name!r} is {field.type}, which {connector} files cannot hold: "
+                "make it a column of numbers, text or times, or write Parquet"
+            )
+    return written

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from sabotnb import connectors
+from sabotnb.protocol.source import Finished
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self, now=1000.0):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+def drain(reader, max_rows=65_536):
+    """All batches that a reader has, until it is finished."""
+    batches = []
+    while not isinstance(polled := reader.poll(max_rows), Finished):
+        if polled is not None:
+            batches.append(polled[0])
+    reader.close()
+    return batches
+
+
+def read_all(spec, max_rows=65_536):
+    """Every row of a source, split by split."""
+    source = connectors.source(spec)
+    batches = [batch for split in source.splits() for batch in drain(source.open(split), max_rows)]
+    assert all(0 < batch.num_rows <= max_rows for batch in batches)
+    return pa.Table.from_batches(batches, spec.schema)
+
+
+@pytest.fixture(scope="session")
+def read():
+    return read_all
+
+
+@pytest.fixture
+def clock():
+    return Clock()

@@ -1,0 +1,284 @@
+import json
+import resource
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb import connectors
+from sabotnb.connectors import file_sink
+from sabotnb.errors import SinkError
+from sabotnb.graph.specs import Sink
+from sabotnb.protocol.operator import OperatorContext
+
+FORMATS = ["parquet", "csv", "json", "ipc"]
+DESCRIBE = {"parquet": connectors.parquet, "csv": connectors.csv, "json": connectors.json, "ipc": connectors.ipc}
+
+
+def context(index=0, job="job", epoch=1, parallelism=2):
+    return OperatorContext(job, "sink_0", index, parallelism, 128, epoch=epoch)
+
+
+def write(spec, schema, batches, index=0, job="job", epoch=1):
+    """What one task prepares for ``batches``."""
+    sink = connectors.sink(spec, schema)
+    sink.open(context(index, job, epoch))
+    for batch in batches:
+        assert list(sink.process(0, batch)) == []
+    prepared = sink.prepare(0)
+    sink.close()
+    return prepared
+
+
+def store(spec, table, tasks=1, max_rows=1000, job="job", epoch=1):
+    """Write ``table`` with several tasks and publish it."""
+    batches = table.to_batches(max_chunksize=max_rows)
+    prepared = [
+        committable
+        for index in range(tasks)
+        for committable in write(spec, table.schema, batches[index::tasks], index, job, epoch)
+    ]
+    connectors.committer(spec, job, epoch).commit(prepared)
+
+
+def visible(folder):
+    return sorted(str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file())
+
+
+def in_order(table):
+    return sorted(table.to_pylist(), key=repr)
+
+
+floats = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+times = st.datetimes(datetime(1950, 1, 1), datetime(2200, 1, 1))
+rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "i": st.one_of(st.none(), st.integers(-(2**53), 2**53)),
+            "f": st.one_of(st.none(), floats),
+            "s": st.one_of(
+                st.none(), st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=6)
+            ),
+            "b": st.one_of(st.none(), st.booleans()),
+            "t": st.one_of(st.none(), times),
+        }
+    ),
+    max_size=40,
+)
+SCHEMA = pa.schema({"i": pa.int64(), "f": pa.float64(), "s": pa.string(), "b": pa.bool_(), "t": pa.timestamp("us")})
+
+
+@pytest.mark.parametrize("connector", FORMATS)
+@settings(deadline=None, max_examples=25)
+@given(rows=rows, tasks=st.integers(1, 3), max_rows=st.integers(1, 20))
+def test_what_is_written_is_read_again(tmp_path_factory, read, connector, rows, tasks, max_rows):
+    folder = tmp_path_factory.mktemp("out") / "deep" / "out"
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    store(Sink(connector, {"path": str(folder), "mode": "error"}), table, tasks, max_rows)
+    if connector == "json" and not rows:
+        assert visible(folder)[1:] == [visible(folder)[1]]  # an empty file: JSON has no place for a schema
+        return
+    assert in_order(read(DESCRIBE[connector](folder, schema=SCHEMA))) == in_order(table)
+
+
+@pytest.mark.parametrize("connector", ["parquet", "ipc"])
+def test_types_stay_and_dictionaries_become_plain(tmp_path, read, connector):
+    table = pa.table(
+        {
+            "d": pa.array(["a", "b", None, "a"]).dictionary_encode(),
+            "l": [[1], None, [], [2, 3]],
+            "o": [{"x": 1}, None, {"x": None}, {"x": 3}],
+            "c": pa.array([Decimal("1.10"), None, Decimal("-3.00"), None]),
+            "y": pa.array([date(2024, 1, 1), None, None, None]),
+            "u": pa.array([1, 2, 3, None], pa.uint8()),
+            "z": pa.array([None, 1, 2, 3]).cast(pa.timestamp("ms", "Europe/Berlin")),
+        }
+    )
+    store(Sink(connector, {"path": str(tmp_path), "mode": "error"}), table)
+    result = read(DESCRIBE[connector](tmp_path))
+    assert result.schema == table.schema.set(0, pa.field("d", pa.string()))
+    assert result.to_pylist() == table.to_pylist()
+
+
+def test_json_writes_every_type_as_json(tmp_path):
+    table = pa.table(
+        {
+            "f": [float("nan"), 1.5],
+            "t": pa.array([datetime(2024, 1, 2, 3, 4, 5, 6), None]),
+            "y": pa.array([date(2024, 1, 1), None]),
+            "h": pa.array([time(1, 2, 3), None], pa.time64("us")),
+            "v": pa.array([1500, None], pa.duration("ms")),
+            "c": pa.array([Decimal("1.10"), None]),
+            "x": pa.array([b"\x00\xff", None]),
+            "l": [[1.5, float("inf")], None],
+            "o": [{"a": datetime(2024, 1, 1)}, None],
+            "s": ['é"\n', None],
+        }
+    )
+    store(Sink("json", {"path": str(tmp_path), "mode": "error"}), table)
+    (file,) = tmp_path.glob("*.jsonl")
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert first == {
+        "f": None,
+        "t": "2024-01-02T03:04:05.000006",
+        "y": "2024-01-01",
+        "h": "01:02:03",
+        "v": 1.5,
+        "c": "1.10",
+        "x": "AP8=",
+        "l": [1.5, None],
+        "o": {"a": "2024-01-01T00:00:00"},
+        "s": 'é"\n',
+    }
+    assert second == {name: 1.5 if name == "f" else None for name in table.column_names}
+
+
+def test_small_batches_become_row_groups_of_good_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_sink, "FLUSH_ROWS", 1000)
+    store(Sink("parquet", {"path": str(tmp_path), "mode": "error"}), pa.table({"n": range(4500)}), max_rows=10)
+    (file,) = tmp_path.glob("*.parquet")
+    metadata = pq.ParquetFile(file).metadata
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [1000] * 4 + [500]
+
+
+@pytest.mark.parametrize("connector", FORMATS)
+def test_an_empty_result_is_one_file_with_the_schema(tmp_path, read, connector):
+    spec = Sink(connector, {"path": str(tmp_path), "mode": "error"})
+    schema = pa.schema({"a": pa.int64(), "b": pa.string()})
+    prepared = [one for index in range(3) for one in write(spec, schema, [], index)]
+    connectors.committer(spec, "job", 1).commit(prepared)
+    (file,) = [name for name in visible(tmp_path) if name.startswith("part-")]
+    assert file.startswith("part-00000-")
+    if connector != "json":
+        table = read(DESCRIBE[connector](tmp_path))
+        assert (table.num_rows, table.column_names) == (0, ["a", "b"])
+
+
+def test_an_empty_file_beside_full_ones_is_not_published(tmp_path, read):
+    spec = Sink("csv", {"path": str(tmp_path), "mode": "error"})
+    batch = pa.RecordBatch.from_pydict({"a": [1]})
+    prepared = write(spec, batch.schema, [], index=0) + write(spec, batch.schema, [batch], index=1)
+    connectors.committer(spec, "job", 1).commit(prepared)
+    assert [name[:10] for name in visible(tmp_path)] == ["_sabotnb.j", "part-00001"]
+    assert read(connectors.csv(tmp_path)).to_pylist() == [{"a": 1}]
+
+
+def test_partitions_are_folders(tmp_path, read):
+    table = pa.table(
+        {
+            "carrier": pa.array(["AA", "UA", "AA", None, "a/b"]).dictionary_encode(),
+            "day": pa.array([date(2024, 1, 1)] * 4 + [None]),
+            "n": range(5),
+        }
+    )
+    spec = Sink("parquet", {"path": str(tmp_path), "mode": "error", "partition_by": ["carrier", "day"]})
+    store(spec, table, max_rows=2)
+    assert sorted({str(Path(name).parent) for name in visible(tmp_path) if "part-" in name}) == [
+        "carrier=AA/day=2024-01-01",
+        "carrier=UA/day=2024-01-01",
+        "carrier=__HIVE_DEFAULT_PARTITION__/day=2024-01-01",
+        "carrier=a%2Fb/day=__HIVE_DEFAULT_PARTITION__",
+    ]
+    assert in_order(read(connectors.parquet(tmp_path))) == in_order(table)
+    aa = tmp_path / "carrier=AA" / "day=2024-01-01"
+    assert read(connectors.parquet(aa))["n"].to_pylist() == [0, 2]
+
+
+def test_more_partitions_than_open_files(tmp_path, read, monkeypatch):
+    monkeypatch.setattr(file_sink, "MAX_OPEN_FILES", 3)
+    table = pa.table({"k": [i % 10 for i in range(100)], "n": range(100)})
+    spec = Sink("ipc", {"path": str(tmp_path), "mode": "error", "partition_by": ["k"]})
+    store(spec, table, max_rows=25)
+    assert in_order(read(connectors.ipc(tmp_path))) == in_order(table)
+
+
+@pytest.mark.parametrize("connector", FORMATS)
+def test_nothing_is_visible_before_the_commit(tmp_path, connector):
+    spec = Sink(connector, {"path": str(tmp_path), "mode": "error"})
+    batch = pa.RecordBatch.from_pydict({"a": [1]})
+    prepared = write(spec, batch.schema, [batch])
+    assert list(tmp_path.glob("*")) == [tmp_path / ".sabotnb-job-1"]
+    assert list(tmp_path.glob(f"**/*{prepared[0].payload['files'][0]['final'][-4:]}")) == []
+    assert json.loads(json.dumps(prepared[0].payload)) == prepared[0].payload
+    assert prepared[0].operator == "sink_0"
+
+
+def test_a_task_that_ends_early_removes_what_it_wrote(tmp_path):
+    for connector in FORMATS:
+        sink = connectors.sink(Sink(connector, {"path": str(tmp_path), "mode": "error"}), pa.schema({"a": pa.int64()}))
+        sink.open(context())
+        sink.process(0, pa.RecordBatch.from_pydict({"a": [1]}))
+        sink.close()
+    assert visible(tmp_path) == []
+
+
+def test_each_cut_hands_over_what_came_since_the_last_one(tmp_path, read):
+    spec = Sink("parquet", {"path": str(tmp_path), "mode": "append"})
+    sink = connectors.sink(spec, pa.schema({"a": pa.int64()}))
+    sink.open(context())
+    committer = connectors.committer(spec, "job", 1)
+    for number in range(3):
+        sink.process(0, pa.RecordBatch.from_pydict({"a": [number]}))
+        (committable,) = sink.prepare(number + 1)
+        assert committable.payload["cut"] == number + 1
+        assert len(committable.payload["files"]) == 1
+        for file in committable.payload["files"]:
+            assert Path(file["hidden"]).exists()
+    assert sink.prepare(4) == []
+    sink.close()
+    committer.commit([])
+
+
+@pytest.mark.parametrize(
+    ("connector", "data_type", "message"),
+    [
+        (
+            "csv",
+            pa.list_(pa.int64()),
+            "column 'a' is list<item: int64>, which csv files cannot hold: .*or write Parquet",
+        ),
+        ("csv", pa.duration("s"), r"column 'a' is duration\[s\], which csv"),
+        ("kafka", pa.int64(), "there is no sink connector 'kafka'; there are parquet, csv, json, ipc"),
+    ],
+)
+def test_what_cannot_be_written(tmp_path, connector, data_type, message):
+    with pytest.raises(SinkError, match=message):
+        connectors.sink(Sink(connector, {"path": str(tmp_path)}), pa.schema({"a": data_type}))
+
+
+@contextmanager
+def files_of_at_most(nbytes):
+    """A disk that is full, as far as this process can see: larger files cannot be written."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("connector", FORMATS)
+def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path, connector):
+    spec = Sink(connector, {"path": str(tmp_path), "mode": "error"})
+    batch = pa.RecordBatch.from_pydict({"a": [str(i) * 50 for i in range(20_000)]})
+    sink = connectors.sink(spec, batch.schema)
+    sink.open(context())
+    sink.process(0, batch)
+    with files_of_at_most(4096), pytest.raises(SinkError, match=f"writing into '{tmp_path}' failed .*make room there"):
+        sink.prepare(0)
+    sink.close()
+    connectors.committer(spec, "job", 1).abort([])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("x")
+    sink = connectors.sink(Sink("csv", {"path": str(tmp_path / "file" / "out")}), pa.schema({"a": pa.int64()}))
+    with pytest.raises(SinkError, match=r"writing into '.*file/out' failed"):
+        sink.open(context())

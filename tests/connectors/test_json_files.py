@@ -1,0 +1,127 @@
+import json
+from dataclasses import replace
+from datetime import datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb import connectors
+from sabotnb.connectors import json_files
+from sabotnb.errors import SourceError
+from sabotnb.expr import col
+
+
+def write(folder, rows, name="a.jsonl"):
+    (folder / name).write_text(rows if isinstance(rows, str) else "".join(json.dumps(row) + "\n" for row in rows))
+    return folder / name
+
+
+def test_types_are_those_of_the_first_rows(tmp_path, read):
+    path = write(
+        tmp_path,
+        [
+            {
+                "i": 1,
+                "f": 1.5,
+                "s": "é\n",
+                "b": True,
+                "t": "2024-01-02T03:04:05",
+                "l": [1],
+                "o": {"x": None},
+                "n": None,
+            },
+            {"s": None, "extra": 5},
+        ],
+    )
+    spec = connectors.json(path)
+    assert {field.name: str(field.type) for field in spec.schema} == {
+        "i": "int64",
+        "f": "double",
+        "s": "string",
+        "b": "bool",
+        "t": "timestamp[us]",
+        "l": "list<item: int64>",
+        "o": "struct<x: string>",
+        "n": "string",
+        "extra": "int64",
+    }
+    first, second = read(spec).to_pylist()
+    assert (first["s"], first["t"], first["l"]) == ("é\n", datetime(2024, 1, 2, 3, 4, 5), [1])
+    assert second == {name: 5 if name == "extra" else None for name in spec.schema.names}
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rows=st.lists(st.fixed_dictionaries({"n": st.integers(-9, 9), "s": st.text(max_size=6)}), min_size=1, max_size=60),
+    section=st.integers(1, 200),
+)
+def test_splits_add_up_to_the_whole(tmp_path_factory, read, rows, section):
+    path = write(tmp_path_factory.mktemp("j"), rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_files, "SECTION_BYTES", section)
+        assert read(connectors.json(path, schema={"s": pa.string()}), 7).to_pylist() == rows
+
+
+def test_projection_predicate_and_position(tmp_path, read):
+    spec = connectors.json(write(tmp_path, [{"n": i, "w": f"w{i % 3}", "x": {"y": i}} for i in range(100)]))
+    narrow = replace(spec, schema=pa.schema({"w": pa.dictionary(pa.int32(), pa.string())}), predicate=col("n") >= 98)
+    assert read(narrow)["w"].to_pylist() == ["w2", "w0"]
+    source = connectors.source(spec)
+    (split,) = source.splits()
+    _, position = source.open(split).poll(30)
+    assert source.open(replace(split, position=position)).poll(1)[0]["n"].to_pylist() == [30]
+
+
+def test_schema_adds_and_replaces_and_chooses(tmp_path, read):
+    path = write(tmp_path, [{"a": 1, "b": "x"}])
+    assert read(connectors.json(path, schema={"a": pa.float64(), "z": pa.int64()})).to_pylist() == [
+        {"a": 1.0, "b": "x", "z": None}
+    ]
+    assert read(connectors.json(path, schema=pa.schema({"b": pa.string()}))).to_pylist() == [{"b": "x"}]
+
+
+def long_file(line_1000):
+    return '{"a": 1, "b": "x"}\n' * 998 + "\n" + line_1000 + "\n" + '{"a": 1}\n' * 5
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            '{"a": "one"}',
+            (
+                "a.jsonl', line 1000: field 'a' is int64 by the rows before, but has 'one' here: "
+                "give a type that fits all rows, schema={'a': pa.string()}, or correct the file"
+            ),
+        ),
+        ('{"a": 1.5}', "line 1000: field 'a' is int64 by the rows before, but has 1.5 here: .*{'a': pa.float64()}"),
+        ('{"a": 1, "c": 3}', "line 1000: the field 'c' is not in the rows before: name its type, schema={'c': "),
+        ('{"a": 1,', "line 1000: this is no JSON (Expecting"),
+        ("[1]", "line 1000: [1] is no object: correct the file, one object a line"),
+    ],
+)
+@pytest.mark.parametrize("section", [1000, 8 << 20])
+def test_the_1000th_line_is_wrong(tmp_path, read, monkeypatch, line, message, section):
+    monkeypatch.setattr(json_files, "FIRST_BLOCK", 100)
+    monkeypatch.setattr(json_files, "SECTION_BYTES", section)
+    spec = connectors.json(write(tmp_path, long_file(line)))
+    with pytest.raises(SourceError) as caught:
+        read(spec)
+    for part in message.split(".*"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"a": 1}]', r"is one JSON array: write an object a line \(JSONL\), or use Stream.from_rows"),
+        ("\n \n", "has nothing but blank lines"),
+        ('{"a": 1}\n{"a": "x"}\n', "line 2: field 'a' is int64 by the rows before, but has 'x' here"),
+        ("{\n", "line 1: this is no JSON"),
+    ],
+)
+def test_files_that_are_no_jsonl(tmp_path, text, message):
+    with pytest.raises(SourceError, match=message):
+        connectors.json(write(tmp_path, text))

@@ -1,0 +1,199 @@
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb import connectors
+from sabotnb.errors import SourceError
+from sabotnb.expr import col
+from sabotnb.graph.specs import EventTime
+from sabotnb.protocol.elements import MIN_WATERMARK
+
+TABLE = pa.table(
+    {
+        "n": pa.array(range(200_000), pa.int64()),
+        "word": pa.array(["ab", "cd", None, "ef"] * 50_000),
+        "t": pa.array(range(200_000), pa.int64()).cast(pa.timestamp("ms")),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("parquet") / "a.parquet"
+    pq.write_table(TABLE, path, row_group_size=50_000, store_schema=False)
+    return str(path)
+
+
+def test_schema_is_known_from_the_footer(file):
+    spec = connectors.parquet(file)
+    assert spec.schema == TABLE.schema
+    assert spec.bounded
+    assert spec.replayable
+
+
+def test_splits_are_row_groups_that_add_up_to_the_file(file, read):
+    spec = connectors.parquet(file)
+    splits = connectors.source(spec).splits()
+    assert [(split.rows, split.position["groups"]) for split in splits] == [(50_000, [i]) for i in range(4)]
+    assert all(split.nbytes > 400_000 for split in splits)
+    assert read(spec) == TABLE
+    assert read(spec, max_rows=7_001) == TABLE
+
+
+def test_small_row_groups_are_read_together(tmp_path):
+    pq.write_table(TABLE, tmp_path / "a.parquet", row_group_size=20_000)
+    splits = connectors.source(connectors.parquet(tmp_path / "a.parquet")).splits()
+    assert [split.position["groups"] for split in splits] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+
+
+def test_only_the_columns_of_the_schema_are_read(file, read):
+    spec = connectors.parquet(file)
+    narrow = replace(spec, schema=pa.schema([spec.schema.field("word"), spec.schema.field("n")]))
+    assert read(narrow) == TABLE.select(["word", "n"])
+    assert connectors.estimate(narrow).nbytes < connectors.estimate(spec).nbytes
+
+
+def test_text_is_read_as_dictionaries_where_the_schema_says_so(file, read):
+    spec = replace(connectors.parquet(file), schema=pa.schema({"word": pa.dictionary(pa.int32(), pa.string())}))
+    table = read(spec)
+    assert table.schema == spec.schema
+    assert table["word"].to_pylist() == TABLE["word"].to_pylist()
+
+
+def test_the_predicate_keeps_exactly_its_rows_and_prunes_row_groups(file, read):
+    spec = connectors.parquet(file)
+    some = replace(spec, predicate=(col("n") >= 120_000) & (col("word") == "cd"))
+    assert read(some)["n"].to_pylist() == list(range(120_001, 200_000, 4))
+    assert [split.position["groups"] for split in connectors.source(some).splits()] == [[2], [3]]
+    assert connectors.estimate(some).rows == 100_000
+    assert connectors.estimate(spec) == connectors.Estimate(200_000, connectors.estimate(spec).nbytes)
+
+
+def test_the_predicate_may_read_columns_that_do_not_leave(file, read):
+    spec = replace(connectors.parquet(file), schema=pa.schema({"n": pa.int64()}), predicate=col("word").is_null())
+    assert read(spec)["n"].to_pylist() == list(range(2, 200_000, 4))
+
+
+def test_a_predicate_that_nothing_matches_finishes(file, read):
+    spec = replace(connectors.parquet(file), predicate=col("n") * 2 == -7)
+    assert read(spec).num_rows == 0
+
+
+def test_reading_goes_on_at_a_position(file):
+    spec = replace(connectors.parquet(file), predicate=col("n") % 2 == 0)
+    source = connectors.source(spec)
+    split = source.splits()[1]
+    first, position = source.open(split).poll(1000)
+    rest, _ = source.open(replace(split, position=position)).poll(1000)
+    assert first["n"].to_pylist() + rest["n"].to_pylist() == list(range(50_000, 52_000, 2))
+
+
+def test_row_groups_that_follow_each_other_in_time_are_splits_with_bounds(file):
+    spec = replace(connectors.parquet(file), event_time=EventTime("t"))
+    bounds = [split.lower_bound for split in connectors.source(spec).splits()]
+    assert bounds == [0, 50_000_000, 100_000_000, 150_000_000]
+
+
+def test_a_file_whose_row_groups_overlap_in_time_is_one_split(tmp_path):
+    times = [datetime(2024, 1, day) for day in (3, 5, 4, 6)]
+    pq.write_table(pa.table({"t": pa.array(times * 30_000)}), tmp_path / "a.parquet", row_group_size=70_000)
+    spec = replace(connectors.parquet(tmp_path / "a.parquet"), event_time=EventTime("t"))
+    (split,) = connectors.source(spec).splits()
+    assert split.position["groups"] == [0, 1]
+    assert split.lower_bound == 1_704_240_000_000_000
+
+
+def test_without_statistics_there_is_no_bound(tmp_path):
+    pq.write_table(TABLE, tmp_path / "a.parquet", write_statistics=False, row_group_size=100_000)
+    spec = replace(connectors.parquet(tmp_path / "a.parquet"), event_time=EventTime("t"))
+    assert [split.lower_bound for split in connectors.source(spec).splits()] == [MIN_WATERMARK]
+
+
+def test_files_are_read_in_order_of_their_first_event_time(tmp_path):
+    for name, start in (("a", 500), ("b", 100), ("c", 300)):
+        times = pa.array(range(start, start + 10), pa.int64()).cast(pa.timestamp("us"))
+        pq.write_table(pa.table({"t": times}), tmp_path / f"{name}.parquet")
+    spec = replace(connectors.parquet(tmp_path), event_time=EventTime("t"))
+    assert [split.lower_bound for split in connectors.source(spec).splits()] == [100, 300, 500]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    values=st.lists(st.one_of(st.none(), st.text(max_size=5)), max_size=60),
+    group=st.integers(1, 20),
+    max_rows=st.integers(1, 30),
+)
+def test_splits_add_up_to_the_whole(tmp_path_factory, read, values, group, max_rows):
+    path = tmp_path_factory.mktemp("p") / "a.parquet"
+    table = pa.table({"i": pa.array(range(len(values)), pa.int64()), "s": pa.array(values, pa.string())})
+    pq.write_table(table, path, row_group_size=group)
+    assert read(connectors.parquet(path), max_rows) == table
+
+
+def test_a_truncated_file_is_refused_with_what_to_do(file, tmp_path):
+    path = tmp_path / "cut.parquet"
+    path.write_bytes(Path(file).read_bytes()[:5000])
+    with pytest.raises(SourceError, match=r"cut\.parquet' cannot be read .*truncated.*write it again"):
+        connectors.parquet(path)
+
+
+def test_a_damaged_page_names_the_file(file, tmp_path):
+    path = tmp_path / "bad.parquet"
+    data = bytearray(Path(file).read_bytes())
+    data[4:4000] = bytes(3996)
+    path.write_bytes(data)
+    source = connectors.source(connectors.parquet(path))
+    with pytest.raises(SourceError, match=r"bad\.parquet' cannot be read"):
+        source.open(source.splits()[0]).poll(100)
+
+
+def test_files_of_different_schemas_are_refused_with_the_difference(tmp_path):
+    pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"a": [1.5], "c": ["x"]}), tmp_path / "2.parquet")
+    with pytest.raises(SourceError) as caught:
+        connectors.parquet(tmp_path)
+    message = str(caught.value)
+    assert "column 'a' is int64" in message
+    assert "and double in" in message
+    assert "column 'b' only in" in message
+    assert "column 'c' only in" in message
+    assert "sb.union" in message
+
+
+def test_order_of_columns_and_dictionaries_do_not_make_schemas_different(tmp_path, read):
+    pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"b": pa.array(["y"]).dictionary_encode(), "a": [2]}), tmp_path / "2.parquet")
+    assert read(connectors.parquet(tmp_path)).to_pylist() == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+
+
+def test_schema_replaces_types_of_single_columns(tmp_path, read):
+    pq.write_table(pa.table({"a": [1, 2], "b": ["x", "y"]}), tmp_path / "1.parquet")
+    spec = connectors.parquet(tmp_path, schema={"a": pa.float64()})
+    assert read(spec).to_pylist() == [{"a": 1.0, "b": "x"}, {"a": 2.0, "b": "y"}]
+    assert read(connectors.parquet(tmp_path, schema=pa.schema({"b": pa.string()}))).column_names == ["b"]
+
+
+def test_values_that_cannot_have_the_type_of_the_schema(tmp_path, read):
+    pq.write_table(pa.table({"b": ["x", "y"]}), tmp_path / "1.parquet")
+    with pytest.raises(SourceError, match=r"column 'b' is string and cannot be read as int64 .*: change schema="):
+        read(connectors.parquet(tmp_path, schema={"b": pa.int64()}))
+    with pytest.raises(SourceError, match=r"schema= names 'z', but .* has: b; leave 'z' out"):
+        connectors.parquet(tmp_path, schema={"z": pa.int64()})
+
+
+def test_a_column_that_went_away_meanwhile(tmp_path):
+    pq.write_table(pa.table({"a": [1], "b": [1]}), tmp_path / "1.parquet")
+    source = connectors.source(connectors.parquet(tmp_path))
+    (split,) = source.splits()
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "1.parquet")
+    with pytest.raises(SourceError, match="has no column 'b' any more: start again"):
+        source.open(split).poll(10)
+    (tmp_path / "1.parquet").unlink()
+    with pytest.raises(SourceError, match="is gone: every worker must be able to open it"):
+        source.open(split).poll(10)

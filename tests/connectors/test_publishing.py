@@ -1,0 +1,270 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from sabotnb import connectors
+from sabotnb.connectors import publishing
+from sabotnb.errors import SinkError
+from sabotnb.graph.specs import Sink
+from sabotnb.protocol.operator import OperatorContext
+
+SCHEMA = pa.schema({"n": pa.int64()})
+
+
+def spec_of(folder, mode="error", partition_by=()):
+    return Sink("csv", {"path": str(folder), "mode": mode, "partition_by": list(partition_by)})
+
+
+def prepare(spec, values, job="job", epoch=1, tasks=2):
+    prepared = []
+    for index in range(tasks):
+        sink = connectors.sink(spec, SCHEMA)
+        sink.open(OperatorContext(job, "sink_0", index, tasks, 128, epoch=epoch))
+        if values[index::tasks]:
+            sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks]}, SCHEMA))
+        prepared += sink.prepare(0)
+        sink.close()
+    return prepared
+
+
+def store(spec, values, job="job", epoch=1):
+    connectors.check_output(spec, job)
+    connectors.committer(spec, job, epoch).commit(prepare(spec, values, job, epoch))
+
+
+def everything(folder):
+    """All files with their content; what a careful ``ls -aR`` would find."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+
+
+def numbers(folder):
+    found = sorted(Path(folder).glob("**/*.csv"))
+    return sorted(int(line) for file in found for line in file.read_text().splitlines()[1:])
+
+
+def test_a_commit_makes_files_and_a_marker_and_leaves_nothing_hidden(tmp_path):
+    store(spec_of(tmp_path / "out"), [1, 2, 3])
+    names = sorted(everything(tmp_path / "out"))
+    assert [name[:10] for name in names] == ["_sabotnb.j", "part-00000", "part-00001"]
+    marker = json.loads((tmp_path / "out" / "_sabotnb.json").read_text())
+    assert marker == {"format": 1, "jobs": ["job"], "files": dict.fromkeys(names[1:], "job")}
+    assert numbers(tmp_path / "out") == [1, 2, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("mode", ["error", "append", "overwrite"])
+def test_committing_twice_changes_nothing(tmp_path, mode):
+    spec = spec_of(tmp_path, mode)
+    store(spec, [7])
+    prepared = prepare(spec, [1, 2, 3], epoch=2)
+    committer = connectors.committer(spec, "job", 2)
+    committer.commit(prepared)
+    once = everything(tmp_path)
+    committer.commit(prepared)
+    connectors.committer(spec, "job", 2).commit(prepared)
+    assert everything(tmp_path) == once
+
+
+def test_the_same_job_replaces_its_output_when_the_new_one_is_complete(tmp_path):
+    for mode in ("error", "overwrite"):
+        spec = spec_of(tmp_path, mode)
+        store(spec, [1, 2])
+        prepared = prepare(spec, [3], epoch=2)
+        assert numbers(tmp_path) == [1, 2]
+        connectors.committer(spec, "job", 2).commit(prepared)
+        assert numbers(tmp_path) == [3]
+
+
+def test_replaced_partitions_leave_no_empty_folders(tmp_path):
+    spec = spec_of(tmp_path, "overwrite", ["n"])
+    store(spec, [1, 2])
+    assert sorted(p.name for p in tmp_path.glob("n=*")) == ["n=1", "n=2"]
+    store(spec, [2, 3], epoch=2)
+    assert sorted(p.name for p in tmp_path.glob("n=*")) == ["n=2", "n=3"]
+
+
+def test_append_adds_to_whatever_is_there(tmp_path):
+    (tmp_path / "mine.csv").write_text("n\n100\n")
+    spec = spec_of(tmp_path, "append")
+    for job in ("job", "other", "job"):
+        store(spec, [1, 2], job)
+    assert numbers(tmp_path) == [1, 1, 1, 2, 2, 2, 100]
+    owners = json.loads((tmp_path / "_sabotnb.json").read_text())["files"]
+    assert sorted(owners.values()) == ["job"] * 4 + ["other"] * 2
+
+
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_foreign_files_are_refused_and_never_touched(tmp_path, mode):
+    (tmp_path / "mine.csv").write_text("n\n100\n")
+    with pytest.raises(
+        SinkError, match=r"has files that sabotnb did not write, such as 'mine\.csv': give another folder"
+    ):
+        connectors.check_output(spec_of(tmp_path, mode), "job")
+    # also when they came after the job had started
+    prepared = prepare(spec_of(tmp_path, mode), [1])
+    with pytest.raises(SinkError, match="did not write"):
+        connectors.committer(spec_of(tmp_path, mode), "job", 1).commit(prepared)
+    connectors.committer(spec_of(tmp_path, mode), "job", 1).abort(prepared)
+    assert everything(tmp_path) == {"mine.csv": b"n\n100\n"}
+
+
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_output_of_another_job_is_refused(tmp_path, mode):
+    store(spec_of(tmp_path), [1], job="first")
+    with pytest.raises(SinkError, match=r"holds output of job 'first', not of 'second': .*run under the name 'first'"):
+        connectors.check_output(spec_of(tmp_path, mode), "second")
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "message"),
+    [
+        ("{}/file", "error", "file' is a file: give a folder"),
+        ("{}/file/out", "error", "file' may not be written"),
+        ("s3://bucket/out", "error", "is not a local path: give a folder that every worker can write to"),
+        ("{}/out", "replace", "mode='replace': choose one of error, append, overwrite"),
+    ],
+)
+def test_outputs_that_cannot_be(tmp_path, path, mode, message):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SinkError, match=message):
+        connectors.check_output(spec_of(path.format(tmp_path), mode), "job")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("marker", ["{", '{"format": 99, "files": {}}', "[]"])
+def test_a_marker_that_cannot_be_read(tmp_path, marker):
+    (tmp_path / "_sabotnb.json").write_text(marker)
+    with pytest.raises(SinkError, match=r"_sabotnb\.json' is (damaged|of another version).*give another folder"):
+        connectors.check_output(spec_of(tmp_path), "job")
+
+
+def test_collecting_sinks_have_no_output_to_check():
+    connectors.check_output(Sink("collect"), "job")
+
+
+def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
+    spec = spec_of(tmp_path)
+    store(spec, [1])
+    before = everything(tmp_path)
+    prepared = prepare(spec, [2, 3], epoch=2)
+    unprepared = connectors.sink(spec, SCHEMA)
+    unprepared.open(OperatorContext("job", "sink_0", 5, 6, 128, epoch=2))
+    unprepared.process(0, pa.RecordBatch.from_pydict({"n": [4]}, SCHEMA))
+    committer = connectors.committer(spec, "job", 2)
+    committer.abort(prepared)
+    committer.abort(prepared)
+    assert everything(tmp_path) == before
+    unprepared.close()
+    assert everything(tmp_path) == before
+
+
+def test_an_abort_leaves_other_jobs_and_later_runs_alone(tmp_path):
+    spec = spec_of(tmp_path, "append")
+    later, other = prepare(spec, [1], epoch=9), prepare(spec, [2], job="job-2")
+    connectors.committer(spec, "job", 2).abort([])
+    connectors.committer(spec, "job", 9).commit(later)
+    connectors.committer(spec, "job-2", 1).commit(other)
+    assert numbers(tmp_path) == [1, 2]
+
+
+def test_names_of_jobs_may_have_any_letters(tmp_path):
+    store(spec_of(tmp_path / "out"), [1], job="a/b ../é")
+    assert numbers(tmp_path / "out") == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Failing:
+    """Lets ``steps`` changes of the file system pass, then crashes."""
+
+    CHANGES = ("replace", "unlink", "mkdir", "rmdir", "write_text")
+
+    def __init__(self, monkeypatch, steps):
+        self.left = steps
+        for name in self.CHANGES:
+            monkeypatch.setattr(Path, name, self._counted(getattr(Path, name)))
+        monkeypatch.setattr(publishing.shutil, "rmtree", self._counted(publishing.shutil.rmtree))
+
+    def _counted(self, change):
+        def counted(*args, **kwargs):
+            if self.left == 0:
+                raise Crash
+            self.left -= 1
+            return change(*args, **kwargs)
+
+        return counted
+
+
+def crash_at_each_step(tmp_path, monkeypatch, act, check):
+    """Run ``act(folder)`` crashing at its nth step, for n from 0 until it gets through; ``check`` each time."""
+    for steps in range(100):
+        folder = tmp_path / f"at-{steps}"
+        store(spec_of(folder, "overwrite", ["n"]), [1, 2])
+        prepared = prepare(spec_of(folder, "overwrite", ["n"]), [2, 3, 4], epoch=2)
+        with monkeypatch.context() as patch:
+            Failing(patch, steps)
+            try:
+                act(folder, prepared)
+            except Crash:
+                crashed = True
+            else:
+                crashed = False
+        check(folder, prepared)
+        if not crashed:
+            return steps
+    raise AssertionError("never got through")
+
+
+def commit(folder, prepared):
+    connectors.committer(spec_of(folder, "overwrite", ["n"]), "job", 2).commit(prepared)
+
+
+def abort(folder, prepared):
+    connectors.committer(spec_of(folder, "overwrite", ["n"]), "job", 2).abort(prepared)
+
+
+def test_a_commit_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
+    def check(folder, prepared):
+        whole = [path.read_text() for path in folder.glob("**/*.csv")]
+        assert all(text.startswith('"n"\n') and text.endswith("\n") for text in whole)
+        assert set(numbers(folder)) >= {2}
+        commit(folder, prepared)
+        assert numbers(folder) == [2, 3, 4]
+        assert [path for path in everything(folder) if path.startswith(".")] == []
+        connectors.check_output(spec_of(folder), "job")
+
+    assert crash_at_each_step(tmp_path, monkeypatch, commit, check) > 8
+
+
+def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp_path, monkeypatch):
+    def check(folder, prepared):
+        abort(folder, prepared)
+        commit_was_through = numbers(folder) not in ([1, 2],)
+        if commit_was_through:
+            commit(folder, prepared)
+            assert numbers(folder) == [2, 3, 4]
+        assert [path for path in everything(folder) if path.startswith(".s")] == []
+
+    crash_at_each_step(tmp_path, monkeypatch, commit, check)
+
+
+def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
+    def check(folder, prepared):
+        abort(folder, prepared)
+        assert numbers(folder) == [1, 2]
+        assert len(everything(folder)) == 3
+
+    assert crash_at_each_step(tmp_path, monkeypatch, abort, check) >= 1
+
+
+def test_files_that_are_gone_before_the_commit(tmp_path):
+    spec = spec_of(tmp_path)
+    prepared = prepare(spec, [1])
+    connectors.committer(spec, "job", 1).abort(prepared)
+    with pytest.raises(SinkError, match=r"is gone before it was published as .*: run the job again"):
+        connectors.committer(spec, "job", 1).commit(prepared)

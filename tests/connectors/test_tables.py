@@ -1,0 +1,80 @@
+from dataclasses import replace
+from datetime import datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb import connectors
+from sabotnb.connectors import tables
+from sabotnb.errors import SourceError
+from sabotnb.expr import col
+from sabotnb.graph.specs import EventTime
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    chunks=st.lists(st.lists(st.one_of(st.none(), st.integers(0, 99)), max_size=30), min_size=1, max_size=5),
+    split_rows=st.integers(1, 50),
+    max_rows=st.integers(1, 20),
+)
+def test_splits_add_up_to_the_whole(read, chunks, split_rows, max_rows):
+    table = pa.table({"n": pa.chunked_array(chunks, pa.int64())})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "SPLIT_ROWS", split_rows)
+        assert read(connectors.table(table), max_rows)["n"].to_pylist() == table["n"].to_pylist()
+
+
+def test_equal_tables_make_equal_specs():
+    table = pa.table({"n": [1, 2]})
+    assert connectors.table(table) == connectors.table(pa.table({"n": pa.chunked_array([[1], [2]])}))
+    assert connectors.table(table) != connectors.table(pa.table({"n": [1, 3]}))
+
+
+def test_projection_predicate_estimate_and_time(read):
+    times = pa.array([datetime(2024, 1, 2), datetime(2024, 1, 1), None], pa.timestamp("ms"))
+    spec = connectors.table(pa.table({"n": [1, 2, 3], "s": ["a", "b", "c"], "t": times}))
+    narrow = replace(spec, schema=pa.schema({"s": pa.dictionary(pa.int32(), pa.string())}), predicate=col("n") > 1)
+    assert read(narrow)["s"].to_pylist() == ["b", "c"]
+    assert connectors.estimate(spec).rows == 3
+    (split,) = connectors.source(replace(spec, event_time=EventTime("t"))).splits()
+    assert split.lower_bound == 1_704_067_200_000_000
+
+
+def test_columns_of_one_name_are_refused():
+    with pytest.raises(SourceError, match="the table' has several columns named 'a'"):
+        connectors.table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]))
+
+
+def test_rows_take_the_union_of_keys_and_kinds(read):
+    rows = [{"a": 1}, {"a": 2.5, "b": "x"}, {"b": None, "c": datetime(2024, 1, 1)}]
+    table = read(connectors.rows(rows))
+    assert table.schema == pa.schema({"a": pa.float64(), "b": pa.string(), "c": pa.timestamp("us")})
+    assert table.to_pylist() == [{name: row.get(name) for name in "abc"} for row in rows]
+
+
+def test_rows_with_a_schema(read):
+    assert read(connectors.rows([], schema=pa.schema({"a": pa.int64()}))).num_rows == 0
+    spec = connectors.rows([{"a": 1, "b": 2}], schema={"b": pa.int8()})
+    assert read(spec).schema == pa.schema({"a": pa.int64(), "b": pa.int8()})
+
+
+@pytest.mark.parametrize(
+    ("rows", "schema", "message"),
+    [
+        ([], None, "there are no rows, so nothing says which columns there are: give schema="),
+        ([{"a": 1}, [2]], None, r"row 1 is \[2\] \(list\): give dicts"),
+        ([{"a": 1}, {"a": "x"}], None, r"column 'a' has values of several kinds \(int, str\): make them alike"),
+        ([{"a": 1}, {"a": "x"}], pa.schema({"a": pa.int64()}), r"row 1: 'x' \(str\) is no int64 for column 'a'"),
+        (
+            [{"a": 1, "b": 2}],
+            pa.schema({"a": pa.int64()}),
+            "row 0 has 'b', but the columns are a: add it to the schema",
+        ),
+        ([{"a": 2**70}], pa.schema({"a": pa.int64()}), "row 0: 1180591620717411303424 .* is no int64"),
+    ],
+)
+def test_rows_that_do_not_fit(rows, schema, message):
+    with pytest.raises(SourceError, match=message):
+        connectors.rows(rows, schema=schema)
