@@ -22,7 +22,7 @@ from sabotnb.protocol.control import (
     TaskState,
 )
 from sabotnb.protocol.ids import Attempt
-from sabotnb.task.canceling import await_canceled
+from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
 from sabotnb.task.failure import failure_of
 from sabotnb.task.host import Assignment, Exchange, Host, Makers
 from sabotnb.task.results import Results
@@ -41,7 +41,7 @@ class TaskRunner:
     """Starts one thread per deployed task and passes commands on; any thread may call it.
 
     ``report`` is told every change of a task's state, from the tasks' threads; it must neither block nor raise.
-    Messages of an epoch that is over are refused with StaleMessage.
+    Messages of an epoch that is over are refused with StaleMessage. A canceled task is waited for ``grace`` seconds.
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class TaskRunner:
         results: Results,
         config: Config,
         makers: Makers | None = None,
+        grace: float = GRACE_SECONDS,
     ) -> None:
+        self._grace = grace
         self._host = Host(exchange, results, report, config, makers or Makers())
         self._lock = threading.Lock()
         self._jobs: dict[str, _JobTasks] = {}
@@ -111,8 +113,9 @@ class TaskRunner:
 
     def hanging(self) -> list[Attempt]:
         """Attempts that were given up (see ``canceling``) and whose thread lives: what they hold is not free."""
-        self._hanging = [task for task in self._hanging if task.alive]
-        return [task.attempt for task in self._hanging]
+        with self._lock:
+            self._hanging = [task for task in self._hanging if task.alive]
+            return [task.attempt for task in self._hanging]
 
     def stop(self) -> None:
         """Cancel everything and forget it; waits for the threads, but not for those that hang."""
@@ -160,7 +163,9 @@ class TaskRunner:
         threading.Thread(target=self._await, args=(tasks,), name=f"cancel {job}", daemon=True).start()
 
     def _await(self, tasks: Iterable[Task]) -> None:
-        self._hanging = [*self._hanging, *await_canceled(tasks)]
+        hanging = await_canceled(tasks, self._grace)
+        with self._lock:
+            self._hanging += hanging
 
     def _forget(self, job: str, epoch: int) -> None:
         """Drop what is left of the job. A job that is not here, or in a later epoch, has nothing left."""
@@ -172,7 +177,9 @@ class TaskRunner:
         self._drop(job, running)
 
     def _drop(self, job: str, running: _JobTasks) -> None:
-        self._cancel(job, running.epoch, [task for task in running.tasks if not task.concluded])
+        left = [task for task in running.tasks if not task.concluded]
+        if left:
+            self._cancel(job, running.epoch, left)
         self._release(job, running.epoch)
 
     def _release(self, job: str, epoch: int) -> None:

@@ -58,11 +58,6 @@ class Task:
         self._thread = threading.Thread(target=self._run, name=str(self.attempt), daemon=True)
 
     @property
-    def is_source(self) -> bool:
-        """True if the task reads splits."""
-        return isinstance(self._assignment.vertex.operators[0].spec, specs.Source)
-
-    @property
     def alive(self) -> bool:
         """True while its thread runs."""
         return self._thread.is_alive()

@@ -108,6 +108,30 @@ def test_a_cancel_is_answered_by_every_task(agent):
     assert agent.runner.hanging() == []
 
 
+def test_a_task_that_does_not_return_is_known_to_hang_until_it_does(agent):
+    reached, released, threads = threading.Event(), threading.Event(), []
+
+    class Hangs(Doubled):
+        def open(self, ctx):
+            threads.append(threading.current_thread())
+            reached.set()
+            released.wait()
+
+    runner = TaskRunner(
+        agent.exchange, agent.reports, agent.results, TINY, replace(MAKERS, operator=lambda *_: Hangs()), grace=0.0
+    )
+
+    runner.deploy(deployment(job()), {})
+    assert reached.wait(60)
+    runner.command(CancelTasks("job", 1))
+    agent.reports.wait(TaskState.CANCELED, 2)
+    runner.stop()
+    assert Attempt(TaskId("job", "operator", 0), 1, 1) in runner.hanging()
+    released.set()
+    threads[0].join()
+    assert Attempt(TaskId("job", "operator", 0), 1, 1) not in runner.hanging()
+
+
 def test_a_stop_drains_the_job(agent):
     agent.runner.deploy(deployment(job("waiting")), {})
     agent.runner.command(StartSources("job", 1))
