@@ -40,6 +40,7 @@ class ErrorRows:
 
 
 def _text(error: BaseException) -> str:
-    """The user's own exception where there is one, without the frames and places around it."""
-    shown = error.__cause__ if isinstance(error, UserFunctionError) and error.__cause__ is not None else error
+    """The user's own exception where the function raised one, else what is wrong with what it gave."""
+    raised = error.__cause__ if isinstance(error, UserFunctionError) and error.user_traceback else None
+    shown = error if raised is None else raised
     return f"{type(shown).__name__}: {shown}".removesuffix(": ")
