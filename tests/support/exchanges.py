@@ -51,14 +51,14 @@ class Waker:
 
     def __init__(self):
         self.event = Event()
-        self.calls = 0
+        self.blocked = Event()
 
     def __call__(self):
-        self.calls += 1
         self.event.set()
 
     def emit(self, output, element):
         while not output.writable():
+            self.blocked.set()
             assert self.event.wait(30), "no credit came"
             self.event.clear()
         output.emit(element)
