@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,7 +46,8 @@ def sources(tmp_path_factory):
     described = {}
     for name, table in (("facts", FACTS), ("dimension", DIMENSION)):
         pq.write_table(table, folder / f"{name}.parquet", row_group_size=5)
-        described[name] = connectors.parquet(str(folder / f"{name}.parquet"))
+        source = connectors.parquet(str(folder / f"{name}.parquet"))
+        described[name] = replace(source, options={**source.options, "dictionaries": ["s"]})
     return described
 
 

@@ -475,36 +475,46 @@ def test_rows_that_do_not_travel_are_not_aggregated_before(job):
 # dictionaries
 
 
+STORED = replace(FILES, options={"dictionaries": ["s"]})
+BY_NAME = Aggregate(("name",), (AggregateColumn("n", "count"),), pa.schema([("name", pa.string())]))
+
+
 def encoded(graph):
-    spec = optimize(graph).graph.operators["s"].spec
-    return [field.name for field in spec.schema if pa.types.is_dictionary(field.type)]
-
-
-def test_a_string_that_is_only_grouped_by_is_read_as_a_dictionary(job):
-    counted = Aggregate(("name",), (AggregateColumn("n", "count"),), pa.schema([("name", pa.string())]))
-    graph = job(
-        {"s": FILES, "f": Filter(col("k") > 1), "p": keep(name=col("s")), "a": counted, "out": SINK},
-        "s > f > p > a > out",
-    )
     graph.validate()
-    optimized = optimize(graph).graph
-    assert encoded(graph) == ["s"]
+    optimized = optimize(graph, {"small": Estimate(1, 1)}).graph
+    optimized.validate()
     assert optimized.schemas()["out"] == graph.schemas()["out"]
+    return [field.name for field in optimized.operators["s"].spec.schema if pa.types.is_dictionary(field.type)]
+
+
+def test_a_string_that_is_grouped_by_is_read_as_a_dictionary(job):
+    between = {"f": Filter(col("s") != "q"), "j": Join(("s",), ("z",)), "p": keep(name=col("s"))}
+    graph = job(
+        {"s": STORED, "small": Source("rows", RIGHT), **between, "a": BY_NAME, "out": SINK},
+        "s > f > j > p > a > out",
+        "small > j:1",
+    )
+    assert encoded(graph) == ["s"]
 
 
 @pytest.mark.parametrize(
-    ("columns", "paths"),
-    [
-        ((AggregateColumn("n", "count"),), ["s > a > out", "s > copy"]),
-        ((AggregateColumn("n", "max", "s"),), ["s > a > out"]),
-    ],
-    ids=["a sink reads it too", "aggregated"],
+    "reader", [MapBatches(FUNCTION, BY_NAME.schema), Distinct(("name",)), Sort(("name",), (False,))]
 )
-def test_a_string_with_other_readers_stays_a_string(job, columns, paths):
-    operators = {"s": FILES, "a": Aggregate(("s",), columns, SCHEMA), "out": SINK, "copy": SINK}
-    if len(paths) == 1:
-        del operators["copy"]
-    assert encoded(job(operators, *paths)) == []
+def test_a_string_that_something_else_reads_stays_a_string(job, reader):
+    graph = job(
+        {"s": STORED, "p": keep(name=col("s")), "op": reader, "a": BY_NAME, "out": SINK}, "s > p > op > a > out"
+    )
+    assert encoded(graph) == []
+
+
+def test_a_string_that_is_only_computed_with_may_be_a_dictionary(job):
+    graph = job({"s": STORED, "p": keep(name=col("s").str.upper()), "out": SINK}, "s > p > out")
+    assert encoded(graph) == ["s"]
+
+
+def test_a_string_of_many_values_stays_a_string(job):
+    graph = job({"s": FILES, "p": keep(name=col("s")), "a": BY_NAME, "out": SINK}, "s > p > a > out")
+    assert encoded(graph) == []
 
 
 # the rest
