@@ -16,7 +16,7 @@ from sabotnb.expr.compiled import Compiled, Run, of_length
 from sabotnb.expr.guarded import guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
 from sabotnb.expr.messages import column_not_found, type_mismatch
-from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node
+from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node, walk
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.text import text
 from sabotnb.expr.types import plain
@@ -32,11 +32,21 @@ class Step:
     literal: Literal | None = None
 
 
-@lru_cache(maxsize=512)
 def compiled(node: Node, schema: pa.Schema) -> Compiled:
-    """Compile ``node`` for batches of ``schema``; the last few hundred are remembered."""
+    """Compile ``node`` for batches of ``schema``; the last few hundred are remembered.
+
+    Not those with functions of the user: every task loads its own, and a module that they use may have changed.
+    """
+    uses_functions = any(isinstance(part, Apply) for part in walk(node))
+    return _compiled(node, schema) if uses_functions else _remembered(node, schema)
+
+
+def _compiled(node: Node, schema: pa.Schema) -> Compiled:
     step = _step(node, schema)
     return Compiled(step.type, step.run)
+
+
+_remembered = lru_cache(maxsize=512)(_compiled)
 
 
 def _step(node: Node, schema: pa.Schema) -> Step:

@@ -23,6 +23,9 @@ class FilterOperator(Operator):
     def __init__(self, spec: Filter, inputs: Sequence[pa.Schema]) -> None:
         self._predicate = Prepared([spec.predicate], inputs[0])
 
+    def open(self, ctx: OperatorContext) -> None:
+        self._predicate.load()
+
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         (mask,) = self._predicate(batch)
         return kept(batch, mask)

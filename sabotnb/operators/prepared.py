@@ -20,6 +20,12 @@ class Prepared:
         self._exprs = tuple(exprs)
         self._compile(schema)
 
+    def load(self) -> None:
+        """Unpickle the functions of the user once, so that a missing module is known before any row flows."""
+        for one in self._exprs:
+            for function in expr.functions(one):
+                function.load()
+
     def __call__(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """One array per expression, of the batch's length."""
         if batch.schema is not self._schema and not batch.schema.equals(self._schema):

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sabotnb.graph import output_schema
 from sabotnb.graph.specs import Project
 from sabotnb.operators.prepared import Prepared
-from sabotnb.protocol.operator import Operator, Out
+from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 
 class ProjectOperator(Operator):
@@ -19,6 +19,9 @@ class ProjectOperator(Operator):
         self._spec = spec
         self._columns = Prepared([expr for _, expr in spec.columns], inputs[0])
         self._expect(inputs[0])
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._columns.load()
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if not self._spec.columns:
