@@ -117,13 +117,18 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """An agent reports a task's new state; with FINISHED its committables, with FAILED its failure."""
+    """An agent reports a task's new state; with FINISHED its committables, with FAILED its failure.
+
+    With a last state come the final ``counters`` and (rows, bytes) ``sent`` by edge, as no later report has them.
+    """
 
     agent: str
     attempt: Attempt
     state: TaskState
     failure: Failure | None = None
     committables: tuple[Committable, ...] = ()
+    counters: TaskCounters | None = None
+    sent: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

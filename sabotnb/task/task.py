@@ -290,5 +290,7 @@ class Task:
             if self._concluded:
                 return False
             self._concluded = True
-        self._host.report(TaskChanged(self._host.agent, self.attempt, state, failure, committables))
+        self._host.report(
+            TaskChanged(self._host.agent, self.attempt, state, failure, committables, self.counters(), self.sent())
+        )
         return True

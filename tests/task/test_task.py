@@ -108,6 +108,9 @@ def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():
         assert (sink.counters().rows_in, sink.counters().rows_out, sink.counters().bytes_in) == (3, 3, 24)
         assert source.sent() == {0: (3, 24)}
         assert sink.sent() == {}
+        last = {changed.attempt.task.vertex: changed for changed in deployed.reports.of(TaskState.FINISHED)}
+        assert last["numbers"].sent == {0: (3, 24)}
+        assert last["sink"].counters == sink.counters()
 
 
 def test_the_time_of_a_task_that_waits_for_credit_is_backpressured():
