@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from sabotnb.connectors.json_lines import json_lines
 from sabotnb.connectors.schemas import plain
 from sabotnb.errors import SinkError
 
@@ -41,48 +37,17 @@ class Format:
 
 
 class JsonWriter:
-    """One object a line. Times are ISO 8601, bytes base64, decimals text; NaN and infinity, which JSON lacks, null."""
+    """One object a line."""
 
     def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
         self._file = file
-        self._special = any(_needs_care(field.type) for field in schema)
 
     def write_table(self, table: pa.Table) -> None:
-        for batch in table.to_batches(max_chunksize=8192):
-            self._file.write("".join(self._lines(batch)).encode())
+        for batch in table.to_batches(max_chunksize=16_384):
+            self._file.write(json_lines(batch))
 
     def close(self) -> None:
         """There is nothing behind the last line."""
-
-    def _lines(self, batch: pa.RecordBatch) -> Iterator[str]:
-        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-        for row in batch.to_pylist():
-            yield encode(_jsonable(row) if self._special else row) + "\n"
-
-
-def _needs_care(data_type: pa.DataType) -> bool:
-    types = pa.types
-    return not (types.is_integer(data_type) or types.is_string(data_type) or types.is_boolean(data_type))
-
-
-def _jsonable(value: Any) -> Any:
-    result = value
-    match value:
-        case float():
-            result = value if math.isfinite(value) else None
-        case dict():
-            result = {key: _jsonable(inner) for key, inner in value.items()}
-        case list() | tuple():
-            result = [_jsonable(inner) for inner in value]
-        case datetime() | date() | time():
-            result = value.isoformat()
-        case timedelta():
-            result = value.total_seconds()
-        case bytes():
-            result = base64.b64encode(value).decode()
-        case Decimal():
-            result = str(value)
-    return result
 
 
 def _is_not_for_csv(data_type: pa.DataType) -> bool:
