@@ -11,6 +11,7 @@ from sabotnb.errors import ColumnNotFound, DuplicateColumn, TypeMismatch
 from sabotnb.expr.nodes import Column, Node, walk
 
 _MOST_COLUMNS = 16
+_WIDTH = 110  # of a line of source that is shown whole
 
 
 def column_not_found(name: str, schema: pa.Schema, origin: Origin | None = None) -> ColumnNotFound:
@@ -45,8 +46,11 @@ def _carets(name: str, code: str) -> list[str]:
     line = code.strip()
     quoted = next((text for text in (f'"{name}"', f"'{name}'") if name and text in line), None)
     if quoted is None:
-        return [f"    {line}"] if line else []
+        return [f"    {line}"] if 0 < len(line) <= _WIDTH else []
     at = line.index(quoted) + 1
+    if len(line) > _WIDTH:  # the part around the name
+        start = max(0, at - _WIDTH // 2)
+        line, at = f"...{line[start : start + _WIDTH]}...", at - start + 3
     return [f"    {line}", f"    {' ' * at}{'^' * len(name)}"]
 
 

@@ -144,6 +144,12 @@ def test_what_python_cannot_spell(write: Callable[[], object], message: str):
     assert message in str(raised.value)
 
 
+def test_of_a_long_line_the_part_around_the_name_is_shown():
+    _, line, carets, _ = bound(f"{'1 + ' * 60}col('flght')").splitlines()
+    assert line[carets.index("^") : carets.rindex("^") + 1] == "flght"
+    assert len(line) < 125
+
+
 def test_many_columns_are_not_all_listed():
     wide = pa.schema([(f"c{number}", pa.int8()) for number in range(40)])
     with pytest.raises(ColumnNotFound) as raised:
