@@ -167,8 +167,24 @@ def result_type(fn: str, input_type: pa.DataType | None, options: Options | None
 
 
 def has_partial(fn: str) -> bool:
-    """True if batches of rows can be shrunk to mergeable columns cheaply before they are shuffled."""
+    """True if batches can be shrunk to mergeable columns before they are shuffled, for some types at least."""
     return bool(_rule(fn).parts)
+
+
+def _fits_word(data_type: pa.DataType) -> bool:
+    """True for values of at most 64 bits: their accumulators have a fixed width."""
+    types = pa.types
+    number = types.is_integer(data_type) or types.is_floating(data_type) or types.is_boolean(data_type)
+    return bool(number or (types.is_temporal(data_type) and not types.is_interval(data_type)))
+
+
+def _shrinks(rule: Rule, given: pa.DataType, by_type: pa.DataType | None) -> bool:
+    """True if a batch gets smaller cheaply; putting texts in order costs more than sending them."""
+    if not rule.parts:
+        return False
+    if rule.ordered_by:
+        return by_type is not None and _fits_word(given) and _fits_word(value_type(by_type))
+    return rule is not _EXTREME or _fits_word(given) or (pa.types.is_decimal(given) and given.precision <= 38)
 
 
 def partial_fields(
@@ -178,14 +194,14 @@ def partial_fields(
     options: Options | None = None,
     by_type: pa.DataType | None = None,
 ) -> list[pa.Field] | None:
-    """The mergeable columns of one aggregate, or None if it has no cheap ones.
+    """The mergeable columns of one aggregate, or None if it has no cheap ones, as minima of texts have not.
 
     ``by_type`` is the type of the order column; without it aggregates that go by one have no partial form.
     """
     rule = _rule(fn)
-    if not rule.parts or (rule.ordered_by and by_type is None):
-        return None
     given = result_type(fn, input_type, options)
+    if not _shrinks(rule, given, by_type):
+        return None
     types = {"count": pa.int64(), "sum": given, "total": pa.float64(), "mean": pa.float64(), "m2": pa.float64()}
     types |= {"value": given, "order": value_type(by_type) if by_type is not None else pa.null()}
     return [pa.field(f"{name}:{part}", types[part]) for part in rule.parts]

@@ -203,6 +203,21 @@ def test_partials_of_keys_that_do_not_repeat_are_single_rows():
     assert [local.partials(batch).num_rows for batch in (repeating, single, repeating)] == [2, 6, 6]
 
 
+@pytest.mark.parametrize("column", WHOLE)
+def test_what_has_no_cheap_parts_is_refused_by_partials(column):
+    with pytest.raises(SchemaError, match=f"{column.fn} cannot be aggregated in parts"):
+        BatchPartials(pa.schema([]), [column], SCHEMA)
+
+
+def test_values_that_pile_up_are_cut_to_those_that_matter():
+    texts = pa.record_batch({"x": pa.array([f"{i:04}" for i in range(2000)])})
+    state = GroupedAggregates(pa.schema([]), [AggregateColumn("y", "min", "x")], texts.schema)
+    for _ in range(200):
+        state.update(texts)
+    assert state.nbytes(0) < 1000
+    assert next(state.results())["y"].to_pylist() == ["0000"]
+
+
 def test_an_order_is_needed():
     with pytest.raises(SchemaError, match="give by="):
         total(ints(1), "first")
