@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from sabotnb import expr
-from sabotnb.expr import Compiled, Expr
+from sabotnb.expr import Compiled, Expr, compile, functions  # noqa: A004  what it does
 
 
 class Prepared:
@@ -23,7 +22,7 @@ class Prepared:
     def load(self) -> None:
         """Unpickle the functions of the user once, so that a missing module is known before any row flows."""
         for one in self._exprs:
-            for function in expr.functions(one):
+            for function in functions(one):
                 function.load()
 
     def __call__(self, batch: pa.RecordBatch) -> list[pa.Array]:
@@ -34,4 +33,4 @@ class Prepared:
 
     def _compile(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._compiled: list[Compiled] = [expr.compile(one, schema) for one in self._exprs]
+        self._compiled: list[Compiled] = [compile(one, schema) for one in self._exprs]
