@@ -145,6 +145,9 @@ class Machine:
             return  # it was under way when the task was told to cancel
         task.move(event.state)
         job.committables.extend(event.committables)
+        if event.counters is not None:
+            task.counters = event.counters
+            task.sent.update(event.sent)
         if event.state is TaskState.FAILED:
             yield from self._fail(now, job, event.failure or refusals.unexplained(event.attempt))
         elif job.state is JobState.DEPLOYING and job.all_in(TaskState.RUNNING, TaskState.FINISHED):
@@ -157,7 +160,8 @@ class Machine:
         attempt = event.attempt
         job = self.jobs.get(attempt.task.job)
         task = job.tasks.get(attempt.task) if job else None
-        if job is None or task is None or task.attempt != attempt or task.slot.agent != event.agent:
+        fenced = event.agent not in self.agents
+        if job is None or task is None or task.attempt != attempt or task.slot.agent != event.agent or fenced:
             raise StaleMessage(f"{event.agent} reports {event.state.value} of {attempt}, which is over")
         return job, task
 

@@ -14,7 +14,6 @@ from cluster_jobs import collected, endless, line, numbers, submit
 from sabotnb.cluster import clusters, connect, detached_cluster, end_detached, local_cluster
 from sabotnb.cluster.detached import find_detached
 from sabotnb.errors import ClusterGone, EnvError
-from sabotnb.graph import Operator
 
 pytestmark = pytest.mark.cluster
 
@@ -40,13 +39,11 @@ def test_scaling_takes_away_idle_agents_only():
     cluster = local_cluster(1, 2, processes=False)
     cluster.scale(3)
     assert [row["agent"] for row in cluster.slots()] == ["agent-1", "agent-2", "agent-3"]
-    run = submit(cluster, "busy", line(Operator("forever", endless()), collected()), parallelism=1)
+    run = submit(cluster, "busy", endless(), parallelism=1)
     run.wait_until(lambda status: status["state"] == "RUNNING")
     cluster.scale(2)
     assert [row["agent"] for row in cluster.slots()] == ["agent-1", "agent-2"]
-    submit(cluster, "busy-too", line(Operator("forever", endless()), collected()), parallelism=2).wait_until(
-        lambda status: status["state"] == "RUNNING"
-    )
+    submit(cluster, "busy-too", endless(), parallelism=2).wait_until(lambda status: status["state"] == "RUNNING")
     with pytest.raises(EnvError, match=r"0 are idle \(running: busy, busy-too\): stop a job first"):
         cluster.scale(1)
     with pytest.raises(EnvError, match="at least one worker"):

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.cluster
 N = pa.schema({"n": pa.int64()})
 
 
-def unread():
-    """An endless job whose rows nobody reads, so that it is under backpressure soon."""
-    return line(Operator("forever", endless()), collected())
-
-
 def backpressured(status):
     return any(row["backpressured"] > 0 for row in status["vertices"])
 
@@ -31,7 +26,7 @@ def free_slots(cluster):
 
 def test_cancel_ends_a_job_under_backpressure(cluster):
     free = free_slots(cluster)
-    run = submit(cluster, "unread", unread())
+    run = submit(cluster, "unread", endless())
     run.wait_until(backpressured)
     run.cancel()
     assert run.wait_over(10)["state"] == "CANCELED"
@@ -61,7 +56,7 @@ def divide(batch):
 
 
 def test_a_task_that_raises_fails_its_job_and_no_other(cluster):
-    other = submit(cluster, "other", unread())
+    other = submit(cluster, "other", endless())
     run = submit(cluster, "divide", line(numbers(10), mapped(divide, N), collected()))
     with pytest.raises(JobFailed) as failed:
         run.wait()
@@ -89,7 +84,7 @@ def test_many_jobs_run_at_once(cluster):
 
 
 def test_a_job_waits_for_slots_and_says_who_holds_them(cluster):
-    holders = [submit(cluster, f"holder-{number}", unread(), parallelism=4) for number in range(2)]
+    holders = [submit(cluster, f"holder-{number}", endless(), parallelism=4) for number in range(2)]
     waiting = submit(cluster, "waiting", line(numbers(3), collected()))
     status = waiting.status()
     assert status["state"] == "PENDING"
@@ -105,15 +100,15 @@ def test_parallelism_above_all_slots_is_refused(cluster):
 
 
 def test_the_same_job_again_is_attached_to(cluster):
-    first = submit(cluster, "same", unread())
-    again = submit(cluster, "same", unread())
+    first = submit(cluster, "same", endless())
+    again = submit(cluster, "same", endless())
     assert (again.how, again.epoch) == ("attached", first.epoch)
     first.cancel()
     first.wait_over()
 
 
 def test_a_changed_job_replaces_the_running_one(cluster):
-    old = submit(cluster, "changed", unread())
+    old = submit(cluster, "changed", endless())
     new = submit(cluster, "changed", line(numbers(5), collected()))
     assert new.how == "replaced"
     with pytest.raises(JobCanceled, match="replaced by a newer run"):
@@ -131,7 +126,7 @@ def test_a_finished_job_starts_anew(cluster):
 
 
 def test_a_name_held_by_another_session_is_refused(cluster):
-    theirs = submit(cluster, "theirs", unread(), owner="somebody else")
+    theirs = submit(cluster, "theirs", endless(), owner="somebody else")
     with pytest.raises(NameHeld, match=r"sb.attach\('theirs'\)"):
         submit(cluster, "theirs", line(numbers(5), collected()))
     theirs.cancel()
@@ -146,7 +141,7 @@ def test_an_unknown_job_is_named_with_those_there_are(cluster):
 
 
 def test_stop_drains_an_endless_job(cluster):
-    run = submit(cluster, "stopped", unread())
+    run = submit(cluster, "stopped", endless())
     taken = 0
     for batch in cluster.jobs.results(run.name, run.epoch, run.vertex, "collected"):
         taken += batch.num_rows
@@ -156,7 +151,7 @@ def test_stop_drains_an_endless_job(cluster):
 
 
 def test_an_interrupt_ends_the_waiting_and_not_the_job(cluster):
-    run = submit(cluster, "interrupted", unread())
+    run = submit(cluster, "interrupted", endless())
     threading.Timer(0.2, os.kill, (os.getpid(), 2)).start()
     with pytest.raises(KeyboardInterrupt):
         run.wait()

@@ -9,7 +9,6 @@ from cluster_jobs import collected, endless, line, numbers, submit
 from sabotnb.cluster import local_cluster
 from sabotnb.config import Config
 from sabotnb.errors import EnvError, JobFailed
-from sabotnb.graph import Operator
 
 pytestmark = pytest.mark.cluster
 
@@ -27,7 +26,7 @@ def ids(cluster):
 
 
 def running(cluster, name):
-    run = submit(cluster, name, line(Operator("forever", endless()), collected()))
+    run = submit(cluster, name, endless())
     run.wait_until(lambda status: status["state"] == "RUNNING")
     return run
 

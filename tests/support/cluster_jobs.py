@@ -10,7 +10,7 @@ from sabotnb import connectors
 from sabotnb.blobs import capture
 from sabotnb.cluster import Cluster, job_failed
 from sabotnb.execution.request import job_request
-from sabotnb.graph import JobGraph, MapBatches, Operator, Sink, Source
+from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
 from sabotnb.plan import physical
 from sabotnb.protocol.control import JobState
 
@@ -92,9 +92,14 @@ def collected(**options: Any) -> Operator:
     return Operator("collected", Sink("collect"), **options)
 
 
-def endless() -> Source:
-    """A source that never ends and always has rows."""
-    return connectors.generator(_forever, pa.schema({"n": pa.int64()}), bounded=False)
+def endless() -> JobGraph:
+    """One task whose rows never end, spread over the tasks of a sink that nobody reads: soon all are backpressured."""
+    source = connectors.generator(_forever, pa.schema({"n": pa.int64()}), bounded=False)
+    return line(Operator("forever", source, parallelism=1), mapped(_same, source.schema), collected())
+
+
+def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
 
 
 def _forever():
