@@ -57,7 +57,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not there to hide a cycle
     from sabotnb import datasets, errors, nexmark, testing
-    from sabotnb.api.env import Env, attach, connect, doctor, jobs, local
+    from sabotnb.api.doctor import doctor
+    from sabotnb.api.env import Env, attach, connect, jobs, local
     from sabotnb.api.job import Job
     from sabotnb.api.preview import Preview
     from sabotnb.api.sink import Sink, run
@@ -73,7 +74,8 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
 
 _MODULES = ("datasets", "errors", "nexmark", "testing")
 _HOMES = {
-    "sabotnb.api.env": ("Env", "attach", "connect", "doctor", "jobs", "local"),
+    "sabotnb.api.doctor": ("doctor",),
+    "sabotnb.api.env": ("Env", "attach", "connect", "jobs", "local"),
     "sabotnb.api.job": ("Job",),
     "sabotnb.api.preview": ("Preview",),
     "sabotnb.api.sink": ("Sink", "run"),

@@ -1,6 +1,7 @@
 """What users write: streams, sessions, jobs. ``import sabotnb as sb`` brings all of it, each part when it is used."""
 
-from sabotnb.api.env import Env, attach, connect, doctor, jobs, local
+from sabotnb.api.doctor import Checkup, doctor
+from sabotnb.api.env import Env, attach, connect, jobs, local
 from sabotnb.api.job import Job
 from sabotnb.api.preview import Preview
 from sabotnb.api.sink import Sink, run
@@ -8,6 +9,7 @@ from sabotnb.api.status import JobResult, JobStatus
 from sabotnb.api.stream import Grouped, Stream, union
 
 __all__ = [
+    "Checkup",
     "Env",
     "Grouped",
     "Job",

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sabotnb.api import env as envs
 from sabotnb.api import site
 from sabotnb.api.bounds import with_bounds
-from sabotnb.api.compiling import compile_graph, local_parallelism
+from sabotnb.api.compiling import LOCAL_PARALLELISM, compile_graph
 from sabotnb.api.env import Env
 from sabotnb.api.flow import Flow, is_bounded
 from sabotnb.api.lower import lower
@@ -35,8 +35,8 @@ def batches_of(flow: Flow) -> Batches:
 
 
 def _from_here(flow: Flow) -> Batches:
-    tasks = local_parallelism()
-    return compile_graph(with_bounds(lower([flow.then(Sink("collect"))]), tasks), tasks).run_here()
+    graph = with_bounds(lower([flow.then(Sink("collect"))]), LOCAL_PARALLELISM)
+    return compile_graph(graph, LOCAL_PARALLELISM).run_here()
 
 
 def _from_cluster(flow: Flow, env: Env) -> Batches:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,8 @@ from sabotnb.plan import Estimate, ExecutionGraph, Optimized
 from sabotnb.protocol.source import Split
 from sabotnb.task import run_local
 
-MOST_LOCAL_TASKS = 4
+LOCAL_PARALLELISM = 2
+"""Tasks per operator where there is no cluster: the same on every machine, so that cards and plans are, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,6 @@ def compile_graph(graph: JobGraph, parallelism: int) -> Compiled:
     optimized = plan.optimize(graph, estimates(graph))
     execution = plan.physical(optimized.graph, parallelism, groups=Config.from_environment().key_groups)
     return Compiled(graph, optimized, execution, _splits(execution))
-
-
-def local_parallelism() -> int:
-    """Tasks per operator where there is no cluster."""
-    return min(os.cpu_count() or 1, MOST_LOCAL_TASKS)
 
 
 def check_outputs(graph: JobGraph, job: str) -> None:

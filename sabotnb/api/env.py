@@ -171,11 +171,6 @@ def attach(name: str) -> Job:
     return known or Job(env.cluster.jobs, name, status["epoch"])
 
 
-def doctor() -> list[Any]:
-    """What is wrong with the newest env or will be slow, each with what to do; empty if nothing is."""
-    return needed(None).check()
-
-
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:
     """The open env that was made this way, or a new one; a local env with other arguments stands in the way."""
     _forget_closed()

