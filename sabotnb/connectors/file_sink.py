@@ -42,6 +42,11 @@ def hidden_folder(output: Path, job: str, epoch: int) -> Path:
     return output / f".sabotnb-{quote(job, safe='')}-{epoch}"
 
 
+def hidden_name(operator: str, name: str) -> str:
+    """What a file of ``operator`` is called there; the suffix is for readers whose ``**`` goes into hidden folders."""
+    return f"{quote(operator, safe='')}-{name}.partial"
+
+
 class FileSink(Sink):
     """Writes a file for each task and, if there are partitions, for each of their values.
 
@@ -81,7 +86,7 @@ class FileSink(Sink):
             for file in self._open.values():
                 self._complete.append(file.finish())
             self._open.clear()
-            _sync_folder(self._hidden)
+            sync_folder(self._hidden)
         complete, self._complete = self._complete, []
         return [Committable(self._ctx.operator, {"cut": cut, "files": complete})] if complete else []
 
@@ -98,9 +103,12 @@ class FileSink(Sink):
                 self._complete.append(self._open.pop(oldest).finish())
             name = f"{self._name}-{self._made}{self._format.suffix}"
             self._made += 1
-            # The suffix is for those whose ** goes into hidden folders.
-            hidden = self._hidden / f"{quote(self._ctx.operator, safe='')}-{name}.partial"
-            file = _File(hidden, str(Path(folder) / name), self._format.open, self._schema)
+            file = _File(
+                self._hidden / hidden_name(self._ctx.operator, name),
+                str(Path(folder) / name),
+                self._format.open,
+                self._schema,
+            )
         self._open[folder] = file  # the last one of the dict is the one used last
         return file
 
@@ -132,7 +140,7 @@ class _File:
         self._flush()
         self._writer.close()
         self._stream.close()
-        with self._path.open("rb") as opened:
+        with self._path.open("rb+") as opened:
             os.fsync(opened.fileno())
         return {"hidden": str(self._path), "final": self._final, "rows": self._rows}
 
@@ -179,7 +187,10 @@ def _value(value: pa.Scalar) -> str:
     return NULL_FOLDER if text is None else quote(str(text), safe=" ")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable, where the platform can."""
+    if os.name != "posix":
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -13,9 +13,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from sabotnb.connectors.file_sink import writing
+from sabotnb.connectors.file_sink import hidden_folder, hidden_name, sync_folder, writing
 from sabotnb.connectors.writers import FORMATS
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
@@ -97,14 +96,16 @@ class FileCommitter:
         with writing(self._output):
             self._output.mkdir(parents=True, exist_ok=True)
             self._publish({file["final"]: Path(file["hidden"]) for file in files})
-            self._remove_hidden()
+            for operator in {one.operator for one in committables}:
+                self._remove_rest(operator)
+            self._remove_hidden(before=self._epoch)
 
     def abort(self, committables: Sequence[Committable]) -> None:
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
         with writing(self._output):
             if any(Path(file["hidden"]).exists() for file in files):
                 self._take_back([file["final"] for file in files])
-            self._remove_hidden()
+            self._remove_hidden(before=self._epoch + 1)
 
     def _take_back(self, finals: Sequence[str]) -> None:
         """Remove what a commit that did not get to its end has published; what it was to replace is still there."""
@@ -123,20 +124,29 @@ class FileCommitter:
         _write_marker(self._output, owners | dict.fromkeys(new, self._job))
         for final, hidden in new.items():
             _rename(hidden, self._output / final)
+        for folder in {(self._output / final).parent for final in new}:
+            sync_folder(folder)
         kept = owners if self._append else {}
         for old in owners:
             if old not in new and old not in kept:
                 _remove(self._output, old)
         _write_marker(self._output, kept | dict.fromkeys(new, self._job))
 
-    def _remove_hidden(self) -> None:
-        """Whatever this run, or an earlier one of the same job that is over, has left."""
-        pattern = re.compile(re.escape(f".sabotnb-{quote(self._job, safe='')}-") + r"(\d+)")
-        if not self._output.is_dir():
-            return
-        for entry in list(self._output.iterdir()):
+    def _remove_rest(self, operator: str) -> None:
+        """Files of ``operator`` that are not published; other sinks of the job may still be about to commit here."""
+        hidden = hidden_folder(self._output, self._job, self._epoch)
+        if hidden.is_dir():
+            for file in hidden.glob(hidden_name(operator, "part-*")):
+                file.unlink()
+            if not any(hidden.iterdir()):
+                hidden.rmdir()
+
+    def _remove_hidden(self, before: int) -> None:
+        """Whatever runs of the job with an epoch below ``before`` have left."""
+        pattern = re.compile(re.escape(hidden_folder(self._output, self._job, 0).name.removesuffix("0")) + r"(\d+)")
+        for entry in list(self._output.iterdir()) if self._output.is_dir() else ():
             found = pattern.fullmatch(entry.name)
-            if found and int(found[1]) <= self._epoch:
+            if found and int(found[1]) < before:
                 shutil.rmtree(entry)
 
 
@@ -187,6 +197,6 @@ def _write_marker(output: Path, owners: Owners) -> None:
     temporary.write_text(
         json.dumps({"format": _FORMAT, "jobs": sorted(set(owners.values())), "files": owners}, indent=1)
     )
-    with temporary.open("rb") as opened:
+    with temporary.open("rb+") as opened:
         os.fsync(opened.fileno())
     temporary.replace(output / MARKER)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from sabotnb.api import Stream
 from sabotnb.cache import cache_root
 from sabotnb.nexmark.files import FORMAT, Files, write_parquet
 from sabotnb.nexmark.generator import AUCTIONS, BIDS, PERSONS, Events, generate
-
-if TYPE_CHECKING:
-    from sabotnb.api import Stream
 
 __all__ = ["AUCTIONS", "BIDS", "PERSONS", "Events", "Files", "generate", "streams", "write_parquet"]
 
@@ -19,8 +15,6 @@ def streams(events: int, seed: int = 0) -> tuple[Stream, Stream, Stream]:
 
     The events are written as Parquet into the user's cache folder first, once for each ``events`` and ``seed``.
     """
-    from sabotnb.api import Stream
-
     files = write_parquet(cache_root() / "nexmark" / f"v{FORMAT}-{events}-{seed}", events, seed)
     bids, auctions, persons = (Stream.from_parquet(path, event_time="date_time") for path in files)
     return bids, auctions, persons

@@ -197,3 +197,12 @@ def test_a_column_that_went_away_meanwhile(tmp_path):
     (tmp_path / "1.parquet").unlink()
     with pytest.raises(SourceError, match="is gone: every worker must be able to open it"):
         source.open(split).poll(10)
+
+
+def test_nested_columns_and_names_with_dots(tmp_path, read):
+    table = pa.table({"l": [[{"x": 1}], None], "o": [{"x": 1}, {"x": 2}], "a.b": [1, 2], "a": ["p", "q"]})
+    pq.write_table(table, tmp_path / "1.parquet")
+    spec = connectors.parquet(tmp_path)
+    assert read(spec) == table
+    for name in table.column_names:
+        assert read(replace(spec, schema=pa.schema([spec.schema.field(name)]))) == table.select([name])

@@ -17,11 +17,11 @@ def spec_of(folder, mode="error", partition_by=()):
     return Sink("csv", {"path": str(folder), "mode": mode, "partition_by": list(partition_by)})
 
 
-def prepare(spec, values, job="job", epoch=1, tasks=2):
+def prepare(spec, values, job="job", epoch=1, tasks=2, operator="sink_0"):
     prepared = []
     for index in range(tasks):
         sink = connectors.sink(spec, SCHEMA)
-        sink.open(OperatorContext(job, "sink_0", index, tasks, 128, epoch=epoch))
+        sink.open(OperatorContext(job, operator, index, tasks, 128, epoch=epoch))
         if values[index::tasks]:
             sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks]}, SCHEMA))
         prepared += sink.prepare(0)
@@ -167,6 +167,14 @@ def test_an_abort_leaves_other_jobs_and_later_runs_alone(tmp_path):
     connectors.committer(spec, "job", 9).commit(later)
     connectors.committer(spec, "job-2", 1).commit(other)
     assert numbers(tmp_path) == [1, 2]
+
+
+def test_two_sinks_of_a_job_may_append_to_one_folder(tmp_path):
+    spec = spec_of(tmp_path, "append")
+    prepared = prepare(spec, [1, 2]) + prepare(spec, [3], operator="sink_1")
+    for operator in ("sink_0", "sink_1"):
+        connectors.committer(spec, "job", 1).commit([one for one in prepared if one.operator == operator])
+    assert numbers(tmp_path) == [1, 2, 3]
 
 
 def test_names_of_jobs_may_have_any_letters(tmp_path):
