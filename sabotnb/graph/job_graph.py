@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -15,12 +15,22 @@ from sabotnb.graph.codec import Reader, Writer
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
 from sabotnb.graph.specs import Sink, Source
 from sabotnb.graph.topology import topological_order
-from sabotnb.graph.validation import check, check_hint_columns, inputs_of, schemas_of
+from sabotnb.graph.validation import Outputs, check, check_hint_columns, inputs_of, schemas_of
 
 __all__ = ["MAX_PARALLELISM", "Edge", "EdgeHint", "EdgeType", "JobGraph", "Operator", "Resources"]
 
 VERSION = 1
 """Of the JSON; readers refuse later ones."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was found out about a graph, which never changes; ``outputs`` also serves graphs derived from it."""
+
+    into: Mapping[str, list[Edge]] | None = None
+    out_of: Mapping[str, list[Edge]] | None = None
+    schemas: Mapping[str, pa.Schema] | None = None
+    outputs: Outputs = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +39,12 @@ class JobGraph:
 
     operators: Mapping[str, Operator] = field(default_factory=dict)
     edges: tuple[Edge, ...] = ()
+    _known: _Known = field(init=False, repr=False, compare=False, default_factory=_Known)
 
     def add_operator(self, operator: Operator) -> Self:
         """A graph with ``operator`` too; GraphError if its id is taken."""
         if operator.id in self.operators:
-            raise GraphError(
-                f"the job graph has an operator {operator.id!r} already; take unique_id(kind)"
-            )
+            raise GraphError(f"the job graph has an operator {operator.id!r} already; take unique_id(kind)")
         return replace(self, operators={**self.operators, operator.id: operator})
 
     def connect(self, up: str, down: str, port: int = 0, hint: EdgeHint | None = None, side: str | None = None) -> Self:
@@ -47,6 +56,12 @@ class JobGraph:
         if fed:
             raise GraphError(f"input {port} of {down!r} is already fed by {fed.up!r}; unite the two with a Union")
         return replace(self, edges=(*self.edges, Edge(up, down, port, hint, side)))
+
+    def derived(self, operators: Mapping[str, Operator], edges: Iterable[Edge]) -> Self:
+        """A graph of these; schemas behind operators that it shares with this one are not found anew."""
+        made = replace(self, operators=operators, edges=tuple(edges))
+        made._known.outputs = self._known.outputs  # noqa: SLF001  its own class's
+        return made
 
     def unique_id(self, kind: str) -> str:
         """The next free readable id of a kind: ``filter_0``, then ``filter_1``."""
@@ -63,25 +78,31 @@ class JobGraph:
         """Operators that write to outside, in order of insertion."""
         return [operator for operator in self.operators.values() if isinstance(operator.spec, Sink)]
 
-    def inputs(self, operator: str) -> list[Edge]:
+    def inputs(self, operator: str) -> Sequence[Edge]:
         """Edges into ``operator``, in order of their ports."""
-        return sorted((edge for edge in self.edges if edge.down == operator), key=lambda edge: edge.port)
+        if self._known.into is None:
+            self._known.into = _grouped(sorted(self.edges, key=lambda edge: edge.port), lambda edge: edge.down)
+        return self._known.into.get(operator, [])
 
-    def outputs(self, operator: str) -> list[Edge]:
+    def outputs(self, operator: str) -> Sequence[Edge]:
         """Edges out of ``operator``, side outputs included."""
-        return [edge for edge in self.edges if edge.up == operator]
+        if self._known.out_of is None:
+            self._known.out_of = _grouped(self.edges, lambda edge: edge.up)
+        return self._known.out_of.get(operator, [])
 
     def topological_sort(self) -> list[str]:
         """Ids so that each operator follows those it reads; GraphError names the cycle if there is one."""
         return topological_order(self.operators, [(edge.up, edge.down) for edge in self.edges])
 
-    def schemas(self) -> dict[str, pa.Schema]:
+    def schemas(self) -> Mapping[str, pa.Schema]:
         """The schema behind each operator, by id; SchemaError names the operator that does not fit."""
-        return schemas_of(self.operators, self.edges, self.topological_sort())
+        if self._known.schemas is None:
+            self._known.schemas = schemas_of(self.operators, self.inputs, self.topological_sort(), self._known.outputs)
+        return self._known.schemas
 
     def input_schemas(self, operator: str, schemas: Mapping[str, pa.Schema] | None = None) -> list[pa.Schema]:
         """The schema of each input port of ``operator``; ``schemas`` saves finding those behind operators again."""
-        return inputs_of(operator, self.operators, self.edges, self.schemas() if schemas is None else schemas)
+        return inputs_of(operator, self.operators, self.inputs, self.schemas() if schemas is None else schemas)
 
     def validate(self) -> None:
         """Raise GraphError with all that keeps the graph from running, or SchemaError for columns that do not fit."""
@@ -120,3 +141,10 @@ class JobGraph:
         for sha, function in writer.functions.items():
             text = text.replace(sha, function.fingerprint)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _grouped(edges: Iterable[Edge], end: Callable[[Edge], str]) -> dict[str, list[Edge]]:
+    groups: dict[str, list[Edge]] = {}
+    for edge in edges:
+        groups.setdefault(end(edge), []).append(edge)
+    return groups

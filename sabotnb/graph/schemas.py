@@ -85,11 +85,13 @@ def plain_type(data_type: pa.DataType) -> pa.DataType:
 
 
 def _projected(spec: Project, schema: pa.Schema) -> pa.Schema:
-    fields = []
+    fields, names = [], set(schema.names)
     for name, expr in spec.columns:
-        data_type = bind(expr, schema)
         source = column_name(expr)
-        fields.append(schema.field(source).with_name(name) if source else pa.field(name, data_type))
+        if source in names:
+            fields.append(schema.field(source).with_name(name))
+        else:
+            fields.append(pa.field(name, bind(expr, schema)))
     return _unique(fields, "give one of them another name")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -11,13 +11,18 @@ from sabotnb.expr import column_not_found
 from sabotnb.graph.nodes import Edge, EdgeType, Operator
 from sabotnb.graph.ports import input_ports, is_global, needs_end, side_tags
 from sabotnb.graph.schemas import output_schema, side_schema
-from sabotnb.graph.specs import Join, Sink, Source
+from sabotnb.graph.specs import Join, Sink, Source, Spec
 from sabotnb.graph.topology import reachable, topological_order
 
 JOINS = ("inner", "left", "right", "full", "semi", "anti")
 STRATEGIES = ("auto", "broadcast", "hash")
 
 Operators = Mapping[str, Operator]
+Inputs = Callable[[str], Sequence[Edge]]
+"""The edges into an operator, in order of port."""
+
+Outputs = dict[str, tuple[Spec, Sequence[pa.Schema], pa.Schema]]
+"""By operator id: a spec, the schemas of its inputs, and the schema behind it."""
 
 
 def check(operators: Operators, edges: Sequence[Edge]) -> None:
@@ -37,27 +42,35 @@ def check(operators: Operators, edges: Sequence[Edge]) -> None:
         raise GraphError("the job graph cannot run:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
-def schemas_of(operators: Operators, edges: Sequence[Edge], order: Sequence[str]) -> dict[str, pa.Schema]:
-    """The schema behind each operator, by id; SchemaError names the operator. ``order`` is topological."""
+def schemas_of(operators: Operators, inputs: Inputs, order: Sequence[str], known: Outputs) -> dict[str, pa.Schema]:
+    """The schema behind each operator, by id; SchemaError names the operator. ``order`` is topological.
+
+    What is ``known`` is not found again if spec and input schemas are the same objects; what is found is added.
+    """
     schemas: dict[str, pa.Schema] = {}
     for name in order:
-        try:
-            schemas[name] = output_schema(operators[name].spec, inputs_of(name, operators, edges, schemas))
-        except SchemaError as error:
-            raise type(error)(f"{name}: {error}") from error
+        spec, given = operators[name].spec, inputs_of(name, operators, inputs, schemas)
+        before = known.get(name)
+        if before is None or before[0] is not spec or not _same(before[1], given):
+            try:
+                before = known[name] = (spec, given, output_schema(spec, given))
+            except SchemaError as error:
+                raise type(error)(f"{name}: {error}") from error
+        schemas[name] = before[2]
     return schemas
 
 
-def inputs_of(
-    name: str, operators: Operators, edges: Sequence[Edge], schemas: Mapping[str, pa.Schema]
-) -> list[pa.Schema]:
+def _same(one: Sequence[pa.Schema], other: Sequence[pa.Schema]) -> bool:
+    return len(one) == len(other) and all(mine is theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def inputs_of(name: str, operators: Operators, inputs: Inputs, schemas: Mapping[str, pa.Schema]) -> list[pa.Schema]:
     """The schemas of an operator's input ports, given those behind the operators above."""
-    into = sorted((edge for edge in edges if edge.down == name), key=lambda edge: edge.port)
     return [
         schemas[edge.up]
         if edge.side is None
-        else side_schema(operators[edge.up].spec, edge.side, inputs_of(edge.up, operators, edges, schemas))
-        for edge in into
+        else side_schema(operators[edge.up].spec, edge.side, inputs_of(edge.up, operators, inputs, schemas))
+        for edge in inputs(name)
     ]
 
 

@@ -15,7 +15,7 @@ A hint cannot make a keyed or global operator wrong: it counts there only where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sabotnb.errors import GraphError
@@ -115,7 +115,7 @@ class _Router:
             {name: self._root(domain) or domain for name, domain in self.domain_of.items()},
         )
 
-    def _domain(self, operator: Operator, inputs: list[Edge]) -> str | None:
+    def _domain(self, operator: Operator, inputs: Sequence[Edge]) -> str | None:
         """The domain of a keyed operator: its input's where that fits (merged if several fit), else a new one."""
         keyed = [port for port in range(input_ports(operator.spec)) if port_keys(operator.spec, port)]
         if not keyed:

@@ -50,8 +50,7 @@ A rule leaves alone what the user placed (``Operator.placed``): it never removes
 
 def with_spec(graph: JobGraph, name: str, spec: Spec) -> JobGraph:
     """The graph with another spec for one operator."""
-    operators = {**graph.operators, name: replace(graph.operators[name], spec=spec)}
-    return replace(graph, operators=operators)
+    return graph.derived({**graph.operators, name: replace(graph.operators[name], spec=spec)}, graph.edges)
 
 
 def removed(graph: JobGraph, name: str) -> JobGraph:
@@ -64,14 +63,14 @@ def removed(graph: JobGraph, name: str) -> JobGraph:
         elif edge.down != name:
             edges.append(edge)
     operators = {other: operator for other, operator in graph.operators.items() if other != name}
-    return replace(graph, operators=operators, edges=tuple(edges))
+    return graph.derived(operators, edges)
 
 
 def inserted(graph: JobGraph, edge: Edge, operator: Operator) -> JobGraph:
     """The graph with ``operator`` in the middle of ``edge``, above its hint."""
     halves = (Edge(edge.up, operator.id, side=edge.side), replace(edge, up=operator.id, side=None))
     edges = [half for other in graph.edges for half in (halves if other == edge else (other,))]
-    return replace(graph, operators={**graph.operators, operator.id: operator}, edges=tuple(edges))
+    return graph.derived({**graph.operators, operator.id: operator}, edges)
 
 
 def beside(graph: JobGraph, upstream: str, name: str, spec: Spec) -> Operator:

@@ -1,5 +1,6 @@
 """Whatever the optimizer does, results stay the same: random pipelines over Parquet files, run both ways."""
 
+import json
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -161,6 +162,17 @@ def results(graph, parallelism):
     }
     rows = [row for batch in run_local(execution, splits) for row in batch.to_pylist()]
     return Counter(tuple((name, repr(value)) for name, value in row.items()) for row in rows)
+
+
+def test_a_reloaded_graph_gives_the_same_rows(sources):
+    pipeline = Pipeline(JobGraph().add_operator(Operator("facts", sources["facts"])), "facts", sources["facts"].schema)
+    counted = Aggregate(("s",), (AggregateColumn("rows", "count"), AggregateColumn("most", "max", "x")), FACTS.schema)
+    memory = pipeline.beside(connectors.table(DIMENSION))
+    pipeline = Pipeline(memory.graph, pipeline.end, pipeline.schema)
+    graph = pipeline.then(Join(("k",), ("j",), "left"), memory).then(counted).then(Sink("collect")).graph
+    again = JobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs())
+    assert results(again, 2) == results(graph, 2)
+    assert len(results(graph, 2)) == 4
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sabotnb.graph import JobGraph
 from sabotnb.graph.topology import reachable
 from sabotnb.plan.rewrite import Known, Rewrite, Step
@@ -16,10 +14,7 @@ def prune(graph: JobGraph, _: Known) -> Rewrite | None:
     useless = [name for name in graph.operators if name not in useful]
     if not sinks or not useless:
         return None
-    kept = replace(
-        graph,
-        operators={name: operator for name, operator in graph.operators.items() if name in useful},
-        edges=tuple(edge for edge in graph.edges if edge.down in useful),
-    )
+    operators = {name: operator for name, operator in graph.operators.items() if name in useful}
+    kept = graph.derived(operators, [edge for edge in graph.edges if edge.down in useful])
     text = f"nothing reads {', '.join(useless)}"
     return Rewrite(kept, (Step("prune", useless[0], text, len(graph.operators), len(kept.operators)),))
