@@ -68,3 +68,10 @@ class KeyIndex:
 
     def clear(self) -> None:
         """Forget all keys and keep the memory for the next ones."""
+
+def codes(columns: Sequence[pa.Array]) -> tuple[np.ndarray, pa.Int64Array] | None:
+    """Number the distinct combinations of dictionary indices: the number of each row (uint32), the first row of each.
+
+    None if a column is plain, or if there are more possible combinations than numbering them would pay for. A value
+    that a dictionary holds twice has two numbers.
+    """

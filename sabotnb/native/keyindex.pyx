@@ -79,15 +79,15 @@ cdef class KeyIndex:
 
     def upsert(self, columns, bint fresh=False, within=None):
         if within is None:
-            codes = _codes(columns)
-            if codes is not None:
-                return self._upsert_codes(columns, codes, fresh)
+            found = codes(columns)
+            if found is not None:
+                return self._upsert_codes(columns, found, fresh)
         return self._look_up([canonical.decoded(column) for column in columns], within, True, fresh)
 
     def find(self, columns):
-        codes = _codes(columns)
-        if codes is not None:
-            return self._find_codes(columns, codes)
+        found = codes(columns)
+        if found is not None:
+            return self._find_codes(columns, found)
         return self._look_up([canonical.decoded(column) for column in columns], None, False, False)
 
     def size(self, int group=0):
@@ -129,16 +129,16 @@ cdef class KeyIndex:
             raise IndexError(f"key group {group} of {self.groups}")
         return &self.tables[group]
 
-    def _upsert_codes(self, columns, codes, bint fresh):
-        places, firsts = codes
+    def _upsert_codes(self, columns, numbered, bint fresh):
+        places, firsts = numbered
         found = self.upsert([canonical.decoded(column.take(firsts)) for column in columns], fresh)
         new = found.fresh
         if fresh:
             new = np.sort(np.asarray(firsts)[new])
         return Slots(found.slots[places], None if found.groups is None else found.groups[places], new)
 
-    def _find_codes(self, columns, codes):
-        places, firsts = codes
+    def _find_codes(self, columns, numbered):
+        places, firsts = numbered
         found = self.find([canonical.decoded(column.take(firsts)) for column in columns])
         return found.take(places)
 
@@ -273,11 +273,7 @@ cdef inline uint32_t _bytes_slot(Table* table, const Keys* keys, int64_t row, ui
     return find_bytes(table, data, length, tag)
 
 
-def _codes(columns):
-    """Number the distinct combinations of dictionary-encoded columns: (code of each row, first row of each code).
-
-    None if a column is plain, or if there are more combinations than numbering them would pay for.
-    """
+def codes(columns):
     cdef Py_ssize_t rows = len(columns[0])
     cdef Py_ssize_t i, combinations = 1
     cdef uint32_t code, next_code = 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import ExpressionError, SchemaError
 from sabotnb.expr.aggregates import AggregateLike, partial_schema
 from sabotnb.native.aggregate import Rows
+from sabotnb.native.keyindex import Slots, codes
 from sabotnb.state.layout import gathered, lay_out
 from sabotnb.state.single_key import index_of, slots_of
 from sabotnb.state.values import encoded_as
@@ -42,34 +44,47 @@ class BatchPartials:
         self._skip = 0
 
     def partials(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The mergeable form of ``batch``; it has at most as many rows."""
+        """The mergeable form of ``batch``; it has at most as many rows, and a key may be in several of them."""
         if self._skip:
             self._skip -= 1
             return self.lone(batch)
-        keys = [batch.column(name) for name in self._keys.names]
+        slots, size, keys = self._numbered([batch.column(name) for name in self._keys.names], batch.num_rows)
+        if len(self._keys) and size * WORTH > batch.num_rows:
+            self._skip = REPEAT
         try:
-            return self._shrunk(batch, keys)
+            return self._shrunk(batch, slots, size, keys)
         except ExpressionError:
             return self.lone(batch)  # a sum within the batch has no room: its summands do
         finally:
-            size = self._index.size()
-            if keys and size * WORTH > batch.num_rows:
-                self._skip = REPEAT
-            self._rows.clear(self._index.sizes())
-            self._index.clear()
+            self._rows.clear(np.array([size], np.uint32))
 
     def lone(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The mergeable form of each row."""
-        keys = [batch.column(name) for name in self._keys.names]
+        keys = [encoded_as(batch.column(field.name), field.type) for field in self._keys]
         parts = [part for field in self._fields for part in field.aggregate.lone(batch)]
         return pa.RecordBatch.from_arrays([*keys, *parts], schema=self.schema)
 
-    def _shrunk(self, batch: pa.RecordBatch, keys: Sequence[pa.Array]) -> pa.RecordBatch:
-        slots = slots_of(self._index, keys, batch.num_rows)
-        self._rows.reserve(self._index.sizes())
+    def _numbered(self, columns: Sequence[pa.Array], rows: int) -> tuple[Slots, int, list[pa.Array]]:
+        """A slot for each row, how many there are, and the keys of the slots."""
+        numbered = codes(columns) if columns else None
+        if numbered is not None:
+            places, firsts = numbered
+            return Slots(places), len(firsts), [_compact(column.take(firsts)) for column in columns]
+        slots = slots_of(self._index, columns, rows)
+        size, keys = self._index.size(), self._index.keys()
+        self._index.clear()
+        return slots, size, keys
+
+    def _shrunk(self, batch: pa.RecordBatch, slots: Slots, size: int, keys: Sequence[pa.Array]) -> pa.RecordBatch:
+        self._rows.reserve(np.array([size], np.uint32))
         for field in self._fields:
             field.aggregate.update(self._rows, field.offset, slots, batch)
-        rows = gathered(self._rows, 0, 0, self._index.size())
+        rows = gathered(self._rows, 0, 0, size)
         parts = [part for field in self._fields for part in field.aggregate.partial(field.of(rows))]
-        found = [encoded_as(column, field.type) for column, field in zip(self._index.keys(), self._keys, strict=True)]
+        found = [encoded_as(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
         return pa.RecordBatch.from_arrays([*found, *parts], schema=self.schema)
+
+
+def _compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Leave out values that no row has, if they are many: the dictionary travels with the rows."""
+    return column if len(column.dictionary) <= 2 * len(column) else column.dictionary_decode().dictionary_encode()

@@ -106,8 +106,12 @@ def masked(values: np.ndarray, valid: np.ndarray | None, data_type: pa.DataType)
 
 
 def encoded_as(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """Encode plain values as a dictionary if ``data_type`` is one."""
-    return column.dictionary_encode().cast(data_type) if types.is_dictionary(data_type) else column.cast(data_type)
+    """The same values in the encoding of ``data_type``."""
+    if column.type.equals(data_type):
+        return column
+    if types.is_dictionary(data_type):
+        return canonical.decoded(column).dictionary_encode().cast(data_type)
+    return canonical.decoded(column).cast(data_type)
 
 
 def _numbers(words: pa.Array) -> np.ndarray[Any, np.dtype[np.int64]]:
