@@ -148,7 +148,9 @@ cdef inline uint32_t upsert_word(Table* table, uint64_t word, uint32_t tag) noex
     return insert(table, word, tag, at)
 
 
-cdef inline bint same_bytes(const Table* table, const Entry* entry, const uint8_t* data, uint32_t length, uint32_t tag) noexcept nogil:
+cdef inline bint same_bytes(
+    const Table* table, const Entry* entry, const uint8_t* data, uint32_t length, uint32_t tag
+) noexcept nogil:
     cdef uint32_t found
     if entry.tag != tag:
         return False

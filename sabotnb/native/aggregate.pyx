@@ -29,6 +29,8 @@ cdef enum:
     AHEAD = 16  # rows between a prefetch and its use
     CACHED = 262144  # bytes of rows that stay in the L2 cache without prefetching
 
+KINDS = {"l": "int64", "L": "uint64", "g": "double", "d": "decimal128"}
+
 ctypedef fused number:
     int64_t
     uint64_t
@@ -174,12 +176,12 @@ cdef inline bint has(const Values* values, int64_t i) noexcept nogil:
     return is_valid(values.validity, values.first + i)
 
 
-cdef char _format(capsules) except 0:
-    """``l``, ``L``, ``g`` or, for decimal128, ``d``: what the kernels below are made for."""
-    cdef const char* text = schema_of(capsules[0]).format
-    cdef char kind = text[0]
-    if kind not in b"lLgd":
-        raise TypeMismatch(f"kernels aggregate int64, uint64, double and decimal128, not {text.decode()!r}")
+cdef char _format(capsules, array, bytes taken) except 0:
+    """One of ``taken``: ``l`` (int64), ``L`` (uint64), ``g`` (double) or ``d`` (decimal128)."""
+    cdef char kind = schema_of(capsules[0]).format[0]
+    if kind not in taken or (kind == b"d" and array.type.bit_width != 128):
+        names = ", ".join(KINDS[chr(one)] for one in taken)
+        raise TypeMismatch(f"this kernel takes {names}, not {array.type}; convert the column first")
     return kind
 
 
@@ -216,7 +218,7 @@ def add(Rows rows, Py_ssize_t offset, Slots slots, array):
     cdef Values values
     _aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
-    kind = _format(capsules)
+    cdef char kind = _format(capsules, array, b"lg")
     _read(capsules, &target, 8, &values)
     with nogil:
         if kind == b"l":
@@ -239,7 +241,7 @@ def sum_values(Rows rows, Py_ssize_t offset, Slots slots, array):
     cdef bint fits = True
     _aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
-    kind = _format(capsules)
+    cdef char kind = _format(capsules, array, b"lLgd")
     _read(capsules, &target, 16 if kind == b"d" else 8, &values)
     with nogil:
         if kind == b"l":
@@ -287,7 +289,7 @@ def extreme(Rows rows, Py_ssize_t offset, Slots slots, array, bint largest):
     cdef Values values
     _aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
-    kind = _format(capsules)
+    cdef char kind = _format(capsules, array, b"lLgd")
     _read(capsules, &target, 16 if kind == b"d" else 8, &values)
     with nogil:
         if kind == b"l":
@@ -338,6 +340,7 @@ def variance(Rows rows, Py_ssize_t offset, Slots slots, array):
     cdef int64_t i
     _aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
+    _format(capsules, array, b"g")
     _read(capsules, &target, 8, &values)
     with nogil:
         data = <const double*> values.data
@@ -358,7 +361,12 @@ def merge_variance(Rows rows, Py_ssize_t offset, Slots slots, count, mean, m2):
     cdef int64_t i, n
     cdef double delta, total
     _aim(rows, offset, slots, &target)
-    count_capsules, mean_capsules, m2_capsules = count.__arrow_c_array__(), mean.__arrow_c_array__(), m2.__arrow_c_array__()
+    count_capsules = count.__arrow_c_array__()
+    mean_capsules = mean.__arrow_c_array__()
+    m2_capsules = m2.__arrow_c_array__()
+    _format(count_capsules, count, b"l")
+    _format(mean_capsules, mean, b"g")
+    _format(m2_capsules, m2, b"g")
     _read(count_capsules, &target, 8, &counts)
     _read(mean_capsules, &target, 8, &means)
     _read(m2_capsules, &target, 8, &squares)
@@ -371,7 +379,8 @@ def merge_variance(Rows rows, Py_ssize_t offset, Slots slots, count, mean, m2):
                 total = <double> (moments.count + n)
                 delta = (<const double*> means.data)[i] - moments.mean
                 moments.mean += delta * (<double> n / total)
-                moments.m2 += (<const double*> squares.data)[i] + delta * delta * (<double> moments.count * <double> n / total)
+                moments.m2 += (<const double*> squares.data)[i]
+                moments.m2 += delta * delta * (<double> moments.count * <double> n / total)
                 moments.count += n
 
 
@@ -380,7 +389,8 @@ def ordered(Rows rows, Py_ssize_t offset, Slots slots, array, order, bint last):
     cdef Values values, orders
     _aim(rows, offset, slots, &target)
     capsules, order_capsules = array.__arrow_c_array__(), order.__arrow_c_array__()
-    kind = _format(capsules)
+    cdef char kind = _format(capsules, array, b"lLg")
+    _format(order_capsules, order, b"l")
     _read(capsules, &target, 8, &values)
     _read(order_capsules, &target, 8, &orders)
     with nogil:
@@ -401,7 +411,7 @@ cdef enum:
 cdef void _ordered(
     const Target* target, const Values* values, const word* data, const Values* orders, bint last
 ) noexcept nogil:
-    """The order, the value, and a byte behind them: nothing yet, a value, or null. Of equal orders the smaller value."""
+    """The order, the value, and a byte: nothing yet, a value, or null. Of equal orders the smaller value."""
     cdef const int64_t* order_of = <const int64_t*> orders.data
     cdef int64_t i
     cdef char* field

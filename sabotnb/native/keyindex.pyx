@@ -184,9 +184,8 @@ cdef class KeyIndex:
             )
         if count < 0:
             raise MemoryError(f"no room for another key in {int(self.sizes().sum()):,} keys")
-        return Slots(
-            np.asarray(slots), None if groups is None else np.asarray(groups), np.asarray(new[:count]) if fresh else None
-        )
+        found = np.asarray(new[:count]) if fresh else None
+        return Slots(np.asarray(slots), None if groups is None else np.asarray(groups), found)
 
     def _encoded(self, columns):
         """One column for the tables: int64 for a single word, else large_binary."""

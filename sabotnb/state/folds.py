@@ -48,11 +48,6 @@ class Folds:
         """Key groups that have keys, ascending."""
         return sorted(self._folds)
 
-    def drop(self, group: int) -> None:
-        """Forget ``group``."""
-        self._folds.pop(group, None)
-        self._index.drop(group)
-
     def _slots(self, batch: pa.RecordBatch) -> Slots:
         return slots_of(self._index, [batch.column(name) for name in self._keys.names], batch.num_rows)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.expr.aggregates import AggregateLike, partial_schema, result_schema
+from sabotnb.expr.aggregates import AggregateLike, result_schema
 from sabotnb.native.aggregate import Rows
 from sabotnb.native.keyindex import Slots
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
@@ -35,14 +35,13 @@ class GroupedAggregates:
             SchemaError, TypeMismatch: a key or an aggregate that its column's type does not have.
             ModuleMissing: an approximate aggregate without its package.
         """
-        self.groups_count = groups if len(keys) else 1
+        groups = groups if len(keys) else 1
         self._columns = tuple(columns)
         self._keys = keys
-        self._index = index_of(keys, self.groups_count)
-        self._layout = lay_out(columns, schema, self.groups_count)
-        self._rows = Rows(self._layout.width, self.groups_count)
+        self._index = index_of(keys, groups)
+        self._layout = lay_out(columns, schema, groups)
+        self._rows = Rows(self._layout.width, groups)
         self._results = result_schema(keys.names, columns, schema)
-        self._partials = partial_schema(keys.names, columns, schema)
         self._lock = threading.Lock()
         self._shared: set[int] = set()
         self._frozen: weakref.WeakSet[FrozenAggregates] = weakref.WeakSet()
