@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from sabotnb.errors import DuplicateColumn, SchemaError
-from sabotnb.expr import Expr, bind, col, column_name, lit, root_name
+from sabotnb.expr import Aggregation, Expr, as_column, bind, col, column_name, root_name
 
 Column = str | Expr
 Named = tuple[str, Expr]
@@ -19,7 +19,7 @@ def named(exprs: Iterable[Column], keywords: Mapping[str, object], schema: pa.Sc
     Raises ColumnNotFound or TypeMismatch for what does not fit, DuplicateColumn for a name given twice.
     """
     columns = [*((_name_of(given), as_expr(given)) for given in exprs)]
-    columns += [(name, value if isinstance(value, Expr) else _value(value)) for name, value in keywords.items()]
+    columns += [(name, as_column(value)) for name, value in keywords.items()]
     for _, expr in columns:
         bind(expr, schema)
     refuse_duplicates([name for name, _ in columns])
@@ -41,11 +41,11 @@ def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
 
 def as_expr(given: Column) -> Expr:
     """A name as ``col(name)``; an expression as it is. Anything else is refused."""
-    if isinstance(given, str):
-        return col(given)
-    if isinstance(given, Expr):
-        return given
-    raise SchemaError(f"{given!r} ({type(given).__name__}) is not a column; give a name or an expression, col('x') + 1")
+    if not isinstance(given, str | Expr | Aggregation):
+        raise SchemaError(
+            f"{given!r} ({type(given).__name__}) is not a column; give a name or an expression, col('x') + 1"
+        )
+    return as_column(given)  # which refuses aggregations, saying where they go
 
 
 def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:
@@ -77,7 +77,3 @@ def _name_of(given: Column) -> str:
     if name is None:
         raise SchemaError(f"{given} has no name of its own; give it one: name={given}")
     return name
-
-
-def _value(value: object) -> Expr:
-    return col(value) if isinstance(value, str) else lit(value)

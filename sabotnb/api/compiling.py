@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb import connectors, plan
 from sabotnb.config import Config
-from sabotnb.errors import GraphError
+from sabotnb.errors import GraphError, SinkError
 from sabotnb.graph import JobGraph, Sink, Source
 from sabotnb.plan import Estimate, ExecutionGraph, Optimized
 from sabotnb.protocol.source import Split
@@ -51,10 +51,17 @@ def compile_graph(graph: JobGraph, parallelism: int) -> Compiled:
 
 
 def check_outputs(graph: JobGraph, job: str) -> None:
-    """Raise SinkError if a sink may not write where it points to."""
-    for operator in graph.operators.values():
-        if isinstance(operator.spec, Sink):
-            connectors.check_output(operator.spec, job)
+    """Raise SinkError if a sink may not write where it points to, or two write to one place."""
+    taken: dict[str, str] = {}
+    for name, operator in graph.operators.items():
+        if not isinstance(operator.spec, Sink):
+            continue
+        path = operator.spec.options.get("path")
+        if path in taken:
+            raise SinkError(f"{taken[path]!r} and {name!r} both write to {path}; give each a folder of its own")
+        if path is not None:
+            taken[path] = name
+        connectors.check_output(operator.spec, job)
 
 
 def estimates(graph: JobGraph) -> dict[str, Estimate]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Origin, call_site
 from sabotnb.errors import GraphError
-from sabotnb.graph import EdgeHint, EventTime, Source, Spec, output_schema, side_schema
+from sabotnb.graph import MAX_PARALLELISM, EdgeHint, EventTime, Source, Spec, output_schema, side_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Naming:
     slot_group: str = "default"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Node:
     """One operator of a description. Compared by identity: a node that two outputs share is one operator, run once."""
 
@@ -31,8 +31,11 @@ class Node:
     naming: Naming = field(default_factory=Naming)
     origin: Origin | None = None
 
+    def __repr__(self) -> str:
+        return f"Node({self.naming.name or self.spec.kind})"  # not its inputs: those of a diamond would come twice
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Flow:
     """Rows that leave ``node``: by its side output ``side``, or the main one; ``hint`` is how they are to be spread."""
 
@@ -41,6 +44,9 @@ class Flow:
     event_time: EventTime | None = None
     side: str | None = None
     hint: EdgeHint | None = None
+
+    def __repr__(self) -> str:
+        return f"Flow behind {self.node}"
 
     def then(self, spec: Spec, *others: Flow) -> Flow:
         """The flow behind one more operator, which reads this flow at port 0 and ``others`` at the next ports.
@@ -60,8 +66,8 @@ class Flow:
 
     def named(self, naming: Naming) -> Flow:
         """The same flow, its last operator named and placed; what was said before and not now is kept."""
-        if naming.parallelism is not None and naming.parallelism < 1:
-            raise GraphError(f"parallelism is {naming.parallelism}; give a number of tasks, at least 1")
+        if naming.parallelism is not None and not 1 <= naming.parallelism <= MAX_PARALLELISM:
+            raise GraphError(f"parallelism is {naming.parallelism}; give a number of tasks, 1 to {MAX_PARALLELISM}")
         before = self.node.naming
         merged = Naming(
             naming.name or before.name,

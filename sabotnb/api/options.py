@@ -7,8 +7,7 @@ from datetime import timedelta
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.expr import bind, col
-from sabotnb.expr.durations import duration_us
+from sabotnb.expr import bind, col, duration_us
 from sabotnb.graph import EventTime
 
 Duration = str | timedelta

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -11,6 +12,9 @@ from sabotnb.api.display import theme, words
 from sabotnb.api.flow import Flow
 from sabotnb.api.sample import SourceSample, run_on_sample
 from sabotnb.config import Config
+
+if TYPE_CHECKING:  # a name in annotations alone: importing sabotnb must not load pandas
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,11 @@ class Preview:
     def to_arrow(self) -> pa.Table:
         """The rows."""
         return self.table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a pandas frame."""
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

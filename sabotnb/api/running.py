@@ -17,7 +17,6 @@ from sabotnb.api.env import Env
 from sabotnb.api.job import Job
 from sabotnb.api.lower import Lowered, lower
 from sabotnb.api.pulling import LiveRows, Puller, Take
-from sabotnb.api.status import views_of
 from sabotnb.api.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution.request import job_request
@@ -78,7 +77,7 @@ def submit(client: ClusterClient, name: str, compiled: Compiled) -> Started:
         compiled.splits,
         owner=client.owner,
         fingerprint=compiled.graph.fingerprint(),
-        views=views_of(compiled.execution, plan.explain(compiled.graph, compiled.optimized, compiled.execution)),
+        explained=plan.explain(compiled.graph, compiled.optimized, compiled.execution),
     )
     return Started(client, name, client.submit_stream_job(request, blobs)["epoch"], compiled)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import SchemaError
-from sabotnb.expr.types import type_of
+from sabotnb.expr import type_of
 
 
 def as_schema(given: Any) -> pa.Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sabotnb.api import running
+from sabotnb.api import running, views
 from sabotnb.api.display import words
 from sabotnb.api.env import Env
 from sabotnb.api.flow import Naming
@@ -46,6 +46,10 @@ class Sink:
         """
         return running.run_targets(name, [self.target], parallelism, env)
 
+    def explain(self) -> str:
+        """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
+        return views.explained(self.target.flow, optimize=True)
+
     def to_job_graph(self) -> JobGraph:
         """What would run, as plain data."""
         return lower([self.target.flow]).graph
@@ -57,6 +61,8 @@ class Sink:
 
 def run(name: str | None = None, *sinks: Sink, parallelism: int | None = None, env: Env | None = None) -> Job:
     """Start one job with many sinks; what they share runs once. See ``Sink.run``."""
+    if name is not None and not isinstance(name, str):
+        raise GraphError(f"run takes a name first, not {type(name).__name__}: sb.run('name', sink, ...), or sink.run()")
     strange = [sink for sink in sinks if not isinstance(sink, Sink)]
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")

@@ -44,7 +44,10 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """How a finished job went: rows read by sources, rows taken by sinks, late rows; ``duration`` in seconds."""
+    """How a finished job went: rows read by sources, rows taken by sinks, late rows.
+
+    Seconds: ``startup`` from submission until every task ran, ``duration`` from there to the end.
+    """
 
     name: str
     rows_in: int
@@ -52,6 +55,7 @@ class JobResult:
     late: int
     recoveries: int
     duration: float
+    startup: float = 0.0
 
     @classmethod
     def of(cls, status: Status) -> JobResult:
@@ -60,7 +64,9 @@ class JobResult:
         rows_in = sum(row["rows_in"] for row in status["vertices"] if row["vertex"] in ends["sources"])
         rows_out = sum(row["rows_out"] for row in status["vertices"] if row["vertex"] in ends["sinks"])
         begun = status["started"] if status["started"] is not None else status["submitted"]
-        return cls(status["job"], rows_in, rows_out, status["late"], 0, status["changed"] - begun)
+        return cls(
+            status["job"], rows_in, rows_out, status["late"], 0, status["changed"] - begun, begun - status["submitted"]
+        )
 
     def __repr__(self) -> str:
         late = f", {self.late:,} late" if self.late else ""
@@ -94,26 +100,3 @@ def edge_rows(status: Status) -> Iterator[dict[str, Any]]:
             "rows": rows,
             "bytes": nbytes,
         }
-
-
-def views_of(execution: Any, explained: str) -> dict[str, Any]:
-    """What is kept with a job for whoever looks at it later, from any session: plain data."""
-    vertices = execution.vertices
-    return {
-        "explain": explained,
-        "sources": [one.id for one in vertices.values() if one.operators[0].spec.kind == "source"],
-        "sinks": [one.id for one in vertices.values() if one.operators[-1].spec.kind == "sink"],
-        "edges": [
-            {
-                "index": edge.index,
-                "up": edge.up,
-                "down": edge.down,
-                "port": edge.port,
-                "type": edge.type.value,
-                "keys": list(edge.keys),
-                "senders": vertices[edge.up].parallelism,
-                "receivers": vertices[edge.down].parallelism,
-            }
-            for edge in execution.edges
-        ],
-    }

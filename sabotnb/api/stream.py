@@ -19,6 +19,7 @@ from sabotnb.api.options import Duration, seconds
 from sabotnb.api.preview import Preview, preview
 from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
+from sabotnb.errors import GraphError
 from sabotnb.expr import Aggregation
 from sabotnb.graph import JobGraph
 
@@ -461,5 +462,7 @@ class Grouped:
 
 def union(*streams: Stream) -> Stream:
     """All rows of all streams, which must have one schema."""
+    if not streams:
+        raise GraphError("union() of nothing has no schema; give at least one stream")
     first, *others = streams
     return first.union(*others)

@@ -38,9 +38,10 @@ def _with_joins_settled(graph: JobGraph) -> JobGraph:
 
 
 def compiled(flow: Flow) -> Compiled:
-    """``flow`` at every level, as if it were collected."""
+    """``flow`` at every level; as if it were collected, if it does not end in a sink."""
     tasks = default_parallelism()
-    return compile_graph(with_bounds(lower((flow.then(Sink("collect")),)), tasks), tasks)
+    ended = flow if isinstance(flow.node.spec, Sink) else flow.then(Sink("collect"))
+    return compile_graph(with_bounds(lower((ended,)), tasks), tasks)
 
 
 def explained(flow: Flow, *, optimize: bool) -> str:
