@@ -5,7 +5,7 @@ graph names the sha256 and keeps the bytes beside the JSON.
 """
 
 from sabotnb.blobs.capturing import capture
-from sabotnb.blobs.failure import user_error, user_traceback
+from sabotnb.blobs.failure import user_error, user_traceback, without_our_frames
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import Origin, call_site, place, user_frame
 from sabotnb.blobs.table import Table, table_of
@@ -21,4 +21,5 @@ __all__ = [
     "user_error",
     "user_frame",
     "user_traceback",
+    "without_our_frames",
 ]

@@ -6,6 +6,7 @@ import sysconfig
 import traceback
 from itertools import groupby
 from pathlib import PurePath
+from types import TracebackType
 
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import PACKAGE, place
@@ -45,6 +46,22 @@ def user_traceback(error: BaseException) -> str:
             if frame.line:
                 lines.append(f"    {frame.line}")
     return "\n".join([*lines, _described(error)])
+
+
+def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
+    """The traceback without sabotnb's frames; None if no frame of it is in the user's own files."""
+    every = []
+    while frames is not None:
+        every.append(frames)
+        frames = frames.tb_next
+    kept: TracebackType | None = None
+    users = False
+    for one in reversed(every):
+        filename = one.tb_frame.f_code.co_filename
+        users = users or not _library(filename)
+        if not filename.startswith(PACKAGE):
+            kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return kept if users else None
 
 
 def _described(error: BaseException) -> str:

@@ -61,7 +61,7 @@ def modules_by_value() -> Iterator[None]:
 
     with _registering:  # cloudpickle's registry belongs to the process
         known = cloudpickle.list_registry_pickle_by_value()
-        modules = [module for module in list(sys.modules.values()) if is_local(module) and module.__name__ not in known]
+        modules = [module for module in local_modules() if module.__name__ not in known]
         for module in modules:
             cloudpickle.register_pickle_by_value(module)
         try:
@@ -71,13 +71,26 @@ def modules_by_value() -> Iterator[None]:
                 cloudpickle.unregister_pickle_by_value(module)
 
 
+def local_modules() -> list[ModuleType]:
+    """Loaded modules that live in the user's folder and are not installed."""
+    folders, installed = _folders(), _installed()
+    return [module for module in list(sys.modules.values()) if _is_local(module, folders, installed)]
+
+
 def is_local(module: ModuleType) -> bool:
     """True for a module that lives in the user's folder and is not installed."""
+    return _is_local(module, _folders(), _installed())
+
+
+def _is_local(module: ModuleType, folders: tuple[str, ...], installed: tuple[str, ...]) -> bool:
     filename = getattr(module, "__file__", None)
-    if not isinstance(filename, str) or module.__name__ == "__main__" or filename.startswith(PACKAGE):
+    if not isinstance(filename, str) or module.__name__ == "__main__" or not filename.startswith(folders):
         return False
-    inside_environment = f"{os.sep}site-packages{os.sep}" in filename or filename.startswith(sys.prefix + os.sep)
-    return not inside_environment and any(filename.startswith(folder) for folder in _folders())
+    return not filename.startswith(installed) and f"{os.sep}site-packages{os.sep}" not in filename
+
+
+def _installed() -> tuple[str, ...]:
+    return (f"{sys.prefix}{os.sep}", f"{sys.base_prefix}{os.sep}", PACKAGE)
 
 
 def _folders() -> tuple[str, ...]:

@@ -38,11 +38,10 @@ def doctor() -> None:
 @bench.command()
 def kernels(json: Json = None, repeat: Repeat = 7, only: Only = "") -> None:
     """Native kernels beside pyarrow, numpy and polars on the same batches, one core."""
-    from sabotnb.cli.bench import kernels as shuffle
-    from sabotnb.cli.bench import state_kernels
+    from sabotnb.cli.bench import shuffle_kernels, state_kernels
     from sabotnb.cli.bench.measure import run
 
-    run([*shuffle.cases(), *state_kernels.cases()], json=json, repeat=repeat, only=only)
+    run([*shuffle_kernels.cases(), *state_kernels.cases()], json=json, repeat=repeat, only=only)
 
 
 @bench.command()

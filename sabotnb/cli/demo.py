@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ORACLE = """
     SELECT carrier, origin, name, count(*) AS n, max(dep_delay) AS worst, avg(air_time / 60) AS mean_hours
-    FROM read_parquet('{flights}') LEFT JOIN read_parquet('{airlines}') USING (carrier)
+    FROM '{flights}' AS flights LEFT JOIN '{airlines}' AS airlines USING (carrier)
     WHERE dep_delay > 15 GROUP BY ALL ORDER BY carrier, origin
 """
 RESULT = (
@@ -72,8 +72,9 @@ def _compare(data: NycFlights, out: Path) -> tuple[int, str]:
     """Rows compared, and the first difference in words (empty if there is none)."""
     import duckdb
 
-    expected = duckdb.sql(ORACLE.format(flights=data.flights, airlines=data.airlines)).fetchall()
-    found = duckdb.sql(RESULT.format(out=out)).fetchall()
+    with duckdb.connect() as oracle:
+        expected = oracle.execute(ORACLE.format(flights=data.flights, airlines=data.airlines)).fetchall()
+        found = oracle.execute(RESULT.format(out=out)).fetchall()
     if len(expected) != len(found):
         return len(found), f"{len(found)} rows instead of {len(expected)}"
     for wanted, got in zip(expected, found, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sabotnb.graph.specs import Sink
+from sabotnb.graph.specs import Sink, Source
 from sabotnb.plan.codec import dump
 from sabotnb.plan.execution_graph import ExecutionGraph
 from sabotnb.protocol.control import JobRequest, VertexNeeds
@@ -22,10 +22,13 @@ def job_request(
     *,
     owner: str,
     fingerprint: str,
-    views: Mapping[str, Any] | None = None,
+    explained: str = "",
     placement: str = "round_robin",
 ) -> tuple[JobRequest, dict[str, bytes]]:
-    """Describe a job for the control plane: plain data, and beside it the bytes of its functions and tables."""
+    """Describe a job for the control plane: plain data, and beside it the bytes of its functions and tables.
+
+    ``explained`` is the plan in words, kept for whoever attaches to the job.
+    """
     execution, blobs = dump(graph)
     needs = tuple(
         VertexNeeds(
@@ -52,7 +55,28 @@ def job_request(
         vertices=needs,
         publishes=any(sink.connector not in PULLED_BY_CLIENT for sink in sinks),
         splits=dict(splits),
-        views=dict(views or {}),
+        views={"explain": explained, **_views(graph)},
         placement=placement,
     )
     return request, blobs
+
+
+def _views(graph: ExecutionGraph) -> dict[str, Any]:
+    """What is kept with a job for whoever looks at it later, from any session."""
+    return {
+        "sources": [vertex.id for vertex in graph.vertices.values() if isinstance(vertex.operators[0].spec, Source)],
+        "sinks": [vertex.id for vertex in graph.vertices.values() if isinstance(vertex.operators[-1].spec, Sink)],
+        "edges": [
+            {
+                "index": edge.index,
+                "up": edge.up,
+                "down": edge.down,
+                "port": edge.port,
+                "type": edge.type.value,
+                "keys": list(edge.keys),
+                "senders": graph.vertices[edge.up].parallelism,
+                "receivers": graph.vertices[edge.down].parallelism,
+            }
+            for edge in graph.edges
+        ],
+    }

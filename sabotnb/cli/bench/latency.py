@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.cli.bench.measure import Case, Make
+from sabotnb.cli.bench.measure import Case, Make, Work
 
 TASKS = 100
 IMPORT = "import time; start = time.perf_counter(); import sabotnb; print(time.perf_counter() - start)"
@@ -37,8 +37,8 @@ def cases() -> Iterator[list[Case]]:
             Case("head(5) of a Parquet file", lambda: lambda: flights.filter(col("dep_delay") > 15).head(5)),
             Case("no-op job, run to finished", _no_op_job),
             Case(f"{TASKS} tasks, submitted to running", _many_tasks),
-            Case("task submission", lambda: _submission(env)),
-            Case("task result aggregation", lambda: _aggregation(env)),
+            Case("submission of a job of 10 tasks", lambda: _submission(env)),
+            Case("aggregation of 10 results", lambda: _aggregation(env)),
             Case("heartbeat (control round trip)", lambda: env.slots),
         ]
 
@@ -51,46 +51,42 @@ def _in_new_process(code: str) -> Make:
     return lambda: run
 
 
-def _no_op_job() -> Callable[[], object]:
+def _no_op_job() -> Work:
     nothing = sb.Stream.from_rows([{"x": 1}])
     return lambda: nothing.sink_callback(lambda _batch: None).run("bench-no-op").wait(timeout="30s")
 
 
-def _many_tasks() -> Callable[[], float]:
-    stream = sb.Stream.from_rate(1, n=TASKS).named("ticks", parallelism=TASKS)
+def _many_tasks() -> Work:
+    stream = sb.Stream.from_rate(1_000_000_000, n=TASKS).named("ticks", parallelism=TASKS)
     sink = stream.sink_callback(lambda _batch: None).named("out", parallelism=TASKS)
-
-    def run() -> float:
-        job = sink.run("bench-tasks")
-        summary = job.wait_running(timeout="30s")
-        job.cancel()
-        job.wait_over(timeout="30s")
-        return float(summary["started"] - summary["submitted"])
-
-    return run
+    return lambda: sink.run("bench-tasks").wait(timeout="30s").startup
 
 
-def _submission(env: sb.Env) -> Callable[[], float]:
-    tasks = [sb.Task(f"t{number}", "arrow", "negate", {}, number) for number in range(10)]
+def _ten_tasks() -> list[sb.Task]:
+    return [sb.Task(f"t{number}", "arrow", "negate", {}, number) for number in range(10)]
+
+
+def _submission(env: sb.Env) -> Work:
+    tasks = _ten_tasks()
 
     def run() -> float:
         start = time.perf_counter()
-        job = env.submit_job("bench-tasks", tasks, wait=False)
+        job = env.submit_job("bench-submission", tasks)
         elapsed = time.perf_counter() - start
-        job.result()
-        return elapsed / len(tasks)
+        job.results()
+        return elapsed
 
     return run
 
 
-def _aggregation(env: sb.Env) -> Callable[[], float]:
-    tasks = [sb.Task(f"t{number}", "arrow", "negate", {}, number) for number in range(10)]
+def _aggregation(env: sb.Env) -> Work:
+    tasks = _ten_tasks()
 
     def run() -> float:
-        job = env.submit_job("bench-tasks", tasks, wait=False)
-        job.wait()
+        job = env.submit_job("bench-aggregation", tasks)
+        sb.attach("bench-aggregation").wait(timeout="30s")
         start = time.perf_counter()
-        job.result()
+        job.results()
         return time.perf_counter() - start
 
     return run

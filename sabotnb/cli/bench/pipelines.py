@@ -5,15 +5,15 @@ Steady state: the cluster is up and the files are written before anything is tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.cache import cache_root
 from sabotnb.cli.bench.measure import Case, Make, Work
-from sabotnb.cache import cache_folder
 from sabotnb.nexmark import write_parquet
 
 PRICE_FACTOR = 0.908
@@ -22,16 +22,19 @@ SMALL_EVENTS = 1_000_000
 SMALL_ROWS = SMALL_EVENTS * 46 // 50
 
 
+MANY_ROWS = 20_000_000
+
+
 @contextmanager
 def cases(events: int) -> Iterator[list[Case]]:
-    """The cases over ``events`` Nexmark events (46 of 50 are bids), with a cluster that lives as long as the context."""
+    """The cases over ``events`` Nexmark events (46 of 50 are bids), on a cluster that lives as long as the context."""
     large, small = (_bids(count) for count in (events, SMALL_EVENTS))
     with sb.local(workers=WORKERS) as env:
         yield [*_queries(large, events), _python_rows(small), _slow_sink(small, env), _many_channels()]
 
 
 def _bids(events: int) -> str:
-    return write_parquet(cache_folder() / f"nexmark-{events}", events).bids
+    return write_parquet(cache_root() / f"nexmark-{events}", events).bids
 
 
 def _queries(path: str, events: int) -> Iterator[Case]:
@@ -40,7 +43,7 @@ def _queries(path: str, events: int) -> Iterator[Case]:
     queries: dict[str, tuple[sb.Stream, str]] = {
         "map+sum": (
             bids.select(price=col("price") * PRICE_FACTOR).agg(n=sb.count(), total=col("price").sum()),
-            f"SELECT count(*) AS n, sum(price * {PRICE_FACTOR}) AS total FROM bids",
+            f"SELECT count(*) AS n, sum(price * {PRICE_FACTOR}) AS total FROM bids",  # noqa: S608 - a constant
         ),
         "filter+project": (
             bids.filter(col("auction") % 123 == 0).select("auction", "price"),
@@ -80,7 +83,7 @@ def _duckdb(path: str, sql: str) -> Make:
 
         connection = duckdb.connect(config={"threads": WORKERS})
         connection.execute(f"CREATE VIEW bids AS SELECT * FROM read_parquet('{path}')")  # noqa: S608
-        return lambda: connection.execute(sql).to_arrow_table()
+        return lambda: connection.sql(sql).to_arrow_table()
 
     return make
 
@@ -109,29 +112,30 @@ def _slow_sink(path: str, env: sb.Env) -> Case:
 
 
 def _many_channels() -> Case:
-    """100 x 100 tasks over two agents: how full the batches on the wire still are."""
-    wire: dict[str, float] = {}
+    """100 x 100 tasks over two agents: how full the batches between them still are."""
+    received: dict[str, float] = {}
+    ticks = sb.Stream.from_rate(1_000_000_000, n=MANY_ROWS).named("ticks", parallelism=100)
+    spread = ticks.partition_by("value").map_batches(_same, schema=ticks.schema).named("spread", parallelism=100)
 
-    def make() -> Callable[[], object]:
-        rates = sb.Stream.from_rate(1_000_000_000, n=20_000_000).named("rate", parallelism=100)
-        keyed = rates.group_by(key=col("value") % 1_000_003).reduce(lambda left, _right: left)
-        counted = keyed.named("spread", parallelism=100)
+    def work() -> None:
+        job = spread.agg(n=sb.count()).sink_callback(_ignore).run("bench-100x100")
+        job.wait(timeout="120s")
+        tasks = job.metrics().query("vertex == 'spread'")
+        received["rows_per_batch"] = tasks["rows_in"].sum() / tasks["batches_in"].sum()
 
-        def work() -> None:
-            job = counted.agg(n=sb.count()).sink_callback(lambda _batch: None).run("bench-100x100")
-            job.wait(timeout="120s")
-            sent = job.edges()
-            wire["rows_per_wire_batch"] = float(sent["rows"].sum() / max(1, sent["batches"].sum()))
+    return Case("100 x 100 tasks", lambda: work, MANY_ROWS, figures=lambda: received)
 
-        return work
 
-    return Case("100 x 100 tasks", make, 20_000_000, figures=lambda: wire)
+def _same(batch: Any) -> Any:
+    return batch
+
+
+def _ignore(_batch: Any) -> None:
+    """Take rows and do nothing with them."""
 
 
 def worker_peak_mb(env: sb.Env) -> float:
     """Largest peak resident memory of a worker process so far (MB)."""
-    peaks = []
-    for agent in env.slots():
-        status = Path(f"/proc/{agent['pid']}/status").read_text()
-        peaks.append(next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")))
-    return max(peaks) / 1024
+    statuses = (Path(f"/proc/{pid}/status").read_text() for pid in env.slots()["pid"])
+    lines = (line for status in statuses for line in status.splitlines() if line.startswith("VmHWM"))
+    return max(int(line.split()[1]) for line in lines) / 1024
