@@ -28,6 +28,7 @@ logger = logging.getLogger("sabotnb.agent")
 SLOTS_PER_THREAD = 4
 """Slots of a worker that has no resource ``slot``, per thread that Dask gave it."""
 
+LOOPBACK = "127.0.0.1"
 METRICS_SECONDS = 0.5
 PULLS = 32
 """Clients that may wait for results of one agent at the same time; more wait for their turn."""
@@ -85,7 +86,7 @@ class Agent(WorkerPlugin):
     async def _enroll(self) -> None:
         worker = self._worker
         agent: str = await worker.scheduler.sabot_enroll(address=worker.address)
-        self._tenure = Tenure(agent, self._report_from_thread, self._config, worker.security)
+        self._tenure = Tenure(agent, self._report_from_thread, self._config, worker.security, _listening_host(worker))
         endpoints = await self._loop.run_in_executor(self._orders, self._tenure.begin)
         await worker.scheduler.sabot_register(agent=wire.dumps(self._info(agent, endpoints)))
 
@@ -154,6 +155,11 @@ class Agent(WorkerPlugin):
         while True:
             await asyncio.sleep(seconds)
             act()
+
+
+def _listening_host(worker: Worker) -> str:
+    """Where other agents reach this one: the address that Dask listens on."""
+    return LOOPBACK if worker.address.startswith("inproc://") else str(get_address_host(worker.address))
 
 
 def _have_process_alone() -> None:

@@ -10,14 +10,13 @@ import distributed
 from dask.system import CPU_COUNT
 from distributed.deploy.spec import SpecCluster
 
-from sabotnb.cluster.agent import SLOTS_PER_THREAD
+from sabotnb.cluster.agent import LOOPBACK, SLOTS_PER_THREAD
 from sabotnb.cluster.checks import check_installed
 from sabotnb.cluster.cluster import Cluster, Resize
 from sabotnb.cluster.guard import ADVICE, check_main_guard
 from sabotnb.config import Config
 from sabotnb.errors import ClusterGone, EnvError
 
-LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 10.0
 
 

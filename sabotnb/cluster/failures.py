@@ -10,8 +10,8 @@ from sabotnb.task.failure import error_of
 def job_failed(job: str, failure: Failure | None) -> JobError:
     """The exception of a job that ended in FAILED or CANCELED (``failure`` None: because somebody asked for it).
 
-    The message has the user's traceback and a sample of the rows. ``__cause__`` is the user's own exception if it could
-    travel, else one of the class that the failure names. Unpickles it: for the client only.
+    The message has the user's traceback and a sample of the rows. ``reason`` is an exception of the class that the
+    failure names, ``__cause__`` the user's own if it could travel. Unpickles it: for the client only.
     """
     if failure is None:
         return JobCanceled(f"job {job!r} was canceled; .run() starts it again")
@@ -19,5 +19,6 @@ def job_failed(job: str, failure: Failure | None) -> JobError:
     if isinstance(described, JobCanceled):
         return described
     error = JobFailed(f"job {job!r} failed: {described}")
-    error.__cause__ = described.__cause__ or described
+    error.reason = described
+    error.__cause__ = described.__cause__
     return error

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sabotnb.cluster import wire
 from sabotnb.cluster.failures import job_failed
+from sabotnb.errors import StaleMessage
 from sabotnb.protocol.control import JobState
 
 PULL_SECONDS = 5.0
@@ -45,6 +46,7 @@ class ResultReader:
         self._operator = operator
         self._places = places
         self._asked: dict[Future[Any], int] = {}
+        self._missing: Exception | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows; raises JobFailed or JobCanceled before they are complete."""
@@ -52,19 +54,25 @@ class ResultReader:
             self._ask(WATCH, self._watch())
             for index in range(len(self._places)):
                 self._ask(index, self._pull(index, 0))
-            while any(index != WATCH for index in self._asked.values()):
+            while self._missing or any(index != WATCH for index in self._asked.values()):
                 answered, _ = wait(self._asked, return_when=FIRST_COMPLETED)
                 for answer in answered:
-                    yield from self._read(self._asked.pop(answer), answer.result())
+                    yield from self._read(self._asked.pop(answer), answer)
         finally:
             for future in self._asked:
                 future.cancel()
 
-    def _read(self, index: int, answer: Any) -> Iterator[pa.RecordBatch]:
+    def _read(self, index: int, answer: Future[Any]) -> Iterator[pa.RecordBatch]:
         if index == WATCH:
-            self._go_on_watching(answer)
+            self._go_on_watching(answer.result())
             return
-        seq, batches, ended = answer
+        try:
+            seq, batches, ended = answer.result()
+        except (OSError, StaleMessage) as error:
+            if WATCH not in self._asked.values():
+                raise
+            self._missing = error  # an agent went away; who watches the job will hear what that means for it
+            return
         if not ended:
             self._ask(index, self._pull(index, seq))  # travels while these rows are used
         for data in batches:
@@ -76,6 +84,8 @@ class ResultReader:
             raise job_failed(self._job, None if status is None else status["failure"])
         if not state.terminal:
             self._ask(WATCH, self._watch())
+        elif self._missing is not None:
+            raise self._missing
 
     def _ask(self, index: int, question: Coroutine[Any, Any, Any]) -> None:
         loop = self._client.loop

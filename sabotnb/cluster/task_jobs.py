@@ -24,7 +24,7 @@ from sabotnb.plan import physical
 from sabotnb.protocol.control import JobState
 
 SOURCE, RESULTS = "tasks", "results"
-"""Ids of the two operators."""
+"""Ids of the two operators; they run in one vertex, called like the first."""
 
 
 @dataclass(frozen=True, slots=True)

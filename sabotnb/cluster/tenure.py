@@ -18,6 +18,7 @@ from sabotnb.protocol.control import (
     Event,
     ForgetJob,
     MetricsReported,
+    PeerLost,
 )
 from sabotnb.task.results import Results
 from sabotnb.task.runner import TaskRunner
@@ -30,14 +31,15 @@ Run = tuple[str, int]
 class Tenure:
     """Tasks, channels and results under one agent id.
 
-    ``begin``, ``deploy``, ``command``, ``commit`` and ``end`` are called from one thread; ``report`` from any.
+    ``begin``, ``deploy``, ``command``, ``commit`` and ``end`` are called from one thread; ``report`` from any. Other
+    agents connect to ``host``, with the TLS of ``security`` (a ``distributed.Security``).
     """
 
-    def __init__(self, agent: str, report: Callable[[Event], None], config: Config, security: Any) -> None:
+    def __init__(self, agent: str, report: Callable[[Event], None], config: Config, security: Any, host: str) -> None:
         self.agent = agent
         self.results = Results(config)
         self._report = report
-        self._exchange = Exchange(agent, config, security)
+        self._exchange = Exchange(agent, config, security, self._on_peer_lost, host)
         self._runner = TaskRunner(self._exchange, report, self.results, config)
         self._publishing = ThreadPoolExecutor(4, "sabot-publish")
         self._blobs: dict[Run, Mapping[str, bytes]] = {}
@@ -70,6 +72,9 @@ class Tenure:
     def metrics(self) -> MetricsReported:
         """Counters of every task now."""
         return MetricsReported(self.agent, self._runner.metrics(), self._runner.sent())
+
+    def _on_peer_lost(self, peer: str, reason: str) -> None:
+        self._report(PeerLost(self.agent, peer, reason))
 
     def _publish(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
         failure = None

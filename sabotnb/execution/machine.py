@@ -34,6 +34,7 @@ from sabotnb.protocol.control import (
     JobRequest,
     JobState,
     MetricsReported,
+    PeerLost,
     Reply,
     SetTimer,
     StartSources,
@@ -70,6 +71,7 @@ class Machine:
             TaskChanged: self._task_changed,
             MetricsReported: self._metrics,
             Committed: self._committed,
+            PeerLost: self._peer_lost,
             TimerFired: self._timer,
             UserCommand: self._user,
         }
@@ -112,9 +114,20 @@ class Machine:
         for task in lost:
             task.move(TaskState.FAILED)
         if lost:
+            if job.failure is not None and job.failure.error == failure.error:
+                job.failure = failure  # so far only its peers said that they cannot reach it
             yield from self._fail(now, job, failure)
         elif job.committer == agent and not job.state.terminal:
             yield from self._publish(job, "commit" if job.state is JobState.COMMITTING else "abort")
+
+    def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:
+        if event.agent not in self.agents:
+            raise StaleMessage(f"{event.agent} lost {event.peer}, but is given up itself")
+        failure = refusals.connection_lost(event.agent, event.peer, event.reason)
+        for job in list(self.jobs.values()):
+            used = {task.slot.agent for task in job.tasks.values()}
+            if event.peer in used and event.agent in job.agents():  # what finished tasks sent may be lost too
+                yield from self._fail(now, job, failure)
 
     def _heartbeat(self, now: float, event: Heartbeat) -> Iterable[Instruction]:
         if event.agent not in self.agents:

@@ -21,6 +21,15 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     )
 
 
+def connection_lost(agent: str, peer: str, reason: str) -> Failure:
+    """Two agents cannot reach each other any more."""
+    return Failure(
+        "EnvError",
+        f"{agent} lost the connection with {peer}: {reason}. "
+        "Nothing was written under a final name. Run the job again.",
+    )
+
+
 def unexplained(attempt: Attempt) -> Failure:
     """A task failed without saying why."""
     return Failure("ProtocolError", f"task {attempt} failed without a reason; see the worker's log")

@@ -153,6 +153,15 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerLost:
+    """An agent's connection with another broke, so that channels between them are dead; both may be alive."""
+
+    agent: str
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     name: str
 
@@ -167,7 +176,9 @@ class UserCommand:
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
-Event = AgentUp | AgentDown | Heartbeat | TaskChanged | MetricsReported | Committed | TimerFired | UserCommand
+Event = (
+    AgentUp | AgentDown | Heartbeat | TaskChanged | MetricsReported | Committed | PeerLost | TimerFired | UserCommand
+)
 
 
 @dataclass(frozen=True, slots=True)
