@@ -10,7 +10,7 @@ import pyarrow as pa
 from sabotnb import connectors, plan
 from sabotnb.config import Config
 from sabotnb.errors import GraphError, SinkError
-from sabotnb.graph import JobGraph, Sink, Source
+from sabotnb.graph import JobGraph, Operator, Sink, Source
 from sabotnb.plan import Estimate, ExecutionGraph, Optimized
 from sabotnb.protocol.source import Split
 from sabotnb.task import run_local
@@ -51,17 +51,20 @@ def compile_graph(graph: JobGraph, parallelism: int) -> Compiled:
 
 
 def check_outputs(graph: JobGraph, job: str) -> None:
-    """Raise SinkError if a sink may not write where it points to, or two write to one place."""
-    taken: dict[str, str] = {}
+    """Raise SinkError if a sink may not write where it points to, or two take one folder for themselves."""
+    taken: dict[str, Operator] = {}
     for name, operator in graph.operators.items():
         if not isinstance(operator.spec, Sink):
             continue
-        path = operator.spec.options.get("path")
-        if path in taken:
-            raise SinkError(f"{taken[path]!r} and {name!r} both write to {path}; give each a folder of its own")
-        if path is not None:
-            taken[path] = name
+        path = operator.spec.options.get("path", name)
+        other = taken.setdefault(path, operator)
+        if other is not operator and not (_appends(other) and _appends(operator)):
+            raise SinkError(f"{other.id!r} and {name!r} both write to {path}; give each a folder of its own")
         connectors.check_output(operator.spec, job)
+
+
+def _appends(sink: Operator) -> bool:
+    return isinstance(sink.spec, Sink) and sink.spec.options.get("mode") == "append"
 
 
 def estimates(graph: JobGraph) -> dict[str, Estimate]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.job import Job
 from sabotnb.errors import EnvError
 from sabotnb.protocol.control import JobState
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
     from sabotnb.cluster import Cluster, Task, TaskJob
 
 
+@boundary
 class Env:
     """A session on a cluster. As a context manager it waits for the jobs it was given, then closes."""
 
@@ -106,6 +108,7 @@ _open: list[Env] = []
 """Open sessions, the newest last: that one gets the jobs."""
 
 
+@folding
 def local(
     workers: int | None = None, slots: int | None = None, detached: bool = False, *, processes: bool = True
 ) -> Env:
@@ -129,6 +132,7 @@ def local(
     return _opened("local", arguments, start)
 
 
+@folding
 def connect(client_or_address: Any, security: Any = None) -> Env:
     """Use a running Dask cluster, given a synchronous ``distributed.Client`` or the scheduler's address.
 
@@ -156,6 +160,7 @@ def needed(env: Env | None) -> Env:
     return found
 
 
+@folding
 def jobs() -> pd.DataFrame:
     """A row per job of the newest env, in order of submission."""
     import pandas as pd
@@ -163,6 +168,7 @@ def jobs() -> pd.DataFrame:
     return pd.DataFrame(needed(None).cluster.jobs.jobs())
 
 
+@folding
 def attach(name: str) -> Job:
     """The handle of a job that is running, or has run, on the newest env; JobError lists what there is."""
     env = needed(None)

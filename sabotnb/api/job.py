@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sabotnb.api.boundary import boundary
 from sabotnb.api.options import Duration, seconds
 from sabotnb.api.pulling import LiveRows, Puller
 from sabotnb.api.status import JobResult, JobStatus, edge_rows, task_rows
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
     from sabotnb.cluster import ClusterClient
 
 
+@boundary
 class Job:
     """One run of a job on a cluster. Several handles may be of one run; none of them owns it.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sabotnb.api import running, views
+from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.display import words
 from sabotnb.api.env import Env
 from sabotnb.api.flow import Naming
@@ -16,6 +17,7 @@ from sabotnb.errors import GraphError
 from sabotnb.graph import JobGraph
 
 
+@boundary
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sink:
     """An output of a stream. Nothing happens before ``run``."""
@@ -59,6 +61,7 @@ class Sink:
         return f"Sink {words.brief(spec)}: not started, add .run()"
 
 
+@folding
 def run(name: str | None = None, *sinks: Sink, parallelism: int | None = None, env: Env | None = None) -> Job:
     """Start one job with many sinks; what they share runs once. See ``Sink.run``."""
     if name is not None and not isinstance(name, str):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sabotnb.api import collecting, grouping, joins, rows, sources, spreading, targets, views
+from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.columns import Column
 from sabotnb.api.env import Env
 from sabotnb.api.flow import Flow, Naming
@@ -32,6 +33,7 @@ Paths = Path | Sequence[Path]
 Columns = Column | Sequence[Column]
 
 
+@boundary
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Stream:
     """A description of rows: where they come from and what happens to them. Immutable; every verb gives a new one.
@@ -424,6 +426,7 @@ class Stream:
         return views.card(self.flow).html()
 
 
+@boundary
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouped:
     """A stream grouped by keys, waiting for what is to be made of each group."""
@@ -460,6 +463,7 @@ class Grouped:
         return f"Grouped by {', '.join(self.grouping.names)}: add .agg(...), .top(...), .latest() or .reduce(...)"
 
 
+@folding
 def union(*streams: Stream) -> Stream:
     """All rows of all streams, which must have one schema."""
     if not streams:

@@ -362,3 +362,22 @@ def test_event_time_is_recorded_at_the_source(times: sb.Stream) -> None:
     stream = plain.rename({"at": "when"}).with_event_time("when", max_delay="5m", idle="1s")
     source = stream.to_job_graph().get_sources()[0].spec.event_time
     assert (source.column, source.max_delay, source.idle) == ("at", 300_000_000, 1_000_000)
+
+
+RANGED = {
+    "int64": pa.array([5, 1, None, 9, 7, 3]),
+    "double": pa.array([0.5, float("nan"), None, -1.0, 2.0, 1.5]),
+    "string": pa.array(["m", "a", None, "z", "q", "c"]),
+    "timestamp": pa.array([50, 10, None, 90, 70, 30], pa.timestamp("us")),
+    "timestamp in a zone": pa.array([50, 10, None, 90, 70, 30], pa.timestamp("ms", "Europe/Berlin")),
+    "date": pa.array([50, 10, None, 90, 70, 30], pa.date32()),
+    "decimal": pa.array([5, 1, None, 9, 7, 3], pa.int64()).cast(pa.decimal128(30, 2)),
+    "boolean": pa.array([True, False, None, True, True, False]),
+}
+
+
+@pytest.mark.parametrize("kind", RANGED)
+def test_ranges_of_any_ordered_type(kind: str) -> None:
+    stream = sb.Stream.from_arrow(pa.table({"x": RANGED[kind]}))
+    spread = stream.range_partition("x").map_batches(lambda batch: batch, schema=stream.schema).named(parallelism=3)
+    assert spread.agg(n=sb.count(), known=col("x").count()).to_rows() == [{"n": 6, "known": 5}]

@@ -117,3 +117,10 @@ def test_a_sink_says_that_it_is_not_started(flights: sb.Stream) -> None:
 
 def test_a_group_says_what_is_missing(flights: sb.Stream) -> None:
     assert "add .agg(...)" in repr(flights.group_by("origin"))
+
+
+def test_doctor_says_what_there_is_and_what_to_do() -> None:
+    found = sb.doctor()
+    assert bool(found) == (found.problems == ())
+    assert "sabotnb 0." in repr(found)
+    assert "sb.local()" in repr(found)

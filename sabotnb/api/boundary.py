@@ -1,0 +1,58 @@
+"""Where the user's code calls sabotnb: errors leave from here without the frames of what is inside."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from sabotnb.blobs import without_our_frames
+from sabotnb.config import Config
+from sabotnb.errors import ProtocolError, SabotError
+
+C = TypeVar("C", bound=type)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def boundary(cls: C) -> C:
+    """Fold the frames of every public method and property of a class that users call; see ``folding``."""
+    for name, member in list(vars(cls).items()):
+        if name.startswith("_"):
+            continue
+        if isinstance(member, classmethod):
+            setattr(cls, name, classmethod(folding(member.__func__)))
+        elif isinstance(member, property) and member.fget is not None:
+            setattr(cls, name, property(folding(member.fget), doc=member.__doc__))
+        elif callable(member) and not isinstance(member, type):
+            setattr(cls, name, folding(member))
+    return cls
+
+
+def folding(function: Callable[P, R]) -> Callable[P, R]:
+    """Let errors of ``function`` show the line that called it, and not how sabotnb found them.
+
+    A defect of sabotnb (ProtocolError, or no SabotError at all) keeps every frame, and so does everything under
+    ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks hide the one frame that is left.
+    """
+
+    @functools.wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
+        try:
+            return function(*args, **kwargs)
+        except SabotError as error:
+            if isinstance(error, ProtocolError) or Config.from_environment().full_tracebacks:
+                raise
+            _fold_causes(error)
+            raise error.with_traceback(without_our_frames(error.__traceback__))  # noqa: B904 - the cause is kept
+
+    return called
+
+
+def _fold_causes(error: BaseException) -> None:
+    """Of what led to ``error``, show the user's own code only; the last line of each cause stays in any case."""
+    seen: list[Any] = [error]
+    while (cause := seen[-1].__cause__) is not None and cause not in seen:
+        cause.__traceback__ = without_our_frames(cause.__traceback__)
+        seen.append(cause)
