@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sabotnb.blobs import Function, Origin
+from sabotnb.graph.ports import input_ports, is_stateful, port_keys
 from sabotnb.graph.specs import Keys, Spec
 
 MAX_PARALLELISM = 128
@@ -61,6 +62,16 @@ class Operator:
     tags: frozenset[str] = frozenset()
     resources: Resources = field(default_factory=Resources)
     origin: Origin | None = None
+
+    @property
+    def stateful(self) -> bool:
+        """True if what it gives depends on earlier rows."""
+        return is_stateful(self.spec)
+
+    @property
+    def keys(self) -> tuple[Keys | None, ...]:
+        """Key columns per input port: rows equal in them meet in one task. () means all rows do; None, none need to."""
+        return tuple(port_keys(self.spec, port) for port in range(input_ports(self.spec)))
 
     @property
     def placed(self) -> bool:

@@ -66,9 +66,9 @@ def output_schema(  # noqa: C901, PLR0911  one case per kind of operator
         case Top():
             return _topped(spec, inputs[0])
         case Join():
-            return joined_schema(spec, inputs[0], inputs[1])
+            return _joined_schema(spec, inputs[0], inputs[1])
         case Union():
-            return union_schema(inputs)
+            return _united_schema(inputs)
 
 
 def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
@@ -115,7 +115,7 @@ def _topped(spec: Top, schema: pa.Schema) -> pa.Schema:
     return _unique([*schema, pa.field(spec.rank, pa.int64(), nullable=False)], "name rank= otherwise")
 
 
-def joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
+def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
     """Left columns, then right columns without the right keys; the suffix goes to right names that the left has too.
 
     Semi and anti joins give the left columns alone. Columns of a side that may be missing are nullable.
@@ -143,7 +143,7 @@ def right_output_names(spec: Join, left: pa.Schema, right: pa.Schema) -> dict[st
     return {name: name + spec.suffix if name in taken else name for name in right.names if name not in spec.right_on}
 
 
-def union_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
+def _united_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
     """The common schema; SchemaError lists in what an input differs from the first."""
     first = inputs[0]
     for number, other in enumerate(inputs[1:], start=1):

@@ -2,7 +2,7 @@
 
 from sabotnb.plan import codec, expand
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.plan.expand import channels, downstreams, edge_id, tasks, upstream_channels, upstreams
+from sabotnb.plan.expand import channels, downstreams, edge_id, tasks, upstreams
 from sabotnb.plan.explain import explain
 from sabotnb.plan.job_graph import PlannedJobGraph
 from sabotnb.plan.layout import Box, Layout, layout
@@ -36,6 +36,5 @@ __all__ = [
     "picture",
     "rescale_table",
     "tasks",
-    "upstream_channels",
     "upstreams",
 ]

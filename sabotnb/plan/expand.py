@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 
@@ -42,34 +40,6 @@ def downstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
 def input_edges(graph: ExecutionGraph, vertex: str) -> list[ShuffleEdge]:
     """Edges into ``vertex``, in order of port."""
     return sorted((edge for edge in graph.edges if edge.down == vertex), key=lambda edge: (edge.port, edge.index))
-
-
-def output_edges(graph: ExecutionGraph, vertex: str) -> list[ShuffleEdge]:
-    """Edges out of ``vertex``, in order of index; side outputs included."""
-    return [edge for edge in graph.edges if edge.up == vertex]
-
-
-def upstream_channels(graph: ExecutionGraph, vertex: str, index: int, port: int) -> list[tuple[int, str, int]]:
-    """The channels of an input port of one task as ``(edge index, upstream vertex, upstream index)``.
-
-    A channel's number in the gate is its position in this list, in every process.
-    """
-    return [
-        (edge.index, edge.up, up)
-        for edge in input_edges(graph, vertex)
-        if edge.port == port
-        for up in upstreams(edge, graph, index)
-    ]
-
-
-def orphans(graph: ExecutionGraph) -> Iterator[tuple[str, int]]:
-    """Tasks that no row can reach although their vertex has inputs, and tasks whose output nobody reads."""
-    for vertex, index in tasks(graph):
-        inputs, outputs = input_edges(graph, vertex), output_edges(graph, vertex)
-        unfed = inputs and not any(upstreams(edge, graph, index) for edge in inputs)
-        unread = outputs and not any(downstreams(edge, graph, index) for edge in outputs)
-        if unfed or unread:
-            yield vertex, index
 
 
 def edge_id(job: str, epoch: int, edge: ShuffleEdge) -> str:

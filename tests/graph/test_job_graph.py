@@ -81,6 +81,24 @@ def test_impossible_edits_are_refused(job, edit, message):
         edit(job({"s": SOURCE, "out": SINK}, "s > out"))
 
 
+@pytest.mark.parametrize(
+    ("spec", "stateful", "keys"),
+    [
+        (SOURCE, False, ()),
+        (Filter(col("k") > 0), False, (None,)),
+        (Aggregate(("k",), (), SCHEMA), True, (("k",),)),
+        (Aggregate(("k",), (), SCHEMA, Phase.PARTIAL), False, (None,)),
+        (Sort(("k",), (False,)), True, ((),)),
+        (Join(("k",), ("j",)), True, (("k",), ("j",))),
+        (Join(("k",), ("j",), strategy="broadcast"), True, (None, None)),
+        (Union(2), False, (None, None)),
+    ],
+)
+def test_an_operator_knows_its_keys_and_whether_it_has_state(spec, stateful, keys):
+    operator = Operator("op", spec)
+    assert (operator.stateful, operator.keys) == (stateful, keys)
+
+
 # order
 
 

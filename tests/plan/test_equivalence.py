@@ -17,6 +17,8 @@ from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
     Distinct,
+    EdgeHint,
+    EdgeType,
     Filter,
     JobGraph,
     Join,
@@ -150,7 +152,17 @@ def pipelines(draw, facts: Source, dimension: Source):
     for _ in range(draw(st.integers(1, 6))):
         step = draw(st.sampled_from([filtered, projected, renamed, united, aggregated, distinct, joined]))
         pipeline = joined(draw, pipeline, dimension) if step is joined else step(draw, pipeline)
-    return pipeline.then(Sink("collect")).graph
+    return spread(draw, pipeline.then(Sink("collect")).graph)
+
+
+def spread(draw, graph):
+    """Some edges get a hint, which must not change what comes out."""
+    edges = []
+    for edge in graph.edges:
+        keys = (draw(st.sampled_from(graph.schemas()[edge.up].names)),)
+        hints = [EdgeHint(EdgeType.REBALANCE), EdgeHint(EdgeType.HASH, keys), EdgeHint(EdgeType.GATHER)]
+        edges.append(replace(edge, hint=draw(st.sampled_from([None, None, None, *hints]))))
+    return JobGraph(graph.operators, tuple(edges))
 
 
 def results(graph, parallelism):

@@ -18,6 +18,7 @@ from sabotnb.graph import (
     Filter,
     Join,
     MapBatches,
+    OnError,
     Operator,
     Phase,
     Project,
@@ -364,6 +365,34 @@ def test_event_time_and_keys_of_hints_are_kept(job):
     hint = EdgeHint(EdgeType.HASH, ("s",))
     graph = job({"s": source, "p": keep("k"), "out": SINK}, "s > p > out", hints={"s > p": hint})
     assert after(graph)[0] == "s source: rows: k, s, big"
+
+
+def test_all_inputs_of_a_union_keep_what_one_is_spread_by(job):
+    graph = job(
+        {"a": SOURCE, "b": SOURCE, "u": Union(2), "p": keep("k"), "out": SINK},
+        "a > u > p > out",
+        "b > u:1",
+        hints={"b > u": EdgeHint(EdgeType.HASH, ("s",))},
+    )
+    assert after(graph)[:2] == ["a source: rows: k, s", "b source: rows: k, s"]
+
+
+def test_what_joins_a_side_output_in_a_union_is_not_narrowed(job):
+    tried = MapBatches(FUNCTION, SCHEMA, on_error=OnError.SIDE)
+    texts = keep("k", "x", "s", "big", error=col("s"))
+    graph = job(
+        {"s": SOURCE, "m": tried, "p": texts, "u": Union(2), "q": keep("k"), "out": SINK}, "s > m > p > u > q > out"
+    )
+    assert "u union: 2 streams <- p, m.errors" in after(graph.connect("m", "u", 1, side="errors"))
+
+
+def test_a_hint_into_an_aggregate_is_not_left_between_its_phases(job):
+    columns = (AggregateColumn("n", "count"),)
+    hint = EdgeHint(EdgeType.HASH, ("x",))
+    graph = job(
+        {"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "out": SINK}, "s > a > out", hints={"s > a": hint}
+    )
+    assert "a_partial aggregate: partial by k: n = count() <- s" in after(graph)
 
 
 # projections

@@ -66,8 +66,6 @@ def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> Needed:
         for edge in graph.outputs(name):
             if edge.side is None:
                 wanted |= _read_through(graph, edge, schemas, needed)
-                wanted |= set(edge.hint.keys) if edge.hint else set()
-                wanted |= set(schemas[name].names) if edge.hint and edge.hint.function else set()
         needed[name] = frozenset(wanted)
     return needed
 
@@ -82,8 +80,15 @@ def _used(aggregates: Sequence[AggregateColumn], needed: frozenset[str]) -> tupl
 
 
 def _read_through(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
-    """Columns of ``edge`` that its reader, or whoever reads that, needs; where rows are only counted, the smallest."""
-    return _read(graph, edge, schemas, needed) or {_narrowest(schemas[edge.up])}
+    """Columns of ``edge`` that its hint or its reader, or whoever reads that, needs; the smallest if there is none."""
+    given = schemas[edge.up]
+    return _read_by_hint(edge, given) | _read(graph, edge, schemas, needed) or {_narrowest(given)}
+
+
+def _read_by_hint(edge: Edge, schema: pa.Schema) -> set[str]:
+    if edge.hint is None:
+        return set()
+    return set(schema.names if edge.hint.function else edge.hint.keys)
 
 
 def _read(  # noqa: PLR0911  one case per kind of operator
@@ -104,9 +109,16 @@ def _read(  # noqa: PLR0911  one case per kind of operator
         case Join():
             return _read_by_join(spec, edge.port, graph.input_schemas(edge.down, schemas), behind)
         case Union():
-            return set(behind)
+            return _read_by_union(graph.inputs(edge.down), schemas, behind)
         case _:  # sinks and user functions see everything, and top breaks ties by every column
             return given
+
+
+def _read_by_union(inputs: Sequence[Edge], schemas: Mapping[str, pa.Schema], behind: frozenset[str]) -> set[str]:
+    """The same for all inputs, which must stay equal: also what only one is spread by; all beside a side output."""
+    if any(edge.side is not None for edge in inputs):
+        return set(schemas[inputs[0].down].names)
+    return set(behind).union(*(_read_by_hint(edge, schemas[edge.up]) for edge in inputs))
 
 
 def _read_by_join(join: Join, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]) -> set[str]:
@@ -148,9 +160,9 @@ def _wanted_on(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], ne
     """What may enter the operator below ``edge``: everything, unless it holds rows or takes a fixed schema."""
     spec = graph.operators[edge.down].spec
     fixed = isinstance(spec, Union) or (is_stateful(spec) and not _shrinks_before_it_travels(spec))
-    if edge.side is not None or not fixed or (edge.hint and edge.hint.function):
+    if edge.side is not None or not fixed:
         return set(graph.input_schemas(edge.down, schemas)[edge.port].names)
-    return _read_through(graph, edge, schemas, needed) | (set(edge.hint.keys) if edge.hint else set())
+    return _read_through(graph, edge, schemas, needed)
 
 
 def _shrinks_before_it_travels(spec: Spec) -> bool:

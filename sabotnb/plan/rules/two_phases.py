@@ -7,7 +7,7 @@ from dataclasses import replace
 from sabotnb.expr.aggregates import partial_schema
 from sabotnb.graph import Aggregate, EdgeType, JobGraph, Phase
 from sabotnb.plan.edges import choose_routes
-from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, with_spec
+from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, with_spec
 
 ANY_PARALLELISM = 2
 """More than one task, so that edges which would cross between tasks do."""
@@ -28,10 +28,12 @@ def two_phases(graph: JobGraph, _: Known) -> Rewrite | None:
         if stays or above.side is not None or partial_schema(spec.keys, spec.columns, spec.schema) is None:
             continue
         split = with_spec(graph, operator.id, replace(spec, phase=Phase.FINAL))
+        split = split.derived(split.operators, [edge for edge in split.edges if edge != above])
         name = f"{operator.id}_partial"
         free = name if name not in graph.operators else graph.unique_id(name)
         partial = beside(graph, above.up, free, replace(spec, phase=Phase.PARTIAL))
-        split = inserted(split, above, replace(partial, parallelism=None, origin=operator.origin))
+        split = split.add_operator(replace(partial, parallelism=None, origin=operator.origin))
+        split = split.connect(above.up, free).connect(free, operator.id)  # a hint has nothing to say about keyed input
         text = f"{free} aggregates within batches before rows {'travel by key' if spec.keys else 'meet in one task'}"
         return Rewrite(split, (Step("two phases", operator.id, text, 1, 2),))
     return None
