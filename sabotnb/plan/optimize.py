@@ -50,10 +50,10 @@ def optimize(
 ) -> Optimized:
     """Rewrite a validated graph into one that gives the same results with less work.
 
-    ``estimates`` are sizes of sources by operator id; without one, nothing that it feeds is broadcast. Pure: touches
-    no file. Sources and sinks keep their ids.
+    ``estimates`` are sizes of sources by operator id; without one, nothing that it feeds is broadcast. ``config`` is by
+    default that of the environment. Touches no file. Sources and sinks keep their ids.
     """
-    known = Known(estimates or {}, config or Config())
+    known = Known(estimates or {}, config or Config.from_environment())
     steps: list[Step] = []
     limit = MOST_STEPS_PER_OPERATOR * (len(graph.operators) + 1)
     for rules in PHASES:
