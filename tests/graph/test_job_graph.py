@@ -193,7 +193,7 @@ def test_endless_rows_may_pass_what_needs_no_end(job):
     ("spec", "near"),
     [
         (Distinct(("dep_dleay",)), "dep_delay"),
-        (Aggregate(("nam",), (AggregateColumn("n", "count"),), SCHEMA), "name"),
+        (Aggregate(("name_",), (AggregateColumn("n", "count"),), SCHEMA), "name"),
         (Sort(("dep_dela",), (False,)), "dep_delay"),
         (Filter(col("dep_dleay") > 15), "dep_delay"),
     ],
@@ -204,7 +204,7 @@ def test_an_unknown_column_names_operator_and_nearest_name(job, spec, near):
 
 
 def test_an_unknown_column_in_a_hint_is_found(job):
-    hint = EdgeHint(EdgeType.HASH, ("nam",))
+    hint = EdgeHint(EdgeType.HASH, ("name_",))
     with pytest.raises(ColumnNotFound, match="did you mean 'name'"):
         job({"s": SOURCE, "out": SINK}, "s > out", hints={"s > out": hint}).validate()
 
