@@ -40,6 +40,9 @@ class Config:
     function_bytes: int = 20 << 20
     """Pickled size above which a function is refused."""
 
+    full_tracebacks: int = 0
+    """1 shows the frames of sabotnb in the errors that it raises on purpose."""
+
     heartbeat_seconds: float = 5.0
     agent_lost_seconds: float = 10.0
 

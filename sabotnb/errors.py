@@ -18,7 +18,7 @@ SabotError
 │   └── SlotsShort              fewer free slots than the job needs
 ├── JobError                    one job
 │   ├── NameHeld                another session runs a job of this name
-│   ├── JobFailed               ended in FAILED; its cause is chained where there is one
+│   ├── JobFailed               ended in FAILED; the user's own exception is chained where there is one
 │   └── JobCanceled             ended in CANCELED
 └── ProtocolError               a defect of sabotnb or a stale message, never of the user
     ├── IllegalTransition       a state change that the table of legal moves does not have
@@ -126,7 +126,12 @@ class NameHeld(JobError):
 
 
 class JobFailed(JobError):
-    """A job ended in FAILED; the user's own exception is its ``__cause__`` where there is one."""
+    """A job ended in FAILED; the user's own exception is its ``__cause__`` where there is one.
+
+    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, EnvError, ...
+    """
+
+    reason: SabotError | None = None
 
 
 class JobCanceled(JobError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from sabotnb.blobs import without_our_frames
 from sabotnb.config import Config
@@ -44,15 +44,17 @@ def folding(function: Callable[P, R]) -> Callable[P, R]:
         except SabotError as error:
             if isinstance(error, ProtocolError) or Config.from_environment().full_tracebacks:
                 raise
-            _fold_causes(error)
-            raise error.with_traceback(without_our_frames(error.__traceback__))  # noqa: B904 - the cause is kept
+            _fold(error)
+            raise error
 
     return called
 
 
-def _fold_causes(error: BaseException) -> None:
-    """Of what led to ``error``, show the user's own code only; the last line of each cause stays in any case."""
-    seen: list[Any] = [error]
-    while (cause := seen[-1].__cause__) is not None and cause not in seen:
-        cause.__traceback__ = without_our_frames(cause.__traceback__)
-        seen.append(cause)
+def _fold(error: BaseException) -> None:
+    """Of ``error`` and what led to it, show the user's own code only; the last line of each stays in any case."""
+    seen: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in seen:
+        one.__traceback__ = without_our_frames(one.__traceback__)
+        seen.append(one)
+        one = one.__cause__
