@@ -42,7 +42,7 @@ def test_files_hold_the_result(numbers: sb.Stream, tmp_path: Path) -> None:
     result = by.sink_parquet(tmp_path / "out").run("sums").wait(timeout=60)
     written = ds.dataset(tmp_path / "out").to_table().sort_by("even").to_pylist()
     assert written == [{"even": False, "n": 500, "total": 250_000}, {"even": True, "n": 500, "total": 249_500}]
-    assert (result.name, result.rows_in) == ("sums", 1000)
+    assert (result.name, result.rows_in, result.rows_out) == ("sums", 1000, 2)
 
 
 def test_one_job_with_two_sinks_runs_what_they_share_once(numbers: sb.Stream, tmp_path: Path) -> None:
