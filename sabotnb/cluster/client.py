@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import distributed
 import pyarrow as pa
+from distributed.protocol.serialize import to_serialize
 from distributed.utils import sync
 
 from sabotnb.cluster import wire
@@ -139,7 +140,9 @@ class ClusterClient:
         self, kind: str, job: str, args: Mapping[str, Any] | None = None, blobs: Mapping[str, bytes] | None = None
     ) -> dict[str, Any]:
         command = wire.dumps(UserCommand(uuid4().hex, kind, job, args or {}))
-        answer = self._ask(lambda scheduler: scheduler.sabot_command(command=command, blobs=dict(blobs or {})))
+        # as frames of their own, which the scheduler passes on without reading them
+        packed = {sha256: to_serialize(data) for sha256, data in (blobs or {}).items()}
+        answer = self._ask(lambda scheduler: scheduler.sabot_command(command=command, blobs=packed))
         reply: Reply = wire.loads(answer)
         if reply.failure is not None:
             raise error_of(reply.failure)

@@ -48,6 +48,9 @@ Run = tuple[str, int]
 ORDER_SECONDS = 1.0
 """How long an agent's registration is held back for one that came before it, so that lists of agents are in order."""
 
+Blobs = Mapping[str, Any]
+"""Bytes by sha256, passed on in whatever form they came: plain, or as Dask's unread frames."""
+
 AGENTS = None
 """What waiters for a change among the agents wait for; the others wait for a job by its name."""
 
@@ -75,8 +78,8 @@ class JobManager(SchedulerPlugin):
         self._enrolling: dict[str, asyncio.Future[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
-        self._submitting: dict[str, Mapping[str, bytes]] = {}
-        self._blobs: dict[Run, Mapping[str, bytes]] = {}
+        self._submitting: dict[str, Blobs] = {}
+        self._blobs: dict[Run, Blobs] = {}
         self._deployed: set[tuple[str, Run]] = set()
         self._waiters: dict[str | None, set[asyncio.Future[None]]] = {}
         scheduler.handlers.update(
@@ -160,15 +163,15 @@ class JobManager(SchedulerPlugin):
 
     # Clients
 
-    async def sabot_command(self, command: bytes, blobs: Mapping[str, bytes] | None = None) -> bytes:
+    async def sabot_command(self, command: bytes, blobs: Blobs | None = None) -> bytes:
         """Answer a ``UserCommand`` with its ``Reply``; ``blobs`` by sha256 belong to a submitted job."""
         return wire.dumps(await self._ask(wire.loads(command), blobs or {}))
 
-    async def submit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> Reply:
+    async def submit_stream_job(self, request: JobRequest, blobs: Blobs) -> Reply:
         """Validate, allocate, deploy and start a job, all of it or nothing; its ``Reply`` has the run's epoch."""
         return await self._ask(UserCommand(uuid4().hex, "submit", request.name, {"request": request}), blobs)
 
-    async def _ask(self, command: UserCommand, blobs: Mapping[str, bytes]) -> Reply:
+    async def _ask(self, command: UserCommand, blobs: Blobs) -> Reply:
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self._replies[command.id] = answer
         self._submitting[command.id] = blobs
@@ -283,7 +286,7 @@ class JobManager(SchedulerPlugin):
                 self._drop_blobs(job)
                 self._wake(job)
 
-    def _tell(self, agent: str, op: str, message: Any, blobs: Mapping[str, bytes] | None = None) -> None:
+    def _tell(self, agent: str, op: str, message: Any, blobs: Blobs | None = None) -> None:
         address = self._addresses.get(agent)
         if address in self._scheduler.stream_comms:
             packed = {"op": op, "message": wire.dumps(message)}

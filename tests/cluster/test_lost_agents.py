@@ -1,5 +1,6 @@
 """Worker processes that die, and such that only look dead."""
 
+import ctypes
 import os
 import signal
 
@@ -31,16 +32,19 @@ def running(cluster, name):
     return run
 
 
-def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal):
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal, number):
     mortal.jobs.wait_agents(2, 30)
     before = ids(mortal)
     run = running(mortal, "orphan")
-    killed = mortal.kill_worker(0)
+    killed = mortal.kill_worker(number)
+    with pytest.raises(JobFailed, match=f"{killed} .* was lost: its connection was closed"):
+        run.table()
     with pytest.raises(JobFailed, match=f"{killed} .* was lost: its connection was closed"):
         run.wait()
     mortal.jobs.wait_agents(2, 30)
-    assert killed == before[0]
-    assert before[1] in ids(mortal)
+    assert killed == before[number]
+    assert before[1 - number] in ids(mortal)
     assert killed not in ids(mortal)
     assert submit(mortal, "after", line(numbers(5), collected())).table().num_rows == 5
 
@@ -65,3 +69,13 @@ def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal):
 def test_there_is_no_agent_of_that_number(mortal):
     with pytest.raises(EnvError, match="numbered from 0"):
         mortal.kill_worker(9)
+
+
+def test_a_busy_kernel_costs_no_lease(mortal):
+    mortal.jobs.wait_agents(2, 30)
+    before = ids(mortal)
+    run = running(mortal, "busy-kernel")
+    ctypes.PyDLL(None).usleep(3_000_000)  # keeps the GIL, and so the scheduler's loop, for two leases
+    assert ids(mortal) == before
+    run.cancel()
+    assert run.wait_over()["state"] == "CANCELED"
