@@ -89,13 +89,14 @@ class SocketTransport:
     def open(self, key: ChannelKey, peer: Peer, account: Account) -> Sender:
         with self._lock:
             outgoing = self._outgoing.get(peer.agent)
-            if outgoing is None:
+            if outgoing is None or outgoing.link.gone is not None:
                 outgoing = self._dial(peer)
         return outgoing.open(key, account)
 
     def _dial(self, peer: Peer) -> Outgoing:
         outgoing = Outgoing(peer.agent, lambda: self._connect(peer), lambda reason: self._lose(peer.agent, reason))
         self._outgoing[peer.agent] = outgoing
+        self._lost.discard(peer.agent)
         outgoing.link.start()
         return outgoing
 
@@ -166,8 +167,8 @@ class SocketTransport:
             return
         incoming = Incoming(peer, stream, self._find, lambda reason: self._lose(peer, reason))
         with self._lock:
-            self._incoming = [known for known in self._incoming if known.link.gone is None]
-            self._incoming.append(incoming)
+            self._refused += sum(known.refused for known in self._incoming if known.link.gone is not None)
+            self._incoming = [known for known in self._incoming if known.link.gone is None] + [incoming]
         incoming.link.start()
 
     def _count_refusal(self, reason: str) -> None:

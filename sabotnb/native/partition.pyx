@@ -54,29 +54,29 @@ cdef struct Move:
 
 
 def partition(batch, keys, table, int partitions):
-    cdef int64_t rows = batch.num_rows
+    cdef int64_t rows = batch.num_rows, wrong
     cdef uint16_t* destinations
     cdef const ArrowArray* hashes
     cdef const ArrowArray* owners
-    _check_table(table, partitions)
+    cdef const uint16_t* owner
+    if table.type != pa.uint16() or table.null_count or not len(table):
+        raise TypeMismatch(f"a table of key groups is a non-empty uint16 array without nulls, not {table.type}")
+    table_capsules = table.__arrow_c_array__()
+    owners = array_of(table_capsules[1])
+    owner = <const uint16_t*> owners.buffers[1] + owners.offset
+    wrong = _beyond(owner, owners.length, partitions)
+    if wrong >= 0:
+        raise ValueError(f"the table gives key group {wrong} to partition {owner[wrong]} of {partitions}")
     if partitions == 1:
         return [batch if rows else None]
     hash_capsules = hash_rows([batch.column(key) for key in keys]).__arrow_c_array__()
-    table_capsules = table.__arrow_c_array__()
     hashes = array_of(hash_capsules[1])
-    owners = array_of(table_capsules[1])
     destinations = <uint16_t*> malloc(2 * rows + 1)
     if destinations == NULL:
         raise MemoryError
     try:
         with nogil:
-            _route(
-                <const uint64_t*> hashes.buffers[1],
-                rows,
-                <const uint16_t*> owners.buffers[1] + owners.offset,
-                <uint64_t> owners.length,
-                destinations,
-            )
+            _route(<const uint64_t*> hashes.buffers[1], rows, owner, <uint64_t> owners.length, destinations)
         return _scatter(batch, destinations, partitions)
     finally:
         free(destinations)
@@ -93,12 +93,13 @@ def scatter(batch, destinations, int partitions):
     return _scatter(batch, <const uint16_t*> array.buffers[1] + array.offset, partitions)
 
 
-def _check_table(table, int partitions):
-    if table.type != pa.uint16() or table.null_count or not len(table):
-        raise TypeMismatch(f"a table of key groups is a non-empty uint16 array without nulls, not {table.type}")
-    highest = max(table.to_pylist())
-    if highest >= partitions:
-        raise ValueError(f"the table names partition {highest} of {partitions}")
+cdef int64_t _beyond(const uint16_t* numbers, int64_t length, int partitions) noexcept nogil:
+    """Where the first partition stands that does not exist, or -1."""
+    cdef int64_t i
+    for i in range(length):
+        if numbers[i] >= partitions:
+            return i
+    return -1
 
 
 cdef void _route(

@@ -106,7 +106,7 @@ def test_refuses_wrong_destinations():
 
 def test_refuses_wrong_tables():
     batch = pa.record_batch({"x": [1, 2]})
-    with pytest.raises(ValueError, match="partition 3 of 3"):
+    with pytest.raises(ValueError, match="key group 1 to partition 3 of 3"):
         partition(batch, [0], u16([0, 3]), 3)
     with pytest.raises(TypeMismatch, match="table"):
         partition(batch, [0], u16([]), 3)

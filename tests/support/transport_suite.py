@@ -206,3 +206,11 @@ class TransportSuite:
             sender.send(rows(start, start + 1))
         left.transport.stop()
         assert [keys(gate.poll(30)[2]) for _ in range(50)] == [[start] for start in range(50)]
+
+    def test_a_lost_peer_is_dialled_again_for_new_channels(self, agents):
+        left, right = agents
+        left.send_to(right, endpoints={**right.endpoints, "token": "guess"})
+        assert left.losing.wait(30)
+        gate = right.gate(KEY)
+        left.send_to(right).send(End())
+        assert gate.poll(30)[2] == End()
