@@ -109,11 +109,11 @@ class Job:
 
     def stop(self) -> None:
         """End the sources; what is under way is finished and published. Does not wait for that."""
-        self._client.stop(self.name)
+        self._client.stop(self.name, self.epoch)
 
     def cancel(self) -> None:
         """End the job at once and remove its output."""
-        self._client.cancel(self.name)
+        self._client.cancel(self.name, self.epoch)
 
     def __repr__(self) -> str:
         return repr(self.status)

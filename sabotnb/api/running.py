@@ -66,7 +66,7 @@ class Started:
 
     def puller(self, sink: str, take: Take) -> Puller:
         """A thread that hands the rows of ``sink`` to ``take``."""
-        return Puller(sink, lambda: self.results(sink), take, lambda: self.client.cancel(self.name))
+        return Puller(sink, lambda: self.results(sink), take, lambda: self.client.cancel(self.name, self.epoch))
 
 
 def submit(client: ClusterClient, name: str, compiled: Compiled) -> Started:

@@ -61,13 +61,16 @@ class ClusterClient:
         """
         return self._command("submit", request.name, {"request": request}, blobs)
 
-    def cancel(self, job: str) -> None:
-        """End the job at once; its output is removed. Returns before that is done; JobError if there is none."""
-        self._command("cancel", job)
+    def cancel(self, job: str, epoch: int | None = None) -> None:
+        """End the job at once; its output is removed. Returns before that is done; JobError if there is none.
 
-    def stop(self, job: str) -> None:
+        ``epoch`` spares every other run of that name.
+        """
+        self._command("cancel", job, {"epoch": epoch})
+
+    def stop(self, job: str, epoch: int | None = None) -> None:
         """End the job's sources; what is under way is finished and published."""
-        self._command("stop", job)
+        self._command("stop", job, {"epoch": epoch})
 
     def forget(self, job: str) -> None:
         """Let agents drop the results of a job that is over."""

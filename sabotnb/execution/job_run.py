@@ -61,6 +61,11 @@ class JobRun:
         if state is JobState.RUNNING:
             self.started = now
 
+    def withdraw_successor(self, now: float) -> None:
+        """Let the waiting successor take over this job's name as canceled, without ever having run."""
+        if self.successor is not None and not self.successor.state.terminal:
+            self.successor.move(JobState.CANCELED, now)
+
     def place(self, placement: Mapping[str, tuple[Slot, ...]]) -> None:
         """Make the tasks, each with a new attempt, in the slots that were given to them."""
         number = 0

@@ -203,10 +203,12 @@ class Machine:
         if job is None:
             yield Reply(command.id, failure=refusals.no_such_job(command.job, self.jobs))
             return
-        if command.kind == "cancel":
-            yield from self._cancel(now, job)
-        elif command.kind == "stop":
-            yield from self._stop(now, job)
+        wanted = command.args.get("epoch")
+        if command.kind in ("cancel", "stop"):
+            if job.successor is not None and wanted in (None, job.successor.epoch):
+                job.withdraw_successor(now)
+            if wanted in (None, job.epoch):  # else the run that is meant is over
+                yield from self._cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
         elif command.kind == "forget":
             yield from self._forget(job)
         yield Reply(command.id, value={"job": job.name, "epoch": job.epoch, "state": job.state.value})
@@ -218,7 +220,7 @@ class Machine:
             yield Reply(command.id, failure=refusals.name_held(running))
             return
         newest = (running.successor or running) if running else None
-        if newest is not None and newest.request.fingerprint == request.fingerprint:
+        if newest is not None and not newest.state.terminal and newest.request.fingerprint == request.fingerprint:
             yield Reply(command.id, value=self._submitted(newest, "attached"))
             return
         requests = slot_requests(request.vertices)

@@ -118,6 +118,42 @@ def test_a_successor_starts_only_when_the_old_job_is_over():
     assert (cluster.state(), cluster.machine.jobs["job"].epoch) == ("RUNNING", 2)
 
 
+@pytest.mark.parametrize("command", ["cancel", "stop"])
+@pytest.mark.parametrize(
+    ("epoch", "successor"),
+    [(None, "CANCELED"), (1, "RUNNING"), (2, "CANCELED")],
+)
+def test_a_command_ends_the_run_that_it_names_or_all_of_the_name(command, epoch, successor):
+    cluster = Simulator()
+    cluster.silent = {"agent-1", "agent-2"}
+    cluster.submit(request())
+    cluster.submit(request(fingerprint="new"))
+    cluster.command(command, "job", epoch=epoch)
+    cluster.silent = set()
+    for deploy in cluster.told_to(Deploy):
+        for attempt in deploy.deployment.attempts:
+            cluster.feed(TaskChanged(deploy.agent, attempt, TaskState.CANCELED))
+    assert (cluster.machine.jobs["job"].epoch, cluster.state()) == (2, successor)
+
+
+def test_a_withdrawn_successor_is_not_attached_to():
+    cluster = Simulator()
+    cluster.silent = {"agent-1", "agent-2"}
+    cluster.submit(request())
+    cluster.submit(request(fingerprint="new"))
+    cluster.command("cancel", "job")
+    assert cluster.submit(request(fingerprint="new")) == {"job": "job", "epoch": 3, "how": "replaced"}
+
+
+def test_an_old_handle_does_not_end_a_later_run():
+    cluster = Simulator()
+    cluster.submit(request())
+    cluster.finish()
+    cluster.submit(request())
+    cluster.command("cancel", "job", epoch=1)
+    assert cluster.state() == "RUNNING"
+
+
 def test_a_finished_name_starts_anew():
     cluster = Simulator()
     cluster.submit(request())
