@@ -98,4 +98,5 @@ def _batches(jobs: ClusterClient) -> Iterator[Finding]:
             if task["batches_out"] > SMALL_BATCHES_MATTER and mean < SMALL_BATCH_ROWS:
                 where = f"job {row['job']!r}, {task['vertex']}[{task['index']}]"
                 problem = f"sends {mean:.0f} rows per batch, so overhead rules"
-                yield Finding(where, problem, "raise SABOTNB_COALESCE_ROWS or lower the parallelism behind it")
+                advice = "let its function give larger batches, or lower the parallelism behind it"
+                yield Finding(where, problem, advice)
