@@ -25,6 +25,8 @@ SUFFIXES = (".parquet", ".pq")
 _SMALL_GROUP_ROWS = 65_536
 """Neighbouring row groups are read as one split until they have this many rows."""
 
+_SMALL_DICTIONARY_BYTES = 1 << 19
+
 _BUFFER_BYTES = 1 << 18
 """Pages are read through a buffer of this size: faster than whole column chunks, and bounded however long those are."""
 
@@ -43,12 +45,32 @@ def describe(
         SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
     """
     files = find(paths, SUFFIXES)
-    schemas = [_open(file).schema_arrow for file in files]
+    opened = [_open(file) for file in files]
+    schemas = [file.schema_arrow for file in opened]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file)
     found = schemas[0].remove_metadata()
     options = source_options(files, found, pace_options(rate, speed), paths if follow else None)
+    options["dictionaries"] = _small_dictionaries(opened[0].metadata)
     return Spec("parquet", settle(found, schema, files[0]), options, bounded=not follow, replayable=not follow)
+
+
+def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
+    """Top-level columns that the first row group holds as a small dictionary: cheap to read, hash and group by as one.
+
+    The pages of a column start with its dictionary. A writer that finds it too large goes on without; the limit here is
+    half of the usual one, so that a column counts only if all of it is encoded.
+    """
+    if not metadata.num_row_groups:
+        return []
+    group = metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    return [
+        column.path_in_schema
+        for column in columns
+        if column.dictionary_page_offset is not None
+        and column.data_page_offset - column.dictionary_page_offset < _SMALL_DICTIONARY_BYTES
+    ]
 
 
 def _open(file: str, **options: Any) -> pq.ParquetFile:

@@ -66,6 +66,13 @@ def test_text_is_read_as_dictionaries_where_the_schema_says_so(file, read):
     assert table["word"].to_pylist() == TABLE["word"].to_pylist()
 
 
+def test_columns_with_small_dictionaries_are_named(tmp_path):
+    path = tmp_path / "texts.parquet"
+    few, many = ["a", "b"] * 100_000, [f"value {number}" for number in range(200_000)]
+    pq.write_table(pa.table({"few": few, "many": many, "plain": few}), path, use_dictionary=["few", "many"])
+    assert connectors.parquet(path).options["dictionaries"] == ["few"]
+
+
 def test_the_predicate_keeps_exactly_its_rows_and_prunes_row_groups(file, read):
     spec = connectors.parquet(file)
     some = replace(spec, predicate=(col("n") >= 120_000) & (col("word") == "cd"))
