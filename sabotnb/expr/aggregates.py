@@ -129,7 +129,7 @@ RULES: Mapping[str, Rule] = {
     "last": _BY_ORDER,
     "arg_min": _BY_ORDER,
     "arg_max": _BY_ORDER,
-    "n_unique": Rule(_is_ordered, _always(pa.int64()), "plain values (no lists or structs)"),
+    "n_unique": Rule(_is_ordered, _always(pa.int64()), "plain values (no lists or structs)", ("values",)),
     "approx_n_unique": Rule(_is_ordered, _always(pa.int64()), "plain values (no lists or structs)"),
     "quantile": _QUANTILE,
     "approx_quantile": _QUANTILE,
@@ -178,13 +178,24 @@ def _fits_word(data_type: pa.DataType) -> bool:
     return bool(number or (types.is_temporal(data_type) and not types.is_interval(data_type)))
 
 
-def _shrinks(rule: Rule, given: pa.DataType, by_type: pa.DataType | None) -> bool:
-    """True if a batch gets smaller cheaply; putting texts in order costs more than sending them."""
+def is_text(data_type: pa.DataType) -> bool:
+    """True for strings and binaries in every layout, not for dictionaries of them."""
+    types = pa.types
+    strings = types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type)
+    binaries = types.is_binary(data_type) or types.is_large_binary(data_type) or types.is_binary_view(data_type)
+    return bool(strings or binaries or types.is_fixed_size_binary(data_type))
+
+
+def _shrinks(rule: Rule, source: pa.DataType | None, by_type: pa.DataType | None) -> bool:
+    """True if a batch gets smaller cheaply: nothing has to be sorted for it."""
     if not rule.parts:
         return False
     if rule.ordered_by:
-        return by_type is not None and _fits_word(given) and _fits_word(value_type(by_type))
-    return rule is not _EXTREME or _fits_word(given) or (pa.types.is_decimal(given) and given.precision <= 38)
+        sortable = by_type is not None and _fits_word(value_type(by_type))
+        return sortable and source is not None and (_fits_word(source) or is_text(source))
+    if rule is _EXTREME and source is not None:
+        return _fits_word(source) or is_text(source) or (pa.types.is_decimal(source) and source.precision <= 38)
+    return True
 
 
 def partial_fields(
@@ -194,16 +205,18 @@ def partial_fields(
     options: Options | None = None,
     by_type: pa.DataType | None = None,
 ) -> list[pa.Field] | None:
-    """The mergeable columns of one aggregate, or None if it has no cheap ones, as minima of texts have not.
+    """The mergeable columns of one aggregate, or None if it has no cheap ones.
 
     ``by_type`` is the type of the order column; without it aggregates that go by one have no partial form.
     """
     rule = _rule(fn)
     given = result_type(fn, input_type, options)
-    if not _shrinks(rule, given, by_type):
+    source = None if input_type is None else value_type(input_type)
+    if not _shrinks(rule, source, by_type):
         return None
     types = {"count": pa.int64(), "sum": given, "total": pa.float64(), "mean": pa.float64(), "m2": pa.float64()}
     types |= {"value": given, "order": value_type(by_type) if by_type is not None else pa.null()}
+    types["values"] = pa.list_(source) if source is not None else pa.null()
     return [pa.field(f"{name}:{part}", types[part]) for part in rule.parts]
 
 

@@ -1,36 +1,9 @@
-import numpy as np
 import pyarrow as pa
 
 from sabotnb.native.keyindex import Slots
+from sabotnb.native.rows import Rows
 
-class Rows:
-    """One row of accumulators per slot, in one buffer per key group; new rows are all zero bytes. Not thread-safe."""
-
-    groups: int
-    width: int
-
-    def __init__(self, width: int, groups: int = 1) -> None:
-        """Rows of ``width`` bytes, a multiple of 8. Fields lie at offsets that are multiples of 8."""
-
-    def reserve(self, sizes: np.ndarray) -> None:
-        """Make room for that many rows per group (``KeyIndex.sizes()``); to be called before every update."""
-
-    def buffer(self, group: int = 0) -> np.ndarray | None:
-        """The rows of ``group`` as bytes, shape (room, width), not a copy; None if it never had any."""
-
-    def detach(self, group: int) -> None:
-        """Go on with a copy of ``group``: whoever holds its buffer keeps it as it is now."""
-
-    def drop(self, group: int) -> None:
-        """Give up the buffer of ``group``."""
-
-    def clear(self, sizes: np.ndarray) -> None:
-        """Set the first ``sizes[group]`` rows of each group to zero again."""
-
-    def nbytes(self, group: int = 0) -> int:
-        """Memory that ``group`` holds."""
-
-# All kernels below update the field at byte ``offset`` of the row of each slot; arrays have one value per slot, nulls
+# All kernels update the field at byte ``offset`` of the row of each slot; arrays have one value per slot, nulls
 # are skipped. The GIL is released.
 
 def count_rows(rows: Rows, offset: int, slots: Slots) -> None:

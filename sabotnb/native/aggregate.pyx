@@ -4,14 +4,12 @@ All aggregates of a key lie in one row, so that a batch of many keys misses the 
 aggregate. A kernel takes the rows, the offset of its field in a row, the slots of the batch, and values.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int64_t, uint64_t
 
-from sabotnb.native._arrow cimport ArrowArray, array_of, is_valid, schema_of, validity_of
-from sabotnb.native._table cimport prefetch
+from sabotnb.native._arrow cimport schema_of
+from sabotnb.native._target cimport Target, Values, aim, at, has, look_ahead, read
 from sabotnb.native.keyindex cimport Slots
-
-import numpy as np
+from sabotnb.native.rows cimport Rows
 
 from sabotnb.errors import TypeMismatch
 
@@ -23,11 +21,6 @@ cdef extern from *:
     """
     ctypedef long long i128 "sabotnb_i128"
     bint overflows "sabotnb_overflows"(i128 a, i128 b, i128* sum) noexcept nogil
-
-cdef enum:
-    FIRST_ROOM = 16
-    AHEAD = 16  # rows between a prefetch and its use
-    CACHED = 262144  # bytes of rows that stay in the L2 cache without prefetching
 
 KINDS = {"l": "int64", "L": "uint64", "g": "double", "d": "decimal128"}
 
@@ -48,134 +41,6 @@ ctypedef fused integer:
     i128
 
 
-cdef class Rows:
-    cdef char** bases
-    cdef uint32_t* room
-    cdef readonly int groups
-    cdef readonly int width
-    cdef int64_t total
-    cdef list buffers
-
-    def __cinit__(self, int width, int groups=1):
-        if width <= 0 or width % 8:
-            raise ValueError(f"rows of {width} bytes; it must be a positive multiple of 8")
-        self.width = width
-        self.groups = groups
-        self.buffers = [None] * groups
-        self.bases = <char**> calloc(groups, sizeof(char*))
-        self.room = <uint32_t*> calloc(groups, sizeof(uint32_t))
-        if self.bases == NULL or self.room == NULL:
-            raise MemoryError
-
-    def __dealloc__(self):
-        free(self.bases)
-        free(self.room)
-
-    def reserve(self, sizes):
-        cdef const uint32_t[::1] wanted = sizes
-        cdef int group
-        for group in range(self.groups):
-            if wanted[group] > self.room[group]:
-                self._grow(group, wanted[group])
-
-    def buffer(self, int group=0):
-        return self.buffers[group]
-
-    def detach(self, int group):
-        """Go on with a copy: whoever has the buffer keeps it as it is now."""
-        if self.buffers[group] is not None:
-            self._put(group, self.buffers[group].copy())
-
-    def drop(self, int group):
-        self.total -= <int64_t> self.room[group] * self.width
-        self.buffers[group] = None
-        self.bases[group] = NULL
-        self.room[group] = 0
-
-    def clear(self, sizes):
-        cdef const uint32_t[::1] used = sizes
-        cdef int group
-        for group in range(self.groups):
-            if used[group] and self.room[group]:
-                self.buffers[group][:min(used[group], self.room[group])] = 0
-
-    def nbytes(self, int group=0):
-        return <int64_t> self.room[group] * self.width
-
-    cdef _grow(self, int group, uint32_t rows):
-        room = max(FIRST_ROOM, rows + rows // 2, 2 * self.room[group])
-        grown = np.zeros((room, self.width), np.uint8)
-        if self.room[group]:
-            grown[: self.room[group]] = self.buffers[group]
-        self.total += <int64_t> (room - self.room[group]) * self.width
-        self._put(group, grown)
-
-    cdef _put(self, int group, buffer):
-        cdef uint8_t[:, ::1] view = buffer
-        self.buffers[group] = buffer
-        self.bases[group] = <char*> &view[0, 0]
-        self.room[group] = <uint32_t> view.shape[0]
-
-
-cdef struct Target:
-    # Where the field of each row of a batch is.
-    char** bases
-    const uint16_t* groups  # NULL: all in the first
-    const uint32_t* slots
-    int64_t rows
-    int64_t width
-    int64_t offset
-    bint cold
-
-
-cdef int _aim(Rows rows, Py_ssize_t offset, Slots slots, Target* target) except -1:
-    cdef uint32_t[::1] slot_view = slots.slots
-    cdef uint16_t[::1] group_view
-    if not 0 <= offset < rows.width:
-        raise ValueError(f"a field at {offset} in rows of {rows.width} bytes")
-    target.bases = rows.bases
-    target.rows = slot_view.shape[0]
-    target.slots = NULL if target.rows == 0 else &slot_view[0]
-    target.groups = NULL
-    if slots.groups is not None and target.rows:
-        group_view = slots.groups
-        target.groups = &group_view[0]
-    target.width = rows.width
-    target.offset = offset
-    target.cold = rows.total > CACHED
-    return 0
-
-
-cdef inline char* at(const Target* target, int64_t i) noexcept nogil:
-    cdef char* base = target.bases[0] if target.groups == NULL else target.bases[target.groups[i]]
-    return base + target.slots[i] * target.width + target.offset
-
-
-cdef inline void look_ahead(const Target* target, int64_t i) noexcept nogil:
-    if target.cold and i + AHEAD < target.rows:
-        prefetch(at(target, i + AHEAD))
-
-
-cdef struct Values:
-    const void* data  # the first value
-    const uint8_t* validity  # bit first + i
-    int64_t first
-
-
-cdef int _read(capsules, const Target* target, int64_t size, Values* values) except -1:
-    cdef const ArrowArray* array = array_of(capsules[1])
-    if array.length != target.rows:
-        raise ValueError(f"{array.length} values for {target.rows} rows")
-    values.validity = validity_of(array)
-    values.first = array.offset
-    values.data = <const char*> array.buffers[1] + array.offset * size
-    return 0
-
-
-cdef inline bint has(const Values* values, int64_t i) noexcept nogil:
-    return is_valid(values.validity, values.first + i)
-
-
 cdef char _format(capsules, array, bytes taken) except 0:
     """One of ``taken``: ``l`` (int64), ``L`` (uint64), ``g`` (double) or ``d`` (decimal128)."""
     cdef char kind = schema_of(capsules[0]).format[0]
@@ -188,7 +53,7 @@ cdef char _format(capsules, array, bytes taken) except 0:
 def count_rows(Rows rows, Py_ssize_t offset, Slots slots):
     cdef Target target
     cdef int64_t i
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     with nogil:
         for i in range(target.rows):
             look_ahead(&target, i)
@@ -201,9 +66,9 @@ def count_valid(Rows rows, Py_ssize_t offset, Slots slots, array):
     cdef int64_t i
     if array.null_count == 0:
         return count_rows(rows, offset, slots)
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
-    _read(capsules, &target, 0, &values)
+    read(capsules, &target, 0, &values)
     if schema_of(capsules[0]).format[0] == b"n":
         return None
     with nogil:
@@ -216,10 +81,10 @@ def count_valid(Rows rows, Py_ssize_t offset, Slots slots, array):
 def add(Rows rows, Py_ssize_t offset, Slots slots, array):
     cdef Target target
     cdef Values values
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
     cdef char kind = _format(capsules, array, b"lg")
-    _read(capsules, &target, 8, &values)
+    read(capsules, &target, 8, &values)
     with nogil:
         if kind == b"l":
             _add(&target, &values, <const int64_t*> values.data)
@@ -239,10 +104,10 @@ def sum_values(Rows rows, Py_ssize_t offset, Slots slots, array):
     cdef Target target
     cdef Values values
     cdef bint fits = True
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
     cdef char kind = _format(capsules, array, b"lLgd")
-    _read(capsules, &target, 16 if kind == b"d" else 8, &values)
+    read(capsules, &target, 16 if kind == b"d" else 8, &values)
     with nogil:
         if kind == b"l":
             fits = _sum(&target, &values, <const int64_t*> values.data)
@@ -287,10 +152,10 @@ cdef void _sum_doubles(const Target* target, const Values* values, const double*
 def extreme(Rows rows, Py_ssize_t offset, Slots slots, array, bint largest):
     cdef Target target
     cdef Values values
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
     cdef char kind = _format(capsules, array, b"lLgd")
-    _read(capsules, &target, 16 if kind == b"d" else 8, &values)
+    read(capsules, &target, 16 if kind == b"d" else 8, &values)
     with nogil:
         if kind == b"l":
             _extreme(&target, &values, <const int64_t*> values.data, largest)
@@ -338,10 +203,10 @@ def variance(Rows rows, Py_ssize_t offset, Slots slots, array):
     cdef Moments* moments
     cdef double delta
     cdef int64_t i
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     capsules = array.__arrow_c_array__()
     _format(capsules, array, b"g")
-    _read(capsules, &target, 8, &values)
+    read(capsules, &target, 8, &values)
     with nogil:
         data = <const double*> values.data
         for i in range(target.rows):
@@ -360,16 +225,16 @@ def merge_variance(Rows rows, Py_ssize_t offset, Slots slots, count, mean, m2):
     cdef Moments* moments
     cdef int64_t i, n
     cdef double delta, total
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     count_capsules = count.__arrow_c_array__()
     mean_capsules = mean.__arrow_c_array__()
     m2_capsules = m2.__arrow_c_array__()
     _format(count_capsules, count, b"l")
     _format(mean_capsules, mean, b"g")
     _format(m2_capsules, m2, b"g")
-    _read(count_capsules, &target, 8, &counts)
-    _read(mean_capsules, &target, 8, &means)
-    _read(m2_capsules, &target, 8, &squares)
+    read(count_capsules, &target, 8, &counts)
+    read(mean_capsules, &target, 8, &means)
+    read(m2_capsules, &target, 8, &squares)
     with nogil:
         for i in range(target.rows):
             look_ahead(&target, i)
@@ -387,12 +252,12 @@ def merge_variance(Rows rows, Py_ssize_t offset, Slots slots, count, mean, m2):
 def ordered(Rows rows, Py_ssize_t offset, Slots slots, array, order, bint last):
     cdef Target target
     cdef Values values, orders
-    _aim(rows, offset, slots, &target)
+    aim(rows, offset, slots, &target)
     capsules, order_capsules = array.__arrow_c_array__(), order.__arrow_c_array__()
     cdef char kind = _format(capsules, array, b"lLg")
     _format(order_capsules, order, b"l")
-    _read(capsules, &target, 8, &values)
-    _read(order_capsules, &target, 8, &orders)
+    read(capsules, &target, 8, &values)
+    read(order_capsules, &target, 8, &orders)
     with nogil:
         if kind == b"l":
             _ordered(&target, &values, <const int64_t*> values.data, &orders, last)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
-from sabotnb.expr.aggregates import AggregateLike, result_type, value_type
+from sabotnb.expr.aggregates import AggregateLike, is_text, result_type, value_type
 from sabotnb.native.keyindex import Slots
 from sabotnb.state.collected import Collected, Direction, Keep, as_lists, only, quantile
 from sabotnb.state.custom import UserClass
@@ -19,6 +19,7 @@ from sabotnb.state.fixed import ByOrder, Count, Extreme, FixedAggregate, Mean, S
 from sabotnb.state.objects import Objects
 from sabotnb.state.sketches import DistinctSketch, QuantileSketch
 from sabotnb.state.spans import Span
+from sabotnb.state.texts import TextAggregate
 from sabotnb.state.unique import Unique
 from sabotnb.state.values import has_order_words, kernel_type
 
@@ -26,21 +27,21 @@ UP, DOWN = Direction.UP, Direction.DOWN
 
 
 class LooseAggregate(Protocol):
-    """An aggregate that keeps its state itself, of any size per key, in one state column of ``state_type``."""
+    """An aggregate that keeps its state itself, of any size per key, in columns of ``state_types``."""
 
     @property
-    def state_type(self) -> pa.DataType:
-        """Of the column that ``snapshot`` makes and ``merge`` takes."""
+    def state_types(self) -> Sequence[pa.DataType]:
+        """Of the columns that ``snapshot`` makes and ``merge`` takes."""
         ...
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
         """Take the rows of a batch."""
 
-    def merge(self, slots: Slots, column: pa.Array) -> None:
-        """Take a state column."""
+    def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
+        """Take state columns."""
 
-    def snapshot(self, group: int, size: int) -> Callable[[], pa.Array]:
-        """The state column of the first ``size`` slots of ``group`` as they are now; may be called from any thread."""
+    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
+        """The state columns of the first ``size`` slots of ``group`` as they are now; may be called from any thread."""
         ...
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
@@ -52,6 +53,14 @@ class LooseAggregate(Protocol):
 
     def nbytes(self, group: int) -> int:
         """Memory that ``group`` holds."""
+        ...
+
+
+class MergeableAggregate(LooseAggregate, Protocol):
+    """One whose state columns are the mergeable ones of ``expr.aggregates.partial_fields``."""
+
+    def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The mergeable columns of a batch, one row for each of its rows."""
         ...
 
 
@@ -67,6 +76,7 @@ class _Wanted:
     source: pa.DataType
     by_type: pa.DataType | None
     gives: pa.DataType
+    groups: int
 
     @property
     def last(self) -> bool:
@@ -90,19 +100,17 @@ def loose(column: AggregateLike, schema: pa.Schema, groups: int) -> LooseAggrega
         TypeMismatch: top_k of values without an order, by nothing else.
         ModuleMissing: a sketch without the datasketches package.
     """
-    wanted = _wanted(column, schema)
-    if column.fn == "n_unique":
-        return Unique(wanted.name, wanted.source, groups)
-    return _LOOSE[column.fn](wanted)
+    return _LOOSE[column.fn](_wanted(column, schema, groups))
 
 
-def _wanted(column: AggregateLike, schema: pa.Schema) -> _Wanted:
+def _wanted(column: AggregateLike, schema: pa.Schema, groups: int = 1) -> _Wanted:
     if column.column is None:
         raise SchemaError(f"{column.fn} needs a column: col('x').{column.fn}()")
     source = value_type(schema.field(column.column).type)
     by_type = None if column.by is None else value_type(schema.field(column.by).type)
     gives = result_type(column.fn, source, column.options)
-    return _Wanted(column.column, column.fn, column.by, column.options, column.function, source, by_type, gives)
+    given = (column.column, column.fn, column.by, column.options, column.function)
+    return _Wanted(*given, source, by_type, gives, groups)
 
 
 def _variance(wanted: _Wanted) -> FixedAggregate:
@@ -126,10 +134,15 @@ def _collected(wanted: _Wanted, keep: Keep, finish: Callable[[pa.Array, np.ndarr
 
 
 def _best_value(wanted: _Wanted) -> LooseAggregate:
+    if is_text(wanted.source):
+        return TextAggregate(wanted.name, None, (wanted.gives, None), last=wanted.last, groups=wanted.groups)
     return _collected(wanted, Keep(1, value=DOWN if wanted.last else UP), only)
 
 
 def _best_order(wanted: _Wanted) -> LooseAggregate:
+    if is_text(wanted.source) and wanted.by_type is not None and has_order_words(wanted.by_type):
+        types = (wanted.gives, wanted.by_type)
+        return TextAggregate(wanted.name, wanted.by, types, last=wanted.last, groups=wanted.groups)
     return _collected(wanted, Keep(1, DOWN if wanted.last else UP, UP, nulls=True), only)
 
 
@@ -184,6 +197,7 @@ _LOOSE: Mapping[str, Callable[[_Wanted], LooseAggregate]] = {
     "last": _best_order,
     "arg_min": _best_order,
     "arg_max": _best_order,
+    "n_unique": lambda wanted: Unique(wanted.name, wanted.source, wanted.groups),
     "quantile": _quantile,
     "top_k": _top_k,
     "collect_list": _list,

@@ -1,7 +1,7 @@
 """Aggregates that need values themselves: rows of (key, value) that are put in order and cut now and then.
 
 Rows pile up as they come. When they are as many as what is kept already, they are sorted into the kept ones and those
-that cannot matter any more are dropped; so a minimum of strings keeps one value per key, a quantile keeps all.
+that cannot matter any more are dropped; so a top-k keeps k values per key, a quantile keeps all.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class Collected:
         self._column = column
         self._by = by
         self._value_type, self._order_type = types
+        parts = {"value": self._value_type} | ({} if types[1] is None else {"order": types[1]})
+        self._row_type = pa.struct(parts)
         self._keep = keep
         self._finish = finish
         self._kept: dict[int, Kept] = {}
@@ -88,30 +90,27 @@ class Collected:
         self._pile = _Pile()
 
     @property
-    def state_type(self) -> pa.DataType:
+    def state_types(self) -> list[pa.DataType]:
         """A list of (value, order) of each key."""
-        parts = [pa.field("value", self._value_type)]
-        if self._order_type is not None:
-            parts.append(pa.field("order", self._order_type))
-        return pa.list_(pa.struct(parts))
+        return [pa.list_(self._row_type)]
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
         """Take the rows of a batch."""
         order = None if self._by is None else batch.column(self._by)
         self._add(slots, batch.column(self._column), order)
 
-    def merge(self, slots: Slots, column: pa.Array) -> None:
-        """Take a column that ``state`` made."""
-        rows = column.flatten()
-        parents = np.asarray(pc.list_parent_indices(column))
+    def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
+        """Take a column that ``snapshot`` made."""
+        rows = parts[0].flatten()
+        parents = np.asarray(pc.list_parent_indices(parts[0]))
         order = None if self._order_type is None else rows.field("order")
         self._add(slots.take(parents), rows.field("value"), order)
 
-    def snapshot(self, group: int, size: int) -> Callable[[], pa.Array]:
+    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
         """The state column of the ``size`` slots of ``group`` as they are now, made when it is called."""
         self.settle()
         kept = self._kept.get(group)
-        return lambda: self._state(kept, size)
+        return lambda: [self._state(kept, size)]
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
@@ -195,11 +194,11 @@ class Collected:
 
     def _state(self, kept: Kept | None, size: int) -> pa.Array:
         if kept is None:
-            return pa.array([[]] * size, self.state_type)
+            return pa.array([[]] * size, pa.list_(self._row_type))
         columns = [kept.values] if kept.orders is None else [kept.values, kept.orders]
-        rows = pa.StructArray.from_arrays(columns, fields=list(self.state_type.value_type))
+        rows = pa.StructArray.from_arrays(columns, fields=list(self._row_type))
         bounds = np.searchsorted(kept.slots, np.arange(size + 1, dtype=np.uint32))
-        return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), rows, type=self.state_type)
+        return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), rows, type=pa.list_(self._row_type))
 
 
 def _joined(old: Kept, new: Kept) -> Kept:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from sabotnb.errors import ExpressionError
 from sabotnb.native import aggregate as kernels
 from sabotnb.native import canonical
-from sabotnb.native.aggregate import Rows
 from sabotnb.native.keyindex import Slots
+from sabotnb.native.rows import Rows
 from sabotnb.state.values import (
     doubles,
     from_kernel,

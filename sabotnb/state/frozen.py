@@ -26,7 +26,7 @@ class FrozenGroup:
     keys: Callable[[], list[pa.Array]]
     rows: np.ndarray | None
     fields: list[tuple[int, Field]]
-    loose: list[tuple[int, Callable[[], pa.Array]]]
+    loose: list[tuple[int, Callable[[], list[pa.Array]]]]
 
 
 class FrozenAggregates:
@@ -46,7 +46,7 @@ class FrozenAggregates:
         columns: dict[int, list[pa.Array]] = {
             number: field.aggregate.state(field.of(rows)) for number, field in frozen.fields
         }
-        columns |= {number: [state()] for number, state in frozen.loose}
+        columns |= {number: state() for number, state in frozen.loose}
         state = [part for number in sorted(columns) for part in columns[number]]
         batch = pa.RecordBatch.from_arrays([*keys, *state], schema=self._schema)
         for start in range(0, frozen.size, EXPORT_ROWS):

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.expr.aggregates import AggregateLike, result_schema
-from sabotnb.native.aggregate import Rows
 from sabotnb.native.keyindex import Slots
+from sabotnb.native.rows import Rows
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
 from sabotnb.state.layout import Field, gathered, lay_out, state_fields
 from sabotnb.state.single_key import SingleKey, index_of, slots_of
@@ -143,7 +143,7 @@ class GroupedAggregates:
                 parts = [next(columns) for _ in range(item.parts)]
                 item.aggregate.merge(self._rows, item.offset, slots, parts)
             else:
-                item.merge(slots, next(columns))
+                item.merge(slots, [next(columns) for _ in item.state_types])
         return _groups_of(slots)
 
     def _key_columns(self, spans: Sequence[Span]) -> list[pa.Array]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.expr.aggregates import AggregateLike
-from sabotnb.native.aggregate import Rows
+from sabotnb.native.rows import Rows
 from sabotnb.state.build import LooseAggregate, fixed, loose
 from sabotnb.state.fixed import Bytes, FixedAggregate
 
@@ -47,10 +47,6 @@ class Layout:
         """Those with a state of their own."""
         return [item for item in self.items if not isinstance(item, Field)]
 
-    def parts(self) -> list[int]:
-        """How many state columns each aggregate has."""
-        return [item.parts if isinstance(item, Field) else 1 for item in self.items]
-
 
 def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) -> Layout:
     """Find a place for every aggregate over batches of ``schema``."""
@@ -75,7 +71,7 @@ def state_fields(layout: Layout, columns: Sequence[AggregateLike]) -> list[pa.Fi
             parts = item.aggregate.state(np.zeros((0, item.aggregate.width), np.uint8))
             types = [part.type for part in parts]
         else:
-            types = [item.state_type]
+            types = list(item.state_types)
         fields += [pa.field(f"{column.name}:state{number}", data_type) for number, data_type in enumerate(types)]
     return fields
 

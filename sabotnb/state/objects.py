@@ -41,7 +41,7 @@ class ObjectKind(Protocol):
 class Objects:
     """The objects of all keys of one aggregate, by group and slot."""
 
-    state_type = pa.binary()
+    state_types: Sequence[pa.DataType] = (pa.binary(),)
 
     def __init__(self, column: str, kind: ObjectKind) -> None:
         self._column = column
@@ -58,19 +58,19 @@ class Objects:
             self._kind.add(self._upto(group, slot)[slot], values.slice(start, stop - start))
             self._nbytes.pop(group, None)
 
-    def merge(self, slots: Slots, column: pa.Array) -> None:
+    def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
         """Take a column that ``snapshot`` made."""
         order, runs = _runs(slots)
         for group, slot, start, stop in runs:
             of_group = self._upto(group, slot)
             for row in order[start:stop]:
-                of_group[slot] = self._kind.merge(of_group[slot], self._kind.restore(column[int(row)].as_py()))
+                of_group[slot] = self._kind.merge(of_group[slot], self._kind.restore(parts[0][int(row)].as_py()))
             self._nbytes.pop(group, None)
 
-    def snapshot(self, group: int, size: int) -> Callable[[], pa.Array]:
+    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
         """The state column of the ``size`` slots of ``group`` as they are now."""
-        column = pa.array([self._kind.dump(target) for target in self._first(group, size)], self.state_type)
-        return lambda: column
+        column = pa.array([self._kind.dump(target) for target in self._first(group, size)], pa.binary())
+        return lambda: [column]
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import ExpressionError, SchemaError
 from sabotnb.expr.aggregates import AggregateLike, partial_schema
-from sabotnb.native.aggregate import Rows
 from sabotnb.native.keyindex import Slots, codes
-from sabotnb.state.layout import gathered, lay_out
+from sabotnb.native.rows import Rows
+from sabotnb.state.build import MergeableAggregate
+from sabotnb.state.layout import Field, gathered, lay_out
 from sabotnb.state.single_key import index_of, slots_of
 from sabotnb.state.values import encoded_as
 
@@ -39,7 +41,7 @@ class BatchPartials:
         self._keys = keys
         self._index = index_of(keys, 1)
         layout = lay_out(columns, schema, 1)
-        self._fields = layout.fields
+        self._items = [item if isinstance(item, Field) else cast(MergeableAggregate, item) for item in layout.items]
         self._rows = Rows(layout.width)
         self._skip = 0
 
@@ -57,11 +59,15 @@ class BatchPartials:
             return self.lone(batch)  # a sum within the batch has no room: its summands do
         finally:
             self._rows.clear(np.array([size], np.uint32))
+            for item in self._items:
+                if not isinstance(item, Field):
+                    item.drop(0)
 
     def lone(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The mergeable form of each row."""
         keys = [encoded_as(batch.column(field.name), field.type) for field in self._keys]
-        parts = [part for field in self._fields for part in field.aggregate.lone(batch)]
+        lone = [item.aggregate.lone(batch) if isinstance(item, Field) else item.lone(batch) for item in self._items]
+        parts = [part for columns in lone for part in columns]
         return pa.RecordBatch.from_arrays([*keys, *parts], schema=self.schema)
 
     def _numbered(self, columns: Sequence[pa.Array], rows: int) -> tuple[Slots, int, list[pa.Array]]:
@@ -77,10 +83,15 @@ class BatchPartials:
 
     def _shrunk(self, batch: pa.RecordBatch, slots: Slots, size: int, keys: Sequence[pa.Array]) -> pa.RecordBatch:
         self._rows.reserve(np.array([size], np.uint32))
-        for field in self._fields:
-            field.aggregate.update(self._rows, field.offset, slots, batch)
+        for item in self._items:
+            if isinstance(item, Field):
+                item.aggregate.update(self._rows, item.offset, slots, batch)
+            else:
+                item.update(slots, batch)
         rows = gathered(self._rows, 0, 0, size)
-        parts = [part for field in self._fields for part in field.aggregate.partial(field.of(rows))]
+        parts = []
+        for item in self._items:
+            parts += item.aggregate.partial(item.of(rows)) if isinstance(item, Field) else item.snapshot(0, size)()
         found = [encoded_as(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
         return pa.RecordBatch.from_arrays([*found, *parts], schema=self.schema)
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from sabotnb.native import aggregate as kernels
 from sabotnb.native import canonical
-from sabotnb.native.aggregate import Rows
 from sabotnb.native.keyindex import KeyIndex, Slots
+from sabotnb.native.rows import Rows
 from sabotnb.state.spans import Span
 
 
@@ -21,26 +21,34 @@ class Unique:
     def __init__(self, column: str, data_type: pa.DataType, groups: int) -> None:
         self._column = column
         self._type = data_type
+        self._list = pa.list_(data_type)
         self._pairs = KeyIndex([pa.uint32(), data_type], groups)
         self._counts = Rows(8, groups)
 
     @property
-    def state_type(self) -> pa.DataType:
+    def state_types(self) -> list[pa.DataType]:
         """A list of the distinct values of each key."""
-        return pa.list_(self._pairs.types[1])
+        return [self._list]
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
         """Take the rows of a batch."""
         self._add(slots, batch.column(self._column))
 
-    def merge(self, slots: Slots, column: pa.Array) -> None:
-        """Take a column that ``state`` made."""
-        self._add(slots.take(np.asarray(pc.list_parent_indices(column))), column.flatten())
+    def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
+        """Take a column that ``lone`` or ``snapshot`` made."""
+        self._add(slots.take(np.asarray(pc.list_parent_indices(parts[0]))), parts[0].flatten())
 
-    def snapshot(self, group: int, size: int) -> Callable[[], pa.Array]:
+    def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """A list of the one value of each row, or of none."""
+        values = canonical.decoded(batch.column(self._column))
+        bounds = np.zeros(len(values) + 1, np.int32)
+        np.cumsum(values.is_valid().to_numpy(zero_copy_only=False), out=bounds[1:])
+        return [pa.ListArray.from_arrays(pa.array(bounds), values.drop_null().cast(self._type), type=self._list)]
+
+    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
         """The state column of the ``size`` slots of ``group`` as they are now."""
         state = self._state(group, size)
-        return lambda: state
+        return lambda: [state]
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The counts of the slots of ``spans``."""
@@ -62,7 +70,7 @@ class Unique:
             slots, values = slots.take(valid.to_numpy(zero_copy_only=False)), values.filter(valid)
         found = self._pairs.upsert([pa.array(slots.slots), values], fresh=True, within=slots)
         new = slots.take(np.asarray(found.fresh))
-        self._counts.reserve(_needed(new, self._counts.groups))
+        self._counts.reserve(room_for(new, self._counts.groups))
         kernels.count_rows(self._counts, 0, new)
 
     def _count(self, span: Span) -> np.ndarray:
@@ -78,15 +86,15 @@ class Unique:
         order = np.argsort(slots.to_numpy(), kind="stable")
         bounds = np.searchsorted(slots.to_numpy()[order], np.arange(size + 1, dtype=np.uint32))
         return pa.ListArray.from_arrays(
-            pa.array(bounds, pa.int32()), values.take(pa.array(order)), type=self.state_type
+            pa.array(bounds, pa.int32()), values.take(pa.array(order)), type=self._list
         )
 
 
-def _needed(slots: Slots, groups: int) -> np.ndarray:
+def room_for(slots: Slots, groups: int) -> np.ndarray:
     """Room in each group for the largest of its slots."""
     needed = np.zeros(groups, np.uint32)
     if slots.groups is None:
-        needed[0] = int(slots.slots.max(initial=0)) + 1
+        needed[0] = int(slots.slots.max(initial=0)) + 1 if len(slots) else 0
     else:
         np.maximum.at(needed, slots.groups, slots.slots + np.uint32(1))
     return needed

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.native import aggregate
-from sabotnb.native.aggregate import Rows
 from sabotnb.native.keyindex import KeyIndex
+from sabotnb.native.rows import Rows
 
 INTS = st.none() | st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.none() | st.floats(-1e6, 1e6)

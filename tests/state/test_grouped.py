@@ -47,13 +47,16 @@ MERGEABLE = [
     AggregateColumn("arg_min", "arg_min", "t", by="i"),
     AggregateColumn("arg_max", "arg_max", "i", by="f"),
 ]
-WHOLE = [
-    AggregateColumn("min_s", "min", "s"),
-    AggregateColumn("max_s", "max", "s"),
-    AggregateColumn("first_s", "first", "s", by="t"),
-    AggregateColumn("arg_max_d", "arg_max", "d", by="s"),
+MERGEABLE += [
+    *(AggregateColumn(f"{fn}_{c}", fn, c) for fn in ("min", "max") for c in "sk"),
+    *(AggregateColumn(f"{fn}_s", fn, "s", by="t") for fn in ("first", "last")),
+    AggregateColumn("arg_max_k", "arg_max", "k", by="f"),
     AggregateColumn("unique_f", "n_unique", "f"),
     AggregateColumn("unique_k", "n_unique", "k"),
+]
+WHOLE = [
+    AggregateColumn("arg_max_d", "arg_max", "d", by="s"),
+    AggregateColumn("arg_min_s", "arg_min", "s", by="k"),
     AggregateColumn("q", "quantile", "i", options={"q": 0.3}),
     AggregateColumn("median", "quantile", "i", options={"q": 0.5}),
     AggregateColumn("top", "top_k", "i", options={"k": 2}),
@@ -210,12 +213,22 @@ def test_what_has_no_cheap_parts_is_refused_by_partials(column):
 
 
 def test_values_that_pile_up_are_cut_to_those_that_matter():
-    texts = pa.record_batch({"x": pa.array([f"{i:04}" for i in range(2000)])})
-    state = GroupedAggregates(pa.schema([]), [AggregateColumn("y", "min", "x")], texts.schema)
+    numbers = pa.record_batch({"x": pa.array(range(2000))})
+    state = GroupedAggregates(pa.schema([]), [AggregateColumn("y", "top_k", "x", options={"k": 2})], numbers.schema)
     for _ in range(200):
-        state.update(texts)
+        state.update(numbers)
     assert state.nbytes(0) < 1000
-    assert next(state.results())["y"].to_pylist() == ["0000"]
+    assert next(state.results())["y"].to_pylist() == [[1999, 1999]]
+
+
+@pytest.mark.parametrize("fn", ["max", "last"])
+def test_texts_that_were_replaced_leave_no_garbage(fn):
+    texts = pa.record_batch({"x": pa.array(["x" * i for i in range(1000)]), "t": pa.array(range(1000))})
+    by = "t" if fn == "last" else None
+    state = GroupedAggregates(pa.schema([]), [AggregateColumn("y", fn, "x", by=by)], texts.schema)
+    state.update(texts)
+    assert state.nbytes(0) < 10_000
+    assert next(state.results())["y"].to_pylist() == ["x" * 999]
 
 
 def test_an_order_is_needed():

@@ -1,0 +1,221 @@
+"""Accumulators that hold a text per key: in a row where it is, in a heap of the key group its bytes.
+
+A text that is replaced by one that is not longer makes place for it; else it is garbage until the heap, when it has no
+room left and is more than half garbage, is written anew.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcmp, memcpy
+
+from sabotnb.native._arrow cimport ArrowArray, array_of
+from sabotnb.native._target cimport Target, Values, aim, at, has, look_ahead, read
+from sabotnb.native.keyindex cimport Slots
+from sabotnb.native.rows cimport Rows
+
+import numpy as np
+import pyarrow as pa
+
+cdef enum:
+    NOTHING = 0
+    VALUE = 1
+    NULL_VALUE = 2
+    FIRST_HEAP = 256
+
+cdef struct Place:
+    int64_t order
+    uint64_t position  # in the heap
+    uint32_t length
+    uint32_t room  # bytes from position on that are its own
+    uint32_t seen
+    uint32_t _padding
+
+cdef struct Heap:
+    uint8_t* data
+    uint64_t used
+    uint64_t room
+    uint64_t garbage
+
+
+cdef class Texts:
+    cdef readonly Rows rows
+    cdef Heap* heaps
+
+    def __cinit__(self, int groups=1):
+        self.rows = Rows(sizeof(Place), groups)
+        self.heaps = <Heap*> calloc(groups, sizeof(Heap))
+        if self.heaps == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef int group
+        if self.heaps != NULL:
+            for group in range(self.rows.groups):
+                free(self.heaps[group].data)
+        free(self.heaps)
+
+    def drop(self, int group):
+        self.rows.drop(group)
+        free(self.heaps[group].data)
+        self.heaps[group] = Heap(NULL, 0, 0, 0)
+
+    def nbytes(self, int group=0):
+        return self.rows.nbytes(group) + self.heaps[group].room
+
+    def update(self, Slots slots, array, order, bint last):
+        cdef Target target
+        cdef Values values, orders
+        cdef const int64_t* bounds
+        cdef const uint8_t* data
+        cdef const ArrowArray* texts
+        cdef bint fits
+        aim(self.rows, 0, slots, &target)
+        capsules = array.cast(pa.large_binary()).__arrow_c_array__()
+        read(capsules, &target, 8, &values)
+        order_capsules = None if order is None else order.__arrow_c_array__()
+        if order is not None:
+            read(order_capsules, &target, 8, &orders)
+        if target.rows == 0:
+            return
+        texts = array_of(capsules[1])
+        with nogil:
+            bounds = <const int64_t*> values.data
+            data = <const uint8_t*> texts.buffers[2]
+            if order_capsules is None:
+                fits = self._extreme(&target, &values, bounds, data, last)
+            else:
+                fits = self._ordered(&target, &values, &orders, bounds, data, last)
+        if not fits:
+            raise MemoryError("no room for another text")
+
+    def texts(self, int group, Py_ssize_t start, Py_ssize_t stop):
+        cdef Py_ssize_t rows = stop - start, known = min(stop, <Py_ssize_t> self.rows.room[group]) - start, i
+        cdef int64_t[::1] offsets = np.zeros(rows + 1, np.int64)
+        cdef uint8_t[::1] valid = np.zeros(rows, np.uint8)
+        cdef const Place* places = <const Place*> self.rows.bases[group] + start
+        for i in range(rows):
+            if i < known and places[i].seen == VALUE:
+                valid[i] = 1
+                offsets[i + 1] = places[i].length
+            offsets[i + 1] += offsets[i]
+        buffer = pa.allocate_buffer(max(offsets[rows], 1))
+        cdef uint8_t[::1] data = np.frombuffer(buffer, np.uint8)
+        for i in range(rows):
+            if offsets[i + 1] > offsets[i]:
+                memcpy(&data[0] + offsets[i], self.heaps[group].data + places[i].position, places[i].length)
+        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+        return pa.Array.from_buffers(pa.large_binary(), rows, [bitmap, pa.py_buffer(np.asarray(offsets)), buffer])
+
+    def orders(self, int group, Py_ssize_t start, Py_ssize_t stop):
+        cdef Py_ssize_t rows = stop - start, known = min(stop, <Py_ssize_t> self.rows.room[group]) - start, i
+        cdef int64_t[::1] orders = np.zeros(rows, np.int64)
+        cdef uint8_t[::1] valid = np.zeros(rows, np.uint8)
+        cdef const Place* places = <const Place*> self.rows.bases[group] + start
+        for i in range(min(rows, known)):
+            if places[i].seen != NOTHING:
+                valid[i] = 1
+                orders[i] = places[i].order
+        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+        return pa.Array.from_buffers(pa.int64(), rows, [bitmap, pa.py_buffer(np.asarray(orders))])
+
+    cdef bint _extreme(
+        self, const Target* target, const Values* values, const int64_t* bounds, const uint8_t* data, bint largest
+    ) noexcept nogil:
+        cdef int64_t i
+        cdef int group
+        cdef Place* place
+        cdef uint32_t length
+        cdef int order
+        for i in range(target.rows):
+            look_ahead(target, i)
+            if not has(values, i):
+                continue
+            group = 0 if target.groups == NULL else target.groups[i]
+            place = <Place*> at(target, i)
+            length = <uint32_t> (bounds[i + 1] - bounds[i])
+            if place.seen:
+                order = self._compared(group, place, data + bounds[i], length)
+                if order >= 0 if largest else order <= 0:
+                    continue
+            if not self._store(group, place, data + bounds[i], length):
+                return False
+        return True
+
+    cdef bint _ordered(
+        self, const Target* target, const Values* values, const Values* orders, const int64_t* bounds,
+        const uint8_t* data, bint last,
+    ) noexcept nogil:
+        """Of equal orders the smaller text, null after all."""
+        cdef const int64_t* order_of = <const int64_t*> orders.data
+        cdef int64_t i
+        cdef int group
+        cdef Place* place
+        cdef uint32_t length
+        cdef bint better, valid
+        for i in range(target.rows):
+            look_ahead(target, i)
+            if not has(orders, i):
+                continue
+            group = 0 if target.groups == NULL else target.groups[i]
+            place = <Place*> at(target, i)
+            valid = has(values, i)
+            length = <uint32_t> (bounds[i + 1] - bounds[i]) if valid else 0
+            if place.seen == NOTHING:
+                better = True
+            elif order_of[i] != place.order:
+                better = (order_of[i] > place.order) == last
+            elif place.seen == NULL_VALUE:
+                better = valid
+            else:
+                better = valid and self._compared(group, place, data + bounds[i], length) > 0
+            if better:
+                place.order = order_of[i]
+                if not self._store(group, place, data + bounds[i], length):
+                    return False
+                place.seen = VALUE if valid else NULL_VALUE
+        return True
+
+    cdef int _compared(self, int group, const Place* place, const uint8_t* data, uint32_t length) noexcept nogil:
+        """Below 0 if the text of ``place`` is smaller; above if it is larger."""
+        cdef int found = memcmp(self.heaps[group].data + place.position, data, min(place.length, length))
+        if found:
+            return found
+        return (place.length > length) - (place.length < length)
+
+    cdef bint _store(self, int group, Place* place, const uint8_t* data, uint32_t length) noexcept nogil:
+        cdef Heap* heap = &self.heaps[group]
+        if length > place.room:
+            heap.garbage += place.room
+            place.room = 0
+            if heap.used + length > heap.room and not self._make_room(group, length):
+                return False
+            place.position = heap.used
+            place.room = length
+            heap.used += length
+        if length:
+            memcpy(heap.data + place.position, data, length)
+        place.length = length
+        place.seen = VALUE
+        return True
+
+    cdef bint _make_room(self, int group, uint32_t length) noexcept nogil:
+        """Write the heap anew, without its garbage, with room for as much again."""
+        cdef Heap* heap = &self.heaps[group]
+        cdef Place* places = <Place*> self.rows.bases[group]
+        cdef uint64_t room = 2 * (heap.used - heap.garbage) + length + FIRST_HEAP, used = 0
+        cdef uint8_t* data = <uint8_t*> malloc(room)
+        cdef uint32_t i
+        if data == NULL:
+            return False
+        for i in range(self.rows.room[group]):
+            if places[i].room:
+                memcpy(data + used, heap.data + places[i].position, places[i].length)
+                places[i].position = used
+                places[i].room = places[i].length
+                used += places[i].length
+        free(heap.data)
+        heap.data = data
+        heap.room = room
+        heap.used = used
+        heap.garbage = 0
+        return True

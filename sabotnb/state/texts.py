@@ -1,0 +1,73 @@
+"""min, max, first, last, arg_min and arg_max of texts and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from sabotnb.native import canonical
+from sabotnb.native.keyindex import Slots
+from sabotnb.native.texts import Texts
+from sabotnb.state.spans import Span
+from sabotnb.state.unique import room_for
+from sabotnb.state.values import encoded_as, from_order_words, order_words
+
+
+class TextAggregate:
+    """The smallest or ``last`` text of ``column`` per key: by the texts themselves, or by column ``by``."""
+
+    def __init__(
+        self, column: str, by: str | None, types: tuple[pa.DataType, pa.DataType | None], *, last: bool, groups: int
+    ) -> None:
+        self._column = column
+        self._by = by
+        self._gives, self._by_type = types
+        self._last = last
+        self._texts = Texts(groups)
+
+    @property
+    def state_types(self) -> list[pa.DataType]:
+        """The text, and its order where there is one."""
+        return [self._gives] if self._by_type is None else [self._gives, self._by_type]
+
+    def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
+        """Take the rows of a batch."""
+        self.merge(slots, self._columns(batch))
+
+    def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
+        """Take columns that ``lone`` or ``snapshot`` made."""
+        texts = canonical.as_binary(canonical.decoded(parts[0]))
+        order = None if self._by is None else order_words(parts[1])
+        self._texts.rows.reserve(room_for(slots, self._texts.rows.groups))
+        self._texts.update(slots, texts, order, self._last)
+
+    def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        """The mergeable columns of a batch, one row for each of its rows."""
+        columns = self._columns(batch)
+        return [encoded_as(column, kind) for column, kind in zip(columns, self.state_types, strict=True)]
+
+    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
+        """The state columns of the ``size`` slots of ``group`` as they are now."""
+        columns = [self._values(Span(group, 0, size))]
+        if self._by_type is not None:
+            columns.append(from_order_words(self._texts.orders(group, 0, size), self._by_type))
+        return lambda: columns
+
+    def result(self, spans: Sequence[Span]) -> pa.Array:
+        """The texts of the slots of ``spans``."""
+        return pa.concat_arrays([self._values(span) for span in spans])
+
+    def drop(self, group: int) -> None:
+        """Forget ``group``."""
+        self._texts.drop(group)
+
+    def nbytes(self, group: int) -> int:
+        """Memory that ``group`` holds."""
+        return self._texts.nbytes(group)
+
+    def _columns(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        return [batch.column(name) for name in (self._column, self._by) if name is not None]
+
+    def _values(self, span: Span) -> pa.Array:
+        return canonical.from_binary(self._texts.texts(span.group, span.start, span.stop), self._gives)
