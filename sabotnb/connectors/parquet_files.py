@@ -25,7 +25,7 @@ SUFFIXES = (".parquet", ".pq")
 _SMALL_GROUP_ROWS = 65_536
 """Neighbouring row groups are read as one split until they have this many rows."""
 
-_SMALL_DICTIONARY_BYTES = 1 << 19
+_SMALL_DICTIONARY_BYTES = 1 << 18
 
 _BUFFER_BYTES = 1 << 18
 """Pages are read through a buffer of this size: faster than whole column chunks, and bounded however long those are."""
@@ -58,8 +58,8 @@ def describe(
 def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
     """Top-level columns that the first row group holds as a small dictionary: cheap to read, hash and group by as one.
 
-    The pages of a column start with its dictionary. A writer that finds it too large goes on without; the limit here is
-    half of the usual one, so that a column counts only if all of it is encoded.
+    The pages of a column start with its dictionary. A writer that finds it too large (1 MB before compression, usually)
+    goes on without; the limit here is lower by so much that a column counts only if all of it is encoded.
     """
     if not metadata.num_row_groups:
         return []
