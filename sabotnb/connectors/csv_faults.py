@@ -35,9 +35,17 @@ def fault(error: Exception, file: str, bounds: tuple[int, int], names: Sequence[
             "correct the file; a comma inside of a value must be in quotes"
         )
     if _BAD_TEXT.search(message):
-        line = _line(file, bounds, lambda record: any("\ufffd" in value for value in record))
-        return SourceError(f"'{file}'{line}: this is not UTF-8 text: save the file as UTF-8")
+        return not_utf8(file)
     return SourceError(f"'{file}' cannot be read as CSV ({message}): correct the file")
+
+
+def not_utf8(file: str) -> SourceError:
+    """A SourceError for the first record of ``file`` that is not UTF-8."""
+    everything = (0, Path(file).stat().st_size)
+    line = _line(file, everything, lambda record: any("\ufffd" in value for value in record))
+    return SourceError(
+        f"'{file}'{line}: this is not UTF-8 text: save the file as UTF-8, or take bytes: schema={{name: pa.binary()}}"
+    )
 
 
 def fitting(value: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
-from sabotnb.connectors.csv_faults import fault
+from sabotnb.connectors.csv_faults import fault, not_utf8
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
@@ -43,7 +43,7 @@ def describe(
     unquoted field of ``null_values`` is null; quoted ones never are.
 
     Raises:
-        SourceError: no files, an empty one, or headers that differ.
+        SourceError: no files, an empty one, headers that differ, or text that is not UTF-8.
     """
     files = find(paths, SUFFIXES)
     for file in files:
@@ -59,6 +59,8 @@ def describe(
             )
     found = _infer(files[0], null_values)
     given = settle(found, schema, files[0])
+    if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
+        raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
     types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
     options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
     return Spec("csv", given, {**options, "null_values": list(null_values)}, bounded=not follow, replayable=not follow)

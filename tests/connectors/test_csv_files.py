@@ -155,8 +155,15 @@ def test_a_line_of_the_first_block_that_has_too_many_fields(tmp_path):
         connectors.csv(write(tmp_path, long_file("1,x,2.5,9\n")))
 
 
+def test_a_column_may_hold_bytes_that_are_no_text(tmp_path, read):
+    path = write(tmp_path, b"a,b\n1,x\n2,\xff\n")
+    assert read(connectors.csv(path, schema={"b": pa.binary()}))["b"].to_pylist() == [b"x", b"\xff"]
+
+
 def test_text_that_is_not_utf8_names_the_line(tmp_path, read):
     path = write(tmp_path, b"a,b\n1,x\n2,\xff\n")
+    with pytest.raises(SourceError, match=r"a\.csv', line 3: this is not UTF-8 text: save the file as UTF-8"):
+        connectors.csv(path)
     with pytest.raises(SourceError, match=r"a\.csv', line 3: this is not UTF-8 text: save the file as UTF-8"):
         read(connectors.csv(path, schema={"b": pa.string()}))
 
