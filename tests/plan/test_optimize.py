@@ -143,14 +143,14 @@ def test_a_filter_on_keys_moves_above_what_groups_by_them(job, spec):
 
 
 def test_a_filter_on_an_aggregate_stays(job):
-    counted = Aggregate(("k",), (AggregateColumn("n", "n_unique", "x"),), SCHEMA)
+    counted = Aggregate(("k",), (AggregateColumn("n", "approx_n_unique", "x"),), SCHEMA)
     graph = job(
         {"s": SOURCE, "a": counted, "f": Filter((col("n") > 1) & (col("k") > 0)), "out": SINK}, "s > a > f > out"
     )
     assert [line.partition(" <-")[0] for line in after(graph)] == [
         "s source: rows: k, x",
         "filter_0 filter: col('k') > 0",
-        "a aggregate: by k: n = n_unique(x)",
+        "a aggregate: by k: n = approx_n_unique(x)",
         "f filter: col('n') > 1",
         "out sink: collect",
     ]
@@ -285,15 +285,15 @@ def test_counting_rows_reads_the_smallest_column(job):
 
 
 def test_rows_that_are_only_counted_still_have_a_column(job):
-    columns = (AggregateColumn("n", "count"), AggregateColumn("u", "n_unique", "x"))
+    columns = (AggregateColumn("n", "count"), AggregateColumn("u", "approx_n_unique", "x"))
     graph = job({"s": SOURCE, "a": Aggregate((), columns, SCHEMA), "p": keep("n"), "out": SINK}, "s > a > p > out")
     assert after(graph)[0] == "s source: rows: k"
 
 
 def test_an_aggregate_that_nobody_reads_is_not_computed(job):
-    columns = (AggregateColumn("n", "n_unique", "big"), AggregateColumn("m", "n_unique", "x"))
+    columns = (AggregateColumn("n", "approx_n_unique", "big"), AggregateColumn("m", "approx_n_unique", "x"))
     graph = job({"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "p": keep("m"), "out": SINK}, "s > a > p > out")
-    assert after(graph)[:2] == ["s source: rows: k, x", "a aggregate: by k: m = n_unique(x) <- s"]
+    assert after(graph)[:2] == ["s source: rows: k, x", "a aggregate: by k: m = approx_n_unique(x) <- s"]
 
 
 def test_a_join_holds_only_columns_that_are_read(job):
@@ -489,7 +489,7 @@ def test_aggregates_with_a_mergeable_form_are_split(job):
 
 
 def test_others_are_not(job):
-    columns = (AggregateColumn("n", "count"), AggregateColumn("u", "n_unique", "x"))
+    columns = (AggregateColumn("n", "count"), AggregateColumn("u", "approx_n_unique", "x"))
     assert "two phases" not in rules(
         job({"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "out": SINK}, "s > a > out")
     )
