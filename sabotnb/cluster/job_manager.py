@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -72,7 +73,8 @@ class JobManager(SchedulerPlugin):
         """Take up work: Dask calls this when the plugin is registered."""
         self._scheduler = scheduler
         self._loop = asyncio.get_running_loop()
-        self._machine = Machine(self._config)
+        # Above those of all clusters before: what a killed one has left in output folders is known to be older.
+        self._machine = Machine(self._config, last_epoch=int(1000 * time.time()))
         self._addresses: dict[str, str] = {}
         self._enrolled = 0
         self._enrolling: dict[str, asyncio.Future[None]] = {}
@@ -134,7 +136,10 @@ class JobManager(SchedulerPlugin):
         former = list(itertools.takewhile(lambda name: name != info.id, self._enrolling))
         if former:
             await asyncio.wait([self._enrolling[name] for name in former], timeout=ORDER_SECONDS)
-        self._enrolling.pop(info.id).set_result(None)
+        enrolling = self._enrolling.pop(info.id, None)
+        if enrolling is None:
+            raise StaleMessage(f"{info.id} is not enrolled (any more)")
+        enrolling.set_result(None)
         self._take(AgentUp(info))
         self._wake(AGENTS)
 

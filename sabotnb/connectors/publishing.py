@@ -23,6 +23,7 @@ from sabotnb.protocol.operator import Committable
 MARKER = "_sabotnb.json"
 MODES = ("error", "append", "overwrite")
 _FORMAT = 1
+_MARKER_SUFFIX = "-marker"
 
 Owners = dict[str, str]
 """The job that wrote each file, by its path below the output folder."""
@@ -90,6 +91,7 @@ class FileCommitter:
         self._append = spec.options.get("mode") == "append"
         self._job = job
         self._epoch = epoch
+        self._hidden = hidden_folder(self._output, job, epoch)
 
     def commit(self, committables: Sequence[Committable]) -> None:
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
@@ -114,14 +116,14 @@ class FileCommitter:
             return
         for final in finals:
             _remove(self._output, final)
-        _write_marker(self._output, {file: owner for file, owner in owners.items() if file not in finals})
+        self._write_marker({file: owner for file, owner in owners.items() if file not in finals})
 
     def _publish(self, new: Mapping[str, Path]) -> None:
         """Own first, then rename, then remove what is replaced: at each step a repetition can go on."""
         owners = _read_marker(self._output)
         if not self._append:
             _refuse_foreign(self._output, owners, self._job)
-        _write_marker(self._output, owners | dict.fromkeys(new, self._job))
+        self._write_marker(owners | dict.fromkeys(new, self._job))
         for final, hidden in new.items():
             _rename(hidden, self._output / final)
         for folder in {(self._output / final).parent for final in new}:
@@ -130,24 +132,33 @@ class FileCommitter:
         for old in owners:
             if old not in new and old not in kept:
                 _remove(self._output, old)
-        _write_marker(self._output, kept | dict.fromkeys(new, self._job))
+        self._write_marker(kept | dict.fromkeys(new, self._job))
+
+    def _write_marker(self, owners: Owners) -> None:
+        temporary = self._hidden.with_name(self._hidden.name + _MARKER_SUFFIX)
+        temporary.write_text(
+            json.dumps({"format": _FORMAT, "jobs": sorted(set(owners.values())), "files": owners}, indent=1)
+        )
+        with temporary.open("rb+") as opened:
+            os.fsync(opened.fileno())
+        temporary.replace(self._output / MARKER)
 
     def _remove_rest(self, operator: str) -> None:
         """Files of ``operator`` that are not published; other sinks of the job may still be about to commit here."""
-        hidden = hidden_folder(self._output, self._job, self._epoch)
-        if hidden.is_dir():
-            for file in hidden.glob(hidden_name(operator, "part-*")):
+        if self._hidden.is_dir():
+            for file in self._hidden.glob(hidden_name(operator, "part-*")):
                 file.unlink()
-            if not any(hidden.iterdir()):
-                hidden.rmdir()
+            if not any(self._hidden.iterdir()):
+                self._hidden.rmdir()
 
     def _remove_hidden(self, before: int) -> None:
         """Whatever runs of the job with an epoch below ``before`` have left."""
-        pattern = re.compile(re.escape(hidden_folder(self._output, self._job, 0).name.removesuffix("0")) + r"(\d+)")
+        of_job = re.escape(self._hidden.name.removesuffix(str(self._epoch)))
+        pattern = re.compile(rf"{of_job}(\d+)(?:{re.escape(_MARKER_SUFFIX)})?")
         for entry in list(self._output.iterdir()) if self._output.is_dir() else ():
             found = pattern.fullmatch(entry.name)
             if found and int(found[1]) < before:
-                shutil.rmtree(entry)
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def committer(spec: Spec, job: str, epoch: int) -> FileCommitter:
@@ -190,13 +201,3 @@ def _read_marker(output: Path) -> Owners:
         raise SinkError(f"'{output / MARKER}' is of another version of sabotnb: give another folder")
     owners: Owners = marker["files"]
     return owners
-
-
-def _write_marker(output: Path, owners: Owners) -> None:
-    temporary = output / f".{MARKER}-{os.getpid()}"
-    temporary.write_text(
-        json.dumps({"format": _FORMAT, "jobs": sorted(set(owners.values())), "files": owners}, indent=1)
-    )
-    with temporary.open("rb+") as opened:
-        os.fsync(opened.fileno())
-    temporary.replace(output / MARKER)

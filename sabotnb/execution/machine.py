@@ -54,16 +54,16 @@ KEPT_JOBS = 100
 
 
 class Machine:
-    """Agents, slots and jobs of one cluster."""
+    """Agents, slots and jobs of one cluster. Epochs begin behind ``last_epoch``."""
 
-    def __init__(self, config: Config | None = None) -> None:
+    def __init__(self, config: Config | None = None, last_epoch: int = 0) -> None:
         config = config or Config()
         self.agents: dict[str, AgentInfo] = {}
         self.jobs: dict[str, JobRun] = {}
         self.pool = SlotPool()
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
-        self._epoch = 0
+        self._epoch = last_epoch
         self._handlers: dict[type[Event], Callable[[float, Any], Iterable[Instruction]]] = {
             AgentUp: self._agent_up,
             AgentDown: self._agent_down,

@@ -256,7 +256,7 @@ def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp
         if commit_was_through:
             commit(folder, prepared)
             assert numbers(folder) == [2, 3, 4]
-        assert [path for path in everything(folder) if path.startswith(".s")] == []
+        assert [path for path in everything(folder) if path.startswith(".")] == []
 
     crash_at_each_step(tmp_path, monkeypatch, commit, check)
 
