@@ -117,3 +117,6 @@ class Job:
 
     def __repr__(self) -> str:
         return repr(self.status)
+
+    def _repr_html_(self) -> str:
+        return self.status._repr_html_()

@@ -61,7 +61,7 @@ def preview(flow: Flow, n: int, timeout: float) -> Preview:
 def _note(samples: tuple[SourceSample, ...], *, complete: bool) -> str:
     if complete:
         read = sum(sample.data.num_rows for sample in samples)
-        return f"preview of all {words.count(read)}"
+        return f"complete: {words.count(read)} read"
     partial = next(sample for sample in samples if not sample.complete)
     of = f" of {partial.total:,}" if partial.total is not None else ""
     return f"preview of the first {partial.data.num_rows:,}{of} rows: numbers are partial"

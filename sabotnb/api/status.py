@@ -6,18 +6,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sabotnb.api.display import job_line, words
+
 Status = Mapping[str, Any]
 """``execution.views.job_status`` as it comes from the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job at one moment. ``tasks`` counts them by state; ``waits`` says what a PENDING job misses."""
+    """A job at one moment: its tasks by state, rows read by sources and taken by sinks so far.
+
+    ``waits`` says what a PENDING job misses, ``failure`` why a FAILED one failed.
+    """
 
     name: str
     state: str
     tasks: Mapping[str, int]
-    rows: int
+    rows_in: int
+    rows_out: int
     waits: str = ""
     failure: str = ""
 
@@ -29,17 +35,26 @@ class JobStatus:
             status["job"],
             status["state"],
             dict(status["tasks"]),
-            status["rows"],
+            *_ends(status),
             status["waits"],
             failure.message if failure is not None else "",
         )
 
+    @property
+    def facts(self) -> tuple[str, str, str]:
+        """Tasks, rows in and rows out in words."""
+        tasks = words.counted(sum(self.tasks.values()), "task")
+        if set(self.tasks) - {self.state}:
+            tasks += f" ({', '.join(f'{count} {state}' for state, count in self.tasks.items())})"
+        return tasks, f"{words.count(self.rows_in)} in", f"{words.count(self.rows_out)} out"
+
     def __repr__(self) -> str:
-        total = sum(self.tasks.values())
-        parts = [f"{count} {state}" for state, count in self.tasks.items()]
-        told = f"{self.name} {self.state}: {total} tasks ({', '.join(parts)}), {self.rows:,} rows"
+        told = f"{self.name} {self.state}: {', '.join(self.facts)}"
         more = self.waits or self.failure
         return f"{told}\n{more}" if more else told
+
+    def _repr_html_(self) -> str:
+        return job_line.html(self.name, self.state, self.facts, self.waits or self.failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +75,7 @@ class JobResult:
     @classmethod
     def of(cls, status: Status) -> JobResult:
         """Read the cluster's answer about a finished job."""
-        ends = status["views"]
-        rows_in = sum(row["rows_in"] for row in status["vertices"] if row["vertex"] in ends["sources"])
-        rows_out = sum(row["rows_out"] for row in status["vertices"] if row["vertex"] in ends["sinks"])
+        rows_in, rows_out = _ends(status)
         begun = status["started"] if status["started"] is not None else status["submitted"]
         return cls(
             status["job"], rows_in, rows_out, status["late"], 0, status["changed"] - begun, begun - status["submitted"]
@@ -73,6 +86,13 @@ class JobResult:
         return (
             f"{self.name} FINISHED: {self.rows_in:,} rows in, {self.rows_out:,} rows out{late}, {self.duration:.2f} s"
         )
+
+
+def _ends(status: Status) -> tuple[int, int]:
+    """Rows that sources have read and that sinks have taken; none of jobs that were not submitted by the API."""
+    views = status["views"]
+    read = sum(row["rows_in"] for row in status["vertices"] if row["vertex"] in views.get("sources", ()))
+    return read, sum(row["rows_out"] for row in status["vertices"] if row["vertex"] in views.get("sinks", ()))
 
 
 def task_rows(status: Status) -> Iterator[dict[str, Any]]:

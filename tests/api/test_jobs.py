@@ -45,6 +45,13 @@ def test_files_hold_the_result(numbers: sb.Stream, tmp_path: Path) -> None:
     assert (result.name, result.rows_in, result.rows_out) == ("sums", 1000, 2)
 
 
+def test_a_job_shows_its_state_and_what_went_through_it(numbers: sb.Stream, tmp_path: Path) -> None:
+    job = numbers.map_batches(lambda batch: batch.slice(0, 10)).sink_csv(tmp_path / "out").run("<shown>")
+    job.wait(timeout=60)
+    assert repr(job).startswith("<shown> FINISHED: 2 tasks, 1,000 rows in, ")
+    assert all(text in job._repr_html_() for text in ("&lt;shown&gt;", ">FINISHED<", "1,000 rows in"))
+
+
 def test_one_job_with_two_sinks_runs_what_they_share_once(numbers: sb.Stream, tmp_path: Path) -> None:
     small = numbers.filter(col("x") < 100)
     job = sb.run("both", small.sink_parquet(tmp_path / "rows"), small.agg(n=sb.count()).sink_csv(tmp_path / "count"))

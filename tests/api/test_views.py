@@ -68,6 +68,38 @@ def test_the_card_escapes_what_users_write(flights: sb.Stream) -> None:
     assert "<b>bold" not in html
 
 
+def test_long_names_are_cut_and_stay_in_one_line() -> None:
+    stream = sb.Stream.from_rows([{"x" * 10_000: "y" * 10_000, "two\nlines": 1}])
+    shown = stream.group_by("x" * 10_000).agg(n=sb.count()).named("z" * 10_000)
+    for made in (stream, shown, stream.head()):
+        assert max(map(len, repr(made).splitlines())) < 250
+        assert not re.search("x{250}|y{250}|z{250}", made._repr_html_())
+    assert "two lines" in repr(stream)
+
+
+def test_links_into_one_box_end_apart(flights: sb.Stream) -> None:
+    same = flights.select("carrier", late=col("delay"))
+    picture = svg_of(flights.join(same, on="carrier", strategy="hash"))
+    labels = [text for text in picture.iter() if (text.text or "").startswith("hash")]
+    assert [text.text for text in labels] == ["hash(carrier)", "hash(carrier)"]
+    first, second = (float(text.attrib["y"]) for text in labels)
+    assert abs(first - second) > 20
+
+
+def test_a_picture_of_many_operators_scrolls(flights: sb.Stream) -> None:
+    for least in range(30):
+        flights = flights.filter(col("delay") > least)
+    (narrowest,) = re.findall(r"min-width:(\d+)px", flights._repr_html_())
+    assert float(narrowest) == pytest.approx(float(svg_of(flights).attrib["width"]), abs=1)
+    assert float(narrowest) > 3000
+
+
+def test_many_columns_are_listed_side_by_side_and_very_many_folded_away() -> None:
+    html = {n: sb.Stream.from_rows([{f"c{i}": i for i in range(n)}])._repr_html_() for n in (10, 30, 100)}
+    assert [html[n].count("<table") for n in html] == [1, 3, 3]
+    assert ["<details open" in html[n] for n in html] == [True, True, False]
+
+
 def test_a_card_has_no_addresses_of_memory(grouped: sb.Stream) -> None:
     assert "0x" not in repr(grouped)
     again = grouped.to_job_graph().fingerprint()
@@ -82,7 +114,7 @@ def test_explain_shows_every_level(grouped: sb.Stream) -> None:
 
 def test_a_preview_of_everything_says_so(flights: sb.Stream) -> None:
     preview = flights.head(2)
-    assert (len(preview), preview.complete, preview.note) == (2, True, "preview of all 6 rows")
+    assert (len(preview), preview.complete, preview.note) == (2, True, "complete: 6 rows read")
 
 
 def test_a_preview_of_a_part_says_that_numbers_are_partial(many: sb.Stream) -> None:

@@ -11,11 +11,15 @@ import pyarrow as pa
 from sabotnb.api.display import svg_picture, theme, words
 from sabotnb.api.display.scene import Scene, scene_of
 from sabotnb.api.flow import Flow, is_bounded, nodes_of
-from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source
+from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
 from sabotnb.plan.picture import picture
 
 LETTERS = 44
 """What fits into a box of the text picture."""
+TITLE_LETTERS = 90
+SHORT, BESIDE, MANY = 10, 3, 90
+"""A table of columns has at least ``SHORT`` rows before there is a second beside it, at most ``BESIDE`` of them; when
+there are more than ``MANY`` columns they are folded away at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +35,39 @@ class Card:
 
     def html(self) -> str:
         """A ``<div>`` with inline styles only."""
+        count = len(self.schema)
         return theme.panel(
-            f"<div><strong>{escape(self.title)}</strong> {theme.faint(' · '.join(self.facts))}</div>"
-            + theme.scrolled(svg_picture.draw(self.scene))
+            f"<div><strong>{escape(self.title)}</strong> &#160;{theme.faint(' · '.join(self.facts))}</div>"
+            + theme.scrolled(*svg_picture.draw(self.scene))
             + theme.sentences(self.notes)
-            + theme.folded(f"{len(self.schema)} columns", _columns_html(self.schema, self.marks))
+            + theme.folded(words.counted(count, "column"), self._columns_html(), opened=count <= MANY)
         )
 
     def text(self) -> str:
         """For terminals."""
         boxes = {
-            name: [f"{box.id} x{box.tasks}", words.cut(box.text, LETTERS)] for name, box in self.scene.boxes.items()
+            name: [f"{words.cut(box.id, LETTERS)} x{box.tasks}", words.cut(box.text, LETTERS)]
+            for name, box in self.scene.boxes.items()
         }
         drawn = picture(boxes, [(link.up, link.down, link.label) for link in self.scene.links])
-        width = max((len(name) for name in self.schema.names), default=0)
-        columns = [
-            f"  {field.name:<{width}}  {field.type}  {self.marks.get(field.name, '')}".rstrip() for field in self.schema
-        ]
+        listed = self._columns()
+        width = max((len(name) for name, _, _ in listed), default=0)
+        columns = [f"  {name:<{width}}  {kind}  {mark}".rstrip() for name, kind, mark in listed]
         return "\n".join([" · ".join([self.title, *self.facts]), drawn, *self.notes, *columns])
+
+    def _columns(self) -> list[tuple[str, str, str]]:
+        """Name, type and mark of each column."""
+        letters = words.NAME_LETTERS
+        return [
+            (words.cut(field.name, letters), words.cut(str(field.type), letters), self.marks.get(field.name, ""))
+            for field in self.schema
+        ]
+
+    def _columns_html(self) -> str:
+        listed = self._columns()
+        rows = max(SHORT, -(-len(listed) // BESIDE))
+        parts = [listed[start : start + rows] for start in range(0, len(listed), rows)]
+        return theme.side_by_side([theme.table(("column", "type", ""), part, (False, False, False)) for part in parts])
 
 
 def card_of(flow: Flow, graph: JobGraph, parallelism: int, rows: int | None) -> Card:
@@ -56,15 +75,18 @@ def card_of(flow: Flow, graph: JobGraph, parallelism: int, rows: int | None) -> 
     bounded = is_bounded(flow)
     read = [] if rows is None else [f"reads {words.count(rows)}"]
     facts = ("bounded" if bounded else "endless", *read, f"parallelism {parallelism}")
-    last = words.brief(flow.node.spec)
     return Card(
-        flow.node.naming.name or f"{flow.node.spec.kind} {last}",
+        words.cut(flow.node.naming.name or _title(flow.node.spec), TITLE_LETTERS),
         facts,
-        tuple(_notes(flow, bounded=bounded)),
+        tuple(words.cut(note, words.SENTENCE_LETTERS) for note in _notes(flow, bounded=bounded)),
         flow.schema,
         _marks(flow),
         scene_of(graph, parallelism).without_sinks(),
     )
+
+
+def _title(spec: Spec) -> str:
+    return words.brief(spec) if isinstance(spec, Source) else f"{spec.kind} {words.brief(spec)}"
 
 
 def _notes(flow: Flow, *, bounded: bool) -> list[str]:
@@ -92,8 +114,3 @@ def _marks(flow: Flow) -> dict[str, str]:
     if flow.event_time is not None:
         marks[flow.event_time.column] = "event time"
     return marks
-
-
-def _columns_html(schema: pa.Schema, marks: Mapping[str, str]) -> str:
-    rows = [(field.name, str(field.type), marks.get(field.name, "")) for field in schema]
-    return theme.table(("column", "type", ""), rows, (False, False, False))

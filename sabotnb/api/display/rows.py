@@ -12,18 +12,24 @@ LETTERS = 60
 
 def html(table: pa.Table) -> str:
     """All rows of ``table``, which should be few."""
-    return theme.table(table.schema.names, _cells(table), _numeric(table.schema))
+    names, types = _heading(table.schema)
+    return theme.table(names, _cells(table), _numeric(table.schema), types)
 
 
 def text(table: pa.Table) -> str:
     """All rows of ``table`` in columns, types below the names."""
     columns = []
     cells = _cells(table)
-    for at, (field, right) in enumerate(zip(table.schema, _numeric(table.schema), strict=True)):
-        column = [field.name, str(field.type), *(row[at] for row in cells)]
+    for at, (name, kind, right) in enumerate(zip(*_heading(table.schema), _numeric(table.schema), strict=True)):
+        column = [name, kind, *(row[at] for row in cells)]
         width = max(map(len, column))
         columns.append([one.rjust(width) if right else one.ljust(width) for one in column])
     return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
+
+
+def _heading(schema: pa.Schema) -> tuple[list[str], list[str]]:
+    names = [words.cut(name, words.NAME_LETTERS) for name in schema.names]
+    return names, [words.cut(str(one), words.NAME_LETTERS) for one in schema.types]
 
 
 def _numeric(schema: pa.Schema) -> list[bool]:
@@ -32,7 +38,8 @@ def _numeric(schema: pa.Schema) -> list[bool]:
 
 
 def _cells(table: pa.Table) -> list[list[str]]:
-    return [[_written(value) for value in row.values()] for row in table.to_pylist()]
+    columns = [[_written(value) for value in column.to_pylist()] for column in table.columns]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _written(value: object) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
 
 from sabotnb.api.display.scene import Box, Link, Scene
-from sabotnb.api.display.words import cut
+from sabotnb.api.display.words import NAME_LETTERS, SENTENCE_LETTERS, cut
 from sabotnb.graph import EdgeType
 from sabotnb.plan.layout import Box as Place
 from sabotnb.plan.layout import Layout, Point, layout
@@ -17,11 +17,13 @@ BOX_HEIGHT = 50.0
 NARROW, WIDE = 92.0, 182.0
 """Widths of boxes, by their text."""
 GAP = 22.0
-LAYER_GAP = 30.0
+LAYER_GAP = 34.0
 MARGIN = 16.0
 LETTER, TITLE_LETTER = 6.1, 7.6
 """Widths of letters, a little more than they are: to leave room, and to cut what is too long."""
 ARROW = 7.0
+PORT_GAP = 18.0
+"""Between the ends of links into one box, if there is room."""
 PAGE = 900.0
 """Wider pictures are shown smaller, down to ``SMALLEST``; then they scroll."""
 SMALLEST = 0.75
@@ -38,13 +40,25 @@ RAIL, CROSS = "#8a99ad", "#3b82f6"
 ACCENTS = {"source": "#14a394", "operator": "#6b7a90", "sink": "#d97706"}
 
 
-def draw(scene: Scene) -> str:
-    """An ``<svg>`` of ``scene``, from left to right."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """How a link runs: turns begin at ``turns``, where the layers end. Its label is above the arrow or below it."""
+
+    points: tuple[Point, ...]
+    turns: tuple[float, ...]
+    label: str
+    below: bool
+
+
+def draw(scene: Scene) -> tuple[str, float]:
+    """An ``<svg>`` of ``scene``, from left to right, and how narrow it may be shown, in pixels."""
     sizes = {box.id: (_width(box), BOX_HEIGHT) for box in scene.boxes.values()}
     placed = layout(sizes, [(link.up, link.down) for link in scene.links], gap=GAP, layer_gap=LAYER_GAP)
-    room = _label_room(scene.links, placed)
+    ends = _layer_ends(placed)
+    room = _label_room(scene.links, placed, ends)
     boxes = {name: replace(box, x=_moved(box.x, room)) for name, box in placed.boxes.items()}
-    lines = [[(_moved(x, room), y) for x, y in line] for line in placed.lines]
+    turns = tuple(_moved(end, room) for end in ends)
+    lines = _lines(scene.links, [tuple((_moved(x, room), y) for x, y in line) for line in placed.lines], turns)
     width, height = _moved(placed.width, room) + 2 * MARGIN, placed.height + 2 * MARGIN
     scale = min(1.0, max(SMALLEST, PAGE / width))
     opening = (
@@ -61,7 +75,7 @@ def draw(scene: Scene) -> str:
         *(_box(box, boxes[box.id]) for box in scene.boxes.values()),
         "</g></svg>",
     ]
-    return "".join(parts)
+    return "".join(parts), width * SMALLEST
 
 
 def _width(box: Box) -> float:
@@ -69,18 +83,48 @@ def _width(box: Box) -> float:
     return min(WIDE, max(NARROW, title, len(box.text) * LETTER + 24))
 
 
-def _label_room(links: Sequence[Link], placed: Layout) -> dict[float, float]:
-    """How much wider the gap behind each layer has to be for the labels there, by the x at which the layer ends."""
+def _layer_ends(placed: Layout) -> list[float]:
+    """The x at which each layer ends."""
     ends: dict[float, float] = {}
     for box in placed.boxes.values():
         centre = round(box.x + box.width / 2, 1)  # boxes of one layer have one centre
         ends[centre] = max(ends.get(centre, 0.0), box.x + box.width)
+    return sorted(ends.values())
+
+
+def _end_of_layer(x: float, ends: Sequence[float]) -> float:
+    return min(end for end in ends if end >= x - 0.1)
+
+
+def _label_room(links: Sequence[Link], placed: Layout, ends: Sequence[float]) -> dict[float, float]:
+    """How much wider the gap behind each layer has to be for the labels there, by the x at which the layer ends."""
     room: dict[float, float] = {}
     for link, line in zip(links, placed.lines, strict=True):
         if link.label:
-            end = min(end for end in ends.values() if end >= line[-2][0] - 0.1)
-            room[end] = max(room.get(end, 0.0), len(link.label) * LETTER + 28 - LAYER_GAP)
+            end = _end_of_layer(line[-2][0], ends)
+            room[end] = max(room.get(end, 0.0), len(link.label) * LETTER + 10)
     return room
+
+
+def _lines(links: Sequence[Link], paths: Sequence[tuple[Point, ...]], turns: tuple[float, ...]) -> list[_Line]:
+    """Each link with an end of its own at the box that it leads to, so that arrows and labels keep apart."""
+    into: dict[str, list[int]] = {}
+    for number, link in enumerate(links):
+        into.setdefault(link.down, []).append(number)
+    lines: dict[int, _Line] = {}
+    for numbers in into.values():
+        numbers.sort(key=lambda number: paths[number][-2][1])
+        gap = min(PORT_GAP, (BOX_HEIGHT - 14) / max(1, len(numbers) - 1))
+        said = ""
+        for rank, number in enumerate(numbers):
+            x, y = paths[number][-1]
+            moved = (x, y + (rank - (len(numbers) - 1) / 2) * gap)
+            label = links[number].label
+            again = label == said and len(numbers) > 2
+            said = label
+            below = 0 < rank == len(numbers) - 1
+            lines[number] = _Line((*paths[number][:-1], moved), turns, "" if again else label, below)
+    return [lines[number] for number in range(len(links))]
 
 
 def _moved(x: float, room: Mapping[float, float]) -> float:
@@ -91,7 +135,7 @@ def _box(box: Box, place: Place) -> str:
     x, y, right = place.x, place.y, place.x + place.width
     letters = int((place.width - 22) / LETTER)
     return (
-        f"<g><title>{escape(f'{box.id} ({box.kind}), {box.tasks} tasks: {box.text}')}</title>"
+        f"<g><title>{escape(cut(f'{box.id} ({box.kind}), {box.tasks} tasks: {box.text}', SENTENCE_LETTERS))}</title>"
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{place.width:.1f}" height="{place.height}" rx="7" fill="{CARD}" '
         f'stroke="{EDGE}"/>'
         f'<rect x="{x:.1f}" y="{y + 8:.1f}" width="3.5" height="{place.height - 16}" rx="1.75" '
@@ -103,38 +147,36 @@ def _box(box: Box, place: Place) -> str:
     )
 
 
-def _link(link: Link, line: Sequence[Point]) -> str:
+def _link(link: Link, line: _Line) -> str:
     colour, width = (RAIL, 1.5) if link.type is EdgeType.FORWARD else (CROSS, 2.2)
-    x, y = line[-1]
+    x, y = line.points[-1]
     tip = f"M{x - ARROW:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{x - ARROW:.1f} {y + 4:.1f}Z"
     drawn = (
-        f'<path d="{_curve([*line[:-1], (x - ARROW, y)])}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
-        f'<path d="{tip}" fill="{colour}"/>'
+        f'<path d="{_curve([*line.points[:-1], (x - ARROW, y)], line.turns)}" fill="none" stroke="{colour}" '
+        f'stroke-width="{width}"/><path d="{tip}" fill="{colour}"/>'
     )
-    if not link.label:
+    if not line.label:
         return drawn
-    (x0, y0), (x1, y1) = line[-2], line[-1]
-    near = x1 - len(link.label) * LETTER / 2 - 12  # at the arrow, where every link has room of its own
-    share = (near - x0) / (x1 - x0)
-    above = y0 + (y1 - y0) * share * share * (3 - 2 * share) - 7
     return drawn + (
-        f'<text x="{near:.1f}" y="{above:.1f}" text-anchor="middle" fill="{CROSS}" stroke="{CARD}" stroke-width="4" '
-        f'paint-order="stroke">{escape(link.label)}</text>'
+        f'<text x="{x - ARROW - 5:.1f}" y="{y + (14 if line.below else -6):.1f}" text-anchor="end" fill="{CROSS}">'
+        f"{escape(line.label)}</text>"
     )
 
 
-def _curve(line: Sequence[Point]) -> str:
-    """Straight through layers, an S in each gap between them."""
+def _curve(line: Sequence[Point], turns: Sequence[float]) -> str:
+    """Straight through layers and beside labels, an S behind the end of each layer."""
     path = f"M{line[0][0]:.1f} {line[0][1]:.1f}"
     for number, ((x0, y0), (x1, y1)) in enumerate(pairwise(line)):
-        bend = (x1 - x0) / 2
         in_gap = number % 2 == 0
-        if in_gap and abs(y1 - y0) > 1:
-            path += f"C{x0 + bend:.1f} {y0:.1f} {x1 - bend:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
-        else:
-            path += f"L{x1:.1f} {y1:.1f}"
+        if in_gap and abs(y1 - y0) > 0.1:
+            start = _end_of_layer(x0, turns)
+            end = min(start + LAYER_GAP - ARROW, x1)
+            middle = (start + end) / 2
+            path += f"L{start:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {end:.1f} {y1:.1f}"
+        path += f"L{x1:.1f} {y1:.1f}"
     return path
 
 
 def _alternative(scene: Scene) -> str:
-    return "Job graph: " + "; ".join(f"{link.up} to {link.down}" for link in scene.links)
+    name = {box: cut(box, NAME_LETTERS) for box in scene.boxes}
+    return "Job graph: " + "; ".join(f"{name[link.up]} to {name[link.down]}" for link in scene.links)

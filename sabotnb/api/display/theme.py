@@ -23,9 +23,11 @@ def panel(inside: str) -> str:
     return f'<div style="{style}">{inside}</div>'
 
 
-def scrolled(inside: str) -> str:
-    """Wide content that scrolls by itself."""
-    return f'<div style="overflow-x:auto;margin:8px 0;line-height:0">{inside}</div>'
+def scrolled(inside: str, least: float) -> str:
+    """A picture that is shown smaller where there is little room, down to ``least`` pixels; then it scrolls."""
+    # notebooks limit a picture to the width of what it is in: that is what must not become too narrow
+    kept = f'<div style="min-width:{least:.0f}px">{inside}</div>'
+    return f'<div style="overflow-x:auto;margin:8px 0;line-height:0">{kept}</div>'
 
 
 def faint(text: str) -> str:
@@ -35,19 +37,42 @@ def faint(text: str) -> str:
 
 def sentences(lines: Sequence[str]) -> str:
     """A line of its own for each."""
-    return "".join(f'<div style="color:{FAINT}">{escape(line)}</div>' for line in lines)
+    return "".join(f'<div style="color:{FAINT};margin-top:4px">{escape(line)}</div>' for line in lines)
 
 
-def folded(title: str, inside: str) -> str:
-    """Content that can be folded away; open at first."""
+def folded(title: str, inside: str, *, opened: bool) -> str:
+    """Content that can be folded away."""
     summary = f'<summary style="cursor:pointer;color:{FAINT}">{escape(title)}</summary>'
-    return f'<details open style="margin-top:6px">{summary}{inside}</details>'
+    return f'<details{" open" if opened else ""} style="margin-top:6px">{summary}{inside}</details>'
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    """A table; ``numeric`` columns are aligned to the right. Everything is escaped."""
-    heading = f"border-bottom:1px solid {LINE};font-weight:600"
-    head = "".join(_cell("th", text, heading, right=right) for text, right in zip(header, numeric, strict=True))
+def side_by_side(parts: Sequence[str]) -> str:
+    """Parts beside each other, below each other where there is no room."""
+    return f'<div style="display:flex;flex-wrap:wrap;align-items:flex-start;gap:0 28px">{"".join(parts)}</div>'
+
+
+def badge(text: str, colour: str) -> str:
+    """A word in a small frame."""
+    frame = f"border:1px solid {colour};border-radius:9px;padding:1px 8px;margin:0 4px"
+    return f'<span style="color:{colour};{frame};font-size:11px;font-weight:600">{escape(text)}</span>'
+
+
+def verbatim(text: str) -> str:
+    """Lines as they are, broken only where there is no room."""
+    style = f"color:{INK};font:12px/1.5 {MONO};white-space:pre-wrap;overflow-wrap:anywhere;margin-top:4px"
+    return f'<div style="{style}">{escape(text)}</div>'
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], types: Sequence[str] = ()
+) -> str:
+    """A table, with ``types`` below the names; ``numeric`` columns are aligned to the right. Everything is escaped."""
+    ruled = f"border-bottom:1px solid {LINE};"
+    bold, small = f"{'' if types else ruled}font-weight:600", f"{ruled}font-weight:400;font-size:11px;color:{FAINT}"
+    head = "".join(_cell("th", text, bold, right=right) for text, right in zip(header, numeric, strict=True))
+    if types:
+        second = "".join(_cell("th", text, small, right=right) for text, right in zip(types, numeric, strict=True))
+        head = f'{head}</tr><tr style="background:{PAPER}">{second}'
     body = "".join(
         f'<tr style="background:{STRIPE if number % 2 else PAPER}">'
         + "".join(
@@ -56,8 +81,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequenc
         + "</tr>"
         for number, row in enumerate(rows)
     )
-    style = f"border-collapse:collapse;font-size:12px;color:{INK};background:{PAPER};margin-top:4px"
-    whole = f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    style = f"border-collapse:collapse;font-size:12px;color:{INK};background:{PAPER};margin:4px 0 0"
+    whole = (
+        f'<table style="{style}"><thead><tr style="background:{PAPER}">{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
     return f'<div style="overflow-x:auto">{whole}</div>'
 
 

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sabotnb.expr import column_name
-from sabotnb.graph import EdgeType, Project, Source, Spec
+from sabotnb.graph import Aggregate, EdgeType, Join, Project, Source, Spec
 from sabotnb.plan import ShuffleEdge
 from sabotnb.plan.words import spread, summary
 
+NAME_LETTERS = 48
+"""Longer names of columns are cut; ``.schema`` has them whole."""
+SENTENCE_LETTERS = 200
+LABEL_LETTERS = 36
+
 _COLUMN = re.compile(r"col\('([^'\\]+)'\)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def brief(spec: Spec, columns: Sequence[str] = ()) -> str:
     """What the operator does to rows with these ``columns``: ``dep_delay > 15``, ``hours = air_time / 60``.
 
     Of a source only where it reads, because its columns are listed elsewhere; of a projection that keeps all columns
-    only those that are new, of one that merely leaves some out which.
+    only those that are new, of one that merely leaves some out which. Keys and the way of a join are said by edges.
     """
-    if isinstance(spec, Source):
-        return summary(spec).partition(":")[0]
+    match spec:
+        case Source():
+            return summary(spec).partition(":")[0]
+        case Aggregate(columns=made) if len(made) > 1:
+            return ", ".join(one.name for one in made)
+        case Aggregate():
+            return summary(spec).partition(": ")[2]
+        case Join():
+            return summary(replace(spec, strategy="auto"))
     text = _projection(spec, columns) if isinstance(spec, Project) else summary(spec)
     return _COLUMN.sub(r"\1", text)
 
@@ -28,17 +42,23 @@ def brief(spec: Spec, columns: Sequence[str] = ()) -> str:
 def label(edge: ShuffleEdge) -> str:
     """How an edge spreads its rows (``hash(carrier)``); nothing where they stay in their task."""
     way = "" if edge.type is EdgeType.FORWARD else spread(edge.type, edge.keys)
-    return ": ".join(filter(None, (edge.side, way)))
+    return cut(": ".join(filter(None, (edge.side, way))), LABEL_LETTERS)
 
 
 def count(rows: int) -> str:
     """``1 row``, ``336,776 rows``."""
-    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+    return counted(rows, "row")
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 task``, ``4 tasks``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def cut(text: str, letters: int) -> str:
-    """``text``, its end replaced by an ellipsis if it is longer."""
-    return text if len(text) <= letters else text[: letters - 1] + "…"
+    """``text`` in one line, its end replaced by an ellipsis if it is longer."""
+    line = _CONTROL.sub(" ", text[: letters + 1])
+    return line if len(line) <= letters else line[: letters - 1] + "…"
 
 
 def _projection(spec: Project, columns: Iterable[str]) -> str:

@@ -1,0 +1,21 @@
+"""A job in a cell: its name, its state and what went through it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from sabotnb.api.display import theme, words
+
+NAME_LETTERS = 60
+COLOURS = {"RUNNING": "#3b82f6", "FINISHED": "#14a394", "FAILED": "#dc4c4c", "PENDING": "#d97706"}
+PASSING = "#7a8798"
+"""Of states that last for a moment, and of canceled jobs."""
+
+
+def html(name: str, state: str, facts: Sequence[str], more: str) -> str:
+    """One line, and below it ``more``: why the job waits, or why it failed."""
+    head = (
+        f"<strong>{escape(words.cut(name, NAME_LETTERS))}</strong> {theme.badge(state, COLOURS.get(state, PASSING))} "
+    )
+    return theme.panel(f"<div>{head}{theme.faint(' · '.join(facts))}</div>" + (theme.verbatim(more) if more else ""))
