@@ -77,6 +77,7 @@ class FileSink(Sink):
         with writing(self._output):
             for folder, piece in _partitions(rows, self._keys):
                 self._file(folder).add(piece, FLUSH_BYTES // max(len(self._open), 1))
+        self._ctx.counters.rows_out += batch.num_rows
         return ()
 
     def prepare(self, cut: int) -> list[Committable]:

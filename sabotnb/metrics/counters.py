@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(slots=True)
 class TaskCounters:
-    """Totals since the task started; times in seconds.
+    """Totals since the task started; times in seconds. Rows that a sink has written went out, too.
 
     Single writer, so no lock: who reads while the task runs may see counts that are a batch apart.
     """

@@ -36,6 +36,16 @@ def write(spec, schema, batches, index=0, job="job", epoch=1):
     return prepared
 
 
+def test_rows_that_were_written_are_counted(tmp_path):
+    table = pa.table({"x": range(5)})
+    sink, ctx = connectors.sink(Sink("parquet", {"path": str(tmp_path / "out")}), table.schema), context()
+    sink.open(ctx)
+    for batch in table.to_batches(max_chunksize=3):
+        sink.process(0, batch)
+    assert ctx.counters.rows_out == 5
+    sink.close()
+
+
 def store(spec, table, tasks=1, max_rows=1000, job="job", epoch=1):
     """Write ``table`` with several tasks and publish it."""
     batches = table.to_batches(max_chunksize=max_rows)
