@@ -46,6 +46,9 @@ logger = logging.getLogger("sabotnb.job_manager")
 Run = tuple[str, int]
 """A job's name and epoch."""
 
+KEPT_OUTCOMES = 50
+"""Runs whose last status is kept although another run of the name has begun."""
+
 ORDER_SECONDS = 1.0
 """How long an agent's registration is held back for one that came before it, so that lists of agents are in order."""
 
@@ -83,6 +86,7 @@ class JobManager(SchedulerPlugin):
         self._submitting: dict[str, Blobs] = {}
         self._blobs: dict[Run, Blobs] = {}
         self._deployed: set[tuple[str, Run]] = set()
+        self._over: dict[Run, dict[str, Any]] = {}
         self._waiters: dict[str | None, set[asyncio.Future[None]]] = {}
         scheduler.handlers.update(
             {
@@ -236,11 +240,13 @@ class JobManager(SchedulerPlugin):
 
     def _status(self, job: str, epoch: int | None) -> dict[str, Any] | None:
         status = self._machine.status(job)
+        if epoch is not None and (status is None or status["epoch"] != epoch):
+            status = self._over.get((job, epoch), status)
         if status is None:
             return None
-        status["now"] = self._loop.time()
+        status = {**status, "now": self._loop.time()}
         if epoch is not None and status["epoch"] > epoch:
-            replaced = Failure("JobCanceled", f"job {job!r} was replaced by a newer run")
+            replaced = Failure("JobCanceled", f"job {job!r} was replaced by a newer run: sb.attach({job!r})")
             status.update(epoch=epoch, state=JobState.CANCELED.value, failure=replaced, vertices=[], tasks={})
         elif epoch is not None and status["epoch"] < epoch:
             waits = f"waits for the former run of {job!r} to end"
@@ -288,6 +294,7 @@ class JobManager(SchedulerPlugin):
             case Reply():
                 self._answer(instruction)
             case JobChanged(job):
+                self._keep_outcome(job)
                 self._drop_blobs(job)
                 self._wake(job)
 
@@ -309,6 +316,15 @@ class JobManager(SchedulerPlugin):
         if reply.failure is None and reply.value.get("how") in ("started", "replaced"):
             self._blobs[reply.value["job"], reply.value["epoch"]] = self._submitting[reply.id]
         answer.set_result(reply)
+
+    def _keep_outcome(self, job: str) -> None:
+        """Remember how a run ended, for handles that outlive it when the name runs again."""
+        run = self._machine.jobs.get(job)
+        status = self._machine.status(job)
+        if run is not None and status is not None and run.state.terminal:
+            self._over[job, run.epoch] = status
+            while len(self._over) > KEPT_OUTCOMES:
+                del self._over[next(iter(self._over))]
 
     def _drop_blobs(self, job: str) -> None:
         """Forget the bytes of the job's runs that are over."""

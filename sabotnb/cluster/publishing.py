@@ -31,5 +31,5 @@ def publishing_failure(order: Commit, error: Exception) -> Failure:
     """What is said about a commit or an abort that raised ``error``."""
     kind = type(error) if isinstance(error, SabotError) else SinkError
     doing = "publishing" if order.action == "commit" else "removing"
-    message = f"{doing} the output of job {order.job!r}: {error}. Rows may be under temporary names only; run it again"
-    return Failure(kind.__name__, message)
+    hint = "" if isinstance(error, SabotError) else ": run it again"
+    return Failure(kind.__name__, f"{doing} the output of job {order.job!r}: {error}{hint}")

@@ -10,8 +10,8 @@ class Failure:
     """A failure on its way from a task to the user.
 
     ``error`` is the name of a class of ``sabotnb.errors``; ``message`` is what the user reads; ``traceback`` the user's
-    frames only; ``sample`` a few offending rows as text; ``pickled`` the cloudpickled original exception, opaque to
-    everybody but the client.
+    frames only; ``sample`` a few offending rows as text; ``advice`` what to do, where the message does not say it;
+    ``pickled`` the cloudpickled original exception, opaque to everybody but the client.
     """
 
     error: str
@@ -20,3 +20,4 @@ class Failure:
     traceback: str = ""
     sample: str = ""
     pickled: bytes = b""
+    advice: str = ""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
 
 from sabotnb import errors
 from sabotnb.blobs import Function, user_traceback
@@ -40,12 +44,14 @@ def failure_of(error: BaseException, agent: str) -> Failure:
         kind, message = type(raised).__name__, f"{error.node.id}: {raised}"
     else:
         kind, message = _kind(error.node, used), f"{error.node.id}: {_what(cause, used)} in {error.step}"
+    speaks_for_itself = isinstance(raised, SinkError | SourceError) or kind == ModuleMissing.__name__
     return Failure(
         error=kind,
         message=message,
         operator=error.node.id,
-        traceback=_traceback(raised),
-        sample=getattr(raised, "sample", "") or ("" if error.batch is None else sample_of(error.batch)),
+        traceback="" if speaks_for_itself else _traceback(raised),
+        sample="" if speaks_for_itself else _sample(raised, error.batch),
+        advice=_advice(error.node) if kind == UserFunctionError.__name__ and _is_users(raised) else "",
         pickled=b"" if isinstance(cause, SabotError) else _pickled(cause),
     )
 
@@ -56,12 +62,14 @@ def error_of(failure: Failure) -> SabotError:
     Unpickles what a task of the user's own job has sent; never call it in a scheduler or an agent.
     """
     sample = f"rows it was given:\n{failure.sample}" if failure.sample else ""
-    text = "\n".join(part for part in (failure.message, failure.traceback.rstrip(), sample) if part)
+    cause = _cause(failure)
+    message = _with_path(failure.message, cause) if isinstance(cause, ModuleNotFoundError) else failure.message
+    text = "\n".join(part for part in (message, failure.traceback.rstrip(), sample, failure.advice) if part)
     kind: type[SabotError] = getattr(errors, failure.error, JobFailed)
     error = kind(text)
     if isinstance(error, UserFunctionError):
         error.operator, error.user_traceback, error.sample = failure.operator, failure.traceback, failure.sample
-    error.__cause__ = _cause(failure)
+    error.__cause__ = cause
     return error
 
 
@@ -95,6 +103,33 @@ def _what(cause: BaseException, used: Sequence[Function]) -> str:
 def _module_missing(cause: ModuleNotFoundError, used: Sequence[Function], agent: str) -> str:
     module = (cause.name or str(cause)).partition(".")[0]
     return f"{agent} has no module {module} ({used[0].origin}): env.upload('{module}.py')"
+
+
+def _with_path(message: str, missing: ModuleNotFoundError) -> str:
+    """Name the module's file as the client finds it, so that the advice can be run as it stands."""
+    module = (missing.name or "").partition(".")[0]
+    found = importlib.util.find_spec(module) if module and module not in sys.builtin_module_names else None
+    if found is None or found.origin is None:
+        return message
+    advice = f"env.upload({found.origin!r})"
+    if found.submodule_search_locations is not None or "site-packages" in found.origin:
+        advice = "install it on every worker"
+    return message.replace(f"env.upload('{module}.py')", advice)
+
+
+def _is_users(raised: BaseException) -> bool:
+    """True for what a function raised; an error of ours about its result says itself what to do."""
+    return not isinstance(raised, SabotError) or bool(getattr(raised, "user_traceback", ""))
+
+
+def _advice(node: Node) -> str:
+    if isinstance(node.spec, specs.MapBatches | specs.MapRows):
+        return "correct it, or set such rows aside: on_error='side', and read them from .side('errors')"
+    return "correct it; .head() tries it on a few rows in this process"
+
+
+def _sample(raised: BaseException, batch: pa.RecordBatch | None) -> str:
+    return getattr(raised, "sample", "") or ("" if batch is None else sample_of(batch))
 
 
 def _line(error: BaseException) -> str:

@@ -90,3 +90,38 @@ def test_a_defect_of_our_own_shows_everything():
         failure = failure_of(error, "agent-2")
     assert failure.error == "ProtocolError"
     assert "test_failure.py" in failure.traceback
+
+
+def test_a_users_exception_ends_with_what_to_do():
+    raised = user_error(PARSE, ValueError("bad"), sample="x\n1")
+    raised.user_traceback = "cell [7], line 3"
+    raised.__cause__ = ValueError("bad")
+    assert str(error_of(failed(raised))).endswith("on_error='side', and read them from .side('errors')")
+    in_filter = Node("filter_0", specs.FilterBatches(PARSE))
+    assert str(error_of(failed(ValueError("bad"), in_filter))).endswith(
+        ".head() tries it on a few rows in this process"
+    )
+
+
+def test_an_error_of_a_disk_shows_no_rows():
+    full = SinkError("writing into 'out' failed (no space): make room there, or give another folder")
+    error = error_of(failed(full, Node("sink_0", specs.Sink("csv")), batch=BATCH))
+    assert str(error) == f"sink_0: {full}"
+
+
+@pytest.mark.parametrize(
+    ("module", "advice"),
+    [
+        ("geo_elsewhere", "env.upload('{folder}/geo_elsewhere.py')"),
+        ("geo_package", "install it on every worker"),
+        ("geo_nowhere", "env.upload('geo_nowhere.py')"),
+    ],
+)
+def test_the_client_knows_where_a_module_is_that_agents_lack(tmp_path, monkeypatch, module, advice):
+    (tmp_path / "geo_elsewhere.py").write_text("")
+    (tmp_path / "geo_package").mkdir()
+    (tmp_path / "geo_package" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    failure = failed(ModuleNotFoundError(f"No module named '{module}'", name=module), step="open")
+    message = f"agent-2 has no module {module} (cell [7], line 3): {advice.format(folder=tmp_path)}"
+    assert str(error_of(failure)) == message
