@@ -21,7 +21,7 @@ from sabotnb.cluster import wire
 from sabotnb.cluster.tenure import Tenure
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import AgentInfo, Event, Fence, Heartbeat
+from sabotnb.protocol.control import AgentInfo, Command, Event, Fence, Heartbeat
 
 logger = logging.getLogger("sabotnb.agent")
 
@@ -54,6 +54,7 @@ class Agent(WorkerPlugin):
         self._worker = worker
         self._loop = asyncio.get_running_loop()
         self._fencing: asyncio.Task[None] | None = None
+        self._beats: list[asyncio.Task[None]] = []
         self._orders = ThreadPoolExecutor(1, "sabot-orders")
         self._pulls = ThreadPoolExecutor(PULLS, "sabot-pull")
         worker.handlers["sabot_pull"] = self.sabot_pull
@@ -105,7 +106,11 @@ class Agent(WorkerPlugin):
             endpoints=endpoints,
         )
 
-    async def _fenced(self) -> None:
+    def _fence(self) -> None:
+        if self._fencing is None or self._fencing.done():
+            self._fencing = asyncio.create_task(self._begin_anew())
+
+    async def _begin_anew(self) -> None:
         logger.warning("%s was given up; registering again under a new id", self._tenure.agent)
         await self._loop.run_in_executor(self._orders, self._tenure.end)
         await self._enroll()
@@ -113,27 +118,23 @@ class Agent(WorkerPlugin):
     # Orders
 
     def _on_deploy(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._orders.submit(self._obey, self._tenure.deploy, wire.loads(message), blobs)
+        self._order(lambda tenure: tenure.deploy(wire.loads(message), blobs))
 
     def _on_commit(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._orders.submit(self._obey, self._tenure.commit, wire.loads(message), blobs)
+        self._order(lambda tenure: tenure.commit(wire.loads(message), blobs))
 
     def _on_tell(self, message: bytes) -> None:
-        command = wire.loads(message)
-        if isinstance(command, Fence):
-            if self._fencing is None or self._fencing.done():
-                self._fencing = asyncio.create_task(self._fenced())
-        else:
-            self._orders.submit(self._obey, self._tenure.command, command)
+        self._order(lambda tenure: self._pass_on(tenure, wire.loads(message)))
 
-    def _obey(self, order: Callable[..., None], *args: Any) -> None:
-        """Run an order in the orders' thread; nobody waits for it, so what it raises is said here."""
-        try:
-            order(*args)
-        except StaleMessage as stale:
-            logger.warning("refused: %s", stale)
-        except Exception:
-            logger.exception("%s cannot obey", self._tenure.agent)
+    def _pass_on(self, tenure: Tenure, command: Command) -> None:
+        if isinstance(command, Fence):
+            self._loop.call_soon_threadsafe(self._fence)
+        else:
+            tenure.command(command)
+
+    def _order(self, act: Callable[[Tenure], None]) -> None:
+        """Let the orders' thread ``act`` for the identity that was meant, even if it has ended by then."""
+        self._orders.submit(_obey, act, self._tenure)
 
     # Reports
 
@@ -155,6 +156,16 @@ class Agent(WorkerPlugin):
         while True:
             await asyncio.sleep(seconds)
             act()
+
+
+def _obey(act: Callable[[Tenure], None], tenure: Tenure) -> None:
+    """Nobody waits for an order, so what it raises is said here."""
+    try:
+        act(tenure)
+    except StaleMessage as stale:
+        logger.warning("refused: %s", stale)
+    except Exception:
+        logger.exception("%s cannot obey", tenure.agent)
 
 
 def _listening_host(worker: Worker) -> str:

@@ -123,6 +123,7 @@ def test_a_finished_job_starts_anew(cluster):
     second = submit(cluster, "twice", graph)
     assert second.how == "started"
     assert second.table().num_rows == 5
+    assert first.wait()["state"] == "FINISHED"
 
 
 def test_a_name_held_by_another_session_is_refused(cluster):
