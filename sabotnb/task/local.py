@@ -24,6 +24,8 @@ from sabotnb.task.task import Task
 AGENT = "this process"
 JOB = "local"
 EPOCH = 0
+INTERRUPT_SECONDS = 0.2
+"""Waiting for rows is cut in pieces of this length: an interrupt just before a wait would else be heard after it."""
 
 
 def run_local(
@@ -87,7 +89,12 @@ class _LocalRun:
         """The rows of all collecting tasks; raises the first failure of any task as soon as it is known."""
         while self._wanted:
             taken = self._results.take(
-                JOB, EPOCH, self._wanted, self._config.collect_bytes, unless=lambda: self._failure is not None
+                JOB,
+                EPOCH,
+                self._wanted,
+                self._config.collect_bytes,
+                timeout=INTERRUPT_SECONDS,
+                unless=lambda: self._failure is not None,
             )
             self.check()
             for key, pulled in taken.items():
