@@ -56,8 +56,11 @@ class Aggregator(Protocol):
 
 
 def value_type(data_type: pa.DataType) -> pa.DataType:
-    """Look through dictionary encoding: aggregates give plain values."""
-    return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+    """Look through dictionaries and views of text, which Arrow cannot take rows of: aggregates give plain values."""
+    plain = data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+    if pa.types.is_string_view(plain):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(plain) else plain
 
 
 def _is_number(data_type: pa.DataType) -> bool:

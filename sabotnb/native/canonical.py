@@ -28,13 +28,16 @@ def is_word(data_type: pa.DataType) -> bool:
 
 
 def decoded(column: pa.Array) -> pa.Array:
-    """The values of a dictionary-encoded column; any other as it is."""
+    """Plain values for dictionaries and, because Arrow takes no rows of them, large ones for views of text."""
+    if types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    if types.is_binary_view(column.type):
+        return column.cast(pa.large_binary())
     if not types.is_dictionary(column.type):
         return column
     values = column.dictionary
     if types.is_string_view(values.type) or types.is_binary_view(values.type):
-        values = values.cast(pa.large_binary())  # Arrow has no take of views, and keys have the same bytes
-        column = pa.DictionaryArray.from_arrays(column.indices, values)
+        column = pa.DictionaryArray.from_arrays(column.indices, decoded(values))
     return column.dictionary_decode()
 
 

@@ -85,9 +85,7 @@ class Unique:
         slots, values = self._pairs.keys(group)
         order = np.argsort(slots.to_numpy(), kind="stable")
         bounds = np.searchsorted(slots.to_numpy()[order], np.arange(size + 1, dtype=np.uint32))
-        return pa.ListArray.from_arrays(
-            pa.array(bounds, pa.int32()), values.take(pa.array(order)), type=self._list
-        )
+        return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), values.take(pa.array(order)), type=self._list)
 
 
 def room_for(slots: Slots, groups: int) -> np.ndarray:

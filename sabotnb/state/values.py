@@ -92,8 +92,6 @@ def sortable(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray |
     column = canonical.decoded(column)
     if types.is_floating(plain) or types.is_null(plain):
         return order_words(column)
-    if types.is_string_view(column.type) or types.is_binary_view(column.type):
-        return column.cast(pa.large_binary())
     return column
 
 

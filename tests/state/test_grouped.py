@@ -37,8 +37,8 @@ VALUES = {
 }
 MERGEABLE = [
     *(AggregateColumn(f"count_{c}", "count", c) for c in "ifsdtbk"),
-    *(AggregateColumn(f"sum_{c}", "sum", c) for c in "idb"),
-    *(AggregateColumn(f"mean_{c}", "mean", c) for c in "id"),
+    *(AggregateColumn(f"sum_{c}", "sum", c) for c in "idbf"),
+    *(AggregateColumn(f"mean_{c}", "mean", c) for c in "idf"),
     *(AggregateColumn(f"{fn}_{c}", fn, c) for fn in ("min", "max") for c in "ifdtb"),
     AggregateColumn("rows", "count"),
     AggregateColumn("var_i", "var", "i"),
