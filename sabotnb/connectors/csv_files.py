@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as text_csv
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, from_text, settle, settled, types_of
+from sabotnb.connectors.schemas import Wanted, from_text, is_text, settle, settled, types_of
 from sabotnb.connectors.sections import Section, cut_records, record_end
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -23,6 +23,7 @@ from sabotnb.protocol.source import Split
 
 SUFFIXES = (".csv",)
 FIRST_BLOCK = 1 << 20
+FIRST_RECORDS = 100
 READ_BLOCK = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 
@@ -39,11 +40,12 @@ def describe(
     """The source of the CSV files at ``paths`` (UTF-8, commas, a header line).
 
     Types are those of the first megabyte of the first file; timestamps are read in microseconds, a column without any
-    value there is text. ``schema`` as a mapping replaces types of single columns, as a schema says all columns. An
-    unquoted field of ``null_values`` is null; quoted ones never are.
+    value there is text. A column that is text only because of values behind its first rows is refused, as are values
+    behind the first megabyte that do not fit. ``schema`` as a mapping replaces types of single columns, as a schema
+    says all columns. An unquoted field of ``null_values`` is null; quoted ones never are.
 
     Raises:
-        SourceError: no files, an empty one, headers that differ, or text that is not UTF-8.
+        SourceError: no files, an empty one, headers that differ, text that is not UTF-8, or a column of two types.
     """
     files = find(paths, SUFFIXES)
     for file in files:
@@ -57,7 +59,7 @@ def describe(
                 f"'{file}' has another header than '{files[0]}' (lacks {lacks}, has {has} instead): "
                 "read them as several streams and make them alike (select, rename) before sb.union"
             )
-    found = _infer(files[0], null_values)
+    found = _infer(files[0], null_values, () if schema is None else types_of(schema))
     given = settle(found, schema, files[0])
     if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
         raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
@@ -83,21 +85,37 @@ def header(file: str) -> tuple[list[str], int]:
     return names, end
 
 
-def _infer(file: str, null_values: Sequence[str]) -> pa.Schema:
+def _infer(file: str, null_values: Sequence[str], decided: Container[str]) -> pa.Schema:
+    """The types of the first block, except for columns whose type is ``decided``."""
     names, start = header(file)
     with reading(file), Path(file).open("rb") as opened:
         opened.seek(start)
         block = opened.read(FIRST_BLOCK)
         while (more := opened.read(FIRST_BLOCK)) and record_end(block) is None:
             block += more
-    whole = block if not more else block[: _last_record_end(block)]
+    whole = block if not more else block[: _records_end(block)]
     if not whole.strip():
         return pa.schema([(name, pa.string()) for name in names])
     try:
-        found = _parse(pa.BufferReader(whole), names, null_values, block_size=len(whole) + 1).schema
+        found = _block_schema(whole, names, null_values)
+        few = _block_schema(whole[: _records_end(whole, FIRST_RECORDS) or len(whole)], names, null_values)
+        spoilt = {
+            name: began
+            for name, began, became in zip(names, few.types, found.types, strict=True)
+            if is_text(became) and not is_text(began) and not pa.types.is_null(began) and name not in decided
+        }
+        if spoilt:  # raises at the first value that does not fit
+            _block_schema(whole, names, null_values, pa.schema(spoilt.items()))
     except pa.ArrowInvalid as error:
         raise fault(error, file, (start, start + len(whole)), names) from error
     return pa.schema([field.with_type(settled(field.type)) for field in found])
+
+
+def _block_schema(
+    block: bytes, names: Sequence[str], null_values: Sequence[str], types: pa.Schema | None = None
+) -> pa.Schema:
+    """The schema of whole records, read at once."""
+    return _parse(pa.BufferReader(block), names, null_values, block_size=len(block) + 1, types=types).schema
 
 
 def _parse(
@@ -124,10 +142,11 @@ def _parse(
     )
 
 
-def _last_record_end(block: bytes) -> int:
-    at = 0
-    while (end := record_end(block, at)) is not None:
-        at = end
+def _records_end(block: bytes, most: int | None = None) -> int:
+    """Where the last whole record of ``block`` ends, or the ``most``-th."""
+    at = count = 0
+    while count != most and (end := record_end(block, at)) is not None:
+        at, count = end, count + 1
     return at
 
 

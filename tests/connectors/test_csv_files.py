@@ -150,6 +150,18 @@ def test_the_1000th_line_is_wrong(tmp_path, read, small_sections, monkeypatch, l
         assert part in str(caught.value)
 
 
+def test_a_column_that_is_text_from_line_1000_on(tmp_path):
+    path = write(tmp_path, long_file("one,x,2.5\n"))
+    with pytest.raises(SourceError, match=r"line 1000: column 'a' is int64 by the rows before, but has 'one' here"):
+        connectors.csv(path)
+    assert connectors.csv(path, schema={"a": pa.string()}).schema.field("a").type == pa.string()
+
+
+def test_a_column_without_values_in_its_first_rows_may_be_text(tmp_path):
+    path = write(tmp_path, "a,b\n" + "1,\n" * 200 + "2.5,x\n")
+    assert connectors.csv(path).schema == pa.schema({"a": pa.float64(), "b": pa.string()})
+
+
 def test_a_line_of_the_first_block_that_has_too_many_fields(tmp_path):
     with pytest.raises(SourceError, match="line 1000: 4 fields, but the header has 3"):
         connectors.csv(write(tmp_path, long_file("1,x,2.5,9\n")))
