@@ -177,7 +177,7 @@ def test_a_module_that_agents_lack_is_named(cluster, tmp_path, monkeypatch):
     import geo_of_mine
 
     run = submit(cluster, "module", line(numbers(3), mapped(geo_of_mine.same, N), collected()))
-    with pytest.raises(JobFailed, match=r"agent-\d+ has no module geo_of_mine.*env.upload\('geo_of_mine.py'\)"):
+    with pytest.raises(JobFailed, match=r"agent-\d+ has no module geo_of_mine .*env\.upload\('.*/geo_of_mine\.py'\)"):
         run.wait()
     cluster.upload(tmp_path / "geo_of_mine.py")
     again = submit(cluster, "module", line(numbers(3), mapped(geo_of_mine.same, N), collected()))
