@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -26,12 +27,6 @@ class TaskVertex:
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)
     failures: int = 0
 
-    def move(self, state: TaskState) -> None:
-        """Change the state; IllegalTransition if the table has no such move."""
-        check_task_move(self.attempt, self.state, state)
-        self.state = state
-        self.failures += state is TaskState.FAILED
-
 
 @dataclass(slots=True)
 class JobRun:
@@ -44,6 +39,8 @@ class JobRun:
     changed: float = 0.0
     started: float | None = None
     tasks: dict[TaskId, TaskVertex] = field(default_factory=dict)
+    counts: Counter[TaskState] = field(default_factory=Counter)
+    """Tasks by state, so that an event costs the same however many tasks the job has."""
     committables: list[Committable] = field(default_factory=list)
     failure: Failure | None = None
     committer: str | None = None
@@ -61,6 +58,14 @@ class JobRun:
         if state is JobState.RUNNING:
             self.started = now
 
+    def move_task(self, task: TaskVertex, state: TaskState) -> None:
+        """Change a task's state; IllegalTransition if the table has no such move."""
+        check_task_move(task.attempt, task.state, state)
+        self.counts[task.state] -= 1
+        self.counts[state] += 1
+        task.state = state
+        task.failures += state is TaskState.FAILED
+
     def withdraw_successor(self, now: float) -> None:
         """Let the waiting successor take over this job's name as canceled, without ever having run."""
         if self.successor is not None and not self.successor.state.terminal:
@@ -74,15 +79,20 @@ class JobRun:
                 task = TaskId(self.name, vertex, index)
                 self.tasks[task] = TaskVertex(Attempt(task, number, self.epoch), slot)
                 number += 1
+        self.counts[TaskState.SCHEDULED] = number
 
     def agents(self) -> list[str]:
         """Agents with a task that is not over, in order of first use."""
         alive = (task.slot.agent for task in self.tasks.values() if task.state not in TERMINAL_TASK)
         return list(dict.fromkeys(alive))
 
+    def used_agents(self) -> list[str]:
+        """Agents that were given a task, in order of first use."""
+        return list(dict.fromkeys(task.slot.agent for task in self.tasks.values()))
+
     def all_in(self, *states: TaskState) -> bool:
         """True if every task is in one of ``states``."""
-        return all(task.state in states for task in self.tasks.values())
+        return sum(self.counts[state] for state in states) == len(self.tasks)
 
     def over(self) -> bool:
         """True if no task runs any more."""
@@ -91,12 +101,13 @@ class JobRun:
     def deployments(self, agents: Mapping[str, AgentInfo]) -> Iterator[tuple[str, Deployment]]:
         """What each agent has to be told to start its tasks."""
         placement: dict[str, list[str]] = {}
+        by_agent: dict[str, list[Attempt]] = {}
         for task, vertex in self.tasks.items():
             placement.setdefault(task.vertex, []).append(vertex.slot.agent)
-        used = {agent: agents[agent] for agent in self.agents()}
+            by_agent.setdefault(vertex.slot.agent, []).append(vertex.attempt)
+        used = {agent: agents[agent] for agent in by_agent}
         splits = self._splits()
-        for agent in used:
-            local = {task: vertex for task, vertex in self.tasks.items() if vertex.slot.agent == agent}
+        for agent, attempts in by_agent.items():
             yield (
                 agent,
                 Deployment(
@@ -105,8 +116,8 @@ class JobRun:
                     execution=self.request.execution,
                     placement={vertex: tuple(where) for vertex, where in placement.items()},
                     agents=used,
-                    attempts=tuple(vertex.attempt for vertex in local.values()),
-                    splits={task: splits[task] for task in local if task in splits},
+                    attempts=tuple(attempts),
+                    splits={one.task: splits[one.task] for one in attempts if one.task in splits},
                 ),
             )
 

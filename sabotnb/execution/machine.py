@@ -112,7 +112,7 @@ class Machine:
     def _lose_agent(self, now: float, job: JobRun, agent: str, failure: Failure) -> Iterable[Instruction]:
         lost = [task for task in job.tasks.values() if task.slot.agent == agent and task.state not in TERMINAL_TASK]
         for task in lost:
-            task.move(TaskState.FAILED)
+            job.move_task(task, TaskState.FAILED)
         if lost:
             if job.failure is not None and job.failure.error == failure.error:
                 job.failure = failure  # so far only its peers said that they cannot reach it
@@ -156,7 +156,7 @@ class Machine:
         job, task = self._find(event)
         if task.state is TaskState.CANCELING and event.state is TaskState.RUNNING:
             return  # it was under way when the task was told to cancel
-        task.move(event.state)
+        job.move_task(task, event.state)
         job.committables.extend(event.committables)
         if event.counters is not None:
             task.counters = event.counters
@@ -262,7 +262,7 @@ class Machine:
             job.place(assign(job.request.vertices, requests, slots))
             job.move(JobState.DEPLOYING, now)
             for task in job.tasks.values():
-                task.move(TaskState.DEPLOYING)
+                job.move_task(task, TaskState.DEPLOYING)
             yield JobChanged(job.name, job.state)
             yield from (Deploy(agent, deployment) for agent, deployment in job.deployments(self.agents))
 
@@ -288,7 +288,7 @@ class Machine:
         agents = job.agents()
         for task in job.tasks.values():
             if task.state in (TaskState.DEPLOYING, TaskState.RUNNING):
-                task.move(TaskState.CANCELING)
+                job.move_task(task, TaskState.CANCELING)
         yield from (Tell(agent, CancelTasks(job.name, job.epoch)) for agent in agents)
 
     def _stop(self, now: float, job: JobRun) -> Iterable[Instruction]:
@@ -316,11 +316,14 @@ class Machine:
                 yield from self._removed(now, job)
 
     def _publish(self, job: JobRun, action: str) -> Iterable[Instruction]:
-        """Let any agent commit or abort; both are idempotent, so a lost agent's work is simply given to another."""
-        if not self.agents:
-            job.committer = None
+        """Let an agent commit or abort, best one that has run the job: it knows the job's graph and functions.
+
+        Both are idempotent, so a lost agent's work is simply given to another.
+        """
+        candidates = [*(agent for agent in job.used_agents() if agent in self.agents), *self.agents]
+        job.committer = candidates[0] if candidates else None
+        if job.committer is None:
             return
-        job.committer = next(iter(self.agents))
         yield Commit(job.committer, job.name, job.epoch, action, job.request.execution, tuple(job.committables))
 
     def _committed(self, now: float, event: Committed) -> Iterable[Instruction]:
@@ -355,8 +358,8 @@ class Machine:
             yield from self._forget_on_agents(job)
 
     def _forget_on_agents(self, job: JobRun) -> Iterable[Instruction]:
-        used = dict.fromkeys(task.slot.agent for task in job.tasks.values())
-        yield from (Tell(agent, ForgetJob(job.name, job.epoch)) for agent in used if agent in self.agents)
+        alive = (agent for agent in job.used_agents() if agent in self.agents)
+        yield from (Tell(agent, ForgetJob(job.name, job.epoch)) for agent in alive)
 
     def _drop_oldest(self) -> Iterable[Instruction]:
         over = [job for job in self.jobs.values() if job.state.terminal]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +22,7 @@ def job_summary(job: JobRun) -> dict[str, Any]:
         "submitted": job.submitted,
         "started": job.started,
         "changed": job.changed,
-        "tasks": dict(Counter(task.state.value for task in job.tasks.values())),
+        "tasks": {state.value: count for state, count in job.counts.items() if count},
         "rows": sum(one.rows_out for one in counters),
         "bytes": sum(one.bytes_out for one in counters),
         "late": sum(one.late for one in counters),
