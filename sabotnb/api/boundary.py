@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from sabotnb.api.site import running_shell
 from sabotnb.blobs import without_our_frames
 from sabotnb.config import Config
 from sabotnb.errors import ProtocolError, SabotError
@@ -33,18 +34,18 @@ def folding(function: Callable[P, R]) -> Callable[P, R]:
     """Let errors of ``function`` show the line that called it, and not how sabotnb found them.
 
     A defect of sabotnb (ProtocolError, or no SabotError at all) keeps every frame, and so does everything under
-    ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks hide the one frame that is left.
+    ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks do not show the one frame that is left.
     """
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
-        __tracebackhide__ = True
         try:
             return function(*args, **kwargs)
         except SabotError as error:
             if isinstance(error, ProtocolError) or Config.from_environment().full_tracebacks:
                 raise
             _fold(error)
+            _hide_last_frame(error)
             raise error
 
     return called
@@ -58,3 +59,17 @@ def _fold(error: BaseException) -> None:
         one.__traceback__ = without_our_frames(one.__traceback__)
         seen.append(one)
         one = one.__cause__
+
+
+def _hide_last_frame(error: BaseException) -> None:
+    """Give IPython, which shows the frame that raised in any case, a traceback that ends in the user's line."""
+    shell = running_shell()
+    if shell is None:
+        return
+
+    def rendered() -> list[str]:
+        frames = without_our_frames(error.__traceback__) or error.__traceback__
+        lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=1)
+        return lines
+
+    error.__dict__["_render_traceback_"] = rendered

@@ -19,7 +19,7 @@ def job_name() -> str:
     A cell keeps its identity over re-runs (the notebook's front end sends a cell id), so that running a cell again
     finds the job that it started before. A second job of the same run of the cell gets ``-2`` behind its name.
     """
-    shell = _shell()
+    shell = running_shell()
     if shell is not None:
         cell = _cell_id(shell)
         name = f"cell-{_slug(cell)[:8]}" if cell else f"cell-{shell.execution_count}"
@@ -37,7 +37,7 @@ def _numbered(name: str, run: int) -> str:
     return name if times == 1 else f"{name}-{times}"
 
 
-def _shell() -> Any:
+def running_shell() -> Any:
     """The running IPython shell; IPython itself is never imported here."""
     module = sys.modules.get("IPython")
     return module.get_ipython() if module is not None else None

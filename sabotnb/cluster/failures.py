@@ -20,5 +20,6 @@ def job_failed(job: str, failure: Failure | None) -> JobError:
         return described
     error = JobFailed(f"job {job!r} failed: {described}")
     error.reason = described
-    error.__cause__ = described.__cause__
+    if described.__cause__ is not None:  # its frames came without their code; the message shows them as they were
+        error.__cause__ = described.__cause__.with_traceback(None)
     return error

@@ -10,6 +10,7 @@ import pyarrow as pa
 _ROWS = 5
 _COLUMNS = 12
 _WIDTH = 32
+_LINE = 100
 
 
 def sample_of(batch: pa.RecordBatch, rows: int = _ROWS) -> str:
@@ -20,14 +21,21 @@ def sample_of(batch: pa.RecordBatch, rows: int = _ROWS) -> str:
 
 
 def text_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], more_columns: int = 0) -> str:
-    """Columns aligned, long values cut."""
-    cells = [list(names), *([_cut(row.get(name)) for name in names] for row in rows)]
+    """Columns aligned, long values cut; a line for each column where a line for each row would be too long."""
+    cells = [[_cut(name) for name in names], *([_cut(row.get(name)) for name in names] for row in rows)]
     if more_columns:
         cells = [[*line, "..."] for line in cells]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
+    widths = _widths(cells)
+    if sum(widths) + 2 * len(widths) > _LINE:
+        cells = [list(column) for column in zip(*cells, strict=True)]
+        widths = _widths(cells)
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
     )
+
+
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*cells, strict=True)]
 
 
 def _cut(value: Any) -> str:

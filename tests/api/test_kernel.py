@@ -1,5 +1,7 @@
 """The API inside a real notebook kernel: cells own their jobs, errors name the cell, streams show their card."""
 
+import re
+
 import pytest
 from jupyter_client.manager import start_new_kernel
 
@@ -33,6 +35,7 @@ class Kernel:
                 shown["stdout"] = shown.get("stdout", "") + content["text"]
             elif kind == "error":
                 shown["error"] = f"{content['ename']}: {content['evalue']}"
+                shown["traceback"] = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(content["traceback"]))
             elif kind in ("execute_result", "display_data"):
                 shown.update(content["data"])
 
@@ -74,6 +77,19 @@ def test_a_misspelt_column_fails_at_its_cell_and_line(kernel):
     assert shown["error"].startswith("ColumnNotFound: 'evn'  cell [")
     assert ", line 2" in shown["error"]
     assert "did you mean 'even' (bool)?" in shown["error"]
+
+
+def test_errors_show_lines_of_cells_and_none_of_ours(kernel):
+    wrong = kernel.run("numbers.select('nothing')")["traceback"]
+    failed = kernel.run(
+        "def halved(row):\n    by = 0\n    return {'x': row['x'] // by}\n"
+        "numbers.map_rows(halved, schema={'x': 'int64'}).sink_live().run('halves').wait()"
+    )["traceback"]
+    assert "sabotnb/" not in wrong
+    assert "sabotnb/" not in failed
+    assert re.search(r"-> 1 numbers.select\('nothing'\)", wrong)
+    assert re.search(r"-> 4 numbers.map_rows\(halved", failed)
+    assert re.search(r"cell \[\d+\], line 3, in halved\n    return", failed)
 
 
 def test_running_a_cell_again_attaches_and_a_changed_cell_replaces(kernel):
