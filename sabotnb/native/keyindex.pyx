@@ -18,7 +18,7 @@ from sabotnb.native import canonical
 from sabotnb.native.hash import hash_rows
 
 cdef enum:
-    BLOCK = 64  # rows whose entries are prefetched together: 64 cache lines of the 512 of L1
+    AHEAD = 32  # rows between the prefetch of an entry and its use
     ENCODED_WORD = 9  # a byte that says valid, and the word
     SMALL_CODES = 4096
 
@@ -212,55 +212,62 @@ cdef class KeyIndex:
         return out
 
 
+cdef struct Staged:
+    uint64_t hash
+    Table* table
+
+
+cdef inline Staged _staged(
+    Table* tables, uint64_t groups, const Keys* keys, bint given, uint16_t* group_of, int64_t row
+) noexcept nogil:
+    """Hash a row's key, find its group and fetch the entry it will look at."""
+    cdef Staged out
+    if keys.hashes != NULL:
+        out.hash = keys.hashes[row]
+    elif keys.words != NULL:
+        out.hash = mix64(keys.words[row])
+    else:
+        out.hash = hash_bytes(keys.data + keys.offsets[row], keys.offsets[row + 1] - keys.offsets[row])
+    out.table = tables
+    if group_of != NULL:
+        if not given:
+            group_of[row] = <uint16_t> (((out.hash >> 32) * groups) >> 32)
+        out.table = &tables[group_of[row]]
+    prefetch(&out.table.entries[<uint32_t> out.hash & out.table.mask])
+    return out
+
+
 cdef int64_t _run(
     Table* tables, uint64_t groups, const Keys* keys, bint insert, bint given, uint16_t* group_of, uint32_t* slots,
     uint32_t* fresh,
 ) noexcept nogil:
     """Find or insert every key; gives how many rows brought a new key (``fresh``, if wanted), or -1: no memory."""
-    cdef uint64_t hashes[BLOCK]
-    cdef Table* owners[BLOCK]
-    cdef Table* table
-    cdef int64_t start = -BLOCK, i, rows, row, count = 0
-    cdef uint64_t h
+    cdef Staged ring[AHEAD]
+    cdef Staged now
+    cdef int64_t row, count = 0
     cdef uint32_t slot, size
-    while start + BLOCK < keys.rows:
-        start += BLOCK
-        rows = min(<int64_t> BLOCK, keys.rows - start)
-        for i in range(rows):
-            row = start + i
-            if keys.hashes != NULL:
-                h = keys.hashes[row]
-            elif keys.words != NULL:
-                h = mix64(keys.words[row])
+    for row in range(min(<int64_t> AHEAD, keys.rows)):
+        ring[row] = _staged(tables, groups, keys, given, group_of, row)
+    for row in range(keys.rows):
+        now = ring[row % AHEAD]
+        if row + AHEAD < keys.rows:
+            ring[row % AHEAD] = _staged(tables, groups, keys, given, group_of, row + AHEAD)
+        size = now.table.size
+        if keys.validity != NULL and not is_valid(keys.validity, keys.first + row):
+            slot = upsert_null(now.table) if insert else find_null(now.table)
+        elif keys.words != NULL:
+            if insert:
+                slot = upsert_word(now.table, keys.words[row], <uint32_t> now.hash)
             else:
-                h = hash_bytes(keys.data + keys.offsets[row], keys.offsets[row + 1] - keys.offsets[row])
-            table = tables
-            if group_of != NULL:
-                if not given:
-                    group_of[row] = <uint16_t> (((h >> 32) * groups) >> 32)
-                table = &tables[group_of[row]]
-            hashes[i] = h
-            owners[i] = table
-            prefetch(&table.entries[<uint32_t> h & table.mask])
-        for i in range(rows):
-            row = start + i
-            table = owners[i]
-            size = table.size
-            if keys.validity != NULL and not is_valid(keys.validity, keys.first + row):
-                slot = upsert_null(table) if insert else find_null(table)
-            elif keys.words != NULL:
-                if insert:
-                    slot = upsert_word(table, keys.words[row], <uint32_t> hashes[i])
-                else:
-                    slot = find_word(table, keys.words[row], <uint32_t> hashes[i])
-            else:
-                slot = _bytes_slot(table, keys, row, <uint32_t> hashes[i], insert)
-            if insert and slot == MISSING:
-                return -1
-            slots[row] = slot
-            if fresh != NULL and table.size != size:
-                fresh[count] = <uint32_t> row
-                count += 1
+                slot = find_word(now.table, keys.words[row], <uint32_t> now.hash)
+        else:
+            slot = _bytes_slot(now.table, keys, row, <uint32_t> now.hash, insert)
+        if insert and slot == MISSING:
+            return -1
+        slots[row] = slot
+        if fresh != NULL and now.table.size != size:
+            fresh[count] = <uint32_t> row
+            count += 1
     return count
 
 
