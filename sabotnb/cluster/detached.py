@@ -26,7 +26,7 @@ from sabotnb.cluster.cluster import Cluster
 from sabotnb.cluster.clusters import CONNECT_SECONDS
 from sabotnb.cluster.keeper import ANNOUNCEMENT, Announcement, Order
 from sabotnb.config import Config
-from sabotnb.errors import EnvError
+from sabotnb.errors import ClusterGone, EnvError
 
 IDLE_SECONDS = 600.0
 LOG_TAIL = 2000
@@ -49,6 +49,7 @@ def detached_cluster(
 
     Raises:
         EnvError: it runs with other numbers of workers or slots, or its process does not start.
+        ClusterGone: its process is there, but does not answer.
     """
     config = config or Config.from_environment()
     folder = folder or runtime_folder()
@@ -59,7 +60,7 @@ def detached_cluster(
             f"the detached cluster has workers={found.workers}, slots={found.slots}: "
             "sb.local(detached=True) takes it as it is, env.scale(n) changes it"
         )
-    client = distributed.Client(found.address, timeout=CONNECT_SECONDS, set_as_default=False)
+    client = _connected(found)
     scheduler: Any = client.scheduler
 
     async def resize(count: int, leaving: Sequence[Any]) -> None:
@@ -71,6 +72,8 @@ def detached_cluster(
 def find_detached(folder: Path | None = None) -> Announcement | None:
     """The announcement of a detached cluster whose process is alive; None if there is none."""
     path = (folder or runtime_folder()) / ANNOUNCEMENT
+    for process in _started:
+        process.poll()  # a killed child that nobody has asked after still looks alive
     try:
         found = Announcement(**json.loads(path.read_text()))
         os.kill(found.pid, 0)
@@ -130,6 +133,16 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
         tail = log.read_text(errors="replace")[-LOG_TAIL:]
         raise EnvError(f"the detached cluster did not start; the end of {log}:\n{tail}")
     return Announcement(**json.loads(line))
+
+
+def _connected(found: Announcement) -> distributed.Client:
+    try:
+        return distributed.Client(found.address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except OSError as error:
+        raise ClusterGone(
+            f"the detached cluster (process {found.pid}) does not answer at {found.address}: "
+            f"end it with `kill -9 {found.pid}`, then sb.local(detached=True) starts another"
+        ) from error
 
 
 def _disconnect(client: distributed.Client) -> None:

@@ -3,16 +3,19 @@
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 
 import distributed
 import pytest
 from cluster_jobs import collected, endless, line, numbers, submit
 
-from sabotnb.cluster import clusters, connect, detached_cluster, end_detached, local_cluster
+from sabotnb.cluster import clusters, connect, detached, detached_cluster, end_detached, local_cluster
 from sabotnb.cluster.detached import find_detached
+from sabotnb.cluster.keeper import Announcement
 from sabotnb.errors import ClusterGone, EnvError
 
 pytestmark = pytest.mark.cluster
@@ -127,3 +130,28 @@ def wait_gone(pid):
         select.select([descriptor], [], [], 30)
     finally:
         os.close(descriptor)
+
+
+def test_a_detached_cluster_that_was_killed_is_replaced(tmp_path):
+    cluster = detached_cluster(1, 1, folder=tmp_path)
+    killed = find_detached(tmp_path).pid
+    os.kill(killed, signal.SIGKILL)
+    wait_gone(killed)
+    cluster.close()
+    again = detached_cluster(1, 1, folder=tmp_path)
+    try:
+        assert find_detached(tmp_path).pid != killed
+        assert len(again.slots()) == 1
+    finally:
+        again.close()
+        end_detached(tmp_path)
+
+
+def test_a_detached_cluster_that_does_not_answer_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(detached, "CONNECT_SECONDS", 0.5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        (tmp_path / "cluster.json").write_text(json.dumps(asdict(Announcement(address, os.getpid(), 1, 1))))
+        with pytest.raises(ClusterGone, match=rf"does not answer at {address}: end it with `kill -9 {os.getpid()}`"):
+            detached_cluster(folder=tmp_path)
