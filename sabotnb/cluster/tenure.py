@@ -85,4 +85,6 @@ class Tenure:
             if not isinstance(error, SabotError):  # which says all there is to say, to the job's owner
                 logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.job)
             failure = publishing_failure(order, error)
+        else:
+            self._blobs.pop((order.job, order.epoch), None)
         self._report(Committed(self.agent, order.job, order.epoch, order.action, failure))

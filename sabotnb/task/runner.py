@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
@@ -104,7 +104,7 @@ class TaskRunner:
                 self.stop()
 
     def metrics(self) -> dict[Attempt, TaskCounters]:
-        """Counters of every task whose job is not forgotten."""
+        """Counters of every task that has not ended; those that have reported theirs with their last state."""
         return {task.attempt: task.counters() for task in self._tasks()}
 
     def sent(self) -> dict[tuple[Attempt, int], tuple[int, int]]:
@@ -154,7 +154,12 @@ class TaskRunner:
         return running.tasks
 
     def _tasks(self) -> list[Task]:
+        """Tasks that have not ended. The others are dropped here, and what their operators hold with them."""
         with self._lock:
+            for job, running in self._jobs.items():
+                if any(task.concluded for task in running.tasks):
+                    left = tuple(task for task in running.tasks if not task.concluded)
+                    self._jobs[job] = replace(running, tasks=left)
             return [task for running in self._jobs.values() for task in running.tasks]
 
     def _cancel(self, job: str, epoch: int, tasks: Sequence[Task]) -> None:

@@ -80,13 +80,22 @@ def test_a_job_runs_from_deployment_to_forgetting(agent):
     agent.reports.wait(TaskState.RUNNING, 2)
     agent.runner.command(StartSources("job", 1))
     assert agent.read() == 2
-    agent.reports.wait(TaskState.FINISHED, 2)
-    assert [counters.rows_in for counters in agent.runner.metrics().values()] == [2, 2]
-    assert list(agent.runner.sent().values()) == [(2, 16)]
+    finished = agent.reports.wait(TaskState.FINISHED, 2)
+    assert [changed.counters.rows_in for changed in finished] == [2, 2]
+    assert [changed.sent for changed in finished if changed.sent] == [{0: (2, 16)}]
     agent.runner.command(ForgetJob("job", 1))
-    assert agent.runner.metrics() == {}
     with pytest.raises(StaleMessage, match="released"):
         agent.results.pull("job", 1, "operator.1", 0, 0, 1, timeout=0)
+
+
+def test_a_task_that_has_ended_holds_no_memory(agent):
+    agent.runner.deploy(deployment(job()), {})
+    agent.reports.wait(TaskState.RUNNING, 2)
+    assert len(agent.runner.metrics()) == 2
+    agent.runner.command(StartSources("job", 1))
+    assert agent.read() == 2
+    agent.reports.wait(TaskState.FINISHED, 2)
+    assert (agent.runner.metrics(), agent.runner.sent()) == ({}, {})
 
 
 def test_jobs_do_not_see_each_other(agent):
