@@ -209,7 +209,7 @@ class Machine:
                 job.withdraw_successor(now)
             if wanted in (None, job.epoch):  # else the run that is meant is over
                 yield from self._cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
-        elif command.kind == "forget":
+        elif command.kind == "forget" and wanted in (None, job.epoch):
             yield from self._forget(job)
         yield Reply(command.id, value={"job": job.name, "epoch": job.epoch, "state": job.state.value})
 

@@ -61,10 +61,16 @@ def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: S
     if not slots.nodes:
         return Failure("SlotsShort", f"job {request.name!r}: no agents are registered; env.scale(2) starts two")
     tags = sorted(frozenset().union(*(need.tags for need in requests)))
-    tagged = f", tagged {', '.join(tags)}" if tags else ""
+    if tags and len(requests) <= slots.total:
+        return Failure(
+            "SlotsShort",
+            f"job {request.name!r} needs {len(requests)} slots, some on agents tagged {', '.join(tags)}, and too few "
+            f"agents are: `dask worker --resources {tags[0]}=1` starts one, or leave tags out of .named(...)",
+        )
     fits = max(1, slots.total // max(1, len({need.sharing_group for need in requests})))
+    agents = max(slots.nodes + 1, -(-len(requests) * slots.nodes // max(1, slots.total)))
     return Failure(
         "SlotsShort",
         f"job {request.name!r} {missing_slots(len(requests), slots)} and the cluster has only {slots.total} "
-        f"on {slots.nodes} agents{tagged}: env.scale({slots.nodes + 1}) or .run(parallelism={fits})",
+        f"on {slots.nodes} agents: env.scale({agents}) or .run(parallelism={fits})",
     )

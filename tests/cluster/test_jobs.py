@@ -95,7 +95,7 @@ def test_a_job_waits_for_slots_and_says_who_holds_them(cluster):
 
 
 def test_parallelism_above_all_slots_is_refused(cluster):
-    with pytest.raises(SlotsShort, match=r"needs 99 slots.*env.scale\(3\)"):
+    with pytest.raises(SlotsShort, match=r"needs 99 slots.*env.scale\(25\)"):
         submit(cluster, "wide", line(numbers(3), collected()), parallelism=99)
 
 

@@ -7,12 +7,15 @@ from sabotnb.protocol.control import (
     Commit,
     Deploy,
     Fence,
+    ForgetJob,
     Heartbeat,
+    JobRequest,
     StartSources,
     TaskChanged,
     TaskState,
     Tell,
     TimerFired,
+    VertexNeeds,
 )
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, TaskId
@@ -154,6 +157,17 @@ def test_an_old_handle_does_not_end_a_later_run():
     assert cluster.state() == "RUNNING"
 
 
+@pytest.mark.parametrize(("epoch", "forgotten"), [(None, True), (2, True), (1, False)])
+def test_the_results_of_another_run_are_not_forgotten(epoch, forgotten):
+    cluster = Simulator()
+    for _ in range(2):
+        cluster.submit(request())
+        cluster.finish()
+    cluster.command("forget", "job", epoch=epoch)
+    told = [told.command for told in cluster.told_to(Tell)]
+    assert (ForgetJob("job", 2) in told) is forgotten
+
+
 def test_a_finished_name_starts_anew():
     cluster = Simulator()
     cluster.submit(request())
@@ -180,12 +194,24 @@ def test_a_waiting_job_starts_when_an_agent_joins():
 
 
 @pytest.mark.parametrize(
-    ("agents", "message"), [(0, "no agents are registered"), (2, "needs 9 slots, 8 free and the cluster has only 8")]
+    ("agents", "slots", "message"),
+    [
+        (0, 9, "no agents are registered"),
+        (2, 9, "needs 9 slots, 8 free and the cluster has only 8 on 2 agents: env.scale(3) or .run(parallelism=8)"),
+        (2, 50, "env.scale(13)"),
+    ],
 )
-def test_more_slots_than_there_are_is_refused(agents, message):
-    refusal = Simulator(agents=agents).submit(request(vertices=(("work", 9),)))
+def test_more_slots_than_there_are_is_refused_with_how_many_agents_would_do(agents, slots, message):
+    refusal = Simulator(agents=agents).submit(request(vertices=(("work", slots),)))
     assert refusal.error == "SlotsShort"
     assert message in refusal.message
+
+
+def test_a_tag_that_no_agent_has_is_refused_with_how_to_start_one():
+    tagged = JobRequest("job", "me", "f", execution={}, vertices=(VertexNeeds("work", 1, tags=frozenset({"gpu"})),))
+    refusal = Simulator().submit(tagged)
+    assert refusal.error == "SlotsShort"
+    assert "tagged gpu, and too few agents are: `dask worker --resources gpu=1`" in refusal.message
 
 
 def test_a_lost_agent_fails_its_jobs_and_nobody_elses():
