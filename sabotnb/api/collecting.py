@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -14,7 +16,7 @@ from sabotnb.api.env import Env
 from sabotnb.api.flow import Flow, is_bounded
 from sabotnb.api.lower import lower
 from sabotnb.api.running import Started, compiled_for, submit
-from sabotnb.errors import GraphError
+from sabotnb.errors import ClusterGone, GraphError
 from sabotnb.graph import Sink
 
 Batches = Generator[pa.RecordBatch, None, None]
@@ -44,7 +46,9 @@ def _from_cluster(flow: Flow, env: Env) -> Batches:
     lowered = lower([collected])
     compiled = compiled_for(lowered, None, env)
     name = f"collect-{site.job_name()}"
-    return _read(submit(env.cluster.jobs, name, compiled), lowered.ids[collected.node])
+    # Never attached to: two readers of one run would take rows from each other.
+    started = submit(env.cluster.jobs, name, compiled, fingerprint=uuid4().hex)
+    return _read(started, lowered.ids[collected.node])
 
 
 def _read(started: Started, sink: str) -> Batches:
@@ -55,4 +59,5 @@ def _read(started: Started, sink: str) -> Batches:
         complete = True
     finally:
         end = started.client.forget if complete else started.client.cancel
-        end(started.name)
+        with suppress(ClusterGone):  # the run is gone with it; a generator may be dropped after its env
+            end(started.name, started.epoch)

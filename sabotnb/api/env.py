@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
 
 @boundary
 class Env:
-    """A session on a cluster. As a context manager it waits for the jobs it was given, then closes."""
+    """A session on a cluster. As a context manager it waits for the bounded jobs it was given, then closes."""
 
     def __init__(self, cluster: Cluster, arguments: Mapping[str, object]) -> None:
         self.cluster = cluster
@@ -77,7 +77,8 @@ class Env:
         return self._jobs.get((name, epoch))
 
     def remember(self, job: Job) -> Job:
-        """Keep ``job``'s handle for who attaches again, and for leaving the ``with`` block."""
+        """Keep ``job``'s handle for who attaches again, and for leaving the ``with`` block; forget former runs."""
+        self._jobs = {run: kept for run, kept in self._jobs.items() if kept.name != job.name}
         self._jobs[job.name, job.epoch] = job
         return job
 
@@ -90,7 +91,7 @@ class Env:
         try:
             if error is None:
                 for job in self._jobs.values():
-                    if not JobState(job.status.state).terminal:
+                    if job.bounded and not JobState(job.status.state).terminal:
                         job.wait()
         finally:
             self.close()

@@ -34,9 +34,13 @@ class Job:
         epoch: int,
         pullers: Sequence[Puller] = (),
         live: LiveRows | None = None,
+        *,
+        bounded: bool = True,
     ) -> None:
         self.name = name
         self.epoch = epoch
+        self.bounded = bounded
+        """False if a source never ends by itself: such a job ends by ``stop``, ``cancel`` or a failure."""
         self._client = client
         self._pullers = tuple(pullers)
         self._live = live
@@ -84,6 +88,7 @@ class Job:
             JobFailed: its cause is the user's own exception where a function of the user raised.
             JobCanceled: it was canceled.
             TimeoutError: after ``timeout`` (seconds or a duration); the job goes on.
+            ClusterGone, JobError: it has finished, but rows that belong here could not be fetched any more.
         """
         from sabotnb.cluster import job_failed
 
@@ -91,10 +96,11 @@ class Job:
         state = JobState(status["state"])
         if not state.terminal:
             raise TimeoutError(f"job {self.name!r} is {state.value} after {timeout} and goes on: .wait() or .cancel()")
-        for puller in self._pullers:
-            puller.join()
+        missing = [error for puller in self._pullers if (error := puller.join()) is not None]
         if state is not JobState.FINISHED:
             raise job_failed(self.name, status["failure"])
+        if missing:
+            raise missing[0]
         return JobResult.of(status)
 
     def wait_changed(self, timeout: Duration | float) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.errors import SabotError, UserFunctionError
+from sabotnb.errors import UserFunctionError
 
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 Take = Callable[[pa.RecordBatch], Any]
@@ -18,7 +18,8 @@ Take = Callable[[pa.RecordBatch], Any]
 class Puller:
     """Reads one sink's batches in a daemon thread and hands each to ``take``.
 
-    If ``take`` raises, ``abandon`` is called (it cancels the job) and ``join`` raises the error.
+    If ``take`` raises, ``abandon`` is called (it cancels the job) and ``join`` raises the error. If batches cannot be
+    read, the job is over or nobody answers any more: ``join`` gives the reason to who knows how the job ended.
     """
 
     def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[], None]) -> None:
@@ -27,22 +28,28 @@ class Puller:
         self._take = take
         self._abandon = abandon
         self._error: UserFunctionError | None = None
+        self._missing: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"sabotnb-{sink}", daemon=True)
         self._thread.start()
 
-    def join(self) -> None:
-        """Wait until the last batch was taken; raises UserFunctionError if taking one failed."""
+    def join(self) -> Exception | None:
+        """Wait until no batch follows; gives what kept the rest from coming, None if every batch was taken.
+
+        Raises:
+            UserFunctionError: taking a batch failed.
+        """
         self._thread.join()
         if self._error is not None:
             raise self._error
+        return self._missing
 
     def _run(self) -> None:
         try:
             for batch in self._batches():
                 if not self._handed(batch):
                     return
-        except SabotError:
-            return  # the job is over without more rows; who waits for the job hears why
+        except Exception as error:  # noqa: BLE001  nobody waits for this thread; join() tells
+            self._missing = error
 
     def _handed(self, batch: pa.RecordBatch) -> bool:
         try:

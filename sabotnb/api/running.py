@@ -14,6 +14,7 @@ from sabotnb.api import site
 from sabotnb.api.bounds import with_bounds
 from sabotnb.api.compiling import Compiled, check_outputs, compile_graph
 from sabotnb.api.env import Env
+from sabotnb.api.flow import is_bounded
 from sabotnb.api.job import Job
 from sabotnb.api.lower import Lowered, lower
 from sabotnb.api.pulling import LiveRows, Puller, Take
@@ -69,14 +70,14 @@ class Started:
         return Puller(sink, lambda: self.results(sink), take, lambda: self.client.cancel(self.name, self.epoch))
 
 
-def submit(client: ClusterClient, name: str, compiled: Compiled) -> Started:
-    """Hand a compiled job to a cluster: a new run, or one of this name and graph that goes on."""
+def submit(client: ClusterClient, name: str, compiled: Compiled, fingerprint: str | None = None) -> Started:
+    """Hand a compiled job to a cluster: a new run, or one of this name and graph (``fingerprint``) that goes on."""
     request, blobs = job_request(
         name,
         compiled.execution,
         compiled.splits,
         owner=client.owner,
-        fingerprint=compiled.graph.fingerprint(),
+        fingerprint=fingerprint or compiled.graph.fingerprint(),
         explained=plan.explain(compiled.graph, compiled.optimized, compiled.execution),
     )
     return Started(client, name, client.submit_stream_job(request, blobs)["epoch"], compiled)
@@ -92,4 +93,5 @@ def _job(started: Started, lowered: Lowered, targets: Sequence[Target]) -> Job:
             pullers.append(started.puller(sink, live.take))
         if target.take is not None:
             pullers.append(started.puller(sink, target.take))
-    return Job(started.client, started.name, started.epoch, pullers, live)
+    bounded = all(is_bounded(target.flow) for target in targets)
+    return Job(started.client, started.name, started.epoch, pullers, live, bounded=bounded)

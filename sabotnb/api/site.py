@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from sabotnb.blobs import user_frame
 
 _given: dict[str, tuple[int, int]] = {}
 """Names that were given: in which run of the cell, and how many times in that run."""
+
+_giving = threading.Lock()
 
 
 def job_name() -> str:
@@ -31,9 +34,10 @@ def job_name() -> str:
 
 
 def _numbered(name: str, run: int) -> str:
-    before_run, times = _given.get(name, (run, 0))
-    times = times + 1 if before_run == run else 1
-    _given[name] = (run, times)
+    with _giving:
+        before_run, times = _given.get(name, (run, 0))
+        times = times + 1 if before_run == run else 1
+        _given[name] = (run, times)
     return name if times == 1 else f"{name}-{times}"
 
 

@@ -44,11 +44,9 @@ class ClusterClient:
         self.client = client
         self.owner = owner
         """The session that submitted jobs belong to."""
-
-    @property
-    def address(self) -> str:
-        """Where the scheduler listens."""
-        return str(self._scheduler.address)
+        scheduler: Any = client.scheduler
+        self.address = str(scheduler.address)
+        """Where the scheduler listens, or listened when the session is closed."""
 
     # Jobs
 
@@ -72,9 +70,9 @@ class ClusterClient:
         """End the job's sources; what is under way is finished and published."""
         self._command("stop", job, {"epoch": epoch})
 
-    def forget(self, job: str) -> None:
-        """Let agents drop the results of a job that is over."""
-        self._command("forget", job)
+    def forget(self, job: str, epoch: int | None = None) -> None:
+        """Let agents drop the results of a job that is over; those of every run unless ``epoch`` names one."""
+        self._command("forget", job, {"epoch": epoch})
 
     def status(self, job: str, epoch: int | None = None) -> dict[str, Any]:
         """The job as plain data (``execution.views.job_status``), with ``now`` of its clock; JobError if unknown."""

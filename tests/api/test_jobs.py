@@ -71,6 +71,15 @@ def test_a_loop_that_breaks_ends_its_job(numbers: sb.Stream) -> None:
     assert set(sb.jobs()["state"]) <= {"FINISHED", "CANCELING", "CANCELED"}
 
 
+def test_readers_of_one_line_do_not_take_rows_from_each_other(numbers: sb.Stream, monkeypatch) -> None:
+    monkeypatch.setattr("sabotnb.api.site.job_name", lambda: "cell-1")
+    first = iter(numbers.select("x"))
+    again = sum(batch.num_rows for batch in numbers.select("x"))
+    assert again == 1000
+    with pytest.raises(errors.JobCanceled, match="replaced by a newer run"):
+        list(first)
+
+
 def test_a_callback_has_had_every_row_when_waiting_ends(numbers: sb.Stream) -> None:
     seen: list[int] = []
     numbers.sink_callback(lambda batch: seen.extend(batch["x"].to_pylist())).run("seen").wait(timeout=60)

@@ -36,13 +36,15 @@ def test_a_function_that_raises_abandons_the_job_and_is_heard_of() -> None:
     assert abandoned.is_set()
 
 
-def test_a_job_that_fails_ends_the_pulling_quietly() -> None:
+def test_who_waits_is_told_what_kept_the_rest_from_coming() -> None:
+    lost = JobFailed("elsewhere")
+
     def failing():
         yield batch(1)
-        raise JobFailed("elsewhere")
+        raise lost
 
     taken: list[pa.RecordBatch] = []
-    Puller("sink_0", failing, taken.append, abandon=lambda: None).join()
+    assert Puller("sink_0", failing, taken.append, abandon=lambda: None).join() is lost
     assert taken == [batch(1)]
 
 
