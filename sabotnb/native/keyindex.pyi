@@ -24,8 +24,9 @@ class KeyIndex:
     """Gives each distinct key a slot, in one hash table per key group. Not thread-safe; kernels release the GIL.
 
     A key is a row of one or more columns. Null equals null, NaN equals NaN, -0.0 equals 0.0. The group of a key is
-    ``key_groups(hash_rows(key), groups)``. A batch of dictionary-encoded keys hashes each combination once; a single
-    key of at most 64 bits is compared as a word; strings, decimals and several columns are compared as bytes.
+    ``key_groups(hash_rows(key), groups)``. A batch of keys that are dictionary-encoded, or integers close together,
+    hashes each combination once; a single key of at most 64 bits is compared as a word; strings, decimals and several
+    columns are compared as bytes.
     """
 
     groups: int
@@ -70,8 +71,8 @@ class KeyIndex:
         """Forget all keys and keep the memory for the next ones."""
 
 def codes(columns: Sequence[pa.Array]) -> tuple[np.ndarray, pa.Int64Array] | None:
-    """Number the distinct combinations of dictionary indices: the number of each row (uint32), the first row of each.
+    """Number the distinct combinations of dictionary indices and integers that lie close together.
 
-    None if a column is plain, or if there are more possible combinations than numbering them would pay for. A value
-    that a dictionary holds twice has two numbers.
+    Gives the number of each row (uint32) and the first row of each; None if a column is neither, or if there are more
+    possible combinations than numbering them would pay for. A value that a dictionary holds twice has two numbers.
     """

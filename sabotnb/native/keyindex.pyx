@@ -13,6 +13,7 @@ from sabotnb.native._table cimport (
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sabotnb.native import canonical
 from sabotnb.native.hash import hash_rows
@@ -20,7 +21,8 @@ from sabotnb.native.hash import hash_rows
 cdef enum:
     AHEAD = 32  # rows between the prefetch of an entry and its use
     ENCODED_WORD = 9  # a byte that says valid, and the word
-    SMALL_CODES = 4096
+    SMALL_CODES = 4096  # combinations of dictionary values that are numbered in any batch
+    CROWD = 4  # rows per possible integer below which hashing rows costs less than numbering them
 
 
 cdef class Slots:
@@ -131,7 +133,7 @@ cdef class KeyIndex:
 
     def _upsert_codes(self, columns, numbered, bint fresh):
         places, firsts = numbered
-        found = self.upsert([canonical.decoded(column.take(firsts)) for column in columns], fresh)
+        found = self._look_up([canonical.decoded(column.take(firsts)) for column in columns], None, True, fresh)
         new = found.fresh
         if fresh:
             new = np.sort(np.asarray(firsts)[new])
@@ -139,7 +141,7 @@ cdef class KeyIndex:
 
     def _find_codes(self, columns, numbered):
         places, firsts = numbered
-        found = self.find([canonical.decoded(column.take(firsts)) for column in columns])
+        found = self._look_up([canonical.decoded(column.take(firsts)) for column in columns], None, False, False)
         return found.take(places)
 
     def _look_up(self, columns, within, bint insert, bint fresh):
@@ -281,18 +283,16 @@ cdef inline uint32_t _bytes_slot(Table* table, const Keys* keys, int64_t row, ui
 
 def codes(columns):
     cdef Py_ssize_t rows = len(columns[0])
-    cdef Py_ssize_t i, combinations = 1
+    cdef Py_ssize_t i, combinations = 1, most = max(2 * rows, SMALL_CODES)
     cdef uint32_t code, next_code = 0
-    if not all(isinstance(column, pa.DictionaryArray) for column in columns):
-        return None
-    for column in columns:
-        combinations *= len(column.dictionary) + 1
-        if combinations > max(2 * rows, SMALL_CODES):
-            return None
     mixed = None
     for column in columns:
-        indices = column.indices.cast(pa.int64()).fill_null(len(column.dictionary)).to_numpy(zero_copy_only=False)
-        mixed = indices if mixed is None else mixed * (len(column.dictionary) + 1) + indices
+        numbered = _numbered(column, most // combinations)
+        if numbered is None:
+            return None
+        indices, size = numbered
+        mixed = indices if mixed is None else mixed * size + indices
+        combinations *= size
     cdef const int64_t[::1] combined = np.ascontiguousarray(mixed)
     cdef uint32_t[::1] numbers = np.full(combinations, MISSING, np.uint32)
     cdef uint32_t[::1] places = np.empty(rows, np.uint32)
@@ -307,6 +307,34 @@ def codes(columns):
                 next_code += 1
             places[i] = code
     return np.asarray(places), pa.array(np.asarray(firsts[:next_code]))
+
+
+def _numbered(column, most):
+    """The values of a column as int64 below some size: (numbers, size), null being the last; None beyond ``most``."""
+    if isinstance(column, pa.DictionaryArray):
+        size = len(column.dictionary)
+        if size >= most:
+            return None
+        return column.indices.cast(pa.int64()).fill_null(size).to_numpy(zero_copy_only=False), size + 1
+    if not pa.types.is_integer(column.type):
+        return None
+    bounds = pc.min_max(column)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is None:
+        return np.zeros(len(column), np.int64), 1
+    size = high - low + 1
+    if size >= min(most, len(column) // CROWD):
+        return None
+    low = low if low < 2**63 else low - 2**64  # the word that stands for a uint64
+    values = canonical.words(column)
+    if column.null_count:
+        values = values.fill_null(low)
+    numbers = values.to_numpy(zero_copy_only=False)
+    if low:
+        numbers = numbers - low
+    if column.null_count:
+        numbers = np.where(column.is_null().to_numpy(zero_copy_only=False), size, numbers)
+    return numbers, size + 1
 
 
 def _encode_rows(parts, words):

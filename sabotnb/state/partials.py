@@ -96,6 +96,8 @@ class BatchPartials:
         return pa.RecordBatch.from_arrays([*found, *parts], schema=self.schema)
 
 
-def _compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Leave out values that no row has, if they are many: the dictionary travels with the rows."""
-    return column if len(column.dictionary) <= 2 * len(column) else column.dictionary_decode().dictionary_encode()
+def _compact(column: pa.Array) -> pa.Array:
+    """Leave out values that no row has, if they are many: a dictionary travels with the rows."""
+    if not isinstance(column, pa.DictionaryArray) or len(column.dictionary) <= 2 * len(column):
+        return column
+    return column.dictionary_decode().dictionary_encode()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.native import canonical, hash_rows, key_groups
-from sabotnb.native.keyindex import KeyIndex
+from sabotnb.native.keyindex import KeyIndex, codes
 
 MISSING = 0xFFFFFFFF
 
@@ -104,6 +104,24 @@ def test_small_key_groups_take_a_wide_dictionary():
     index = KeyIndex([column.type])
     assert index.upsert([column]).slots.tolist() == [0, 1, 0]
     assert index.keys()[0].to_pylist() == ["70000", None]
+
+
+@given(data=st.data(), low=st.sampled_from([-(2**63), -3, 0, 2**63 - 6, 2**63 - 2, 2**64 - 6]))
+@settings(max_examples=40, deadline=None)
+def test_integers_close_together_are_numbered(data, low):
+    kind = pa.int64() if low < 2**63 - 5 else pa.uint64()
+    values = data.draw(st.lists(st.none() | st.integers(low, low + 5), min_size=100, max_size=100))
+    columns = [pa.array(values, kind), pa.array(["a", "b"] * 50).dictionary_encode()]
+    places, firsts = codes(columns)
+    rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
+    assert [rows[firsts[place].as_py()] for place in places] == rows
+    found = KeyIndex([kind, pa.string()], 4).upsert(columns)
+    assert found.groups.tolist() == key_groups(hash_rows(columns), 4).to_pylist()
+
+
+def test_integers_far_apart_are_not_numbered():
+    assert codes([pa.array([0, 2**40] * 50)]) is None
+    assert codes([pa.array(range(1000))]) is None
 
 
 def test_within_keeps_the_given_groups():
