@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -63,6 +65,8 @@ class Agent(WorkerPlugin):
         worker.stream_handlers["sabot-tell"] = self._on_tell
         if not worker.address.startswith("inproc://"):
             _have_process_alone()
+        if worker.nanny is not None:
+            _outlive_interrupts()
         await self._enroll()
         self._beats = [
             asyncio.create_task(self._every(self._config.heartbeat_seconds, self._heartbeat)),
@@ -179,3 +183,9 @@ def _have_process_alone() -> None:
 
     sys.setswitchinterval(SWITCH_SECONDS)
     pa.set_cpu_count(1)
+
+
+def _outlive_interrupts() -> None:
+    """Leave SIGINT to the nanny: a notebook interrupts its whole process group, and must not end the worker's jobs."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -53,17 +53,22 @@ KEPT_JOBS = 100
 """Finished jobs that are remembered for ``jobs()`` and ``attach``."""
 
 
-class Machine:
-    """Agents, slots and jobs of one cluster. Epochs begin behind ``last_epoch``."""
+def _one_more(epoch: int) -> int:
+    return epoch + 1
 
-    def __init__(self, config: Config | None = None, last_epoch: int = 0) -> None:
+
+class Machine:
+    """Agents, slots and jobs of one cluster. ``next_epoch`` gives a greater one than it is given."""
+
+    def __init__(self, config: Config | None = None, next_epoch: Callable[[int], int] = _one_more) -> None:
         config = config or Config()
         self.agents: dict[str, AgentInfo] = {}
         self.jobs: dict[str, JobRun] = {}
         self.pool = SlotPool()
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
-        self._epoch = last_epoch
+        self._epoch = 0
+        self._next_epoch = next_epoch
         self._handlers: dict[type[Event], Callable[[float, Any], Iterable[Instruction]]] = {
             AgentUp: self._agent_up,
             AgentDown: self._agent_down,
@@ -163,6 +168,8 @@ class Machine:
             task.sent.update(event.sent)
         if event.state is TaskState.FAILED:
             yield from self._fail(now, job, event.failure or refusals.unexplained(event.attempt))
+        elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):
+            yield from self._fail(now, job, refusals.agent_lost(self.agents[event.agent], "it is shutting down"))
         elif job.state is JobState.DEPLOYING and job.all_in(TaskState.RUNNING, TaskState.FINISHED):
             job.move(JobState.RUNNING, now)
             yield JobChanged(job.name, job.state)
@@ -227,7 +234,7 @@ class Machine:
         if not self.pool.could_ever_fit(requests, strategy(request.placement)):
             yield Reply(command.id, failure=refusals.too_few_slots(request, requests, self.pool.statistics()))
             return
-        self._epoch += 1
+        self._epoch = self._next_epoch(self._epoch)
         job = JobRun(request, self._epoch, submitted=now, changed=now)
         yield Reply(command.id, value=self._submitted(job, "replaced" if running else "started"))
         if running is None:

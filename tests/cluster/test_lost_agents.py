@@ -49,6 +49,18 @@ def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal, number
     assert submit(mortal, "after", line(numbers(5), collected())).table().num_rows == 5
 
 
+def test_an_interrupt_of_the_notebook_reaches_workers_too_and_does_no_harm(mortal):
+    mortal.jobs.wait_agents(2, 30)
+    before = mortal.slots()
+    run = running(mortal, "interrupted")
+    for row in before:
+        os.kill(row["pid"], signal.SIGINT)
+    run.wait_until(lambda status: status["rows"] > 1000)
+    run.cancel()
+    assert run.wait_over()["state"] == "CANCELED"
+    assert mortal.slots() == before
+
+
 def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal):
     mortal.jobs.wait_agents(2, 30)
     hanging = mortal.slots()[1]

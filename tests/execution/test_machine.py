@@ -223,6 +223,16 @@ def test_a_lost_agent_fails_its_jobs_and_nobody_elses():
     assert "agent-2 (process 2 on host) was lost: connection closed" in cluster.machine.jobs["both"].failure.message
 
 
+def test_an_agent_that_shuts_down_fails_its_jobs_though_its_tasks_say_that_they_were_canceled():
+    cluster = Simulator()
+    cluster.submit(request())
+    task = next(task for task in cluster.machine.jobs["job"].tasks.values() if task.slot.agent == "agent-2")
+    cluster.feed(TaskChanged("agent-2", task.attempt, TaskState.CANCELED))
+    cluster.lose(2)
+    assert cluster.state() == "FAILED"
+    assert "agent-2 (process 2 on host) was lost: it is shutting down" in cluster.machine.jobs["job"].failure.message
+
+
 def test_a_commit_whose_agent_is_lost_is_given_to_another():
     cluster = Simulator()
     cluster.submit(request())
