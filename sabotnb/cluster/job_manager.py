@@ -59,6 +59,11 @@ AGENTS = None
 """What waiters for a change among the agents wait for; the others wait for a job by its name."""
 
 
+def _later_epoch(last: int) -> int:
+    """Above those of earlier jobs on any cluster: what a killed one has left in output folders is known to be older."""
+    return max(last + 1, int(1000 * time.time()))
+
+
 class JobManager(SchedulerPlugin):
     """Breaks jobs into tasks, assigns them to agents, tracks them, and tells clients about it.
 
@@ -76,8 +81,7 @@ class JobManager(SchedulerPlugin):
         """Take up work: Dask calls this when the plugin is registered."""
         self._scheduler = scheduler
         self._loop = asyncio.get_running_loop()
-        # Above those of all clusters before: what a killed one has left in output folders is known to be older.
-        self._machine = Machine(self._config, last_epoch=int(1000 * time.time()))
+        self._machine = Machine(self._config, _later_epoch)
         self._addresses: dict[str, str] = {}
         self._enrolled = 0
         self._enrolling: dict[str, asyncio.Future[None]] = {}

@@ -206,5 +206,9 @@ def writing(output: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise SinkError(f"'{output}' may not be written: give this user the right, or another folder") from error
+    except FileNotFoundError as error:
+        raise SinkError(
+            f"'{error.filename or output}' is gone, or cannot be made there: run the job again, or give another folder"
+        ) from error
     except OSError as error:
         raise SinkError(f"writing into '{output}' failed ({error}): make room there, or give another folder") from error

@@ -1,0 +1,119 @@
+"""Output appears only complete: what happens to half-written files when something ends a job early."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+import sabotnb as sb
+from sabotnb import errors
+
+pytestmark = pytest.mark.cluster
+
+ONE = [{"value": 1}]
+OTHER_CLUSTER = """
+import sys
+from pathlib import Path
+import sabotnb as sb
+
+if __name__ == "__main__":
+    sb.local(workers=2)
+    out = Path(sys.argv[1])
+    job = sb.Stream.from_rate(100_000).sink_parquet(out).run("nightly")
+    while not any(out.glob(".sabotnb-*/*.partial")):
+        assert job.status.state != "FAILED"
+    print("writing", flush=True)
+    job.wait()
+"""
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of one megabyte at ``out``."""
+    out = tmp_path / "out"
+    out.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", out], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("only root can mount a small disk")
+    yield out
+    subprocess.run(["umount", out], check=True)
+
+
+@pytest.mark.parametrize("sink", ["sink_parquet", "sink_csv", "sink_json", "sink_ipc"])
+def test_a_full_disk_fails_the_job_and_leaves_nothing(env, tiny_disk, written, sink):
+    rows = sb.Stream.from_arrow(
+        pa.table({"n": pa.array(range(1_000_000)), "text": [f"{n * 7919}" for n in range(1_000_000)]})
+    )
+    with pytest.raises(errors.JobFailed, match=r"sink_0: writing into '.*/folder' failed .*No space left") as caught:
+        getattr(rows, sink)(tiny_disk / "folder").run("large").wait(timeout=60)
+    assert str(caught.value).endswith("make room there, or give another folder")
+    assert isinstance(caught.value.reason, errors.SinkError)
+    assert written() == []
+
+
+def test_a_canceled_job_leaves_nothing(env, tmp_path, written, half_written):
+    job = sb.Stream.from_rate(100_000).sink_parquet(tmp_path / "out").run("canceled")
+    half_written(job)
+    job.cancel()
+    with pytest.raises(errors.JobCanceled, match=r"'canceled' was canceled; \.run\(\) starts it again"):
+        job.wait(timeout=60)
+    assert written() == []
+
+
+def test_a_killed_worker_leaves_nothing(env, tmp_path, written, half_written):
+    job = sb.Stream.from_rate(100_000).sink_parquet(tmp_path / "out").run("killed")
+    half_written(job)
+    agent = env.kill_worker(0)
+    with pytest.raises(
+        errors.JobFailed, match=rf"{agent} .* was lost: .*Nothing was written.*Run the job again"
+    ) as caught:
+        job.wait(timeout=60)
+    assert isinstance(caught.value.reason, errors.EnvError)
+    assert written() == []
+    env.cluster.jobs.wait_agents(2, 60)
+
+
+def test_what_a_killed_cluster_left_is_gone_after_the_next_run(env, tmp_path, written):
+    script = tmp_path / "script.py"
+    script.write_text(OTHER_CLUSTER)
+    call = [sys.executable, script, tmp_path / "out"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as killed:
+        assert killed.stdout.readline() == "writing\n"
+        os.killpg(killed.pid, signal.SIGKILL)
+    assert written()
+    assert all(name.startswith(".sabotnb-nightly-") for name in written())
+    sb.Stream.from_rows(ONE).sink_parquet(tmp_path / "out").run("nightly").wait(timeout=60)
+    assert ds.dataset(tmp_path / "out").to_table().to_pylist() == ONE
+    assert list((tmp_path / "out").glob(".*")) == []
+
+
+def test_an_output_folder_that_is_removed_meanwhile_is_named(env, tmp_path, half_written):
+    job = sb.Stream.from_rate(1000).sink_csv(tmp_path / "out").run("swept")
+    half_written(job)
+    shutil.rmtree(tmp_path / "out")
+    job.stop()
+    with pytest.raises(errors.JobFailed, match=r"sink_0: '.*/out.*' is gone, .*: run the job again, or give"):
+        job.wait(timeout=60)
+
+
+def test_a_folder_that_another_job_filled_meanwhile_is_left_as_it_is(env, tmp_path, written, half_written):
+    slow = sb.Stream.from_rate(1000).sink_csv(tmp_path / "out").run("slow")
+    half_written(slow)
+    sb.Stream.from_rows(ONE).sink_csv(tmp_path / "out").run("quick").wait(timeout=60)
+    slow.stop()
+    with pytest.raises(errors.JobFailed, match="holds output of job 'quick', not of 'slow': give another folder"):
+        slow.wait(timeout=60)
+    assert ds.dataset(tmp_path / "out", format="csv").to_table().to_pylist() == ONE
+    assert len(written()) == 2
+
+
+def test_two_jobs_never_replace_each_others_output(env, tmp_path):
+    sb.Stream.from_rows(ONE).sink_parquet(tmp_path / "out").run("first").wait(timeout=60)
+    second = sb.Stream.from_rows(ONE).sink_parquet(tmp_path / "out", mode="overwrite")
+    with pytest.raises(errors.SinkError, match=r"holds output of job 'first'.*or run under the name 'first'"):
+        second.run("second")
