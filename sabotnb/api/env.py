@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.job import Job
-from sabotnb.errors import EnvError
+from sabotnb.errors import ClusterGone, EnvError
 from sabotnb.protocol.control import JobState
 
 if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
@@ -99,7 +99,10 @@ class Env:
     def __repr__(self) -> str:
         if self.cluster.closed:
             return "Env (closed)"
-        agents = self.cluster.slots()
+        try:
+            agents = self.cluster.slots()
+        except ClusterGone as gone:
+            return f"Env: {gone}"
         free = sum(agent["free"] for agent in agents)
         total = sum(agent["slots"] for agent in agents)
         return f"Env at {self.cluster.address}: {len(agents)} workers, {free} of {total} slots free"

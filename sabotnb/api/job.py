@@ -11,7 +11,7 @@ from sabotnb.api.boundary import boundary
 from sabotnb.api.options import Duration, seconds
 from sabotnb.api.pulling import LiveRows, Puller
 from sabotnb.api.status import JobResult, JobStatus, edge_rows, task_rows
-from sabotnb.errors import JobError
+from sabotnb.errors import ClusterGone, JobError
 from sabotnb.protocol.control import JobState
 
 if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
@@ -122,7 +122,13 @@ class Job:
         self._client.cancel(self.name, self.epoch)
 
     def __repr__(self) -> str:
-        return repr(self.status)
+        try:
+            return repr(self.status)
+        except ClusterGone as gone:
+            return f"{self.name} is not known any more: {gone}"
 
-    def _repr_html_(self) -> str:
-        return self.status._repr_html_()
+    def _repr_html_(self) -> str | None:
+        try:
+            return self.status._repr_html_()
+        except ClusterGone:
+            return None  # notebooks show the text instead

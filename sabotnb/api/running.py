@@ -48,7 +48,7 @@ def run_targets(name: str | None, targets: Sequence[Target], parallelism: int | 
 
 def compiled_for(lowered: Lowered, parallelism: int | None, env: Env) -> Compiled:
     """Compile for ``env``: a task per worker process and operator where nothing else is said."""
-    tasks = parallelism if parallelism is not None else env.workers
+    tasks = parallelism if parallelism is not None else max(1, env.workers)
     return compile_graph(with_bounds(lowered, tasks), tasks)
 
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import distributed
 import pyarrow as pa
+from distributed.comm.core import CommClosedError
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import sync
 
@@ -121,7 +122,7 @@ class ClusterClient:
         places = self._placed(job, epoch, vertex)
         try:
             yield from ResultReader(self.client, job, epoch, operator, places).batches()
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
             raise self._gone(error) from error
 
     def _placed(self, job: str, epoch: int, vertex: str) -> list[Place]:
@@ -180,5 +181,6 @@ class ClusterClient:
         return answer
 
     def _gone(self, error: Exception) -> ClusterGone:
-        why = f"{type(error).__name__}: {error}"
+        lost = isinstance(error, CommClosedError)
+        why = "the connection was closed" if lost else f"{type(error).__name__}: {error}".removesuffix(": ")
         return ClusterGone(f"the cluster at {self.address} does not answer ({why}): {ADVICE}")

@@ -59,7 +59,8 @@ def missing_slots(wanted: int, slots: SlotStatistics) -> str:
 def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: SlotStatistics) -> Failure:
     """The cluster cannot run the job even when nothing else runs."""
     if not slots.nodes:
-        return Failure("SlotsShort", f"job {request.name!r}: no agents are registered; env.scale(2) starts two")
+        nobody = "no agents are registered, all are gone or not ready yet: env.scale(2)"
+        return Failure("SlotsShort", f"job {request.name!r}: {nobody}")
     tags = sorted(frozenset().union(*(need.tags for need in requests)))
     if tags and len(requests) <= slots.total:
         return Failure(

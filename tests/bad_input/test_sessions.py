@@ -1,0 +1,107 @@
+"""Sessions whose cluster, workers or job names are not what they seem."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import distributed
+import pytest
+
+import sabotnb as sb
+from sabotnb import col, errors
+
+pytestmark = pytest.mark.cluster
+
+ANOTHER_SESSION = """
+import sys
+import sabotnb as sb
+
+sb.connect(sys.argv[1])
+sb.Stream.from_rate(11).run("shared")
+"""
+DOOMED = """
+import os
+import sabotnb as sb
+
+if __name__ == "__main__":
+    env = sb.local(workers=1)
+    print(env.cluster.address, flush=True)
+    input()
+"""
+
+
+@pytest.fixture
+def doomed(tmp_path):
+    """A session on another process's cluster, and the way to kill that one."""
+    (tmp_path / "script.py").write_text(DOOMED)
+    call = [sys.executable, tmp_path / "script.py"]
+    with subprocess.Popen(
+        call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as other:
+        env = sb.connect(other.stdout.readline().strip())
+        yield env, lambda: os.killpg(other.pid, signal.SIGKILL)
+        env.close()
+        other.kill()
+
+
+@pytest.fixture
+def nobody():
+    """A session on a cluster that has no workers."""
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        env = sb.connect(client)
+        yield env
+        env.close()
+
+
+def test_a_cluster_that_dies_under_a_job(doomed):
+    env, kill = doomed
+    job = sb.Stream.from_rate(10).run("orphan", env=env)
+    kill()
+    with pytest.raises(errors.ClusterGone) as caught:
+        job.wait(timeout=60)
+    assert str(caught.value).endswith("sb.local() starts another, sb.connect(address) finds one")
+    assert repr(job).startswith("orphan is not known any more: ")
+    assert job._repr_html_() is None
+    assert repr(env).startswith("Env: the ")
+    with pytest.raises(errors.ClusterGone, match=r"sb\.local\(\) starts another"):
+        sb.Stream.from_rows([{"a": 1}]).to_rows()
+
+
+def test_a_name_that_another_session_holds(env):
+    mine = sb.Stream.from_rate(10).run("shared")
+    call = [sys.executable, "-c", ANOTHER_SESSION, env.cluster.address]
+    told = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60)
+    assert told.stderr.splitlines()[-1] == (
+        f"sabotnb.errors.NameHeld: job 'shared' is {mine.status.state} and belongs to another session: "
+        "sb.attach('shared') to watch it, sb.attach('shared').cancel() to end it, or choose another name"
+    )
+    mine.cancel()
+    with pytest.raises(errors.JobCanceled):
+        mine.wait(timeout=60)
+
+
+def test_two_jobs_of_one_name_are_one_after_the_other(env):
+    endless = sb.Stream.from_rate(10)
+    first, second = endless.run("twin"), endless.filter(col("value") > 5).run("twin")
+    second.cancel()
+    with pytest.raises(errors.JobCanceled, match=r"was replaced by a newer run: sb\.attach\('twin'\)"):
+        first.wait(timeout=60)
+    with pytest.raises(errors.JobCanceled, match=r"'twin' was canceled; \.run\(\) starts it again"):
+        second.wait(timeout=60)
+
+
+def test_a_cluster_without_workers(nobody, tmp_path):
+    rows = sb.Stream.from_rows([{"a": 1}])
+    with pytest.raises(errors.SlotsShort, match=r"no agents are registered, .*: env\.scale\(2\)$"):
+        rows.sink_csv(tmp_path / "out").run("nobody", env=nobody)
+
+
+def test_more_tasks_than_slots(env, tmp_path):
+    with pytest.raises(
+        errors.SlotsShort, match=r"needs 100 slots, 8 free .*: env\.scale\(25\) or \.run\(parallelism=8\)$"
+    ):
+        sb.Stream.from_rate(10).sink_csv(tmp_path / "out").run("greedy", parallelism=100)
