@@ -1,0 +1,210 @@
+"""A real JupyterLab in a real Chromium, to see what a person sees: for the browser tests and ``.ci/screenshot``."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server", "--font-render-hinting=none")
+QUIET = {
+    "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+    # a cell that is out of sight is laid out all the same
+    "notebook-extension/tracker": '{"windowingMode": "none"}',
+}
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+"""Without it Lab asks which one."""
+START = 60.0
+"""Seconds that the server may take."""
+
+
+def chromium() -> str | None:
+    """The browser's path, None if there is none: ``.ci/system-packages`` installs it."""
+    return next(filter(None, (shutil.which(name) for name in BROWSERS)), None)
+
+
+@contextmanager
+def lab(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Lab]:
+    """A JupyterLab that serves ``folder``, with settings and a home of its own, and a browser beside it."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as home, sync_playwright() as playwright:
+        server = _Server(folder, Path(home), dict(environment or {}))
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        try:
+            yield Lab(folder, server.address(), browser)
+        finally:
+            browser.close()
+            server.stop()
+
+
+class _Server:
+    """The process of JupyterLab."""
+
+    def __init__(self, folder: Path, home: Path, environment: Mapping[str, str]) -> None:
+        for name, text in QUIET.items():
+            file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        own = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
+        own |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
+        own |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+        inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.root_dir={folder}"]
+        options += ["--expose-app-in-browser", "--LabApp.extension_manager=readonly"]
+        self._log: list[str] = []
+        self._found: str | None = None
+        self._settled = threading.Event()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options],
+            env=inherited | {name: str(home / place) for name, place in own.items()} | dict(environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._log.append(line)
+            if self._found is None and (found := ADDRESS.search(line)):
+                self._found = found.group()
+                self._settled.set()
+        self._settled.set()
+
+    def address(self) -> str:
+        """Where Lab answers, with its token; waits for it."""
+        self._settled.wait(START)
+        if self._found is None:
+            raise RuntimeError("JupyterLab did not start:\n" + "".join(self._log))
+        return self._found
+
+    def stop(self) -> None:
+        """End it in order, so that it ends its kernels."""
+        self._process.terminate()
+        self._process.wait(START)
+        self._reader.join()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Opens notebooks of ``folder``."""
+
+    folder: Path
+    address: str
+    browser: Browser
+
+    @contextmanager
+    def notebook(self, name: str, cells: Sequence[str] | None = None, **page: Any) -> Iterator[Notebook]:
+        """The notebook ``name`` in a page of its own, its kernel ready; made of ``cells`` if they are given.
+
+        ``page``: what Playwright takes for a new page, ``viewport`` or ``device_scale_factor``.
+        """
+        if cells is not None:
+            made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=KERNEL)
+            nbformat.write(made, self.folder / name)
+        opened = Notebook(self.browser.new_page(**page))
+        opened.open(self.address, name)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@dataclass
+class Notebook:
+    """An open notebook, driven through Lab's own commands; ``problems`` are errors that the page has met."""
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+
+    def open(self, address: str, name: str) -> None:
+        """Load the page and wait for the kernel: Lab says that it is idle before it is even connected."""
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", self._note)
+        parts = urlsplit(address)
+        self.page.goto(f"{parts.scheme}://{parts.netloc}/lab/tree/{name}?{parts.query}&reset")
+        self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel != null")
+        self._in_lab("await panel.revealed; await panel.sessionContext.ready; await kernel.info")
+
+    def close(self) -> None:
+        """Shut the kernel down, and with it every cluster that it has started; close the page."""
+        self._in_lab("await panel.sessionContext.shutdown()")
+        self.page.close()
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(f"{message.text} ({message.location['url']})")
+
+    def _in_lab(self, script: str, argument: object = None) -> Any:
+        """Run JavaScript in the page; ``panel``, ``notebook``, ``kernel`` and ``app`` are what they say."""
+        names = (
+            "const app = window.jupyterapp, panel = app.shell.currentWidget, notebook = panel.content, "
+            "kernel = panel.sessionContext?.session?.kernel;"
+        )
+        return self.page.evaluate(f"async (argument) => {{ {names} {script} }}", argument)
+
+    def command(self, name: str, arguments: Mapping[str, object] | None = None) -> None:
+        """Run one of Lab's commands to its end."""
+        self._in_lab("await app.commands.execute(argument[0], argument[1])", [name, dict(arguments or {})])
+
+    def start(self, cell: int) -> None:
+        """Run a code cell and do not wait for it, but for the kernel to be at it."""
+        self._in_lab(
+            "notebook.activeCellIndex = argument;"
+            "const busy = new Promise(done => kernel.statusChanged.connect((_, status) => status == 'busy' && done()));"
+            "app.commands.execute('notebook:run-cell'); await busy",
+            cell,
+        )
+
+    def wait_idle(self) -> None:
+        """Wait until every cell that was started is over."""
+        self._in_lab("await Promise.all(notebook.widgets.map(cell => cell.outputArea?.future?.done.catch(() => 0)))")
+
+    def run(self, cell: int) -> str:
+        """Run a code cell to its end; returns the text of its outputs."""
+        self._in_lab("notebook.activeCellIndex = argument; await app.commands.execute('notebook:run-cell')", cell)
+        return self.text(cell)
+
+    def run_all(self) -> None:
+        """Run all cells to their end."""
+        self.command("notebook:run-all-cells")
+
+    def interrupt(self) -> None:
+        """What the stop button does."""
+        self.command("notebook:interrupt-kernel")
+
+    def theme(self, name: str) -> None:
+        """Change to the theme ``JupyterLab Light`` or ``JupyterLab Dark`` and wait until it shows."""
+        paper = "() => getComputedStyle(document.body).getPropertyValue('--jp-layout-color1')"
+        before = self.page.evaluate(paper)
+        if self.page.evaluate("document.body.dataset.jpThemeName") != name:
+            self.command("apputils:change-theme", {"theme": name})
+            self.page.wait_for_function(f"before => ({paper})() != before", arg=before)
+
+    def cell(self, index: int) -> Locator:
+        """A cell, prose counted too."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def outputs(self, index: int) -> Locator:
+        """The outputs of a cell."""
+        return self.cell(index).locator(".jp-OutputArea-output")
+
+    def text(self, index: int) -> str:
+        """The text of a cell's outputs."""
+        return "\n".join(output.inner_text() for output in self.outputs(index).all())
