@@ -38,6 +38,7 @@ class Link:
         self._parted = False
         self._gone: str | None = None
         self._stream: Stream | None = None
+        self._users = 1
         self._reader = Thread(target=self._read, name=f"{name}-read", daemon=True)
         self._writer = Thread(target=self._write, name=f"{name}-write", daemon=True)
         self.frames = 0
@@ -73,12 +74,11 @@ class Link:
         self._end("this agent stopped")
         if self._reader.ident is not None:
             self._reader.join(seconds)
-        if self._stream is not None and not self._reader.is_alive() and not self._writer.is_alive():
-            self._stream.close()
 
     def _write(self) -> None:
         try:
             self._stream = stream = self._connect()
+            self._users = 2
             self._reader.start()
             while frames := self._next():
                 stream.write([buffer for frame in frames for buffer in frame.buffers()])
@@ -86,6 +86,7 @@ class Link:
                 self.nbytes += sum(len(frame.payload) for frame in frames)
         except Exception as error:  # noqa: BLE001 - whatever it is ends the connection, and is told to who uses it
             self._end(f"{type(error).__name__}: {error}")
+        self._leave()
 
     def _next(self) -> list[Frame]:
         """Frames to write; none when there is nothing more to do."""
@@ -103,6 +104,15 @@ class Link:
             self._end("the peer stopped" if self._parted else "the peer closed the connection")
         except Exception as error:  # noqa: BLE001 - as in _write
             self._end(f"{type(error).__name__}: {error}")
+        self._leave()
+
+    def _leave(self) -> None:
+        """The last of the two threads releases the socket."""
+        with self._changed:
+            self._users -= 1
+            last = self._users == 0
+        if last and self._stream is not None:
+            self._stream.close()
 
     def _end(self, reason: str) -> None:
         with self._changed:
