@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import distributed
@@ -15,9 +17,13 @@ from sabotnb.cluster.checks import check_installed
 from sabotnb.cluster.cluster import Cluster, Resize
 from sabotnb.cluster.guard import ADVICE, check_main_guard
 from sabotnb.config import Config
-from sabotnb.errors import ClusterGone, EnvError
+from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.protocol.control import JobState
 
 CONNECT_SECONDS = 10.0
+
+CANCEL_SECONDS = 3.0
+"""How long the end of a cluster waits for its jobs to be canceled."""
 
 
 def local_cluster(
@@ -41,7 +47,8 @@ def local_cluster(
     except RuntimeError as error:
         raise EnvError(f"the workers did not start ({error}); if this is a script, {ADVICE}") from error
     client = distributed.Client(dask_cluster, set_as_default=False)
-    return Cluster(client, config=config, resize=resize_of(dask_cluster), close=lambda: _close(client, dask_cluster))
+    cluster = Cluster(client, config=config, resize=resize_of(dask_cluster), close=lambda: _end(cluster, dask_cluster))
+    return cluster
 
 
 def connect(client_or_address: distributed.Client | str, security: Any = None, config: Config | None = None) -> Cluster:
@@ -56,7 +63,7 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     if isinstance(client_or_address, str):
         client = _client_of(client_or_address, security)
         check_installed(client)
-        return Cluster(client, config=config, close=lambda: _close(client))
+        return Cluster(client, config=config, close=client.close)
     client = client_or_address
     if client.asynchronous:
         raise EnvError("the client is asynchronous: give sb.connect the scheduler's address, and it makes its own")
@@ -103,7 +110,14 @@ def _client_of(address: str, security: Any) -> distributed.Client:
         ) from error
 
 
-def _close(client: distributed.Client, cluster: distributed.LocalCluster | None = None) -> None:
-    client.close()
-    if cluster is not None:
-        cluster.close()
+def _end(cluster: Cluster, deployer: distributed.LocalCluster) -> None:
+    """Cancel what still runs, so that nothing of its output stays, and end the processes."""
+    with suppress(ClusterGone, JobError):  # no jobs any more, which is what was wanted
+        running = [row for row in cluster.jobs.jobs() if not JobState(row["state"]).terminal]
+        for row in running:
+            cluster.jobs.cancel(row["job"])
+        deadline = time.monotonic() + CANCEL_SECONDS
+        for row in running:
+            cluster.jobs.wait(row["job"], row["epoch"], max(0.0, deadline - time.monotonic()))
+    cluster.client.close()
+    deployer.close()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import distributed
@@ -16,7 +17,8 @@ from cluster_jobs import collected, endless, line, numbers, submit
 from sabotnb.cluster import clusters, connect, detached, detached_cluster, end_detached, local_cluster
 from sabotnb.cluster.detached import find_detached
 from sabotnb.cluster.keeper import Announcement
-from sabotnb.errors import ClusterGone, EnvError
+from sabotnb.errors import ClusterGone, EnvError, JobCanceled
+from sabotnb.graph import Operator, Sink
 
 pytestmark = pytest.mark.cluster
 
@@ -52,6 +54,18 @@ def test_scaling_takes_away_idle_agents_only():
     with pytest.raises(EnvError, match="at least one worker"):
         cluster.scale(0)
     cluster.close()
+
+
+def test_closing_cancels_what_runs(tmp_path):
+    cluster = local_cluster(2, 4, processes=False)
+    writing = submit(cluster, "writing", endless(Operator("out", Sink("parquet", {"path": str(tmp_path / "out")}))))
+    unread = submit(cluster, "unread", endless())
+    writing.wait_until(lambda status: any(row["rows_in"] for row in status["vertices"]))
+    with ThreadPoolExecutor() as threads:
+        ends = [threads.submit(writing.wait), threads.submit(unread.table)]
+        cluster.close()
+    assert {type(end.exception()) for end in ends} <= {JobCanceled, ClusterGone}
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_cluster_that_goes_away_is_named():

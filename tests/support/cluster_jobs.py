@@ -92,10 +92,14 @@ def collected(**options: Any) -> Operator:
     return Operator("collected", Sink("collect"), **options)
 
 
-def endless() -> JobGraph:
-    """One task whose rows never end, spread over the tasks of a sink that nobody reads: soon all are backpressured."""
+def endless(*rest: Operator) -> JobGraph:
+    """One task whose rows never end, spread over the tasks of a sink that nobody reads: soon all are backpressured.
+
+    ``rest`` is what the rows go through instead.
+    """
     source = connectors.generator(_forever, pa.schema({"n": pa.int64()}), bounded=False)
-    return line(Operator("forever", source, parallelism=1), mapped(_same, source.schema), collected())
+    forever = Operator("forever", source, parallelism=1)
+    return line(forever, *(rest or (mapped(_same, source.schema), collected())))
 
 
 def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
