@@ -57,7 +57,8 @@ class ResultReader:
             while self._missing or any(index != WATCH for index in self._asked.values()):
                 answered, _ = wait(self._asked, return_when=FIRST_COMPLETED)
                 for answer in answered:
-                    yield from self._read(self._asked.pop(answer), answer)
+                    if answer in self._asked:  # _heed may have been quicker
+                        yield from self._read(self._asked.pop(answer), answer)
         finally:
             for future in self._asked:
                 future.cancel()
@@ -76,7 +77,14 @@ class ResultReader:
         if not ended:
             self._ask(index, self._pull(index, seq))  # travels while these rows are used
         for data in batches:
+            self._heed()
             yield from pa.ipc.open_stream(data)
+
+    def _heed(self) -> None:
+        """Look between two batches whether the job has failed: who uses them may take its time for each."""
+        for answer in [answer for answer, index in self._asked.items() if index == WATCH and answer.done()]:
+            del self._asked[answer]
+            self._go_on_watching(answer.result())
 
     def _go_on_watching(self, status: dict[str, Any] | None) -> None:
         state = JobState.CANCELED if status is None else JobState(status["state"])

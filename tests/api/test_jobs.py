@@ -1,6 +1,7 @@
 """Jobs on a cluster, from the API: names and re-runs, results, waiting, failures, sessions."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,25 @@ def test_a_callback_that_raises_cancels_its_job(endless: sb.Stream) -> None:
 
     with pytest.raises(errors.UserFunctionError, match="broken raised ValueError: not today"):
         endless.sink_callback(broken).run("callback").wait(timeout=60)
+
+
+def test_a_slow_callback_is_not_called_long_after_the_job_was_canceled(endless: sb.Stream) -> None:
+    started, go = threading.Event(), threading.Event()
+    calls = []
+
+    def slow(batch: pa.RecordBatch) -> None:
+        calls.append(batch.num_rows)
+        started.set()
+        go.wait()
+
+    job = sb.Stream.from_rate(10_000_000).sink_callback(slow).run("slow")
+    started.wait(timeout=60)
+    job.cancel()
+    assert job.wait_changed(timeout=20)
+    go.set()
+    with pytest.raises(errors.JobCanceled):
+        job.wait(timeout=20)
+    assert len(calls) <= 2
 
 
 def test_a_live_sink_keeps_the_last_rows(numbers: sb.Stream) -> None:
@@ -204,6 +224,18 @@ def test_metrics_count_rows_per_task_operator_and_edge(numbers: sb.Stream, tmp_p
 def test_a_job_needs_no_more_slots_than_there_are(numbers: sb.Stream, tmp_path: Path) -> None:
     with pytest.raises(errors.SlotsShort, match="parallelism="):
         numbers.sink_parquet(tmp_path / "out").run("greedy", parallelism=100)
+
+
+@pytest.mark.parametrize("name", [5, "", "x" * 201, "\N{SNOWMAN}" * 50])
+def test_a_name_that_no_file_can_have_is_refused(numbers: sb.Stream, tmp_path: Path, name: object) -> None:
+    with pytest.raises(errors.GraphError, match="is no name of a job: give a text of 1 to 200 letters"):
+        numbers.sink_parquet(tmp_path / "out").run(name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("parallelism", [0, "2", 2.5])
+def test_parallelism_is_a_number_of_tasks(numbers: sb.Stream, tmp_path: Path, parallelism: object) -> None:
+    with pytest.raises(errors.GraphError, match=f"parallelism is {parallelism!r}; give a number of tasks"):
+        numbers.sink_parquet(tmp_path / "out").run("odd", parallelism=parallelism)  # type: ignore[arg-type]
 
 
 def test_attaching_to_an_unknown_job_lists_what_there_is(env: sb.Env) -> None:
