@@ -12,6 +12,7 @@ from sabotnb.api.lower import Lowered
 from sabotnb.api.sample import run_on_sample
 from sabotnb.config import Config
 from sabotnb.graph import EdgeHint, EdgeType, JobGraph
+from sabotnb.native import canonical
 
 SAMPLE_SECONDS = 2.0
 
@@ -40,9 +41,10 @@ def _sampled(flow: Flow, column: str, ranges: int) -> tuple[object, ...]:
     unspread = replace(flow, hint=None)
     run = run_on_sample(unspread, Config.from_environment().preview_rows, SAMPLE_SECONDS)
     table = pa.Table.from_batches(list(run.batches), schema=flow.schema)
-    values = table.column(column).drop_null()
-    if ranges < 2 or not len(values):
+    chunks = [canonical.decoded(chunk).drop_null() for chunk in table.column(column).chunks]
+    if ranges < 2 or not any(len(chunk) for chunk in chunks):
         return ()
+    values = pa.concat_arrays(chunks)
     ordered = values.take(pc.sort_indices(values))
     positions = [len(ordered) * cut // ranges for cut in range(1, ranges)]
     return tuple(dict.fromkeys(ordered[position].as_py() for position in positions))

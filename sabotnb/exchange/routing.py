@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, UserFunctionError
 from sabotnb.graph.job_graph import EdgeType
-from sabotnb.native import partition, scatter
+from sabotnb.native import canonical, partition, scatter
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 
 Split = Callable[[pa.RecordBatch], Sequence[pa.RecordBatch | None]]
@@ -43,9 +43,7 @@ def _by_range(batch: pa.RecordBatch, column: str, bounds: Sequence[Any], tasks: 
     """Task i gets bounds[i - 1] <= value < bounds[i]; the last one what has no order: nulls and NaN."""
     import pyarrow.compute as pc
 
-    values = batch.column(column)
-    if isinstance(values, pa.DictionaryArray):
-        values = values.dictionary_decode()
+    values = canonical.decoded(batch.column(column))
     last = min(len(bounds), tasks - 1)
     place = pa.repeat(pa.scalar(0, pa.uint16()), batch.num_rows)
     for bound in bounds[:last]:

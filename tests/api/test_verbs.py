@@ -373,6 +373,8 @@ RANGED = {
     "date": pa.array([50, 10, None, 90, 70, 30], pa.date32()),
     "decimal": pa.array([5, 1, None, 9, 7, 3], pa.int64()).cast(pa.decimal128(30, 2)),
     "boolean": pa.array([True, False, None, True, True, False]),
+    "dictionary": pa.array(["m", "a", None, "z", "q", "c"]).dictionary_encode(),
+    "string view": pa.array(["m", "a", None, "z", "q", "c"], pa.string_view()),
 }
 
 

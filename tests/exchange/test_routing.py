@@ -52,9 +52,10 @@ def test_hash_needs_a_table():
         (pa.array([3, 1]), (), [[3, 1], [], []]),
         (pa.array([3, 1, 7]), (1, 3, 5, 7), [[], [1], [3, 7]]),
         (pa.array(["b", "a", None, "c"]).dictionary_encode(), ("b",), [["a"], ["b", None, "c"], []]),
+        (pa.array(["b", "a", None], pa.string_view()), ("b",), [["a"], ["b", None], []]),
         (pa.array([Decimal("1.5"), Decimal("-1.5")]), (0,), [[Decimal("-1.5")], [Decimal("1.5")], []]),
     ],
-    ids=["ints", "no bounds", "more bounds than tasks", "dictionary", "decimals"],
+    ids=["ints", "no bounds", "more bounds than tasks", "dictionary", "view", "decimals"],
 )
 def test_range_puts_nulls_last(column, bounds, expected):
     assert split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 3, bounds=bounds) == expected
