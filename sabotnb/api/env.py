@@ -126,6 +126,9 @@ def local(
     """
     from sabotnb import cluster as clusters
 
+    for what, number in (("workers", workers), ("slots", slots)):
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise EnvError(f"sb.local({what}={number!r}): give a number of {what}, at least 1, or leave it out")
     arguments = {"workers": workers, "slots": slots, "detached": detached, "processes": processes}
 
     def start() -> Cluster:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:  # a name in annotations alone: what runs in this process need
     from sabotnb.cluster import ClusterClient
 
 
+LONGEST_NAME = 200
+"""Letters of a job's name as a part of file names, where each that is not ASCII takes several."""
+
+
 def run_targets(name: str | None, targets: Sequence[Target], parallelism: int | None, env: Env | None) -> Job:
     """Start one job for all ``targets``; what they share runs once. Returns as soon as the cluster has taken it.
 
@@ -37,13 +42,19 @@ def run_targets(name: str | None, targets: Sequence[Target], parallelism: int | 
     if not targets:
         raise GraphError("nothing to run: give at least one sink, as in sb.run('name', stream.sink_parquet('out'))")
     open_env = envs.needed(env)
-    job_name = name or site.job_name()
+    job_name = site.job_name() if name is None else _checked_name(name)
     lowered = lower([target.flow for target in targets])
     compiled = compiled_for(lowered, parallelism, open_env)
     check_outputs(compiled.graph, job_name)
     started = submit(open_env.cluster.jobs, job_name, compiled)
     known = open_env.known(job_name, started.epoch)
     return known or open_env.remember(_job(started, lowered, targets))
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not 0 < len(quote(name, safe="")) <= LONGEST_NAME:
+        raise GraphError(f"{name!r} is no name of a job: give a text of 1 to {LONGEST_NAME} letters, or none at all")
+    return name
 
 
 def compiled_for(lowered: Lowered, parallelism: int | None, env: Env) -> Compiled:

@@ -47,7 +47,18 @@ def arrow(data: Any) -> Source:
 
 def pandas(frame: Any) -> Source:
     """A pandas frame; NaN in float columns becomes null, the index is left out."""
-    return connectors.table(pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None))
+    if not hasattr(frame, "iloc"):
+        raise SchemaError(
+            f"from_pandas takes a DataFrame, not {type(frame).__name__}; from_arrow and from_rows take more"
+        )
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        problem = ": ".join(str(part) for part in reversed(error.args))
+        raise SchemaError(f"{problem}; make its values alike: frame.astype({{column: 'string'}})") from error
+    except ValueError as error:
+        raise SchemaError(f"{error}; rename all but one of each: frame.columns = [...]") from error
+    return connectors.table(table.replace_schema_metadata(None))
 
 
 def rows(given: Iterable[Mapping[str, Any]], schema: Any) -> Source:

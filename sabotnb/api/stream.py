@@ -45,6 +45,14 @@ class Stream:
 
     flow: Flow
 
+    if not TYPE_CHECKING:  # where it would make every name an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Say how a column is written, to who expects it to be an attribute as in pandas."""
+            is_column = not name.startswith("_") and name != "flow" and name in self.schema.names
+            hint = f"; for its column write col({name!r})" if is_column else ""
+            raise AttributeError(f"'Stream' object has no attribute {name!r}{hint}", name=name, obj=self)
+
     # Sources
 
     @classmethod
@@ -236,7 +244,7 @@ class Stream:
 
     def union(self, *others: Stream) -> Stream:
         """All rows of all streams, which must have one schema (SchemaError says in what they differ)."""
-        return Stream(rows.united(self.flow, [other.flow for other in others]))
+        return Stream(rows.united(self.flow, [_flow_of(other) for other in others]))
 
     def distinct(self, *columns: Column) -> Stream:
         """One row for each distinct value of these columns, of all columns if none is named."""
@@ -309,7 +317,9 @@ class Stream:
         ``how``: inner, left, right, full, semi, anti. ``suffix`` goes to right columns that the left has too.
         ``strategy``: auto broadcasts a right side that is small; broadcast, hash.
         """
-        joined = joins.joined(self.flow, other.flow, on, left_on, right_on, how=how, suffix=suffix, strategy=strategy)
+        joined = joins.joined(
+            self.flow, _flow_of(other), on, left_on, right_on, how=how, suffix=suffix, strategy=strategy
+        )
         return Stream(joined)
 
     # Naming and side outputs
@@ -463,10 +473,18 @@ class Grouped:
         return f"Grouped by {', '.join(self.grouping.names)}: add .agg(...), .top(...), .latest() or .reduce(...)"
 
 
+def _flow_of(other: object) -> Flow:
+    if not isinstance(other, Stream):
+        raise GraphError(
+            f"{type(other).__name__} is no stream; make one of it: sb.Stream.from_pandas, from_arrow, from_rows"
+        )
+    return other.flow
+
+
 @folding
 def union(*streams: Stream) -> Stream:
     """All rows of all streams, which must have one schema."""
     if not streams:
         raise GraphError("union() of nothing has no schema; give at least one stream")
-    first, *others = streams
-    return first.union(*others)
+    first, *others = [_flow_of(stream) for stream in streams]
+    return Stream(rows.united(first, others))

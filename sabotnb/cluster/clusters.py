@@ -10,6 +10,7 @@ from typing import Any
 
 import distributed
 from dask.system import CPU_COUNT
+from distributed.comm.addressing import parse_host_port
 from distributed.deploy.spec import SpecCluster
 
 from sabotnb.cluster.agent import LOOPBACK, SLOTS_PER_THREAD
@@ -102,6 +103,10 @@ def resize_of(cluster: SpecCluster) -> Resize:
 def _client_of(address: str, security: Any) -> distributed.Client:
     if address.startswith("tls://") and security is None:
         raise EnvError(f"{address} uses TLS: sb.connect(address, security=distributed.Security(...))")
+    try:
+        parse_host_port(address.rpartition("/")[2])
+    except ValueError as error:
+        raise EnvError(f"{address!r} is no address of a scheduler ({error}): write 'tcp://host:8786'") from error
     try:
         return distributed.Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError) as error:

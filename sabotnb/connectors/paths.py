@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -38,7 +38,10 @@ def find(given: Paths, suffixes: Sequence[str]) -> tuple[str, ...]:
 
 def listed(given: Paths) -> list[str]:
     """One path or several, as several."""
-    return [os.fspath(path) for path in ([given] if isinstance(given, str | os.PathLike) else given)]
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    if hasattr(several, "read") or not isinstance(several, Iterable):
+        raise SourceError(f"{several!r} is no path: give the path of a file or folder, a glob, or a list of those")
+    return [os.fspath(path) for path in several]
 
 
 def _files(given: str, suffixes: Sequence[str]) -> list[str]:

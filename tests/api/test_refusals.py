@@ -1,8 +1,10 @@
 """What bad input gets: an error at the line that wrote it, which ends with what to do."""
 
+import sys
 import threading
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -102,6 +104,18 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.run("job"), errors.GraphError, "at least one sink"),
     (lambda s: sb.run("job", s), errors.GraphError, "sink_parquet"),
     (lambda s: sb.Stream.from_arrow([1, 2]), errors.SchemaError, "from_rows"),
+    (lambda s: sb.Stream.from_pandas([1, 2]), errors.SchemaError, "a DataFrame, not list; from_arrow"),
+    (lambda s: sb.Stream.from_pandas(pd.DataFrame({"a": [1, "x"]})), errors.SchemaError, "column a .*'x'.*astype"),
+    (lambda s: sb.Stream.from_pandas(pd.DataFrame([[1, 2]], columns=["a", "a"])), errors.SchemaError, "rename"),
+    (lambda s: sb.Stream.from_csv(sys.stdin), errors.SourceError, "is no path: give the path"),
+    (lambda s: sb.Stream.from_parquet(5), errors.SourceError, "5 is no path: give the path"),
+    (lambda s: s.union("other"), errors.GraphError, "str is no stream.*from_rows"),
+    (lambda s: sb.union(s, s.schema), errors.GraphError, "Schema is no stream"),
+    (lambda s: s.join({"carrier": ["AA"]}, on="carrier"), errors.GraphError, "dict is no stream"),
+    (lambda s: s.delay, AttributeError, r"write col\('delay'\)"),
+    (lambda s: sb.local(workers=0), errors.EnvError, "workers=0.*at least 1"),
+    (lambda s: sb.local(slots="2"), errors.EnvError, "slots='2'.*at least 1"),
+    (lambda s: sb.connect("nonsense"), errors.EnvError, "tcp://host:8786"),
     (lambda s: sb.Stream.from_rows([{"a": 1}], event_time="a"), errors.TypeMismatch, "cast"),
 ]
 
