@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from sabotnb.expr import column_name
+from sabotnb.expr import Expr, column_name
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
@@ -27,6 +27,9 @@ from sabotnb.graph import (
     Union,
 )
 
+LISTED = 8
+"""Columns that are named; of more only the first, and how many there are besides."""
+
 
 def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of operator
     """What the operator does: ``by carrier: n = count()``, ``col('dep_delay') > 15``."""
@@ -38,7 +41,7 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of ope
         case Filter(predicate=predicate):
             return str(predicate)
         case Project(columns=made):
-            return ", ".join(name if column_name(expr) == name else f"{name} = {expr}" for name, expr in made)
+            return _projection(made)
         case MapBatches(function=function) | MapRows(function=function) | FilterBatches(function=function):
             return f"{function.name}()"
         case Aggregate():
@@ -65,7 +68,20 @@ def spread(kind: EdgeType, keys: Sequence[str]) -> str:
 
 def _source(spec: Source) -> str:
     where = f", where {spec.predicate}" if spec.predicate is not None else ""
-    return f"{_endpoint(spec)}: {', '.join(spec.schema.names)}{where}"
+    return f"{_endpoint(spec)}: {_listed(spec.schema.names)}{where}"
+
+
+def _projection(columns: Sequence[tuple[str, Expr]]) -> str:
+    written = {name: name if column_name(expr) == name else f"{name} = {expr}" for name, expr in columns}
+    same = [name for name, text in written.items() if name == text]
+    if len(same) <= LISTED:
+        return ", ".join(written.values())
+    return ", ".join([_listed(same), *(text for name, text in written.items() if name != text)])
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def _endpoint(spec: Source | Sink) -> str:

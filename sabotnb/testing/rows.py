@@ -87,4 +87,4 @@ def _key(value: Any) -> Any:
 def _listed(what: str, rows: Sequence[Row]) -> list[str]:
     lines = [f"  {dict(row)}" for row in rows[:SHOWN]]
     more = [f"  and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
-    return [f"{len(rows)} rows {what}:", *lines, *more] if rows else []
+    return [f"{len(rows)} row{'s' * (len(rows) > 1)} {what}:", *lines, *more] if rows else []

@@ -25,7 +25,7 @@ def test_equal_rows_in_any_order(found, expected):
 @pytest.mark.parametrize(
     ("found", "expected", "message"),
     [
-        ([{"x": 1}], [], "1 rows unexpected:\n  {'x': 1}"),
+        ([{"x": 1}], [], "1 row unexpected:\n  {'x': 1}"),
         ([], [{"x": 1}], "1 rows missing:\n  {'x': 1}"),
         ([{"x": 1}], [{"x": 1}, {"x": 1}], "1 rows missing:"),
         ([{"x": 1.0}], [{"x": 1.0001}], "1 rows missing:"),
