@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sabotnb import expr
 from sabotnb.expr import Expr, coalesce, col, duration, lit, when
@@ -173,6 +175,21 @@ def test_an_unused_dictionary_entry_that_cannot_be_cast_does_no_harm():
 def test_a_uint64_meets_a_signed_integer_exactly():
     batch = pa.record_batch({"u": pa.array([2**63 + 1], pa.uint64()), "i": pa.array([-1], pa.int64())})
     assert expr.evaluate(col("u") > col("i"), batch).to_pylist() == [True]
+
+
+def test_a_large_uint64_is_divided_exactly():
+    batch = pa.record_batch({"u": pa.array([2**64 - 1, None, 2**63], pa.uint64())})
+    assert expr.evaluate(col("u") % 10, batch).to_pylist() == [5, None, 8]
+    assert expr.evaluate(col("u") // 10, batch).to_pylist() == [1844674407370955161, None, 922337203685477580]
+
+
+@given(st.lists(st.tuples(st.integers(-(2**63) + 1, 2**63 - 1), st.integers(-(2**63), 2**63 - 1).filter(bool))))
+def test_quotient_and_remainder_are_those_of_python(pairs):
+    a, b = (pa.array([pair[side] for pair in pairs], pa.int64()) for side in (0, 1))
+    batch = pa.record_batch({"a": a, "b": b})
+    assert expr.evaluate(col("a") // col("b"), batch).to_pylist() == [a // b for a, b in pairs]
+    assert expr.evaluate(col("a") % col("b"), batch).to_pylist() == [a % b for a, b in pairs]
+    assert expr.evaluate(col("a") % -123, batch).to_pylist() == [a % -123 for a, _ in pairs]
 
 
 def test_a_large_integer_meets_a_float():
