@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -90,25 +91,45 @@ class ResultBuffer:
 
 
 class ResultOutput:
-    """A result buffer as the output of its task."""
+    """A result buffer as the output of its task. Small batches leave together, as those between tasks do."""
 
-    def __init__(self, buffer: ResultBuffer) -> None:
+    def __init__(self, buffer: ResultBuffer, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._buffer = buffer
+        self._config = config
+        self._clock = clock
+        self._pending: list[Batch] = []
+        self._rows = 0
+        self._since = 0.0
 
     def emit(self, element: Element) -> None:
         if isinstance(element, Batch):
-            self._buffer.put(element)
+            self._add(element)
         elif isinstance(element, End):
+            self.flush()
             self._buffer.end()
 
     def writable(self) -> bool:
         return self._buffer.writable()
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Hand over what is held back."""
+        if self._pending:
+            merged = pa.concat_batches([batch.data for batch in self._pending]) if len(self._pending) > 1 else None
+            nbytes = sum(batch.nbytes for batch in self._pending)
+            self._buffer.put(self._pending[0] if merged is None else Batch(merged, nbytes))
+            self._pending, self._rows = [], 0
 
     def close(self) -> None:
         """Nothing to give up: the buffer outlives its task."""
+
+    def _add(self, batch: Batch) -> None:
+        now = self._clock()
+        if not self._pending:
+            self._since = now
+        self._pending.append(batch)
+        self._rows += batch.data.num_rows
+        if self._rows >= self._config.coalesce_rows or now - self._since >= self._config.coalesce_seconds:
+            self.flush()
 
 
 class Results:

@@ -185,7 +185,7 @@ class Task:
             buffer = self._host.results.open(
                 task.job, self.attempt.epoch, last.id, task.index, self._mailbox.wake, keep
             )
-            routes.append(Route(last.id, None, None, ResultOutput(buffer)))
+            routes.append(Route(last.id, None, None, ResultOutput(buffer, self._host.config)))
         return routes
 
     def _context(self, node: Node) -> OperatorContext:

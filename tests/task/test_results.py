@@ -123,9 +123,23 @@ def test_several_buffers_can_be_waited_for_at_once(results, woken):
 
 
 def test_an_output_keeps_rows_and_the_end_only(results, woken):
-    output = ResultOutput(open_buffer(results, woken))
+    output = ResultOutput(open_buffer(results, woken), Config())
     for element in (batch(1), Watermark(5), End()):
         output.emit(element)
     output.flush()
     output.close()
     assert pull(results, 0) == (1, [1], True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "handed_over"),
+    [([0, 0, 0, 0], [[1, 1, 2, 3]]), ([0, 0, 9, 9], [[1, 1, 2], [3]])],
+)
+def test_an_output_hands_small_batches_over_together_unless_they_grow_old(results, woken, seconds, handed_over):
+    clock = iter(seconds)
+    output = ResultOutput(open_buffer(results, woken), Config(coalesce_rows=100), lambda: next(clock))
+    for element in (batch(1), batch(1), batch(2), batch(3)):
+        output.emit(element)
+    output.flush()
+    payloads = results.pull("job", 1, "sink", 0, 0, EVERYTHING, timeout=0)[1]
+    assert [read([payload]) for payload in payloads] == handed_over
