@@ -9,9 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,6 +17,7 @@ from distributed import Worker, WorkerPlugin
 from distributed.comm.addressing import get_address_host
 
 from sabotnb.cluster import wire
+from sabotnb.cluster.process import have_process_alone, outlive_interrupts
 from sabotnb.cluster.tenure import Tenure
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
@@ -34,9 +32,6 @@ LOOPBACK = "127.0.0.1"
 METRICS_SECONDS = 0.5
 PULLS = 32
 """Clients that may wait for results of one agent at the same time; more wait for their turn."""
-
-SWITCH_SECONDS = 0.0002
-"""Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""
 
 QUANTITIES = frozenset({"slot", "cpu", "memory"})
 """Dask resources that are amounts; every other one is a tag (``gpu``, ``highmem``)."""
@@ -64,9 +59,9 @@ class Agent(WorkerPlugin):
         worker.stream_handlers["sabot-commit"] = self._on_commit
         worker.stream_handlers["sabot-tell"] = self._on_tell
         if not worker.address.startswith("inproc://"):
-            _have_process_alone()
+            have_process_alone()
         if worker.nanny is not None:
-            _outlive_interrupts()
+            outlive_interrupts()
         await self._enroll()
         self._beats = [
             asyncio.create_task(self._every(self._config.heartbeat_seconds, self._heartbeat)),
@@ -175,17 +170,3 @@ def _obey(act: Callable[[Tenure], None], tenure: Tenure) -> None:
 def _listening_host(worker: Worker) -> str:
     """Where other agents reach this one: the address that Dask listens on."""
     return LOOPBACK if worker.address.startswith("inproc://") else str(get_address_host(worker.address))
-
-
-def _have_process_alone() -> None:
-    """Settings of a process that runs nothing but tasks, which are the parallelism: kernels use one thread each."""
-    import pyarrow as pa
-
-    sys.setswitchinterval(SWITCH_SECONDS)
-    pa.set_cpu_count(1)
-
-
-def _outlive_interrupts() -> None:
-    """Leave SIGINT to the nanny: a notebook interrupts its whole process group, and must not end the worker's jobs."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)

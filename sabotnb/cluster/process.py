@@ -1,0 +1,43 @@
+"""Settings of the process that an agent lives in."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import threading
+
+import pyarrow as pa
+
+SWITCH_SECONDS = 0.0002
+"""Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_MMAP_BYTES = 4 << 20
+_TRIM_BYTES = 16 << 20
+
+
+def have_process_alone() -> None:
+    """For a process that runs nothing but tasks, which are the parallelism: kernels use one thread each."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    pa.set_cpu_count(1)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Let glibc reuse the memory of a column (512 KB) instead of giving it back to the kernel.
+
+    Dask has its workers start with a trim threshold of 64 KB, which also pins the size from which every allocation is
+    a mapping of its own to 128 KB: each temporary column is then mapped, zeroed page by page and unmapped, which costs
+    more than computing it. Does nothing without glibc.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
+
+
+def outlive_interrupts() -> None:
+    """Leave SIGINT to the nanny: a notebook interrupts its whole process group, and must not end the worker's jobs."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
