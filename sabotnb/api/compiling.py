@@ -42,8 +42,8 @@ def compile_graph(graph: JobGraph, parallelism: int) -> Compiled:
 
     Raises GraphError, SchemaError or SourceError for what cannot run.
     """
-    if parallelism < 1:
-        raise GraphError(f"parallelism is {parallelism}; give a number of tasks per operator, at least 1")
+    if not isinstance(parallelism, int) or parallelism < 1:
+        raise GraphError(f"parallelism is {parallelism!r}; give a number of tasks per operator, at least 1")
     graph.validate()
     optimized = plan.optimize(graph, estimates(graph))
     execution = plan.physical(optimized.graph, parallelism, groups=Config.from_environment().key_groups)

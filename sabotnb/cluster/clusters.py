@@ -10,7 +10,7 @@ from typing import Any
 
 import distributed
 from dask.system import CPU_COUNT
-from distributed.comm.addressing import parse_host_port
+from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.deploy.spec import SpecCluster
 
 from sabotnb.cluster.agent import LOOPBACK, SLOTS_PER_THREAD
@@ -103,8 +103,10 @@ def resize_of(cluster: SpecCluster) -> Resize:
 def _client_of(address: str, security: Any) -> distributed.Client:
     if address.startswith("tls://") and security is None:
         raise EnvError(f"{address} uses TLS: sb.connect(address, security=distributed.Security(...))")
+    scheme, location = parse_address(address)
     try:
-        parse_host_port(address.rpartition("/")[2])
+        if scheme in ("tcp", "tls"):
+            parse_host_port(location)
     except ValueError as error:
         raise EnvError(f"{address!r} is no address of a scheduler ({error}): write 'tcp://host:8786'") from error
     try:
