@@ -1,0 +1,93 @@
+"""Jobs that do not want to end, and what is left of those that did."""
+
+import select
+
+import pyarrow as pa
+import pytest
+from cluster_jobs import collected, endless, line, mapped, numbers, submit
+
+from sabotnb.expr import col
+from sabotnb.graph import Filter, Operator
+
+pytestmark = pytest.mark.cluster
+
+N = pa.schema({"n": pa.int64()})
+
+
+def loops(batch):
+    while True:
+        pass
+
+
+def catches_what_it_can(batch):
+    while True:
+        try:
+            select.select([], [], [], 0.01)
+        except Exception:  # noqa: BLE001 - the point of it
+            continue
+
+
+def sleeps_in_c(batch):
+    select.select([], [], [], 30)
+    return batch
+
+
+@pytest.mark.parametrize("function", [loops, catches_what_it_can, sleeps_in_c])
+def test_a_function_that_does_not_return_is_canceled(cluster, function):
+    run = submit(cluster, "stubborn", line(numbers(10), mapped(function, N), collected()))
+    run.wait_until(lambda status: any(row["rows_in"] for row in status["vertices"]))
+    run.cancel()
+    run.cancel()
+    assert run.wait_over(10)["state"] == "CANCELED"
+    assert submit(cluster, "after-stubborn", line(numbers(5), collected())).table().num_rows == 5
+
+
+def test_jobs_are_canceled_before_they_run(cluster):
+    free = sum(row["free"] for row in cluster.slots())
+    for number in range(10):
+        run = submit(cluster, f"early-{number}", endless(), parallelism=4)
+        run.cancel()
+        assert run.wait_over(10)["state"] == "CANCELED"
+    assert sum(row["free"] for row in cluster.slots()) == free
+
+
+def held(cluster, job, epoch=0):
+    """What each agent holds of a job, by kind (threads: of runs before ``epoch``), and how many files it has open."""
+
+    def look(dask_worker):  # inside, so that it travels by value: agents cannot import this module
+        import threading
+        from pathlib import Path
+
+        tenure = dask_worker.plugins["sabotnb-agent"]._tenure
+        former = [thread for thread in threading.enumerate() if thread.name.startswith(f"{job}/")]
+        former = [thread for thread in former if not thread.name.endswith(f"@{epoch}")]
+        for thread in former:
+            thread.join(10)  # it has reported its end, but may not be quite through
+        return {
+            "threads": sum(thread.is_alive() for thread in former),
+            "results": sum(name == job for name, _ in tenure.results._jobs),
+            "channels": sum(name == job for name, _ in tenure._exchange._channels),
+            "blobs": sum(name == job for name, _ in tenure._blobs),
+        }, sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    return cluster.client.run(look)
+
+
+def test_a_job_that_is_replaced_again_and_again_leaves_nothing(cluster):
+    def replaced(number):
+        rest = (Operator("above", Filter(col("n") > -number), slot_group="apart"), collected(slot_group="apart"))
+        run = submit(cluster, "replaced", endless(*rest))
+        run.wait_until(lambda status: status["state"] == "RUNNING")
+        return run
+
+    before = held(cluster, "replaced", [replaced(number) for number in range(3)][-1].epoch)
+    for number in range(3, 23):
+        run = replaced(number)
+    for agent, (now, files) in held(cluster, "replaced", run.epoch).items():
+        assert now == before[agent][0] == {"threads": 0, "results": 1, "channels": 1, "blobs": 1}
+        assert files <= before[agent][1] + 2
+    run.cancel()
+    run.wait_over()
+    cluster.jobs.forget("replaced")
+    while any(sum(now.values()) for now, _ in held(cluster, "replaced").values()):
+        continue  # agents are told to forget, nobody waits until they have; the test's timeout ends this
