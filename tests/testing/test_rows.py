@@ -26,10 +26,10 @@ def test_equal_rows_in_any_order(found, expected):
     ("found", "expected", "message"),
     [
         ([{"x": 1}], [], "1 row unexpected:\n  {'x': 1}"),
-        ([], [{"x": 1}], "1 rows missing:\n  {'x': 1}"),
-        ([{"x": 1}], [{"x": 1}, {"x": 1}], "1 rows missing:"),
-        ([{"x": 1.0}], [{"x": 1.0001}], "1 rows missing:"),
-        ([{"x": 1}], [{"x": 1, "y": None}], "1 rows missing:"),
+        ([], [{"x": 1}], "1 row missing:\n  {'x': 1}"),
+        ([{"x": 1}], [{"x": 1}, {"x": 1}], "1 row missing:"),
+        ([{"x": 1.0}], [{"x": 1.0001}], "1 row missing:"),
+        ([{"x": 1}], [{"x": 1, "y": None}], "1 row missing:"),
         ([{"x": n} for n in range(20)], [], "20 rows unexpected:"),
     ],
 )
