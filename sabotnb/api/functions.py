@@ -22,7 +22,7 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
     empty = pa.RecordBatch.from_pylist([], schema=schema)
     try:
         result = fn(given(empty, batch_format))
-        parts = [result] if _is_frame(result) else list(result)
+        parts = [result] if _is_frame(result) else list(result or ())
         tables = [_as_table(part) for part in parts]
     except Exception as error:
         raise UserFunctionError(
@@ -31,7 +31,8 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
         ) from error
     if not tables:
         raise SchemaError(
-            f"{_said(function)} gave nothing for an empty batch; declare what it returns: map_batches(fn, schema=...)"
+            f"{_said(function)} gave nothing for an empty batch: add the return that it lacks, "
+            "or declare what it gives: map_batches(fn, schema=...)"
         )
     return tables[0].schema.remove_metadata()
 

@@ -17,7 +17,8 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     return Failure(
         "EnvError",
         f"{agent.id} (process {agent.pid} on {agent.host}) was lost: {reason}. "
-        "Nothing was written under a final name. Run the job again.",
+        "Nothing was written under a final name. Run the job again; if that ends the same way, a function kills the "
+        "process or needs more memory than there is.",
     )
 
 

@@ -84,6 +84,7 @@ SCHEMA_REFUSALS = [
     (lambda s: s.map_batches(lambda b: b, schema={"a": "integer"}), errors.SchemaError, "'int64'"),
     (lambda s: s.map_batches("not a function"), errors.FunctionError, "takes a function"),
     (lambda s: s.map_batches(lambda b: 5), errors.UserFunctionError, "schema="),
+    (lambda s: s.map_batches(lambda b: None), errors.SchemaError, "add the return that it lacks, or declare"),
     (lambda s: s.map_batches(lambda b: 1 / 0), errors.UserFunctionError, "ZeroDivisionError"),
     (lambda s: s.map_rows(lambda row: None), errors.SchemaError, "no row"),
     (lambda s: s.map_rows(lambda row: row["nix"]), errors.UserFunctionError, "KeyError"),

@@ -1,0 +1,134 @@
+"""Functions of users that go wrong on worker processes, and what their scripts print in a terminal."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+import sabotnb as sb
+from sabotnb import errors
+
+pytestmark = pytest.mark.cluster
+
+FLIGHTS = sb.Stream.from_rows([{"carrier": "AA", "delay": n - 3} for n in range(10)])
+SCRIPT = """\
+import sabotnb as sb
+
+FLIGHTS = sb.Stream.from_rows([{"carrier": "AA", "delay": n - 3} for n in range(10)])
+
+
+def share(row):
+    return {"share": of(row["delay"])}
+
+
+def of(delay):
+    return 60 // delay
+
+
+def main():
+    with sb.local(workers=2):
+        FLIGHTS.map_rows(share, schema={"share": "int64"}).named("shares").sink_csv("out").run("daily").wait()
+
+
+if __name__ == "__main__":
+    main()
+"""
+TERMINAL = """\
+ZeroDivisionError: integer division or modulo by zero
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "daily.py", line 20, in <module>
+    main()
+  File "daily.py", line 16, in main
+    FLIGHTS.map_rows(share, schema={"share": "int64"}).named("shares").sink_csv("out").run("daily").wait()
+  File "boundary.py", in called
+    raise error
+sabotnb.errors.JobFailed: job 'daily' failed: shares: share (daily.py:6) raised ZeroDivisionError: \
+integer division or modulo by zero  daily.py:11: return 60 // delay
+  daily.py:7, in share
+    return {"share": of(row["delay"])}
+  daily.py:11, in of
+    return 60 // delay
+ZeroDivisionError: integer division or modulo by zero
+rows it was given:
+carrier  delay
+AA       0
+correct it, or set such rows aside: on_error='side', and read them from .side('errors')
+"""
+
+
+def failure(job):
+    with pytest.raises(errors.JobFailed) as caught:
+        job.wait(timeout=60)
+    return caught.value
+
+
+def test_a_script_prints_the_users_lines_and_rows_and_nothing_of_ours(tmp_path):
+    (tmp_path / "daily.py").write_text(SCRIPT)
+    call = [sys.executable, "daily.py"]
+    told = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=90)
+    printed = re.sub(r'File ".*?([^/"]+)"', r'File "\1"', told.stderr)
+    printed = re.sub(r'("boundary.py"), line \d+', r"\1", re.sub(r" *[\^~]+\n", "", printed))
+    assert printed == TERMINAL
+    assert list(tmp_path.glob("out/**/*")) == []
+
+
+WRONG = {
+    "type": (lambda batch: 5, r"gave int; it must give a RecordBatch"),
+    "nothing": (lambda batch: None, r"gave None instead of a batch; does it lack a return\?"),
+    "columns": (lambda batch: batch.select(["delay"]), r"it lacks 'carrier'; declared are carrier, delay; mend it"),
+    "types": (lambda batch: batch.set_column(1, "delay", batch["carrier"]), r"'delay' .*string.*int64"),
+    "lengths": (lambda batch: {"carrier": ["AA"], "delay": [1, 2]}, r"length"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_result_that_was_not_declared(env, tmp_path, written, kind):
+    function, says = WRONG[kind]
+    stream = FLIGHTS.map_batches(function, schema=FLIGHTS.schema).named("wrong")
+    error = failure(stream.sink_csv(tmp_path / "out").run("wrong result"))
+    assert re.search(rf"wrong: <lambda> \(test_functions\.py:\d+\) .*{says}", str(error)), str(error)
+    assert isinstance(error.reason, errors.UserFunctionError)
+    assert error.reason.sample.startswith("carrier  delay")
+    assert written() == []
+
+
+def test_a_mask_of_another_length(env, tmp_path):
+    error = failure(FLIGHTS.filter(lambda batch: [True]).sink_csv(tmp_path / "out").run("short mask"))
+    assert "gave 1 values for 10 rows; a filter gives one boolean per row" in str(error)
+
+
+def test_a_column_of_another_type(env, tmp_path):
+    half = sb.udf(pa.int64())(lambda column: column.cast("double"))
+    error = failure(FLIGHTS.with_columns(half=half(sb.col("delay"))).sink_csv(tmp_path / "out").run("halves"))
+    assert "says it returns int64, but gave double; cast its result, or declare that type" in str(error)
+
+
+def test_a_function_that_ends_its_process(env, tmp_path, written):
+    stream = FLIGHTS.map_batches(lambda batch: os._exit(3), schema=FLIGHTS.schema)
+    error = failure(stream.sink_csv(tmp_path / "out").run("suicide"))
+    assert isinstance(error.reason, errors.EnvError)
+    assert "was lost: " in str(error)
+    assert str(error).endswith("a function kills the process or needs more memory than there is.")
+    assert written() == []
+    env.cluster.jobs.wait_agents(2, 60)
+
+
+def test_a_module_that_is_here_alone(env, tmp_path, monkeypatch, written):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "geo_of_test.py").write_text("def same(batch):\n    return batch\n")
+    monkeypatch.syspath_prepend(tmp_path / "lib")
+    import geo_of_test
+
+    sink = FLIGHTS.map_batches(geo_of_test.same, schema=FLIGHTS.schema).sink_csv(tmp_path / "out")
+    error = failure(sink.run("geo"))
+    assert isinstance(error.reason, errors.ModuleMissing)
+    found = re.search(r"agent-\d+ has no module geo_of_test \(geo_of_test\.py:1\): (env\.upload\('.*'\))$", str(error))
+    assert written() == []
+    eval(found[1], {"env": env})
+    assert sink.run("geo").wait(timeout=60).rows_out == 10
