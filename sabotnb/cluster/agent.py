@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from typing import Any
 
 from distributed import Worker, WorkerPlugin
@@ -22,6 +23,7 @@ from sabotnb.cluster.tenure import Tenure
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.control import AgentInfo, Command, Event, Fence, Heartbeat
+from sabotnb.task.warming import warm_up
 
 logger = logging.getLogger("sabotnb.agent")
 
@@ -58,11 +60,14 @@ class Agent(WorkerPlugin):
         worker.stream_handlers["sabot-deploy"] = self._on_deploy
         worker.stream_handlers["sabot-commit"] = self._on_commit
         worker.stream_handlers["sabot-tell"] = self._on_tell
-        if not worker.address.startswith("inproc://"):
+        alone = not worker.address.startswith("inproc://")
+        if alone:
             have_process_alone()
         if worker.nanny is not None:
             outlive_interrupts()
         await self._enroll()
+        if alone:
+            Thread(target=_warm_up, name="sabot-warm-up", daemon=True).start()
         self._beats = [
             asyncio.create_task(self._every(self._config.heartbeat_seconds, self._heartbeat)),
             asyncio.create_task(self._every(METRICS_SECONDS, self._send_metrics)),
@@ -165,6 +170,14 @@ def _obey(act: Callable[[Tenure], None], tenure: Tenure) -> None:
         logger.warning("refused: %s", stale)
     except Exception:
         logger.exception("%s cannot obey", tenure.agent)
+
+
+def _warm_up() -> None:
+    """In a thread of its own: nobody waits for it, but the first job would."""
+    try:
+        warm_up()
+    except Exception:
+        logger.exception("the first job will be slow")
 
 
 def _listening_host(worker: Worker) -> str:
