@@ -200,6 +200,8 @@ def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Clust
             )
     env = Env(start(), wanted)
     _open.append(env)
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)  # again, to be before Dask's, which ends the workers under running jobs
     return env
 
 
@@ -213,7 +215,6 @@ def _forget_closed() -> None:
     _open[:] = [env for env in _open if not env.cluster.closed]
 
 
-@atexit.register
 def _close_all() -> None:
     for env in reversed(list(_open)):
         env.close()

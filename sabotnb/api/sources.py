@@ -20,6 +20,8 @@ from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source
 
 def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> Flow:
     """A flow from ``spec``, whose rows have their event time in column ``time``."""
+    if not len(spec.schema):
+        raise SchemaError("this source has no columns, so there is nothing to do with it: give data that has some")
     return from_source(replace(spec, event_time=event_time(time, max_delay, idle, spec.schema)))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
-from sabotnb.connectors.csv_faults import fault, not_utf8
+from sabotnb.connectors.csv_faults import fault, lines_before, not_utf8
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
@@ -108,7 +108,24 @@ def _infer(file: str, null_values: Sequence[str], decided: Container[str]) -> pa
             _block_schema(whole, names, null_values, pa.schema(spoilt.items()))
     except pa.ArrowInvalid as error:
         raise fault(error, file, (start, start + len(whole)), names) from error
+    if not more:
+        _refuse_open_quote(file, start, whole, names)
     return pa.schema([field.with_type(settled(field.type)) for field in found])
+
+
+def _refuse_open_quote(file: str, start: int, rest: bytes, names: Sequence[str]) -> None:
+    """Refuse a file whose last record, because of a quote, is all that comes behind it."""
+    last = rest[_records_end(rest) :]
+    if b"\n" in last.rstrip() and not last.rstrip().endswith(b'"') and b"\n" in _last_field(rest, names):
+        line = lines_before(file, start + len(rest) - len(last)) + 1
+        raise SourceError(f"'{file}', line {line}: a quote that begins here is never closed: correct the file")
+
+
+def _last_field(block: bytes, names: Sequence[str]) -> bytes:
+    texts = pa.schema([(name, pa.binary()) for name in names])
+    table = _parse(pa.BufferReader(block), names, (), block_size=len(block) + 1, types=texts).read_all()
+    value: bytes = table.column(len(names) - 1)[-1].as_py()
+    return value
 
 
 def _block_schema(

@@ -38,6 +38,17 @@ def fault(error: Exception, file: str, start: int, block: bytes, types: pa.Schem
     return SourceError(f"'{file}', line {lines_before(file, start) + bad}: {_problem(lines[good], known, error)}")
 
 
+def check_utf8(file: str, start: int, block: bytes) -> None:
+    """Raise a SourceError for the first line of ``block`` that is not UTF-8, which the parser takes as it is."""
+    if block.isascii():
+        return
+    try:
+        block.decode()
+    except UnicodeDecodeError as error:
+        line = lines_before(file, start) + block.count(b"\n", 0, error.start) + 1
+        raise SourceError(f"'{file}', line {line}: this is not UTF-8 text: save the file as UTF-8") from error
+
+
 def _parses(block: bytes, types: pa.Schema | None) -> bool:
     if not block.strip():
         return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sabotnb.connectors.json_faults import fault, parse
+from sabotnb.connectors.json_faults import check_utf8, fault, parse
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
@@ -62,6 +62,7 @@ def _infer(file: str) -> pa.Schema:
         )
     if not block.strip():
         raise SourceError(f"'{file}' has nothing but blank lines: leave it out, or give a file with rows first")
+    check_utf8(file, 0, block)
     try:
         found = parse(block, None).schema
     except pa.ArrowInvalid as error:
@@ -95,6 +96,7 @@ class JsonFiles:
                 block = opened.read(split.position["stop"] - start)
             if not block.strip():
                 return
+            check_utf8(file, start, block)
             try:
                 table = parse(block, self._types)
             except pa.ArrowInvalid as error:

@@ -86,6 +86,8 @@ def _missing(path: Path, suffixes: Sequence[str]) -> str:
         parent = parent.parent
     if parent != path.parent:
         return f"'{path}' does not exist; there is '{parent}', but nothing below it on this path: check the path"
+    if path.is_symlink():
+        return f"'{path}' is a link to '{path.readlink()}', which does not exist: check the link"
     names = [entry.name for entry in parent.iterdir()]
     near = difflib.get_close_matches(path.name, names, n=1)
     if near:

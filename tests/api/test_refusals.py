@@ -105,6 +105,7 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.run("job"), errors.GraphError, "at least one sink"),
     (lambda s: sb.run("job", s), errors.GraphError, "sink_parquet"),
     (lambda s: sb.Stream.from_arrow([1, 2]), errors.SchemaError, "from_rows"),
+    (lambda s: sb.Stream.from_arrow(pa.table({})), errors.SchemaError, "has no columns"),
     (lambda s: sb.Stream.from_pandas([1, 2]), errors.SchemaError, "a DataFrame, not list; from_arrow"),
     (lambda s: sb.Stream.from_pandas(pd.DataFrame({"a": [1, "x"]})), errors.SchemaError, "column a .*'x'.*astype"),
     (lambda s: sb.Stream.from_pandas(pd.DataFrame([[1, 2]], columns=["a", "a"])), errors.SchemaError, "rename"),

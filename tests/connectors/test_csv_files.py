@@ -150,6 +150,16 @@ def test_the_1000th_line_is_wrong(tmp_path, read, small_sections, monkeypatch, l
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(("tail", "line"), [('2,"x\n3,y\n', 4), ('2,"x"\n3,"', None), ('2,5" pipe\n3,z\n', None)])
+def test_a_quote_that_is_never_closed(tmp_path, tail, line):
+    path = write(tmp_path, 'a,b\n0,"p\nq"\n' + tail)
+    if line is None:
+        connectors.csv(path)
+        return
+    with pytest.raises(SourceError, match=f"line {line}: a quote that begins here is never closed: correct the file"):
+        connectors.csv(path)
+
+
 def test_a_column_that_is_text_from_line_1000_on(tmp_path):
     path = write(tmp_path, long_file("one,x,2.5\n"))
     with pytest.raises(SourceError, match=r"line 1000: column 'a' is int64 by the rows before, but has 'one' here"):

@@ -125,3 +125,12 @@ def test_the_1000th_line_is_wrong(tmp_path, read, monkeypatch, line, message, se
 def test_files_that_are_no_jsonl(tmp_path, text, message):
     with pytest.raises(SourceError, match=message):
         connectors.json(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("block", [4, 1 << 20])
+def test_text_that_is_not_utf8_names_the_line(tmp_path, read, monkeypatch, block):
+    monkeypatch.setattr(json_files, "FIRST_BLOCK", block)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"a": "x"}\n{"a": "M\xfcnchen"}\n')
+    with pytest.raises(SourceError, match=r"a\.jsonl', line 2: this is not UTF-8 text: save the file as UTF-8"):
+        read(connectors.json(path))

@@ -32,6 +32,12 @@ def test_globs_lists_and_single_files(folder, monkeypatch):
     assert find("a.csv", (".csv",)) == (str(folder / "a.csv"),)
 
 
+def test_a_link_that_leads_nowhere(tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(SourceError, match=r"link\.csv' is a link to '.*gone\.csv', which does not exist"):
+        find(tmp_path / "link.csv", (".csv",))
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
