@@ -11,6 +11,7 @@ from distributed import Security
 
 from sabotnb.cluster import connect
 from sabotnb.errors import ClusterGone
+from sabotnb.graph import Aggregate, AggregateColumn, Operator
 
 pytestmark = pytest.mark.cluster
 
@@ -35,7 +36,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(certificate, tmp_path_factory):
-    """A TLS scheduler with two workers of two slots each."""
+    """A TLS scheduler with two workers of two slots each, at two addresses: they meet by TCP, not by a unix socket."""
     options, _ = certificate
     with ExitStack() as stack:
         scheduler = stack.enter_context(
@@ -43,9 +44,19 @@ def address(certificate, tmp_path_factory):
         )
         found = next(line for line in scheduler.stderr if "Scheduler at" in line)
         where = found.rpartition(" ")[2].strip()
-        for name in ("one", "two"):
+        for name, host in {"one": "127.0.0.1", "two": "127.0.0.2"}.items():
             folder = str(tmp_path_factory.mktemp(name))
-            workers = ["--nthreads", "1", "--resources", "slot=2", "--no-dashboard", "--local-directory", folder]
+            workers = [
+                "--host",
+                host,
+                "--nthreads",
+                "1",
+                "--resources",
+                "slot=2",
+                "--no-dashboard",
+                "--local-directory",
+                folder,
+            ]
             stack.enter_context(process("worker", where, "--name", name, *workers, *options))
         yield where
 
@@ -75,6 +86,30 @@ def test_a_job_runs_over_tls(address, certificate):
     assert run.table().num_rows == 100_000
     assert {row["agent"] for row in run.wait()["vertices"]} == {row["agent"] for row in cluster.slots()}
     assert [finding for finding in cluster.check() if finding.subject == "cluster"] == []
+    cluster.close()
+
+
+def links(cluster):
+    """The kinds of connections that each agent has with others."""
+
+    def look(dask_worker):  # inside, so that it travels by value: agents cannot import this module
+        transport = dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport
+        return [type(link._stream).__name__ for link in transport._links()]
+
+    return list(cluster.client.run(look).values())
+
+
+def test_rows_are_shuffled_over_tls(address, certificate):
+    _, security = certificate
+    cluster = connect(address, security)
+    cluster.jobs.wait_agents(2, 30)
+    assert {row["host"] for row in cluster.slots()} == {"127.0.0.1", "127.0.0.2"}
+    source = numbers(300_000)
+    by_n = Operator("by_n", Aggregate(("n",), (AggregateColumn("count", "count"),), source.spec.schema))
+    run = submit(cluster, "shuffled-over-tls", line(source, by_n, collected()))
+    assert sorted(run.table()["n"].to_pylist()) == list(range(300_000))
+    assert run.wait()["views"]["edges"][0]["type"] == "hash"
+    assert links(cluster) == [["TlsStream", "TlsStream"]] * 2
     cluster.close()
 
 
