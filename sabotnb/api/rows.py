@@ -78,7 +78,7 @@ def mapped_batches(flow: Flow, fn: Callable[..., Any], schema: Any, batch_format
     function = capture(fn, "map_batches")
     _one_of("format", batch_format, ("arrow", "pandas", "polars"))
     _one_of("on_error", on_error, ("fail", "side"))
-    result = as_schema(schema) if schema is not None else inferred_of_batches(fn, function, flow.schema, batch_format)
+    result = as_schema(inferred_of_batches(fn, function, flow.schema, batch_format) if schema is None else schema)
     return flow.then(MapBatches(function, result, batch_format, OnError(on_error), inferred=schema is None))
 
 

@@ -9,11 +9,15 @@ import pyarrow as pa
 
 from sabotnb.errors import SchemaError
 from sabotnb.expr import type_of
+from sabotnb.native.layouts import plain_schema
 
 
 def as_schema(given: Any) -> pa.Schema:
-    """A ``pyarrow.Schema``, from one or from ``{name: type}``; types by object, Python type or name (``"int64"``)."""
-    return given if isinstance(given, pa.Schema) else pa.schema(list(as_types(given).items()))
+    """A ``pyarrow.Schema``, from one or from ``{name: type}``; types by object, Python type or name (``"int64"``).
+
+    Layouts that operators cannot take rows of (views of text) become plain ones, as they do in sources.
+    """
+    return plain_schema(given if isinstance(given, pa.Schema) else pa.schema(list(as_types(given).items())))
 
 
 def as_types(given: Any) -> dict[str, pa.DataType]:

@@ -9,8 +9,10 @@ from sabotnb.api import columns
 from sabotnb.api.columns import Column
 from sabotnb.api.flow import Flow
 from sabotnb.blobs import capture
+from sabotnb.errors import TypeMismatch
 from sabotnb.expr import Expr
 from sabotnb.graph import EdgeHint, EdgeType
+from sabotnb.graph.schemas import has_order
 
 
 def rebalanced(flow: Flow) -> Flow:
@@ -27,4 +29,8 @@ def partitioned(flow: Flow, by: Callable[..., Any] | Column | Sequence[Column]) 
 
 def range_partitioned(flow: Flow, column: Column) -> Flow:
     """Rows of neighbouring values to one task; the bounds come from a sample when the stream is run."""
-    return flow.spread(EdgeHint(EdgeType.RANGE, columns.names((column,), flow.schema)))
+    (name,) = columns.names((column,), flow.schema)
+    data_type = flow.schema.field(name).type
+    if not has_order(data_type):
+        raise TypeMismatch(f"{name!r} is {data_type}, which has no order; make a plain column of it")
+    return flow.spread(EdgeHint(EdgeType.RANGE, (name,)))

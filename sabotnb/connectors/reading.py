@@ -15,6 +15,7 @@ from sabotnb.connectors.pacing import Pace, pace_of
 from sabotnb.connectors.schemas import is_text
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.layouts import plain_batch
 from sabotnb.protocol.source import Finished, Position, Split
 
 Clock = Callable[[], float]
@@ -75,6 +76,7 @@ class Shape:
 
     def apply(self, raw: pa.RecordBatch) -> pa.RecordBatch:
         """The rows that leave; SourceError for a column that cannot be what the schema says."""
+        raw = plain_batch(raw)
         if self.predicate is not None:
             raw = raw.filter(expr.evaluate(self.predicate, raw))
         if raw.schema.equals(self.schema):

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from sabotnb.errors import SourceError
+from sabotnb.native.layouts import plain_schema
 
 Wanted: TypeAlias = "pa.Schema | Mapping[str, pa.DataType] | None"
 
@@ -57,21 +58,21 @@ def settle(found: pa.Schema, wanted: Wanted, file: str) -> pa.Schema:
     """The schema of a source whose file has (or seems to have) ``found``.
 
     ``wanted`` as a mapping replaces the types of the columns that it names; as a schema it says all columns. Columns
-    that the file does not have raise a SourceError.
+    that the file does not have raise a SourceError. Layouts that operators cannot take rows of become plain ones.
     """
     repeated = [name for name, times in Counter(found.names).items() if times > 1]
     if repeated:
         raise SourceError(f"'{file}' has several columns named {repeated[0]!r}: rename all but one in the file")
     if wanted is None:
-        return found
+        return plain_schema(found)
     types = types_of(wanted)
     strange = [name for name in types if name not in found.names]
     if strange:
         has = ", ".join(found.names)
         raise SourceError(f"schema= names {strange[0]!r}, but '{file}' has: {has}; leave {strange[0]!r} out")
     if isinstance(wanted, pa.Schema):
-        return wanted.remove_metadata()
-    return pa.schema([field.with_type(types.get(field.name, field.type)) for field in found])
+        return plain_schema(wanted.remove_metadata())
+    return plain_schema(pa.schema([field.with_type(types.get(field.name, field.type)) for field in found]))
 
 
 def plain(data_type: pa.DataType) -> pa.DataType:

@@ -14,6 +14,7 @@ from sabotnb.connectors.row_batches import batch_of
 from sabotnb.connectors.schemas import Wanted, settle, settled, types_of
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.layouts import plain_batch
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
 
@@ -23,7 +24,9 @@ SPLIT_ROWS = 262_144
 def describe(table: pa.Table) -> Spec:
     """The source of an Arrow table, which travels with the job and must not be changed afterwards."""
     schema = settle(table.schema.remove_metadata(), None, "the table")
-    return Spec("table", schema, table=table_of(table.replace_schema_metadata(None)))
+    batches = table.replace_schema_metadata(None).to_batches()
+    plain = pa.Table.from_batches([plain_batch(batch) for batch in batches], schema)
+    return Spec("table", schema, table=table_of(plain))
 
 
 def describe_rows(rows: Sequence[Mapping[str, Any]], schema: Wanted = None) -> Spec:

@@ -58,10 +58,13 @@ def output_schema(  # noqa: C901, PLR0911  one case per kind of operator
         case Aggregate():
             return _aggregated(spec, inputs[0])
         case Reduce(keys=keys, schema=schema):
-            _fields(inputs[0], keys)
+            _keys(inputs[0], keys)
             return schema
-        case Distinct(keys=keys) | Sort(by=keys):
-            _fields(inputs[0], keys)
+        case Distinct(keys=keys):
+            _keys(inputs[0], keys)
+            return inputs[0]
+        case Sort(by=by):
+            _ordered(inputs[0], by)
             return inputs[0]
         case Top():
             return _topped(spec, inputs[0])
@@ -98,7 +101,8 @@ def _projected(spec: Project, schema: pa.Schema) -> pa.Schema:
 def _aggregated(spec: Aggregate, schema: pa.Schema) -> pa.Schema:
     """Types go by ``spec.schema``, so keys that arrive as dictionaries leave as what the user sees."""
     read = [name for column in spec.columns for name in (column.column, column.by) if name is not None]
-    _fields(schema, spec.keys if spec.phase is Phase.FINAL else [*spec.keys, *read])
+    _keys(schema, spec.keys)
+    _fields(schema, () if spec.phase is Phase.FINAL else read)
     if spec.phase is not Phase.PARTIAL:
         result = result_schema(spec.keys, spec.columns, spec.schema)
         return _unique(result, "name the aggregate otherwise with .alias(...)")
@@ -109,7 +113,8 @@ def _aggregated(spec: Aggregate, schema: pa.Schema) -> pa.Schema:
 
 
 def _topped(spec: Top, schema: pa.Schema) -> pa.Schema:
-    _fields(schema, (*spec.keys, spec.by))
+    _keys(schema, spec.keys)
+    _ordered(schema, (spec.by,))
     if spec.rank is None:
         return schema
     return _unique([*schema, pa.field(spec.rank, pa.int64(), nullable=False)], "name rank= otherwise")
@@ -122,7 +127,7 @@ def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
     """
     if len(spec.left_on) != len(spec.right_on) or not spec.left_on:
         raise SchemaError(f"a join needs as many left keys as right keys; it has {spec.left_on} and {spec.right_on}")
-    for mine, other in zip(_fields(left, spec.left_on), _fields(right, spec.right_on), strict=True):
+    for mine, other in zip(_keys(left, spec.left_on), _keys(right, spec.right_on), strict=True):
         _demand_joinable(mine, other, spec.how)
     if spec.how in ("semi", "anti"):
         return left
@@ -144,7 +149,7 @@ def right_output_names(spec: Join, left: pa.Schema, right: pa.Schema) -> dict[st
 
 
 def _united_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
-    """The common schema; SchemaError lists in what an input differs from the first."""
+    """The common schema, in which texts are alike however they are encoded; SchemaError lists other differences."""
     first = inputs[0]
     for number, other in enumerate(inputs[1:], start=1):
         if differences := list(_differences(first, other)):
@@ -153,7 +158,18 @@ def _united_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
                 f"{'; '.join(differences)}. Make them equal with .select(...) and .cast(...)"
             )
     nullable = [any(schema.field(name).nullable for schema in inputs) for name in first.names]
-    return pa.schema([field.with_nullable(flag) for field, flag in zip(first, nullable, strict=True)])
+    types = [_common_type([schema.field(name).type for schema in inputs]) for name in first.names]
+    return pa.schema(
+        [field.with_type(kind).with_nullable(flag) for field, kind, flag in zip(first, types, nullable, strict=True)]
+    )
+
+
+def _common_type(types: Sequence[pa.DataType]) -> pa.DataType:
+    """The type of all, or the roomiest one for texts (or bytes) that are encoded in several ways."""
+    for same in (types, [plain_type(data_type) for data_type in types]):
+        if all(other.equals(same[0]) for other in same):
+            return same[0]
+    return pa.large_string() if _key_kind(plain_type(types[0])) == "text" else pa.large_binary()
 
 
 def _differences(first: pa.Schema, other: pa.Schema) -> Iterable[str]:
@@ -162,7 +178,7 @@ def _differences(first: pa.Schema, other: pa.Schema) -> Iterable[str]:
     if extra := [name for name in other.names if name not in first.names]:
         yield f"it has {', '.join(map(repr, extra))} besides"
     for field in first:
-        if field.name in other.names and not other.field(field.name).type.equals(field.type):
+        if field.name in other.names and not _alike(other.field(field.name).type, field.type):
             yield f"{field.name!r} is {other.field(field.name).type}, not {field.type}"
     if not missing and not extra and first.names != other.names:
         yield f"the order is {', '.join(other.names)}, not {', '.join(first.names)}"
@@ -175,6 +191,28 @@ def _fields(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
         if name not in schema.names:
             raise column_not_found(name, schema)
     return [schema.field(name) for name in wanted]
+
+
+def _keys(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
+    """The fields of these names; TypeMismatch for one whose values cannot be keys."""
+    fields = _fields(schema, names)
+    for field in fields:
+        if pa.types.is_nested(field.type) or pa.types.is_interval(field.type):
+            raise TypeMismatch(f"{field.name!r} is {field.type}, which cannot be a key; make a plain column of it")
+    return fields
+
+
+def _ordered(schema: pa.Schema, names: Iterable[str]) -> None:
+    """TypeMismatch for a column that cannot be put in order."""
+    for field in _fields(schema, names):
+        if not has_order(field.type):
+            raise TypeMismatch(f"{field.name!r} is {field.type}, which has no order; make a plain column of it")
+
+
+def has_order(data_type: pa.DataType) -> bool:
+    """True if values of this type can be sorted."""
+    kinds = (pa.types.is_nested, pa.types.is_interval, lambda kind: isinstance(kind, pa.BaseExtensionType))
+    return not any(is_it(data_type) for is_it in kinds)
 
 
 def _unique(fields: Iterable[pa.Field], advice: str) -> pa.Schema:
@@ -194,12 +232,18 @@ def _demand_boolean(data_type: pa.DataType) -> None:
 
 def _demand_joinable(left: pa.Field, right: pa.Field, how: str) -> None:
     mine, other = plain_type(left.type), plain_type(right.type)
-    same = mine.equals(other) if how in ("right", "full") else _key_kind(mine) == _key_kind(other)
+    same = _alike(mine, other) if how in ("right", "full") else _key_kind(mine) == _key_kind(other)
     if not same:
         raise TypeMismatch(
             f"cannot join {left.name!r} ({left.type}) with {right.name!r} ({right.type}): "
             f"cast one side, as in .with_columns({right.name}=col({right.name!r}).cast(...))"
         )
+
+
+def _alike(left: pa.DataType, right: pa.DataType) -> bool:
+    """True if both hold the same values: equal types, or texts (or bytes) in different encodings."""
+    kind = _key_kind(plain_type(left))
+    return left.equals(right) or (kind in ("text", "bytes") and kind == _key_kind(plain_type(right)))
 
 
 def _key_kind(data_type: pa.DataType) -> str:

@@ -157,9 +157,11 @@ def _common(left: pa.DataType, right: pa.DataType) -> pa.DataType:
 
 
 def _converted(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """``column`` as ``data_type``; a dictionary of such values may stay one."""
-    if canonical.plain_type(column.type).equals(data_type):
+    """``column`` as ``data_type``; where plain values are wanted, a dictionary of such values may stay one."""
+    if column.type.equals(data_type) or canonical.plain_type(column.type).equals(data_type):
         return column
+    if t.is_dictionary(data_type):  # Arrow casts nothing but text to dictionaries
+        return canonical.decoded(column).cast(data_type.value_type).dictionary_encode().cast(data_type)
     return canonical.decoded(column).cast(data_type)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.errors import TypeMismatch
 
 AA1 = {"carrier": "AA", "origin": "JFK", "delay": 4.0, "minutes": 120}
 AA2 = {"carrier": "AA", "origin": "JFK", "delay": 30.0, "minutes": 60}
@@ -362,6 +363,35 @@ def test_event_time_is_recorded_at_the_source(times: sb.Stream) -> None:
     stream = plain.rename({"at": "when"}).with_event_time("when", max_delay="5m", idle="1s")
     source = stream.to_job_graph().get_sources()[0].spec.event_time
     assert (source.column, source.max_delay, source.idle) == ("at", 300_000_000, 1_000_000)
+
+
+def test_polars_frames_and_other_texts_go_together() -> None:
+    frame = sb.Stream.from_arrow(pl.DataFrame({"k": ["a", "b", None], "n": [1, 2, 3]}))  # which comes as views
+    rows = sb.Stream.from_rows([{"k": "a", "n": 4}, {"k": "c", "n": 5}])
+    assert frame.filter(col("k") == "a").to_rows() == [{"k": "a", "n": 1}]
+    assert sorted(rows.union(frame).select("n").to_rows(), key=str) == [{"n": n} for n in (1, 2, 3, 4, 5)]
+    full = rows.join(frame, on="k", how="full").select("k", "n", "n_right").to_rows()
+    assert sorted(full, key=str) == [
+        {"k": "a", "n": 4, "n_right": 1},
+        {"k": "b", "n": None, "n_right": 2},
+        {"k": "c", "n": 5, "n_right": None},
+        {"k": None, "n": None, "n_right": 3},
+    ]
+    assert rows.map_batches(lambda given: given, format="polars").filter(col("k") == "c").to_rows() == [
+        {"k": "c", "n": 5}
+    ]
+
+
+def test_a_full_join_by_a_categorical_of_numbers() -> None:
+    categories = sb.Stream.from_pandas(pd.DataFrame({"k": pd.Categorical([1, 2])}))
+    joined = categories.join(sb.Stream.from_rows([{"k": 2}, {"k": 3}]), on="k", how="full").to_rows()
+    assert sorted(row["k"] for row in joined) == [1, 2, 3]
+
+
+def test_a_range_needs_a_column_with_an_order() -> None:
+    lists = sb.Stream.from_arrow(pa.table({"x": [[1], [2]]}))
+    with pytest.raises(TypeMismatch, match="has no order"):
+        lists.range_partition("x")
 
 
 RANGED = {

@@ -7,11 +7,13 @@ from sabotnb.expr import col
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
+    Distinct,
     Join,
     MapRows,
     OnError,
     Phase,
     Project,
+    Sort,
     Source,
     Top,
     Union,
@@ -79,6 +81,40 @@ def test_join_keys_may_differ_in_width_and_encoding_where_one_side_names_them():
 def test_joins_that_do_not_fit_are_refused(join, error, message):
     with pytest.raises(error, match=message):
         output_schema(join, [FLIGHTS, AIRLINES])
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ([pa.string(), pa.large_string()], pa.large_string()),
+        ([pa.string(), pa.dictionary(pa.int32(), pa.string())], pa.string()),
+        ([pa.dictionary(pa.int8(), pa.string())] * 2, pa.dictionary(pa.int8(), pa.string())),
+        ([pa.large_binary(), pa.binary(), pa.binary()], pa.large_binary()),
+        ([pa.int64(), pa.int64()], pa.int64()),
+    ],
+)
+def test_a_union_takes_texts_however_they_are_encoded(types, expected):
+    inputs = [pa.schema([("x", data_type)]) for data_type in types]
+    assert output_schema(Union(len(inputs)), inputs).field("x").type == expected
+
+
+NESTED = pa.schema([("a", pa.list_(pa.int64())), ("b", pa.struct([("x", pa.int8())])), ("n", pa.int64())])
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (Sort(("n", "a"), (False, False)), "'a' is list<item: int64>, which has no order"),
+        (Top(("n",), 1, "b"), "'b' is struct<x: int8>, which has no order"),
+        (Top(("a",), 1, "n"), "'a' is list<item: int64>, which cannot be a key"),
+        (Distinct(("b",)), "'b' is struct<x: int8>, which cannot be a key"),
+        (Aggregate(("a",), (AggregateColumn("rows", "count"),), NESTED), "'a' is list<item: int64>, which cannot be"),
+    ],
+    ids=["sort", "top by", "top of", "distinct", "group"],
+)
+def test_nested_columns_are_no_keys_and_have_no_order(spec, message):
+    with pytest.raises(TypeMismatch, match=message):
+        output_schema(spec, [NESTED])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""Arrow layouts that Arrow cannot take rows of: views of text and bytes, and runs. Plain ones stand for them inside."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+
+def plain_layout(data_type: pa.DataType) -> pa.DataType:
+    """The type of the same values in a layout that every kernel takes; also inside of lists and structs."""
+    if types.is_string_view(data_type):
+        return pa.large_string()
+    if types.is_binary_view(data_type):
+        return pa.large_binary()
+    if types.is_run_end_encoded(data_type):
+        return plain_layout(data_type.value_type)
+    if types.is_dictionary(data_type):
+        return pa.dictionary(data_type.index_type, plain_layout(data_type.value_type), data_type.ordered)
+    if types.is_struct(data_type):
+        return pa.struct([field.with_type(plain_layout(field.type)) for field in data_type])
+    if types.is_list(data_type):
+        return pa.list_(data_type.value_field.with_type(plain_layout(data_type.value_type)))
+    if types.is_large_list(data_type):
+        return pa.large_list(data_type.value_field.with_type(plain_layout(data_type.value_type)))
+    return data_type
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with plain layouts."""
+    return pa.schema([field.with_type(plain_layout(field.type)) for field in schema], schema.metadata)
+
+
+def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows in plain layouts; ``batch`` itself if it has no others."""
+    schema = plain_schema(batch.schema)
+    if schema.equals(batch.schema):
+        return batch
+    columns = [_plain(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:
+    if types.is_run_end_encoded(column.type):
+        column = pc.run_end_decode(column)
+    if types.is_dictionary(column.type) and not column.type.equals(data_type):
+        return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(data_type.value_type))
+    return column if column.type.equals(data_type) else column.cast(data_type)

@@ -1,0 +1,37 @@
+import pyarrow as pa
+import pytest
+
+from sabotnb.native.layouts import plain_batch
+
+VIEWS = pa.struct([("x", pa.string_view()), ("n", pa.int8())])
+LARGE = pa.struct([("x", pa.large_string()), ("n", pa.int8())])
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array(["a", None, "much longer than a view"], pa.string_view()), pa.large_string()),
+        (pa.array([b"a", None, b""], pa.binary_view()), pa.large_binary()),
+        (pa.array([["a"], None, []], pa.list_(pa.string_view())), pa.list_(pa.large_string())),
+        (pa.array([["a"], None, []], pa.large_list(pa.string_view())), pa.large_list(pa.large_string())),
+        (pa.array([{"x": "a", "n": 1}, None, {"x": None, "n": 2}], VIEWS), LARGE),
+        (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, None])), pa.int64()),
+        (
+            pa.DictionaryArray.from_arrays(pa.array([0, None, 1], pa.int8()), pa.array(["a", "b"], pa.string_view())),
+            pa.dictionary(pa.int8(), pa.large_string()),
+        ),
+    ],
+    ids=["text", "bytes", "list", "large list", "struct", "runs", "dictionary"],
+)
+@pytest.mark.parametrize("start", [0, 1, 3])
+def test_the_same_values_in_a_layout_that_rows_can_be_taken_of(column, expected, start):
+    batch = pa.record_batch({"x": column}).slice(start)
+    plain = plain_batch(batch)
+    assert plain.schema.field("x").type == expected
+    assert plain.to_pylist() == batch.to_pylist()
+    assert plain.take(pa.array(range(plain.num_rows), pa.int64())).equals(plain)
+
+
+def test_a_batch_of_plain_layouts_is_handed_on():
+    batch = pa.record_batch({"x": [1, 2], "text": ["a", "b"]})
+    assert plain_batch(batch) is batch
