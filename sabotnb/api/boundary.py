@@ -33,15 +33,16 @@ def boundary(cls: C) -> C:
 def folding(function: Callable[P, R]) -> Callable[P, R]:
     """Let errors of ``function`` show the line that called it, and not how sabotnb found them.
 
-    A defect of sabotnb (ProtocolError, or no SabotError at all) keeps every frame, and so does everything under
-    ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks do not show the one frame that is left.
+    So do waiting in vain and being interrupted. A defect of sabotnb (ProtocolError, or no SabotError at all) keeps
+    every frame, and so does everything under ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks do not show the one frame that
+    is left.
     """
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except SabotError as error:
+        except (SabotError, TimeoutError, KeyboardInterrupt) as error:
             if isinstance(error, ProtocolError) or Config.from_environment().full_tracebacks:
                 raise
             _fold(error)

@@ -88,11 +88,15 @@ class Job:
             JobFailed: its cause is the user's own exception where a function of the user raised.
             JobCanceled: it was canceled.
             TimeoutError: after ``timeout`` (seconds or a duration); the job goes on.
+            KeyboardInterrupt: the cell was interrupted; the job goes on.
             ClusterGone, JobError: it has finished, but rows that belong here could not be fetched any more.
         """
         from sabotnb.cluster import job_failed
 
-        status = self._client.wait(self.name, self.epoch, seconds(timeout))
+        try:
+            status = self._client.wait(self.name, self.epoch, seconds(timeout))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"job {self.name!r} goes on: .wait() or .cancel()") from None
         state = JobState(status["state"])
         if not state.terminal:
             raise TimeoutError(f"job {self.name!r} is {state.value} after {timeout} and goes on: .wait() or .cancel()")
