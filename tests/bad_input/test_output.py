@@ -78,13 +78,30 @@ def test_a_killed_worker_leaves_nothing(env, tmp_path, written, half_written):
     env.cluster.jobs.wait_agents(2, 60)
 
 
-def test_what_a_killed_cluster_left_is_gone_after_the_next_run(env, tmp_path, written):
+@pytest.fixture
+def nightly(tmp_path):
+    """A script in a process group of its own, as in a terminal, whose job is writing to ``out``."""
     script = tmp_path / "script.py"
     script.write_text(OTHER_CLUSTER)
     call = [sys.executable, script, tmp_path / "out"]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as killed:
-        assert killed.stdout.readline() == "writing\n"
-        os.killpg(killed.pid, signal.SIGKILL)
+    with subprocess.Popen(
+        call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stdout.readline() == "writing\n"
+        yield run
+        run.kill()
+
+
+def test_an_interrupted_script_leaves_nothing(nightly, tmp_path):
+    os.killpg(nightly.pid, signal.SIGINT)
+    _, printed = nightly.communicate(timeout=60)
+    assert printed.endswith("KeyboardInterrupt\n")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_a_killed_cluster_left_is_gone_after_the_next_run(env, nightly, tmp_path, written):
+    os.killpg(nightly.pid, signal.SIGKILL)
+    nightly.communicate(timeout=60)
     assert written()
     assert all(name.startswith(".sabotnb-nightly-") for name in written())
     sb.Stream.from_rows(ONE).sink_parquet(tmp_path / "out").run("nightly").wait(timeout=60)
