@@ -6,7 +6,7 @@ import lab
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running in this thread until it is over
 def jupyterlab(tmp_path_factory):
     """A running JupyterLab. Without Chromium the tests are skipped; in CI they fail."""
     if lab.chromium() is None:
