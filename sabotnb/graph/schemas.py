@@ -33,7 +33,7 @@ ERROR_COLUMN = "error"
 """What an ``errors`` side output adds to the input's columns: the exception as text."""
 
 
-def output_schema(  # noqa: C901, PLR0911  one case per kind of operator
+def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operator
     spec: Spec, inputs: Sequence[pa.Schema]
 ) -> pa.Schema:
     """The schema of what leaves the operator, given the schema of each input port.

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 
-def plain_layout(data_type: pa.DataType) -> pa.DataType:
+def plain_layout(data_type: pa.DataType) -> pa.DataType:  # noqa: PLR0911  one case per layout
     """The type of the same values in a layout that every kernel takes; also inside of lists and structs."""
     if types.is_string_view(data_type):
         return pa.large_string()
