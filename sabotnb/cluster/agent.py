@@ -54,6 +54,7 @@ class Agent(WorkerPlugin):
         self._loop = asyncio.get_running_loop()
         self._fencing: asyncio.Task[None] | None = None
         self._beats: list[asyncio.Task[None]] = []
+        self._reports: list[Event] = []
         self._orders = ThreadPoolExecutor(1, "sabot-orders")
         self._pulls = ThreadPoolExecutor(PULLS, "sabot-pull")
         worker.handlers["sabot_pull"] = self.sabot_pull
@@ -146,7 +147,14 @@ class Agent(WorkerPlugin):
         self._loop.call_soon_threadsafe(self._report, event)
 
     def _report(self, event: Event) -> None:
-        self._worker.batched_send({"op": "sabot-event", "event": wire.dumps(event)})
+        """Send ``event`` with all that is reported in the same turn of the loop: a hundred tasks start together."""
+        self._reports.append(event)
+        if len(self._reports) == 1:
+            self._loop.call_soon(self._send_reports)
+
+    def _send_reports(self) -> None:
+        events, self._reports = self._reports, []
+        self._worker.batched_send({"op": "sabot-events", "events": wire.dumps(events)})
 
     def _heartbeat(self) -> None:
         self._report(Heartbeat(self._tenure.agent))

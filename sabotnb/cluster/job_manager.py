@@ -109,7 +109,7 @@ class JobManager(SchedulerPlugin):
                 )
             }
         )
-        scheduler.stream_handlers["sabot-event"] = self._on_agent_event
+        scheduler.stream_handlers["sabot-events"] = self._on_agent_events
 
     async def close(self) -> None:
         """Stop timers; Dask calls this when the scheduler closes."""
@@ -167,10 +167,11 @@ class JobManager(SchedulerPlugin):
             self._take(AgentDown(agent, reason))
         self._wake(AGENTS)
 
-    def _on_agent_event(self, worker: str, event: bytes) -> None:
-        """Take an event from an agent's stream."""
+    def _on_agent_events(self, worker: str, events: bytes) -> None:
+        """Take what an agent has reported, in its order."""
         try:
-            self._take(wire.loads(event))
+            for event in wire.loads(events):
+                self._take(event)
         except Exception:
             logger.exception("unreadable message from %s", worker)
 
@@ -324,8 +325,7 @@ class JobManager(SchedulerPlugin):
     def _keep_outcome(self, job: str) -> None:
         """Remember how a run ended, for handles that outlive it when the name runs again."""
         run = self._machine.jobs.get(job)
-        status = self._machine.status(job)
-        if run is not None and status is not None and run.state.terminal:
+        if run is not None and run.state.terminal and (status := self._machine.status(job)) is not None:
             self._over[job, run.epoch] = status
             while len(self._over) > KEPT_OUTCOMES:
                 del self._over[next(iter(self._over))]

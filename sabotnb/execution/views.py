@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.refusals import missing_slots
 from sabotnb.execution.slots import SlotStatistics, slot_requests
+from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import AgentInfo, JobState
+
+_COUNTERS = [field.name for field in fields(TaskCounters)]
 
 
 def job_summary(job: JobRun) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def task_row(task: TaskVertex) -> dict[str, Any]:
         "slot": task.slot.index,
         "state": task.state.value,
         "failures": task.failures,
-        **asdict(task.counters),
+        **{name: getattr(task.counters, name) for name in _COUNTERS},
         "sent": dict(task.sent),
     }
 
