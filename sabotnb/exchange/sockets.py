@@ -5,9 +5,11 @@ An agent dials the agents that it sends to, once each; elements go one way on th
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import json
 import logging
+import os
 import secrets
 import shutil
 import socket
@@ -32,6 +34,8 @@ logger = logging.getLogger("sabotnb.exchange")
 
 HANDSHAKE_SECONDS = 10.0
 HELLO_BYTES = 4096
+
+FOLDER_PREFIX = "sabotnb-"
 
 
 class Security(Protocol):
@@ -65,6 +69,7 @@ class SocketTransport:
         self._client_tls = _context(security.get_connection_args("worker")) if security else None
         self._token = secrets.token_hex(16)
         self._folder: Path | None = None
+        self._claim = -1
         self._listeners: list[socket.socket] = []
         self._lock = Lock()
         self._outgoing: dict[str, Outgoing] = {}
@@ -74,7 +79,9 @@ class SocketTransport:
         self._stopped = False
 
     def start(self) -> Mapping[str, str]:
-        self._folder = Path(tempfile.mkdtemp(prefix="sabotnb-"))  # only its owner may enter
+        remove_left_folders(Path(tempfile.gettempdir()))
+        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))  # only its owner may enter
+        self._claim = claim(self._folder)
         path = self._folder / "data"
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         unix.bind(str(path))
@@ -232,12 +239,35 @@ class SocketTransport:
             link.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            os.close(self._claim)
+            self._folder = None
 
 
 def _context(args: Mapping[str, Any]) -> ssl.SSLContext | None:
     context = args.get("ssl_context")
     assert context is None or isinstance(context, ssl.SSLContext)
     return context
+
+
+def claim(folder: Path) -> int:
+    """Lock ``folder`` until the descriptor that is given is closed, or this process ends; OSError if another has it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def remove_left_folders(parent: Path) -> None:
+    """Remove the socket folders of agents of this user that were killed: nobody has a claim to them."""
+    for path in parent.glob(f"{FOLDER_PREFIX}*/data"):
+        with suppress(OSError):  # it is claimed, or another agent is removing it as well
+            if path.is_socket():
+                descriptor = claim(path.parent)
+                shutil.rmtree(path.parent)
+                os.close(descriptor)
 
 
 def _close_listener(listener: socket.socket) -> None:
