@@ -20,16 +20,15 @@ PRICE_FACTOR = 0.908
 WORKERS = 2
 SMALL_EVENTS = 1_000_000
 SMALL_ROWS = SMALL_EVENTS * 46 // 50
-
-
 MANY_ROWS = 20_000_000
+MANY_TASKS = 100
 
 
 @contextmanager
 def cases(events: int) -> Iterator[list[Case]]:
     """The cases over ``events`` Nexmark events (46 of 50 are bids), on a cluster that lives as long as the context."""
     large, small = (_bids(count) for count in (events, SMALL_EVENTS))
-    with sb.local(workers=WORKERS) as env:
+    with sb.local(workers=WORKERS, slots=MANY_TASKS // WORKERS) as env:
         yield [*_queries(large, events), _python_rows(small), _slow_sink(small, env), _many_channels()]
 
 
@@ -112,18 +111,18 @@ def _slow_sink(path: str, env: sb.Env) -> Case:
 
 
 def _many_channels() -> Case:
-    """100 x 100 tasks over two agents: how full the batches between them still are."""
+    """Every task sends to every other, over two agents: how full the batches between them still are."""
     received: dict[str, float] = {}
-    ticks = sb.Stream.from_rate(1_000_000_000, n=MANY_ROWS).named("ticks", parallelism=100)
-    spread = ticks.partition_by("value").map_batches(_same, schema=ticks.schema).named("spread", parallelism=100)
+    ticks = sb.Stream.from_rate(1_000_000_000, n=MANY_ROWS).named("ticks", parallelism=MANY_TASKS)
+    spread = ticks.partition_by("value").map_batches(_same, schema=ticks.schema).named("spread", parallelism=MANY_TASKS)
 
     def work() -> None:
-        job = spread.agg(n=sb.count()).sink_callback(_ignore).run("bench-100x100")
+        job = spread.agg(n=sb.count()).sink_callback(_ignore).run("bench-many-channels")
         job.wait(timeout="120s")
         tasks = job.metrics().query("vertex == 'spread'")
         received["rows_per_batch"] = tasks["rows_in"].sum() / tasks["batches_in"].sum()
 
-    return Case("100 x 100 tasks", lambda: work, MANY_ROWS, figures=lambda: received)
+    return Case(f"{MANY_TASKS} x {MANY_TASKS} tasks", lambda: work, MANY_ROWS, figures=lambda: received)
 
 
 def _same(batch: Any) -> Any:
