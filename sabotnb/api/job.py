@@ -10,7 +10,7 @@ import pyarrow as pa
 from sabotnb.api.boundary import boundary
 from sabotnb.api.options import Duration, seconds
 from sabotnb.api.pulling import LiveRows, Puller
-from sabotnb.api.status import JobResult, JobStatus, edge_rows, task_rows
+from sabotnb.api.status import JobResult, JobStatus, assignment, edge_rows, task_rows
 from sabotnb.errors import ClusterGone, JobError
 from sabotnb.protocol.control import JobState
 
@@ -75,6 +75,10 @@ class Job:
     def get_metrics_summary(self) -> Mapping[str, Any]:
         """Tasks by state, total rows and bytes, uptime in seconds."""
         return self._client.get_metrics_summary(self.name)
+
+    def assignment(self) -> str:
+        """A picture in text of which task is in which slot of which agent."""
+        return assignment(self._client.status(self.name, self.epoch))
 
     def explain(self) -> str:
         """The job's logical, optimized and physical graph, as it was submitted."""

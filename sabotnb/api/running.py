@@ -21,17 +21,22 @@ from sabotnb.api.lower import Lowered, lower
 from sabotnb.api.pulling import LiveRows, Puller, Take
 from sabotnb.api.targets import Target
 from sabotnb.errors import GraphError
+from sabotnb.execution.placement import strategy
 from sabotnb.execution.request import job_request
 
 if TYPE_CHECKING:  # a name in annotations alone: what runs in this process needs no Dask
     from sabotnb.cluster import ClusterClient
 
 
+ROUND_ROBIN = "round_robin"
+
 LONGEST_NAME = 200
 """Letters of a job's name as a part of file names, where each that is not ASCII takes several."""
 
 
-def run_targets(name: str | None, targets: Sequence[Target], parallelism: int | None, env: Env | None) -> Job:
+def run_targets(
+    name: str | None, targets: Sequence[Target], parallelism: int | None, env: Env | None, placement: str = ROUND_ROBIN
+) -> Job:
     """Start one job for all ``targets``; what they share runs once. Returns as soon as the cluster has taken it.
 
     Raises:
@@ -41,12 +46,13 @@ def run_targets(name: str | None, targets: Sequence[Target], parallelism: int | 
     """
     if not targets:
         raise GraphError("nothing to run: give at least one sink, as in sb.run('name', stream.sink_parquet('out'))")
+    strategy(placement)
     open_env = envs.needed(env)
     job_name = site.job_name() if name is None else _checked_name(name)
     lowered = lower([target.flow for target in targets])
     compiled = compiled_for(lowered, parallelism, open_env)
     check_outputs(compiled.graph, job_name)
-    started = submit(open_env.cluster.jobs, job_name, compiled)
+    started = submit(open_env.cluster.jobs, job_name, compiled, placement=placement)
     known = open_env.known(job_name, started.epoch)
     return known or open_env.remember(_job(started, lowered, targets))
 
@@ -81,7 +87,13 @@ class Started:
         return Puller(sink, lambda: self.results(sink), take, lambda: self.client.cancel(self.name, self.epoch))
 
 
-def submit(client: ClusterClient, name: str, compiled: Compiled, fingerprint: str | None = None) -> Started:
+def submit(
+    client: ClusterClient,
+    name: str,
+    compiled: Compiled,
+    fingerprint: str | None = None,
+    placement: str = ROUND_ROBIN,
+) -> Started:
     """Hand a compiled job to a cluster: a new run, or one of this name and graph (``fingerprint``) that goes on."""
     request, blobs = job_request(
         name,
@@ -90,6 +102,7 @@ def submit(client: ClusterClient, name: str, compiled: Compiled, fingerprint: st
         owner=client.owner,
         fingerprint=fingerprint or compiled.graph.fingerprint(),
         explained=plan.explain(compiled.graph, compiled.optimized, compiled.execution),
+        placement=placement,
     )
     return Started(client, name, client.submit_stream_job(request, blobs)["epoch"], compiled)
 

@@ -35,18 +35,26 @@ class Sink:
         """Name and place the sink."""
         return Sink(self.target.named(Naming(name, parallelism, frozenset(tags), slot_group)))
 
-    def run(self, name: str | None = None, *, parallelism: int | None = None, env: Env | None = None) -> Job:
+    def run(
+        self,
+        name: str | None = None,
+        *,
+        parallelism: int | None = None,
+        placement: str = running.ROUND_ROBIN,
+        env: Env | None = None,
+    ) -> Job:
         """Start a job for this sink alone, on ``env`` or the newest one; returns at once.
 
-        ``parallelism``: tasks per operator, the number of worker processes if not given. A job without a name belongs
-        to its cell. A job of this name and graph that still runs is attached to; one of another graph is replaced.
+        ``parallelism``: tasks per operator, the number of worker processes if not given. ``placement`` gives slots to
+        agents by round_robin, least_loaded, resource_aware or locality. A job without a name belongs to its cell. A job
+        of this name and graph that still runs is attached to; one of another graph is replaced.
 
         Raises:
             EnvError: no env is open; SlotsShort: it has too few slots.
             SinkError: the output may not be written there.
             NameHeld: another session runs a job of this name.
         """
-        return running.run_targets(name, [self.target], parallelism, env)
+        return running.run_targets(name, [self.target], parallelism, env, placement)
 
     def explain(self) -> str:
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
@@ -62,11 +70,17 @@ class Sink:
 
 
 @folding
-def run(name: str | None = None, *sinks: Sink, parallelism: int | None = None, env: Env | None = None) -> Job:
+def run(
+    name: str | None = None,
+    *sinks: Sink,
+    parallelism: int | None = None,
+    placement: str = running.ROUND_ROBIN,
+    env: Env | None = None,
+) -> Job:
     """Start one job with many sinks; what they share runs once. See ``Sink.run``."""
     if name is not None and not isinstance(name, str):
         raise GraphError(f"run takes a name first, not {type(name).__name__}: sb.run('name', sink, ...), or sink.run()")
     strange = [sink for sink in sinks if not isinstance(sink, Sink)]
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
-    return running.run_targets(name, [sink.target for sink in sinks], parallelism, env)
+    return running.run_targets(name, [sink.target for sink in sinks], parallelism, env, placement)

@@ -101,6 +101,18 @@ def task_rows(status: Status) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in row.items() if name != "sent"}
 
 
+def assignment(status: Status) -> str:
+    """Which tasks are where: a line per slot in use, agent by agent."""
+    slots: dict[tuple[str, int], list[str]] = {}
+    for row in status["vertices"]:
+        slots.setdefault((row["agent"], row["slot"]), []).append(f"{row['vertex']}[{row['index']}]")
+    lines, before = [], ""
+    for (agent, slot), tasks in sorted(slots.items()):
+        lines.append(f"{agent if agent != before else '':<12} slot {slot:<3} {'  '.join(tasks)}")
+        before = agent
+    return "\n".join(lines)
+
+
 def edge_rows(status: Status) -> Iterator[dict[str, Any]]:
     """A row per edge: its id, how it spreads rows, its channels, rows and bytes sent."""
     sent: dict[int, list[int]] = {}

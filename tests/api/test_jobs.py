@@ -53,6 +53,18 @@ def test_a_job_shows_its_state_and_what_went_through_it(numbers: sb.Stream, tmp_
     assert all(text in job._repr_html_() for text in ("&lt;shown&gt;", ">FINISHED<", "1,000 rows in"))
 
 
+@pytest.mark.parametrize("placement", ["round_robin", "least_loaded", "resource_aware", "locality"])
+def test_tasks_are_placed_by_the_strategy_asked_for(numbers: sb.Stream, tmp_path: Path, placement: str) -> None:
+    job = numbers.sink_parquet(tmp_path / "out").run("placed", placement=placement)
+    job.wait(timeout=30)
+    assert [line.split()[-1] for line in job.assignment().splitlines()] == ["source_0[0]", "source_0[1]"]
+
+
+def test_an_unknown_strategy_names_the_known_ones(numbers: sb.Stream, tmp_path: Path) -> None:
+    with pytest.raises(errors.GraphError, match="round_robin, least_loaded, resource_aware, locality"):
+        numbers.sink_parquet(tmp_path / "out").run("placed", placement="fastest")
+
+
 def test_one_job_with_two_sinks_runs_what_they_share_once(numbers: sb.Stream, tmp_path: Path) -> None:
     small = numbers.filter(col("x") < 100)
     job = sb.run("both", small.sink_parquet(tmp_path / "rows"), small.agg(n=sb.count()).sink_csv(tmp_path / "count"))
