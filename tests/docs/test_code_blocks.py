@@ -21,7 +21,9 @@ def test_code_blocks_run(page, tmp_path):
     body = "".join(f"    {line}\n" if line else "\n" for line in code.splitlines())
     script = tmp_path / "page.py"
     script.write_text(f'if __name__ == "__main__":\n{body}')
-    ran = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    ran = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=100
+    )
     assert ran.returncode == 0, ran.stderr
 
 
