@@ -13,6 +13,8 @@ from sabotnb.blobs.origin import PACKAGE, place
 from sabotnb.errors import UserFunctionError
 
 _STDLIB = sysconfig.get_paths()["stdlib"]
+_MOST_LETTERS = 2000
+"""Of what an exception says; some carry all of their data."""
 
 
 def user_error(function: Function, error: BaseException, sample: str = "", operator: str = "") -> UserFunctionError:
@@ -33,7 +35,7 @@ def user_error(function: Function, error: BaseException, sample: str = "", opera
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback of ``error`` without sabotnb's frames; runs of library frames become one line each."""
+    """The traceback of ``error`` without sabotnb's frames; runs of library frames, and a recursion, become a line."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(PACKAGE)]
     lines = []
     for library, group in groupby(frames, key=lambda frame: _library(frame.filename)):
@@ -41,10 +43,13 @@ def user_traceback(error: BaseException) -> str:
         if library:
             lines.append(f"  ({len(run)} frame{'s' * (len(run) > 1)} in {library})")
             continue
-        for frame in run:
+        for _, same in groupby(run, key=lambda frame: (frame.filename, frame.lineno, frame.name)):
+            frame, *again = same
             lines.append(f"  {place(frame.filename, frame.lineno or 0)}, in {frame.name}")
             if frame.line:
                 lines.append(f"    {frame.line}")
+            if again:
+                lines.append(f"  ({len(again)} more frames of that line)")
     return "\n".join([*lines, _described(error)])
 
 
@@ -66,6 +71,8 @@ def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
 
 def _described(error: BaseException) -> str:
     text = str(error)
+    if len(text) > _MOST_LETTERS:
+        text = f"{text[:_MOST_LETTERS]}... ({len(text):,} letters)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

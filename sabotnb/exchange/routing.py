@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, UserFunctionError
+from sabotnb.expr import sample_of
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import canonical, partition, scatter
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
@@ -71,7 +72,7 @@ def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
         try:
             made = call(batch, tasks)
         except Exception as error:
-            raise user_error(function, error, sample=str(batch.slice(0, 5).to_pydict()), operator=edge.up) from error
+            raise user_error(function, error, sample=sample_of(batch), operator=edge.up) from error
         return scatter(batch, _indexes(made, function, edge.up, batch.num_rows, tasks), tasks)
 
     return split

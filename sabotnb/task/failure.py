@@ -27,12 +27,13 @@ from sabotnb.protocol.failure import Failure
 from sabotnb.task.steps import StepFailed
 
 PICKLED_BYTES = 1 << 20
+CORRECT = "correct it; .head() tries it on a few rows in this process"
 
 
 def failure_of(error: BaseException, agent: str) -> Failure:
     """Describe ``error``, raised in a task on ``agent``; never raises."""
     if isinstance(error, SabotError):
-        return Failure(type(error).__name__, str(error))
+        return _of_ours(error)
     if not isinstance(error, StepFailed):
         return Failure(ProtocolError.__name__, f"a task on {agent} broke: {_line(error)}", traceback=_everything(error))
     raised = error.__cause__ or error
@@ -52,7 +53,22 @@ def failure_of(error: BaseException, agent: str) -> Failure:
         traceback="" if speaks_for_itself else _traceback(raised),
         sample="" if speaks_for_itself else _sample(raised, error.batch),
         advice=_advice(error.node) if kind == UserFunctionError.__name__ and _is_users(raised) else "",
-        pickled=b"" if isinstance(cause, SabotError) else _pickled(cause),
+        pickled=_pickled(cause),
+    )
+
+
+def _of_ours(error: SabotError) -> Failure:
+    """What was raised outside of every step, such as by a function that says where rows go."""
+    if not isinstance(error, UserFunctionError):
+        return Failure(type(error).__name__, str(error))
+    return Failure(
+        error=UserFunctionError.__name__,
+        message=f"{error.operator}: {error}" if error.operator else str(error),
+        operator=error.operator,
+        traceback=error.user_traceback,
+        sample=error.sample,
+        advice=CORRECT if error.user_traceback else "",
+        pickled=_pickled(error.__cause__),
     )
 
 
@@ -125,7 +141,7 @@ def _is_users(raised: BaseException) -> bool:
 def _advice(node: Node) -> str:
     if isinstance(node.spec, specs.MapBatches | specs.MapRows):
         return "correct it, or set such rows aside: on_error='side', and read them from .side('errors')"
-    return "correct it; .head() tries it on a few rows in this process"
+    return CORRECT
 
 
 def _sample(raised: BaseException, batch: pa.RecordBatch | None) -> str:
@@ -171,8 +187,10 @@ def _everything(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _pickled(cause: BaseException) -> bytes:
-    """The exception for the client's ``__cause__``; empty if it cannot travel (its text is in the message anyway)."""
+def _pickled(cause: BaseException | None) -> bytes:
+    """The exception for the client's ``__cause__``; empty if it is ours or cannot travel (the message has its text)."""
+    if cause is None or isinstance(cause, SabotError):
+        return b""
     import cloudpickle
 
     try:

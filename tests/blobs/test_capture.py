@@ -135,6 +135,19 @@ def test_a_workers_traceback_shows_cells_and_folds_libraries():
     assert (error.function, error.sample) == ("f", "x\n1")
 
 
+def test_recursion_and_long_texts_are_cut():
+    function = capture(made("def f(x):\n    return f(x + 'long ' * 100) if len(x) < 25_000 else {}[x]"), "map")
+    try:
+        function.load()("")
+    except KeyError as raised:
+        error = user_error(function, raised)
+    lines = error.user_traceback.splitlines()
+    assert lines[3].endswith(" more frames of that line)")
+    assert len(lines) == 5
+    assert len(lines[4]) < 2100
+    assert lines[4].endswith(" letters)")
+
+
 def test_sources_of_a_cell_go_along():
     import linecache
 

@@ -125,3 +125,20 @@ def test_the_client_knows_where_a_module_is_that_agents_lack(tmp_path, monkeypat
     failure = failed(ModuleNotFoundError(f"No module named '{module}'", name=module), step="open")
     message = f"agent-2 has no module {module} (cell [7], line 3): {advice.format(folder=tmp_path)}"
     assert str(error_of(failure)) == message
+
+
+def test_a_function_that_says_where_rows_go_is_described_like_the_others():
+    raised = user_error(PARSE, ValueError("bad"), sample="x\n1", operator="source_0")
+    raised.__cause__ = ValueError("bad")
+    raised.user_traceback = "  cell [7], line 3, in parse"
+    error = error_of(failure_of(raised, "agent-2"))
+    assert str(error).splitlines() == [
+        "source_0: parse (cell [7], line 3) raised ValueError: bad",
+        "  cell [7], line 3, in parse",
+        "rows it was given:",
+        "x",
+        "1",
+        "correct it; .head() tries it on a few rows in this process",
+    ]
+    assert isinstance(error.__cause__, ValueError)
+    assert error.operator == "source_0"
