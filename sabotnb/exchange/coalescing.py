@@ -104,9 +104,20 @@ class Lane:
             sender.close()
 
 
-def most_credit(senders: Sequence[Sender]) -> Sequence[Sender]:
-    """The channel with most free credit: the choice of REBALANCE."""
-    return (max(senders, key=lambda sender: sender.credit()),)
+class MostCredit:
+    """Chooses the channel with most free credit, and those that have as much in turn: the choice of REBALANCE."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def __call__(self, senders: Sequence[Sender]) -> Sequence[Sender]:
+        """The one channel that gets the next batch."""
+        chosen = max(
+            (number % len(senders) for number in range(self._turn, self._turn + len(senders))),
+            key=lambda number: senders[number].credit(),
+        )
+        self._turn = chosen + 1
+        return (senders[chosen],)
 
 
 def _merged(slices: list[pa.RecordBatch], *, large: bool) -> pa.RecordBatch:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.exchange.channel import Sender
-from sabotnb.exchange.coalescing import Lane, Traffic, most_credit
+from sabotnb.exchange.coalescing import Lane, MostCredit, Traffic
 from sabotnb.exchange.pace import CRUMB_ROWS, Pace
 from sabotnb.exchange.routing import Split
 from sabotnb.graph.job_graph import EdgeType
@@ -103,4 +103,4 @@ def lanes_of(kind: EdgeType, senders: Sequence[Sender], config: Config) -> list[
     """One lane per channel where rows are split; else one for all: every channel's, or the freest one's."""
     if kind in (EdgeType.HASH, EdgeType.RANGE, EdgeType.CUSTOM):
         return [Lane([sender], config) for sender in senders]
-    return [Lane(senders, config, most_credit if kind is EdgeType.REBALANCE else None)]
+    return [Lane(senders, config, MostCredit() if kind is EdgeType.REBALANCE else None)]

@@ -181,6 +181,12 @@ def test_rebalance_prefers_the_channel_with_most_credit_and_ends_all():
     assert setup.read() == [[[4, 5, 6, 7], End()], [End()], [[0, 1, 2, 3], End()]]
 
 
+def test_rebalance_takes_channels_with_equal_credit_in_turn():
+    setup = Setup(EdgeType.REBALANCE, 3)
+    setup.emit(*(rows(4 * n, 4 * n + 4) for n in range(4)), End())
+    assert setup.read() == [[[0, 1, 2, 3], [12, 13, 14, 15], End()], [[4, 5, 6, 7], End()], [[8, 9, 10, 11], End()]]
+
+
 @pytest.mark.parametrize(
     ("kind", "free", "writable"),
     [
