@@ -6,11 +6,13 @@ replaces its own files only; files that the marker does not list are foreign and
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +99,15 @@ class FileCommitter:
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
         with writing(self._output):
             self._output.mkdir(parents=True, exist_ok=True)
-            self._publish({file["final"]: Path(file["hidden"]) for file in files})
-            for operator in {one.operator for one in committables}:
-                self._remove_rest(operator)
-            self._remove_hidden(before=self._epoch)
+            with _alone_in(self._output):
+                self._publish({file["final"]: Path(file["hidden"]) for file in files})
+                for operator in {one.operator for one in committables}:
+                    self._remove_rest(operator)
+                self._remove_hidden(before=self._epoch)
 
     def abort(self, committables: Sequence[Committable]) -> None:
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
-        with writing(self._output):
+        with writing(self._output), _alone_in(self._output):
             if any(Path(file["hidden"]).exists() for file in files):
                 self._take_back([file["final"] for file in files])
             self._remove_hidden(before=self._epoch + 1)
@@ -159,6 +162,21 @@ class FileCommitter:
             found = pattern.fullmatch(entry.name)
             if found and int(found[1]) < before:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+@contextmanager
+def _alone_in(output: Path) -> Iterator[None]:
+    """Keep other jobs from publishing into ``output`` meanwhile: each has to see the marker of the one before."""
+    if not output.is_dir():
+        yield
+        return
+    handle = os.open(output, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def committer(spec: Spec, job: str, epoch: int) -> FileCommitter:

@@ -1,4 +1,6 @@
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,6 +144,26 @@ def test_a_marker_that_cannot_be_read(tmp_path, marker):
 
 def test_collecting_sinks_have_no_output_to_check():
     connectors.check_output(Sink("collect"), "job")
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("error", 7), ("append", 0)])
+def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode, refused):
+    spec = spec_of(tmp_path, mode)
+    jobs = {f"job-{number}": prepare(spec, [number], f"job-{number}") for number in range(8)}
+    begin = threading.Barrier(len(jobs))
+
+    def publish(job):
+        begin.wait()
+        try:
+            connectors.committer(spec, job, 1).commit(jobs[job])
+        except SinkError:
+            return 1
+        return 0
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        assert sum(pool.map(publish, jobs)) == refused
+    owners = json.loads((tmp_path / "_sabotnb.json").read_text())["files"]
+    assert sorted(owners) == sorted(path.name for path in tmp_path.glob("*.csv"))
 
 
 def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
