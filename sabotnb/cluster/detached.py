@@ -76,10 +76,9 @@ def find_detached(folder: Path | None = None) -> Announcement | None:
         process.poll()  # a killed child that nobody has asked after still looks alive
     try:
         found = Announcement(**json.loads(path.read_text()))
-        os.kill(found.pid, 0)
-    except (FileNotFoundError, ProcessLookupError):
+    except FileNotFoundError:
         return None
-    return found
+    return found if found.alive else None
 
 
 def end_detached(folder: Path | None = None) -> bool:

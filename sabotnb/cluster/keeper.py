@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+import psutil
 
 from sabotnb.cluster.agent import Agent
 from sabotnb.cluster.clusters import local_options, resize_of
@@ -24,12 +25,21 @@ IDLE_CHECK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What the file in the runtime folder says."""
+    """What the file in the runtime folder says; ``began`` tells the process from a later one of the same pid."""
 
     address: str
     pid: int
     workers: int
     slots: int
+    began: float = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """True while that very process runs."""
+        try:
+            return bool(psutil.Process(self.pid).create_time() == self.began)
+        except psutil.NoSuchProcess:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,8 @@ async def serve(order: Order) -> None:
         cluster.scheduler.handlers["sabot_scale"] = resize_of(cluster)
         path = Path(order.folder) / ANNOUNCEMENT
         size = (options["n_workers"], options["resources"]["slot"])
-        _announce(path, Announcement(cluster.scheduler_address, os.getpid(), *size), order.announce)
+        began = psutil.Process().create_time()
+        _announce(path, Announcement(cluster.scheduler_address, os.getpid(), *size, began), order.announce)
         try:
             await _idle_or_told(cluster.scheduler, job_manager, ending, order.idle_seconds)
         finally:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import distributed
+import psutil
 import pytest
 from cluster_jobs import collected, endless, line, numbers, submit
 
@@ -161,11 +162,18 @@ def test_a_detached_cluster_that_was_killed_is_replaced(tmp_path):
         end_detached(tmp_path)
 
 
+def test_another_process_with_the_pid_of_a_detached_cluster_is_left_alone(tmp_path):
+    (tmp_path / "cluster.json").write_text(json.dumps(asdict(Announcement("tcp://127.0.0.1:1", os.getpid(), 1, 1))))
+    assert find_detached(tmp_path) is None
+    assert end_detached(tmp_path) is False
+
+
 def test_a_detached_cluster_that_does_not_answer_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(detached, "CONNECT_SECONDS", 0.5)
+    began = psutil.Process().create_time()
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        (tmp_path / "cluster.json").write_text(json.dumps(asdict(Announcement(address, os.getpid(), 1, 1))))
+        (tmp_path / "cluster.json").write_text(json.dumps(asdict(Announcement(address, os.getpid(), 1, 1, began))))
         with pytest.raises(ClusterGone, match=rf"does not answer at {address}: end it with `kill -9 {os.getpid()}`"):
             detached_cluster(folder=tmp_path)
