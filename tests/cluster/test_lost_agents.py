@@ -10,6 +10,8 @@ from cluster_jobs import collected, endless, line, numbers, submit
 from sabotnb.cluster import local_cluster
 from sabotnb.config import Config
 from sabotnb.errors import EnvError, JobFailed
+from sabotnb.expr import col
+from sabotnb.graph import Filter, Operator, Sink
 
 pytestmark = pytest.mark.cluster
 
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.cluster
 @pytest.fixture(scope="module")
 def mortal():
     """A cluster with short leases, to be damaged."""
-    started = local_cluster(2, 4, config=Config(heartbeat_seconds=0.2, agent_lost_seconds=1.5))
+    started = local_cluster(2, 4, config=Config(batch_rows=1000, heartbeat_seconds=0.2, agent_lost_seconds=1.5))
     yield started
     started.close()
 
@@ -30,6 +32,26 @@ def running(cluster, name):
     run = submit(cluster, name, endless())
     run.wait_until(lambda status: status["state"] == "RUNNING")
     return run
+
+
+def writing(cluster, name, folder):
+    """A running job that writes files on both agents, with rows under way between them."""
+    run = submit(
+        cluster, name, endless(*apart(Operator("out", Sink("parquet", {"path": str(folder)}), slot_group="b")))
+    )
+    run.wait_until(lambda status: all(row["rows_in"] for row in status["vertices"] if row["vertex"] != "forever"))
+    assert {row["agent"] for row in run.status()["vertices"]} == set(ids(cluster))
+    return run
+
+
+def apart(*rest):
+    """Operators behind one whose tasks are in other slots, so that rows come to them over the network."""
+    return Operator("above", Filter(col("n") >= 0), slot_group="a"), *rest
+
+
+def shuffled(cluster, name):
+    """The number of rows that a job brings from agent to agent."""
+    return submit(cluster, name, line(numbers(5000), *apart(collected(slot_group="b")))).table().num_rows
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -61,10 +83,42 @@ def test_an_interrupt_of_the_notebook_reaches_workers_too_and_does_no_harm(morta
     assert mortal.slots() == before
 
 
-def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal):
+def test_a_killed_worker_leaves_no_output_and_other_jobs_alone(mortal, tmp_path):
+    mortal.jobs.wait_agents(2, 30)
+    other = submit(mortal, "elsewhere", endless(), parallelism=1)
+    spared = {row["agent"] for row in other.wait_until(lambda status: status["state"] == "RUNNING")["vertices"]}
+    run = writing(mortal, "writing", tmp_path / "out")
+    mortal.kill_worker(next(number for number, agent in enumerate(ids(mortal)) if agent not in spared))
+    with pytest.raises(JobFailed, match="was lost"):
+        run.wait()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert other.status()["state"] == "RUNNING"
+    other.cancel()
+    other.wait_over()
+    mortal.jobs.wait_agents(2, 30)
+    assert shuffled(mortal, "writing") == 5000
+
+
+def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):
+    def cut(dask_worker):
+        for link in dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport._links():
+            link._stream.shutdown()
+
+    mortal.jobs.wait_agents(2, 30)
+    before = mortal.slots()
+    run = writing(mortal, "cut", tmp_path / "out")
+    mortal.client.run(cut, workers=[before[0]["address"]])
+    with pytest.raises(JobFailed, match="lost the connection with agent"):
+        run.wait()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert mortal.slots() == before
+    assert shuffled(mortal, "cut") == 5000
+
+
+def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal, tmp_path):
     mortal.jobs.wait_agents(2, 30)
     hanging = mortal.slots()[1]
-    run = running(mortal, "hanging")
+    run = writing(mortal, "hanging", tmp_path / "out")
     os.kill(hanging["pid"], signal.SIGSTOP)
     try:
         with pytest.raises(JobFailed, match=f"{hanging['agent']} .* was lost: no heartbeat for 1.5 s"):
@@ -73,6 +127,7 @@ def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal):
     finally:
         os.kill(hanging["pid"], signal.SIGCONT)
     mortal.jobs.wait_agents(2, 30)
+    assert list((tmp_path / "out").iterdir()) == []
     back = next(row for row in mortal.slots() if row["pid"] == hanging["pid"])
     assert back["agent"] != hanging["agent"]
     assert submit(mortal, "after-hanging", line(numbers(5), collected()), parallelism=4).table().num_rows == 5
