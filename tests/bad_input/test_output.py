@@ -95,7 +95,7 @@ def nightly(tmp_path):
 def test_an_interrupted_script_leaves_nothing(nightly, tmp_path):
     os.killpg(nightly.pid, signal.SIGINT)
     _, printed = nightly.communicate(timeout=60)
-    assert printed.endswith("KeyboardInterrupt\n")
+    assert printed.splitlines()[-1].startswith("KeyboardInterrupt")
     assert list((tmp_path / "out").iterdir()) == []
 
 
