@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sabotnb import connectors
 from sabotnb.api import columns
 from sabotnb.api.columns import Column
 from sabotnb.api.flow import Flow, Naming
@@ -41,7 +42,9 @@ def to_files(
     if len(by) == len(flow.schema.names):
         raise SchemaError(f"partition_by names every column ({', '.join(by)}), so no column is left to write")
     options: Mapping[str, Any] = {"path": _absolute(path), "mode": mode, "partition_by": list(by)}
-    return Target(flow.then(SinkSpec(connector, options)))
+    spec = SinkSpec(connector, options)
+    connectors.sink(spec, flow.schema)  # refuses a type that the format does not have, which the task would do too late
+    return Target(flow.then(spec))
 
 
 def to_callback(flow: Flow, fn: Take) -> Target:
@@ -64,5 +67,7 @@ def to_live(flow: Flow, keep: int) -> Target:
 
 def _absolute(path: str | os.PathLike[str]) -> str:
     """Where workers find ``path``, whatever their own folder is; URLs stay as they are."""
+    if not isinstance(path, str | os.PathLike):
+        raise SinkError(f"{path!r} is no path: give a folder, the output is one file for each task")
     text = os.fspath(path)
     return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111

@@ -96,6 +96,8 @@ SCHEMA_REFUSALS = [
         errors.SchemaError,
         "left",
     ),
+    (lambda s: s.sink_parquet(5), errors.SinkError, "5 is no path: give a folder"),
+    (lambda s: s.agg(all=col("delay").collect_list()).sink_csv("out"), errors.SinkError, "csv files cannot hold"),
     (lambda s: s.sink_live(keep=0), errors.SinkError, "at least 1"),
     (lambda s: s.sink_callback("print"), errors.SinkError, "function"),
     (lambda s: s.named(parallelism=0), errors.GraphError, "1 to 128"),
