@@ -6,12 +6,13 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 KERNELS := $(wildcard sabotnb/native/*.pyx sabotnb/native/*.pxd)
 
-.PHONY: help demo test lab lint types layers notebooks docs wheel bench clean
+.PHONY: help demo test lab lint types layers notebooks record docs wheel bench clean
 
 help:
 	@echo "make demo       set up and run the main job on real data"
 	@echo "make test       set up and pass the tests"
 	@echo "make lab        open JupyterLab on the first tutorial"
+	@echo "make record     run the tutorials anew and keep what they show"
 	@echo "make lint types layers notebooks docs wheel bench clean"
 
 $(READY): pyproject.toml setup.py $(KERNELS)
@@ -44,6 +45,10 @@ layers: $(READY)
 notebooks: $(READY)
 	SABOTNB_DISPLAY=static $(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
 		--nbval-sanitize-with notebooks/sanitize.cfg notebooks
+
+record: $(READY)
+	SABOTNB_DISPLAY=static $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 docs: $(READY)
 	$(BIN)/pytest tests/docs

@@ -7,9 +7,14 @@ from xml.etree import ElementTree as ET
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.api.display import svg_picture
+from sabotnb.api.display.scene import Box, Link, Scene
+from sabotnb.graph import EdgeType
 
 
 @pytest.fixture
@@ -84,6 +89,20 @@ def test_links_into_one_box_end_apart(flights: sb.Stream) -> None:
     assert [text.text for text in labels] == ["hash(carrier)", "hash(carrier)"]
     first, second = (float(text.attrib["y"]) for text in labels)
     assert abs(first - second) > 20
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 25), min_size=3, max_size=3))
+def test_links_begin_at_the_box_that_they_leave(letters: list[int]) -> None:
+    boxes = {f"source_{i}": Box(f"source_{i}", "source", "source", "x" * n, 2) for i, n in enumerate(letters)}
+    boxes["union_0"] = Box("union_0", "union", "operator", "3 streams", 2)
+    links = [Link(name, "union_0", EdgeType.HASH, "hash(x)" if name == "source_1" else "") for name in list(boxes)[:3]]
+    drawn, _ = svg_picture.draw(Scene(boxes, tuple(links)))
+    picture = list(ET.fromstring(drawn).iter())
+    frames = [one.attrib for one in picture if one.attrib.get("rx") == "7"]
+    right_sides = [float(frame["x"]) + float(frame["width"]) for frame in frames]
+    starts = [float(one.attrib["d"][1:].split()[0]) for one in picture if one.attrib.get("fill") == "none"]
+    assert starts == pytest.approx(right_sides[:3], abs=0.2)
 
 
 def test_a_picture_of_many_operators_scrolls(flights: sb.Stream) -> None:

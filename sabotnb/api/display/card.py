@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -18,8 +19,8 @@ LETTERS = 44
 """What fits into a box of the text picture."""
 TITLE_LETTERS = 90
 SHORT, BESIDE, MANY = 10, 3, 90
-"""A table of columns has at least ``SHORT`` rows before there is a second beside it, at most ``BESIDE`` of them; when
-there are more than ``MANY`` columns they are folded away at first."""
+"""Columns are listed in tables of ``SHORT`` rows beside each other, longer ones when that would be more than ``BESIDE``
+tables; more than ``MANY`` columns are folded away at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ class Card:
 
     def _columns_html(self) -> str:
         listed = self._columns()
-        rows = max(SHORT, -(-len(listed) // BESIDE))
-        parts = [listed[start : start + rows] for start in range(0, len(listed), rows)]
+        beside = min(BESIDE, math.ceil(len(listed) / SHORT))
+        rows = math.ceil(len(listed) / max(beside, 1))
+        parts = [listed[start : start + rows] for start in range(0, len(listed), max(rows, 1))]
         return theme.side_by_side([theme.table(("column", "type", ""), part, (False, False, False)) for part in parts])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -79,17 +80,24 @@ def draw(scene: Scene) -> tuple[str, float]:
 
 
 def _width(box: Box) -> float:
-    title = len(box.id) * TITLE_LETTER + 52
+    title = len(box.id) * TITLE_LETTER + 58
     return min(WIDE, max(NARROW, title, len(box.text) * LETTER + 24))
 
 
 def _layer_ends(placed: Layout) -> list[float]:
-    """The x at which each layer ends."""
-    ends: dict[float, float] = {}
-    for box in placed.boxes.values():
-        centre = round(box.x + box.width / 2, 1)  # boxes of one layer have one centre
-        ends[centre] = max(ends.get(centre, 0.0), box.x + box.width)
-    return sorted(ends.values())
+    """The x at which each layer ends. Boxes of one layer have one centre, but for rounding."""
+    ends: list[float] = []
+    last = -math.inf
+    for box in sorted(placed.boxes.values(), key=_centre):
+        if _centre(box) - last > 1:
+            ends.append(0.0)
+            last = _centre(box)
+        ends[-1] = max(ends[-1], box.x + box.width)
+    return ends
+
+
+def _centre(box: Place) -> float:
+    return box.x + box.width / 2
 
 
 def _end_of_layer(x: float, ends: Sequence[float]) -> float:
@@ -141,7 +149,7 @@ def _box(box: Box, place: Place) -> str:
         f'<rect x="{x:.1f}" y="{y + 8:.1f}" width="3.5" height="{place.height - 16}" rx="1.75" '
         f'fill="{ACCENTS[box.role]}"/>'
         f'<text x="{x + 13:.1f}" y="{y + 20:.1f}" font-size="12.5" font-weight="600" fill="{INK}">'
-        f"{escape(cut(box.id, int((place.width - 48) / TITLE_LETTER)))}</text>"
+        f"{escape(cut(box.id, int((place.width - 54) / TITLE_LETTER)))}</text>"
         f'<text x="{right - 9:.1f}" y="{y + 20:.1f}" text-anchor="end" fill="{FAINT}">&#215;{box.tasks}</text>'
         f'<text x="{x + 13:.1f}" y="{y + 38:.1f}" fill="{FAINT}">{escape(cut(box.text, letters))}</text></g>'
     )
