@@ -19,7 +19,7 @@ from sabotnb.task.host import Assignment, Host
 from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.outputs import Outputs, Route
 from sabotnb.task.results import ResultOutput
-from sabotnb.task.source_input import SourceInput
+from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps, TaskCanceled
 from sabotnb.task.stopwatch import Activity, Stopwatch
@@ -151,7 +151,7 @@ class Task:
                 self._gate,
                 self._steps,
                 self._counters,
-                self._host.config.batch_rows,
+                rows_to_read(vertex, self._host.config.batch_rows),
             )
         else:
             channels = {port: self._gate.channels(port) for port in self._assignment.ports()}
