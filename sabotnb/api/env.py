@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
     from sabotnb.cluster import Cluster, Task, TaskJob
 
 
+AGENT_COLUMNS = ["agent", "address", "host", "pid", "slots", "free", "tags"]
+JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows", "bytes", "late"]
+
+
 @boundary
 class Env:
     """A session on a cluster. As a context manager it waits for the bounded jobs it was given, then closes."""
@@ -42,7 +46,7 @@ class Env:
         """A row per agent: id, address, host, pid, slots, free, tags."""
         import pandas as pd
 
-        return pd.DataFrame(self.cluster.slots())
+        return pd.DataFrame(self.cluster.slots(), columns=AGENT_COLUMNS)
 
     def scale(self, workers: int) -> None:
         """Bring the cluster to ``workers`` agents and wait for them; only idle ones leave."""
@@ -169,10 +173,10 @@ def needed(env: Env | None) -> Env:
 
 @folding
 def jobs() -> pd.DataFrame:
-    """A row per job of the newest env, in order of submission."""
+    """A row per job of the newest env, in order of submission; ``rows`` and ``bytes`` left any of its tasks so far."""
     import pandas as pd
 
-    return pd.DataFrame(needed(None).cluster.jobs.jobs())
+    return pd.DataFrame(needed(None).cluster.jobs.jobs(), columns=JOB_COLUMNS)
 
 
 @folding

@@ -21,7 +21,10 @@ def seconds(given: Duration | float | None) -> float | None:
 
 
 def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: pa.Schema) -> EventTime | None:
-    """The event time that a source's options describe; TypeMismatch if ``column`` holds no timestamps or dates."""
+    """The event time that a source's options describe.
+
+    TypeMismatch if ``column`` holds no timestamps or dates, or a duration is negative.
+    """
     if column is None:
         return None
     kind = bind(col(column), schema)
@@ -30,4 +33,8 @@ def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: 
             f"event time {column!r} is {kind}, not a timestamp; make it one: "
             f".with_columns({column}=col({column!r}).cast(pa.timestamp('us')))"
         )
-    return EventTime(column, duration_us(max_delay), duration_us(idle))
+    delay, quiet = duration_us(max_delay), duration_us(idle)
+    for option, given, us in (("max_delay", max_delay, delay), ("idle", idle, quiet)):
+        if us < 0:
+            raise TypeMismatch(f"{option}={given!r} is negative; rows come late by '0s' or more")
+    return EventTime(column, delay, quiet)

@@ -22,6 +22,10 @@ def env() -> Iterator[sb.Env]:
         yield env
 
 
+def test_a_cluster_that_ran_nothing_has_an_empty_table_of_jobs(env: sb.Env) -> None:
+    assert sb.jobs()["state"].tolist() == []
+
+
 @pytest.fixture
 def numbers(env: sb.Env) -> sb.Stream:
     return sb.Stream.from_arrow(pa.table({"x": pa.array(range(1000)), "even": [x % 2 == 0 for x in range(1000)]}))

@@ -168,6 +168,12 @@ def test_a_duration_needs_a_unit(duration: object) -> None:
         sb.Stream.from_arrow(rows, event_time="at", max_delay=duration)  # type: ignore[arg-type]
 
 
+def test_rows_are_not_late_by_less_than_nothing() -> None:
+    rows = pa.table({"at": pa.array([1], pa.timestamp("us"))})
+    with pytest.raises(errors.TypeMismatch, match=r"max_delay='-5s' is negative"):
+        sb.Stream.from_arrow(rows, event_time="at", max_delay="-5s")
+
+
 def test_a_missing_path_says_so(tmp_path: Path) -> None:
     with pytest.raises(errors.SourceError, match="nothing"):
         sb.Stream.from_parquet(tmp_path / "nothing.parquet")
