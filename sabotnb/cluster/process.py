@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pyarrow as pa
+from distributed.gc import disable_gc_diagnosis
 
 SWITCH_SECONDS = 0.0002
 """Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""
@@ -21,6 +22,7 @@ def have_process_alone() -> None:
     """For a process that runs nothing but tasks, which are the parallelism: kernels use one thread each."""
     sys.setswitchinterval(SWITCH_SECONDS)
     pa.set_cpu_count(1)
+    disable_gc_diagnosis(force=True)  # Python written to run in every collection, where an interrupted task would end
     keep_freed_memory()
 
 
