@@ -42,6 +42,7 @@ class Task:
     def __init__(self, assignment: Assignment, host: Host) -> None:
         self.attempt = assignment.attempt
         self._assignment = assignment
+        self._name = assignment.vertex.operators[0].id
         self._host = host
         self._steps = Steps()
         self._counters = TaskCounters()
@@ -91,13 +92,13 @@ class Task:
         Python cannot end a thread, so the task goes on to hold its memory until that call returns.
         """
         current = self._steps.current()
-        node, step = current if current is not None else (self._assignment.vertex.operators[0], "its own code")
-        where = f"{step} of {node.id}"
+        operator, step = (current[0].id, current[1]) if current is not None else (self._name, "its own code")
+        where = f"{step} of {operator}"
         message = (
             f"{self.attempt.task} was canceled, but {where} has not returned for {seconds:g} s; "
             f"its thread on {self._host.agent} lives until it does. env.close() ends the process"
         )
-        failure = Failure("JobCanceled", message, operator=node.id)
+        failure = Failure("JobCanceled", message, operator=operator)
         return where if self._conclude(TaskState.CANCELED, failure=failure) else None
 
     def counters(self) -> TaskCounters:
@@ -125,7 +126,13 @@ class Task:
             else:
                 log.warning("closing %s, which is %s already", self.attempt, state.value, exc_info=raised)
         self._stopwatch.stop()
+        self._let_go()
         self._conclude(state, failure=failure, committables=committables)
+
+    def _let_go(self) -> None:
+        """Drop the graph, whose tables may be large, and the operators: only the garbage collector frees a task."""
+        self._chain, self._input = Chain((), self._steps), None
+        del self._assignment
 
     def _live(self) -> tuple[Committable, ...]:
         task_input = self._open()

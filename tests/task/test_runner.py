@@ -1,4 +1,6 @@
+import gc
 import threading
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -96,6 +98,27 @@ def test_a_task_that_has_ended_holds_no_memory(agent):
     assert agent.read() == 2
     agent.reports.wait(TaskState.FINISHED, 2)
     assert (agent.runner.metrics(), agent.runner.sent()) == ({}, {})
+
+
+def test_an_ended_task_holds_no_operator_until_the_garbage_is_collected(agent, monkeypatch):
+    made = []
+
+    def remembered(spec, inputs):
+        operator = Doubled()
+        made.append(weakref.ref(operator))
+        return operator
+
+    monkeypatch.setattr(agent.runner, "_host", replace(agent.runner._host, makers=replace(MAKERS, operator=remembered)))
+    gc.disable()
+    try:
+        agent.runner.deploy(deployment(job()), {})
+        agent.reports.wait(TaskState.RUNNING, 2)
+        agent.runner.command(StartSources("job", 1))
+        agent.read()
+        agent.reports.wait(TaskState.FINISHED, 2)
+        assert [operator() for operator in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_jobs_do_not_see_each_other(agent):
