@@ -14,6 +14,10 @@ from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch, Element, End
 
+MESSAGE_BYTES = 1 << 20
+MESSAGE_SECONDS = 0.05
+"""Results of a task that is busy wait for more of them up to this size and age: people read them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
@@ -91,14 +95,14 @@ class ResultBuffer:
 
 
 class ResultOutput:
-    """A result buffer as the output of its task. Small batches leave together, as those between tasks do."""
+    """A result buffer as the output of its task. Small batches leave together: each is a message to the client."""
 
     def __init__(self, buffer: ResultBuffer, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._buffer = buffer
-        self._config = config
+        self._most = min(MESSAGE_BYTES, config.collect_bytes // 4)
         self._clock = clock
         self._pending: list[Batch] = []
-        self._rows = 0
+        self._nbytes = 0
         self._since = 0.0
 
     def emit(self, element: Element) -> None:
@@ -115,9 +119,8 @@ class ResultOutput:
         """Hand over what is held back."""
         if self._pending:
             merged = pa.concat_batches([batch.data for batch in self._pending]) if len(self._pending) > 1 else None
-            nbytes = sum(batch.nbytes for batch in self._pending)
-            self._buffer.put(self._pending[0] if merged is None else Batch(merged, nbytes))
-            self._pending, self._rows = [], 0
+            self._buffer.put(self._pending[0] if merged is None else Batch(merged, self._nbytes))
+            self._pending, self._nbytes = [], 0
 
     def close(self) -> None:
         """Nothing to give up: the buffer outlives its task."""
@@ -127,8 +130,8 @@ class ResultOutput:
         if not self._pending:
             self._since = now
         self._pending.append(batch)
-        self._rows += batch.data.num_rows
-        if self._rows >= self._config.coalesce_rows or now - self._since >= self._config.coalesce_seconds:
+        self._nbytes += batch.nbytes
+        if self._nbytes >= self._most or now - self._since >= MESSAGE_SECONDS:
             self.flush()
 
 

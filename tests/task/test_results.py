@@ -137,7 +137,7 @@ def test_an_output_keeps_rows_and_the_end_only(results, woken):
 )
 def test_an_output_hands_small_batches_over_together_unless_they_grow_old(results, woken, seconds, handed_over):
     clock = iter(seconds)
-    output = ResultOutput(open_buffer(results, woken), Config(coalesce_rows=100), lambda: next(clock))
+    output = ResultOutput(open_buffer(results, woken), Config(), lambda: next(clock))
     for element in (batch(1), batch(1), batch(2), batch(3)):
         output.emit(element)
     output.flush()
