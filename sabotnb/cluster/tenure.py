@@ -16,6 +16,7 @@ from sabotnb.protocol.control import (
     Commit,
     Committed,
     Deployment,
+    EndJob,
     Event,
     ForgetJob,
     MetricsReported,
@@ -62,9 +63,10 @@ class Tenure:
 
     def command(self, command: Command) -> None:
         """Pass a command on to the job's tasks; StaleMessage if they are over."""
-        if isinstance(command, ForgetJob):
+        if isinstance(command, EndJob | ForgetJob):
             self._blobs.pop((command.job, command.epoch), None)
-        self._runner.command(command)
+        if not isinstance(command, EndJob):
+            self._runner.command(command)
 
     def commit(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
         """Publish or remove a job's output in a thread, and report it."""
@@ -85,6 +87,4 @@ class Tenure:
             if not isinstance(error, SabotError):  # which says all there is to say, to the job's owner
                 logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.job)
             failure = publishing_failure(order, error)
-        else:
-            self._blobs.pop((order.job, order.epoch), None)
         self._report(Committed(self.agent, order.job, order.epoch, order.action, failure))

@@ -22,9 +22,11 @@ from sabotnb.protocol.control import (
     AgentInfo,
     AgentUp,
     CancelTasks,
+    Command,
     Commit,
     Committed,
     Deploy,
+    EndJob,
     Event,
     Fence,
     ForgetJob,
@@ -355,6 +357,7 @@ class Machine:
     def _end(self, now: float, job: JobRun) -> Iterable[Instruction]:
         self.pool.release(job.name)
         yield JobChanged(job.name, job.state)
+        yield from self._tell_used(job, EndJob(job.name, job.epoch))
         if job.successor is not None:
             yield from self._start(now, job.successor)
         else:
@@ -365,8 +368,10 @@ class Machine:
             yield from self._forget_on_agents(job)
 
     def _forget_on_agents(self, job: JobRun) -> Iterable[Instruction]:
-        alive = (agent for agent in job.used_agents() if agent in self.agents)
-        yield from (Tell(agent, ForgetJob(job.name, job.epoch)) for agent in alive)
+        yield from self._tell_used(job, ForgetJob(job.name, job.epoch))
+
+    def _tell_used(self, job: JobRun, command: Command) -> Iterable[Instruction]:
+        return (Tell(agent, command) for agent in job.used_agents() if agent in self.agents)
 
     def _drop_oldest(self) -> Iterable[Instruction]:
         over = [job for job in self.jobs.values() if job.state.terminal]

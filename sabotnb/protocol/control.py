@@ -230,6 +230,14 @@ class StopSources:
 
 
 @dataclass(frozen=True, slots=True)
+class EndJob:
+    """The job is over, its output published or removed: drop its functions and tables. Results stay to be read."""
+
+    job: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetJob:
     """The job is over: drop its results, functions and channels."""
 
@@ -242,7 +250,7 @@ class Fence:
     """You were given up (no heartbeat in time): drop every task and register again under a new id."""
 
 
-Command = StartSources | CancelTasks | StopSources | ForgetJob | Fence
+Command = StartSources | CancelTasks | StopSources | EndJob | ForgetJob | Fence
 
 
 @dataclass(frozen=True, slots=True)

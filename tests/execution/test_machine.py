@@ -6,6 +6,7 @@ from sabotnb.protocol.control import (
     AgentUp,
     Commit,
     Deploy,
+    EndJob,
     Fence,
     ForgetJob,
     Heartbeat,
@@ -166,6 +167,18 @@ def test_the_results_of_another_run_are_not_forgotten(epoch, forgotten):
     cluster.command("forget", "job", epoch=epoch)
     told = [told.command for told in cluster.told_to(Tell)]
     assert (ForgetJob("job", 2) in told) is forgotten
+
+
+@pytest.mark.parametrize("end", ["finish", "cancel"])
+def test_agents_drop_functions_and_tables_of_a_job_that_is_over(end):
+    cluster = Simulator()
+    cluster.submit(request())
+    if end == "finish":
+        cluster.finish()
+    else:
+        cluster.command("cancel", "job")
+    ended = [told.agent for told in cluster.told_to(Tell) if told.command == EndJob("job", 1)]
+    assert ended == ["agent-1", "agent-2"]
 
 
 def test_a_finished_name_starts_anew():
