@@ -161,4 +161,7 @@ def _endless(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
         fed = reachable([source.id], links)
         for edge in edges:
             if edge.up in fed and needs_end(operators[edge.down].spec, edge.port):
-                yield f"{edge.down!r} waits for the end of {source.id!r}, which is endless; bound it, as with n="
+                yield (
+                    f"{edge.down!r} waits for the end of {source.id!r}, which is endless; read a bounded source, "
+                    "or see with .head() what a part of it gives"
+                )

@@ -13,6 +13,7 @@ from sabotnb.api.display import svg_picture, theme, words
 from sabotnb.api.display.scene import Scene, scene_of
 from sabotnb.api.flow import Flow, is_bounded, nodes_of
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
+from sabotnb.graph.ports import needs_end
 from sabotnb.plan.picture import picture
 
 LETTERS = 44
@@ -99,6 +100,8 @@ def _notes(flow: Flow, *, bounded: bool) -> list[str]:
         if isinstance(spec, Aggregate) and bounded:
             call = f"group_by({', '.join(spec.keys)})" if spec.keys else "agg of all rows"
             notes.append(f"{call}: final values (input is bounded)")
+        if any(needs_end(spec, port) and not is_bounded(above) for port, above in enumerate(node.inputs)):
+            notes.append(f"{spec.kind} waits for the end of its input, which is endless: .head() shows a part of it")
         if isinstance(spec, MapBatches | MapRows) and spec.inferred:
             notes.append(f"{spec.function.name}() ({spec.function.origin}): schema inferred by calling it")
         if isinstance(spec, Source) and not spec.replayable:
