@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +13,7 @@ from sabotnb import expr
 from sabotnb.connectors.schemas import plain
 from sabotnb.errors import SabotError
 from sabotnb.expr.nodes import Alias, Call, Column, Literal, Node
+from sabotnb.expr.scalars import scalar
 
 _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
 _BOUNDS = {
@@ -64,12 +67,19 @@ def _true_at_an_end(node: Node, name: str, statistics: pq.Statistics, schema: pa
     if not statistics.has_min_max:
         return True
     try:
-        ends = pa.array([statistics.min, statistics.max], plain(schema.field(name).type))
+        ends = _array((statistics.min, statistics.max), plain(schema.field(name).type))
         return bool(
             expr.evaluate(expr.Expr(node), pa.RecordBatch.from_arrays([ends], [name])).to_pylist() != [False] * 2
         )
-    except (pa.ArrowException, SabotError):
+    except (pa.ArrowException, SabotError, struct.error):
         return True  # statistics of a type that cannot be compared: the reader will see
+
+
+def _array(values: tuple[Any, ...], data_type: pa.DataType) -> pa.Array:
+    """Like ``pa.array``, which imports pandas, where the values are plain enough to go without."""
+    if all(isinstance(value, int | float | str) for value in values):
+        return pa.concat_arrays([pa.repeat(scalar(value, data_type), 1) for value in values])
+    return pa.array(values, data_type)
 
 
 def _unnamed(node: Node) -> Node:
