@@ -24,6 +24,17 @@ def mortal():
     started.close()
 
 
+def settle(cluster):
+    """Wait for two agents whose nannies know of them: Dask does not replace a worker that is killed while it starts."""
+
+    def status(dask_worker):
+        return dask_worker.status.name
+
+    cluster.jobs.wait_agents(2, 30)
+    while set(cluster.client.run(status, nanny=True).values()) != {"running"}:
+        continue
+
+
 def ids(cluster):
     return [row["agent"] for row in cluster.slots()]
 
@@ -56,7 +67,7 @@ def shuffled(cluster, name):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal, number):
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     before = ids(mortal)
     run = running(mortal, "orphan")
     killed = mortal.kill_worker(number)
@@ -64,7 +75,7 @@ def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal, number
         run.table()
     with pytest.raises(JobFailed, match=f"{killed} .* was lost: its connection was closed"):
         run.wait()
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     assert killed == before[number]
     assert before[1 - number] in ids(mortal)
     assert killed not in ids(mortal)
@@ -72,7 +83,7 @@ def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal, number
 
 
 def test_an_interrupt_of_the_notebook_reaches_workers_too_and_does_no_harm(mortal):
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     before = mortal.slots()
     run = running(mortal, "interrupted")
     for row in before:
@@ -84,7 +95,7 @@ def test_an_interrupt_of_the_notebook_reaches_workers_too_and_does_no_harm(morta
 
 
 def test_a_killed_worker_leaves_no_output_and_other_jobs_alone(mortal, tmp_path):
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     other = submit(mortal, "elsewhere", endless(), parallelism=1)
     spared = {row["agent"] for row in other.wait_until(lambda status: status["state"] == "RUNNING")["vertices"]}
     run = writing(mortal, "writing", tmp_path / "out")
@@ -95,7 +106,7 @@ def test_a_killed_worker_leaves_no_output_and_other_jobs_alone(mortal, tmp_path)
     assert other.status()["state"] == "RUNNING"
     other.cancel()
     other.wait_over()
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     assert shuffled(mortal, "writing") == 5000
 
 
@@ -104,7 +115,7 @@ def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):
         for link in dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport._links():
             link._stream.shutdown()
 
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     before = mortal.slots()
     run = writing(mortal, "cut", tmp_path / "out")
     mortal.client.run(cut, workers=[before[0]["address"]])
@@ -116,7 +127,7 @@ def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):
 
 
 def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal, tmp_path):
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     hanging = mortal.slots()[1]
     run = writing(mortal, "hanging", tmp_path / "out")
     os.kill(hanging["pid"], signal.SIGSTOP)
@@ -126,7 +137,7 @@ def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal, tmp_path):
         assert hanging["agent"] not in ids(mortal)
     finally:
         os.kill(hanging["pid"], signal.SIGCONT)
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     assert list((tmp_path / "out").iterdir()) == []
     back = next(row for row in mortal.slots() if row["pid"] == hanging["pid"])
     assert back["agent"] != hanging["agent"]
@@ -139,7 +150,7 @@ def test_there_is_no_agent_of_that_number(mortal):
 
 
 def test_a_busy_kernel_costs_no_lease(mortal):
-    mortal.jobs.wait_agents(2, 30)
+    settle(mortal)
     before = ids(mortal)
     run = running(mortal, "busy-kernel")
     ctypes.PyDLL(None).usleep(3_000_000)  # keeps the GIL, and so the scheduler's loop, for two leases
