@@ -99,11 +99,12 @@ def endless(*rest: Operator) -> JobGraph:
     """
     source = connectors.generator(_forever, pa.schema({"n": pa.int64()}), bounded=False)
     forever = Operator("forever", source, parallelism=1)
-    return line(forever, *(rest or (mapped(_same, source.schema), collected())))
+    return line(forever, *(rest or (mapped(_much, source.schema), collected())))
 
 
-def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return batch
+def _much(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Sixteen times as much, to fill buffers faster than Python makes rows."""
+    return pa.concat_batches([batch] * 16)
 
 
 def _forever():
