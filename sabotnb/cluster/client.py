@@ -101,7 +101,9 @@ class ClusterClient:
 
     def wait_agents(self, count: int, timeout: float) -> None:
         """Return when exactly ``count`` agents are registered; EnvError after ``timeout`` seconds."""
-        answer = self._ask(lambda scheduler: scheduler.sabot_wait_agents(count=count, seconds=timeout))
+        answer = self.run(
+            lambda: self._scheduler.sabot_wait_agents(count=count, seconds=timeout), timeout + ANSWER_SECONDS
+        )
         if answer != count:
             raise EnvError(f"{answer} instead of {count} agents are registered after {timeout:g} s; see env.check()")
 
