@@ -112,13 +112,17 @@ def test_a_killed_worker_leaves_no_output_and_other_jobs_alone(mortal, tmp_path)
 
 def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):
     def cut(dask_worker):
-        for link in dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport._links():
-            link._stream.shutdown()
+        links = dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport._links()
+        connected = [link._stream for link in links if link._stream is not None]
+        for stream in connected:
+            stream.shutdown()
+        return len(connected)
 
     settle(mortal)
     before = mortal.slots()
     run = writing(mortal, "cut", tmp_path / "out")
-    mortal.client.run(cut, workers=[before[0]["address"]])
+    cuts = mortal.client.run(cut, workers=[before[0]["address"]])
+    assert all(cuts.values())
     with pytest.raises(JobFailed, match="lost the connection with agent"):
         run.wait()
     assert list((tmp_path / "out").iterdir()) == []
