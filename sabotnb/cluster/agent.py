@@ -55,6 +55,7 @@ class Agent(WorkerPlugin):
         self._fencing: asyncio.Task[None] | None = None
         self._beats: list[asyncio.Task[None]] = []
         self._reports: list[Event] = []
+        self._leaving = False
         self._orders = ThreadPoolExecutor(1, "sabot-orders")
         self._pulls = ThreadPoolExecutor(PULLS, "sabot-pull")
         worker.handlers["sabot_pull"] = self.sabot_pull
@@ -79,6 +80,7 @@ class Agent(WorkerPlugin):
         for beat in self._beats:
             beat.cancel()
         await self._loop.run_in_executor(self._orders, self._tenure.end)
+        self._leaving = True
         self._orders.shutdown(wait=False)
         self._pulls.shutdown(wait=False, cancel_futures=True)
 
@@ -138,8 +140,12 @@ class Agent(WorkerPlugin):
             tenure.command(command)
 
     def _order(self, act: Callable[[Tenure], None]) -> None:
-        """Let the orders' thread ``act`` for the identity that was meant, even if it has ended by then."""
-        self._orders.submit(_obey, act, self._tenure)
+        """Let the orders' thread ``act`` for the identity that was meant, even if it has ended by then.
+
+        An agent that has left has no tasks any more, so orders that cross its leaving have nothing to act on.
+        """
+        if not self._leaving:
+            self._orders.submit(_obey, act, self._tenure)
 
     # Reports
 
