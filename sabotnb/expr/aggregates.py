@@ -169,11 +169,6 @@ def result_type(fn: str, input_type: pa.DataType | None, options: Options | None
     return rule.gives(plain, options or {})
 
 
-def has_partial(fn: str) -> bool:
-    """True if batches can be shrunk to mergeable columns before they are shuffled, for some types at least."""
-    return bool(_rule(fn).parts)
-
-
 def _fits_word(data_type: pa.DataType) -> bool:
     """True for values of at most 64 bits: their accumulators have a fixed width."""
     types = pa.types

@@ -39,7 +39,7 @@ def cases() -> Iterator[list[Case]]:
             Case(f"{TASKS} tasks, submitted to running", _many_tasks),
             Case("submission of a job of 10 tasks", lambda: _submission(env)),
             Case("aggregation of 10 results", lambda: _aggregation(env)),
-            Case("heartbeat (control round trip)", lambda: env.slots),
+            Case("heartbeat (control round trip)", lambda: env.cluster.slots),
         ]
 
 
