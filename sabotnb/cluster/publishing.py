@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from sabotnb import connectors
 from sabotnb.errors import SabotError, SinkError
-from sabotnb.execution.request import PULLED_BY_CLIENT
 from sabotnb.graph.specs import Sink
 from sabotnb.plan import codec
 from sabotnb.protocol.control import Commit
@@ -18,7 +17,7 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
     graph = codec.load(order.execution, blobs)
     for vertex in graph.vertices.values():
         for operator in vertex.operators:
-            if isinstance(operator.spec, Sink) and operator.spec.connector not in PULLED_BY_CLIENT:
+            if isinstance(operator.spec, Sink) and not operator.spec.pulled:
                 committer = connectors.committer(operator.spec, order.job, order.epoch)
                 prepared = [one for one in order.committables if one.operator == operator.id]
                 if order.action == "commit":

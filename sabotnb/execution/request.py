@@ -11,9 +11,6 @@ from sabotnb.plan.execution_graph import ExecutionGraph
 from sabotnb.protocol.control import JobRequest, VertexNeeds
 from sabotnb.protocol.source import Split
 
-PULLED_BY_CLIENT = frozenset({"collect", "callback", "live"})
-"""Sinks without a committer: the client pulls their rows."""
-
 
 def job_request(
     name: str,
@@ -53,7 +50,7 @@ def job_request(
         fingerprint=fingerprint,
         execution=execution,
         vertices=needs,
-        publishes=any(sink.connector not in PULLED_BY_CLIENT for sink in sinks),
+        publishes=any(not sink.pulled for sink in sinks),
         splits=dict(splits),
         views={"explain": explained, **_views(graph)},
         placement=placement,

@@ -21,6 +21,9 @@ from sabotnb.expr import Expr, structure
 
 Keys = tuple[str, ...]
 
+PULLED = frozenset({"collect", "callback", "live"})
+"""Connectors of sinks whose rows the client fetches."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
@@ -227,12 +230,17 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Writes through the connector of that name; ``collect`` and ``callback`` are pulled by the client."""
+    """Writes through the connector of that name."""
 
     connector: str
     options: Mapping[str, Any] = field(default_factory=dict)
     function: Function | None = None
     kind: ClassVar[str] = "sink"
+
+    @property
+    def pulled(self) -> bool:
+        """True if the client fetches the rows: nothing is written, so there is nothing to publish either."""
+        return self.connector in PULLED
 
 
 Spec = (

@@ -12,13 +12,10 @@ from sabotnb.task.chain import PassThrough, Stage
 from sabotnb.task.host import Makers
 from sabotnb.task.steps import Steps
 
-PULLED = frozenset({"collect", "callback", "live"})
-"""Sinks whose rows wait in ``Results`` until the client pulls them."""
-
 
 def is_pulled(node: Node) -> bool:
-    """True for a sink whose rows go to the client."""
-    return isinstance(node.spec, specs.Sink) and node.spec.connector in PULLED
+    """True for a sink whose rows wait in ``Results`` until the client fetches them."""
+    return isinstance(node.spec, specs.Sink) and node.spec.pulled
 
 
 def make_stages(vertex: Vertex, makers: Makers, steps: Steps) -> list[Stage]:
