@@ -113,9 +113,12 @@ class Agent(WorkerPlugin):
             endpoints=endpoints,
         )
 
-    def _fence(self) -> None:
-        if self._fencing is None or self._fencing.done():
+    def _fence(self, agent: str) -> None:
+        if agent == self._tenure.agent and not self._is_fencing():
             self._fencing = asyncio.create_task(self._begin_anew())
+
+    def _is_fencing(self) -> bool:
+        return self._fencing is not None and not self._fencing.done()
 
     async def _begin_anew(self) -> None:
         logger.warning("%s was given up; registering again under a new id", self._tenure.agent)
@@ -135,7 +138,7 @@ class Agent(WorkerPlugin):
 
     def _pass_on(self, tenure: Tenure, command: Command) -> None:
         if isinstance(command, Fence):
-            self._loop.call_soon_threadsafe(self._fence)
+            self._loop.call_soon_threadsafe(self._fence, command.agent)
         else:
             tenure.command(command)
 
@@ -163,7 +166,8 @@ class Agent(WorkerPlugin):
         self._worker.batched_send({"op": "sabot-events", "events": wire.dumps(events)})
 
     def _heartbeat(self) -> None:
-        self._report(Heartbeat(self._tenure.agent))
+        if not self._is_fencing():  # an identity that is not registered yet would be taken for a lost one
+            self._report(Heartbeat(self._tenure.agent))
 
     def _send_metrics(self) -> None:
         metrics = self._tenure.metrics()

@@ -138,7 +138,7 @@ class Machine:
 
     def _heartbeat(self, now: float, event: Heartbeat) -> Iterable[Instruction]:
         if event.agent not in self.agents:
-            yield Tell(event.agent, Fence())
+            yield Tell(event.agent, Fence(event.agent))
             return
         self._leases.heard(event.agent, now)
 

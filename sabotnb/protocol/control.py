@@ -247,7 +247,12 @@ class ForgetJob:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """You were given up (no heartbeat in time): drop every task and register again under a new id."""
+    """``agent`` was given up (no heartbeat in time): drop every task and register again under a new id.
+
+    Each late heartbeat is answered, so one may reach the identity that the process has taken since: it is not meant.
+    """
+
+    agent: str
 
 
 Command = StartSources | CancelTasks | StopSources | EndJob | ForgetJob | Fence

@@ -148,6 +148,21 @@ def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal, tmp_path):
     assert submit(mortal, "after-hanging", line(numbers(5), collected()), parallelism=4).table().num_rows == 5
 
 
+def test_a_fenced_agent_is_silent_until_its_new_identity_is_registered():
+    cluster = local_cluster(1, 2, config=Config(heartbeat_seconds=0.001, agent_lost_seconds=1.0))
+    try:
+        (hanging,) = cluster.slots()
+        os.kill(hanging["pid"], signal.SIGSTOP)
+        while cluster.slots():
+            continue
+        os.kill(hanging["pid"], signal.SIGCONT)
+        cluster.jobs.wait_agents(1, 30)
+        assert submit(cluster, "after", line(numbers(5), collected())).table().num_rows == 5
+        assert ids(cluster) == ["agent-2"]
+    finally:
+        cluster.close()
+
+
 def test_there_is_no_agent_of_that_number(mortal):
     with pytest.raises(EnvError, match="numbered from 0"):
         mortal.kill_worker(9)

@@ -278,7 +278,7 @@ def test_an_agent_is_given_up_after_ten_silent_seconds_and_fenced_when_it_return
     assert list(cluster.machine.agents) == ["agent-1"]
     assert "no heartbeat for 10 s" in cluster.machine.jobs["job"].failure.message
     cluster.feed(Heartbeat("agent-2"))
-    assert cluster.told[-1] == Tell("agent-2", Fence())
+    assert cluster.told[-1] == Tell("agent-2", Fence("agent-2"))
 
 
 def test_a_late_machine_extends_every_lease_by_its_own_delay():

@@ -210,6 +210,6 @@ def test_a_deployment_that_cannot_be_read_fails_its_tasks(agent):
 def test_a_fence_ends_everything(agent):
     agent.runner.deploy(deployment(job("waiting"), "one"), {})
     agent.runner.deploy(deployment(job("waiting"), "two"), {})
-    agent.runner.command(Fence())
+    agent.runner.command(Fence("agent-1"))
     assert len(agent.reports.of(TaskState.CANCELED)) == 4
     assert agent.runner.metrics() == {}
