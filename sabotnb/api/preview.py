@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sabotnb.api.display import rows as shown
-from sabotnb.api.display import theme, words
 from sabotnb.api.flow import Flow
 from sabotnb.api.sample import SourceSample, run_on_sample
 from sabotnb.config import Config
+from sabotnb.display import rows as shown
+from sabotnb.display import theme, words
 
 if TYPE_CHECKING:  # a name in annotations alone: importing sabotnb must not load pandas
     import pandas as pd

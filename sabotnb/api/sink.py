@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from sabotnb.api import running, views
 from sabotnb.api.boundary import boundary, folding
-from sabotnb.api.display import words
 from sabotnb.api.env import Env
 from sabotnb.api.flow import Naming
 from sabotnb.api.job import Job
 from sabotnb.api.lower import lower
 from sabotnb.api.targets import Target
+from sabotnb.display import words
 from sabotnb.errors import GraphError
 from sabotnb.graph import JobGraph
 

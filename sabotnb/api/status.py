@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sabotnb.api.display import job_line, words
+from sabotnb.display import job_line, words
 
 Status = Mapping[str, Any]
 """``execution.views.job_status`` as it comes from the cluster."""

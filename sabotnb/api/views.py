@@ -7,8 +7,8 @@ from dataclasses import replace
 from sabotnb import plan
 from sabotnb.api import env as envs
 from sabotnb.api.bounds import with_bounds
+from sabotnb.api.card import Card, card_of
 from sabotnb.api.compiling import LOCAL_PARALLELISM, Compiled, compile_graph, estimates
-from sabotnb.api.display.card import Card, card_of
 from sabotnb.api.flow import Flow
 from sabotnb.api.lower import lower
 from sabotnb.graph import JobGraph, Join, Sink

@@ -1,5 +1,31 @@
-"""Counters that a task keeps about itself."""
+"""Counters that a task keeps about itself, and what is known of a job from all of them."""
 
 from sabotnb.metrics.counters import TaskCounters
+from sabotnb.metrics.job_metrics import (
+    EdgeMetrics,
+    Finding,
+    Flow,
+    JobFailure,
+    JobMetrics,
+    Latency,
+    Load,
+    OperatorMetrics,
+    TaskMetrics,
+    VertexMetrics,
+)
+from sabotnb.metrics.latency import Histogram
 
-__all__ = ["TaskCounters"]
+__all__ = [
+    "EdgeMetrics",
+    "Finding",
+    "Flow",
+    "Histogram",
+    "JobFailure",
+    "JobMetrics",
+    "Latency",
+    "Load",
+    "OperatorMetrics",
+    "TaskCounters",
+    "TaskMetrics",
+    "VertexMetrics",
+]

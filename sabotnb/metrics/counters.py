@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+
+from sabotnb.metrics.latency import Histogram
 
 
 @dataclass(slots=True)
@@ -22,7 +24,36 @@ class TaskCounters:
     idle: float = 0.0
     backpressured: float = 0.0
     late: int = 0
+    bytes_done: int = 0
+    """Of a source: bytes of the splits that it has read to their end, as their ``Split.bytes`` say."""
+    state_keys: int = 0
+    """Keys that the task's operators hold now."""
+    state_bytes: int = 0
+    """Memory of those keys' state now."""
+    watermark: int | None = None
+    """Event time that the input has come to, in microseconds since the epoch; None before the first watermark."""
+    latency: Histogram = field(default_factory=Histogram)
+    """How long rows took from their source to this task, by the markers that travel among them."""
+    operators: dict[str, int] = field(default_factory=dict)
+    """Rows that left each operator of the chain, by its id."""
 
     def snapshot(self) -> TaskCounters:
         """The totals now, as a copy that nobody writes to."""
-        return replace(self)
+        return TaskCounters(
+            self.rows_in,
+            self.rows_out,
+            self.batches_in,
+            self.batches_out,
+            self.bytes_in,
+            self.bytes_out,
+            self.busy,
+            self.idle,
+            self.backpressured,
+            self.late,
+            self.bytes_done,
+            self.state_keys,
+            self.state_bytes,
+            self.watermark,
+            self.latency.copy(),
+            dict(self.operators),
+        )

@@ -132,13 +132,27 @@ class TaskChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """A channel's end in its task's gate: bytes unread, and the credit that its sender has left."""
+
+    edge: int
+    sender: int
+    """Index of the sending task."""
+    held: int
+    credit: int
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsReported:
-    """Counters of an agent's tasks, twice a second."""
+    """Counters of an agent's tasks, twice a second. ``at`` is the agent's own steady clock (seconds): rates need it."""
 
     agent: str
     counters: Mapping[Attempt, TaskCounters]
     edges: Mapping[tuple[Attempt, int], tuple[int, int]] = field(default_factory=dict)
     """(rows, bytes) sent by an attempt on an edge."""
+    queues: Mapping[Attempt, tuple[Queue, ...]] = field(default_factory=dict)
+    """What is unread in the gates of the attempts that have one: a queue per channel that holds something."""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +182,11 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class UserCommand:
-    """A client asks: ``kind`` is submit (args: request), cancel, stop, forget; answered by ``Reply`` with its id."""
+    """A client asks; answered by the ``Reply`` with its id.
+
+    ``kind`` is submit (args: request), cancel, stop, pause, resume or forget (args: epoch, None for any). Commands are
+    idempotent. Those that find nothing to do say so in the reply's ``said``.
+    """
 
     id: str
     kind: str
@@ -230,6 +248,22 @@ class StopSources:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseSources:
+    """Sources read nothing until ``ResumeSources``; everything else goes on, cuts and timers too."""
+
+    job: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeSources:
+    """Paused sources read on from where they were."""
+
+    job: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndJob:
     """The job is over, its output published or removed: drop its functions and tables. Results stay to be read."""
 
@@ -255,7 +289,7 @@ class Fence:
     agent: str
 
 
-Command = StartSources | CancelTasks | StopSources | EndJob | ForgetJob | Fence
+Command = StartSources | CancelTasks | StopSources | PauseSources | ResumeSources | EndJob | ForgetJob | Fence
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.api.display import svg_picture
-from sabotnb.api.display.scene import Box, Link, Scene
+from sabotnb.display import svg_picture
+from sabotnb.display.scene import Box, Link, Scene
 from sabotnb.graph import EdgeType
 
 

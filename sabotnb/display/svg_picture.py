@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
 
-from sabotnb.api.display.scene import Box, Link, Scene
-from sabotnb.api.display.words import NAME_LETTERS, SENTENCE_LETTERS, cut
+from sabotnb.display.scene import Box, Link, Scene
+from sabotnb.display.words import NAME_LETTERS, SENTENCE_LETTERS, cut
 from sabotnb.graph import EdgeType
 from sabotnb.plan.layout import Box as Place
 from sabotnb.plan.layout import Layout, Point, layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from sabotnb.api.display import theme, words
+from sabotnb.display import theme, words
 
 NAME_LETTERS = 60
 COLOURS = {"RUNNING": "#3b82f6", "FINISHED": "#14a394", "FAILED": "#dc4c4c", "PENDING": "#d97706"}

@@ -9,9 +9,9 @@ from html import escape
 
 import pyarrow as pa
 
-from sabotnb.api.display import svg_picture, theme, words
-from sabotnb.api.display.scene import Scene, scene_of
 from sabotnb.api.flow import Flow, is_bounded, nodes_of
+from sabotnb.display import svg_picture, theme, words
+from sabotnb.display.scene import Scene, scene_of
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
 from sabotnb.graph.ports import needs_end
 from sabotnb.plan.picture import picture

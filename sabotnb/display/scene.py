@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sabotnb import plan
-from sabotnb.api.display import words
+from sabotnb.display import words
 from sabotnb.graph import EdgeType, JobGraph, Operator, Sink, Source
 from sabotnb.plan import ShuffleEdge
 

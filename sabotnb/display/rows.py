@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sabotnb.api.display import theme, words
+from sabotnb.display import theme, words
 
 LETTERS = 60
 """Longer values are cut."""

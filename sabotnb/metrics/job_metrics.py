@@ -1,0 +1,190 @@
+"""What is known of a running job at one moment: plain data, the same for DataFrames, widgets, Prometheus and sentences.
+
+Counts are totals since the start, rates are per second over about the last two seconds, times of the day are seconds
+since the epoch (UTC), durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Rows, batches and bytes that have passed, and how many of them per second now."""
+
+    rows: int = 0
+    batches: int = 0
+    bytes: int = 0
+    rows_rate: float = 0.0
+    batches_rate: float = 0.0
+    bytes_rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Shares of the last seconds, which add up to 1 (all 0 before a task has run for a moment)."""
+
+    busy: float = 0.0
+    idle: float = 0.0
+    backpressured: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from a source to here that half, and 99 %, of the last markers took at most."""
+
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMetrics:
+    """One task. ``queued`` are unread bytes in its gate; ``fill`` is how full its fullest channel is, from 0 to 1."""
+
+    vertex: str
+    index: int
+    attempt: int
+    agent: str
+    slot: int
+    state: str
+    into: Flow = field(default_factory=Flow)
+    out: Flow = field(default_factory=Flow)
+    load: Load = field(default_factory=Load)
+    late: int = 0
+    queued: int = 0
+    fill: float = 0.0
+    state_keys: int = 0
+    state_bytes: int = 0
+    watermark: int | None = None
+    latency: Latency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorMetrics:
+    """Rows that left one operator, which may be in the middle of a chain."""
+
+    id: str
+    rows: int
+    rows_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class VertexMetrics:
+    """All tasks of one vertex (a chain of operators; the id is that of the first).
+
+    ``load`` is the mean over running tasks, ``busiest`` the largest busy share and ``busiest_task`` whose it is;
+    ``skew`` is the largest task's rows in (of a source: out) over their mean: 1 is even. ``idle_since`` is set when no
+    row has come in for over a second while the job runs.
+    """
+
+    id: str
+    role: str
+    """source, operator or sink; a chain from a source to a sink is a source."""
+    kinds: tuple[str, ...]
+    """Kind of each operator of the chain (``filter``, ``aggregate``); ``functions`` those that call the user's code."""
+    functions: tuple[str, ...]
+    operators: tuple[OperatorMetrics, ...]
+    tasks: int
+    states: Mapping[str, int]
+    into: Flow = field(default_factory=Flow)
+    out: Flow = field(default_factory=Flow)
+    load: Load = field(default_factory=Load)
+    busiest: float = 0.0
+    busiest_task: int = 0
+    skew: float = 1.0
+    late: int = 0
+    queued: int = 0
+    fill: float = 0.0
+    state_keys: int = 0
+    state_bytes: int = 0
+    watermark: int | None = None
+    latency: Latency | None = None
+    idle_since: float | None = None
+    history: tuple[float, ...] = ()
+    """Rows per second in (of a source: out), one number per second, the newest last; at most ``HISTORY_SECONDS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeMetrics:
+    """One edge of the execution graph. ``fill`` is how full its fullest channel is, ``queued`` bytes in all of them.
+
+    ``shares`` are the parts of the edge's rows that each task below has taken; empty where it has taken none.
+    """
+
+    index: int
+    id: str
+    up: str
+    down: str
+    port: int
+    type: str
+    keys: tuple[str, ...]
+    channels: int
+    sent: Flow = field(default_factory=Flow)
+    queued: int = 0
+    fill: float = 0.0
+    shares: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """Why a job failed, for people: ``traceback`` has the user's frames alone, ``sample`` the rows it happened at."""
+
+    kind: str
+    message: str
+    operator: str = ""
+    vertex: str = ""
+    traceback: str = ""
+    sample: str = ""
+    everything: str = ""
+    """The whole traceback of the worker, for bug reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence on how the job goes, what to do about it, and the operator that it is about ("" for the job).
+
+    ``kind``: ended, failed, waiting, paused, starting, skew, busy, sink, source, idle, even, unknown.
+    """
+
+    kind: str
+    operator: str
+    sentence: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobMetrics:
+    """A job at the moment ``at``. ``version`` grows with every change that is worth showing."""
+
+    job: str
+    epoch: int
+    version: int
+    at: float
+    state: str
+    paused: bool
+    bounded: bool
+    submitted: float
+    started: float | None
+    ended: float | None
+    rows_in: Flow
+    """Of all sources."""
+    rows_out: Flow
+    """Of all sinks."""
+    late: int
+    progress: float | None
+    """Part of the input that was read, from 0 to 1; None for endless jobs and where no split knows its size."""
+    lag: float | None
+    """Seconds from the lowest watermark of a sink's vertex to now; None without event time."""
+    waits: str
+    error: JobFailure | None
+    tasks: tuple[TaskMetrics, ...]
+    vertices: tuple[VertexMetrics, ...]
+    edges: tuple[EdgeMetrics, ...]
+    finding: Finding | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """True when the job is over."""
+        return self.state in ("FINISHED", "FAILED", "CANCELED")

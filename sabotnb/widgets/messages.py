@@ -1,0 +1,115 @@
+"""What a widget and its kernel say to each other; ``widgets/src/messages.ts`` is generated from this file.
+
+State travels one way, from the kernel: the traits ``graph`` (a ``Graph``, once) and ``live`` (a ``Live``, whole every
+time, at most four a second), so that every view and every page that comes later sees the same. Clicks travel the other
+way as messages: a ``Command`` with an id that the page makes up, answered by an ``Answer`` with that id. A command may
+be sent again as long as there is no answer; it is carried out once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sabotnb.display.job_picture import JobPicture
+from sabotnb.metrics import JobMetrics
+
+Kind = Literal["pause", "resume", "stop", "cancel", "probe"]
+"""``probe`` takes an operator's id as ``target``; the others none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The trait ``graph``: what does not change while the run goes on."""
+
+    job: str
+    epoch: int
+    bounded: bool
+    note: str
+    """What the header says of how this run began: ``replaced the former run``, ``attached``; else empty."""
+    picture: JobPicture
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The trait ``live``. ``gone`` says why there are no news any more (the cluster went away); else empty."""
+
+    seq: int
+    metrics: JobMetrics | None
+    gone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A click. ``epoch`` is that of the page's graph: a stale page acts on no later run."""
+
+    type: Literal["command"]
+    id: str
+    kind: Kind
+    epoch: int
+    target: str
+    rows: int
+    """Of ``probe``: how many rows are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a sample: ``numeric`` ones are aligned to the right."""
+
+    name: str
+    type: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HotKey:
+    """A key, written as text, and its part of the sampled rows."""
+
+    key: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a probe has seen. Values are text as a table shows them; None is null. ``seen`` rows in ``seconds``."""
+
+    operator: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    seen: int
+    seconds: float
+    keys: tuple[str, ...]
+    hot: tuple[HotKey, ...]
+    watermark: int | None
+    said: str
+    """In words where there is nothing to show: ``no rows left filter_0 in 2 s``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """To the ``Command`` with this id. ``text`` is for people: what happened, or why nothing did."""
+
+    type: Literal["answer"]
+    id: str
+    ok: bool
+    text: str
+    sample: Sample | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The trait ``table`` of a live table: its last rows, newest last."""
+
+    seq: int
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    total: int
+    """Rows that have come so far."""
+    ended: bool
+    said: str
+    """Why there is nothing to see, or why there is nothing new; else empty."""
+
+
+SPOKEN = (Graph, Live, Command, Answer, Table)
+"""Everything that is said; ``typescript`` finds what these are made of."""

@@ -1,0 +1,242 @@
+// Written by `python -m sabotnb.widgets.typescript` from sabotnb/widgets/messages.py: change it there.
+
+export interface Graph {
+  job: string;
+  epoch: number;
+  bounded: boolean;
+  note: string;
+  picture: JobPicture;
+}
+
+export interface Live {
+  seq: number;
+  metrics: JobMetrics | null;
+  gone: string;
+}
+
+export interface Command {
+  type: "command";
+  id: string;
+  kind: "pause" | "resume" | "stop" | "cancel" | "probe";
+  epoch: number;
+  target: string;
+  rows: number;
+}
+
+export interface Answer {
+  type: "answer";
+  id: string;
+  ok: boolean;
+  text: string;
+  sample: Sample | null;
+}
+
+export interface Table {
+  seq: number;
+  title: string;
+  columns: Column[];
+  rows: ((string | null)[])[];
+  total: number;
+  ended: boolean;
+  said: string;
+}
+
+export interface JobPicture {
+  views: View[];
+  operators: OperatorCard[];
+}
+
+export interface JobMetrics {
+  job: string;
+  epoch: number;
+  version: number;
+  at: number;
+  state: string;
+  paused: boolean;
+  bounded: boolean;
+  submitted: number;
+  started: number | null;
+  ended: number | null;
+  rows_in: Flow;
+  rows_out: Flow;
+  late: number;
+  progress: number | null;
+  lag: number | null;
+  waits: string;
+  error: JobFailure | null;
+  tasks: TaskMetrics[];
+  vertices: VertexMetrics[];
+  edges: EdgeMetrics[];
+  finding: Finding | null;
+}
+
+export interface Sample {
+  operator: string;
+  columns: Column[];
+  rows: ((string | null)[])[];
+  seen: number;
+  seconds: number;
+  keys: string[];
+  hot: HotKey[];
+  watermark: number | null;
+  said: string;
+}
+
+export interface Column {
+  name: string;
+  type: string;
+  numeric: boolean;
+}
+
+export interface View {
+  name: string;
+  nodes: Node[];
+  lines: Line[];
+  width: number;
+  height: number;
+}
+
+export interface OperatorCard {
+  id: string;
+  kind: string;
+  text: string;
+  vertex: string;
+  origin: string;
+  code: string;
+  columns: ([string, string])[];
+  notes: string[];
+}
+
+export interface Flow {
+  rows: number;
+  batches: number;
+  bytes: number;
+  rows_rate: number;
+  batches_rate: number;
+  bytes_rate: number;
+}
+
+export interface JobFailure {
+  kind: string;
+  message: string;
+  operator: string;
+  vertex: string;
+  traceback: string;
+  sample: string;
+  everything: string;
+}
+
+export interface TaskMetrics {
+  vertex: string;
+  index: number;
+  attempt: number;
+  agent: string;
+  slot: number;
+  state: string;
+  into: Flow;
+  out: Flow;
+  load: Load;
+  late: number;
+  queued: number;
+  fill: number;
+  state_keys: number;
+  state_bytes: number;
+  watermark: number | null;
+  latency: Latency | null;
+}
+
+export interface VertexMetrics {
+  id: string;
+  role: string;
+  kinds: string[];
+  functions: string[];
+  operators: OperatorMetrics[];
+  tasks: number;
+  states: Record<string, number>;
+  into: Flow;
+  out: Flow;
+  load: Load;
+  busiest: number;
+  busiest_task: number;
+  skew: number;
+  late: number;
+  queued: number;
+  fill: number;
+  state_keys: number;
+  state_bytes: number;
+  watermark: number | null;
+  latency: Latency | null;
+  idle_since: number | null;
+  history: number[];
+}
+
+export interface EdgeMetrics {
+  index: number;
+  id: string;
+  up: string;
+  down: string;
+  port: number;
+  type: string;
+  keys: string[];
+  channels: number;
+  sent: Flow;
+  queued: number;
+  fill: number;
+  shares: number[];
+}
+
+export interface Finding {
+  kind: string;
+  operator: string;
+  sentence: string;
+  advice: string;
+}
+
+export interface HotKey {
+  key: string;
+  share: number;
+}
+
+export interface Node {
+  id: string;
+  title: string;
+  kind: string;
+  role: string;
+  text: string;
+  tasks: number;
+  vertices: string[];
+  operators: string[];
+  note: string;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface Line {
+  up: string;
+  down: string;
+  type: string;
+  label: string;
+  edges: number[];
+  path: string;
+  tip: [number, number];
+  label_at: [number, number];
+}
+
+export interface Load {
+  busy: number;
+  idle: number;
+  backpressured: number;
+}
+
+export interface Latency {
+  p50: number;
+  p99: number;
+}
+
+export interface OperatorMetrics {
+  id: string;
+  rows: number;
+  rows_rate: number;
+}
