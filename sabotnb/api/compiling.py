@@ -37,15 +37,17 @@ class Compiled:
         return next(one.id for one in self.execution.vertices.values() if operator in [it.id for it in one.operators])
 
 
-def compile_graph(graph: JobGraph, parallelism: int) -> Compiled:
+def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -> Compiled:
     """Compile a job graph for ``parallelism`` tasks per operator; reads metadata of sources.
+
+    Without ``optimize`` it runs as it was described, only chained.
 
     Raises GraphError, SchemaError or SourceError for what cannot run.
     """
     if not isinstance(parallelism, int) or parallelism < 1:
         raise GraphError(f"parallelism is {parallelism!r}; give a number of tasks per operator, at least 1")
     graph.validate()
-    optimized = plan.optimize(graph, estimates(graph))
+    optimized = plan.optimize(graph, estimates(graph)) if optimize else Optimized(graph, ())
     execution = plan.physical(optimized.graph, parallelism, groups=Config.from_environment().key_groups)
     return Compiled(graph, optimized, execution, _splits(execution))
 

@@ -34,9 +34,17 @@ LONGEST_NAME = 200
 """Letters of a job's name as a part of file names, where each that is not ASCII takes several."""
 
 
-def run_targets(
-    name: str | None, targets: Sequence[Target], parallelism: int | None, env: Env | None, placement: str = ROUND_ROBIN
-) -> Job:
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a job is to run; see ``Sink.run``."""
+
+    parallelism: int | None = None
+    placement: str = ROUND_ROBIN
+    optimize: bool = True
+    env: Env | None = None
+
+
+def run_targets(name: str | None, targets: Sequence[Target], options: RunOptions) -> Job:
     """Start one job for all ``targets``; what they share runs once. Returns as soon as the cluster has taken it.
 
     Raises:
@@ -46,13 +54,13 @@ def run_targets(
     """
     if not targets:
         raise GraphError("nothing to run: give at least one sink, as in sb.run('name', stream.sink_parquet('out'))")
-    strategy(placement)
-    open_env = envs.needed(env)
+    strategy(options.placement)
+    open_env = envs.needed(options.env)
     job_name = site.job_name() if name is None else _checked_name(name)
     lowered = lower([target.flow for target in targets])
-    compiled = compiled_for(lowered, parallelism, open_env)
+    compiled = compiled_for(lowered, options.parallelism, open_env, optimize=options.optimize)
     check_outputs(compiled.graph, job_name)
-    started = submit(open_env.cluster.jobs, job_name, compiled, placement=placement)
+    started = submit(open_env.cluster.jobs, job_name, compiled, placement=options.placement)
     known = open_env.known(job_name, started.epoch)
     return known or open_env.remember(_job(started, lowered, targets))
 
@@ -63,10 +71,10 @@ def _checked_name(name: object) -> str:
     return name
 
 
-def compiled_for(lowered: Lowered, parallelism: int | None, env: Env) -> Compiled:
+def compiled_for(lowered: Lowered, parallelism: int | None, env: Env, *, optimize: bool = True) -> Compiled:
     """Compile for ``env``: a task per worker process and operator where nothing else is said."""
     tasks = parallelism if parallelism is not None else max(1, env.workers)
-    return compile_graph(with_bounds(lowered, tasks), tasks)
+    return compile_graph(with_bounds(lowered, tasks), tasks, optimize=optimize)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,12 +41,14 @@ class Sink:
         *,
         parallelism: int | None = None,
         placement: str = running.ROUND_ROBIN,
+        optimize: bool = True,
         env: Env | None = None,
     ) -> Job:
         """Start a job for this sink alone, on ``env`` or the newest one; returns at once.
 
         ``parallelism``: tasks per operator, the number of worker processes if not given. ``placement`` gives slots to
-        agents by round_robin, least_loaded, resource_aware or locality. A job without a name belongs to its cell. A job
+        agents by round_robin, least_loaded, resource_aware or locality. ``optimize=False`` runs the graph as it was
+        described, to see what the optimizer is good for. A job without a name belongs to its cell. A job
         of this name and graph that still runs is attached to; one of another graph is replaced.
 
         Raises:
@@ -54,7 +56,7 @@ class Sink:
             SinkError: the output may not be written there.
             NameHeld: another session runs a job of this name.
         """
-        return running.run_targets(name, [self.target], parallelism, env, placement)
+        return running.run_targets(name, [self.target], running.RunOptions(parallelism, placement, optimize, env))
 
     def explain(self) -> str:
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
@@ -75,6 +77,7 @@ def run(
     *sinks: Sink,
     parallelism: int | None = None,
     placement: str = running.ROUND_ROBIN,
+    optimize: bool = True,
     env: Env | None = None,
 ) -> Job:
     """Start one job with many sinks; what they share runs once. See ``Sink.run``."""
@@ -83,4 +86,5 @@ def run(
     strange = [sink for sink in sinks if not isinstance(sink, Sink)]
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
-    return running.run_targets(name, [sink.target for sink in sinks], parallelism, env, placement)
+    options = running.RunOptions(parallelism, placement, optimize, env)
+    return running.run_targets(name, [sink.target for sink in sinks], options)

@@ -57,6 +57,19 @@ def test_a_job_shows_its_state_and_what_went_through_it(numbers: sb.Stream, tmp_
     assert all(text in job._repr_html_() for text in ("&lt;shown&gt;", ">FINISHED<", "1,000 rows in"))
 
 
+def test_without_the_optimizer_every_row_travels_and_the_result_is_the_same(numbers: sb.Stream, tmp_path: Path) -> None:
+    by = numbers.filter(col("x") >= 500).group_by("even").agg(total=col("x").sum())
+    travelled = {}
+    for optimize in (True, False):
+        out = tmp_path / str(optimize)
+        job = by.sink_parquet(out).run(optimize=optimize)
+        job.wait(timeout=60)
+        travelled[optimize] = job.metrics(per="edge")["rows"].tolist()
+        assert ds.dataset(out).to_table().sort_by("even")["total"].to_pylist() == [187_500, 187_250]
+    assert travelled[False] == [500]
+    assert sum(travelled[True]) < 10
+
+
 @pytest.mark.parametrize("placement", ["round_robin", "least_loaded", "resource_aware", "locality"])
 def test_tasks_are_placed_by_the_strategy_asked_for(numbers: sb.Stream, tmp_path: Path, placement: str) -> None:
     job = numbers.sink_parquet(tmp_path / "out").run("placed", placement=placement)
