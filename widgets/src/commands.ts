@@ -1,0 +1,77 @@
+/** Clicks on their way to the kernel: sent again until they are answered, and answered once. */
+import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Answer, Command } from "./messages";
+import type { Model } from "./model";
+
+export type Kind = Command["kind"];
+
+/** A command that has no answer yet; `since` is the page's clock, in seconds. */
+export interface Pending {
+  id: string;
+  kind: Kind;
+  target: string;
+  since: number;
+}
+
+export const RESEND_SECONDS = 3;
+
+export interface Commands {
+  readonly pending: ReadonlySignal<Pending[]>;
+  /** Never rejects: where nothing can be sent, the answer says so. */
+  send(kind: Kind, target?: string, rows?: number): Promise<Answer>;
+  dispose(): void;
+}
+
+/** `epoch` is read at the click: the one of the graph that the page shows then. */
+export function makeCommands(model: Model, epoch: () => number, clock: () => number): Commands {
+  const pending: Signal<Pending[]> = signal([]);
+  const waiting = new Map<string, (answer: Answer) => void>();
+
+  const onMessage = (content: unknown): void => {
+    if (isAnswer(content)) waiting.get(content.id)?.(content);
+  };
+  model.on("msg:custom", onMessage);
+
+  const send = (kind: Kind, target = "", rows = 0): Promise<Answer> => {
+    const command: Command = { type: "command", id: freshId(), kind, epoch: epoch(), target, rows };
+    return new Promise((resolve) => {
+      const settle = (answer: Answer): void => {
+        if (!waiting.delete(command.id)) return;
+        clearInterval(timer);
+        pending.value = pending.value.filter((one) => one.id !== command.id);
+        resolve(answer);
+      };
+      const post = (): void => {
+        try {
+          model.send(command);
+        } catch (error) {
+          settle(refusal(command.id, `${kind}: the kernel cannot be reached (${error instanceof Error ? error.message : error})`));
+        }
+      };
+      const timer = setInterval(post, RESEND_SECONDS * 1000);
+      waiting.set(command.id, settle);
+      pending.value = [...pending.value, { id: command.id, kind, target, since: clock() }];
+      post();
+    });
+  };
+
+  const dispose = (): void => {
+    model.off("msg:custom", onMessage);
+    for (const [id, settle] of [...waiting]) settle(refusal(id, "this view was closed before the kernel answered"));
+  };
+
+  return { pending, send, dispose };
+}
+
+function refusal(id: string, text: string): Answer {
+  return { type: "answer", id, ok: false, text, sample: null };
+}
+
+function isAnswer(content: unknown): content is Answer {
+  return typeof content === "object" && content !== null && "type" in content && content.type === "answer" && "id" in content;
+}
+
+/** `crypto.randomUUID` is only there on pages that were served safely; a notebook on a plain address has none. */
+function freshId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+}

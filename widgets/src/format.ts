@@ -1,0 +1,99 @@
+/** How numbers are written, everywhere in the same way. Nothing here depends on the browser's language. */
+
+const NONE = "–";
+const PREFIXES = ["", "k", "M", "G", "T", "P"];
+
+/** `336,776`; from ten millions on `12.3M`. */
+export function count(value: number | null | undefined): string {
+  if (!known(value)) return NONE;
+  return Math.abs(value) < 1e7 ? grouped(Math.round(value)) : short(value);
+}
+
+/** `310/s`, `41.2k/s`, `0.4/s`. */
+export function rate(value: number | null | undefined): string {
+  return known(value) ? `${short(value)}/s` : NONE;
+}
+
+/** `0 B`, `512 B`, `1.2 kB`, `34.5 MB`: powers of 1000. */
+export function bytes(value: number | null | undefined): string {
+  if (!known(value)) return NONE;
+  const [digits, prefix] = scaled(value);
+  return `${digits} ${prefix}B`;
+}
+
+/** A duration in seconds: `3 ms`, `1.4 s`, `42 s`, `12 min 31 s`, `3 h 12 min`, `2 d 4 h`. */
+export function seconds(value: number | null | undefined): string {
+  if (!known(value)) return NONE;
+  if (value < 0) return `-${seconds(-value)}`;
+  if (value < 0.9995) return `${Math.round(value * 1000)} ms`;
+  if (value < 9.95) return `${value.toFixed(1)} s`;
+  const whole = Math.round(value);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return pair(whole, 60, "min", "s");
+  if (whole < 86400) return pair(Math.floor(whole / 60), 60, "h", "min");
+  return pair(Math.floor(whole / 3600), 24, "d", "h");
+}
+
+/** How long a job runs, so that the figures keep their places: `00:12:31`, `26:00:00`. */
+export function clock(value: number | null | undefined): string {
+  if (!known(value)) return NONE;
+  const whole = Math.max(0, Math.floor(value));
+  return [whole / 3600, (whole / 60) % 60, whole % 60].map((part) => String(Math.floor(part)).padStart(2, "0")).join(":");
+}
+
+/** A part of 1: `96 %`. */
+export function share(value: number | null | undefined): string {
+  return known(value) ? `${Math.round(value * 100)} %` : NONE;
+}
+
+/** A moment in seconds since the epoch, as the reader's clock shows it: `19:38:06`, with the day unless it is today's. */
+export function time(value: number | null | undefined, now: number = Date.now() / 1000): string {
+  if (!known(value)) return NONE;
+  const at = new Date(value * 1000);
+  const two = (part: number) => String(part).padStart(2, "0");
+  const hours = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+  if (at.toDateString() === new Date(now * 1000).toDateString()) return hours;
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${hours}`;
+}
+
+/** `1 task`, `1,200 tasks`. */
+export function counted(value: number, thing: string): string {
+  return `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
+}
+
+/** One line of at most `letters` letters; the rest is an ellipsis. */
+export function cut(text: string, letters: number): string {
+  const line = text.slice(0, letters + 1).replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, " ");
+  return line.length <= letters ? line : `${line.slice(0, Math.max(0, letters - 1))}…`;
+}
+
+function known(value: number | null | undefined): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** Three digits that mean something, two for what is small. */
+function short(value: number): string {
+  if (Math.abs(value) > 0 && Math.abs(value) < 9.95) return String(Number(value.toFixed(1)));
+  const [digits, prefix] = scaled(value);
+  return digits + prefix;
+}
+
+function scaled(value: number): [string, string] {
+  let rest = value;
+  let step = 0;
+  while (Math.abs(rest) >= 999.5 && step < PREFIXES.length - 1) {
+    rest /= 1000;
+    step += 1;
+  }
+  const digits = step === 0 || Math.abs(rest) >= 99.95 ? String(Math.round(rest)) : rest.toFixed(1);
+  return [digits, PREFIXES[step] ?? ""];
+}
+
+function pair(value: number, base: number, big: string, small: string): string {
+  const rest = value % base;
+  return `${Math.floor(value / base)} ${big}${rest ? ` ${rest} ${small}` : ""}`;
+}

@@ -1,0 +1,107 @@
+/** Everything that the views of one output share: the model's traits as signals, what is chosen, and the commands. */
+import { type ReadonlySignal, type Signal, computed, signal } from "@preact/signals";
+import { type Kind, type Pending, makeCommands } from "./commands";
+import type { Answer, Graph, Live, TaskMetrics, VertexMetrics } from "./messages";
+import type { Model } from "./model";
+import { graphOf, liveOf } from "./reading";
+
+export type { Kind, Pending } from "./commands";
+export type ViewName = "logical" | "optimized" | "physical" | "table";
+export type Tab = "overview" | "tasks" | "state" | "sample" | "code" | "errors";
+export type Selection = { kind: "node"; id: string } | { kind: "edge"; index: number };
+
+/** What the line below the header says; `at` is the page's clock, in seconds. */
+export interface Notice {
+  ok: boolean;
+  text: string;
+  at: number;
+}
+
+export interface Store {
+  readonly graph: ReadonlySignal<Graph | null>;
+  readonly live: ReadonlySignal<Live | null>;
+  /** The last metrics by vertex id, and their tasks by index. */
+  readonly vertices: ReadonlySignal<ReadonlyMap<string, VertexMetrics>>;
+  readonly tasks: ReadonlySignal<ReadonlyMap<string, TaskMetrics[]>>;
+  readonly view: Signal<ViewName>;
+  /** A node by the id of its box in the view, or an edge by its index in the execution graph. */
+  readonly selected: Signal<Selection | null>;
+  readonly tab: Signal<Tab>;
+  readonly said: Signal<Notice | null>;
+  readonly pending: ReadonlySignal<Pending[]>;
+  /** Seconds since the epoch by the page's clock, once a second while the job is not over. */
+  readonly now: ReadonlySignal<number>;
+  /** When the last news came, by the page's clock. */
+  readonly heard: ReadonlySignal<number>;
+  /** False when a job that is not over has sent no news for more than `STALE_SECONDS`. */
+  readonly fresh: ReadonlySignal<boolean>;
+  readonly over: ReadonlySignal<boolean>;
+  /** Sends until it is answered, and puts the answer into `said`. */
+  send(kind: Kind, target?: string, rows?: number): Promise<Answer>;
+  dispose(): void;
+}
+
+export const STALE_SECONDS = 5;
+const TERMINAL = ["FINISHED", "FAILED", "CANCELED"];
+const seconds = (): number => Date.now() / 1000;
+
+export function makeStore(model: Model): Store {
+  const graph = signal(graphOf(model.get("graph")));
+  const live = signal(liveOf(model.get("live")));
+  const now = signal(seconds());
+  const heard = signal(seconds());
+  const said = signal<Notice | null>(null);
+  const over = computed(() => TERMINAL.includes(live.value?.metrics?.state ?? ""));
+  const commands = makeCommands(model, () => graph.value?.epoch ?? 0, seconds);
+
+  const onGraph = (): void => {
+    graph.value = graphOf(model.get("graph"));
+  };
+  const onLive = (): void => {
+    live.value = liveOf(model.get("live"));
+    heard.value = now.value = seconds();
+  };
+  model.on("change:graph", onGraph);
+  model.on("change:live", onLive);
+  const ticking = setInterval(() => {
+    if (!over.value || commands.pending.value.length) now.value = seconds();
+  }, 1000);
+
+  return {
+    graph,
+    live,
+    vertices: computed(() => new Map(live.value?.metrics?.vertices.map((one) => [one.id, one]))),
+    tasks: computed(() => byVertex(live.value?.metrics?.tasks ?? [])),
+    view: signal<ViewName>("optimized"),
+    selected: signal<Selection | null>(null),
+    tab: signal<Tab>("overview"),
+    said,
+    pending: commands.pending,
+    now,
+    heard,
+    fresh: computed(() => over.value || now.value - heard.value <= STALE_SECONDS),
+    over,
+    async send(kind, target, rows) {
+      const answer = await commands.send(kind, target, rows);
+      if (kind !== "probe" || !answer.ok) said.value = { ok: answer.ok, text: answer.text, at: seconds() };
+      return answer;
+    },
+    dispose() {
+      clearInterval(ticking);
+      model.off("change:graph", onGraph);
+      model.off("change:live", onLive);
+      commands.dispose();
+    },
+  };
+}
+
+function byVertex(tasks: readonly TaskMetrics[]): Map<string, TaskMetrics[]> {
+  const found = new Map<string, TaskMetrics[]>();
+  for (const task of tasks) {
+    const others = found.get(task.vertex);
+    if (others) others.push(task);
+    else found.set(task.vertex, [task]);
+  }
+  for (const some of found.values()) some.sort((one, other) => one.index - other.index);
+  return found;
+}

@@ -1,0 +1,50 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+
+const SHOWN_MS = 2000;
+
+/** A button that puts `text()` on the clipboard and says for two seconds whether that went well. */
+export function CopyButton({ text, label, of }: { text: () => string; label: string; of?: string }) {
+  const [said, setSaid] = useState("");
+  const timer = useRef<ReturnType<typeof setTimeout>>();
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const copy = async (event: Event) => {
+    const button = event.currentTarget as HTMLElement;
+    setSaid((await copied(text(), button)) ? "copied" : "the browser refused: select and copy");
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setSaid(""), SHOWN_MS);
+  };
+  return (
+    <span class="sb-copy">
+      <button type="button" class="sb-small" onClick={copy} aria-label={of && `${label} ${of}`}>
+        {label}
+      </button>
+      <span role="status" class="sb-faint">
+        {said}
+      </span>
+    </span>
+  );
+}
+
+/** False if the browser allows it in no way. Pages without TLS have no `navigator.clipboard`. */
+async function copied(text: string, beside: HTMLElement): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copiedBySelection(text, beside);
+  }
+}
+
+function copiedBySelection(text: string, beside: HTMLElement): boolean {
+  const page = beside.ownerDocument;
+  const area = page.createElement("textarea");
+  area.value = text;
+  area.className = "sb-unseen";
+  beside.after(area);
+  area.select();
+  // the only way there is without TLS
+  const done = page.execCommand?.("copy") ?? false;
+  area.remove();
+  beside.focus();
+  return done;
+}

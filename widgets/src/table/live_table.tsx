@@ -1,0 +1,99 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import type { Table } from "../messages";
+import type { Model } from "../store";
+import { CopyButton } from "./copy_button";
+import { RowsTable, tsv } from "./rows_table";
+import { useSelecting } from "./selecting";
+
+/** The face `table`: the last rows of a sink, as long as nobody holds them: by Pause, or by selecting text in them. */
+export function LiveTable({ model }: { model: Model }) {
+  const newest = useTrait(model);
+  const [pressed, setPressed] = useState(false);
+  const whole = useRef<HTMLDivElement>(null);
+  const selecting = useSelecting(whole);
+  const paused = pressed || selecting;
+  const table = useHeld(newest, paused);
+  const inside = useNewestInSight(table);
+  if (!table) return <div class="sb-live-table sb-faint" ref={whole}>waits for the first rows …</div>;
+  const came = newest ? newest.total - table.total : 0;
+  return (
+    <div class="sb-live-table" ref={whole}>
+      <div class="sb-row">
+        <strong class="sb-cut" title={table.title}>
+          {table.title}
+        </strong>
+        <span class="sb-faint">{extent(table)}</span>
+        <button type="button" class="sb-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
+          Pause
+        </button>
+        <CopyButton text={() => tsv(table.columns, table.rows)} label="copy as TSV" />
+        <span role="status">{paused ? `paused${selecting && !pressed ? " while text is selected" : ""}, ${newRows(came)}` : ""}</span>
+      </div>
+      {table.rows.length > 0 && (
+        <RowsTable
+          label={`last rows of ${table.title}`}
+          columns={table.columns}
+          rows={table.rows}
+          first={table.total - table.rows.length}
+          inside={inside}
+        />
+      )}
+      <p class="sb-said" role="status">
+        {newest ? outcome(newest) : ""}
+      </p>
+    </div>
+  );
+}
+
+/** What the kernel said last, and null before it said anything. */
+function useTrait(model: Model): Table | null {
+  const [table, setTable] = useState(() => given(model));
+  useEffect(() => {
+    const take = () => setTable(given(model));
+    take();
+    model.on("change:table", take);
+    return () => model.off("change:table", take);
+  }, [model]);
+  return table;
+}
+
+function given(model: Model): Table | null {
+  const table = model.get("table") as Partial<Table> | null | undefined;
+  return table?.columns ? (table as Table) : null;
+}
+
+/** `newest`, or what it was when `held` began. */
+function useHeld<T>(newest: T, held: boolean): T {
+  const kept = useRef(newest);
+  if (!held) kept.current = newest;
+  return kept.current;
+}
+
+/** Keeps the end of a box in sight as it grows, unless the user has scrolled away from it. */
+function useNewestInSight(table: Table | null) {
+  const inside = useRef<HTMLDivElement>(null);
+  const follows = useRef(true);
+  const box = inside.current;
+  if (box) follows.current = box.scrollHeight - box.scrollTop - box.clientHeight < 8;
+  useLayoutEffect(() => {
+    if (inside.current && follows.current) inside.current.scrollTop = inside.current.scrollHeight;
+  }, [table]);
+  return inside;
+}
+
+function extent({ rows, total }: Table): string {
+  if (total === 0) return "no rows yet";
+  if (rows.length === total) return newRows(total, "");
+  return `the last ${rows.length.toLocaleString("en")} of ${newRows(total, "")}`;
+}
+
+function newRows(count: number, word = "new "): string {
+  return `${count.toLocaleString("en")} ${word}${count === 1 ? "row" : "rows"}`;
+}
+
+function outcome({ ended, total, said }: Table): string {
+  if (said) return said;
+  if (!ended) return "";
+  return total === 0 ? "The job has ended and gave no rows." : "The job has ended: these are its last rows.";
+}

@@ -1,0 +1,18 @@
+import { useState } from "preact/hooks";
+
+export const MOST_LETTERS = 200;
+
+/** Text of any length: the beginning of a long one, with a button that shows the rest. */
+export function LongText({ text, most = MOST_LETTERS }: { text: string; most?: number }) {
+  const [whole, setWhole] = useState(false);
+  if (text.length <= most) return <>{text}</>;
+  const left = text.length - most;
+  return (
+    <span class={whole ? "sb-whole" : ""}>
+      {whole ? text : `${text.slice(0, most)}…`}{" "}
+      <button type="button" class="sb-small" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+        {whole ? "less" : `${left.toLocaleString("en")} more letters`}
+      </button>
+    </span>
+  );
+}

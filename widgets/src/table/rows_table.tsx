@@ -1,0 +1,112 @@
+import type { Ref } from "preact";
+import { useState } from "preact/hooks";
+
+import type { Column } from "../messages";
+import { LongText } from "./long_text";
+
+/** Columns shown at a time, unless all are asked for: a schema of 500 stays quick and readable. */
+export const COLUMNS_AT_ONCE = 20;
+
+export type Row = readonly (string | null)[];
+
+interface Props {
+  label: string;
+  columns: readonly Column[];
+  rows: readonly Row[];
+  /** Number of the first row, so that rows which stay keep their elements. */
+  first?: number;
+  inside?: Ref<HTMLDivElement>;
+}
+
+/** Rows of typed columns. Nulls are told from the text "null" by their look and their label. */
+export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
+  const [from, setFrom] = useState(0);
+  const [all, setAll] = useState(false);
+  const [wanted, setWanted] = useState("");
+  const places = found(columns, wanted);
+  const start = from < places.length ? from : 0;
+  const shown = all ? places : places.slice(start, start + COLUMNS_AT_ONCE);
+  return (
+    <>
+      {columns.length > COLUMNS_AT_ONCE && (
+        <div class="sb-row" role="group" aria-label="which columns are shown">
+          <input
+            type="search"
+            placeholder="find a column"
+            aria-label="find a column by a part of its name"
+            value={wanted}
+            onInput={(event) => setWanted(event.currentTarget.value)}
+          />
+          <button type="button" class="sb-small" disabled={all || start === 0} onClick={() => setFrom(Math.max(0, start - COLUMNS_AT_ONCE))}>
+            ‹ former
+          </button>
+          <span role="status">{which(start, shown.length, places.length, columns.length)}</span>
+          <button
+            type="button"
+            class="sb-small"
+            disabled={all || start + shown.length >= places.length}
+            onClick={() => setFrom(start + COLUMNS_AT_ONCE)}
+          >
+            next ›
+          </button>
+          <button type="button" class="sb-small" aria-pressed={all} onClick={() => setAll(!all)}>
+            show all
+          </button>
+        </div>
+      )}
+      <div class="sb-scrolled sb-tall" tabIndex={0} role="region" aria-label={label} ref={inside ?? null}>
+        <table class="sb-table sb-values" aria-label={label}>
+          <thead>
+            <tr>
+              {shown.map((place) => (
+                <th key={place} scope="col" class={columns[place]!.numeric ? "sb-right" : ""} title={columns[place]!.name}>
+                  <span class="sb-name">{columns[place]!.name}</span>
+                  <span class="sb-type">{columns[place]!.type}</span>
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row, number) => (
+              <tr key={first + number}>
+                {shown.map((place) => (
+                  <Value key={place} text={row[place] ?? null} numeric={columns[place]!.numeric} />
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+function Value({ text, numeric }: { text: string | null; numeric: boolean }) {
+  if (text === null)
+    return (
+      <td class={numeric ? "sb-right" : ""}>
+        <em class="sb-null">null</em>
+      </td>
+    );
+  return (
+    <td class={numeric ? "sb-right" : ""}>
+      <LongText text={text} />
+    </td>
+  );
+}
+
+function found(columns: readonly Column[], wanted: string): number[] {
+  const part = wanted.trim().toLowerCase();
+  return columns.flatMap(({ name }, place) => (name.toLowerCase().includes(part) ? [place] : []));
+}
+
+function which(start: number, shown: number, fitting: number, every: number): string {
+  const of = fitting === every ? `of ${every} columns` : `of ${fitting} that fit (${every} columns)`;
+  return shown ? `${start + 1}–${start + shown} ${of}` : `no column fits (${every} columns)`;
+}
+
+/** Names and rows as tab separated values, which spreadsheets take. Tabs and line ends within a value become spaces. */
+export function tsv(columns: readonly Column[], rows: readonly Row[]): string {
+  const line = (cells: readonly (string | null)[]) => cells.map((cell) => (cell ?? "").replace(/[\t\r\n]+/g, " ")).join("\t");
+  return [line(columns.map(({ name }) => name)), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,57 @@
+/** A model without a kernel: the test is the kernel. What was sent is in `sent`; `answer` and `put` speak for Python. */
+import type { Answer, Command } from "../messages";
+import type { Model } from "../model";
+
+export class FakeModel implements Model {
+  readonly sent: Command[] = [];
+  private readonly traits: Map<string, unknown>;
+  private readonly listeners = new Map<string, Set<(...args: never[]) => void>>();
+
+  constructor(traits: Record<string, unknown> = {}) {
+    this.traits = new Map(Object.entries({ _face: "job", graph: {}, live: {}, table: {}, ...traits }));
+  }
+
+  get(trait: string): unknown {
+    return this.traits.get(trait);
+  }
+
+  set(trait: string, value: unknown): void {
+    this.traits.set(trait, value);
+  }
+
+  save_changes(): void {}
+
+  on(event: string, callback: (...args: never[]) => void): void {
+    if (!this.listeners.has(event)) this.listeners.set(event, new Set());
+    this.listeners.get(event)?.add(callback);
+  }
+
+  off(event: string, callback: (...args: never[]) => void): void {
+    this.listeners.get(event)?.delete(callback);
+  }
+
+  send(content: unknown): void {
+    this.sent.push(content as Command);
+  }
+
+  /** The kernel sets a trait. */
+  put(trait: string, value: unknown): void {
+    this.set(trait, value);
+    this.tell(`change:${trait}`);
+  }
+
+  /** The kernel answers a command, the last that was sent unless `id` says which. */
+  answer(answer: Partial<Answer> = {}): void {
+    const id = answer.id ?? this.sent.at(-1)?.id ?? "";
+    this.tell("msg:custom", { type: "answer", ok: true, text: "done", sample: null, ...answer, id });
+  }
+
+  /** How many callbacks are still there. */
+  get listening(): number {
+    return [...this.listeners.values()].reduce((sum, some) => sum + some.size, 0);
+  }
+
+  private tell(event: string, ...content: unknown[]): void {
+    for (const callback of [...(this.listeners.get(event) ?? [])]) (callback as (...args: unknown[]) => void)(...content);
+  }
+}
