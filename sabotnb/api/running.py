@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from sabotnb import plan
+from sabotnb import display, plan
 from sabotnb.api import env as envs
 from sabotnb.api import site
 from sabotnb.api.bounds import with_bounds
@@ -110,6 +110,7 @@ def submit(
         owner=client.owner,
         fingerprint=fingerprint or compiled.graph.fingerprint(),
         explained=plan.explain(compiled.graph, compiled.optimized, compiled.execution),
+        scenes=display.scenes(compiled.graph, compiled.optimized, compiled.execution),
         placement=placement,
     )
     return Started(client, name, client.submit_stream_job(request, blobs)["epoch"], compiled)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sabotnb import plan
 from sabotnb.display import words
-from sabotnb.graph import EdgeType, JobGraph, Operator, Sink, Source
+from sabotnb.graph import EdgeType, JobGraph, Operator
 from sabotnb.plan import ShuffleEdge
 
 
@@ -57,8 +57,7 @@ def scene_of(graph: JobGraph, parallelism: int) -> Scene:
 
 def _box(operator: Operator, tasks: int, columns: Sequence[str]) -> Box:
     spec = operator.spec
-    role = "source" if isinstance(spec, Source) else "sink" if isinstance(spec, Sink) else "operator"
-    return Box(operator.id, spec.kind, role, words.brief(spec, columns), tasks)
+    return Box(operator.id, spec.kind, words.role(spec), words.brief(spec, columns), tasks)
 
 
 def _link(edge: ShuffleEdge) -> Link:

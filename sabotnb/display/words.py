@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sabotnb.expr import column_name
-from sabotnb.graph import Aggregate, EdgeType, Join, Project, Source, Spec
+from sabotnb.graph import Aggregate, EdgeType, Join, Project, Sink, Source, Spec
 from sabotnb.plan import ShuffleEdge
 from sabotnb.plan.words import spread, summary
 
@@ -37,6 +37,11 @@ def brief(spec: Spec, columns: Sequence[str] = ()) -> str:
             return summary(replace(spec, strategy="auto"))
     text = _projection(spec, columns) if isinstance(spec, Project) else summary(spec)
     return _COLUMN.sub(r"\1", text)
+
+
+def role(spec: Spec) -> str:
+    """Where an operator stands in a job: source, sink or operator."""
+    return "source" if isinstance(spec, Source) else "sink" if isinstance(spec, Sink) else "operator"
 
 
 def label(edge: ShuffleEdge) -> str:

@@ -15,7 +15,7 @@ class Step:
     """One rewriting, for ``explain``: ``text`` says it in words.
 
     ``before`` and ``after`` count what the rule is about (columns read, operators, bytes); None where it counts
-    nothing.
+    nothing. ``gone`` are operators that this step has taken away: ``operator`` does their work now, if anybody does.
     """
 
     rule: str
@@ -23,6 +23,7 @@ class Step:
     text: str
     before: int | None = None
     after: int | None = None
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

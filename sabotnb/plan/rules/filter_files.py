@@ -35,7 +35,8 @@ def filter_files(graph: JobGraph, _: Known) -> Rewrite | None:
         rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
         rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
         text = f"reads only rows with {all_of(pushed)}"
-        return Rewrite(rewritten, (Step("filter files", operator.id, text, len(parts), len(kept)),))
+        gone = () if kept else (below.id,)
+        return Rewrite(rewritten, (Step("filter files", operator.id, text, len(parts), len(kept), gone),))
     return None
 
 

@@ -23,5 +23,7 @@ def merge_filters(graph: JobGraph, _: Known) -> Rewrite | None:
         if never_raises(lower.spec.predicate, graph.schemas()[upper.id]):
             both = Filter(all_of((upper.spec.predicate, lower.spec.predicate)))
             merged = removed(with_spec(graph, upper.id, both), lower.id)
-            return Rewrite(merged, (Step("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1),))
+            return Rewrite(
+                merged, (Step("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1, (lower.id,)),)
+            )
     return None

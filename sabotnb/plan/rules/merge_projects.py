@@ -26,7 +26,9 @@ def merge_projects(graph: JobGraph, _: Known) -> Rewrite | None:
         merged = Project(tuple((name, substitute(expr, made)) for name, expr in lower.spec.columns))
         kept, gone = (upper, lower) if upper.placed else (lower, upper)
         rewritten = removed(with_spec(graph, kept.id, merged), gone.id)
-        return Rewrite(rewritten, (Step("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1),))
+        return Rewrite(
+            rewritten, (Step("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,)),)
+        )
     return None
 
 
@@ -41,5 +43,7 @@ def drop_identity(graph: JobGraph, _: Known) -> Rewrite | None:
         same = [column_name(expr) == name for name, expr in operator.spec.columns]
         if all(same) and graph.schemas()[above.up].names == [name for name, _ in operator.spec.columns]:
             text = f"{operator.id} changed nothing"
-            return Rewrite(removed(graph, operator.id), (Step("drop identity", operator.id, text, 1, 0),))
+            return Rewrite(
+                removed(graph, operator.id), (Step("drop identity", operator.id, text, 1, 0, (operator.id,)),)
+            )
     return None

@@ -17,4 +17,5 @@ def prune(graph: JobGraph, _: Known) -> Rewrite | None:
     operators = {name: operator for name, operator in graph.operators.items() if name in useful}
     kept = graph.derived(operators, [edge for edge in graph.edges if edge.down in useful])
     text = f"nothing reads {', '.join(useless)}"
-    return Rewrite(kept, (Step("prune", useless[0], text, len(graph.operators), len(kept.operators)),))
+    counts = len(graph.operators), len(kept.operators)
+    return Rewrite(kept, (Step("prune", useless[0], text, *counts, tuple(useless)),))

@@ -1,0 +1,135 @@
+"""From what was kept of a job at its submission to its pictures, every place computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sabotnb.display import placing
+from sabotnb.display.job_picture import JobPicture, Line, Node, OperatorCard, View
+from sabotnb.display.placing import LETTER, Measures, placed
+from sabotnb.display.words import cut
+from sabotnb.plan import Box
+
+HEIGHT = 84.0
+NARROW, WIDE = 150.0, 210.0
+MARGIN = 16.0
+MEASURES = Measures(gap=26, layer_gap=68, port_gap=30, free=34)
+TITLE_LETTER = 8.0
+"""Width of a letter of 13 px, semi-bold, a little more than it is."""
+BESIDE_TITLE, BESIDE_TEXT = 56.0, 24.0
+"""Pixels of a box's width that are not the title's (its left side, the number of tasks) and not the text's."""
+APART = " · "
+UNPLACED = {"x": 0.0, "y": 0.0, "width": 0.0, "height": 0.0}
+
+
+def job_picture(scenes: Mapping[str, Any]) -> JobPicture:
+    """The views ``logical`` and ``optimized`` of what ``scenes`` has kept. Takes milliseconds: call it once per run."""
+    operators = {one["id"]: one for one in scenes["operators"]}
+    views = (_logical(scenes, operators), _optimized(scenes, operators))
+    cards = tuple(_card(one, scenes["columns"]) for one in operators.values())
+    return JobPicture(views, cards)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    up: str
+    down: str
+    type: str
+    label: str
+    edges: tuple[int, ...]
+
+
+def _logical(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any]]) -> View:
+    """As written: a node per operator, those that do not run among them."""
+    links = [_link(one) for one in scenes["logical"]]
+    written = [one for one in operators.values() if one["written"]]
+    nodes = [
+        Node(
+            id=one["id"],
+            title=one["id"],
+            kind=one["kind"],
+            role=one["role"],
+            text=one["gone"] or one["text"],
+            tasks=one["tasks"],
+            vertices=(one["vertex"],) if one["vertex"] else (),
+            operators=(one["id"],),
+            note=one["gone"],
+            **UNPLACED,
+        )
+        for one in written
+    ]
+    return _view("logical", nodes, links)
+
+
+def _optimized(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any]]) -> View:
+    """As it runs: a node per chain."""
+    nodes = [
+        Node(
+            id=vertex,
+            title=APART.join(chain),
+            kind=APART.join(operators[name]["kind"] for name in chain),
+            role=_role([operators[name]["role"] for name in chain]),
+            text=APART.join(filter(None, (operators[name]["runs"] for name in chain))),
+            tasks=tasks,
+            vertices=(vertex,),
+            operators=tuple(chain),
+            note="",
+            **UNPLACED,
+        )
+        for vertex, tasks, chain in scenes["vertices"]
+    ]
+    return _view("optimized", nodes, [_link(one) for one in scenes["edges"]])
+
+
+def _role(roles: Sequence[str]) -> str:
+    return "source" if "source" in roles else "sink" if "sink" in roles else "operator"
+
+
+def _link(data: Sequence[Any]) -> _Link:
+    up, down, kind, label, edges = data
+    return _Link(up, down, kind, label, tuple(edges))
+
+
+def _view(name: str, nodes: Sequence[Node], links: Sequence[_Link]) -> View:
+    sizes = {node.id: (_width(node), HEIGHT) for node in nodes}
+    ends = [placing.Link(link.up, link.down, link.label) for link in links]
+    places = placed(sizes, ends, MEASURES, origin=(MARGIN, MARGIN))
+    drawn = tuple(_fitted(node, places.boxes[node.id]) for node in nodes)
+    lines = tuple(
+        Line(link.up, link.down, link.type, line.label, link.edges, line.path, line.tip, line.label_at)
+        for link, line in zip(links, places.lines, strict=True)
+    )
+    return View(name, drawn, lines, places.width + 2 * MARGIN, places.height + 2 * MARGIN)
+
+
+def _width(node: Node) -> float:
+    title = len(node.title) * TITLE_LETTER + BESIDE_TITLE
+    return min(WIDE, max(NARROW, title, len(node.text) * LETTER + BESIDE_TEXT))
+
+
+def _fitted(node: Node, box: Box) -> Node:
+    """The node in its place, title and text cut to its width."""
+    return replace(
+        node,
+        title=cut(node.title, int((box.width - BESIDE_TITLE) / TITLE_LETTER)),
+        text=cut(node.text, int((box.width - BESIDE_TEXT) / LETTER)),
+        x=box.x,
+        y=box.y,
+        width=box.width,
+        height=box.height,
+    )
+
+
+def _card(one: Mapping[str, Any], columns: Sequence[Sequence[Sequence[str]]]) -> OperatorCard:
+    return OperatorCard(
+        id=one["id"],
+        kind=one["kind"],
+        text=one["text"],
+        vertex=one["vertex"],
+        origin=one["origin"],
+        code=one["code"],
+        columns=tuple((name, kind) for name, kind in columns[one["columns"]]),
+        notes=tuple(filter(None, (one["gone"], *one["notes"]))),
+    )

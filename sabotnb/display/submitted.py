@@ -1,0 +1,154 @@
+"""What is kept of a job for its pictures: plain JSON-able data, made at its submission, drawn when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.blobs import Function
+from sabotnb.display.words import NAME_LETTERS, SENTENCE_LETTERS, brief, cut, label, role
+from sabotnb.graph import Aggregate, EdgeType, JobGraph, Operator, Spec
+from sabotnb.plan import ExecutionGraph, Optimized, Step
+
+CODE_LETTERS = 10_000
+"""Longer functions are shown in part."""
+NOWHERE = ("prune", "drop identity")
+"""Rules that take an operator away without putting it into another."""
+
+
+def scenes(logical: JobGraph, optimized: Optimized, execution: ExecutionGraph) -> dict[str, Any]:
+    """The job as written and as it runs, without any places, for ``job_picture``. Reads no file.
+
+    ``operators`` are those written, in topological order, then those that the optimizer has added; ``logical`` are the
+    links among the former, ``edges`` those among ``vertices``, the chains that run. A link is
+    ``[up, down, type, label, edges]``: ``edges`` are the indexes of the execution graph's edges that it stands for.
+    """
+    columns = _Columns()
+    ran = {ran.operator.id: ran for ran in _running(execution)}
+    written = logical.topological_sort()
+    added = [name for name in ran if name not in logical.operators]
+    steps = _steps_by_operator(optimized.steps)
+    went = {name: step for step in optimized.steps for name in step.gone}
+    operators = []
+    for name in [*written, *added]:
+        source = logical if name in logical.operators else optimized.graph
+        schema = ran[name].schema if name in ran else logical.schemas()[name]
+        operators.append(
+            {
+                **_said(source.operators[name], source),
+                "runs": _text(ran[name].operator.spec, optimized.graph, name) if name in ran else "",
+                "written": name in logical.operators,
+                "vertex": ran[name].vertex if name in ran else "",
+                "tasks": ran[name].tasks if name in ran else 0,
+                "gone": "" if name in ran else _gone(name, went),
+                "notes": steps.get(name, []),
+                "columns": columns.number(schema),
+            }
+        )
+    return {
+        "operators": operators,
+        "columns": columns.known,
+        "logical": list(_written_links(logical, optimized.graph, execution)),
+        "vertices": [[one.id, one.parallelism, [it.id for it in one.operators]] for one in execution.vertices.values()],
+        "edges": [[one.up, one.down, one.type.value, label(one), [one.index]] for one in execution.edges],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """An operator of a chain."""
+
+    operator: Operator
+    vertex: str
+    tasks: int
+    schema: pa.Schema
+
+
+def _running(execution: ExecutionGraph) -> Iterator[_Running]:
+    for vertex in execution.vertices.values():
+        for operator, schema in zip(vertex.operators, vertex.schemas, strict=True):
+            yield _Running(operator, vertex.id, vertex.parallelism, schema)
+
+
+class _Columns:
+    """Lists of columns, each once: many operators give those that they read."""
+
+    def __init__(self) -> None:
+        self.known: list[list[tuple[str, str]]] = []
+        self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
+
+    def number(self, schema: pa.Schema) -> int:
+        """The place of ``schema`` among those ``known``."""
+        pairs = tuple((cut(field.name, NAME_LETTERS), cut(str(field.type), NAME_LETTERS)) for field in schema)
+        if pairs not in self._numbers:
+            self._numbers[pairs] = len(self.known)
+            self.known.append(list(pairs))
+        return self._numbers[pairs]
+
+
+def _said(operator: Operator, graph: JobGraph) -> dict[str, Any]:
+    """What an operator is and where it was written."""
+    function = _function(operator.spec)
+    origin = function.origin if function else operator.origin
+    return {
+        "id": operator.id,
+        "kind": operator.spec.kind,
+        "role": role(operator.spec),
+        "text": _text(operator.spec, graph, operator.id),
+        "origin": origin.where if origin else "",
+        "code": origin.code.strip("\n")[:CODE_LETTERS] if origin else "",
+    }
+
+
+def _text(spec: Spec, graph: JobGraph, name: str) -> str:
+    read = [column for schema in graph.input_schemas(name) for column in schema.names]
+    return cut(brief(spec, read), SENTENCE_LETTERS)
+
+
+def _function(spec: Spec) -> Function | None:
+    """The user's function that the operator calls, the first of several."""
+    if isinstance(spec, Aggregate):
+        return next((column.function for column in spec.columns if column.function), None)
+    return getattr(spec, "function", None)
+
+
+def _steps_by_operator(steps: Sequence[Step]) -> dict[str, list[str]]:
+    """What the optimizer did to each operator, in words."""
+    said: dict[str, list[str]] = {}
+    for step in steps:
+        for name in dict.fromkeys((step.operator, *step.gone)):
+            said.setdefault(name, []).append(cut(f"{step.rule}: {step.text}", SENTENCE_LETTERS))
+    return said
+
+
+def _gone(name: str, went: dict[str, Step]) -> str:
+    """Where an operator went that does not run: the one that does its work now, and how that came."""
+    if name not in went:
+        return "does not run"
+    step = went[name]
+    if step.rule in NOWHERE:
+        return cut(step.text, SENTENCE_LETTERS)
+    heir = step.operator
+    for _ in went:  # that one may have gone into another
+        heir = went[heir].operator if heir in went else heir
+    return cut(f"runs in {heir} ({step.rule})", SENTENCE_LETTERS)
+
+
+def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph) -> Iterator[list[Any]]:
+    """The links as written, each with the edge by which rows reach its lower end now, if they change tasks there."""
+    into = {(edge.down, edge.port): edge for edge in execution.edges}
+    for edge in logical.edges:
+        name, port = edge.down, edge.port
+        while (name, port) not in into and name in runs.operators:
+            above = runs.inputs(name)[port].up
+            if above in logical.operators:
+                break
+            name, port = above, 0  # the optimizer has put it in between
+        crossed = into.get((name, port))
+        if crossed is None:
+            yield [edge.up, edge.down, EdgeType.FORWARD.value, cut(edge.side or "", NAME_LETTERS), []]
+        else:
+            yield [edge.up, edge.down, crossed.type.value, label(crossed), [crossed.index]]
