@@ -83,7 +83,10 @@ class VertexMetrics:
     role: str
     """source, operator or sink; a chain from a source to a sink is a source."""
     kinds: tuple[str, ...]
-    """Kind of each operator of the chain (``filter``, ``aggregate``); ``functions`` those that call the user's code."""
+    """Kind of each operator of the chain (``filter``, ``aggregate``), in the order of ``operators``.
+
+    ``functions`` are the ids of those that call the user's code.
+    """
     functions: tuple[str, ...]
     operators: tuple[OperatorMetrics, ...]
     tasks: int
@@ -145,7 +148,7 @@ class JobFailure:
 class Finding:
     """One sentence on how the job goes, what to do about it, and the operator that it is about ("" for the job).
 
-    ``kind``: ended, failed, waiting, paused, starting, skew, busy, sink, source, idle, even, unknown.
+    ``kind``: ended, failed, waiting, paused, starting, skew, busy, sink, source, watermark, idle, even, unknown.
     """
 
     kind: str

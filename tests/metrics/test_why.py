@@ -1,0 +1,329 @@
+"""Which sentence a job gets, by what its figures say."""
+
+from dataclasses import replace
+
+import pytest
+from figures import NOW, edge, failure, job, vertex
+
+from sabotnb.metrics import Flow
+from sabotnb.metrics.why import why
+
+SOURCE = vertex("source_0", "source", busy=0.1, blocked=0.9)
+IDLE_SINK = vertex("sink_0", "sink", busy=0.02)
+LONG = "x" * 10_000
+PER_ROW = (
+    "holds the job up: its only task is busy for 95 % of the time in a Python function that is called for each row"
+)
+BURSTS = (
+    "source_0 waits for room below for 90 % of its time, but nothing below it is busy: rows come in bursts, or the "
+    "connection between workers is slow."
+)
+
+
+def found(metrics):
+    finding = why(metrics)
+    return finding.kind, finding.operator, finding.sentence, finding.advice
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence", "advice"),
+    [
+        (job(state="FINISHED"), "All input was read: 336,776 rows in, 16 rows out.", ""),
+        (job(state="CANCELED"), "The job was canceled and its output removed.", "run its cell again"),
+        (job(state="CANCELING"), "The job is being canceled.", ""),
+        (job(state="COMMITTING"), "All rows are through; the output is being published.", ""),
+        (job(vertex("map", "map", state="FINISHED")), "All tasks are done; the job is about to end.", ""),
+    ],
+)
+def test_jobs_that_are_over(metrics, sentence, advice):
+    assert found(metrics) == ("ended", "", sentence, advice)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "finding"),
+    [
+        (
+            job(vertex("map_rows_0", "map_rows*"), error=failure("ValueError: bad row\nmore"), state="FAILED"),
+            ("failed", "map_rows_0", "map_rows_0 failed: ValueError: bad row", 'on_error="side" puts such rows aside'),
+        ),
+        (
+            job(
+                vertex("agg", "aggregate"), error=failure("agg: overflow", "agg", "UserFunctionError"), state="FAILING"
+            ),
+            ("failed", "agg", "agg: overflow", ""),
+        ),
+        (
+            job(error=failure("agent-1 was lost", "", "EnvError"), state="FAILED"),
+            ("failed", "", "agent-1 was lost", ""),
+        ),
+        (
+            job(state="FAILED"),
+            ("failed", "", "The job failed, and nothing is known of the reason.", "job.wait() raises it"),
+        ),
+    ],
+)
+def test_jobs_that_failed(metrics, finding):
+    assert found(metrics) == finding
+
+
+@pytest.mark.parametrize(
+    ("metrics", "kind", "sentence", "advice"),
+    [
+        (
+            job(state="PENDING", waits="needs 4 slots, 2 free (job 'planes' holds 2)"),
+            "waiting",
+            "The job waits for slots: it needs 4 slots, 2 free (job 'planes' holds 2).",
+            "sb.jobs() shows who holds them; env.scale(n) adds workers",
+        ),
+        (
+            job(vertex("a", "source", tasks=2), vertex("b", "sink", tasks=2, state="DEPLOYING"), state="DEPLOYING"),
+            "starting",
+            "2 of 4 tasks are ready; sources read when all are.",
+            "",
+        ),
+        (
+            job(replace(SOURCE, load=replace(SOURCE.load, busy=0.0, idle=0.0, backpressured=0.0))),
+            "starting",
+            "The job has just started; there are no figures yet.",
+            "",
+        ),
+        (
+            job(SOURCE, IDLE_SINK, paused=True),
+            "paused",
+            "The job is paused: its sources read nothing.",
+            "sb.attach('late').resume()",
+        ),
+    ],
+)
+def test_jobs_that_do_not_run(metrics, kind, sentence, advice):
+    assert found(metrics) == (kind, "", sentence, advice)
+
+
+@pytest.mark.parametrize(
+    ("root", "operator", "doing", "advice"),
+    [
+        (
+            vertex("slow", "map_rows*", busy=0.97),
+            "slow",
+            f"slow {PER_ROW}",
+            ".map_batches(...) calls the function once for many rows",
+        ),
+        (
+            vertex("slow", "map*", busy=0.97, tasks=2),
+            "slow",
+            "slow holds the job up: its 2 tasks are busy for 95 % of the time in a Python function",
+            '.named("slow", parallelism=4)',
+        ),
+        (
+            vertex("filter_0", "filter map* select", busy=0.8),
+            "map_1",
+            "map_1 holds the job up: its only task is busy for 80 % of the time in a Python function",
+            '.named("map_1", parallelism=2)',
+        ),
+        (
+            vertex("agg", "aggregate", busy=0.99, tasks=4),
+            "agg",
+            "agg holds the job up: its 4 tasks are busy for 100 % of the time",
+            '.named("agg", parallelism=8)',
+        ),
+        (
+            vertex("sort_0", "sort", busy=0.9),
+            "sort_0",
+            "sort_0 holds the job up: its only task is busy for 90 % of the time",
+            ".top(n, by=...) instead of .sort(...) keeps only what is looked at",
+        ),
+        (
+            vertex(LONG, "aggregate", busy=0.9),
+            LONG,
+            f"{'x' * 47}… holds the job up: its only task is busy for 90 % of the time",
+            ".named(parallelism=2)",
+        ),
+    ],
+)
+def test_who_is_busy_while_others_wait_holds_the_job_up(root, operator, doing, advice):
+    assert found(job(SOURCE, root, IDLE_SINK)) == ("busy", operator, f"{doing}, and source_0 waits for it.", advice)
+
+
+def test_a_sink_that_writes_too_slowly():
+    assert found(job(SOURCE, vertex("sink_0", "sink", busy=0.9))) == (
+        "sink",
+        "sink_0",
+        "sink_0 holds the job up: its only task is busy for 90 % of the time with writing, and source_0 waits for it.",
+        '.named("sink_0", parallelism=2)',
+    )
+
+
+def test_all_rows_in_one_task_need_fewer_rows_not_more_tasks():
+    gathered = job(SOURCE, vertex("total", "aggregate", busy=0.9), edge("source_0", "total", "gather"))
+    assert why(gathered).advice == ".filter(...) before it leaves it fewer rows: it needs all of them in one task"
+
+
+@pytest.mark.parametrize(
+    ("sink", "who"),
+    [
+        (vertex("sink_0", "sink", busy=0.1, blocked=0.8), "This notebook"),
+        (vertex("sink_0", "sink*", busy=0.1, blocked=0.8), "The callback in this notebook"),
+    ],
+)
+@pytest.mark.parametrize("above", [(), (SOURCE,), (SOURCE, vertex("agg", "aggregate", busy=0.5, blocked=0.5))])
+def test_a_sink_that_waits_itself_waits_for_this_notebook(above, sink, who):
+    assert found(job(*above, sink)) == (
+        "sink",
+        "sink_0",
+        f"{who} takes the rows of sink_0 more slowly than they come, and everything above waits for it.",
+        '.sink_parquet("rows") writes on the workers; .sink_live() keeps the last rows and waits for nobody',
+    )
+
+
+@pytest.mark.parametrize(
+    ("way", "keys", "shares", "cause"),
+    [
+        (
+            "hash",
+            ["tail", "day"],
+            [0.1, 0.1, 0.7, 0.1],
+            ", as it gets 70 % of the rows: one value of tail, day is hot, or there are few.",
+        ),
+        ("rebalance", [], [0.1, 0.1, 0.7, 0.1], ", as it gets 70 % of the rows: they are spread unevenly."),
+        (
+            "hash",
+            ["tail"],
+            [0.25] * 4,
+            " for 95 % of its time and the others wait, though rows are spread evenly.",
+        ),
+        ("hash", ["tail"], [], " for 95 % of its time and the others wait, though rows are spread evenly."),
+    ],
+)
+def test_one_task_that_has_all_the_work(way, keys, shares, cause):
+    hot = vertex("agg", "aggregate", busy=0.3, busiest=0.96, task=2, tasks=4)
+    finding = why(job(SOURCE, hot, edge("source_0", "agg", way, keys, shares)))
+    assert (finding.kind, finding.operator) == ("skew", "agg")
+    assert finding.sentence == f"agg holds the job up: task 2 of its 4 is busy{cause}"
+    assert finding.advice.startswith("job.probe('agg') shows ")
+
+
+def test_two_of_four_tasks_at_work_are_no_hot_key():
+    half = vertex("agg", "aggregate", busy=0.5, busiest=0.98, tasks=4)
+    assert why(job(SOURCE, half, edge("source_0", "agg", "hash", ["tail"], [0.4, 0.4, 0.1, 0.1]))).kind == "skew"
+    most = replace(half, load=replace(half.load, busy=0.7, idle=0.3))
+    assert why(job(SOURCE, most, edge("source_0", "agg", "hash", ["tail"], [0.3, 0.3, 0.2, 0.2]))).kind == "busy"
+
+
+ROOTS = {
+    "the first busy one on the way down": ([(0.1, 0.9), (0.95, 0.0), (0.3, 0.0), (0.1, 0.0)], 1),
+    "behind one that waits itself": ([(0.1, 0.9), (0.2, 0.8), (0.9, 0.05), (0.1, 0.0)], 2),
+    "behind one that waits a little": ([(0.1, 0.8), (0.65, 0.2), (0.95, 0.0), (0.1, 0.0)], 2),
+    "not behind one that is busier": ([(0.2, 0.8), (0.7, 0.3), (0.4, 0.0), (0.1, 0.0)], 1),
+    "not above the one that waits most": ([(0.9, 0.1), (0.2, 0.8), (0.9, 0.0), (0.1, 0.0)], 2),
+}
+
+
+@pytest.mark.parametrize(("loads", "root"), ROOTS.values(), ids=ROOTS)
+def test_the_root_of_backpressure_is_where_it_ends(loads, root):
+    kinds = ["source", "map", "aggregate", "sink"]
+    names = ["read", "clean", "agg", "write"]
+    chain = [vertex(*named, *load) for *named, load in zip(names, kinds, loads, strict=True)]
+    finding = why(job(*chain))
+    assert (finding.kind, finding.operator) == ("busy", names[root])
+
+
+def test_of_two_ways_down_the_full_one_is_the_root():
+    fork = [SOURCE, vertex("quick", "map*", busy=0.2), vertex("slow", "map*", busy=0.9)]
+    assert why(job(*fork, edge("source_0", "quick"), edge("source_0", "slow"))).operator == "slow"
+
+
+@pytest.mark.parametrize("below", [vertex("agg", "aggregate", busy=0.3), vertex("agg", "aggregate", state="FINISHED")])
+def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
+    assert found(job(SOURCE, below)) == (
+        "unknown",
+        "source_0",
+        BURSTS,
+        'job.metrics(per="channel") shows where rows queue',
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "finding"),
+    [
+        (
+            [vertex("source_0", "source", busy=0.95), vertex("agg", "aggregate", busy=0.2)],
+            (
+                "source",
+                "source_0",
+                "source_0 reads as fast as it can, and everything below keeps up.",
+                '.named("source_0", parallelism=2) reads more files at once',
+            ),
+        ),
+        (
+            [vertex("source_0", "source map_rows*", busy=0.95), IDLE_SINK],
+            (
+                "busy",
+                "map_rows_1",
+                f"map_rows_1 {PER_ROW}, and everything below waits for it.",
+                ".map_batches(...) calls the function once for many rows",
+            ),
+        ),
+        (
+            [vertex("source_0", "source", busy=0.05), vertex("agg", "aggregate", busy=0.8)],
+            (
+                "even",
+                "agg",
+                "agg is busy for 80 % of the time and keeps up, with little to spare.",
+                '.named("agg", parallelism=2)',
+            ),
+        ),
+        (
+            [vertex("source_0", "source", state="FINISHED"), vertex("agg", "aggregate", busy=0.8)],
+            (
+                "busy",
+                "agg",
+                "agg holds the job up: its only task is busy for 80 % of the time, and the sources are at their end.",
+                '.named("agg", parallelism=2)',
+            ),
+        ),
+        (
+            [vertex("source_0", "source", busy=0.05), vertex("agg", "aggregate", busy=0.1)],
+            (
+                "source",
+                "source_0",
+                "source_0 gives 1,000 rows per second and mostly waits for more; everything below keeps up.",
+                "a higher rate= or speed= of the source, where it has one",
+            ),
+        ),
+        (
+            [vertex("source_0", "source", busy=0.45), vertex("agg", "aggregate", busy=0.5)],
+            ("even", "", "Nothing holds the job up: the busiest operator, agg, works 50 % of the time.", ""),
+        ),
+    ],
+)
+def test_jobs_in_which_nobody_waits_for_room(parts, finding):
+    assert found(job(*parts)) == finding
+
+
+def test_silent_sources():
+    quiet = [vertex("bids", "source", idle_since=NOW - 12), vertex("asks", "source", idle_since=NOW - 300)]
+    both = [*quiet, vertex("union_0", "union sink"), edge("bids", "union_0"), edge("asks", "union_0")]
+    still = job(*both, rows_in=Flow(336_776))
+    assert found(still) == (
+        "idle",
+        "bids",
+        "Nothing has come from bids and asks for 12 s; all that came is done.",
+        "",
+    )
+    one = replace(still, vertices=(quiet[0], replace(quiet[1], idle_since=None), still.vertices[2]))
+    assert why(one).kind == "source"
+
+
+def test_a_silent_source_that_holds_the_watermark():
+    bids = vertex("bids", "source", busy=0.05, watermark=60_000_000)
+    asks = vertex("asks", "source", busy=0.0, watermark=18_000_000, idle_since=NOW - 12)
+    joined = vertex("join_0", "join", busy=0.1, watermark=18_000_000)
+    held = job(bids, asks, joined, edge("bids", "join_0"), edge("asks", "join_0"))
+    assert found(held) == (
+        "watermark",
+        "asks",
+        "The watermark waits for asks, which has given no row for 12 s and is 42 s of event time behind.",
+        'idle="5s" of its source goes on without it',
+    )
+    gone_on = replace(held, vertices=(bids, asks, replace(joined, watermark=50_000_000)))
+    assert why(gone_on).kind == "source"
