@@ -20,11 +20,12 @@ def job_request(
     owner: str,
     fingerprint: str,
     explained: str = "",
+    scenes: Mapping[str, Any] | None = None,
     placement: str = "round_robin",
 ) -> tuple[JobRequest, dict[str, bytes]]:
     """Describe a job for the control plane: plain data, and beside it the bytes of its functions and tables.
 
-    ``explained`` is the plan in words, kept for whoever attaches to the job.
+    ``explained`` is the plan in words and ``scenes`` what its pictures need, kept for whoever attaches to the job.
     """
     execution, blobs = dump(graph)
     needs = tuple(
@@ -52,7 +53,7 @@ def job_request(
         vertices=needs,
         publishes=any(not sink.pulled for sink in sinks),
         splits=dict(splits),
-        views={"explain": explained, **_views(graph)},
+        views={"explain": explained, "scenes": scenes, **_views(graph)},
         placement=placement,
     )
     return request, blobs
