@@ -1,6 +1,78 @@
-import type { Store } from "../store";
+/** The side panel: what is known of the selected box or edge. */
+import { useEffect } from "preact/hooks";
 
-/** What is known of the selected node or edge. */
+import type { Store, Tab } from "../store";
+import { Code } from "./code";
+import { EdgeOverview } from "./edge_overview";
+import { Errors } from "./errors";
+import { Overview } from "./overview";
+import { Sample } from "./sample";
+import { State } from "./state";
+import { type Subject, subjectOf } from "./subject";
+import { type TabItem, Tabs } from "./tabs";
+import { Tasks } from "./tasks";
+
+const NODE_TABS: TabItem<Tab>[] = [
+  { name: "overview", title: "Overview" },
+  { name: "tasks", title: "Tasks" },
+  { name: "state", title: "State" },
+  { name: "sample", title: "Sample" },
+  { name: "code", title: "Code" },
+  { name: "errors", title: "Errors" },
+];
+const EDGE_TABS = NODE_TABS.filter(({ name }) => ["overview", "sample", "code"].includes(name));
+
 export function Panel({ store }: { store: Store }) {
-  return store.selected.value ? <div class="sabot-panel" /> : null;
+  const subject = subjectOf(store);
+  const failed = subject?.kind === "node" && subject.failure !== null;
+  useErrorsFirst(store, subject?.id, failed);
+  if (!subject) return null;
+  const close = () => {
+    store.selected.value = null;
+  };
+  const items = subject.kind === "edge" ? EDGE_TABS : failed ? errorsFirst(NODE_TABS) : NODE_TABS;
+  const chosen = items.some(({ name }) => name === store.tab.value) ? store.tab.value : items[0]!.name;
+  return (
+    <aside class="sabot-panel" aria-label={`${subject.kind} ${subject.title}`}>
+      <div class="sabot-panel-head">
+        <h3 title={subject.title}>{subject.title}</h3>
+        <button type="button" class="sabot-close" aria-label="close the panel" onClick={close}>
+          ×
+        </button>
+      </div>
+      <Tabs
+        label={`about ${subject.title}`}
+        items={items}
+        chosen={chosen}
+        choose={(name) => {
+          store.tab.value = name;
+        }}
+      >
+        <Content key={subject.id} store={store} subject={subject} tab={chosen} />
+      </Tabs>
+    </aside>
+  );
+}
+
+function Content({ store, subject, tab }: { store: Store; subject: Subject; tab: Tab }) {
+  if (tab === "sample") return <Sample store={store} subject={subject} />;
+  if (tab === "code") return <Code cards={subject.cards} note={subject.kind === "node" ? subject.note : ""} />;
+  if (subject.kind === "edge") return <EdgeOverview edge={subject.edge} />;
+  if (tab === "tasks") return <Tasks subject={subject} />;
+  if (tab === "state") return <State subject={subject} />;
+  if (tab === "errors") return <Errors store={store} subject={subject} />;
+  return <Overview store={store} subject={subject} />;
+}
+
+/** Turns to the errors when the failed box is selected, or fails while it is; and away from them on the next box. */
+function useErrorsFirst(store: Store, id: string | undefined, failed: boolean) {
+  useEffect(() => {
+    if (failed) store.tab.value = "errors";
+    else if (id !== undefined && store.tab.value === "errors") store.tab.value = "overview";
+  }, [id, failed]);
+}
+
+function errorsFirst(items: readonly TabItem<Tab>[]): TabItem<Tab>[] {
+  const [others, errors] = [items.filter(({ name }) => name !== "errors"), items.filter(({ name }) => name === "errors")];
+  return [...errors.map((item) => ({ ...item, mark: "● failed" })), ...others];
 }

@@ -14,11 +14,11 @@ export function CopyButton({ text, label, of }: { text: () => string; label: str
     timer.current = setTimeout(() => setSaid(""), SHOWN_MS);
   };
   return (
-    <span class="sb-copy">
-      <button type="button" class="sb-small" onClick={copy} aria-label={of && `${label} ${of}`}>
+    <span class="sabot-copy">
+      <button type="button" class="sabot-small" onClick={copy} aria-label={of && `${label} ${of}`}>
         {label}
       </button>
-      <span role="status" class="sb-faint">
+      <span role="status" class="sabot-faint">
         {said}
       </span>
     </span>
@@ -39,7 +39,7 @@ function copiedBySelection(text: string, beside: HTMLElement): boolean {
   const page = beside.ownerDocument;
   const area = page.createElement("textarea");
   area.value = text;
-  area.className = "sb-unseen";
+  area.className = "sabot-spoken";
   beside.after(area);
   area.select();
   // the only way there is without TLS

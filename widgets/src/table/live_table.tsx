@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { Table } from "../messages";
-import type { Model } from "../store";
+import type { Model } from "../model";
 import { CopyButton } from "./copy_button";
 import { RowsTable, tsv } from "./rows_table";
 import { useSelecting } from "./selecting";
@@ -15,16 +15,16 @@ export function LiveTable({ model }: { model: Model }) {
   const paused = pressed || selecting;
   const table = useHeld(newest, paused);
   const inside = useNewestInSight(table);
-  if (!table) return <div class="sb-live-table sb-faint" ref={whole}>waits for the first rows …</div>;
+  if (!table) return <div class="sabot-live-table sabot-faint" ref={whole}>waits for the first rows …</div>;
   const came = newest ? newest.total - table.total : 0;
   return (
-    <div class="sb-live-table" ref={whole}>
-      <div class="sb-row">
-        <strong class="sb-cut" title={table.title}>
+    <div class="sabot-live-table" ref={whole}>
+      <div class="sabot-row">
+        <strong class="sabot-cut" title={table.title}>
           {table.title}
         </strong>
-        <span class="sb-faint">{extent(table)}</span>
-        <button type="button" class="sb-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
+        <span class="sabot-faint">{extent(table)}</span>
+        <button type="button" class="sabot-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
           Pause
         </button>
         <CopyButton text={() => tsv(table.columns, table.rows)} label="copy as TSV" />
@@ -39,7 +39,7 @@ export function LiveTable({ model }: { model: Model }) {
           inside={inside}
         />
       )}
-      <p class="sb-said" role="status">
+      <p class="sabot-said" role="status">
         {newest ? outcome(newest) : ""}
       </p>
     </div>

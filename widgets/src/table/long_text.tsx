@@ -8,9 +8,9 @@ export function LongText({ text, most = MOST_LETTERS }: { text: string; most?: n
   if (text.length <= most) return <>{text}</>;
   const left = text.length - most;
   return (
-    <span class={whole ? "sb-whole" : ""}>
+    <span class={whole ? "sabot-whole" : ""}>
       {whole ? text : `${text.slice(0, most)}…`}{" "}
-      <button type="button" class="sb-small" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+      <button type="button" class="sabot-small" aria-expanded={whole} onClick={() => setWhole(!whole)}>
         {whole ? "less" : `${left.toLocaleString("en")} more letters`}
       </button>
     </span>

@@ -29,7 +29,7 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
   return (
     <>
       {columns.length > COLUMNS_AT_ONCE && (
-        <div class="sb-row" role="group" aria-label="which columns are shown">
+        <div class="sabot-row" role="group" aria-label="which columns are shown">
           <input
             type="search"
             placeholder="find a column"
@@ -37,31 +37,31 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
             value={wanted}
             onInput={(event) => setWanted(event.currentTarget.value)}
           />
-          <button type="button" class="sb-small" disabled={all || start === 0} onClick={() => setFrom(Math.max(0, start - COLUMNS_AT_ONCE))}>
+          <button type="button" class="sabot-small" disabled={all || start === 0} onClick={() => setFrom(Math.max(0, start - COLUMNS_AT_ONCE))}>
             ‹ former
           </button>
           <span role="status">{which(start, shown.length, places.length, columns.length)}</span>
           <button
             type="button"
-            class="sb-small"
+            class="sabot-small"
             disabled={all || start + shown.length >= places.length}
             onClick={() => setFrom(start + COLUMNS_AT_ONCE)}
           >
             next ›
           </button>
-          <button type="button" class="sb-small" aria-pressed={all} onClick={() => setAll(!all)}>
+          <button type="button" class="sabot-small" aria-pressed={all} onClick={() => setAll(!all)}>
             show all
           </button>
         </div>
       )}
-      <div class="sb-scrolled sb-tall" tabIndex={0} role="region" aria-label={label} ref={inside ?? null}>
-        <table class="sb-table sb-values" aria-label={label}>
+      <div class="sabot-scrolled sabot-tall" tabIndex={0} role="region" aria-label={label} ref={inside ?? null}>
+        <table class="sabot-table sabot-values" aria-label={label}>
           <thead>
             <tr>
               {shown.map((place) => (
-                <th key={place} scope="col" class={columns[place]!.numeric ? "sb-right" : ""} title={columns[place]!.name}>
-                  <span class="sb-name">{columns[place]!.name}</span>
-                  <span class="sb-type">{columns[place]!.type}</span>
+                <th key={place} scope="col" class={columns[place]!.numeric ? "sabot-right" : ""} title={columns[place]!.name}>
+                  <span class="sabot-name">{columns[place]!.name}</span>
+                  <span class="sabot-type">{columns[place]!.type}</span>
                 </th>
               ))}
             </tr>
@@ -84,12 +84,12 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
 function Value({ text, numeric }: { text: string | null; numeric: boolean }) {
   if (text === null)
     return (
-      <td class={numeric ? "sb-right" : ""}>
-        <em class="sb-null">null</em>
+      <td class={numeric ? "sabot-right" : ""}>
+        <em class="sabot-null">null</em>
       </td>
     );
   return (
-    <td class={numeric ? "sb-right" : ""}>
+    <td class={numeric ? "sabot-right" : ""}>
       <LongText text={text} />
     </td>
   );

@@ -38,20 +38,20 @@ export function SortableTable<T>(props: Props<T>) {
   const press = (column: number) =>
     setOrder({ column, descending: order?.column === column ? !order.descending : numeric[column]! });
   return (
-    <div class="sb-scrolled" tabIndex={0} role="region" aria-label={label}>
-      <table class="sb-table" aria-label={label}>
+    <div class="sabot-scrolled" tabIndex={0} role="region" aria-label={label}>
+      <table class="sabot-table" aria-label={label}>
         <thead>
           <tr>
             {headings.map(({ name, hint }, column) => (
               <th
                 key={name}
                 scope="col"
-                class={numeric[column] ? "sb-right" : ""}
+                class={numeric[column] ? "sabot-right" : ""}
                 aria-sort={order?.column === column ? (order.descending ? "descending" : "ascending") : "none"}
               >
                 <button type="button" title={hint} onClick={() => press(column)}>
                   {name}
-                  <span aria-hidden="true" class="sb-order">
+                  <span aria-hidden="true" class="sabot-order">
                     {order?.column === column ? (order.descending ? "▼" : "▲") : ""}
                   </span>
                 </button>
@@ -63,7 +63,7 @@ export function SortableTable<T>(props: Props<T>) {
           {shown.map((one) => (
             <tr key={id(one)} class={rowClass?.(one) ?? ""} aria-current={current === id(one) ? "true" : undefined}>
               {headings.map((heading, column) => (
-                <td key={heading.name} class={numeric[column] ? "sb-right" : ""}>
+                <td key={heading.name} class={numeric[column] ? "sabot-right" : ""}>
                   {heading.cell ? heading.cell(one) : heading.sort(one)}
                 </td>
               ))}
@@ -72,7 +72,7 @@ export function SortableTable<T>(props: Props<T>) {
         </tbody>
       </table>
       {rows.length > most && (
-        <button type="button" class="sb-small" onClick={() => setAll(!all)}>
+        <button type="button" class="sabot-small" onClick={() => setAll(!all)}>
           {all ? `show the first ${most}` : `show all ${rows.length.toLocaleString("en")}`}
         </button>
       )}

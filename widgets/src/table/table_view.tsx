@@ -15,19 +15,19 @@ export function TableView({ store }: { store: Store }) {
   const metrics = store.live.value?.metrics ?? null;
   const view = store.graph.value?.picture.views.find(({ name }) => name === "optimized");
   const selected = store.selected.value;
-  if (!view) return <p class="sb-faint">The graph has not come yet.</p>;
+  if (!view) return <p class="sabot-faint">The graph has not come yet.</p>;
   const open = (node: Node) => {
     store.selected.value = { kind: "node", id: node.id };
   };
   return (
-    <div class="sb-table-view">
+    <div class="sabot-table-view">
       <SortableTable
         label={`operators of ${store.graph.value?.job ?? "the job"}`}
         headings={headings(open)}
         rows={view.nodes.map((node) => lineOf(node, metrics))}
         id={({ node }) => node.id}
         current={selected?.kind === "node" ? selected.id : undefined}
-        rowClass={({ failed }) => (failed ? "sb-failed" : "")}
+        rowClass={({ failed }) => (failed ? "sabot-failed" : "")}
       />
     </div>
   );
@@ -49,8 +49,8 @@ function headings(open: (node: Node) => void): Heading<Line>[] {
       name: "operator",
       sort: ({ node }) => node.title,
       cell: ({ node }) => (
-        <button type="button" class="sb-link" onClick={() => open(node)} title={node.title}>
-          <span class="sb-cut">{node.title}</span>
+        <button type="button" class="sabot-link" onClick={() => open(node)} title={node.title}>
+          <span class="sabot-cut">{node.title}</span>
         </button>
       ),
     },

@@ -1,0 +1,97 @@
+import { count, counted, rate, seconds, share } from "../format";
+import type { Load, OperatorCard, VertexMetrics } from "../messages";
+import type { Store } from "../store";
+import { LongText } from "../table/long_text";
+import { Facts } from "./facts";
+import type { NodeSubject } from "./subject";
+import { latencyInWords, loadInWords, queueInWords, skewInWords, tasksByState, total, watermarkInWords } from "./words";
+
+/** What a box does and how it fares. A group of vertices has a part for each. */
+export function Overview({ store, subject }: { store: Store; subject: NodeSubject }) {
+  const { vertices, cards, note } = subject;
+  const rows = new Map(vertices.flatMap(({ operators }) => operators.map(({ id, ...made }) => [id, made])));
+  return (
+    <>
+      {note && <p>{note}</p>}
+      <ul class="sabot-operators">
+        {cards.map((card) => (
+          <Operator key={card.id} card={card} made={rows.get(card.id)} />
+        ))}
+      </ul>
+      {vertices.length === 0 && <p class="sabot-faint">No task runs it{note ? "." : " yet."}</p>}
+      {vertices.map((vertex) => (
+        <section key={vertex.id}>
+          {vertices.length > 1 && <h4>{vertex.id}</h4>}
+          <LoadBar load={vertex.load} />
+          <Figures store={store} subject={subject} vertex={vertex} />
+          <History rates={vertex.history} />
+        </section>
+      ))}
+    </>
+  );
+}
+
+function Operator({ card, made }: { card: OperatorCard; made: { rows: number; rows_rate: number } | undefined }) {
+  return (
+    <li>
+      <b>{card.id}</b> <span class="sabot-faint">{card.kind}</span>
+      <div>
+        <LongText text={card.text} />
+      </div>
+      {made && (
+        <div class="sabot-faint">
+          {counted(made.rows, "row")} {card.kind === "sink" ? "taken" : "left it"}, {rate(made.rows_rate)}
+        </div>
+      )}
+    </li>
+  );
+}
+
+function Figures({ store, subject, vertex }: { store: Store; subject: NodeSubject; vertex: VertexMetrics }) {
+  const now = store.live.value?.metrics?.at ?? store.now.value;
+  const tasks = subject.tasks.filter((task) => task.vertex === vertex.id);
+  const facts: [string, string][] = [
+    ["tasks", tasksByState(vertex)],
+    ["rows in", vertex.role === "source" ? `${rate(vertex.into.rows_rate)}, read: ${total(vertex.into)}` : `${rate(vertex.into.rows_rate)}, ${total(vertex.into)}`],
+    ["rows out", `${rate(vertex.out.rows_rate)}, ${total(vertex.out)}`],
+    ["busiest", vertex.busiest ? `task ${vertex.busiest_task}, ${share(vertex.busiest)} busy` : ""],
+    ["spread", skewInWords(vertex, tasks)],
+    ["queue", vertex.role === "source" ? "" : queueInWords(vertex)],
+    ["latency", vertex.role === "source" ? "" : latencyInWords(vertex.latency)],
+    ["watermark", watermarkInWords(vertex.watermark, now)],
+    ["late", vertex.late ? counted(vertex.late, "row") : ""],
+    ["idle", vertex.idle_since === null ? "" : `no rows for ${seconds(Math.max(0, now - vertex.idle_since))}`],
+  ];
+  return <Facts facts={facts} />;
+}
+
+/** Busy, backpressured and idle as parts of a bar; the words beside it say the same. */
+function LoadBar({ load }: { load: Load }) {
+  const words = loadInWords(load);
+  return (
+    <div class="sabot-load">
+      <div class="sabot-bar" role="img" aria-label={`load: ${words}`}>
+        <span class="sabot-busy" style={{ width: `${load.busy * 100}%` }} />
+        <span class="sabot-backpressured" style={{ width: `${load.backpressured * 100}%` }} />
+      </div>
+      <div class="sabot-faint">{words}</div>
+    </div>
+  );
+}
+
+/** Rows per second, a point per second, the newest at the right. */
+function History({ rates }: { rates: readonly number[] }) {
+  if (rates.length < 2) return null;
+  const most = Math.max(...rates, 1);
+  const points = rates.map((one, at) => `${(at / (rates.length - 1)) * 240},${35 - (one / most) * 32}`).join(" ");
+  return (
+    <figure class="sabot-history">
+      <svg viewBox="0 0 240 38" preserveAspectRatio="none" role="img" aria-label={`rows per second, at most ${count(most)}`}>
+        <polyline points={points} fill="none" vector-effect="non-scaling-stroke" />
+      </svg>
+      <figcaption class="sabot-faint">
+        rows per second in the last {seconds(rates.length)}, at most {rate(most)}
+      </figcaption>
+    </figure>
+  );
+}

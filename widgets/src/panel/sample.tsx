@@ -1,0 +1,115 @@
+/** The rows that leave the selected box, or travel on the selected edge: asked for only while somebody looks. */
+import { useRef, useState } from "preact/hooks";
+
+import { share } from "../format";
+import type { Answer, Sample as Rows } from "../messages";
+import type { Store } from "../store";
+import { CopyButton } from "../table/copy_button";
+import { LongText } from "../table/long_text";
+import { RowsTable, tsv } from "../table/rows_table";
+import { useSelecting } from "../table/selecting";
+import { usePageVisible, useProbing } from "./probing";
+import type { Subject } from "./subject";
+import { listed, seenInWords, watermarkInWords } from "./words";
+
+export function Sample({ store, subject }: { store: Store; subject: Subject }) {
+  const targets = targetsOf(subject);
+  const [wanted, setWanted] = useState<string | null>(null);
+  const target = wanted ?? targets[targets.length - 1] ?? "";
+  const [pressed, setPressed] = useState(false);
+  const whole = useRef<HTMLDivElement>(null);
+  const selecting = useSelecting(whole);
+  const paused = pressed || selecting;
+  const over = store.over.value;
+  const { answer, again } = useProbing(store, target, usePageVisible() && !paused && !over);
+  return (
+    <div class="sabot-sample" ref={whole}>
+      <div class="sabot-row">
+        {targets.length > 1 && (
+          <select aria-label="behind which operator" onChange={(event) => setWanted(event.currentTarget.value)}>
+            {targets.map((one) => (
+              <option key={one} value={one} selected={one === target}>
+                {one}
+              </option>
+            ))}
+          </select>
+        )}
+        {target && !over && (
+          <button type="button" class="sabot-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
+            Pause
+          </button>
+        )}
+        {answer?.ok === false && !over && (
+          <button type="button" class="sabot-small" onClick={again}>
+            ask again
+          </button>
+        )}
+        <span role="status" class="sabot-faint">
+          {paused && !over && (pressed ? "paused" : "paused while text is selected")}
+        </span>
+      </div>
+      {answer?.sample && <Seen sample={answer.sample} now={store.now.value} />}
+      <p role="status">{target ? outcome(store, answer) : nowhere(subject)}</p>
+    </div>
+  );
+}
+
+/** What a probe can be hung behind: an edge, or an operator that runs. */
+function targetsOf(subject: Subject): string[] {
+  if (subject.kind === "edge") return [subject.edge.id];
+  return subject.cards.filter(({ vertex }) => vertex !== "").map(({ id }) => id);
+}
+
+function nowhere(subject: Subject): string {
+  const note = subject.kind === "node" ? subject.note : "";
+  return note ? `No task runs it, so no rows leave it: ${note}` : "No task runs it, so no rows leave it.";
+}
+
+/** Why there is nothing to see, or nothing new; empty where the rows speak for themselves. */
+function outcome(store: Store, answer: Answer | null): string {
+  const has = (answer?.sample?.rows.length ?? 0) > 0;
+  if (store.over.value) return has ? "The job has ended: these are the last rows seen." : "The job has ended: no rows flow.";
+  if (!answer) return store.fresh.value ? "Asks the tasks for their rows …" : "Asks the tasks for their rows; the kernel does not answer.";
+  if (!answer.ok) return answer.text;
+  const said = answer.sample?.said || (has ? "" : answer.text || "No rows came by.");
+  return store.live.value?.metrics?.paused && !has ? `${said} The job is paused.` : said;
+}
+
+function Seen({ sample, now }: { sample: Rows; now: number }) {
+  const { columns, rows, seen, seconds, watermark } = sample;
+  return (
+    <>
+      <div class="sabot-row">
+        <span class="sabot-seen">
+          {sample.operator}: {seenInWords(seen, seconds)}
+        </span>
+        {rows.length > 0 && <CopyButton text={() => tsv(columns, rows)} label="copy as TSV" />}
+      </div>
+      {watermark !== null && <div class="sabot-faint">watermark {watermarkInWords(watermark, now)}</div>}
+      <HotKeys sample={sample} />
+      {columns.length > 0 && <RowsTable label={`rows of ${sample.operator}`} columns={columns} rows={rows} />}
+    </>
+  );
+}
+
+function HotKeys({ sample: { keys, hot } }: { sample: Rows }) {
+  if (hot.length === 0) return null;
+  return (
+    <section>
+      <h4>most frequent {listed(keys)}</h4>
+      <ul class="sabot-shares">
+        {hot.map(({ key, share: part }, place) => (
+          <li key={place}>
+            <span class="sabot-key">
+              <LongText text={key} most={40} />
+            </span>
+            <span class="sabot-bar" aria-hidden="true">
+              <span class="sabot-busy" style={{ width: `${part * 100}%` }} />
+            </span>
+            <span class="sabot-right">{share(part)}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,71 @@
+import type { ComponentChildren } from "preact";
+import { useId, useRef } from "preact/hooks";
+
+export interface TabItem<Name extends string> {
+  name: Name;
+  title: string;
+  /** Said after the title, as `failed`. */
+  mark?: string;
+}
+
+interface Props<Name extends string> {
+  label: string;
+  items: readonly TabItem<Name>[];
+  chosen: Name;
+  choose: (name: Name) => void;
+  children: ComponentChildren;
+}
+
+/** Tabs after the WAI-ARIA pattern: one stop for Tab, arrows choose, Home and End go to the ends. */
+export function Tabs<Name extends string>({ label, items, chosen, choose, children }: Props<Name>) {
+  const id = useId();
+  const list = useRef<HTMLDivElement>(null);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const to = target(event.key, items.findIndex(({ name }) => name === chosen), items.length);
+    if (to === null) return;
+    event.preventDefault();
+    // the notebook must not take the arrows for its own
+    event.stopPropagation();
+    choose(items[to]!.name);
+    (list.current?.children[to] as HTMLElement | undefined)?.focus();
+  };
+  return (
+    <>
+      <div role="tablist" aria-label={label} class="sabot-tabs" ref={list} onKeyDown={onKeyDown}>
+        {items.map(({ name, title, mark }) => (
+          <button
+            key={name}
+            type="button"
+            role="tab"
+            id={`${id}-${name}`}
+            aria-selected={name === chosen}
+            aria-controls={`${id}-panel`}
+            tabIndex={name === chosen ? 0 : -1}
+            onClick={() => choose(name)}
+          >
+            {title}
+            {mark && <span class="sabot-mark"> {mark}</span>}
+          </button>
+        ))}
+      </div>
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${chosen}`} tabIndex={0} class="sabot-tabpanel">
+        {children}
+      </div>
+    </>
+  );
+}
+
+function target(key: string, at: number, length: number): number | null {
+  switch (key) {
+    case "ArrowRight":
+      return (at + 1) % length;
+    case "ArrowLeft":
+      return (at + length - 1) % length;
+    case "Home":
+      return 0;
+    case "End":
+      return length - 1;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,70 @@
+import { bytes, rate, share } from "../format";
+import type { TaskMetrics } from "../messages";
+import { type Heading, SortableTable } from "../table/sortable_table";
+import type { NodeSubject } from "./subject";
+import { largest, rowsOf } from "./words";
+
+const BUSY: Heading<TaskMetrics> = {
+  name: "busy",
+  hint: "share of the last seconds",
+  sort: (task) => task.load.busy,
+  cell: (task) => share(task.load.busy),
+};
+const HEADINGS: Heading<TaskMetrics>[] = [
+  { name: "task", sort: (task) => task.index },
+  BUSY,
+  {
+    name: "waits",
+    hint: "backpressured: waits for those below it",
+    sort: (task) => task.load.backpressured,
+    cell: (task) => share(task.load.backpressured),
+  },
+  { name: "in/s", sort: (task) => task.into.rows_rate, cell: (task) => rate(task.into.rows_rate) },
+  { name: "out/s", sort: (task) => task.out.rows_rate, cell: (task) => rate(task.out.rows_rate) },
+  { name: "rows in", sort: (task) => task.into.rows, cell: (task) => task.into.rows.toLocaleString("en") },
+  { name: "queue", hint: "unread bytes", sort: (task) => task.queued, cell: (task) => bytes(task.queued) },
+  { name: "agent", sort: (task) => task.agent },
+  { name: "slot", sort: (task) => task.slot },
+  { name: "state", sort: (task) => task.state },
+];
+
+/** All tasks of a box, the busiest first, and which two are worth looking at. */
+export function Tasks({ subject: { tasks, vertices } }: { subject: NodeSubject }) {
+  if (tasks.length === 0) return <p class="sabot-faint">No task runs here.</p>;
+  const many = vertices.length > 1;
+  const headings = many ? [{ name: "of", sort: (task: TaskMetrics) => task.vertex }, ...HEADINGS] : HEADINGS;
+  return (
+    <>
+      <ul class="sabot-worst">
+        {worst({ tasks, vertices }).map((line) => (
+          <li key={line}>{line}</li>
+        ))}
+      </ul>
+      <SortableTable
+        label="tasks"
+        headings={headings}
+        rows={tasks}
+        id={(task) => `${task.vertex} ${task.index}`}
+        order={{ column: headings.indexOf(BUSY), descending: true }}
+        rowClass={(task) => (task.state === "FAILED" ? "sabot-failed" : "")}
+      />
+    </>
+  );
+}
+
+/** Sentences on the tasks that failed, are busiest, wait most and have the most rows; none for what is even. */
+export function worst({ tasks, vertices }: Pick<NodeSubject, "tasks" | "vertices">): string[] {
+  const name = (task: TaskMetrics) => (vertices.length > 1 ? `task ${task.index} of ${task.vertex}` : `task ${task.index}`);
+  const failed = tasks.filter((task) => task.state === "FAILED").map((task) => `${name(task)} FAILED on ${task.agent}`);
+  const busiest = largest(tasks, (task) => task.load.busy);
+  const waiting = largest(tasks, (task) => task.load.backpressured);
+  const lines = [
+    busiest && busiest.load.busy > 0 && `busiest: ${name(busiest)}, ${share(busiest.load.busy)} busy`,
+    waiting && waiting.load.backpressured > 0.1 && `waits most: ${name(waiting)}, ${share(waiting.load.backpressured)} of its time for those below it`,
+    ...vertices.map((vertex) => {
+      const most = largest(tasks.filter((task) => task.vertex === vertex.id), (task) => rowsOf(vertex, task).rows);
+      return most && vertex.skew >= 1.2 && `most rows: ${name(most)}, ${vertex.skew.toFixed(1)} times the mean`;
+    }),
+  ];
+  return [...failed, ...lines.filter((line) => line !== null && line !== false)];
+}

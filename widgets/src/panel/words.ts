@@ -1,0 +1,97 @@
+/** Figures as sentences, for the panel. Pure. */
+import { bytes, count, counted, seconds, share } from "../format";
+import type { Flow, TaskMetrics, VertexMetrics } from "../messages";
+
+const STATEFUL = ["aggregate", "distinct", "join", "reduce", "sort", "top"];
+const EVEN = 1.2;
+const UNEVEN = 2;
+
+const TYPES: Record<string, string> = {
+  FORWARD: "each task sends to the one with its own number",
+  HASH: "rows of one key go to one task",
+  BROADCAST: "every task gets all rows",
+  REBALANCE: "rows go to the task with the most room",
+  RANGE: "each task gets a range of keys",
+  CUSTOM: "a function of yours says which task gets which rows",
+  GATHER: "all rows go to one task",
+};
+
+/** `3 of 4 tasks RUNNING, 1 FAILED`. */
+export function tasksByState({ tasks, states }: Pick<VertexMetrics, "tasks" | "states">): string {
+  const some = Object.entries(states).filter(([, number]) => number > 0);
+  if (some.length === 0) return `${counted(tasks, "task")}, not started`;
+  const [first, ...others] = some.sort(([, one], [, other]) => other - one) as [[string, number], ...[string, number][]];
+  const begin = first[1] === tasks ? counted(tasks, "task") : `${first[1]} of ${counted(tasks, "task")}`;
+  return [`${begin} ${first[0]}`, ...others.map(([state, number]) => `${number} ${state}`)].join(", ");
+}
+
+/** How evenly rows spread over the tasks, and which has the most. */
+export function skewInWords(vertex: VertexMetrics, tasks: readonly TaskMetrics[]): string {
+  if (vertex.tasks < 2) return "there is one task";
+  const most = largest(tasks, (task) => rowsOf(vertex, task).rows);
+  if (!most || rowsOf(vertex, most).rows === 0) return "no rows yet";
+  const times = `task ${most.index} has ${vertex.skew.toFixed(1)} times the mean`;
+  if (vertex.skew < EVEN) return `even: ${times}`;
+  return vertex.skew < UNEVEN ? `a little uneven: ${times}` : `uneven: ${times}`;
+}
+
+/** The rows that say how much a task has to do: what a source gives, what anything else takes. */
+export function rowsOf({ role }: Pick<VertexMetrics, "role">, task: TaskMetrics): Flow {
+  return role === "source" ? task.out : task.into;
+}
+
+export function largest<T>(some: readonly T[], of: (one: T) => number): T | null {
+  return some.reduce<T | null>((best, one) => (best === null || of(one) > of(best) ? one : best), null);
+}
+
+export function loadInWords({ busy, backpressured, idle }: VertexMetrics["load"]): string {
+  if (busy + backpressured + idle === 0) return "not measured yet";
+  return `busy ${share(busy)}, waits for those below ${share(backpressured)}, idle ${share(idle)}`;
+}
+
+/** `empty`, `1.2 MB unread, the fullest channel 91 % full`. */
+export function queueInWords({ queued, fill }: { queued: number; fill: number }): string {
+  return queued === 0 && fill === 0 ? "empty" : `${bytes(queued)} unread, the fullest channel ${share(fill)} full`;
+}
+
+export function latencyInWords(latency: VertexMetrics["latency"]): string {
+  return latency ? `half within ${seconds(latency.p50)}, 99 % within ${seconds(latency.p99)}` : "not measured yet";
+}
+
+/** `2026-11-20 19:38:06 UTC, 1.4 s ago`; `watermark` is in microseconds, `now` in seconds. */
+export function watermarkInWords(watermark: number | null, now: number): string {
+  if (watermark === null) return "none: the rows carry no event time here";
+  const at = watermark / 1e6;
+  const date = new Date(at * 1000);
+  if (Number.isNaN(date.getTime())) return "at the end of time: the input has ended";
+  return `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC, ${seconds(Math.max(0, now - at))} behind`;
+}
+
+export function stateInWords(vertices: readonly VertexMetrics[]): string {
+  const keys = vertices.reduce((sum, one) => sum + one.state_keys, 0);
+  const size = vertices.reduce((sum, one) => sum + one.state_bytes, 0);
+  if (keys + size > 0) return `${counted(keys, "key")} in ${bytes(size)}`;
+  const kinds = [...new Set(vertices.flatMap((one) => one.kinds))];
+  const holders = kinds.filter((kind) => STATEFUL.includes(kind));
+  if (holders.length) return `Holds no state now; ${listed(holders)} will hold some when rows come.`;
+  return `Holds no state: ${listed(kinds)} ${kinds.length === 1 ? "keeps" : "keep"} nothing between batches.`;
+}
+
+/** `hash(carrier): rows of one key go to one task`. */
+export function spreadInWords(type: string, keys: readonly string[]): string {
+  const name = type.toLowerCase() + (keys.length ? `(${keys.join(", ")})` : "");
+  return TYPES[type] ? `${name}: ${TYPES[type]}` : name;
+}
+
+/** `seen 12,345 rows in 2.0 s`. */
+export function seenInWords(seen: number, during: number): string {
+  return `seen ${counted(seen, "row")} in ${during.toFixed(1)} s`;
+}
+
+export function listed(words: readonly string[]): string {
+  return words.length < 3 ? words.join(" and ") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
+}
+
+export function total(flow: Flow): string {
+  return `${counted(flow.rows, "row")}, ${bytes(flow.bytes)} in ${count(flow.batches)} batches`;
+}
