@@ -9,6 +9,11 @@ export function count(value: number | null | undefined): string {
   return Math.abs(value) < 1e7 ? grouped(Math.round(value)) : short(value);
 }
 
+/** Where there is little room: `310`, `41.2k`, `31.0M`, `0.4`. */
+export function brief(value: number | null | undefined): string {
+  return known(value) ? short(value) : NONE;
+}
+
 /** `310/s`, `41.2k/s`, `0.4/s`. */
 export function rate(value: number | null | undefined): string {
   return known(value) ? `${short(value)}/s` : NONE;

@@ -1,0 +1,151 @@
+/** What a box and a line show of the metrics, as words and shares: pure, and the same for eyes and screen readers. */
+import { brief, counted, cut, rate, share } from "../format";
+import type { EdgeMetrics, Line, Load, Node, TaskMetrics, VertexMetrics } from "../messages";
+
+export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed";
+
+/** A task's load where there are few tasks, for a dot: the busiest first. */
+export interface Dot {
+  index: number;
+  mark: Mark;
+  level: "high" | "some" | "low";
+}
+
+export interface NodeFigures {
+  mark: Mark;
+  ready: number;
+  tasks: number;
+  load: Load;
+  loadText: string;
+  /** `41.2k → 310/s` in and out, or in all when the job is over: `31.0M → 233k`. */
+  flowText: string;
+  outRate: number;
+  history: number[];
+  dots: Dot[];
+  /** Everything in a sentence. */
+  said: string;
+}
+
+export interface LineFigures {
+  rate: number;
+  rows: number;
+  fill: number;
+  said: string;
+}
+
+export const MOST_DOTS = 16;
+const NAME_LETTERS = 80;
+const WAITING = ["CREATED", "SCHEDULED", "DEPLOYING"];
+
+export interface Known {
+  vertices: ReadonlyMap<string, VertexMetrics>;
+  tasks: ReadonlyMap<string, TaskMetrics[]>;
+  over: boolean;
+}
+
+export function nodeFigures(node: Node, known: Known): NodeFigures {
+  const vertices = node.vertices.map((id) => known.vertices.get(id)).filter((one) => one !== undefined);
+  const tasks = vertices.flatMap((one) => known.tasks.get(one.id) ?? []);
+  const mark = node.vertices.length === 0 ? "removed" : markOf(vertices);
+  const load = meanLoad(vertices);
+  const ready = sum(vertices.map((one) => one.states["RUNNING"] ?? 0));
+  const passed = flowOf(node, vertices, known.over);
+  const figures = {
+    mark, ready, tasks: sum(vertices.map((one) => one.tasks)) || node.tasks, load, loadText: known.over ? "" : loadText(load),
+    flowText: vertices.length ? flowText(passed, known.over) : "", outRate: known.over ? 0 : passed.out ?? passed.into ?? 0,
+    history: known.over ? [] : addUp(vertices.map((one) => one.history)), dots: dotsOf(tasks, known.over),
+  };
+  return { ...figures, said: nodeSaid(node, figures, vertices) };
+}
+
+export function lineFigures(line: Line, edges: ReadonlyMap<number, EdgeMetrics>, upRate: number): LineFigures {
+  const some = line.edges.map((index) => edges.get(index)).filter((one) => one !== undefined);
+  const passed = some.length ? sum(some.map((one) => one.sent.rows_rate)) : upRate;
+  const rows = sum(some.map((one) => one.sent.rows));
+  const fill = Math.max(0, ...some.map((one) => one.fill));
+  const way = line.type ? line.type.toLowerCase() : "in one task";
+  const parts = [`${cut(line.up, NAME_LETTERS)} to ${cut(line.down, NAME_LETTERS)}`, line.label || way, rate(passed)];
+  if (some.length) parts.push(counted(rows, "row"), `queue ${share(fill)} full`);
+  return { rate: passed, rows, fill, said: parts.map((part) => cut(part, 2 * NAME_LETTERS)).join(", ") };
+}
+
+/** The state that counts most: one failed task makes a failed box. */
+export function markOf(vertices: readonly VertexMetrics[]): Mark {
+  const has = (...states: string[]) => vertices.some((one) => states.some((state) => one.states[state]));
+  if (has("FAILED")) return "failed";
+  if (has("RUNNING")) return "running";
+  if (has(...WAITING) || vertices.length === 0) return "waiting";
+  return has("CANCELED", "CANCELING") ? "canceled" : "finished";
+}
+
+export function taskMark(task: TaskMetrics): Mark {
+  if (WAITING.includes(task.state)) return "waiting";
+  if (task.state === "CANCELING") return "canceled";
+  const mark = task.state.toLowerCase();
+  return mark === "finished" || mark === "failed" || mark === "canceled" ? mark : "running";
+}
+
+export function level(busy: number): Dot["level"] {
+  return busy >= 0.75 ? "high" : busy >= 0.25 ? "some" : "low";
+}
+
+/** The largest share with its name: `busy 96 %`. A task that waits for room below is blocked. */
+export function loadText({ busy, idle, backpressured }: Load): string {
+  if (busy + idle + backpressured < 0.01) return "";
+  if (backpressured > busy && backpressured > idle) return `blocked ${share(backpressured)}`;
+  return busy >= idle ? `busy ${share(busy)}` : `idle ${share(idle)}`;
+}
+
+function meanLoad(vertices: readonly VertexMetrics[]): Load {
+  const [only] = vertices;
+  if (vertices.length === 1 && only) return only.load;
+  const tasks = sum(vertices.map((one) => one.tasks)) || 1;
+  const mean = (name: keyof Load) => sum(vertices.map((one) => one.load[name] * one.tasks)) / tasks;
+  return { busy: mean("busy"), idle: mean("idle"), backpressured: mean("backpressured") };
+}
+
+/** Rows into the first operator of the box and out of its last; null where there is no such side. */
+function flowOf(node: Node, vertices: readonly VertexMetrics[], over: boolean): { into: number | null; out: number | null } {
+  const first = vertices[0];
+  const last = vertices.at(-1);
+  if (!first || !last) return { into: null, out: null };
+  const key = over ? "rows" : "rows_rate";
+  const start = first.operators.findIndex((one) => one.id === node.operators[0]);
+  const end = last.operators.findIndex((one) => one.id === node.operators.at(-1));
+  const into = start > 0 ? first.operators[start - 1]?.[key] ?? null : first.role === "source" ? null : first.into[key];
+  const inner = end >= 0 && end < last.operators.length - 1;
+  const out = inner ? last.operators[end]?.[key] ?? null : last.role === "sink" ? null : last.out[key];
+  return { into, out };
+}
+
+function flowText({ into, out }: { into: number | null; out: number | null }, over: boolean): string {
+  const sides = [into, out].filter((side) => side !== null).map(brief).join(" → ");
+  return over ? `${sides}${into === null || out === null ? " rows" : ""}` : `${sides}/s`;
+}
+
+function dotsOf(tasks: readonly TaskMetrics[], over: boolean): Dot[] {
+  const failed = tasks.some((task) => task.state === "FAILED");
+  if (tasks.length < 2 || tasks.length > MOST_DOTS || (over && !failed)) return [];
+  const sorted = [...tasks].sort((one, other) => Number(other.state === "FAILED") - Number(one.state === "FAILED") || other.load.busy - one.load.busy || one.index - other.index);
+  return sorted.map((task) => ({ index: task.index, mark: taskMark(task), level: level(task.load.busy) }));
+}
+
+function addUp(histories: readonly number[][]): number[] {
+  if (histories.length === 1) return histories[0] ?? [];
+  const longest = Math.max(0, ...histories.map((one) => one.length));
+  const newest = (history: readonly number[], back: number) => history[history.length - 1 - back] ?? 0;
+  return Array.from({ length: longest }, (_, place) => sum(histories.map((one) => newest(one, longest - 1 - place))));
+}
+
+function nodeSaid(node: Node, figures: Omit<NodeFigures, "said">, vertices: readonly VertexMetrics[]): string {
+  const { load, mark } = figures;
+  const parts = [cut(node.operators.join(" · ") || node.title, NAME_LETTERS), cut(node.text, 2 * NAME_LETTERS)];
+  if (mark === "removed") return [...parts, cut(node.note, 2 * NAME_LETTERS)].filter(Boolean).join(", ");
+  parts.push(mark, `${figures.ready} of ${counted(figures.tasks, "task")} run`, figures.flowText);
+  if (figures.loadText) parts.push(`busy ${share(load.busy)}, idle ${share(load.idle)}, backpressured ${share(load.backpressured)}`);
+  const skew = Math.max(1, ...vertices.map((one) => one.skew));
+  if (skew >= 1.5) parts.push(`skew ${skew.toFixed(1)}`);
+  return parts.filter(Boolean).join(", ");
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
