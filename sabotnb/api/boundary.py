@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from sabotnb.api.site import running_shell
 from sabotnb.blobs import without_our_frames
 from sabotnb.config import Config
 from sabotnb.errors import ProtocolError, SabotError
+from sabotnb.widgets.shell import running_shell
 
 C = TypeVar("C", bound=type)
 P = ParamSpec("P")

@@ -22,7 +22,7 @@ class Puller:
     read, the job is over or nobody answers any more: ``join`` gives the reason to who knows how the job ended.
     """
 
-    def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[], None]) -> None:
+    def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[], object]) -> None:
         self.sink = sink
         self._batches = batches
         self._take = take
@@ -42,6 +42,11 @@ class Puller:
         if self._error is not None:
             raise self._error
         return self._missing
+
+    @property
+    def ended(self) -> bool:
+        """True when no batch follows."""
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -74,6 +79,8 @@ class LiveRows:
         self._keep = keep
         self._batches: deque[pa.RecordBatch] = deque()
         self._rows = 0
+        self.total = 0
+        """Rows that have come so far."""
         self._lock = threading.Lock()
 
     def take(self, batch: pa.RecordBatch) -> None:
@@ -81,6 +88,7 @@ class LiveRows:
         with self._lock:
             self._batches.append(batch)
             self._rows += batch.num_rows
+            self.total += batch.num_rows
             while self._rows - self._batches[0].num_rows >= self._keep:
                 self._rows -= self._batches.popleft().num_rows
 

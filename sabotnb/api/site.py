@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from sabotnb.blobs import user_frame
+from sabotnb.widgets.shell import cell_id, running_shell
 
 _given: dict[str, tuple[int, int]] = {}
 """Names that were given: in which run of the cell, and how many times in that run."""
@@ -24,7 +23,7 @@ def job_name() -> str:
     """
     shell = running_shell()
     if shell is not None:
-        cell = _cell_id(shell)
+        cell = cell_id()
         name = f"cell-{_slug(cell)[:8]}" if cell else f"cell-{shell.execution_count}"
         return _numbered(name, shell.execution_count)
     frame = user_frame()
@@ -39,20 +38,6 @@ def _numbered(name: str, run: int) -> str:
         times = times + 1 if before_run == run else 1
         _given[name] = (run, times)
     return name if times == 1 else f"{name}-{times}"
-
-
-def running_shell() -> Any:
-    """The running IPython shell; IPython itself is never imported here."""
-    module = sys.modules.get("IPython")
-    return module.get_ipython() if module is not None else None
-
-
-def _cell_id(shell: Any) -> str | None:
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return None
-    found: str | None = kernel.get_parent("shell").get("metadata", {}).get("cellId")
-    return found
 
 
 def _slug(text: str) -> str:

@@ -1,0 +1,113 @@
+"""Clicks: each is carried out once, however often it is sent, and always answered in words."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_args
+
+from sabotnb.errors import SabotError
+from sabotnb.widgets import samples
+from sabotnb.widgets.lane import Lane
+from sabotnb.widgets.messages import Answer, Command, HotKey, Kind, Sample
+
+if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
+    from sabotnb.cluster import ClusterClient
+
+KEPT = 256
+"""Answers that are kept for clicks that are sent again."""
+MOST_ROWS = 1000
+PROBE_SECONDS = 2.0
+"""A probe waits so long for a row to come by."""
+
+_TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int, "target": str, "rows": int}
+
+
+class Commands:
+    """Carries out what pages ask of one run. ``take`` may be called from any thread and returns at once."""
+
+    def __init__(self, client: ClusterClient, job: str, epoch: int, answer: Callable[[Answer], None]) -> None:
+        self._client = client
+        self._job = job
+        self._epoch = epoch
+        self._answer = answer
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Answer | None] = OrderedDict()
+        """By id of the click: its answer, None while it is carried out."""
+        self._steering = Lane(f"sabotnb-clicks-{job}")
+        self._looking = Lane(f"sabotnb-probes-{job}")  # apart, because a probe waits and a Stop must not
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Carry out a click, or answer one that was carried out before once more."""
+        if not isinstance(message, Mapping) or not isinstance(message.get("id"), str):
+            return  # nobody waits for an answer to what has no id
+        command = _read(message)
+        if command is None:
+            kind = str(message.get("kind"))[:40]
+            self._answer(_refusal(message["id"], f"this kernel does not know the command {kind!r}: reload the page"))
+            return
+        with self._lock:
+            if command.id in self._known:
+                answer = self._known[command.id]
+                if answer is not None:
+                    self._answer(answer)
+                return
+            self._known[command.id] = None
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        lane = self._looking if command.kind == "probe" else self._steering
+        lane.add(lambda: self._carry_out(command))
+
+    def _carry_out(self, command: Command) -> None:
+        try:
+            answer = self._done(command)
+        except SabotError as error:
+            answer = _refusal(command.id, str(error))
+        except Exception as error:  # noqa: BLE001  a defect is told to the page, where somebody waits for the answer
+            answer = _refusal(command.id, f"{type(error).__name__}: {error}")
+        with self._lock:
+            if command.id in self._known:
+                self._known[command.id] = answer
+        self._answer(answer)
+
+    def _done(self, command: Command) -> Answer:
+        if command.epoch != self._epoch:
+            return _refusal(command.id, f"this page shows another run of {self._job}: run its cell again")
+        if command.kind == "probe":
+            return Answer("answer", command.id, ok=True, text="", sample=self._sample(command))
+        act = {
+            "pause": self._client.pause,
+            "resume": self._client.resume,
+            "stop": self._client.stop,
+            "cancel": self._client.cancel,
+        }[command.kind]
+        return Answer("answer", command.id, ok=True, text=act(self._job, self._epoch), sample=None)
+
+    def _sample(self, command: Command) -> Sample:
+        most = max(1, min(MOST_ROWS, command.rows))
+        found = self._client.probe(self._job, self._epoch, command.target, most, PROBE_SECONDS)
+        return Sample(
+            found.operator,
+            samples.columns(found.table.schema),
+            samples.rows(found.table, most),
+            found.seen,
+            found.seconds,
+            tuple(found.keys),
+            tuple(HotKey(samples.cut(key), share) for key, share in found.hot),
+            found.watermark,
+            found.said,
+        )
+
+
+def _read(message: Mapping[str, Any]) -> Command | None:
+    """The command that a message is; None if it is none."""
+    known = all(type(message.get(name)) is kind for name, kind in _TYPES.items())
+    if not known or message["type"] != "command" or message["kind"] not in get_args(Kind):
+        return None
+    return Command(**{field.name: message[field.name] for field in fields(Command)})
+
+
+def _refusal(command: str, text: str) -> Answer:
+    return Answer("answer", command, ok=False, text=text, sample=None)

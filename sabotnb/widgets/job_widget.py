@@ -1,0 +1,56 @@
+"""The widget of one run: the bundle that draws it, what it draws, and the way of clicks to the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import anywidget
+import traitlets
+
+from sabotnb.widgets.messages import Answer, Graph, Live, Table
+
+
+@cache
+def bundle() -> str:
+    """The front end, as ``widgets/`` builds it."""
+    return (files("sabotnb.widgets") / "static" / "widget.js").read_text(encoding="utf-8")
+
+
+class JobWidget(anywidget.AnyWidget):
+    """Shows a job (``_face`` is job) or the rows of a live table (table). Its setters may be called from any thread."""
+
+    _esm = bundle()  # text: a path would be watched, and would hold on to every widget that was ever shown
+    _face = traitlets.Unicode("job").tag(sync=True)
+    graph = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    live = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    table = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+
+    @classmethod
+    def of_job(cls, graph: Graph, live: Live) -> JobWidget:
+        """A widget of a run."""
+        return cls(_face="job", graph=asdict(graph), live=asdict(live))
+
+    @classmethod
+    def of_table(cls, table: Table) -> JobWidget:
+        """A widget of rows."""
+        return cls(_face="table", table=asdict(table))
+
+    def show_live(self, live: Live) -> None:
+        """Send the run's figures to every view."""
+        self.live = asdict(live)
+
+    def show_table(self, table: Table) -> None:
+        """Send the rows to every view."""
+        self.table = asdict(table)
+
+    def answer(self, answer: Answer) -> None:
+        """Send an answer to every view; the one that asked knows the id."""
+        self.send(asdict(answer))
+
+    def on_command(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Hand every message of a page to ``take``."""
+        self.on_msg(lambda _widget, content, _buffers: take(content))

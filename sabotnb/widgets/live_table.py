@@ -1,0 +1,177 @@
+"""The last rows of a stream or of any operator, as a table that is kept up to date."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sabotnb.display import rows as shown
+from sabotnb.display import theme, words
+from sabotnb.errors import SabotError
+from sabotnb.metrics import JobMetrics
+from sabotnb.widgets import samples, shell
+from sabotnb.widgets.lane import Lane
+from sabotnb.widgets.messages import Table
+from sabotnb.widgets.outputs import Bundle, Notebook, Outputs, Screen, new_output, with_view
+from sabotnb.widgets.publisher import Publisher, publisher
+from sabotnb.widgets.settling import wait_settled
+
+if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neither Dask nor ipywidgets
+    from sabotnb.cluster import ClusterClient
+    from sabotnb.widgets.job_widget import JobWidget
+
+MOST_ROWS = 200
+"""Rows that a page gets."""
+LEFT_ROWS = 20
+"""Rows of the table that is left when the job is over."""
+LOOK_SECONDS = 0.5
+"""From one look to the next, so that no page gets more than two tables a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look has found: the last rows, how many came so far, and words where there are none."""
+
+    table: pa.Table
+    total: int
+    said: str = ""
+
+
+class LiveTable:
+    """Shows what ``look`` finds while a run goes on; then a table of the last rows is left.
+
+    ``look`` may block for seconds and is called off the caller's thread, but for the last time. ``complete`` says
+    whether no row can come any more although the run is over. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        run: tuple[str, int],
+        title: str,
+        look: Callable[[], Seen],
+        complete: Callable[[], bool] = lambda: True,
+        screen: Screen | None = None,
+        news: Publisher = publisher,
+    ) -> None:
+        self.client = client
+        self.run = run
+        self._title = title
+        self._look = look
+        self._complete = complete
+        self._screen = screen or Notebook()
+        self._news = news
+        self._lock = threading.RLock()
+        self._seen = Seen(pa.table({}), 0, "no rows yet")
+        self._seq = 0
+        self._looks = Lane(f"sabotnb-table-{title}")
+        self._looking = False
+        self._looked = 0.0
+        self._ended = False
+        self._widget: JobWidget | None = None
+        self._outputs = Outputs(self._screen, self.stop)
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows that were seen last."""
+        return self._seen.table
+
+    def stop(self) -> None:
+        """Leave the table as it is now."""
+        with self._lock:
+            if not self._ended:
+                self._ended = True
+                self._end()
+
+    def take(self, metrics: JobMetrics) -> None:
+        if metrics.terminal:
+            if self._complete():
+                self._note()
+                self.stop()
+            return
+        with self._lock:
+            if self._looking or time.monotonic() - self._looked < LOOK_SECONDS:
+                return
+            self._looking = True
+        self._looks.add(self._look_again)
+
+    def lose(self, why: str) -> None:
+        with self._lock:
+            self._seen = Seen(self._seen.table, self._seen.total, why)
+        self.stop()
+
+    def bundle(self) -> Bundle:
+        """The last rows as a table and as text."""
+        seen = self._seen
+        last = seen.table.slice(max(0, seen.table.num_rows - LEFT_ROWS))
+        told = f"{self._title}: {words.count(seen.total)}"
+        if seen.total > last.num_rows > 0:
+            told += f", the last {last.num_rows}"
+        lines = [told, *filter(None, [seen.said])]
+        if not last.num_columns:
+            return {"text/html": theme.panel(theme.sentences(lines)), "text/plain": "\n".join(lines)}
+        return {
+            "text/html": theme.panel(shown.html(last) + theme.sentences(lines)),
+            "text/plain": "\n".join([shown.text(last), *lines]),
+        }
+
+    def _ipython_display_(self) -> None:
+        mode = shell.mode()
+        if mode == "widget" and not self._ended:
+            self._show_widget()
+            return
+        if mode == "static":
+            wait_settled(self.client, self.run)
+        self._note()
+        self._screen.show(self.bundle(), new_output())
+
+    def __repr__(self) -> str:
+        return str(self.bundle()["text/plain"])
+
+    def _show_widget(self) -> None:
+        from sabotnb.widgets.job_widget import JobWidget  # ipywidgets, which no script needs
+
+        with self._lock:
+            if self._widget is None:
+                self._widget = JobWidget.of_table(self._written())
+            self._outputs.add(with_view(self._widget.model_id, self.bundle()))
+            self._news.add(self)
+
+    def _look_again(self) -> None:
+        try:
+            self._note()
+        finally:
+            with self._lock:
+                self._looking = False
+                self._looked = time.monotonic()
+
+    def _note(self) -> None:
+        """Look, and show what is new."""
+        try:
+            seen = self._look()
+        except SabotError as error:
+            seen = Seen(self._seen.table, self._seen.total, str(error))
+        with self._lock:
+            changed = (seen.total, seen.said) != (self._seen.total, self._seen.said)
+            self._seen = seen
+            if changed and self._widget is not None:
+                self._widget.show_table(self._written())
+
+    def _written(self) -> Table:
+        self._seq += 1
+        seen = self._seen
+        made, texts = samples.columns(seen.table.schema), samples.rows(seen.table, MOST_ROWS)
+        return Table(self._seq, self._title, made, texts, seen.total, self._ended, seen.said)
+
+    def _end(self) -> None:
+        self._news.remove(self)
+        self._outputs.end(self.bundle() if self._outputs else None)
+        if self._widget is not None:
+            self._widget.show_table(self._written())  # for pages that were loaded later: their outputs stay
+            self._widget.close()
+            self._widget = None

@@ -1,0 +1,106 @@
+"""Outputs of cells that are replaced later: what is shown first, and what takes its place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from uuid import uuid4
+
+from sabotnb.widgets import shell
+
+Bundle = Mapping[str, Any]
+"""What an output shows, by MIME type."""
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Screen(Protocol):
+    """Where outputs appear. Both may be called from any thread."""
+
+    def show(self, bundle: Bundle, output: str) -> None:
+        """Add an output, in the cell that runs."""
+        ...
+
+    def replace(self, bundle: Bundle, output: str) -> None:
+        """Put ``bundle`` in the place of every output that was shown under this name."""
+        ...
+
+
+class Notebook:
+    """The outputs of the running IPython; in a terminal each bundle's text is printed."""
+
+    def show(self, bundle: Bundle, output: str) -> None:
+        from IPython.display import display
+
+        display(dict(bundle), raw=True, display_id=output)
+
+    def replace(self, bundle: Bundle, output: str) -> None:
+        from IPython.display import update_display
+
+        update_display(dict(bundle), raw=True, display_id=output)
+
+
+def new_output() -> str:
+    """A name for an output that no other has."""
+    return f"sabotnb-{uuid4().hex}"
+
+
+def with_view(model: str, bundle: Bundle) -> Bundle:
+    """``bundle`` with a view of a widget in front; who cannot show widgets shows the rest."""
+    return {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": model}, **bundle}
+
+
+class Outputs:
+    """The outputs that show one thing, one per cell. A cell that runs again and does not show it loses its own.
+
+    ``unseen`` is called when the last one was lost. Thread-safe.
+    """
+
+    def __init__(self, screen: Screen, unseen: Callable[[], None]) -> None:
+        self._screen = screen
+        self._unseen = unseen
+        self._lock = threading.Lock()
+        self._shown: dict[str, str] = {}
+        """Output by the id of its cell; of cells without an id, by itself."""
+        self._cleared: set[str] = set()
+        """Cells that run again, and have not shown it since."""
+
+    def __bool__(self) -> bool:
+        return bool(self._shown)
+
+    def add(self, bundle: Bundle) -> None:
+        """Show ``bundle`` in the cell that runs."""
+        output = new_output()
+        cell = shell.cell_id() or output
+        with self._lock:
+            self._shown[cell] = output
+            self._cleared.discard(cell)
+        shell.listen(self)
+        self._screen.show(bundle, output)
+
+    def end(self, bundle: Bundle | None) -> None:
+        """Put ``bundle`` in the place of all, for good."""
+        with self._lock:
+            outputs = list(self._shown.values())
+            self._shown.clear()
+            self._cleared.clear()
+        shell.forget(self)
+        if bundle is not None:
+            for output in outputs:
+                self._screen.replace(bundle, output)
+
+    def cell_started(self, cell: str) -> None:
+        with self._lock:
+            if cell in self._shown:
+                self._cleared.add(cell)
+
+    def cell_ended(self, cell: str) -> None:
+        with self._lock:
+            if cell not in self._cleared:
+                return
+            self._cleared.discard(cell)
+            del self._shown[cell]
+            seen = bool(self._shown)
+        if not seen:
+            self._unseen()

@@ -1,0 +1,41 @@
+"""A bar for a job that ends by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sabotnb.display import words
+from sabotnb.metrics import JobMetrics
+
+if TYPE_CHECKING:  # names in annotations alone: a bar without a cluster needs no Dask
+    from sabotnb.cluster import ClusterClient
+
+SECONDS = 0.25
+LETTERS = 40
+FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+
+
+def follow(client: ClusterClient, run: tuple[str, int]) -> None:
+    """Return when the run is over; its bar then stands at 100 %, or says how it ended instead. Can be interrupted."""
+    from tqdm.auto import tqdm
+
+    name = words.cut(run[0], LETTERS)
+    with tqdm(total=100, desc=name, bar_format=FORMAT) as bar:
+        while True:
+            metrics = client.watch([run], SECONDS)[0]
+            if metrics is None:
+                bar.set_description_str(f"{name} is not known any more")
+                return
+            bar.n = _percent(metrics)
+            bar.set_postfix_str(words.count(metrics.rows_in.rows), refresh=False)
+            if metrics.terminal:
+                ended = metrics.state != "FINISHED"
+                bar.set_description_str(f"{name} {metrics.state}" if ended else name)
+                return
+            bar.refresh()
+
+
+def _percent(metrics: JobMetrics) -> float:
+    if metrics.state == "FINISHED":
+        return 100.0
+    return min(99.0, 100 * (metrics.progress or 0.0))

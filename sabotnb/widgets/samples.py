@@ -1,0 +1,40 @@
+"""Rows as text for a page: cut where they are long, so that no message is large."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from sabotnb.display import words
+from sabotnb.widgets.messages import Column
+
+LETTERS = 200
+"""Longer values and names are cut."""
+CELLS = 20_000
+"""Of wide tables fewer rows are shown."""
+
+
+def columns(schema: pa.Schema) -> tuple[Column, ...]:
+    """Name and type of every column."""
+    return tuple(Column(cut(field.name), cut(str(field.type)), _numeric(field.type)) for field in schema)
+
+
+def rows(table: pa.Table, most: int) -> tuple[tuple[str | None, ...], ...]:
+    """The last rows of ``table``, at most ``most``, as text; None is null."""
+    shown = max(1, min(most, CELLS // max(1, table.num_columns)))
+    last = table.slice(max(0, table.num_rows - shown))
+    return tuple(zip(*([_written(value) for value in column.to_pylist()] for column in last.columns), strict=True))
+
+
+def cut(text: str) -> str:
+    """A value as a table shows it."""
+    return words.cut(text, LETTERS)
+
+
+def _numeric(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _written(value: object) -> str | None:
+    if value is None:
+        return None
+    return cut(f"{value:.6g}" if isinstance(value, float) else str(value))

@@ -1,0 +1,76 @@
+"""The IPython that runs us, if one does: its kernel, the cell that runs, and when a cell runs again."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from typing import Any, Literal, Protocol
+
+Mode = Literal["widget", "static", "text"]
+
+
+class CellListener(Protocol):
+    """Something that a cell shows, and that ends or moves when the cell runs again."""
+
+    def cell_started(self, cell: str) -> None:
+        """The cell runs: its former outputs are gone."""
+        ...
+
+    def cell_ended(self, cell: str) -> None:
+        """The cell has run: what it shows now is there."""
+        ...
+
+
+_told: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Shells that tell us of the cells they run."""
+
+_listeners: dict[int, CellListener] = {}
+
+
+def running_shell() -> Any:
+    """The running IPython shell; IPython itself is never imported here."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None else None
+
+
+def mode() -> Mode:
+    """How jobs show themselves: ``SABOTNB_DISPLAY`` says static, else a widget in a kernel and text in a terminal."""
+    if os.environ.get("SABOTNB_DISPLAY", "auto") == "static":
+        return "static"
+    return "widget" if getattr(running_shell(), "kernel", None) is not None else "text"
+
+
+def cell_id() -> str:
+    """What the notebook's front end calls the cell that runs; empty where it does not say."""
+    kernel = getattr(running_shell(), "kernel", None)
+    if kernel is None:
+        return ""
+    return str(kernel.get_parent("shell").get("metadata", {}).get("cellId") or "")
+
+
+def listen(listener: CellListener) -> None:
+    """Tell ``listener`` of every run of a cell that has an id, until ``forget``."""
+    _listeners[id(listener)] = listener
+    shell = running_shell()
+    if shell is not None and shell not in _told:
+        _told.add(shell)
+        shell.events.register("pre_run_cell", _cell_started)
+        shell.events.register("post_run_cell", _cell_ended)
+
+
+def forget(listener: CellListener) -> None:
+    """Tell ``listener`` nothing more."""
+    _listeners.pop(id(listener), None)
+
+
+def _cell_started(_info: Any) -> None:
+    if cell := cell_id():
+        for listener in list(_listeners.values()):
+            listener.cell_started(cell)
+
+
+def _cell_ended(_result: Any) -> None:
+    if cell := cell_id():
+        for listener in list(_listeners.values()):
+            listener.cell_ended(cell)

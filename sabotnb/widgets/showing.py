@@ -1,0 +1,165 @@
+"""What this process shows of one run: a widget with a view in each cell that shows it, and at the end a picture."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sabotnb.display import job_card, theme
+from sabotnb.display.job_picture import JobPicture
+from sabotnb.display.picturing import job_picture
+from sabotnb.errors import SabotError
+from sabotnb.metrics import JobMetrics
+from sabotnb.widgets import shell
+from sabotnb.widgets.commands import Commands
+from sabotnb.widgets.messages import Graph, Live
+from sabotnb.widgets.outputs import Bundle, Notebook, Outputs, Screen, new_output, with_view
+from sabotnb.widgets.publisher import Publisher, publisher
+from sabotnb.widgets.settling import wait_settled
+
+if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neither Dask nor ipywidgets
+    from sabotnb.cluster import ClusterClient
+    from sabotnb.widgets.job_widget import JobWidget
+
+
+class Showing:
+    """One run in the outputs of this process; ``showing_of`` gives the same one for the same run. Thread-safe.
+
+    The widget is there while the run goes on and a cell shows it. When the run is over, or there are no news of it any
+    more, every output becomes a static card and the widget is closed: nothing of it is left in the kernel.
+    """
+
+    def __init__(
+        self,
+        client: ClusterClient,
+        job: str,
+        epoch: int,
+        note: str = "",
+        screen: Screen | None = None,
+        news: Publisher = publisher,
+    ) -> None:
+        self.client = client
+        self.run = (job, epoch)
+        self._note = note
+        self._screen = screen or Notebook()
+        self._news = news
+        self._lock = threading.RLock()
+        self._metrics: JobMetrics | None = None
+        self._gone = ""
+        self._seq = 0
+        self._widget: JobWidget | None = None
+        self._outputs = Outputs(self._screen, self._unseen)
+
+    def display(self) -> None:
+        """Show the run in the cell that runs; under ``SABOTNB_DISPLAY=static`` when it is over, or endless and runs."""
+        mode = shell.mode()
+        if mode == "static":
+            wait_settled(self.client, self.run)
+        self._refresh()
+        with self._lock:
+            if mode == "widget" and not self._over:
+                self._show_widget()
+                return
+        self._screen.show(self._bundle(exact=mode != "static"), new_output())
+
+    def card(self) -> Bundle:
+        """The run as it is now, as a static card and as text."""
+        self._refresh()
+        return self._bundle()
+
+    def _bundle(self, *, exact: bool = True) -> Bundle:
+        """The card of what is known here; without ``exact`` it is the same whenever the run is shown."""
+        if self._metrics is None:
+            text = f"{self.run[0]}: {self._gone}"
+            return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
+        note = self._gone or self._note
+        return {
+            "text/html": job_card.html(self._picture, self._metrics, note, exact=exact),
+            "text/plain": job_card.text(self._picture, self._metrics, note, exact=exact),
+        }
+
+    def take(self, metrics: JobMetrics) -> None:
+        with self._lock:
+            known = self._metrics
+            if self._over or (known is not None and metrics.version <= known.version):
+                return
+            self._metrics = metrics
+            if metrics.terminal:
+                self._end()
+            elif self._widget is not None:
+                self._widget.show_live(self._live())
+
+    def lose(self, why: str) -> None:
+        with self._lock:
+            if not self._over:
+                self._gone = why
+                self._end()
+
+    @property
+    def _over(self) -> bool:
+        return bool(self._gone) or (self._metrics is not None and self._metrics.terminal)
+
+    @cached_property
+    def _picture(self) -> JobPicture | None:
+        """The run's graph with its places; None of runs that were not submitted by the API."""
+        scenes = self.client.status(*self.run)["views"].get("scenes")
+        return job_picture(scenes) if scenes else None
+
+    def _refresh(self) -> None:
+        """Learn how the run is now; if nobody answers, it is lost until somebody looks again."""
+        if self._metrics is not None and self._metrics.terminal:
+            return
+        self._gone = ""
+        try:
+            _ = self._picture
+            self.take(self.client.metrics(*self.run))
+        except SabotError as error:
+            self.lose(str(error))
+
+    def _show_widget(self) -> None:
+        if self._widget is None:
+            self._widget = self._opened()
+        self._outputs.add(with_view(self._widget.model_id, self._bundle()))
+        self._news.add(self)
+
+    def _opened(self) -> JobWidget:
+        from sabotnb.widgets.job_widget import JobWidget  # ipywidgets, which no script needs
+
+        assert self._metrics is not None
+        graph = Graph(*self.run, self._metrics.bounded, self._note, self._picture or JobPicture((), ()))
+        widget = JobWidget.of_job(graph, self._live())
+        widget.on_command(Commands(self.client, *self.run, widget.answer).take)
+        return widget
+
+    def _live(self) -> Live:
+        self._seq += 1
+        return Live(self._seq, self._metrics, self._gone)
+
+    def _end(self) -> None:
+        """Leave pictures behind, which need no kernel."""
+        self._outputs.end(self._bundle() if self._outputs else None)
+        self._close()
+
+    def _unseen(self) -> None:
+        with self._lock:
+            if not self._outputs:
+                self._outputs.end(None)
+                self._close()
+
+    def _close(self) -> None:
+        self._news.remove(self)
+        if self._widget is not None:
+            self._widget.show_live(self._live())  # for pages that were loaded later: their outputs are not replaced
+            self._widget.close()
+            self._widget = None
+
+
+_showings: weakref.WeakValueDictionary[tuple[int, str, int], Showing] = weakref.WeakValueDictionary()
+
+
+def showing_of(client: ClusterClient, job: str, epoch: int, note: str = "") -> Showing:
+    """What shows this run: one for all handles of it, so that its cells share a widget."""
+    showing = _showings.get((id(client), job, epoch))
+    return showing or _showings.setdefault((id(client), job, epoch), Showing(client, job, epoch, note))
