@@ -1,4 +1,7 @@
-"""A real JupyterLab in a real Chromium, to see what a person sees: for the browser tests and ``.ci/screenshot``."""
+"""JupyterLab and Notebook 7 in a real Chromium, to see what a person sees: for browser tests and ``.ci/screenshot``.
+
+One server serves both, ``/lab/tree`` and ``/notebooks``; they are built of the same parts, so one driver does.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,20 @@ QUIET = {
     "notebook-extension/tracker": '{"windowingMode": "none"}',
 }
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
+PATHS = {"lab": "lab/tree", "notebook": "notebooks"}
+"""Where the server shows a notebook in each application."""
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
 """Without it Lab asks which one."""
+CANCELED = "Canceled future for {} message before replies were done"
+OWN_NOISE = {
+    # Notebook 7 looks for the file browser that only Lab has
+    "Cannot read properties of undefined (reading 'schema')",
+    "Command 'filebrowser:open-path' not registered.",
+    # a restart cancels questions that the page had asked the kernel
+    f"Could not restore the debugger state: {CANCELED.format('debug_request')}",
+    f"Error: {CANCELED.format('create_subshell_request')}",
+}
+"""What the applications report about themselves, whatever a notebook shows; nothing else is forgiven."""
 START = 60.0
 """Seconds that the server may take."""
 
@@ -64,7 +79,8 @@ class _Server:
         own |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
         inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.root_dir={folder}"]
-        options += ["--expose-app-in-browser", "--LabApp.extension_manager=readonly"]
+        options += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
+        options += ["--LabApp.extension_manager=readonly"]
         self._log: list[str] = []
         self._found: str | None = None
         self._settled = threading.Event()
@@ -110,16 +126,18 @@ class Lab:
     browser: Browser
 
     @contextmanager
-    def notebook(self, name: str, cells: Sequence[str] | None = None, **page: Any) -> Iterator[Notebook]:
+    def notebook(
+        self, name: str, cells: Sequence[str] | None = None, app: str = "lab", **page: Any
+    ) -> Iterator[Notebook]:
         """The notebook ``name`` in a page of its own, its kernel ready; made of ``cells`` if they are given.
 
-        ``page``: what Playwright takes for a new page, ``viewport`` or ``device_scale_factor``.
+        ``app``: lab or notebook. ``page``: what Playwright takes for a new page, ``viewport``, ``device_scale_factor``.
         """
         if cells is not None:
             made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=KERNEL)
             nbformat.write(made, self.folder / name)
         opened = Notebook(self.browser.new_page(**page))
-        opened.open(self.address, name)
+        opened.open(self.address, name, app)
         try:
             yield opened
         finally:
@@ -128,17 +146,24 @@ class Lab:
 
 @dataclass
 class Notebook:
-    """An open notebook, driven through Lab's own commands; ``problems`` are errors that the page has met."""
+    """An open notebook, driven through Lab's own commands.
+
+    ``problems`` are the errors that the page has met, without those that the application makes by itself.
+    """
 
     page: Page
     problems: list[str] = field(default_factory=list)
 
-    def open(self, address: str, name: str) -> None:
-        """Load the page and wait for the kernel: Lab says that it is idle before it is even connected."""
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", self._note)
+    def open(self, address: str, name: str, app: str) -> None:
+        """Load the page and wait for the kernel."""
+        self.page.on("pageerror", lambda error: self._note(str(error)))
+        self.page.on("console", self._hear)
         parts = urlsplit(address)
-        self.page.goto(f"{parts.scheme}://{parts.netloc}/lab/tree/{name}?{parts.query}&reset")
+        self.page.goto(f"{parts.scheme}://{parts.netloc}/{PATHS[app]}/{name}?{parts.query}&reset")
+        self._wait_ready()
+
+    def _wait_ready(self) -> None:
+        """Wait for the kernel: the page says that it is idle before it is even connected."""
         self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel != null")
         self._in_lab("await panel.revealed; await panel.sessionContext.ready; await kernel.info")
 
@@ -147,9 +172,13 @@ class Notebook:
         self._in_lab("await panel.sessionContext.shutdown()")
         self.page.close()
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.problems.append(f"{message.text} ({message.location['url']})")
+            self._note(message.text, f" ({message.location['url']})")
+
+    def _note(self, text: str, where: str = "") -> None:
+        if text not in OWN_NOISE:
+            self.problems.append(text + where)
 
     def _in_lab(self, script: str, argument: object = None) -> Any:
         """Run JavaScript in the page; ``panel``, ``notebook``, ``kernel`` and ``app`` are what they say."""
@@ -188,6 +217,24 @@ class Notebook:
     def interrupt(self) -> None:
         """What the stop button does."""
         self.command("notebook:interrupt-kernel")
+
+    def restart(self) -> None:
+        """Restart the kernel; everything that it knew is gone, and what the page shows stays."""
+        self._in_lab("await kernel.restart(); await kernel.info")
+
+    def save(self) -> None:
+        """Write the notebook to its file."""
+        self._in_lab("await panel.context.save()")
+
+    def reload(self) -> None:
+        """Load the page again, which reads the notebook from its file; the kernel goes on."""
+        self.page.reload()
+        self._wait_ready()
+
+    def press(self, *keys: str) -> None:
+        """Press one key after the other: ``Tab``, ``Enter``, ``Control+s``."""
+        for key in keys:
+            self.page.keyboard.press(key)
 
     def theme(self, name: str) -> None:
         """Change to the theme ``JupyterLab Light`` or ``JupyterLab Dark`` and wait until it shows."""
