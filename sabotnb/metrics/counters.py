@@ -35,7 +35,7 @@ class TaskCounters:
     latency: Histogram = field(default_factory=Histogram)
     """How long rows took from their source to this task, by the markers that travel among them."""
     operators: dict[str, int] = field(default_factory=dict)
-    """Rows that left each operator of the chain, by its id."""
+    """Rows that left each operator of the chain through its main output, by its id; of a sink: that it took."""
 
     def snapshot(self) -> TaskCounters:
         """The totals now, as a copy that nobody writes to."""

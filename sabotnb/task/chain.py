@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeGuard
 
 import pyarrow as pa
 
@@ -12,6 +12,7 @@ from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
 from sabotnb.task.steps import Steps
+from sabotnb.task.taps import Taps
 
 FINAL_CUT = 0
 """What ``prepare`` is called with at the end of the input; cuts of a job count from 1."""
@@ -58,9 +59,10 @@ class Chain:
     Dropping an iterator before its end closes the operators' own iterators within it.
     """
 
-    def __init__(self, stages: Sequence[Stage], steps: Steps) -> None:
+    def __init__(self, stages: Sequence[Stage], steps: Steps, taps: Taps) -> None:
         self._stages = tuple(stages)
         self._steps = steps
+        self._taps = taps
         self._opened = 0
 
     def open(self, context: Callable[[Node], OperatorContext]) -> None:
@@ -72,7 +74,7 @@ class Chain:
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
         """What one batch of input ``port`` of the first operator becomes; nothing if it has no rows."""
         if batch.num_rows:
-            yield from self._run(0, "process", lambda operator: operator.process(port, batch), batch)
+            yield from self._process(0, port, batch)
 
     def on_watermark(self, us: int) -> Iterator[Emission]:
         """Tell each operator that event time has come to ``us``, after what the ones before it gave for that."""
@@ -96,10 +98,9 @@ class Chain:
     def prepare(self) -> tuple[Committable, ...]:
         """What the chain's sink, if it has one, hands over at the end of the input."""
         node, operator = self._stages[-1]
-        if not hasattr(operator, "prepare"):
+        if not _is_sink(operator):
             return ()
-        sink = cast("Sink", operator)
-        return tuple(self._steps.run(node, "prepare", partial(sink.prepare, FINAL_CUT)))
+        return tuple(self._steps.run(node, "prepare", partial(operator.prepare, FINAL_CUT)))
 
     def close(self) -> list[BaseException]:
         """Close every opened operator, whatever the others do; gives what they raised. Closed ones stay closed."""
@@ -111,6 +112,12 @@ class Chain:
             except BaseException as error:  # noqa: BLE001 - the next operator has to be closed too; the caller reports
                 errors.append(error)
         return errors
+
+    def _process(self, position: int, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
+        node, operator = self._stages[position]
+        if _is_sink(operator):
+            self._taps.note(node.id, batch)
+        return self._run(position, "process", lambda operator: operator.process(port, batch), batch)
 
     def _run(
         self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None = None
@@ -127,7 +134,13 @@ class Chain:
         side, batch = out if isinstance(out, tuple) else (None, out)
         if not batch.num_rows:
             return
+        if side is None:
+            self._taps.note(node.id, batch)
         if side is not None or position + 1 == len(self._stages):
             yield Emission(node.id, side, batch)
         else:
-            yield from self._run(position + 1, "process", lambda operator: operator.process(0, batch), batch)
+            yield from self._process(position + 1, 0, batch)
+
+
+def _is_sink(operator: Operator) -> TypeGuard[Sink]:
+    return hasattr(operator, "prepare")

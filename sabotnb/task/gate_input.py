@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.channel import Gate
-from sabotnb.protocol.elements import Batch, Element, End, EndReason, Status, Watermark
+from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndReason, Status, Watermark
 from sabotnb.task.chain import Chain
 from sabotnb.task.task_input import Work
 from sabotnb.task.watermarks import Channel, Watermarks
@@ -68,6 +68,12 @@ class GateInput:
     def stop(self) -> None:
         """Nothing to do: the input ends by itself when its sources have."""
 
+    def pause(self) -> None:
+        """Nothing to do: only sources pause."""
+
+    def resume(self) -> None:
+        """Nothing to do."""
+
     def close(self) -> None:
         """Nothing to release: the gate is the task's."""
 
@@ -85,6 +91,8 @@ class GateInput:
 
     def _risen(self, us: int | None) -> Work:
         if us is not None:
+            if us < MAX_WATERMARK:  # which only says that the rows are complete
+                self._counters.watermark = us
             yield from self._chain.on_watermark(us)
             yield Watermark(us)
 

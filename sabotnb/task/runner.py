@@ -16,6 +16,8 @@ from sabotnb.protocol.control import (
     Deployment,
     Fence,
     ForgetJob,
+    PauseSources,
+    ResumeSources,
     StartSources,
     StopSources,
     TaskChanged,
@@ -93,7 +95,12 @@ class TaskRunner:
     def command(self, command: Command) -> None:
         """Carry out a command; does not wait for its effect. StaleMessage if its job or epoch does not run here."""
         match command:
-            case StartSources(job, epoch) | StopSources(job, epoch):
+            case (
+                StartSources(job, epoch)
+                | StopSources(job, epoch)
+                | PauseSources(job, epoch)
+                | ResumeSources(job, epoch)
+            ):
                 for task in self._running(job, epoch, command):
                     task.post(command)
             case CancelTasks(job, epoch):

@@ -34,7 +34,7 @@ def rows_to_read(vertex: Vertex, batch_rows: int) -> int:
 
 
 class SourceInput:
-    """Polls the reader of one split at a time; reads nothing before ``start``.
+    """Polls the reader of one split at a time; reads nothing before ``start``, nor between ``pause`` and ``resume``.
 
     The gate of a source task has no channels: sleeping in it is how commands and credit wake the task.
     """
@@ -60,35 +60,45 @@ class SourceInput:
         self._batch_rows = batch_rows
         self._timed = isinstance(node.spec, specs.Source) and node.spec.event_time is not None
         self._reader: Reader | None = None
-        self._reading = False
+        self._started = False
+        self._paused = False
         self.ended = False
         self.reason = EndReason.EXHAUSTED
 
     def start(self) -> None:
-        self._reading = True
+        self._started = True
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
 
     def stop(self) -> None:
-        """End as stopped, with or without having been started."""
-        self._reading = True
+        """End as stopped, with or without having been started, paused or not."""
+        self._started, self._paused = True, False
         self.reason = EndReason.STOPPED
         self._splits.clear()
         self.close()
 
     def wait(self, timeout: float) -> None:
-        self._gate.poll(min(timeout, RETRY_SECONDS) if self._reading else timeout)
+        self._gate.poll(min(timeout, RETRY_SECONDS) if self._reading() else timeout)
+
+    def _reading(self) -> bool:
+        return self._started and not self._paused
 
     def take(self) -> Work | None:
-        if not self._reading:
+        if not self._reading():
             return None
+        if not self._splits:
+            return self._end()
         if self._reader is None:
-            if not self._splits:
-                return self._end()
-            split = self._splits.popleft()
-            self._reader = self._steps.run(self._node, "open", partial(self._source.open, split))
+            self._reader = self._steps.run(self._node, "open", partial(self._source.open, self._splits[0]))
         polled = self._steps.run(self._node, "poll", partial(self._reader.poll, self._batch_rows))
         if polled is None:
             return None
         if isinstance(polled, Finished):
+            self._counters.bytes_done += self._splits.popleft().nbytes
             self.close()
             return iter(())
         batch, _ = polled

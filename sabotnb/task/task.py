@@ -8,7 +8,16 @@ import threading
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import CancelTasks, Command, StartSources, StopSources, TaskChanged, TaskState
+from sabotnb.protocol.control import (
+    CancelTasks,
+    Command,
+    PauseSources,
+    ResumeSources,
+    StartSources,
+    StopSources,
+    TaskChanged,
+    TaskState,
+)
 from sabotnb.protocol.elements import End
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.operator import Committable, OperatorContext
@@ -23,6 +32,7 @@ from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps, TaskCanceled
 from sabotnb.task.stopwatch import Activity, Stopwatch
+from sabotnb.task.taps import Taps
 from sabotnb.task.task_input import TaskInput, Work
 
 log = logging.getLogger(__name__)
@@ -45,13 +55,14 @@ class Task:
         self._name = assignment.vertex.operators[0].id
         self._host = host
         self._steps = Steps()
-        self._counters = TaskCounters()
+        self._counters = TaskCounters(operators={node.id: 0 for node in assignment.vertex.operators})
+        self._taps = Taps(self._counters)
         self._stopwatch = Stopwatch(self._counters)
         task = self.attempt.task
         self._gate = host.exchange.gate(task.job, self.attempt.epoch, task.vertex, task.index, assignment.graph)
         self._mailbox = Mailbox(self._gate)
         self._operator_woken = threading.Event()
-        self._chain = Chain((), self._steps)
+        self._chain = Chain((), self._steps, self._taps)
         self._outputs = Outputs((), self._counters)
         self._input: TaskInput | None = None
         self._concluding = threading.Lock()
@@ -131,7 +142,7 @@ class Task:
 
     def _let_go(self) -> None:
         """Drop the graph, whose tables may be large, and the operators: only the garbage collector frees a task."""
-        self._chain, self._input = Chain((), self._steps), None
+        self._chain, self._input = Chain((), self._steps, self._taps), None
         del self._assignment
 
     def _live(self) -> tuple[Committable, ...]:
@@ -146,7 +157,7 @@ class Task:
         """Make and open everything that the task needs before the first row."""
         vertex = self._assignment.vertex
         self._outputs = Outputs(self._routes(), self._counters)
-        self._chain = Chain(make_stages(vertex, self._host.makers, self._steps), self._steps)
+        self._chain = Chain(make_stages(vertex, self._host.makers, self._steps), self._steps, self._taps)
         head = vertex.operators[0]
         spec = head.spec
         if isinstance(spec, specs.Source):
@@ -248,6 +259,10 @@ class Task:
                     task_input.start()
                 case StopSources():
                     task_input.stop()
+                case PauseSources():
+                    task_input.pause()
+                case ResumeSources():
+                    task_input.resume()
 
     def _wait_for_input(self, task_input: TaskInput) -> None:
         """Sleep, unless a poll of the gate has swallowed the bell of something that is still to be done."""

@@ -41,6 +41,14 @@ class TaskInput(Protocol):
         """The job is to end: bring no new rows."""
         ...
 
+    def pause(self) -> None:
+        """Bring no new rows until ``resume``, ``stop`` or the end."""
+        ...
+
+    def resume(self) -> None:
+        """Go on from where ``pause`` came."""
+        ...
+
     def close(self) -> None:
         """Release what is open, also after a failure or a cancel."""
         ...

@@ -4,18 +4,27 @@ from taskjobs import Doubled, Evens, Exploding, Total, Written, X, rows
 
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.steps import StepFailed, Steps
+from sabotnb.task.taps import Taps
 
 
 def batch(*values):
     return pa.RecordBatch.from_pylist(rows(*values), schema=X)
 
 
-def chain(*operators):
-    made = Chain([Stage(Node(f"op_{i}", specs.Union(1)), operator) for i, operator in enumerate(operators)], Steps())
+def taps(names, counters=None):
+    counters = counters or TaskCounters()
+    counters.operators.update(dict.fromkeys(names, 0))
+    return Taps(counters)
+
+
+def chain(*operators, counters=None):
+    stages = [Stage(Node(f"op_{i}", specs.Union(1)), operator) for i, operator in enumerate(operators)]
+    made = Chain(stages, Steps(), taps([stage.node.id for stage in stages], counters))
     made.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
     return made
 
@@ -106,7 +115,7 @@ def test_a_failed_open_closes_what_was_opened():
             calls.append(f"close {self.name}")
 
     operators = [Opens("never"), Opens("bad"), Opens("good")]
-    made = Chain([Stage(Node(operator.name, specs.Union(1)), operator) for operator in operators], Steps())
+    made = Chain([Stage(Node(operator.name, specs.Union(1)), operator) for operator in operators], Steps(), taps([]))
     with pytest.raises(StepFailed, match="open of bad failed"):
         made.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
     assert made.close() == made.close() == []
@@ -120,6 +129,21 @@ def test_every_operator_is_closed_whatever_the_others_do():
 
     errors = chain(FailsToClose(), PassThrough(), FailsToClose()).close()
     assert [str(error) for error in errors] == ["close of op_0 failed", "close of op_2 failed"]
+
+
+@pytest.mark.parametrize(
+    ("operators", "left"),
+    [
+        ((PassThrough, Evens, Doubled, PassThrough), [3, 1, 1, 1]),
+        ((Doubled, Total), [3, 0]),
+        ((Evens, Written), [1, 1]),
+        ((Written,), [3]),
+    ],
+)
+def test_rows_are_counted_behind_each_operator_and_before_a_sink(operators, left):
+    counters = TaskCounters()
+    list(chain(*(make() for make in operators), counters=counters).process(0, batch(1, 2, 3)))
+    assert list(counters.operators.values()) == left
 
 
 def test_only_a_sink_prepares():

@@ -15,6 +15,8 @@ from sabotnb.protocol.control import (
     Deployment,
     Fence,
     ForgetJob,
+    PauseSources,
+    ResumeSources,
     StartSources,
     StopSources,
     TaskState,
@@ -173,7 +175,14 @@ def test_a_stop_drains_the_job(agent):
     agent.reports.wait(TaskState.FINISHED, 2)
 
 
-@pytest.mark.parametrize("command", [StartSources, StopSources, CancelTasks])
+def test_a_pause_reaches_the_sources_and_ends_with_resume(agent):
+    agent.runner.deploy(deployment(job()), {})
+    for command in (PauseSources, StartSources, ResumeSources):
+        agent.runner.command(command("job", 1))
+    assert agent.read() == 2
+
+
+@pytest.mark.parametrize("command", [StartSources, StopSources, PauseSources, ResumeSources, CancelTasks])
 def test_a_stale_command_is_refused(agent, command):
     with pytest.raises(StaleMessage, match="job 'job', epoch 1: it does not run here"):
         agent.runner.command(command("job", 1))

@@ -10,18 +10,20 @@ from taskjobs import (
     Exploding,
     Total,
     Written,
+    X,
     graph,
     numbers,
     reads,
+    rows,
     vertex,
     writes,
 )
 
 from sabotnb.config import Config
-from sabotnb.protocol.control import StartSources, StopSources, TaskState
+from sabotnb.protocol.control import PauseSources, ResumeSources, StartSources, StopSources, TaskState
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Committable, Operator
-from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault
+from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault, ScriptedSource
 
 
 class Reached(Operator):
@@ -93,6 +95,57 @@ def test_stopped_sources_end_the_job_with_what_was_read(started):
         assert totals[0].ended == [(0, EndReason.STOPPED)]
         assert read_all(deployed, "total.1") in ([[3], [7]] if started else [[0]])
     assert source.opened == source.closed
+
+
+class Pausing(ScriptedSource):
+    """Has its job paused from within its second poll; a poll while it is paused is an error."""
+
+    def __init__(self, *script):
+        super().__init__(X, script)
+        self.paused = threading.Event()
+
+    def open(self, split):
+        reader = super().open(split)
+        poll = reader.poll
+
+        def watched(max_rows):
+            assert not self.paused.is_set()
+            if self.polls == 1:
+                self.deployed.command(PauseSources("job", 1))
+                self.paused.set()
+            return poll(max_rows)
+
+        reader.poll = watched
+        return reader
+
+
+@pytest.mark.parametrize(("ending", "total"), [(ResumeSources, [7]), (StopSources, [3])])
+def test_a_paused_job_is_idle_until_it_is_resumed_or_stopped(ending, total):
+    source = Pausing(rows(1), rows(2), rows(4))
+    job = graph([vertex("numbers", reads(source)), vertex("total", Custom(Total), COLLECT)], ("numbers", "total"))
+    with Deployed(job, Config()) as deployed:
+        source.deployed = deployed.start()
+        assert source.paused.wait(60)
+        counters = deployed.tasks["numbers[0]"].counters
+        idle = counters().idle
+        while counters().idle == idle:  # the time of a paused source is counted as idle
+            assert counters().rows_in <= 2
+        source.paused.clear()
+        deployed.command(ending("job", 1))
+        deployed.reports.wait(TaskState.FINISHED, 2)
+        assert read_all(deployed, "total.1") == total
+
+
+def test_a_pause_that_comes_before_the_start_holds_and_a_cancel_ends_it():
+    source = numbers([[1]])
+    job = graph([vertex("numbers", reads(source), writes(Written))])
+    with Deployed(job).start(sources=False) as deployed:
+        deployed.command(PauseSources("job", 1))
+        deployed.command(StartSources("job", 1))
+        deployed.reports.wait(TaskState.RUNNING)
+        assert deployed.cancel() == []
+        assert deployed.reports.ends() == ["CANCELED"]
+    assert source.polls == 0
 
 
 def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():
