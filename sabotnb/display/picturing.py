@@ -8,16 +8,16 @@ from typing import Any
 
 from sabotnb.display import placing
 from sabotnb.display.job_picture import JobPicture, Line, Node, OperatorCard, View
-from sabotnb.display.placing import LETTER, Measures, placed
+from sabotnb.display.placing import Measures, placed
 from sabotnb.display.words import cut
 from sabotnb.plan import Box
 
 HEIGHT = 84.0
 NARROW, WIDE = 150.0, 210.0
 MARGIN = 16.0
-MEASURES = Measures(gap=26, layer_gap=68, port_gap=30, free=34)
-TITLE_LETTER = 8.0
-"""Width of a letter of 13 px, semi-bold, a little more than it is."""
+MEASURES = Measures(gap=26, layer_gap=34, port_gap=30, beside=40)
+TITLE_LETTER, TEXT_LETTER = 8.0, 6.6
+"""Widths of letters of 13 px, semi-bold, and of 11 px, a little more than they are."""
 BESIDE_TITLE, BESIDE_TEXT = 56.0, 24.0
 """Pixels of a box's width that are not the title's (its left side, the number of tasks) and not the text's."""
 APART = " · "
@@ -106,7 +106,7 @@ def _view(name: str, nodes: Sequence[Node], links: Sequence[_Link]) -> View:
 
 def _width(node: Node) -> float:
     title = len(node.title) * TITLE_LETTER + BESIDE_TITLE
-    return min(WIDE, max(NARROW, title, len(node.text) * LETTER + BESIDE_TEXT))
+    return min(WIDE, max(NARROW, title, len(node.text) * TEXT_LETTER + BESIDE_TEXT))
 
 
 def _fitted(node: Node, box: Box) -> Node:
@@ -114,7 +114,7 @@ def _fitted(node: Node, box: Box) -> Node:
     return replace(
         node,
         title=cut(node.title, int((box.width - BESIDE_TITLE) / TITLE_LETTER)),
-        text=cut(node.text, int((box.width - BESIDE_TEXT) / LETTER)),
+        text=cut(node.text, int((box.width - BESIDE_TEXT) / TEXT_LETTER)),
         x=box.x,
         y=box.y,
         width=box.width,

@@ -21,13 +21,13 @@ FRAME = 14.0
 class Measures:
     """Pixels between boxes of a layer, between layers, and between the ends of lines into one box if there is room.
 
-    ``free`` are those of a gap between layers that labels may use.
+    ``beside`` are left for figures beside each arrow, whether it has a label or not.
     """
 
     gap: float
     layer_gap: float
     port_gap: float
-    free: float = 0.0
+    beside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def placed(sizes: Mapping[str, Size], links: Sequence[Link], measures: Measures,
     """
     plain = layout(sizes, [(link.up, link.down) for link in links], gap=measures.gap, layer_gap=measures.layer_gap)
     ends = _layer_ends(plain)
-    room = _label_room(links, plain, ends, measures.free)
+    room = _label_room(links, plain, ends, measures.beside)
     left, top = origin
     boxes = {name: replace(box, x=left + _moved(box.x, room), y=top + box.y) for name, box in plain.boxes.items()}
     turns = tuple(left + _moved(end, room) for end in ends)
@@ -106,13 +106,13 @@ def _end_of_layer(x: float, ends: Sequence[float]) -> float:
     return min(end for end in ends if end >= x - 0.1)
 
 
-def _label_room(links: Sequence[Link], plain: Layout, ends: Sequence[float], free: float) -> dict[float, float]:
+def _label_room(links: Sequence[Link], plain: Layout, ends: Sequence[float], least: float) -> dict[float, float]:
     """How much wider the gap behind each layer has to be for the labels there, by the x at which the layer ends."""
     room: dict[float, float] = {}
     for link, line in zip(links, plain.lines, strict=True):
-        if link.label:
-            end = _end_of_layer(line[-2][0], ends)
-            room[end] = max(room.get(end, 0.0), len(link.label) * LETTER + 10 - free)
+        wanted = len(link.label) * LETTER + 10 if link.label else 0.0
+        end = _end_of_layer(line[-2][0], ends)
+        room[end] = max(room.get(end, 0.0), least, wanted)
     return room
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from sabotnb.display import placing
+from sabotnb.display.job_picture import Line
 from sabotnb.display.placing import ARROW, LETTER, Measures, PlacedLine, placed
-from sabotnb.display.scene import Box, Link, Scene
+from sabotnb.display.scene import Box, Scene
 from sabotnb.display.words import NAME_LETTERS, SENTENCE_LETTERS, cut
 from sabotnb.graph import EdgeType
 from sabotnb.plan.layout import Box as Place
@@ -38,23 +39,29 @@ def draw(scene: Scene) -> tuple[str, float]:
     """An ``<svg>`` of ``scene``, from left to right, and how narrow it may be shown, in pixels."""
     sizes = {box.id: (_width(box), BOX_HEIGHT) for box in scene.boxes.values()}
     places = placed(sizes, [placing.Link(link.up, link.down, link.label) for link in scene.links], MEASURES)
-    width, height = places.width + 2 * MARGIN, places.height + 2 * MARGIN
+    inside = [
+        f'<g transform="translate({MARGIN:.0f} {MARGIN:.0f})">',
+        *(
+            arrow(line, forward=link.type is EdgeType.FORWARD)
+            for link, line in zip(scene.links, places.lines, strict=True)
+        ),
+        *(_box(box, places.boxes[box.id]) for box in scene.boxes.values()),
+        "</g>",
+    ]
+    return sheet(places.width + 2 * MARGIN, places.height + 2 * MARGIN, _alternative(scene), "".join(inside))
+
+
+def sheet(width: float, height: float, alternative: str, inside: str) -> tuple[str, float]:
+    """An ``<svg>`` with a ground of its own, and how narrow it may be shown, in pixels."""
     scale = min(1.0, max(SMALLEST, PAGE / width))
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * scale:.1f}" height="{height * scale:.1f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(_alternative(scene))}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(alternative)}" '
         f'font-family="{SANS}" font-size="11">'
     )
     frame = f'x="0.5" y="0.5" width="{width - 1:.0f}" height="{height - 1:.0f}" rx="8"'
-    parts = [
-        opening,
-        f'<rect {frame} fill="{CARD}"/><rect {frame} fill="{TINT}" fill-opacity="0.4" stroke="{FRAME}"/>',
-        f'<g transform="translate({MARGIN:.0f} {MARGIN:.0f})">',
-        *(_link(link, line) for link, line in zip(scene.links, places.lines, strict=True)),
-        *(_box(box, places.boxes[box.id]) for box in scene.boxes.values()),
-        "</g></svg>",
-    ]
-    return "".join(parts), width * SMALLEST
+    ground = f'<rect {frame} fill="{CARD}"/><rect {frame} fill="{TINT}" fill-opacity="0.4" stroke="{FRAME}"/>'
+    return f"{opening}{ground}{inside}</svg>", width * SMALLEST
 
 
 def _width(box: Box) -> float:
@@ -78,8 +85,9 @@ def _box(box: Box, place: Place) -> str:
     )
 
 
-def _link(link: Link, line: PlacedLine) -> str:
-    colour, width = (RAIL, 1.5) if link.type is EdgeType.FORWARD else (CROSS, 2.2)
+def arrow(line: PlacedLine | Line, *, forward: bool) -> str:
+    """A line with its head and its label; those whose rows stay in their tasks are thin and grey."""
+    colour, width = (RAIL, 1.5) if forward else (CROSS, 2.2)
     x, y = line.tip
     tip = f"M{x - ARROW:.1f} {y - 4:.1f}L{x:.1f} {y:.1f}L{x - ARROW:.1f} {y + 4:.1f}Z"
     drawn = (

@@ -10,6 +10,7 @@ FAINT = "var(--jp-ui-font-color2,#64748b)"
 PAPER = "var(--jp-layout-color1,#ffffff)"
 STRIPE = "var(--jp-layout-color2,#f3f4f6)"
 LINE = "var(--jp-border-color2,#d8dee6)"
+FAILED = "var(--jp-error-color1,#d13438)"
 SANS = "var(--jp-ui-font-family,system-ui,'Segoe UI','DejaVu Sans',sans-serif)"
 MONO = "var(--jp-code-font-family,ui-monospace,Menlo,'DejaVu Sans Mono',monospace)"
 
@@ -61,6 +62,15 @@ def verbatim(text: str) -> str:
     """Lines as they are, broken only where there is no room."""
     style = f"color:{INK};font:12px/1.5 {MONO};white-space:pre-wrap;overflow-wrap:anywhere;margin-top:4px"
     return f'<div style="{style}">{escape(text)}</div>'
+
+
+def framed(text: str) -> str:
+    """Lines as they are, on a ground of their own: to be read as code, and to be copied."""
+    style = (
+        f"color:{INK};background:{STRIPE};border:1px solid {LINE};border-radius:6px;padding:6px 10px;margin:4px 0;"
+        f"font:12px/1.5 {MONO};white-space:pre;overflow:auto;max-height:340px"
+    )
+    return f'<pre style="{style}">{escape(text)}</pre>'
 
 
 def table(

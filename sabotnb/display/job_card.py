@@ -1,0 +1,192 @@
+"""A job that is over, or as it is now, as a card that needs no kernel: in a saved notebook and in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from sabotnb.display import figures, job_line, job_svg, theme, words
+from sabotnb.display.job_picture import JobPicture, Node, View
+from sabotnb.display.job_svg import Mark
+from sabotnb.metrics import Flow, JobFailure, JobMetrics, Load, TaskMetrics, VertexMetrics
+
+TRACEBACK_LETTERS = 20_000
+"""Longer tracebacks and samples are shown in part."""
+MESSAGE_LETTERS = 1_000
+OPERATOR_LETTERS = 36
+LISTED = 200
+"""Tasks and edges that are listed, those with most rows first."""
+
+TASKS = (("task", False), ("state", False), ("agent", False), ("slot", True), ("rows in", True), ("rows out", True))
+MORE = (("bytes in", True), ("bytes out", True), ("late", True))
+EDGES = (("edge", False), ("spread", False), ("channels", True), ("rows", True), ("bytes", True))
+
+
+def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exact: bool = True) -> str:
+    """A ``<div>`` with inline styles and presentation attributes only, everything escaped.
+
+    ``note`` says how this run began. Without ``exact`` it shows nothing that differs from run to run (durations,
+    rates, loads, rows that were on their way when a job failed), so that notebooks can be compared.
+    """
+    facts = [fact for fact in (*_facts(metrics, exact=exact), note) if fact]
+    name = escape(words.cut(metrics.job, job_line.NAME_LETTERS))
+    state = _state(metrics)
+    badge = theme.badge(state, job_line.COLOURS.get(state, job_line.PASSING))
+    parts = [f"<div><strong>{name}</strong> {badge} {theme.faint(' · '.join(facts))}</div>"]
+    view = _view(picture)
+    if view is not None:
+        parts.append(theme.scrolled(*job_svg.draw(view, _marks(view, metrics, exact=exact))))
+    parts.append(theme.sentences(_sentences(metrics, exact=exact)))
+    if metrics.error is not None:
+        parts.append(_error_html(metrics.error, exact=exact))
+    if exact:
+        parts.append(_tables(metrics))
+    return theme.panel("".join(parts))
+
+
+def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exact: bool = True) -> str:
+    """The same for terminals: the header, a line per chain, sentences, and the error if there is one."""
+    facts = [fact for fact in (*_facts(metrics, exact=exact), note) if fact]
+    lines = [" · ".join([f"{words.cut(metrics.job, job_line.NAME_LETTERS)} {_state(metrics)}", *facts])]
+    view = _view(picture)
+    if view is not None:
+        marks = _marks(view, metrics, exact=exact)
+        title = max(len(node.title) for node in view.nodes)
+        tasks = max(len(f"x{node.tasks}") for node in view.nodes)
+        for node in view.nodes:
+            mark = marks[node.id]
+            said = f"{mark.said}{'  failed' if mark.failed else ''}"
+            lines.append(f"  {node.title:<{title}}  {f'x{node.tasks}':<{tasks}}  {said}".rstrip())
+    lines += _sentences(metrics, exact=exact)
+    if metrics.error is not None:
+        lines += _error(metrics.error)
+    return "\n".join(lines)
+
+
+def _view(picture: JobPicture | None) -> View | None:
+    """The view as it runs, the last of them; None if there is nothing to draw."""
+    return next((view for view in reversed(picture.views) if view.nodes), None) if picture else None
+
+
+def _state(metrics: JobMetrics) -> str:
+    return "PAUSED" if metrics.paused and metrics.state == "RUNNING" else metrics.state
+
+
+def _facts(metrics: JobMetrics, *, exact: bool) -> Iterator[str]:
+    if exact:
+        begun = metrics.started if metrics.started is not None else metrics.submitted
+        yield figures.seconds(max(0.0, (metrics.ended or metrics.at) - begun))
+    if exact or _repeats(metrics):
+        yield f"{figures.count(metrics.rows_in.rows)} {_rows(metrics.rows_in.rows)} in"
+        yield f"{figures.count(metrics.rows_out.rows)} {_rows(metrics.rows_out.rows)} out"
+        if metrics.late:
+            yield f"{figures.count(metrics.late)} late"
+
+
+def _rows(number: int) -> str:
+    return "row" if number == 1 else "rows"
+
+
+def _repeats(metrics: JobMetrics) -> bool:
+    """True if another run of the same job would count the same rows at its ends."""
+    return metrics.bounded and metrics.state == "FINISHED"
+
+
+def _sentences(metrics: JobMetrics, *, exact: bool) -> list[str]:
+    """Why the job waits, and how it goes."""
+    finding = metrics.finding if exact and metrics.error is None else None
+    said = [finding.sentence, finding.advice] if finding else []
+    waits = metrics.waits if metrics.waits not in " ".join(said) else ""
+    return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *said) if one]
+
+
+def _marks(view: View, metrics: JobMetrics, *, exact: bool) -> dict[str, Mark]:
+    """What is written into each box."""
+    vertices = {vertex.id: vertex for vertex in metrics.vertices}
+    error = metrics.error
+    marks = {}
+    for node in view.nodes:
+        shown = [vertices[name] for name in node.vertices if name in vertices]
+        failed = error is not None and (error.vertex in node.vertices or error.operator in node.operators)
+        told = exact or (_repeats(metrics) and node.role in ("source", "sink"))
+        load = _load(shown) if exact and not metrics.terminal else None
+        marks[node.id] = Mark(_figures(node, shown) if told else "", load, failed)
+    return marks
+
+
+def _figures(node: Node, shown: Sequence[VertexMetrics]) -> str:
+    """Rows that went through: ``336,776 rows`` of sources and sinks, ``336,776 → 16`` of what is between."""
+    if not shown:
+        return ""
+    taken, given = (sum(getattr(one, way).rows for one in shown) for way in ("into", "out"))
+    if node.role == "operator" and len(shown) == 1:
+        return f"{figures.count(taken)} → {figures.count(given)} {_rows(given)}"
+    rows = given if node.role == "source" else taken
+    return f"{figures.count(rows)} {_rows(rows)}"
+
+
+def _load(shown: Sequence[VertexMetrics]) -> Load | None:
+    """The load of the busiest of them."""
+    return max((one.load for one in shown), key=lambda load: load.busy, default=None)
+
+
+def _error(error: JobFailure) -> Iterator[str]:
+    yield error.message[:MESSAGE_LETTERS]
+    for title, told in (("", error.traceback), ("rows it happened at:", error.sample)):
+        if told:
+            yield f"\n{title}\n{told[:TRACEBACK_LETTERS]}" if title else f"\n{told[:TRACEBACK_LETTERS]}"
+
+
+def _error_html(error: JobFailure, *, exact: bool) -> str:
+    where = f" in {words.cut(error.operator, OPERATOR_LETTERS)}" if error.operator else ""
+    style = f"color:{theme.FAILED};font-weight:600;margin-top:6px"
+    title = f'<div style="{style}">&#10005; {escape(error.kind)}{escape(where)}</div>'
+    parts = [title, theme.verbatim(error.message[:MESSAGE_LETTERS])]
+    if error.traceback:
+        parts.append(theme.framed(error.traceback[:TRACEBACK_LETTERS]))
+    if error.sample:
+        parts.append(theme.faint("rows it happened at") + theme.framed(error.sample[:TRACEBACK_LETTERS]))
+    if error.everything and exact:
+        whole = theme.framed(error.everything[-TRACEBACK_LETTERS:])
+        parts.append(theme.folded("the worker's whole traceback", whole, opened=False))
+    return "".join(parts)
+
+
+def _tables(metrics: JobMetrics) -> str:
+    """A row per task and per edge, folded away."""
+    most = sorted(metrics.tasks, key=lambda task: -(task.into.rows + task.out.rows))[:LISTED]
+    listed = {id(task) for task in most}
+    tasks = [_task(task) for task in metrics.tasks if id(task) in listed]
+    edges = [
+        (
+            f"{_name(edge.up)} → {_name(edge.down)}",
+            words.cut(f"{edge.type}({', '.join(edge.keys)})" if edge.keys else edge.type, words.LABEL_LETTERS),
+            figures.count(edge.channels),
+            *_flow(edge.sent),
+        )
+        for edge in metrics.edges[:LISTED]
+    ]
+    return _table(len(metrics.tasks), "task", (*TASKS, *MORE), tasks) + _table(len(metrics.edges), "edge", EDGES, edges)
+
+
+def _task(task: TaskMetrics) -> Sequence[str]:
+    name = f"{_name(task.vertex)}[{task.index}]"
+    rows = figures.count(task.into.rows), figures.count(task.out.rows)
+    sizes = figures.size(task.into.bytes), figures.size(task.out.bytes)
+    return name, task.state, task.agent, str(task.slot), *rows, *sizes, figures.count(task.late)
+
+
+def _flow(flow: Flow) -> tuple[str, str]:
+    return figures.count(flow.rows), figures.size(flow.bytes)
+
+
+def _name(name: str) -> str:
+    return words.cut(name, OPERATOR_LETTERS)
+
+
+def _table(number: int, thing: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    title = words.counted(number, thing) + (f", {len(rows)} listed" if len(rows) < number else "")
+    names, numeric = [name for name, _ in columns], [right for _, right in columns]
+    return theme.folded(title, theme.table(names, rows, numeric), opened=False)

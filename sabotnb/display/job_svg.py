@@ -1,0 +1,91 @@
+"""A view of a job with its figures as static SVG, drawn into the places that the widget uses, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from sabotnb.display import figures
+from sabotnb.display.job_picture import Node, View
+from sabotnb.display.svg_picture import ACCENTS, CARD, EDGE, FAINT, FRAME, INK, arrow, sheet
+from sabotnb.display.theme import FAILED
+from sabotnb.display.words import NAME_LETTERS, cut
+from sabotnb.graph import EdgeType
+from sabotnb.metrics import Load
+
+LOADS = (("busy", "#3b82f6"), ("backpressured", "#d97706"))
+"""Parts of a load bar and their colours; what is left is idle."""
+BAR_TOP, BAR_HEIGHT = 46.0, 8.0
+TITLE, TEXT, FIGURES = 20.0, 37.0, 74.0
+"""Baselines in a box of 84 pixels."""
+LEFT, RIGHT = 13.0, 11.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is said of one box: a line of figures, its load if there is one to show, and whether it has failed."""
+
+    said: str = ""
+    load: Load | None = None
+    failed: bool = False
+
+
+def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
+    """An ``<svg>`` of ``view`` and how narrow it may be shown, in pixels; ``marks`` by the ids of its nodes."""
+    inside = [
+        *(arrow(line, forward=line.type == EdgeType.FORWARD.value) for line in view.lines),
+        *(_node(node, marks.get(node.id, Mark())) for node in view.nodes),
+    ]
+    return sheet(view.width, view.height, _alternative(view.nodes, marks), "".join(inside))
+
+
+def _node(node: Node, mark: Mark) -> str:
+    x, y, right = node.x, node.y, node.x + node.width
+    frame = f'stroke="{FAILED}" stroke-width="2"' if mark.failed else f'stroke="{EDGE}"'
+    tasks = f"&#215;{node.tasks}" if node.tasks else ""
+    return (
+        f"<g><title>{escape(_described(node, mark))}</title>"
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{node.width:.1f}" height="{node.height:.0f}" rx="7" fill="{CARD}" '
+        f"{frame}/>"
+        f'<rect x="{x:.1f}" y="{y + 10:.1f}" width="3.5" height="{node.height - 20:.0f}" rx="1.75" '
+        f'fill="{FAILED if mark.failed else ACCENTS[node.role]}"/>'
+        f'<text x="{x + LEFT:.1f}" y="{y + TITLE:.1f}" font-size="13" font-weight="600" fill="{INK}">'
+        f"{escape(node.title)}</text>"
+        f'<text x="{right - RIGHT:.1f}" y="{y + TITLE:.1f}" text-anchor="end" fill="{FAINT}">{tasks}</text>'
+        f'<text x="{x + LEFT:.1f}" y="{y + TEXT:.1f}" fill="{FAINT}">{escape(node.text)}</text>'
+        f"{_failed(node) if mark.failed else _bar(node, mark.load)}"
+        f'<text x="{x + LEFT:.1f}" y="{y + FIGURES:.1f}" fill="{INK}">{escape(mark.said)}</text></g>'
+    )
+
+
+def _bar(node: Node, load: Load | None) -> str:
+    """The load as a bar; a thin line where there is none to show."""
+    x, y, width = node.x + LEFT, node.y + BAR_TOP, node.width - LEFT - RIGHT
+    if load is None:
+        middle = y + BAR_HEIGHT / 2
+        return f'<path d="M{x:.1f} {middle:.1f}H{x + width:.1f}" stroke="{FRAME}"/>'
+    parts = [f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BAR_HEIGHT:.0f}" rx="2" fill="{FRAME}"/>']
+    for name, colour in LOADS:
+        part = getattr(load, name) * width
+        parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{part:.1f}" height="{BAR_HEIGHT:.0f}" fill="{colour}"/>')
+        x += part
+    return "".join(parts)
+
+
+def _failed(node: Node) -> str:
+    """Words in the place of the load: colour alone is not enough."""
+    x, y = node.x + LEFT, node.y + BAR_TOP + BAR_HEIGHT
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-weight="600" fill="{FAILED}">&#10005; failed</text>'
+
+
+def _described(node: Node, mark: Mark) -> str:
+    chain = cut(" · ".join(node.operators), 200)
+    load = f"; {figures.share(mark.load.busy)} busy" if mark.load else ""
+    return f"{chain} ({node.tasks} tasks): {mark.said}{load}{'; failed' if mark.failed else ''}"
+
+
+def _alternative(nodes: Sequence[Node], marks: Mapping[str, Mark]) -> str:
+    return "Job: " + "; ".join(
+        f"{cut(node.id, NAME_LETTERS)} {marks[node.id].said if node.id in marks else ''}".rstrip() for node in nodes
+    )
