@@ -188,9 +188,10 @@ def _worker(vertex: VertexMetrics) -> tuple[str, str]:
     """The operator of the chain that most likely takes the time, and its kind: a function of the user's, else the last.
 
     Of chains that begin with a source, the source: what reads and decodes files takes longer than expressions do.
+    Functions of sources and sinks run in threads of their own.
     """
     chain = [(one.id, kind) for one, kind in zip(vertex.operators, vertex.kinds, strict=False)]
-    functions = [(name, kind) for name, kind in chain if name in vertex.functions]
+    functions = [(name, kind) for name, kind in chain if name in vertex.functions and kind not in ("source", "sink")]
     rows = [(name, kind) for name, kind in functions if kind == "map_rows"]
     whole = [(vertex.id, vertex.role)] if vertex.role == "source" or not chain else [chain[-1]]
     return (rows or functions or whole)[-1]
@@ -212,19 +213,27 @@ def _busiest(job: JobMetrics) -> Finding | None:
     vertex = max(_running(job), key=lambda vertex: vertex.busiest)
     if vertex.busiest < LOADED:
         return None
-    if vertex.role == "source" and vertex.functions:
-        return _busy(job, vertex, "everything below waits for it")
-    if vertex.role == "source":
+    operator, kind = _worker(vertex)
+    if kind == "source":
         sentence = f"{_short(vertex.id)} reads as fast as it can, and everything below keeps up."
-        more = f'.named("{vertex.id}", parallelism={2 * vertex.tasks}) reads more files at once'
-        idle = vertex.states.get("RUNNING", 0) < vertex.tasks or len(vertex.id) > LETTERS
-        return Finding("source", vertex.id, sentence, "" if idle else more)
+        return Finding("source", vertex.id, sentence, _faster_source(vertex))
+    if vertex.role == "source":
+        return _busy(job, vertex, "everything below waits for it")
     if not any(one.role == "source" for one in _running(job)):
         return _busy(job, vertex, "the sources are at their end")
     sentence = (
         f"{_short(vertex.id)} is busy for {_percent(vertex.busiest)} of the time and keeps up, with little to spare."
     )
-    return Finding("even", vertex.id, sentence, _relief(job, vertex, *_worker(vertex)))
+    return Finding("even", vertex.id, sentence, _relief(job, vertex, operator, kind))
+
+
+def _faster_source(source: VertexMetrics) -> str:
+    if source.id in source.functions:
+        return "yield record batches instead of dicts"
+    some_have_nothing = source.states.get("RUNNING", 0) < source.tasks
+    if some_have_nothing or len(source.id) > LETTERS:
+        return ""
+    return f'.named("{source.id}", parallelism={2 * source.tasks}) reads more files at once'
 
 
 def _watermark(job: JobMetrics) -> Finding | None:

@@ -255,6 +255,15 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             ),
         ),
         (
+            [vertex("source_0", "source* select sink*", busy=0.95)],
+            (
+                "source",
+                "source_0",
+                "source_0 reads as fast as it can, and everything below keeps up.",
+                "yield record batches instead of dicts",
+            ),
+        ),
+        (
             [vertex("source_0", "source map_rows*", busy=0.95), IDLE_SINK],
             (
                 "busy",
