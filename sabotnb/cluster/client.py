@@ -7,7 +7,7 @@ waits and can be interrupted. An interrupt ends the waiting, never the job.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from sabotnb.cluster import wire
 from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.results import Place, ResultReader
 from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
 from sabotnb.task.failure import error_of
 
@@ -60,16 +61,24 @@ class ClusterClient:
         """
         return self._command("submit", request.name, {"request": request}, blobs)
 
-    def cancel(self, job: str, epoch: int | None = None) -> None:
+    def cancel(self, job: str, epoch: int | None = None) -> str:
         """End the job at once; its output is removed. Returns before that is done; JobError if there is none.
 
-        ``epoch`` spares every other run of that name.
+        ``epoch`` spares every other run of that name. Gives a sentence: what happens now, or why nothing does.
         """
-        self._command("cancel", job, {"epoch": epoch})
+        return self._told("cancel", job, epoch)
 
-    def stop(self, job: str, epoch: int | None = None) -> None:
-        """End the job's sources; what is under way is finished and published."""
-        self._command("stop", job, {"epoch": epoch})
+    def stop(self, job: str, epoch: int | None = None) -> str:
+        """End the job's sources; what is under way is finished and published. Gives a sentence, as ``cancel`` does."""
+        return self._told("stop", job, epoch)
+
+    def pause(self, job: str, epoch: int | None = None) -> str:
+        """Let the job's sources read nothing until ``resume``. Gives a sentence, as ``cancel`` does."""
+        return self._told("pause", job, epoch)
+
+    def resume(self, job: str, epoch: int | None = None) -> str:
+        """Let a paused job's sources read on. Gives a sentence, as ``cancel`` does."""
+        return self._told("resume", job, epoch)
 
     def forget(self, job: str, epoch: int | None = None) -> None:
         """Let agents drop the results of a job that is over; those of every run unless ``epoch`` names one."""
@@ -77,7 +86,10 @@ class ClusterClient:
 
     def status(self, job: str, epoch: int | None = None) -> dict[str, Any]:
         """The job as plain data (``execution.views.job_status``), with ``now`` of its clock; JobError if unknown."""
-        return self._known(job, self._ask(lambda scheduler: scheduler.sabot_status(job=job, epoch=epoch)))
+        status: dict[str, Any] = self._known(
+            job, self._ask(lambda scheduler: scheduler.sabot_status(job=job, epoch=epoch))
+        )
+        return status
 
     def wait(self, job: str, epoch: int, timeout: float | None = None) -> dict[str, Any]:
         """The status when that run is over, or after ``timeout`` seconds whatever it is then."""
@@ -106,6 +118,23 @@ class ClusterClient:
         )
         if answer != count:
             raise EnvError(f"{answer} instead of {count} agents are registered after {timeout:g} s; see env.check()")
+
+    def metrics(self, job: str, epoch: int | None = None) -> JobMetrics:
+        """How that run goes; JobError if it is not known, or was over so long ago that it is forgotten."""
+        answer = self._ask(lambda scheduler: scheduler.sabot_job_metrics(job=job, epoch=epoch))
+        metrics: JobMetrics = self._known(job, answer)
+        return metrics
+
+    def watch(self, runs: Sequence[tuple[str, int]], seconds: float) -> list[JobMetrics | None]:
+        """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
+
+        None for a run that is not known (any more).
+        """
+        answer = self.run(
+            lambda: self._scheduler.sabot_watch(runs=list(runs), seconds=seconds), seconds + ANSWER_SECONDS
+        )
+        metrics: list[JobMetrics | None] = wire.loads(answer)
+        return metrics
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Jobs and tasks by state, total rows and bytes, uptime in seconds: of ``job``, or of all jobs."""
@@ -153,16 +182,20 @@ class ClusterClient:
         value: dict[str, Any] = reply.value
         return value
 
+    def _told(self, kind: str, job: str, epoch: int | None) -> str:
+        return str(self._command(kind, job, {"epoch": epoch})["said"])
+
     def _wait_once(self, job: str, epoch: int, seconds: float, unlike: str = "") -> dict[str, Any]:
         answer = self._ask(lambda scheduler: scheduler.sabot_wait(job=job, epoch=epoch, seconds=seconds, unlike=unlike))
-        return self._known(job, answer)
+        status: dict[str, Any] = self._known(job, answer)
+        return status
 
-    def _known(self, job: str, answer: bytes) -> dict[str, Any]:
-        status: dict[str, Any] | None = wire.loads(answer)
-        if status is None:
+    def _known(self, job: str, answer: bytes) -> Any:
+        found = wire.loads(answer)
+        if found is None:
             known = ", ".join(repr(row["job"]) for row in self.jobs()) or "none"
             raise JobError(f"no job {job!r} on this cluster; there are: {known}. sb.jobs() lists them")
-        return status
+        return found
 
     @property
     def _scheduler(self) -> Any:

@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +21,9 @@ from distributed import Scheduler, SchedulerPlugin
 from sabotnb.cluster import wire
 from sabotnb.config import Config
 from sabotnb.errors import SabotError, StaleMessage
+from sabotnb.execution import refusals
 from sabotnb.execution.machine import Machine
+from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import (
     AgentDown,
     AgentInfo,
@@ -45,9 +47,6 @@ logger = logging.getLogger("sabotnb.job_manager")
 
 Run = tuple[str, int]
 """A job's name and epoch."""
-
-KEPT_OUTCOMES = 50
-"""Runs whose last status is kept although another run of the name has begun."""
 
 ORDER_SECONDS = 1.0
 """How long an agent's registration is held back for one that came before it, so that lists of agents are in order."""
@@ -90,7 +89,6 @@ class JobManager(SchedulerPlugin):
         self._submitting: dict[str, Blobs] = {}
         self._blobs: dict[Run, Blobs] = {}
         self._deployed: set[tuple[str, Run]] = set()
-        self._over: dict[Run, dict[str, Any]] = {}
         self._waiters: dict[str | None, set[asyncio.Future[None]]] = {}
         scheduler.handlers.update(
             {
@@ -103,6 +101,8 @@ class JobManager(SchedulerPlugin):
                     self.sabot_status,
                     self.sabot_wait,
                     self.sabot_metrics,
+                    self.sabot_job_metrics,
+                    self.sabot_watch,
                     self.sabot_slots,
                     self.sabot_jobs,
                     self.sabot_pull,
@@ -155,7 +155,7 @@ class JobManager(SchedulerPlugin):
         """How many agents there are: as soon as it is ``count``, or after ``seconds``."""
         deadline = self._loop.time() + seconds
         while len(self._machine.agents) != count and (left := deadline - self._loop.time()) > 0:
-            await self._changed(AGENTS, left)
+            await self._changed((AGENTS,), left)
         return len(self._machine.agents)
 
     def _agent_left(self, agent: str, reason: str) -> None:
@@ -207,7 +207,16 @@ class JobManager(SchedulerPlugin):
             left = deadline - self._loop.time()
             if status is None or left <= 0 or JobState(status["state"]).terminal or unlike not in ("", status["state"]):
                 return wire.dumps(status)
-            await self._changed(job, left)
+            await self._changed((job,), left)
+
+    async def sabot_job_metrics(self, job: str, epoch: int | None = None) -> bytes:
+        """The run's ``JobMetrics``; None if it is not known (any more)."""
+        return wire.dumps(self._job_metrics(job, epoch))
+
+    async def sabot_watch(self, runs: Sequence[Run], seconds: float) -> bytes:
+        """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``."""
+        await self._changed(tuple(job for job, _ in runs), seconds)
+        return wire.dumps([self._job_metrics(job, epoch) for job, epoch in runs])
 
     async def sabot_metrics(self, job: str | None = None) -> bytes:
         """``get_metrics_summary`` for a client."""
@@ -244,27 +253,29 @@ class JobManager(SchedulerPlugin):
         }
 
     def _status(self, job: str, epoch: int | None) -> dict[str, Any] | None:
-        status = self._machine.status(job)
-        if epoch is not None and (status is None or status["epoch"] != epoch):
-            status = self._over.get((job, epoch), status)
-        if status is None:
+        now = {"now": self._loop.time()}
+        status = self._machine.status(job, epoch)
+        if status is not None:
+            return status | now
+        newest = self._machine.status(job)
+        if newest is None or epoch is None:
             return None
-        status = {**status, "now": self._loop.time()}
-        if epoch is not None and status["epoch"] > epoch:
-            replaced = Failure("JobCanceled", f"job {job!r} was replaced by a newer run: sb.attach({job!r})")
-            status.update(epoch=epoch, state=JobState.CANCELED.value, failure=replaced, vertices=[], tasks={})
-        elif epoch is not None and status["epoch"] < epoch:
-            waits = f"waits for the former run of {job!r} to end"
-            status.update(epoch=epoch, state=JobState.PENDING.value, waits=waits, failure=None, vertices=[], tasks={})
-        return status
+        over = {"epoch": epoch, "state": JobState.CANCELED.value, "failure": refusals.replaced(job)}
+        return newest | over | {"vertices": [], "tasks": {}} | now  # so long ago that it was forgotten
 
-    async def _changed(self, topic: str | None, seconds: float) -> None:
+    def _job_metrics(self, job: str, epoch: int | None) -> JobMetrics | None:
+        return self._machine.metrics(self._loop.time(), time.time(), job, epoch)
+
+    async def _changed(self, topics: Collection[str | None], seconds: float) -> None:
+        """Wait until one of ``topics`` is woken, for at most ``seconds``."""
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.setdefault(topic, set()).add(waiter)
+        for topic in topics:
+            self._waiters.setdefault(topic, set()).add(waiter)
         try:
             await asyncio.wait([waiter], timeout=seconds)
         finally:
-            self._waiters.get(topic, set()).discard(waiter)
+            for topic in topics:
+                self._waiters.get(topic, set()).discard(waiter)
 
     # The machine
 
@@ -299,7 +310,6 @@ class JobManager(SchedulerPlugin):
             case Reply():
                 self._answer(instruction)
             case JobChanged(job):
-                self._keep_outcome(job)
                 self._drop_blobs(job)
                 self._wake(job)
 
@@ -321,14 +331,6 @@ class JobManager(SchedulerPlugin):
         if reply.failure is None and reply.value.get("how") in ("started", "replaced"):
             self._blobs[reply.value["job"], reply.value["epoch"]] = self._submitting[reply.id]
         answer.set_result(reply)
-
-    def _keep_outcome(self, job: str) -> None:
-        """Remember how a run ended, for handles that outlive it when the name runs again."""
-        run = self._machine.jobs.get(job)
-        if run is not None and run.state.terminal and (status := self._machine.status(job)) is not None:
-            self._over[job, run.epoch] = status
-            while len(self._over) > KEPT_OUTCOMES:
-                del self._over[next(iter(self._over))]
 
     def _drop_blobs(self, job: str) -> None:
         """Forget the bytes of the job's runs that are over."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from sabotnb.execution.slots import Slot
 from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
-from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import AgentInfo, Deployment, JobRequest, JobState, TaskState
+from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
+from sabotnb.protocol.control import AgentInfo, Deployment, JobRequest, JobState, Queue, TaskState
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, TaskId
 from sabotnb.protocol.operator import Committable
@@ -26,6 +26,24 @@ class TaskVertex:
     counters: TaskCounters = field(default_factory=TaskCounters)
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)
     failures: int = 0
+    queues: tuple[Queue, ...] = ()
+    reports: Reports = field(default_factory=Reports)
+    shown: TaskMetrics | None = None
+    """What was last said of it; None when that is out of date."""
+
+    def report(self, report: Report, queues: tuple[Queue, ...]) -> None:
+        """Take what the task's agent reports from time to time."""
+        self.counters, self.queues = report.counters, queues
+        self.sent.update(report.sent)
+        self.reports.add(report)
+        self.shown = None
+
+    def end(self, counters: TaskCounters, sent: Mapping[int, tuple[int, int]]) -> None:
+        """Take the final totals."""
+        self.counters, self.queues = counters, ()
+        self.sent.update(sent)
+        self.reports.end(counters, self.sent)
+        self.shown = None
 
 
 @dataclass(slots=True)
@@ -45,6 +63,15 @@ class JobRun:
     failure: Failure | None = None
     committer: str | None = None
     successor: JobRun | None = None
+    paused: bool = False
+    stopping: bool = False
+    version: int = 0
+    """Grows with everything that happens to the run."""
+    history: History = field(default_factory=History)
+    moved: dict[str, float] = field(default_factory=dict)
+    """When rows last came into each vertex."""
+    shown: JobMetrics | None = None
+    """What was last said of it, be it out of date."""
 
     @property
     def name(self) -> str:
@@ -55,6 +82,9 @@ class JobRun:
         """Change the state; IllegalTransition if the table has no such move."""
         check_job_move(self.name, self.state, state)
         self.state, self.changed = state, now
+        self.version += 1
+        if state not in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING):
+            self.paused = False
         if state is JobState.RUNNING:
             self.started = now
 
@@ -64,6 +94,8 @@ class JobRun:
         self.counts[task.state] -= 1
         self.counts[state] += 1
         task.state = state
+        task.shown = None
+        self.version += 1
         task.failures += state is TaskState.FAILED
 
     def withdraw_successor(self, now: float) -> None:

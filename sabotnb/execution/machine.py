@@ -12,11 +12,15 @@ from typing import Any
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.execution import refusals, views
+from sabotnb.execution.answers import said
+from sabotnb.execution.job_metrics import shown_metrics
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.leases import Leases
 from sabotnb.execution.placement import strategy
+from sabotnb.execution.reporting import take_report
 from sabotnb.execution.slots import SlotPool, assign, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK
+from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import (
     AgentDown,
     AgentInfo,
@@ -36,8 +40,10 @@ from sabotnb.protocol.control import (
     JobRequest,
     JobState,
     MetricsReported,
+    PauseSources,
     PeerLost,
     Reply,
+    ResumeSources,
     SetTimer,
     StartSources,
     StopSources,
@@ -53,6 +59,8 @@ LEASE_TIMER = "leases"
 LEASE_PERIOD = 1.0
 KEPT_JOBS = 100
 """Finished jobs that are remembered for ``jobs()`` and ``attach``."""
+KEPT_RUNS = 50
+"""Runs that are remembered for their handles although another run of the name has begun."""
 
 
 def _one_more(epoch: int) -> int:
@@ -66,6 +74,7 @@ class Machine:
         config = config or Config()
         self.agents: dict[str, AgentInfo] = {}
         self.jobs: dict[str, JobRun] = {}
+        self._former: dict[tuple[str, int], JobRun] = {}
         self.pool = SlotPool()
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
@@ -166,8 +175,7 @@ class Machine:
         job.move_task(task, event.state)
         job.committables.extend(event.committables)
         if event.counters is not None:
-            task.counters = event.counters
-            task.sent.update(event.sent)
+            task.end(event.counters, event.sent)
         if event.state is TaskState.FAILED:
             yield from self._fail(now, job, event.failure or refusals.unexplained(event.attempt))
         elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):
@@ -175,7 +183,9 @@ class Machine:
         elif job.state is JobState.DEPLOYING and job.all_in(TaskState.RUNNING, TaskState.FINISHED):
             job.move(JobState.RUNNING, now)
             yield JobChanged(job.name, job.state)
-            yield from (Tell(agent, StartSources(job.name, job.epoch)) for agent in job.agents())
+            if job.paused:
+                yield from self._tell_running(job, PauseSources(job.name, job.epoch))
+            yield from self._tell_running(job, StartSources(job.name, job.epoch))
         yield from self._wind_up(now, job)
 
     def _find(self, event: TaskChanged) -> tuple[JobRun, TaskVertex]:
@@ -190,16 +200,7 @@ class Machine:
     def _metrics(self, now: float, event: MetricsReported) -> Iterable[Instruction]:
         if event.agent in self.agents:
             self._leases.heard(event.agent, now)
-        for attempt, counters in event.counters.items():
-            job = self.jobs.get(attempt.task.job)
-            task = job.tasks.get(attempt.task) if job else None
-            if task is not None and task.attempt == attempt:
-                task.counters = counters
-        for (attempt, edge), sent in event.edges.items():
-            job = self.jobs.get(attempt.task.job)
-            task = job.tasks.get(attempt.task) if job else None
-            if task is not None and task.attempt == attempt:
-                task.sent[edge] = sent
+        take_report(self.jobs, event, now)
         return ()
 
     # Jobs
@@ -213,14 +214,18 @@ class Machine:
             yield Reply(command.id, failure=refusals.no_such_job(command.job, self.jobs))
             return
         wanted = command.args.get("epoch")
+        meant = self.run(job.name, wanted)
+        sentence = said(command.kind, job.name, meant)
         if command.kind in ("cancel", "stop"):
             if job.successor is not None and wanted in (None, job.successor.epoch):
                 job.withdraw_successor(now)
             if wanted in (None, job.epoch):  # else the run that is meant is over
                 yield from self._cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
+        elif command.kind in ("pause", "resume") and meant is not None:
+            yield from self._pause(meant, command.kind == "pause")
         elif command.kind == "forget" and wanted in (None, job.epoch):
             yield from self._forget(job)
-        yield Reply(command.id, value={"job": job.name, "epoch": job.epoch, "state": job.state.value})
+        yield Reply(command.id, value={"job": job.name, "epoch": job.epoch, "state": job.state.value, "said": sentence})
 
     def _submit(self, now: float, command: UserCommand) -> Iterable[Instruction]:
         request: JobRequest = command.args["request"]
@@ -242,8 +247,18 @@ class Machine:
         if running is None:
             yield from self._start(now, job)
         else:
-            running.successor = job
-            yield from self._cancel(now, running)
+            yield from self._replace(now, running, job)
+
+    def _replace(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
+        """Let ``job`` run when ``running`` has ended; one that has waited for that never runs."""
+        if running.successor is not None:
+            running.successor.failure = running.successor.failure or refusals.replaced(job.name)
+            running.withdraw_successor(now)
+            self._remember(running.successor)
+        running.successor = job
+        if running.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING):
+            running.failure = refusals.replaced(job.name)
+        yield from self._cancel(now, running)
 
     def _running(self, name: str) -> JobRun | None:
         job = self.jobs.get(name)
@@ -255,15 +270,25 @@ class Machine:
     def _start(self, now: float, job: JobRun) -> Iterable[Instruction]:
         old = self.jobs.pop(job.name, None)
         if old is not None:
+            self._remember(old)
             yield from self._forget_on_agents(old)
         self.jobs[job.name] = job
         yield JobChanged(job.name, job.state)
         yield from self._schedule_pending(now)
         yield from self._drop_oldest()
 
+    def _remember(self, over: JobRun) -> None:
+        """Keep what is known of a run for its handles."""
+        self._former[over.name, over.epoch] = over
+        while len(self._former) > KEPT_RUNS:
+            del self._former[next(iter(self._former))]
+
     def _schedule_pending(self, now: float) -> Iterable[Instruction]:
         """Give slots to waiting jobs in order of submission; who does not fit makes those behind it wait."""
-        for job in [job for job in self.jobs.values() if job.state is JobState.PENDING]:
+        pending = [job for job in self.jobs.values() if job.state is JobState.PENDING]
+        for job in pending:
+            job.version += 1  # what it waits for has changed
+        for job in pending:
             requests = slot_requests(job.request.vertices)
             slots = self.pool.request(job.name, requests, strategy(job.request.placement))
             if slots is None:
@@ -304,7 +329,22 @@ class Machine:
         if job.state is JobState.PENDING:
             yield from self._cancel(now, job)
         elif job.state in (JobState.DEPLOYING, JobState.RUNNING):
-            yield from (Tell(agent, StopSources(job.name, job.epoch)) for agent in job.agents())
+            job.stopping, job.paused = True, False
+            job.version += 1
+            yield from self._tell_running(job, StopSources(job.name, job.epoch))
+            yield JobChanged(job.name, job.state)
+
+    def _pause(self, job: JobRun, wanted: bool) -> Iterable[Instruction]:
+        """Pause or resume. A job that has not begun is told when its sources would start."""
+        pausable = job.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING) and not job.stopping
+        if not pausable or job.paused is wanted:
+            return
+        job.paused = wanted
+        job.version += 1
+        if job.state is JobState.RUNNING:
+            order = PauseSources if wanted else ResumeSources
+            yield from self._tell_running(job, order(job.name, job.epoch))
+        yield JobChanged(job.name, job.state)
 
     def _wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """When no task runs any more: publish what was written, or remove it."""
@@ -370,6 +410,9 @@ class Machine:
     def _forget_on_agents(self, job: JobRun) -> Iterable[Instruction]:
         yield from self._tell_used(job, ForgetJob(job.name, job.epoch))
 
+    def _tell_running(self, job: JobRun, command: Command) -> Iterable[Instruction]:
+        return (Tell(agent, command) for agent in job.agents())
+
     def _tell_used(self, job: JobRun, command: Command) -> Iterable[Instruction]:
         return (Tell(agent, command) for agent in job.used_agents() if agent in self.agents)
 
@@ -381,10 +424,32 @@ class Machine:
 
     # What is shown
 
-    def status(self, name: str) -> dict[str, Any] | None:
-        """The job as plain data (``views.job_status``); None if there is none of that name."""
+    def run(self, name: str, epoch: int | None = None) -> JobRun | None:
+        """That run of a job, be it over or still waiting for a former one to end; without ``epoch`` the current one."""
         job = self.jobs.get(name)
-        return views.job_status(job, self.pool.statistics()) if job else None
+        if job is None or epoch in (None, job.epoch):
+            return job
+        if job.successor is not None and job.successor.epoch == epoch:
+            return job.successor
+        return self._former.get((name, epoch)) if epoch is not None else None
+
+    def status(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
+        """The run as plain data (``views.job_status``); None if it is not known."""
+        job = self.run(name, epoch)
+        return views.job_status(job, self._waits(job)) if job else None
+
+    def metrics(self, now: float, wall: float, name: str, epoch: int | None = None) -> JobMetrics | None:
+        """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
+        job = self.run(name, epoch)
+        return shown_metrics(job, now, wall, self._waits(job)) if job else None
+
+    def _waits(self, job: JobRun) -> str:
+        """What a pending job misses; empty for every other."""
+        if job.state is not JobState.PENDING:
+            return ""
+        if self.jobs.get(job.name) is not job:
+            return f"waits for the former run of {job.name!r} to end"
+        return refusals.missing_slots(len(slot_requests(job.request.vertices)), self.pool.statistics())
 
     def summaries(self) -> list[dict[str, Any]]:
         """One row per job, in order of submission."""

@@ -51,6 +51,11 @@ def name_held(job: JobRun) -> Failure:
     )
 
 
+def replaced(name: str) -> Failure:
+    """A newer run of this name took over."""
+    return Failure("JobCanceled", f"job {name!r} was replaced by a newer run: sb.attach({name!r})")
+
+
 def missing_slots(wanted: int, slots: SlotStatistics) -> str:
     """Say what misses and who holds it."""
     held = ", ".join(f"job {name!r} holds {count}" for name, count in slots.holders.items())

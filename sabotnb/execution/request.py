@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sabotnb.graph.specs import Sink, Source
+from sabotnb.execution.topology import topology
+from sabotnb.graph.specs import Sink
 from sabotnb.plan.codec import dump
 from sabotnb.plan.execution_graph import ExecutionGraph
 from sabotnb.protocol.control import JobRequest, VertexNeeds
@@ -53,28 +54,7 @@ def job_request(
         vertices=needs,
         publishes=any(not sink.pulled for sink in sinks),
         splits=dict(splits),
-        views={"explain": explained, "scenes": scenes, **_views(graph)},
+        views={"explain": explained, "scenes": scenes, **topology(graph)},
         placement=placement,
     )
     return request, blobs
-
-
-def _views(graph: ExecutionGraph) -> dict[str, Any]:
-    """What is kept with a job for whoever looks at it later, from any session."""
-    return {
-        "sources": [vertex.id for vertex in graph.vertices.values() if isinstance(vertex.operators[0].spec, Source)],
-        "sinks": [vertex.id for vertex in graph.vertices.values() if isinstance(vertex.operators[-1].spec, Sink)],
-        "edges": [
-            {
-                "index": edge.index,
-                "up": edge.up,
-                "down": edge.down,
-                "port": edge.port,
-                "type": edge.type.value,
-                "keys": list(edge.keys),
-                "senders": graph.vertices[edge.up].parallelism,
-                "receivers": graph.vertices[edge.down].parallelism,
-            }
-            for edge in graph.edges
-        ],
-    }

@@ -6,12 +6,10 @@ from dataclasses import fields
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.refusals import missing_slots
-from sabotnb.execution.slots import SlotStatistics, slot_requests
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import AgentInfo, JobState
+from sabotnb.protocol.control import AgentInfo
 
-_COUNTERS = [field.name for field in fields(TaskCounters)]
+_COUNTERS = [field.name for field in fields(TaskCounters) if field.name not in ("latency", "operators")]
 
 
 def job_summary(job: JobRun) -> dict[str, Any]:
@@ -22,6 +20,7 @@ def job_summary(job: JobRun) -> dict[str, Any]:
         "epoch": job.epoch,
         "owner": job.request.owner,
         "state": job.state.value,
+        "paused": job.paused,
         "submitted": job.submitted,
         "started": job.started,
         "changed": job.changed,
@@ -32,11 +31,8 @@ def job_summary(job: JobRun) -> dict[str, Any]:
     }
 
 
-def job_status(job: JobRun, slots: SlotStatistics) -> dict[str, Any]:
-    """The summary with every task, the failure, and what a pending job waits for."""
-    waits = ""
-    if job.state is JobState.PENDING:
-        waits = missing_slots(len(slot_requests(job.request.vertices)), slots)
+def job_status(job: JobRun, waits: str) -> dict[str, Any]:
+    """The summary with every task, the failure, and what a pending job ``waits`` for."""
     return {
         **job_summary(job),
         "waits": waits,

@@ -1,6 +1,7 @@
 """Counters that a task keeps about itself, and what is known of a job from all of them."""
 
 from sabotnb.metrics.counters import TaskCounters
+from sabotnb.metrics.history import History, Moment
 from sabotnb.metrics.job_metrics import (
     EdgeMetrics,
     Finding,
@@ -14,17 +15,22 @@ from sabotnb.metrics.job_metrics import (
     VertexMetrics,
 )
 from sabotnb.metrics.latency import Histogram
+from sabotnb.metrics.reports import Report, Reports
 
 __all__ = [
     "EdgeMetrics",
     "Finding",
     "Flow",
     "Histogram",
+    "History",
     "JobFailure",
     "JobMetrics",
     "Latency",
     "Load",
+    "Moment",
     "OperatorMetrics",
+    "Report",
+    "Reports",
     "TaskCounters",
     "TaskMetrics",
     "VertexMetrics",

@@ -27,6 +27,8 @@ from sabotnb.protocol.failure import Failure
 from sabotnb.task.steps import StepFailed
 
 PICKLED_BYTES = 1 << 20
+EVERYTHING_LETTERS = 50_000
+"""Of a longer traceback the end is kept."""
 CORRECT = "correct it; .head() tries it on a few rows in this process"
 
 
@@ -54,6 +56,7 @@ def failure_of(error: BaseException, agent: str) -> Failure:
         sample="" if speaks_for_itself else _sample(raised, error.batch),
         advice=_advice(error.node) if kind == UserFunctionError.__name__ and _is_users(raised) else "",
         pickled=_pickled(cause),
+        everything=_everything(error),
     )
 
 
@@ -69,6 +72,7 @@ def _of_ours(error: SabotError) -> Failure:
         sample=error.sample,
         advice=CORRECT if error.user_traceback else "",
         pickled=_pickled(error.__cause__),
+        everything=_everything(error),
     )
 
 
@@ -184,7 +188,7 @@ def _traceback(raised: BaseException) -> str:
 
 
 def _everything(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+    return "".join(traceback.format_exception(error))[-EVERYTHING_LETTERS:]
 
 
 def _pickled(cause: BaseException | None) -> bytes:

@@ -1,0 +1,59 @@
+"""What the control plane says to a command, in one sentence: that it is done, or why there is nothing to do."""
+
+from __future__ import annotations
+
+from sabotnb.execution.job_run import JobRun
+from sabotnb.protocol.control import JobState
+
+ENDED = {JobState.FINISHED: "has FINISHED", JobState.FAILED: "has FAILED", JobState.CANCELED: "was CANCELED"}
+ENDING = (JobState.COMMITTING, JobState.CANCELING, JobState.FAILING)
+
+
+def said(kind: str, name: str, job: JobRun | None) -> str:
+    """The answer to ``kind`` (cancel, stop, pause, resume, forget), given the run that it means as it was before.
+
+    ``job`` is None for a run that is long over.
+    """
+    if kind == "forget":
+        return f"the results of {name} are forgotten"
+    if job is None or is_replaced(job):
+        return f"{name} was replaced by a newer run: sb.attach({name!r})"
+    if job.state in ENDED:
+        return f"{name} {ENDED[job.state]} already: nothing to {kind}"
+    if job.state in ENDING:
+        return f"{name} is {job.state.value}: nothing to {kind}"
+    return SENTENCES[kind](job)
+
+
+def is_replaced(job: JobRun) -> bool:
+    """True for a run that had to make room for a newer one of its name."""
+    return job.failure is not None and job.failure.error == "JobCanceled"
+
+
+def _cancel(job: JobRun) -> str:
+    return f"{job.name} is being canceled" + ("; what it wrote is removed" if job.request.publishes else "")
+
+
+def _stop(job: JobRun) -> str:
+    if job.state is JobState.PENDING:
+        return f"{job.name} had not begun and is canceled"
+    if job.stopping:
+        return f"{job.name} is stopping already"
+    rest = "finished and published" if job.request.publishes else "finished"
+    return f"{job.name} is stopping: what is under way is {rest}"
+
+
+def _pause(job: JobRun) -> str:
+    if job.stopping:
+        return f"{job.name} is stopping: nothing to pause"
+    if job.paused:
+        return f"{job.name} is paused already"
+    begun = job.state is JobState.RUNNING
+    return f"{job.name} is paused" + ("" if begun else ": it will read nothing when it starts")
+
+
+def _resume(job: JobRun) -> str:
+    return f"{job.name} goes on" if job.paused else f"{job.name} is not paused: nothing to resume"
+
+
+SENTENCES = {"cancel": _cancel, "stop": _stop, "pause": _pause, "resume": _resume}

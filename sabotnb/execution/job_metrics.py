@@ -1,0 +1,258 @@
+"""A run as ``JobMetrics``: what its tasks have reported, added up for people. Pure: the clock is given."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.metrics import (
+    EdgeMetrics,
+    Flow,
+    Histogram,
+    JobFailure,
+    JobMetrics,
+    Latency,
+    Load,
+    OperatorMetrics,
+    TaskMetrics,
+    VertexMetrics,
+)
+from sabotnb.metrics.latency import merged
+from sabotnb.protocol.control import JobState, TaskState
+from sabotnb.protocol.elements import MAX_WATERMARK
+
+IDLE_SECONDS = 1.0
+"""A vertex is idle when no row has come in for longer."""
+FRESH_SECONDS = 1.0
+"""What was said stays true so long if nothing is reported."""
+_MICRO = 1e6
+
+Tasks = Sequence[tuple[TaskVertex, TaskMetrics]]
+
+
+def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:
+    """Say how ``job`` goes at ``now`` (the machine's clock), which is ``wall`` seconds since the epoch.
+
+    Costs about as much as reading all its tasks once. ``waits`` is what a pending job misses.
+    """
+    ahead = wall - now
+    by_vertex: dict[str, list[tuple[TaskVertex, TaskMetrics]]] = defaultdict(list)
+    for task in job.tasks.values():
+        by_vertex[task.attempt.task.vertex].append((task, _task(task)))
+    shapes = _shapes(job)
+    vertices = {shape["id"]: _vertex(job, shape, by_vertex[shape["id"]], now, ahead) for shape in shapes}
+    views = job.request.views
+    return JobMetrics(
+        job=job.name,
+        epoch=job.epoch,
+        version=job.version,
+        at=wall,
+        state=job.state.value,
+        paused=job.paused,
+        bounded=views.get("bounded", True),
+        submitted=job.submitted + ahead,
+        started=None if job.started is None else job.started + ahead,
+        ended=job.changed + ahead if job.state.terminal else None,
+        rows_in=_sum(vertices[name].into for name in views.get("sources", ())),
+        rows_out=_sum(vertices[name].out for name in views.get("sinks", ())),
+        late=sum(vertex.late for vertex in vertices.values()),
+        progress=_progress(job),
+        lag=_lag(job, [vertices[name] for name in views.get("sinks", ())], wall),
+        waits=waits,
+        error=_error(job),
+        tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
+        vertices=tuple(vertices.values()),
+        edges=tuple(_edge(job, edge, by_vertex) for edge in views.get("edges", ())),
+    )
+
+
+def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:
+    """``job_metrics``, or what it gave before if nothing has happened since: several may be looking."""
+    shown = job.shown
+    if shown is None or shown.version != job.version or (wall - shown.at > FRESH_SECONDS and not job.state.terminal):
+        shown = job.shown = job_metrics(job, now, wall, waits)
+    return shown
+
+
+def _shapes(job: JobRun) -> Sequence[Mapping[str, Any]]:
+    """The vertices as ``topology`` has them; of a job that was submitted without, all that is known."""
+    known: Sequence[Mapping[str, Any]] | None = job.request.views.get("vertices")
+    if known is not None:
+        return known
+    return [{"id": one.id, "role": "operator", "kinds": (), "functions": ()} for one in job.request.vertices]
+
+
+def _task(task: TaskVertex) -> TaskMetrics:
+    """What is said of the task, made once per report."""
+    if task.shown is None:
+        task.shown = _task_now(task)
+    return task.shown
+
+
+def _task_now(task: TaskVertex) -> TaskMetrics:
+    counters, reports, queues = task.counters, task.reports, task.queues
+    place = task.attempt.task
+    return TaskMetrics(
+        vertex=place.vertex,
+        index=place.index,
+        attempt=task.attempt.number,
+        agent=task.slot.agent,
+        slot=task.slot.index,
+        state=task.state.value,
+        into=reports.into(),
+        out=reports.out(),
+        load=reports.load(),
+        late=counters.late,
+        queued=sum(queue.held for queue in queues),
+        fill=max((_fill(queue.held, queue.credit) for queue in queues), default=0.0),
+        state_keys=counters.state_keys,
+        state_bytes=counters.state_bytes,
+        watermark=_shown(counters.watermark),
+        latency=_latency(reports.latency()),
+    )
+
+
+def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahead: float) -> VertexMetrics:
+    name = shape["id"]
+    shown = [metrics for _, metrics in tasks]
+    running = [one for one in shown if one.state == TaskState.RUNNING.value] or shown
+    busiest = max(running, key=lambda one: one.load.busy, default=None)
+    rows = [one.out.rows if shape["role"] == "source" else one.into.rows for one in shown]
+    watermarks = [one.watermark for one in shown if one.watermark is not None]
+    return VertexMetrics(
+        id=name,
+        role=shape["role"],
+        kinds=tuple(shape["kinds"]),
+        functions=tuple(shape["functions"]),
+        operators=_operators(job, name, tasks),
+        tasks=next((need.parallelism for need in job.request.vertices if need.id == name), len(tasks)),
+        states=dict(Counter(one.state for one in shown)),
+        into=_sum(one.into for one in shown),
+        out=_sum(one.out for one in shown),
+        load=_mean([one.load for one in running]),
+        busiest=busiest.load.busy if busiest else 0.0,
+        busiest_task=busiest.index if busiest else 0,
+        skew=max(rows) * len(rows) / sum(rows) if sum(rows) else 1.0,
+        late=sum(one.late for one in shown),
+        queued=sum(one.queued for one in shown),
+        fill=max((one.fill for one in shown), default=0.0),
+        state_keys=sum(one.state_keys for one in shown),
+        state_bytes=sum(one.state_bytes for one in shown),
+        watermark=min(watermarks, default=None),
+        latency=_latency(merged(task.reports.latency() for task, _ in tasks)),
+        idle_since=_idle_since(job, name, tasks, now, ahead),
+        history=job.history.rates(name),
+    )
+
+
+def _operators(job: JobRun, vertex: str, tasks: Tasks) -> tuple[OperatorMetrics, ...]:
+    names = [name for name, where in job.request.views.get("operators", {}).items() if where == vertex]
+    counted = {name: [task.reports.operator(name) for task, _ in tasks] for name in names}
+    return tuple(
+        OperatorMetrics(name, sum(rows for rows, _ in counts), sum(rate for _, rate in counts))
+        for name, counts in counted.items()
+    )
+
+
+def _idle_since(job: JobRun, vertex: str, tasks: Tasks, now: float, ahead: float) -> float | None:
+    """When the last row came in, if that is a while ago and more may come."""
+    if job.state is not JobState.RUNNING or all(task.state is not TaskState.RUNNING for task, _ in tasks):
+        return None
+    since = job.moved.get(vertex, job.started if job.started is not None else now)
+    return since + ahead if now - since > IDLE_SECONDS else None
+
+
+def _edge(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) -> EdgeMetrics:
+    index = edge["index"]
+    queues = [queue for task, _ in by_vertex.get(edge["down"], ()) for queue in task.queues if queue.edge == index]
+    return EdgeMetrics(
+        index=index,
+        id=f"{job.name}:{edge['up']}->{edge['down']}:{edge['port']}:e{job.epoch}",
+        up=edge["up"],
+        down=edge["down"],
+        port=edge["port"],
+        type=edge["type"],
+        keys=tuple(edge["keys"]),
+        channels=edge["senders"] if edge["type"] == "forward" else edge["senders"] * edge["receivers"],
+        sent=_sum(task.reports.sent(index) for task, _ in by_vertex.get(edge["up"], ())),
+        queued=sum(queue.held for queue in queues),
+        fill=max((_fill(queue.held, queue.credit) for queue in queues), default=0.0),
+        shares=_shares(job, edge, by_vertex),
+    )
+
+
+def _shares(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) -> tuple[float, ...]:
+    """Parts of the rows by receiving task; empty behind several edges, whose rows tasks count together."""
+    into = [one for one in job.request.views["edges"] if one["down"] == edge["down"]]
+    rows = [metrics.into.rows for _, metrics in by_vertex.get(edge["down"], ())]
+    total = sum(rows)
+    return tuple(one / total for one in rows) if total and len(into) == 1 else ()
+
+
+def _progress(job: JobRun) -> float | None:
+    if not job.request.views.get("bounded", True):
+        return None
+    if job.state is JobState.FINISHED:
+        return 1.0
+    known = sum(split.nbytes for splits in job.request.splits.values() for split in splits)
+    if not known:
+        return None
+    return min(1.0, sum(task.counters.bytes_done for task in job.tasks.values()) / known)
+
+
+def _lag(job: JobRun, sinks: Iterable[VertexMetrics], wall: float) -> float | None:
+    watermarks = [sink.watermark for sink in sinks if sink.watermark is not None]
+    return wall - min(watermarks) / _MICRO if watermarks and not job.state.terminal else None
+
+
+def _error(job: JobRun) -> JobFailure | None:
+    failure = job.failure
+    if failure is None:
+        return None
+    return JobFailure(
+        kind=failure.error,
+        message=failure.message,
+        operator=failure.operator,
+        vertex=job.request.views.get("operators", {}).get(failure.operator, ""),
+        traceback=failure.traceback,
+        sample=failure.sample,
+        everything=failure.everything,
+    )
+
+
+def _shown(watermark: int | None) -> int | None:
+    """An ended input has no time any more."""
+    return None if watermark is None or watermark >= MAX_WATERMARK else watermark
+
+
+def _fill(held: int, credit: int) -> float:
+    return held / (held + credit) if held > 0 and credit > 0 else float(held > 0)
+
+
+def _sum(flows: Iterable[Flow]) -> Flow:
+    rows = batches = nbytes = 0
+    rows_rate = batches_rate = bytes_rate = 0.0
+    for flow in flows:
+        rows += flow.rows
+        batches += flow.batches
+        nbytes += flow.bytes
+        rows_rate += flow.rows_rate
+        batches_rate += flow.batches_rate
+        bytes_rate += flow.bytes_rate
+    return Flow(rows, batches, nbytes, rows_rate, batches_rate, bytes_rate)
+
+
+def _mean(loads: Sequence[Load]) -> Load:
+    known = [load for load in loads if load != Load()]
+    if not known:
+        return Load()
+    busy = sum(load.busy for load in known) / len(known)
+    idle = sum(load.idle for load in known) / len(known)
+    return Load(busy, idle, sum(load.backpressured for load in known) / len(known))
+
+
+def _latency(histogram: Histogram) -> Latency | None:
+    half, most = histogram.quantile(0.5), histogram.quantile(0.99)
+    return None if half is None or most is None else Latency(half, most)

@@ -1,0 +1,53 @@
+"""What agents report twice a second, kept with the tasks, and once a second with the job's history."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.metrics import Moment, Report
+from sabotnb.protocol.control import JobState, MetricsReported, TaskState
+from sabotnb.protocol.ids import Attempt
+
+
+def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) -> None:
+    """Keep what is said about tasks that are under way here; the rest is late and of no use."""
+    sent: dict[Attempt, dict[int, tuple[int, int]]] = defaultdict(dict)
+    for (attempt, edge), rows in event.edges.items():
+        sent[attempt][edge] = rows
+    touched: dict[int, JobRun] = {}
+    for attempt, counters in event.counters.items():
+        job = jobs.get(attempt.task.job)
+        task = job.tasks.get(attempt.task) if job else None
+        if job is None or task is None or task.attempt != attempt:
+            continue
+        if counters.rows_in > task.counters.rows_in:
+            job.moved[attempt.task.vertex] = now
+        task.report(Report(event.at, counters, sent.get(attempt, {})), event.queues.get(attempt, ()))
+        touched[job.epoch] = job
+    for job in touched.values():
+        job.version += 1
+        if job.state is JobState.RUNNING and job.history.due(now):
+            job.history.add(now, _moments(job))
+
+
+def _moments(job: JobRun) -> dict[str, Moment]:
+    sources = job.request.views.get("sources", ())
+    by_vertex: dict[str, list[TaskVertex]] = defaultdict(list)
+    for task in job.tasks.values():
+        if task.state is TaskState.RUNNING:
+            by_vertex[task.attempt.task.vertex].append(task)
+    return {vertex: _moment(tasks, vertex in sources) for vertex, tasks in by_vertex.items()}
+
+
+def _moment(tasks: list[TaskVertex], is_source: bool) -> Moment:
+    flows = [task.reports.out() if is_source else task.reports.into() for task in tasks]
+    loads = [task.reports.load() for task in tasks]
+    return Moment(
+        rate=sum(flow.rows_rate for flow in flows),
+        busy=sum(load.busy for load in loads) / len(tasks),
+        idle=sum(load.idle for load in loads) / len(tasks),
+        backpressured=sum(load.backpressured for load in loads) / len(tasks),
+        queued=sum(queue.held for task in tasks for queue in task.queues),
+    )

@@ -1,0 +1,130 @@
+"""From totals in the last reports of one task to rates and shares."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sabotnb.metrics.counters import TaskCounters
+from sabotnb.metrics.job_metrics import Flow, Load
+from sabotnb.metrics.latency import Histogram
+
+KEPT = 5
+"""Reports that rates are taken over: two of them are half a second apart."""
+LATENCY_KEPT, LATENCY_SECONDS = 7, 5.0
+"""Markers are rare, so latencies are taken over longer: older histograms that are kept, and how far they are apart."""
+
+Sent = Mapping[int, tuple[int, int]]
+"""(rows, bytes) by edge."""
+
+_NOTHING = TaskCounters()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a task has counted until ``at``, seconds of its agent's steady clock."""
+
+    at: float
+    counters: TaskCounters
+    sent: Sent = field(default_factory=dict)
+
+
+class Reports:
+    """The last reports of one task. Rates are differences over the agent's own clock: a busy receiver bends nothing.
+
+    After ``end`` nothing flows any more; shares and latencies are then those of the task's whole life.
+    """
+
+    __slots__ = ("_kept", "_latencies", "_latency")
+
+    def __init__(self) -> None:
+        self._kept: deque[Report] = deque(maxlen=KEPT)
+        self._latencies: deque[tuple[float, Histogram]] = deque(maxlen=LATENCY_KEPT)
+        self._latency: Histogram | None = None
+
+    def add(self, report: Report) -> None:
+        """Take the newest report."""
+        self._latency = None
+        self._kept.append(report)
+        if not self._latencies or report.at - self._latencies[-1][0] >= LATENCY_SECONDS:
+            self._latencies.append((report.at, report.counters.latency))
+
+    def end(self, counters: TaskCounters, sent: Sent) -> None:
+        """Take the final totals of a task that is over."""
+        self._latency = None
+        self._kept.clear()
+        self._latencies.clear()
+        self._kept.append(Report(0.0, counters, sent))
+
+    @property
+    def seconds(self) -> float:
+        """How long the kept reports span; 0 while there are less than two, and after the end."""
+        return self._kept[-1].at - self._kept[0].at if len(self._kept) > 1 else 0.0
+
+    @property
+    def ends(self) -> tuple[Report, Report]:
+        """The oldest and the newest report that are kept; of less than two, one without any counts before it."""
+        if len(self._kept) > 1:
+            return self._kept[0], self._kept[-1]
+        return Report(0.0, _NOTHING), self._kept[-1] if self._kept else Report(0.0, _NOTHING)
+
+    def into(self) -> Flow:
+        """What has come in."""
+        (old, new), seconds = self._counters(), self.seconds
+        totals = new.rows_in, new.batches_in, new.bytes_in
+        if seconds <= 0:
+            return Flow(*totals)
+        return Flow(
+            *totals,
+            (new.rows_in - old.rows_in) / seconds,
+            (new.batches_in - old.batches_in) / seconds,
+            (new.bytes_in - old.bytes_in) / seconds,
+        )
+
+    def out(self) -> Flow:
+        """What has gone out."""
+        (old, new), seconds = self._counters(), self.seconds
+        totals = new.rows_out, new.batches_out, new.bytes_out
+        if seconds <= 0:
+            return Flow(*totals)
+        return Flow(
+            *totals,
+            (new.rows_out - old.rows_out) / seconds,
+            (new.batches_out - old.batches_out) / seconds,
+            (new.bytes_out - old.bytes_out) / seconds,
+        )
+
+    def sent(self, edge: int) -> Flow:
+        """What was sent on an edge; batches are not counted by edge."""
+        (old, new), seconds = self.ends, self.seconds
+        rows, nbytes = new.sent.get(edge, (0, 0))
+        if seconds <= 0:
+            return Flow(rows, 0, nbytes)
+        rows_then, bytes_then = old.sent.get(edge, (0, 0))
+        return Flow(rows, 0, nbytes, (rows - rows_then) / seconds, 0.0, (nbytes - bytes_then) / seconds)
+
+    def operator(self, name: str) -> tuple[int, float]:
+        """Rows that left an operator of the task's chain, and how many per second."""
+        (old, new), seconds = self._counters(), self.seconds
+        rows = new.operators.get(name, 0)
+        return rows, (rows - old.operators.get(name, 0)) / seconds if seconds > 0 else 0.0
+
+    def load(self) -> Load:
+        """How the time was spent: shares that add up to 1, or all 0."""
+        old, new = self._counters()
+        busy, idle, waiting = new.busy - old.busy, new.idle - old.idle, new.backpressured - old.backpressured
+        spent = busy + idle + waiting
+        return Load(busy / spent, idle / spent, waiting / spent) if spent > 0 else Load()
+
+    def latency(self) -> Histogram:
+        """The latencies of the last half minute; of the whole life where that has none."""
+        if self._latency is None:
+            newest = self._kept[-1].counters.latency if self._kept else _NOTHING.latency
+            recent = newest.since(self._latencies[0][1]) if self._latencies else newest
+            self._latency = recent if recent.counts else newest
+        return self._latency
+
+    def _counters(self) -> tuple[TaskCounters, TaskCounters]:
+        old, new = self.ends
+        return old.counters, new.counters

@@ -1,0 +1,257 @@
+"""What a job says about itself, from what its agents have reported."""
+
+import pytest
+from simulator import Simulator, request
+
+from sabotnb.execution.job_metrics import job_metrics
+from sabotnb.metrics import Flow, Histogram, Load, TaskCounters
+from sabotnb.protocol.control import MetricsReported, Queue, TaskChanged, TaskState
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.source import Split
+
+WALL = 1_000_000.0
+VIEWS = {
+    "sources": ["read"],
+    "sinks": ["write"],
+    "bounded": True,
+    "vertices": [
+        {"id": "read", "role": "source", "kinds": ["source", "map"], "functions": ["clean"]},
+        {"id": "write", "role": "sink", "kinds": ["sink"], "functions": []},
+    ],
+    "operators": {"read": "read", "clean": "read", "write": "write"},
+    "edges": [
+        {
+            "index": 0,
+            "up": "read",
+            "down": "write",
+            "port": 0,
+            "type": "hash",
+            "keys": ["k"],
+            "operator": "clean",
+            "senders": 1,
+            "receivers": 2,
+        }
+    ],
+}
+
+
+class Reporting(Simulator):
+    """A cluster of one agent that runs ``read -> write, write`` and reports counters by task, such as ``read[0]``."""
+
+    def __init__(self, **more):
+        super().__init__(agents=1)
+        self.submit(request(vertices=(("read", 1), ("write", 2)), views=VIEWS, publishes=False, **more))
+
+    def attempt(self, task):
+        vertex, _, index = task.removesuffix("]").partition("[")
+        return next(
+            it.attempt
+            for it in self.machine.jobs["job"].tasks.values()
+            if (it.attempt.task.vertex, it.attempt.task.index) == (vertex, int(index))
+        )
+
+    def report(self, at, sent=(), queues=(), **tasks):
+        counters = {self.attempt(f"{name[:-1]}[{name[-1]}]"): counted for name, counted in tasks.items()}
+        read = self.attempt("read[0]")
+        self.now = at
+        self.feed(
+            MetricsReported(
+                "agent-1",
+                counters,
+                {(read, 0): sent} if sent else {},
+                {self.attempt(f"{name[:-1]}[{name[-1]}]"): held for name, held in dict(queues).items()},
+                at=at + 77,  # the agent's clock is another one
+            )
+        )
+
+    def metrics(self):
+        return job_metrics(self.machine.jobs["job"], self.now, WALL + self.now)
+
+    def vertex(self, name):
+        return next(one for one in self.metrics().vertices if one.id == name)
+
+
+def test_rates_are_differences_over_the_agents_clock():
+    cluster = Reporting()
+    for second in range(10):
+        cluster.report(second, read0=TaskCounters(rows_in=100 * second, batches_in=second, bytes_in=800 * second))
+    (task, *_) = cluster.metrics().tasks
+    assert task.into == Flow(900, 9, 7200, rows_rate=100, batches_rate=1, bytes_rate=800)
+
+
+def test_a_task_that_has_reported_once_has_totals_and_shares_but_no_rates():
+    cluster = Reporting()
+    cluster.report(1, read0=TaskCounters(rows_in=5, busy=1, idle=3))
+    (task, *_) = cluster.metrics().tasks
+    assert (task.into, task.load) == (Flow(5), Load(0.25, 0.75, 0))
+
+
+def test_shares_are_those_of_the_last_seconds_and_add_up_to_one():
+    cluster = Reporting()
+    cluster.report(1, write0=TaskCounters(idle=100))
+    cluster.report(2, write0=TaskCounters(idle=100.2, busy=0.5, backpressured=0.3))
+    load = cluster.metrics().tasks[1].load
+    assert (load.busy, load.idle, load.backpressured) == pytest.approx((0.5, 0.2, 0.3))
+
+
+def test_a_task_that_is_over_keeps_its_totals_and_flows_no_more():
+    cluster = Reporting()
+    cluster.report(1, read0=TaskCounters(rows_in=5))
+    cluster.report(2, read0=TaskCounters(rows_in=10))
+    last = TaskCounters(rows_in=12, rows_out=7, busy=1, idle=1)
+    cluster.feed(
+        TaskChanged("agent-1", cluster.attempt("read[0]"), TaskState.FINISHED, counters=last, sent={0: (7, 70)})
+    )
+    metrics = cluster.metrics()
+    assert (metrics.tasks[0].into, metrics.tasks[0].load) == (Flow(12), Load(0.5, 0.5))
+    assert metrics.edges[0].sent == Flow(7, 0, 70)
+
+
+def test_a_vertex_adds_up_its_tasks_and_names_the_busiest_and_the_skew():
+    cluster = Reporting()
+    for second in (1, 2):
+        cluster.report(
+            second,
+            write0=TaskCounters(rows_in=10 * second, busy=0.2 * second, idle=0.8 * second, state_keys=2),
+            write1=TaskCounters(rows_in=30 * second, busy=0.8 * second, idle=0.2 * second, state_keys=3),
+        )
+    write = cluster.vertex("write")
+    assert (write.into.rows, write.into.rows_rate, write.skew, write.state_keys) == (80, 40, 1.5, 5)
+    assert (write.busiest, write.busiest_task, write.load) == pytest.approx((0.8, 1, Load(0.5, 0.5)))
+    assert (write.tasks, write.states) == (2, {"RUNNING": 2})
+
+
+def test_operators_within_a_chain_have_rows_of_their_own():
+    cluster = Reporting()
+    cluster.report(1, read0=TaskCounters(operators={"read": 10}))
+    cluster.report(2, read0=TaskCounters(operators={"read": 30, "clean": 5}))
+    counted = [(one.id, one.rows, one.rows_rate) for one in cluster.vertex("read").operators]
+    assert counted == [("read", 30, 20), ("clean", 5, 5)]
+
+
+def test_an_edge_has_what_was_sent_its_fullest_channel_and_who_got_how_much():
+    cluster = Reporting()
+    cluster.report(1, sent=(10, 100), write0=TaskCounters(rows_in=3), write1=TaskCounters(rows_in=1))
+    cluster.report(
+        2,
+        sent=(30, 300),
+        read0=TaskCounters(),
+        write0=TaskCounters(rows_in=6),
+        write1=TaskCounters(rows_in=2),
+        queues={"write0": (Queue(0, 0, held=90, credit=10),), "write1": (Queue(0, 0, held=10, credit=90),)},
+    )
+    cluster.report(3, sent=(50, 500), read0=TaskCounters())
+    (edge,) = cluster.metrics().edges
+    assert (edge.id, edge.type, edge.keys, edge.channels) == ("job:read->write:0:e1", "hash", ("k",), 2)
+    assert (edge.queued, edge.fill, edge.shares) == (100, 0.9, (0.75, 0.25))
+    assert (edge.sent.rows, edge.sent.rows_rate, edge.sent.bytes_rate) == (50, 20, 200)
+
+
+def test_the_job_counts_what_sources_read_and_sinks_took():
+    cluster = Reporting()
+    cluster.report(
+        1, read0=TaskCounters(rows_in=10, rows_out=8), write0=TaskCounters(rows_out=5), write1=TaskCounters(rows_out=2)
+    )
+    metrics = cluster.metrics()
+    assert (metrics.rows_in.rows, metrics.rows_out.rows, metrics.state) == (10, 7, "RUNNING")
+
+
+def test_progress_is_the_part_of_the_splits_that_was_read():
+    splits = {"read": (Split("a", nbytes=300), Split("b", nbytes=100))}
+    cluster = Reporting(splits=splits)
+    cluster.report(1, read0=TaskCounters(bytes_done=300))
+    assert cluster.metrics().progress == 0.75
+    cluster.finish()
+    assert cluster.metrics().progress == 1.0
+    assert Reporting().metrics().progress is None
+
+
+def test_a_vertex_without_rows_is_idle_since_its_last_one():
+    cluster = Reporting()
+    cluster.report(1, read0=TaskCounters(rows_in=5), write0=TaskCounters())
+    cluster.report(4, read0=TaskCounters(rows_in=9), write0=TaskCounters())
+    assert [cluster.vertex(name).idle_since for name in ("read", "write")] == [None, WALL]
+    cluster.report(6, read0=TaskCounters(rows_in=9))
+    assert cluster.vertex("read").idle_since == WALL + 4
+
+
+def test_watermarks_are_the_lowest_and_make_the_lag():
+    cluster = Reporting()
+    write1 = TaskCounters(watermark=int((WALL - 30) * 1e6))
+    cluster.report(1, write0=TaskCounters(watermark=int(WALL * 1e6)), write1=write1)
+    metrics = cluster.metrics()
+    assert metrics.lag == pytest.approx(31)
+    assert cluster.vertex("write").watermark == write1.watermark
+    assert Reporting().metrics().lag is None
+
+
+def test_latencies_come_from_the_markers():
+    cluster = Reporting()
+    slow, fast = Histogram(), Histogram()
+    slow.add(1.0)
+    fast.add(0.001)
+    cluster.report(1, write0=TaskCounters(latency=slow), write1=TaskCounters(latency=fast))
+    latency = cluster.vertex("write").latency
+    assert (latency.p50, latency.p99) == pytest.approx((0.001, 1.0), rel=0.2)
+    assert cluster.vertex("read").latency is None
+
+
+def test_history_has_a_rate_per_second():
+    cluster = Reporting()
+    for half in range(20):
+        cluster.report(half / 2, read0=TaskCounters(rows_out=50 * half))
+    assert cluster.vertex("read").history == (0.0, *[100.0] * 9)
+    for second in range(10, 500):
+        cluster.report(second, read0=TaskCounters(rows_out=100 * second))
+    assert len(cluster.vertex("read").history) == 120
+
+
+def test_reports_about_another_attempt_change_nothing():
+    cluster = Reporting()
+    stale = cluster.attempt("read[0]")
+    cluster.command("cancel", "job")
+    cluster.submit(request(vertices=(("read", 1), ("write", 2)), views=VIEWS))
+    before = cluster.metrics()
+    cluster.feed(MetricsReported("agent-1", {stale: TaskCounters(rows_in=5)}, at=3))
+    assert cluster.metrics() == before
+
+
+def test_a_failure_is_told_with_the_operator_and_its_vertex():
+    cluster = Reporting()
+    failure = Failure("UserFunctionError", "clean: raised", "clean", "line 3", "n\n0", everything="all of it")
+    agent, attempt = cluster.running.pop(0)
+    cluster.feed(TaskChanged(agent, attempt, TaskState.FAILED, failure))
+    error = cluster.metrics().error
+    assert (error.kind, error.operator, error.vertex) == ("UserFunctionError", "clean", "read")
+    assert (error.traceback, error.sample, error.everything) == ("line 3", "n\n0", "all of it")
+
+
+def test_the_version_grows_with_everything_that_happens():
+    cluster = Reporting()
+    versions = [cluster.metrics().version]
+    for happens in (
+        lambda: cluster.report(1, read0=TaskCounters(rows_in=1)),
+        lambda: cluster.command("pause", "job"),
+        lambda: cluster.command("resume", "job"),
+        cluster.finish,
+    ):
+        happens()
+        versions.append(cluster.metrics().version)
+    assert versions == sorted(set(versions))
+
+
+def test_who_looks_when_nothing_has_happened_gets_what_was_said_before():
+    cluster = Reporting()
+    looks = [cluster.machine.metrics(cluster.now, WALL, "job") for _ in range(2)]
+    assert looks[0] is looks[1]
+    cluster.command("pause", "job")
+    assert cluster.machine.metrics(cluster.now, WALL, "job").paused
+
+
+def test_a_job_that_waits_says_for_what():
+    cluster = Simulator(agents=1, slots=4)
+    cluster.submit(request(name="first", vertices=(("work", 3),)))
+    cluster.submit(request(name="second", vertices=(("work", 2),)))
+    metrics = cluster.machine.metrics(0, WALL, "second")
+    assert (metrics.state, metrics.waits) == ("PENDING", "needs 2 slots, 1 free (job 'first' holds 3)")
+    assert [(one.id, one.tasks, one.states) for one in metrics.vertices] == [("work", 2, {})]
