@@ -44,6 +44,7 @@ __all__ = [
     "errors",
     "jobs",
     "lit",
+    "live",
     "local",
     "nexmark",
     "run",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb.api.doctor import doctor
     from sabotnb.api.env import Env, attach, connect, jobs, local
     from sabotnb.api.job import Job
+    from sabotnb.api.live import live
     from sabotnb.api.preview import Preview
     from sabotnb.api.sink import Sink, run
     from sabotnb.api.status import JobResult, JobStatus
@@ -77,6 +79,7 @@ _HOMES = {
     "sabotnb.api.doctor": ("doctor",),
     "sabotnb.api.env": ("Env", "attach", "connect", "jobs", "local"),
     "sabotnb.api.job": ("Job",),
+    "sabotnb.api.live": ("live",),
     "sabotnb.api.preview": ("Preview",),
     "sabotnb.api.sink": ("Sink", "run"),
     "sabotnb.api.status": ("JobResult", "JobStatus"),

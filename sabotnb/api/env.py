@@ -12,6 +12,7 @@ from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.job import Job
 from sabotnb.errors import ClusterGone, EnvError
 from sabotnb.protocol.control import JobState
+from sabotnb.widgets.publisher import publisher
 
 if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
     import pandas as pd
@@ -74,6 +75,8 @@ class Env:
         """Leave the cluster, and end it if this session started it. Jobs on a cluster that is ended end with it."""
         if self in _open:
             _open.remove(self)
+        if not self.cluster.closed:
+            publisher.leave(self.cluster.jobs, "the session was closed")
         self.cluster.close()
 
     def known(self, name: str, epoch: int) -> Job | None:
@@ -185,7 +188,7 @@ def attach(name: str) -> Job:
     env = needed(None)
     status = env.cluster.jobs.status(name)
     known = env.known(name, status["epoch"])
-    return known or Job(env.cluster.jobs, name, status["epoch"])
+    return known or Job(env.cluster.jobs, name, status["epoch"], bounded=status["views"].get("bounded", True))
 
 
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:

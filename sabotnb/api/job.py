@@ -13,6 +13,12 @@ from sabotnb.api.pulling import LiveRows, Puller
 from sabotnb.api.status import JobResult, JobStatus, assignment, edge_rows, task_rows
 from sabotnb.errors import ClusterGone, JobError
 from sabotnb.protocol.control import JobState
+from sabotnb.widgets import progress, shell
+from sabotnb.widgets.commands import PROBE_SECONDS
+from sabotnb.widgets.live_table import MOST_ROWS as LIVE_ROWS
+from sabotnb.widgets.live_table import LiveTable, Seen
+from sabotnb.widgets.publisher import publisher
+from sabotnb.widgets.showing import showing_of
 
 if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
     import pandas as pd
@@ -36,6 +42,7 @@ class Job:
         live: LiveRows | None = None,
         *,
         bounded: bool = True,
+        note: str = "",
     ) -> None:
         self.name = name
         self.epoch = epoch
@@ -44,6 +51,7 @@ class Job:
         self._client = client
         self._pullers = tuple(pullers)
         self._live = live
+        self._showing = showing_of(client, name, epoch, note)
 
     @property
     def status(self) -> JobStatus:
@@ -100,11 +108,12 @@ class Job:
         try:
             status = self._client.wait(self.name, self.epoch, seconds(timeout))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"job {self.name!r} goes on: .wait() or .cancel()") from None
+            raise self._interrupted() from None
         state = JobState(status["state"])
         if not state.terminal:
             raise TimeoutError(f"job {self.name!r} is {state.value} after {timeout} and goes on: .wait() or .cancel()")
         missing = [error for puller in self._pullers if (error := puller.join()) is not None]
+        publisher.settle(self._client, (self.name, self.epoch))  # what cells show of it ends with it, not a while later
         if state is not JobState.FINISHED:
             raise job_failed(self.name, status["failure"])
         if missing:
@@ -115,6 +124,41 @@ class Job:
         """Wait until the job is over, for at most ``timeout``; True if it is. For loops that show how it goes."""
         status = self._client.wait(self.name, self.epoch, seconds(timeout))
         return JobState(status["state"]).terminal
+
+    def progress(self) -> JobResult:
+        """Wait as ``wait`` does, with a bar that ends at 100 % or says how the job ended; JobError if it is endless."""
+        if not self.bounded:
+            raise JobError(f"job {self.name!r} is endless, so no part of it is ever done: .stop() or .cancel() ends it")
+        if shell.mode() != "static":
+            try:
+                progress.follow(self._client, (self.name, self.epoch))
+            except KeyboardInterrupt:
+                raise self._interrupted() from None
+        return self.wait()
+
+    def live_table(self, operator: str | None = None) -> LiveTable:
+        """A table of the last rows that left ``operator``, kept up to date; without one, of the job's ``sink_live``.
+
+        ``operator`` is an id, an edge (``"a->b"``) or the unique beginning of an id; its rows are looked at about twice
+        a second while the table is shown. JobError lists what there is.
+        """
+        if operator is not None:
+            found = self._client.probe(self.name, self.epoch, operator, 1, 0.0).operator
+            return LiveTable(self._client, (self.name, self.epoch), found, lambda: self._probed(found))
+        live = self._live
+        if live is None:
+            raise JobError(f"job {self.name!r} keeps no rows here: .live_table('operator') looks into any operator")
+        return LiveTable(
+            self._client,
+            (self.name, self.epoch),
+            self.name,
+            lambda: Seen(live.table(), live.total, "" if live.total else "no rows yet"),
+            lambda: all(puller.ended for puller in self._pullers),
+        )
+
+    def _probed(self, operator: str) -> Seen:
+        found = self._client.probe(self.name, self.epoch, operator, LIVE_ROWS, PROBE_SECONDS)
+        return Seen(found.table, found.seen, found.said)
 
     def __await__(self) -> Generator[Any, None, JobResult]:
         import asyncio  # takes a tenth of a second, which describing a stream need not
@@ -129,14 +173,17 @@ class Job:
         """End the job at once and remove its output."""
         self._client.cancel(self.name, self.epoch)
 
+    def _interrupted(self) -> KeyboardInterrupt:
+        return KeyboardInterrupt(f"job {self.name!r} goes on: .wait() or .cancel()")
+
+    def _ipython_display_(self) -> None:
+        self._showing.display()
+
     def __repr__(self) -> str:
         try:
             return repr(self.status)
         except ClusterGone as gone:
             return f"{self.name} is not known any more: {gone}"
 
-    def _repr_html_(self) -> str | None:
-        try:
-            return self.status._repr_html_()
-        except ClusterGone:
-            return None  # notebooks show the text instead
+    def _repr_html_(self) -> str:
+        return str(self._showing.card()["text/html"])

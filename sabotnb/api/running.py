@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # a name in annotations alone: what runs in this process need
 
 ROUND_ROBIN = "round_robin"
 
+NOTES = {"attached": "attached to the run that goes on", "replaced": "took the place of a run with another graph"}
+"""What is said of a run that did not simply start."""
+
 LONGEST_NAME = 200
 """Letters of a job's name as a part of file names, where each that is not ASCII takes several."""
 
@@ -85,6 +88,8 @@ class Started:
     name: str
     epoch: int
     compiled: Compiled
+    how: str
+    """started, attached or replaced"""
 
     def results(self, sink: str) -> Iterator[pa.RecordBatch]:
         """The rows of a sink that the client reads, as they come."""
@@ -113,7 +118,8 @@ def submit(
         scenes=display.scenes(compiled.graph, compiled.optimized, compiled.execution),
         placement=placement,
     )
-    return Started(client, name, client.submit_stream_job(request, blobs)["epoch"], compiled)
+    taken = client.submit_stream_job(request, blobs)
+    return Started(client, name, taken["epoch"], compiled, taken["how"])
 
 
 def _job(started: Started, lowered: Lowered, targets: Sequence[Target]) -> Job:
@@ -127,4 +133,5 @@ def _job(started: Started, lowered: Lowered, targets: Sequence[Target]) -> Job:
         if target.take is not None:
             pullers.append(started.puller(sink, target.take))
     bounded = all(is_bounded(target.flow) for target in targets)
-    return Job(started.client, started.name, started.epoch, pullers, live, bounded=bounded)
+    note = NOTES.get(started.how, "")
+    return Job(started.client, started.name, started.epoch, pullers, live, bounded=bounded, note=note)

@@ -109,9 +109,10 @@ class Showing:
 
     def _refresh(self) -> None:
         """Learn how the run is now; if nobody answers, it is lost until somebody looks again."""
-        if self._metrics is not None and self._metrics.terminal:
-            return
-        self._gone = ""
+        with self._lock:
+            if self._metrics is not None and self._metrics.terminal:
+                return
+            self._gone = ""
         try:
             _ = self._picture
             self.take(self.client.metrics(*self.run))
