@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
@@ -20,6 +21,7 @@ from sabotnb.metrics import (
     VertexMetrics,
 )
 from sabotnb.metrics.latency import merged
+from sabotnb.metrics.why import why
 from sabotnb.protocol.control import JobState, TaskState
 from sabotnb.protocol.elements import MAX_WATERMARK
 
@@ -44,7 +46,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
     shapes = _shapes(job)
     vertices = {shape["id"]: _vertex(job, shape, by_vertex[shape["id"]], now, ahead) for shape in shapes}
     views = job.request.views
-    return JobMetrics(
+    metrics = JobMetrics(
         job=job.name,
         epoch=job.epoch,
         version=job.version,
@@ -66,6 +68,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
         vertices=tuple(vertices.values()),
         edges=tuple(_edge(job, edge, by_vertex) for edge in views.get("edges", ())),
     )
+    return replace(metrics, finding=why(metrics))
 
 
 def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:
