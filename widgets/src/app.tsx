@@ -1,14 +1,48 @@
-/** The output of a job. */
-import type { Store } from "./store";
+/** The output of a job: header, sentence, one of four views, and the panel of what is selected. */
+import { useRef } from "preact/hooks";
+import { Graph } from "./graph/graph";
+import { Header } from "./header/header";
+import { Notice } from "./header/notice";
+import { Sentence } from "./header/sentence";
 import { Panel } from "./panel/panel";
+import { PhysicalView } from "./physical/physical_view";
+import { viewOf } from "./selection";
+import type { Store } from "./store";
 import { TableView } from "./table/table_view";
+import { ViewSwitch } from "./view_switch";
 
 export function App({ store }: { store: Store }) {
+  const root = useRef<HTMLDivElement>(null);
+  const before = useRef<HTMLElement | SVGElement | null>(null);
+  if (!store.graph.value) return <p class="sabot-nothing">There is no job to show: run its cell again.</p>;
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || !store.selected.value) return;
+    event.stopPropagation();
+    store.selected.value = null;
+    before.current?.focus();
+  };
+  const onFocusIn = ({ target }: FocusEvent): void => {
+    const inside = (target as Element).closest(".sabot-side");
+    if (!inside) before.current = target as HTMLElement | SVGElement;
+  };
   return (
-    <div class="sabot-job">
-      <header>{store.graph.value?.job} {store.live.value?.metrics?.state}</header>
-      {store.view.value === "table" && <TableView store={store} />}
-      <Panel store={store} />
+    <div class="sabot-job" ref={root} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
+      <Header store={store} />
+      <Notice store={store} />
+      <Sentence store={store} />
+      <ViewSwitch store={store} />
+      <div class="sabot-body">
+        <div class="sabot-main"><Face store={store} /></div>
+        {store.selected.value && <aside class="sabot-side" aria-label="Details"><Panel store={store} /></aside>}
+      </div>
     </div>
   );
+}
+
+function Face({ store }: { store: Store }) {
+  const name = store.view.value;
+  if (name === "table") return <TableView store={store} />;
+  if (name === "physical") return <PhysicalView store={store} />;
+  const view = viewOf(store.graph.value, name);
+  return view ? <Graph key={name} store={store} view={view} /> : <p class="sabot-nothing">The job has no picture.</p>;
 }

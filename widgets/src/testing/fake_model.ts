@@ -7,7 +7,7 @@ export class FakeModel implements Model {
   private readonly traits: Map<string, unknown>;
   private readonly listeners = new Map<string, Set<(...args: never[]) => void>>();
 
-  constructor(traits: Record<string, unknown> = {}) {
+  constructor(traits: object = {}) {
     this.traits = new Map(Object.entries({ _face: "job", graph: {}, live: {}, table: {}, ...traits }));
   }
 

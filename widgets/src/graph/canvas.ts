@@ -1,0 +1,98 @@
+/** The window onto a picture: its size, what of it is seen, and the hands that move it. */
+import { type Signal, useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
+import { type MutableRef, useEffect, useMemo, useRef } from "preact/hooks";
+import { type Size, type Viewport, fit, heightFor, pan, zoom } from "./viewport";
+
+const STEP = 1.25;
+const CLICK_PIXELS = 4;
+const ASSUMED_WIDTH = 860;
+
+export interface Canvas {
+  window: RefObject<HTMLDivElement>;
+  size: Signal<Size>;
+  seen: Signal<Viewport>;
+  /** True from the first pixel of a drag until after its click, which is none then. */
+  dragged: MutableRef<boolean>;
+  /** See all of it, however small. */
+  fitAll(): void;
+  zoomBy(steps: number): void;
+  move(seen: Viewport): void;
+  onWheel(event: WheelEvent): void;
+  onPointerDown(event: PointerEvent): void;
+}
+
+export function useCanvas(picture: Size): Canvas {
+  const window = useRef<HTMLDivElement>(null);
+  const size = useSignal<Size>({ width: ASSUMED_WIDTH, height: heightFor(picture, ASSUMED_WIDTH) });
+  const seen = useSignal<Viewport>(fit(picture, size.value));
+  const touched = useRef(false);
+  const dragged = useRef(false);
+
+  useEffect(() => {
+    const element = window.current;
+    if (!element) return undefined;
+    touched.current = false;
+    const measure = (): void => {
+      const width = element.clientWidth || ASSUMED_WIDTH;
+      const height = element.clientHeight || heightFor(picture, width);
+      size.value = { width, height };
+      if (!touched.current) seen.value = fit(picture, size.value);
+    };
+    measure();
+    if (typeof ResizeObserver === "undefined") return undefined;
+    const watching = new ResizeObserver(measure);
+    watching.observe(element);
+    return () => watching.disconnect();
+  }, [picture]);
+
+  return useMemo(() => {
+    const move = (wanted: Viewport): void => {
+      touched.current = true;
+      seen.value = wanted;
+    };
+    return {
+      window, size, seen, dragged, move,
+      fitAll: () => {
+        touched.current = false;
+        seen.value = fit(picture, size.value, true);
+      },
+      zoomBy: (steps) => move(zoom(seen.value, STEP ** steps, size.value.width / 2, size.value.height / 2)),
+      onWheel: (event) => {
+        if (!event.ctrlKey && !event.metaKey) return;
+        event.preventDefault();
+        const box = window.current?.getBoundingClientRect();
+        const factor = Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.0025));
+        move(zoom(seen.value, factor, event.clientX - (box?.left ?? 0), event.clientY - (box?.top ?? 0)));
+      },
+      onPointerDown: (event) => drag(event, dragged, (dx, dy) => move(pan(seen.value, dx, dy, picture, size.value))),
+    };
+  }, [picture]);
+}
+
+/** Follows the pointer until it is lifted; a few pixels are still a click. */
+function drag(start: PointerEvent, dragged: MutableRef<boolean>, moved: (dx: number, dy: number) => void): void {
+  const element = start.currentTarget as Element;
+  if (start.button !== 0) return;
+  let [x, y] = [start.clientX, start.clientY];
+  dragged.current = false;
+  const onMove = (event: PointerEvent): void => {
+    if (event.pointerId !== start.pointerId) return;
+    if (!dragged.current) {
+      if (Math.hypot(event.clientX - x, event.clientY - y) < CLICK_PIXELS) return;
+      dragged.current = true;
+      element.setPointerCapture(start.pointerId);
+    }
+    moved(event.clientX - x, event.clientY - y);
+    [x, y] = [event.clientX, event.clientY];
+  };
+  const onEnd = (event: PointerEvent): void => {
+    if (event.pointerId !== start.pointerId) return;
+    element.removeEventListener("pointermove", onMove as EventListener);
+    element.removeEventListener("pointerup", onEnd as EventListener);
+    element.removeEventListener("pointercancel", onEnd as EventListener);
+  };
+  element.addEventListener("pointermove", onMove as EventListener);
+  element.addEventListener("pointerup", onEnd as EventListener);
+  element.addEventListener("pointercancel", onEnd as EventListener);
+}

@@ -1,0 +1,62 @@
+/** A line of the graph: as wide as its rate, filled from its end as the queue fills. */
+import { cut, rate, share } from "../format";
+import type { Line } from "../messages";
+import type { LineFigures } from "./figures";
+
+const ARROW = 7;
+const LETTER = 5.6;
+const LABEL_LETTERS = 40;
+/** From which on a queue is worth words. */
+const WORTH = 0.1;
+
+interface Props {
+  line: Line;
+  figures: LineFigures;
+  /** Of the fastest line in the picture. */
+  fastest: number;
+  /** Pixels between the two boxes. */
+  room: number;
+  place: number;
+  selected: boolean;
+  over: boolean;
+  tabIndex: number;
+}
+
+export function EdgeLine({ line, figures, fastest, room, place, selected, over, tabIndex }: Props) {
+  const width = 1.5 + 3.5 * Math.sqrt(fastest > 0 ? Math.min(1, figures.rate / fastest) : 0);
+  const [x, y] = line.tip;
+  const wing = 4 + width / 3;
+  const above = line.label_at[1] > y;
+  const fill = Math.min(1, figures.fill);
+  return (
+    <g
+      class={`sabot-line ${line.type && line.type !== "FORWARD" ? "is-spread" : ""}`}
+      role="button"
+      tabIndex={tabIndex}
+      data-at={`line-${place}`}
+      aria-pressed={selected}
+      aria-label={`edge ${figures.said}`}
+    >
+      <title>{figures.said}</title>
+      <path class="sabot-hit" d={line.path} />
+      <path class="sabot-ring" d={line.path} />
+      {fill > 0.01 && <path class="sabot-queue" d={line.path} pathLength="100" stroke-dasharray={`0 ${100 - 100 * fill} ${100 * fill} 0`} />}
+      <path class="sabot-way" d={line.path} stroke-width={width} />
+      <path class="sabot-tip" d={`M${x - ARROW - 1} ${y - wing}L${x} ${y}L${x - ARROW - 1} ${y + wing}Z`} />
+      <text class="sabot-label" x={line.label_at[0]} y={line.label_at[1]}>{cut(line.label, LABEL_LETTERS)}</text>
+      {!over && (
+        <text class={fill >= 0.5 ? "sabot-rate is-full" : "sabot-rate"} x={x - ARROW - 5} y={above ? y - 7 : y + 15}>
+          {figuresText(figures, room)}
+        </text>
+      )}
+    </g>
+  );
+}
+
+/** The rate and how full the queue is; where there is no room for both, what matters more. */
+function figuresText({ rate: rows, fill }: LineFigures, room: number): string {
+  const texts = [rate(rows), ...(fill >= WORTH ? [`${share(fill)} full`] : [])];
+  const both = texts.join(" · ");
+  if (both.length * LETTER <= room - ARROW - 5) return both;
+  return fill >= 0.5 ? texts[1] ?? "" : texts[0] ?? "";
+}

@@ -1,0 +1,124 @@
+/** The picture of a job: Python computed the places, the metrics give it life. */
+import { useComputed, useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { counted, cut } from "../format";
+import type { Line, Node, View } from "../messages";
+import { isSelected, lineSelection, nodeWith } from "../selection";
+import type { Store } from "../store";
+import { type Canvas, useCanvas } from "./canvas";
+import { EdgeLine } from "./edge_line";
+import { lineFigures, nodeFigures } from "./figures";
+import { NodeBox } from "./node_box";
+import { Toolbar } from "./toolbar";
+import { heightFor, reveal } from "./viewport";
+import { type Stop, walk } from "./walk";
+
+/** Below it boxes have room for their titles alone, written large. */
+const FAR = 0.62;
+const FINDINGS: Record<string, string> = { busy: "bottleneck", sink: "bottleneck", source: "bottleneck", skew: "skewed" };
+const NAME_LETTERS = 80;
+const KEYS = "Arrow keys walk along its edges, Enter opens details, plus, minus and 0 zoom.";
+
+export function Graph({ store, view }: { store: Store; view: View }) {
+  const canvas = useCanvas(view);
+  const at = useSignal<Stop>({ kind: "node", place: 0 });
+  const drawn = useRef<SVGSVGElement>(null);
+  const go = (stop: Stop): void => {
+    at.value = stop;
+    const box = stop.kind === "node" ? view.nodes[stop.place] : lineBox(view.lines[stop.place]);
+    if (box) canvas.move(reveal(canvas.seen.value, box, canvas.size.value));
+    drawn.current?.querySelector<SVGElement>(`[data-at="${stop.kind}-${stop.place}"]`)?.focus({ preventScroll: true });
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (handled(event.key, store, view, canvas, at.value, go)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  };
+  const onClick = (event: MouseEvent): void => {
+    const stop = canvas.dragged.current ? null : stopAt(event.target);
+    canvas.dragged.current = false;
+    if (stop) select(store, view, (at.value = stop));
+  };
+  const { left, top, scale } = canvas.seen.value;
+  return (
+    <div class="sabot-graph">
+      <div class="sabot-window" ref={canvas.window} style={{ minHeight: `${heightFor(view, canvas.size.value.width)}px` }}>
+        <svg
+          ref={drawn}
+          class={scale < FAR ? "sabot-svg is-far" : "sabot-svg"}
+          role="group"
+          aria-label={`Graph of ${cut(store.graph.value?.job ?? "", NAME_LETTERS)}: ${counted(view.nodes.length, "node")}. ${KEYS}`}
+          onKeyDown={onKeyDown}
+          onClick={onClick}
+          onFocusIn={(event) => (at.value = stopAt(event.target) ?? at.value)}
+          onWheel={canvas.onWheel}
+          onPointerDown={canvas.onPointerDown}
+        >
+          <g transform={`translate(${left.toFixed(1)} ${top.toFixed(1)}) scale(${scale.toFixed(4)})`}>
+            <Drawing store={store} view={view} at={at.value} />
+          </g>
+        </svg>
+      </div>
+      <Toolbar canvas={canvas} />
+    </div>
+  );
+}
+
+function Drawing({ store, view, at }: { store: Store; view: View; at: Stop }) {
+  const over = store.over.value;
+  const known = { vertices: store.vertices.value, tasks: store.tasks.value, over };
+  const edges = useComputed(() => new Map(store.live.value?.metrics?.edges.map((one) => [one.index, one]))).value;
+  const finding = store.live.value?.metrics?.finding;
+  const found = finding && !over && finding.operator ? nodeWith(view, finding.operator)?.id : undefined;
+  const selected = store.selected.value;
+  const boxes = view.nodes.map((node) => nodeFigures(node, known));
+  const byId = new Map(view.nodes.map((node, place) => [node.id, { node, figures: boxes[place] }]));
+  const lines = view.lines.map((line) => lineFigures(line, edges, byId.get(line.up)?.figures?.outRate ?? 0));
+  const fastest = Math.max(0, ...lines.map((line) => line.rate));
+  const tabIndex = (kind: Stop["kind"], place: number) => (at.kind === kind && at.place === place ? 0 : -1);
+  return (
+    <>
+      {lines.map((figures, place) => {
+        const line = view.lines[place] as Line;
+        const props = { line, figures, fastest, place, over, room: room(line, byId.get(line.up)?.node), tabIndex: tabIndex("line", place) };
+        return <EdgeLine key={`line-${place}`} {...props} selected={line.edges.length > 0 && isSelected(selected, lineSelection(line))} />;
+      })}
+      {boxes.map((figures, place) => {
+        const node = view.nodes[place] as Node;
+        const said = node.id === found ? FINDINGS[finding?.kind ?? ""] ?? "" : "";
+        const chosen = isSelected(selected, { kind: "node", id: node.id });
+        return <NodeBox key={`node-${place}`} {...{ node, figures, place }} selected={chosen} found={said} tabIndex={tabIndex("node", place)} />;
+      })}
+    </>
+  );
+}
+
+/** True if the key was one of ours. */
+function handled(key: string, store: Store, view: View, canvas: Canvas, at: Stop, go: (stop: Stop) => void): boolean {
+  const stop = walk(view, at, key);
+  if (stop) go(stop);
+  else if (key === "Enter" || key === " ") select(store, view, at);
+  else if (key === "+" || key === "=") canvas.zoomBy(1);
+  else if (key === "-") canvas.zoomBy(-1);
+  else if (key === "0") canvas.fitAll();
+  else return key.startsWith("Arrow");
+  return true;
+}
+
+function select(store: Store, view: View, stop: Stop): void {
+  const node = view.nodes[stop.place];
+  const line = view.lines[stop.place];
+  if (stop.kind === "node" && node) store.selected.value = { kind: "node", id: node.id };
+  if (stop.kind === "line" && line) store.selected.value = lineSelection(line);
+}
+
+function stopAt(target: EventTarget | null): Stop | null {
+  const name = target instanceof Element ? target.closest("[data-at]")?.getAttribute("data-at")?.split("-") : undefined;
+  if (!name) return null;
+  return { kind: name[0] === "line" ? "line" : "node", place: Number(name[1]) };
+}
+
+const room = (line: Line, up: Node | undefined): number => (up ? line.tip[0] - up.x - up.width : 0);
+const lineBox = (line: Line | undefined) => line && { x: line.tip[0] - 60, y: line.tip[1] - 20, width: 60, height: 40 };

@@ -1,0 +1,63 @@
+/** Pause, resume, stop, cancel. A second click on what has not been answered yet does nothing. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { Kind, Store } from "../store";
+
+const TITLES = {
+  pause: "Sources stop reading; what has been read goes through",
+  resume: "Sources read on",
+  stop: "End the sources and finish what they have read: results are complete up to here",
+  cancel: "End at once: results that are not complete are dropped",
+};
+
+export function Controls({ store }: { store: Store }) {
+  const asked = useSignal(false);
+  const opener = useRef<HTMLButtonElement>(null);
+  const metrics = store.live.value?.metrics;
+  if (!metrics || store.over.value || store.live.value?.gone) return null;
+  const close = (): void => {
+    asked.value = false;
+    queueMicrotask(() => opener.current?.focus());
+  };
+  if (asked.value) return <Confirmation onYes={() => [close(), void store.send("cancel")]} onNo={close} />;
+  const kind: Kind = metrics.paused ? "resume" : "pause";
+  return (
+    <div class="sabot-controls" role="group" aria-label="Job">
+      <Control store={store} kind={kind} text={metrics.paused ? "Resume" : "Pause"} waiting={metrics.paused ? "Resuming…" : "Pausing…"} />
+      <Control store={store} kind="stop" text="Stop" waiting="Stopping…" />
+      <button type="button" ref={opener} title={TITLES.cancel} onClick={() => (asked.value = true)}>
+        {isWaiting(store, "cancel") ? "Canceling…" : "Cancel"}
+      </button>
+    </div>
+  );
+}
+
+function Control(props: { store: Store; kind: "pause" | "resume" | "stop"; text: string; waiting: string }) {
+  const { store, kind } = props;
+  const waits = isWaiting(store, kind);
+  return (
+    <button type="button" title={TITLES[kind]} aria-busy={waits} onClick={() => void (waits || store.send(kind))}>
+      {waits ? props.waiting : props.text}
+    </button>
+  );
+}
+
+/** In place of the buttons, so that nothing covers the page; the harmless answer has the focus. */
+function Confirmation({ onYes, onNo }: { onYes: () => void; onNo: () => void }) {
+  const harmless = useRef<HTMLButtonElement>(null);
+  useEffect(() => harmless.current?.focus(), []);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    onNo();
+  };
+  return (
+    <div class="sabot-controls is-asking" role="group" aria-label="Cancel the job?" onKeyDown={onKeyDown}>
+      <span>Cancel the job?</span>
+      <button type="button" class="is-danger" onClick={onYes}>Yes, cancel</button>
+      <button type="button" ref={harmless} onClick={onNo}>Keep it running</button>
+    </div>
+  );
+}
+
+const isWaiting = (store: Store, kind: Kind): boolean => store.pending.value.some((one) => one.kind === kind);

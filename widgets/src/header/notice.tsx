@@ -1,0 +1,54 @@
+/** What became of a click, and why nothing is heard. Heard by screen readers too, together with changes of state. */
+import { counted, cut, seconds } from "../format";
+import type { Pending, Store } from "../store";
+import { stateOf } from "./state";
+
+const SHOWN_SECONDS = 20;
+const LETTERS = 400;
+/** Seconds after which an answer is missed; a probe itself takes up to two. */
+const PATIENCE = { command: 1, probe: 4 };
+
+export function Notice({ store }: { store: Store }) {
+  const texts = troubles(store);
+  const said = store.said.value;
+  const answer = said && store.now.value - said.at < SHOWN_SECONDS ? said : null;
+  return (
+    <>
+      {texts.map((text) => <div key={text.slice(0, 8)} class="sabot-notice is-waiting">{text}</div>)}
+      {answer && (
+        <div class={answer.ok ? "sabot-notice" : "sabot-notice is-refused"}>
+          <span>{answer.ok ? "✓" : "✕"} {cut(answer.text, LETTERS)}</span>
+          <button type="button" aria-label="Close the notice" onClick={() => (store.said.value = null)}>×</button>
+        </div>
+      )}
+      <Spoken store={store} />
+    </>
+  );
+}
+
+function troubles(store: Store): string[] {
+  const gone = store.live.value?.gone;
+  if (gone) return [cut(gone, LETTERS)];
+  const now = store.now.value;
+  const missed = store.pending.value.filter((one) => now - one.since >= patience(one));
+  if (missed.length) {
+    return [`${[...new Set(missed.map((one) => one.kind))].join(", ")} waits for the kernel: a cell is running`];
+  }
+  if (store.fresh.value) return [];
+  return [`no news for ${seconds(now - store.heard.value)}: the kernel is busy or gone, figures are old`];
+}
+
+/** One region that is always there: readers miss what appears together with its region. */
+function Spoken({ store }: { store: Store }) {
+  const metrics = store.live.value?.metrics;
+  const failed = metrics?.error ? `: ${cut(metrics.error.message, LETTERS)}` : "";
+  const running = metrics && stateOf(metrics).sign === "running" ? `, ${counted(metrics.tasks.length, "task")}` : "";
+  return (
+    <div class="sabot-spoken" role="status" aria-live="polite">
+      {metrics && `Job ${cut(metrics.job, LETTERS)} is ${stateOf(metrics).word}${running}${failed}. `}
+      {store.said.value && cut(store.said.value.text, LETTERS)}
+    </div>
+  );
+}
+
+const patience = (one: Pending): number => (one.kind === "probe" ? PATIENCE.probe : PATIENCE.command);

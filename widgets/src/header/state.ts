@@ -1,0 +1,28 @@
+/** A job's state in a word, a sign and a sentence. */
+import { clock } from "../format";
+import type { JobMetrics } from "../messages";
+
+export type Sign = "waiting" | "running" | "paused" | "finished" | "failed" | "canceled";
+
+export interface State {
+  word: string;
+  sign: Sign;
+}
+
+const SIGNS: Record<string, Sign> = {
+  PENDING: "waiting", DEPLOYING: "waiting", RUNNING: "running", COMMITTING: "running", FINISHED: "finished",
+  FAILING: "failed", FAILED: "failed", CANCELING: "canceled", CANCELED: "canceled",
+};
+const PAUSABLE = ["PENDING", "DEPLOYING", "RUNNING"];
+
+export function stateOf(metrics: JobMetrics | null | undefined): State {
+  if (!metrics) return { word: "STARTING", sign: "waiting" };
+  if (metrics.paused && PAUSABLE.includes(metrics.state)) return { word: "PAUSED", sign: "paused" };
+  return { word: metrics.state || "UNKNOWN", sign: SIGNS[metrics.state] ?? "waiting" };
+}
+
+/** How long it runs, or has run: by the cluster's clock, and by the page's since the last news. */
+export function uptime(metrics: JobMetrics, sinceNews: number): string {
+  const end = metrics.ended ?? metrics.at + Math.max(0, sinceNews);
+  return clock(end - (metrics.started ?? metrics.submitted));
+}

@@ -1,0 +1,25 @@
+/** Which task runs where: agents as rows, vertices as columns. Pure. */
+import type { TaskMetrics, VertexMetrics } from "../messages";
+
+export interface Place {
+  agent: string;
+  /** The agent's tasks of each vertex, in the order of the vertices. */
+  cells: TaskMetrics[][];
+}
+
+/** `NOWHERE` holds tasks that have no agent yet. */
+export const NOWHERE = "not placed yet";
+
+export function places(vertices: readonly VertexMetrics[], tasks: ReadonlyMap<string, TaskMetrics[]>): Place[] {
+  const columns = vertices.map((vertex) => tasks.get(vertex.id) ?? []);
+  const agents = [...new Set(columns.flat().map(agentOf))].sort(byNumber);
+  return agents.map((agent) => ({ agent, cells: columns.map((column) => column.filter((task) => agentOf(task) === agent)) }));
+}
+
+const agentOf = (task: TaskMetrics): string => task.agent || NOWHERE;
+
+/** `agent-10` after `agent-9`; those that are nowhere last. */
+function byNumber(one: string, other: string): number {
+  const last = Number(one === NOWHERE) - Number(other === NOWHERE);
+  return last || one.localeCompare(other, "en", { numeric: true });
+}
