@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sabotnb.api import frames
 from sabotnb.api.boundary import boundary
 from sabotnb.api.options import Duration, seconds
 from sabotnb.api.pulling import LiveRows, Puller
-from sabotnb.api.status import JobResult, JobStatus, assignment, edge_rows, task_rows
+from sabotnb.api.status import JobResult, JobStatus, assignment
+from sabotnb.api.why import Why
 from sabotnb.errors import ClusterGone, JobError
 from sabotnb.protocol.control import JobState
 from sabotnb.widgets import progress, shell
@@ -66,19 +68,31 @@ class Job:
         return self._live.table()
 
     def metrics(self, per: str = "task") -> pd.DataFrame:
-        """Counters so far: a row per ``"task"``, ``"operator"`` (a chain is one) or ``"edge"``; times in seconds."""
-        import pandas as pd
+        """How the job goes: a row per ``"task"``, ``"operator"`` (a chain is one), ``"edge"``, ``"channel"`` or second.
 
-        status = self._client.status(self.name, self.epoch)
-        if per == "edge":
-            return pd.DataFrame(list(edge_rows(status)))
-        tasks = pd.DataFrame(list(task_rows(status)))
-        if per == "task" or tasks.empty:
-            return tasks
-        if per == "operator":
-            totals = [name for name in tasks.select_dtypes("number") if name not in ("index", "slot", "attempt")]
-            return tasks.groupby("vertex", sort=False)[totals].sum().reset_index()
-        raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator' or 'edge'")
+        Totals since the start; ``_rate`` columns per second over the last two seconds; ``busy``, ``idle`` and
+        ``backpressured`` are shares of them (of the whole life once a task is over); ``fill`` is how full the fullest
+        channel is, from 0 to 1; latencies and ``lag`` in seconds. Channels are those that hold something.
+        ``"history"`` has a row per operator and second, of the last two minutes.
+        """
+        match per:
+            case "task":
+                return frames.tasks(self._client.metrics(self.name, self.epoch))
+            case "operator":
+                return frames.operators(self._client.metrics(self.name, self.epoch))
+            case "edge":
+                known = self._client.status(self.name, self.epoch)["views"]["edges"]
+                return frames.edges(self._client.metrics(self.name, self.epoch), known)
+            case "channel":
+                return frames.frame(self._client.figures(self.name, self.epoch, per), frames.CHANNELS)
+            case "history":
+                return frames.frame(self._client.figures(self.name, self.epoch, per), frames.HISTORY)
+        raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator', 'edge', 'channel' or 'history'")
+
+    def why(self) -> Why:
+        """Which operator holds the job up and why, or why nothing flows; with what to do about it. Prints as that."""
+        finding = self._client.metrics(self.name, self.epoch).finding
+        return Why.of(finding) if finding else Why("unknown", "", "nothing is known of this job yet")
 
     def get_metrics_summary(self) -> Mapping[str, Any]:
         """Tasks by state, total rows and bytes, uptime in seconds."""
@@ -164,6 +178,14 @@ class Job:
         import asyncio  # takes a tenth of a second, which describing a stream need not
 
         return asyncio.to_thread(self.wait).__await__()
+
+    def pause(self) -> None:
+        """Let the sources read nothing until ``resume``; what is under way is processed. Twice is the same as once."""
+        self._client.pause(self.name, self.epoch)
+
+    def resume(self) -> None:
+        """Let the sources read on from where they were."""
+        self._client.resume(self.name, self.epoch)
 
     def stop(self) -> None:
         """End the sources; what is under way is finished and published. Does not wait for that."""

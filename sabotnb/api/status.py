@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class JobStatus:
     rows_out: int
     waits: str = ""
     failure: str = ""
+    paused: bool = False
 
     @classmethod
     def of(cls, status: Status) -> JobStatus:
@@ -38,7 +39,13 @@ class JobStatus:
             *_ends(status),
             status["waits"],
             failure.message if failure is not None else "",
+            status["paused"],
         )
+
+    @property
+    def shown(self) -> str:
+        """The state in a word for people: PAUSED says more than RUNNING."""
+        return "PAUSED" if self.paused else self.state
 
     @property
     def facts(self) -> tuple[str, str, str]:
@@ -49,12 +56,12 @@ class JobStatus:
         return tasks, f"{words.count(self.rows_in)} in", f"{words.count(self.rows_out)} out"
 
     def __repr__(self) -> str:
-        told = f"{self.name} {self.state}: {', '.join(self.facts)}"
+        told = f"{self.name} {self.shown}: {', '.join(self.facts)}"
         more = self.waits or self.failure
         return f"{told}\n{more}" if more else told
 
     def _repr_html_(self) -> str:
-        return job_line.html(self.name, self.state, self.facts, self.waits or self.failure)
+        return job_line.html(self.name, self.shown, self.facts, self.waits or self.failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,6 @@ def _ends(status: Status) -> tuple[int, int]:
     return read, sum(row["rows_out"] for row in status["vertices"] if row["vertex"] in views.get("sinks", ()))
 
 
-def task_rows(status: Status) -> Iterator[dict[str, Any]]:
-    """A row per task, without what it sent per edge."""
-    for row in status["vertices"]:
-        yield {name: value for name, value in row.items() if name != "sent"}
-
-
 def assignment(status: Status) -> str:
     """Which tasks are where: a line per slot in use, agent by agent."""
     slots: dict[tuple[str, int], list[str]] = {}
@@ -111,24 +112,3 @@ def assignment(status: Status) -> str:
         lines.append(f"{agent if agent != before else '':<12} slot {slot:<3} {'  '.join(tasks)}")
         before = agent
     return "\n".join(lines)
-
-
-def edge_rows(status: Status) -> Iterator[dict[str, Any]]:
-    """A row per edge: its id, how it spreads rows, its channels, rows and bytes sent."""
-    sent: dict[int, list[int]] = {}
-    for task in status["vertices"]:
-        for index, (rows, nbytes) in task["sent"].items():
-            total = sent.setdefault(index, [0, 0])
-            total[0] += rows
-            total[1] += nbytes
-    for edge in status["views"]["edges"]:
-        rows, nbytes = sent.get(edge["index"], (0, 0))
-        yield {
-            "edge": f"{status['job']}:{edge['up']}->{edge['down']}:{edge['port']}:e{status['epoch']}",
-            "type": edge["type"],
-            "keys": ", ".join(edge["keys"]),
-            "senders": edge["senders"],
-            "receivers": edge["receivers"],
-            "rows": rows,
-            "bytes": nbytes,
-        }

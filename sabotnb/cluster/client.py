@@ -125,6 +125,12 @@ class ClusterClient:
         metrics: JobMetrics = self._known(job, answer)
         return metrics
 
+    def figures(self, job: str, epoch: int | None, per: str) -> list[dict[str, Any]]:
+        """A row per ``"channel"`` or per second and vertex (``"history"``), as ``execution.figures`` makes them."""
+        answer = self._ask(lambda scheduler: scheduler.sabot_figures(job=job, epoch=epoch, per=per))
+        rows: list[dict[str, Any]] = self._known(job, answer)
+        return rows
+
     def watch(self, runs: Sequence[tuple[str, int]], seconds: float) -> list[JobMetrics | None]:
         """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
 

@@ -102,6 +102,7 @@ class JobManager(SchedulerPlugin):
                     self.sabot_wait,
                     self.sabot_metrics,
                     self.sabot_job_metrics,
+                    self.sabot_figures,
                     self.sabot_watch,
                     self.sabot_slots,
                     self.sabot_jobs,
@@ -212,6 +213,10 @@ class JobManager(SchedulerPlugin):
     async def sabot_job_metrics(self, job: str, epoch: int | None = None) -> bytes:
         """The run's ``JobMetrics``; None if it is not known (any more)."""
         return wire.dumps(self._job_metrics(job, epoch))
+
+    async def sabot_figures(self, job: str, epoch: int | None, per: str) -> bytes:
+        """Rows of ``execution.figures``; None if the run is not known (any more)."""
+        return wire.dumps(self._machine.figures(self._loop.time(), time.time(), job, epoch, per))
 
     async def sabot_watch(self, runs: Sequence[Run], seconds: float) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.execution import refusals, views
+from sabotnb.execution import figures, refusals, views
 from sabotnb.execution.answers import said
 from sabotnb.execution.job_metrics import shown_metrics
 from sabotnb.execution.job_run import JobRun, TaskVertex
@@ -442,6 +442,13 @@ class Machine:
         """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
         job = self.run(name, epoch)
         return shown_metrics(job, now, wall, self._waits(job)) if job else None
+
+    def figures(self, now: float, wall: float, name: str, epoch: int | None, per: str) -> list[dict[str, Any]] | None:
+        """A row per ``"channel"`` or per second and vertex (``"history"``); None if the run is not known."""
+        job = self.run(name, epoch)
+        if job is None:
+            return None
+        return list(figures.channel_rows(job) if per == "channel" else figures.history_rows(job, wall - now))
 
     def _waits(self, job: JobRun) -> str:
         """What a pending job misses; empty for every other."""

@@ -290,3 +290,48 @@ def test_explain_is_kept_with_the_job(numbers: sb.Stream, tmp_path: Path) -> Non
     job = numbers.filter(col("x") < 5).sink_parquet(tmp_path / "out").run("explained")
     job.wait(timeout=60)
     assert "== physical ==" in sb.attach("explained").explain()
+
+
+def test_metrics_are_flat_and_have_rates_and_shares(endless: sb.Stream) -> None:
+    job = endless.run("flowing")
+    while job.metrics()["rows_in_rate"].sum() < 100:
+        assert not job.wait_changed(timeout=0.1)
+    tasks = job.metrics()
+    assert tasks[["busy", "idle", "backpressured"]].sum(axis=1).tolist() == pytest.approx([1.0] * len(tasks))
+    assert not any(isinstance(value, dict | list | tuple) for value in tasks.to_numpy().ravel())
+    assert job.metrics(per="operator")["operators"].tolist()[0].startswith("source_0")
+
+
+@pytest.mark.parametrize("per", ["task", "operator", "edge", "channel", "history"])
+def test_metrics_of_a_job_that_waits_have_their_columns(endless: sb.Stream, per: str) -> None:
+    endless.run("holder", parallelism=8)
+    frame = endless.filter(col("value") > 5).run("waiting").metrics(per=per)
+    assert len(frame.columns) >= 6
+
+
+def test_unknown_metrics_name_those_there_are(endless: sb.Stream) -> None:
+    with pytest.raises(errors.JobError, match="'task', 'operator', 'edge', 'channel' or 'history'"):
+        endless.run("asked").metrics(per="row")
+
+
+def test_history_goes_on_in_seconds(endless: sb.Stream) -> None:
+    job = endless.run("remembered")
+    while (history := job.metrics(per="history"))["time"].nunique() < 2:
+        assert not job.wait_changed(timeout=0.1)
+    assert history["time"].diff().dropna().dt.total_seconds().max() >= 1
+
+
+def test_a_paused_job_says_so_until_it_goes_on(endless: sb.Stream) -> None:
+    job = endless.run("nap")
+    job.pause()
+    assert job.status.paused
+    assert repr(job.status).startswith("nap PAUSED: ")
+    job.resume()
+    assert not job.status.paused
+
+
+def test_why_reads_as_a_sentence(endless: sb.Stream) -> None:
+    job = endless.run("asked")
+    job.pause()
+    assert "paused" in repr(job.why())
+    assert job.why().kind == "paused"

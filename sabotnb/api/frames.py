@@ -1,0 +1,126 @@
+"""Figures of a job as flat tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sabotnb.metrics import EdgeMetrics, Flow, JobMetrics, Load, TaskMetrics, VertexMetrics
+
+if TYPE_CHECKING:  # a name in annotations alone: describing and previewing a stream loads no pandas
+    import pandas as pd
+
+TIMES = frozenset({"watermark", "time"})
+"""Columns that hold moments: microseconds since the epoch become timestamps of UTC."""
+MAY_MISS = frozenset({"lag", "latency_p50", "latency_p99", "largest_share"})
+"""Columns of numbers that may be null everywhere."""
+CHANNELS = ("edge", "sender", "receiver", "held", "credit", "fill")
+HISTORY = ("time", "vertex", "rows_rate", "busy", "idle", "backpressured", "queued")
+"""Columns of what the cluster gives as rows already (``execution.figures``)."""
+
+
+def tasks(metrics: JobMetrics) -> pd.DataFrame:
+    """A row per task."""
+    nobody = _task(TaskMetrics("", 0, 0, "", 0, ""), 0.0)
+    return frame([_task(task, metrics.at) for task in metrics.tasks], list(nobody))
+
+
+def operators(metrics: JobMetrics) -> pd.DataFrame:
+    """A row per vertex, which is an operator or a chain of them."""
+    return frame(
+        [
+            {
+                "vertex": vertex.id,
+                "role": vertex.role,
+                "operators": " · ".join(one.id for one in vertex.operators),
+                "tasks": vertex.tasks,
+                "running": vertex.states.get("RUNNING", 0),
+                **_figures(vertex, metrics.at),
+                "busiest": vertex.busiest,
+                "busiest_task": vertex.busiest_task,
+                "skew": vertex.skew,
+            }
+            for vertex in metrics.vertices
+        ]
+    )
+
+
+def edges(metrics: JobMetrics, known: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A row per edge; ``known`` are the edges of the job's views."""
+    ends = {edge["index"]: edge for edge in known}
+    nowhere = _edge(EdgeMetrics(0, "", "", "", 0, "", (), 0), {"senders": 0, "receivers": 0})
+    return frame([_edge(edge, ends[edge.index]) for edge in metrics.edges], list(nowhere))
+
+
+def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A flat table; ``columns`` are those of an empty one."""
+    import pandas as pd
+
+    made = pd.DataFrame(list(rows), columns=list(columns) or None)
+    for name in TIMES.intersection(made.columns):
+        made[name] = pd.to_datetime(made[name], unit="us", utc=True, errors="coerce")
+    for name in MAY_MISS.intersection(made.columns):
+        made[name] = made[name].astype("float64")
+    return made
+
+
+def _task(task: TaskMetrics, at: float) -> dict[str, Any]:
+    return {
+        "vertex": task.vertex,
+        "index": task.index,
+        "attempt": task.attempt,
+        "agent": task.agent,
+        "slot": task.slot,
+        "state": task.state,
+        **_figures(task, at),
+    }
+
+
+def _edge(edge: EdgeMetrics, ends: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "edge": edge.id,
+        "type": edge.type,
+        "keys": ", ".join(edge.keys),
+        "senders": ends["senders"],
+        "receivers": ends["receivers"],
+        "rows": edge.sent.rows,
+        "bytes": edge.sent.bytes,
+        "rows_rate": edge.sent.rows_rate,
+        "bytes_rate": edge.sent.bytes_rate,
+        "queued": edge.queued,
+        "fill": edge.fill,
+        "largest_share": max(edge.shares, default=None),
+    }
+
+
+def _figures(one: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
+    """What tasks and vertices have in common."""
+    return {
+        **_flow(one.into, "in"),
+        **_flow(one.out, "out"),
+        **_load(one.load),
+        "queued": one.queued,
+        "fill": one.fill,
+        "state_keys": one.state_keys,
+        "state_bytes": one.state_bytes,
+        "watermark": one.watermark,
+        "lag": None if one.watermark is None else at - one.watermark / 1e6,
+        "latency_p50": one.latency.p50 if one.latency else None,
+        "latency_p99": one.latency.p99 if one.latency else None,
+        "late": one.late,
+    }
+
+
+def _flow(flow: Flow, way: str) -> dict[str, Any]:
+    return {
+        f"rows_{way}": flow.rows,
+        f"batches_{way}": flow.batches,
+        f"bytes_{way}": flow.bytes,
+        f"rows_{way}_rate": flow.rows_rate,
+        f"batches_{way}_rate": flow.batches_rate,
+        f"bytes_{way}_rate": flow.bytes_rate,
+    }
+
+
+def _load(load: Load) -> dict[str, float]:
+    return {"busy": load.busy, "idle": load.idle, "backpressured": load.backpressured}

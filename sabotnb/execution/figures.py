@@ -1,0 +1,44 @@
+"""Figures of a job that are too many to be sent with every look at it: a row per channel, a row per second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sabotnb.execution.job_run import JobRun
+
+MICRO = 1_000_000
+
+
+def channel_rows(job: JobRun) -> Iterator[dict[str, Any]]:
+    """Each channel that holds unread bytes: its edge, the tasks at its ends, bytes held, credit left, fullness."""
+    edges = {edge["index"]: edge for edge in job.request.views.get("edges", ())}
+    for task in job.tasks.values():
+        for queue in task.queues:
+            edge = edges[queue.edge]
+            yield {
+                "edge": f"{edge['up']}->{edge['down']}:{edge['port']}",
+                "sender": queue.sender,
+                "receiver": task.attempt.task.index,
+                "held": queue.held,
+                "credit": queue.credit,
+                "fill": queue.held / max(1, queue.held + queue.credit),
+            }
+
+
+def history_rows(job: JobRun, ahead: float) -> Iterator[dict[str, Any]]:
+    """Each vertex at each second that is kept, the oldest first; ``time`` in microseconds since the epoch.
+
+    ``ahead`` is by how much the time of the day is ahead of the machine's clock.
+    """
+    for at, vertices in job.history:
+        for vertex, moment in vertices.items():
+            yield {
+                "time": int((at + ahead) * MICRO),
+                "vertex": vertex,
+                "rows_rate": moment.rate,
+                "busy": moment.busy,
+                "idle": moment.idle,
+                "backpressured": moment.backpressured,
+                "queued": moment.queued,
+            }
