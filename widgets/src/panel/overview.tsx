@@ -52,7 +52,7 @@ function Figures({ store, subject, vertex }: { store: Store; subject: NodeSubjec
   const tasks = subject.tasks.filter((task) => task.vertex === vertex.id);
   const facts: [string, string][] = [
     ["tasks", tasksByState(vertex)],
-    ["rows in", vertex.role === "source" ? `${rate(vertex.into.rows_rate)}, read: ${total(vertex.into)}` : `${rate(vertex.into.rows_rate)}, ${total(vertex.into)}`],
+    ["rows in", vertex.role === "source" ? "" : `${rate(vertex.into.rows_rate)}, ${total(vertex.into)}`],
     ["rows out", `${rate(vertex.out.rows_rate)}, ${total(vertex.out)}`],
     ["busiest", vertex.busiest ? `task ${vertex.busiest_task}, ${share(vertex.busiest)} busy` : ""],
     ["spread", skewInWords(vertex, tasks)],

@@ -5,6 +5,7 @@ import type { Flow, TaskMetrics, VertexMetrics } from "../messages";
 const STATEFUL = ["aggregate", "distinct", "join", "reduce", "sort", "top"];
 const EVEN = 1.2;
 const UNEVEN = 2;
+const MOST_LAG_SECONDS = 30 * 86400;
 
 const TYPES: Record<string, string> = {
   FORWARD: "each task sends to the one with its own number",
@@ -58,13 +59,15 @@ export function latencyInWords(latency: VertexMetrics["latency"]): string {
   return latency ? `half within ${seconds(latency.p50)}, 99 % within ${seconds(latency.p99)}` : "not measured yet";
 }
 
-/** `2026-11-20 19:38:06 UTC, 1.4 s ago`; `watermark` is in microseconds, `now` in seconds. */
+/** `2026-11-20 19:38:06 UTC, 1.4 s behind`; `watermark` is in microseconds, `now` in seconds. */
 export function watermarkInWords(watermark: number | null, now: number): string {
   if (watermark === null) return "none: the rows carry no event time here";
   const at = watermark / 1e6;
   const date = new Date(at * 1000);
   if (Number.isNaN(date.getTime())) return "at the end of time: the input has ended";
-  return `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC, ${seconds(Math.max(0, now - at))} behind`;
+  const said = `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC`;
+  // the distance of recorded data from today says nothing
+  return now - at > MOST_LAG_SECONDS ? said : `${said}, ${seconds(Math.max(0, now - at))} behind`;
 }
 
 export function stateInWords(vertices: readonly VertexMetrics[]): string {

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+
+import type { VertexMetrics } from "../messages";
+import { backpressured, running } from "../testing/fixtures";
+import { skewInWords, spreadInWords, stateInWords, tasksByState, watermarkInWords } from "./words";
+
+const metrics = running().live.metrics!;
+const vertex = (id: string, more: Partial<VertexMetrics> = {}) => ({ ...metrics.vertices.find((one) => one.id === id)!, ...more });
+const tasks = (id: string) => metrics.tasks.filter((one) => one.vertex === id);
+
+describe("figures in words", () => {
+  it.each([
+    [{ RUNNING: 4 }, "4 tasks RUNNING"],
+    [{ FAILED: 1, CANCELED: 3 }, "3 of 4 tasks CANCELED, 1 FAILED"],
+    [{ RUNNING: 0 }, "4 tasks, not started"],
+    [{}, "4 tasks, not started"],
+  ] as [Record<string, number>, string][])("tasks by state %j", (states, words) => {
+    expect(tasksByState({ tasks: 4, states })).toBe(words);
+  });
+
+  it.each([
+    [1, "even: task 0 has 1.0 times the mean"],
+    [1.5, "a little uneven: task 0 has 1.5 times the mean"],
+    [2.9, "uneven: task 0 has 2.9 times the mean"],
+  ])("skew %d", (skew, words) => {
+    expect(skewInWords(vertex("join_0", { skew }), tasks("join_0"))).toBe(words);
+  });
+
+  it("skew of one task is none", () => {
+    expect(skewInWords(vertex("collect_0"), tasks("collect_0"))).toBe("there is one task");
+  });
+
+  it.each([
+    [null, "none: the rows carry no event time here"],
+    [1_795_000_000_000_000, "2026-11-18 11:06:40 UTC, 1.4 s behind"],
+    [1_357_000_000_000_000, "2013-01-01 00:26:40 UTC"],
+    [9_223_372_036_854_775_807, "at the end of time: the input has ended"],
+  ])("watermark %d", (watermark, words) => {
+    expect(watermarkInWords(watermark, 1_795_000_001.4)).toBe(words);
+  });
+
+  it.each([
+    [["filter"], {}, "Holds no state: filter keeps nothing between batches."],
+    [["filter", "select"], {}, "Holds no state: filter and select keep nothing between batches."],
+    [["join", "aggregate"], {}, "Holds no state now; join and aggregate will hold some when rows come."],
+    [["aggregate"], { state_keys: 16_400, state_bytes: 7_300_000 }, "16,400 keys in 7.3 MB"],
+  ] as [string[], Partial<VertexMetrics>, string][])("state of %j", (kinds, more, words) => {
+    expect(stateInWords([vertex("filter_0", { kinds, ...more })])).toBe(words);
+  });
+
+  it("ways of an edge", () => {
+    expect(spreadInWords("HASH", ["carrier", "day"])).toBe("hash(carrier, day): rows of one key go to one task");
+    expect(spreadInWords("SOMETHING", [])).toBe("something");
+  });
+
+  it("are those of a hot task", () => {
+    const { vertices, tasks: all } = backpressured().live.metrics!;
+    const slow = vertices.find((one) => one.id === "join_0")!;
+    expect(skewInWords(slow, all.filter((one) => one.vertex === slow.id))).toContain("uneven");
+  });
+});
