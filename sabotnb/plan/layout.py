@@ -1,7 +1,7 @@
 """Layered layout of a graph: computed once, drawn alike as static SVG, in the widget, in docs and in tests.
 
 After K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
-Trans. SMC 11(2), 1981: layers by longest path, crossings reduced by barycenters, then coordinates. Everything is
+Trans. SMC 11(2), 1981: layers by longest path, few crossings (``crossings``), then coordinates. Everything is
 deterministic: equal input, equal picture.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sabotnb.graph.topology import topological_order
+from sabotnb.plan.crossings import uncrossed
 
 SWEEPS = 8
 Point = tuple[float, float]
@@ -68,7 +69,7 @@ def layout(
     slots = {name: _Slot(w if down else h, h if down else w) for name, (w, h) in sizes.items()}
     paths, layers = _layers(slots, edges)
     links = [link for path in paths for link in pairwise(path)]
-    layers = _uncrossed(layers, links)
+    layers = uncrossed(layers, links)
     _place(slots, layers, links, gap)
     starts, depth = _layer_starts(slots, layers, layer_gap)
     return _picture(sizes, slots, layers, paths, (starts, depth), down=down)
@@ -78,14 +79,16 @@ def _layers(slots: dict[str, _Slot], edges: Sequence[tuple[str, str]]) -> tuple[
     """The path of each edge through the layers (bends are new slots) and the names in each layer."""
     order = topological_order(slots, edges)
     layer_of = dict.fromkeys(order, 0)
+    readers: dict[str, list[str]] = {name: [] for name in order}
+    for up, below in edges:
+        readers[up].append(below)
     for name in order:
-        for up, below in edges:
-            if up == name:
-                layer_of[below] = max(layer_of[below], layer_of[name] + 1)
+        for below in readers[name]:
+            layer_of[below] = max(layer_of[below], layer_of[name] + 1)
     fed = {below for _, below in edges}
     for name in order:  # a small table's source stands beside the join that reads it, not at the far end
         if name not in fed:
-            layer_of[name] = min((layer_of[below] for up, below in edges if up == name), default=1) - 1
+            layer_of[name] = min((layer_of[below] for below in readers[name]), default=1) - 1
     layers: list[list[str]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
     for name in order:
         layers[layer_of[name]].append(name)
@@ -99,50 +102,6 @@ def _layers(slots: dict[str, _Slot], edges: Sequence[tuple[str, str]]) -> tuple[
             path.append(bend)
         paths.append([*path, below])
     return paths, layers
-
-
-def _uncrossed(layers: list[list[str]], links: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """Reorder within layers: sweep down and up, sorting by the mean place of neighbours; keep the best order seen."""
-    above: dict[str, list[str]] = {}
-    below: dict[str, list[str]] = {}
-    for up, low in links:
-        above.setdefault(low, []).append(up)
-        below.setdefault(up, []).append(low)
-    best, fewest = layers, _crossings(layers, below)
-    current = [list(layer) for layer in layers]
-    for sweep in range(SWEEPS):
-        if not fewest:
-            break
-        forward = sweep % 2 == 0
-        numbers = range(1, len(current)) if forward else range(len(current) - 2, -1, -1)
-        for number in numbers:
-            fixed = current[number - 1 if forward else number + 1]
-            current[number] = _by_barycenter(current[number], fixed, above if forward else below)
-        crossings = _crossings(current, below)
-        if crossings < fewest:
-            best, fewest = [list(layer) for layer in current], crossings
-    return best
-
-
-def _by_barycenter(layer: list[str], fixed: list[str], neighbours: Mapping[str, list[str]]) -> list[str]:
-    place = {name: rank for rank, name in enumerate(fixed)}
-
-    def barycenter(name: str, rank: int) -> float:
-        linked = neighbours.get(name)
-        return sum(place[other] for other in linked) / len(linked) if linked else float(rank)
-
-    keys = {name: (barycenter(name, rank), rank) for rank, name in enumerate(layer)}
-    return sorted(layer, key=keys.__getitem__)
-
-
-def _crossings(layers: Sequence[Sequence[str]], below: Mapping[str, list[str]]) -> int:
-    """Pairs of links between neighbouring layers that cross."""
-    total = 0
-    for upper, lower in pairwise(layers):
-        place = {name: rank for rank, name in enumerate(lower)}
-        ends = [rank for name in upper for rank in sorted(place[other] for other in below.get(name, ()))]
-        total += sum(1 for i, end in enumerate(ends) for later in ends[i + 1 :] if later < end)
-    return total
 
 
 def _place(

@@ -1,13 +1,16 @@
 import json
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layered_graphs import GRAPHS, SIZE, crossings, layered_graph
 
 from sabotnb.errors import GraphError
 from sabotnb.plan import layout
 
+DAGRE = Path(__file__).with_name("dagre_crossings.json")
 DIAMOND = {"s": (60.0, 40.0), "a": (80.0, 40.0), "b": (40.0, 40.0), "out": (60.0, 40.0)}
 DIAMOND_EDGES = [("s", "a"), ("s", "b"), ("a", "out"), ("b", "out")]
 
@@ -83,3 +86,29 @@ def test_boxes_never_overlap_and_edges_point_right(sizes, pairs):
     for (up, down), line in zip(edges, plan.lines, strict=True):
         assert plan.boxes[up].x + plan.boxes[up].width <= plan.boxes[down].x
         assert [x for x, _ in line] == sorted(x for x, _ in line)
+
+
+def test_fewer_lines_cross_than_in_dagres_layouts():
+    """Each graph within 1.2 times dagre's count; dagre was only a development oracle (see layered_graphs)."""
+    theirs = json.loads(DAGRE.read_text())
+    ours = []
+    for seed in range(GRAPHS):
+        nodes, edges = layered_graph(seed)
+        ours.append(crossings(layout(dict.fromkeys(nodes, (SIZE, SIZE)), edges).lines))
+    assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] > 1.2 * pair[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("edges", "least"),
+    [
+        pytest.param("ax ay bx by", 1, id="two by two"),
+        pytest.param("ax ay az bx by bz cx cy cz", 9, id="three by three"),
+        pytest.param("az by cx", 0, id="turned around"),
+        pytest.param("ay bx cy dx", 0, id="taking turns"),
+        pytest.param("ax bx bx cy", 0, id="read twice"),
+    ],
+)
+def test_no_more_lines_cross_than_must(edges, least):
+    links = [(up, down) for up, down in edges.split()]
+    nodes = dict.fromkeys(sorted({end for link in links for end in link}), (SIZE, SIZE))
+    assert crossings(layout(nodes, links).lines) == least
