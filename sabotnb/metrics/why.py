@@ -17,6 +17,8 @@ LEAKING = 0.15
 """Waits that little: it may have its own share in what it waits for."""
 LOADED = 0.6
 """Busy for this share of its time: it can hold others up."""
+FULL = 0.8
+"""Busy for this share: it decides how fast the job is, even if nobody waits for room."""
 SPARE = 0.35
 """Busy for at most this share: it could do much more."""
 WAITING = 0.7
@@ -176,7 +178,10 @@ def _busy(job: JobMetrics, vertex: VertexMetrics, consequence: str) -> Finding:
     doing = {"map_rows": " in a Python function that is called for each row", "sink": " with writing"}.get(kind, "")
     if not doing and operator in vertex.functions:
         doing = " in a Python function"
-    tasks = "its only task is" if vertex.tasks == 1 else f"its {vertex.tasks} tasks are"
+    running = vertex.states.get("RUNNING", 0)
+    tasks = f"its {running} tasks are" if running > 1 else "its only task is"
+    if running < vertex.tasks:
+        tasks = f"{running} of its {vertex.tasks} tasks {'is' if running == 1 else 'are'}"
     sentence = (
         f"{_short(operator)} holds the job up: {tasks} busy for {_percent(vertex.busiest)} of the time{doing}, "
         f"and {consequence}."
@@ -198,6 +203,8 @@ def _worker(vertex: VertexMetrics) -> tuple[str, str]:
 
 
 def _relief(job: JobMetrics, vertex: VertexMetrics, operator: str, kind: str) -> str:
+    if vertex.role == "source" and vertex.states.get("RUNNING", 0) < vertex.tasks:
+        return f".rebalance() before it gives rows to all of its {vertex.tasks} tasks"
     if kind == "map_rows":
         return ".map_batches(...) calls the function once for many rows"
     if kind == "sort":
@@ -211,7 +218,7 @@ def _relief(job: JobMetrics, vertex: VertexMetrics, operator: str, kind: str) ->
 def _busiest(job: JobMetrics) -> Finding | None:
     """Nobody waits for room, but somebody works nearly all the time."""
     vertex = max(_running(job), key=lambda vertex: vertex.busiest)
-    if vertex.busiest < LOADED:
+    if vertex.busiest < FULL:
         return None
     operator, kind = _worker(vertex)
     if kind == "source":
@@ -268,18 +275,18 @@ def _source(job: JobMetrics) -> Finding | None:
     if not sources or any(source.load.idle < WAITING for source in sources):
         return None
     gives, wait = ("gives", "waits") if len(sources) == 1 else ("give", "wait")
+    rows = _rows(_rounded(job.rows_in.rows_rate))
     sentence = (
-        f"{_listed(sources)} {gives} {_rows(job.rows_in.rows_rate)} per second and mostly {wait} for more; "
-        "everything below keeps up."
+        f"{_listed(sources)} {gives} about {rows} per second and mostly {wait} for more; everything below keeps up."
     )
     return Finding("source", sources[0].id, sentence, "a higher rate= or speed= of the source, where it has one")
 
 
 def _even(job: JobMetrics) -> Finding | None:
     busiest = max(_running(job), key=lambda vertex: vertex.busiest)
-    share = _percent(busiest.busiest)
+    name, share = _worker(busiest)[0], _percent(busiest.busiest)
     return Finding(
-        "even", "", f"Nothing holds the job up: the busiest operator, {_short(busiest.id)}, works {share} of the time."
+        "even", "", f"Nothing holds the job up: the busiest operator, {_short(name)}, works {share} of the time."
     )
 
 
@@ -343,6 +350,11 @@ def _short(name: str) -> str:
 
 def _rows(count: float) -> str:
     return "1 row" if round(count) == 1 else f"{count:,.0f} rows"
+
+
+def _rounded(count: float) -> float:
+    """To two digits, for what trembles."""
+    return float(f"{count:.1e}")
 
 
 def _percent(share: float) -> str:

@@ -1,8 +1,10 @@
 """Which sentence a job gets, by what its figures say."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import recordings
 from figures import NOW, edge, failure, job, vertex
 
 from sabotnb.metrics import Flow
@@ -273,20 +275,20 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             ),
         ),
         (
-            [vertex("source_0", "source", busy=0.05), vertex("agg", "aggregate", busy=0.8)],
+            [vertex("source_0", "source", busy=0.05), vertex("agg", "aggregate", busy=0.9)],
             (
                 "even",
                 "agg",
-                "agg is busy for 80 % of the time and keeps up, with little to spare.",
+                "agg is busy for 90 % of the time and keeps up, with little to spare.",
                 '.named("agg", parallelism=2)',
             ),
         ),
         (
-            [vertex("source_0", "source", state="FINISHED"), vertex("agg", "aggregate", busy=0.8)],
+            [vertex("source_0", "source", state="FINISHED"), vertex("agg", "aggregate", busy=0.9)],
             (
                 "busy",
                 "agg",
-                "agg holds the job up: its only task is busy for 80 % of the time, and the sources are at their end.",
+                "agg holds the job up: its only task is busy for 90 % of the time, and the sources are at their end.",
                 '.named("agg", parallelism=2)',
             ),
         ),
@@ -295,7 +297,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "source",
                 "source_0",
-                "source_0 gives 1,000 rows per second and mostly waits for more; everything below keeps up.",
+                "source_0 gives about 1,000 rows per second and mostly waits for more; everything below keeps up.",
                 "a higher rate= or speed= of the source, where it has one",
             ),
         ),
@@ -307,6 +309,14 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
 )
 def test_jobs_in_which_nobody_waits_for_room(parts, finding):
     assert found(job(*parts)) == finding
+
+
+def test_a_source_with_fewer_splits_than_tasks_needs_its_rows_spread():
+    one_split = replace(vertex("source_0", "source map*", busy=0.9, tasks=2), states={"RUNNING": 1, "FINISHED": 1})
+    finding = why(job(one_split))
+    assert "map_1 holds the job up: 1 of its 2 tasks is busy for 90 %" in finding.sentence
+    assert finding.advice == ".rebalance() before it gives rows to all of its 2 tasks"
+    assert why(job(replace(one_split, kinds=("source", "filter"), functions=()))).advice == ""
 
 
 def test_silent_sources():
@@ -336,3 +346,35 @@ def test_a_silent_source_that_holds_the_watermark():
     )
     gone_on = replace(held, vertices=(bids, asks, replace(joined, watermark=50_000_000)))
     assert why(gone_on).kind == "source"
+
+
+RECORDED = {
+    "slow_function": ("busy", "hashed"),
+    "hot_key": ("skew", "score"),
+    "even_keys": ("busy", "score"),
+    "slow_callback": ("sink", "sink_0"),
+    "rate": ("source", "source_0"),
+    "reading": ("source", "source_0"),
+    "one_split": ("busy", "burnt"),
+    "some_work": ("even", ""),
+    "paused": ("paused", ""),
+    "finished": ("ended", ""),
+    "failed": ("failed", "map_rows_0"),
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), RECORDED.items(), ids=RECORDED)
+@pytest.mark.parametrize("trembling", [-0.04, 0.0, 0.04])
+def test_figures_of_real_jobs(name, expected, trembling):
+    """``record.py`` has made them."""
+    metrics = recordings.read(Path(__file__).parent / "recordings" / f"{name}.json")
+    finding = why(replace(metrics, vertices=tuple(trembled(one, trembling) for one in metrics.vertices)))
+    assert (finding.kind, finding.operator) == expected
+    assert len(finding.sentence) < 200
+
+
+def trembled(vertex, by):
+    """The vertex with a little more, or less, work and waiting than it had."""
+    busy, blocked = (min(1.0, max(0.0, share + by)) for share in (vertex.load.busy, vertex.load.backpressured))
+    load = replace(vertex.load, busy=busy, backpressured=blocked, idle=max(0.0, 1 - busy - blocked))
+    return replace(vertex, load=load, busiest=min(1.0, max(busy, vertex.busiest + by)))
