@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -73,8 +74,9 @@ class Tenure:
         self._publishing.submit(self._publish, order, blobs or self._blobs.get((order.job, order.epoch), {}))
 
     def metrics(self) -> MetricsReported:
-        """Counters of every task now."""
-        return MetricsReported(self.agent, self._runner.metrics(), self._runner.sent())
+        """Counters and queues of every task now."""
+        runner = self._runner
+        return MetricsReported(self.agent, runner.metrics(), runner.sent(), runner.queues(), time.monotonic())
 
     def _on_peer_lost(self, peer: str, reason: str) -> None:
         self._report(PeerLost(self.agent, peer, reason))

@@ -9,6 +9,7 @@ from threading import Condition, Lock
 from typing import Protocol
 
 from sabotnb.errors import StaleMessage
+from sabotnb.protocol.control import Queue
 from sabotnb.protocol.elements import Batch, Element, Watermark
 
 SHARE = 8
@@ -61,11 +62,15 @@ class Channel:
         self._ready = ready
         self._queue: deque[tuple[Element | Sealed, int]] = deque()
         self._closed = False
+        self._budget = 0
         self._refund: Callable[[int], None] = _keep
 
-    def attach(self, refund: Callable[[int], None]) -> None:
-        """Say who sends: ``refund(bytes)`` gives credit back and is called from the gate's thread."""
-        self._refund = refund
+    def attach(self, refund: Callable[[int], None], budget: int) -> None:
+        """Say who sends: ``refund(bytes)`` gives credit back and is called from the gate's thread.
+
+        ``budget`` is the credit in bytes that the sender began with.
+        """
+        self._refund, self._budget = refund, budget
 
     def put(self, element: Element | Sealed, charge: int) -> None:
         """Append; never blocks. A closed channel drops the element and refunds its charge at once."""
@@ -92,6 +97,11 @@ class Channel:
         element, charge = self._queue.popleft()
         self.held -= charge
         return element, charge, bool(self._queue)
+
+    def queue(self) -> Queue:
+        """How full it is; what is on its way here counts as credit. The last batch may exceed the budget."""
+        held = self.held
+        return Queue(self.key.edge, self.key.up, held, max(0, self._budget - held))
 
     def refund(self, charge: int) -> None:
         """Give the sender credit back; call without ``changed``."""
@@ -197,7 +207,7 @@ class LocalSender:
         channel = self._find(self.key)
         if channel is None:
             raise StaleMessage(f"nobody reads channel {self.key}: its task is over or was never deployed here")
-        channel.attach(self._account.refund)
+        channel.attach(self._account.refund, self._account.budget)
         self._channel = channel
         return channel
 

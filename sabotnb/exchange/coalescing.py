@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.exchange.channel import Sender
-from sabotnb.protocol.elements import Batch, Element, Watermark
+from sabotnb.protocol.elements import Batch, Element, Marker, Watermark
 
 
 @dataclass(slots=True)
@@ -25,9 +25,9 @@ class Traffic:
 class Lane:
     """Pending slices for one or more channels that get the same rows.
 
-    ``choose`` picks the channels of the next batch when it leaves; control elements go to all of ``senders``, behind
-    the rows that are pending. A slice that is large enough leaves as it is; small ones are copied together, which
-    frees the batches that they were cut from.
+    ``choose`` picks the channels of the next batch when it leaves. Behind the rows that are pending, control elements
+    go to all of ``senders``, markers to one in turn. A slice that is large enough leaves as it is; small ones are
+    copied together, which frees the batches that they were cut from.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Lane:
         self._nbytes = 0
         self._slices: list[pa.RecordBatch] = []
         self._behind: list[Element] = []
+        self._turn = self.senders[0].key.up
 
     def add(self, piece: pa.RecordBatch, nbytes: int, now: float) -> None:
         """Take a slice of about ``nbytes`` bytes; sends if enough is pending."""
@@ -65,7 +66,7 @@ class Lane:
     def follow(self, element: Element) -> None:
         """Let a control element go behind the pending rows; a watermark replaces the one before it."""
         if not self._slices:
-            self._broadcast(element)
+            self._pass_on(element)
             return
         if self._behind and isinstance(element, Watermark) and isinstance(self._behind[-1], Watermark):
             self._behind.pop()
@@ -85,9 +86,13 @@ class Lane:
             self.rows = self._nbytes = 0
         behind, self._behind = self._behind, []
         for element in behind:
-            self._broadcast(element)
+            self._pass_on(element)
 
-    def _broadcast(self, element: Element) -> None:
+    def _pass_on(self, element: Element) -> None:
+        if isinstance(element, Marker):
+            self.senders[self._turn % len(self.senders)].send(element)
+            self._turn += 1
+            return
         for sender in self.senders:
             sender.send(element)
 

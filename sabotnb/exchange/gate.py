@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Condition, Lock
 
 from sabotnb.exchange.channel import Channel, ChannelKey, Sealed
+from sabotnb.protocol.control import Queue
 from sabotnb.protocol.elements import Element
 
 
@@ -77,6 +78,10 @@ class InputGate:
         with self._changed:
             held = sum(channel.held for channel in self._channels)
             return GateStatistics(held, len(self._ready), len(self._channels))
+
+    def queues(self) -> tuple[Queue, ...]:
+        """The channels that hold something; from any thread, without the lock: each number by itself is right."""
+        return tuple(channel.queue() for channel in self._channels if channel.held)
 
     def close(self) -> None:
         with self._changed:

@@ -29,7 +29,7 @@ class Inlet:
         self._decoder = Decoder()
         self._owed = 0
         self._owing = Lock()
-        channel.attach(self._refund)
+        channel.attach(self._refund, budget)
 
     def receive(self, kind: int, value: int, payload: pa.Buffer) -> None:
         """Take one frame of the channel."""

@@ -13,7 +13,7 @@ from sabotnb.exchange.coalescing import Lane, MostCredit, Traffic
 from sabotnb.exchange.pace import CRUMB_ROWS, Pace
 from sabotnb.exchange.routing import Split
 from sabotnb.graph.job_graph import EdgeType
-from sabotnb.protocol.elements import Batch, Cut, Element, End, Leave
+from sabotnb.protocol.elements import Batch, Cut, Element, End, Leave, Marker
 
 MAX_AGE_SECONDS = 5.0
 """A pending slice of this age leaves even if the agent's pace is used up."""
@@ -42,6 +42,7 @@ class OutputPartition:
         self._pace = pace
         self._alarm = alarm
         self._woken_at = float("-inf")
+        self._turn = self._lanes[0].senders[0].key.up  # so that not all senders begin with the same channel
 
     def emit(self, element: Element) -> None:
         if not isinstance(element, Batch):
@@ -65,6 +66,10 @@ class OutputPartition:
             lane.send()
 
     def _control(self, element: Element) -> None:
+        if isinstance(element, Marker):  # to one channel in turn: their number must not grow with that of channels
+            self._lanes[self._turn % len(self._lanes)].follow(element)
+            self._turn += 1
+            return
         for lane in self._lanes:
             if isinstance(element, Cut | Leave | End):
                 lane.send()

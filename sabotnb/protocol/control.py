@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.failure import Failure
@@ -131,9 +131,11 @@ class TaskChanged:
     sent: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A channel's end in its task's gate: bytes unread, and the credit that its sender has left."""
+class Queue(NamedTuple):
+    """A channel's end in its task's gate: bytes unread, and the credit that its sender has left.
+
+    A tuple because a hundred tasks may have thousands of them in each report.
+    """
 
     edge: int
     sender: int

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.channel import Gate
-from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndReason, Status, Watermark
+from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndReason, Marker, Status, Watermark
+from sabotnb.task import latency
 from sabotnb.task.chain import Chain
 from sabotnb.task.task_input import Work
 from sabotnb.task.watermarks import Channel, Watermarks
@@ -41,16 +43,15 @@ class GateInput:
             self._next = self._gate.poll(timeout)
 
     def take(self) -> Work | None:
-        """The work of the next element.
-
-        ProtocolError for elements that need checkpoints or rescaling: cuts, leaving senders, markers.
-        """
+        """The work of the next element; ProtocolError for those that need checkpoints or rescaling."""
         if self._unfed:
             return self._end_port(self._unfed.pop())
         polled, self._next = self._next or self._gate.poll(0), None
         if polled is None:
             return None
-        port, channel, element = polled
+        return self._work(*polled)
+
+    def _work(self, port: int, channel: int, element: Element) -> Work:
         match element:
             case Batch():
                 return self._batch(port, element)
@@ -58,6 +59,8 @@ class GateInput:
                 return self._risen(self._watermarks.advance((port, channel), us))
             case Status(idle=idle):
                 return self._status((port, channel), idle=idle)
+            case Marker():
+                return self._marker(element)
             case End(reason=reason):
                 return self._end(port, channel, reason)
         raise ProtocolError(f"a task cannot handle {type(element).__name__} on channel {channel} of port {port}")
@@ -88,6 +91,11 @@ class GateInput:
         yield from self._risen(self._watermarks.set_idle(channel, idle=idle))
         if self._watermarks.idle is not before:
             yield Status(self._watermarks.idle)
+
+    def _marker(self, marker: Marker) -> Work:
+        if marker.kind == latency.KIND:
+            self._counters.latency.add(latency.age_of(marker, time.time()))
+        yield marker
 
     def _risen(self, us: int | None) -> Work:
         if us is not None:

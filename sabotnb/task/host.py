@@ -13,7 +13,7 @@ from sabotnb.config import Config
 from sabotnb.graph import specs
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.protocol.channel import Gate, Output
-from sabotnb.protocol.control import AgentInfo, TaskChanged
+from sabotnb.protocol.control import AgentInfo, Queue, TaskChanged
 from sabotnb.protocol.ids import Attempt
 from sabotnb.protocol.operator import Operator, Sink
 from sabotnb.protocol.source import Source, Split
@@ -25,6 +25,10 @@ class TaskGate(Gate, Protocol):
 
     def channels(self, port: int) -> Sequence[int]:
         """Numbers of the channels of an input port."""
+        ...
+
+    def queues(self) -> tuple[Queue, ...]:
+        """How full the channels are that hold something; from any thread."""
         ...
 
 

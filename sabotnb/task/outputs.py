@@ -47,7 +47,7 @@ class Outputs:
             route.sent[1] += element.nbytes
 
     def broadcast(self, element: Element) -> None:
-        """Hand a watermark, status or end to every output."""
+        """Hand a watermark, status, marker or end to every output."""
         for route in self._all:
             route.output.emit(element)
 

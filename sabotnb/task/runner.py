@@ -17,6 +17,7 @@ from sabotnb.protocol.control import (
     Fence,
     ForgetJob,
     PauseSources,
+    Queue,
     ResumeSources,
     StartSources,
     StopSources,
@@ -117,6 +118,10 @@ class TaskRunner:
     def sent(self) -> dict[tuple[Attempt, int], tuple[int, int]]:
         """(rows, bytes) that each such task has sent on each of its edges."""
         return {(task.attempt, edge): sent for task in self._tasks() for edge, sent in task.sent().items()}
+
+    def queues(self) -> dict[Attempt, tuple[Queue, ...]]:
+        """What is unread in the gate of each such task that has something to read."""
+        return {task.attempt: queues for task in self._tasks() if (queues := task.queues())}
 
     def hanging(self) -> list[Attempt]:
         """Attempts that were given up (see ``canceling``) and whose thread lives: what they hold is not free."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
@@ -14,6 +15,7 @@ from sabotnb.protocol.channel import Gate
 from sabotnb.protocol.elements import MAX_WATERMARK, EndReason, Watermark
 from sabotnb.protocol.source import Finished, Reader, Source, Split
 from sabotnb.task.chain import Chain
+from sabotnb.task.latency import Departures
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import Work
 
@@ -58,6 +60,7 @@ class SourceInput:
         self._steps = steps
         self._counters = counters
         self._batch_rows = batch_rows
+        self._departures = Departures(node.id)
         self._timed = isinstance(node.spec, specs.Source) and node.spec.event_time is not None
         self._reader: Reader | None = None
         self._started = False
@@ -105,7 +108,9 @@ class SourceInput:
         self._counters.rows_in += batch.num_rows
         self._counters.batches_in += 1
         self._counters.bytes_in += batch.nbytes
-        return self._chain.process(0, batch)
+        work = self._chain.process(0, batch)
+        marker = self._departures.due()
+        return work if marker is None else chain(work, (marker,))
 
     def close(self) -> None:
         """Close the reader, if one is open; StepFailed if that fails."""

@@ -12,6 +12,7 @@ from sabotnb.protocol.control import (
     CancelTasks,
     Command,
     PauseSources,
+    Queue,
     ResumeSources,
     StartSources,
     StopSources,
@@ -119,6 +120,10 @@ class Task:
     def sent(self) -> dict[int, tuple[int, int]]:
         """(rows, bytes) sent by edge; from any thread."""
         return self._outputs.sent()
+
+    def queues(self) -> tuple[Queue, ...]:
+        """The channels of its gate that hold something; from any thread."""
+        return self._gate.queues()
 
     def _run(self) -> None:
         self._stopwatch.start()

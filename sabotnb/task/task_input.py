@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
-from sabotnb.protocol.elements import EndReason, Status, Watermark
+from sabotnb.protocol.elements import EndReason, Marker, Status, Watermark
 from sabotnb.task.chain import Emission
 
-Work: TypeAlias = Iterator[Emission | Watermark | Status]
+Work: TypeAlias = Iterator[Emission | Watermark | Status | Marker]
 """What a task hands to its outputs, made as far as it is pulled."""
 
 

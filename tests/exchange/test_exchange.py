@@ -212,6 +212,16 @@ def test_a_fast_sender_holds_no_more_than_the_gate_s_budget(pair):
     assert allocated <= DOWN * budget + UP * 4 * batch.nbytes
 
 
+def test_a_gate_tells_how_full_its_channels_are(pair):
+    graph = edge_graph(EdgeType.GATHER, UP, 1)
+    gate, output = pair.gate(graph, 0), pair.output(graph, 1)
+    output.emit(rows(0, 5000))
+    while not (queues := gate.queues()):
+        assert gate.statistics().channels == UP  # still under way
+    ((edge, sender, held, credit),) = queues
+    assert (edge, sender, held + credit) == (0, 1, Config().gate_bytes // UP)
+
+
 def test_a_hundred_by_a_hundred_channels_share_few_connections():
     pair, graph = Pair(), edge_graph(EdgeType.HASH, 100, 100)
     gates = [pair.gate(graph, index) for index in range(100)]

@@ -5,14 +5,17 @@ from exchanges import keys, rows
 
 from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.gate import InputGate
+from sabotnb.protocol.control import Queue
 from sabotnb.protocol.elements import End, Status, Watermark
+
+BUDGET = 40
 
 
 def gate_of(channels, ports=1):
     gate = InputGate((up % ports, ChannelKey("job", 1, 0, up, 0)) for up in range(channels))
     refunds = [[] for _ in range(channels)]
     for channel, refund in zip(gate.all_channels(), refunds, strict=True):
-        channel.attach(refund.append)
+        channel.attach(refund.append, BUDGET)
     return gate, gate.all_channels(), refunds
 
 
@@ -92,6 +95,16 @@ def test_close_refunds_what_was_not_read_and_what_still_comes():
     channel.put(rows(2, 3), 40)
     assert refunds == [30, 40]
     assert gate.statistics().held == 0
+
+
+def test_queues_are_the_channels_that_hold_something():
+    gate, channels, _ = gate_of(4)
+    for channel, charge in zip(channels, (10, 0, 35, 0), strict=True):
+        channel.put(rows(0, 1) if charge else Watermark(1), charge)
+    channels[2].put(rows(1, 2), 7)  # the last batch may go beyond the budget
+    assert gate.queues() == (Queue(edge=0, sender=0, held=10, credit=30), Queue(0, 2, held=42, credit=0))
+    gate.poll(0)
+    assert gate.queues() == (Queue(0, 2, 42, 0),)
 
 
 def test_a_gate_without_channels_sleeps_until_woken():

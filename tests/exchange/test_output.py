@@ -167,6 +167,20 @@ def test_what_must_not_wait_pushes_slices_out(kind, element):
     assert setup.read() == [[[0], Status(idle=True), element]]
 
 
+@pytest.mark.parametrize("kind", [EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
+def test_markers_go_to_one_channel_in_turn(kind):
+    markers = [Marker("m", str(number)) for number in range(7)]
+    setup = Setup(kind, 3).emit(*markers)
+    assert setup.read() == [markers[0::3], markers[1::3], markers[2::3]]
+
+
+@pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
+def test_a_marker_waits_behind_the_rows_and_pushes_nothing_out(kind):
+    setup = Setup(kind, 1).emit(rows(0, 1), Marker("m", "{}"))
+    assert setup.read() == [[]]
+    assert setup.emit(rows(1, 4)).read() == [[[0, 1, 2, 3], Marker("m", "{}")]]
+
+
 def test_broadcast_sends_everything_to_all():
     setup = Setup(EdgeType.BROADCAST, 3).emit(rows(0, 2), rows(2, 4), End())
     assert setup.read() == [[[0, 1, 2, 3], End()]] * 3

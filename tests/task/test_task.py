@@ -166,6 +166,34 @@ def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():
         assert last["sink"].counters == sink.counters()
 
 
+def test_latency_is_counted_behind_every_edge_and_not_at_the_source():
+    job = graph(
+        [
+            vertex("numbers", reads(numbers([[1]], [[2]])), parallelism=2),
+            vertex("doubled", Custom(Doubled), parallelism=2),
+            vertex("sink", Custom(Doubled), COLLECT),
+        ],
+        ("numbers", "doubled", "hash"),
+        ("doubled", "sink", "gather"),
+    )
+    with Deployed(job, Config()).start() as deployed:
+        deployed.reports.wait(TaskState.FINISHED, 5)
+        markers = {name: sum(task.counters().latency.counts.values()) for name, task in deployed.tasks.items()}
+    assert markers == {"numbers[0]": 0, "numbers[1]": 0, "doubled[0]": 1, "doubled[1]": 1, "sink[0]": 2}
+
+
+def test_the_queues_of_a_task_tell_who_waits_in_them():
+    job = graph(
+        [vertex("numbers", reads(numbers([[1], [2]])), Custom(Exploding)), vertex("sink", COLLECT)],
+        ("numbers", "sink"),
+    )
+    with Deployed(job).start() as deployed:
+        sink = deployed.tasks["sink[0]"]
+        while not (queues := sink.queues()):
+            deployed.results.take("job", 1, {("sink", 0): 0}, 1)
+    assert [(queue.edge, queue.sender, queue.credit) for queue in queues] == [(0, 0, 0)]
+
+
 def test_the_time_of_a_task_that_waits_for_credit_is_backpressured():
     job = graph(
         [vertex("numbers", reads(numbers([[1]])), Custom(Exploding)), vertex("sink", COLLECT)], ("numbers", "sink")
