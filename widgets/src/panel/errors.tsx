@@ -1,4 +1,5 @@
 import type { JobFailure } from "../messages";
+import { showOperator } from "../selection";
 import type { Store } from "../store";
 import { CopyButton } from "../table/copy_button";
 import { LongText } from "../table/long_text";
@@ -14,13 +15,10 @@ export function Errors({ store, subject }: { store: Store; subject: NodeSubject 
   if (!error) return <p class="sabot-faint">No error: every task of it is well.</p>;
   const place = error.operator || error.vertex;
   if (!place) return <Failure failure={error} />;
-  const show = () => {
-    store.selected.value = { kind: "node", id: error.vertex || error.operator };
-  };
   return (
     <p>
       No error here. The job failed at{" "}
-      <button type="button" class="sabot-link" onClick={show}>
+      <button type="button" class="sabot-link" onClick={() => showOperator(store, place)}>
         {place}
       </button>
       .

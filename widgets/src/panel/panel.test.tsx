@@ -23,14 +23,19 @@ function changed(job: MadeJob, id: string, more: Partial<VertexMetrics>): MadeJo
 }
 
 describe("the panel", () => {
-  it("is not there while nothing is selected, or something that is unknown", () => {
+  it("is not there while nothing is selected", () => {
     expect(shown(running(), null).place.innerHTML).toBe("");
-    expect(shown(running(), "gone_0").place.innerHTML).toBe("");
+  });
+
+  it("says when nothing is known", () => {
+    const job = running();
+    const { place } = shown({ ...job, live: { ...job.live, metrics: null } }, { kind: "edge", index: 1 });
+    expect(place.textContent).toContain("Nothing is known of it yet.");
   });
 
   it("is about what is selected, and can be closed", async () => {
     const { place, store } = shown(running(), "filter_0");
-    expect(found(place, "aside").getAttribute("aria-label")).toBe("node filter_0 · selec");
+    expect(found(place, "section").getAttribute("aria-label")).toBe("node filter_0 · selec");
     await click(found(place, "button", "close"));
     expect(store.selected.value).toBeNull();
     expect(place.innerHTML).toBe("");

@@ -26,20 +26,13 @@ export function Panel({ store }: { store: Store }) {
   const subject = subjectOf(store);
   const failed = subject?.kind === "node" && subject.failure !== null;
   useErrorsFirst(store, subject?.id, failed);
-  if (!subject) return null;
-  const close = () => {
-    store.selected.value = null;
-  };
+  if (!store.selected.value) return null;
+  if (!subject) return <Unknown store={store} />;
   const items = subject.kind === "edge" ? EDGE_TABS : failed ? errorsFirst(NODE_TABS) : NODE_TABS;
   const chosen = items.some(({ name }) => name === store.tab.value) ? store.tab.value : items[0]!.name;
   return (
-    <aside class="sabot-panel" aria-label={`${subject.kind} ${subject.title}`}>
-      <div class="sabot-panel-head">
-        <h3 title={subject.title}>{subject.title}</h3>
-        <button type="button" class="sabot-close" aria-label="close the panel" onClick={close}>
-          ×
-        </button>
-      </div>
+    <section class="sabot-panel" aria-label={`${subject.kind} ${subject.title}`}>
+      <Head store={store} title={subject.title} />
       <Tabs
         label={`about ${subject.title}`}
         items={items}
@@ -50,7 +43,31 @@ export function Panel({ store }: { store: Store }) {
       >
         <Content key={subject.id} store={store} subject={subject} tab={chosen} />
       </Tabs>
-    </aside>
+    </section>
+  );
+}
+
+function Head({ store, title }: { store: Store; title: string }) {
+  const close = () => {
+    store.selected.value = null;
+  };
+  return (
+    <div class="sabot-panel-head">
+      <h3 title={title}>{title}</h3>
+      <button type="button" class="sabot-close" aria-label="close the panel" onClick={close}>
+        ×
+      </button>
+    </div>
+  );
+}
+
+/** An edge has figures only while there are metrics, and a page may be older than its selection. */
+function Unknown({ store }: { store: Store }) {
+  return (
+    <section class="sabot-panel" aria-label="nothing known">
+      <Head store={store} title="" />
+      <p class="sabot-faint">Nothing is known of it yet.</p>
+    </section>
   );
 }
 
