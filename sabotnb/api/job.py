@@ -94,6 +94,28 @@ class Job:
         finding = self._client.metrics(self.name, self.epoch).finding
         return Why.of(finding) if finding else Why("unknown", "", "nothing is known of this job yet")
 
+    def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
+        """The last rows that left an operator, by its id, the unique beginning of it, or an edge (``"a->b"``).
+
+        Of a sink, the rows that enter it. Nothing is looked at before the first call, so that one waits up to 2 s for
+        rows to come by. ``attrs`` of the result: ``operator``; ``seen`` rows in so many ``seconds``; the columns
+        ``keys`` that rows are spread by, with the values that come most often and their shares in ``hot``; ``said``.
+
+        Raises:
+            JobError: there is no such operator (the message lists those there are), or the job does not run.
+        """
+        found = self._client.probe(self.name, self.epoch, target, rows)
+        frame: pd.DataFrame = found.table.to_pandas()
+        frame.attrs.update(
+            operator=found.operator,
+            seen=found.seen,
+            seconds=found.seconds,
+            keys=found.keys,
+            hot=dict(found.hot),
+            said=found.said,
+        )
+        return frame
+
     def get_metrics_summary(self) -> Mapping[str, Any]:
         """Tasks by state, total rows and bytes, uptime in seconds."""
         return self._client.get_metrics_summary(self.name)

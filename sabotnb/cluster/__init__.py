@@ -8,6 +8,7 @@ from sabotnb.cluster.clusters import connect, local_cluster
 from sabotnb.cluster.detached import detached_cluster, end_detached
 from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.job_manager import JobManager
+from sabotnb.cluster.probing import Probed
 from sabotnb.cluster.task_jobs import Task, TaskJob, TaskResult, submit_job
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ClusterClient",
     "Finding",
     "JobManager",
+    "Probed",
     "Task",
     "TaskJob",
     "TaskResult",

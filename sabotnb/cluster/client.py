@@ -19,6 +19,7 @@ from distributed.utils import sync
 
 from sabotnb.cluster import wire
 from sabotnb.cluster.failures import job_failed
+from sabotnb.cluster.probing import Probed, aim, combined
 from sabotnb.cluster.results import Place, ResultReader
 from sabotnb.errors import ClusterGone, EnvError, JobError
 from sabotnb.metrics import JobMetrics
@@ -146,6 +147,26 @@ class ClusterClient:
         """Jobs and tasks by state, total rows and bytes, uptime in seconds: of ``job``, or of all jobs."""
         summary: dict[str, Any] = wire.loads(self._ask(lambda scheduler: scheduler.sabot_metrics(job=job)))
         return summary
+
+    def probe(self, job: str, epoch: int, target: str, rows: int = 50, wait: float = 2.0) -> Probed:
+        """The last ``rows`` rows that left ``target``: an operator, an edge ("a->b"), or the beginning of an id.
+
+        Rows are looked at from now on, while somebody asks at least every few seconds; waits until every task has had
+        some, at most ``wait`` seconds.
+
+        Raises:
+            JobError: there is no such operator, the message lists those there are; or the job does not run.
+        """
+        status = self.status(job, epoch)
+        aimed = aim(status, target)
+        if status["state"] != JobState.RUNNING:
+            raise JobError(f"{job} is {status['state']}: no rows pass {aimed.operator}")
+        request = {"job": job, "epoch": epoch, "vertex": aimed.vertex, "operator": aimed.operator}
+        request |= {"keys": list(aimed.keys), "rows": rows, "wait": wait}
+        found = self.run(lambda: self._scheduler.sabot_probe(**request), wait + ANSWER_SECONDS)
+        notes = ["the job is paused"] if status["paused"] else []
+        notes += [f"{agent} did not answer" for agent in found["silent"]]
+        return combined(aimed, found["tasks"], rows, "; ".join(notes))
 
     # Results
 

@@ -37,6 +37,7 @@ from sabotnb.protocol.control import (
     JobState,
     Reply,
     SetTimer,
+    TaskState,
     Tell,
     TimerFired,
     UserCommand,
@@ -50,6 +51,12 @@ Run = tuple[str, int]
 
 ORDER_SECONDS = 1.0
 """How long an agent's registration is held back for one that came before it, so that lists of agents are in order."""
+
+PROBED_ROWS = 1000
+"""All tasks together give about so many rows to one probe."""
+
+PROBE_SECONDS = 5.0
+"""An agent that answers a probe later than that by so much is left out."""
 
 Blobs = Mapping[str, Any]
 """Bytes by sha256, passed on in whatever form they came: plain, or as Dask's unread frames."""
@@ -107,6 +114,7 @@ class JobManager(SchedulerPlugin):
                     self.sabot_slots,
                     self.sabot_jobs,
                     self.sabot_pull,
+                    self.sabot_probe,
                 )
             }
         )
@@ -241,6 +249,35 @@ class JobManager(SchedulerPlugin):
         if address is None:
             raise StaleMessage(f"{agent} is gone, and its results with it")
         return await self._scheduler.rpc(address).sabot_pull(**request)
+
+    async def sabot_probe(
+        self, job: str, epoch: int, vertex: str, operator: str, keys: list[str], rows: int, wait: float
+    ) -> dict[str, Any]:
+        """The last rows that left ``operator``, by task, from all agents that run ``vertex``.
+
+        ``{"tasks": [...], "silent": [...]}``: what ``Agent.sabot_probe`` gives of each task, and agents that did not.
+        """
+        run = self._machine.run(job, epoch)
+        tasks = [task for task in run.tasks.values() if task.attempt.task.vertex == vertex] if run else []
+        running = [task.slot.agent for task in tasks if task.state is TaskState.RUNNING]
+        agents = list(dict.fromkeys(running))
+        each = max(1, min(rows, PROBED_ROWS // max(1, len(running))))
+        request = {"job": job, "epoch": epoch, "vertex": vertex, "operator": operator}
+        request |= {"keys": keys, "rows": each, "wait": wait}
+        asked = (asyncio.wait_for(self._probe(agent, request), wait + PROBE_SECONDS) for agent in agents)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        given = dict(zip(agents, answers, strict=True))
+        return {
+            "tasks": [task for answer in given.values() if isinstance(answer, list | tuple) for task in answer],
+            "silent": [agent for agent, answer in given.items() if isinstance(answer, BaseException)],
+        }
+
+    async def _probe(self, agent: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        address = self._addresses.get(agent)
+        if address is None:
+            raise StaleMessage(f"{agent} is gone")
+        tasks: list[dict[str, Any]] = await self._scheduler.rpc(address).sabot_probe(**request)
+        return tasks
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Tasks by state, total rows and bytes, seconds since the start: of one job, or of all of them together."""

@@ -1,0 +1,164 @@
+"""Looking at the rows of a running job: which operator is meant, and what its tasks have seen as one answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.errors import JobError
+from sabotnb.protocol.elements import MAX_WATERMARK
+
+HOT_KEYS = 5
+LISTED = 30
+"""Candidates that a refusal names."""
+KEPT_ROWS = 1 << 16
+"""A task looks for hot keys among so many of its last rows, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The last rows that left ``operator``, as typed columns, the newest of each task last.
+
+    ``seen`` rows have come by in the ``seconds`` since somebody began to look. ``hot`` are the values of ``keys`` that
+    came most often, written as text, with their parts of the rows that were looked at. ``said`` explains in words what
+    is to be known of it; empty if nothing is.
+    """
+
+    operator: str
+    table: pa.Table
+    seen: int
+    seconds: float
+    keys: tuple[str, ...]
+    hot: tuple[tuple[str, float], ...]
+    watermark: int | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where a probe goes: behind ``operator`` in the tasks of ``vertex``."""
+
+    operator: str
+    vertex: str
+    keys: tuple[str, ...]
+    said: str = ""
+
+
+def aim(status: Mapping[str, Any], target: str) -> Aim:
+    """What ``target`` means: an operator's id, an edge (``"a->b"``), or the unique beginning of an id.
+
+    Of a sink, that what enters it. ``status`` is the job's (``execution.views.job_status``).
+
+    Raises:
+        JobError: the job has no such operator, or it does not run, or the beginning is that of several.
+    """
+    graph = _Graph(status)
+    if "->" in target and target not in graph.operators:
+        return graph.aim_at(graph.upper_end(target))
+    operator = graph.named(target)
+    entering = graph.before(operator) if operator in graph.sinks else None
+    return graph.aim_at(entering, f"what enters {operator}") if entering else graph.aim_at(operator)
+
+
+class _Graph:
+    """The job's operators and edges, as the plain data that was submitted with it."""
+
+    def __init__(self, status: Mapping[str, Any]) -> None:
+        views = status["views"]
+        self.job, self.epoch = status["job"], status["epoch"]
+        self.operators: Mapping[str, str] = views.get("operators", {})
+        self._edges: Sequence[Mapping[str, Any]] = views.get("edges", ())
+        self._keys: Mapping[str, Sequence[str]] = views.get("keys", {})
+        self._scenes: Mapping[str, Any] = views.get("scenes") or {}
+        last = {vertex: operator for operator, vertex in self.operators.items()}
+        self.sinks = frozenset(last[vertex] for vertex in views.get("sinks", ()))
+
+    def aim_at(self, operator: str, said: str = "") -> Aim:
+        return Aim(operator, self.operators[operator], tuple(self._keys.get(operator, ())), said)
+
+    def named(self, text: str) -> str:
+        """The operator with this id, or the only one whose id begins so."""
+        gone = {one["id"]: one["gone"] for one in self._scenes.get("operators", ()) if one["gone"]}
+        found = [text] if text in self.operators or text in gone else []
+        found = found or [name for name in [*self.operators, *gone] if text and name.startswith(text)]
+        if len(found) != 1:
+            what = f"{text!r} is the beginning of several" if found else f"job {self.job!r} has no operator {text!r}"
+            raise JobError(f"{what}; choose one of: {_listed(found or list(self.operators))}")
+        if found[0] in gone:
+            raise JobError(f"{found[0]} is no operator of its own in the running job: {gone[found[0]]}")
+        return found[0]
+
+    def upper_end(self, edge: str) -> str:
+        """The operator whose rows travel on the edge that is written so."""
+        for one in self._edges:
+            path = f"{one['up']}->{one['down']}"
+            if edge in (path, f"{path}:{one['port']}", f"{self.job}:{path}:{one['port']}:e{self.epoch}"):
+                return str(one["operator"])
+        up, down = (self.named(end.strip()) for end in edge.split("->", 1))
+        for one in self._edges:
+            if (self.operators[up], self.operators[down]) == (one["up"], one["down"]):
+                return str(one["operator"])
+        if self.before(down) == up:
+            return up
+        paths = [f"{one['up']}->{one['down']}" for one in self._edges]
+        raise JobError(f"job {self.job!r} has no edge {edge!r}; choose one of: {_listed(paths)}")
+
+    def before(self, operator: str) -> str | None:
+        """The operator whose rows enter ``operator``: before it in its chain, or at the other end of an edge."""
+        vertex = self.operators[operator]
+        chain = [name for name, where in self.operators.items() if where == vertex]
+        place = chain.index(operator)
+        if place:
+            return chain[place - 1]
+        return next((str(one["operator"]) for one in self._edges if one["down"] == vertex), None)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more if names else "none"
+
+
+def combined(aimed: Aim, answers: Sequence[Mapping[str, Any]], rows: int, note: str) -> Probed:
+    """One answer out of those of the tasks (``Agent.sabot_probe``); ``note`` is what else is to be said."""
+    seen = sum(answer["seen"] for answer in answers)
+    seconds = max((answer["seconds"] for answer in answers), default=0.0)
+    watermarks = [answer["watermark"] for answer in answers if answer["watermark"] is not None]
+    silent = f"no rows left {aimed.operator} in {seconds:.1f} s" if answers else f"all tasks of {aimed.vertex} are over"
+    return Probed(
+        operator=aimed.operator,
+        table=_last_rows(answers, rows),
+        seen=seen,
+        seconds=seconds,
+        keys=aimed.keys,
+        hot=_hot(answers),
+        watermark=min((one for one in watermarks if one < MAX_WATERMARK), default=None),
+        said="; ".join(filter(None, (aimed.said, "" if seen else silent, note))),
+    )
+
+
+def _last_rows(answers: Sequence[Mapping[str, Any]], rows: int) -> pa.Table:
+    """About as many rows of each task, the last ones."""
+    tables = [pa.ipc.open_stream(answer["batch"]).read_all() for answer in answers if answer["batch"]]
+    if not tables:
+        return _empty(answers)
+    each = -(-rows // len(tables))
+    together = pa.concat_tables([table.slice(max(0, table.num_rows - each)) for table in tables])
+    return together.slice(max(0, together.num_rows - rows))
+
+
+def _empty(answers: Iterable[Mapping[str, Any]]) -> pa.Table:
+    schema = next((answer["schema"] for answer in answers if answer.get("schema")), None)
+    return pa.table({}) if schema is None else pa.ipc.read_schema(pa.BufferReader(schema)).empty_table()
+
+
+def _hot(answers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, float], ...]:
+    counts: Counter[str] = Counter()
+    for answer in answers:
+        for key, rows in answer["hot"]:
+            counts[key] += rows
+    looked_at = sum(answer.get("kept", min(answer["seen"], KEPT_ROWS)) for answer in answers)
+    return tuple((key, min(1.0, rows / max(1, looked_at))) for key, rows in counts.most_common(HOT_KEYS))
