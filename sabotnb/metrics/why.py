@@ -223,7 +223,7 @@ def _busiest(job: JobMetrics) -> Finding | None:
     operator, kind = _worker(vertex)
     if kind == "source":
         sentence = f"{_short(vertex.id)} reads as fast as it can, and everything below keeps up."
-        return Finding("source", vertex.id, sentence, _faster_source(vertex))
+        return Finding("busy", vertex.id, sentence, _faster_source(vertex))
     if vertex.role == "source":
         return _busy(job, vertex, "everything below waits for it")
     if not any(one.role == "source" for one in _running(job)):

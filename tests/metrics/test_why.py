@@ -250,7 +250,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
         (
             [vertex("source_0", "source", busy=0.95), vertex("agg", "aggregate", busy=0.2)],
             (
-                "source",
+                "busy",
                 "source_0",
                 "source_0 reads as fast as it can, and everything below keeps up.",
                 '.named("source_0", parallelism=2) reads more files at once',
@@ -259,7 +259,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
         (
             [vertex("source_0", "source* select sink*", busy=0.95)],
             (
-                "source",
+                "busy",
                 "source_0",
                 "source_0 reads as fast as it can, and everything below keeps up.",
                 "yield record batches instead of dicts",
@@ -354,7 +354,7 @@ RECORDED = {
     "even_keys": ("busy", "score"),
     "slow_callback": ("sink", "sink_0"),
     "rate": ("source", "source_0"),
-    "reading": ("source", "source_0"),
+    "reading": ("busy", "source_0"),
     "one_split": ("busy", "burnt"),
     "some_work": ("even", ""),
     "paused": ("paused", ""),
