@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sabotnb.display import placing
+from sabotnb.display.collapsing import Link, collapsed
 from sabotnb.display.job_picture import JobPicture, Line, Node, OperatorCard, View
 from sabotnb.display.placing import Measures, placed
 from sabotnb.display.words import cut
@@ -30,15 +32,6 @@ def job_picture(scenes: Mapping[str, Any]) -> JobPicture:
     views = (_logical(scenes, operators), _optimized(scenes, operators))
     cards = tuple(_card(one, scenes["columns"]) for one in operators.values())
     return JobPicture(views, cards)
-
-
-@dataclass(frozen=True, slots=True)
-class _Link:
-    up: str
-    down: str
-    type: str
-    label: str
-    edges: tuple[int, ...]
 
 
 def _logical(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any]]) -> View:
@@ -87,12 +80,13 @@ def _role(roles: Sequence[str]) -> str:
     return "source" if "source" in roles else "sink" if "sink" in roles else "operator"
 
 
-def _link(data: Sequence[Any]) -> _Link:
+def _link(data: Sequence[Any]) -> Link:
     up, down, kind, label, edges = data
-    return _Link(up, down, kind, label, tuple(edges))
+    return Link(up, down, kind, label, tuple(edges))
 
 
-def _view(name: str, nodes: Sequence[Node], links: Sequence[_Link]) -> View:
+def _view(name: str, nodes: Sequence[Node], links: Sequence[Link]) -> View:
+    nodes, links = collapsed(nodes, links)
     sizes = {node.id: (_width(node), HEIGHT) for node in nodes}
     ends = [placing.Link(link.up, link.down, link.label) for link in links]
     places = placed(sizes, ends, MEASURES, origin=(MARGIN, MARGIN))
@@ -101,12 +95,13 @@ def _view(name: str, nodes: Sequence[Node], links: Sequence[_Link]) -> View:
         Line(link.up, link.down, link.type, line.label, link.edges, line.path, line.tip, line.label_at)
         for link, line in zip(links, places.lines, strict=True)
     )
-    return View(name, drawn, lines, places.width + 2 * MARGIN, places.height + 2 * MARGIN)
+    width, height = (round(length + 2 * MARGIN, 1) for length in (places.width, places.height))
+    return View(name, drawn, lines, width, height)
 
 
 def _width(node: Node) -> float:
     title = len(node.title) * TITLE_LETTER + BESIDE_TITLE
-    return min(WIDE, max(NARROW, title, len(node.text) * TEXT_LETTER + BESIDE_TEXT))
+    return min(WIDE, max(NARROW, math.ceil(max(title, len(node.text) * TEXT_LETTER + BESIDE_TEXT))))
 
 
 def _fitted(node: Node, box: Box) -> Node:
@@ -115,8 +110,8 @@ def _fitted(node: Node, box: Box) -> Node:
         node,
         title=cut(node.title, int((box.width - BESIDE_TITLE) / TITLE_LETTER)),
         text=cut(node.text, int((box.width - BESIDE_TEXT) / TEXT_LETTER)),
-        x=box.x,
-        y=box.y,
+        x=round(box.x, 1),
+        y=round(box.y, 1),
         width=box.width,
         height=box.height,
     )

@@ -125,7 +125,7 @@ def _steps_by_operator(steps: Sequence[Step]) -> dict[str, list[str]]:
 
 
 def _gone(name: str, went: dict[str, Step]) -> str:
-    """Where an operator went that does not run: the one that does its work now, and how that came."""
+    """Where an operator went that does not run: the one that does its work now, or why nobody does."""
     if name not in went:
         return "does not run"
     step = went[name]
@@ -134,7 +134,7 @@ def _gone(name: str, went: dict[str, Step]) -> str:
     heir = step.operator
     for _ in went:  # that one may have gone into another
         heir = went[heir].operator if heir in went else heir
-    return cut(f"runs in {heir} ({step.rule})", SENTENCE_LETTERS)
+    return cut(f"runs in {heir}", SENTENCE_LETTERS)
 
 
 def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph) -> Iterator[list[Any]]:

@@ -1,0 +1,127 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+from job_graphs import make_job
+from scenes import FLIGHTS, failure, late, metrics, submitted
+
+from sabotnb.display import job_card, job_picture
+from sabotnb.graph import Sink, Source
+from sabotnb.metrics import Finding
+
+SCENES, EXECUTION = submitted(late())
+PICTURE = job_picture(SCENES)
+
+
+class Read(HTMLParser):
+    """Tags, attributes and text of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.attributes, self.texts = set(), set(), []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attributes}
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_a_finished_job_shows_its_final_figures():
+    texts = Read(job_card.html(PICTURE, metrics(EXECUTION), "replaced the former run")).texts
+    assert {"late", "FINISHED", "3.4 s · 1,000 rows in · 16 rows out · replaced the former run"} <= set(texts)
+    assert texts.count("1,000 rows") == 3
+    assert texts.count("1,000 → 1,000 rows") == 2
+    assert {"18 tasks", "4 edges", "by_name[1]", "join_0 → by_name", "hash(name)"} <= set(texts)
+
+
+def test_a_running_job_shows_loads_and_the_sentence():
+    finding = Finding("busy", "by_name", "by_name is busy.", "Give it more tasks.")
+    html = job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", finding=finding))
+    assert {"by_name is busy.", "Give it more tasks."} <= set(Read(html).texts)
+    assert "50 % busy" in html
+
+
+def test_a_paused_job_says_so():
+    assert "PAUSED" in Read(job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", paused=True))).texts
+
+
+def test_a_failed_job_shows_the_users_traceback_and_rows_and_marks_the_operator():
+    shown = failure()
+    texts = Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=shown))).texts
+    assert {shown.message, shown.traceback, shown.sample, shown.everything} <= set(texts)
+    assert texts.count("✕ failed") == 1
+    assert texts.index("by_name") < texts.index("✕ failed") < texts.index("sink_0")
+
+
+@pytest.mark.parametrize("state", ["FINISHED", "FAILED", "CANCELED", "RUNNING"])
+def test_what_differs_from_run_to_run_can_be_left_out(state):
+    error = failure() if state == "FAILED" else None
+    one, other = (
+        (
+            write(PICTURE, metrics(EXECUTION, state, rows=1000, ended=end, error=error), exact=False)
+            for write in (job_card.html, job_card.text)
+            for end in (104.0,)
+        ),
+        (
+            write(PICTURE, metrics(EXECUTION, state, rows=1000, ended=end, error=error), exact=False)
+            for write in (job_card.html, job_card.text)
+            for end in (109.0,)
+        ),
+    )
+    assert list(one) == list(other)
+
+
+def test_rows_on_their_way_are_left_out_when_a_job_failed():
+    cards = [
+        job_card.html(PICTURE, metrics(EXECUTION, "FAILED", rows=rows, error=failure()), exact=False)
+        for rows in (1000, 2000)
+    ]
+    assert cards[0] == cards[1]
+
+
+def test_it_needs_no_scripts_and_no_style_sheets():
+    read = Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=failure())))
+    tags = "details div g path pre rect span strong summary svg table tbody td text th thead title tr"
+    assert read.tags == set(tags.split())
+    assert not {name for name in read.attributes if name.startswith("on")} | read.attributes & {"class", "id", "href"}
+
+
+def test_everything_is_escaped_and_cut():
+    name = "<b>" + "n" * 10_000
+    chain = {"s": Source("parquet", FLIGHTS, {"paths": ["<i>p"]}), "out": Sink("parquet", {"path": "<u>o"})}
+    scenes, execution = submitted(make_job(chain, "s > out"))
+    error = failure(message=name, traceback=name, sample=name, everything=name)
+    shown = metrics(execution, "FAILED", name=name, error=error, waits=name)
+    html = job_card.html(job_picture(scenes), shown, note="<s>")
+    assert not {"b", "i", "u", "s"} & Read(html).tags
+    assert len(re.findall("n{61,}", job_card.html(job_picture(scenes), metrics(execution, name=name)))) == 0
+
+
+def test_a_job_without_a_picture_has_its_figures():
+    texts = Read(job_card.html(None, metrics(EXECUTION, "CANCELED"))).texts
+    assert {"CANCELED", "18 tasks"} <= set(texts)
+
+
+TEXT = """\
+late FAILED · 3.4 s · 1,000 rows in · 16 rows out
+  flights              x4  1,000 rows
+  airlines             x4  1,000 rows
+  join_0 · by_name_p…  x4  1,000 → 1,000 rows
+  by_name              x2  1,000 → 1,000 rows  failed
+  sink_0               x4  1,000 rows
+shout (cell [3], line 1) raised ValueError: too late
+
+  cell [3], line 2, in shout
+    raise ValueError('too late')
+ValueError: too late
+
+rows it happened at:
+carrier  delay
+UA       99.0"""
+
+
+def test_the_same_for_terminals():
+    assert job_card.text(PICTURE, metrics(EXECUTION, "FAILED", error=failure())) == TEXT

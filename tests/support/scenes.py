@@ -1,0 +1,93 @@
+"""Jobs that have pictures, and metrics as they would be at their end."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+from job_graphs import make_job
+
+from sabotnb import display
+from sabotnb.expr import col
+from sabotnb.graph import Aggregate, AggregateColumn, Filter, Join, Operator, Sink, Source
+from sabotnb.metrics import EdgeMetrics, Flow, JobFailure, JobMetrics, Load, TaskMetrics, VertexMetrics
+from sabotnb.plan import optimize, physical
+from sabotnb.plan.sizes import Size
+
+FLIGHTS = pa.schema([("carrier", pa.string()), ("delay", pa.float64()), ("tail", pa.string())])
+AIRLINES = pa.schema([("carrier", pa.string()), ("name", pa.string())])
+
+
+def late():
+    """Two sources, a filter that goes into the files, a join, an aggregation, a sink."""
+    columns = (AggregateColumn("n", "count"),)
+    joined = pa.schema([*FLIGHTS, pa.field("name", pa.string())])
+    return make_job(
+        {
+            "flights": Source("parquet", FLIGHTS, {"paths": ["data/flights.parquet"]}),
+            "airlines": Source("rows", AIRLINES),
+            "filter_0": Filter(col("delay") > 15),
+            "join_0": Join(("carrier",), ("carrier",)),
+            "by_name": Operator("", Aggregate(("name",), columns, joined), name="by_name", parallelism=2),
+            "sink_0": Sink("parquet", {"path": "out"}),
+        },
+        "flights > filter_0 > join_0 > by_name > sink_0",
+        "airlines > join_0:1",
+    )
+
+
+def submitted(graph, tasks=4):
+    """What is kept of ``graph`` at its submission, and its execution graph; small tables are known to be small."""
+    optimized = optimize(graph, {"airlines": Size(16, 640)} if "airlines" in graph.operators else {})
+    execution = physical(optimized.graph, tasks)
+    return display.scenes(graph, optimized, execution), execution
+
+
+def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
+    """A job in which every operator took and gave ``rows``; ``more``: fields of JobMetrics."""
+    flow, busy = Flow(rows, 4, 8 * rows), Load(0.5, 0.4, 0.1) if state == "RUNNING" else Load()
+    made = JobMetrics(
+        job=name,
+        epoch=1,
+        version=1,
+        at=105.0,
+        state=state,
+        paused=False,
+        bounded=True,
+        submitted=100.0,
+        started=101.0,
+        ended=104.4 if state != "RUNNING" else None,
+        rows_in=flow,
+        rows_out=Flow(16),
+        late=0,
+        progress=None,
+        lag=None,
+        waits="",
+        error=None,
+        tasks=tuple(
+            TaskMetrics(one.id, index, index, "agent-1", 0, state, flow, flow, busy)
+            for one in execution.vertices.values()
+            for index in range(one.parallelism)
+        ),
+        vertices=tuple(
+            VertexMetrics(one.id, "operator", (), (), (), one.parallelism, {state: one.parallelism}, flow, flow, busy)
+            for one in execution.vertices.values()
+        ),
+        edges=tuple(
+            EdgeMetrics(one.index, "", one.up, one.down, one.port, one.type.value, one.keys, 4, flow)
+            for one in execution.edges
+        ),
+    )
+    return replace(made, **more)
+
+
+def failure(operator="by_name", **more):
+    """A function of the user's that raised."""
+    made = JobFailure(
+        kind="UserFunctionError",
+        message="shout (cell [3], line 1) raised ValueError: too late",
+        operator=operator,
+        vertex=operator,
+        traceback="  cell [3], line 2, in shout\n    raise ValueError('too late')\nValueError: too late",
+        sample="carrier  delay\nUA       99.0",
+        everything="Traceback (most recent call last):\n  File 'runner.py', line 7\nValueError: too late",
+    )
+    return replace(made, **more)
