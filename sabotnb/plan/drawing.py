@@ -1,0 +1,39 @@
+"""A job graph for Graphviz."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sabotnb.graph import JobGraph, Sink, Source, Spec
+from sabotnb.plan.words import spread, summary
+
+if TYPE_CHECKING:  # a name in annotations alone: planning a job loads no Graphviz
+    from graphviz import Digraph
+
+LETTERS = 60
+"""What is longer is cut."""
+
+
+def digraph(graph: JobGraph) -> Digraph:
+    """The operators of ``graph`` as boxes: id and what it does; edges with what was asked of them, or side outputs."""
+    from graphviz import Digraph, escape
+
+    drawn = Digraph("job", graph_attr={"rankdir": "LR"}, node_attr={"shape": "box", "style": "rounded"})
+    number = {name: f"n{rank}" for rank, name in enumerate(graph.topological_sort())}  # ids may have colons: no ports
+    for name, node in number.items():
+        spec = graph.operators[name].spec
+        label = f"{_cut(name)}\n{_cut(f'{spec.kind}: {summary(spec)}')}"
+        drawn.node(node, escape(label).replace("\n", "\\n"), color=_colour(spec))
+    for edge in graph.edges:
+        asked = spread(edge.hint.type, edge.hint.keys) if edge.hint else ""
+        drawn.edge(number[edge.up], number[edge.down], escape(_cut(", ".join(filter(None, (edge.side, asked))))))
+    return drawn
+
+
+def _colour(spec: Spec) -> str:
+    return "#14a394" if isinstance(spec, Source) else "#d97706" if isinstance(spec, Sink) else "#6b7a90"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LETTERS else line[: LETTERS - 1] + "…"
