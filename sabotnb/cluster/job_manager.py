@@ -19,6 +19,7 @@ from uuid import uuid4
 from distributed import Scheduler, SchedulerPlugin
 
 from sabotnb.cluster import wire
+from sabotnb.cluster.metrics_page import serve_metrics
 from sabotnb.config import Config
 from sabotnb.errors import SabotError, StaleMessage
 from sabotnb.execution import refusals
@@ -119,6 +120,7 @@ class JobManager(SchedulerPlugin):
             }
         )
         scheduler.stream_handlers["sabot-events"] = self._on_agent_events
+        serve_metrics(scheduler, self._metrics_of_all)
 
     async def close(self) -> None:
         """Stop timers; Dask calls this when the scheduler closes."""
@@ -307,6 +309,10 @@ class JobManager(SchedulerPlugin):
 
     def _job_metrics(self, job: str, epoch: int | None) -> JobMetrics | None:
         return self._machine.metrics(self._loop.time(), time.time(), job, epoch)
+
+    def _metrics_of_all(self) -> list[JobMetrics]:
+        found = [self._job_metrics(job, None) for job in self._machine.jobs]
+        return [metrics for metrics in found if metrics is not None]
 
     async def _changed(self, topics: Collection[str | None], seconds: float) -> None:
         """Wait until one of ``topics`` is woken, for at most ``seconds``."""

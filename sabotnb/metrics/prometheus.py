@@ -1,0 +1,97 @@
+"""Metrics of jobs in the text format that Prometheus reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sabotnb.metrics.job_metrics import EdgeMetrics, JobMetrics, TaskMetrics
+
+if TYPE_CHECKING:  # a name in annotations alone: only who is asked for the text needs the package
+    from prometheus_client.metrics_core import Metric
+
+Figure = tuple[str, str, Callable[[Any], float | None]]
+"""Name (a counter's ends in ``_total``), what it is, and how it is read; None where there is none."""
+
+JOB: Sequence[Figure] = (
+    ("rows_in_total", "Rows that sources have read", lambda job: job.rows_in.rows),
+    ("rows_out_total", "Rows that sinks have taken", lambda job: job.rows_out.rows),
+    ("late_rows_total", "Rows that came too late", lambda job: job.late),
+    ("paused", "1 while the job is paused", lambda job: float(job.paused)),
+    ("progress_ratio", "Part of a bounded input that was read", lambda job: job.progress),
+    ("watermark_lag_seconds", "How far the lowest watermark of a sink is behind the clock", lambda job: job.lag),
+)
+TASK: Sequence[Figure] = (
+    ("rows_in_total", "Rows that came in", lambda task: task.into.rows),
+    ("rows_out_total", "Rows that went out", lambda task: task.out.rows),
+    ("batches_in_total", "Batches that came in", lambda task: task.into.batches),
+    ("batches_out_total", "Batches that went out", lambda task: task.out.batches),
+    ("bytes_in_total", "Bytes that came in", lambda task: task.into.bytes),
+    ("bytes_out_total", "Bytes that went out", lambda task: task.out.bytes),
+    ("late_rows_total", "Rows that came too late", lambda task: task.late),
+    ("busy_ratio", "Part of the last seconds in which it worked", lambda task: task.load.busy),
+    ("idle_ratio", "Part of the last seconds in which it had nothing to do", lambda task: task.load.idle),
+    ("backpressured_ratio", "Part of the last seconds in which it waited for room", lambda it: it.load.backpressured),
+    ("queued_bytes", "Unread bytes in its gate", lambda task: task.queued),
+    ("queue_fill_ratio", "How full its fullest channel is", lambda task: task.fill),
+    ("state_keys", "Keys that it holds", lambda task: task.state_keys),
+    ("state_bytes", "Memory of its state", lambda task: task.state_bytes),
+    ("latency_p50_seconds", "Half of the rows took at most so long", lambda it: it.latency and it.latency.p50),
+    ("latency_p99_seconds", "99 % of the rows took at most so long", lambda it: it.latency and it.latency.p99),
+)
+EDGE: Sequence[Figure] = (
+    ("rows_total", "Rows that were sent", lambda edge: edge.sent.rows),
+    ("bytes_total", "Bytes that were sent", lambda edge: edge.sent.bytes),
+    ("queued_bytes", "Unread bytes in its channels", lambda edge: edge.queued),
+    ("queue_fill_ratio", "How full its fullest channel is", lambda edge: edge.fill),
+)
+
+
+def prometheus_text(jobs: Sequence[JobMetrics]) -> bytes:
+    """The figures of ``jobs``; those of single tasks and edges only while a job runs."""
+    from prometheus_client import generate_latest
+
+    return generate_latest(_Collected(_families(jobs)))  # asks for ``collect`` alone
+
+
+class _Collected:
+    """Stands where the exposition expects a registry."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self.collect = lambda: families
+
+
+def _families(jobs: Sequence[JobMetrics]) -> Iterable[Metric]:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+    state = GaugeMetricFamily("sabotnb_job_state", "The state that the job is in", labels=["job", "state"])
+    for job in jobs:
+        state.add_metric([job.job, job.state], 1)
+    yield state
+    yield from _group("job", ["job"], JOB, [([job.job], job) for job in jobs])
+    running = [job for job in jobs if not job.terminal]
+    tasks = [(_labels(job, task), task) for job in running for task in job.tasks]
+    yield from _group("task", ["job", "vertex", "task", "agent"], TASK, tasks)
+    edges = [([job.job, _path(edge)], edge) for job in running for edge in job.edges]
+    yield from _group("edge", ["job", "edge"], EDGE, edges)
+
+
+def _group(what: str, labels: Sequence[str], figures: Sequence[Figure], of: Sequence[Any]) -> Iterable[Metric]:
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+    for name, said, read in figures:
+        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        family = kind(f"sabotnb_{what}_{name}", said, labels=labels)
+        for values, one in of:
+            value = read(one)
+            if value is not None:
+                family.add_metric(values, value)
+        yield family
+
+
+def _labels(job: JobMetrics, task: TaskMetrics) -> list[str]:
+    return [job.job, task.vertex, str(task.index), task.agent]
+
+
+def _path(edge: EdgeMetrics) -> str:
+    return f"{edge.up}->{edge.down}:{edge.port}"

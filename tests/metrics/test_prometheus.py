@@ -1,0 +1,73 @@
+"""The text that Prometheus reads."""
+
+from dataclasses import replace
+
+import pytest
+from figures import edge, job, vertex
+from prometheus_client.parser import text_string_to_metric_families
+
+from sabotnb.metrics import Flow, Latency, Load, TaskMetrics
+from sabotnb.metrics.prometheus import prometheus_text
+
+TASK = TaskMetrics(
+    "by", 1, 0, "agent-2", 0, "RUNNING", Flow(10, 2, 80), Flow(5), Load(0.5, 0.5), latency=Latency(0.25, 1.5)
+)
+
+
+def samples(*jobs):
+    """Values by name and labels."""
+    families = text_string_to_metric_families(prometheus_text(jobs).decode())
+    return {(one.name, *sorted(one.labels.items())): one.value for family in families for one in family.samples}
+
+
+def running(**more):
+    return replace(job(vertex("source_0", "source"), vertex("by", "aggregate")), tasks=(TASK,), **more)
+
+
+OF_TASK = (("agent", "agent-2"), ("job", "late"), ("task", "1"), ("vertex", "by"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rows_in_total", 10),
+        ("batches_in_total", 2),
+        ("bytes_in_total", 80),
+        ("rows_out_total", 5),
+        ("busy_ratio", 0.5),
+        ("backpressured_ratio", 0),
+        ("latency_p50_seconds", 0.25),
+        ("latency_p99_seconds", 1.5),
+    ],
+)
+def test_tasks_have_counters_and_gauges(name, value):
+    assert samples(running(job="late"))[f"sabotnb_task_{name}", *OF_TASK] == value
+
+
+def test_jobs_have_a_state_and_figures_of_their_own():
+    found = samples(running(job="late", paused=True, lag=None, progress=0.25, rows_in=Flow(7)))
+    assert found["sabotnb_job_state", ("job", "late"), ("state", "RUNNING")] == 1
+    assert found["sabotnb_job_paused", ("job", "late")] == 1
+    assert found["sabotnb_job_rows_in_total", ("job", "late")] == 7
+    assert found["sabotnb_job_progress_ratio", ("job", "late")] == 0.25
+    assert ("sabotnb_job_watermark_lag_seconds", ("job", "late")) not in found
+
+
+def test_edges_have_what_was_sent():
+    sent = replace(edge("source_0", "by"), sent=Flow(3, 0, 24), fill=0.5)
+    found = samples(running(job="late", edges=(sent,)))
+    assert found["sabotnb_edge_bytes_total", ("edge", "source_0->by:0"), ("job", "late")] == 24
+    assert found["sabotnb_edge_queue_fill_ratio", ("edge", "source_0->by:0"), ("job", "late")] == 0.5
+
+
+def test_jobs_that_are_over_have_no_tasks_any_more():
+    assert {key[0].split("_")[1] for key in samples(running(state="FINISHED"))} == {"job"}
+
+
+def test_names_are_escaped():
+    name = 'a "quoted"\nname \\'
+    assert ("sabotnb_job_paused", ("job", name)) in samples(running(job=name))
+
+
+def test_no_jobs_are_no_samples():
+    assert samples() == {}
