@@ -1,0 +1,124 @@
+"""A running job watched and steered by a client: metrics, pause, resume, and what is said."""
+
+import threading
+
+import pyarrow as pa
+import pytest
+from cluster_jobs import collected, endless, line, mapped, numbers, submit
+
+from sabotnb import connectors
+from sabotnb.errors import JobError
+from sabotnb.graph import Operator, Sink
+from sabotnb.metrics import JobMetrics
+
+pytestmark = pytest.mark.cluster
+
+N = pa.schema({"n": pa.int64()})
+
+
+def metrics_of(run) -> JobMetrics:
+    return run.cluster.jobs.metrics(run.name, run.epoch)
+
+
+def wait_for(run, condition) -> JobMetrics:
+    """The first metrics for which ``condition`` holds; fails if the job is over before."""
+    jobs = run.cluster.jobs
+    while True:
+        (metrics,) = jobs.watch([(run.name, run.epoch)], 0.2)
+        if condition(metrics):
+            return metrics
+        assert not metrics.terminal, metrics
+
+
+@pytest.fixture
+def flowing(cluster):
+    """Rows come in at some hundred a second, and nothing holds them up."""
+    source = Operator("ticks", connectors.rate(500), parallelism=1)
+    return submit(cluster, "flowing", line(source, Operator("kept", Sink("live", {"keep": 10}))))
+
+
+def test_rates_and_shares_of_a_running_job(flowing):
+    metrics = wait_for(flowing, lambda it: it.rows_in.rows_rate > 100)
+    for task in metrics.tasks:
+        load = task.load
+        assert load.busy + load.idle + load.backpressured == pytest.approx(1)
+    assert metrics.finding is not None
+
+
+def test_a_paused_job_reads_nothing_and_goes_on_where_it_was(flowing):
+    jobs = flowing.cluster.jobs
+    wait_for(flowing, lambda it: it.rows_in.rows > 0)
+    assert jobs.pause("flowing", flowing.epoch) == "flowing is paused"
+    still = wait_for(flowing, lambda it: it.paused and it.rows_in.rows_rate == 0)
+    assert jobs.resume("flowing", flowing.epoch) == "flowing goes on"
+    wait_for(flowing, lambda it: it.rows_in.rows > still.rows_in.rows and not it.paused)
+
+
+@pytest.mark.parametrize(("end", "state"), [("stop", "FINISHED"), ("cancel", "CANCELED")])
+def test_a_paused_job_can_be_ended(flowing, end, state):
+    jobs = flowing.cluster.jobs
+    jobs.pause("flowing", flowing.epoch)
+    getattr(jobs, end)("flowing", flowing.epoch)
+    assert flowing.wait_over(20)["state"] == state
+    assert "already: nothing to pause" in jobs.pause("flowing", flowing.epoch)
+
+
+def test_a_keyed_job_that_was_paused_has_the_whole_result(cluster):
+    run = submit(cluster, "interrupted", line(numbers(300_000), mapped(_same, N), collected()))
+    for kind in ("pause", "resume") * 5:
+        getattr(cluster.jobs, kind)("interrupted", run.epoch)
+    assert sorted(run.table()["n"].to_pylist()) == list(range(300_000))
+
+
+def _same(batch):
+    return batch
+
+
+def test_watching_ends_with_a_change_and_tells_of_every_run(cluster):
+    first, second = (submit(cluster, name, endless(), parallelism=1) for name in ("first", "second"))
+    for run in (first, second):
+        wait_for(run, lambda it: it.state == "RUNNING")
+    threading.Timer(0.2, second.cancel).start()
+    seen = cluster.jobs.watch([(first.name, first.epoch), (second.name, second.epoch), ("nobody", 1)], 60)
+    assert [one and one.state for one in seen] == ["RUNNING", "CANCELING", None]
+
+
+def test_metrics_of_a_replaced_run_stay(cluster):
+    old = submit(cluster, "changed", endless())
+    wait_for(old, lambda it: it.rows_in.rows > 0)
+    submit(cluster, "changed", line(numbers(5), collected())).table()
+    metrics = metrics_of(old)
+    assert (metrics.state, metrics.error.kind) == ("CANCELED", "JobCanceled")
+    assert metrics.rows_in.rows > 0
+
+
+def test_metrics_of_an_unknown_job_say_which_there_are(cluster):
+    with pytest.raises(JobError, match="no job 'nope' on this cluster"):
+        cluster.jobs.metrics("nope")
+
+
+def divide(batch):
+    return pa.record_batch({"n": [1 // n for n in batch["n"].to_pylist()]}, N)
+
+
+def test_a_failed_job_says_where_and_with_which_rows(cluster):
+    run = submit(cluster, "divide", line(numbers(10), mapped(divide, N), collected()))
+    run.wait_over()
+    error = metrics_of(run).error
+    assert (error.kind, error.operator, error.vertex) == ("UserFunctionError", "mapped", "numbers")
+    assert "1 // n for n in batch" in error.traceback
+    assert error.sample == "n\n0\n1\n2\n3\n4"
+    assert "sabotnb/task" in error.everything
+
+
+def test_final_figures_are_exact(cluster):
+    run = submit(cluster, "exact", line(numbers(1000), mapped(_same, N), collected()))
+    run.table()
+    run.wait()
+    metrics = metrics_of(run)
+    assert (metrics.rows_in.rows, metrics.rows_out.rows, metrics.progress) == (1000, 1000, 1.0)
+    assert {one.id: one.rows for one in metrics.vertices[0].operators} == {
+        "numbers": 1000,
+        "mapped": 1000,
+        "collected": 1000,
+    }
