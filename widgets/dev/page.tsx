@@ -1,9 +1,10 @@
-/** Shows made-up jobs: `?job=running`, `?job=large&vertices=30`, `&width=600`, `&view=physical`, `&moving`, `&shadow`. */
+/** Shows made-up jobs: `?job=running`, `?job=large&vertices=30`, `&width=600`, `?picture=NAME` of built/pictures.json, `&moving`, `&shadow`. */
 import widget from "../src/index";
 import type { Command } from "../src/messages";
 import * as fixtures from "../src/testing/fixtures";
 import { FakeModel } from "../src/testing/fake_model";
 import type { MadeJob } from "../src/testing/jobs";
+import { livened } from "./livened";
 
 const wanted = new URLSearchParams(location.search);
 const names = ["running", "backpressured", "failed", "finished", "paused", "pending", "hostile"] as const;
@@ -47,5 +48,7 @@ function moved(job: MadeJob): MadeJob["live"] {
 }
 
 const job = wanted.get("job");
-if (job === "large") show(fixtures.large(Number(wanted.get("vertices") ?? 30), Number(wanted.get("tasks") ?? 8)));
+const picture = wanted.get("picture");
+if (picture) show(livened((await (await fetch("built/pictures.json")).json())[picture]));
+else if (job === "large") show(fixtures.large(Number(wanted.get("vertices") ?? 30), Number(wanted.get("tasks") ?? 8)));
 else for (const name of names) if (!job || job === name) show(fixtures[name]());

@@ -1,6 +1,9 @@
 /** The output of a job: header, sentence, one of four views, and the panel of what is selected. */
+import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import type { Canvas } from "./graph/canvas";
 import { Graph } from "./graph/graph";
+import { Toolbar } from "./graph/toolbar";
 import { Header } from "./header/header";
 import { Notice } from "./header/notice";
 import { Sentence } from "./header/sentence";
@@ -13,6 +16,7 @@ import { ViewSwitch } from "./view_switch";
 
 export function App({ store }: { store: Store }) {
   const root = useRef<HTMLDivElement>(null);
+  const hands = useSignal<Canvas | null>(null);
   const before = useRef<HTMLElement | SVGElement | null>(null);
   if (!store.graph.value) return <p class="sabot-nothing">There is no job to show: run its cell again.</p>;
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -30,19 +34,22 @@ export function App({ store }: { store: Store }) {
       <Header store={store} />
       <Notice store={store} />
       <Sentence store={store} />
-      <ViewSwitch store={store} />
+      <div class="sabot-strip">
+        <ViewSwitch store={store} />
+        {hands.value && <Toolbar canvas={hands.value} />}
+      </div>
       <div class="sabot-body">
-        <div class="sabot-main"><Face store={store} /></div>
+        <div class="sabot-main"><Face store={store} hands={hands} /></div>
         {store.selected.value && <aside class="sabot-side" aria-label="Details"><Panel store={store} /></aside>}
       </div>
     </div>
   );
 }
 
-function Face({ store }: { store: Store }) {
+function Face({ store, hands }: { store: Store; hands: Signal<Canvas | null> }) {
   const name = store.view.value;
   if (name === "table") return <TableView store={store} />;
   if (name === "physical") return <PhysicalView store={store} />;
   const view = viewOf(store.graph.value, name);
-  return view ? <Graph key={name} store={store} view={view} /> : <p class="sabot-nothing">The job has no picture.</p>;
+  return view ? <Graph key={name} {...{ store, view, hands }} /> : <p class="sabot-nothing">The job has no picture.</p>;
 }

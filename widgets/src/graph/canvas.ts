@@ -2,7 +2,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { type MutableRef, useEffect, useMemo, useRef } from "preact/hooks";
-import { type Size, type Viewport, fit, heightFor, pan, zoom } from "./viewport";
+import { type Box, type Size, type Viewport, centred, fit, heightFor, pan, reveal, zoom } from "./viewport";
 
 const STEP = 1.25;
 const CLICK_PIXELS = 4;
@@ -22,7 +22,8 @@ export interface Canvas {
   onPointerDown(event: PointerEvent): void;
 }
 
-export function useCanvas(picture: Size): Canvas {
+/** What `wanted` gives is kept in sight when the window becomes smaller; where it gives nothing, all is shown smaller. */
+export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
   const window = useRef<HTMLDivElement>(null);
   const size = useSignal<Size>({ width: ASSUMED_WIDTH, height: heightFor(picture, ASSUMED_WIDTH) });
   const seen = useSignal<Viewport>(fit(picture, size.value));
@@ -37,7 +38,9 @@ export function useCanvas(picture: Size): Canvas {
       const width = element.clientWidth || ASSUMED_WIDTH;
       const height = element.clientHeight || heightFor(picture, width);
       size.value = { width, height };
-      if (!touched.current) seen.value = fit(picture, size.value);
+      const box = wanted();
+      if (box) seen.value = reveal(touched.current ? seen.value : centred(seen.value, picture, size.value), box, size.value);
+      else if (!touched.current) seen.value = fit(picture, size.value);
     };
     measure();
     if (typeof ResizeObserver === "undefined") return undefined;

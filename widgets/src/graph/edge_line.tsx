@@ -1,9 +1,17 @@
 /** A line of the graph: as wide as its rate, filled from its end as the queue fills. */
+import { useMemo } from "preact/hooks";
 import { cut, rate, share } from "../format";
 import type { Line } from "../messages";
 import type { LineFigures } from "./figures";
+import { pathLength } from "./path_length";
 
 const ARROW = 7;
+/** Pixels of a full queue. */
+const GAUGE = 64;
+const THIN = 1.5;
+const THICK = 3.5;
+/** Rows per second that do not make a line thick, even where it is the fastest. */
+const SLOW = 10;
 const LETTER = 5.6;
 const LABEL_LETTERS = 40;
 /** From which on a queue is worth words. */
@@ -23,7 +31,7 @@ interface Props {
 }
 
 export function EdgeLine({ line, figures, fastest, room, place, selected, over, tabIndex }: Props) {
-  const width = 1.5 + 3.5 * Math.sqrt(fastest > 0 ? Math.min(1, figures.rate / fastest) : 0);
+  const width = THIN + THICK * Math.sqrt(Math.min(1, figures.rate / Math.max(fastest, SLOW)));
   const [x, y] = line.tip;
   const wing = 4 + width / 3;
   const above = line.label_at[1] > y;
@@ -40,16 +48,29 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
       <title>{figures.said}</title>
       <path class="sabot-hit" d={line.path} />
       <path class="sabot-ring" d={line.path} />
-      {fill > 0.01 && <path class="sabot-queue" d={line.path} pathLength="100" stroke-dasharray={`0 ${100 - 100 * fill} ${100 * fill} 0`} />}
+      {!over && fill > 0.01 && <Queue path={line.path} fill={fill} />}
       <path class="sabot-way" d={line.path} stroke-width={width} />
       <path class="sabot-tip" d={`M${x - ARROW - 1} ${y - wing}L${x} ${y}L${x - ARROW - 1} ${y + wing}Z`} />
       <text class="sabot-label" x={line.label_at[0]} y={line.label_at[1]}>{cut(line.label, LABEL_LETTERS)}</text>
       {!over && (
-        <text class={fill >= 0.5 ? "sabot-rate is-full" : "sabot-rate"} x={x - ARROW - 5} y={above ? y - 7 : y + 15}>
+        <text class={fill >= 0.5 ? "sabot-rate is-full" : "sabot-rate"} x={x - ARROW - 5} y={above ? y - 5 : y + 13}>
           {figuresText(figures, room)}
         </text>
       )}
     </g>
+  );
+}
+
+/** A gauge along the end of the line: rows queue where they are to go in. */
+function Queue({ path, fill }: { path: string; fill: number }) {
+  const whole = useMemo(() => Math.max(1, pathLength(path)), [path]);
+  const gauge = Math.min(GAUGE, whole);
+  const last = (length: number) => ({ d: path, pathLength: whole, "stroke-dasharray": `0 ${whole - length} ${length} 0` });
+  return (
+    <>
+      <path class="sabot-queue is-empty" {...last(gauge)} />
+      <path class="sabot-queue" {...last(gauge * fill)} />
+    </>
   );
 }
 

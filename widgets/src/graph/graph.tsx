@@ -1,6 +1,6 @@
 /** The picture of a job: Python computed the places, the metrics give it life. */
-import { useComputed, useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { type Signal, useComputed, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { counted, cut } from "../format";
 import type { Line, Node, View } from "../messages";
 import { isSelected, lineSelection, nodeWith } from "../selection";
@@ -9,18 +9,24 @@ import { type Canvas, useCanvas } from "./canvas";
 import { EdgeLine } from "./edge_line";
 import { lineFigures, nodeFigures } from "./figures";
 import { NodeBox } from "./node_box";
-import { Toolbar } from "./toolbar";
-import { heightFor, reveal } from "./viewport";
+import { heightFor, reveal, span } from "./viewport";
 import { type Stop, walk } from "./walk";
 
 /** Below it boxes have room for their titles alone, written large. */
 const FAR = 0.62;
-const FINDINGS: Record<string, string> = { busy: "bottleneck", sink: "bottleneck", source: "bottleneck", skew: "skewed" };
+const FINDINGS: Record<string, string> = { busy: "bottleneck", sink: "bottleneck", skew: "skewed" };
 const NAME_LETTERS = 80;
 const KEYS = "Arrow keys walk along its edges, Enter opens details, plus, minus and 0 zoom.";
 
-export function Graph({ store, view }: { store: Store; view: View }) {
-  const canvas = useCanvas(view);
+/** Gives its canvas to `hands` while it is there, for the buttons that move it. */
+export function Graph({ store, view, hands }: { store: Store; view: View; hands: Signal<Canvas | null> }) {
+  const canvas = useCanvas(view, () => view.nodes.find((node) => isSelected(store.selected.peek(), { kind: "node", id: node.id })) ?? null);
+  useEffect(() => {
+    hands.value = canvas;
+    return () => {
+      hands.value = null;
+    };
+  }, [canvas]);
   const at = useSignal<Stop>({ kind: "node", place: 0 });
   const drawn = useRef<SVGSVGElement>(null);
   const go = (stop: Stop): void => {
@@ -57,16 +63,31 @@ export function Graph({ store, view }: { store: Store; view: View }) {
           onPointerDown={canvas.onPointerDown}
         >
           <g transform={`translate(${left.toFixed(1)} ${top.toFixed(1)}) scale(${scale.toFixed(4)})`}>
-            <Drawing store={store} view={view} at={at.value} />
+            <Drawing store={store} view={view} at={at.value} far={scale < FAR} />
           </g>
         </svg>
+        <Where canvas={canvas} view={view} />
       </div>
-      <Toolbar canvas={canvas} />
     </div>
   );
 }
 
-function Drawing({ store, view, at }: { store: Store; view: View; at: Stop }) {
+/** Marks at two sides of the window that say which part of a large picture is seen. */
+function Where({ canvas, view }: { canvas: Canvas; view: View }) {
+  const { left, top, scale } = canvas.seen.value;
+  const { width, height } = canvas.size.value;
+  const across = span(left, view.width * scale, width);
+  const down = span(top, view.height * scale, height);
+  const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
+  return (
+    <>
+      {across && <div class="sabot-where" style={{ bottom: "2px", height: "4px", left: percent(across.from), width: percent(across.part) }} />}
+      {down && <div class="sabot-where" style={{ right: "2px", width: "4px", top: percent(down.from), height: percent(down.part) }} />}
+    </>
+  );
+}
+
+function Drawing({ store, view, at, far }: { store: Store; view: View; at: Stop; far: boolean }) {
   const over = store.over.value;
   const known = { vertices: store.vertices.value, tasks: store.tasks.value, over };
   const edges = useComputed(() => new Map(store.live.value?.metrics?.edges.map((one) => [one.index, one]))).value;
@@ -89,7 +110,7 @@ function Drawing({ store, view, at }: { store: Store; view: View; at: Stop }) {
         const node = view.nodes[place] as Node;
         const said = node.id === found ? FINDINGS[finding?.kind ?? ""] ?? "" : "";
         const chosen = isSelected(selected, { kind: "node", id: node.id });
-        return <NodeBox key={`node-${place}`} {...{ node, figures, place }} selected={chosen} found={said} tabIndex={tabIndex("node", place)} />;
+        return <NodeBox key={`node-${place}`} {...{ node, figures, place, far }} selected={chosen} found={said} tabIndex={tabIndex("node", place)} />;
       })}
     </>
   );

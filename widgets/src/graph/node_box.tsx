@@ -7,9 +7,12 @@ import { area, sparkline } from "./sparkline";
 const LEFT = 13;
 const RIGHT = 11;
 const BAR = { y: 46, height: 8 };
-const LOAD_TEXT = 66;
+const LOAD_TEXT = 74;
 const SPARK = { width: 42, height: 17, y: 59 };
-const CUT = 300;
+/** Narrowest letters of titles and texts: Python has cut what is longer already. */
+const TITLE_LETTER = 6;
+const TEXT_LETTER = 5;
+const FAR_LETTER = 11;
 
 interface Props {
   node: Node;
@@ -18,10 +21,13 @@ interface Props {
   selected: boolean;
   found: string;
   tabIndex: number;
+  /** Seen from far away: the title alone, in large letters. */
+  far: boolean;
 }
 
-export function NodeBox({ node, figures, place, selected, found, tabIndex }: Props) {
+export function NodeBox({ node, figures, place, selected, found, tabIndex, far }: Props) {
   const right = node.width - RIGHT;
+  const letters = Math.floor(far ? (right - LEFT) / FAR_LETTER : (right - LEFT - 24) / TITLE_LETTER);
   return (
     <g
       class={`sabot-node is-${figures.mark} role-${node.role}`}
@@ -36,10 +42,10 @@ export function NodeBox({ node, figures, place, selected, found, tabIndex }: Pro
       <rect class="sabot-ring" x="-4" y="-4" width={node.width + 8} height={node.height + 8} rx="11" />
       <rect class="sabot-box" width={node.width} height={node.height} rx="7" />
       <rect class="sabot-accent" y="8" width="3.5" height={node.height - 16} rx="1.75" />
-      <text class="sabot-title" x={LEFT} y="20">{cut(node.title, CUT)}</text>
+      <text class="sabot-title" x={LEFT} y="20">{cut(node.title, letters)}</text>
       <text class="sabot-count" x={right} y="20">{tasksText(figures)}</text>
-      <text class="sabot-text" x={LEFT} y="37">{cut(node.text, CUT)}</text>
-      {figures.mark !== "removed" && <Load figures={figures} width={right - LEFT} />}
+      <text class="sabot-text" x={LEFT} y="37">{cut(node.text, Math.floor((right - LEFT) / TEXT_LETTER))}</text>
+      {hasLoad(figures) && <Load figures={figures} width={right - LEFT} />}
       <Dots dots={figures.dots} room={right - LEFT - SPARK.width - 8} />
       <text class="sabot-flow" x={LEFT} y="75">{figures.flowText}</text>
       <Spark history={figures.history} x={right - SPARK.width} />
@@ -54,6 +60,8 @@ function tasksText({ mark, ready, tasks }: NodeFigures): string {
   if (mark === "removed") return "";
   return mark === "running" || mark === "waiting" ? `${ready}/${tasks}` : `×${tasks}`;
 }
+
+const hasLoad = ({ mark }: NodeFigures): boolean => mark === "running" || mark === "waiting";
 
 /** Busy is solid, blocked is striped, idle is empty; the largest share is written beside. */
 function Load({ figures, width }: { figures: NodeFigures; width: number }) {

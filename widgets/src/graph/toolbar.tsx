@@ -1,9 +1,9 @@
-/** Below the picture: what its signs mean, and buttons for what the wheel and the keyboard do. */
+/** Above the picture: what its signs mean, and buttons for what the wheel and the keyboard do. */
 import type { Canvas } from "./canvas";
 
 export function Toolbar({ canvas }: { canvas: Canvas }) {
   return (
-    <div class="sabot-toolbar">
+    <>
       <ul class="sabot-legend" aria-label="Legend">
         <Sign text="busy"><rect class="sabot-busy" y="1" width="18" height="8" rx="2" /></Sign>
         <Sign text="blocked"><rect class="sabot-track" y="1" width="18" height="8" rx="2" /><path class="sabot-held" d="M0 5h18" stroke-width="8" /></Sign>
@@ -15,7 +15,7 @@ export function Toolbar({ canvas }: { canvas: Canvas }) {
         <button type="button" aria-label="Larger" title="Larger (+, or Ctrl and the wheel)" onClick={() => canvas.zoomBy(1)}>+</button>
         <button type="button" title="See all of it (0)" onClick={canvas.fitAll}>Fit</button>
       </div>
-    </div>
+    </>
   );
 }
 

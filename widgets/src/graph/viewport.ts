@@ -5,6 +5,12 @@ export interface Size {
   height: number;
 }
 
+/** Of the picture. */
+export interface Box extends Size {
+  x: number;
+  y: number;
+}
+
 /** A point (x, y) of the picture is seen at (x * scale + left, y * scale + top). */
 export interface Viewport {
   left: number;
@@ -24,8 +30,12 @@ const KEPT = 60;
 export function fit(picture: Size, window: Size, whole = false): Viewport {
   const room = Math.min(window.width / picture.width, window.height / picture.height);
   const scale = Math.min(1, Math.max(room, whole ? SMALLEST : READABLE));
-  const middle = (inside: number, outside: number) => Math.max(0, (outside - inside * scale) / 2);
-  return { left: middle(picture.width, window.width), top: middle(picture.height, window.height), scale };
+  return centred({ left: (window.width - picture.width * scale) / 2, top: 0, scale }, picture, window);
+}
+
+/** In the middle from top to bottom, or at the top where there is no room; never with nothing but air at the left. */
+export function centred({ left, scale }: Viewport, picture: Size, window: Size): Viewport {
+  return { left: Math.max(0, left), top: Math.max(0, (window.height - picture.height * scale) / 2), scale };
 }
 
 /** How high a window of this width should be to show the picture. */
@@ -53,7 +63,7 @@ export function pan(seen: Viewport, dx: number, dy: number, picture: Size, windo
 }
 
 /** Moved as little as is needed to see a box of the picture. */
-export function reveal(seen: Viewport, box: { x: number; y: number } & Size, window: Size, margin = 24): Viewport {
+export function reveal(seen: Viewport, box: Box, window: Size, margin = 24): Viewport {
   const moved = (at: number, start: number, length: number, outside: number) => {
     const low = at + start * seen.scale - margin;
     const high = at + (start + length) * seen.scale + margin;
@@ -65,4 +75,11 @@ export function reveal(seen: Viewport, box: { x: number; y: number } & Size, win
     top: moved(seen.top, box.y, box.height, window.height),
     scale: seen.scale,
   };
+}
+
+/** Where along a side the window is, as parts of the picture's length; null if all of that side is seen. */
+export function span(start: number, inside: number, outside: number): { from: number; part: number } | null {
+  if (start >= -1 && start + inside <= outside + 1) return null;
+  const [low, high] = [Math.min(0, start), Math.max(outside, start + inside)];
+  return { from: -low / (high - low), part: outside / (high - low) };
 }

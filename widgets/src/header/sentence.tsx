@@ -3,7 +3,7 @@ import { cut } from "../format";
 import { nodeWith, showOperator, viewOf } from "../selection";
 import type { Store } from "../store";
 
-const LETTERS = 400;
+const LETTERS = 300;
 
 export function Sentence({ store }: { store: Store }) {
   const live = store.live.value;

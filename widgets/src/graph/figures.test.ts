@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import type { Node, VertexMetrics } from "../messages";
+import { backpressured, failed, finished, pending, running } from "../testing/fixtures";
+import type { MadeJob } from "../testing/jobs";
+import { lineFigures, loadText, nodeFigures } from "./figures";
+import { pathLength } from "./path_length";
+import { area, sparkline } from "./sparkline";
+
+function figures(job: MadeJob, place: number, node: Partial<Node> = {}) {
+  const metrics = job.live.metrics;
+  const vertices = new Map(metrics?.vertices.map((one) => [one.id, one]));
+  const tasks = new Map([...vertices.keys()].map((id) => [id, (metrics?.tasks ?? []).filter((one) => one.vertex === id)]));
+  const box = { ...(job.graph.picture.views[1]?.nodes[place] as Node), ...node };
+  return nodeFigures(box, { vertices, tasks, over: metrics?.ended !== null });
+}
+
+test.each([
+  [running(), 0, "running", "41.2k/s", "idle 63 %"],
+  [running(), 1, "running", "41.2k → 9.1k/s", "idle 87 %"],
+  [running(), 4, "running", "310/s", "idle 98 %"],
+  [backpressured(), 0, "running", "41.2k/s", "blocked 95 %"],
+  [finished(), 1, "finished", "31.0M → 6.8M", ""],
+  [finished(), 4, "finished", "233k rows", ""],
+  [failed(), 1, "failed", "31.0M → 6.8M", ""],
+  [failed(), 0, "canceled", "31.0M rows", ""],
+  [pending(), 0, "waiting", "0/s", ""],
+])("figures of a box %#", (job, place, mark, flow, load) => {
+  expect(figures(job, place)).toMatchObject({ mark, flowText: flow, loadText: load });
+});
+
+test("dots are in the order of the load, a failed task first", () => {
+  expect(figures(backpressured(), 3).dots.map((dot) => [dot.index, dot.level])).toEqual([[0, "high"], [3, "some"], [1, "some"], [2, "some"]]);
+  expect(figures(failed(), 1).dots.map((dot) => dot.index)).toEqual([2, 0, 1, 3]);
+});
+
+test("an operator inside of a chain has the rows that left it and the one before", () => {
+  const job = running();
+  const vertex = job.live.metrics?.vertices[1] as VertexMetrics;
+  vertex.operators = [{ id: "filter_0", rows: 10, rows_rate: 5_000 }, { id: "select_0", rows: 10, rows_rate: 4_000 }];
+  expect(figures(job, 1, { operators: ["filter_0"] }).flowText).toBe("41.2k → 5.0k/s");
+  expect(figures(job, 1, { operators: ["select_0"] }).flowText).toBe("5.0k → 9.1k/s");
+});
+
+test("what the optimizer has removed has no figures, but a reason", () => {
+  const gone = figures(running(), 1, { vertices: [], note: "merged into filter_0" });
+  expect(gone).toMatchObject({ mark: "removed", flowText: "", dots: [] });
+  expect(gone.said).toContain("merged into filter_0");
+});
+
+test("a group shows its vertices together", () => {
+  const group = figures(running(), 1, { vertices: ["filter_0", "join_0"], operators: [] });
+  expect(group).toMatchObject({ tasks: 8, flowText: "41.2k → 310/s" });
+  expect(group.history).toHaveLength(60);
+});
+
+test("a line says where it leads, how rows spread, and how full its queue is", () => {
+  const job = backpressured();
+  const edges = new Map(job.live.metrics?.edges.map((one) => [one.index, one]));
+  const lines = job.graph.picture.views[1]?.lines ?? [];
+  expect(lines[1] && lineFigures(lines[1], edges, 0).said).toBe("filter_0 to join_0, hash(carrier), 9.1k/s, 6,849,120 rows, queue 91 % full");
+});
+
+test.each([
+  [{ busy: 0, idle: 0, backpressured: 0 }, ""],
+  [{ busy: 0.5, idle: 0.5, backpressured: 0 }, "busy 50 %"],
+  [{ busy: 0.2, idle: 0.2, backpressured: 0.6 }, "blocked 60 %"],
+  [{ busy: 0.1, idle: 0.8, backpressured: 0.1 }, "idle 80 %"],
+])("the largest share of %j", (load, text) => expect(loadText(load)).toBe(text));
+
+test("a sparkline ends at the right, with its highest at the top", () => {
+  expect(sparkline([1], 59, 12)).toBe("");
+  expect(sparkline([0, 10, 5], 59, 12)).toBe("M57.0 11.0L58.0 1.0L59.0 6.0");
+  expect(area("M57.0 11.0L59.0 6.0", 59, 12)).toBe("M57.0 11.0L59.0 6.0L59 12L57.0 12Z");
+});
+
+test.each([["M0 0L3 4", 5], ["M0 0L3 4L3 10", 11], ["M0 0C0 0 10 0 10 0", 10], ["", 0]])("%s is %d long", (path, length) =>
+  expect(pathLength(path)).toBeCloseTo(length));
