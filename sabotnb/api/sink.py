@@ -14,7 +14,7 @@ from sabotnb.api.lower import lower
 from sabotnb.api.targets import Target
 from sabotnb.display import words
 from sabotnb.errors import GraphError
-from sabotnb.graph import JobGraph
+from sabotnb.plan import PlannedJobGraph
 
 
 @boundary
@@ -62,7 +62,7 @@ class Sink:
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
         return views.explained(self.target.flow, optimize=True)
 
-    def to_job_graph(self) -> JobGraph:
+    def to_job_graph(self) -> PlannedJobGraph:
         """What would run, as plain data."""
         return lower([self.target.flow]).graph
 

@@ -22,7 +22,7 @@ from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
 from sabotnb.errors import GraphError
 from sabotnb.expr import Aggregation
-from sabotnb.graph import JobGraph
+from sabotnb.plan import PlannedJobGraph
 
 if TYPE_CHECKING:  # names in annotations alone: importing sabotnb loads neither pandas nor polars
     import pandas as pd
@@ -425,7 +425,7 @@ class Stream:
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
         return views.explained(self.flow, optimize=optimize)
 
-    def to_job_graph(self) -> JobGraph:
+    def to_job_graph(self) -> PlannedJobGraph:
         """The operators as plain data; a stream without a sink has none there either."""
         return views.job_graph(self.flow)
 

@@ -14,7 +14,7 @@ from sabotnb.api.lower import lower
 from sabotnb.graph import JobGraph, Join, Sink
 
 
-def job_graph(flow: Flow) -> JobGraph:
+def job_graph(flow: Flow) -> plan.PlannedJobGraph:
     """The operators of ``flow``; a stream has no sink."""
     return lower((flow,)).graph
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sabotnb as sb
-from sabotnb import col
+from sabotnb import col, display
+from sabotnb.api import views
 from sabotnb.cli.bench.measure import Case, Make, Work
 
 TASKS = 100
@@ -37,6 +38,8 @@ def cases() -> Iterator[list[Case]]:
             Case("head(5) of a Parquet file", lambda: lambda: flights.filter(col("dep_delay") > 15).head(5)),
             Case("no-op job, run to finished", _no_op_job),
             Case(f"{TASKS} tasks, submitted to running", _many_tasks),
+            Case("what pictures need, of 10 operators", lambda: _scenes(flights)),
+            Case("pictures of a job of 60 operators", lambda: _pictures(flights)),
             Case("submission of a job of 10 tasks", lambda: _submission(env)),
             Case("aggregation of 10 results", lambda: _aggregation(env)),
             Case("heartbeat (control round trip)", lambda: env.cluster.slots),
@@ -60,6 +63,20 @@ def _many_tasks() -> Work:
     stream = sb.Stream.from_rate(1_000_000_000, n=TASKS).named("ticks", parallelism=TASKS)
     sink = stream.sink_callback(lambda _batch: None).named("out", parallelism=TASKS)
     return lambda: sink.run("bench-tasks").wait(timeout="30s").startup
+
+
+def _scenes(flights: sb.Stream) -> Work:
+    for least in range(4):
+        flights = flights.filter(col("dep_delay") > least).select("carrier", "dep_delay")
+    found = views.compiled(flights.flow)
+    return lambda: display.scenes(found.graph, found.optimized, found.execution)
+
+
+def _pictures(flights: sb.Stream) -> Work:
+    branches = [flights.filter(col("dep_delay") > least).select("carrier") for least in range(29)]
+    found = views.compiled(sb.union(*branches).flow)
+    kept = display.scenes(found.graph, found.optimized, found.execution)
+    return lambda: display.job_picture(kept)
 
 
 def _ten_tasks() -> list[sb.Task]:
