@@ -36,7 +36,7 @@ function Shares({ edge: { shares, down } }: { edge: EdgeMetrics }) {
         {ranked.slice(0, MOST_TASKS).map(({ part, task }) => (
           <li key={task}>
             <span>task {task}</span>
-            <span class="sabot-bar" aria-hidden="true">
+            <span class="sabot-meter" aria-hidden="true">
               <span class="sabot-busy" style={{ width: `${most ? (part / most) * 100 : 0}%` }} />
             </span>
             <span class="sabot-right">{share(part)}</span>

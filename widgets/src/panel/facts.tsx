@@ -1,3 +1,5 @@
+import { unbroken } from "./words";
+
 /** Names and what is known of them; empty ones are left out. */
 export function Facts({ facts }: { facts: readonly (readonly [string, string])[] }) {
   return (
@@ -7,7 +9,7 @@ export function Facts({ facts }: { facts: readonly (readonly [string, string])[]
         .map(([name, text]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{text}</dd>
+            <dd>{unbroken(text)}</dd>
           </div>
         ))}
     </dl>

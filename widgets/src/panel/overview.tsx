@@ -4,7 +4,7 @@ import type { Store } from "../store";
 import { LongText } from "../table/long_text";
 import { Facts } from "./facts";
 import type { NodeSubject } from "./subject";
-import { latencyInWords, loadInWords, queueInWords, skewInWords, tasksByState, total, watermarkInWords } from "./words";
+import { latencyInWords, loadInWords, queueInWords, skewInWords, tasksByState, total, unbroken, watermarkInWords } from "./words";
 
 /** What a box does and how it fares. A group of vertices has a part for each. */
 export function Overview({ store, subject }: { store: Store; subject: NodeSubject }) {
@@ -69,12 +69,12 @@ function Figures({ store, subject, vertex }: { store: Store; subject: NodeSubjec
 function LoadBar({ load }: { load: Load }) {
   const words = loadInWords(load);
   return (
-    <div class="sabot-load">
-      <div class="sabot-bar" role="img" aria-label={`load: ${words}`}>
+    <div class="sabot-load-words">
+      <div class="sabot-meter" role="img" aria-label={`load: ${words}`}>
         <span class="sabot-busy" style={{ width: `${load.busy * 100}%` }} />
         <span class="sabot-backpressured" style={{ width: `${load.backpressured * 100}%` }} />
       </div>
-      <div class="sabot-faint">{words}</div>
+      <div class="sabot-faint">{unbroken(words)}</div>
     </div>
   );
 }

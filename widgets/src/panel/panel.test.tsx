@@ -64,7 +64,7 @@ describe("the panel", () => {
 });
 
 describe("the overview", () => {
-  const facts = (place: HTMLElement) => Object.fromEntries([...place.querySelectorAll("dl > div")].map((one) => texts(one, "dt, dd")));
+  const facts = (place: HTMLElement) => Object.fromEntries([...place.querySelectorAll("dl > div")].map((one) => texts(one, "dt, dd").map((text) => text.replaceAll("\u00a0", " "))));
 
   it("says what an operator does and how it fares", () => {
     const { place } = shown(running(), "filter_0");
@@ -73,7 +73,7 @@ describe("the overview", () => {
       tasks: "4 tasks RUNNING", busiest: "task 0, 12 % busy", spread: "even: task 0 has 1.0 times the mean",
       queue: "empty", latency: "half within 12 ms, 99 % within 250 ms",
     });
-    expect(found(place, ".sabot-bar").getAttribute("aria-label")).toBe("load: busy 11 %, waits for those below 2 %, idle 87 %");
+    expect(found(place, ".sabot-meter").getAttribute("aria-label")).toBe("load: busy 11 %, blocked 2 %, idle 87 %");
   });
 
   it("says how late rows and silence show", () => {
@@ -99,7 +99,7 @@ describe("the overview", () => {
       spread: "hash(carrier): rows of one key go to one task", channels: "16 channels",
       queue: "3.6 MB unread, the fullest channel 91 % full",
     });
-    expect([...place.querySelectorAll("li")].map((one) => texts(one, "span:not(.sabot-bar, .sabot-busy)"))).toEqual([
+    expect([...place.querySelectorAll("li")].map((one) => texts(one, "span:not(.sabot-meter, .sabot-busy)"))).toEqual([
       ["task 1", "61 %"], ["task 0", "20 %"], ["task 2", "19 %"], ["task 3", "0 %"],
     ]);
   });
@@ -154,8 +154,8 @@ describe("code", () => {
 describe("errors", () => {
   it("come first when the selected operator failed", () => {
     const { place } = shown(failed(), "filter_0");
-    expect(texts(place, "[role=tab]")[0]).toBe("Errors ● failed");
-    expect(found(place, "[role=tab][aria-selected=true]").textContent).toBe("Errors ● failed");
+    expect(texts(place, "[role=tab]")[0]).toBe("Errors ✕ failed");
+    expect(found(place, "[role=tab][aria-selected=true]").textContent).toBe("Errors ✕ failed");
     expect(texts(place, "mark")).toEqual(["    return distance / air_time"]);
     expect(found(place, "pre", "rows it was given").textContent).toContain("1400,0");
     expect(found<HTMLDetailsElement>(place, "details").open).toBe(false);

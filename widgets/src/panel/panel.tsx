@@ -91,5 +91,5 @@ function useErrorsFirst(store: Store, id: string | undefined, failed: boolean) {
 
 function errorsFirst(items: readonly TabItem<Tab>[]): TabItem<Tab>[] {
   const [others, errors] = [items.filter(({ name }) => name !== "errors"), items.filter(({ name }) => name === "errors")];
-  return [...errors.map((item) => ({ ...item, mark: "● failed" })), ...others];
+  return [...errors.map((item) => ({ ...item, mark: "failed" })), ...others];
 }

@@ -159,6 +159,15 @@ describe("a sample", () => {
     expect(place.textContent).toContain("The job has ended: no rows flow.");
   });
 
+  it("is not asked for when the cluster is gone, and says why", async () => {
+    const { model, place, probes, answer } = shown();
+    await answer();
+    await happens(() => model.put("live", { ...running().live, gone: "the cluster has gone away" }));
+    await passes(10_000);
+    expect(probes()).toBe(1);
+    expect(place.textContent).toContain("the cluster has gone away");
+  });
+
   it("keeps its last rows when the job ends", async () => {
     const { model, place, answer } = shown();
     await answer();

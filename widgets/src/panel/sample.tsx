@@ -21,7 +21,9 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
   const selecting = useSelecting(whole);
   const paused = pressed || selecting;
   const over = store.over.value;
-  const { answer, again } = useProbing(store, target, usePageVisible() && !paused && !over);
+  const lost = over || Boolean(store.live.value?.gone);
+  const { answer, again } = useProbing(store, target, usePageVisible() && !paused && !lost);
+  const sample = answer?.sample;
   return (
     <div class="sabot-sample" ref={whole}>
       <div class="sabot-row">
@@ -34,21 +36,22 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
             ))}
           </select>
         )}
-        {target && !over && (
+        {target && !lost && (
           <button type="button" class="sabot-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
             Pause
           </button>
         )}
-        {answer?.ok === false && !over && (
+        {sample && sample.rows.length > 0 && <CopyButton text={() => tsv(sample.columns, sample.rows)} label="copy as TSV" />}
+        {answer?.ok === false && !lost && (
           <button type="button" class="sabot-small" onClick={again}>
             ask again
           </button>
         )}
         <span role="status" class="sabot-faint">
-          {paused && !over && (pressed ? "paused" : "paused while text is selected")}
+          {paused && !lost && (pressed ? "paused" : "paused while text is selected")}
         </span>
       </div>
-      {answer?.sample && <Seen sample={answer.sample} now={store.now.value} />}
+      {sample && <Seen sample={sample} now={store.now.value} />}
       <p role="status">{target ? outcome(store, answer) : nowhere(subject)}</p>
     </div>
   );
@@ -69,6 +72,7 @@ function nowhere(subject: Subject): string {
 function outcome(store: Store, answer: Answer | null): string {
   const has = (answer?.sample?.rows.length ?? 0) > 0;
   if (store.over.value) return has ? "The job has ended: these are the last rows seen." : "The job has ended: no rows flow.";
+  if (store.live.value?.gone) return store.live.value.gone;
   if (!answer) return store.fresh.value ? "Asks the tasks for their rows …" : "Asks the tasks for their rows; the kernel does not answer.";
   if (!answer.ok) return answer.text;
   const said = answer.sample?.said || (has ? "" : answer.text || "No rows came by.");
@@ -79,11 +83,8 @@ function Seen({ sample, now }: { sample: Rows; now: number }) {
   const { columns, rows, seen, seconds, watermark } = sample;
   return (
     <>
-      <div class="sabot-row">
-        <span class="sabot-seen">
-          {sample.operator}: {seenInWords(seen, seconds)}
-        </span>
-        {rows.length > 0 && <CopyButton text={() => tsv(columns, rows)} label="copy as TSV" />}
+      <div class="sabot-seen">
+        {sample.operator}: {seenInWords(seen, seconds)}
       </div>
       {watermark !== null && <div class="sabot-faint">watermark {watermarkInWords(watermark, now)}</div>}
       <HotKeys sample={sample} />
@@ -97,13 +98,13 @@ function HotKeys({ sample: { keys, hot } }: { sample: Rows }) {
   return (
     <section>
       <h4>most frequent {listed(keys)}</h4>
-      <ul class="sabot-shares">
+      <ul class="sabot-shares sabot-hot">
         {hot.map(({ key, share: part }, place) => (
           <li key={place}>
             <span class="sabot-key">
               <LongText text={key} most={40} />
             </span>
-            <span class="sabot-bar" aria-hidden="true">
+            <span class="sabot-meter" aria-hidden="true">
               <span class="sabot-busy" style={{ width: `${part * 100}%` }} />
             </span>
             <span class="sabot-right">{share(part)}</span>

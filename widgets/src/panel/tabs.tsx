@@ -4,7 +4,7 @@ import { useId, useRef } from "preact/hooks";
 export interface TabItem<Name extends string> {
   name: Name;
   title: string;
-  /** Said after the title, as `failed`. */
+  /** What is bad about it: seen as a cross, said by screen readers. */
   mark?: string;
 }
 
@@ -44,7 +44,12 @@ export function Tabs<Name extends string>({ label, items, chosen, choose, childr
             onClick={() => choose(name)}
           >
             {title}
-            {mark && <span class="sabot-mark"> {mark}</span>}
+            {mark && (
+              <span class="sabot-mark" title={mark}>
+                {" ✕"}
+                <span class="sabot-spoken"> {mark}</span>
+              </span>
+            )}
           </button>
         ))}
       </div>

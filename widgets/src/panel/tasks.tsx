@@ -14,8 +14,8 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   { name: "task", sort: (task) => task.index },
   BUSY,
   {
-    name: "waits",
-    hint: "backpressured: waits for those below it",
+    name: "blocked",
+    hint: "backpressured by those below",
     sort: (task) => task.load.backpressured,
     cell: (task) => share(task.load.backpressured),
   },
@@ -60,7 +60,7 @@ export function worst({ tasks, vertices }: Pick<NodeSubject, "tasks" | "vertices
   const waiting = largest(tasks, (task) => task.load.backpressured);
   const lines = [
     busiest && busiest.load.busy > 0 && `busiest: ${name(busiest)}, ${share(busiest.load.busy)} busy`,
-    waiting && waiting.load.backpressured > 0.1 && `waits most: ${name(waiting)}, ${share(waiting.load.backpressured)} of its time for those below it`,
+    waiting && waiting.load.backpressured > 0.1 && `most blocked: ${name(waiting)}, ${share(waiting.load.backpressured)} by those below`,
     ...vertices.map((vertex) => {
       const most = largest(tasks.filter((task) => task.vertex === vertex.id), (task) => rowsOf(vertex, task).rows);
       return most && vertex.skew >= 1.2 && `most rows: ${name(most)}, ${vertex.skew.toFixed(1)} times the mean`;

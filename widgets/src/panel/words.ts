@@ -47,12 +47,14 @@ export function largest<T>(some: readonly T[], of: (one: T) => number): T | null
 
 export function loadInWords({ busy, backpressured, idle }: VertexMetrics["load"]): string {
   if (busy + backpressured + idle === 0) return "not measured yet";
-  return `busy ${share(busy)}, waits for those below ${share(backpressured)}, idle ${share(idle)}`;
+  return `busy ${share(busy)}, blocked ${share(backpressured)}, idle ${share(idle)}`;
 }
 
 /** `empty`, `1.2 MB unread, the fullest channel 91 % full`. */
 export function queueInWords({ queued, fill }: { queued: number; fill: number }): string {
-  return queued === 0 && fill === 0 ? "empty" : `${bytes(queued)} unread, the fullest channel ${share(fill)} full`;
+  if (queued === 0 && fill === 0) return "empty";
+  const fullest = `the fullest channel ${share(fill)} full`;
+  return queued === 0 ? fullest : `${bytes(queued)} unread, ${fullest}`;
 }
 
 export function latencyInWords(latency: VertexMetrics["latency"]): string {
@@ -89,6 +91,11 @@ export function spreadInWords(type: string, keys: readonly string[]): string {
 /** `seen 12,345 rows in 2.0 s`. */
 export function seenInWords(seen: number, during: number): string {
   return `seen ${counted(seen, "row")} in ${during.toFixed(1)} s`;
+}
+
+/** The same text, in which no line ends between a number and its unit. */
+export function unbroken(text: string): string {
+  return text.replace(/(\d) (?=%|[kMGTP]?B\b|m?s\b|min\b|h\b)/g, "$1\u00a0");
 }
 
 export function listed(words: readonly string[]): string {

@@ -24,10 +24,12 @@ export function LiveTable({ model }: { model: Model }) {
           {table.title}
         </strong>
         <span class="sabot-faint">{extent(table)}</span>
-        <button type="button" class="sabot-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
-          Pause
-        </button>
-        <CopyButton text={() => tsv(table.columns, table.rows)} label="copy as TSV" />
+        {(!newest?.ended || pressed) && (
+          <button type="button" class="sabot-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
+            Pause
+          </button>
+        )}
+        {table.rows.length > 0 && <CopyButton text={() => tsv(table.columns, table.rows)} label="copy as TSV" />}
         <span role="status">{paused ? `paused${selecting && !pressed ? " while text is selected" : ""}, ${newRows(came)}` : ""}</span>
       </div>
       {table.rows.length > 0 && (

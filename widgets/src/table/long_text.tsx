@@ -2,16 +2,16 @@ import { useState } from "preact/hooks";
 
 export const MOST_LETTERS = 200;
 
-/** Text of any length: the beginning of a long one, with a button that shows the rest. */
+/** Text of any length: the beginning of a long one, with a button that shows the rest, unless that is short. */
 export function LongText({ text, most = MOST_LETTERS }: { text: string; most?: number }) {
   const [whole, setWhole] = useState(false);
-  if (text.length <= most) return <>{text}</>;
+  if (text.length <= most * 1.25) return <>{text}</>;
   const left = text.length - most;
   return (
     <span class={whole ? "sabot-whole" : ""}>
       {whole ? text : `${text.slice(0, most)}…`}{" "}
       <button type="button" class="sabot-small" aria-expanded={whole} onClick={() => setWhole(!whole)}>
-        {whole ? "less" : `${left.toLocaleString("en")} more letters`}
+        {whole ? "less" : `+ ${left.toLocaleString("en")} letters`}
       </button>
     </span>
   );

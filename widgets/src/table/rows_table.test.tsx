@@ -11,7 +11,7 @@ const many = (count: number) =>
 describe("rows of typed columns", () => {
   it("have types below the names and numbers at the right", () => {
     const place = drawn(<RowsTable label="rows" columns={[CARRIER, DELAY]} rows={[["AA", "1.5"]]} />);
-    expect(texts(place, ".sabot-name")).toEqual(["carrier", "delay"]);
+    expect(texts(place, ".sabot-column-name")).toEqual(["carrier", "delay"]);
     expect(texts(place, ".sabot-type")).toEqual(["string", "double"]);
     expect([...place.querySelectorAll("td")].map((cell) => cell.className)).toEqual(["", "sabot-right"]);
   });
@@ -32,8 +32,8 @@ describe("rows of typed columns", () => {
 
   it("cut a value of 10,000 letters, and show it whole when asked to", async () => {
     const place = drawn(<RowsTable label="rows" columns={[CARRIER]} rows={[["x".repeat(10_000)]]} />);
-    expect(cells(place)[0]![0]).toHaveLength("x".repeat(200).length + "… 9,800 more letters".length);
-    await click(found(place, "td button", "9,800 more letters"));
+    expect(cells(place)[0]![0]).toBe(`${"x".repeat(40)}… + 9,960 letters`);
+    await click(found(place, "td button", "9,960 letters"));
     expect(cells(place)[0]![0]).toContain("x".repeat(10_000));
   });
 });
@@ -59,7 +59,7 @@ describe("500 columns", () => {
   it("are found by a part of the name", async () => {
     const place = drawn(<RowsTable label="rows" columns={columns} rows={rows} />);
     await type(found(place, "input"), "C49");
-    expect(texts(place, ".sabot-name")).toEqual(["c49", "c490", "c491", "c492", "c493", "c494", "c495", "c496", "c497", "c498", "c499"]);
+    expect(texts(place, ".sabot-column-name")).toEqual(["c49", "c490", "c491", "c492", "c493", "c494", "c495", "c496", "c497", "c498", "c499"]);
     await type(found(place, "input"), "nothing");
     expect(found(place, "[role=status]").textContent).toBe("no column fits (500 columns)");
   });

@@ -7,6 +7,8 @@ import { LongText } from "./long_text";
 /** Columns shown at a time, unless all are asked for: a schema of 500 stays quick and readable. */
 export const COLUMNS_AT_ONCE = 20;
 
+const CELL_LETTERS = 40;
+
 export type Row = readonly (string | null)[];
 
 interface Props {
@@ -60,7 +62,7 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
             <tr>
               {shown.map((place) => (
                 <th key={place} scope="col" class={columns[place]!.numeric ? "sabot-right" : ""} title={columns[place]!.name}>
-                  <span class="sabot-name">{columns[place]!.name}</span>
+                  <span class="sabot-column-name">{columns[place]!.name}</span>
                   <span class="sabot-type">{columns[place]!.type}</span>
                 </th>
               ))}
@@ -90,7 +92,7 @@ function Value({ text, numeric }: { text: string | null; numeric: boolean }) {
     );
   return (
     <td class={numeric ? "sabot-right" : ""}>
-      <LongText text={text} />
+      <LongText text={text} most={CELL_LETTERS} />
     </td>
   );
 }

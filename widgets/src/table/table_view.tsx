@@ -40,7 +40,8 @@ function lineOf(node: Node, metrics: JobMetrics | null): Line {
 }
 
 function headings(open: (node: Node) => void): Heading<Line>[] {
-  const first = (line: Line) => line.vertices[0];
+  // a source takes rows from nobody
+  const taken = ({ vertices: [first] }: Line) => (first?.role === "source" ? undefined : first?.into);
   const last = (line: Line) => line.vertices[line.vertices.length - 1];
   const total = (line: Line, of: (one: VertexMetrics) => number) => line.vertices.reduce((sum, one) => sum + of(one), 0);
   const largest = (line: Line, of: (one: VertexMetrics) => number) => Math.max(0, ...line.vertices.map(of));
@@ -57,10 +58,10 @@ function headings(open: (node: Node) => void): Heading<Line>[] {
     { name: "what it does", sort: ({ node }) => node.text, cell: ({ node }) => <LongText text={node.text} most={60} /> },
     { name: "tasks", sort: ({ node }) => node.tasks },
     { name: "state", sort: (line) => states(line) },
-    { name: "rows in", sort: (line) => first(line)?.into.rows ?? 0, cell: (line) => count(first(line)?.into.rows ?? 0) },
-    { name: "in/s", sort: (line) => first(line)?.into.rows_rate ?? 0, cell: (line) => rate(first(line)?.into.rows_rate ?? 0) },
-    { name: "rows out", sort: (line) => last(line)?.out.rows ?? 0, cell: (line) => count(last(line)?.out.rows ?? 0) },
-    { name: "out/s", sort: (line) => last(line)?.out.rows_rate ?? 0, cell: (line) => rate(last(line)?.out.rows_rate ?? 0) },
+    { name: "rows in", sort: (line) => taken(line)?.rows ?? 0, cell: (line) => count(taken(line)?.rows) },
+    { name: "in/s", sort: (line) => taken(line)?.rows_rate ?? 0, cell: (line) => rate(taken(line)?.rows_rate) },
+    { name: "rows out", sort: (line) => last(line)?.out.rows ?? 0, cell: (line) => count(last(line)?.out.rows) },
+    { name: "out/s", sort: (line) => last(line)?.out.rows_rate ?? 0, cell: (line) => rate(last(line)?.out.rows_rate) },
     {
       name: "busy",
       hint: "of the last seconds; the busiest task",
@@ -68,8 +69,8 @@ function headings(open: (node: Node) => void): Heading<Line>[] {
       cell: (line) => share(largest(line, ({ busiest }) => busiest)),
     },
     {
-      name: "waits for those below",
-      hint: "backpressured: mean share of the last seconds",
+      name: "blocked",
+      hint: "backpressured by those below: mean share of the last seconds",
       sort: (line) => largest(line, ({ load }) => load.backpressured),
       cell: (line) => share(largest(line, ({ load }) => load.backpressured)),
     },
