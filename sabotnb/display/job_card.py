@@ -77,14 +77,10 @@ def _facts(metrics: JobMetrics, *, exact: bool) -> Iterator[str]:
         begun = metrics.started if metrics.started is not None else metrics.submitted
         yield figures.seconds(max(0.0, (metrics.ended or metrics.at) - begun))
     if exact or _repeats(metrics):
-        yield f"{figures.count(metrics.rows_in.rows)} {_rows(metrics.rows_in.rows)} in"
-        yield f"{figures.count(metrics.rows_out.rows)} {_rows(metrics.rows_out.rows)} out"
+        yield f"{_counted(metrics.rows_in.rows)} in"
+        yield f"{_counted(metrics.rows_out.rows)} out"
         if metrics.late:
             yield f"{figures.count(metrics.late)} late"
-
-
-def _rows(number: int) -> str:
-    return "row" if number == 1 else "rows"
 
 
 def _repeats(metrics: JobMetrics) -> bool:
@@ -108,21 +104,36 @@ def _marks(view: View, metrics: JobMetrics, *, exact: bool) -> dict[str, Mark]:
     for node in view.nodes:
         shown = [vertices[name] for name in node.vertices if name in vertices]
         failed = error is not None and (error.vertex in node.vertices or error.operator in node.operators)
-        told = exact or (_repeats(metrics) and node.role in ("source", "sink"))
         load = _load(shown) if exact and not metrics.terminal else None
-        marks[node.id] = Mark(_figures(node, shown) if told else "", load, failed)
+        said = _figures(node, shown) if exact else _lasting(node, shown) if _repeats(metrics) else ""
+        marks[node.id] = Mark(said, load, failed)
     return marks
 
 
 def _figures(node: Node, shown: Sequence[VertexMetrics]) -> str:
-    """Rows that went through: ``336,776 rows`` of sources and sinks, ``336,776 → 16`` of what is between."""
-    if not shown:
+    """Rows that came and rows that left: ``336,776 → 16 rows``, one number where they are equal."""
+    taken, given = _taken(node, shown), sum(one.out.rows for one in shown)
+    if not shown or taken == given:
+        return _counted(given) if shown else ""
+    return f"{figures.count(taken)} → {_counted(given)}"
+
+
+def _lasting(node: Node, shown: Sequence[VertexMetrics]) -> str:
+    """Rows that a source has read or a sink has taken. What is in between may depend on how rows came in batches."""
+    if node.role == "operator" or not shown:
         return ""
-    taken, given = (sum(getattr(one, way).rows for one in shown) for way in ("into", "out"))
-    if node.role == "operator" and len(shown) == 1:
-        return f"{figures.count(taken)} → {figures.count(given)} {_rows(given)}"
-    rows = given if node.role == "source" else taken
-    return f"{figures.count(rows)} {_rows(rows)}"
+    return _counted(_taken(node, shown) if node.role == "source" else sum(one.out.rows for one in shown))
+
+
+def _taken(node: Node, shown: Sequence[VertexMetrics]) -> int:
+    """Rows that came in; of a chain that begins with a source those that it has read."""
+    if node.role == "source":
+        return sum(one.operators[0].rows if one.operators else one.out.rows for one in shown)
+    return sum(one.into.rows for one in shown)
+
+
+def _counted(rows: int) -> str:
+    return f"{figures.count(rows)} {'row' if rows == 1 else 'rows'}"
 
 
 def _load(shown: Sequence[VertexMetrics]) -> Load | None:

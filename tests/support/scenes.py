@@ -8,7 +8,7 @@ from job_graphs import make_job
 from sabotnb import display
 from sabotnb.expr import col
 from sabotnb.graph import Aggregate, AggregateColumn, Filter, Join, Operator, Sink, Source
-from sabotnb.metrics import EdgeMetrics, Flow, JobFailure, JobMetrics, Load, TaskMetrics, VertexMetrics
+from sabotnb.metrics import EdgeMetrics, Flow, JobFailure, JobMetrics, Load, OperatorMetrics, TaskMetrics, VertexMetrics
 from sabotnb.plan import optimize, physical
 from sabotnb.plan.sizes import Size
 
@@ -42,8 +42,12 @@ def submitted(graph, tasks=4):
 
 
 def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
-    """A job in which every operator took and gave ``rows``; ``more``: fields of JobMetrics."""
-    flow, busy = Flow(rows, 4, 8 * rows), Load(0.5, 0.4, 0.1) if state == "RUNNING" else Load()
+    """A job in which every chain took ``rows`` and gave a quarter of them; ``more``: fields of JobMetrics."""
+    flow, quarter, busy = (
+        Flow(rows, 4, 8 * rows),
+        Flow(rows // 4, 4, 2 * rows),
+        Load(0.5, 0.4, 0.1) if state == "RUNNING" else Load(),
+    )
     made = JobMetrics(
         job=name,
         epoch=1,
@@ -68,7 +72,18 @@ def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
             for index in range(one.parallelism)
         ),
         vertices=tuple(
-            VertexMetrics(one.id, "operator", (), (), (), one.parallelism, {state: one.parallelism}, flow, flow, busy)
+            VertexMetrics(
+                one.id,
+                "operator",
+                (),
+                (),
+                (OperatorMetrics(one.id, rows, 0.0),),
+                one.parallelism,
+                {state: one.parallelism},
+                flow,
+                quarter,
+                busy,
+            )
             for one in execution.vertices.values()
         ),
         edges=tuple(
