@@ -29,6 +29,8 @@ IDLE_SECONDS = 1.0
 """A vertex is idle when no row has come in for longer."""
 FRESH_SECONDS = 1.0
 """What was said stays true so long if nothing is reported."""
+FRESH_SECONDS_PER_TASK = 0.0005
+"""Figures of a thousand tasks are made anew twice a second at most."""
 _MICRO = 1e6
 
 Tasks = Sequence[tuple[TaskVertex, TaskMetrics]]
@@ -72,11 +74,19 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
 
 
 def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:
-    """``job_metrics``, or what it gave before if nothing has happened since: several may be looking."""
+    """``job_metrics``, or what it gave a moment ago: several may be looking, and a large job costs more to look at."""
     shown = job.shown
-    if shown is None or shown.version != job.version or (wall - shown.at > FRESH_SECONDS and not job.state.terminal):
+    if shown is None or not _holds(job, shown, wall):
         shown = job.shown = job_metrics(job, now, wall, waits)
     return shown
+
+
+def _holds(job: JobRun, shown: JobMetrics, wall: float) -> bool:
+    age = wall - shown.at
+    if shown.version == job.version:
+        return age < FRESH_SECONDS or job.state.terminal
+    steered = (shown.state, shown.paused) != (job.state.value, job.paused)
+    return not steered and not job.state.terminal and age < FRESH_SECONDS_PER_TASK * len(job.tasks)
 
 
 def _shapes(job: JobRun) -> Sequence[Mapping[str, Any]]:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sabotnb.pickling import quickly_pickled
 
+
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Flow:
     """Rows, batches and bytes that have passed, and how many of them per second now."""
@@ -22,6 +25,7 @@ class Flow:
     bytes_rate: float = 0.0
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Load:
     """Shares of the last seconds, which add up to 1 (all 0 before a task has run for a moment)."""
@@ -31,6 +35,7 @@ class Load:
     backpressured: float = 0.0
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Seconds from a source to here that half, and 99 %, of the last markers took at most."""
@@ -39,6 +44,7 @@ class Latency:
     p99: float
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class TaskMetrics:
     """One task. ``queued`` are unread bytes in its gate; ``fill`` is how full its fullest channel is, from 0 to 1."""
@@ -61,6 +67,7 @@ class TaskMetrics:
     latency: Latency | None = None
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class OperatorMetrics:
     """Rows that left one operator, which may be in the middle of a chain."""
@@ -70,6 +77,7 @@ class OperatorMetrics:
     rows_rate: float
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class VertexMetrics:
     """All tasks of one vertex (a chain of operators; the id is that of the first).
@@ -109,6 +117,7 @@ class VertexMetrics:
     """Rows per second in (of a source: out), one number per second, the newest last; at most ``HISTORY_SECONDS``."""
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class EdgeMetrics:
     """One edge of the execution graph. ``fill`` is how full its fullest channel is, ``queued`` bytes in all of them.

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sabotnb.pickling import quickly_pickled
 
+
+@quickly_pickled
 @dataclass(frozen=True, slots=True, order=True)
 class TaskId:
     """Subtask ``index`` (0 <= index < parallelism) of a vertex of the execution graph."""
@@ -21,6 +24,7 @@ class TaskId:
         return f"{self.job}/{self.vertex}[{self.index}]"
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, order=True)
 class Attempt:
     """One try at running a task. A message of an older attempt or epoch is stale and refused."""

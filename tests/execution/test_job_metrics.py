@@ -255,3 +255,18 @@ def test_a_job_that_waits_says_for_what():
     metrics = cluster.machine.metrics(0, WALL, "second")
     assert (metrics.state, metrics.waits) == ("PENDING", "needs 2 slots, 1 free (job 'first' holds 3)")
     assert [(one.id, one.tasks, one.states) for one in metrics.vertices] == [("work", 2, {})]
+
+
+def test_figures_of_a_large_job_are_made_anew_at_most_every_while_but_steering_shows_at_once():
+    cluster = Simulator(agents=1, slots=500)
+    cluster.submit(request(vertices=(("work", 500),)))
+    (task, *_) = cluster.machine.jobs["job"].tasks.values()
+
+    def look(after):
+        cluster.feed(MetricsReported("agent-1", {task.attempt: TaskCounters()}, at=after))
+        return cluster.machine.metrics(after, WALL + after, "job")
+
+    first, soon, later = look(0), look(0.1), look(0.3)
+    assert (first is soon, soon is later) == (True, False)
+    cluster.command("pause", "job")
+    assert look(0.31).paused
