@@ -40,7 +40,7 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
     <g
       class={`sabot-line ${line.type && line.type !== "FORWARD" ? "is-spread" : ""}`}
       role="button"
-      tabIndex={tabIndex}
+      tabindex={tabIndex}
       data-at={`line-${place}`}
       aria-pressed={selected}
       aria-label={`edge ${figures.said}`}

@@ -33,7 +33,7 @@ export function NodeBox({ node, figures, place, selected, found, tabIndex, far }
       class={`sabot-node is-${figures.mark} role-${node.role}`}
       transform={`translate(${node.x} ${node.y})`}
       role="button"
-      tabIndex={tabIndex}
+      tabindex={tabIndex}
       data-at={`node-${place}`}
       aria-pressed={selected}
       aria-label={figures.said + (found && `, ${found}`)}

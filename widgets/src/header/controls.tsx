@@ -12,20 +12,24 @@ const TITLES = {
 
 export function Controls({ store }: { store: Store }) {
   const asked = useSignal(false);
-  const opener = useRef<HTMLButtonElement>(null);
+  const returning = useRef(false);
   const metrics = store.live.value?.metrics;
   if (!metrics || store.over.value || store.live.value?.gone) return null;
   const close = (): void => {
     asked.value = false;
-    queueMicrotask(() => opener.current?.focus());
+    returning.current = true;
   };
   if (asked.value) return <Confirmation onYes={() => [close(), void store.send("cancel")]} onNo={close} />;
+  const focusReturned = (button: HTMLButtonElement | null): void => {
+    if (button && returning.current) button.focus();
+    if (button) returning.current = false;
+  };
   const kind: Kind = metrics.paused ? "resume" : "pause";
   return (
     <div class="sabot-controls" role="group" aria-label="Job">
       <Control store={store} kind={kind} text={metrics.paused ? "Resume" : "Pause"} waiting={metrics.paused ? "Resuming…" : "Pausing…"} />
       <Control store={store} kind="stop" text="Stop" waiting="Stopping…" />
-      <button type="button" ref={opener} title={TITLES.cancel} onClick={() => (asked.value = true)}>
+      <button type="button" ref={focusReturned} title={TITLES.cancel} onClick={() => (asked.value = true)}>
         {isWaiting(store, "cancel") ? "Canceling…" : "Cancel"}
       </button>
     </div>
