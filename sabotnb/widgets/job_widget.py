@@ -51,6 +51,17 @@ class JobWidget(anywidget.AnyWidget):
         """Send an answer to every view; the one that asked knows the id."""
         self.send(asdict(answer))
 
+    def close(self) -> None:
+        """End the widget in kernel and pages, with the layout that ipywidgets gives to each."""
+        layout = self.layout
+        super().close()
+        if layout is not None:
+            layout.close()
+
     def on_command(self, take: Callable[[Mapping[str, Any]], None]) -> None:
-        """Hand every message of a page to ``take``."""
+        """Hand every message of a page to ``take``, which may be called from any thread, and while a cell runs."""
+        # ipykernel hands a page's messages to the shell that spoke last, which is the one that a running cell blocks,
+        # even if the page sends them to a subshell as JupyterLab does; these here may be taken by any.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda _data, chosen: chosen  # noqa: SLF001
         self.on_msg(lambda _widget, content, _buffers: take(content))

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from kernels import running_kernel
 
 pytestmark = pytest.mark.cluster
 
@@ -19,51 +19,10 @@ print(job.name, job.epoch)
 """
 
 
-class Kernel:
-    """A kernel that is told which cell it runs, as JupyterLab does."""
-
-    def __init__(self, client):
-        self.client = client
-
-    def run(self, code, cell="cell-one"):
-        """Texts that a cell prints or shows, by MIME type; an error as ``error``."""
-        shown = {}
-
-        def take(message):
-            content, kind = message["content"], message["msg_type"]
-            if kind == "stream" and content["name"] == "stdout":
-                shown["stdout"] = shown.get("stdout", "") + content["text"]
-            elif kind == "error":
-                shown["error"] = f"{content['ename']}: {content['evalue']}"
-                shown["traceback"] = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(content["traceback"]))
-            elif kind in ("execute_result", "display_data"):
-                shown.update(content["data"])
-
-        message = self.client.session.msg(
-            "execute_request",
-            {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True},
-            metadata={"cellId": cell},
-        )
-        self.client.shell_channel.send(message)
-        while True:
-            heard = self.client.get_iopub_msg(timeout=60)
-            if heard["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-                continue
-            if heard["msg_type"] == "status" and heard["content"]["execution_state"] == "idle":
-                self.client.get_shell_msg(timeout=60)
-                return shown
-            take(heard)
-
-
 @pytest.fixture(scope="module")
 def kernel():
-    manager, client = start_new_kernel()
-    kernel = Kernel(client)
-    assert kernel.run(START) == {}
-    yield kernel
-    kernel.run("env.close()")
-    client.stop_channels()
-    manager.shutdown_kernel()
+    with running_kernel(START, "env.close()") as kernel:
+        yield kernel
 
 
 def test_a_stream_shows_its_card(kernel):

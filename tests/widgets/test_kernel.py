@@ -1,0 +1,154 @@
+"""Jobs shown in a real kernel: widgets while they run, pictures when they are over, nothing left behind."""
+
+import json
+
+import pytest
+from kernels import WIDGET_VIEW, running_kernel
+
+pytestmark = pytest.mark.cluster
+
+START = """
+import gc, threading, sys
+import sabotnb as sb
+from sabotnb import col
+env = sb.local(workers=2, slots=8)
+numbers = sb.Stream.from_rows([{"x": x, "even": x % 2 == 0} for x in range(100)])
+endless = sb.Stream.from_rate(100)
+
+def left():
+    gc.collect()
+    import comm
+    from ipywidgets.widgets import widget
+    threads = [one.name for one in threading.enumerate() if one.name.startswith("sabotnb")]
+    return sorted(threads), len(comm.get_comm_manager().comms), len(widget._instances)
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    with running_kernel(START, "env.close()") as kernel:
+        yield kernel
+
+
+def command(kind, epoch, name="click-1", target="", rows=0):
+    return {"type": "command", "id": name, "kind": kind, "epoch": epoch, "target": target, "rows": rows}
+
+
+def shown_widget(kernel, code, cell):
+    """Run a cell that shows a job: the id of the model, its state, and the output's name."""
+    shown = kernel.run(code, cell)
+    model = shown[WIDGET_VIEW]["model_id"]
+    return model, kernel.models[model], shown["output"]
+
+
+def left(kernel):
+    return json.loads(kernel.run("import json; print(json.dumps(left()))", "looking")["stdout"])
+
+
+def test_a_running_job_is_a_widget_and_becomes_a_picture(kernel):
+    model, state, output = shown_widget(kernel, "job = endless.sink_live().run('lives'); job", "lives")
+    assert (state["_face"], state["graph"]["job"], state["graph"]["bounded"]) == ("job", "lives", False)
+    assert [view["name"] for view in state["graph"]["picture"]["views"]] == ["logical", "optimized"]
+    kernel.wait(lambda: state["live"]["metrics"]["rows_in"]["rows"] > 0)
+    kernel.run("job.stop(); _ = job.wait()")
+    left_over = kernel.outputs[output]
+    assert WIDGET_VIEW not in left_over
+    assert "<svg" in left_over["text/html"]
+    assert left_over["text/plain"].startswith("lives FINISHED")
+    assert model in kernel.closed
+    assert state["live"]["metrics"]["state"] == "FINISHED"
+
+
+def test_cells_share_a_widget_and_an_ended_job_needs_none(kernel):
+    model, _, output = shown_widget(kernel, "job = endless.sink_live().run('shared'); job", "a")
+    again, _, other = shown_widget(kernel, "sb.attach('shared')", "b")
+    assert again == model
+    assert other != output
+    kernel.run("job.cancel()", "c")
+    kernel.wait(lambda: model in kernel.closed)
+    assert all(kernel.outputs[one]["text/plain"].startswith("shared CANCELED") for one in (output, other))
+    assert WIDGET_VIEW not in kernel.run("job", "d")
+
+
+def test_clicks_are_carried_out_once_and_answered_each_time(kernel):
+    model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('clicked'); job", "e")
+    epoch = state["graph"]["epoch"]
+    kernel.click(model, command("pause", epoch))
+    kernel.wait(lambda: "click-1" in kernel.answers)
+    kernel.wait(lambda: state["live"]["metrics"]["paused"])
+    kernel.click(model, command("pause", epoch))
+    kernel.wait(lambda: len(kernel.answers["click-1"]) == 2)
+    kernel.click(model, command("resume", epoch, "click-2"))
+    kernel.wait(lambda: not state["live"]["metrics"]["paused"])
+    kernel.click(model, command("cancel", epoch - 1, "click-3"))
+    kernel.click(model, command("explode", epoch, "click-4"))
+    kernel.wait(lambda: "click-3" in kernel.answers and "click-4" in kernel.answers)
+    assert [kernel.answers[f"click-{n}"][0]["ok"] for n in (1, 2, 3, 4)] == [True, True, False, False]
+    assert kernel.answers["click-1"][0]["text"] == "clicked is paused"
+    assert kernel.run("print(job.status.state)")["stdout"] == "RUNNING\n"
+    kernel.click(model, command("cancel", epoch, "click-5"))
+    kernel.wait(lambda: model in kernel.closed)
+    assert kernel.answers["click-5"][0]["ok"]
+
+
+def test_a_subshell_takes_clicks_while_a_cell_runs(kernel):
+    model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('blocked'); job", "f")
+    subshell = kernel.subshell()
+    kernel.start("job.wait()", "g")
+    kernel.click(model, command("stop", state["graph"]["epoch"], "stop-1"), subshell)
+    kernel.wait(lambda: "stop-1" in kernel.answers)
+    kernel.wait(lambda: model in kernel.closed)
+    assert state["live"]["metrics"]["state"] == "FINISHED"
+    kernel.client.get_shell_msg(timeout=30)
+
+
+def test_running_a_cell_again_and_again_leaves_nothing(kernel):
+    kernel.run("sb.Stream.from_rate(50).sink_live().run()", "warm")
+    kernel.run("[sb.attach(name).cancel() for name in sb.jobs().query('state == \"RUNNING\"').job]", "warm")
+    kernel.wait(lambda: left(kernel)[0] == [])
+    before = left(kernel)
+    for rate in range(1, 51):
+        kernel.run(f"sb.Stream.from_rate({rate // 2 + 1}).sink_live().run()", "again")
+    running = kernel.run("print(list(sb.jobs().query('state == \"RUNNING\"').job))")["stdout"]
+    assert running == "['cell-again']\n"
+    kernel.run("sb.attach('cell-again').cancel()")
+    kernel.wait(lambda: left(kernel) == before)
+
+
+def test_a_cell_that_shows_something_else_closes_its_widget(kernel):
+    model, _, _ = shown_widget(kernel, "job = endless.sink_live().run('hidden'); job", "h")
+    kernel.run("print(1)", "h")
+    kernel.wait(lambda: model in kernel.closed)
+    again, _, _ = shown_widget(kernel, "job", "h")
+    assert again != model
+    kernel.run("job.cancel()")
+    kernel.wait(lambda: again in kernel.closed)
+
+
+def test_a_failed_job_shows_the_users_own_lines_and_await_raises(kernel):
+    code = (
+        "def halved(row):\n    return {'x': row['x'] // 0}\n"
+        "job = numbers.map_rows(halved, schema={'x': 'int64'}).sink_live().run('fails')\n"
+    )
+    kernel.run(code, "i")
+    waited = kernel.run("await job", "j")
+    assert waited["error"].startswith("UserFunctionError") or waited["error"].startswith("JobFailed")
+    card = kernel.run("job", "k")
+    assert "ZeroDivisionError" in card["text/html"]
+    assert "line 2, in halved" in card["text/html"]
+
+
+def test_static_outputs_are_the_same_every_time(kernel):
+    kernel.run("import os; os.environ['SABOTNB_DISPLAY'] = 'static'")
+    try:
+        shown = [
+            kernel.run("numbers.group_by('even').agg(n=sb.count()).sink_live().run('still')", "static") for _ in "12"
+        ]
+        endless = kernel.run("job = endless.sink_live().run('on'); job", "static")
+    finally:
+        kernel.run("del os.environ['SABOTNB_DISPLAY']; job.cancel()")
+    first, second = ({kind: one[kind] for kind in ("text/html", "text/plain")} for one in shown)
+    assert first == second
+    assert WIDGET_VIEW not in shown[0]
+    assert first["text/plain"].startswith("still FINISHED")
+    assert endless["text/plain"].startswith("on RUNNING")
