@@ -14,6 +14,7 @@ TRACEBACK_LETTERS = 20_000
 """Longer tracebacks and samples are shown in part."""
 MESSAGE_LETTERS = 1_000
 OPERATOR_LETTERS = 36
+FAILED_LETTERS = 14
 LISTED = 200
 """Tasks and edges that are listed, those with most rows first."""
 
@@ -55,8 +56,8 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exa
         tasks = max(len(f"x{node.tasks}") for node in view.nodes)
         for node in view.nodes:
             mark = marks[node.id]
-            said = f"{mark.said}{'  failed' if mark.failed else ''}"
-            lines.append(f"  {node.title:<{title}}  {f'x{node.tasks}':<{tasks}}  {said}".rstrip())
+            parts = f"{node.title:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.said, mark.failed
+            lines.append(f"  {'  '.join(filter(None, parts))}".rstrip())
     lines += _sentences(metrics, exact=exact)
     if metrics.error is not None:
         lines += _error(metrics.error)
@@ -89,8 +90,8 @@ def _repeats(metrics: JobMetrics) -> bool:
 
 
 def _sentences(metrics: JobMetrics, *, exact: bool) -> list[str]:
-    """Why the job waits, and how it goes."""
-    finding = metrics.finding if exact and metrics.error is None else None
+    """Why the job waits, and how it goes; of one that has finished or failed the rest of the card says it."""
+    finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
     said = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(said) else ""
     return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *said) if one]
@@ -99,15 +100,21 @@ def _sentences(metrics: JobMetrics, *, exact: bool) -> list[str]:
 def _marks(view: View, metrics: JobMetrics, *, exact: bool) -> dict[str, Mark]:
     """What is written into each box."""
     vertices = {vertex.id: vertex for vertex in metrics.vertices}
-    error = metrics.error
     marks = {}
     for node in view.nodes:
         shown = [vertices[name] for name in node.vertices if name in vertices]
-        failed = error is not None and (error.vertex in node.vertices or error.operator in node.operators)
         load = _load(shown) if exact and not metrics.terminal else None
         said = _figures(node, shown) if exact else _lasting(node, shown) if _repeats(metrics) else ""
-        marks[node.id] = Mark(said, load, failed)
+        marks[node.id] = Mark(said, load, _failed(node, metrics.error))
     return marks
+
+
+def _failed(node: Node, error: JobFailure | None) -> str:
+    """``failed`` if the job failed in this box; of a chain which operator, too."""
+    if error is None or not (error.vertex in node.vertices or error.operator in node.operators):
+        return ""
+    chained = len(node.operators) > 1 and error.operator
+    return f"{words.cut(error.operator, FAILED_LETTERS)} failed" if chained else "failed"
 
 
 def _figures(node: Node, shown: Sequence[VertexMetrics]) -> str:

@@ -24,11 +24,11 @@ LEFT, RIGHT = 13.0, 11.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is said of one box: a line of figures, its load if there is one to show, and whether it has failed."""
+    """What is said of one box: a line of figures, its load if there is one to show, and what has failed there."""
 
     said: str = ""
     load: Load | None = None
-    failed: bool = False
+    failed: str = ""
 
 
 def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
@@ -54,7 +54,7 @@ def _node(node: Node, mark: Mark) -> str:
         f"{escape(node.title)}</text>"
         f'<text x="{right - RIGHT:.1f}" y="{y + TITLE:.1f}" text-anchor="end" fill="{FAINT}">{tasks}</text>'
         f'<text x="{x + LEFT:.1f}" y="{y + TEXT:.1f}" fill="{FAINT}">{escape(node.text)}</text>'
-        f"{_failed(node) if mark.failed else _bar(node, mark.load)}"
+        f"{_failed(node, mark.failed) if mark.failed else _bar(node, mark.load)}"
         f'<text x="{x + LEFT:.1f}" y="{y + FIGURES:.1f}" fill="{INK}">{escape(mark.said)}</text></g>'
     )
 
@@ -73,16 +73,16 @@ def _bar(node: Node, load: Load | None) -> str:
     return "".join(parts)
 
 
-def _failed(node: Node) -> str:
+def _failed(node: Node, said: str) -> str:
     """Words in the place of the load: colour alone is not enough."""
     x, y = node.x + LEFT, node.y + BAR_TOP + BAR_HEIGHT
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-weight="600" fill="{FAILED}">&#10005; failed</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-weight="600" fill="{FAILED}">&#10005; {escape(said)}</text>'
 
 
 def _described(node: Node, mark: Mark) -> str:
     chain = cut(" · ".join(node.operators), 200)
     load = f"; {figures.share(mark.load.busy)} busy" if mark.load else ""
-    return f"{chain} ({node.tasks} tasks): {mark.said}{load}{'; failed' if mark.failed else ''}"
+    return f"{chain} ({node.tasks} tasks): {mark.said}{load}{f'; {mark.failed}' if mark.failed else ''}"
 
 
 def _alternative(nodes: Sequence[Node], marks: Mapping[str, Mark]) -> str:

@@ -83,6 +83,11 @@ def test_rows_on_their_way_are_left_out_when_a_job_failed():
     assert cards[0] == cards[1]
 
 
+def test_of_a_chain_it_says_which_operator_has_failed():
+    error = failure("by_name_partial", vertex="join_0")
+    assert "✕ by_name_parti… failed" in Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=error))).texts
+
+
 def test_it_needs_no_scripts_and_no_style_sheets():
     read = Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=failure())))
     tags = "details div g path pre rect span strong summary svg table tbody td text th thead title tr"
