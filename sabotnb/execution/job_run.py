@@ -96,6 +96,8 @@ class JobRun:
         task.state = state
         task.shown = None
         self.version += 1
+        if state in TERMINAL_TASK:
+            task.end(task.counters, task.sent)
         task.failures += state is TaskState.FAILED
 
     def withdraw_successor(self, now: float) -> None:

@@ -270,3 +270,11 @@ def test_figures_of_a_large_job_are_made_anew_at_most_every_while_but_steering_s
     assert (first is soon, soon is later) == (True, False)
     cluster.command("pause", "job")
     assert look(0.31).paused
+
+
+def test_tasks_of_a_lost_agent_do_not_flow_any_more():
+    cluster = Reporting()
+    for second in (1, 2):
+        cluster.report(second, read0=TaskCounters(rows_in=10 * second))
+    cluster.lose(1)
+    assert (cluster.metrics().state, cluster.metrics().rows_in) == ("FAILED", Flow(20))
