@@ -17,7 +17,8 @@ export interface Canvas {
   /** See all of it, however small. */
   fitAll(): void;
   zoomBy(steps: number): void;
-  move(seen: Viewport): void;
+  /** Move as little as is needed to see a box of the picture. */
+  look(box: Box): void;
   onWheel(event: WheelEvent): void;
   onPointerDown(event: PointerEvent): void;
 }
@@ -55,7 +56,11 @@ export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
       seen.value = wanted;
     };
     return {
-      window, size, seen, dragged, move,
+      window, size, seen, dragged,
+      look: (box) => {
+        const wanted = reveal(seen.value, box, size.value);
+        if (wanted.left !== seen.value.left || wanted.top !== seen.value.top) move(wanted);
+      },
       fitAll: () => {
         touched.current = false;
         seen.value = fit(picture, size.value, true);

@@ -4,12 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { counted, cut } from "../format";
 import type { Line, Node, View } from "../messages";
 import { isSelected, lineSelection, nodeWith } from "../selection";
-import type { Store } from "../store";
+import type { Selection, Store } from "../store";
 import { type Canvas, useCanvas } from "./canvas";
 import { EdgeLine } from "./edge_line";
 import { lineFigures, nodeFigures } from "./figures";
 import { NodeBox } from "./node_box";
-import { heightFor, reveal, span } from "./viewport";
+import { type Box, heightFor, span } from "./viewport";
 import { type Stop, walk } from "./walk";
 
 /** Below it boxes have room for their titles alone, written large. */
@@ -20,7 +20,7 @@ const KEYS = "Arrow keys walk along its edges, Enter opens details, plus, minus 
 
 /** Gives its canvas to `hands` while it is there, for the buttons that move it. */
 export function Graph({ store, view, hands }: { store: Store; view: View; hands: Signal<Canvas | null> }) {
-  const canvas = useCanvas(view, () => view.nodes.find((node) => isSelected(store.selected.peek(), { kind: "node", id: node.id })) ?? null);
+  const canvas = useCanvas(view, () => selectedBox(view, store.selected.peek()));
   useEffect(() => {
     hands.value = canvas;
     return () => {
@@ -32,7 +32,7 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
   const go = (stop: Stop): void => {
     at.value = stop;
     const box = stop.kind === "node" ? view.nodes[stop.place] : lineBox(view.lines[stop.place]);
-    if (box) canvas.move(reveal(canvas.seen.value, box, canvas.size.value));
+    if (box) canvas.look(box);
     drawn.current?.querySelector<SVGElement>(`[data-at="${stop.kind}-${stop.place}"]`)?.focus({ preventScroll: true });
   };
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -142,4 +142,9 @@ function stopAt(target: EventTarget | null): Stop | null {
 }
 
 const room = (line: Line, up: Node | undefined): number => (up ? line.tip[0] - up.x - up.width : 0);
-const lineBox = (line: Line | undefined) => line && { x: line.tip[0] - 60, y: line.tip[1] - 20, width: 60, height: 40 };
+const lineBox = (line: Line | undefined): Box | undefined => line && { x: line.tip[0] - 80, y: line.tip[1] - 25, width: 120, height: 50 };
+
+function selectedBox(view: View, selected: Selection | null): Box | null {
+  const node = view.nodes.find((one) => isSelected(selected, { kind: "node", id: one.id }));
+  return node ?? lineBox(view.lines.find((one) => isSelected(selected, lineSelection(one)))) ?? null;
+}
