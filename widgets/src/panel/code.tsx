@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { OperatorCard } from "../messages";
 import { CopyButton } from "../table/copy_button";
 import { LongText } from "../table/long_text";
+import { SmallButton } from "../table/small_button";
 
 const COLUMNS_AT_FIRST = 30;
 const LETTERS_AT_FIRST = 4000;
@@ -55,9 +56,9 @@ function Columns({ columns }: { columns: OperatorCard["columns"] }) {
         ))}
       </dl>
       {columns.length > COLUMNS_AT_FIRST && (
-        <button type="button" class="sabot-small" aria-expanded={all} onClick={() => setAll(!all)}>
+        <SmallButton aria-expanded={all} onClick={() => setAll(!all)}>
           {all ? `show the first ${COLUMNS_AT_FIRST}` : `show all ${columns.length}`}
-        </button>
+        </SmallButton>
       )}
     </details>
   );

@@ -69,10 +69,10 @@ function Figures({ store, subject, vertex }: { store: Store; subject: NodeSubjec
 function LoadBar({ load }: { load: Load }) {
   const words = loadInWords(load);
   return (
-    <div class="sabot-load-words">
+    <div>
       <div class="sabot-meter" role="img" aria-label={`load: ${words}`}>
         <span class="sabot-busy" style={{ width: `${load.busy * 100}%` }} />
-        <span class="sabot-backpressured" style={{ width: `${load.backpressured * 100}%` }} />
+        <span class="sabot-blocked" style={{ width: `${load.backpressured * 100}%` }} />
       </div>
       <div class="sabot-faint">{unbroken(words)}</div>
     </div>

@@ -11,6 +11,7 @@ import { useSelecting } from "../table/selecting";
 import { usePageVisible, useProbing } from "./probing";
 import type { Subject } from "./subject";
 import { listed, seenInWords, watermarkInWords } from "./words";
+import { SmallButton } from "../table/small_button";
 
 export function Sample({ store, subject }: { store: Store; subject: Subject }) {
   const targets = targetsOf(subject);
@@ -37,15 +38,15 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
           </select>
         )}
         {target && !lost && (
-          <button type="button" class="sabot-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
+          <SmallButton aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
             Pause
-          </button>
+          </SmallButton>
         )}
         {sample && sample.rows.length > 0 && <CopyButton text={() => tsv(sample.columns, sample.rows)} label="copy as TSV" />}
         {answer?.ok === false && !lost && (
-          <button type="button" class="sabot-small" onClick={again}>
+          <SmallButton onClick={again}>
             ask again
-          </button>
+          </SmallButton>
         )}
         <span role="status" class="sabot-faint">
           {paused && !lost && (pressed ? "paused" : "paused while text is selected")}

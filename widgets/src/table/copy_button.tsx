@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { SmallButton } from "./small_button";
 
 const SHOWN_MS = 2000;
 
@@ -15,9 +16,9 @@ export function CopyButton({ text, label, of }: { text: () => string; label: str
   };
   return (
     <span class="sabot-copy">
-      <button type="button" class="sabot-small" onClick={copy} aria-label={of && `${label} ${of}`}>
+      <SmallButton onClick={copy} aria-label={of && `${label} ${of}`}>
         {label}
-      </button>
+      </SmallButton>
       <span role="status" class="sabot-faint">
         {said}
       </span>

@@ -5,6 +5,7 @@ import type { Model } from "../model";
 import { CopyButton } from "./copy_button";
 import { RowsTable, tsv } from "./rows_table";
 import { useSelecting } from "./selecting";
+import { SmallButton } from "./small_button";
 
 /** The face `table`: the last rows of a sink, as long as nobody holds them: by Pause, or by selecting text in them. */
 export function LiveTable({ model }: { model: Model }) {
@@ -25,9 +26,9 @@ export function LiveTable({ model }: { model: Model }) {
         </strong>
         <span class="sabot-faint">{extent(table)}</span>
         {(!newest?.ended || pressed) && (
-          <button type="button" class="sabot-small" aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
+          <SmallButton aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
             Pause
-          </button>
+          </SmallButton>
         )}
         {table.rows.length > 0 && <CopyButton text={() => tsv(table.columns, table.rows)} label="copy as TSV" />}
         <span role="status">{paused ? `paused${selecting && !pressed ? " while text is selected" : ""}, ${newRows(came)}` : ""}</span>

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { SmallButton } from "./small_button";
 
 export const MOST_LETTERS = 200;
 
@@ -10,9 +11,9 @@ export function LongText({ text, most = MOST_LETTERS }: { text: string; most?: n
   return (
     <span class={whole ? "sabot-whole" : ""}>
       {whole ? text : `${text.slice(0, most)}…`}{" "}
-      <button type="button" class="sabot-small" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+      <SmallButton aria-expanded={whole} onClick={() => setWhole(!whole)}>
         {whole ? "less" : `+ ${left.toLocaleString("en")} letters`}
-      </button>
+      </SmallButton>
     </span>
   );
 }

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 
 import type { Column } from "../messages";
 import { LongText } from "./long_text";
+import { SmallButton } from "./small_button";
 
 /** Columns shown at a time, unless all are asked for: a schema of 500 stays quick and readable. */
 export const COLUMNS_AT_ONCE = 20;
@@ -39,21 +40,19 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
             value={wanted}
             onInput={(event) => setWanted(event.currentTarget.value)}
           />
-          <button type="button" class="sabot-small" disabled={all || start === 0} onClick={() => setFrom(Math.max(0, start - COLUMNS_AT_ONCE))}>
+          <SmallButton disabled={all || start === 0} onClick={() => setFrom(Math.max(0, start - COLUMNS_AT_ONCE))}>
             ‹ former
-          </button>
+          </SmallButton>
           <span role="status">{which(start, shown.length, places.length, columns.length)}</span>
-          <button
-            type="button"
-            class="sabot-small"
+          <SmallButton
             disabled={all || start + shown.length >= places.length}
             onClick={() => setFrom(start + COLUMNS_AT_ONCE)}
           >
             next ›
-          </button>
-          <button type="button" class="sabot-small" aria-pressed={all} onClick={() => setAll(!all)}>
+          </SmallButton>
+          <SmallButton aria-pressed={all} onClick={() => setAll(!all)}>
             show all
-          </button>
+          </SmallButton>
         </div>
       )}
       <div class="sabot-scrolled sabot-tall" tabIndex={0} role="region" aria-label={label} ref={inside ?? null}>

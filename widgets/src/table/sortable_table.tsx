@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { SmallButton } from "./small_button";
 
 /** A column of things of one kind. `sort` gives what it is ordered by; numbers begin with the largest. */
 export interface Heading<T> {
@@ -72,9 +73,9 @@ export function SortableTable<T>(props: Props<T>) {
         </tbody>
       </table>
       {rows.length > most && (
-        <button type="button" class="sabot-small" onClick={() => setAll(!all)}>
+        <SmallButton onClick={() => setAll(!all)}>
           {all ? `show the first ${most}` : `show all ${rows.length.toLocaleString("en")}`}
-        </button>
+        </SmallButton>
       )}
     </div>
   );
