@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,7 +15,14 @@ from sabotnb.expr.durations import duration_us
 from sabotnb.graph.specs import Source as Spec
 
 _SECOND = 1_000_000
+_TICKS = 100
+"""Per second: rows become due in lots, so that a source neither spins between two rows nor sends them one by one."""
 _SPEEDS = "speed={!r} is not event time per time: write '6h/s', '30m/s' or '1d/m'"
+
+
+def ticked(seconds: float) -> float:
+    """``seconds``, down to the last tick."""
+    return math.floor(seconds * _TICKS + 1e-6) / _TICKS
 
 
 class Pace(Protocol):
@@ -31,7 +39,7 @@ class Pace(Protocol):
 
 @dataclass(slots=True)
 class RowPace:
-    """Row i is due at ``start + i / rate`` seconds."""
+    """Row i is due at ``start + i / rate`` seconds, or up to a tick later."""
 
     rate: float
     clock: Callable[[], float]
@@ -41,7 +49,7 @@ class RowPace:
         now = self.clock()
         if self.start is None:
             self.start = now - before / self.rate
-        through = int((now - self.start) * self.rate) + 1
+        through = int(ticked(now - self.start) * self.rate) + 1
         return int(min(rows.num_rows, max(0, through - before)))
 
     def position(self) -> Mapping[str, Any]:
@@ -69,7 +77,7 @@ class EventTimePace:
             if not len(valid):
                 return int(rows.num_rows)
             self.start, self.first = now, valid[0].as_py()
-        waiting = times.fill_null(self.first).to_numpy() > self.first + (now - self.start) * self.speed
+        waiting = times.fill_null(self.first).to_numpy() > self.first + ticked(now - self.start) * self.speed
         return int(np.argmax(waiting)) if waiting.any() else int(rows.num_rows)
 
     def position(self) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.connectors.pacing import ticked
 from sabotnb.connectors.reading import Estimate, RawBatches
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -18,7 +19,7 @@ SCHEMA = pa.schema({"time": pa.timestamp("us"), "value": pa.int64()})
 def describe(per_second: float, n: int | None = None) -> Spec:
     """Rows of ``time`` (timestamp[us], UTC) and ``value`` (0, 1, ...); ``n`` of them, or without end.
 
-    Row i appears at, and its ``time`` is, i / per_second seconds after the first.
+    The ``time`` of row i is i / per_second seconds after the first; it appears then, or a hundredth of a second later.
     """
     if not per_second > 0:
         raise SourceError(f"per_second={per_second!r}: give a number of rows above 0")
@@ -44,7 +45,7 @@ class Rate:
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         start, made = split.position["start"], 0
         while self._n is None or made < self._n:
-            due = int((self._clock() - start) * self._per_second) + 1
+            due = int(ticked(self._clock() - start) * self._per_second) + 1
             stop = min(due if self._n is None else min(due, self._n), made + batch_rows)
             if stop <= made:
                 yield None
