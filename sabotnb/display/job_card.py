@@ -15,7 +15,7 @@ TRACEBACK_LETTERS = 20_000
 MESSAGE_LETTERS = 1_000
 OPERATOR_LETTERS = 36
 FAILED_LETTERS = 14
-LISTED = 200
+LISTED = 50
 """Tasks and edges that are listed, those with most rows first."""
 
 TASKS = (("task", False), ("state", False), ("agent", False), ("slot", True), ("rows in", True), ("rows out", True))

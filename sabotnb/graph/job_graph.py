@@ -25,12 +25,16 @@ VERSION = 1
 
 @dataclass(slots=True)
 class _Known:
-    """What was found out about a graph, which never changes; ``outputs`` also serves graphs derived from it."""
+    """What was found out about a graph, which never changes; ``outputs`` also serves graphs derived from it.
+
+    ``former`` are ids that graphs had from which this one was derived.
+    """
 
     into: Mapping[str, list[Edge]] | None = None
     out_of: Mapping[str, list[Edge]] | None = None
     schemas: Mapping[str, pa.Schema] | None = None
     outputs: Outputs = field(default_factory=dict)
+    former: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,17 @@ class JobGraph:
         """A graph of these; schemas behind operators that it shares with this one are not found anew."""
         made = replace(self, operators=operators, edges=tuple(edges))
         made._known.outputs = self._known.outputs  # noqa: SLF001  its own class's
+        made._known.former = self._known.former.union(self.operators)  # noqa: SLF001
         return made
 
     def unique_id(self, kind: str) -> str:
-        """The next free readable id of a kind: ``filter_0``, then ``filter_1``."""
+        """The next free readable id of a kind: ``filter_0``, then ``filter_1``; none that an operator once had.
+
+        What is said of an operator that the optimizer has taken away is then never shown at another.
+        """
+        taken = self._known.former.union(self.operators)
         number = 0
-        while f"{kind}_{number}" in self.operators:
+        while f"{kind}_{number}" in taken:
             number += 1
         return f"{kind}_{number}"
 

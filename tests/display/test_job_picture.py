@@ -3,11 +3,11 @@ from itertools import combinations
 
 import pytest
 from job_graphs import make_job
-from scenes import FLIGHTS, late, submitted
+from scenes import AIRLINES, FLIGHTS, late, submitted
 
 from sabotnb.display import job_picture
 from sabotnb.expr import col
-from sabotnb.graph import Aggregate, AggregateColumn, Filter, Project, Sink, Source
+from sabotnb.graph import Aggregate, AggregateColumn, Filter, Join, Project, Sink, Source
 
 GOLDEN_BOXES = [
     ("flights", 16.0, 16.0, 176, 84.0),
@@ -157,3 +157,22 @@ def test_names_of_any_length_are_cut():
     for drawn in job_picture(scenes).views:
         assert max(len(node.title + node.text) for node in drawn.nodes) < 60
         assert max(node.width for node in drawn.nodes) == 210
+
+
+def test_an_operator_that_the_optimizer_adds_takes_no_name_of_one_that_it_has_removed():
+    kept = tuple((name, col(name)) for name in ("carrier", "delay"))
+    chain = {
+        "s": Source("rows", FLIGHTS),
+        "select_0": Project(tuple((name, col(name)) for name in FLIGHTS.names)),
+        "filter_0": Filter(col("tail") != "x"),
+        "join_0": Join(("carrier",), ("carrier",), strategy="hash"),
+        "airlines": Source("rows", AIRLINES),
+        "select_1": Project(kept),
+        "out": Sink("collect"),
+    }
+    scenes, _ = submitted(make_job(chain, "s > select_0 > filter_0 > join_0 > select_1 > out", "airlines > join_0:1"))
+    runs = {
+        one["id"]: (one["written"], one["runs"], one["gone"]) for one in scenes["operators"] if "select" in one["id"]
+    }
+    assert runs["select_0"] == (True, "", "select_0 changed nothing")
+    assert runs["select_2"] == (False, "without tail", "")
