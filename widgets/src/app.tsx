@@ -1,6 +1,7 @@
 /** The output of a job: header, sentence, one of four views, and the panel of what is selected. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { cut } from "./format";
 import type { Canvas } from "./graph/canvas";
 import { Graph } from "./graph/graph";
 import { Toolbar } from "./graph/toolbar";
@@ -14,8 +15,9 @@ import type { Store } from "./store";
 import { TableView } from "./table/table_view";
 import { ViewSwitch } from "./view_switch";
 
+const NAME_LETTERS = 80;
+
 export function App({ store }: { store: Store }) {
-  const root = useRef<HTMLDivElement>(null);
   const hands = useSignal<Canvas | null>(null);
   const before = useRef<HTMLElement | SVGElement | null>(null);
   if (!store.graph.value) return <p class="sabot-nothing">There is no job to show: run its cell again.</p>;
@@ -30,7 +32,7 @@ export function App({ store }: { store: Store }) {
     if (!inside) before.current = target as HTMLElement | SVGElement;
   };
   return (
-    <div class="sabot-job" ref={root} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
+    <section class="sabot-job" aria-label={`Job ${cut(store.graph.value.job, NAME_LETTERS)}`} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
       <Header store={store} />
       <Notice store={store} />
       <Sentence store={store} />
@@ -42,7 +44,7 @@ export function App({ store }: { store: Store }) {
         <div class="sabot-main"><Face store={store} hands={hands} /></div>
         {store.selected.value && <aside class="sabot-side" aria-label="Details"><Panel store={store} /></aside>}
       </div>
-    </div>
+    </section>
   );
 }
 

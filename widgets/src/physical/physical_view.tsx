@@ -62,9 +62,9 @@ function Chip({ task, tabIndex, onFocus, onClick }: { task: TaskMetrics; tabInde
   ].join(", ");
   const text = running ? (backpressured > busy ? `blocked ${share(backpressured)}` : share(busy)) : mark;
   return (
-    <button type="button" class={`sabot-chip is-${mark}`} style={{ "--load": busy + backpressured }} title={said} aria-label={said} {...{ tabIndex, onFocus, onClick }}>
-      <i class="sabot-chip-busy" style={{ width: `${100 * busy}%` }} />
-      <i class="sabot-chip-held" style={{ left: `${100 * busy}%`, width: `${100 * backpressured}%` }} />
+    <button type="button" class={`sabot-chip is-${mark}`} style={{ "--load": running ? busy + backpressured : 0 }} title={said} aria-label={said} {...{ tabIndex, onFocus, onClick }}>
+      {running && <i class="sabot-chip-busy" style={{ width: `${100 * busy}%` }} />}
+      {running && <i class="sabot-chip-held" style={{ left: `${100 * busy}%`, width: `${100 * backpressured}%` }} />}
       <span>[{task.index}]</span>
       <b>{text}</b>
     </button>
