@@ -34,7 +34,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An edge between nodes. ``edges`` are the edges of the execution graph whose figures it shows."""
+    """An edge between nodes. ``edges`` are the edges of the execution graph whose figures it shows.
+
+    ``type`` is that of an ``EdgeType``; empty where a group has edges of several.
+    """
 
     up: str
     down: str
@@ -42,7 +45,7 @@ class Line:
     label: str
     edges: tuple[int, ...]
     path: str
-    """From the upper node to the arrow's tip."""
+    """From the upper node to the arrow's base, 7 pixels before its ``tip``."""
     tip: tuple[float, float]
     label_at: tuple[float, float]
     """Where the label ends (it is anchored at its end)."""
@@ -50,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One level of the job: logical (as written) or optimized (as it runs, a box per chain)."""
+    """One level of the job: logical (as written) or optimized (as it runs, a box per chain); a margin is in its size."""
 
     name: str
     nodes: tuple[Node, ...]
