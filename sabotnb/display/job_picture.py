@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One level of the job: logical (as written) or optimized (as it runs, a box per chain); a margin is in its size."""
+    """One level of the job: logical (as written) or optimized (as it runs, a box per chain), a margin around it."""
 
     name: str
     nodes: tuple[Node, ...]
