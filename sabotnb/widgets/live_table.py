@@ -156,6 +156,8 @@ class LiveTable:
             seen = self._look()
         except SabotError as error:
             seen = Seen(self._seen.table, self._seen.total, str(error))
+        except Exception as error:  # noqa: BLE001  a defect is told where the rows would be
+            seen = Seen(self._seen.table, self._seen.total, f"{type(error).__name__}: {error}")
         with self._lock:
             changed = (seen.total, seen.said) != (self._seen.total, self._seen.said)
             self._seen = seen

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast, get_args
+
+from sabotnb.errors import EnvError
 
 Mode = Literal["widget", "static", "text"]
 
@@ -35,9 +37,16 @@ def running_shell() -> Any:
 
 
 def mode() -> Mode:
-    """How jobs show themselves: ``SABOTNB_DISPLAY`` says static, else a widget in a kernel and text in a terminal."""
-    if os.environ.get("SABOTNB_DISPLAY", "auto") == "static":
-        return "static"
+    """How jobs show themselves: as ``SABOTNB_DISPLAY`` says, else as a widget in a kernel and as text in a terminal.
+
+    EnvError if it says something else than auto, static, widget or text.
+    """
+    said = os.environ.get("SABOTNB_DISPLAY", "auto")
+    for known in get_args(Mode):
+        if said == known:
+            return cast("Mode", known)
+    if said != "auto":
+        raise EnvError(f"SABOTNB_DISPLAY is {said!r}; it may be auto, {', '.join(get_args(Mode))}")
     return "widget" if getattr(running_shell(), "kernel", None) is not None else "text"
 
 

@@ -152,3 +152,53 @@ def test_static_outputs_are_the_same_every_time(kernel):
     assert WIDGET_VIEW not in shown[0]
     assert first["text/plain"].startswith("still FINISHED")
     assert endless["text/plain"].startswith("on RUNNING")
+
+
+def test_a_live_table_follows_sink_live_and_leaves_its_last_rows(kernel):
+    kernel.run("job = endless.sink_live(keep=30).run('kept'); table = job.live_table()", "l")
+    model, state, output = shown_widget(kernel, "table", "m")
+    assert state["_face"] == "table"
+    kernel.wait(lambda: state["table"]["total"] > 30)
+    assert [one["name"] for one in state["table"]["columns"]] == ["time", "value"]
+    assert len(state["table"]["rows"]) == 30
+    kernel.run("job.stop(); _ = job.wait()", "n")
+    assert model in kernel.closed
+    assert state["table"]["ended"]
+    assert WIDGET_VIEW not in kernel.outputs[output]
+    assert ", the last 20" in kernel.outputs[output]["text/plain"]
+
+
+def test_live_redraws_in_place_and_goes_on_after_an_error(kernel):
+    code = (
+        "drawn = iter(range(100))\n"
+        "def draw():\n    n = next(drawn)\n    if n == 2:\n        raise ValueError('no plot')\n"
+        "    return f'plot {n}'\n"
+        "plot = sb.live(draw, every='250ms')"
+    )
+    output = kernel.run(code, "s")["output"]
+    kernel.wait(lambda: "ValueError: no plot" in kernel.outputs[output]["text/plain"])
+    kernel.wait(lambda: "plot 4" in kernel.outputs[output]["text/plain"])
+    kernel.run("1", "s")
+    assert kernel.run("print(plot)")["stdout"] == "live: stopped\n"
+
+
+def test_figures_that_are_drawn_live_show_up_nowhere_else(kernel):
+    pytest.importorskip("matplotlib")
+    code = (
+        "import matplotlib.pyplot as plt\n"
+        "def draw():\n    figure, axes = plt.subplots(); axes.plot([1, 2]); return axes\n"
+        "plot = sb.live(draw, every='200ms')"
+    )
+    shown = kernel.run(code, "t")
+    assert "image/png" in shown
+    assert kernel.run("plot.stop(); plt.get_fignums()")["text/plain"] == "[]"
+
+
+def test_progress_ends_at_all_or_says_how_it_ended(kernel):
+    done = kernel.run("numbers.sink_live().run('bar').progress()")
+    assert done["text/plain"].startswith("bar FINISHED") or "bar: 100%" in done["text/plain"]
+    code = "numbers.map_rows(lambda row: {'x': row['x'] // 0}, schema={'x': 'int64'}).sink_live().run('bad').progress()"
+    assert "ZeroDivisionError" in kernel.run(code)["error"]
+    refused = kernel.run("endless.sink_live().run('on and on').progress()")["error"]
+    assert refused.startswith("JobError: job 'on and on' is endless")
+    kernel.run("sb.attach('on and on').cancel()")

@@ -1,0 +1,88 @@
+"""Clicks are carried out once and always answered in words."""
+
+import queue
+
+import pyarrow as pa
+import pytest
+from shown import ScriptedClient
+
+from sabotnb.widgets.commands import Commands
+
+
+class Page:
+    """Sends commands and takes answers."""
+
+    def __init__(self):
+        self.client = ScriptedClient(None)
+        self.answers = queue.Queue()
+        self.commands = Commands(self.client, "late", 3, self.answers.put)
+
+    def click(self, kind="pause", epoch=3, **more):
+        self.commands.take(
+            {"type": "command", "id": "a", "kind": kind, "epoch": epoch, "target": "source_0", "rows": 10} | more
+        )
+        return self.answers.get(timeout=10)
+
+
+@pytest.fixture
+def page():
+    return Page()
+
+
+def test_a_command_that_is_sent_again_is_answered_again_but_not_carried_out(page):
+    first, again = page.click(), page.click()
+    assert first == again
+    assert (first.ok, first.text, page.client.asked) == (True, "late is paused", ["pause"])
+
+
+def test_commands_are_carried_out_in_order(page):
+    kinds = ["pause", "resume"] * 20
+    for number, kind in enumerate(kinds):
+        page.commands.take({"type": "command", "id": str(number), "kind": kind, "epoch": 3, "target": "", "rows": 0})
+    assert [page.answers.get(timeout=10).id for _ in kinds] == [str(number) for number in range(len(kinds))]
+    assert page.client.asked == kinds
+
+
+@pytest.mark.parametrize(
+    ("click", "said"),
+    [
+        ({"kind": "cancel"}, "the cluster does not answer"),
+        ({"kind": "stop"}, "ZeroDivisionError: a defect"),
+        ({"kind": "pause", "epoch": 2}, "this page shows another run of late: run its cell again"),
+        ({"kind": "explode"}, "this kernel does not know the command 'explode': reload the page"),
+        ({"kind": "probe", "rows": "many"}, "this kernel does not know the command 'probe': reload the page"),
+        ({"kind": "probe", "target": None}, "this kernel does not know the command 'probe': reload the page"),
+        ({"kind": ["pause"]}, "this kernel does not know the command \"['pause']\": reload the page"),
+    ],
+)
+def test_a_refusal_says_why(page, click, said):
+    answer = page.click(**click)
+    assert (answer.ok, answer.text) == (False, said)
+
+
+def test_what_has_no_id_is_answered_to_nobody(page):
+    for message in ({}, {"id": 7}, {"id": None}, "pause", None):
+        page.commands.take(message)
+    assert page.click().ok
+
+
+def test_a_sample_is_text(page):
+    long = "<b>" + "x" * 10_000
+    page.client.rows = pa.table({long: ["a", None, long], "n": [1.0, 2.5, float("nan")]})
+    sample = page.click("probe").sample
+    assert [len(column.name) for column in sample.columns] == [200, 1]
+    assert [column.numeric for column in sample.columns] == [False, True]
+    assert [row[1] for row in sample.rows] == ["1", "2.5", "nan"]
+    assert [None if row[0] is None else len(row[0]) for row in sample.rows] == [1, None, 200]
+    assert (sample.hot[0].key, sample.hot[0].share, sample.watermark) == ("1", 0.5, 7)
+
+
+def test_wide_samples_have_fewer_rows(page):
+    page.client.rows = pa.table({f"c{n}": range(100) for n in range(500)})
+    sample = page.click("probe", rows=100).sample
+    assert (len(sample.columns), len(sample.rows), sample.rows[-1][0]) == (500, 40, "99")
+
+
+def test_empty_samples(page):
+    page.client.rows = pa.table({})
+    assert page.click("probe").sample.rows == ()

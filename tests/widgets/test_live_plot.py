@@ -1,0 +1,79 @@
+"""A function that is called again and again, and what its output shows."""
+
+import threading
+
+import pytest
+from shown import Paper
+
+import sabotnb as sb
+from sabotnb.errors import EnvError
+from sabotnb.widgets.live_plot import LivePlot
+
+
+class Recorded(Paper):
+    """A screen that keeps all that it showed, and says when it has shown ``enough``."""
+
+    def __init__(self, enough):
+        super().__init__()
+        self.said = []
+        self.enough = enough
+        self.done = threading.Event()
+
+    def show(self, bundle, output):
+        super().show(bundle, output)
+        self._keep(bundle)
+
+    def replace(self, bundle, output):
+        super().replace(bundle, output)
+        self._keep(bundle)
+
+    def _keep(self, bundle):
+        self.said.append(bundle["text/plain"].splitlines()[-1])
+        if len(self.said) == self.enough:
+            self.done.set()
+
+
+def drawing(*steps):
+    """A function that gives, or raises, one step after the other."""
+    left = iter(steps)
+
+    def draw():
+        step = next(left)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    return draw
+
+
+def played(enough, *steps):
+    screen = Recorded(enough)
+    plot = LivePlot(drawing(*steps), 0.01, screen, lambda drawn: {"text/plain": str(drawn)})
+    plot.start()
+    assert screen.done.wait(10)
+    plot._thread.join(10)
+    assert not plot.running
+    return screen
+
+
+def test_it_ends_with_stop_iteration_and_keeps_what_was_drawn_last():
+    screen = played(3, 1, 2, 3)
+    assert screen.said == ["1", "2", "3"]
+    assert screen.texts == ["3"]
+
+
+def test_an_error_is_shown_in_its_place_and_the_next_drawing_after_it():
+    assert played(3, 1, ValueError("no plot"), 2).said == ["1", "ValueError: no plot", "2"]
+
+
+def test_a_first_drawing_that_fails_is_no_end():
+    assert played(2, ValueError("not yet"), 1).said == ["ValueError: not yet", "1"]
+
+
+def test_what_looks_the_same_is_not_sent_again():
+    assert played(2, 1, 1, 1, 2, 2).said == ["1", "2"]
+
+
+def test_outside_of_a_notebook_there_is_nothing_to_draw_in():
+    with pytest.raises(EnvError, match="in the output of a notebook's cell"):
+        sb.live(lambda: 1)

@@ -1,0 +1,84 @@
+"""Who shows a run is told how it goes, by one thread that is there only while somebody is told."""
+
+import threading
+
+from figures import job, vertex
+from shown import ScriptedClient
+
+from sabotnb.widgets.publisher import Publisher
+
+RUNNING = job(vertex("source_0", "source sink"))
+
+
+class Listener:
+    """Keeps what it is told, and ends when it has heard ``enough``."""
+
+    def __init__(self, client, publisher, enough=2, fails=False):
+        self.client, self.publisher, self.enough, self.fails = client, publisher, enough, fails
+        self.run = ("late", 1)
+        self.heard = []
+        self.lost = []
+        self.done = threading.Event()
+
+    def take(self, metrics):
+        if self.fails:
+            raise ZeroDivisionError
+        self.heard.append(metrics)
+        if len(self.heard) >= self.enough:
+            self.publisher.remove(self)
+            self.done.set()
+
+    def lose(self, why):
+        self.lost.append(why)
+        self.done.set()
+
+
+def publishers():
+    return [one for one in threading.enumerate() if one.name == "sabotnb-publisher"]
+
+
+def test_the_thread_ends_with_the_last_listener_and_begins_again():
+    publisher = Publisher(seconds=0.01)
+    for _ in range(2):
+        one, other = (Listener(ScriptedClient(RUNNING), publisher) for _ in "ab")
+        publisher.add(one)
+        publisher.add(other)
+        assert one.done.wait(10)
+        assert other.done.wait(10)
+        for thread in publishers():
+            thread.join(10)
+        assert publishers() == []
+        assert (len(one.heard), len(other.heard)) == (2, 2)
+
+
+def test_who_cannot_be_asked_and_who_is_not_known_is_lost():
+    publisher = Publisher(seconds=0.01)
+    gone, unknown = (Listener(ScriptedClient(now), publisher) for now in ("gone", None))
+    publisher.add(gone)
+    publisher.add(unknown)
+    assert gone.done.wait(10)
+    assert unknown.done.wait(10)
+    assert gone.lost == ["the cluster does not answer"]
+    assert unknown.lost == ["the cluster does not know this run of 'late' any more"]
+
+
+def test_a_defect_in_one_leaves_the_others_their_news(caplog):
+    publisher = Publisher(seconds=0.01)
+    client = ScriptedClient(RUNNING)
+    broken, whole = Listener(client, publisher, fails=True), Listener(client, publisher)
+    publisher.add(broken)
+    publisher.add(whole)
+    assert whole.done.wait(10)
+    assert "what shows late is not kept up to date any more" in caplog.text
+
+
+def test_settling_tells_at_once_and_leaving_says_why():
+    publisher = Publisher(seconds=60)
+    client = ScriptedClient(RUNNING)
+    listener = Listener(client, publisher, enough=1000)
+    publisher._watchers.append(listener)  # without the thread: nobody else tells
+    publisher.settle(client, ("late", 1))
+    publisher.settle(client, ("other", 1))
+    publisher.leave(client, "closed")
+    assert len(listener.heard) == 2
+    assert listener.lost == ["closed"]

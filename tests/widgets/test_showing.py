@@ -1,0 +1,110 @@
+"""One run in the outputs of a process, without a kernel."""
+
+import pytest
+from figures import job, vertex
+from shown import InTurn, Paper, ScriptedClient
+
+from sabotnb.errors import EnvError
+from sabotnb.widgets import shell
+from sabotnb.widgets.outputs import WIDGET_VIEW
+from sabotnb.widgets.showing import Showing, showing_of
+
+RUNNING = job(vertex("source_0", "source sink"))
+
+
+@pytest.fixture(autouse=True)
+def in_a_notebook(monkeypatch):
+    monkeypatch.setenv("SABOTNB_DISPLAY", "widget")
+
+
+@pytest.fixture
+def client():
+    return ScriptedClient(RUNNING)
+
+
+@pytest.fixture
+def showing(client):
+    return Showing(client, "late", 1, "", Paper(), InTurn())
+
+
+def views(showing):
+    return [WIDGET_VIEW in bundle for bundle in showing._screen.shown.values()]
+
+
+def test_every_output_of_a_running_job_has_a_view_of_one_widget(showing):
+    showing.display()
+    showing.display()
+    models = {bundle[WIDGET_VIEW]["model_id"] for bundle in showing._screen.shown.values()}
+    assert views(showing) == [True, True]
+    assert len(models) == 1
+
+
+def test_news_reach_the_widget_once(showing, client):
+    showing.display()
+    client.goes(paused=True)
+    showing._news.round()
+    showing._news.round()
+    live = showing._widget.live
+    assert (live["seq"], live["metrics"]["paused"]) == (2, True)
+
+
+def test_at_the_end_every_output_is_a_card_and_nobody_watches(showing, client):
+    showing.display()
+    showing.display()
+    widget = showing._widget
+    client.goes(state="FINISHED")
+    showing._news.round()
+    showing.display()
+    assert views(showing) == [False, False, False]
+    assert all(text.startswith("late FINISHED") for text in showing._screen.texts)
+    assert showing._news.watchers == []
+    assert (widget.comm, widget.layout.comm) == (None, None)
+
+
+def test_without_a_cluster_the_card_says_so_until_it_answers_again(showing, client):
+    showing.display()
+    showing.lose("the cluster does not answer")
+    assert "the cluster does not answer" in showing._screen.texts[0]
+    assert views(showing) == [False]
+    client.now = "gone"
+    showing.display()
+    assert views(showing) == [False, False]
+    client.now = RUNNING
+    showing.display()
+    assert views(showing) == [False, False, True]
+
+
+def test_a_run_that_nobody_knows_is_said_in_words():
+    client = ScriptedClient("gone")
+    showing = Showing(client, "late", 1, "", Paper(), InTurn())
+    showing.display()
+    assert showing._screen.texts == ["late: the cluster does not answer"]
+
+
+def test_a_cell_that_runs_again_keeps_the_widget_only_if_it_shows_it(showing, monkeypatch):
+    monkeypatch.setattr(shell, "cell_id", lambda: "a")
+    showing.display()
+    first = showing._widget
+    outputs = showing._outputs
+    outputs.cell_started("a")
+    showing.display()
+    outputs.cell_ended("a")
+    assert showing._widget is first
+    outputs.cell_started("a")
+    outputs.cell_ended("a")
+    assert showing._widget is None
+    assert showing._news.watchers == []
+
+
+def test_one_showing_per_run():
+    client = ScriptedClient(RUNNING)
+    first = showing_of(client, "late", 1)
+    assert showing_of(client, "late", 1) is first
+    assert showing_of(client, "late", 2) is not first
+    assert showing_of(ScriptedClient(RUNNING), "late", 1) is not first
+
+
+def test_a_setting_that_is_none_is_refused(monkeypatch, showing):
+    monkeypatch.setenv("SABOTNB_DISPLAY", "statik")
+    with pytest.raises(EnvError, match="SABOTNB_DISPLAY is 'statik'; it may be auto, widget, static, text"):
+        showing.display()
