@@ -1,0 +1,34 @@
+"""A detached cluster goes on without the kernel, and the next kernel shows its jobs with their history."""
+
+import os
+
+import pytest
+from kernels import WIDGET_VIEW, running_kernel
+
+from sabotnb.cluster.detached import end_detached
+
+pytestmark = pytest.mark.cluster
+
+START = "import sabotnb as sb\nenv = sb.local(workers=1, detached=True)"
+
+
+def test_attaching_after_a_restart_shows_the_widget_with_its_history(tmp_path):
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    try:
+        with running_kernel(START, env=environment) as kernel:
+            shown = kernel.run("job = sb.Stream.from_rate(100).run('outlives'); job")
+            state = kernel.models[shown[WIDGET_VIEW]["model_id"]]
+            kernel.wait(lambda: len(state["live"]["metrics"]["vertices"][0]["history"]) > 1)
+            before = state["live"]["metrics"]["vertices"][0]["history"]
+        with running_kernel(START, env=environment) as kernel:
+            shown = kernel.run("job = sb.attach('outlives'); job")
+            model = shown[WIDGET_VIEW]["model_id"]
+            state = kernel.models[model]
+            assert state["graph"]["picture"]["views"]
+            assert not state["graph"]["bounded"]
+            assert len(state["live"]["metrics"]["vertices"][0]["history"]) >= len(before)
+            kernel.run("job.stop(); _ = job.wait()")
+            assert model in kernel.closed
+            assert kernel.outputs[shown["output"]]["text/plain"].startswith("outlives FINISHED")
+    finally:
+        end_detached(tmp_path / "sabotnb")
