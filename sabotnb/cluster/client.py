@@ -36,6 +36,8 @@ WAIT_SECONDS = 5.0
 
 ADVICE = "sb.local() starts another, sb.connect(address) finds one"
 
+BEFORE_ROWS = (JobState.PENDING, JobState.DEPLOYING)
+
 GONE = "tcp://127.0.0.1:0"
 """Address of a worker that is not there any more: nobody answers."""
 
@@ -152,12 +154,12 @@ class ClusterClient:
         """The last ``rows`` rows that left ``target``: an operator, an edge ("a->b"), or the beginning of an id.
 
         Rows are looked at from now on, while somebody asks at least every few seconds; waits until every task has had
-        some, at most ``wait`` seconds.
+        some, at most ``wait`` seconds, and as long for a job that is about to begin.
 
         Raises:
             JobError: there is no such operator, the message lists those there are; or the job does not run.
         """
-        status = self.status(job, epoch)
+        status = self._begun(job, epoch, wait)
         aimed = aim(status, target)
         if status["state"] != JobState.RUNNING:
             raise JobError(f"{job} is {status['state']}: no rows pass {aimed.operator}")
@@ -215,6 +217,14 @@ class ClusterClient:
     def _wait_once(self, job: str, epoch: int, seconds: float, unlike: str = "") -> dict[str, Any]:
         answer = self._ask(lambda scheduler: scheduler.sabot_wait(job=job, epoch=epoch, seconds=seconds, unlike=unlike))
         status: dict[str, Any] = self._known(job, answer)
+        return status
+
+    def _begun(self, job: str, epoch: int, seconds: float) -> dict[str, Any]:
+        """The status when the job runs or is over, or after ``seconds`` whatever it is then."""
+        deadline = time.monotonic() + seconds
+        status = self.status(job, epoch)
+        while status["state"] in BEFORE_ROWS and (left := deadline - time.monotonic()) > 0:
+            status = self._wait_once(job, epoch, left, unlike=status["state"])
         return status
 
     def _known(self, job: str, answer: bytes) -> Any:
