@@ -3,6 +3,7 @@ import { type Signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { counted, cut } from "../format";
 import type { Line, Node, View } from "../messages";
+import { OWN_KEYS } from "../own_keys";
 import { isSelected, lineSelection, nodeWith } from "../selection";
 import type { Selection, Store } from "../store";
 import { type Canvas, useCanvas } from "./canvas";
@@ -50,13 +51,18 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
   const { left, top, scale } = canvas.seen.value;
   return (
     <div class="sabot-graph">
-      <div class="sabot-window" ref={canvas.window} style={{ minHeight: `${heightFor(view, canvas.size.value.width)}px` }}>
+      <div
+        class="sabot-window"
+        ref={canvas.window}
+        style={{ minHeight: `${heightFor(view, canvas.size.value.width)}px` }}
+      >
         <svg
           ref={drawn}
           class={scale < FAR ? "sabot-svg is-far" : "sabot-svg"}
           role="group"
           aria-label={`Graph of ${cut(store.graph.value?.job ?? "", NAME_LETTERS)}: ${counted(view.nodes.length, "node")}. ${KEYS}`}
           onKeyDown={onKeyDown}
+          {...OWN_KEYS}
           onClick={onClick}
           onFocusIn={(event) => (at.value = stopAt(event.target) ?? at.value)}
           onWheel={canvas.onWheel}
@@ -81,8 +87,18 @@ function Where({ canvas, view }: { canvas: Canvas; view: View }) {
   const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
   return (
     <>
-      {across && <div class="sabot-where" style={{ bottom: "2px", height: "4px", left: percent(across.from), width: percent(across.part) }} />}
-      {down && <div class="sabot-where" style={{ right: "2px", width: "4px", top: percent(down.from), height: percent(down.part) }} />}
+      {across && (
+        <div
+          class="sabot-where"
+          style={{ bottom: "2px", height: "4px", left: percent(across.from), width: percent(across.part) }}
+        />
+      )}
+      {down && (
+        <div
+          class="sabot-where"
+          style={{ right: "2px", width: "4px", top: percent(down.from), height: percent(down.part) }}
+        />
+      )}
     </>
   );
 }
@@ -103,14 +119,36 @@ function Drawing({ store, view, at, far }: { store: Store; view: View; at: Stop;
     <>
       {lines.map((figures, place) => {
         const line = view.lines[place] as Line;
-        const props = { line, figures, fastest, place, over, room: room(line, byId.get(line.up)?.node), tabIndex: tabIndex("line", place) };
-        return <EdgeLine key={`line-${place}`} {...props} selected={line.edges.length > 0 && isSelected(selected, lineSelection(line))} />;
+        const props = {
+          line,
+          figures,
+          fastest,
+          place,
+          over,
+          room: room(line, byId.get(line.up)?.node),
+          tabIndex: tabIndex("line", place),
+        };
+        return (
+          <EdgeLine
+            key={`line-${place}`}
+            {...props}
+            selected={line.edges.length > 0 && isSelected(selected, lineSelection(line))}
+          />
+        );
       })}
       {boxes.map((figures, place) => {
         const node = view.nodes[place] as Node;
-        const said = node.id === found ? FINDINGS[finding?.kind ?? ""] ?? "" : "";
+        const said = node.id === found ? (FINDINGS[finding?.kind ?? ""] ?? "") : "";
         const chosen = isSelected(selected, { kind: "node", id: node.id });
-        return <NodeBox key={`node-${place}`} {...{ node, figures, place, far }} selected={chosen} found={said} tabIndex={tabIndex("node", place)} />;
+        return (
+          <NodeBox
+            key={`node-${place}`}
+            {...{ node, figures, place, far }}
+            selected={chosen}
+            found={said}
+            tabIndex={tabIndex("node", place)}
+          />
+        );
       })}
     </>
   );
@@ -142,7 +180,8 @@ function stopAt(target: EventTarget | null): Stop | null {
 }
 
 const room = (line: Line, up: Node | undefined): number => (up ? line.tip[0] - up.x - up.width : 0);
-const lineBox = (line: Line | undefined): Box | undefined => line && { x: line.tip[0] - 80, y: line.tip[1] - 25, width: 120, height: 50 };
+const lineBox = (line: Line | undefined): Box | undefined =>
+  line && { x: line.tip[0] - 80, y: line.tip[1] - 25, width: 120, height: 50 };
 
 function selectedBox(view: View, selected: Selection | null): Box | null {
   const node = view.nodes.find((one) => isSelected(selected, { kind: "node", id: one.id }));

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useId, useRef } from "preact/hooks";
+import { OWN_KEYS } from "../own_keys";
 
 export interface TabItem<Name extends string> {
   name: Name;
@@ -31,7 +32,7 @@ export function Tabs<Name extends string>({ label, items, chosen, choose, childr
   };
   return (
     <>
-      <div role="tablist" aria-label={label} class="sabot-tabs" ref={list} onKeyDown={onKeyDown}>
+      <div role="tablist" aria-label={label} class="sabot-tabs" ref={list} onKeyDown={onKeyDown} {...OWN_KEYS}>
         {items.map(({ name, title, mark }) => (
           <button
             key={name}

@@ -4,12 +4,18 @@ import { useRef } from "preact/hooks";
 import { cut, rate, share } from "../format";
 import { taskMark } from "../graph/figures";
 import type { TaskMetrics } from "../messages";
+import { OWN_KEYS } from "../own_keys";
 import { nodeWith, selectedNode, viewOf } from "../selection";
 import type { Store } from "../store";
 import { places } from "./places";
 
 const LETTERS = 26;
-const STEPS: Record<string, [number, number]> = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const STEPS: Record<string, [number, number]> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};
 
 export function PhysicalView({ store }: { store: Store }) {
   const body = useRef<HTMLTableSectionElement>(null);
@@ -28,18 +34,30 @@ export function PhysicalView({ store }: { store: Store }) {
         <thead>
           <tr>
             <th scope="col">agent</th>
-            {vertices.map((one) => <th key={one.id} scope="col" title={cut(one.id, 300)} class={chosen.includes(one.id) ? "is-chosen" : ""}>{cut(one.id, LETTERS)}</th>)}
+            {vertices.map((one) => (
+              <th key={one.id} scope="col" title={cut(one.id, 300)} class={chosen.includes(one.id) ? "is-chosen" : ""}>
+                {cut(one.id, LETTERS)}
+              </th>
+            ))}
           </tr>
         </thead>
-        <tbody ref={body} onKeyDown={(event) => onArrow(event, body.current)}>
+        <tbody ref={body} onKeyDown={(event) => onArrow(event, body.current)} {...OWN_KEYS}>
           {rows.map((row) => (
             <tr key={row.agent}>
-              <th scope="row" title={cut(row.agent, 300)}>{cut(row.agent, LETTERS)}</th>
+              <th scope="row" title={cut(row.agent, 300)}>
+                {cut(row.agent, LETTERS)}
+              </th>
               {row.cells.map((tasks, column) => (
                 <td key={column} class={chosen.includes(vertices[column]?.id ?? "") ? "is-chosen" : ""}>
                   <div>
                     {tasks.map((task) => (
-                      <Chip key={task.index} task={task} tabIndex={name(task) === stop ? 0 : -1} onFocus={() => (focused.value = name(task))} onClick={() => open(store, task)} />
+                      <Chip
+                        key={task.index}
+                        task={task}
+                        tabIndex={name(task) === stop ? 0 : -1}
+                        onFocus={() => (focused.value = name(task))}
+                        onClick={() => open(store, task)}
+                      />
                     ))}
                   </div>
                 </td>
@@ -52,17 +70,39 @@ export function PhysicalView({ store }: { store: Store }) {
   );
 }
 
-function Chip({ task, tabIndex, onFocus, onClick }: { task: TaskMetrics; tabIndex: number; onFocus: () => void; onClick: () => void }) {
+function Chip({
+  task,
+  tabIndex,
+  onFocus,
+  onClick,
+}: {
+  task: TaskMetrics;
+  tabIndex: number;
+  onFocus: () => void;
+  onClick: () => void;
+}) {
   const { busy, idle, backpressured } = task.load;
   const mark = taskMark(task);
   const running = mark === "running" && busy + idle + backpressured > 0.01;
   const said = [
     `${cut(task.vertex, 80)}[${task.index}] ${mark} on ${cut(task.agent || "no agent", 80)}`,
-    ...(running ? [`busy ${share(busy)}, idle ${share(idle)}, backpressured ${share(backpressured)}`, `in ${rate(task.into.rows_rate)}, out ${rate(task.out.rows_rate)}`] : []),
+    ...(running
+      ? [
+          `busy ${share(busy)}, idle ${share(idle)}, backpressured ${share(backpressured)}`,
+          `in ${rate(task.into.rows_rate)}, out ${rate(task.out.rows_rate)}`,
+        ]
+      : []),
   ].join(", ");
   const text = running ? (backpressured > busy ? `blocked ${share(backpressured)}` : share(busy)) : mark;
   return (
-    <button type="button" class={`sabot-chip is-${mark}`} style={{ "--load": running ? busy + backpressured : 0 }} title={said} aria-label={said} {...{ tabIndex, onFocus, onClick }}>
+    <button
+      type="button"
+      class={`sabot-chip is-${mark}`}
+      style={{ "--load": running ? busy + backpressured : 0 }}
+      title={said}
+      aria-label={said}
+      {...{ tabIndex, onFocus, onClick }}
+    >
       {running && <i class="sabot-chip-busy" style={{ width: `${100 * busy}%` }} />}
       {running && <i class="sabot-chip-held" style={{ left: `${100 * busy}%`, width: `${100 * backpressured}%` }} />}
       <span>[{task.index}]</span>
