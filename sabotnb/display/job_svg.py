@@ -32,31 +32,39 @@ class Mark:
 
 
 def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
-    """An ``<svg>`` of ``view`` and how narrow it may be shown, in pixels; ``marks`` by the ids of its nodes."""
+    """An ``<svg>`` of ``view`` and how narrow it may be shown, in pixels; ``marks`` by the ids of its nodes.
+
+    It has a line per text: where a page lets no SVG through, what is left of it can still be read.
+    """
     inside = [
         *(arrow(line, forward=line.type == EdgeType.FORWARD.value) for line in view.lines),
         *(_node(node, marks.get(node.id, Mark())) for node in view.nodes),
     ]
-    return sheet(view.width, view.height, _alternative(view.nodes, marks), "".join(inside))
+    return sheet(view.width, view.height, _alternative(view.nodes, marks), "\n".join(inside))
 
 
 def _node(node: Node, mark: Mark) -> str:
     x, y, right = node.x, node.y, node.x + node.width
     frame = f'stroke="{FAILED}" stroke-width="2"' if mark.failed else f'stroke="{EDGE}"'
-    tasks = f"&#215;{node.tasks}" if node.tasks else ""
-    return (
-        f"<g><title>{escape(_described(node, mark))}</title>"
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{node.width:.1f}" height="{node.height:.0f}" rx="7" fill="{CARD}" '
-        f"{frame}/>"
-        f'<rect x="{x:.1f}" y="{y + 10:.1f}" width="3.5" height="{node.height - 20:.0f}" rx="1.75" '
-        f'fill="{FAILED if mark.failed else ACCENTS[node.role]}"/>'
-        f'<text x="{x + LEFT:.1f}" y="{y + TITLE:.1f}" font-size="13" font-weight="600" fill="{INK}">'
-        f"{escape(node.title)}</text>"
-        f'<text x="{right - RIGHT:.1f}" y="{y + TITLE:.1f}" text-anchor="end" fill="{FAINT}">{tasks}</text>'
-        f'<text x="{x + LEFT:.1f}" y="{y + TEXT:.1f}" fill="{FAINT}">{escape(node.text)}</text>'
-        f"{_failed(node, mark.failed) if mark.failed else _bar(node, mark.load)}"
-        f'<text x="{x + LEFT:.1f}" y="{y + FIGURES:.1f}" fill="{INK}">{escape(mark.said)}</text></g>'
-    )
+    tasks = f"\u00d7{node.tasks}" if node.tasks else ""
+    outline = f'x="{x:.1f}" y="{y:.1f}" width="{node.width:.1f}" height="{node.height:.0f}" rx="7"'
+    side = f'x="{x:.1f}" y="{y + 10:.1f}" width="3.5" height="{node.height - 20:.0f}" rx="1.75"'
+    parts = [
+        f"<g><title>{escape(_described(node, mark))}</title>",
+        f'<rect {outline} fill="{CARD}" {frame}/>',
+        f'<rect {side} fill="{FAILED if mark.failed else ACCENTS[node.role]}"/>',
+        _text(x + LEFT, y + TITLE, node.title, f'font-size="13" font-weight="600" fill="{INK}"'),
+        _text(right - RIGHT, y + TITLE, tasks, f'text-anchor="end" fill="{FAINT}"'),
+        _text(x + LEFT, y + TEXT, node.text, f'fill="{FAINT}"'),
+        _failed(node, mark.failed) if mark.failed else _bar(node, mark.load),
+        _text(x + LEFT, y + FIGURES, mark.said, f'fill="{INK}"'),
+        "</g>",
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def _text(x: float, y: float, text: str, attributes: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{escape(text)}</text>' if text else ""
 
 
 def _bar(node: Node, load: Load | None) -> str:
@@ -75,8 +83,8 @@ def _bar(node: Node, load: Load | None) -> str:
 
 def _failed(node: Node, said: str) -> str:
     """Words in the place of the load: colour alone is not enough."""
-    x, y = node.x + LEFT, node.y + BAR_TOP + BAR_HEIGHT
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-weight="600" fill="{FAILED}">&#10005; {escape(said)}</text>'
+    attributes = f'font-weight="600" fill="{FAILED}"'
+    return _text(node.x + LEFT, node.y + BAR_TOP + BAR_HEIGHT, f"✕ {said}", attributes)
 
 
 def _described(node: Node, mark: Mark) -> str:
