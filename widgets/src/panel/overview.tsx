@@ -4,7 +4,7 @@ import type { Store } from "../store";
 import { LongText } from "../table/long_text";
 import { Facts } from "./facts";
 import type { NodeSubject } from "./subject";
-import { latencyInWords, loadInWords, queueInWords, skewInWords, tasksByState, total, unbroken, watermarkInWords } from "./words";
+import { latencyInWords, listed, loadInWords, queueInWords, skewInWords, tasksByState, total, unbroken, watermarkInWords } from "./words";
 
 /** What a box does and how it fares. A group of vertices has a part for each. */
 export function Overview({ store, subject }: { store: Store; subject: NodeSubject }) {
@@ -22,6 +22,7 @@ export function Overview({ store, subject }: { store: Store; subject: NodeSubjec
       {vertices.map((vertex) => (
         <section key={vertex.id}>
           {vertices.length > 1 && <h4>{vertex.id}</h4>}
+          {vertex.operators.length > cards.length && <p class="sabot-faint">{chain(vertex)}</p>}
           <LoadBar load={vertex.load} />
           <Figures store={store} subject={subject} vertex={vertex} />
           <History rates={vertex.history} />
@@ -29,6 +30,11 @@ export function Overview({ store, subject }: { store: Store; subject: NodeSubjec
       ))}
     </>
   );
+}
+
+/** Tasks run chains: a box of one operator shows what its whole chain does. */
+function chain({ operators }: VertexMetrics): string {
+  return `It runs in one chain with others; these are the figures of ${listed(operators.map(({ id }) => id))} together.`;
 }
 
 function Operator({ card, made }: { card: OperatorCard; made: { rows: number; rows_rate: number } | undefined }) {

@@ -90,6 +90,13 @@ describe("the overview", () => {
     expect(place.textContent).toContain("No task runs it.");
   });
 
+  it("of one operator of a chain says whose figures it shows", () => {
+    const job = running();
+    Object.assign(job.graph.picture.views[1]!.nodes[1]!, { operators: ["filter_0"] });
+    const { place } = shown(job, "filter_0");
+    expect(place.textContent).toContain("these are the figures of filter_0 and select_0 together");
+  });
+
   it("of an edge says how rows travel, and who gets how many", () => {
     const job = backpressured();
     Object.assign(job.live.metrics!.edges[1]!, { shares: [0.2, 0.61, 0.19, 0] });

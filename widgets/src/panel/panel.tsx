@@ -22,17 +22,27 @@ const NODE_TABS: TabItem<Tab>[] = [
 ];
 const EDGE_TABS = NODE_TABS.filter(({ name }) => ["overview", "sample", "code"].includes(name));
 
-export function Panel({ store }: { store: Store }) {
+interface Props {
+  store: Store;
+  /** Called when the panel is closed: whoever opened it knows where the focus belongs then. */
+  onClose?: () => void;
+}
+
+export function Panel({ store, onClose }: Props) {
+  const close = () => {
+    store.selected.value = null;
+    onClose?.();
+  };
   const subject = subjectOf(store);
   const failed = subject?.kind === "node" && subject.failure !== null;
   useErrorsFirst(store, subject?.id, failed);
   if (!store.selected.value) return null;
-  if (!subject) return <Unknown store={store} />;
+  if (!subject) return <Unknown close={close} />;
   const items = subject.kind === "edge" ? EDGE_TABS : failed ? errorsFirst(NODE_TABS) : NODE_TABS;
   const chosen = items.some(({ name }) => name === store.tab.value) ? store.tab.value : items[0]!.name;
   return (
     <section class="sabot-panel" aria-label={`${subject.kind} ${subject.title}`}>
-      <Head store={store} title={subject.title} />
+      <Head close={close} title={subject.title} />
       <Tabs
         label={`about ${subject.title}`}
         items={items}
@@ -47,10 +57,7 @@ export function Panel({ store }: { store: Store }) {
   );
 }
 
-function Head({ store, title }: { store: Store; title: string }) {
-  const close = () => {
-    store.selected.value = null;
-  };
+function Head({ close, title }: { close: () => void; title: string }) {
   return (
     <div class="sabot-panel-head">
       <h3 title={title}>{title}</h3>
@@ -62,10 +69,10 @@ function Head({ store, title }: { store: Store; title: string }) {
 }
 
 /** An edge has figures only while there are metrics, and a page may be older than its selection. */
-function Unknown({ store }: { store: Store }) {
+function Unknown({ close }: { close: () => void }) {
   return (
     <section class="sabot-panel" aria-label="nothing known">
-      <Head store={store} title="" />
+      <Head close={close} title="" />
       <p class="sabot-faint">Nothing is known of it yet.</p>
     </section>
   );

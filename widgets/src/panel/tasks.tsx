@@ -23,8 +23,7 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   { name: "out/s", sort: (task) => task.out.rows_rate, cell: (task) => rate(task.out.rows_rate) },
   { name: "rows in", sort: (task) => task.into.rows, cell: (task) => task.into.rows.toLocaleString("en") },
   { name: "queue", hint: "unread bytes", sort: (task) => task.queued, cell: (task) => bytes(task.queued) },
-  { name: "agent", sort: (task) => task.agent },
-  { name: "slot", sort: (task) => task.slot },
+  { name: "agent/slot", sort: (task) => (task.agent ? `${task.agent}/${task.slot}` : "–") },
   { name: "state", sort: (task) => task.state },
 ];
 

@@ -49,8 +49,9 @@ describe("figures in words", () => {
   });
 
   it("ways of an edge", () => {
+    expect(spreadInWords("forward", [])).toBe("forward: each task sends to the one with its own number");
     expect(spreadInWords("HASH", ["carrier", "day"])).toBe("hash(carrier, day): rows of one key go to one task");
-    expect(spreadInWords("SOMETHING", [])).toBe("something");
+    expect(spreadInWords("something", [])).toBe("something");
   });
 
   it("are those of a hot task", () => {

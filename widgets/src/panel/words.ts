@@ -8,13 +8,13 @@ const UNEVEN = 2;
 const MOST_LAG_SECONDS = 30 * 86400;
 
 const TYPES: Record<string, string> = {
-  FORWARD: "each task sends to the one with its own number",
-  HASH: "rows of one key go to one task",
-  BROADCAST: "every task gets all rows",
-  REBALANCE: "rows go to the task with the most room",
-  RANGE: "each task gets a range of keys",
-  CUSTOM: "a function of yours says which task gets which rows",
-  GATHER: "all rows go to one task",
+  forward: "each task sends to the one with its own number",
+  hash: "rows of one key go to one task",
+  broadcast: "every task gets all rows",
+  rebalance: "rows go to the task with the most room",
+  range: "each task gets a range of keys",
+  custom: "a function of yours says which task gets which rows",
+  gather: "all rows go to one task",
 };
 
 /** `3 of 4 tasks RUNNING, 1 FAILED`. */
@@ -84,8 +84,9 @@ export function stateInWords(vertices: readonly VertexMetrics[]): string {
 
 /** `hash(carrier): rows of one key go to one task`. */
 export function spreadInWords(type: string, keys: readonly string[]): string {
-  const name = type.toLowerCase() + (keys.length ? `(${keys.join(", ")})` : "");
-  return TYPES[type] ? `${name}: ${TYPES[type]}` : name;
+  const way = type.toLowerCase();
+  const name = way + (keys.length ? `(${keys.join(", ")})` : "");
+  return TYPES[way] ? `${name}: ${TYPES[way]}` : name;
 }
 
 /** `seen 12,345 rows in 2.0 s`. */

@@ -70,9 +70,7 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
           <tbody>
             {rows.map((row, number) => (
               <tr key={first + number}>
-                {shown.map((place) => (
-                  <Value key={place} text={row[place] ?? null} numeric={columns[place]!.numeric} />
-                ))}
+                {shown.map((place) => value(row[place] ?? null, columns[place]!.numeric, place))}
               </tr>
             ))}
           </tbody>
@@ -82,16 +80,12 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
   );
 }
 
-function Value({ text, numeric }: { text: string | null; numeric: boolean }) {
-  if (text === null)
-    return (
-      <td class={numeric ? "sabot-right" : ""}>
-        <em class="sabot-null">null</em>
-      </td>
-    );
+/** A cell; not a component, because there may be tens of thousands. */
+function value(text: string | null, numeric: boolean, place: number) {
+  const short = text !== null && text.length <= CELL_LETTERS;
   return (
-    <td class={numeric ? "sabot-right" : ""}>
-      <LongText text={text} most={CELL_LETTERS} />
+    <td key={place} class={numeric ? "sabot-right" : ""}>
+      {short ? text : text === null ? <em class="sabot-null">null</em> : <LongText text={text} most={CELL_LETTERS} />}
     </td>
   );
 }
