@@ -32,7 +32,12 @@ const options = {
 };
 
 if (process.argv.includes("--dev")) {
-  const context = await esbuild.context({ ...options, entryPoints: ["dev/page.tsx"], outdir: "dev/built", sourcemap: true });
+  const context = await esbuild.context({
+    ...options,
+    entryPoints: ["dev/page.tsx"],
+    outdir: "dev/built",
+    sourcemap: true,
+  });
   await context.serve({ servedir: "dev" });
 } else {
   const outfile = "../sabotnb/widgets/static/widget.js";

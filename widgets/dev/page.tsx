@@ -1,4 +1,7 @@
-/** Shows made-up jobs: `?job=running`, `?job=large&vertices=30`, `&width=600`, `?picture=NAME` of built/pictures.json, `&moving`, `&shadow`. */
+/**
+ * Shows made-up jobs: `?job=running`, `?job=large&vertices=30`, `?picture=NAME` of built/pictures.json;
+ * `&width=600`, `&moving`, `&shadow`, `&silent`.
+ */
 import widget from "../src/index";
 import type { Command } from "../src/messages";
 import * as fixtures from "../src/testing/fixtures";
@@ -22,7 +25,9 @@ function show(job: MadeJob): void {
   const place = document.createElement("div");
   place.style.cssText = `width:${wanted.get("width") ?? 900}px;max-width:100%;margin-bottom:16px`;
   document.body.append(place);
-  const el = wanted.has("shadow") ? place.attachShadow({ mode: "open" }).appendChild(document.createElement("div")) : place;
+  const el = wanted.has("shadow")
+    ? place.attachShadow({ mode: "open" }).appendChild(document.createElement("div"))
+    : place;
   const model = new AnsweringModel({ graph: job.graph, live: job.live });
   widget.render({ model, el });
   if (wanted.has("moving")) setInterval(() => model.put("live", moved(job)), 250);

@@ -188,7 +188,10 @@ test.each([
   [{}, "There is no job to show"],
   [{ graph: running().graph, live: {} }, "STARTING"],
   [{ graph: running().graph, live: { seq: 0, metrics: null, gone: "" } }, "STARTING"],
-  [{ graph: running().graph, live: { metrics: { state: "RUNNING", job: "late", vertices: [{ id: "flights" }] } } }, "RUNNING"],
+  [
+    { graph: running().graph, live: { metrics: { state: "RUNNING", job: "late", vertices: [{ id: "flights" }] } } },
+    "RUNNING",
+  ],
   [{ graph: { picture: {} }, live: running().live }, "The job has no picture"],
 ])("what is missing is left out %#", (traits, said) => {
   show(traits);

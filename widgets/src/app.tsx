@@ -32,7 +32,12 @@ export function App({ store }: { store: Store }) {
     if (!inside) before.current = target as HTMLElement | SVGElement;
   };
   return (
-    <section class="sabot-job" aria-label={`Job ${cut(store.graph.value.job, NAME_LETTERS)}`} onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
+    <section
+      class="sabot-job"
+      aria-label={`Job ${cut(store.graph.value.job, NAME_LETTERS)}`}
+      onKeyDown={onKeyDown}
+      onFocusIn={onFocusIn}
+    >
       <Header store={store} />
       <Notice store={store} />
       <Sentence store={store} />
@@ -41,8 +46,14 @@ export function App({ store }: { store: Store }) {
         {hands.value && <Toolbar canvas={hands.value} />}
       </div>
       <div class="sabot-body">
-        <div class="sabot-main"><Face store={store} hands={hands} /></div>
-        {store.selected.value && <aside class="sabot-side" aria-label="Details"><Panel store={store} /></aside>}
+        <div class="sabot-main">
+          <Face store={store} hands={hands} />
+        </div>
+        {store.selected.value && (
+          <aside class="sabot-side" aria-label="Details">
+            <Panel store={store} onClose={() => before.current?.focus()} />
+          </aside>
+        )}
       </div>
     </section>
   );

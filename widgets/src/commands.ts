@@ -45,7 +45,12 @@ export function makeCommands(model: Model, epoch: () => number, clock: () => num
         try {
           model.send(command);
         } catch (error) {
-          settle(refusal(command.id, `${kind}: the kernel cannot be reached (${error instanceof Error ? error.message : error})`));
+          settle(
+            refusal(
+              command.id,
+              `${kind}: the kernel cannot be reached (${error instanceof Error ? error.message : error})`,
+            ),
+          );
         }
       };
       const timer = setInterval(post, RESEND_SECONDS * 1000);
@@ -68,7 +73,9 @@ function refusal(id: string, text: string): Answer {
 }
 
 function isAnswer(content: unknown): content is Answer {
-  return typeof content === "object" && content !== null && "type" in content && content.type === "answer" && "id" in content;
+  return (
+    typeof content === "object" && content !== null && "type" in content && content.type === "answer" && "id" in content
+  );
 }
 
 /** `crypto.randomUUID` is only there on pages that were served safely; a notebook on a plain address has none. */

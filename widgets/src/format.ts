@@ -43,7 +43,9 @@ export function seconds(value: number | null | undefined): string {
 export function clock(value: number | null | undefined): string {
   if (!known(value)) return NONE;
   const whole = Math.max(0, Math.floor(value));
-  return [whole / 3600, (whole / 60) % 60, whole % 60].map((part) => String(Math.floor(part)).padStart(2, "0")).join(":");
+  return [whole / 3600, (whole / 60) % 60, whole % 60]
+    .map((part) => String(Math.floor(part)).padStart(2, "0"))
+    .join(":");
 }
 
 /** A part of 1: `96 %`. */
@@ -51,7 +53,7 @@ export function share(value: number | null | undefined): string {
   return known(value) ? `${Math.round(value * 100)} %` : NONE;
 }
 
-/** A moment in seconds since the epoch, as the reader's clock shows it: `19:38:06`, with the day unless it is today's. */
+/** A moment in seconds since the epoch by the reader's clock: `19:38:06`, with the day unless it is today's. */
 export function time(value: number | null | undefined, now: number = Date.now() / 1000): string {
   if (!known(value)) return NONE;
   const at = new Date(value * 1000);

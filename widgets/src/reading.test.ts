@@ -16,8 +16,21 @@ test.each([null, undefined, {}, [], "text", 3])("%j is no graph and no news", (v
 test("what is missing is empty, what is null may be null", () => {
   const live = liveOf({ metrics: { state: "RUNNING", vertices: [{ id: "a", load: null }], edges: null, error: null } });
   expect(live?.gone).toBe("");
-  expect(live?.metrics).toMatchObject({ state: "RUNNING", edges: [], tasks: [], error: null, progress: null, rows_in: { rows: 0 } });
-  expect(live?.metrics?.vertices[0]).toMatchObject({ id: "a", load: { busy: 0 }, states: {}, latency: null, history: [] });
+  expect(live?.metrics).toMatchObject({
+    state: "RUNNING",
+    edges: [],
+    tasks: [],
+    error: null,
+    progress: null,
+    rows_in: { rows: 0 },
+  });
+  expect(live?.metrics?.vertices[0]).toMatchObject({
+    id: "a",
+    load: { busy: 0 },
+    states: {},
+    latency: null,
+    history: [],
+  });
 });
 
 test("fields of a later version stay", () => {

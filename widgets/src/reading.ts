@@ -3,14 +3,30 @@
  * break it. A reader returns its type whatever it is given; fields that it does not know stay as they are.
  */
 import type {
-  EdgeMetrics, Finding, Flow, Graph, JobFailure, JobMetrics, JobPicture, Latency, Line, Live, Load, Node, OperatorCard,
-  OperatorMetrics, TaskMetrics, VertexMetrics, View,
+  EdgeMetrics,
+  Finding,
+  Flow,
+  Graph,
+  JobFailure,
+  JobMetrics,
+  JobPicture,
+  Latency,
+  Line,
+  Live,
+  Load,
+  Node,
+  OperatorCard,
+  OperatorMetrics,
+  TaskMetrics,
+  VertexMetrics,
+  View,
 } from "./messages";
 
 type Reader<T> = (value: unknown) => T;
 type Fields = Record<string, unknown>;
 
-const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const text: Reader<string> = (value) => (typeof value === "string" ? value : "");
 const number: Reader<number> = (value) => (typeof value === "number" && Number.isFinite(value) ? value : 0);
 const flag: Reader<boolean> = (value) => value === true;
@@ -40,46 +56,140 @@ const tally = (value: unknown): Record<string, number> =>
   Object.fromEntries(Object.entries(isFields(value) ? value : {}).map(([name, one]) => [name, number(one)]));
 
 const flow = shape<Flow>({
-  rows: number, batches: number, bytes: number, rows_rate: number, batches_rate: number, bytes_rate: number,
+  rows: number,
+  batches: number,
+  bytes: number,
+  rows_rate: number,
+  batches_rate: number,
+  bytes_rate: number,
 });
 const load = shape<Load>({ busy: number, idle: number, backpressured: number });
 const latency = maybe(shape<Latency>({ p50: number, p99: number }));
 
 const task = shape<TaskMetrics>({
-  vertex: text, index: number, attempt: number, agent: text, slot: number, state: text, into: flow, out: flow, load,
-  late: number, queued: number, fill: number, state_keys: number, state_bytes: number, watermark: maybe(number), latency,
+  vertex: text,
+  index: number,
+  attempt: number,
+  agent: text,
+  slot: number,
+  state: text,
+  into: flow,
+  out: flow,
+  load,
+  late: number,
+  queued: number,
+  fill: number,
+  state_keys: number,
+  state_bytes: number,
+  watermark: maybe(number),
+  latency,
 });
 const vertex = shape<VertexMetrics>({
-  id: text, role: text, kinds: texts, functions: texts,
+  id: text,
+  role: text,
+  kinds: texts,
+  functions: texts,
   operators: many(shape<OperatorMetrics>({ id: text, rows: number, rows_rate: number })),
-  tasks: number, states: tally, into: flow, out: flow, load, busiest: number, busiest_task: number, skew: number,
-  late: number, queued: number, fill: number, state_keys: number, state_bytes: number, watermark: maybe(number), latency,
-  idle_since: maybe(number), history: numbers,
+  tasks: number,
+  states: tally,
+  into: flow,
+  out: flow,
+  load,
+  busiest: number,
+  busiest_task: number,
+  skew: number,
+  late: number,
+  queued: number,
+  fill: number,
+  state_keys: number,
+  state_bytes: number,
+  watermark: maybe(number),
+  latency,
+  idle_since: maybe(number),
+  history: numbers,
 });
 const edge = shape<EdgeMetrics>({
-  index: number, id: text, up: text, down: text, port: number, type: text, keys: texts, channels: number, sent: flow,
-  queued: number, fill: number, shares: numbers,
+  index: number,
+  id: text,
+  up: text,
+  down: text,
+  port: number,
+  type: text,
+  keys: texts,
+  channels: number,
+  sent: flow,
+  queued: number,
+  fill: number,
+  shares: numbers,
 });
 const failure = shape<JobFailure>({
-  kind: text, message: text, operator: text, vertex: text, traceback: text, sample: text, everything: text,
+  kind: text,
+  message: text,
+  operator: text,
+  vertex: text,
+  traceback: text,
+  sample: text,
+  everything: text,
 });
 const metrics = shape<JobMetrics>({
-  job: text, epoch: number, version: number, at: number, state: text, paused: flag, bounded: flag, submitted: number,
-  started: maybe(number), ended: maybe(number), rows_in: flow, rows_out: flow, late: number, progress: maybe(number),
-  lag: maybe(number), waits: text, error: maybe(failure), tasks: many(task), vertices: many(vertex), edges: many(edge),
+  job: text,
+  epoch: number,
+  version: number,
+  at: number,
+  state: text,
+  paused: flag,
+  bounded: flag,
+  submitted: number,
+  started: maybe(number),
+  ended: maybe(number),
+  rows_in: flow,
+  rows_out: flow,
+  late: number,
+  progress: maybe(number),
+  lag: maybe(number),
+  waits: text,
+  error: maybe(failure),
+  tasks: many(task),
+  vertices: many(vertex),
+  edges: many(edge),
   finding: maybe(shape<Finding>({ kind: text, operator: text, sentence: text, advice: text })),
 });
 
 const node = shape<Node>({
-  id: text, title: text, kind: text, role: text, text, tasks: number, vertices: texts, operators: texts, note: text,
-  x: number, y: number, width: number, height: number,
+  id: text,
+  title: text,
+  kind: text,
+  role: text,
+  text,
+  tasks: number,
+  vertices: texts,
+  operators: texts,
+  note: text,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
 });
 const line = shape<Line>({
-  up: text, down: text, type: text, label: text, edges: numbers, path: text, tip: pair, label_at: pair,
+  up: text,
+  down: text,
+  type: text,
+  label: text,
+  edges: numbers,
+  path: text,
+  tip: pair,
+  label_at: pair,
 });
 const view = shape<View>({ name: text, nodes: many(node), lines: many(line), width: number, height: number });
 const card = shape<OperatorCard>({
-  id: text, kind: text, text, vertex: text, origin: text, code: text, columns: many(names), notes: texts,
+  id: text,
+  kind: text,
+  text,
+  vertex: text,
+  origin: text,
+  code: text,
+  columns: many(names),
+  notes: texts,
 });
 const picture = shape<JobPicture>({ views: many(view), operators: many(card) });
 

@@ -4,7 +4,9 @@ import type { Selection, Store, ViewName } from "./store";
 
 export function viewOf(graph: Graph | null, name: ViewName): View | null {
   const views = graph?.picture.views ?? [];
-  return views.find((view) => view.name === name) ?? views.find((view) => view.name === "optimized") ?? views[0] ?? null;
+  return (
+    views.find((view) => view.name === name) ?? views.find((view) => view.name === "optimized") ?? views[0] ?? null
+  );
 }
 
 /** The selected box, in the view that is shown or in any other; null if an edge is selected, or nothing. */
@@ -41,7 +43,8 @@ export function show(store: Store, name: ViewName): void {
   store.view.value = name;
   const after = viewOf(store.graph.value, name);
   if (!before || !after || after.nodes.some((node) => node.id === before.id)) return;
-  const heir = nodeWith(after, before.operators[0] ?? "") ?? after.nodes.find((node) => node.vertices[0] === before.vertices[0]);
+  const heir =
+    nodeWith(after, before.operators[0] ?? "") ?? after.nodes.find((node) => node.vertices[0] === before.vertices[0]);
   store.selected.value = heir ? { kind: "node", id: heir.id } : null;
 }
 
@@ -55,5 +58,9 @@ export function showOperator(store: Store, operator: string): void {
 /** The box that stands for an operator, or for a vertex of that name. */
 export function nodeWith(view: View | null, operator: string): Node | null {
   const nodes = view?.nodes ?? [];
-  return nodes.find((node) => node.operators.includes(operator)) ?? nodes.find((node) => node.vertices.includes(operator)) ?? null;
+  return (
+    nodes.find((node) => node.operators.includes(operator)) ??
+    nodes.find((node) => node.vertices.includes(operator)) ??
+    null
+  );
 }

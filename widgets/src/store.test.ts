@@ -19,7 +19,9 @@ afterEach(() => {
 
 test("a command carries the epoch of the graph that the page shows", () => {
   void store.send("probe", "filter_0", 50);
-  expect(model.sent).toEqual([{ type: "command", id: expect.any(String), kind: "probe", epoch: 3, target: "filter_0", rows: 50 }]);
+  expect(model.sent).toEqual([
+    { type: "command", id: expect.any(String), kind: "probe", epoch: 3, target: "filter_0", rows: 50 },
+  ]);
 });
 
 test("a command is sent again, as the same one, until it is answered", async () => {
@@ -67,7 +69,10 @@ test("where there is no kernel, the answer says so", async () => {
   vi.spyOn(model, "send").mockImplementation(() => {
     throw new Error("comm is closed");
   });
-  expect(await store.send("pause")).toMatchObject({ ok: false, text: "pause: the kernel cannot be reached (comm is closed)" });
+  expect(await store.send("pause")).toMatchObject({
+    ok: false,
+    text: "pause: the kernel cannot be reached (comm is closed)",
+  });
   expect(store.pending.value).toEqual([]);
 });
 

@@ -13,7 +13,13 @@ export function ViewSwitch({ store }: { store: Store }) {
   return (
     <div class="sabot-views" role="group" aria-label="View">
       {VIEWS.map(([name, title]) => (
-        <button key={name} type="button" title={title} aria-pressed={store.view.value === name} onClick={() => show(store, name)}>
+        <button
+          key={name}
+          type="button"
+          title={title}
+          aria-pressed={store.view.value === name}
+          onClick={() => show(store, name)}
+        >
           {name}
         </button>
       ))}

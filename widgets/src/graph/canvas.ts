@@ -23,7 +23,7 @@ export interface Canvas {
   onPointerDown(event: PointerEvent): void;
 }
 
-/** What `wanted` gives is kept in sight when the window becomes smaller; where it gives nothing, all is shown smaller. */
+/** What `wanted` gives is kept in sight when the window becomes smaller; without it all is shown smaller. */
 export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
   const window = useRef<HTMLDivElement>(null);
   const size = useSignal<Size>({ width: ASSUMED_WIDTH, height: heightFor(picture, ASSUMED_WIDTH) });
@@ -40,7 +40,8 @@ export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
       const height = element.clientHeight || heightFor(picture, width);
       size.value = { width, height };
       const box = wanted();
-      if (box) seen.value = reveal(touched.current ? seen.value : centred(seen.value, picture, size.value), box, size.value);
+      if (box)
+        seen.value = reveal(touched.current ? seen.value : centred(seen.value, picture, size.value), box, size.value);
       else if (!touched.current) seen.value = fit(picture, size.value);
     };
     measure();
@@ -56,7 +57,10 @@ export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
       seen.value = wanted;
     };
     return {
-      window, size, seen, dragged,
+      window,
+      size,
+      seen,
+      dragged,
       look: (box) => {
         const wanted = reveal(seen.value, box, size.value);
         if (wanted.left !== seen.value.left || wanted.top !== seen.value.top) move(wanted);

@@ -51,7 +51,9 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
       {!over && fill > 0.01 && <Queue path={line.path} fill={fill} />}
       <path class="sabot-way" d={line.path} stroke-width={width} />
       <path class="sabot-tip" d={`M${x - ARROW - 1} ${y - wing}L${x} ${y}L${x - ARROW - 1} ${y + wing}Z`} />
-      <text class="sabot-label" x={line.label_at[0]} y={line.label_at[1]}>{cut(line.label, LABEL_LETTERS)}</text>
+      <text class="sabot-label" x={line.label_at[0]} y={line.label_at[1]}>
+        {cut(line.label, LABEL_LETTERS)}
+      </text>
       {!over && (
         <text class={fill >= 0.5 ? "sabot-rate is-full" : "sabot-rate"} x={x - ARROW - 5} y={above ? y - 5 : y + 13}>
           {figuresText(figures, room)}
@@ -65,7 +67,11 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
 function Queue({ path, fill }: { path: string; fill: number }) {
   const whole = useMemo(() => Math.max(1, pathLength(path)), [path]);
   const gauge = Math.min(GAUGE, whole);
-  const last = (length: number) => ({ d: path, pathLength: whole, "stroke-dasharray": `0 ${whole - length} ${length} 0` });
+  const last = (length: number) => ({
+    d: path,
+    pathLength: whole,
+    "stroke-dasharray": `0 ${whole - length} ${length} 0`,
+  });
   return (
     <>
       <path class="sabot-queue is-empty" {...last(gauge)} />
@@ -79,5 +85,5 @@ function figuresText({ rate: rows, fill }: LineFigures, room: number): string {
   const texts = [rate(rows), ...(fill >= WORTH ? [`${share(fill)} full`] : [])];
   const both = texts.join(" · ");
   if (both.length * LETTER <= room - ARROW - 5) return both;
-  return fill >= 0.5 ? texts[1] ?? "" : texts[0] ?? "";
+  return fill >= 0.5 ? (texts[1] ?? "") : (texts[0] ?? "");
 }

@@ -9,7 +9,9 @@ import { area, sparkline } from "./sparkline";
 function figures(job: MadeJob, place: number, node: Partial<Node> = {}) {
   const metrics = job.live.metrics;
   const vertices = new Map(metrics?.vertices.map((one) => [one.id, one]));
-  const tasks = new Map([...vertices.keys()].map((id) => [id, (metrics?.tasks ?? []).filter((one) => one.vertex === id)]));
+  const tasks = new Map(
+    [...vertices.keys()].map((id) => [id, (metrics?.tasks ?? []).filter((one) => one.vertex === id)]),
+  );
   const box = { ...(job.graph.picture.views[1]?.nodes[place] as Node), ...node };
   return nodeFigures(box, { vertices, tasks, over: metrics?.ended !== null });
 }
@@ -29,14 +31,28 @@ test.each([
 });
 
 test("dots are in the order of the load, a failed task first", () => {
-  expect(figures(backpressured(), 3).dots.map((dot) => [dot.index, dot.level])).toEqual([[0, "high"], [3, "some"], [1, "some"], [2, "some"]]);
+  expect(figures(backpressured(), 3).dots.map((dot) => [dot.index, dot.level])).toEqual([
+    [0, "high"],
+    [3, "some"],
+    [1, "some"],
+    [2, "some"],
+  ]);
   expect(figures(failed(), 1).dots.map((dot) => dot.index)).toEqual([2, 0, 1, 3]);
+});
+
+test("a box that is done while others run has its totals", () => {
+  const job = running();
+  for (const vertex of job.live.metrics?.vertices ?? []) if (vertex.id === "airlines") vertex.states = { FINISHED: 1 };
+  expect(figures(job, 2)).toMatchObject({ mark: "finished", flowText: "12.0k rows", loadText: "", history: [] });
 });
 
 test("an operator inside of a chain has the rows that left it and the one before", () => {
   const job = running();
   const vertex = job.live.metrics?.vertices[1] as VertexMetrics;
-  vertex.operators = [{ id: "filter_0", rows: 10, rows_rate: 5_000 }, { id: "select_0", rows: 10, rows_rate: 4_000 }];
+  vertex.operators = [
+    { id: "filter_0", rows: 10, rows_rate: 5_000 },
+    { id: "select_0", rows: 10, rows_rate: 4_000 },
+  ];
   expect(figures(job, 1, { operators: ["filter_0"] }).flowText).toBe("41.2k → 5.0k/s");
   expect(figures(job, 1, { operators: ["select_0"] }).flowText).toBe("5.0k → 9.1k/s");
 });
@@ -57,7 +73,9 @@ test("a line says where it leads, how rows spread, and how full its queue is", (
   const job = backpressured();
   const edges = new Map(job.live.metrics?.edges.map((one) => [one.index, one]));
   const lines = job.graph.picture.views[1]?.lines ?? [];
-  expect(lines[1] && lineFigures(lines[1], edges, 0).said).toBe("filter_0 to join_0, hash(carrier), 9.1k/s, 6,849,120 rows, queue 91 % full");
+  expect(lines[1] && lineFigures(lines[1], edges, 0).said).toBe(
+    "filter_0 to join_0, hash(carrier), 9.1k/s, 6,849,120 rows, queue 91 % full",
+  );
 });
 
 test.each([
@@ -73,5 +91,9 @@ test("a sparkline ends at the right, with its highest at the top", () => {
   expect(area("M57.0 11.0L59.0 6.0", 59, 12)).toBe("M57.0 11.0L59.0 6.0L59 12L57.0 12Z");
 });
 
-test.each([["M0 0L3 4", 5], ["M0 0L3 4L3 10", 11], ["M0 0C0 0 10 0 10 0", 10], ["", 0]])("%s is %d long", (path, length) =>
-  expect(pathLength(path)).toBeCloseTo(length));
+test.each([
+  ["M0 0L3 4", 5],
+  ["M0 0L3 4L3 10", 11],
+  ["M0 0C0 0 10 0 10 0", 10],
+  ["", 0],
+])("%s is %d long", (path, length) => expect(pathLength(path)).toBeCloseTo(length));

@@ -35,6 +35,7 @@ export interface LineFigures {
 
 export const MOST_DOTS = 16;
 const NAME_LETTERS = 80;
+const OVER: Mark[] = ["finished", "failed", "canceled"];
 const WAITING = ["CREATED", "SCHEDULED", "DEPLOYING"];
 
 export interface Known {
@@ -49,11 +50,18 @@ export function nodeFigures(node: Node, known: Known): NodeFigures {
   const mark = node.vertices.length === 0 ? "removed" : markOf(vertices);
   const load = meanLoad(vertices);
   const ready = sum(vertices.map((one) => one.states["RUNNING"] ?? 0));
-  const passed = flowOf(node, vertices, known.over);
+  const over = known.over || OVER.includes(mark);
+  const passed = flowOf(node, vertices, over);
   const figures = {
-    mark, ready, tasks: sum(vertices.map((one) => one.tasks)) || node.tasks, load, loadText: known.over ? "" : loadText(load),
-    flowText: vertices.length ? flowText(passed, known.over) : "", outRate: known.over ? 0 : passed.out ?? passed.into ?? 0,
-    history: known.over ? [] : addUp(vertices.map((one) => one.history)), dots: dotsOf(tasks, known.over),
+    mark,
+    ready,
+    tasks: sum(vertices.map((one) => one.tasks)) || node.tasks,
+    load,
+    loadText: over ? "" : loadText(load),
+    flowText: vertices.length ? flowText(passed, over) : "",
+    outRate: over ? 0 : (passed.out ?? passed.into ?? 0),
+    history: over ? [] : addUp(vertices.map((one) => one.history)),
+    dots: dotsOf(tasks, over),
   };
   return { ...figures, said: nodeSaid(node, figures, vertices) };
 }
@@ -105,28 +113,41 @@ function meanLoad(vertices: readonly VertexMetrics[]): Load {
 }
 
 /** Rows into the first operator of the box and out of its last; null where there is no such side. */
-function flowOf(node: Node, vertices: readonly VertexMetrics[], over: boolean): { into: number | null; out: number | null } {
+function flowOf(
+  node: Node,
+  vertices: readonly VertexMetrics[],
+  over: boolean,
+): { into: number | null; out: number | null } {
   const first = vertices[0];
   const last = vertices.at(-1);
   if (!first || !last) return { into: null, out: null };
   const key = over ? "rows" : "rows_rate";
   const start = first.operators.findIndex((one) => one.id === node.operators[0]);
   const end = last.operators.findIndex((one) => one.id === node.operators.at(-1));
-  const into = start > 0 ? first.operators[start - 1]?.[key] ?? null : first.role === "source" ? null : first.into[key];
+  const into =
+    start > 0 ? (first.operators[start - 1]?.[key] ?? null) : first.role === "source" ? null : first.into[key];
   const inner = end >= 0 && end < last.operators.length - 1;
-  const out = inner ? last.operators[end]?.[key] ?? null : last.role === "sink" ? null : last.out[key];
+  const out = inner ? (last.operators[end]?.[key] ?? null) : last.role === "sink" ? null : last.out[key];
   return { into, out };
 }
 
 function flowText({ into, out }: { into: number | null; out: number | null }, over: boolean): string {
-  const sides = [into, out].filter((side) => side !== null).map(brief).join(" → ");
+  const sides = [into, out]
+    .filter((side) => side !== null)
+    .map(brief)
+    .join(" → ");
   return over ? `${sides}${into === null || out === null ? " rows" : ""}` : `${sides}/s`;
 }
 
 function dotsOf(tasks: readonly TaskMetrics[], over: boolean): Dot[] {
   const failed = tasks.some((task) => task.state === "FAILED");
   if (tasks.length < 2 || tasks.length > MOST_DOTS || (over && !failed)) return [];
-  const sorted = [...tasks].sort((one, other) => Number(other.state === "FAILED") - Number(one.state === "FAILED") || other.load.busy - one.load.busy || one.index - other.index);
+  const sorted = [...tasks].sort(
+    (one, other) =>
+      Number(other.state === "FAILED") - Number(one.state === "FAILED") ||
+      other.load.busy - one.load.busy ||
+      one.index - other.index,
+  );
   return sorted.map((task) => ({ index: task.index, mark: taskMark(task), level: level(task.load.busy) }));
 }
 
@@ -142,7 +163,8 @@ function nodeSaid(node: Node, figures: Omit<NodeFigures, "said">, vertices: read
   const parts = [cut(node.operators.join(" · ") || node.title, NAME_LETTERS), cut(node.text, 2 * NAME_LETTERS)];
   if (mark === "removed") return [...parts, cut(node.note, 2 * NAME_LETTERS)].filter(Boolean).join(", ");
   parts.push(mark, `${figures.ready} of ${counted(figures.tasks, "task")} run`, figures.flowText);
-  if (figures.loadText) parts.push(`busy ${share(load.busy)}, idle ${share(load.idle)}, backpressured ${share(load.backpressured)}`);
+  if (figures.loadText)
+    parts.push(`busy ${share(load.busy)}, idle ${share(load.idle)}, backpressured ${share(load.backpressured)}`);
   const skew = Math.max(1, ...vertices.map((one) => one.skew));
   if (skew >= 1.5) parts.push(`skew ${skew.toFixed(1)}`);
   return parts.filter(Boolean).join(", ");

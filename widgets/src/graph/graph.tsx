@@ -1,21 +1,18 @@
 /** The picture of a job: Python computed the places, the metrics give it life. */
-import { type Signal, useComputed, useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { counted, cut } from "../format";
-import type { Line, Node, View } from "../messages";
+import type { Line, View } from "../messages";
 import { OWN_KEYS } from "../own_keys";
-import { isSelected, lineSelection, nodeWith } from "../selection";
+import { isSelected, lineSelection } from "../selection";
 import type { Selection, Store } from "../store";
 import { type Canvas, useCanvas } from "./canvas";
-import { EdgeLine } from "./edge_line";
-import { lineFigures, nodeFigures } from "./figures";
-import { NodeBox } from "./node_box";
+import { Drawing } from "./drawing";
 import { type Box, heightFor, span } from "./viewport";
 import { type Stop, walk } from "./walk";
 
 /** Below it boxes have room for their titles alone, written large. */
 const FAR = 0.62;
-const FINDINGS: Record<string, string> = { busy: "bottleneck", sink: "bottleneck", skew: "skewed" };
 const NAME_LETTERS = 80;
 const KEYS = "Arrow keys walk along its edges, Enter opens details, plus, minus and 0 zoom.";
 
@@ -49,6 +46,7 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
     if (stop) select(store, view, (at.value = stop));
   };
   const { left, top, scale } = canvas.seen.value;
+  const job = cut(store.graph.value?.job ?? "", NAME_LETTERS);
   return (
     <div class="sabot-graph">
       <div
@@ -60,7 +58,7 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
           ref={drawn}
           class={scale < FAR ? "sabot-svg is-far" : "sabot-svg"}
           role="group"
-          aria-label={`Graph of ${cut(store.graph.value?.job ?? "", NAME_LETTERS)}: ${counted(view.nodes.length, "node")}. ${KEYS}`}
+          aria-label={`Graph of ${job}: ${counted(view.nodes.length, "node")}. ${KEYS}`}
           onKeyDown={onKeyDown}
           {...OWN_KEYS}
           onClick={onClick}
@@ -103,57 +101,6 @@ function Where({ canvas, view }: { canvas: Canvas; view: View }) {
   );
 }
 
-function Drawing({ store, view, at, far }: { store: Store; view: View; at: Stop; far: boolean }) {
-  const over = store.over.value;
-  const known = { vertices: store.vertices.value, tasks: store.tasks.value, over };
-  const edges = useComputed(() => new Map(store.live.value?.metrics?.edges.map((one) => [one.index, one]))).value;
-  const finding = store.live.value?.metrics?.finding;
-  const found = finding && !over && finding.operator ? nodeWith(view, finding.operator)?.id : undefined;
-  const selected = store.selected.value;
-  const boxes = view.nodes.map((node) => nodeFigures(node, known));
-  const byId = new Map(view.nodes.map((node, place) => [node.id, { node, figures: boxes[place] }]));
-  const lines = view.lines.map((line) => lineFigures(line, edges, byId.get(line.up)?.figures?.outRate ?? 0));
-  const fastest = Math.max(0, ...lines.map((line) => line.rate));
-  const tabIndex = (kind: Stop["kind"], place: number) => (at.kind === kind && at.place === place ? 0 : -1);
-  return (
-    <>
-      {lines.map((figures, place) => {
-        const line = view.lines[place] as Line;
-        const props = {
-          line,
-          figures,
-          fastest,
-          place,
-          over,
-          room: room(line, byId.get(line.up)?.node),
-          tabIndex: tabIndex("line", place),
-        };
-        return (
-          <EdgeLine
-            key={`line-${place}`}
-            {...props}
-            selected={line.edges.length > 0 && isSelected(selected, lineSelection(line))}
-          />
-        );
-      })}
-      {boxes.map((figures, place) => {
-        const node = view.nodes[place] as Node;
-        const said = node.id === found ? (FINDINGS[finding?.kind ?? ""] ?? "") : "";
-        const chosen = isSelected(selected, { kind: "node", id: node.id });
-        return (
-          <NodeBox
-            key={`node-${place}`}
-            {...{ node, figures, place, far }}
-            selected={chosen}
-            found={said}
-            tabIndex={tabIndex("node", place)}
-          />
-        );
-      })}
-    </>
-  );
-}
-
 /** True if the key was one of ours. */
 function handled(key: string, store: Store, view: View, canvas: Canvas, at: Stop, go: (stop: Stop) => void): boolean {
   const stop = walk(view, at, key);
@@ -179,7 +126,6 @@ function stopAt(target: EventTarget | null): Stop | null {
   return { kind: name[0] === "line" ? "line" : "node", place: Number(name[1]) };
 }
 
-const room = (line: Line, up: Node | undefined): number => (up ? line.tip[0] - up.x - up.width : 0);
 const lineBox = (line: Line | undefined): Box | undefined =>
   line && { x: line.tip[0] - 80, y: line.tip[1] - 25, width: 120, height: 50 };
 

@@ -42,12 +42,20 @@ export function NodeBox({ node, figures, place, selected, found, tabIndex, far }
       <rect class="sabot-ring" x="-4" y="-4" width={node.width + 8} height={node.height + 8} rx="11" />
       <rect class="sabot-box" width={node.width} height={node.height} rx="7" />
       <rect class="sabot-accent" y="8" width="3.5" height={node.height - 16} rx="1.75" />
-      <text class="sabot-title" x={LEFT} y="20">{cut(node.title, letters)}</text>
-      <text class="sabot-count" x={right} y="20">{tasksText(figures)}</text>
-      <text class="sabot-text" x={LEFT} y="37">{cut(node.text, Math.floor((right - LEFT) / TEXT_LETTER))}</text>
+      <text class="sabot-title" x={LEFT} y="20">
+        {cut(node.title, letters)}
+      </text>
+      <text class="sabot-count" x={right} y="20">
+        {tasksText(figures)}
+      </text>
+      <text class="sabot-text" x={LEFT} y="37">
+        {cut(node.text, Math.floor((right - LEFT) / TEXT_LETTER))}
+      </text>
       {hasLoad(figures) && <Load figures={figures} width={right - LEFT} />}
       <Dots dots={figures.dots} room={right - LEFT - SPARK.width - 8} />
-      <text class="sabot-flow" x={LEFT} y="75">{figures.flowText}</text>
+      <text class="sabot-flow" x={LEFT} y="75">
+        {figures.flowText}
+      </text>
       <Spark history={figures.history} x={right - SPARK.width} />
       {figures.mark === "failed" && <Badge x={node.width} text="✕ failed" bad />}
       {found && figures.mark !== "failed" && <Badge x={node.width} text={found} />}
@@ -70,13 +78,16 @@ function Load({ figures, width }: { figures: NodeFigures; width: number }) {
   const middle = BAR.y + BAR.height / 2;
   const busy = length * Math.min(1, load.busy);
   const held = length * Math.min(1 - Math.min(1, load.busy), load.backpressured);
-  if (!loadText) return <rect class="sabot-track is-empty" x={LEFT} y={BAR.y} width={length} height={BAR.height} rx="2" />;
+  if (!loadText)
+    return <rect class="sabot-track is-empty" x={LEFT} y={BAR.y} width={length} height={BAR.height} rx="2" />;
   return (
     <>
       <rect class="sabot-track" x={LEFT} y={BAR.y} width={length} height={BAR.height} rx="2" />
       <rect class="sabot-busy" x={LEFT} y={BAR.y} width={busy} height={BAR.height} rx="2" />
       {held > 0.5 && <path class="sabot-held" d={`M${LEFT + busy} ${middle}h${held}`} stroke-width={BAR.height} />}
-      <text class="sabot-load" x={LEFT + width} y={BAR.y + BAR.height}>{loadText}</text>
+      <text class="sabot-load" x={LEFT + width} y={BAR.y + BAR.height}>
+        {loadText}
+      </text>
     </>
   );
 }
@@ -87,7 +98,9 @@ function Dots({ dots, room }: { dots: Dot[]; room: number }) {
   const radius = Math.min(2.6, step * 0.4);
   return (
     <g class="sabot-dots" transform={`translate(${LEFT + radius} 61.5)`}>
-      {dots.map((dot, place) => <path key={dot.index} class={`is-${dot.mark}`} d={dotPath(dot, place * step, radius)} />)}
+      {dots.map((dot, place) => (
+        <path key={dot.index} class={`is-${dot.mark}`} d={dotPath(dot, place * step, radius)} />
+      ))}
     </g>
   );
 }
@@ -117,7 +130,9 @@ function Badge({ x, text, bad }: { x: number; text: string; bad?: boolean }) {
   return (
     <g class={bad ? "sabot-badge is-bad" : "sabot-badge"} transform={`translate(${x - width - 8} -9)`}>
       <rect width={width} height="17" rx="8.5" />
-      <text x={width / 2} y="12">{text}</text>
+      <text x={width / 2} y="12">
+        {text}
+      </text>
     </g>
   );
 }

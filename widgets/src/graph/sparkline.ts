@@ -2,7 +2,7 @@
 
 const SECONDS = 60;
 
-/** From the left edge to the right, the newest at the right; empty with less than two numbers. The least is always 0. */
+/** From left to right, the newest at the right edge; empty with less than two numbers. The least is always 0. */
 export function sparkline(history: readonly number[], width: number, height: number): string {
   const shown = history.slice(-SECONDS);
   if (shown.length < 2) return "";

@@ -13,8 +13,11 @@ test("a picture that is large becomes no smaller than can be read, unless all of
   expect(fit(picture, window, true)).toEqual({ left: 0, top: 100, scale: 0.5 });
 });
 
-test.each([[1000, 200], [500, 150], [2000, 200]])("%d px wide it is %d px high", (width, height) =>
-  expect(heightFor(picture, width)).toBe(height));
+test.each([
+  [1000, 200],
+  [500, 150],
+  [2000, 200],
+])("%d px wide it is %d px high", (width, height) => expect(heightFor(picture, width)).toBe(height));
 
 test("what is under the pointer stays there", () => {
   const seen = zoom({ left: 10, top: 20, scale: 0.5 }, 2, 110, 70);

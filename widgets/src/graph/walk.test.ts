@@ -37,5 +37,6 @@ test.each([
 
 test("a picture without boxes leads nowhere", () => {
   const empty: View = { name: "optimized", nodes: [], lines: [], width: 0, height: 0 };
-  for (const key of [R, L, U, D, "Home", "End"]) expect(walk(empty, { kind: "node", place: 0 }, key as string)).toBeNull();
+  for (const key of [R, L, U, D, "Home", "End"])
+    expect(walk(empty, { kind: "node", place: 0 }, key as string)).toBeNull();
 });

@@ -1,4 +1,4 @@
-/** Where the arrow keys lead: right and left along the lines, which are stops of their own; up and down among neighbours. */
+/** Where the arrow keys lead: right and left along lines, which are stops of their own, up and down among neighbours. */
 import type { Line, Node, View } from "../messages";
 
 /** A stop: the place of a node in the view's list, or of a line. */

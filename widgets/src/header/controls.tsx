@@ -27,7 +27,12 @@ export function Controls({ store }: { store: Store }) {
   const kind: Kind = metrics.paused ? "resume" : "pause";
   return (
     <div class="sabot-controls" role="group" aria-label="Job">
-      <Control store={store} kind={kind} text={metrics.paused ? "Resume" : "Pause"} waiting={metrics.paused ? "Resuming…" : "Pausing…"} />
+      <Control
+        store={store}
+        kind={kind}
+        text={metrics.paused ? "Resume" : "Pause"}
+        waiting={metrics.paused ? "Resuming…" : "Pausing…"}
+      />
       <Control store={store} kind="stop" text="Stop" waiting="Stopping…" />
       <button type="button" ref={focusReturned} title={TITLES.cancel} onClick={() => (asked.value = true)}>
         {isWaiting(store, "cancel") ? "Canceling…" : "Cancel"}
@@ -58,8 +63,12 @@ function Confirmation({ onYes, onNo }: { onYes: () => void; onNo: () => void }) 
   return (
     <div class="sabot-controls is-asking" role="group" aria-label="Cancel the job?" onKeyDown={onKeyDown}>
       <span>Cancel the job?</span>
-      <button type="button" class="is-danger" onClick={onYes}>Yes, cancel</button>
-      <button type="button" ref={harmless} onClick={onNo}>Keep it running</button>
+      <button type="button" class="is-danger" onClick={onYes}>
+        Yes, cancel
+      </button>
+      <button type="button" ref={harmless} onClick={onNo}>
+        Keep it running
+      </button>
     </div>
   );
 }

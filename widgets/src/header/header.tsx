@@ -17,7 +17,9 @@ export function Header({ store }: { store: Store }) {
   return (
     <header class="sabot-header">
       <div class="sabot-head">
-        <span class="sabot-name" title={cut(name, WHOLE_LETTERS)}>{cut(name, NAME_LETTERS)}</span>
+        <span class="sabot-name" title={cut(name, WHOLE_LETTERS)}>
+          {cut(name, NAME_LETTERS)}
+        </span>
         <span class={`sabot-state is-${sign}`}>
           <Icon sign={sign} />
           {word}
@@ -59,7 +61,14 @@ function Figure({ name, value }: { name: string; value: string }) {
 function Progress({ value }: { value: number }) {
   const percent = Math.round(100 * Math.min(1, Math.max(0, value)));
   return (
-    <div class="sabot-progress" role="progressbar" aria-label="Input read" aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent}>
+    <div
+      class="sabot-progress"
+      role="progressbar"
+      aria-label="Input read"
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={percent}
+    >
       <div style={{ width: `${percent}%` }} />
     </div>
   );

@@ -14,11 +14,19 @@ export function Notice({ store }: { store: Store }) {
   const answer = said && store.now.value - said.at < SHOWN_SECONDS ? said : null;
   return (
     <>
-      {texts.map((text) => <div key={text.slice(0, 8)} class="sabot-notice is-waiting">{text}</div>)}
+      {texts.map((text) => (
+        <div key={text.slice(0, 8)} class="sabot-notice is-waiting">
+          {text}
+        </div>
+      ))}
       {answer && (
         <div class={answer.ok ? "sabot-notice" : "sabot-notice is-refused"}>
-          <span>{answer.ok ? "✓" : "✕"} {cut(answer.text, LETTERS)}</span>
-          <button type="button" aria-label="Close the notice" onClick={() => (store.said.value = null)}>×</button>
+          <span>
+            {answer.ok ? "✓" : "✕"} {cut(answer.text, LETTERS)}
+          </span>
+          <button type="button" aria-label="Close the notice" onClick={() => (store.said.value = null)}>
+            ×
+          </button>
         </div>
       )}
       <Spoken store={store} />

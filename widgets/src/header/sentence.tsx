@@ -18,7 +18,11 @@ export function Sentence({ store }: { store: Store }) {
         <span>{cut(text, LETTERS)}</span>
         {finding?.advice && <span class="sabot-faint"> {cut(finding.advice, LETTERS)}</span>}
       </p>
-      {known && <button type="button" onClick={() => open(store, operator)}>Show</button>}
+      {known && (
+        <button type="button" onClick={() => open(store, operator)}>
+          Show
+        </button>
+      )}
     </div>
   );
 }

@@ -10,8 +10,15 @@ export interface State {
 }
 
 const SIGNS: Record<string, Sign> = {
-  PENDING: "waiting", DEPLOYING: "waiting", RUNNING: "running", COMMITTING: "running", FINISHED: "finished",
-  FAILING: "failed", FAILED: "failed", CANCELING: "canceled", CANCELED: "canceled",
+  PENDING: "waiting",
+  DEPLOYING: "waiting",
+  RUNNING: "running",
+  COMMITTING: "running",
+  FINISHED: "finished",
+  FAILING: "failed",
+  FAILED: "failed",
+  CANCELING: "canceled",
+  CANCELED: "canceled",
 };
 const PAUSABLE = ["PENDING", "DEPLOYING", "RUNNING"];
 

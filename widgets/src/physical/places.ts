@@ -13,7 +13,10 @@ export const NOWHERE = "not placed yet";
 export function places(vertices: readonly VertexMetrics[], tasks: ReadonlyMap<string, TaskMetrics[]>): Place[] {
   const columns = vertices.map((vertex) => tasks.get(vertex.id) ?? []);
   const agents = [...new Set(columns.flat().map(agentOf))].sort(byNumber);
-  return agents.map((agent) => ({ agent, cells: columns.map((column) => column.filter((task) => agentOf(task) === agent)) }));
+  return agents.map((agent) => ({
+    agent,
+    cells: columns.map((column) => column.filter((task) => agentOf(task) === agent)),
+  }));
 }
 
 const agentOf = (task: TaskMetrics): string => task.agent || NOWHERE;

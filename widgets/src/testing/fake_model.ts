@@ -1,4 +1,4 @@
-/** A model without a kernel: the test is the kernel. What was sent is in `sent`; `answer` and `put` speak for Python. */
+/** A model without a kernel: the test is the kernel. `sent` is what came from the page; `answer`, `put` speak for Python. */
 import type { Answer, Command } from "../messages";
 import type { Model } from "../model";
 
@@ -52,6 +52,7 @@ export class FakeModel implements Model {
   }
 
   private tell(event: string, ...content: unknown[]): void {
-    for (const callback of [...(this.listeners.get(event) ?? [])]) (callback as (...args: unknown[]) => void)(...content);
+    for (const callback of [...(this.listeners.get(event) ?? [])])
+      (callback as (...args: unknown[]) => void)(...content);
   }
 }

@@ -2,10 +2,36 @@
 import { type EdgeSketch, type JobSketch, type MadeJob, NOW, type VertexSketch, made } from "./jobs";
 
 const FLIGHTS: VertexSketch[] = [
-  { chain: ["flights"], role: "source", text: "parquet flights/*.parquet", loads: repeat([0.35, 0.04], 4), into: 0, out: 41_234 },
-  { chain: ["filter_0", "select_0"], role: "operator", text: "dep_delay > 15", loads: repeat([0.12, 0.02], 4), into: 41_234, out: 9_120 },
+  {
+    chain: ["flights"],
+    role: "source",
+    text: "parquet flights/*.parquet",
+    loads: repeat([0.35, 0.04], 4),
+    into: 0,
+    out: 41_234,
+  },
+  {
+    chain: ["filter_0", "select_0"],
+    role: "operator",
+    text: "dep_delay > 15",
+    loads: repeat([0.12, 0.02], 4),
+    into: 41_234,
+    out: 9_120,
+  },
   { chain: ["airlines"], role: "source", text: "csv airlines.csv", loads: [[0, 0]], into: 0, out: 16 },
-  { chain: ["join_0", "by_carrier"], role: "operator", text: "mean(dep_delay), count()", loads: [[0.55, 0], [0.48, 0], [0.62, 0], [0.51, 0]], into: 9_136, out: 310 },
+  {
+    chain: ["join_0", "by_carrier"],
+    role: "operator",
+    text: "mean(dep_delay), count()",
+    loads: [
+      [0.55, 0],
+      [0.48, 0],
+      [0.62, 0],
+      [0.51, 0],
+    ],
+    into: 9_136,
+    out: 310,
+  },
   { chain: ["collect_0"], role: "sink", text: "collect", loads: [[0.02, 0]], into: 310, out: 310 },
 ];
 const FLIGHT_EDGES: EdgeSketch[] = [
@@ -14,7 +40,12 @@ const FLIGHT_EDGES: EdgeSketch[] = [
   { up: 2, down: 3, label: "broadcast" },
   { up: 3, down: 4, label: "gather" },
 ];
-const EVEN = { kind: "even", operator: "", sentence: "Nothing holds the job up: every operator waits for rows now and then.", advice: "" };
+const EVEN = {
+  kind: "even",
+  operator: "",
+  sentence: "Nothing holds the job up: every operator waits for rows now and then.",
+  advice: "",
+};
 
 /** Five vertices, all well. */
 export function running(): MadeJob {
@@ -22,19 +53,36 @@ export function running(): MadeJob {
 }
 
 export function paused(): MadeJob {
-  const finding = { kind: "paused", operator: "", sentence: "The job is paused: its sources read nothing.", advice: "resume it" };
+  const finding = {
+    kind: "paused",
+    operator: "",
+    sentence: "The job is paused: its sources read nothing.",
+    advice: "resume it",
+  };
   return made({ name: "late", vertices: FLIGHTS.map(still), edges: FLIGHT_EDGES, metrics: { finding, paused: true } });
 }
 
 /** One operator is too slow, and everything above it waits. */
 export function backpressured(): MadeJob {
-  const loads: VertexSketch["loads"][] = [repeat([0.03, 0.95], 4), repeat([0.05, 0.93], 4), [[0, 0]], [[0.98, 0], [0.31, 0], [0.28, 0], [0.35, 0]], [[0, 0]]];
+  const loads: VertexSketch["loads"][] = [
+    repeat([0.03, 0.95], 4),
+    repeat([0.05, 0.93], 4),
+    [[0, 0]],
+    [
+      [0.98, 0],
+      [0.31, 0],
+      [0.28, 0],
+      [0.35, 0],
+    ],
+    [[0, 0]],
+  ];
   const vertices = FLIGHTS.map((one, place) => ({ ...one, loads: loads[place] ?? one.loads }));
   const slow = vertices[3] as VertexSketch;
   vertices[3] = { ...slow, more: { skew: 2.6, state_keys: 16_400, state_bytes: 7_300_000, fill: 0.91 } };
   const edges = FLIGHT_EDGES.map((one) => (one.down === 3 && one.up === 1 ? { ...one, fill: 0.91 } : one));
   const finding = {
-    kind: "skew", operator: "by_carrier",
+    kind: "skew",
+    operator: "by_carrier",
     sentence: "by_carrier holds everything up: task 0 is busy 98 % with 61 % of the rows, its others are a third busy.",
     advice: "one key is hot: open the sample of hash(carrier) to see which",
   };
@@ -47,29 +95,53 @@ export function failed(): MadeJob {
   if (!metrics) return job;
   metrics.progress = 0.43;
   metrics.error = {
-    kind: "ZeroDivisionError", message: "division by zero", operator: "filter_0", vertex: "filter_0",
+    kind: "ZeroDivisionError",
+    message: "division by zero",
+    operator: "filter_0",
+    vertex: "filter_0",
     traceback: "  cell [3], line 2, in speed\n    return distance / air_time\nZeroDivisionError: division by zero",
-    sample: "distance,air_time\n1400,0\n", everything: "Traceback (most recent call last):\n  ...\nZeroDivisionError: division by zero",
+    sample: "distance,air_time\n1400,0\n",
+    everything: "Traceback (most recent call last):\n  ...\nZeroDivisionError: division by zero",
   };
-  metrics.finding = { kind: "failed", operator: "filter_0", sentence: "filter_0 failed: ZeroDivisionError: division by zero (cell [3], line 2).", advice: "" };
-  for (const vertex of metrics.vertices) vertex.states = vertex.id === "filter_0" ? { FAILED: 1, CANCELED: 3 } : { CANCELED: vertex.tasks };
+  metrics.finding = {
+    kind: "failed",
+    operator: "filter_0",
+    sentence: "filter_0 failed: ZeroDivisionError: division by zero (cell [3], line 2).",
+    advice: "",
+  };
+  for (const vertex of metrics.vertices)
+    vertex.states = vertex.id === "filter_0" ? { FAILED: 1, CANCELED: 3 } : { CANCELED: vertex.tasks };
   for (const task of metrics.tasks) task.state = task.vertex === "filter_0" && task.index === 2 ? "FAILED" : "CANCELED";
   return job;
 }
 
 export function finished(): MadeJob {
-  const finding = { kind: "ended", operator: "", sentence: "The job has FINISHED after 12 min 31 s: 30,966,734 rows in, 232,810 out.", advice: "" };
+  const finding = {
+    kind: "ended",
+    operator: "",
+    sentence: "The job has FINISHED after 12 min 31 s: 30,966,734 rows in, 232,810 out.",
+    advice: "",
+  };
   return made({ name: "late", vertices: FLIGHTS, edges: FLIGHT_EDGES, state: "FINISHED", metrics: { finding } });
 }
 
 /** Waits for slots: no task runs, nothing has been counted. */
 export function pending(): MadeJob {
   const job = made({
-    name: "late", vertices: FLIGHTS.map(still).map((one) => ({ ...one, into: 0, out: 0 })), edges: FLIGHT_EDGES, state: "PENDING",
+    name: "late",
+    vertices: FLIGHTS.map(still).map((one) => ({ ...one, into: 0, out: 0 })),
+    edges: FLIGHT_EDGES,
+    state: "PENDING",
     metrics: { waits: "for 2 of 4 slots", started: null, progress: 0, submitted: NOW - 4 },
   });
-  for (const vertex of job.live.metrics?.vertices ?? []) Object.assign(vertex, { states: { CREATED: vertex.tasks }, history: [], load: { busy: 0, idle: 0, backpressured: 0 } });
-  for (const task of job.live.metrics?.tasks ?? []) Object.assign(task, { state: "CREATED", agent: "", slot: -1, load: { busy: 0, idle: 0, backpressured: 0 } });
+  for (const vertex of job.live.metrics?.vertices ?? [])
+    Object.assign(vertex, {
+      states: { CREATED: vertex.tasks },
+      history: [],
+      load: { busy: 0, idle: 0, backpressured: 0 },
+    });
+  for (const task of job.live.metrics?.tasks ?? [])
+    Object.assign(task, { state: "CREATED", agent: "", slot: -1, load: { busy: 0, idle: 0, backpressured: 0 } });
   return job;
 }
 
@@ -82,11 +154,22 @@ export function large(vertices: number, tasks = 8): MadeJob {
     const loads = repeat([busy / 100, (place % 4 === 0 ? 100 - busy : 0) / 120], tasks);
     const names = role === "source" ? "orders_" : role === "sink" ? "parquet_" : place % 3 ? "map_" : "aggregate_";
     sketch.vertices.push({
-      chain: [`${names}${place}`], role, text: place % 3 ? "price * quantity" : "sum(price), count()", loads,
-      into: role === "source" ? 0 : 90_000 / (place + 1), out: 80_000 / (place + 1),
+      chain: [`${names}${place}`],
+      role,
+      text: place % 3 ? "price * quantity" : "sum(price), count()",
+      loads,
+      into: role === "source" ? 0 : 90_000 / (place + 1),
+      out: 80_000 / (place + 1),
     });
-    if (place >= 3) sketch.edges.push({ up: place - 3, down: place, ...(place % 3 ? {} : { label: "hash(customer, day)" }), fill: (place % 5) / 5 });
-    if (place >= 3 && place % 4 === 1) sketch.edges.push({ up: place - 2 - (place % 3), down: place, label: "rebalance" });
+    if (place >= 3)
+      sketch.edges.push({
+        up: place - 3,
+        down: place,
+        ...(place % 3 ? {} : { label: "hash(customer, day)" }),
+        fill: (place % 5) / 5,
+      });
+    if (place >= 3 && place % 4 === 1)
+      sketch.edges.push({ up: place - 2 - (place % 3), down: place, label: "rebalance" });
   }
   return made(sketch);
 }
@@ -95,11 +178,17 @@ export function large(vertices: number, tasks = 8): MadeJob {
 export function hostile(): MadeJob {
   const long = `<img src=x onerror="alert(1)"><script>alert(2)</script>${"x".repeat(10_000)}`;
   const job = made({
-    name: long, edges: FLIGHT_EDGES.map((one) => ({ ...one, label: one.label ? long : "" })),
-    vertices: FLIGHTS.map((one, place) => ({ ...one, chain: one.chain.map((name) => `${place}${name}${long}`), text: long })),
+    name: long,
+    edges: FLIGHT_EDGES.map((one) => ({ ...one, label: one.label ? long : "" })),
+    vertices: FLIGHTS.map((one, place) => ({
+      ...one,
+      chain: one.chain.map((name) => `${place}${name}${long}`),
+      text: long,
+    })),
     metrics: { finding: { kind: "busy", operator: `1filter_0${long}`, sentence: long, advice: long }, waits: long },
   });
-  for (const view of job.graph.picture.views) for (const node of view.nodes) Object.assign(node, { title: long, text: long });
+  for (const view of job.graph.picture.views)
+    for (const node of view.nodes) Object.assign(node, { title: long, text: long });
   return job;
 }
 

@@ -1,5 +1,16 @@
-/** Made-up jobs for tests and for the pages of dev/: described in a few words, complete as the kernel would send them. */
-import type { EdgeMetrics, Flow, Graph, JobMetrics, Line, Live, Node, OperatorCard, TaskMetrics, VertexMetrics } from "../messages";
+/** Made-up jobs for tests and for dev/: described in a few words, complete as the kernel would send them. */
+import type {
+  EdgeMetrics,
+  Flow,
+  Graph,
+  JobMetrics,
+  Line,
+  Live,
+  Node,
+  OperatorCard,
+  TaskMetrics,
+  VertexMetrics,
+} from "../messages";
 
 /** A vertex with one operator for each name of `chain`; `loads` are a task's busy and backpressured shares. */
 export interface VertexSketch {
@@ -42,14 +53,30 @@ const HEIGHT = 84;
 export function made(sketch: JobSketch): MadeJob {
   const state = sketch.state ?? "RUNNING";
   const over = ["FINISHED", "FAILED", "CANCELED"].includes(state);
-  const picture = { views: ["logical", "optimized"].map((name) => viewOf(name, sketch)), operators: sketch.vertices.flatMap(cards) };
+  const picture = {
+    views: ["logical", "optimized"].map((name) => viewOf(name, sketch)),
+    operators: sketch.vertices.flatMap(cards),
+  };
   const sources = sketch.vertices.filter((one) => one.role === "source");
   const sinks = sketch.vertices.filter((one) => one.role === "sink");
   const metrics: JobMetrics = {
-    job: sketch.name, epoch: 3, version: 1, at: NOW, state, paused: false, bounded: true, submitted: NOW - RUN_SECONDS,
-    started: NOW - RUN_SECONDS, ended: over ? NOW : null,
-    rows_in: flow(sum(sources.map((one) => one.out)), over), rows_out: flow(sum(sinks.map((one) => one.into)), over),
-    late: 0, progress: over ? 1 : 0.43, lag: null, waits: "", error: null,
+    job: sketch.name,
+    epoch: 3,
+    version: 1,
+    at: NOW,
+    state,
+    paused: false,
+    bounded: true,
+    submitted: NOW - RUN_SECONDS,
+    started: NOW - RUN_SECONDS,
+    ended: over ? NOW : null,
+    rows_in: flow(sum(sources.map((one) => one.out)), over),
+    rows_out: flow(sum(sinks.map((one) => one.into)), over),
+    late: 0,
+    progress: over ? 1 : 0.43,
+    lag: null,
+    waits: "",
+    error: null,
     tasks: sketch.vertices.flatMap((one) => tasksOf(one, over)),
     vertices: sketch.vertices.map((one) => vertexOf(one, over)),
     edges: sketch.edges.map((one, index) => edgeOf(one, index, sketch.vertices, over)),
@@ -68,8 +95,12 @@ const sum = (values: number[]): number => values.reduce((total, value) => total 
 function flow(rate: number, over: boolean): Flow {
   const now = over ? 0 : rate;
   return {
-    rows: Math.round(rate * RUN_SECONDS), batches: Math.round(rate / 8), bytes: Math.round(rate * RUN_SECONDS * 40),
-    rows_rate: now, batches_rate: now / 8192, bytes_rate: now * 40,
+    rows: Math.round(rate * RUN_SECONDS),
+    batches: Math.round(rate / 8),
+    bytes: Math.round(rate * RUN_SECONDS * 40),
+    rows_rate: now,
+    batches_rate: now / 8192,
+    bytes_rate: now * 40,
   };
 }
 
@@ -78,13 +109,31 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
   const busiest = over ? 0 : Math.max(...busy);
   const rate = one.role === "source" ? one.out : one.into;
   return {
-    id: id(one), role: one.role, kinds: one.chain.map((name) => name.split("_")[0] ?? name), functions: [],
-    operators: one.chain.map((name) => ({ id: name, rows: Math.round(one.out * RUN_SECONDS), rows_rate: over ? 0 : one.out })),
-    tasks: one.loads.length, states: { [over ? "FINISHED" : "RUNNING"]: one.loads.length },
-    into: flow(one.into, over), out: flow(one.out, over),
+    id: id(one),
+    role: one.role,
+    kinds: one.chain.map((name) => name.split("_")[0] ?? name),
+    functions: [],
+    operators: one.chain.map((name) => ({
+      id: name,
+      rows: Math.round(one.out * RUN_SECONDS),
+      rows_rate: over ? 0 : one.out,
+    })),
+    tasks: one.loads.length,
+    states: { [over ? "FINISHED" : "RUNNING"]: one.loads.length },
+    into: flow(one.into, over),
+    out: flow(one.out, over),
     load: over ? { busy: 0, idle: 0, backpressured: 0 } : mean(one.loads),
-    busiest, busiest_task: Math.max(0, busy.indexOf(busiest)), skew: 1, late: 0, queued: 0, fill: 0,
-    state_keys: 0, state_bytes: 0, watermark: null, latency: { p50: 0.012, p99: 0.25 }, idle_since: null,
+    busiest,
+    busiest_task: Math.max(0, busy.indexOf(busiest)),
+    skew: 1,
+    late: 0,
+    queued: 0,
+    fill: 0,
+    state_keys: 0,
+    state_bytes: 0,
+    watermark: null,
+    latency: { p50: 0.012, p99: 0.25 },
+    idle_since: null,
     history: Array.from({ length: 60 }, (_, second) => rate * (0.8 + 0.2 * Math.sin(second / 5 + one.text.length))),
     ...one.more,
   };
@@ -98,10 +147,22 @@ function mean(loads: [number, number][]): VertexMetrics["load"] {
 
 function tasksOf(one: VertexSketch, over: boolean): TaskMetrics[] {
   return one.loads.map((load, index) => ({
-    vertex: id(one), index, attempt: 1, agent: `agent-${index % 4}`, slot: Math.floor(index / 4), state: over ? "FINISHED" : "RUNNING",
-    into: flow(one.into / one.loads.length, over), out: flow(one.out / one.loads.length, over),
+    vertex: id(one),
+    index,
+    attempt: 1,
+    agent: `agent-${index % 4}`,
+    slot: Math.floor(index / 4),
+    state: over ? "FINISHED" : "RUNNING",
+    into: flow(one.into / one.loads.length, over),
+    out: flow(one.out / one.loads.length, over),
     load: over ? { busy: 0, idle: 0, backpressured: 0 } : mean([load]),
-    late: 0, queued: 0, fill: 0, state_keys: 0, state_bytes: 0, watermark: null, latency: null,
+    late: 0,
+    queued: 0,
+    fill: 0,
+    state_keys: 0,
+    state_bytes: 0,
+    watermark: null,
+    latency: null,
   }));
 }
 
@@ -109,19 +170,38 @@ function edgeOf(one: EdgeSketch, index: number, vertices: VertexSketch[], over: 
   const up = vertices[one.up] as VertexSketch;
   const down = vertices[one.down] as VertexSketch;
   return {
-    index, id: `${id(up)}->${id(down)}`, up: id(up), down: id(down), port: 0, type: typeOf(one), keys: keysOf(one),
-    channels: up.loads.length * down.loads.length, sent: flow(Math.min(up.out, down.into), over),
-    queued: Math.round((one.fill ?? 0) * 4e6), fill: one.fill ?? 0, shares: down.loads.map(() => 1 / down.loads.length),
+    index,
+    id: `${id(up)}->${id(down)}`,
+    up: id(up),
+    down: id(down),
+    port: 0,
+    type: typeOf(one),
+    keys: keysOf(one),
+    channels: up.loads.length * down.loads.length,
+    sent: flow(Math.min(up.out, down.into), over),
+    queued: Math.round((one.fill ?? 0) * 4e6),
+    fill: one.fill ?? 0,
+    shares: down.loads.map(() => 1 / down.loads.length),
   };
 }
 
-const typeOf = (one: EdgeSketch): string => (one.label ? (one.label.startsWith("hash") ? "HASH" : "REBALANCE") : "FORWARD");
+const typeOf = (one: EdgeSketch): string =>
+  one.label ? (one.label.startsWith("hash") ? "HASH" : "REBALANCE") : "FORWARD";
 const keysOf = (one: EdgeSketch): string[] => /\((.*)\)/.exec(one.label ?? "")?.[1]?.split(", ") ?? [];
 
 function cards(one: VertexSketch): OperatorCard[] {
   return one.chain.map((name) => ({
-    id: name, kind: name.split("_")[0] ?? name, text: one.text, vertex: id(one), origin: "cell [3], line 2", code: `flights.${name}(...)`,
-    columns: [["carrier", "string"], ["delay", "double"]], notes: [],
+    id: name,
+    kind: name.split("_")[0] ?? name,
+    text: one.text,
+    vertex: id(one),
+    origin: "cell [3], line 2",
+    code: `flights.${name}(...)`,
+    columns: [
+      ["carrier", "string"],
+      ["delay", "double"],
+    ],
+    notes: [],
   }));
 }
 
@@ -131,15 +211,27 @@ function viewOf(name: string, sketch: JobSketch): Graph["picture"]["views"][numb
   for (const _ of sketch.vertices) {
     for (const edge of sketch.edges) layers[edge.down] = Math.max(layers[edge.down] ?? 0, (layers[edge.up] ?? 0) + 1);
   }
-  const columns = [...new Set(layers)].map((layer) => sketch.vertices.filter((_, place) => layers[place] === layer).length);
+  const columns = [...new Set(layers)].map(
+    (layer) => sketch.vertices.filter((_, place) => layers[place] === layer).length,
+  );
   const tallest = Math.max(...columns) * (HEIGHT + 26);
   const nodes = sketch.vertices.map((one, place): Node => {
     const layer = layers[place] ?? 0;
     const above = layers.slice(0, place).filter((other) => other === layer).length;
     return {
-      id: id(one), title: one.chain.join(" · ").slice(0, 16), kind: one.chain.join(" · "), role: one.role, text: one.text.slice(0, 25),
-      tasks: one.loads.length, vertices: [id(one)], operators: one.chain, note: "",
-      x: 16 + layer * (WIDTH + 110), y: 16 + (above + 0.5) * (tallest / (columns[layer] ?? 1)) - (HEIGHT + 26) / 2, width: WIDTH, height: HEIGHT,
+      id: id(one),
+      title: one.chain.join(" · ").slice(0, 16),
+      kind: one.chain.join(" · "),
+      role: one.role,
+      text: one.text.slice(0, 25),
+      tasks: one.loads.length,
+      vertices: [id(one)],
+      operators: one.chain,
+      note: "",
+      x: 16 + layer * (WIDTH + 110),
+      y: 16 + (above + 0.5) * (tallest / (columns[layer] ?? 1)) - (HEIGHT + 26) / 2,
+      width: WIDTH,
+      height: HEIGHT,
     };
   });
   const lines = sketch.edges.map((edge, index) => lineOf(edge, index, nodes, sketch.edges));
@@ -155,8 +247,13 @@ function lineOf(edge: EdgeSketch, index: number, nodes: Node[], edges: EdgeSketc
   const [x, y, bend] = [up.x + up.width, up.y + HEIGHT / 2, up.x + up.width + 30];
   const below = rivals.length > 1 && rivals.at(-1) === edge;
   return {
-    up: up.id, down: down.id, type: typeOf(edge), label: edge.label ?? "", edges: [index],
+    up: up.id,
+    down: down.id,
+    type: typeOf(edge),
+    label: edge.label ?? "",
+    edges: [index],
     path: `M${x} ${y}C${bend} ${y} ${bend} ${tip[1]} ${x + 61} ${tip[1]}L${tip[0] - 7} ${tip[1]}`,
-    tip, label_at: [tip[0] - 12, tip[1] + (below ? 14 : -6)],
+    tip,
+    label_at: [tip[0] - 12, tip[1] + (below ? 14 : -6)],
   };
 }
