@@ -226,7 +226,7 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_figures(self, job: str, epoch: int | None, per: str) -> bytes:
         """Rows of ``execution.figures``; None if the run is not known (any more)."""
-        return wire.dumps(self._machine.figures(self._loop.time(), time.time(), job, epoch, per))
+        return wire.dumps(self._machine.overview.figures(self._loop.time(), time.time(), job, epoch, per))
 
     async def sabot_watch(self, runs: Sequence[Run], seconds: float) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``."""
@@ -239,11 +239,11 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_slots(self) -> bytes:
         """One row per agent."""
-        return wire.dumps(self._machine.slots())
+        return wire.dumps(self._machine.overview.slots())
 
     async def sabot_jobs(self) -> bytes:
         """One row per job."""
-        return wire.dumps(self._machine.summaries())
+        return wire.dumps(self._machine.overview.summaries())
 
     async def sabot_pull(self, agent: str, **request: Any) -> Any:
         """Pull results for a client that cannot reach the agent's worker itself."""
@@ -259,7 +259,7 @@ class JobManager(SchedulerPlugin):
 
         ``{"tasks": [...], "silent": [...]}``: what ``Agent.sabot_probe`` gives of each task, and agents that did not.
         """
-        run = self._machine.run(job, epoch)
+        run = self._machine.overview.run(job, epoch)
         tasks = [task for task in run.tasks.values() if task.attempt.task.vertex == vertex] if run else []
         running = [task.slot.agent for task in tasks if task.state is TaskState.RUNNING]
         agents = list(dict.fromkeys(running))
@@ -283,7 +283,7 @@ class JobManager(SchedulerPlugin):
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Tasks by state, total rows and bytes, seconds since the start: of one job, or of all of them together."""
-        rows = [row for row in self._machine.summaries() if job in (None, row["job"])]
+        rows = [row for row in self._machine.overview.summaries() if job in (None, row["job"])]
         tasks: Counter[str] = Counter()
         for row in rows:
             tasks.update(row["tasks"])
@@ -298,17 +298,17 @@ class JobManager(SchedulerPlugin):
 
     def _status(self, job: str, epoch: int | None) -> dict[str, Any] | None:
         now = {"now": self._loop.time()}
-        status = self._machine.status(job, epoch)
+        status = self._machine.overview.status(job, epoch)
         if status is not None:
             return status | now
-        newest = self._machine.status(job)
+        newest = self._machine.overview.status(job)
         if newest is None or epoch is None:
             return None
         over = {"epoch": epoch, "state": JobState.CANCELED.value, "failure": refusals.replaced(job)}
         return newest | over | {"vertices": [], "tasks": {}} | now  # so long ago that it was forgotten
 
     def _job_metrics(self, job: str, epoch: int | None) -> JobMetrics | None:
-        return self._machine.metrics(self._loop.time(), time.time(), job, epoch)
+        return self._machine.overview.metrics(self._loop.time(), time.time(), job, epoch)
 
     def _metrics_of_all(self) -> list[JobMetrics]:
         found = [self._job_metrics(job, None) for job in self._machine.jobs]

@@ -11,16 +11,16 @@ from typing import Any
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.execution import figures, refusals, views
+from sabotnb.execution import refusals
 from sabotnb.execution.answers import said
-from sabotnb.execution.job_metrics import shown_metrics
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.leases import Leases
+from sabotnb.execution.overview import Overview
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.reporting import take_report
+from sabotnb.execution.runs import Runs
 from sabotnb.execution.slots import SlotPool, assign, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK
-from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import (
     AgentDown,
     AgentInfo,
@@ -59,8 +59,6 @@ LEASE_TIMER = "leases"
 LEASE_PERIOD = 1.0
 KEPT_JOBS = 100
 """Finished jobs that are remembered for ``jobs()`` and ``attach``."""
-KEPT_RUNS = 50
-"""Runs that are remembered for their handles although another run of the name has begun."""
 
 
 def _one_more(epoch: int) -> int:
@@ -73,9 +71,10 @@ class Machine:
     def __init__(self, config: Config | None = None, next_epoch: Callable[[int], int] = _one_more) -> None:
         config = config or Config()
         self.agents: dict[str, AgentInfo] = {}
-        self.jobs: dict[str, JobRun] = {}
-        self._former: dict[tuple[str, int], JobRun] = {}
+        self._runs = Runs()
+        self.jobs = self._runs.current
         self.pool = SlotPool()
+        self.overview = Overview(self._runs, self.agents, self.pool)
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
         self._epoch = 0
@@ -214,7 +213,7 @@ class Machine:
             yield Reply(command.id, failure=refusals.no_such_job(command.job, self.jobs))
             return
         wanted = command.args.get("epoch")
-        meant = self.run(job.name, wanted)
+        meant = self._runs.get(job.name, wanted)
         sentence = said(command.kind, job.name, meant)
         if command.kind in ("cancel", "stop"):
             if job.successor is not None and wanted in (None, job.successor.epoch):
@@ -254,7 +253,7 @@ class Machine:
         if running.successor is not None:
             running.successor.failure = running.successor.failure or refusals.replaced(job.name)
             running.withdraw_successor(now)
-            self._remember(running.successor)
+            self._runs.remember(running.successor)
         running.successor = job
         if running.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING):
             running.failure = refusals.replaced(job.name)
@@ -268,20 +267,12 @@ class Machine:
         return {"job": job.name, "epoch": job.epoch, "how": how}
 
     def _start(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        old = self.jobs.pop(job.name, None)
+        old = self._runs.begin(job)
         if old is not None:
-            self._remember(old)
             yield from self._forget_on_agents(old)
-        self.jobs[job.name] = job
         yield JobChanged(job.name, job.state)
         yield from self._schedule_pending(now)
         yield from self._drop_oldest()
-
-    def _remember(self, over: JobRun) -> None:
-        """Keep what is known of a run for its handles."""
-        self._former[over.name, over.epoch] = over
-        while len(self._former) > KEPT_RUNS:
-            del self._former[next(iter(self._former))]
 
     def _schedule_pending(self, now: float) -> Iterable[Instruction]:
         """Give slots to waiting jobs in order of submission; who does not fit makes those behind it wait."""
@@ -421,48 +412,3 @@ class Machine:
         for job in over[: max(0, len(over) - KEPT_JOBS)]:
             del self.jobs[job.name]
             yield from self._forget_on_agents(job)
-
-    # What is shown
-
-    def run(self, name: str, epoch: int | None = None) -> JobRun | None:
-        """That run of a job, be it over or still waiting for a former one to end; without ``epoch`` the current one."""
-        job = self.jobs.get(name)
-        if job is None or epoch in (None, job.epoch):
-            return job
-        if job.successor is not None and job.successor.epoch == epoch:
-            return job.successor
-        return self._former.get((name, epoch)) if epoch is not None else None
-
-    def status(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
-        """The run as plain data (``views.job_status``); None if it is not known."""
-        job = self.run(name, epoch)
-        return views.job_status(job, self._waits(job)) if job else None
-
-    def metrics(self, now: float, wall: float, name: str, epoch: int | None = None) -> JobMetrics | None:
-        """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
-        job = self.run(name, epoch)
-        return shown_metrics(job, now, wall, self._waits(job)) if job else None
-
-    def figures(self, now: float, wall: float, name: str, epoch: int | None, per: str) -> list[dict[str, Any]] | None:
-        """A row per ``"channel"`` or per second and vertex (``"history"``); None if the run is not known."""
-        job = self.run(name, epoch)
-        if job is None:
-            return None
-        return list(figures.channel_rows(job) if per == "channel" else figures.history_rows(job, wall - now))
-
-    def _waits(self, job: JobRun) -> str:
-        """What a pending job misses; empty for every other."""
-        if job.state is not JobState.PENDING:
-            return ""
-        if self.jobs.get(job.name) is not job:
-            return f"waits for the former run of {job.name!r} to end"
-        return refusals.missing_slots(len(slot_requests(job.request.vertices)), self.pool.statistics())
-
-    def summaries(self) -> list[dict[str, Any]]:
-        """One row per job, in order of submission."""
-        return [views.job_summary(job) for job in self.jobs.values()]
-
-    def slots(self) -> list[dict[str, Any]]:
-        """One row per agent: slots, free slots, host, pid."""
-        free = {node.agent: node.free for node in self.pool.nodes()}
-        return [views.agent_row(agent, free[agent.id]) for agent in self.agents.values()]

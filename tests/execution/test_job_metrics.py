@@ -242,17 +242,17 @@ def test_the_version_grows_with_everything_that_happens():
 
 def test_who_looks_when_nothing_has_happened_gets_what_was_said_before():
     cluster = Reporting()
-    looks = [cluster.machine.metrics(cluster.now, WALL, "job") for _ in range(2)]
+    looks = [cluster.machine.overview.metrics(cluster.now, WALL, "job") for _ in range(2)]
     assert looks[0] is looks[1]
     cluster.command("pause", "job")
-    assert cluster.machine.metrics(cluster.now, WALL, "job").paused
+    assert cluster.machine.overview.metrics(cluster.now, WALL, "job").paused
 
 
 def test_a_job_that_waits_says_for_what():
     cluster = Simulator(agents=1, slots=4)
     cluster.submit(request(name="first", vertices=(("work", 3),)))
     cluster.submit(request(name="second", vertices=(("work", 2),)))
-    metrics = cluster.machine.metrics(0, WALL, "second")
+    metrics = cluster.machine.overview.metrics(0, WALL, "second")
     assert (metrics.state, metrics.waits) == ("PENDING", "needs 2 slots, 1 free (job 'first' holds 3)")
     assert [(one.id, one.tasks, one.states) for one in metrics.vertices] == [("work", 2, {})]
 
@@ -264,7 +264,7 @@ def test_figures_of_a_large_job_are_made_anew_at_most_every_while_but_steering_s
 
     def look(after):
         cluster.feed(MetricsReported("agent-1", {task.attempt: TaskCounters()}, at=after))
-        return cluster.machine.metrics(after, WALL + after, "job")
+        return cluster.machine.overview.metrics(after, WALL + after, "job")
 
     first, soon, later = look(0), look(0.1), look(0.3)
     assert (first is soon, soon is later) == (True, False)

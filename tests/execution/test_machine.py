@@ -193,7 +193,7 @@ def test_jobs_wait_for_slots_in_order_and_say_what_they_miss():
     cluster.submit(request(name="first", vertices=(("work", 3),)))
     cluster.submit(request(name="second", vertices=(("work", 2),)))
     assert cluster.state("second") == "PENDING"
-    assert cluster.machine.status("second")["waits"] == "needs 2 slots, 1 free (job 'first' holds 3)"
+    assert cluster.machine.overview.status("second")["waits"] == "needs 2 slots, 1 free (job 'first' holds 3)"
     cluster.finish("first")
     assert cluster.state("second") == "RUNNING"
 

@@ -1,0 +1,61 @@
+"""What people see of a machine: its jobs and agents as plain data. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sabotnb.execution import figures, refusals, views
+from sabotnb.execution.job_metrics import shown_metrics
+from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.runs import Runs
+from sabotnb.execution.slots import SlotPool, slot_requests
+from sabotnb.metrics import JobMetrics
+from sabotnb.protocol.control import AgentInfo, JobState
+
+
+class Overview:
+    """Looks at the runs, agents and slots of a machine; a run without ``epoch`` is the current one of its name."""
+
+    def __init__(self, runs: Runs, agents: Mapping[str, AgentInfo], pool: SlotPool) -> None:
+        self._runs = runs
+        self._agents = agents
+        self._pool = pool
+
+    def run(self, name: str, epoch: int | None = None) -> JobRun | None:
+        """The run itself, to look at; None if it is not known."""
+        return self._runs.get(name, epoch)
+
+    def status(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
+        """The run as plain data (``views.job_status``); None if it is not known."""
+        job = self._runs.get(name, epoch)
+        return views.job_status(job, self._waits(job)) if job else None
+
+    def metrics(self, now: float, wall: float, name: str, epoch: int | None = None) -> JobMetrics | None:
+        """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
+        job = self._runs.get(name, epoch)
+        return shown_metrics(job, now, wall, self._waits(job)) if job else None
+
+    def figures(self, now: float, wall: float, name: str, epoch: int | None, per: str) -> list[dict[str, Any]] | None:
+        """A row per ``"channel"`` or per second and vertex (``"history"``); None if the run is not known."""
+        job = self._runs.get(name, epoch)
+        if job is None:
+            return None
+        return list(figures.channel_rows(job) if per == "channel" else figures.history_rows(job, wall - now))
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """One row per job, in order of submission."""
+        return [views.job_summary(job) for job in self._runs.current.values()]
+
+    def slots(self) -> list[dict[str, Any]]:
+        """One row per agent: slots, free slots, host, pid."""
+        free = {node.agent: node.free for node in self._pool.nodes()}
+        return [views.agent_row(agent, free[agent.id]) for agent in self._agents.values()]
+
+    def _waits(self, job: JobRun) -> str:
+        """What a pending job misses; empty for every other."""
+        if job.state is not JobState.PENDING:
+            return ""
+        if self._runs.get(job.name) is not job:
+            return f"waits for the former run of {job.name!r} to end"
+        return refusals.missing_slots(len(slot_requests(job.request.vertices)), self._pool.statistics())
