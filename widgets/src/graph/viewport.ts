@@ -21,7 +21,7 @@ export interface Viewport {
 export const MOST_HEIGHT = 460;
 export const LEAST_HEIGHT = 150;
 /** Below it a picture is not made smaller by itself: it is seen in part. */
-export const READABLE = 0.55;
+export const READABLE = 0.5;
 const SMALLEST = 0.15;
 const LARGEST = 3;
 const KEPT = 60;
