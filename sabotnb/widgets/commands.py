@@ -28,11 +28,20 @@ _TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int,
 class Commands:
     """Carries out what pages ask of one run. ``take`` may be called from any thread and returns at once."""
 
-    def __init__(self, client: ClusterClient, job: str, epoch: int, answer: Callable[[Answer], None]) -> None:
+    def __init__(
+        self,
+        client: ClusterClient,
+        job: str,
+        epoch: int,
+        answer: Callable[[Answer], None],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._job = job
         self._epoch = epoch
         self._answer = answer
+        self._changed = changed
+        """Called when a command has been carried out that may have changed the run."""
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Answer | None] = OrderedDict()
         """By id of the click: its answer, None while it is carried out."""
@@ -71,6 +80,8 @@ class Commands:
             if command.id in self._known:
                 self._known[command.id] = answer
         self._answer(answer)
+        if command.kind != "probe":
+            self._changed()
 
     def _done(self, command: Command) -> Answer:
         if command.epoch != self._epoch:

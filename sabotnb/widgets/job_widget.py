@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,6 +11,7 @@ import anywidget
 import traitlets
 
 from sabotnb.widgets.messages import Answer, Graph, Live, Table
+from sabotnb.widgets.plain import plain
 
 
 @cache
@@ -32,24 +32,24 @@ class JobWidget(anywidget.AnyWidget):
     @classmethod
     def of_job(cls, graph: Graph, live: Live) -> JobWidget:
         """A widget of a run."""
-        return cls(_face="job", graph=asdict(graph), live=asdict(live))
+        return cls(_face="job", graph=plain(graph), live=plain(live))
 
     @classmethod
     def of_table(cls, table: Table) -> JobWidget:
         """A widget of rows."""
-        return cls(_face="table", table=asdict(table))
+        return cls(_face="table", table=plain(table))
 
     def show_live(self, live: Live) -> None:
         """Send the run's figures to every view."""
-        self.live = asdict(live)
+        self.live = plain(live)
 
     def show_table(self, table: Table) -> None:
         """Send the rows to every view."""
-        self.table = asdict(table)
+        self.table = plain(table)
 
     def answer(self, answer: Answer) -> None:
         """Send an answer to every view; the one that asked knows the id."""
-        self.send(asdict(answer))
+        self.send(plain(answer))
 
     def close(self) -> None:
         """End the widget in kernel and pages, with the layout that ipywidgets gives to each."""

@@ -131,7 +131,8 @@ class Showing:
         assert self._metrics is not None
         graph = Graph(*self.run, self._metrics.bounded, self._note, self._picture or JobPicture((), ()))
         widget = JobWidget.of_job(graph, self._live())
-        widget.on_command(Commands(self.client, *self.run, widget.answer).take)
+        commands = Commands(self.client, *self.run, widget.answer, lambda: self._news.settle(self.client, self.run))
+        widget.on_command(commands.take)
         return widget
 
     def _live(self) -> Live:

@@ -1,0 +1,19 @@
+"""Messages as plain data."""
+
+import json
+from dataclasses import asdict
+
+from figures import failure, job, vertex
+
+from sabotnb.widgets.messages import Column, HotKey, Live, Sample
+from sabotnb.widgets.plain import plain
+
+METRICS = job(vertex("source_0", "source sink", tasks=3, history=(1.0, 2.0)), error=failure("no"))
+SAMPLE = Sample(
+    "a", (Column("x", "int64", numeric=True),), (("1",), (None,)), 2, 1.0, ("x",), (HotKey("1", 0.5),), None, ""
+)
+
+
+def test_it_is_what_dataclasses_give():
+    for message in (Live(1, METRICS, ""), Live(2, None, "gone"), SAMPLE):
+        assert json.loads(json.dumps(plain(message))) == json.loads(json.dumps(asdict(message)))
