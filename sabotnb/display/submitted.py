@@ -78,15 +78,16 @@ class _Columns:
 
     def __init__(self) -> None:
         self.known: list[list[tuple[str, str]]] = []
-        self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
+        self._schemas: list[pa.Schema] = []
 
     def number(self, schema: pa.Schema) -> int:
         """The place of ``schema`` among those ``known``."""
-        pairs = tuple((cut(field.name, NAME_LETTERS), cut(str(field.type), NAME_LETTERS)) for field in schema)
-        if pairs not in self._numbers:
-            self._numbers[pairs] = len(self.known)
-            self.known.append(list(pairs))
-        return self._numbers[pairs]
+        for number, other in enumerate(self._schemas):
+            if other is schema or other.equals(schema):
+                return number
+        self._schemas.append(schema)
+        self.known.append([(cut(one.name, NAME_LETTERS), cut(str(one.type), NAME_LETTERS)) for one in schema])
+        return len(self.known) - 1
 
 
 def _said(operator: Operator, graph: JobGraph) -> dict[str, Any]:
