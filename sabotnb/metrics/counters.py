@@ -27,9 +27,9 @@ class TaskCounters:
     bytes_done: int = 0
     """Of a source: bytes of the splits that it has read to their end, as their ``Split.bytes`` say."""
     state_keys: int = 0
-    """Keys that the task's operators hold now."""
+    """Keys that the task's operators held when they were last asked, at the end of the input for certain."""
     state_bytes: int = 0
-    """Memory of those keys' state now."""
+    """About how much memory all state of the operators took then."""
     watermark: int | None = None
     """Event time that the input has come to, in microseconds since the epoch; None before the first watermark."""
     latency: Histogram = field(default_factory=Histogram)

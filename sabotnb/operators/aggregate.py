@@ -40,6 +40,9 @@ class AggregateOperator(Operator):
             self._state.update(batch)
         return ()
 
+    def state_size(self) -> tuple[int, int]:
+        return (0, 0) if self._spec.phase is Phase.PARTIAL else self._state.size()
+
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL or (not self._spec.keys and self._ctx.index > 0):
             return ()

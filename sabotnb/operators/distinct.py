@@ -10,6 +10,7 @@ from sabotnb.graph.specs import Distinct
 from sabotnb.native.keyindex import KeyIndex
 from sabotnb.operators.held_rows import taken
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.state import size_of
 
 
 class DistinctOperator(Operator):
@@ -27,3 +28,6 @@ class DistinctOperator(Operator):
         if fresh is None or len(fresh) == 0:
             return ()
         return (batch if len(fresh) == batch.num_rows else taken(batch, fresh),)
+
+    def state_size(self) -> tuple[int, int]:
+        return size_of(self._index)

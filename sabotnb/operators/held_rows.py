@@ -26,6 +26,13 @@ def _movable(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_type(large.get(field.type, field.type)) for field in schema])
 
 
+def own_bytes(batch: pa.RecordBatch) -> int:
+    """Bytes of the rows of ``batch``; of dictionaries, which batches share, only the indices."""
+    return sum(
+        column.indices.nbytes if isinstance(column, pa.DictionaryArray) else column.nbytes for column in batch.columns
+    )
+
+
 class HeldRows:
     """Batches of one schema, numbered as one table; taking rows joins the batches first."""
 
@@ -33,7 +40,17 @@ class HeldRows:
         self.schema = schema
         self._movable = _movable(schema)
         self._batches: list[pa.RecordBatch] = []
+        self._measured = 0
+        self._nbytes = 0
         self.rows = 0
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory they take; only what has come since the last question is looked at."""
+        for batch in self._batches[self._measured :]:
+            self._nbytes += own_bytes(batch)
+        self._measured = len(self._batches)
+        return self._nbytes
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Hold ``batch``, converted to the encodings of the schema."""
@@ -57,15 +74,19 @@ class HeldRows:
 
     def replace(self, batch: pa.RecordBatch) -> None:
         """Hold only ``batch`` from now on."""
-        self._batches, self.rows = [], 0
+        self.clear()
         self.append(batch)
 
     def clear(self) -> None:
         """Hold nothing any more."""
-        self._batches, self.rows = [], 0
+        self._set([])
+        self.rows = 0
+
+    def _set(self, batches: list[pa.RecordBatch]) -> None:
+        self._batches, self._measured, self._nbytes = batches, 0, 0
 
     def _join(self) -> None:
         """Make one batch of all where Arrow's offsets have room for it (2 GB of text in a column)."""
         if len(self._batches) > 1:
             joined = pa.Table.from_batches(self._batches, schema=self._movable).unify_dictionaries().combine_chunks()
-            self._batches = joined.to_batches()
+            self._set(joined.to_batches())

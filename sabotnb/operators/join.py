@@ -17,12 +17,15 @@ from sabotnb.native import canonical
 from sabotnb.native.join import Matches, Probe
 from sabotnb.native.keyindex import KeyIndex
 from sabotnb.operators.encoding import conformed
-from sabotnb.operators.held_rows import HeldRows, taken
+from sabotnb.operators.held_rows import HeldRows, own_bytes, taken
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.state import size_of
 
 LEFT, RIGHT = 0, 1
 MISSING = 0xFFFFFFFF
+SLOT_BYTES = 4
+"""Of the slot of a built row."""
 
 
 class JoinOperator(Operator):
@@ -44,6 +47,7 @@ class JoinOperator(Operator):
         self._built = HeldRows(self._right.remove_metadata() if self._pairs_wanted else pa.schema([]))
         self._slots: list[np.ndarray] = []
         self._waiting: deque[pa.RecordBatch] = deque()
+        self._waiting_bytes = 0
         self._open = {LEFT, RIGHT}
 
     def open(self, ctx: OperatorContext) -> None:
@@ -55,6 +59,7 @@ class JoinOperator(Operator):
             return ()
         if RIGHT in self._open:
             self._waiting.append(batch)
+            self._waiting_bytes += own_bytes(batch)
             return ()
         return self._probe(batch)
 
@@ -65,13 +70,19 @@ class JoinOperator(Operator):
             self._matches = Matches(slots, self._index.size())
         return self._catch_up() if RIGHT not in self._open else ()
 
+    def state_size(self) -> tuple[int, int]:
+        keys, nbytes = size_of(self._index)
+        return keys, nbytes + self._built.nbytes + SLOT_BYTES * self._built.rows + self._waiting_bytes
+
     def close(self) -> None:
         self._built.clear()
         self._waiting.clear()
 
     def _catch_up(self) -> Iterator[pa.RecordBatch]:
         while self._waiting:
-            yield from self._probe(self._waiting.popleft())
+            batch = self._waiting.popleft()
+            self._waiting_bytes -= own_bytes(batch)
+            yield from self._probe(batch)
         if not self._open and self._right_outer:
             yield from self._lonely()
 

@@ -45,6 +45,9 @@ class ReduceOperator(Operator):
             yield self._batch([self._spec.init], [])
         yield from self._results()
 
+    def state_size(self) -> tuple[int, int]:
+        return self._folds.size()
+
     def _results(self) -> Iterator[pa.RecordBatch]:
         for rows, keys in self._folds.results(self._ctx.config.batch_rows):
             yield self._batch(rows, keys)

@@ -35,6 +35,9 @@ class SortOperator(Operator):
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         return self._sorted() if self._rows.rows else ()
 
+    def state_size(self) -> tuple[int, int]:
+        return 0, self._rows.nbytes
+
     def close(self) -> None:
         self._rows.clear()
 

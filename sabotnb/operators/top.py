@@ -50,6 +50,9 @@ class TopOperator(Operator):
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         return self._results() if self._held.rows else ()
 
+    def state_size(self) -> tuple[int, int]:
+        return 0, self._held.nbytes
+
     def close(self) -> None:
         self._held.clear()
 

@@ -101,6 +101,13 @@ class Operator(Protocol):
         """All channels of ``port`` have ended; called once per port."""
         return ()
 
+    def state_size(self) -> tuple[int, int]:
+        """Keys that are held now, and about how many bytes of memory they and all other state take.
+
+        Called twice a second while somebody listens, so it must not look at every key, nor run code of the user.
+        """
+        return 0, 0
+
     def close(self) -> None:
         """Release what ``open`` took; called once, also after a failure or a cancel."""
         return

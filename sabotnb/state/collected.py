@@ -55,9 +55,14 @@ class Kept:
         return int(self.slots.nbytes) + int(self.values.nbytes) + int(orders)
 
 
+PLACE_BYTES = 6
+"""Of the group and the slot of a row."""
+
+
 @dataclass(slots=True)
 class _Pile:
     rows: int = 0
+    nbytes: int = 0
     groups: list[np.ndarray] = field(default_factory=list)
     slots: list[np.ndarray] = field(default_factory=list)
     values: list[pa.Array] = field(default_factory=list)
@@ -128,6 +133,10 @@ class Collected:
         self.settle()
         return self._kept[group].nbytes if group in self._kept else 0
 
+    def held(self) -> int:
+        """Bytes of what is kept and of what has piled up."""
+        return self._pile.nbytes + sum(kept.nbytes for kept in self._kept.values())
+
     def settle(self) -> None:
         """Sort what has piled up into what is kept."""
         pile, self._pile = self._pile, _Pile()
@@ -159,6 +168,7 @@ class Collected:
             orders = None if orders is None else orders.filter(valid)
         pile = self._pile
         pile.rows += len(slots)
+        pile.nbytes += values.nbytes + (0 if orders is None else orders.nbytes) + PLACE_BYTES * len(slots)
         pile.groups.append(np.zeros(len(slots), np.uint16) if slots.groups is None else slots.groups)
         pile.slots.append(slots.slots)
         pile.values.append(values)

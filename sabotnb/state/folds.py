@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.native.keyindex import Slots
-from sabotnb.state.single_key import index_of, slots_of
+from sabotnb.state.objects import shallow_bytes
+from sabotnb.state.single_key import index_of, size_of, slots_of
 from sabotnb.state.spans import Span, cut
 from sabotnb.state.values import encoded_as
 
@@ -47,6 +48,11 @@ class Folds:
     def groups(self) -> Sequence[int]:
         """Key groups that have keys, ascending."""
         return sorted(self._folds)
+
+    def size(self) -> tuple[int, int]:
+        """Number of keys and about how much memory they take; of the folds only the dicts themselves are counted."""
+        keys, held = size_of(self._index)
+        return keys, held + sum(shallow_bytes(folds) for folds in self._folds.values())
 
     def _slots(self, batch: pa.RecordBatch) -> Slots:
         return slots_of(self._index, [batch.column(name) for name in self._keys.names], batch.num_rows)

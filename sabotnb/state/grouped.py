@@ -14,7 +14,7 @@ from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
 from sabotnb.state.layout import Field, gathered, lay_out, state_fields
-from sabotnb.state.single_key import SingleKey, index_of, slots_of
+from sabotnb.state.single_key import SingleKey, index_of, size_of, slots_of
 from sabotnb.state.spans import Span, cut
 from sabotnb.state.values import encoded_as
 
@@ -123,6 +123,12 @@ class GroupedAggregates:
         """Memory that ``group`` holds; of Python objects the size of their pickles."""
         held = sum(item.nbytes(group) for item in self._layout.loose)
         return self._index.nbytes(group) + self._rows.nbytes(group) + held
+
+    def size(self) -> tuple[int, int]:
+        """Number of keys and about how much memory all groups hold; Python objects count without what they refer to."""
+        keys, held = size_of(self._index)
+        rows = sum(self._rows.nbytes(group) for group in range(self._rows.groups))
+        return keys, held + rows + sum(item.held() for item in self._layout.loose)
 
     def _slots(self, keys: Sequence[pa.Array], rows: int) -> Slots:
         """Find or make the rows of these keys, apart from what is frozen."""

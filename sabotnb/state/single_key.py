@@ -44,6 +44,12 @@ def index_of(keys: pa.Schema, groups: int) -> Index:
     return KeyIndex([field.type for field in keys], groups) if len(keys) else SingleKey()
 
 
+def size_of(index: Index) -> tuple[int, int]:
+    """Number of keys, and the memory that they take."""
+    sizes = index.sizes()
+    return int(sizes.sum()), sum(index.nbytes(int(group)) for group in np.flatnonzero(sizes))
+
+
 def slots_of(index: Index, columns: Sequence[pa.Array], rows: int) -> Slots:
     """The slot of each of ``rows`` rows with these key columns."""
     if isinstance(index, SingleKey):

@@ -66,6 +66,10 @@ class TextAggregate:
         """Memory that ``group`` holds."""
         return self._texts.nbytes(group)
 
+    def held(self) -> int:
+        """Memory that all groups hold."""
+        return sum(self._texts.nbytes(group) for group in range(self._texts.rows.groups))
+
     def _columns(self, batch: pa.RecordBatch) -> list[pa.Array]:
         return [batch.column(name) for name in (self._column, self._by) if name is not None]
 

@@ -63,6 +63,10 @@ class Unique:
         """Memory that ``group`` holds."""
         return self._pairs.nbytes(group) + self._counts.nbytes(group)
 
+    def held(self) -> int:
+        """Memory that all groups hold."""
+        return sum(self.nbytes(group) for group in range(self._counts.groups))
+
     def _add(self, slots: Slots, values: pa.Array) -> None:
         values = canonical.decoded(values)
         if values.null_count:

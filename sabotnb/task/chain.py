@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, cast
 
 import pyarrow as pa
 
@@ -63,6 +63,7 @@ class Chain:
         self._stages = tuple(stages)
         self._steps = steps
         self._taps = taps
+        self._sink = cast("Sink", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
         self._opened = 0
 
     def open(self, context: Callable[[Node], OperatorContext]) -> None:
@@ -74,7 +75,7 @@ class Chain:
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
         """What one batch of input ``port`` of the first operator becomes; nothing if it has no rows."""
         if batch.num_rows:
-            yield from self._process(0, port, batch)
+            yield from self._run(0, "process", lambda operator: operator.process(port, batch), batch)
 
     def on_watermark(self, us: int) -> Iterator[Emission]:
         """Tell each operator that event time has come to ``us``, after what the ones before it gave for that."""
@@ -97,10 +98,14 @@ class Chain:
 
     def prepare(self) -> tuple[Committable, ...]:
         """What the chain's sink, if it has one, hands over at the end of the input."""
-        node, operator = self._stages[-1]
-        if not _is_sink(operator):
+        if self._sink is None:
             return ()
-        return tuple(self._steps.run(node, "prepare", partial(operator.prepare, FINAL_CUT)))
+        return tuple(self._steps.run(self._stages[-1].node, "prepare", partial(self._sink.prepare, FINAL_CUT)))
+
+    def state_size(self) -> tuple[int, int]:
+        """Keys and bytes that all operators hold."""
+        sizes = [self._steps.run(node, "state_size", operator.state_size) for node, operator in self._stages]
+        return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 
     def close(self) -> list[BaseException]:
         """Close every opened operator, whatever the others do; gives what they raised. Closed ones stay closed."""
@@ -113,19 +118,19 @@ class Chain:
                 errors.append(error)
         return errors
 
-    def _process(self, position: int, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
-        node, operator = self._stages[position]
-        if _is_sink(operator):
-            self._taps.note(node.id, batch)
-        return self._run(position, "process", lambda operator: operator.process(port, batch), batch)
-
     def _run(
         self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None = None
     ) -> Iterator[Emission]:
         """Call one operator and send each thing that it gives through the operators behind it."""
         node, operator = self._stages[position]
-        iterator = self._steps.run(node, step, lambda: iter(call(operator)), batch)
-        pull = partial(next, iterator, _DONE)
+        if operator is self._sink and batch is not None:  # it passes nothing on
+            self._taps.note(node.id, batch)
+        outs = self._steps.run(node, step, lambda: _started(call(operator)), batch)
+        if isinstance(outs, tuple):
+            for out in outs:
+                yield from self._pass_on(position, out)
+            return
+        pull = partial(next, outs, _DONE)
         while not isinstance(out := self._steps.run(node, step, pull, batch), _Done):
             yield from self._pass_on(position, out)
 
@@ -139,8 +144,9 @@ class Chain:
         if side is not None or position + 1 == len(self._stages):
             yield Emission(node.id, side, batch)
         else:
-            yield from self._process(position + 1, 0, batch)
+            yield from self._run(position + 1, "process", lambda operator: operator.process(0, batch), batch)
 
 
-def _is_sink(operator: Operator) -> TypeGuard[Sink]:
-    return hasattr(operator, "prepare")
+def _started(outs: Iterable[Out]) -> tuple[Out, ...] | Iterator[Out]:
+    """A tuple is there already, so pulling it is no step of the operator that could fail or hang."""
+    return outs if isinstance(outs, tuple) else iter(outs)

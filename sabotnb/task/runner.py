@@ -112,8 +112,14 @@ class TaskRunner:
                 self.stop()
 
     def metrics(self) -> dict[Attempt, TaskCounters]:
-        """Counters of every task that has not ended; those that have reported theirs with their last state."""
-        return {task.attempt: task.counters() for task in self._tasks()}
+        """Counters of every task that has not ended; those that have reported theirs with their last state.
+
+        Of their state it has what was measured for the call before.
+        """
+        tasks = self._tasks()
+        for task in tasks:
+            task.ask_state_size()
+        return {task.attempt: task.counters() for task in tasks}
 
     def sent(self) -> dict[tuple[Attempt, int], tuple[int, int]]:
         """(rows, bytes) that each such task has sent on each of its edges."""

@@ -63,6 +63,7 @@ class Task:
         self._gate = host.exchange.gate(task.job, self.attempt.epoch, task.vertex, task.index, assignment.graph)
         self._mailbox = Mailbox(self._gate)
         self._operator_woken = threading.Event()
+        self._measuring = False
         self._chain = Chain((), self._steps, self._taps)
         self._outputs = Outputs((), self._counters)
         self._input: TaskInput | None = None
@@ -117,6 +118,10 @@ class Task:
         """The counters now; from any thread."""
         return self._stopwatch.snapshot()
 
+    def ask_state_size(self) -> None:
+        """Have the task measure its state soon; ``counters`` has what was found last. From any thread."""
+        self._measuring = True
+
     def sent(self) -> dict[int, tuple[int, int]]:
         """(rows, bytes) sent by edge; from any thread."""
         return self._outputs.sent()
@@ -154,6 +159,7 @@ class Task:
         task_input = self._open()
         self._report(TaskState.RUNNING)
         self._work(task_input)
+        self._measure()
         committables = self._chain.prepare()
         self._end(task_input)
         return committables
@@ -233,6 +239,8 @@ class Task:
         work: Work = iter(())
         while True:
             self._read_mailbox(task_input)
+            if self._measuring:
+                self._measure()
             if not self._outputs.writable():
                 self._wait_for_credit()
                 continue
@@ -268,6 +276,11 @@ class Task:
                     task_input.pause()
                 case ResumeSources():
                     task_input.resume()
+
+    def _measure(self) -> None:
+        """Find out how much state there is; not when the task is woken for it, as nothing changes while it sleeps."""
+        self._measuring = False
+        self._counters.state_keys, self._counters.state_bytes = self._chain.state_size()
 
     def _wait_for_input(self, task_input: TaskInput) -> None:
         """Sleep, unless a poll of the gate has swallowed the bell of something that is still to be done."""

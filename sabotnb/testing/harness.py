@@ -94,6 +94,11 @@ class Harness:
         """The rows of a side output so far."""
         return [row for batch in self._sides.get(tag, []) for row in batch.to_pylist()]
 
+    @property
+    def state_size(self) -> tuple[int, int]:
+        """Keys and bytes that the operator says it holds."""
+        return self._operator.state_size()
+
     def close(self) -> None:
         """Close the operator."""
         self._operator.close()

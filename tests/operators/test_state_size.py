@@ -1,0 +1,105 @@
+"""What operators say about how much they hold."""
+
+import pyarrow as pa
+import pytest
+
+from sabotnb.blobs import capture
+from sabotnb.expr import col
+from sabotnb.expr.aggregates import type_to_text
+from sabotnb.graph.specs import Aggregate, AggregateColumn, Distinct, Filter, Join, Phase, Reduce, Sort, Top
+from sabotnb.testing import Harness
+
+SCHEMA = pa.schema({"k": pa.int64(), "x": pa.int64(), "s": pa.string()})
+
+
+def rows(start, stop):
+    return [{"k": k, "x": k % 7, "s": f"text {k}"} for k in range(start, stop)]
+
+
+def columns(*fns, **options):
+    return tuple(AggregateColumn(f"{fn}_{column}", fn, column, options=options) for fn, column in fns)
+
+
+class Unpicklable:
+    """An aggregate of the user that must not be asked for anything by who only looks."""
+
+    def __init__(self):
+        self.count = 0
+
+    def update(self, values):
+        self.count += len(values)
+
+    def merge(self, other):
+        self.count += other.count
+
+    def result(self):
+        return self.count
+
+    def __reduce__(self):
+        raise TypeError("no")
+
+
+FIRST = capture(lambda left, right: left, "reduce")
+CUSTOM = AggregateColumn(
+    "c", "custom", "x", options={"returns": type_to_text(pa.int64())}, function=capture(Unpicklable, "aggregate")
+)
+KEYED = {
+    "fixed": Aggregate(("k",), columns(("sum", "x"), ("mean", "x")), SCHEMA),
+    "final": Aggregate(("k",), columns(("min", "s"), ("n_unique", "x")), SCHEMA),
+    "collected": Aggregate(("k",), (*columns(("collect_list", "x")), *columns(("quantile", "x"), q=0.5)), SCHEMA),
+    "custom": Aggregate(("k",), (CUSTOM,), SCHEMA),
+    "distinct": Distinct(("k",)),
+    "reduce": Reduce(("k",), FIRST, SCHEMA),
+}
+HOLDING = {"top": Top(("k",), 3, "x"), "sort": Sort(("s",), (False,))}
+STATELESS = {
+    "filter": Filter(col("x") > 1),
+    "partial": Aggregate(("k",), columns(("sum", "x")), SCHEMA, Phase.PARTIAL),
+}
+
+
+def sizes(spec, *pushed):
+    """What is held after each push."""
+    with Harness(spec, SCHEMA) as harness:
+        return [harness.push(batch).state_size for batch in pushed]
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_keys_are_counted_once_and_bytes_grow_with_them(name):
+    (few, small), (again, _), (many, large) = sizes(KEYED[name], rows(0, 10), rows(0, 10), rows(0, 5000))
+    assert (few, again, many) == (10, 10, 5000)
+    assert 0 < small < large
+    assert large > 5000 * 8
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_held_rows_are_counted_in_bytes(name):
+    (few, small), (many, large) = sizes(HOLDING[name], rows(0, 10), rows(10, 1000))
+    assert (few, many) == (0, 0)
+    assert large == pytest.approx(100 * small, rel=0.2)
+
+
+@pytest.mark.parametrize("name", STATELESS)
+def test_nothing_is_held(name):
+    assert sizes(STATELESS[name], rows(0, 10)) == [(0, 0)]
+
+
+def test_a_join_holds_its_right_input_and_left_rows_that_wait_for_its_end():
+    with Harness(Join(("k",), ("k",)), SCHEMA, SCHEMA) as harness:
+        found = [
+            harness.push(rows(0, 100), port=1).state_size,
+            harness.push(rows(0, 100), port=0).state_size,
+            harness.end(port=1).state_size,
+        ]
+    (built, before), (_, waiting), (_, after) = found
+    assert built == 100
+    assert before == after < waiting
+
+
+def test_a_dictionary_that_batches_share_does_not_count_with_each_of_them():
+    texts = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array(["x" * 1000, "y" * 1000]))
+    batch = pa.record_batch({"s": texts})
+    with Harness(Sort(("s",), (False,)), batch.schema) as harness:
+        for _ in range(10):
+            harness.push(batch)
+        assert harness.state_size == (0, 10 * 2 * 4)
