@@ -24,8 +24,9 @@ const options = {
   target: "es2022",
   charset: "utf8",
   legalComments: "none",
-  jsx: "automatic",
-  jsxImportSource: "preact",
+  // in place of what tsconfig.json says, which would have the last word
+  tsconfigRaw: { compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment" } },
+  inject: [here("src/jsx.ts")],
   absWorkingDir: here("."),
   plugins: [styles],
   logLevel: "info",
