@@ -3,7 +3,6 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { counted, cut } from "../format";
 import type { Line, View } from "../messages";
-import { OWN_KEYS } from "../own_keys";
 import { isSelected, lineSelection } from "../selection";
 import type { Selection, Store } from "../store";
 import { type Canvas, useCanvas } from "./canvas";
@@ -60,7 +59,6 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
           role="group"
           aria-label={`Graph of ${job}: ${counted(view.nodes.length, "node")}. ${KEYS}`}
           onKeyDown={onKeyDown}
-          {...OWN_KEYS}
           onClick={onClick}
           onFocusIn={(event) => (at.value = stopAt(event.target) ?? at.value)}
           onWheel={canvas.onWheel}

@@ -32,7 +32,7 @@ export function Tabs<Name extends string>({ label, items, chosen, choose, childr
   };
   return (
     <>
-      <div role="tablist" aria-label={label} class="sabot-tabs" ref={list} onKeyDown={onKeyDown} {...OWN_KEYS}>
+      <div role="tablist" aria-label={label} class="sabot-tabs" ref={list} onKeyDown={onKeyDown}>
         {items.map(({ name, title, mark }) => (
           <button
             key={name}
@@ -42,6 +42,7 @@ export function Tabs<Name extends string>({ label, items, chosen, choose, childr
             aria-selected={name === chosen}
             aria-controls={`${id}-panel`}
             tabIndex={name === chosen ? 0 : -1}
+            {...OWN_KEYS}
             onClick={() => choose(name)}
           >
             {title}

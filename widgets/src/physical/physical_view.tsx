@@ -41,7 +41,7 @@ export function PhysicalView({ store }: { store: Store }) {
             ))}
           </tr>
         </thead>
-        <tbody ref={body} onKeyDown={(event) => onArrow(event, body.current)} {...OWN_KEYS}>
+        <tbody ref={body} onKeyDown={(event) => onArrow(event, body.current)}>
           {rows.map((row) => (
             <tr key={row.agent}>
               <th scope="row" title={cut(row.agent, 300)}>
@@ -102,6 +102,7 @@ function Chip({
       title={said}
       aria-label={said}
       {...{ tabIndex, onFocus, onClick }}
+      {...OWN_KEYS}
     >
       {running && <i class="sabot-chip-busy" style={{ width: `${100 * busy}%` }} />}
       {running && <i class="sabot-chip-held" style={{ left: `${100 * busy}%`, width: `${100 * backpressured}%` }} />}
