@@ -1,11 +1,12 @@
 """A kernel that is driven as JupyterLab does: cells with ids, outputs and comms that change later, clicks."""
 
 import contextlib
+import os
 import re
 import time
 from queue import Empty
 
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 SECONDS = 40
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -14,7 +15,11 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 @contextlib.contextmanager
 def running_kernel(first="", last="", env=None):
     """A kernel that has run ``first``, and runs ``last`` before it is shut down."""
-    manager, client = start_new_kernel(**({"env": env} if env else {}))
+    manager = KernelManager(transport="ipc")  # ports may be taken by others before the kernel does
+    manager.start_kernel(env=env or dict(os.environ))
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=SECONDS)
     kernel = Kernel(client, manager)
     try:
         assert kernel.run(first) == {}

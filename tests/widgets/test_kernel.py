@@ -202,3 +202,14 @@ def test_progress_ends_at_all_or_says_how_it_ended(kernel):
     refused = kernel.run("endless.sink_live().run('on and on').progress()")["error"]
     assert refused.startswith("JobError: job 'on and on' is endless")
     kernel.run("sb.attach('on and on').cancel()")
+
+
+def test_a_changed_cell_says_that_its_run_took_the_place_of_another(kernel):
+    first, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
+    again, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
+    second, state, _ = shown_widget(kernel, "sb.Stream.from_rate(20).run('changes')", "u")
+    assert again == first != second
+    assert state["graph"]["note"] == "took the place of a run with another graph"
+    kernel.wait(lambda: first in kernel.closed)
+    kernel.run("sb.attach('changes').cancel()")
+    kernel.wait(lambda: second in kernel.closed)

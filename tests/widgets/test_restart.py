@@ -1,6 +1,7 @@
 """A detached cluster goes on without the kernel, and the next kernel shows its jobs with their history."""
 
 import os
+import signal
 
 import pytest
 from kernels import WIDGET_VIEW, running_kernel
@@ -10,6 +11,7 @@ from sabotnb.cluster.detached import end_detached
 pytestmark = pytest.mark.cluster
 
 START = "import sabotnb as sb\nenv = sb.local(workers=1, detached=True)"
+PID = "import os; print(env.client.run_on_scheduler(os.getpid))"
 
 
 def test_attaching_after_a_restart_shows_the_widget_with_its_history(tmp_path):
@@ -27,8 +29,21 @@ def test_attaching_after_a_restart_shows_the_widget_with_its_history(tmp_path):
             assert state["graph"]["picture"]["views"]
             assert not state["graph"]["bounded"]
             assert len(state["live"]["metrics"]["vertices"][0]["history"]) >= len(before)
-            kernel.run("job.stop(); _ = job.wait()")
+            kernel.run("job.stop(); _ = job.wait()", "other")
             assert model in kernel.closed
             assert kernel.outputs[shown["output"]]["text/plain"].startswith("outlives FINISHED")
+    finally:
+        end_detached(tmp_path / "sabotnb")
+
+
+def test_when_the_cluster_goes_away_the_card_says_so(tmp_path):
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    try:
+        with running_kernel(START, env=environment) as kernel:
+            shown = kernel.run("job = sb.Stream.from_rate(100).run('left alone'); job")
+            os.kill(int(kernel.run(PID, "other")["stdout"]), signal.SIGKILL)
+            kernel.wait(lambda: shown[WIDGET_VIEW]["model_id"] in kernel.closed)
+            assert "sb.local() starts another" in kernel.outputs[shown["output"]]["text/plain"]
+            assert "sb.local() starts another" in kernel.run("job", "other")["text/plain"]
     finally:
         end_detached(tmp_path / "sabotnb")
