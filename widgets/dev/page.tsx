@@ -1,13 +1,12 @@
 /**
- * Shows made-up jobs: `?job=running`, `?job=large&vertices=30`, `?picture=NAME` of built/pictures.json;
- * `&width=600`, `&moving`, `&shadow`, `&silent`.
+ * Shows made-up jobs: all of them, or `?job=failed`, `?job=large&vertices=30`; `&width=600`, `&moving` figures, in a
+ * `&shadow` root, with a kernel that is `&silent`.
  */
 import widget from "../src/index";
 import type { Command } from "../src/messages";
 import * as fixtures from "../src/testing/fixtures";
 import { FakeModel } from "../src/testing/fake_model";
 import type { MadeJob } from "../src/testing/jobs";
-import { livened } from "./livened";
 
 const wanted = new URLSearchParams(location.search);
 const names = ["running", "backpressured", "failed", "finished", "paused", "pending", "hostile"] as const;
@@ -53,7 +52,5 @@ function moved(job: MadeJob): MadeJob["live"] {
 }
 
 const job = wanted.get("job");
-const picture = wanted.get("picture");
-if (picture) show(livened((await (await fetch("built/pictures.json")).json())[picture]));
-else if (job === "large") show(fixtures.large(Number(wanted.get("vertices") ?? 30), Number(wanted.get("tasks") ?? 8)));
+if (job === "large") show(fixtures.large(Number(wanted.get("vertices") ?? 30), Number(wanted.get("tasks") ?? 8)));
 else for (const name of names) if (!job || job === name) show(fixtures[name]());
