@@ -39,7 +39,7 @@ if (process.argv.includes("--dev")) {
     outdir: "dev/built",
     sourcemap: true,
   });
-  await context.serve({ servedir: "dev" });
+  await context.serve({ servedir: "dev", host: "127.0.0.1" });
 } else {
   const outfile = "../sabotnb/widgets/static/widget.js";
   await esbuild.build({ ...options, entryPoints: ["src/index.tsx"], outfile, minify: true });
