@@ -35,7 +35,7 @@ describe("the panel", () => {
 
   it("is about what is selected, and can be closed", async () => {
     const { place, store } = shown(running(), "filter_0");
-    expect(found(place, "section").getAttribute("aria-label")).toBe("node filter_0 · selec");
+    expect(found(place, "section").getAttribute("aria-label")).toBe("node filter_0 · select_0");
     await click(found(place, "button", "close"));
     expect(store.selected.value).toBeNull();
     expect(place.innerHTML).toBe("");

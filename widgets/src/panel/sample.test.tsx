@@ -122,6 +122,12 @@ describe("a sample", () => {
     expect(probes()).toBe(2);
   });
 
+  it("is taken behind the last operator of a chain that has given rows", () => {
+    const job = running();
+    job.live.metrics!.vertices[1]!.operators[1]!.rows = 0;
+    expect(shown(job).model.sent.at(-1)!.target).toBe("filter_0");
+  });
+
   it("can be taken behind each operator of a chain", async () => {
     const { model, place, answer } = shown();
     await answer();

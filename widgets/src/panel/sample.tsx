@@ -15,8 +15,7 @@ import { SmallButton } from "../table/small_button";
 
 export function Sample({ store, subject }: { store: Store; subject: Subject }) {
   const targets = targetsOf(subject);
-  const [wanted, setWanted] = useState<string | null>(null);
-  const target = wanted ?? targets[targets.length - 1] ?? "";
+  const [target, setTarget] = useState(() => lively(subject, targets));
   const [pressed, setPressed] = useState(false);
   const whole = useRef<HTMLDivElement>(null);
   const selecting = useSelecting(whole);
@@ -29,7 +28,7 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
     <div class="sabot-sample" ref={whole}>
       <div class="sabot-row">
         {targets.length > 1 && (
-          <select aria-label="behind which operator" onChange={(event) => setWanted(event.currentTarget.value)}>
+          <select aria-label="behind which operator" onChange={(event) => setTarget(event.currentTarget.value)}>
             {targets.map((one) => (
               <option key={one} value={one} selected={one === target}>
                 {one}
@@ -62,6 +61,13 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
 function targetsOf(subject: Subject): string[] {
   if (subject.kind === "edge") return [subject.edge.id];
   return subject.cards.filter(({ vertex }) => vertex !== "").map(({ id }) => id);
+}
+
+/** The last target that rows have left; before there are any, the last. A partial aggregate gives none for long. */
+function lively(subject: Subject, targets: readonly string[]): string {
+  const made = subject.kind === "node" ? subject.vertices.flatMap(({ operators }) => operators) : [];
+  const flowing = new Set(made.filter(({ rows }) => rows > 0).map(({ id }) => id));
+  return targets.filter((one) => flowing.has(one)).pop() ?? targets[targets.length - 1] ?? "";
 }
 
 function nowhere(subject: Subject): string {

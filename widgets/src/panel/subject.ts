@@ -1,7 +1,11 @@
 /** What the panel is about: the selected box or edge, with everything that is known of it now. */
+import { cut } from "../format";
 import type { EdgeMetrics, JobFailure, Node, OperatorCard, TaskMetrics, VertexMetrics } from "../messages";
 import { selectedEdge, selectedNode } from "../selection";
 import type { Store } from "../store";
+
+const MOST_NAMED = 8;
+const TITLE_LETTERS = 160;
 
 export interface NodeSubject {
   kind: "node";
@@ -40,13 +44,18 @@ function nodeSubject(store: Store, node: Node, cards: readonly OperatorCard[]): 
   return {
     kind: "node",
     id: node.id,
-    title: node.title,
+    title: titleOf(node),
     note: node.note,
     vertices: node.vertices.flatMap((vertex) => store.vertices.value.get(vertex) ?? []),
     tasks: node.vertices.flatMap((vertex) => store.tasks.value.get(vertex) ?? []),
     cards: cards.filter((card) => node.operators.includes(card.id)),
     failure: error && happenedAt(error, node) ? error : null,
   };
+}
+
+/** The operators of a box, for which the picture may have no room; a group keeps its own name. */
+function titleOf({ title, operators }: Node): string {
+  return operators.length > 0 && operators.length <= MOST_NAMED ? cut(operators.join(" · "), TITLE_LETTERS) : title;
 }
 
 /** Whether the job failed in `node`: at one of its operators, or in one of its vertices if no operator is known. */
