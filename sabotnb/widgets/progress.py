@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from sabotnb.display import words
 from sabotnb.metrics import JobMetrics
+from sabotnb.widgets import shell
 
 if TYPE_CHECKING:  # names in annotations alone: a bar without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
 
 SECONDS = 0.25
 LETTERS = 40
+COLUMNS = 90
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
 def follow(client: ClusterClient, run: tuple[str, int]) -> None:
     """Return when the run is over; its bar then stands at 100 %, or says how it ended instead. Can be interrupted."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm  # its bar of text: the one of widgets is empty in a saved notebook
 
     name = words.cut(run[0], LETTERS)
-    with tqdm(total=100, desc=name, bar_format=FORMAT) as bar:
+    file = sys.stdout if shell.mode() == "widget" else sys.stderr  # notebooks show errors in red
+    with tqdm(total=100, desc=name, bar_format=FORMAT, file=file, ncols=COLUMNS) as bar:
         while True:
             metrics = client.watch([run], SECONDS)[0]
             if metrics is None:

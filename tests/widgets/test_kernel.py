@@ -196,9 +196,11 @@ def test_figures_that_are_drawn_live_show_up_nowhere_else(kernel):
 
 def test_progress_ends_at_all_or_says_how_it_ended(kernel):
     done = kernel.run("numbers.sink_live().run('bar').progress()")
-    assert done["text/plain"].startswith("bar FINISHED") or "bar: 100%" in done["text/plain"]
+    assert "bar: 100%" in done["stdout"].split("\r")[-1]
     code = "numbers.map_rows(lambda row: {'x': row['x'] // 0}, schema={'x': 'int64'}).sink_live().run('bad').progress()"
-    assert "ZeroDivisionError" in kernel.run(code)["error"]
+    failed = kernel.run(code)
+    assert "bad FAILED" in failed["stdout"].split("\r")[-1]
+    assert "ZeroDivisionError" in failed["error"]
     refused = kernel.run("endless.sink_live().run('on and on').progress()")["error"]
     assert refused.startswith("JobError: job 'on and on' is endless")
     kernel.run("sb.attach('on and on').cancel()")
@@ -213,3 +215,26 @@ def test_a_changed_cell_says_that_its_run_took_the_place_of_another(kernel):
     kernel.wait(lambda: first in kernel.closed)
     kernel.run("sb.attach('changes').cancel()")
     kernel.wait(lambda: second in kernel.closed)
+
+
+def test_a_live_table_looks_into_any_operator(kernel):
+    kernel.run("job = endless.filter(col('value') % 2 == 0).named('evens').sink_live().run('looked')", "o")
+    assert kernel.run("job.live_table('nothing')", "p")["error"].startswith("JobError")
+    model, state, _ = shown_widget(kernel, "job.live_table('evens')", "p")
+    kernel.wait(lambda: state["table"]["total"] > 0)
+    assert {int(row[1]) % 2 for row in state["table"]["rows"]} == {0}
+    kernel.run("job.cancel()", "q")
+    kernel.wait(lambda: model in kernel.closed)
+
+
+def test_probe_clicks_give_rows(kernel):
+    model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('probed'); job", "r")
+    epoch = state["graph"]["epoch"]
+    kernel.click(model, command("probe", epoch, "probe-1", "source_0", 5))
+    kernel.click(model, command("probe", epoch, "probe-2", "nothing", 5))
+    kernel.wait(lambda: "probe-1" in kernel.answers and "probe-2" in kernel.answers)
+    sample = kernel.answers["probe-1"][0]["sample"]
+    assert [one["name"] for one in sample["columns"]] == ["time", "value"]
+    assert not kernel.answers["probe-2"][0]["ok"]
+    assert "source_0" in kernel.answers["probe-2"][0]["text"]
+    kernel.run("job.cancel()", "r")
