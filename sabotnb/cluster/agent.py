@@ -34,6 +34,10 @@ LOOPBACK = "127.0.0.1"
 METRICS_SECONDS = 0.5
 PULLS = 32
 """Clients that may wait for results of one agent at the same time; more wait for their turn."""
+PROBES = 4
+"""Looks at passing rows at the same time: threads of their own, as a click should not wait for who pulls results."""
+
+PROBE_SECONDS = 1.0
 
 QUANTITIES = frozenset({"slot", "cpu", "memory"})
 """Dask resources that are amounts; every other one is a tag (``gpu``, ``highmem``)."""
@@ -58,7 +62,9 @@ class Agent(WorkerPlugin):
         self._leaving = False
         self._orders = ThreadPoolExecutor(1, "sabot-orders")
         self._pulls = ThreadPoolExecutor(PULLS, "sabot-pull")
+        self._probes = ThreadPoolExecutor(PROBES, "sabot-probe")
         worker.handlers["sabot_pull"] = self.sabot_pull
+        worker.handlers["sabot_probe"] = self.sabot_probe
         worker.stream_handlers["sabot-deploy"] = self._on_deploy
         worker.stream_handlers["sabot-commit"] = self._on_commit
         worker.stream_handlers["sabot-tell"] = self._on_tell
@@ -73,6 +79,7 @@ class Agent(WorkerPlugin):
         self._beats = [
             asyncio.create_task(self._every(self._config.heartbeat_seconds, self._heartbeat)),
             asyncio.create_task(self._every(METRICS_SECONDS, self._send_metrics)),
+            asyncio.create_task(self._every(PROBE_SECONDS, self._take_out_probes)),
         ]
 
     async def teardown(self, worker: Worker) -> None:
@@ -83,11 +90,17 @@ class Agent(WorkerPlugin):
         self._leaving = True
         self._orders.shutdown(wait=False)
         self._pulls.shutdown(wait=False, cancel_futures=True)
+        self._probes.shutdown(wait=False, cancel_futures=True)
 
     async def sabot_pull(self, epoch: int, wait: float, **request: Any) -> Any:
         """Results of a collecting task for a client: see ``Results.pull``. Waits in a thread, not on the loop."""
         pull = self._tenure.results.pull
         return await self._loop.run_in_executor(self._pulls, lambda: pull(epoch=epoch, timeout=wait, **request))
+
+    async def sabot_probe(self, **request: Any) -> list[dict[str, Any]]:
+        """Rows that go by behind an operator, for a client: see ``TaskRunner.probe``. Waits in a thread."""
+        probe = self._tenure.probe
+        return await self._loop.run_in_executor(self._probes, lambda: probe(**request))
 
     # Registration
 
@@ -173,6 +186,9 @@ class Agent(WorkerPlugin):
         metrics = self._tenure.metrics()
         if metrics.counters:
             self._report(metrics)
+
+    def _take_out_probes(self) -> None:
+        self._tenure.take_out_probes()
 
     async def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while True:

@@ -78,6 +78,14 @@ class Tenure:
         runner = self._runner
         return MetricsReported(self.agent, runner.metrics(), runner.sent(), runner.queues(), time.monotonic())
 
+    def probe(self, **request: Any) -> list[dict[str, Any]]:
+        """What goes by behind an operator: see ``TaskRunner.probe``; from any thread."""
+        return self._runner.probe(**request)
+
+    def take_out_probes(self) -> None:
+        """Take out the probes that nobody has asked for lately; from any thread."""
+        self._runner.take_out_probes()
+
     def _on_peer_lost(self, peer: str, reason: str) -> None:
         self._report(PeerLost(self.agent, peer, reason))
 

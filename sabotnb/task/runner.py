@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
@@ -28,6 +30,7 @@ from sabotnb.protocol.ids import Attempt
 from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
 from sabotnb.task.failure import failure_of
 from sabotnb.task.host import Assignment, Exchange, Host, Makers
+from sabotnb.task.probe import Sample
 from sabotnb.task.results import Results
 from sabotnb.task.task import Task
 
@@ -62,6 +65,7 @@ class TaskRunner:
         self._jobs: dict[str, _JobTasks] = {}
         self._epochs: dict[str, int] = {}
         self._hanging: list[Task] = []
+        self._probing = threading.Lock()
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
         """Start the deployment's tasks; does not wait for them to run.
@@ -102,10 +106,10 @@ class TaskRunner:
                 | PauseSources(job, epoch)
                 | ResumeSources(job, epoch)
             ):
-                for task in self._running(job, epoch, command):
+                for task in self._running(job, epoch, type(command).__name__):
                     task.post(command)
             case CancelTasks(job, epoch):
-                self._cancel(job, epoch, self._running(job, epoch, command))
+                self._cancel(job, epoch, self._running(job, epoch, type(command).__name__))
             case ForgetJob(job, epoch):
                 self._forget(job, epoch)
             case Fence():
@@ -128,6 +132,37 @@ class TaskRunner:
     def queues(self) -> dict[Attempt, tuple[Queue, ...]]:
         """What is unread in the gate of each such task that has something to read."""
         return {task.attempt: queues for task in self._tasks() if (queues := task.queues())}
+
+    def probe(
+        self, job: str, epoch: int, vertex: str, operator: str, keys: Sequence[str], rows: int, wait: float
+    ) -> list[dict[str, Any]]:
+        """What went by behind ``operator`` lately: a dict for each task of ``vertex`` that runs here.
+
+        Waits until each of them has seen a row, at most ``wait`` seconds. The first question puts the probes there, so
+        ``seen`` rows and ``seconds`` count from then; without further questions they are taken out again. ``batch`` is
+        an Arrow IPC stream of the last ``rows`` rows (b"" for none), ``schema`` an IPC schema if it is known, ``hot``
+        lists the most frequent values of columns ``keys`` as text and their number among ``kept`` rows; beside them
+        are the task's ``index`` and ``watermark``.
+
+        Raises:
+            StaleMessage: the run is over here.
+            ProtocolError: the vertex has no such operator.
+        """
+        alive = [task for task in self._running(job, epoch, "probe") if not task.concluded]
+        if not alive:
+            raise StaleMessage(f"probe of job {job!r}, epoch {epoch}: its tasks here are over")
+        with self._probing:
+            probed = [(task, task.probe(operator)) for task in alive if task.attempt.task.vertex == vertex]
+        deadline = time.monotonic() + wait
+        for _, probe in probed:
+            probe.wait_seen(max(0.0, deadline - time.monotonic()))
+        return [_probed(task, operator, probe.sample(), keys, rows) for task, probe in probed]
+
+    def take_out_probes(self) -> None:
+        """Take out the probes that nobody has asked for lately; to be called about once a second."""
+        with self._probing:
+            for task in self._tasks():
+                task.take_out_probes()
 
     def hanging(self) -> list[Attempt]:
         """Attempts that were given up (see ``canceling``) and whose thread lives: what they hold is not free."""
@@ -163,12 +198,12 @@ class TaskRunner:
             for attempt in deployment.attempts
         )
 
-    def _running(self, job: str, epoch: int, command: Command) -> Sequence[Task]:
+    def _running(self, job: str, epoch: int, what: str) -> Sequence[Task]:
         with self._lock:
             running = self._jobs.get(job)
         if running is None or running.epoch != epoch:
             found = "it does not run here" if running is None else f"here runs epoch {running.epoch}"
-            raise StaleMessage(f"{type(command).__name__} of job {job!r}, epoch {epoch}: {found}")
+            raise StaleMessage(f"{what} of job {job!r}, epoch {epoch}: {found}")
         return running.tasks
 
     def _tasks(self) -> list[Task]:
@@ -208,3 +243,17 @@ class TaskRunner:
     def _release(self, job: str, epoch: int) -> None:
         self._host.exchange.release(job, epoch)
         self._host.results.release(job, epoch)
+
+
+def _probed(task: Task, operator: str, sample: Sample, keys: Sequence[str], rows: int) -> dict[str, Any]:
+    schema = task.schema(operator)
+    return {
+        "index": task.attempt.task.index,
+        "seen": sample.seen,
+        "kept": sample.rows,
+        "seconds": time.monotonic() - sample.since,
+        "batch": sample.last(rows),
+        "schema": None if schema is None else schema.serialize().to_pybytes(),
+        "hot": [list(key) for key in sample.hot(keys)],
+        "watermark": task.counters().watermark,
+    }

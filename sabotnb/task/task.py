@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 
+import pyarrow as pa
+
+from sabotnb.errors import ProtocolError
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
@@ -28,6 +31,7 @@ from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host
 from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.outputs import Outputs, Route
+from sabotnb.task.probe import Probe
 from sabotnb.task.results import ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.stages import is_pulled, make_stages
@@ -58,6 +62,8 @@ class Task:
         self._steps = Steps()
         self._counters = TaskCounters(operators={node.id: 0 for node in assignment.vertex.operators})
         self._taps = Taps(self._counters)
+        ids = (node.id for node in assignment.vertex.operators)
+        self._schemas = dict(zip(ids, assignment.vertex.schemas, strict=False))
         self._stopwatch = Stopwatch(self._counters)
         task = self.attempt.task
         self._gate = host.exchange.gate(task.job, self.attempt.epoch, task.vertex, task.index, assignment.graph)
@@ -122,6 +128,23 @@ class Task:
         """Have the task measure its state soon; ``counters`` has what was found last. From any thread."""
         self._measuring = True
 
+    def probe(self, operator: str) -> Probe:
+        """The probe behind ``operator``, put there if there is none; ProtocolError if the chain has no such operator.
+
+        One thread at a time, ``take_out_probes`` included.
+        """
+        if operator not in self._counters.operators:
+            raise ProtocolError(f"{self.attempt.task} has no operator {operator!r} to probe")
+        return self._taps.probe(operator)
+
+    def schema(self, operator: str) -> pa.Schema | None:
+        """The schema behind ``operator``."""
+        return self._schemas.get(operator)
+
+    def take_out_probes(self) -> None:
+        """Take out the probes that nobody has asked for lately."""
+        self._taps.take_out_unasked()
+
     def sent(self) -> dict[int, tuple[int, int]]:
         """(rows, bytes) sent by edge; from any thread."""
         return self._outputs.sent()
@@ -153,6 +176,7 @@ class Task:
     def _let_go(self) -> None:
         """Drop the graph, whose tables may be large, and the operators: only the garbage collector frees a task."""
         self._chain, self._input = Chain((), self._steps, self._taps), None
+        self._taps.close()
         del self._assignment
 
     def _live(self) -> tuple[Committable, ...]:

@@ -3,10 +3,11 @@ import threading
 import weakref
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from taskjobs import COLLECT, TINY, Doubled, Exploding, Reports, X, graph, numbers, vertex
 
-from sabotnb.errors import StaleMessage
+from sabotnb.errors import ProtocolError, StaleMessage
 from sabotnb.exchange import Exchange
 from sabotnb.graph import specs
 from sabotnb.plan import codec
@@ -180,6 +181,34 @@ def test_a_pause_reaches_the_sources_and_ends_with_resume(agent):
     for command in (PauseSources, StartSources, ResumeSources):
         agent.runner.command(command("job", 1))
     assert agent.read() == 2
+
+
+def test_a_probe_shows_what_goes_by_and_each_task_apart(agent):
+    agent.runner.deploy(deployment(job("waiting")), {})
+    looked_at = [("numbers", "numbers"), ("operator", "operator"), ("operator", "operator.1")]
+    assert [agent.runner.probe("job", 1, *place, ["x"], 5, wait=0)[0]["seen"] for place in looked_at] == [0, 0, 0]
+    agent.runner.command(StartSources("job", 1))
+    found = [agent.runner.probe("job", 1, *place, ["x"], 5, wait=60) for place in looked_at]
+    rows = [pa.ipc.open_stream(task["batch"]).read_all().to_pydict() for (task,) in found]
+    assert rows == [{"x": [1]}, {"x": [2]}, {"x": [2]}]
+    assert [(task["index"], task["seen"], task["kept"], task["hot"]) for (task,) in found] == [
+        (0, 1, 1, [["1", 1]]),
+        (0, 1, 1, [["2", 1]]),
+        (0, 1, 1, [["2", 1]]),
+    ]
+
+
+def test_a_probe_of_a_run_that_is_over_or_of_no_operator_is_refused(agent):
+    agent.runner.deploy(deployment(job()), {})
+    with pytest.raises(ProtocolError, match="no operator 'nothing'"):
+        agent.runner.probe("job", 1, "operator", "nothing", [], 5, wait=0)
+    with pytest.raises(StaleMessage, match="here runs epoch 1"):
+        agent.runner.probe("job", 2, "operator", "operator", [], 5, wait=0)
+    agent.runner.command(StartSources("job", 1))
+    agent.read()
+    agent.reports.wait(TaskState.FINISHED, 2)
+    with pytest.raises(StaleMessage, match="its tasks here are over"):
+        agent.runner.probe("job", 1, "operator", "operator", [], 5, wait=0)
 
 
 @pytest.mark.parametrize("command", [StartSources, StopSources, PauseSources, ResumeSources, CancelTasks])
