@@ -257,7 +257,7 @@ class JobManager(SchedulerPlugin):
     ) -> dict[str, Any]:
         """The last rows that left ``operator``, by task, from all agents that run ``vertex``.
 
-        ``{"tasks": [...], "silent": [...]}``: what ``Agent.sabot_probe`` gives of each task, and agents that did not.
+        ``{"tasks": [...], "silent": [...]}``: what ``TaskRunner.probe`` gives of each task, and agents that did not.
         """
         run = self._machine.overview.run(job, epoch)
         tasks = [task for task in run.tasks.values() if task.attempt.task.vertex == vertex] if run else []

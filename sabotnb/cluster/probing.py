@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,11 @@ from sabotnb.protocol.elements import MAX_WATERMARK
 HOT_KEYS = 5
 LISTED = 30
 """Candidates that a refusal names."""
-KEPT_ROWS = 1 << 16
-"""A task looks for hot keys among so many of its last rows, about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The last rows that left ``operator``, as typed columns, the newest of each task last.
+    """The last rows that left ``operator``, as typed columns, the newest of each task last; no columns if none came.
 
     ``seen`` rows have come by in the ``seconds`` since somebody began to look. ``hot`` are the values of ``keys`` that
     came most often, written as text, with their parts of the rows that were looked at. ``said`` explains in words what
@@ -123,7 +121,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def combined(aimed: Aim, answers: Sequence[Mapping[str, Any]], rows: int, note: str) -> Probed:
-    """One answer out of those of the tasks (``Agent.sabot_probe``); ``note`` is what else is to be said."""
+    """One answer out of those of the tasks (``TaskRunner.probe``); ``note`` is what else is to be said."""
     seen = sum(answer["seen"] for answer in answers)
     seconds = max((answer["seconds"] for answer in answers), default=0.0)
     watermarks = [answer["watermark"] for answer in answers if answer["watermark"] is not None]
@@ -144,15 +142,10 @@ def _last_rows(answers: Sequence[Mapping[str, Any]], rows: int) -> pa.Table:
     """About as many rows of each task, the last ones."""
     tables = [pa.ipc.open_stream(answer["batch"]).read_all() for answer in answers if answer["batch"]]
     if not tables:
-        return _empty(answers)
+        return pa.table({})
     each = -(-rows // len(tables))
-    together = pa.concat_tables([table.slice(max(0, table.num_rows - each)) for table in tables])
+    together = pa.concat_tables([table.slice(max(0, table.num_rows - each)) for table in tables]).unify_dictionaries()
     return together.slice(max(0, together.num_rows - rows))
-
-
-def _empty(answers: Iterable[Mapping[str, Any]]) -> pa.Table:
-    schema = next((answer["schema"] for answer in answers if answer.get("schema")), None)
-    return pa.table({}) if schema is None else pa.ipc.read_schema(pa.BufferReader(schema)).empty_table()
 
 
 def _hot(answers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, float], ...]:
@@ -160,5 +153,5 @@ def _hot(answers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, float], ...]:
     for answer in answers:
         for key, rows in answer["hot"]:
             counts[key] += rows
-    looked_at = sum(answer.get("kept", min(answer["seen"], KEPT_ROWS)) for answer in answers)
+    looked_at = sum(answer["kept"] for answer in answers)
     return tuple((key, min(1.0, rows / max(1, looked_at))) for key, rows in counts.most_common(HOT_KEYS))

@@ -335,3 +335,16 @@ def test_why_reads_as_a_sentence(endless: sb.Stream) -> None:
     job.pause()
     assert "paused" in repr(job.why())
     assert job.why().kind == "paused"
+
+
+def test_a_probe_gives_the_last_rows_as_a_frame(endless: sb.Stream) -> None:
+    job = endless.with_columns(k=col("value") % 2).partition_by("k").filter(col("k") == 1).run("probed")
+    rows = job.probe("filter", rows=3)
+    assert rows["k"].tolist() == [1] * len(rows)
+    assert 0 < len(rows) <= 3
+    assert (rows.attrs["operator"], rows.attrs["seen"] > 0) == ("filter_0", True)
+
+
+def test_a_probe_of_nothing_names_what_there_is(endless: sb.Stream) -> None:
+    with pytest.raises(errors.JobError, match="has no operator 'nothing'; choose one of: source_0, "):
+        endless.run("probed").probe("nothing")

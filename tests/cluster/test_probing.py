@@ -77,10 +77,9 @@ def answer(index, rows, seen, hot=(), watermark=None):
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    schema = batch.schema.serialize().to_pybytes()
     batch_bytes = sink.getvalue().to_pybytes() if rows else b""
-    common = {"index": index, "seen": seen, "seconds": 2.0, "watermark": watermark}
-    return common | {"batch": batch_bytes, "schema": schema, "hot": list(hot)}
+    common = {"index": index, "seen": seen, "kept": seen, "seconds": 2.0, "watermark": watermark}
+    return common | {"batch": batch_bytes, "hot": list(hot)}
 
 
 AIM = Aim("by_carrier", "by_carrier", ("carrier",))
@@ -101,6 +100,6 @@ def test_hot_keys_are_added_up():
 
 def test_rows_that_do_not_come_are_explained():
     found = combined(AIM, [answer(0, [], 0), answer(1, [], 0)], 10, "the job is paused")
-    assert (found.table.num_rows, found.table.column_names) == (0, ["n"])
+    assert found.table.num_rows == 0
     assert found.said == "no rows left by_carrier in 2.0 s; the job is paused"
     assert combined(AIM, [], 10, "").said == "all tasks of by_carrier are over"

@@ -20,16 +20,6 @@ def metrics_of(run) -> JobMetrics:
     return run.cluster.jobs.metrics(run.name, run.epoch)
 
 
-def wait_for(run, condition) -> JobMetrics:
-    """The first metrics for which ``condition`` holds; fails if the job is over before."""
-    jobs = run.cluster.jobs
-    while True:
-        (metrics,) = jobs.watch([(run.name, run.epoch)], 0.2)
-        if condition(metrics):
-            return metrics
-        assert not metrics.terminal, metrics
-
-
 @pytest.fixture
 def flowing(cluster):
     """Rows come in at some hundred a second, and nothing holds them up."""
@@ -38,7 +28,7 @@ def flowing(cluster):
 
 
 def test_rates_and_shares_of_a_running_job(flowing):
-    metrics = wait_for(flowing, lambda it: it.rows_in.rows_rate > 100)
+    metrics = flowing.wait_metrics(lambda it: it.rows_in.rows_rate > 100)
     for task in metrics.tasks:
         load = task.load
         assert load.busy + load.idle + load.backpressured == pytest.approx(1)
@@ -47,11 +37,11 @@ def test_rates_and_shares_of_a_running_job(flowing):
 
 def test_a_paused_job_reads_nothing_and_goes_on_where_it_was(flowing):
     jobs = flowing.cluster.jobs
-    wait_for(flowing, lambda it: it.rows_in.rows > 0)
+    flowing.wait_metrics(lambda it: it.rows_in.rows > 0)
     assert jobs.pause("flowing", flowing.epoch) == "flowing is paused"
-    still = wait_for(flowing, lambda it: it.paused and it.rows_in.rows_rate == 0)
+    still = flowing.wait_metrics(lambda it: it.paused and it.rows_in.rows_rate == 0)
     assert jobs.resume("flowing", flowing.epoch) == "flowing goes on"
-    wait_for(flowing, lambda it: it.rows_in.rows > still.rows_in.rows and not it.paused)
+    flowing.wait_metrics(lambda it: it.rows_in.rows > still.rows_in.rows and not it.paused)
 
 
 @pytest.mark.parametrize(("end", "state"), [("stop", "FINISHED"), ("cancel", "CANCELED")])
@@ -77,7 +67,7 @@ def _same(batch):
 def test_watching_ends_with_a_change_and_tells_of_every_run(cluster):
     first, second = (submit(cluster, name, endless(), parallelism=1) for name in ("first", "second"))
     for run in (first, second):
-        wait_for(run, lambda it: it.state == "RUNNING")
+        run.wait_metrics(lambda it: it.state == "RUNNING")
     threading.Timer(0.2, second.cancel).start()
     seen = cluster.jobs.watch([(first.name, first.epoch), (second.name, second.epoch), ("nobody", 1)], 60)
     assert [one and one.state for one in seen] == ["RUNNING", "CANCELING", None]
@@ -85,7 +75,7 @@ def test_watching_ends_with_a_change_and_tells_of_every_run(cluster):
 
 def test_metrics_of_a_replaced_run_stay(cluster):
     old = submit(cluster, "changed", endless())
-    wait_for(old, lambda it: it.rows_in.rows > 0)
+    old.wait_metrics(lambda it: it.rows_in.rows > 0)
     submit(cluster, "changed", line(numbers(5), collected())).table()
     metrics = metrics_of(old)
     assert (metrics.state, metrics.error.kind) == ("CANCELED", "JobCanceled")

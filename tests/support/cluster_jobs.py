@@ -11,6 +11,7 @@ from sabotnb.blobs import capture
 from sabotnb.cluster import Cluster, job_failed
 from sabotnb.execution.request import job_request
 from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
+from sabotnb.metrics import JobMetrics
 from sabotnb.plan import physical
 from sabotnb.protocol.control import JobState
 
@@ -45,6 +46,14 @@ class Run:
         while not condition(status := self.status()):
             assert not JobState(status["state"]).terminal, status
         return status
+
+    def wait_metrics(self, condition) -> JobMetrics:
+        """The first metrics for which ``condition`` holds; fails if the job is over before."""
+        while True:
+            (metrics,) = self.cluster.jobs.watch([(self.name, self.epoch)], 0.2)
+            if condition(metrics):
+                return metrics
+            assert not metrics.terminal, metrics
 
     def table(self) -> pa.Table:
         """All rows of the sink ``collected``."""
