@@ -44,6 +44,7 @@ OWN_NOISE = {
     f"Error: {CANCELED.format('create_subshell_request')}",
 }
 """What the applications report about themselves, whatever a notebook shows; nothing else is forgiven."""
+MOST_PRESSES = 40
 START = 60.0
 """Seconds that the server may take."""
 
@@ -210,6 +211,10 @@ class Notebook:
         self._in_lab("notebook.activeCellIndex = argument; await app.commands.execute('notebook:run-cell')", cell)
         return self.text(cell)
 
+    def select(self, cell: int) -> None:
+        """Make a cell the active one, in command mode and with the focus, as a click beside it does."""
+        self._in_lab("notebook.activeCellIndex = argument; notebook.mode = 'command'; notebook.activate()", cell)
+
     def run_all(self) -> None:
         """Run all cells to their end."""
         self.command("notebook:run-all-cells")
@@ -221,6 +226,8 @@ class Notebook:
     def restart(self) -> None:
         """Restart the kernel; everything that it knew is gone, and what the page shows stays."""
         self._in_lab("await kernel.restart(); await kernel.info")
+        # the kernel that ends closes widgets, of which the page knows nothing any more
+        self.problems[:] = [text for text in self.problems if not text.startswith("Comm not found for comm id ")]
 
     def save(self) -> None:
         """Write the notebook to its file."""
@@ -235,6 +242,15 @@ class Notebook:
         """Press one key after the other: ``Tab``, ``Enter``, ``Control+s``."""
         for key in keys:
             self.page.keyboard.press(key)
+
+    def press_until(self, key: str, reached: Locator) -> None:
+        """Press ``key`` until ``reached`` has the focus, as people find their way without a mouse."""
+        focused = "node => node.getRootNode().activeElement === node"
+        for _ in range(MOST_PRESSES):
+            self.press(key)
+            if reached.evaluate(focused):
+                return
+        raise AssertionError(f"{MOST_PRESSES} times {key} do not lead to {reached}")
 
     def theme(self, name: str) -> None:
         """Change to the theme ``JupyterLab Light`` or ``JupyterLab Dark`` and wait until it shows."""

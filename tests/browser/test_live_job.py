@@ -1,0 +1,158 @@
+"""A job in its cell: what it shows while it runs, what its buttons do, what it leaves behind."""
+
+import re
+from contextlib import contextmanager
+
+import pytest
+from job_view import SECONDS, JobView
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+BOTH = pytest.mark.parametrize("app", ["lab", "notebook"])
+START = """
+import sabotnb as sb
+from sabotnb import col
+env = sb.local(workers=2, slots=16, detached=True)
+"""
+KEYED = """
+rows = sb.Stream.from_rate(2000, n=50_000_000).with_columns(k=col("value") % 7).named("rows")
+counted = rows.group_by("k").agg(n=sb.count(), total=col("value").sum()).named("by_k", parallelism=2)
+job = counted.sink_live().run({name!r})
+job
+"""
+EXACT = """
+import pandas as pd
+read = pd.DataFrame({"value": range(job.wait().rows_in)})
+expected = read.value.groupby(read.value % 7).agg(["count", "sum"]).reset_index().to_numpy().tolist()
+print(len(read) > 0, sorted(job.rows.to_pandas().to_numpy().tolist()) == expected)
+"""
+
+
+@contextmanager
+def opened(jupyterlab, name, *cells, app="lab"):
+    """A notebook that has begun a session; no errors may have come up in its page."""
+    page = {"viewport": {"width": 1200, "height": 1000}}
+    with jupyterlab.notebook(f"{name}.ipynb", [START, *cells], app=app, **page) as notebook:
+        assert notebook.run(0) == ""
+        yield notebook
+        assert notebook.problems == []
+
+
+def shown(notebook, cell):
+    return JobView(notebook.outputs(cell).first)
+
+
+@BOTH
+def test_a_keyed_job_is_watched_paused_and_stopped_and_its_result_is_exact(jupyterlab, app):
+    with opened(jupyterlab, f"steered_{app}", KEYED.format(name=f"steered_{app}"), EXACT, app=app) as notebook:
+        notebook.run(1)
+        view = shown(notebook, 1)
+        view.state("RUNNING")
+        view.says(view.node("source_0"), r"source_0 · rows.*, running, .*[1-9]\d*(\.\d)?k?/s, busy \d+ %")
+        view.says(view.node("by_k"), r"by_k · sink_0, .* 2 of 2 tasks run")
+        expect(view.figure("in")).to_have_text(re.compile(r"k/s$"), timeout=SECONDS)
+        expect(view.sentence()).to_contain_text(re.compile(r"source_0 gives about [12],\d00 rows"), timeout=SECONDS)
+        view.click("Pause")
+        view.state("PAUSED")
+        expect(view.figure("in")).to_have_text("0/s", timeout=SECONDS)
+        view.click("Resume")
+        view.state("RUNNING")
+        expect(view.figure("in")).not_to_have_text("0/s", timeout=SECONDS)
+        view.click("Stop")
+        view.card("FINISHED")
+        assert notebook.run(2).strip() == "True True"
+        notebook.save()
+        notebook.restart()
+        notebook.reload()
+        view.card("FINISHED")
+        assert re.search(r"FINISHED\s+[\d.]+ s · [\d,]+ rows in · 7 rows out", view.output.inner_text())
+        assert "by_k · sink_0" in view.output.locator("svg text").all_text_contents()
+
+
+def test_a_failing_function_shows_the_users_lines_at_its_operator(jupyterlab):
+    failing = (
+        "def halved(row):\n    by = 3_000 - row['value']\n    return {'x': row['value'] // by}\n"
+        "job = sb.Stream.from_rate(2000).map_rows(halved, schema={'x': 'int64'}).sink_live().run('fails')\njob"
+    )
+    with opened(jupyterlab, "fails", failing, "job.wait()") as notebook:
+        notebook.run(1)
+        view = shown(notebook, 1)
+        view.card("FAILED")
+        told = view.output.inner_text()
+        assert "ZeroDivisionError" in told
+        assert re.search(r"cell \[2\], line 3, in halved\s+return \{'x': row\['value'\] // by\}", told)
+        assert "3000" in told  # the row it happened at
+        assert "sabotnb/" not in told
+        assert "ZeroDivisionError" in notebook.run(2)
+
+
+@BOTH
+def test_views_of_one_job_stay_in_step_and_a_restarted_kernel_finds_it_again(jupyterlab, app):
+    name = f"shared_{app}"
+    attached = f"again = sb.attach({name!r})\nagain"
+    cells = [KEYED.format(name=name), "job", attached, "again.cancel()"]
+    with opened(jupyterlab, name, *cells, app=app) as notebook:
+        notebook.run(1)
+        notebook.run(2)
+        one, other = shown(notebook, 1), shown(notebook, 2)
+        other.state("RUNNING")
+        other.click("Pause")
+        one.state("PAUSED")
+        one.click("Resume")
+        other.state("RUNNING")
+        notebook.restart()
+        assert notebook.run(0) == ""
+        notebook.run(3)
+        found = shown(notebook, 3)
+        found.state("RUNNING")
+        found.click("Pause")
+        found.state("PAUSED")
+        found.click("Cancel")
+        found.click("Yes, cancel")
+        found.card("CANCELED")
+
+
+def test_a_click_while_a_cell_runs_is_not_lost(jupyterlab):
+    blocking = "import time\nfrom pathlib import Path\nwhile not Path('go').exists():\n    time.sleep(0.05)"
+    with opened(jupyterlab, "blocked", KEYED.format(name="blocked"), blocking, "print(job.wait().name)") as notebook:
+        notebook.run(1)
+        view = shown(notebook, 1)
+        view.state("RUNNING")
+        notebook.start(2)
+        view.click("Stop")
+        expect(view.output.get_by_text(re.compile("Stopping|FINISHED")).first).to_be_visible(timeout=SECONDS)
+        (jupyterlab.folder / "go").touch()
+        notebook.wait_idle()
+        view.card("FINISHED")
+        assert notebook.run(3).strip() == "blocked"
+
+
+@BOTH
+def test_the_keyboard_alone_steers_a_job_and_looks_into_it(jupyterlab, app):
+    with opened(jupyterlab, f"keys_{app}", KEYED.format(name=f"keys_{app}"), app=app) as notebook:
+        notebook.run(1)
+        view = shown(notebook, 1)
+        view.state("RUNNING")
+        notebook.select(1)
+        notebook.press_until("Tab", view.button("Pause"))
+        notebook.press("Enter")
+        view.state("PAUSED")
+        notebook.press("Space")
+        view.state("RUNNING")
+        notebook.press_until("Tab", view.button("table"))
+        notebook.press("Enter")
+        expect(view.output.get_by_role("table").first).to_be_visible()
+        notebook.press_until("Shift+Tab", view.button("optimized"))
+        notebook.press("Enter")
+        notebook.press_until("Tab", view.node("source_0"))
+        notebook.press_until("ArrowRight", view.node("by_k"))
+        notebook.press("Enter")
+        details = view.output.get_by_role("complementary", name="Details")
+        expect(details).to_contain_text("by_k")
+        notebook.press_until("Tab", details.get_by_role("tab").first)
+        notebook.press("Escape")
+        expect(details).to_have_count(0)
+        notebook.press_until("Shift+Tab", view.button("Stop"))
+        notebook.press("Enter")
+        view.card("FINISHED")
