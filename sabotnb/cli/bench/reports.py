@@ -1,0 +1,73 @@
+"""What the metrics of many tasks cost their agent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sabotnb as sb
+from sabotnb import col, connectors
+from sabotnb.cli.bench.measure import Case
+from sabotnb.cluster import wire
+from sabotnb.cluster.tenure import Tenure
+from sabotnb.config import Config
+from sabotnb.graph.specs import Source
+from sabotnb.plan import codec, physical
+from sabotnb.protocol.control import Deployment, Event, ForgetJob, StartSources
+from sabotnb.protocol.ids import Attempt, TaskId
+
+TASKS = 100
+REPORTS = 20
+"""Made for one timing; an agent makes two per second."""
+
+JOB = "bench-reports"
+
+
+@contextmanager
+def cases() -> Iterator[list[Case]]:
+    """One case: CPU seconds of a report of an agent with ``TASKS`` running tasks, all connected with all."""
+    tenure = Tenure("bench", _ignore, Config(), None, "127.0.0.1")
+    tenure.begin()
+    tenure.deploy(*_deployment())
+    tenure.command(StartSources(JOB, 1))
+
+    def work() -> float:
+        start = time.thread_time()
+        for _ in range(REPORTS):
+            wire.dumps([tenure.metrics()])
+        return (time.thread_time() - start) / REPORTS
+
+    try:
+        yield [Case(f"metrics of {TASKS} tasks (CPU of a report)", lambda: work)]
+    finally:
+        tenure.command(ForgetJob(JOB, 1))
+        tenure.end()
+
+
+def _deployment() -> tuple[Deployment, dict[str, bytes]]:
+    ticks = sb.Stream.from_rate(10_000).named("ticks", parallelism=1)
+    spread = ticks.rebalance().filter(col("value") >= 0).named("spread", parallelism=TASKS // 2)
+    counts = spread.group_by("value").agg(n=sb.count()).named("counts", parallelism=TASKS // 2 - 1)
+    graph = physical(counts.to_job_graph(), 1)
+    execution, blobs = codec.dump(graph)
+    tasks = [TaskId(JOB, one.id, index) for one in graph.vertices.values() for index in range(one.parallelism)]
+    sources = [one.operators[0] for one in graph.vertices.values()]
+    splits = {
+        TaskId(JOB, one.id, 0): tuple(connectors.source(one.spec).splits())
+        for one in sources
+        if isinstance(one.spec, Source)
+    }
+    return Deployment(
+        JOB,
+        1,
+        execution,
+        {one.id: ("bench",) * one.parallelism for one in graph.vertices.values()},
+        {},
+        tuple(Attempt(task, number, 1) for number, task in enumerate(tasks)),
+        splits,
+    ), blobs
+
+
+def _ignore(_event: Event) -> None:
+    """Nobody controls these tasks."""
