@@ -10,6 +10,18 @@ def count(value: float) -> str:
     return f"{round(value):,}" if abs(value) < 1e7 else "".join(_scaled(value))
 
 
+def short(value: float) -> str:
+    """Four digits, where ``count`` takes too much room: ``9,999``, ``270.0k``, ``1.270M``."""
+    if abs(value) < 9999.5:
+        return f"{round(value):,}"
+    step = 0
+    while abs(value) >= 999.95 and step < len(PREFIXES) - 1:
+        value /= 1000
+        step += 1
+    whole = len(f"{abs(value):.0f}")
+    return f"{value:.{max(0, 4 - whole)}f}{PREFIXES[step]}"
+
+
 def rate(value: float) -> str:
     """``310/s``, ``41.2k/s``, ``0.4/s``."""
     digits = f"{value:.1f}".removesuffix(".0") if 0 < abs(value) < 9.95 else "".join(_scaled(value))

@@ -14,7 +14,7 @@ TRACEBACK_LETTERS = 20_000
 """Longer tracebacks and samples are shown in part."""
 MESSAGE_LETTERS = 1_000
 OPERATOR_LETTERS = 36
-FAILED_LETTERS = 14
+CHAIN_LETTERS = 60
 LISTED = 50
 """Tasks and edges that are listed, those with most rows first."""
 
@@ -51,17 +51,23 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exa
     lines = [" · ".join([f"{words.cut(metrics.job, job_line.NAME_LETTERS)} {_state(metrics)}", *facts])]
     view = _view(picture)
     if view is not None:
-        marks = _marks(view, metrics, exact=exact)
-        title = max(len(node.title) for node in view.nodes)
+        marks = _marks(view, metrics, exact=exact, boxed=False)
+        titles = {node.id: _in_a_line(node) for node in view.nodes}
+        title = max(map(len, titles.values()))
         tasks = max(len(f"x{node.tasks}") for node in view.nodes)
         for node in view.nodes:
             mark = marks[node.id]
-            parts = f"{node.title:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.said, mark.failed
+            parts = f"{titles[node.id]:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.said, mark.failed
             lines.append(f"  {'  '.join(filter(None, parts))}".rstrip())
     lines += _sentences(metrics, exact=exact)
     if metrics.error is not None:
         lines += _error(metrics.error)
     return "\n".join(lines)
+
+
+def _in_a_line(node: Node) -> str:
+    """A chain with all of its operators, where there is room for them."""
+    return words.cut(" → ".join(node.operators), CHAIN_LETTERS) if len(node.vertices) == 1 else node.title
 
 
 def _view(picture: JobPicture | None) -> View | None:
@@ -97,14 +103,14 @@ def _sentences(metrics: JobMetrics, *, exact: bool) -> list[str]:
     return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *said) if one]
 
 
-def _marks(view: View, metrics: JobMetrics, *, exact: bool) -> dict[str, Mark]:
-    """What is written into each box."""
+def _marks(view: View, metrics: JobMetrics, *, exact: bool, boxed: bool = True) -> dict[str, Mark]:
+    """What is said of each node; ``boxed`` has room for as much as a box holds."""
     vertices = {vertex.id: vertex for vertex in metrics.vertices}
     marks = {}
     for node in view.nodes:
         shown = [vertices[name] for name in node.vertices if name in vertices]
         load = _load(shown) if exact and not metrics.terminal else None
-        said = _figures(node, shown) if exact else _lasting(node, shown) if _repeats(metrics) else ""
+        said = _figures(node, shown, boxed=boxed) if exact else _lasting(node, shown) if _repeats(metrics) else ""
         marks[node.id] = Mark(said, load, _failed(node, metrics.error))
     return marks
 
@@ -114,15 +120,16 @@ def _failed(node: Node, error: JobFailure | None) -> str:
     if error is None or not (error.vertex in node.vertices or error.operator in node.operators):
         return ""
     chained = len(node.operators) > 1 and error.operator
-    return f"{words.cut(error.operator, FAILED_LETTERS)} failed" if chained else "failed"
+    return f"{words.cut(error.operator, job_svg.failed_letters(node))} failed" if chained else "failed"
 
 
-def _figures(node: Node, shown: Sequence[VertexMetrics]) -> str:
+def _figures(node: Node, shown: Sequence[VertexMetrics], *, boxed: bool) -> str:
     """Rows that came and rows that left: ``336,776 → 16 rows``, one number where they are equal."""
     taken, given = _taken(node, shown), sum(one.out.rows for one in shown)
     if not shown or taken == given:
         return _counted(given) if shown else ""
-    return f"{figures.count(taken)} → {_counted(given)}"
+    said = f"{figures.count(taken)} → {_counted(given)}"
+    return f"{figures.short(taken)} → {figures.short(given)} rows" if boxed and not job_svg.fits(node, said) else said
 
 
 def _lasting(node: Node, shown: Sequence[VertexMetrics]) -> str:

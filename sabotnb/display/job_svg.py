@@ -8,6 +8,7 @@ from html import escape
 
 from sabotnb.display import figures
 from sabotnb.display.job_picture import Node, View
+from sabotnb.display.picturing import TEXT_LETTER
 from sabotnb.display.svg_picture import ACCENTS, CARD, EDGE, FAINT, FRAME, INK, arrow, sheet
 from sabotnb.display.theme import FAILED
 from sabotnb.display.words import NAME_LETTERS, cut
@@ -20,6 +21,8 @@ BAR_TOP, BAR_HEIGHT = 46.0, 8.0
 TITLE, TEXT, FIGURES = 20.0, 37.0, 74.0
 """Baselines in a box of 84 pixels."""
 LEFT, RIGHT = 13.0, 11.0
+BOLD_LETTER = 7.4
+"""Width of a semi-bold letter of 11 px, a little more than it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,16 @@ def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
         *(_node(node, marks.get(node.id, Mark())) for node in view.nodes),
     ]
     return sheet(view.width, view.height, _alternative(view.nodes, marks), "\n".join(inside))
+
+
+def fits(node: Node, said: str) -> bool:
+    """True if a line of figures stays within its box."""
+    return LEFT + len(said) * TEXT_LETTER + RIGHT <= node.width
+
+
+def failed_letters(node: Node) -> int:
+    """Letters of an operator's name that has its place between ``✕`` and ``failed``."""
+    return int((node.width - LEFT - RIGHT) / BOLD_LETTER) - len("✕  failed")
 
 
 def _node(node: Node, mark: Mark) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,10 @@ from sabotnb.display.words import cut
 from sabotnb.plan import Box
 
 HEIGHT = 84.0
-NARROW, WIDE = 150.0, 210.0
+NARROW, WIDE = 170.0, 210.0
+"""Widths of boxes: the least holds ``270,000 → 269,700 rows``."""
+CHAIN_WIDE = 244.0
+"""Of a chain, whose operators people look for by their names."""
 MARGIN = 16.0
 MEASURES = Measures(gap=26, layer_gap=34, port_gap=30, beside=40)
 TITLE_LETTER, TEXT_LETTER = 8.0, 6.6
@@ -23,6 +27,8 @@ TITLE_LETTER, TEXT_LETTER = 8.0, 6.6
 BESIDE_TITLE, BESIDE_TEXT = 56.0, 24.0
 """Pixels of a box's width that are not the title's (its left side, the number of tasks) and not the text's."""
 APART = " · "
+THEN = " → "
+_NUMBER = re.compile(r"_\d+$")
 UNPLACED = {"x": 0.0, "y": 0.0, "width": 0.0, "height": 0.0}
 
 
@@ -61,10 +67,10 @@ def _optimized(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, A
     nodes = [
         Node(
             id=vertex,
-            title=APART.join(chain),
+            title=_title([operators[name] for name in chain]),
             kind=APART.join(operators[name]["kind"] for name in chain),
             role=_role([operators[name]["role"] for name in chain]),
-            text=APART.join(filter(None, (operators[name]["runs"] for name in chain))),
+            text=_steps(chain) if len(chain) > 1 else operators[chain[0]]["runs"],
             tasks=tasks,
             vertices=(vertex,),
             operators=tuple(chain),
@@ -74,6 +80,24 @@ def _optimized(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, A
         for vertex, tasks, chain in scenes["vertices"]
     ]
     return _view("optimized", nodes, [_link(one) for one in scenes["edges"]])
+
+
+def _title(chain: Sequence[Mapping[str, Any]]) -> str:
+    """The names that the user gave to operators of a chain; of one without any the first id."""
+    named = [one["id"] for one in chain if one["named"] and one["written"]]
+    return APART.join(named) or chain[0]["id"]
+
+
+def _steps(chain: Sequence[str]) -> str:
+    """The operators of a chain in their order, as many as there is room for; then without the numbers of their ids."""
+    room = _text_letters(CHAIN_WIDE)
+    if len(THEN.join(chain)) <= room:
+        return THEN.join(chain)
+    bare = [_NUMBER.sub("", name) for name in chain]
+    steps = [short if bare.count(short) == 1 else name for name, short in zip(chain, bare, strict=True)]
+    while len(THEN.join(steps)) > room and len(steps) > 2:
+        steps[-2:] = ["…"]
+    return THEN.join(steps)
 
 
 def _role(roles: Sequence[str]) -> str:
@@ -101,7 +125,13 @@ def _view(name: str, nodes: Sequence[Node], links: Sequence[Link]) -> View:
 
 def _width(node: Node) -> float:
     title = len(node.title) * TITLE_LETTER + BESIDE_TITLE
-    return min(WIDE, max(NARROW, math.ceil(max(title, len(node.text) * TEXT_LETTER + BESIDE_TEXT))))
+    text = len(node.text) * TEXT_LETTER + BESIDE_TEXT
+    return min(CHAIN_WIDE if len(node.operators) > 1 else WIDE, max(NARROW, math.ceil(max(title, text))))
+
+
+def _text_letters(width: float) -> int:
+    """Letters of a box's text."""
+    return int((width - BESIDE_TEXT) / TEXT_LETTER)
 
 
 def _fitted(node: Node, box: Box) -> Node:
@@ -109,7 +139,7 @@ def _fitted(node: Node, box: Box) -> Node:
     return replace(
         node,
         title=cut(node.title, int((box.width - BESIDE_TITLE) / TITLE_LETTER)),
-        text=cut(node.text, int((box.width - BESIDE_TEXT) / TEXT_LETTER)),
+        text=cut(node.text, _text_letters(box.width)),
         x=round(box.x, 1),
         y=round(box.y, 1),
         width=box.width,

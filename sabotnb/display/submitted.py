@@ -96,6 +96,7 @@ def _said(operator: Operator, graph: JobGraph) -> dict[str, Any]:
     origin = function.origin if function else operator.origin
     return {
         "id": operator.id,
+        "named": operator.name is not None,
         "kind": operator.spec.kind,
         "role": role(operator.spec),
         "text": _text(operator.spec, graph, operator.id),

@@ -67,11 +67,11 @@ def test_what_differs_from_run_to_run_can_be_left_out(state, write):
 def test_what_is_left_are_the_rows_at_the_ends():
     text = job_card.text(PICTURE, metrics(EXECUTION), exact=False)
     assert text.splitlines()[1:] == [
-        "  flights              x4  1,000 rows",
-        "  airlines             x4  1,000 rows",
-        "  join_0 · by_name_p…  x4",
-        "  by_name              x2",
-        "  sink_0               x4  250 rows",
+        "  flights                   x4  1,000 rows",
+        "  airlines                  x4  1,000 rows",
+        "  join_0 → by_name_partial  x4",
+        "  by_name                   x2",
+        "  sink_0                    x4  250 rows",
     ]
 
 
@@ -85,7 +85,22 @@ def test_rows_on_their_way_are_left_out_when_a_job_failed():
 
 def test_of_a_chain_it_says_which_operator_has_failed():
     error = failure("by_name_partial", vertex="join_0")
-    assert "✕ by_name_parti… failed" in Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=error))).texts
+    assert "✕ by_name_par… failed" in Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=error))).texts
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (270_000, "270,000 → 67,500 rows"),
+        (1_270_000, "1.270M → 317.5k rows"),
+        (39_600_000, "39.6M → 9,900,000 rows"),
+    ],
+)
+def test_figures_stay_in_the_box(rows, said):
+    boxes = {node.id: node for node in PICTURE.views[-1].nodes}
+    html = job_card.html(PICTURE, metrics(EXECUTION, rows=rows))
+    assert boxes["by_name"].width == 170
+    assert said in Read(html).texts
 
 
 def test_it_needs_no_scripts_and_no_style_sheets():
@@ -113,11 +128,11 @@ def test_a_job_without_a_picture_has_its_figures():
 
 TEXT = """\
 late FAILED · 3.4 s · 1,000 rows in · 16 rows out
-  flights              x4  1,000 → 250 rows
-  airlines             x4  1,000 → 250 rows
-  join_0 · by_name_p…  x4  1,000 → 250 rows
-  by_name              x2  1,000 → 250 rows  failed
-  sink_0               x4  1,000 → 250 rows
+  flights                   x4  1,000 → 250 rows
+  airlines                  x4  1,000 → 250 rows
+  join_0 → by_name_partial  x4  1,000 → 250 rows
+  by_name                   x2  1,000 → 250 rows  failed
+  sink_0                    x4  1,000 → 250 rows
 shout (cell [3], line 1) raised ValueError: too late
 
   cell [3], line 2, in shout

@@ -47,7 +47,7 @@ test.each([
 test("every box says what an eye sees", () => {
   show(backpressured());
   expect(at("node-3").getAttribute("aria-label")).toBe(
-    "join_0 · by_carrier, mean(dep_delay), count(), running, 4 of 4 tasks run, 9.1k → 310/s, busy 48 %, idle 52 %, backpressured 0 %, skew 2.6, skewed",
+    "join_0 · by_carrier, running, 4 of 4 tasks run, 9.1k → 310/s, busy 48 %, idle 52 %, backpressured 0 %, skew 2.6, skewed",
   );
   expect(at("line-1").getAttribute("aria-label")).toContain("queue 91 % full");
 });

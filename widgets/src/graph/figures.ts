@@ -160,7 +160,9 @@ function addUp(histories: readonly number[][]): number[] {
 
 function nodeSaid(node: Node, figures: Omit<NodeFigures, "said">, vertices: readonly VertexMetrics[]): string {
   const { load, mark } = figures;
-  const parts = [cut(node.operators.join(" · ") || node.title, NAME_LETTERS), cut(node.text, 2 * NAME_LETTERS)];
+  // the text of a chain is its operators, which are named anyway
+  const text = node.operators.length > 1 ? "" : cut(node.text, 2 * NAME_LETTERS);
+  const parts = [cut(node.operators.join(" · ") || node.title, 2 * NAME_LETTERS), text];
   if (mark === "removed") return [...parts, cut(node.note, 2 * NAME_LETTERS)].filter(Boolean).join(", ");
   parts.push(mark, `${figures.ready} of ${counted(figures.tasks, "task")} run`, figures.flowText);
   if (figures.loadText)
