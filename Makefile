@@ -47,11 +47,11 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 notebooks: $(READY)
-	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
+	SABOTNB_DISPLAY=static $(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
 		--nbval-sanitize-with notebooks/sanitize.cfg notebooks
 
 record: $(READY)
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	SABOTNB_DISPLAY=static $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 docs: $(READY)
