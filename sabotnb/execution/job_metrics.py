@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.progress import progress
 from sabotnb.metrics import (
     EdgeMetrics,
     Flow,
@@ -62,7 +63,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
         rows_in=_sum(vertices[name].into for name in views.get("sources", ())),
         rows_out=_sum(vertices[name].out for name in views.get("sinks", ())),
         late=sum(vertex.late for vertex in vertices.values()),
-        progress=_progress(job),
+        progress=progress(job),
         lag=_lag(job, [vertices[name] for name in views.get("sinks", ())], wall),
         waits=waits,
         error=_error(job),
@@ -202,17 +203,6 @@ def _shares(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]
     rows = [metrics.into.rows for _, metrics in by_vertex.get(edge["down"], ())]
     total = sum(rows)
     return tuple(one / total for one in rows) if total and len(into) == 1 else ()
-
-
-def _progress(job: JobRun) -> float | None:
-    if not job.request.views.get("bounded", True):
-        return None
-    if job.state is JobState.FINISHED:
-        return 1.0
-    known = sum(split.nbytes for splits in job.request.splits.values() for split in splits)
-    if not known:
-        return None
-    return min(1.0, sum(task.counters.bytes_done for task in job.tasks.values()) / known)
 
 
 def _lag(job: JobRun, sinks: Iterable[VertexMetrics], wall: float) -> float | None:

@@ -186,7 +186,7 @@ class JobMetrics:
     """Of all sinks."""
     late: int
     progress: float | None
-    """Part of the input that was read, from 0 to 1; None for endless jobs and where no split knows its size."""
+    """Part of the input that was read, from 0 to 1; None for endless jobs, or while a source does not know its size."""
     lag: float | None
     """Seconds from the lowest watermark of a sink's vertex to now; None without event time."""
     waits: str

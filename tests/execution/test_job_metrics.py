@@ -7,7 +7,6 @@ from sabotnb.execution.job_metrics import job_metrics
 from sabotnb.metrics import Flow, Histogram, Load, TaskCounters
 from sabotnb.protocol.control import MetricsReported, Queue, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.source import Split
 
 WALL = 1_000_000.0
 VIEWS = {
@@ -154,16 +153,6 @@ def test_the_job_counts_what_sources_read_and_sinks_took():
     )
     metrics = cluster.metrics()
     assert (metrics.rows_in.rows, metrics.rows_out.rows, metrics.state) == (10, 7, "RUNNING")
-
-
-def test_progress_is_the_part_of_the_splits_that_was_read():
-    splits = {"read": (Split("a", nbytes=300), Split("b", nbytes=100))}
-    cluster = Reporting(splits=splits)
-    cluster.report(1, read0=TaskCounters(bytes_done=300))
-    assert cluster.metrics().progress == 0.75
-    cluster.finish()
-    assert cluster.metrics().progress == 1.0
-    assert Reporting().metrics().progress is None
 
 
 def test_a_vertex_without_rows_is_idle_since_its_last_one():

@@ -1,0 +1,74 @@
+"""How much of its input a job has read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.protocol.control import JobState, TaskState
+from sabotnb.protocol.source import Split
+
+MOST = 0.99
+"""What is read is at most so much as long as a source goes on: sizes are estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A source: how large it is, as far as that is known, and which part of it was read (None: nobody knows)."""
+
+    nbytes: int | None
+    rows: int | None
+    read: float | None
+    ended: bool
+
+
+def progress(job: JobRun) -> float | None:
+    """The part of the input that was read, from 0 to 1, which never falls; 1 when every source has ended.
+
+    None for endless jobs, and as long as a source goes on that does not know its size. Sources weigh by their bytes,
+    by their rows if not all know their bytes, and all the same if there is no common measure.
+    """
+    if not job.request.views.get("bounded", True):
+        return None
+    if job.state is JobState.FINISHED:
+        return 1.0
+    sources: dict[str, list[TaskVertex]] = {vertex: [] for vertex, splits in job.request.splits.items() if splits}
+    for place, task in job.tasks.items():
+        if place.vertex in sources:
+            sources[place.vertex].append(task)
+    parts = [_part(tasks, job.request.splits[vertex]) for vertex, tasks in sources.items()]
+    known = [(part.read, weight) for part, weight in zip(parts, _weights(parts), strict=True) if part.read is not None]
+    if not parts or len(known) < len(parts):
+        return None
+    if all(part.ended for part in parts):
+        return 1.0
+    return min(MOST, sum(read * weight for read, weight in known) / sum(weight for _, weight in known))
+
+
+def _part(tasks: Sequence[TaskVertex], splits: Sequence[Split]) -> _Part:
+    ended = bool(tasks) and all(task.state is TaskState.FINISHED for task in tasks)
+    nbytes = _total([split.nbytes or None for split in splits])
+    rows = _total([split.rows for split in splits])
+    return _Part(nbytes, rows, 1.0 if ended else _read(tasks, nbytes, rows), ended)
+
+
+def _read(tasks: Sequence[TaskVertex], nbytes: int | None, rows: int | None) -> float | None:
+    """By splits that were read to their end, or by rows where these say more: each is a lower bound."""
+    by_bytes = sum(task.counters.bytes_done for task in tasks) / nbytes if nbytes else None
+    by_rows = sum(task.counters.rows_in for task in tasks) / rows if rows else None
+    return max((min(1.0, read) for read in (by_bytes, by_rows) if read is not None), default=None)
+
+
+def _weights(parts: Sequence[_Part]) -> list[int]:
+    for sizes in ([part.nbytes for part in parts], [part.rows for part in parts]):
+        known = [size for size in sizes if size]
+        if len(known) == len(parts):
+            return known
+    return [1] * len(parts)
+
+
+def _total(sizes: Sequence[int | None]) -> int | None:
+    """The sum, if every split knows its size."""
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
