@@ -45,7 +45,7 @@ def _ended(job: JobMetrics) -> Finding | None:
     match job.state:
         case "FINISHED":
             return Finding(
-                "ended", "", f"All input was read: {_rows(job.rows_in.rows)} in, {_rows(job.rows_out.rows)} out."
+                "ended", "", f"The job has finished: {_rows(job.rows_in.rows)} in, {_rows(job.rows_out.rows)} out."
             )
         case "CANCELED":
             return Finding("ended", "", "The job was canceled and its output removed.", "run its cell again")

@@ -30,7 +30,7 @@ def found(metrics):
 @pytest.mark.parametrize(
     ("metrics", "sentence", "advice"),
     [
-        (job(state="FINISHED"), "All input was read: 336,776 rows in, 16 rows out.", ""),
+        (job(state="FINISHED"), "The job has finished: 336,776 rows in, 16 rows out.", ""),
         (job(state="CANCELED"), "The job was canceled and its output removed.", "run its cell again"),
         (job(state="CANCELING"), "The job is being canceled.", ""),
         (job(state="COMMITTING"), "All rows are through; the output is being published.", ""),
