@@ -23,6 +23,8 @@ SPARE = 0.35
 """Busy for at most this share: it could do much more."""
 WAITING = 0.7
 """A source that has nothing to read for this share of its time is not held up by anything here."""
+QUEUED = 0.25
+"""Its fullest channel is that full: rows come faster than it takes them, though nobody has to wait for room yet."""
 HOT = 1.5
 """A task that gets this many times its even share of the rows has a hot key, or there are few keys."""
 WATERMARK_GAP = 5_000_000
@@ -226,6 +228,8 @@ def _busiest(job: JobMetrics) -> Finding | None:
         return Finding("busy", vertex.id, sentence, _faster_source(vertex))
     if vertex.role == "source":
         return _busy(job, vertex, "everything below waits for it")
+    if vertex.fill >= QUEUED:
+        return _skewed(job, vertex) or _busy(job, vertex, f"{_megabytes(vertex.queued)} of rows wait for it")
     if not any(one.role == "source" for one in _running(job)):
         return _busy(job, vertex, "the sources are at their end")
     sentence = (
@@ -360,6 +364,11 @@ def _rounded(count: float) -> float:
 def _percent(share: float) -> str:
     """In steps of five, so that a sentence stays the same while a figure trembles."""
     return f"{round(share * 20) * 5} %"
+
+
+def _megabytes(nbytes: int) -> str:
+    """To one digit, for what grows."""
+    return f"{float(f'{nbytes / (1 << 20):.0e}'):,g} MB"
 
 
 def _seconds(seconds: float) -> str:

@@ -284,6 +284,19 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             ),
         ),
         (
+            [
+                vertex("source_0", "source", busy=0.05),
+                vertex("score", "map*", busy=1.0, tasks=2, fill=0.56, queued=15_400_000),
+            ],
+            (
+                "busy",
+                "score",
+                "score holds the job up: its 2 tasks are busy for 100 % of the time in a Python function, "
+                "and 10 MB of rows wait for it.",
+                '.named("score", parallelism=4)',
+            ),
+        ),
+        (
             [vertex("source_0", "source", state="FINISHED"), vertex("agg", "aggregate", busy=0.9)],
             (
                 "busy",
