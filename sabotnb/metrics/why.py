@@ -367,8 +367,8 @@ def _percent(share: float) -> str:
 
 
 def _megabytes(nbytes: int) -> str:
-    """To one digit, for what grows."""
-    return f"{float(f'{nbytes / (1 << 20):.0e}'):,g} MB"
+    """To two digits, for what grows."""
+    return f"{float(f'{nbytes / (1 << 20):.1e}'):,g} MB"
 
 
 def _seconds(seconds: float) -> str:

@@ -16,6 +16,10 @@ LONG = "x" * 10_000
 PER_ROW = (
     "holds the job up: its only task is busy for 95 % of the time in a Python function that is called for each row"
 )
+SCORE = (
+    "score holds the job up: its 2 tasks are busy for 100 % of the time in a Python function, and 15 MB of rows wait "
+    "for it."
+)
 BURSTS = (
     "source_0 waits for room below for 90 % of its time, but nothing below it is busy: rows come in bursts, or the "
     "connection between workers is slow."
@@ -291,8 +295,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "busy",
                 "score",
-                "score holds the job up: its 2 tasks are busy for 100 % of the time in a Python function, "
-                "and 10 MB of rows wait for it.",
+                SCORE,
                 '.named("score", parallelism=4)',
             ),
         ),
