@@ -7,6 +7,8 @@ import { type Box, type Size, type Viewport, centred, fit, heightFor, pan, revea
 const STEP = 1.25;
 const CLICK_PIXELS = 4;
 const ASSUMED_WIDTH = 860;
+/** A picture that would have to be smaller keeps its size when the window becomes smaller. */
+const COMFORTABLE = 0.65;
 
 export interface Canvas {
   window: RefObject<HTMLDivElement>;
@@ -23,7 +25,7 @@ export interface Canvas {
   onPointerDown(event: PointerEvent): void;
 }
 
-/** What `wanted` gives is kept in sight when the window becomes smaller; without it all is shown smaller. */
+/** When the window becomes smaller all is shown smaller, or, if that were too small, what `wanted` gives is kept in sight. */
 export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
   const window = useRef<HTMLDivElement>(null);
   const size = useSignal<Size>({ width: ASSUMED_WIDTH, height: heightFor(picture, ASSUMED_WIDTH) });
@@ -40,9 +42,10 @@ export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
       const height = element.clientHeight || heightFor(picture, width);
       size.value = { width, height };
       const box = wanted();
-      if (box)
+      const whole = fit(picture, size.value);
+      if (box && (touched.current || whole.scale < COMFORTABLE))
         seen.value = reveal(touched.current ? seen.value : centred(seen.value, picture, size.value), box, size.value);
-      else if (!touched.current) seen.value = fit(picture, size.value);
+      else if (!touched.current) seen.value = whole;
     };
     measure();
     if (typeof ResizeObserver === "undefined") return undefined;
