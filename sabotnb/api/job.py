@@ -223,6 +223,9 @@ class Job:
     def _ipython_display_(self) -> None:
         self._showing.display()
 
+    def _display_(self) -> object:
+        return self._showing.embedded()  # what marimo asks for
+
     def __repr__(self) -> str:
         try:
             return repr(self.status)

@@ -20,6 +20,8 @@ from sabotnb.widgets.publisher import Publisher, publisher
 from sabotnb.widgets.settling import wait_settled
 
 if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neither Dask nor ipywidgets
+    from IPython.display import HTML
+
     from sabotnb.cluster import ClusterClient
     from sabotnb.widgets.job_widget import JobWidget
 
@@ -50,19 +52,41 @@ class Showing:
         self._gone = ""
         self._seq = 0
         self._widget: JobWidget | None = None
+        self._embedded = False
         self._outputs = Outputs(self._screen, self._unseen)
 
     def display(self) -> None:
         """Show the run in the cell that runs; under ``SABOTNB_DISPLAY=static`` when it is over, or endless and runs."""
-        mode = shell.mode()
-        if mode == "static":
-            wait_settled(self.client, self.run)
-        self._refresh()
+        mode = self._mode()
         with self._lock:
             if mode == "widget" and not self._over:
                 self._show_widget()
                 return
         self._screen.show(self._bundle(exact=mode != "static"), new_output())
+
+    def embedded(self) -> JobWidget | HTML:
+        """The run for notebooks that show what they are given, as marimo does: its widget, or its card if it is over.
+
+        Such an output cannot be replaced, so its widget stays and shows the last figures until the cell runs again.
+        """
+        from IPython.display import HTML  # as heavy as the widget
+
+        static = self._mode() == "static"
+        with self._lock:
+            if static or self._over:
+                return HTML(self._bundle(exact=not static)["text/html"])
+            self._embedded = True
+            self._widget = self._widget or self._opened()
+            self._news.add(self)
+            return self._widget
+
+    def _mode(self) -> shell.Mode:
+        """How the run shows itself now, with what is known of it; static waits until that is settled."""
+        mode = shell.mode()
+        if mode == "static":
+            wait_settled(self.client, self.run)
+        self._refresh()
+        return mode
 
     def card(self) -> Bundle:
         """The run as it is now, as a static card and as text."""
@@ -154,7 +178,8 @@ class Showing:
         self._news.remove(self)
         if self._widget is not None:
             self._widget.show_live(self._live())  # for pages that were loaded later: their outputs are not replaced
-            self._widget.close()
+            if not self._embedded:
+                self._widget.close()
             self._widget = None
 
 

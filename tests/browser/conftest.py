@@ -4,18 +4,24 @@ import os
 
 import lab
 import pytest
+from served import chromium
 
 from sabotnb.cluster.detached import end_detached
 
 
-@pytest.fixture(scope="module")  # Playwright keeps an event loop running in this thread until it is over
-def jupyterlab(tmp_path_factory):
-    """A running JupyterLab with a detached cluster of its own. Without Chromium tests are skipped; in CI they fail."""
-    if lab.chromium() is None:
+@pytest.fixture(scope="session", autouse=True)
+def needs_chromium():
+    """Without Chromium the tests of this folder are skipped; in CI they fail."""
+    if chromium() is None:
         missing = "Chromium is not installed: .ci/system-packages installs it"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
+
+
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running in this thread until it is over
+def jupyterlab(tmp_path_factory):
+    """A running JupyterLab with a detached cluster of its own."""
     runtime = tmp_path_factory.mktemp("runtime")
     with lab.lab(tmp_path_factory.mktemp("notebooks"), {"XDG_RUNTIME_DIR": str(runtime)}) as running:
         yield running

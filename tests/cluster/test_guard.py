@@ -12,6 +12,11 @@ GUARDED = {
     "from another thread": CALL
     + "import threading\nthread = threading.Thread(target=lambda: (check_main_guard(), print('ok')))\n"
     + "thread.start()\nthread.join()\n",
+    "in a cell, which is compiled alone": CALL
+    + "def cell():\n    check_main_guard()\n    print('ok')\n\n"
+    + "code = compile('\\n\\n' + 'check_main_guard()\\nprint(\"ok\")', __file__, 'exec')\n"
+    + "if True:\n    exec(code)\n",
+    "in a cell that has no file": CALL + "exec(compile('check_main_guard(); print(\"ok\")', 'cell-1', 'exec'))\n",
 }
 
 BARE = {

@@ -5,13 +5,8 @@ One server serves both, ``/lab/tree`` and ``/notebooks``; they are built of the 
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,10 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
+from served import Served, browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server", "--font-render-hinting=none")
 QUIET = {
     "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
     # a cell that is out of sight is laid out all the same
@@ -45,77 +39,33 @@ OWN_NOISE = {
 }
 """What the applications report about themselves, whatever a notebook shows; nothing else is forgiven."""
 MOST_PRESSES = 40
-START = 60.0
-"""Seconds that the server may take."""
-
-
-def chromium() -> str | None:
-    """The browser's path, None if there is none: ``.ci/system-packages`` installs it."""
-    return next(filter(None, (shutil.which(name) for name in BROWSERS)), None)
 
 
 @contextmanager
 def lab(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Lab]:
     """A JupyterLab that serves ``folder``, with settings and a home of its own, and a browser beside it."""
-    with tempfile.TemporaryDirectory(prefix="lab-") as home, sync_playwright() as playwright:
-        server = _Server(folder, Path(home), dict(environment or {}))
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.root_dir={folder}"]
+    options += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
+    options += ["--LabApp.extension_manager=readonly"]
+    with tempfile.TemporaryDirectory(prefix="lab-") as home, browser() as chromium:
+        own = _home(Path(home)) | dict(environment or {})
+        server = Served("jupyterlab", options, ADDRESS, own)
         try:
-            yield Lab(folder, server.address(), browser)
+            yield Lab(folder, server.address(), chromium)
         finally:
-            browser.close()
             server.stop()
 
 
-class _Server:
-    """The process of JupyterLab."""
-
-    def __init__(self, folder: Path, home: Path, environment: Mapping[str, str]) -> None:
-        for name, text in QUIET.items():
-            file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        own = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
-        own |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
-        own |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-        inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.root_dir={folder}"]
-        options += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
-        options += ["--LabApp.extension_manager=readonly"]
-        self._log: list[str] = []
-        self._found: str | None = None
-        self._settled = threading.Event()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
-            env=inherited | {name: str(home / place) for name, place in own.items()} | dict(environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._log.append(line)
-            if self._found is None and (found := ADDRESS.search(line)):
-                self._found = found.group()
-                self._settled.set()
-        self._settled.set()
-
-    def address(self) -> str:
-        """Where Lab answers, with its token; waits for it."""
-        self._settled.wait(START)
-        if self._found is None:
-            raise RuntimeError("JupyterLab did not start:\n" + "".join(self._log))
-        return self._found
-
-    def stop(self) -> None:
-        """End it in order, so that it ends its kernels."""
-        self._process.terminate()
-        self._process.wait(START)
-        self._reader.join()
+def _home(folder: Path) -> dict[str, str]:
+    """Variables that keep everything of Jupyter's in ``folder``, with our settings."""
+    for name, text in QUIET.items():
+        file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    places = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
+    places |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
+    places |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    return {name: str(folder / place) for name, place in places.items()}
 
 
 @dataclass(frozen=True)

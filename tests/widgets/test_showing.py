@@ -61,6 +61,18 @@ def test_at_the_end_every_output_is_a_card_and_nobody_watches(showing, client):
     assert (widget.comm, widget.layout.comm) == (None, None)
 
 
+def test_a_notebook_that_shows_what_it_is_given_gets_a_widget_that_stays_and_then_a_card(showing, client):
+    widget = showing.embedded()
+    assert showing.embedded() is widget
+    client.goes(state="FINISHED")
+    showing._news.round()
+    assert widget.live["metrics"]["state"] == "FINISHED"
+    assert widget.comm is not None
+    assert showing._news.watchers == []
+    assert "FINISHED" in showing.embedded().data
+    widget.close()
+
+
 def test_without_a_cluster_the_card_says_so_until_it_answers_again(showing, client):
     showing.display()
     showing.lose("the cluster does not answer")

@@ -1,0 +1,80 @@
+"""A notebook application as a process of its own, and the browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server", "--font-render-hinting=none")
+START = 60.0
+"""Seconds that a server may take."""
+
+
+def chromium() -> str | None:
+    """The browser's path, None if there is none: ``.ci/system-packages`` installs it."""
+    return next(filter(None, (shutil.which(name) for name in BROWSERS)), None)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        try:
+            yield launched
+        finally:
+            launched.close()
+
+
+class Served:
+    """The process of ``python -m <module> <options>``, which says on its output where it answers."""
+
+    def __init__(
+        self, module: str, options: Sequence[str], address: re.Pattern[str], environment: Mapping[str, str]
+    ) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        self._module = module
+        self._address = address
+        self._log: list[str] = []
+        self._found: str | None = None
+        self._settled = threading.Event()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *options],
+            env=inherited | dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._log.append(line)
+            if self._found is None and (found := self._address.search(line)):
+                self._found = found.group()
+                self._settled.set()
+        self._settled.set()
+
+    def address(self) -> str:
+        """Where it answers; waits for it."""
+        self._settled.wait(START)
+        if self._found is None:
+            raise RuntimeError(f"{self._module} did not start:\n" + "".join(self._log))
+        return self._found
+
+    def stop(self) -> None:
+        """End it in order, so that it ends its kernels."""
+        self._process.terminate()
+        self._process.wait(START)
+        self._reader.join()
