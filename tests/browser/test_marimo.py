@@ -7,7 +7,6 @@ from job_view import SECONDS, JobView
 from playwright.sync_api import expect
 from served import Served, browser
 
-pytest.importorskip("marimo", reason="pip install marimo")
 pytestmark = pytest.mark.browser
 
 NOTEBOOK = """
