@@ -9,7 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from sabotnb.blobs import user_traceback
 from sabotnb.errors import UserFunctionError
+from sabotnb.expr import sample_of
 
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 Take = Callable[[pa.RecordBatch], Any]
@@ -18,11 +20,11 @@ Take = Callable[[pa.RecordBatch], Any]
 class Puller:
     """Reads one sink's batches in a daemon thread and hands each to ``take``.
 
-    If ``take`` raises, ``abandon`` is called (it cancels the job) and ``join`` raises the error. If batches cannot be
+    If ``take`` raises, ``abandon`` gets the error (it lets the job fail) and ``join`` raises it. If batches cannot be
     read, the job is over or nobody answers any more: ``join`` gives the reason to who knows how the job ended.
     """
 
-    def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[], object]) -> None:
+    def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[UserFunctionError], object]) -> None:
         self.sink = sink
         self._batches = batches
         self._take = take
@@ -61,12 +63,16 @@ class Puller:
             self._take(batch)
         except Exception as error:  # noqa: BLE001  the user's function may raise anything; join() says so
             name = getattr(self._take, "__name__", "the callback")
-            self._error = UserFunctionError(
-                f"{self.sink}: {name} raised {type(error).__name__}: {error}, "
-                "so the job was canceled; mend it and run again"
+            raised = UserFunctionError(
+                f"{self.sink}: {name} raised {type(error).__name__}: {error}",
+                operator=self.sink,
+                function=name,
+                user_traceback=user_traceback(error),
+                sample=sample_of(batch),
             )
-            self._error.__cause__ = error
-            self._abandon()
+            raised.__cause__ = error
+            self._error = raised
+            self._abandon(raised)
             return False
         return True
 

@@ -97,7 +97,8 @@ class Started:
 
     def puller(self, sink: str, take: Take) -> Puller:
         """A thread that hands the rows of ``sink`` to ``take``."""
-        return Puller(sink, lambda: self.results(sink), take, lambda: self.client.cancel(self.name, self.epoch))
+        client, name, epoch = self.client, self.name, self.epoch
+        return Puller(sink, lambda: self.results(sink), take, lambda error: client.fail(name, epoch, error))
 
 
 def submit(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -21,10 +22,10 @@ from sabotnb.cluster import wire
 from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.probing import Probed, aim, combined
 from sabotnb.cluster.results import Place, ResultReader
-from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.errors import ClusterGone, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
-from sabotnb.task.failure import error_of
+from sabotnb.task.failure import error_of, failure_of
 
 T = TypeVar("T")
 
@@ -82,6 +83,11 @@ class ClusterClient:
     def resume(self, job: str, epoch: int | None = None) -> str:
         """Let a paused job's sources read on. Gives a sentence, as ``cancel`` does."""
         return self._told("resume", job, epoch)
+
+    def fail(self, job: str, epoch: int, error: UserFunctionError) -> str:
+        """End that run as FAILED because of what a function of the user's has raised here, with rows of the job."""
+        failure = replace(failure_of(error, "the client"), message=str(error))
+        return str(self._command("fail", job, {"epoch": epoch, "failure": failure})["said"])
 
     def forget(self, job: str, epoch: int | None = None) -> None:
         """Let agents drop the results of a job that is over; those of every run unless ``epoch`` names one."""

@@ -10,7 +10,7 @@ ENDING = (JobState.COMMITTING, JobState.CANCELING, JobState.FAILING)
 
 
 def said(kind: str, name: str, job: JobRun | None) -> str:
-    """The answer to ``kind`` (cancel, stop, pause, resume, forget), given the run that it means as it was before.
+    """The answer to ``kind`` (cancel, stop, pause, resume, fail, forget), given the run that it means as it was before.
 
     ``job`` is None for a run that is long over.
     """
@@ -56,4 +56,8 @@ def _resume(job: JobRun) -> str:
     return f"{job.name} goes on" if job.paused else f"{job.name} is not paused: nothing to resume"
 
 
-SENTENCES = {"cancel": _cancel, "stop": _stop, "pause": _pause, "resume": _resume}
+def _fail(job: JobRun) -> str:
+    return f"{job.name} is failing"
+
+
+SENTENCES = {"cancel": _cancel, "stop": _stop, "pause": _pause, "resume": _resume, "fail": _fail}

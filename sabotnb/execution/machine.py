@@ -220,6 +220,9 @@ class Machine:
                 job.withdraw_successor(now)
             if wanted in (None, job.epoch):  # else the run that is meant is over
                 yield from self._cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
+        elif command.kind == "fail":
+            if wanted == job.epoch and job.state in (JobState.DEPLOYING, JobState.RUNNING):
+                yield from self._fail(now, job, command.args["failure"])
         elif command.kind in ("pause", "resume") and meant is not None:
             yield from self._pause(meant, command.kind == "pause")
         elif command.kind == "forget" and wanted in (None, job.epoch):

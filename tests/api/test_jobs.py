@@ -116,12 +116,16 @@ def test_a_callback_has_had_every_row_when_waiting_ends(numbers: sb.Stream) -> N
     assert sorted(seen) == list(range(1000))
 
 
-def test_a_callback_that_raises_cancels_its_job(endless: sb.Stream) -> None:
+def test_a_callback_that_raises_fails_its_job_for_everybody_who_looks(endless: sb.Stream) -> None:
     def broken(batch: pa.RecordBatch) -> None:
         raise ValueError("not today")
 
+    job = endless.sink_callback(broken).run("callback")
     with pytest.raises(errors.UserFunctionError, match="broken raised ValueError: not today"):
-        endless.sink_callback(broken).run("callback").wait(timeout=60)
+        job.wait(timeout=60)
+    assert job.wait_changed(timeout=60)
+    card = job._repr_html_()
+    assert [text in card for text in ("FAILED", "broken raised ValueError: not today", "in broken")] == [True] * 3
 
 
 def test_a_slow_callback_is_not_called_long_after_the_job_was_canceled(endless: sb.Stream) -> None:

@@ -1,7 +1,5 @@
 """Rows on their way from a job to the client's functions."""
 
-import threading
-
 import pyarrow as pa
 import pytest
 
@@ -17,23 +15,25 @@ def batch(*values: int) -> pa.RecordBatch:
 
 def test_every_batch_is_taken_in_order() -> None:
     taken: list[pa.RecordBatch] = []
-    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3)]), taken.append, abandon=lambda: None)
+    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3)]), taken.append, abandon=lambda _: None)
     puller.join()
     assert taken == [batch(1), batch(2, 3)]
 
 
 def test_a_function_that_raises_abandons_the_job_and_is_heard_of() -> None:
-    abandoned = threading.Event()
+    abandoned: list[UserFunctionError] = []
 
     def picky(rows: pa.RecordBatch) -> None:
         if rows.num_rows == 2:
             raise ValueError("two rows")
 
-    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3), batch(4)]), picky, abandoned.set)
+    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3), batch(4)]), picky, abandoned.append)
     with pytest.raises(UserFunctionError, match=r"sink_0: picky raised ValueError: two rows") as caught:
         puller.join()
     assert isinstance(caught.value.__cause__, ValueError)
-    assert abandoned.is_set()
+    assert abandoned == [caught.value]
+    assert "in picky" in abandoned[0].user_traceback
+    assert "x" in abandoned[0].sample
 
 
 def test_who_waits_is_told_what_kept_the_rest_from_coming() -> None:
@@ -44,7 +44,7 @@ def test_who_waits_is_told_what_kept_the_rest_from_coming() -> None:
         raise lost
 
     taken: list[pa.RecordBatch] = []
-    assert Puller("sink_0", failing, taken.append, abandon=lambda: None).join() is lost
+    assert Puller("sink_0", failing, taken.append, abandon=lambda _: None).join() is lost
     assert taken == [batch(1)]
 
 

@@ -13,6 +13,7 @@ from sabotnb.protocol.control import (
     TaskState,
     Tell,
 )
+from sabotnb.protocol.failure import Failure
 
 
 def orders(cluster, *kinds):
@@ -36,6 +37,16 @@ def test_every_agent_is_told_once_however_often_the_user_clicks(cluster):
         ("agent-2", ResumeSources),
     ]
     assert cluster.machine.overview.status("job")["paused"] is False
+
+
+def test_a_job_whose_rows_the_client_cannot_take_fails_with_the_clients_words():
+    cluster = Simulator(agents=1)
+    epoch = cluster.submit(request(vertices=(("work", 1),), publishes=False))["epoch"]
+    failure = Failure("UserFunctionError", "sink_0: show raised ValueError: no", "sink_0")
+    assert cluster.command("fail", "job", epoch=epoch - 1, failure=failure)["state"] == "RUNNING"
+    assert cluster.command("fail", "job", epoch=epoch, failure=failure)["said"] == "job is failing"
+    assert cluster.state("job") == "FAILED"
+    assert cluster.machine.jobs["job"].failure == failure
 
 
 def test_a_job_paused_before_it_runs_starts_paused():
