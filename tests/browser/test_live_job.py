@@ -113,6 +113,47 @@ def test_views_of_one_job_stay_in_step_and_a_restarted_kernel_finds_it_again(jup
         found.card("CANCELED")
 
 
+@BOTH
+def test_a_page_that_was_loaded_again_keeps_the_final_state_of_its_job(jupyterlab, app):
+    name = f"reloaded_{app}"
+    with opened(jupyterlab, name, KEYED.format(name=name), "_ = job.wait()", app=app) as notebook:
+        notebook.run(1)
+        shown(notebook, 1).state("RUNNING")
+        notebook.save()
+        notebook.reload()
+        view = shown(notebook, 1)
+        view.state("RUNNING")
+        view.click("Stop")
+        view.state("FINISHED")
+        assert notebook.run(2) == ""
+        view.says(view.node("by_k"), r"by_k · sink_0, .* finished")
+        expect(view.button("Cancel")).to_have_count(0)
+        notebook.run(1)
+        view.state("RUNNING")
+        view.click("Stop")
+        view.card("FINISHED")
+
+
+def test_two_pages_of_a_notebook_stay_in_step(jupyterlab):
+    with opened(jupyterlab, "twice", KEYED.format(name="twice"), "_ = job.wait()") as notebook:
+        notebook.run(1)
+        one = shown(notebook, 1)
+        one.state("RUNNING")
+        notebook.save()
+        with jupyterlab.another_page("twice.ipynb") as later:
+            other = shown(later, 1)
+            other.state("RUNNING")
+            other.click("Pause")
+            one.state("PAUSED")
+            one.click("Resume")
+            other.state("RUNNING")
+            one.click("Stop")
+            one.card("FINISHED")
+            other.state("FINISHED")
+            expect(other.button("Stop")).to_have_count(0)
+            assert later.problems == []
+
+
 def test_a_click_while_a_cell_runs_is_not_lost(jupyterlab):
     blocking = "import time\nfrom pathlib import Path\nwhile not Path('go').exists():\n    time.sleep(0.05)"
     with opened(jupyterlab, "blocked", KEYED.format(name="blocked"), blocking, "print(job.wait().name)") as notebook:
@@ -146,11 +187,12 @@ def test_the_keyboard_alone_steers_a_job_and_looks_into_it(jupyterlab, app):
         notebook.press_until("Shift+Tab", view.button("optimized"))
         notebook.press("Enter")
         notebook.press_until("Tab", view.node("source_0"))
-        notebook.press_until("ArrowRight", view.node("by_k"))
+        notebook.press_until("ArrowRight", view.node("edge source_0 to by_k"))
         notebook.press("Enter")
         details = view.output.get_by_role("complementary", name="Details")
-        expect(details).to_contain_text("by_k")
-        notebook.press_until("Tab", details.get_by_role("tab").first)
+        notebook.press_until("Tab", details.get_by_role("tab", selected=True))
+        notebook.press_until("ArrowRight", details.get_by_role("tab", name="Sample"))
+        expect(details.get_by_role("columnheader", name=re.compile("^k"))).to_be_visible(timeout=SECONDS)
         notebook.press("Escape")
         expect(details).to_have_count(0)
         notebook.press_until("Shift+Tab", view.button("Stop"))
