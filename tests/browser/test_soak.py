@@ -1,0 +1,102 @@
+"""A job at full rate with its widget open, for half an hour: nothing grows, and clicks are answered.
+
+Not in CI: ``make soak``; ``SABOTNB_SOAK_MINUTES`` makes it shorter. Prints what it measures.
+"""
+
+import os
+import re
+import statistics
+import time
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(0)]
+
+MINUTES = float(os.environ.get("SABOTNB_SOAK_MINUTES", "30"))
+SAMPLE_SECONDS = 20
+GROWTH = 1.15
+"""Of the last third over the second: what both need in the first third is how they warm up."""
+ROOM = 12 << 20
+"""Bytes that are no growth: allocators and caches tremble."""
+JOB = """
+import os
+import sabotnb as sb
+from sabotnb import col
+
+env = sb.local(workers=2)
+rows = sb.Stream.from_rate(1e9).with_columns(key=col("value") % 1000, price=col("value") % 997).filter(col("price") > 10)
+spread = rows.partition_by("key").named("spread", parallelism=2).with_columns(double=col("price") * 2)
+job = spread.filter(col("key") < 3).sink_live().run("soak")
+os.getpid()
+"""
+COUNT_MESSAGES = """
+window.widgetMessages = 0;
+kernel.iopubMessage.connect((_, message) => { window.widgetMessages += message.header.msg_type == 'comm_msg'; });
+"""
+
+
+def test_a_job_at_full_rate_is_watched_without_growth(jupyterlab):
+    with jupyterlab.notebook("soak.ipynb", [JOB, "job"], viewport={"width": 1300, "height": 1200}) as notebook:
+        kernel = psutil.Process(int(re.findall(r"\d+", notebook.run(0))[-1]))
+        notebook.run(1)
+        notebook.page.locator("text", has_text="spread").last.click()
+        notebook.page.get_by_role("tab", name="Sample").click()
+        notebook._in_lab(COUNT_MESSAGES)
+        browser = notebook.page.context.new_cdp_session(notebook.page)
+        samples = [sample(notebook.page, browser, kernel) for _ in range(int(MINUTES * 60 / SAMPLE_SECONDS))]
+        notebook.run(0)  # attaches to the job
+        assert notebook.problems == []
+    report(samples)
+    for name in ("kernel", "heap", "nodes"):
+        values = [one[name] for one in samples]
+        third = len(values) // 3
+        room = 500 if name == "nodes" else ROOM
+        assert statistics.median(values[-third:]) < GROWTH * statistics.median(values[third : 2 * third]) + room, name
+    assert max(one["messages"] for one in samples[1:]) < 5
+
+
+def sample(page, browser, kernel):
+    """What kernel and page hold, messages a second, and the milliseconds from a click to its effect."""
+    begun = time.monotonic()
+    before = page.evaluate("window.widgetMessages")
+    page.wait_for_timeout(1000 * SAMPLE_SECONDS)
+    seconds = time.monotonic() - begun
+    messages = (page.evaluate("window.widgetMessages") - before) / seconds
+    clicks = [click(page, name, effect) for name, effect in (("Pause", "PAUSED"), ("Resume", "RUNNING"))]
+    browser.send("HeapProfiler.collectGarbage")
+    browser.send("Performance.enable")
+    metrics = {one["name"]: one["value"] for one in browser.send("Performance.getMetrics")["metrics"]}
+    return {
+        "kernel": kernel.memory_info().rss,
+        "workers": sum(child.memory_info().rss for child in kernel.children(recursive=True)),
+        "heap": metrics["JSHeapUsedSize"],
+        "nodes": metrics["Nodes"],
+        "messages": messages,
+        "click": max(clicks),
+    }
+
+
+def click(page, name, effect):
+    """Milliseconds, as the page itself measures them."""
+    script = """async ([name, effect]) => {
+        const output = [...document.querySelectorAll('.jp-OutputArea-output')].find(one => one.querySelector('button'));
+        const button = [...output.querySelectorAll('button')].find(one => one.textContent.trim() == name);
+        const start = performance.now();
+        button.click();
+        while (!output.textContent.includes(effect)) await new Promise(requestAnimationFrame);
+        return performance.now() - start;
+    }"""
+    return page.evaluate(script, [name, effect])
+
+
+def report(samples):
+    for number in range(0, len(samples), max(1, len(samples) // 15)):
+        one = samples[number]
+        print(
+            f"{number * SAMPLE_SECONDS / 60:5.1f} min  kernel {one['kernel'] / 1e6:6.1f} MB  workers "
+            f"{one['workers'] / 1e6:6.1f} MB  page {one['heap'] / 1e6:5.1f} MB, {one['nodes']:6.0f} nodes  "
+            f"{one['messages']:.2f} messages/s  click {one['click']:.0f} ms"
+        )
+    clicks = sorted(one["click"] for one in samples)
+    print(f"clicks: median {statistics.median(clicks):.0f} ms, largest {clicks[-1]:.0f} ms of {len(clicks)} pairs")
