@@ -6,6 +6,7 @@ Not in CI: ``make soak``; ``SABOTNB_SOAK_MINUTES`` makes it shorter. Prints what
 import os
 import re
 import statistics
+import sys
 import time
 
 import psutil
@@ -25,8 +26,8 @@ import sabotnb as sb
 from sabotnb import col
 
 env = sb.local(workers=2)
-rows = sb.Stream.from_rate(1e9).with_columns(key=col("value") % 1000, price=col("value") % 997).filter(col("price") > 10)
-spread = rows.partition_by("key").named("spread", parallelism=2).with_columns(double=col("price") * 2)
+rows = sb.Stream.from_rate(1e9).with_columns(key=col("value") % 1000, price=col("value") % 997)
+spread = rows.filter(col("price") > 10).partition_by("key").named("spread", parallelism=2).with_columns(double=col("price") * 2)
 job = spread.filter(col("key") < 3).sink_live().run("soak")
 os.getpid()
 """
@@ -91,12 +92,16 @@ def click(page, name, effect):
 
 
 def report(samples):
+    lines = []
     for number in range(0, len(samples), max(1, len(samples) // 15)):
         one = samples[number]
-        print(
+        lines.append(
             f"{number * SAMPLE_SECONDS / 60:5.1f} min  kernel {one['kernel'] / 1e6:6.1f} MB  workers "
             f"{one['workers'] / 1e6:6.1f} MB  page {one['heap'] / 1e6:5.1f} MB, {one['nodes']:6.0f} nodes  "
             f"{one['messages']:.2f} messages/s  click {one['click']:.0f} ms"
         )
     clicks = sorted(one["click"] for one in samples)
-    print(f"clicks: median {statistics.median(clicks):.0f} ms, largest {clicks[-1]:.0f} ms of {len(clicks)} pairs")
+    lines.append(
+        f"clicks: median {statistics.median(clicks):.0f} ms, largest {clicks[-1]:.0f} ms of {len(clicks)} pairs"
+    )
+    sys.stdout.write("\n".join(["", *lines, ""]))
