@@ -27,8 +27,8 @@ from sabotnb import col
 
 env = sb.local(workers=2)
 rows = sb.Stream.from_rate(1e9).with_columns(key=col("value") % 1000, price=col("value") % 997)
-spread = rows.filter(col("price") > 10).partition_by("key").named("spread", parallelism=2).with_columns(double=col("price") * 2)
-job = spread.filter(col("key") < 3).sink_live().run("soak")
+spread = rows.filter(col("price") > 10).partition_by("key").named("spread", parallelism=2)
+job = spread.with_columns(double=col("price") * 2).filter(col("key") < 3).sink_live().run("soak")
 os.getpid()
 """
 COUNT_MESSAGES = """
