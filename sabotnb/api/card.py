@@ -10,7 +10,7 @@ from html import escape
 import pyarrow as pa
 
 from sabotnb.api.flow import Flow, is_bounded, nodes_of
-from sabotnb.display import svg_picture, theme, words
+from sabotnb.display import saved, svg_picture, theme, words
 from sabotnb.display.scene import Scene, scene_of
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
 from sabotnb.graph.ports import needs_end
@@ -38,12 +38,13 @@ class Card:
     def html(self) -> str:
         """A ``<div>`` with inline styles only."""
         count = len(self.schema)
-        return theme.panel(
+        shown = theme.panel(
             f"<div><strong>{escape(self.title)}</strong> &#160;{theme.faint(' · '.join(self.facts))}</div>"
             + theme.scrolled(*svg_picture.draw(self.scene))
             + theme.sentences(self.notes)
             + theme.folded(words.counted(count, "column"), self._columns_html(), opened=count <= MANY)
         )
+        return saved.card(shown, self.text())
 
     def text(self) -> str:
         """For terminals."""

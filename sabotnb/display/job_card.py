@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from sabotnb.display import figures, job_line, job_svg, theme, words
+from sabotnb.display import figures, job_line, job_svg, saved, theme, words
 from sabotnb.display.job_picture import JobPicture, Node, View
 from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import Flow, JobFailure, JobMetrics, Load, TaskMetrics, VertexMetrics
@@ -15,11 +15,12 @@ TRACEBACK_LETTERS = 20_000
 MESSAGE_LETTERS = 1_000
 OPERATOR_LETTERS = 36
 CHAIN_LETTERS = 60
-LISTED = 50
+LISTED = 8
 """Tasks and edges that are listed, those with most rows first."""
 
 TASKS = (("task", False), ("state", False), ("agent", False), ("slot", True), ("rows in", True), ("rows out", True))
-MORE = (("bytes in", True), ("bytes out", True), ("late", True))
+SIZES = (("bytes in", True), ("bytes out", True))
+LATE = (("late", True),)
 EDGES = (("edge", False), ("spread", False), ("channels", True), ("rows", True), ("bytes", True))
 
 
@@ -42,7 +43,7 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exa
         parts.append(_error_html(metrics.error, exact=exact))
     if exact:
         parts.append(_tables(metrics))
-    return theme.panel("".join(parts))
+    return saved.card(theme.panel("".join(parts)), text(picture, metrics, note, exact=exact))
 
 
 def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exact: bool = True) -> str:
@@ -111,16 +112,17 @@ def _marks(view: View, metrics: JobMetrics, *, exact: bool, boxed: bool = True) 
         shown = [vertices[name] for name in node.vertices if name in vertices]
         load = _load(shown) if exact and not metrics.terminal else None
         said = _figures(node, shown, boxed=boxed) if exact else _lasting(node, shown) if _repeats(metrics) else ""
-        marks[node.id] = Mark(said, load, _failed(node, metrics.error))
+        marks[node.id] = Mark(said, load, _failed(node, metrics.error, boxed=boxed))
     return marks
 
 
-def _failed(node: Node, error: JobFailure | None) -> str:
+def _failed(node: Node, error: JobFailure | None, *, boxed: bool) -> str:
     """``failed`` if the job failed in this box; of a chain which operator, too."""
     if error is None or not (error.vertex in node.vertices or error.operator in node.operators):
         return ""
     chained = len(node.operators) > 1 and error.operator
-    return f"{words.cut(error.operator, job_svg.failed_letters(node))} failed" if chained else "failed"
+    letters = job_svg.failed_letters(node) if boxed else OPERATOR_LETTERS
+    return f"{words.cut(error.operator, letters)} failed" if chained else "failed"
 
 
 def _figures(node: Node, shown: Sequence[VertexMetrics], *, boxed: bool) -> str:
@@ -180,8 +182,8 @@ def _error_html(error: JobFailure, *, exact: bool) -> str:
 def _tables(metrics: JobMetrics) -> str:
     """A row per task and per edge, folded away."""
     most = sorted(metrics.tasks, key=lambda task: -(task.into.rows + task.out.rows))[:LISTED]
-    listed = {id(task) for task in most}
-    tasks = [_task(task) for task in metrics.tasks if id(task) in listed]
+    listed, columns = {id(task) for task in most}, (*TASKS, *SIZES, *(LATE if metrics.late else ()))
+    tasks = [_task(task)[: len(columns)] for task in metrics.tasks if id(task) in listed]
     edges = [
         (
             f"{_name(edge.up)} → {_name(edge.down)}",
@@ -191,7 +193,7 @@ def _tables(metrics: JobMetrics) -> str:
         )
         for edge in metrics.edges[:LISTED]
     ]
-    return _table(len(metrics.tasks), "task", (*TASKS, *MORE), tasks) + _table(len(metrics.edges), "edge", EDGES, edges)
+    return _table(len(metrics.tasks), "task", columns, tasks) + _table(len(metrics.edges), "edge", EDGES, edges)
 
 
 def _task(task: TaskMetrics) -> Sequence[str]:

@@ -9,7 +9,7 @@ from html import escape
 from sabotnb.display import figures
 from sabotnb.display.job_picture import Node, View
 from sabotnb.display.picturing import TEXT_LETTER
-from sabotnb.display.svg_picture import ACCENTS, CARD, EDGE, FAINT, FRAME, INK, arrow, sheet
+from sabotnb.display.svg_picture import ACCENTS, CARD, EDGE, FRAME, arrow, sheet
 from sabotnb.display.theme import FAILED
 from sabotnb.display.words import NAME_LETTERS, cut
 from sabotnb.graph import EdgeType
@@ -21,6 +21,8 @@ BAR_TOP, BAR_HEIGHT = 46.0, 8.0
 TITLE, TEXT, FIGURES = 20.0, 37.0, 74.0
 """Baselines in a box of 84 pixels."""
 LEFT, RIGHT = 13.0, 11.0
+FAINT = 'fill-opacity=".7"'
+"""Of second rank, in whatever colour the letters have."""
 BOLD_LETTER = 7.4
 """Width of a semi-bold letter of 11 px, a little more than it is."""
 
@@ -57,47 +59,45 @@ def failed_letters(node: Node) -> int:
 
 
 def _node(node: Node, mark: Mark) -> str:
-    x, y, right = node.x, node.y, node.x + node.width
+    width, height = node.width, node.height
     frame = f'stroke="{FAILED}" stroke-width="2"' if mark.failed else f'stroke="{EDGE}"'
     tasks = f"\u00d7{node.tasks}" if node.tasks else ""
-    outline = f'x="{x:.1f}" y="{y:.1f}" width="{node.width:.1f}" height="{node.height:.0f}" rx="7"'
-    side = f'x="{x:.1f}" y="{y + 10:.1f}" width="3.5" height="{node.height - 20:.0f}" rx="1.75"'
+    side = FAILED if mark.failed else ACCENTS[node.role]
     parts = [
-        f"<g><title>{escape(_described(node, mark))}</title>",
-        f'<rect {outline} fill="{CARD}" {frame}/>',
-        f'<rect {side} fill="{FAILED if mark.failed else ACCENTS[node.role]}"/>',
-        _text(x + LEFT, y + TITLE, node.title, f'font-size="13" font-weight="600" fill="{INK}"'),
-        _text(right - RIGHT, y + TITLE, tasks, f'text-anchor="end" fill="{FAINT}"'),
-        _text(x + LEFT, y + TEXT, node.text, f'fill="{FAINT}"'),
-        _failed(node, mark.failed) if mark.failed else _bar(node, mark.load),
-        _text(x + LEFT, y + FIGURES, mark.said, f'fill="{INK}"'),
+        f'<g transform="translate({node.x:g} {node.y:g})"><title>{escape(_described(node, mark))}</title>',
+        f'<rect width="{width:g}" height="{height:g}" rx="7" fill="{CARD}" {frame}/>',
+        f'<rect y="10" width="3.5" height="{height - 20:g}" rx="1.75" fill="{side}"/>',
+        _text(LEFT, TITLE, node.title, ' font-size="13" font-weight="600"'),
+        _text(width - RIGHT, TITLE, tasks, f' text-anchor="end" {FAINT}'),
+        _text(LEFT, TEXT, node.text, f" {FAINT}"),
+        _failed(mark.failed) if mark.failed else _bar(width - LEFT - RIGHT, mark.load),
+        _text(LEFT, FIGURES, mark.said),
         "</g>",
     ]
     return "\n".join(filter(None, parts))
 
 
-def _text(x: float, y: float, text: str, attributes: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{escape(text)}</text>' if text else ""
+def _text(x: float, y: float, text: str, attributes: str = "") -> str:
+    return f'<text x="{x:g}" y="{y:g}"{attributes}>{escape(text)}</text>' if text else ""
 
 
-def _bar(node: Node, load: Load | None) -> str:
+def _bar(width: float, load: Load | None) -> str:
     """The load as a bar; a thin line where there is none to show."""
-    x, y, width = node.x + LEFT, node.y + BAR_TOP, node.width - LEFT - RIGHT
     if load is None:
-        middle = y + BAR_HEIGHT / 2
-        return f'<path d="M{x:.1f} {middle:.1f}H{x + width:.1f}" stroke="{FRAME}"/>'
-    parts = [f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BAR_HEIGHT:.0f}" rx="2" fill="{FRAME}"/>']
+        return f'<path d="M{LEFT:g} {BAR_TOP + BAR_HEIGHT / 2:g}h{width:g}" stroke="{FRAME}"/>'
+    size = f'y="{BAR_TOP:g}" height="{BAR_HEIGHT:g}"'
+    parts = [f'<rect x="{LEFT:g}" {size} width="{width:g}" rx="2" fill="{FRAME}"/>']
+    x = LEFT
     for name, colour in LOADS:
         part = getattr(load, name) * width
-        parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{part:.1f}" height="{BAR_HEIGHT:.0f}" fill="{colour}"/>')
+        parts.append(f'<rect x="{x:.1f}" {size} width="{part:.1f}" fill="{colour}"/>')
         x += part
     return "".join(parts)
 
 
-def _failed(node: Node, said: str) -> str:
+def _failed(said: str) -> str:
     """Words in the place of the load: colour alone is not enough."""
-    attributes = f'font-weight="600" fill="{FAILED}"'
-    return _text(node.x + LEFT, node.y + BAR_TOP + BAR_HEIGHT, f"✕ {said}", attributes)
+    return _text(LEFT, BAR_TOP + BAR_HEIGHT, f"✕ {said}", f' font-weight="600" fill="{FAILED}"')
 
 
 def _described(node: Node, mark: Mark) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from sabotnb.display import placing
+from sabotnb.display import placing, saved
 from sabotnb.display.job_picture import Line
 from sabotnb.display.placing import ARROW, LETTER, Measures, PlacedLine, placed
 from sabotnb.display.scene import Box, Scene
@@ -57,11 +57,11 @@ def sheet(width: float, height: float, alternative: str, inside: str) -> tuple[s
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * scale:.1f}" height="{height * scale:.1f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(alternative)}" '
-        f'font-family="{SANS}" font-size="11">'
+        f'font-family="{SANS}" font-size="11" fill="{INK}">'
     )
     frame = f'x="0.5" y="0.5" width="{width - 1:.0f}" height="{height - 1:.0f}" rx="8"'
     ground = f'<rect {frame} fill="{CARD}"/><rect {frame} fill="{TINT}" fill-opacity="0.4" stroke="{FRAME}"/>'
-    return f"{opening}{ground}{inside}</svg>", width * SMALLEST
+    return saved.picture(f"{opening}{ground}{inside}</svg>", alternative), width * SMALLEST
 
 
 def _width(box: Box) -> float:
@@ -78,7 +78,7 @@ def _box(box: Box, place: Place) -> str:
         f'stroke="{EDGE}"/>'
         f'<rect x="{x:.1f}" y="{y + 8:.1f}" width="3.5" height="{place.height - 16}" rx="1.75" '
         f'fill="{ACCENTS[box.role]}"/>'
-        f'<text x="{x + 13:.1f}" y="{y + 20:.1f}" font-size="12.5" font-weight="600" fill="{INK}">'
+        f'<text x="{x + 13:.1f}" y="{y + 20:.1f}" font-size="12.5" font-weight="600">'
         f"{escape(cut(box.id, int((place.width - 54) / TITLE_LETTER)))}</text>"
         f'<text x="{right - 9:.1f}" y="{y + 20:.1f}" text-anchor="end" fill="{FAINT}">&#215;{box.tasks}</text>'
         f'<text x="{x + 13:.1f}" y="{y + 38:.1f}" fill="{FAINT}">{escape(cut(box.text, letters))}</text></g>'

@@ -28,7 +28,8 @@ def scrolled(inside: str, least: float) -> str:
     """A picture that is shown smaller where there is little room, down to ``least`` pixels; then it scrolls."""
     # notebooks limit a picture to the width of what it is in: that is what must not become too narrow
     kept = f'<div style="min-width:{least:.0f}px">{inside}</div>'
-    return f'<div style="overflow-x:auto;margin:8px 0;line-height:0">{kept}</div>'
+    # letters of the picture have a size of their own; where its tags are taken away, they are none to be seen
+    return f'<div style="overflow-x:auto;margin:8px 0;line-height:0;font-size:0">{kept}</div>'
 
 
 def faint(text: str) -> str:
@@ -85,19 +86,19 @@ def table(
         head = f'{head}</tr><tr style="background:{PAPER}">{second}'
     body = "".join(
         f'<tr style="background:{STRIPE if number % 2 else PAPER}">'
-        + "".join(
-            _cell("td", text, f"font-family:{MONO}", right=right) for text, right in zip(row, numeric, strict=True)
-        )
+        + "".join(_cell("td", text, "", right=right) for text, right in zip(row, numeric, strict=True))
         + "</tr>"
         for number, row in enumerate(rows)
     )
     style = f"border-collapse:collapse;font-size:12px;color:{INK};background:{PAPER};margin:4px 0 0"
     whole = (
-        f'<table style="{style}"><thead><tr style="background:{PAPER}">{head}</tr></thead><tbody>{body}</tbody></table>'
+        f'<table style="{style}"><thead><tr style="background:{PAPER}">{head}</tr></thead>'
+        f'<tbody style="font-family:{MONO}">{body}</tbody></table>'
     )
     return f'<div style="overflow-x:auto">{whole}</div>'
 
 
 def _cell(tag: str, text: str, more: str, *, right: bool) -> str:
     align = "right" if right else "left"
-    return f'<{tag} style="padding:2px 10px;text-align:{align};white-space:nowrap;{more}">{escape(text)}</{tag}>'
+    style = ";".join(filter(None, (f"padding:2px 10px;text-align:{align};white-space:nowrap", more)))
+    return f'<{tag} style="{style}">{escape(text)}</{tag}>'

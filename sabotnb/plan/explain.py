@@ -44,7 +44,9 @@ def step_lines(steps: tuple[Step, ...]) -> Iterator[str]:
         yield f"{step.rule:<{width}}  {step.operator}: {step.text}{counted}"
     if steps:
         per_rule = Counter(step.rule for step in steps)
-        yield f"{len(steps)} step{'s' * (len(steps) > 1)}: " + ", ".join(f"{rule} {count}" for rule, count in per_rule.items())
+        yield f"{len(steps)} step{'s' * (len(steps) > 1)}: " + ", ".join(
+            f"{rule} {count}" for rule, count in per_rule.items()
+        )
 
 
 def execution_lines(graph: ExecutionGraph) -> Iterator[str]:

@@ -64,7 +64,7 @@ def test_the_card_shows_the_time_column_and_its_zone(times: sb.Stream) -> None:
 def test_the_picture_uses_presentation_attributes_alone(grouped: sb.Stream) -> None:
     picture = svg_of(grouped)
     tags = {element.tag.rpartition("}")[2] for element in picture.iter()}
-    assert tags == {"svg", "g", "rect", "text", "path", "title"}
+    assert tags == {"svg", "g", "rect", "text", "path", "title", "desc", "img"}
     assert all("style" not in element.attrib and "class" not in element.attrib for element in picture.iter())
 
 

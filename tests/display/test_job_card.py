@@ -33,7 +33,7 @@ def test_a_finished_job_shows_its_final_figures():
     texts = Read(job_card.html(PICTURE, metrics(EXECUTION), "replaced the former run")).texts
     assert {"late", "FINISHED", "3.4 s · 1,000 rows in · 16 rows out · replaced the former run"} <= set(texts)
     assert texts.count("1,000 → 250 rows") == 5
-    assert {"18 tasks", "4 edges", "by_name[1]", "join_0 → by_name", "hash(name)"} <= set(texts)
+    assert {"18 tasks, 8 listed", "4 edges", "flights[1]", "join_0 → by_name", "hash(name)"} <= set(texts)
 
 
 def test_a_running_job_shows_loads_and_the_sentence():
@@ -105,9 +105,9 @@ def test_figures_stay_in_the_box(rows, said):
 
 def test_it_needs_no_scripts_and_no_style_sheets():
     read = Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=failure())))
-    tags = "details div g path pre rect span strong summary svg table tbody td text th thead title tr"
+    tags = "code desc details div g img path pre rect span strong summary svg table tbody td text th thead title tr"
     assert read.tags == set(tags.split())
-    assert not {name for name in read.attributes if name.startswith("on")} | read.attributes & {"class", "id", "href"}
+    assert not {name for name in read.attributes if name.startswith("on")} | read.attributes & {"id", "href"}
 
 
 def test_everything_is_escaped_and_cut():
@@ -123,7 +123,7 @@ def test_everything_is_escaped_and_cut():
 
 def test_a_job_without_a_picture_has_its_figures():
     texts = Read(job_card.html(None, metrics(EXECUTION, "CANCELED"))).texts
-    assert {"CANCELED", "18 tasks"} <= set(texts)
+    assert {"CANCELED", "18 tasks, 8 listed"} <= set(texts)
 
 
 TEXT = """\
