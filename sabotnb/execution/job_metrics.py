@@ -9,6 +9,7 @@ from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.progress import progress
+from sabotnb.execution.silence import silence
 from sabotnb.metrics import (
     EdgeMetrics,
     Flow,
@@ -71,7 +72,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
         vertices=tuple(vertices.values()),
         edges=tuple(_edge(job, edge, by_vertex) for edge in views.get("edges", ())),
     )
-    return replace(metrics, finding=why(metrics))
+    return replace(metrics, finding=silence(job, now) or why(metrics))
 
 
 def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:

@@ -70,6 +70,8 @@ class JobRun:
     history: History = field(default_factory=History)
     moved: dict[str, float] = field(default_factory=dict)
     """When rows last came into each vertex."""
+    heard: dict[str, float] = field(default_factory=dict)
+    """When each agent last reported."""
     shown: JobMetrics | None = None
     """What was last said of it, be it out of date."""
 

@@ -28,6 +28,7 @@ def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) 
         touched[job.epoch] = job
     for job in touched.values():
         job.version += 1
+        job.heard[event.agent] = now
         if job.state is JobState.RUNNING and job.history.due(now):
             job.history.add(now, _moments(job))
 

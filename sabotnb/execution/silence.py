@@ -1,0 +1,32 @@
+"""Agents that have ceased to report: what is shown of their tasks is old, and no rule over it would be true."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sabotnb.execution.job_run import JobRun
+from sabotnb.metrics import Finding
+from sabotnb.protocol.control import JobState, TaskState
+
+SILENT_SECONDS = 3.0
+"""Agents report twice a second; a process that is busy may leave some out."""
+
+
+def silence(job: JobRun, now: float) -> Finding | None:
+    """Name the agent of a running job that has not reported for longest, if that is a while; None if all report."""
+    if job.state is not JobState.RUNNING:
+        return None
+    running = Counter(task.slot.agent for task in job.tasks.values() if task.state is TaskState.RUNNING)
+    begun = now if job.started is None else job.started
+    agent = min(running, key=lambda one: job.heard.get(one, begun), default="")
+    seconds = now - job.heard.get(agent, begun)
+    if not agent or seconds < SILENT_SECONDS:
+        return None
+    tasks = f"{running[agent]} task{'s' * (running[agent] > 1)}"
+    return Finding(
+        "unknown",
+        "",
+        f"{agent} has not reported for {seconds:.0f} s: its process is stopped, or a function keeps it from answering. "
+        f"The figures of its {tasks} are that old.",
+        "an agent that gives no sign of life is given up, and the job fails",
+    )
