@@ -57,6 +57,17 @@ test("an operator inside of a chain has the rows that left it and the one before
   expect(figures(job, 1, { operators: ["select_0"] }).flowText).toBe("5.0k → 9.1k/s");
 });
 
+test("a source that begins a chain has the rows that it reads and those that leave the chain", () => {
+  const job = running();
+  const vertex = job.live.metrics?.vertices[0] as VertexMetrics;
+  vertex.operators = [
+    { id: "source_0", rows: 900, rows_rate: 90_000 },
+    { id: "filter_0", rows: 400, rows_rate: 41_200 },
+  ];
+  expect(figures(job, 0, { operators: ["source_0", "filter_0"] }).flowText).toBe("90.0k → 41.2k/s");
+  expect(figures(job, 0, { operators: ["source_0"] }).flowText).toBe("90.0k/s");
+});
+
 test("what the optimizer has removed has no figures, but a reason", () => {
   const gone = figures(running(), 1, { vertices: [], note: "merged into filter_0" });
   expect(gone).toMatchObject({ mark: "removed", flowText: "", dots: [] });

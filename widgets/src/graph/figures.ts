@@ -112,7 +112,9 @@ function meanLoad(vertices: readonly VertexMetrics[]): Load {
   return { busy: mean("busy"), idle: mean("idle"), backpressured: mean("backpressured") };
 }
 
-/** Rows into the first operator of the box and out of its last; null where there is no such side. */
+/** Rows into the first operator of the box and out of its last; null where there is no such side.
+ *
+ * Into a source that begins a chain goes what it reads: a chain that ends in a partial aggregate gives a small part. */
 function flowOf(
   node: Node,
   vertices: readonly VertexMetrics[],
@@ -124,8 +126,9 @@ function flowOf(
   const key = over ? "rows" : "rows_rate";
   const start = first.operators.findIndex((one) => one.id === node.operators[0]);
   const end = last.operators.findIndex((one) => one.id === node.operators.at(-1));
+  const read = node.operators.length > 1 ? (first.operators[0]?.[key] ?? null) : null;
   const into =
-    start > 0 ? (first.operators[start - 1]?.[key] ?? null) : first.role === "source" ? null : first.into[key];
+    start > 0 ? (first.operators[start - 1]?.[key] ?? null) : first.role === "source" ? read : first.into[key];
   const inner = end >= 0 && end < last.operators.length - 1;
   const out = inner ? (last.operators[end]?.[key] ?? null) : last.role === "sink" ? null : last.out[key];
   return { into, out };

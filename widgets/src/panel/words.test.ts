@@ -5,6 +5,7 @@ import { backpressured, running } from "../testing/fixtures";
 import { skewInWords, spreadInWords, stateInWords, tasksByState, watermarkInWords } from "./words";
 
 const metrics = running().live.metrics!;
+const NOTHING = { rows: 0, batches: 0, bytes: 0, rows_rate: 0, batches_rate: 0, bytes_rate: 0 };
 const vertex = (id: string, more: Partial<VertexMetrics> = {}) => ({ ...metrics.vertices.find((one) => one.id === id)!, ...more });
 const tasks = (id: string) => metrics.tasks.filter((one) => one.vertex === id);
 
@@ -42,7 +43,8 @@ describe("figures in words", () => {
   it.each([
     [["filter"], {}, "Holds no state: filter keeps nothing between batches."],
     [["filter", "select"], {}, "Holds no state: filter and select keep nothing between batches."],
-    [["join", "aggregate"], {}, "Holds no state now; join and aggregate will hold some when rows come."],
+    [["join", "aggregate"], { into: NOTHING }, "Holds no state now; join and aggregate will hold some when rows come."],
+    [["source", "aggregate"], {}, "Holds no state now."],
     [["aggregate"], { state_keys: 16_400, state_bytes: 7_300_000 }, "16,400 keys in 7.3 MB"],
   ] as [string[], Partial<VertexMetrics>, string][])("state of %j", (kinds, more, words) => {
     expect(stateInWords([vertex("filter_0", { kinds, ...more })])).toBe(words);

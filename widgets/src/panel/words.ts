@@ -78,6 +78,7 @@ export function stateInWords(vertices: readonly VertexMetrics[]): string {
   if (keys + size > 0) return `${counted(keys, "key")} in ${bytes(size)}`;
   const kinds = [...new Set(vertices.flatMap((one) => one.kinds))];
   const holders = kinds.filter((kind) => STATEFUL.includes(kind));
+  if (holders.length && vertices.some((one) => one.into.rows > 0)) return "Holds no state now.";
   if (holders.length) return `Holds no state now; ${listed(holders)} will hold some when rows come.`;
   return `Holds no state: ${listed(kinds)} ${kinds.length === 1 ? "keeps" : "keep"} nothing between batches.`;
 }
