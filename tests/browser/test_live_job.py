@@ -67,7 +67,7 @@ def test_a_keyed_job_is_watched_paused_and_stopped_and_its_result_is_exact(jupyt
         notebook.reload()
         view.card("FINISHED")
         assert re.search(r"FINISHED\s+[\d.]+ s · [\d,]+ rows in · 7 rows out", view.output.inner_text())
-        assert "by_k · sink_0" in view.output.locator("svg text").all_text_contents()
+        assert "by_k" in view.output.locator("svg text").all_text_contents()
 
 
 def test_a_failing_function_shows_the_users_lines_at_its_operator(jupyterlab):
