@@ -58,8 +58,20 @@ class JobWidget(anywidget.AnyWidget):
         if layout is not None:
             layout.close()
 
+    def on_hello(self, hear: Callable[[], None]) -> None:
+        """Call ``hear`` when a page has drawn a view, from any thread, and while a cell runs."""
+
+        def take(content: Mapping[str, Any]) -> None:
+            if content.get("type") == "hello":
+                hear()
+
+        self._on_message(take)
+
     def on_command(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         """Hand every message of a page to ``take``, which may be called from any thread, and while a cell runs."""
+        self._on_message(take)
+
+    def _on_message(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         # ipykernel hands a page's messages to the shell that spoke last, which is the one that a running cell blocks,
         # even if the page sends them to a subshell as JupyterLab does; these here may be taken by any.
         if hasattr(self.comm, "_reply_subshell_for"):

@@ -74,7 +74,7 @@ class LiveTable:
         self._looked = 0.0
         self._ended = False
         self._widget: JobWidget | None = None
-        self._outputs = Outputs(self._screen, self.stop)
+        self._outputs = Outputs(self._screen, self._unseen)
 
     @property
     def table(self) -> pa.Table:
@@ -139,6 +139,7 @@ class LiveTable:
         with self._lock:
             if self._widget is None:
                 self._widget = JobWidget.of_table(self._written())
+                self._widget.on_hello(self._outputs.drawn)
             self._outputs.add(with_view(self._widget.model_id, self.bundle()))
             self._news.add(self)
 
@@ -172,8 +173,18 @@ class LiveTable:
 
     def _end(self) -> None:
         self._news.remove(self)
-        self._outputs.end(self.bundle() if self._outputs else None)
+        left = self._outputs.end(self.bundle() if self._outputs else None)
         if self._widget is not None:
-            self._widget.show_table(self._written())  # for pages that were loaded later: their outputs stay
+            self._widget.show_table(self._written())
+        if not left:
+            self._close()
+
+    def _unseen(self) -> None:
+        with self._lock:
+            self.stop()
+            self._close()
+
+    def _close(self) -> None:
+        if self._widget is not None:
             self._widget.close()
             self._widget = None

@@ -3,7 +3,7 @@
 State travels one way, from the kernel: the traits ``graph`` (a ``Graph``, once) and ``live`` (a ``Live``, whole every
 time, at most four a second), so that every view and every page that comes later sees the same. Clicks travel the other
 way as messages: a ``Command`` with an id that the page makes up, answered by an ``Answer`` with that id. A command may
-be sent again as long as there is no answer; it is carried out once.
+be sent again as long as there is no answer; it is carried out once. A page that draws a view says ``Hello``.
 """
 
 from __future__ import annotations
@@ -50,6 +50,13 @@ class Command:
     target: str
     rows: int
     """Of ``probe``: how many rows are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A page has drawn a view. The kernel cannot replace outputs of pages that were loaded later."""
+
+    type: Literal["hello"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +118,5 @@ class Table:
     """Why there is nothing to see, or why there is nothing new; else empty."""
 
 
-SPOKEN = (Graph, Live, Command, Answer, Table)
+SPOKEN = (Graph, Live, Hello, Command, Answer, Table)
 """Everything that is said; ``typescript`` finds what these are made of."""

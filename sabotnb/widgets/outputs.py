@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -51,18 +52,28 @@ def with_view(model: str, bundle: Bundle) -> Bundle:
     return {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": model}, **bundle}
 
 
+@dataclass(slots=True)
+class _Shown:
+    """An output, the page that it was shown to, and whether another page shows it, too."""
+
+    output: str
+    page: str
+    elsewhere: bool = False
+
+
 class Outputs:
     """The outputs that show one thing, one per cell. A cell that runs again and does not show it loses its own.
 
-    ``unseen`` is called when the last one was lost. Thread-safe.
+    A page that was loaded later has its outputs from the notebook's file: they cannot be replaced, and need what they
+    show as long as they are there. ``unseen`` is called when the last output was lost. Thread-safe.
     """
 
     def __init__(self, screen: Screen, unseen: Callable[[], None]) -> None:
         self._screen = screen
         self._unseen = unseen
         self._lock = threading.Lock()
-        self._shown: dict[str, str] = {}
-        """Output by the id of its cell; of cells without an id, by itself."""
+        self._shown: dict[str, _Shown] = {}
+        """By the id of its cell; of cells without an id, by the output itself."""
         self._cleared: set[str] = set()
         """Cells that run again, and have not shown it since."""
 
@@ -74,21 +85,31 @@ class Outputs:
         output = new_output()
         cell = shell.cell_id() or output
         with self._lock:
-            self._shown[cell] = output
+            self._shown[cell] = _Shown(output, shell.page())
             self._cleared.discard(cell)
         shell.listen(self)
         self._screen.show(bundle, output)
 
-    def end(self, bundle: Bundle | None) -> None:
-        """Put ``bundle`` in the place of all, for good."""
+    def drawn(self) -> None:
+        """Note that the page whose message is handled shows this; may be called for each of its outputs."""
+        page = shell.page()
         with self._lock:
-            outputs = list(self._shown.values())
-            self._shown.clear()
-            self._cleared.clear()
-        shell.forget(self)
+            for one in self._shown.values():
+                one.elsewhere = one.elsewhere or one.page != page
+
+    def end(self, bundle: Bundle | None) -> bool:
+        """Put ``bundle`` in the place of all; True if there are some left that cannot be replaced."""
+        with self._lock:
+            outputs = [one.output for one in self._shown.values()]
+            self._shown = {cell: one for cell, one in self._shown.items() if one.elsewhere}
+            self._cleared.intersection_update(self._shown)
+            left = bool(self._shown)
+        if not left:
+            shell.forget(self)
         if bundle is not None:
             for output in outputs:
                 self._screen.replace(bundle, output)
+        return left
 
     def cell_started(self, cell: str) -> None:
         with self._lock:
@@ -103,4 +124,5 @@ class Outputs:
             del self._shown[cell]
             seen = bool(self._shown)
         if not seen:
+            shell.forget(self)
             self._unseen()

@@ -58,6 +58,12 @@ def cell_id() -> str:
     return str(kernel.get_parent("shell").get("metadata", {}).get("cellId") or "")
 
 
+def page() -> str:
+    """The page whose message is handled, by its session with the kernel: a page that is loaded again is another one."""
+    kernel = getattr(running_shell(), "kernel", None)
+    return "" if kernel is None else str(kernel.get_parent("shell").get("header", {}).get("session") or "")
+
+
 def listen(listener: CellListener) -> None:
     """Tell ``listener`` of every run of a cell that has an id, until ``forget``."""
     _listeners[id(listener)] = listener

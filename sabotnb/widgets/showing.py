@@ -30,7 +30,8 @@ class Showing:
     """One run in the outputs of this process; ``showing_of`` gives the same one for the same run. Thread-safe.
 
     The widget is there while the run goes on and a cell shows it. When the run is over, or there are no news of it any
-    more, every output becomes a static card and the widget is closed: nothing of it is left in the kernel.
+    more, every output becomes a static card and the widget is closed: nothing of it is left in the kernel. Only if a
+    page was loaded again meanwhile, the widget stays as it is until the cell runs again.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Showing:
         widget = JobWidget.of_job(graph, self._live())
         commands = Commands(self.client, *self.run, widget.answer, lambda: self._news.settle(self.client, self.run))
         widget.on_command(commands.take)
+        widget.on_hello(self._outputs.drawn)
         return widget
 
     def _live(self) -> Live:
@@ -164,20 +166,22 @@ class Showing:
         return Live(self._seq, self._metrics, self._gone)
 
     def _end(self) -> None:
-        """Leave pictures behind, which need no kernel."""
-        self._outputs.end(self._bundle() if self._outputs else None)
-        self._close()
+        """Leave pictures behind, which need no kernel, and the widget only where a page cannot be given one."""
+        self._news.remove(self)
+        left = self._outputs.end(self._bundle() if self._outputs else None)
+        if self._widget is not None:
+            self._widget.show_live(self._live())
+        if not left:
+            self._close()
 
     def _unseen(self) -> None:
         with self._lock:
             if not self._outputs:
-                self._outputs.end(None)
                 self._close()
 
     def _close(self) -> None:
         self._news.remove(self)
         if self._widget is not None:
-            self._widget.show_live(self._live())  # for pages that were loaded later: their outputs are not replaced
             if not self._embedded:
                 self._widget.close()
             self._widget = None

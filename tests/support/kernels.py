@@ -74,10 +74,11 @@ class Kernel:
                 self._heard(0.2)
         return found
 
-    def click(self, model, command, subshell=None):
-        """Send a widget's message, over a subshell if one is named."""
+    def click(self, model, command, subshell=None, page=None):
+        """Send a widget's message, over a subshell if one is named, and from another page if one is named."""
         content = {"comm_id": model, "data": {"method": "custom", "content": command}}
         message = self.client.session.msg("comm_msg", content)
+        message["header"]["session"] = page or message["header"]["session"]
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)

@@ -94,6 +94,16 @@ class Lab:
         finally:
             opened.close()
 
+    @contextmanager
+    def another_page(self, name: str, app: str = "lab") -> Iterator[Notebook]:
+        """A notebook that another page shows, too; its kernel stays when this page is closed."""
+        opened = Notebook(self.browser.new_page())
+        opened.open(self.address, name, app)
+        try:
+            yield opened
+        finally:
+            opened.page.close()
+
 
 @dataclass
 class Notebook:

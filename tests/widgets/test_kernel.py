@@ -125,6 +125,21 @@ def test_a_cell_that_shows_something_else_closes_its_widget(kernel):
     kernel.wait(lambda: again in kernel.closed)
 
 
+@pytest.mark.parametrize("shown", ["job", "job.live_table()"])
+def test_a_page_that_was_loaded_later_keeps_the_widget_until_the_cell_runs_again(kernel, shown):
+    kernel.run("job = endless.sink_live().run('reloaded')", "other")
+    model, _, output = shown_widget(kernel, shown, "v")
+    other, _, _ = shown_widget(kernel, "watched = job.live_table(); watched", "w")
+    for page in ("before", "after"):
+        kernel.click(model, {"type": "hello"}, page=page)
+    kernel.click(other, {"type": "hello"})
+    kernel.run("job.stop(); _ = job.wait()", "x")
+    kernel.wait(lambda: other in kernel.closed and WIDGET_VIEW not in kernel.outputs[output])
+    assert model not in kernel.closed
+    kernel.run("job", "v")
+    assert model in kernel.closed
+
+
 def test_a_failed_job_shows_the_users_own_lines_and_await_raises(kernel):
     code = (
         "def halved(row):\n    return {'x': row['x'] // 0}\n"

@@ -108,6 +108,30 @@ def test_a_cell_that_runs_again_keeps_the_widget_only_if_it_shows_it(showing, mo
     assert showing._news.watchers == []
 
 
+def test_the_widget_stays_as_it_is_for_a_page_that_was_loaded_later_until_its_cell_runs_again(
+    showing, client, monkeypatch
+):
+    page = iter("11122").__next__
+    monkeypatch.setattr(shell, "page", page)
+    monkeypatch.setattr(shell, "cell_id", iter("ab").__next__)
+    showing.display()
+    showing.display()
+    widget = showing._widget
+    outputs = showing._outputs
+    outputs.drawn()
+    outputs.drawn()
+    client.goes(state="FINISHED")
+    showing._news.round()
+    assert views(showing) == [False, False]
+    assert (widget.comm is not None, widget.live["metrics"]["state"]) == (True, "FINISHED")
+    assert showing._news.watchers == []
+    for cell in "ab":
+        assert widget.comm is not None
+        outputs.cell_started(cell)
+        outputs.cell_ended(cell)
+    assert (widget.comm, widget.layout.comm) == (None, None)
+
+
 def test_one_showing_per_run():
     client = ScriptedClient(RUNNING)
     first = showing_of(client, "late", 1)

@@ -44,6 +44,19 @@ test.each([
   expect(text()).toContain(figure);
 });
 
+test.each([running(), { _face: "table" }])("every view tells the kernel that a page shows it %#", (what) => {
+  show(what);
+  expect([model.greetings, model.sent]).toEqual([1, []]);
+});
+
+test("without a kernel a view is drawn all the same", () => {
+  vi.spyOn(FakeModel.prototype, "send").mockImplementation(() => {
+    throw new Error("no comm");
+  });
+  show(finished());
+  expect(text()).toContain("FINISHED");
+});
+
 test("every box says what an eye sees", () => {
   show(backpressured());
   expect(at("node-3").getAttribute("aria-label")).toBe(

@@ -3,6 +3,7 @@ import { render as draw } from "preact";
 import { App } from "./app";
 import graph from "./graph/graph.css";
 import header from "./header/header.css";
+import type { Hello } from "./messages";
 import type { Model } from "./model";
 import panel from "./panel/panel.css";
 import physical from "./physical/physical.css";
@@ -23,6 +24,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   style.textContent = STYLE;
   el.append(style, root);
   if (pageIsDark(el)) root.dataset["page"] = "dark";
+  greet(model);
   if (model.get("_face") === "table") {
     draw(<LiveTable model={model} />, root);
     return () => draw(null, root);
@@ -33,6 +35,16 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     draw(null, root);
     store.dispose();
   };
+}
+
+/** Tells the kernel that a page shows the model; where there is none, nobody needs to know. */
+function greet(model: Model): void {
+  const hello: Hello = { type: "hello" };
+  try {
+    model.send(hello);
+  } catch {
+    return;
+  }
 }
 
 export default { render };

@@ -14,6 +14,10 @@ export interface Live {
   gone: string;
 }
 
+export interface Hello {
+  type: "hello";
+}
+
 export interface Command {
   type: "command";
   id: string;

@@ -1,9 +1,13 @@
-/** A model without a kernel: the test is the kernel. `sent` is what came from the page; `answer`, `put` speak for Python. */
-import type { Answer, Command } from "../messages";
+/**
+ * A model without a kernel: the test is the kernel. `sent` is what came from the page, but for greetings; `answer` and
+ * `put` speak for Python.
+ */
+import type { Answer, Command, Hello } from "../messages";
 import type { Model } from "../model";
 
 export class FakeModel implements Model {
   readonly sent: Command[] = [];
+  greetings = 0;
   private readonly traits: Map<string, unknown>;
   private readonly listeners = new Map<string, Set<(...args: never[]) => void>>();
 
@@ -31,7 +35,9 @@ export class FakeModel implements Model {
   }
 
   send(content: unknown): void {
-    this.sent.push(content as Command);
+    const said = content as Command | Hello;
+    if (said.type === "hello") this.greetings += 1;
+    else this.sent.push(said);
   }
 
   /** The kernel sets a trait. */
