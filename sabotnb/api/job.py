@@ -126,8 +126,7 @@ class Job:
 
     def explain(self) -> str:
         """The job's logical, optimized and physical graph, as it was submitted."""
-        views = self._client.status(self.name, self.epoch)["views"]
-        return str(views["explain"])
+        return str(self._client.views(self.name, self.epoch)["explain"])
 
     def wait(self, timeout: Duration | float | None = None) -> JobResult:
         """Wait until the job is over and its callbacks have had every row.

@@ -100,6 +100,16 @@ class ClusterClient:
         )
         return status
 
+    def views(self, job: str, epoch: int | None = None) -> Mapping[str, Any]:
+        """Everything that was kept of that run to show it: ``scenes``, ``explain``; it never changes.
+
+        JobError if the run is not known (any more).
+        """
+        views: Mapping[str, Any] = self._known(
+            job, self._ask(lambda scheduler: scheduler.sabot_views(job=job, epoch=epoch))
+        )
+        return views
+
     def wait(self, job: str, epoch: int, timeout: float | None = None) -> dict[str, Any]:
         """The status when that run is over, or after ``timeout`` seconds whatever it is then."""
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -107,6 +107,7 @@ class JobManager(SchedulerPlugin):
                     self.sabot_wait_agents,
                     self.sabot_command,
                     self.sabot_status,
+                    self.sabot_views,
                     self.sabot_wait,
                     self.sabot_metrics,
                     self.sabot_job_metrics,
@@ -209,6 +210,10 @@ class JobManager(SchedulerPlugin):
     async def sabot_status(self, job: str, epoch: int | None = None) -> bytes:
         """The job as ``execution.views.job_status`` says it, with the clock's ``now``; None if it is not known."""
         return wire.dumps(self._status(job, epoch))
+
+    async def sabot_views(self, job: str, epoch: int | None = None) -> bytes:
+        """Everything that was kept of the run to show it; None if it is not known."""
+        return wire.dumps(self._machine.overview.views(job, epoch))
 
     async def sabot_wait(self, job: str, epoch: int, seconds: float, unlike: str = "") -> bytes:
         """The status of that run: when it is over, or (given ``unlike``) in another state, or after ``seconds``."""

@@ -71,7 +71,7 @@ class _Graph:
         self.operators: Mapping[str, str] = views.get("operators", {})
         self._edges: Sequence[Mapping[str, Any]] = views.get("edges", ())
         self._keys: Mapping[str, Sequence[str]] = views.get("keys", {})
-        self._scenes: Mapping[str, Any] = views.get("scenes") or {}
+        self._gone: Mapping[str, str] = views.get("gone", {})
         last = {vertex: operator for operator, vertex in self.operators.items()}
         self.sinks = frozenset(last[vertex] for vertex in views.get("sinks", ()))
 
@@ -80,14 +80,13 @@ class _Graph:
 
     def named(self, text: str) -> str:
         """The operator with this id, or the only one whose id begins so."""
-        gone = {one["id"]: one["gone"] for one in self._scenes.get("operators", ()) if one["gone"]}
-        found = [text] if text in self.operators or text in gone else []
-        found = found or [name for name in [*self.operators, *gone] if text and name.startswith(text)]
+        found = [text] if text in self.operators or text in self._gone else []
+        found = found or [name for name in [*self.operators, *self._gone] if text and name.startswith(text)]
         if len(found) != 1:
             what = f"{text!r} is the beginning of several" if found else f"job {self.job!r} has no operator {text!r}"
             raise JobError(f"{what}; choose one of: {_listed(found or list(self.operators))}")
-        if found[0] in gone:
-            raise JobError(f"{found[0]} is no operator of its own in the running job: {gone[found[0]]}")
+        if found[0] in self._gone:
+            raise JobError(f"{found[0]} is no operator of its own in the running job: {self._gone[found[0]]}")
         return found[0]
 
     def upper_end(self, edge: str) -> str:

@@ -31,6 +31,11 @@ class Overview:
         job = self._runs.get(name, epoch)
         return views.job_status(job, self._waits(job)) if job else None
 
+    def views(self, name: str, epoch: int | None = None) -> Mapping[str, Any] | None:
+        """Everything that was kept of the run to show it, its scenes too; None if it is not known."""
+        job = self._runs.get(name, epoch)
+        return job.request.views if job else None
+
     def metrics(self, now: float, wall: float, name: str, epoch: int | None = None) -> JobMetrics | None:
         """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
         job = self._runs.get(name, epoch)

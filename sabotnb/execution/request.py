@@ -54,7 +54,12 @@ def job_request(
         vertices=needs,
         publishes=any(not sink.pulled for sink in sinks),
         splits=dict(splits),
-        views={"explain": explained, "scenes": scenes, **topology(graph)},
+        views={"explain": explained, "scenes": scenes, "gone": _gone(scenes or {}), **topology(graph)},
         placement=placement,
     )
     return request, blobs
+
+
+def _gone(scenes: Mapping[str, Any]) -> dict[str, str]:
+    """Where each operator went that the optimizer has taken away: asked for more often than the scenes as a whole."""
+    return {one["id"]: one["gone"] for one in scenes.get("operators", ()) if one["gone"]}

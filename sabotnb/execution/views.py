@@ -9,6 +9,8 @@ from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import AgentInfo
 
+DRAWN = ("scenes", "explain")
+"""Views for which people ask once: much larger than what is asked for all the time."""
 _COUNTERS = [field.name for field in fields(TaskCounters) if field.name not in ("latency", "operators")]
 
 
@@ -32,12 +34,12 @@ def job_summary(job: JobRun) -> dict[str, Any]:
 
 
 def job_status(job: JobRun, waits: str) -> dict[str, Any]:
-    """The summary with every task, the failure, and what a pending job ``waits`` for."""
+    """The summary with every task, the failure, what a pending job ``waits`` for, and its views but those ``DRAWN``."""
     return {
         **job_summary(job),
         "waits": waits,
         "failure": job.failure,
-        "views": job.request.views,
+        "views": {name: view for name, view in job.request.views.items() if name not in DRAWN},
         "vertices": [task_row(task) for task in job.tasks.values()],
     }
 

@@ -129,7 +129,7 @@ class Showing:
     @cached_property
     def _picture(self) -> JobPicture | None:
         """The run's graph with its places; None of runs that were not submitted by the API."""
-        scenes = self.client.status(*self.run)["views"].get("scenes")
+        scenes = self.client.views(*self.run).get("scenes")
         return job_picture(scenes) if scenes else None
 
     def _refresh(self) -> None:

@@ -26,7 +26,7 @@ STATUS = {
             EDGE | {"index": 2, "up": "by_carrier", "down": "out", "operator": "by_carrier"},
         ],
         "keys": {"late_only": ["carrier"], "by_carrier": ["carrier"]},
-        "scenes": {"operators": [{"id": "filter_9", "gone": "runs in source_0 (push filters)"}]},
+        "gone": {"filter_9": "runs in source_0 (push filters)"},
     },
 }
 
