@@ -17,10 +17,11 @@ from sabotnb import connectors
 from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.failures import job_failed
 from sabotnb.connectors import tasks as connector
+from sabotnb.display import scenes
 from sabotnb.errors import GraphError, JobError
 from sabotnb.execution.request import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
-from sabotnb.plan import physical
+from sabotnb.plan import Optimized, explain, physical
 from sabotnb.protocol.control import JobState
 
 SOURCE, RESULTS = "tasks", "results"
@@ -129,7 +130,15 @@ def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallel
     graph.validate()
     splits = {SOURCE: tuple(connectors.source(source).splits())}
     execution = physical(graph, parallelism or _threads(client, len(tasks)))
-    request, blobs = job_request(name, execution, splits, owner=client.owner, fingerprint=uuid4().hex)
+    request, blobs = job_request(
+        name,
+        execution,
+        splits,
+        owner=client.owner,
+        fingerprint=uuid4().hex,
+        explained=explain(graph, None, execution),
+        scenes=scenes(graph, Optimized(graph, ()), execution),
+    )
     return TaskJob(client, name, client.submit_stream_job(request, blobs)["epoch"], tasks)
 
 

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from sabotnb.cluster import Task, submit_job
+from sabotnb.display import job_card, job_picture
 from sabotnb.errors import GraphError, JobFailed
 
 pytestmark = pytest.mark.cluster
@@ -70,3 +71,12 @@ def test_a_task_that_raises_fails_the_job(cluster):
 def test_what_cannot_run_is_refused_before_it_is_sent(cluster, tasks, message):
     with pytest.raises(GraphError, match=message):
         submit_job(cluster.jobs, "refused", tasks)
+
+
+def test_it_has_a_picture_that_is_not_sent_with_every_status(cluster):
+    submit_job(cluster.jobs, "drawn", doubles(3)).results()
+    kept = cluster.jobs.views("drawn")
+    drawn = job_card.text(job_picture(kept["scenes"]), cluster.jobs.metrics("drawn"), exact=False)
+    assert drawn.splitlines()[1].split() == ["tasks", "→", "results", "x4", "3", "rows"]
+    assert "results" in kept["explain"]
+    assert not {"scenes", "explain"} & set(cluster.jobs.status("drawn")["views"])
