@@ -12,6 +12,12 @@ from sabotnb.display import theme
 from sabotnb.widgets import shell
 from sabotnb.widgets.outputs import Bundle, Notebook, Screen, new_output
 
+PATIENCE_SECONDS = 2.0
+"""So long the end of a cell waits for a drawing that is under way."""
+
+_drawing = threading.RLock()
+"""Held while a function draws: pyplot knows one set of open figures, and those that it opens then are its own."""
+
 Look = Callable[[object], Bundle]
 """How an object looks, by MIME type; nothing of what has no looks."""
 
@@ -42,6 +48,7 @@ class LivePlot:
         self._screen.show(self._shown, self._output)
         if not once and not self._stopped.is_set():
             shell.listen(self)
+            shell.before_figures(_show_figures)
             self._thread.start()
 
     def stop(self) -> None:
@@ -76,17 +83,18 @@ class LivePlot:
 
     def _drawn(self) -> Bundle | None:
         """What there is to show now; None if it is over."""
-        before = _open_figures()
-        try:
-            return self._look(_picture_of(self._draw(), before))
-        except StopIteration:
-            self.stop()
-            return None
-        except Exception as error:  # noqa: BLE001  the user's function may raise anything: it is shown where it draws
-            text = user_traceback(error)
-            return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
-        finally:
-            _close_figures(_open_figures() - before)
+        with _drawing:
+            before = _open_figures()
+            try:
+                return self._look(_picture_of(self._draw(), before))
+            except StopIteration:
+                self.stop()
+                return None
+            except Exception as error:  # noqa: BLE001  the user's function may raise anything: it is shown where it draws
+                text = user_traceback(error)
+                return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
+            finally:
+                _close_figures(_open_figures() - before)
 
 
 def in_notebook(drawn: object) -> Bundle:
@@ -112,6 +120,16 @@ def _picture_of(drawn: object, before: set[int]) -> object:
         return plt.figure(max(new))
     inside = getattr(drawn, "figure", None)
     return inside if isinstance(inside, Figure) else drawn
+
+
+def _show_figures() -> None:
+    """Show the figures of the cell that ends while nobody draws here; IPython would take half a drawing for one."""
+    inline = sys.modules.get("matplotlib_inline.backend_inline")
+    if inline is not None and _drawing.acquire(timeout=PATIENCE_SECONDS):
+        try:
+            inline.flush_figures()
+        finally:
+            _drawing.release()
 
 
 def _close_figures(numbers: Iterable[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any, Literal, Protocol, cast, get_args
 
 from sabotnb.errors import EnvError
@@ -72,6 +73,13 @@ def listen(listener: CellListener) -> None:
         _told.add(shell)
         shell.events.register("pre_run_cell", _cell_started)
         shell.events.register("post_run_cell", _cell_ended)
+
+
+def before_figures(callback: Callable[[], None]) -> None:
+    """Call ``callback`` at the end of every cell, before figures that it has left open are shown; once is enough."""
+    shell = running_shell()
+    if shell is not None and callback not in shell.events.callbacks["post_execute"]:
+        shell.events.callbacks["post_execute"].insert(0, callback)
 
 
 def forget(listener: CellListener) -> None:

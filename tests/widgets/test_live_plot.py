@@ -74,6 +74,28 @@ def test_what_looks_the_same_is_not_sent_again():
     assert played(2, 1, 1, 1, 2, 2).said == ["1", "2"]
 
 
+def test_functions_draw_one_at_a_time_as_pyplot_has_one_set_of_figures():
+    order = []
+
+    def draw():
+        who = threading.current_thread()
+        order.append(who)
+        drawn.wait(0.01)  # leaves the processor to the other one
+        order.append(who)
+        if len(order) > 20:
+            drawn.set()
+
+    drawn = threading.Event()
+    plots = [LivePlot(draw, 0.001, Paper(), lambda _: {"text/plain": ""}) for _ in range(2)]
+    for plot in plots:
+        plot.start()
+    assert drawn.wait(10)
+    for plot in plots:
+        plot.stop()
+        plot._thread.join(10)
+    assert order[::2] == order[1::2]
+
+
 def test_outside_of_a_notebook_there_is_nothing_to_draw_in():
     with pytest.raises(EnvError, match="in the output of a notebook's cell"):
         sb.live(lambda: 1)
