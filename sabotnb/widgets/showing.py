@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neith
     from sabotnb.cluster import ClusterClient
     from sabotnb.widgets.job_widget import JobWidget
 
+SILENT_SECONDS = 1.5
+"""Figures that are the same are sent again when they are older: a page doubts what it shows after five seconds."""
+
 
 class Showing:
     """One run in the outputs of this process; ``showing_of`` gives the same one for the same run. Thread-safe.
@@ -108,7 +111,7 @@ class Showing:
     def take(self, metrics: JobMetrics) -> None:
         with self._lock:
             known = self._metrics
-            if self._over or (known is not None and metrics.version <= known.version):
+            if self._over or (known is not None and not _is_news(metrics, known)):
                 return
             self._metrics = metrics
             if metrics.terminal:
@@ -185,6 +188,13 @@ class Showing:
             if not self._embedded:
                 self._widget.close()
             self._widget = None
+
+
+def _is_news(metrics: JobMetrics, known: JobMetrics) -> bool:
+    """True if there is something to show: a change, or that the run is known to go on as it did."""
+    if metrics.version == known.version:
+        return metrics.at - known.at >= SILENT_SECONDS
+    return metrics.version > known.version
 
 
 _showings: weakref.WeakValueDictionary[tuple[int, str, int], Showing] = weakref.WeakValueDictionary()

@@ -125,6 +125,19 @@ def test_a_cell_that_shows_something_else_closes_its_widget(kernel):
     kernel.wait(lambda: again in kernel.closed)
 
 
+def test_pages_hear_of_jobs_that_are_paused_and_of_jobs_that_wait(kernel):
+    paused, one, _ = shown_widget(kernel, "job = endless.sink_live().run('rests'); job", "y")
+    kernel.run("job.pause()")
+    large = "endless.rebalance().map_batches(lambda batch: batch).named('many', parallelism=16).sink_live()"
+    waiting, other, _ = shown_widget(kernel, f"late = {large}.run('waits'); late", "z")
+    for state in (one, other):
+        seq = state["live"]["seq"]
+        kernel.wait(lambda state=state, seq=seq: state["live"]["seq"] > seq + 1, seconds=10)
+    assert (one["live"]["metrics"]["paused"], other["live"]["metrics"]["state"]) == (True, "PENDING")
+    kernel.run("job.cancel(); late.cancel()")
+    kernel.wait(lambda: {paused, waiting} <= kernel.closed)
+
+
 @pytest.mark.parametrize("shown", ["job", "job.live_table()"])
 def test_a_page_that_was_loaded_later_keeps_the_widget_until_the_cell_runs_again(kernel, shown):
     kernel.run("job = endless.sink_live().run('reloaded')", "other")

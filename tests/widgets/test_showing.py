@@ -1,5 +1,7 @@
 """One run in the outputs of a process, without a kernel."""
 
+from dataclasses import replace
+
 import pytest
 from figures import job, vertex
 from shown import InTurn, Paper, ScriptedClient
@@ -46,6 +48,25 @@ def test_news_reach_the_widget_once(showing, client):
     showing._news.round()
     live = showing._widget.live
     assert (live["seq"], live["metrics"]["paused"]) == (2, True)
+
+
+def test_a_page_hears_of_a_run_that_does_not_change_every_two_seconds(showing, client):
+    showing.display()
+    heard = []
+    for _ in range(8):  # half a second each
+        client.now = replace(client.now, at=client.now.at + 0.5)
+        showing._news.round()
+        heard.append(showing._widget.live["seq"])
+    assert heard == [1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_old_news_are_none(showing, client):
+    showing.display()
+    client.goes(paused=True)
+    showing._news.round()
+    client.now = replace(client.now, version=client.now.version - 1, paused=False, at=client.now.at + 60)
+    showing._news.round()
+    assert showing._widget.live["metrics"]["paused"]
 
 
 def test_at_the_end_every_output_is_a_card_and_nobody_watches(showing, client):
