@@ -1,7 +1,7 @@
-import { counted, rate, share } from "../format";
+import { bytes, counted, rate, share } from "../format";
 import type { EdgeMetrics } from "../messages";
 import { Facts } from "./facts";
-import { queueInWords, spreadInWords, total } from "./words";
+import { queueInWords, spreadInWords } from "./words";
 
 const MOST_TASKS = 24;
 
@@ -15,8 +15,8 @@ export function EdgeOverview({ edge }: { edge: EdgeMetrics }) {
           ["spread", spreadInWords(edge.type, edge.keys)],
           ["to port", port ? `${port} (the right side)` : ""],
           ["channels", counted(channels, "channel")],
-          ["rate", `${rate(sent.rows_rate)} rows, ${rate(sent.batches_rate)} batches`],
-          ["sent", total(sent)],
+          ["rate", `${rate(sent.rows_rate)} rows, ${bytes(sent.bytes_rate)}/s`],
+          ["sent", `${counted(sent.rows, "row")}, ${bytes(sent.bytes)}`],
           ["queue", queueInWords(edge)],
         ]}
       />
@@ -25,8 +25,15 @@ export function EdgeOverview({ edge }: { edge: EdgeMetrics }) {
   );
 }
 
-function Shares({ edge: { shares, down } }: { edge: EdgeMetrics }) {
-  if (shares.length === 0) return <p class="sabot-faint">No task of {down} has taken a row yet.</p>;
+function Shares({ edge: { sent, shares, down } }: { edge: EdgeMetrics }) {
+  if (shares.length === 0) {
+    const why = sent.rows ? "counts the rows of all its edges together" : "has taken a row yet";
+    return (
+      <p class="sabot-faint">
+        {sent.rows ? "Each" : "No"} task of {down} {why}.
+      </p>
+    );
+  }
   const most = Math.max(...shares);
   const ranked = shares.map((part, task) => ({ part, task })).sort((one, other) => other.part - one.part);
   return (

@@ -97,6 +97,16 @@ describe("the overview", () => {
     expect(place.textContent).toContain("these are the figures of filter_0 and select_0 together");
   });
 
+  it.each([
+    [0, "No task of filter_0 has taken a row yet."],
+    [7, "Each task of filter_0 counts the rows of all its edges together."],
+  ])("of an edge without shares over which %i rows went says why there are none", (rows, words) => {
+    const job = running();
+    const edge = job.live.metrics!.edges[0]!;
+    Object.assign(edge, { shares: [], down: "filter_0", sent: { ...edge.sent, rows } });
+    expect(shown(job, { kind: "edge", index: 0 }).place.textContent).toContain(words);
+  });
+
   it("of an edge says how rows travel, and who gets how many", () => {
     const job = backpressured();
     Object.assign(job.live.metrics!.edges[1]!, { shares: [0.2, 0.61, 0.19, 0] });
