@@ -97,6 +97,14 @@ describe("the overview", () => {
     expect(place.textContent).toContain("these are the figures of filter_0 and select_0 together");
   });
 
+  it("of tasks calls busiest one that runs, not one that ended after a busy moment", () => {
+    const job = running();
+    const [ended, other] = job.live.metrics!.tasks.filter((task) => task.vertex === "filter_0");
+    Object.assign(ended!, { state: "FINISHED", load: { busy: 1, idle: 0, backpressured: 0 } });
+    Object.assign(other!, { load: { busy: 0.5, idle: 0.5, backpressured: 0 } });
+    expect(shown(job, "filter_0", "tasks").place.textContent).toContain(`busiest: task ${other!.index}, 50 % busy`);
+  });
+
   it.each([
     [0, "No task of filter_0 has taken a row yet."],
     [7, "Each task of filter_0 counts the rows of all its edges together."],

@@ -55,8 +55,11 @@ export function Tasks({ subject: { tasks, vertices } }: { subject: NodeSubject }
 export function worst({ tasks, vertices }: Pick<NodeSubject, "tasks" | "vertices">): string[] {
   const name = (task: TaskMetrics) => (vertices.length > 1 ? `task ${task.index} of ${task.vertex}` : `task ${task.index}`);
   const failed = tasks.filter((task) => task.state === "FAILED").map((task) => `${name(task)} FAILED on ${task.agent}`);
-  const busiest = largest(tasks, (task) => task.load.busy);
-  const waiting = largest(tasks, (task) => task.load.backpressured);
+  // shares of a task that is over are those of its life, be it a moment
+  const running = tasks.filter((task) => task.state === "RUNNING");
+  const measured = running.length ? running : tasks;
+  const busiest = largest(measured, (task) => task.load.busy);
+  const waiting = largest(measured, (task) => task.load.backpressured);
   const lines = [
     busiest && busiest.load.busy > 0 && `busiest: ${name(busiest)}, ${share(busiest.load.busy)} busy`,
     waiting && waiting.load.backpressured > 0.1 && `most blocked: ${name(waiting)}, ${share(waiting.load.backpressured)} by those below`,
