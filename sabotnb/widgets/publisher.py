@@ -119,7 +119,10 @@ class Publisher:
 
     def _lose(self, watcher: Watcher, why: str) -> None:
         self.remove(watcher)
-        watcher.lose(why)
+        try:
+            watcher.lose(why)
+        except Exception:  # as above
+            log.exception("what shows %s does not show that there are no news any more", watcher.run[0])
 
 
 def _by_client(watchers: Iterable[Watcher]) -> list[tuple[ClusterClient, list[Watcher]]]:

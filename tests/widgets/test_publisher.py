@@ -29,6 +29,8 @@ class Listener:
             self.done.set()
 
     def lose(self, why):
+        if self.fails:
+            raise ZeroDivisionError
         self.lost.append(why)
         self.done.set()
 
@@ -70,6 +72,16 @@ def test_a_defect_in_one_leaves_the_others_their_news(caplog):
     publisher.add(whole)
     assert whole.done.wait(10)
     assert "what shows late is not kept up to date any more" in caplog.text
+
+
+def test_a_defect_in_one_that_is_lost_leaves_the_others_their_last_news():
+    publisher = Publisher(seconds=60)
+    client = ScriptedClient(RUNNING)
+    broken, whole = Listener(client, publisher, fails=True, enough=9), Listener(client, publisher, enough=9)
+    publisher._watchers += [broken, whole]
+    publisher._lose(broken, "closed")
+    publisher.leave(client, "closed")
+    assert whole.lost == ["closed"]
 
 
 def test_settling_tells_at_once_and_leaving_says_why():
