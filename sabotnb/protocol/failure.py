@@ -11,7 +11,8 @@ class Failure:
 
     ``error`` is the name of a class of ``sabotnb.errors``; ``message`` is what the user reads; ``traceback`` the user's
     frames only; ``sample`` a few offending rows as text; ``advice`` what to do, where the message does not say it;
-    ``everything`` the whole traceback of the worker, for bug reports; ``pickled`` the cloudpickled original exception, opaque to everybody but the client.
+    ``everything`` the whole traceback of the worker, for bug reports; ``pickled`` the cloudpickled original exception,
+    opaque to everybody but the client.
     """
 
     error: str
