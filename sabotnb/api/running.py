@@ -70,7 +70,8 @@ def run_targets(name: str | None, targets: Sequence[Target], options: RunOptions
 
 def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(quote(name, safe="")) <= LONGEST_NAME:
-        raise GraphError(f"{name!r} is no name of a job: give a text of 1 to {LONGEST_NAME} letters, or none at all")
+        said = display.words.cut(repr(name), LONGEST_NAME)
+        raise GraphError(f"{said} is no name of a job: give a text of 1 to {LONGEST_NAME} letters, or none at all")
     return name
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
+from sabotnb.display import words
 from sabotnb.errors import SabotError
 from sabotnb.widgets import samples
 from sabotnb.widgets.lane import Lane
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster need
 KEPT = 256
 """Answers that are kept for clicks that are sent again."""
 MOST_ROWS = 1000
+LETTERS = 1000
+"""Longer answers are cut: some list names that users have given."""
 PROBE_SECONDS = 2.0
 """A probe waits so long for a row to come by."""
 
@@ -121,4 +124,4 @@ def _read(message: Mapping[str, Any]) -> Command | None:
 
 
 def _refusal(command: str, text: str) -> Answer:
-    return Answer("answer", command, ok=False, text=text, sample=None)
+    return Answer("answer", command, ok=False, text=words.cut(text, LETTERS), sample=None)

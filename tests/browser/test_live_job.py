@@ -134,6 +134,28 @@ def test_a_page_that_was_loaded_again_keeps_the_final_state_of_its_job(jupyterla
         view.card("FINISHED")
 
 
+def test_markup_in_names_and_values_is_text(jupyterlab):
+    markup = "<img src=x onerror='document.title=1'>"
+    hostile = (
+        f"markup = {markup!r}\n"
+        "rows = sb.Stream.from_rate(500).with_columns(**{markup: sb.lit(markup)}).named(markup)\n"
+        "job = rows.filter(col('value') >= 0).named('n' * 10_000).sink_live().run(markup)\njob"
+    )
+    with opened(jupyterlab, "markup", hostile) as notebook:
+        notebook.run(1)
+        view = shown(notebook, 1)
+        view.state("RUNNING")
+        view.node("source_0").click()
+        details = view.output.get_by_role("complementary", name="Details")
+        details.get_by_role("tab", name="Sample").click()
+        expect(details.get_by_role("cell", name=markup).first).to_be_visible(timeout=SECONDS)
+        assert view.output.locator("img").count() == 0
+        view.click("Stop")
+        view.card("FINISHED")
+        expect(view.output).to_contain_text(markup)
+        assert view.output.locator("img[src=x]").count() == 0
+
+
 def test_two_pages_of_a_notebook_stay_in_step(jupyterlab):
     with opened(jupyterlab, "twice", KEYED.format(name="twice"), "_ = job.wait()") as notebook:
         notebook.run(1)

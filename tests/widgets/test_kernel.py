@@ -153,6 +153,49 @@ def test_a_page_that_was_loaded_later_keeps_the_widget_until_the_cell_runs_again
     assert model in kernel.closed
 
 
+def test_clicks_on_a_job_that_has_ended_are_answered_in_words(kernel):
+    model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('ended'); job", "aa")
+    kernel.click(model, {"type": "hello"}, page="loaded later")
+    kernel.run("job.stop(); _ = job.wait()", "ab")
+    kernel.wait(lambda: state["live"]["metrics"]["state"] == "FINISHED")
+    clicks = {"late-1": "pause", "late-2": "cancel", "late-3": "probe"}
+    for name, kind in clicks.items():
+        kernel.click(model, command(kind, state["graph"]["epoch"], name, "source_0", 5))
+    kernel.wait(lambda: clicks.keys() <= kernel.answers.keys())
+    said = [kernel.answers[name][0]["text"] for name in clicks]
+    assert said == [
+        "ended has FINISHED already: nothing to pause",
+        "ended has FINISHED already: nothing to cancel",
+        "ended is FINISHED: no rows pass source_0",
+    ]
+    kernel.run("1", "aa")
+
+
+@pytest.mark.parametrize(
+    ("stream", "target", "columns"),
+    [
+        ("endless.with_columns(**{'<b>' * 4_000: col('value')}).named('<i>' + 'n' * 10_000)", "<i>", 3),
+        ("endless.with_columns(**{f'c{n}': col('value') for n in range(500)}).named('wide')", "wide", 502),
+        ("endless.filter(col('value') < 0).named('none')", "none", 0),
+    ],
+)
+def test_what_is_long_wide_or_empty_is_shown_cut_and_escaped(kernel, stream, target, columns):
+    model, state, output = shown_widget(kernel, f"job = {stream}.sink_live().run('<u>'); job", "ac")
+    assert len(json.dumps(state["graph"])) < 100_000
+    kernel.wait(lambda: state["live"]["metrics"]["rows_in"]["rows"] > 0)
+    for name, operator in (("good", target), ("bad", "nothing")):
+        kernel.click(model, command("probe", state["graph"]["epoch"], f"{name} {target}", operator, 50))
+    kernel.wait(lambda: f"bad {target}" in kernel.answers)
+    good, bad = (kernel.answers[f"{name} {target}"][0] for name in ("good", "bad"))
+    assert (good["ok"], len(good["sample"]["columns"]), bad["ok"]) == (True, columns, False)
+    assert (len(json.dumps(good)) < 100_000, len(bad["text"]) <= 1000) == (True, True)
+    kernel.run("job.cancel()", "ad")
+    kernel.wait(lambda: model in kernel.closed)
+    card = kernel.outputs[output]
+    assert not any(tag in card["text/html"] for tag in ("<u>", "<i>", "<b><b>"))
+    assert (len(card["text/html"]) < 20_000, len(card["text/plain"]) < 2_000) == (True, True)
+
+
 def test_a_failed_job_shows_the_users_own_lines_and_await_raises(kernel):
     code = (
         "def halved(row):\n    return {'x': row['x'] // 0}\n"
