@@ -20,9 +20,6 @@ class ScriptedClient:
         """Let the run be another way from now on."""
         self.now = replace(self.now, version=self.now.version + 1, **changes)
 
-    def status(self, job, epoch):
-        return {"views": {}}
-
     def views(self, job, epoch):
         return {}
 
