@@ -19,7 +19,8 @@ def live(fn: Callable[[], object], every: Duration | float = 1) -> LivePlot:
 
     Returns at once; ``fn`` is called in a thread of its own, at most five times a second. What it raises is shown and
     it is called again; StopIteration ends it, as do ``.stop()`` and the cell when it runs again. Under
-    ``SABOTNB_DISPLAY=static`` it is called once.
+    ``SABOTNB_DISPLAY=static`` it is called once. With pyplot, let ``fn`` open a figure of its own (``plt.subplots()``):
+    the current one may be another cell's.
 
     Raises:
         EnvError: no notebook and no IPython is there to draw in.

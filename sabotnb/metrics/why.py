@@ -283,7 +283,7 @@ def _source(job: JobMetrics) -> Finding | None:
     sentence = (
         f"{_listed(sources)} {gives} about {rows} per second and mostly {wait} for more; everything below keeps up."
     )
-    return Finding("source", sources[0].id, sentence, "a higher rate= or speed= of the source, where it has one")
+    return Finding("source", sources[0].id, sentence)
 
 
 def _even(job: JobMetrics) -> Finding | None:

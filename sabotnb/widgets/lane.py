@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 
 class Lane:
     """Runs what it is given one after the other, in a daemon thread that is there only while there is something to do.
 
-    What it is given must not raise.
+    What it is given should not raise; what it raises is logged, and the next one runs.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,7 +33,10 @@ class Lane:
 
     def _run(self) -> None:
         while (work := self._next()) is not None:
-            work()
+            try:
+                work()
+            except Exception:
+                log.exception("%s goes on without %s", self._name, work)
 
     def _next(self) -> Callable[[], None] | None:
         with self._lock:

@@ -16,7 +16,7 @@ export function Sentence({ store }: { store: Store }) {
     <div class={`sabot-sentence is-${finding?.kind ?? "waiting"}`}>
       <p>
         <span>{cut(text, LETTERS)}</span>
-        {finding?.advice && <span class="sabot-faint"> {cut(finding.advice, LETTERS)}</span>}
+        {finding?.advice && <span class="sabot-faint"> → {cut(finding.advice, LETTERS)}</span>}
       </p>
       {known && (
         <button type="button" onClick={() => open(store, operator)}>

@@ -1,0 +1,18 @@
+"""Work in a thread of its own, one after the other."""
+
+import queue
+
+from sabotnb.widgets.lane import Lane
+
+
+def test_what_raises_is_logged_and_the_next_one_runs(caplog):
+    done = queue.Queue()
+    lane = Lane("clicks")
+
+    def fails():
+        raise ValueError("not this one")
+
+    for work in (lambda: done.put(1), fails, lambda: done.put(2)):
+        lane.add(work)
+    assert [done.get(timeout=30), done.get(timeout=30)] == [1, 2]
+    assert "clicks goes on without" in caplog.text
