@@ -4,11 +4,14 @@ import { type Heading, SortableTable } from "../table/sortable_table";
 import type { NodeSubject } from "./subject";
 import { largest, rowsOf } from "./words";
 
+/** Its shares are those of its whole life, be it a moment. */
+const over = (task: TaskMetrics): boolean => task.state === "FINISHED" || task.state === "CANCELED";
+
 const BUSY: Heading<TaskMetrics> = {
   name: "busy",
   hint: "share of the last seconds",
-  sort: (task) => task.load.busy,
-  cell: (task) => share(task.load.busy),
+  sort: (task) => (over(task) ? -1 : task.load.busy),
+  cell: (task) => (over(task) ? "–" : share(task.load.busy)),
 };
 const HEADINGS: Heading<TaskMetrics>[] = [
   { name: "task", sort: (task) => task.index },
@@ -16,8 +19,8 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   {
     name: "blocked",
     hint: "backpressured by those below",
-    sort: (task) => task.load.backpressured,
-    cell: (task) => share(task.load.backpressured),
+    sort: (task) => (over(task) ? -1 : task.load.backpressured),
+    cell: (task) => (over(task) ? "–" : share(task.load.backpressured)),
   },
   { name: "in/s", sort: (task) => task.into.rows_rate, cell: (task) => rate(task.into.rows_rate) },
   { name: "out/s", sort: (task) => task.out.rows_rate, cell: (task) => rate(task.out.rows_rate) },

@@ -88,7 +88,7 @@ function useNewestInSight(table: Table | null) {
 function extent({ rows, total }: Table): string {
   if (total === 0) return "no rows yet";
   if (rows.length === total) return newRows(total, "");
-  return `the last ${rows.length.toLocaleString("en")} of ${newRows(total, "")}`;
+  return `the last ${rows.length.toLocaleString("en")} of ${newRows(total, "")} received`;
 }
 
 function newRows(count: number, word = "new "): string {
