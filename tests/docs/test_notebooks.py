@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-ALLOWED_IN_PICTURES = {"svg", "g", "rect", "path", "text", "title"}
+ALLOWED_IN_PICTURES = {"svg", "g", "rect", "path", "text", "title", "desc", "img"}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.name)
@@ -29,3 +29,6 @@ def test_pictures_are_plain_enough_for_any_page(outputs):
     for svg in pictures:
         assert set(re.findall(r"<(\w+)", svg)) <= ALLOWED_IN_PICTURES
         assert not re.search(r"\s(style|class|on\w+|href)=", svg)
+        assert re.findall(r'<img [^>]*src="([^,]*),', svg) == [
+            "data:image/svg+xml;charset=utf-8"
+        ]  # where SVG is not let in
