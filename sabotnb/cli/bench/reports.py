@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import sabotnb as sb
 from sabotnb import col, connectors
-from sabotnb.cli.bench.measure import Case
+from sabotnb.cli.bench.measure import Case, Work
 from sabotnb.cluster import wire
 from sabotnb.cluster.tenure import Tenure
 from sabotnb.config import Config
@@ -26,10 +26,20 @@ JOB = "bench-reports"
 
 @contextmanager
 def cases() -> Iterator[list[Case]]:
-    """One case: CPU seconds of a report of an agent with ``TASKS`` running tasks, all connected with all."""
+    """One case: CPU seconds of a report of an agent with ``TASKS`` running tasks, all connected with all.
+
+    The tasks run in this process, and only from when the case is made: they would disturb those before it.
+    """
+    with ExitStack() as running:
+        yield [Case(f"metrics of {TASKS} tasks (CPU of a report)", lambda: _reporting(running))]
+
+
+def _reporting(running: ExitStack) -> Work:
     tenure = Tenure("bench", _ignore, Config(), None, "127.0.0.1")
     tenure.begin()
+    running.callback(tenure.end)
     tenure.deploy(*_deployment())
+    running.callback(tenure.command, ForgetJob(JOB, 1))
     tenure.command(StartSources(JOB, 1))
 
     def work() -> float:
@@ -38,11 +48,7 @@ def cases() -> Iterator[list[Case]]:
             wire.dumps([tenure.metrics()])
         return (time.thread_time() - start) / REPORTS
 
-    try:
-        yield [Case(f"metrics of {TASKS} tasks (CPU of a report)", lambda: work)]
-    finally:
-        tenure.command(ForgetJob(JOB, 1))
-        tenure.end()
+    return work
 
 
 def _deployment() -> tuple[Deployment, dict[str, bytes]]:
