@@ -15,6 +15,7 @@ SabotError
 │   └── UserFunctionError       raised, or returned something else than it declared
 ├── EnvError                    the session or its cluster
 │   ├── ClusterGone             the scheduler does not answer any more
+│   ├── AgentLost               a worker process, or the connection between two of them, is gone
 │   └── SlotsShort              fewer free slots than the job needs
 ├── JobError                    one job
 │   ├── NameHeld                another session runs a job of this name
@@ -113,6 +114,10 @@ class ClusterGone(EnvError):
     """The scheduler does not answer any more."""
 
 
+class AgentLost(EnvError):
+    """A worker process died or hung, or two of them cannot reach each other any more."""
+
+
 class SlotsShort(EnvError):
     """Fewer free slots than the job needs."""
 
@@ -128,7 +133,7 @@ class NameHeld(JobError):
 class JobFailed(JobError):
     """A job ended in FAILED; the user's own exception is its ``__cause__`` where there is one.
 
-    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, EnvError, ...
+    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, AgentLost, ...
     """
 
     reason: SabotError | None = None

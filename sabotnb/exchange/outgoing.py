@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from itertools import count
 
-from sabotnb.errors import EnvError, StaleMessage
+from sabotnb.errors import AgentLost, StaleMessage
 from sabotnb.exchange.channel import Account, ChannelKey
 from sabotnb.exchange.frames import Encoder, Frame, Kind, dump_opening
 from sabotnb.exchange.link import Link
 from sabotnb.exchange.streams import Received, Stream
 from sabotnb.protocol.elements import Batch, Element
+from sabotnb.protocol.failure import connection_lost
 
 logger = logging.getLogger("sabotnb.exchange")
 
@@ -19,7 +20,8 @@ logger = logging.getLogger("sabotnb.exchange")
 class Outgoing:
     """Numbers the channels to one peer and passes credit to their senders."""
 
-    def __init__(self, peer: str, connect: Callable[[], Stream], on_lost: Callable[[str], None]) -> None:
+    def __init__(self, agent: str, peer: str, connect: Callable[[], Stream], on_lost: Callable[[str], None]) -> None:
+        self.agent = agent
         self.peer = peer
         self.link = Link(f"sabot-to-{peer}", connect, self._on_frame, on_lost)
         self._numbers = count(1)
@@ -64,7 +66,7 @@ class RemoteSender:
         if self.refused is not None:
             raise StaleMessage(f"{self._outgoing.peer} refuses channel {self.key}: {self.refused}")
         if link.gone is not None:
-            raise EnvError(f"lost the connection to {self._outgoing.peer}: {link.gone}; run the job again")
+            raise AgentLost(connection_lost(self._outgoing.agent, self._outgoing.peer, link.gone))
         frames = self._encoder.encode(element)
         if isinstance(element, Batch):
             self.account.charge(frames[-1].value)

@@ -101,7 +101,9 @@ class SocketTransport:
         return outgoing.open(key, account)
 
     def _dial(self, peer: Peer) -> Outgoing:
-        outgoing = Outgoing(peer.agent, lambda: self._connect(peer), lambda reason: self._lose(peer.agent, reason))
+        outgoing = Outgoing(
+            self._agent, peer.agent, lambda: self._connect(peer), lambda reason: self._lose(peer.agent, reason)
+        )
         self._outgoing[peer.agent] = outgoing
         self._lost.discard(peer.agent)
         outgoing.link.start()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sabotnb.errors import AgentLost
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.slots import SlotStatistics
+from sabotnb.protocol import failure
 from sabotnb.protocol.control import AgentInfo, JobRequest
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt
@@ -15,7 +17,7 @@ from sabotnb.protocol.ids import Attempt
 def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     """A worker process is gone."""
     return Failure(
-        "EnvError",
+        AgentLost.__name__,
         f"{agent.id} (process {agent.pid} on {agent.host}) was lost: {reason}. "
         "Nothing was written under a final name. Run the job again; if that ends the same way, a function kills the "
         "process or needs more memory than there is.",
@@ -24,11 +26,7 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
 
 def connection_lost(agent: str, peer: str, reason: str) -> Failure:
     """Two agents cannot reach each other any more."""
-    return Failure(
-        "EnvError",
-        f"{agent} lost the connection with {peer}: {reason}. "
-        "Nothing was written under a final name. Run the job again.",
-    )
+    return Failure(AgentLost.__name__, failure.connection_lost(agent, peer, reason))
 
 
 def unexplained(attempt: Attempt) -> Failure:

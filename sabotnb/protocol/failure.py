@@ -23,3 +23,10 @@ class Failure:
     pickled: bytes = b""
     advice: str = ""
     everything: str = ""
+
+
+def connection_lost(agent: str, peer: str, reason: str) -> str:
+    """What is said of a broken connection, whoever is the first to say it: an agent, or a task that cannot send."""
+    return (
+        f"{agent} lost the connection with {peer}: {reason}. Nothing was written under a final name. Run the job again."
+    )

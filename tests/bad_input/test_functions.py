@@ -112,7 +112,7 @@ def test_a_column_of_another_type(env, tmp_path):
 def test_a_function_that_ends_its_process(env, tmp_path, written):
     stream = FLIGHTS.map_batches(lambda batch: os._exit(3), schema=FLIGHTS.schema)
     error = failure(stream.sink_csv(tmp_path / "out").run("suicide"))
-    assert isinstance(error.reason, errors.EnvError)
+    assert isinstance(error.reason, errors.AgentLost)
     assert "was lost: " in str(error)
     assert str(error).endswith("a function kills the process or needs more memory than there is.")
     assert written() == []

@@ -73,7 +73,7 @@ def test_a_killed_worker_leaves_nothing(env, tmp_path, written, half_written):
         errors.JobFailed, match=rf"{agent} .* was lost: .*Nothing was written.*Run the job again"
     ) as caught:
         job.wait(timeout=60)
-    assert isinstance(caught.value.reason, errors.EnvError)
+    assert isinstance(caught.value.reason, errors.AgentLost)
     assert written() == []
     env.cluster.jobs.wait_agents(2, 60)
 

@@ -59,7 +59,7 @@ def test_jobs_that_are_over(metrics, sentence, advice):
             ("failed", "agg", "agg: overflow", ""),
         ),
         (
-            job(error=failure("agent-1 was lost", "", "EnvError"), state="FAILED"),
+            job(error=failure("agent-1 was lost", "", "AgentLost"), state="FAILED"),
             ("failed", "", "agent-1 was lost", ""),
         ),
         (

@@ -89,10 +89,10 @@ class Simulator:
             self.running.remove((who, attempt))
             self.feed(TaskChanged(who, attempt, TaskState.FINISHED))
 
-    def fail(self, job: str = "job", message: str = "boom") -> None:
+    def fail(self, job: str = "job", message: str = "boom", error: str = "UserFunctionError") -> None:
         who, attempt = next(entry for entry in self.running if entry[1].task.job == job)
         self.running.remove((who, attempt))
-        self.feed(TaskChanged(who, attempt, TaskState.FAILED, Failure("UserFunctionError", message)))
+        self.feed(TaskChanged(who, attempt, TaskState.FAILED, Failure(error, message)))
 
     def lose(self, number: int) -> None:
         self.running = [entry for entry in self.running if entry[0] != f"agent-{number}"]

@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 from exchanges import keys, rows
 
-from sabotnb.errors import EnvError, StaleMessage
+from sabotnb.errors import AgentLost, StaleMessage
 from sabotnb.exchange.channel import Account, ChannelKey
 from sabotnb.exchange.gate import InputGate
 from sabotnb.exchange.transport import Peer
@@ -172,7 +172,7 @@ class TransportSuite:
         sender = left.send_to(right, endpoints={**right.endpoints, "token": token})
         assert left.losing.wait(30)
         assert "wrong token" in left.lost[0][1]
-        with pytest.raises(EnvError, match="lost the connection to right"):
+        with pytest.raises(AgentLost, match=r"left lost the connection with right: .* Run the job again"):
             sender.send(End())
         assert right.transport.statistics().refused == 1
 
