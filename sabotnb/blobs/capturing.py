@@ -12,7 +12,7 @@ from typing import Any
 from sabotnb.blobs.fingerprint import closed_over, fingerprint
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import Origin, call_site, place
-from sabotnb.blobs.travel import Travelling, modules_by_value
+from sabotnb.blobs.travel import modules_by_value
 from sabotnb.config import Config
 from sabotnb.errors import FunctionError, UnpicklableFunction
 
@@ -33,10 +33,10 @@ def capture(fn: Callable[..., Any], what: str) -> Function:
 
 
 def _pickled(fn: Callable[..., Any], subject: str) -> bytes:
-    import cloudpickle
+    from sabotnb.blobs import code_pickler  # imports cloudpickle, which describing a stream may not need
 
     try:
-        pickled: bytes = cloudpickle.dumps(Travelling(fn))
+        pickled = code_pickler.dumps(fn)
     except Exception as error:
         raise UnpicklableFunction(f"{subject} cannot travel to the workers: {_culprit(fn, error)}") from error
     limit = Config.from_environment().function_bytes

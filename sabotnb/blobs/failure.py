@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sysconfig
 import traceback
 from itertools import groupby
-from pathlib import PurePath
 from types import TracebackType
 
 from sabotnb.blobs.function import Function
-from sabotnb.blobs.origin import PACKAGE, place
+from sabotnb.blobs.origin import PACKAGE, library_of, place
 from sabotnb.errors import UserFunctionError
 
-_STDLIB = sysconfig.get_paths()["stdlib"]
 _MOST_LETTERS = 2000
 """Of what an exception says; some carry all of their data."""
 
@@ -22,7 +19,7 @@ def user_error(function: Function, error: BaseException, sample: str = "", opera
 
     The message has the function, the exception and the innermost line that the user wrote; the rest are attributes.
     """
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _library(frame.filename)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not library_of(frame.filename)]
     at = f"  {place(frames[-1].filename, frames[-1].lineno or 0)}: {frames[-1].line}" if frames else ""
     return UserFunctionError(
         f"{function.name} ({function.origin}) raised {_described(error)}{at}",
@@ -38,7 +35,7 @@ def user_traceback(error: BaseException) -> str:
     """The traceback of ``error`` without sabotnb's frames; runs of library frames, and a recursion, become a line."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(PACKAGE)]
     lines = []
-    for library, group in groupby(frames, key=lambda frame: _library(frame.filename)):
+    for library, group in groupby(frames, key=lambda frame: library_of(frame.filename)):
         run = list(group)
         if library:
             lines.append(f"  ({len(run)} frame{'s' * (len(run) > 1)} in {library})")
@@ -63,7 +60,7 @@ def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
     users = False
     for one in reversed(every):
         filename = one.tb_frame.f_code.co_filename
-        users = users or not _library(filename)
+        users = users or not library_of(filename)
         if not filename.startswith(PACKAGE):
             kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
     return kept if users else None
@@ -74,17 +71,3 @@ def _described(error: BaseException) -> str:
     if len(text) > _MOST_LETTERS:
         text = f"{text[:_MOST_LETTERS]}... ({len(text):,} letters)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _library(filename: str) -> str:
-    """The library that a file belongs to; empty for the user's own files."""
-    if filename.startswith(PACKAGE):
-        return "sabotnb"
-    parts = PurePath(filename).parts
-    if "site-packages" in parts:
-        return parts[parts.index("site-packages") + 1].removesuffix(".py")
-    if filename.endswith((".pxi", ".pyx")):  # Cython names its sources relative to the package's root
-        return parts[0]
-    if filename.startswith((_STDLIB, "<frozen")):
-        return "python"
-    return ""

@@ -6,13 +6,15 @@ import linecache
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import FrameType
 
 PACKAGE = str(Path(__file__).parent.parent) + os.sep
+_STDLIB = sysconfig.get_paths()["stdlib"]
 _MOST_LINES = 40  # of one statement that are searched for a name
 
 _labels: dict[str, str] = {}
@@ -60,6 +62,20 @@ def place(filename: str, line: int) -> str:
 def label_of(filename: str) -> str:
     """``cell [3]`` or ``etl.py``."""
     return _labels.get(filename) or _cell(filename) or Path(filename).name
+
+
+def library_of(filename: str) -> str:
+    """The library that a file belongs to; empty for the user's own files."""
+    if filename.startswith(PACKAGE):
+        return "sabotnb"
+    parts = PurePath(filename).parts
+    if "site-packages" in parts:
+        return parts[parts.index("site-packages") + 1].removesuffix(".py")
+    if filename.endswith((".pxi", ".pyx")):  # Cython names its sources relative to the package's root
+        return parts[0]
+    if filename.startswith((_STDLIB, "<frozen")):
+        return "python"
+    return ""
 
 
 def remember_labels(labels: Mapping[str, str]) -> None:

@@ -6,29 +6,19 @@ import linecache
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
-from sabotnb.blobs.origin import PACKAGE, label_of, remember_labels
+from sabotnb.blobs.origin import PACKAGE, label_of, library_of, remember_labels
 
 _SOURCE_BYTES = 1 << 20  # a larger file is not worth sending for the sake of a traceback
 _registering = threading.Lock()
 
 Sources = Mapping[str, tuple[str, str]]
 """File name as in code objects: (how users call it, its text)."""
-
-
-class Travelling:
-    """Pickles as a call of ``arrive``, so that unpickling gives the function and makes its sources known."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return arrive, (self.function, sources_of(self.function))
 
 
 def arrive(function: Callable[..., Any], sources: Sources) -> Callable[..., Any]:
@@ -40,15 +30,10 @@ def arrive(function: Callable[..., Any], sources: Sources) -> Callable[..., Any]
     return function
 
 
-def sources_of(function: Callable[..., Any]) -> Sources:
-    """The text of the cell or file that ``function`` is written in; empty where it has none."""
-    code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType):
-        return {}
-    text = "".join(linecache.getlines(code.co_filename))
-    if not text or len(text) > _SOURCE_BYTES or code.co_filename.startswith(PACKAGE):
-        return {}
-    return {code.co_filename: (label_of(code.co_filename), text)}
+def sources_of(files: Iterable[str]) -> Sources:
+    """The text of those cells and files that are the user's own, where it is known and not too large to send."""
+    texts = {file: "".join(linecache.getlines(file)) for file in sorted(files) if not library_of(file)}
+    return {file: (label_of(file), text) for file, text in texts.items() if 0 < len(text) <= _SOURCE_BYTES}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Functions on their way to workers."""
 
 import functools
+import linecache
 import subprocess
 import sys
 import textwrap
@@ -148,15 +149,20 @@ def test_recursion_and_long_texts_are_cut():
     assert lines[4].endswith(" letters)")
 
 
-def test_sources_of_a_cell_go_along():
-    import linecache
-
-    text = "def clean(x):\n    return 1 / x\n"
-    filename = "/tmp/ipykernel_77/1234.py"
+def cell(number: int, text: str, namespace: dict[str, object]) -> None:
+    """Run ``text`` as IPython runs a cell: its source is known by a file name that no file has."""
+    filename = f"/tmp/ipykernel_77/{number}.py"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    namespace = {"__name__": "__main__"}
     exec(compile(text, filename, "exec"), namespace)
-    pickled = capture(namespace["clean"], "map").pickled
+
+
+@pytest.mark.parametrize("use", ["clean", "Cleaner()", "functools.partial(clean)"])
+def test_sources_of_all_cells_that_a_function_needs_go_along(use: str):
+    namespace: dict[str, object] = {"__name__": "__main__", "functools": functools}
+    cell(1, "def inverse(x):\n    return 1 / x\n", namespace)
+    cell(2, "def clean(x):\n    return inverse(x)\n", namespace)
+    cell(3, "class Cleaner:\n    def __call__(self, x):\n        return clean(x)\n", namespace)
+    pickled = capture(eval(use, namespace), "map").pickled
     script = """
         import sys, pickle
         from sabotnb.blobs import user_traceback
@@ -167,8 +173,9 @@ def test_sources_of_a_cell_go_along():
             print(user_traceback(error))
     """
     run = [sys.executable, "-c", textwrap.dedent(script)]
-    done = subprocess.run(run, input=pickled, capture_output=True, check=True)
-    assert "in clean\n    return 1 / x\nZeroDivisionError: division by zero" in done.stdout.decode()
+    done = subprocess.run(run, input=pickled, capture_output=True, check=True).stdout.decode()
+    assert "2.py:2, in clean\n    return inverse(x)\n  1.py:2, in inverse\n    return 1 / x\nZeroDiv" in done
+    assert ("return clean(x)" in done) == (use == "Cleaner()")
 
 
 def test_tables_are_equal_by_content_not_by_chunks():
