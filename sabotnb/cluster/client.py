@@ -193,6 +193,7 @@ class ClusterClient:
 
         Raises:
             JobFailed, JobCanceled: before the rows are complete.
+            JobError: the job has finished, but some of its rows are not there any more.
             ClusterGone: nobody answers.
         """
         places = self._placed(job, epoch, vertex)

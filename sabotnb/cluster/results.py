@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sabotnb.cluster import wire
 from sabotnb.cluster.failures import job_failed
-from sabotnb.errors import StaleMessage
+from sabotnb.errors import JobError, StaleMessage
 from sabotnb.protocol.control import JobState
 
 PULL_SECONDS = 5.0
@@ -46,10 +46,10 @@ class ResultReader:
         self._operator = operator
         self._places = places
         self._asked: dict[Future[Any], int] = {}
-        self._missing: Exception | None = None
+        self._missing: JobError | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows; raises JobFailed or JobCanceled before they are complete."""
+        """The rows. Before they are complete: JobFailed, JobCanceled; JobError if some are not there any more."""
         try:
             self._ask(WATCH, self._watch())
             for index in range(len(self._places)):
@@ -70,9 +70,9 @@ class ResultReader:
         try:
             seq, batches, ended = answer.result()
         except (OSError, StaleMessage) as error:
+            self._missing = self._rows_gone(index)  # who watches the job will hear what that means for it
             if WATCH not in self._asked.values():
-                raise
-            self._missing = error  # an agent went away; who watches the job will hear what that means for it
+                raise self._missing from error
             return
         if not ended:
             self._ask(index, self._pull(index, seq))  # travels while these rows are used
@@ -94,6 +94,12 @@ class ResultReader:
             self._ask(WATCH, self._watch())
         elif self._missing is not None:
             raise self._missing
+
+    def _rows_gone(self, index: int) -> JobError:
+        return JobError(
+            f"job {self._job!r} has finished, but its rows that waited on {self._places[index].agent} are not there "
+            "any more: that agent is gone, or another run has taken the job's place; run it again"
+        )
 
     def _ask(self, index: int, question: Coroutine[Any, Any, Any]) -> None:
         loop = self._client.loop

@@ -5,7 +5,7 @@ import re
 import pytest
 from job_view import SECONDS, JobView
 from playwright.sync_api import expect
-from served import Served, browser
+from served import START, Served, browser
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +51,7 @@ def page(tmp_path):
 
 
 def test_a_job_lives_in_a_shadow_root(page):
+    expect(page.locator(".sabot-state")).to_be_visible(timeout=1000 * START)  # its kernel and its cluster start first
     view = JobView(page.locator("body"))
     view.state("RUNNING")
     assert view.output.locator(".sabot-job").evaluate("node => node.getRootNode() instanceof ShadowRoot")

@@ -9,7 +9,7 @@ from cluster_jobs import collected, endless, line, numbers, submit
 
 from sabotnb.cluster import local_cluster
 from sabotnb.config import Config
-from sabotnb.errors import EnvError, JobFailed
+from sabotnb.errors import EnvError, JobError, JobFailed
 from sabotnb.expr import col
 from sabotnb.graph import Filter, Operator, Sink
 
@@ -108,6 +108,15 @@ def test_a_killed_worker_leaves_no_output_and_other_jobs_alone(mortal, tmp_path)
     other.wait_over()
     settle(mortal)
     assert shuffled(mortal, "writing") == 5000
+
+
+def test_rows_of_a_finished_job_are_gone_with_their_agent(mortal):
+    settle(mortal)
+    run = submit(mortal, "unread", line(numbers(5), collected()))
+    run.wait()
+    killed = mortal.kill_worker(ids(mortal).index(run.status()["vertices"][0]["agent"]))
+    with pytest.raises(JobError, match=f"'unread' has finished, but its rows that waited on {killed} are not there"):
+        run.table()
 
 
 def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):
