@@ -1,0 +1,115 @@
+"""How runs end: canceled, failed or done, and what becomes of their output, which appears complete or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sabotnb.errors import StaleMessage
+from sabotnb.execution.cluster_state import ClusterState
+from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.scheduling import Scheduling
+from sabotnb.protocol.control import (
+    CancelTasks,
+    Commit,
+    Committed,
+    EndJob,
+    Instruction,
+    JobChanged,
+    JobState,
+    TaskState,
+    Tell,
+)
+from sabotnb.protocol.failure import Failure
+
+
+class Ending:
+    """Takes runs down, lets agents publish or remove their output, and frees their slots."""
+
+    def __init__(self, state: ClusterState, scheduling: Scheduling) -> None:
+        self._state = state
+        self._scheduling = scheduling
+
+    def fail(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
+        """Take down what still runs; the first failure is the job's."""
+        job.failure = job.failure or failure
+        if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.COMMITTING):
+            job.move(JobState.FAILING, now)
+            yield JobChanged(job.name, job.state)
+            yield from self._cancel_tasks(job)
+        yield from self.wind_up(now, job)
+
+    def cancel(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """End a run that has not ended yet, at once."""
+        if job.state is JobState.PENDING:
+            job.move(JobState.CANCELED, now)
+            yield from self._end(now, job)
+        elif job.state in (JobState.DEPLOYING, JobState.RUNNING):
+            job.move(JobState.CANCELING, now)
+            yield JobChanged(job.name, job.state)
+            yield from self._cancel_tasks(job)
+
+    def wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """When no task runs any more: publish what was written, or remove it."""
+        if not job.over() or job.committer is not None:
+            return
+        if job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED):
+            if job.request.publishes:
+                job.move(JobState.COMMITTING, now)
+                yield JobChanged(job.name, job.state)
+                yield from self.publish(job, "commit")
+            else:
+                job.move(JobState.FINISHED, now)
+                yield from self._end(now, job)
+        elif job.state in (JobState.FAILING, JobState.CANCELING):
+            if job.request.publishes and self._state.agents:
+                yield from self.publish(job, "abort")
+            else:
+                yield from self._removed(now, job)
+
+    def publish(self, job: JobRun, action: str) -> Iterable[Instruction]:
+        """Let an agent commit or abort, best one that has run the job: it knows the job's graph and functions.
+
+        Both are idempotent, so a lost agent's work is simply given to another.
+        """
+        agents = self._state.agents
+        candidates = [*(agent for agent in job.used_agents() if agent in agents), *agents]
+        job.committer = candidates[0] if candidates else None
+        if job.committer is None:
+            return
+        yield Commit(job.committer, job.name, job.epoch, action, job.request.execution, tuple(job.committables))
+
+    def committed(self, now: float, event: Committed) -> Iterable[Instruction]:
+        """An agent has published a run's output, failed to, or removed it."""
+        job = self._state.jobs.get(event.job)
+        if job is None or job.epoch != event.epoch or job.committer != event.agent:
+            raise StaleMessage(f"{event.agent} reports {event.action} of {event.job!r}@{event.epoch}, which is over")
+        if event.action == "abort":
+            yield from self._removed(now, job)
+        elif event.failure is not None:
+            job.failure = event.failure
+            job.committer = None
+            job.move(JobState.FAILING, now)
+            yield from self.wind_up(now, job)
+        else:
+            job.move(JobState.FINISHED, now)
+            yield from self._end(now, job)
+
+    def _cancel_tasks(self, job: JobRun) -> Iterable[Instruction]:
+        agents = job.agents()
+        for task in job.tasks.values():
+            if task.state in (TaskState.DEPLOYING, TaskState.RUNNING):
+                job.move_task(task, TaskState.CANCELING)
+        yield from (Tell(agent, CancelTasks(job.name, job.epoch)) for agent in agents)
+
+    def _removed(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        job.move(JobState.CANCELED if job.state is JobState.CANCELING else JobState.FAILED, now)
+        yield from self._end(now, job)
+
+    def _end(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        self._state.pool.release(job.name)
+        yield JobChanged(job.name, job.state)
+        yield from self._state.tell_used(job, EndJob(job.name, job.epoch))
+        if job.successor is not None:
+            yield from self._scheduling.begin(now, job.successor)
+        else:
+            yield from self._scheduling.place_pending(now)

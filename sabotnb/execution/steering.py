@@ -1,0 +1,132 @@
+"""What clients ask for: to submit, cancel, stop, pause, resume, fail or forget a run. Every command is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sabotnb.execution import refusals
+from sabotnb.execution.answers import said
+from sabotnb.execution.cluster_state import ClusterState, tell_running
+from sabotnb.execution.ending import Ending
+from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.placement import strategy
+from sabotnb.execution.scheduling import Scheduling
+from sabotnb.execution.slots import slot_requests
+from sabotnb.protocol.control import (
+    Instruction,
+    JobChanged,
+    JobRequest,
+    JobState,
+    PauseSources,
+    Reply,
+    ResumeSources,
+    StopSources,
+    UserCommand,
+)
+
+
+class Steering:
+    """Carries commands out. ``next_epoch`` gives a greater epoch than the one it is given."""
+
+    def __init__(
+        self, state: ClusterState, scheduling: Scheduling, ending: Ending, next_epoch: Callable[[int], int]
+    ) -> None:
+        self._state = state
+        self._scheduling = scheduling
+        self._ending = ending
+        self._next_epoch = next_epoch
+        self._epoch = 0
+
+    def command(self, now: float, command: UserCommand) -> Iterable[Instruction]:
+        """Do what ``command`` says, and reply."""
+        if command.kind == "submit":
+            yield from self._submit(now, command)
+            return
+        job = self._state.jobs.get(command.job)
+        if job is None:
+            yield Reply(command.id, failure=refusals.no_such_job(command.job, self._state.jobs))
+            return
+        wanted = command.args.get("epoch")
+        meant = self._state.runs.get(job.name, wanted)
+        sentence = said(command.kind, job.name, meant)
+        if command.kind in ("cancel", "stop"):
+            if job.successor is not None and wanted in (None, job.successor.epoch):
+                job.withdraw_successor(now)
+            if wanted in (None, job.epoch):  # else the run that is meant is over
+                yield from self._ending.cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
+        elif command.kind == "fail":
+            if wanted == job.epoch and job.state in (JobState.DEPLOYING, JobState.RUNNING):
+                yield from self._ending.fail(now, job, command.args["failure"])
+        elif command.kind in ("pause", "resume") and meant is not None:
+            yield from self._pause(meant, command.kind == "pause")
+        elif command.kind == "forget" and wanted in (None, job.epoch):
+            yield from self._forget(job)
+        yield Reply(command.id, value={"job": job.name, "epoch": job.epoch, "state": job.state.value, "said": sentence})
+
+    def _submit(self, now: float, command: UserCommand) -> Iterable[Instruction]:
+        request: JobRequest = command.args["request"]
+        running = self._running(request.name)
+        if running is not None and running.request.owner != request.owner:
+            yield Reply(command.id, failure=refusals.name_held(running))
+            return
+        newest = (running.successor or running) if running else None
+        if newest is not None and not newest.state.terminal and newest.request.fingerprint == request.fingerprint:
+            yield Reply(command.id, value=_submitted(newest, "attached"))
+            return
+        requests = slot_requests(request.vertices)
+        pool = self._state.pool
+        if not pool.could_ever_fit(requests, strategy(request.placement)):
+            yield Reply(command.id, failure=refusals.too_few_slots(request, requests, pool.statistics()))
+            return
+        self._epoch = self._next_epoch(self._epoch)
+        job = JobRun(request, self._epoch, submitted=now, changed=now)
+        yield Reply(command.id, value=_submitted(job, "replaced" if running else "started"))
+        if running is None:
+            yield from self._scheduling.begin(now, job)
+        else:
+            yield from self._replace(now, running, job)
+
+    def _replace(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
+        """Let ``job`` run when ``running`` has ended; one that has waited for that never runs."""
+        if running.successor is not None:
+            running.successor.failure = running.successor.failure or refusals.replaced(job.name)
+            running.withdraw_successor(now)
+            self._state.runs.remember(running.successor)
+        running.successor = job
+        if running.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING):
+            running.failure = refusals.replaced(job.name)
+        yield from self._ending.cancel(now, running)
+
+    def _running(self, name: str) -> JobRun | None:
+        job = self._state.jobs.get(name)
+        return None if job is None or job.state.terminal else job
+
+    def _stop(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        if job.state is JobState.PENDING:
+            yield from self._ending.cancel(now, job)
+        elif job.state in (JobState.DEPLOYING, JobState.RUNNING):
+            job.stopping, job.paused = True, False
+            job.version += 1
+            yield from tell_running(job, StopSources(job.name, job.epoch))
+            yield JobChanged(job.name, job.state)
+
+    def _pause(self, job: JobRun, wanted: bool) -> Iterable[Instruction]:
+        """Pause or resume. A job that has not begun is told when its sources would start."""
+        pausable = job.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING) and not job.stopping
+        if not pausable or job.paused is wanted:
+            return
+        job.paused = wanted
+        job.version += 1
+        if job.state is JobState.RUNNING:
+            order = PauseSources if wanted else ResumeSources
+            yield from tell_running(job, order(job.name, job.epoch))
+        yield JobChanged(job.name, job.state)
+
+    def _forget(self, job: JobRun) -> Iterable[Instruction]:
+        if job.state.terminal:
+            yield from self._scheduling.forget(job)
+
+
+def _submitted(job: JobRun, how: str) -> dict[str, Any]:
+    return {"job": job.name, "epoch": job.epoch, "how": how}
