@@ -30,7 +30,11 @@ if TYPE_CHECKING:  # a name in annotations alone: what runs in this process need
 
 ROUND_ROBIN = "round_robin"
 
-NOTES = {"attached": "attached to the run that goes on", "replaced": "took the place of a run with another graph"}
+NOTES = {
+    "attached": "attached to the run that goes on",
+    "replaced": "took the place of a run with another graph",
+    "queued": "begins when the run before has ended",
+}
 """What is said of a run that did not simply start."""
 
 LONGEST_NAME = 200
@@ -90,7 +94,7 @@ class Started:
     epoch: int
     compiled: Compiled
     how: str
-    """started, attached or replaced"""
+    """started, attached, replaced or queued"""
 
     def results(self, sink: str) -> Iterator[pa.RecordBatch]:
         """The rows of a sink that the client reads, as they come."""

@@ -381,7 +381,7 @@ class JobManager(SchedulerPlugin):
         answer = self._replies.get(reply.id)
         if answer is None or answer.done():
             return
-        if reply.failure is None and reply.value.get("how") in ("started", "replaced"):
+        if reply.failure is None and reply.value.get("how") in ("started", "replaced", "queued"):
             self._blobs[reply.value["job"], reply.value["epoch"]] = self._submitting[reply.id]
         answer.set_result(reply)
 

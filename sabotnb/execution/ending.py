@@ -30,9 +30,9 @@ class Ending:
         self._scheduling = scheduling
 
     def fail(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
-        """Take down what still runs; the first failure is the job's."""
-        job.failure = job.failure or failure
-        if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.COMMITTING):
+        """Take down what still runs. The first failure is the job's; a run that is being canceled has none."""
+        if job.state in (JobState.DEPLOYING, JobState.RUNNING):
+            job.failure = failure
             job.move(JobState.FAILING, now)
             yield JobChanged(job.name, job.state)
             yield from self._cancel_tasks(job)
@@ -56,27 +56,27 @@ class Ending:
             if job.request.publishes:
                 job.move(JobState.COMMITTING, now)
                 yield JobChanged(job.name, job.state)
-                yield from self.publish(job, "commit")
+                yield from self.ask_committer(now, job)
             else:
                 job.move(JobState.FINISHED, now)
                 yield from self._end(now, job)
         elif job.state in (JobState.FAILING, JobState.CANCELING):
-            if job.request.publishes and self._state.agents:
-                yield from self.publish(job, "abort")
-            else:
-                yield from self._removed(now, job)
+            yield from self.ask_committer(now, job)
 
-    def publish(self, job: JobRun, action: str) -> Iterable[Instruction]:
-        """Let an agent commit or abort, best one that has run the job: it knows the job's graph and functions.
+    def ask_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """Let an agent publish the run's output, or remove it: best one that has run tasks of it and knows its graph.
 
-        Both are idempotent, so a lost agent's work is simply given to another.
+        Both are idempotent, so what a lost agent had to do is simply given to another. Complete output waits for an
+        agent if there is none; hidden files that nobody can remove now are removed by the next run that writes there.
         """
         agents = self._state.agents
         candidates = [*(agent for agent in job.used_agents() if agent in agents), *agents]
-        job.committer = candidates[0] if candidates else None
-        if job.committer is None:
-            return
-        yield Commit(job.committer, job.name, job.epoch, action, job.request.execution, tuple(job.committables))
+        job.committer = candidates[0] if candidates and job.request.publishes else None
+        action = "commit" if job.state is JobState.COMMITTING else "abort"
+        if job.committer is not None:
+            yield Commit(job.committer, job.name, job.epoch, action, job.request.execution, tuple(job.committables))
+        elif action == "abort":
+            yield from self._removed(now, job)
 
     def committed(self, now: float, event: Committed) -> Iterable[Instruction]:
         """An agent has published a run's output, failed to, or removed it."""
@@ -89,6 +89,7 @@ class Ending:
             job.failure = event.failure
             job.committer = None
             job.move(JobState.FAILING, now)
+            yield JobChanged(job.name, job.state)
             yield from self.wind_up(now, job)
         else:
             job.move(JobState.FINISHED, now)

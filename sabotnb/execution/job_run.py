@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sabotnb.execution.slots import Slot
+from sabotnb.execution.placement import SlotRequest
+from sabotnb.execution.slots import Slot, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
 from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
 from sabotnb.protocol.control import AgentInfo, Deployment, JobRequest, JobState, Queue, TaskState
@@ -79,6 +80,16 @@ class JobRun:
     def name(self) -> str:
         """The job's name."""
         return self.request.name
+
+    @property
+    def slot_requests(self) -> list[SlotRequest]:
+        """The slots that it needs."""
+        return slot_requests(self.request.vertices)
+
+    @property
+    def goes_on(self) -> bool:
+        """True unless the run is over, or on its way there."""
+        return self.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING) and not self.stopping
 
     def move(self, state: JobState, now: float) -> None:
         """Change the state; IllegalTransition if the table has no such move."""

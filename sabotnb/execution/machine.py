@@ -95,7 +95,7 @@ class Machine:
             yield self._arm_lease_timer(now)
         for job in self.jobs.values():
             if job.state is JobState.COMMITTING and job.committer is None:
-                yield from self._ending.publish(job, "commit")
+                yield from self._ending.ask_committer(now, job)
         yield from self._scheduling.place_pending(now)
 
     def _agent_down(self, now: float, event: AgentDown) -> Iterable[Instruction]:
@@ -118,7 +118,7 @@ class Machine:
                 job.failure = failure  # so far only its peers said that they cannot reach it
             yield from self._ending.fail(now, job, failure)
         elif job.committer == agent and not job.state.terminal:
-            yield from self._ending.publish(job, "commit" if job.state is JobState.COMMITTING else "abort")
+            yield from self._ending.ask_committer(now, job)
 
     def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:
         if event.agent not in self.agents:

@@ -9,7 +9,8 @@ from sabotnb.execution import figures, refusals, views
 from sabotnb.execution.job_metrics import shown_metrics
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.runs import Runs
-from sabotnb.execution.slots import SlotPool, slot_requests
+from sabotnb.execution.scheduling import holds_up
+from sabotnb.execution.slots import SlotPool
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import AgentInfo, JobState
 
@@ -63,4 +64,7 @@ class Overview:
             return ""
         if self._runs.get(job.name) is not job:
             return f"waits for the former run of {job.name!r} to end"
-        return refusals.missing_slots(len(slot_requests(job.request.vertices)), self._pool.statistics())
+        first = next(one for one in self._runs.current.values() if one is job or holds_up(one, self._pool))
+        if first is not job:
+            return refusals.behind(first.name, first.slot_requests)
+        return refusals.missing_slots(job.slot_requests, self._pool.statistics())

@@ -54,10 +54,26 @@ def replaced(name: str) -> Failure:
     return Failure("JobCanceled", f"job {name!r} was replaced by a newer run: sb.attach({name!r})")
 
 
-def missing_slots(wanted: int, slots: SlotStatistics) -> str:
+def missing_slots(requests: Sequence[SlotRequest], slots: SlotStatistics) -> str:
     """Say what misses and who holds it."""
     held = ", ".join(f"job {name!r} holds {count}" for name, count in slots.holders.items())
-    return f"needs {wanted} slots, {slots.free} free" + (f" ({held})" if held else "")
+    return f"needs {_wanted(requests)}, {slots.free} free" + (f" ({held})" if held else "")
+
+
+def behind(name: str, requests: Sequence[SlotRequest]) -> str:
+    """Say which job gets slots first."""
+    return f"waits behind job {name!r}, which needs {_wanted(requests)}"
+
+
+def _wanted(requests: Sequence[SlotRequest]) -> str:
+    tags = _tags(requests)
+    slots = f"{len(requests)} slot{'s' * (len(requests) > 1)}"
+    some = "" if all(need.tags for need in requests) else ", some"
+    return slots + (f"{some} on agents tagged {', '.join(tags)}" if tags else "")
+
+
+def _tags(requests: Sequence[SlotRequest]) -> list[str]:
+    return sorted(frozenset().union(*(need.tags for need in requests)))
 
 
 def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: SlotStatistics) -> Failure:
@@ -65,17 +81,17 @@ def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: S
     if not slots.nodes:
         nobody = "no agents are registered, all are gone or not ready yet: env.scale(2)"
         return Failure("SlotsShort", f"job {request.name!r}: {nobody}")
-    tags = sorted(frozenset().union(*(need.tags for need in requests)))
+    tags = _tags(requests)
     if tags and len(requests) <= slots.total:
         return Failure(
             "SlotsShort",
-            f"job {request.name!r} needs {len(requests)} slots, some on agents tagged {', '.join(tags)}, and too few "
-            f"agents are: `dask worker --resources {tags[0]}=1` starts one, or leave tags out of .named(...)",
+            f"job {request.name!r} needs {_wanted(requests)}, and too few agents are: "
+            f"`dask worker --resources {tags[0]}=1` starts one, or leave tags out of .named(...)",
         )
     fits = max(1, slots.total // max(1, len({need.sharing_group for need in requests})))
     agents = max(slots.nodes + 1, -(-len(requests) * slots.nodes // max(1, slots.total)))
     return Failure(
         "SlotsShort",
-        f"job {request.name!r} {missing_slots(len(requests), slots)} and the cluster has only {slots.total} "
+        f"job {request.name!r} {missing_slots(requests, slots)} and the cluster has only {slots.total} "
         f"on {slots.nodes} agents: env.scale({agents}) or .run(parallelism={fits})",
     )

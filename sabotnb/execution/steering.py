@@ -48,11 +48,13 @@ class Steering:
             yield Reply(command.id, failure=refusals.no_such_job(command.job, self._state.jobs))
             return
         wanted = command.args.get("epoch")
-        meant = self._state.runs.get(job.name, wanted)
+        waiting = job.successor if job.successor is not None and not job.successor.state.terminal else None
+        meant = waiting if waiting is not None and wanted is None else self._state.runs.get(job.name, wanted)
         sentence = said(command.kind, job.name, meant)
         if command.kind in ("cancel", "stop"):
-            if job.successor is not None and wanted in (None, job.successor.epoch):
+            if waiting is not None and wanted in (None, waiting.epoch):
                 job.withdraw_successor(now)
+                yield JobChanged(job.name, waiting.state)
             if wanted in (None, job.epoch):  # else the run that is meant is over
                 yield from self._ending.cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
         elif command.kind == "fail":
@@ -71,7 +73,8 @@ class Steering:
             yield Reply(command.id, failure=refusals.name_held(running))
             return
         newest = (running.successor or running) if running else None
-        if newest is not None and not newest.state.terminal and newest.request.fingerprint == request.fingerprint:
+        goes_on = newest is not None and newest.goes_on
+        if newest is not None and goes_on and newest.request.fingerprint == request.fingerprint:
             yield Reply(command.id, value=_submitted(newest, "attached"))
             return
         requests = slot_requests(request.vertices)
@@ -81,22 +84,27 @@ class Steering:
             return
         self._epoch = self._next_epoch(self._epoch)
         job = JobRun(request, self._epoch, submitted=now, changed=now)
-        yield Reply(command.id, value=_submitted(job, "replaced" if running else "started"))
         if running is None:
+            yield Reply(command.id, value=_submitted(job, "started"))
             yield from self._scheduling.begin(now, job)
         else:
-            yield from self._replace(now, running, job)
+            yield Reply(command.id, value=_submitted(job, "replaced" if goes_on else "queued"))
+            yield from self._succeed(now, running, job)
 
-    def _replace(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
-        """Let ``job`` run when ``running`` has ended; one that has waited for that never runs."""
+    def _succeed(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
+        """Let ``job`` begin when ``running`` has ended, which is canceled unless it is ending by itself.
+
+        A run that has waited for the same never begins.
+        """
         if running.successor is not None:
             running.successor.failure = running.successor.failure or refusals.replaced(job.name)
             running.withdraw_successor(now)
             self._state.runs.remember(running.successor)
         running.successor = job
-        if running.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING):
+        if running.goes_on:
             running.failure = refusals.replaced(job.name)
-        yield from self._ending.cancel(now, running)
+            yield from self._ending.cancel(now, running)
+        yield JobChanged(job.name, job.state)
 
     def _running(self, name: str) -> JobRun | None:
         job = self._state.jobs.get(name)
@@ -113,8 +121,7 @@ class Steering:
 
     def _pause(self, job: JobRun, wanted: bool) -> Iterable[Instruction]:
         """Pause or resume. A job that has not begun is told when its sources would start."""
-        pausable = job.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING) and not job.stopping
-        if not pausable or job.paused is wanted:
+        if not job.goes_on or job.paused is wanted:
             return
         job.paused = wanted
         job.version += 1

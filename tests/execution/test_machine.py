@@ -146,7 +146,7 @@ def test_a_withdrawn_successor_is_not_attached_to():
     cluster.submit(request())
     cluster.submit(request(fingerprint="new"))
     cluster.command("cancel", "job")
-    assert cluster.submit(request(fingerprint="new")) == {"job": "job", "epoch": 3, "how": "replaced"}
+    assert cluster.submit(request(fingerprint="new")) == {"job": "job", "epoch": 3, "how": "queued"}
 
 
 def test_an_old_handle_does_not_end_a_later_run():
@@ -196,6 +196,39 @@ def test_jobs_wait_for_slots_in_order_and_say_what_they_miss():
     assert cluster.machine.overview.status("second")["waits"] == "needs 2 slots, 1 free (job 'first' holds 3)"
     cluster.finish("first")
     assert cluster.state("second") == "RUNNING"
+
+
+def test_a_job_that_waits_for_agents_holds_nobody_up():
+    cluster = Simulator(agents=2, slots=4)
+    cluster.submit(request(name="all", vertices=(("work", 8),)))
+    cluster.submit(request(name="again", vertices=(("work", 8),)))
+    cluster.lose(2)
+    cluster.submit(request(name="small", vertices=(("work", 1),)))
+    assert [cluster.state(name) for name in ("all", "again", "small")] == ["FAILED", "PENDING", "RUNNING"]
+    assert cluster.machine.overview.status("again")["waits"] == "needs 8 slots, 3 free (job 'small' holds 1)"
+    cluster.feed(AgentUp(agent(3, 4)))
+    cluster.finish("small")
+    assert cluster.state("again") == "RUNNING"
+
+
+def test_a_job_that_waits_for_slots_is_given_them_before_those_that_came_later():
+    cluster = Simulator(agents=1, slots=4)
+    for name, tasks in (("first", 3), ("second", 4), ("third", 1)):
+        cluster.submit(request(name=name, vertices=(("work", tasks),)))
+    assert cluster.state("third") == "PENDING"
+    assert cluster.machine.overview.status("third")["waits"] == "waits behind job 'second', which needs 4 slots"
+    cluster.command("cancel", "second")
+    assert cluster.state("third") == "RUNNING"
+
+
+def test_a_waiting_job_says_which_agents_it_needs():
+    cluster = Simulator(agents=1, slots=1)
+    cluster.feed(AgentUp(agent(2, 1, tags=frozenset({"gpu"}))))
+    gpu = {"vertices": (VertexNeeds("work", 1, tags=frozenset({"gpu"})),)}
+    for name in ("one", "two"):
+        cluster.submit(JobRequest(name, "me", "f", execution={}, **gpu))
+    waits = cluster.machine.overview.status("two")["waits"]
+    assert waits == "needs 1 slot on agents tagged gpu, 1 free (job 'one' holds 1)"
 
 
 def test_a_waiting_job_starts_when_an_agent_joins():
@@ -266,6 +299,44 @@ def test_a_commit_without_any_agent_left_waits_for_one():
     assert cluster.state() == "COMMITTING"
     cluster.feed(AgentUp(agent(2)))
     assert cluster.state() == "FINISHED"
+
+
+@pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])
+def test_a_run_whose_output_nobody_can_remove_is_over(end, state):
+    cluster = Simulator(agents=1)
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.fail() if end == "fail" else cluster.command(end, "job")
+    assert cluster.state() == state.replace("ED", "ING")
+    cluster.lose(1)
+    assert cluster.state() == state
+    cluster.feed(AgentUp(agent(2)))
+    assert cluster.submit(request())["how"] == "started"
+
+
+def test_a_canceled_job_that_loses_an_agent_was_canceled_all_the_same():
+    cluster = Simulator()
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.command("cancel", "job")
+    cluster.lose(1)
+    assert (cluster.state(), cluster.machine.jobs["job"].failure) == ("CANCELED", None)
+
+
+@pytest.mark.parametrize("end", ["cancel", "stop", "fail"])
+@pytest.mark.parametrize("fingerprint", ["f", "changed"])
+def test_a_run_that_is_ending_is_not_attached_to_but_waited_for(end, fingerprint):
+    cluster = Simulator()
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.fail() if end == "fail" else cluster.command(end, "job")
+    before = cluster.state(), cluster.machine.jobs["job"].failure
+    assert cluster.submit(request(fingerprint=fingerprint)) == {"job": "job", "epoch": 2, "how": "queued"}
+    assert (cluster.state(), cluster.machine.jobs["job"].failure) == before
+    cluster.speak("agent-1")
+    if end == "stop":
+        cluster.finish()
+    assert (cluster.machine.jobs["job"].epoch, cluster.state()) == (2, "RUNNING")
 
 
 def test_an_agent_is_given_up_after_ten_silent_seconds_and_fenced_when_it_returns():

@@ -36,7 +36,10 @@ def request(name="job", vertices=((("work"), 2),), owner="me", fingerprint="f", 
 
 
 class Simulator:
-    """Feeds a machine; ``auto`` agents open every task that they are given and cancel when told to."""
+    """Feeds a machine whose agents do at once what they are told; those that are ``silent`` do it when they ``speak``.
+
+    ``running`` are tasks that were opened and have not ended.
+    """
 
     def __init__(self, agents: int = 2, slots: int = 4) -> None:
         self.machine = Machine()
@@ -46,6 +49,7 @@ class Simulator:
         self.replies = {}
         self.timers = {}
         self.silent = set()
+        self.unheeded = []
         for number in range(1, agents + 1):
             self.feed(AgentUp(agent(number, slots)))
 
@@ -54,14 +58,25 @@ class Simulator:
         while events:
             for instruction in self.machine.handle(self.now, events.popleft()):
                 self.told.append(instruction)
-                events.extend(self._obey(instruction))
+                if getattr(instruction, "agent", None) in self.silent:
+                    self.unheeded.append(instruction)
+                else:
+                    events.extend(self._obey(instruction))
+
+    def speak(self, agent: str) -> None:
+        """Let a silent agent do what it was told meanwhile."""
+        self.silent.discard(agent)
+        for instruction in [one for one in self.unheeded if one.agent == agent]:
+            self.unheeded.remove(instruction)
+            for event in list(self._obey(instruction)):
+                self.feed(event)
 
     def _obey(self, instruction):
         match instruction:
-            case Deploy(who, deployment) if who not in self.silent:
+            case Deploy(who, deployment):
                 self.running += [(who, attempt) for attempt in deployment.attempts]
                 yield from (TaskChanged(who, attempt, TaskState.RUNNING) for attempt in deployment.attempts)
-            case Tell(who, CancelTasks(job, epoch)) if who not in self.silent:
+            case Tell(who, CancelTasks(job, epoch)):
                 mine = [
                     entry
                     for entry in self.running
@@ -69,7 +84,7 @@ class Simulator:
                 ]
                 self.running = [entry for entry in self.running if entry not in mine]
                 yield from (TaskChanged(who, attempt, TaskState.CANCELED) for _, attempt in mine)
-            case Commit(who, job, epoch, action) if who not in self.silent:
+            case Commit(who, job, epoch, action):
                 yield Committed(who, job, epoch, action)
             case Reply(command, value, failure):
                 self.replies[command] = failure or value
@@ -95,7 +110,10 @@ class Simulator:
         self.feed(TaskChanged(who, attempt, TaskState.FAILED, Failure(error, message)))
 
     def lose(self, number: int) -> None:
-        self.running = [entry for entry in self.running if entry[0] != f"agent-{number}"]
+        gone = f"agent-{number}"
+        self.silent.discard(gone)
+        self.running = [entry for entry in self.running if entry[0] != gone]
+        self.unheeded = [one for one in self.unheeded if one.agent != gone]
         self.feed(AgentDown(f"agent-{number}", "connection closed"))
 
     def state(self, job: str = "job") -> str:

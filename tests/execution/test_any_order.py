@@ -1,0 +1,97 @@
+"""Whatever happens in whatever order, no run is left where nothing will ever happen to it."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulator import Simulator, agent, request
+
+from sabotnb.errors import StaleMessage
+from sabotnb.protocol.control import AgentUp, JobState, PeerLost
+
+NAMES = st.sampled_from(["a", "b"])
+AGENTS = st.integers(1, 4)
+STEPS = st.one_of(
+    st.tuples(st.just("submit"), NAMES, st.sampled_from(["f", "g"]), st.integers(1, 5), st.booleans()),
+    st.tuples(st.sampled_from(["cancel", "stop", "pause", "resume", "forget"]), NAMES),
+    st.tuples(st.sampled_from(["finish", "fail"]), NAMES),
+    st.tuples(st.sampled_from(["up", "lose", "silence", "speak"]), AGENTS),
+    st.tuples(st.just("part"), AGENTS, AGENTS),
+)
+
+
+class World:
+    """A simulated cluster of agents with two slots, and the epochs whose submission was answered."""
+
+    def __init__(self):
+        self.cluster = Simulator(agents=2, slots=2)
+        self.epochs = set()
+
+    def alive(self, number):
+        return f"agent-{number}" in self.cluster.machine.agents
+
+    def take(self, step):
+        match step:
+            case ("submit", name, fingerprint, tasks, publishes):
+                self.submit(
+                    request(name, (("work", tasks),), fingerprint=fingerprint, publishes=publishes),
+                )
+            case ("finish" | "fail" as what, name):
+                if any(attempt.task.job == name for _, attempt in self.cluster.running):
+                    getattr(self.cluster, what)(name)
+            case ("up", number) if not self.alive(number):
+                self.cluster.feed(AgentUp(agent(number, 2)))
+            case ("lose", number) if self.alive(number):
+                self.cluster.lose(number)
+            case ("silence", number) if self.alive(number):
+                self.cluster.silent.add(f"agent-{number}")
+            case ("speak", number):
+                self.cluster.speak(f"agent-{number}")
+            case ("part", one, other) if one != other and self.alive(one):
+                self.cluster.feed(PeerLost(f"agent-{one}", f"agent-{other}", "broken pipe"))
+            case (("cancel" | "stop" | "pause" | "resume" | "forget") as kind, name):
+                self.cluster.command(kind, name)
+
+    def submit(self, job):
+        before = self.run(job.name)
+        answer = self.cluster.submit(job)
+        if not isinstance(answer, dict):
+            return
+        self.epochs.add((job.name, answer["epoch"]))
+        if answer["how"] == "attached":
+            assert before.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
+            assert not before.stopping
+
+    def run(self, name, epoch=None):
+        job = self.cluster.machine.overview.run(name, epoch)
+        return (job.successor or job) if job is not None and epoch is None else job
+
+    def settle(self):
+        """Every silent agent does what it was told, and every task that can finishes."""
+        for number in range(1, 5):
+            self.cluster.speak(f"agent-{number}")
+        for _ in range(20):
+            for _, attempt in list(self.cluster.running):
+                if any(one[1] == attempt for one in self.cluster.running):
+                    self.take(("finish", attempt.task.job))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(STEPS, max_size=25))
+def test_nothing_is_left_in_between(steps):
+    world = World()
+    for step in steps:
+        try:
+            world.take(step)
+        except StaleMessage:
+            continue
+    world.settle()
+    pool = world.cluster.machine.pool
+    for name, epoch in world.epochs:
+        run = world.run(name, epoch)
+        if run is None or run.state.terminal:
+            continue
+        if run.state is JobState.COMMITTING:
+            assert not world.cluster.machine.agents
+        else:
+            assert run.state is JobState.PENDING
+            assert pool.statistics().total < run.request.vertices[0].parallelism
+    assert pool.statistics().holders == {}
