@@ -57,8 +57,10 @@ class ClusterClient:
     # Jobs
 
     def submit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> dict[str, Any]:
-        """Start a job, all of it or nothing: ``{"job", "epoch", "how"}``, how: started, attached, replaced (a run of
-        another graph is canceled for it) or queued (it begins when a run that is ending has ended).
+        """Start a job, all of it or nothing: ``{"job", "epoch", "how"}``.
+
+        ``how``: started; attached to the run that goes on; replaced, when a run of another graph is canceled for it;
+        queued, when it begins as soon as a run that is ending has ended.
 
         Raises:
             NameHeld: another session runs a job of this name.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heapreplace
 
 from sabotnb.errors import GraphError
 
@@ -47,39 +48,64 @@ class Node:
         return replace(self, free=self.free - 1, cpu=self.cpu - request.cpu, memory=self.memory - request.memory)
 
 
-Choice = Callable[[SlotRequest, Sequence[Node], int], Node]
 Strategy = Callable[[Sequence[SlotRequest], Sequence[Node]], list[str] | None]
+Rank = Callable[[SlotRequest, Node, int], float | tuple[float, ...]]
+"""How a node does for a request, having given so many slots by now: the smallest is best, and grows with each slot."""
 
 
-def _place(requests: Sequence[SlotRequest], nodes: Sequence[Node], choose: Choice) -> list[str] | None:
-    left = {node.agent: node for node in nodes}
-    agents: list[str] = []
-    for number, request in enumerate(requests):
-        candidates = [node for node in left.values() if node.fits(request)]
-        if not candidates:
+def _place(requests: Sequence[SlotRequest], nodes: Sequence[Node], rank: Rank) -> list[str] | None:
+    """Take the best node for each request, the first of equals; requests that few nodes can serve choose first.
+
+    Keeps a heap of nodes for each kind of request, whose entries are looked at again when their node has changed, so
+    a slot costs the logarithm of the number of nodes.
+    """
+    offers = {request: _Offers(request, nodes, rank) for request in dict.fromkeys(requests)}
+    left = list(nodes)
+    given = [0] * len(nodes)
+    agents = [""] * len(requests)
+    for number in sorted(range(len(requests)), key=lambda number: offers[requests[number]].count):
+        request = requests[number]
+        place = offers[request].best(left, given)
+        if place is None:
             return None
-        node = choose(request, candidates, number)
-        left[node.agent] = node.take(request)
-        agents.append(node.agent)
+        left[place] = left[place].take(request)
+        given[place] += 1
+        agents[number] = left[place].agent
     return agents
+
+
+class _Offers:
+    """The nodes that can serve a request, by rank."""
+
+    def __init__(self, request: SlotRequest, nodes: Sequence[Node], rank: Rank) -> None:
+        self._request = request
+        self._rank = rank
+        fitting = [place for place, node in enumerate(nodes) if node.fits(request)]
+        self._heap = [(rank(request, nodes[place], 0), place, 0) for place in fitting]
+        self.count = len(fitting)
+        heapify(self._heap)
+
+    def best(self, left: Sequence[Node], given: Sequence[int]) -> int | None:
+        """The place of the best node, None if no node can serve the request any more."""
+        while self._heap:
+            _, place, seen = self._heap[0]
+            if seen == given[place]:
+                return place
+            if left[place].fits(self._request):
+                heapreplace(self._heap, (self._rank(self._request, left[place], given[place]), place, given[place]))
+            else:
+                heappop(self._heap)
+        return None
 
 
 def round_robin(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list[str] | None:
     """Deal requests to agents in turn, in the order given; a full agent is passed over."""
-    turn = {node.agent: place for place, node in enumerate(nodes)}
-    given = dict.fromkeys(turn, 0)
-
-    def choose(_request: SlotRequest, candidates: Sequence[Node], _number: int) -> Node:
-        node = min(candidates, key=lambda node: (given[node.agent], turn[node.agent]))
-        given[node.agent] += 1
-        return node
-
-    return _place(requests, nodes, choose)
+    return _place(requests, nodes, lambda _request, _node, given: given)
 
 
 def least_loaded(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list[str] | None:
     """Take the agent with the largest share of free slots, the first one of equals."""
-    return _place(requests, nodes, lambda _request, candidates, _number: max(candidates, key=_free_share))
+    return _place(requests, nodes, lambda _request, node, _given: -_free_share(node))
 
 
 def resource_aware(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list[str] | None:
@@ -88,9 +114,7 @@ def resource_aware(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> li
     def headroom(request: SlotRequest, node: Node) -> float:
         return min(node.cpu / max(request.cpu, 1e-9), node.memory / max(request.memory, 1))
 
-    return _place(
-        requests, nodes, lambda request, candidates, _number: max(candidates, key=lambda node: headroom(request, node))
-    )
+    return _place(requests, nodes, lambda request, node, _given: -headroom(request, node))
 
 
 def locality(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list[str] | None:
@@ -100,13 +124,7 @@ def locality(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list[str
         places = [place for place, name in enumerate(request.prefer) if name in (node.agent, node.host)]
         return min(places, default=len(request.prefer))
 
-    return _place(
-        requests,
-        nodes,
-        lambda request, candidates, _number: min(
-            candidates, key=lambda node: (distance(request, node), -_free_share(node))
-        ),
-    )
+    return _place(requests, nodes, lambda request, node, _given: (distance(request, node), -_free_share(node)))
 
 
 def _free_share(node: Node) -> float:

@@ -5,7 +5,7 @@ from simulator import agent
 
 from sabotnb.errors import GraphError
 from sabotnb.execution import STRATEGIES, SlotPool, SlotRequest
-from sabotnb.execution.placement import strategy
+from sabotnb.execution.placement import Node, strategy
 from sabotnb.execution.slots import assign, slot_requests
 from sabotnb.protocol.control import VertexNeeds
 
@@ -69,6 +69,49 @@ def test_resource_aware_takes_the_agent_with_most_memory_left():
     slots.register_node(agent(2, resources={"memory": 8 << 30, "cpu": 4}))
     chosen = slots.request("job", [SlotRequest(memory=1 << 30)] * 3, strategy("resource_aware"))
     assert [slot.agent for slot in chosen] == ["agent-2", "agent-2", "agent-2"]
+
+
+def test_requests_that_few_agents_can_serve_choose_first():
+    slots = SlotPool()
+    slots.register_node(agent(1, 1, tags=frozenset({"gpu"})))
+    slots.register_node(agent(2, 1))
+    chosen = slots.request("job", [SlotRequest(), SlotRequest(tags=frozenset({"gpu"}))])
+    assert [slot.agent for slot in chosen] == ["agent-2", "agent-1"]
+
+
+@given(
+    st.sampled_from(sorted(STRATEGIES)),
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(1, 2), st.integers(1, 2)), max_size=12),
+)
+def test_each_request_goes_to_the_agent_that_is_best_at_its_turn(name, agents, wanted):
+    nodes = [
+        Node(f"agent-{n}", "host", slots, slots, cpu=float(cpu), memory=cpu << 30)
+        for n, (slots, cpu) in enumerate(agents)
+    ]
+    requests = [SlotRequest(cpu=float(cpu), memory=memory << 29) for cpu, memory in wanted]
+    assert strategy(name)(requests, nodes) == one_by_one(name, requests, nodes)
+
+
+def one_by_one(name, requests, nodes):
+    """The strategies as their names say, looking at every node for every request."""
+    left, given, agents = list(nodes), [0] * len(nodes), []
+    for request in requests:
+        fitting = [place for place, node in enumerate(left) if node.free]
+        if not fitting:
+            return None
+        rank = {
+            "round_robin": lambda place: given[place],
+            "least_loaded": lambda place: -left[place].free / left[place].slots,
+            "locality": lambda place: -left[place].free / left[place].slots,
+            "resource_aware": lambda place, request=request: (
+                -min(left[place].cpu / request.cpu, left[place].memory / request.memory)
+            ),
+        }[name]
+        best = min(fitting, key=rank)
+        left[best], given[best] = left[best].take(request), given[best] + 1
+        agents.append(left[best].agent)
+    return agents
 
 
 def test_tags_are_required():
