@@ -114,7 +114,7 @@ class ClusterClient:
         return views
 
     def wait(self, job: str, epoch: int, timeout: float | None = None) -> dict[str, Any]:
-        """The status when that run is over, or after ``timeout`` seconds whatever it is then."""
+        """The status when that run is over; after ``timeout`` seconds its job, epoch, state and failure alone."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
@@ -208,7 +208,8 @@ class ClusterClient:
     def _placed(self, job: str, epoch: int, vertex: str) -> list[Place]:
         """Where each task of ``vertex`` runs, once the job has been given slots."""
         while True:
-            status = self._wait_once(job, epoch, WAIT_SECONDS, unlike=JobState.PENDING.value)
+            self._wait_once(job, epoch, WAIT_SECONDS, unlike=JobState.PENDING.value)
+            status = self.status(job, epoch)
             tasks = [row for row in status["vertices"] if row["vertex"] == vertex]
             if tasks:
                 addresses = {row["agent"]: row["address"] for row in self.slots()}
@@ -244,7 +245,8 @@ class ClusterClient:
         deadline = time.monotonic() + seconds
         status = self.status(job, epoch)
         while status["state"] in BEFORE_ROWS and (left := deadline - time.monotonic()) > 0:
-            status = self._wait_once(job, epoch, left, unlike=status["state"])
+            self._wait_once(job, epoch, left, unlike=status["state"])
+            status = self.status(job, epoch)
         return status
 
     def _known(self, job: str, answer: bytes) -> Any:

@@ -216,14 +216,19 @@ class JobManager(SchedulerPlugin):
         return wire.dumps(self._machine.overview.views(job, epoch))
 
     async def sabot_wait(self, job: str, epoch: int, seconds: float, unlike: str = "") -> bytes:
-        """The status of that run: when it is over, or (given ``unlike``) in another state, or after ``seconds``."""
+        """The status of that run when it is over; None if it is not known.
+
+        ``execution.views.job_state`` when it is (given ``unlike``) in another state, or after ``seconds``.
+        """
         deadline = self._loop.time() + seconds
-        while True:
-            status = self._status(job, epoch)
+        while (state := self._machine.overview.state(job, epoch)) is not None:
             left = deadline - self._loop.time()
-            if status is None or left <= 0 or JobState(status["state"]).terminal or unlike not in ("", status["state"]):
-                return wire.dumps(status)
+            if JobState(state["state"]).terminal:
+                break
+            if left <= 0 or unlike not in ("", state["state"]):
+                return wire.dumps(state)
             await self._changed((job,), left)
+        return wire.dumps(self._status(job, epoch))
 
     async def sabot_job_metrics(self, job: str, epoch: int | None = None) -> bytes:
         """The run's ``JobMetrics``; None if it is not known (any more)."""

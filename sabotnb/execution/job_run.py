@@ -59,7 +59,9 @@ class JobRun:
     started: float | None = None
     tasks: dict[TaskId, TaskVertex] = field(default_factory=dict)
     counts: Counter[TaskState] = field(default_factory=Counter)
-    """Tasks by state, so that an event costs the same however many tasks the job has."""
+    """Tasks by state; with ``alive``, what keeps events as cheap for ten thousand tasks as for ten."""
+    alive: Counter[str] = field(default_factory=Counter)
+    """Tasks that are not over, of every agent that was given some, in order of first use."""
     committables: list[Committable] = field(default_factory=list)
     failure: Failure | None = None
     committer: str | None = None
@@ -110,6 +112,7 @@ class JobRun:
         task.shown = None
         self.version += 1
         if state in TERMINAL_TASK:
+            self.alive[task.slot.agent] -= 1
             task.end(task.counters, task.sent)
         task.failures += state is TaskState.FAILED
 
@@ -125,17 +128,17 @@ class JobRun:
             for index, slot in enumerate(slots):
                 task = TaskId(self.name, vertex, index)
                 self.tasks[task] = TaskVertex(Attempt(task, number, self.epoch), slot)
+                self.alive[slot.agent] += 1
                 number += 1
         self.counts[TaskState.SCHEDULED] = number
 
     def agents(self) -> list[str]:
         """Agents with a task that is not over, in order of first use."""
-        alive = (task.slot.agent for task in self.tasks.values() if task.state not in TERMINAL_TASK)
-        return list(dict.fromkeys(alive))
+        return [agent for agent, tasks in self.alive.items() if tasks]
 
     def used_agents(self) -> list[str]:
         """Agents that were given a task, in order of first use."""
-        return list(dict.fromkeys(task.slot.agent for task in self.tasks.values()))
+        return list(self.alive)
 
     def all_in(self, *states: TaskState) -> bool:
         """True if every task is in one of ``states``."""

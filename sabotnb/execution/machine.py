@@ -110,10 +110,10 @@ class Machine:
         yield from self._scheduling.place_pending(now)
 
     def _lose_agent(self, now: float, job: JobRun, agent: str, failure: Failure) -> Iterable[Instruction]:
-        lost = [task for task in job.tasks.values() if task.slot.agent == agent and task.state not in TERMINAL_TASK]
-        for task in lost:
-            job.move_task(task, TaskState.FAILED)
-        if lost:
+        if job.alive[agent]:
+            for task in job.tasks.values():
+                if task.slot.agent == agent and task.state not in TERMINAL_TASK:
+                    job.move_task(task, TaskState.FAILED)
             if job.failure is not None and job.failure.error == failure.error:
                 job.failure = failure  # so far only its peers said that they cannot reach it
             yield from self._ending.fail(now, job, failure)
@@ -125,8 +125,7 @@ class Machine:
             raise StaleMessage(f"{event.agent} lost {event.peer}, but is given up itself")
         failure = refusals.connection_lost(event.agent, event.peer, event.reason)
         for job in list(self.jobs.values()):
-            used = {task.slot.agent for task in job.tasks.values()}
-            if event.peer in used and event.agent in job.agents():  # what finished tasks sent may be lost too
+            if event.peer in job.alive and job.alive[event.agent]:  # what finished tasks of the peer sent may be lost
                 yield from self._ending.fail(now, job, failure)
 
     def _heartbeat(self, now: float, event: Heartbeat) -> Iterable[Instruction]:

@@ -32,6 +32,11 @@ class Overview:
         job = self._runs.get(name, epoch)
         return views.job_status(job, self._waits(job)) if job else None
 
+    def state(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
+        """What is enough to wait for the run (``views.job_state``); None if it is not known."""
+        job = self._runs.get(name, epoch)
+        return views.job_state(job) if job else None
+
     def views(self, name: str, epoch: int | None = None) -> Mapping[str, Any] | None:
         """Everything that was kept of the run to show it, its scenes too; None if it is not known."""
         job = self._runs.get(name, epoch)

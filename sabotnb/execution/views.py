@@ -33,6 +33,11 @@ def job_summary(job: JobRun) -> dict[str, Any]:
     }
 
 
+def job_state(job: JobRun) -> dict[str, Any]:
+    """What is enough to wait for a job."""
+    return {"job": job.name, "epoch": job.epoch, "state": job.state.value, "failure": job.failure}
+
+
 def job_status(job: JobRun, waits: str) -> dict[str, Any]:
     """The summary with every task, the failure, what a pending job ``waits`` for, and its views but those ``DRAWN``."""
     return {
