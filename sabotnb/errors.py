@@ -18,7 +18,7 @@ SabotError
 │   ├── AgentLost               a worker process, or the connection between two of them, is gone
 │   └── SlotsShort              fewer free slots than the job needs
 ├── JobError                    one job
-│   ├── NameHeld                another session runs a job of this name
+│   ├── NameHeld                another session that is connected runs a job of this name
 │   ├── JobFailed               ended in FAILED; the user's own exception is chained where there is one
 │   └── JobCanceled             ended in CANCELED
 └── ProtocolError               a defect of sabotnb or a stale message, never of the user

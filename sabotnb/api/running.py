@@ -57,7 +57,7 @@ def run_targets(name: str | None, targets: Sequence[Target], options: RunOptions
     Raises:
         EnvError: no env is open; SlotsShort: the cluster has too few slots for it.
         GraphError, SchemaError, SourceError, SinkError: the job cannot run, or may not write where it should.
-        NameHeld: another session runs a job of this name.
+        NameHeld: another session that is connected runs a job of this name.
     """
     if not targets:
         raise GraphError("nothing to run: give at least one sink, as in sb.run('name', stream.sink_parquet('out'))")

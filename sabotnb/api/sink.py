@@ -54,7 +54,7 @@ class Sink:
         Raises:
             EnvError: no env is open; SlotsShort: it has too few slots.
             SinkError: the output may not be written there.
-            NameHeld: another session runs a job of this name.
+            NameHeld: another session that is connected runs a job of this name.
         """
         return running.run_targets(name, [self.target], running.RunOptions(parallelism, placement, optimize, env))
 

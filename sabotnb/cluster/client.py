@@ -63,10 +63,15 @@ class ClusterClient:
         queued, when it begins as soon as a run that is ending has ended.
 
         Raises:
-            NameHeld: another session runs a job of this name.
+            NameHeld: another session that is connected runs a job of this name.
             SlotsShort: the cluster has too few slots, even when nothing else runs.
         """
-        return self._command("submit", request.name, {"request": request}, blobs)
+        packed = wire.dumps(request)
+        # as frames of their own, which the scheduler passes on without reading them
+        sent = {sha256: to_serialize(data) for sha256, data in blobs.items()}
+        return _value(
+            self._ask(lambda scheduler: scheduler.sabot_submit(request=packed, blobs=sent, client=self.client.id))
+        )
 
     def cancel(self, job: str, epoch: int | None = None) -> str:
         """End the job at once; its output is removed. Returns before that is done; JobError if there is none.
@@ -219,18 +224,9 @@ class ClusterClient:
 
     # Calls
 
-    def _command(
-        self, kind: str, job: str, args: Mapping[str, Any] | None = None, blobs: Mapping[str, bytes] | None = None
-    ) -> dict[str, Any]:
+    def _command(self, kind: str, job: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
         command = wire.dumps(UserCommand(uuid4().hex, kind, job, args or {}))
-        # as frames of their own, which the scheduler passes on without reading them
-        packed = {sha256: to_serialize(data) for sha256, data in (blobs or {}).items()}
-        answer = self._ask(lambda scheduler: scheduler.sabot_command(command=command, blobs=packed))
-        reply: Reply = wire.loads(answer)
-        if reply.failure is not None:
-            raise error_of(reply.failure)
-        value: dict[str, Any] = reply.value
-        return value
+        return _value(self._ask(lambda scheduler: scheduler.sabot_command(command=command)))
 
     def _told(self, kind: str, job: str, epoch: int | None) -> str:
         return str(self._command(kind, job, {"epoch": epoch})["said"])
@@ -278,3 +274,11 @@ class ClusterClient:
         lost = isinstance(error, CommClosedError)
         why = "the connection was closed" if lost else f"{type(error).__name__}: {error}".removesuffix(": ")
         return ClusterGone(f"the cluster at {self.address} does not answer ({why}): {ADVICE}")
+
+
+def _value(answer: bytes) -> dict[str, Any]:
+    reply: Reply = wire.loads(answer)
+    if reply.failure is not None:
+        raise error_of(reply.failure)
+    value: dict[str, Any] = reply.value
+    return value

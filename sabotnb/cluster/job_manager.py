@@ -94,6 +94,8 @@ class JobManager(SchedulerPlugin):
         self._enrolling: dict[str, asyncio.Future[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._clients: dict[str, str] = {}
+        """The session of each Dask client that has submitted a job."""
         self._submitting: dict[str, Blobs] = {}
         self._blobs: dict[Run, Blobs] = {}
         self._deployed: set[tuple[str, Run]] = set()
@@ -106,6 +108,7 @@ class JobManager(SchedulerPlugin):
                     self.sabot_register,
                     self.sabot_wait_agents,
                     self.sabot_command,
+                    self.sabot_submit,
                     self.sabot_status,
                     self.sabot_views,
                     self.sabot_wait,
@@ -189,13 +192,24 @@ class JobManager(SchedulerPlugin):
 
     # Clients
 
-    async def sabot_command(self, command: bytes, blobs: Blobs | None = None) -> bytes:
-        """Answer a ``UserCommand`` with its ``Reply``; ``blobs`` by sha256 belong to a submitted job."""
-        return wire.dumps(await self._ask(wire.loads(command), blobs or {}))
+    async def sabot_command(self, command: bytes) -> bytes:
+        """Answer a ``UserCommand`` with its ``Reply``."""
+        return wire.dumps(await self._ask(wire.loads(command), {}))
+
+    async def sabot_submit(self, request: bytes, blobs: Blobs, client: str) -> bytes:
+        """``submit_stream_job`` for the Dask client of that id: the job's name is its session's while it is there."""
+        job: JobRequest = wire.loads(request)
+        self._clients[client] = job.owner
+        return wire.dumps(await self.submit_stream_job(job, blobs))
 
     async def submit_stream_job(self, request: JobRequest, blobs: Blobs) -> Reply:
-        """Validate, allocate, deploy and start a job, all of it or nothing; its ``Reply`` has the run's epoch."""
-        return await self._ask(UserCommand(uuid4().hex, "submit", request.name, {"request": request}), blobs)
+        """Validate, allocate, deploy and start a job, all of it or nothing; its ``Reply`` has the run's epoch.
+
+        ``blobs`` are its functions and tables by sha256.
+        """
+        self._clients = {one: owner for one, owner in self._clients.items() if one in self._scheduler.clients}
+        args = {"request": request, "sessions": frozenset(self._clients.values())}
+        return await self._ask(UserCommand(uuid4().hex, "submit", request.name, args), blobs)
 
     async def _ask(self, command: UserCommand, blobs: Blobs) -> Reply:
         answer: asyncio.Future[Reply] = self._loop.create_future()

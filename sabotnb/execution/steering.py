@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from sabotnb.execution import refusals
@@ -69,12 +70,13 @@ class Steering:
     def _submit(self, now: float, command: UserCommand) -> Iterable[Instruction]:
         request: JobRequest = command.args["request"]
         running = self._running(request.name)
-        if running is not None and running.request.owner != request.owner:
+        if running is not None and running.request.owner in command.args["sessions"] - {request.owner}:
             yield Reply(command.id, failure=refusals.name_held(running))
             return
         newest = (running.successor or running) if running else None
         goes_on = newest is not None and newest.goes_on
         if newest is not None and goes_on and newest.request.fingerprint == request.fingerprint:
+            newest.request = replace(newest.request, owner=request.owner)  # whose session may have ended
             yield Reply(command.id, value=_submitted(newest, "attached"))
             return
         requests = slot_requests(request.vertices)

@@ -186,9 +186,9 @@ class TimerFired:
 class UserCommand:
     """A client asks; answered by the ``Reply`` with its id.
 
-    ``kind`` is submit (args: request), cancel, stop, pause, resume or forget (args: epoch, None for any), or fail
-    (args: epoch, failure: what went wrong in the client with rows that it was given). Commands are idempotent. Those
-    that find nothing to do say so in the reply's ``said``.
+    ``kind`` is submit (args: request; sessions: owners that are connected), cancel, stop, pause, resume or forget
+    (args: epoch, None for any), or fail (args: epoch, failure: what went wrong in the client with rows that it was
+    given). Commands are idempotent. Those that find nothing to do say so in the reply's ``said``.
     """
 
     id: str

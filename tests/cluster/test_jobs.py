@@ -8,6 +8,7 @@ import pytest
 from cluster_jobs import collected, endless, line, mapped, numbers, submit
 
 from sabotnb import connectors
+from sabotnb.cluster import connect
 from sabotnb.errors import JobCanceled, JobError, JobFailed, NameHeld, SlotsShort
 from sabotnb.graph import JobGraph, Join, Operator
 
@@ -126,12 +127,24 @@ def test_a_finished_job_starts_anew(cluster):
     assert first.wait()["state"] == "FINISHED"
 
 
-def test_a_name_held_by_another_session_is_refused(cluster):
-    theirs = submit(cluster, "theirs", endless(), owner="somebody else")
+def test_a_name_is_held_by_another_session_while_that_is_connected(cluster):
+    other = connect(cluster.address)
+    theirs = submit(other, "theirs", endless(), owner="somebody else")
     with pytest.raises(NameHeld, match=r"sb.attach\('theirs'\)"):
-        submit(cluster, "theirs", line(numbers(5), collected()))
-    theirs.cancel()
-    theirs.wait_over()
+        submit(cluster, "theirs", endless())
+    other.close()
+    while (mine := attached(cluster, "theirs")) is None:
+        continue  # the scheduler has not noticed yet
+    assert mine.epoch == theirs.epoch
+    mine.cancel()
+    mine.wait_over()
+
+
+def attached(cluster, name):
+    try:
+        return submit(cluster, name, endless())
+    except NameHeld:
+        return None
 
 
 def test_an_unknown_job_is_named_with_those_there_are(cluster):

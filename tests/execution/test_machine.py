@@ -108,6 +108,15 @@ def test_a_running_name_is_attached_replaced_or_held(owner, fingerprint, expecte
     assert cluster.state() == "RUNNING"
 
 
+@pytest.mark.parametrize(("fingerprint", "how"), [("f", "attached"), ("changed", "replaced")])
+def test_a_session_that_is_gone_holds_no_names(fingerprint, how):
+    cluster = Simulator()
+    cluster.submit(request())
+    cluster.sessions = frozenset({"you", "they"})
+    assert cluster.submit(request(owner="you", fingerprint=fingerprint))["how"] == how
+    assert cluster.submit(request(owner="they", fingerprint=fingerprint)).error == "NameHeld"
+
+
 def test_a_successor_starts_only_when_the_old_job_is_over():
     cluster = Simulator()
     cluster.silent = {"agent-1", "agent-2"}

@@ -49,6 +49,7 @@ class Simulator:
         self.replies = {}
         self.timers = {}
         self.silent = set()
+        self.sessions = frozenset({"me", "you"})
         self.unheeded = []
         for number in range(1, agents + 1):
             self.feed(AgentUp(agent(number, slots)))
@@ -97,7 +98,7 @@ class Simulator:
         return self.replies[identity]
 
     def submit(self, job: JobRequest):
-        return self.command("submit", request=job)
+        return self.command("submit", request=job, sessions=self.sessions)
 
     def finish(self, job: str = "job") -> None:
         for who, attempt in [entry for entry in self.running if entry[1].task.job == job]:

@@ -36,6 +36,19 @@ def test_attaching_after_a_restart_shows_the_widget_with_its_history(tmp_path):
         end_detached(tmp_path / "sabotnb")
 
 
+def test_running_the_cell_again_after_a_restart_attaches_to_its_job(tmp_path):
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    cell = "job = sb.Stream.from_rate(100).run('outlives'); job.epoch"
+    try:
+        with running_kernel(START, env=environment) as kernel:
+            epoch = kernel.run(cell)["text/plain"]
+        with running_kernel(START, env=environment) as kernel:
+            assert kernel.run(cell)["text/plain"] == epoch
+            kernel.run("job.cancel()")
+    finally:
+        end_detached(tmp_path / "sabotnb")
+
+
 def test_when_the_cluster_goes_away_the_card_says_so(tmp_path):
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     try:
