@@ -1,26 +1,35 @@
 """Control messages as bytes: pickled, but readable only as plain data of the protocol room.
 
-Functions and exceptions of users travel inside as opaque bytes (blobs, ``Failure.pickled``). Reading a message never
-imports or calls anything outside the classes listed here, so neither the scheduler nor an agent's loop can run into a
-module that it does not have.
+Functions and exceptions of users travel inside as opaque bytes (blobs, ``Failure.pickled``). Reading a message calls
+nothing but dataclasses, enums, tuples and histograms that the protocol and metrics rooms define, so neither the
+scheduler nor an agent's loop can run into a module that it does not have, or into code that somebody else wrote.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+from dataclasses import is_dataclass
+from enum import Enum
 from typing import Any
 
 from sabotnb.errors import ProtocolError
+from sabotnb.metrics.latency import Histogram
 
 ROOMS = ("sabotnb.protocol.", "sabotnb.metrics.")
 
 
 class _PlainData(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith(ROOMS):
-            return super().find_class(module, name)
+        if module.startswith(ROOMS) and "." not in name:  # with dots it may lead out of the module
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module and _is_plain(found):
+                return found
         raise ProtocolError(f"a control message holds a {module}.{name}; only plain data may travel")
+
+
+def _is_plain(kind: type) -> bool:
+    return is_dataclass(kind) or issubclass(kind, Enum | tuple | Histogram)
 
 
 def dumps(message: Any) -> bytes:

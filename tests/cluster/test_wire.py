@@ -6,6 +6,8 @@ import pytest
 from sabotnb.cluster import wire
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
+from sabotnb.metrics.latency import merged
+from sabotnb.pickling import quickly_pickled
 from sabotnb.protocol.control import AgentInfo, MetricsReported, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, TaskId
@@ -32,7 +34,20 @@ class Evil:
         return os.system, ("true",)
 
 
-@pytest.mark.parametrize("payload", [Evil(), os.getcwd, pickle.Pickler, {"views": [ValueError("no")]}])
+DOTTED = b"\x80\x04csabotnb.protocol.control\ndataclass.__builtins__.get\n(\x8c\x04evaltR."
+"""Calls a function that a dotted name leads to from a module that may be named."""
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [Evil(), os.getcwd, pickle.Pickler, quickly_pickled, merged, {"views": [ValueError("no")]}],
+)
 def test_nothing_but_plain_data_is_unpickled(payload):
     with pytest.raises(ProtocolError, match="only plain data"):
         wire.loads(pickle.dumps(payload))
+
+
+def test_no_name_leads_out_of_its_module():
+    assert pickle.loads(DOTTED) is eval
+    with pytest.raises(ProtocolError, match="only plain data"):
+        wire.loads(DOTTED)
