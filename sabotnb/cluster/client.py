@@ -146,6 +146,11 @@ class ClusterClient:
         if answer != count:
             raise EnvError(f"{answer} instead of {count} agents are registered after {timeout:g} s; see env.check()")
 
+    def let_go(self, count: int) -> tuple[int, list[Any]]:
+        """Have ``count`` idle agents given nothing more: how many are idle, and the Dask names of those (or none)."""
+        idle, names = self._ask(lambda scheduler: scheduler.sabot_let_go(count=count))
+        return idle, list(names)
+
     def metrics(self, job: str, epoch: int | None = None) -> JobMetrics:
         """How that run goes; JobError if it is not known, or was over so long ago that it is forgotten."""
         answer = self._ask(lambda scheduler: scheduler.sabot_job_metrics(job=job, epoch=epoch))

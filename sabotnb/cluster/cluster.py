@@ -114,20 +114,16 @@ class Cluster:
             self._close()
 
     def _leaving(self, workers: int) -> list[Any]:
-        agents = self.slots()
-        excess = len(agents) - workers
-        idle = [agent for agent in agents if agent["free"] == agent["slots"]]
-        if excess > len(idle):
+        excess = len(self.slots()) - workers
+        if excess <= 0:
+            return []
+        idle, leaving = self.jobs.let_go(excess)
+        if excess > idle:
             busy = ", ".join(row["job"] for row in self.jobs.jobs() if row["state"] == "RUNNING")
             raise EnvError(
-                f"scale({workers}) takes away {excess} agents, {len(idle)} are idle (running: {busy}): stop a job first"
+                f"scale({workers}) takes away {excess} agents, {idle} are idle (running: {busy}): stop a job first"
             )
-        names = {address: worker["name"] for address, worker in self._workers().items()}
-        return [names[agent["address"]] for agent in reversed(idle)][: max(0, excess)]
-
-    def _workers(self) -> dict[str, Any]:
-        workers: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
-        return workers
+        return leaving
 
 
 def _kill_own_process() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from distributed import Scheduler, SchedulerPlugin
+from distributed.scheduler import WorkerState
 
 from sabotnb.cluster import wire
 from sabotnb.cluster.metrics_page import serve_metrics
@@ -28,6 +29,7 @@ from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import (
     AgentDown,
     AgentInfo,
+    AgentLeaving,
     AgentUp,
     Commit,
     Deploy,
@@ -107,6 +109,7 @@ class JobManager(SchedulerPlugin):
                     self.sabot_enroll,
                     self.sabot_register,
                     self.sabot_wait_agents,
+                    self.sabot_let_go,
                     self.sabot_command,
                     self.sabot_submit,
                     self.sabot_status,
@@ -123,6 +126,8 @@ class JobManager(SchedulerPlugin):
                 )
             }
         )
+        self._retire = scheduler.handlers["retire_workers"]
+        scheduler.handlers["retire_workers"] = self._retire_workers
         scheduler.stream_handlers["sabot-events"] = self._on_agent_events
         serve_metrics(scheduler, self._metrics_of_all)
 
@@ -142,6 +147,33 @@ class JobManager(SchedulerPlugin):
         """A worker's connection was closed: its agent is gone at once, without waiting for its lease."""
         for agent in [agent for agent, address in self._addresses.items() if address == worker]:
             self._agent_left(agent, "its connection was closed")
+
+    def valid_workers_downscaling(self, scheduler: Scheduler, workers: list[WorkerState]) -> list[WorkerState]:
+        """Dask asks which of ``workers`` it may take away when there is little to do: none whose slots are held."""
+        idle = {agent.address for agent in self._machine.overview.idle()}
+        agents = set(self._addresses.values())
+        return [worker for worker in workers if worker.address in idle or worker.address not in agents]
+
+    async def _retire_workers(
+        self, workers: Sequence[str] | None = None, names: Sequence[Any] | None = None, **options: Any
+    ) -> Any:
+        """Somebody tells Dask to take workers away: give their agents nothing more, and let their jobs hear why."""
+        named = {worker.address for worker in self._scheduler.workers.values() if worker.name in (names or ())}
+        for agent, address in self._addresses.items():
+            if address in named.union(workers or ()) and agent in self._machine.agents:
+                self._take(AgentLeaving(agent, "its Dask worker was retired"))
+        return await self._retire(workers=workers, names=names, **options)
+
+    async def sabot_let_go(self, count: int) -> tuple[int, list[Any]]:
+        """Choose ``count`` idle agents, the newest first, and give them nothing more.
+
+        How many are idle, and the Dask names of the workers of those that were chosen: none if too few are idle.
+        """
+        idle = self._machine.overview.idle()
+        leaving = idle[::-1][:count] if len(idle) >= count else []
+        for agent in leaving:
+            self._take(AgentLeaving(agent.id, "the cluster was scaled down"))
+        return len(idle), [self._scheduler.workers[agent.address].name for agent in leaving]
 
     async def sabot_enroll(self, address: str) -> str:
         """Give the worker at ``address`` an agent id; one that was fenced loses its former one."""

@@ -24,6 +24,7 @@ from sabotnb.execution.steering import Steering
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.protocol.control import (
     AgentDown,
+    AgentLeaving,
     AgentUp,
     Committed,
     Event,
@@ -64,8 +65,10 @@ class Machine:
         self._ending = Ending(state, self._scheduling)
         self._leases = Leases((config or Config()).agent_lost_seconds)
         self._lease_timer: float | None = None
+        self._leaving: dict[str, str] = {}
         self._handlers: dict[type[Event], Callable[[float, Any], Iterable[Instruction]]] = {
             AgentUp: self._agent_up,
+            AgentLeaving: self._agent_leaving,
             AgentDown: self._agent_down,
             Heartbeat: self._heartbeat,
             TaskChanged: self._task_changed,
@@ -98,13 +101,21 @@ class Machine:
                 yield from self._ending.ask_committer(now, job)
         yield from self._scheduling.place_pending(now)
 
+    def _agent_leaving(self, _now: float, event: AgentLeaving) -> Iterable[Instruction]:
+        if event.agent not in self.agents:
+            raise StaleMessage(f"agent {event.agent} is not registered (any more)")
+        self.pool.close_node(event.agent)
+        self._leaving[event.agent] = event.reason
+        return ()
+
     def _agent_down(self, now: float, event: AgentDown) -> Iterable[Instruction]:
         agent = self.agents.pop(event.agent, None)
         if agent is None:
             raise StaleMessage(f"agent {event.agent} is not registered (any more)")
         self._leases.forget(agent.id)
         self.pool.unregister_node(agent.id)
-        failure = refusals.agent_lost(agent, event.reason)
+        left = self._leaving.pop(agent.id, None)
+        failure = refusals.agent_taken_away(agent, left) if left else refusals.agent_lost(agent, event.reason)
         for job in list(self.jobs.values()):
             yield from self._lose_agent(now, job, agent.id, failure)
         yield from self._scheduling.place_pending(now)

@@ -63,6 +63,10 @@ class Overview:
         free = {node.agent: node.free for node in self._pool.nodes()}
         return [views.agent_row(agent, free[agent.id]) for agent in self._agents.values()]
 
+    def idle(self) -> list[AgentInfo]:
+        """Agents of which no slot is held, in order of registration."""
+        return [self._agents[node.agent] for node in self._pool.nodes() if node.free == node.slots]
+
     def _waits(self, job: JobRun) -> str:
         """What a pending job misses; empty for every other."""
         if job.state is not JobState.PENDING:

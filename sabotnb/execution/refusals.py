@@ -24,6 +24,15 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     )
 
 
+def agent_taken_away(agent: AgentInfo, reason: str) -> Failure:
+    """A worker process was ended on purpose."""
+    return Failure(
+        AgentLost.__name__,
+        f"{agent.id} (process {agent.pid} on {agent.host}) was taken away: {reason}. "
+        "Nothing was written under a final name. Run the job again.",
+    )
+
+
 def connection_lost(agent: str, peer: str, reason: str) -> Failure:
     """Two agents cannot reach each other any more."""
     return Failure(AgentLost.__name__, failure.connection_lost(agent, peer, reason))

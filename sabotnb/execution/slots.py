@@ -42,20 +42,26 @@ class SlotPool:
     def __init__(self) -> None:
         self._nodes: dict[str, AgentInfo] = {}
         self._held: dict[Slot, tuple[str, SlotRequest]] = {}
+        self._closed: set[str] = set()
 
     def register_node(self, agent: AgentInfo) -> None:
         """Add an agent's slots."""
         self._nodes[agent.id] = agent
 
+    def close_node(self, agent: str) -> None:
+        """Give away no more slots of an agent; what is held there stays held."""
+        self._closed.add(agent)
+
     def unregister_node(self, agent: str) -> frozenset[str]:
         """Remove an agent with everything held there; returns the jobs that lost slots."""
         self._nodes.pop(agent, None)
+        self._closed.discard(agent)
         lost = [slot for slot in self._held if slot.agent == agent]
         return frozenset(self._held.pop(slot)[0] for slot in lost)
 
     def request(self, job: str, requests: Sequence[SlotRequest], strategy: Strategy = round_robin) -> list[Slot] | None:
         """Give ``job`` one slot per request, or nothing at all (None) if they do not all fit."""
-        agents = strategy(requests, self.nodes())
+        agents = strategy(requests, [node for node in self.nodes() if node.agent not in self._closed])
         if agents is None:
             return None
         slots = []
@@ -83,7 +89,8 @@ class SlotPool:
 
     def could_ever_fit(self, requests: Sequence[SlotRequest], strategy: Strategy = round_robin) -> bool:
         """True if the requests would fit were nothing held."""
-        return strategy(requests, [self._empty(agent) for agent in self._nodes.values()]) is not None
+        staying = [self._empty(agent) for agent in self._nodes.values() if agent.id not in self._closed]
+        return strategy(requests, staying) is not None
 
     def _all(self, agent: str) -> Iterable[Slot]:
         return (Slot(agent, index) for index in range(self._nodes[agent].slots))

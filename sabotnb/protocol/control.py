@@ -109,6 +109,14 @@ class AgentDown:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentLeaving:
+    """An agent is about to be taken away: it is given nothing more. ``reason`` is said if that costs it tasks."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """An agent lives. One from an agent that was given up is answered by ``Fence``."""
 
@@ -198,7 +206,16 @@ class UserCommand:
 
 
 Event = (
-    AgentUp | AgentDown | Heartbeat | TaskChanged | MetricsReported | Committed | PeerLost | TimerFired | UserCommand
+    AgentUp
+    | AgentLeaving
+    | AgentDown
+    | Heartbeat
+    | TaskChanged
+    | MetricsReported
+    | Committed
+    | PeerLost
+    | TimerFired
+    | UserCommand
 )
 
 

@@ -18,7 +18,7 @@ from cluster_jobs import collected, endless, line, numbers, submit
 from sabotnb.cluster import clusters, connect, detached, detached_cluster, end_detached, local_cluster
 from sabotnb.cluster.detached import find_detached
 from sabotnb.cluster.keeper import Announcement
-from sabotnb.errors import ClusterGone, EnvError, JobCanceled
+from sabotnb.errors import ClusterGone, EnvError, JobCanceled, JobFailed
 from sabotnb.graph import Operator, Sink
 
 pytestmark = pytest.mark.cluster
@@ -54,6 +54,20 @@ def test_scaling_takes_away_idle_agents_only():
         cluster.scale(1)
     with pytest.raises(EnvError, match="at least one worker"):
         cluster.scale(0)
+    cluster.close()
+
+
+def test_dask_takes_no_busy_agent_away_by_itself_and_tells_why_when_told_to():
+    cluster = local_cluster(2, 2, processes=False)
+    run = submit(cluster, "busy", endless(), parallelism=1)
+    run.wait_until(lambda status: status["state"] == "RUNNING")
+    (busy,) = (row["address"] for row in cluster.slots() if row["free"] < row["slots"])
+    (idle,) = (row["address"] for row in cluster.slots() if row["address"] != busy)
+    offered = cluster.client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.workers_to_close(n=2))
+    assert offered == [idle]
+    cluster.client.retire_workers([busy])
+    with pytest.raises(JobFailed, match=r"agent-\d+ .* was taken away: its Dask worker was retired"):
+        run.wait()
     cluster.close()
 
 

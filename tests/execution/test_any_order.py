@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import AgentUp, JobState, PeerLost
+from sabotnb.protocol.control import AgentLeaving, AgentUp, JobState, PeerLost
 
 NAMES = st.sampled_from(["a", "b"])
 AGENTS = st.integers(1, 4)
@@ -13,7 +13,7 @@ STEPS = st.one_of(
     st.tuples(st.just("submit"), NAMES, st.sampled_from(["f", "g"]), st.integers(1, 5), st.booleans()),
     st.tuples(st.sampled_from(["cancel", "stop", "pause", "resume", "forget"]), NAMES),
     st.tuples(st.sampled_from(["finish", "fail"]), NAMES),
-    st.tuples(st.sampled_from(["up", "lose", "silence", "speak"]), AGENTS),
+    st.tuples(st.sampled_from(["up", "leave", "lose", "silence", "speak"]), AGENTS),
     st.tuples(st.just("part"), AGENTS, AGENTS),
 )
 
@@ -37,18 +37,31 @@ class World:
             case ("finish" | "fail" as what, name):
                 if any(attempt.task.job == name for _, attempt in self.cluster.running):
                     getattr(self.cluster, what)(name)
-            case ("up", number) if not self.alive(number):
-                self.cluster.feed(AgentUp(agent(number, 2)))
-            case ("lose", number) if self.alive(number):
-                self.cluster.lose(number)
-            case ("silence", number) if self.alive(number):
-                self.cluster.silent.add(f"agent-{number}")
-            case ("speak", number):
-                self.cluster.speak(f"agent-{number}")
+            case ("up" | "leave" | "lose" | "silence" | "speak" as what, number):
+                getattr(self, what)(number)
             case ("part", one, other) if one != other and self.alive(one):
                 self.cluster.feed(PeerLost(f"agent-{one}", f"agent-{other}", "broken pipe"))
             case (("cancel" | "stop" | "pause" | "resume" | "forget") as kind, name):
                 self.cluster.command(kind, name)
+
+    def up(self, number):
+        if not self.alive(number):
+            self.cluster.feed(AgentUp(agent(number, 2)))
+
+    def leave(self, number):
+        if self.alive(number):
+            self.cluster.feed(AgentLeaving(f"agent-{number}", "it may"))
+
+    def lose(self, number):
+        if self.alive(number):
+            self.cluster.lose(number)
+
+    def silence(self, number):
+        if self.alive(number):
+            self.cluster.silent.add(f"agent-{number}")
+
+    def speak(self, number):
+        self.cluster.speak(f"agent-{number}")
 
     def submit(self, job):
         before = self.run(job.name)
@@ -67,7 +80,7 @@ class World:
     def settle(self):
         """Every silent agent does what it was told, and every task that can finishes."""
         for number in range(1, 5):
-            self.cluster.speak(f"agent-{number}")
+            self.speak(number)
         for _ in range(20):
             for _, attempt in list(self.cluster.running):
                 if any(one[1] == attempt for one in self.cluster.running):
@@ -93,5 +106,5 @@ def test_nothing_is_left_in_between(steps):
             assert not world.cluster.machine.agents
         else:
             assert run.state is JobState.PENDING
-            assert pool.statistics().total < run.request.vertices[0].parallelism
+            assert not pool.could_ever_fit(run.slot_requests)
     assert pool.statistics().holders == {}

@@ -3,6 +3,7 @@ from simulator import Simulator, agent, request
 
 from sabotnb.errors import IllegalTransition, StaleMessage
 from sabotnb.protocol.control import (
+    AgentLeaving,
     AgentUp,
     Commit,
     Deploy,
@@ -276,6 +277,21 @@ def test_a_lost_agent_fails_its_jobs_and_nobody_elses():
     cluster.lose(2)
     assert (cluster.state("both"), cluster.state("one")) == ("FAILED", "RUNNING")
     assert "agent-2 (process 2 on host) was lost: connection closed" in cluster.machine.jobs["both"].failure.message
+
+
+def test_an_agent_that_leaves_is_given_nothing_more_and_its_jobs_hear_why():
+    cluster = Simulator(agents=2, slots=2)
+    cluster.submit(request(name="both"))
+    cluster.feed(AgentLeaving("agent-2", "the cluster was scaled down"))
+    assert cluster.state("both") == "RUNNING"
+    cluster.submit(request(name="one", vertices=(("work", 1),)))
+    assert cluster.submit(request(name="large", vertices=(("work", 3),))).error == "SlotsShort"
+    assert [who for who, attempt in cluster.running if attempt.task.job == "one"] == ["agent-1"]
+    cluster.lose(2)
+    assert (cluster.state("both"), cluster.state("one")) == ("FAILED", "RUNNING")
+    assert "agent-2 (process 2 on host) was taken away: the cluster was scaled down" in (
+        cluster.machine.jobs["both"].failure.message
+    )
 
 
 def test_an_agent_that_shuts_down_fails_its_jobs_though_its_tasks_say_that_they_were_canceled():
