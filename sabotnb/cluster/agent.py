@@ -84,8 +84,9 @@ class Agent(WorkerPlugin):
 
     async def teardown(self, worker: Worker) -> None:
         """Stop every task; Dask waits about four seconds for this."""
-        for beat in self._beats:
-            beat.cancel()
+        for ended in (*self._beats, self._fencing):
+            if ended is not None:
+                ended.cancel()
         await self._loop.run_in_executor(self._orders, self._tenure.end)
         self._leaving = True
         self._orders.shutdown(wait=False)
@@ -135,8 +136,11 @@ class Agent(WorkerPlugin):
 
     async def _begin_anew(self) -> None:
         logger.warning("%s was given up; registering again under a new id", self._tenure.agent)
-        await self._loop.run_in_executor(self._orders, self._tenure.end)
-        await self._enroll()
+        try:
+            await self._loop.run_in_executor(self._orders, self._tenure.end)
+            await self._enroll()
+        except Exception:
+            logger.exception("this worker cannot register again; restart it")
 
     # Orders
 
@@ -201,7 +205,7 @@ def _obey(act: Callable[[Tenure], None], tenure: Tenure) -> None:
     try:
         act(tenure)
     except StaleMessage as stale:
-        logger.warning("refused: %s", stale)
+        logger.info("refused: %s", stale)
     except Exception:
         logger.exception("%s cannot obey", tenure.agent)
 

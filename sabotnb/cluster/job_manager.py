@@ -388,7 +388,7 @@ class JobManager(SchedulerPlugin):
         try:
             instructions = self._machine.handle(self._loop.time(), event)
         except StaleMessage as stale:
-            logger.warning("refused: %s", stale)
+            logger.info("refused: %s", stale)  # as after every cancel, when reports and orders cross
         except Exception as defect:
             logger.exception("the control plane cannot handle %s", event)
             if isinstance(event, UserCommand):

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,13 @@ async def _idle_or_told(
     """Return when ``ending`` is set, or nobody has been connected and no job has run for ``idle_seconds``."""
     clock = asyncio.get_running_loop().time
     needed = clock()
-    while not ending.is_set() and clock() - needed < idle_seconds:
+    while not ending.is_set():
         if job_manager.busy or any(name != "fire-and-forget" for name in scheduler.clients):
             needed = clock()
-        try:
-            await asyncio.wait_for(ending.wait(), IDLE_CHECK_SECONDS)
-        except TimeoutError:
-            continue
+        elif clock() - needed >= idle_seconds:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), min(IDLE_CHECK_SECONDS, idle_seconds))
 
 
 if __name__ == "__main__":

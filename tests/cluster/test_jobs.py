@@ -1,11 +1,11 @@
 """What happens to jobs of a running cluster: canceled, failed, replaced, refused, many at once."""
 
 import os
-import threading
+import signal
 
 import pyarrow as pa
 import pytest
-from cluster_jobs import collected, endless, line, mapped, numbers, submit
+from cluster_jobs import collected, endless, line, mapped, numbers, once_waited_for, submit
 
 from sabotnb import connectors
 from sabotnb.cluster import connect
@@ -166,8 +166,10 @@ def test_stop_drains_an_endless_job(cluster):
 
 def test_an_interrupt_ends_the_waiting_and_not_the_job(cluster):
     run = submit(cluster, "interrupted", endless())
-    threading.Timer(0.2, os.kill, (os.getpid(), 2)).start()
-    with pytest.raises(KeyboardInterrupt):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        once_waited_for(cluster, "interrupted", lambda: os.kill(os.getpid(), signal.SIGINT)),
+    ):
         run.wait()
     assert run.status()["state"] in ("DEPLOYING", "RUNNING")
     run.cancel()

@@ -26,8 +26,8 @@ def ticking(cluster):
 
 def test_a_probe_shows_the_last_rows_of_an_operator(ticking):
     ticking.wait_metrics(lambda it: it.rows_in.rows > 0)
-    before = ticking.cluster.jobs.probe("ticking", ticking.epoch, "ticks", rows=5)
-    after = ticking.cluster.jobs.probe("ticking", ticking.epoch, "mapped", rows=5)
+    before = ticking.cluster.jobs.probe("ticking", ticking.epoch, "ticks", rows=5, wait=30)
+    after = ticking.cluster.jobs.probe("ticking", ticking.epoch, "mapped", rows=5, wait=30)
     assert (before.table.column_names, after.table.column_names) == (["time", "value"], ["n"])
     assert 0 < before.table.num_rows <= 5
     assert 0 < after.table.num_rows <= 5
@@ -36,7 +36,7 @@ def test_a_probe_shows_the_last_rows_of_an_operator(ticking):
 
 
 def test_of_a_sink_the_rows_that_enter_it_are_shown(ticking):
-    found = ticking.cluster.jobs.probe("ticking", ticking.epoch, "kept")
+    found = ticking.cluster.jobs.probe("ticking", ticking.epoch, "kept", wait=30)
     assert (found.operator, found.table.column_names, found.said) == ("mapped", ["n"], "what enters kept")
 
 

@@ -1,7 +1,10 @@
 """Jobs for tests, described at the level of graphs: what the API would submit."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Event, Thread
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +17,29 @@ from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
 from sabotnb.metrics import JobMetrics
 from sabotnb.plan import physical
 from sabotnb.protocol.control import JobState
+
+
+@contextmanager
+def once_waited_for(cluster: Cluster, job: str, act: Callable[[], Any]) -> Iterator[None]:
+    """While inside, ``act`` as soon as somebody waits on the scheduler for something to happen to ``job``."""
+
+    def is_waited_for(dask_scheduler: Any) -> bool:
+        return job in dask_scheduler.plugins["sabotnb-job-manager"]._waiters
+
+    def acting() -> None:
+        while not over.is_set():
+            if cluster.client.run_on_scheduler(is_waited_for):
+                act()
+                return
+
+    over = Event()
+    thread = Thread(target=acting)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @dataclass(frozen=True)
