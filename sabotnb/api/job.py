@@ -150,7 +150,7 @@ class Job:
         missing = [error for puller in self._pullers if (error := puller.join()) is not None]
         publisher.settle(self._client, (self.name, self.epoch))  # what cells show of it ends with it, not a while later
         if state is not JobState.FINISHED:
-            raise job_failed(self.name, status["failure"])
+            raise job_failed(self.name, status)
         if missing:
             raise missing[0]
         return JobResult.of(status)

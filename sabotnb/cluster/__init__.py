@@ -1,7 +1,7 @@
 """The only room that knows Dask: JobManager on the scheduler, Agent on each worker, and the client between."""
 
 from sabotnb.cluster.agent import Agent
-from sabotnb.cluster.checks import Finding
+from sabotnb.cluster.checks import Problem
 from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.cluster import Cluster
 from sabotnb.cluster.clusters import connect, local_cluster
@@ -15,9 +15,9 @@ __all__ = [
     "Agent",
     "Cluster",
     "ClusterClient",
-    "Finding",
     "JobManager",
     "Probed",
+    "Problem",
     "Task",
     "TaskJob",
     "TaskResult",

@@ -184,7 +184,7 @@ class Agent(WorkerPlugin):
 
     def _heartbeat(self) -> None:
         if not self._is_fencing():  # an identity that is not registered yet would be taken for a lost one
-            self._report(Heartbeat(self._tenure.agent))
+            self._report(Heartbeat(self._tenure.agent, self._tenure.hanging()))
 
     def _send_metrics(self) -> None:
         metrics = self._tenure.metrics()

@@ -21,7 +21,7 @@ SMALL_BATCHES_MATTER = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Problem:
     """``subject`` is a job, an agent or the cluster; ``advice`` can be run or typed."""
 
     subject: str
@@ -32,7 +32,7 @@ class Finding:
         return f"{self.subject}: {self.problem}: {self.advice}"
 
 
-def check(client: distributed.Client, jobs: ClusterClient) -> list[Finding]:
+def check(client: distributed.Client, jobs: ClusterClient) -> list[Problem]:
     """Agents, slots, versions, exposure, and the batches of running jobs; ClusterGone if nobody answers."""
     return [*_agents(jobs), *_versions(client), *_exposure(jobs.address), *_batches(jobs)]
 
@@ -56,40 +56,47 @@ def _found(client: distributed.Client, package: str) -> dict[str, str]:
     return {where: answer if isinstance(answer, str) else "none" for where, answer in answers.items()}
 
 
-def _agents(jobs: ClusterClient) -> Iterator[Finding]:
+def _agents(jobs: ClusterClient) -> Iterator[Problem]:
     agents = jobs.slots()
     if not agents:
-        yield Finding("cluster", "no agents are registered", f"env.scale(2), or `dask worker {jobs.address}`")
+        yield Problem("cluster", "no agents are registered", f"env.scale(2), or `dask worker {jobs.address}`")
     elif not any(agent["free"] for agent in agents):
         total = sum(agent["slots"] for agent in agents)
         running = ", ".join(row["job"] for row in jobs.jobs() if row["state"] == "RUNNING")
-        yield Finding(
+        yield Problem(
             "cluster", f"all {total} slots are held ({running})", f"env.scale({len(agents) + 1}) or cancel a job"
         )
+    for number, agent in enumerate(agents):
+        for task in agent["hanging"]:
+            yield Problem(
+                agent["agent"],
+                f"{task} was canceled, but its function does not return and keeps a thread and its memory",
+                f"env.kill_worker({number}) ends the process",
+            )
     for row in jobs.jobs():
         if row["state"] == "PENDING":
             status = jobs.status(row["job"])
-            yield Finding(f"job {row['job']!r}", status["waits"] or "waits", f"env.scale({len(agents) + 1})")
+            yield Problem(f"job {row['job']!r}", status["waits"] or "waits", f"env.scale({len(agents) + 1})")
 
 
-def _versions(client: distributed.Client) -> Iterator[Finding]:
+def _versions(client: distributed.Client) -> Iterator[Problem]:
     for package in AGREEING:
         here = version(package)
         for where, found in _found(client, package).items():
             if found != here:
-                yield Finding(where, f"{package} is {found}, here it is {here}", f"pip install {package}=={here} there")
+                yield Problem(where, f"{package} is {found}, here it is {here}", f"pip install {package}=={here} there")
 
 
-def _exposure(address: str) -> Iterator[Finding]:
+def _exposure(address: str) -> Iterator[Problem]:
     if address.startswith("tcp://") and not address.startswith(("tcp://127.", "tcp://localhost", "tcp://[::1]")):
-        yield Finding(
+        yield Problem(
             "cluster",
             f"{address} takes code from anybody who reaches it",
             "start scheduler and workers with --tls-ca-file, --tls-cert and --tls-key",
         )
 
 
-def _batches(jobs: ClusterClient) -> Iterator[Finding]:
+def _batches(jobs: ClusterClient) -> Iterator[Problem]:
     for row in jobs.jobs():
         if row["state"] != "RUNNING":
             continue
@@ -97,6 +104,6 @@ def _batches(jobs: ClusterClient) -> Iterator[Finding]:
             mean = task["rows_out"] / max(1, task["batches_out"])
             if task["batches_out"] > SMALL_BATCHES_MATTER and mean < SMALL_BATCH_ROWS:
                 where = f"job {row['job']!r}, {task['vertex']}[{task['index']}]"
-                problem = f"sends {mean:.0f} rows per batch, so overhead rules"
+                problem = f"sends only {mean:.0f} rows per batch: per-batch overhead dominates"
                 advice = "let its function give larger batches, or lower the parallelism behind it"
-                yield Finding(where, problem, advice)
+                yield Problem(where, problem, advice)

@@ -225,7 +225,7 @@ class ClusterClient:
                 addresses = {row["agent"]: row["address"] for row in self.slots()}
                 return [Place(row["agent"], addresses.get(row["agent"], GONE)) for row in tasks]
             if JobState(status["state"]).terminal:
-                raise job_failed(job, status["failure"])
+                raise job_failed(job, status)
 
     # Calls
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import distributed
 
 from sabotnb.cluster.agent import Agent
-from sabotnb.cluster.checks import Finding, check
+from sabotnb.cluster.checks import Problem, check
 from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.job_manager import JobManager
 from sabotnb.config import Config
@@ -103,7 +103,7 @@ class Cluster:
             raise EnvError(f"upload: there is no file {path}")
         self.client.upload_file(str(path))
 
-    def check(self) -> list[Finding]:
+    def check(self) -> list[Problem]:
         """What is wrong or will be slow, each with what to do; empty if nothing is."""
         return check(self.client, self.jobs)
 

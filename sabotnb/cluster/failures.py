@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sabotnb.errors import JobCanceled, JobError, JobFailed
 from sabotnb.protocol.failure import Failure
 from sabotnb.task.failure import error_of
 
 
-def job_failed(job: str, failure: Failure | None) -> JobError:
-    """The exception of a job that ended in FAILED or CANCELED (``failure`` None: because somebody asked for it).
+def job_failed(job: str, status: Mapping[str, Any] | None) -> JobError:
+    """The exception of a job that ended in FAILED or CANCELED, given what ``execution.views.job_state`` said of it.
+
+    Without a failure somebody asked for the end; ``status`` is None of a run that is long forgotten.
 
     The message has the user's traceback and a sample of the rows. ``reason`` is an exception of the class that the
     failure names, ``__cause__`` the user's own if it could travel. Unpickles it: for the client only.
     """
+    failure: Failure | None = status["failure"] if status is not None else None
     if failure is None:
-        return JobCanceled(f"job {job!r} was canceled; .run() starts it again")
+        note = f"\n{status['note']}" if status is not None and status["note"] else ""
+        return JobCanceled(f"job {job!r} was canceled; .run() starts it again{note}")
     described = error_of(failure)
     if isinstance(described, JobCanceled):
         return described

@@ -89,7 +89,7 @@ class ResultReader:
     def _go_on_watching(self, status: dict[str, Any] | None) -> None:
         state = JobState.CANCELED if status is None else JobState(status["state"])
         if state in (JobState.FAILED, JobState.CANCELED):
-            raise job_failed(self._job, None if status is None else status["failure"])
+            raise job_failed(self._job, status)
         if not state.terminal:
             self._ask(WATCH, self._watch())
         elif self._missing is not None:

@@ -94,7 +94,7 @@ class TaskJob:
                 values[row["number"]] = pickle.loads(row["result"])  # noqa: S301 - from the job's own agents
         status = self._client.wait(self.name, self.epoch)
         if status["state"] != JobState.FINISHED:
-            raise job_failed(self.name, status["failure"])
+            raise job_failed(self.name, status)
         return values
 
     def _agents(self) -> list[str]:

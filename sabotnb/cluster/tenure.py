@@ -23,6 +23,7 @@ from sabotnb.protocol.control import (
     MetricsReported,
     PeerLost,
 )
+from sabotnb.protocol.ids import Attempt
 from sabotnb.task.results import Results
 from sabotnb.task.runner import TaskRunner
 
@@ -77,6 +78,10 @@ class Tenure:
         """Counters and queues of every task now."""
         runner = self._runner
         return MetricsReported(self.agent, runner.metrics(), runner.sent(), runner.queues(), time.monotonic())
+
+    def hanging(self) -> tuple[Attempt, ...]:
+        """Canceled attempts that were given up, and whose threads still run; from any thread."""
+        return tuple(self._runner.hanging())
 
     def probe(self, **request: Any) -> list[dict[str, Any]]:
         """What goes by behind an operator: see ``TaskRunner.probe``; from any thread."""

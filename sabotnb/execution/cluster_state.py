@@ -9,6 +9,7 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.runs import Runs
 from sabotnb.execution.slots import SlotPool
 from sabotnb.protocol.control import AgentInfo, Command, Tell
+from sabotnb.protocol.ids import Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class ClusterState:
     agents: dict[str, AgentInfo] = field(default_factory=dict)
     runs: Runs = field(default_factory=Runs)
     pool: SlotPool = field(default_factory=SlotPool)
+    hanging: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
+    """Canceled tasks of each agent that do not return: their slots are free, their threads and memory are not."""
 
     @property
     def jobs(self) -> dict[str, JobRun]:

@@ -64,6 +64,8 @@ class JobRun:
     """Tasks that are not over, of every agent that was given some, in order of first use."""
     committables: list[Committable] = field(default_factory=list)
     failure: Failure | None = None
+    note: str = ""
+    """What is worth knowing of a run that was canceled: that a task of it does not return."""
     committer: str | None = None
     successor: JobRun | None = None
     paused: bool = False

@@ -60,7 +60,7 @@ class Machine:
     def __init__(self, config: Config | None = None, next_epoch: Callable[[int], int] = _one_more) -> None:
         self._state = state = ClusterState()
         self.agents, self.jobs, self.pool = state.agents, state.jobs, state.pool
-        self.overview = Overview(state.runs, state.agents, state.pool)
+        self.overview = Overview(state)
         self._scheduling = Scheduling(state)
         self._ending = Ending(state, self._scheduling)
         self._leases = Leases((config or Config()).agent_lost_seconds)
@@ -113,6 +113,7 @@ class Machine:
         if agent is None:
             raise StaleMessage(f"agent {event.agent} is not registered (any more)")
         self._leases.forget(agent.id)
+        self._state.hanging.pop(agent.id, None)
         self.pool.unregister_node(agent.id)
         left = self._leaving.pop(agent.id, None)
         failure = refusals.agent_taken_away(agent, left) if left else refusals.agent_lost(agent, event.reason)
@@ -144,6 +145,7 @@ class Machine:
             yield Tell(event.agent, Fence(event.agent))
             return
         self._leases.heard(event.agent, now)
+        self._state.hanging[event.agent] = event.hanging
 
     def _timer(self, now: float, event: TimerFired) -> Iterable[Instruction]:
         if event.name != LEASE_TIMER or self._lease_timer is None:
@@ -170,6 +172,8 @@ class Machine:
         job.committables.extend(event.committables)
         if event.counters is not None:
             task.end(event.counters, event.sent)
+        if event.state is TaskState.CANCELED and event.failure is not None:
+            job.note = job.note or event.failure.message
         if event.state is TaskState.FAILED:
             yield from self._ending.fail(now, job, event.failure or refusals.unexplained(event.attempt))
         elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):

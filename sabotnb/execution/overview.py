@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sabotnb.execution import figures, refusals, views
+from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_metrics import shown_metrics
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.runs import Runs
 from sabotnb.execution.scheduling import holds_up
-from sabotnb.execution.slots import SlotPool
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import AgentInfo, JobState
 
@@ -18,10 +17,11 @@ from sabotnb.protocol.control import AgentInfo, JobState
 class Overview:
     """Looks at the runs, agents and slots of a machine; a run without ``epoch`` is the current one of its name."""
 
-    def __init__(self, runs: Runs, agents: Mapping[str, AgentInfo], pool: SlotPool) -> None:
-        self._runs = runs
-        self._agents = agents
-        self._pool = pool
+    def __init__(self, state: ClusterState) -> None:
+        self._state = state
+        self._runs = state.runs
+        self._agents = state.agents
+        self._pool = state.pool
 
     def run(self, name: str, epoch: int | None = None) -> JobRun | None:
         """The run itself, to look at; None if it is not known."""
@@ -59,9 +59,10 @@ class Overview:
         return [views.job_summary(job) for job in self._runs.current.values()]
 
     def slots(self) -> list[dict[str, Any]]:
-        """One row per agent: slots, free slots, host, pid."""
+        """One row per agent: slots, free slots, host, pid, what hangs there."""
         free = {node.agent: node.free for node in self._pool.nodes()}
-        return [views.agent_row(agent, free[agent.id]) for agent in self._agents.values()]
+        hanging = self._state.hanging
+        return [views.agent_row(agent, free[agent.id], hanging.get(agent.id, ())) for agent in self._agents.values()]
 
     def idle(self) -> list[AgentInfo]:
         """Agents of which no slot is held, in order of registration."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import AgentInfo
+from sabotnb.protocol.ids import Attempt
 
 DRAWN = ("scenes", "explain")
 """Views for which people ask once: much larger than what is asked for all the time."""
@@ -35,15 +37,21 @@ def job_summary(job: JobRun) -> dict[str, Any]:
 
 def job_state(job: JobRun) -> dict[str, Any]:
     """What is enough to wait for a job."""
-    return {"job": job.name, "epoch": job.epoch, "state": job.state.value, "failure": job.failure}
+    return {
+        "job": job.name,
+        "epoch": job.epoch,
+        "state": job.state.value,
+        "failure": job.failure,
+        "note": job.note,
+    }
 
 
 def job_status(job: JobRun, waits: str) -> dict[str, Any]:
     """The summary with every task, the failure, what a pending job ``waits`` for, and its views but those ``DRAWN``."""
     return {
         **job_summary(job),
+        **job_state(job),
         "waits": waits,
-        "failure": job.failure,
         "views": {name: view for name, view in job.request.views.items() if name not in DRAWN},
         "vertices": [task_row(task) for task in job.tasks.values()],
     }
@@ -64,8 +72,8 @@ def task_row(task: TaskVertex) -> dict[str, Any]:
     }
 
 
-def agent_row(agent: AgentInfo, free: int) -> dict[str, Any]:
-    """One agent and its slots."""
+def agent_row(agent: AgentInfo, free: int, hanging: Iterable[Attempt]) -> dict[str, Any]:
+    """One agent and its slots, and the canceled tasks that still run there."""
     return {
         "agent": agent.id,
         "address": agent.address,
@@ -74,4 +82,5 @@ def agent_row(agent: AgentInfo, free: int) -> dict[str, Any]:
         "slots": agent.slots,
         "free": free,
         "tags": sorted(agent.tags),
+        "hanging": [str(attempt.task) for attempt in hanging],
     }

@@ -118,9 +118,13 @@ class AgentLeaving:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """An agent lives. One from an agent that was given up is answered by ``Fence``."""
+    """An agent lives. One from an agent that was given up is answered by ``Fence``.
+
+    ``hanging`` are canceled attempts that were given up, and whose threads still run.
+    """
 
     agent: str
+    hanging: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,33 @@
 """Jobs that do not want to end, and what is left of those that did."""
 
+import os
 import select
 
 import pyarrow as pa
 import pytest
 from cluster_jobs import collected, endless, line, mapped, numbers, submit
 
+from sabotnb.cluster import local_cluster
+from sabotnb.config import Config
+from sabotnb.errors import JobCanceled
 from sabotnb.expr import col
 from sabotnb.graph import Filter, Operator
 
 pytestmark = pytest.mark.cluster
 
 N = pa.schema({"n": pa.int64()})
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of this module's own: some threads that it leaves behind live for long."""
+    started = local_cluster(2, 4, config=Config(heartbeat_seconds=0.2))
+    yield started
+    started.close()
+
+
+def hanging(cluster):
+    return [task for row in cluster.slots() for task in row["hanging"]]
 
 
 def loops(batch):
@@ -40,6 +56,26 @@ def test_a_function_that_does_not_return_is_canceled(cluster, function):
     run.cancel()
     assert run.wait_over(10)["state"] == "CANCELED"
     assert submit(cluster, "after-stubborn", line(numbers(5), collected())).table().num_rows == 5
+
+
+def test_what_keeps_a_canceled_task_is_said_and_found_by_check(cluster, tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+
+    def opens(batch):
+        pipe.read_text()  # waits in C for somebody who writes
+        return batch
+
+    run = submit(cluster, "kept", line(numbers(10), mapped(opens, N), collected()), parallelism=1)
+    run.wait_until(lambda status: any(row["rows_in"] for row in status["vertices"]))
+    run.cancel()
+    with pytest.raises(JobCanceled, match=r"kept/numbers\[0\] was canceled, but process of mapped has not returned"):
+        run.wait()
+    while "kept/numbers[0]" not in hanging(cluster):
+        continue  # until the agent's next heartbeat
+    assert any("kept/numbers[0] was canceled, but its function does not" in str(one) for one in cluster.check())
+    pipe.write_text("")
+    while "kept/numbers[0]" in hanging(cluster):
+        continue
 
 
 def test_jobs_are_canceled_before_they_run(cluster):

@@ -40,7 +40,7 @@ def test_batches_of_a_few_rows(cluster):
     run.wait_until(lambda status: any(row["batches_out"] > 100 for row in status["vertices"]))
     (finding,) = cluster.check()
     assert finding.subject == "job 'crumbs', numbers[0]"
-    assert finding.problem == "sends 1 rows per batch, so overhead rules"
+    assert finding.problem == "sends only 1 rows per batch: per-batch overhead dominates"
     assert finding.advice.startswith("let its function give larger batches")
 
 

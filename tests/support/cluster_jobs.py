@@ -59,7 +59,7 @@ class Run:
         """The final status; the job's own exception if it did not finish."""
         status = self.wait_over(timeout)
         if status["state"] != JobState.FINISHED:
-            raise job_failed(self.name, status["failure"])
+            raise job_failed(self.name, status)
         return status
 
     def wait_over(self, timeout: float = 60) -> dict[str, Any]:
