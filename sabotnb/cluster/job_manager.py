@@ -8,11 +8,10 @@ never raises into Dask, which would close that worker's connection.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +19,10 @@ from distributed import Scheduler, SchedulerPlugin
 from distributed.scheduler import WorkerState
 
 from sabotnb.cluster import wire
+from sabotnb.cluster.blob_keeper import BlobKeeper, Blobs, Run
 from sabotnb.cluster.metrics_page import serve_metrics
+from sabotnb.cluster.roster import Roster
+from sabotnb.cluster.topics import Topics
 from sabotnb.config import Config
 from sabotnb.errors import SabotError, StaleMessage
 from sabotnb.execution import refusals
@@ -49,23 +51,14 @@ from sabotnb.protocol.failure import Failure
 
 logger = logging.getLogger("sabotnb.job_manager")
 
-Run = tuple[str, int]
-"""A job's name and epoch."""
-
-ORDER_SECONDS = 1.0
-"""How long an agent's registration is held back for one that came before it, so that lists of agents are in order."""
-
 PROBED_ROWS = 1000
 """All tasks together give about so many rows to one probe."""
 
 PROBE_SECONDS = 5.0
 """An agent that answers a probe later than that by so much is left out."""
 
-Blobs = Mapping[str, Any]
-"""Bytes by sha256, passed on in whatever form they came: plain, or as Dask's unread frames."""
-
-AGENTS = None
-"""What waiters for a change among the agents wait for; the others wait for a job by its name."""
+AGENTS = ""
+"""The topic of those that wait for a change among the agents; the others wait for a job by its name."""
 
 
 def _later_epoch(last: int) -> int:
@@ -91,17 +84,14 @@ class JobManager(SchedulerPlugin):
         self._scheduler = scheduler
         self._loop = asyncio.get_running_loop()
         self._machine = Machine(self._config, _later_epoch)
-        self._addresses: dict[str, str] = {}
-        self._enrolled = 0
-        self._enrolling: dict[str, asyncio.Future[None]] = {}
+        self._roster = Roster()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._clients: dict[str, str] = {}
         """The session of each Dask client that has submitted a job."""
         self._submitting: dict[str, Blobs] = {}
-        self._blobs: dict[Run, Blobs] = {}
-        self._deployed: set[tuple[str, Run]] = set()
-        self._waiters: dict[str | None, set[asyncio.Future[None]]] = {}
+        self._blobs = BlobKeeper()
+        self.topics = Topics()
         scheduler.handlers.update(
             {
                 handler.__name__: handler
@@ -145,22 +135,21 @@ class JobManager(SchedulerPlugin):
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
         """A worker's connection was closed: its agent is gone at once, without waiting for its lease."""
-        for agent in [agent for agent, address in self._addresses.items() if address == worker]:
+        for agent in self._roster.at([worker]):
             self._agent_left(agent, "its connection was closed")
 
     def valid_workers_downscaling(self, scheduler: Scheduler, workers: list[WorkerState]) -> list[WorkerState]:
         """Dask asks which of ``workers`` it may take away when there is little to do: none whose slots are held."""
         idle = {agent.address for agent in self._machine.overview.idle()}
-        agents = set(self._addresses.values())
-        return [worker for worker in workers if worker.address in idle or worker.address not in agents]
+        return [one for one in workers if one.address in idle or not self._roster.at([one.address])]
 
     async def _retire_workers(
         self, workers: Sequence[str] | None = None, names: Sequence[Any] | None = None, **options: Any
     ) -> Any:
         """Somebody tells Dask to take workers away: give their agents nothing more, and let their jobs hear why."""
         named = {worker.address for worker in self._scheduler.workers.values() if worker.name in (names or ())}
-        for agent, address in self._addresses.items():
-            if address in named.union(workers or ()) and agent in self._machine.agents:
+        for agent in self._roster.at(named.union(workers or ())):
+            if agent in self._machine.agents:
                 self._take(AgentLeaving(agent, "its Dask worker was retired"))
         return await self._retire(workers=workers, names=names, **options)
 
@@ -177,42 +166,30 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_enroll(self, address: str) -> str:
         """Give the worker at ``address`` an agent id; one that was fenced loses its former one."""
-        for former in [agent for agent, known in self._addresses.items() if known == address]:
+        for former in self._roster.at([address]):
             self._agent_left(former, "it registered anew")
-        self._enrolled += 1
-        agent = f"agent-{self._enrolled}"
-        self._addresses[agent] = address
-        self._enrolling[agent] = self._loop.create_future()
-        return agent
+        return self._roster.enroll(address)
 
     async def sabot_register(self, agent: bytes) -> None:
-        """An enrolled agent is ready for tasks. Those that start together are taken in the order of their numbers."""
+        """An enrolled agent is ready for tasks."""
         info: AgentInfo = wire.loads(agent)
-        former = list(itertools.takewhile(lambda name: name != info.id, self._enrolling))
-        if former:
-            await asyncio.wait([self._enrolling[name] for name in former], timeout=ORDER_SECONDS)
-        enrolling = self._enrolling.pop(info.id, None)
-        if enrolling is None:
-            raise StaleMessage(f"{info.id} is not enrolled (any more)")
-        enrolling.set_result(None)
+        await self._roster.register(info.id)
         self._take(AgentUp(info))
-        self._wake(AGENTS)
+        self.topics.wake(AGENTS)
 
     async def sabot_wait_agents(self, count: int, seconds: float) -> int:
         """How many agents there are: as soon as it is ``count``, or after ``seconds``."""
         deadline = self._loop.time() + seconds
         while len(self._machine.agents) != count and (left := deadline - self._loop.time()) > 0:
-            await self._changed((AGENTS,), left)
+            await self.topics.wait_changed((AGENTS,), left)
         return len(self._machine.agents)
 
     def _agent_left(self, agent: str, reason: str) -> None:
-        del self._addresses[agent]
-        if agent in self._enrolling:
-            self._enrolling.pop(agent).set_result(None)
-        self._deployed = {(other, run) for other, run in self._deployed if other != agent}
+        self._roster.leave(agent)
+        self._blobs.forget_agent(agent)
         if agent in self._machine.agents:
             self._take(AgentDown(agent, reason))
-        self._wake(AGENTS)
+        self.topics.wake(AGENTS)
 
     def _on_agent_events(self, worker: str, events: bytes) -> None:
         """Take what an agent has reported, in its order."""
@@ -273,7 +250,7 @@ class JobManager(SchedulerPlugin):
                 break
             if left <= 0 or unlike not in ("", state["state"]):
                 return wire.dumps(state)
-            await self._changed((job,), left)
+            await self.topics.wait_changed((job,), left)
         return wire.dumps(self._status(job, epoch))
 
     async def sabot_job_metrics(self, job: str, epoch: int | None = None) -> bytes:
@@ -286,7 +263,7 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_watch(self, runs: Sequence[Run], seconds: float) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``."""
-        await self._changed(tuple(job for job, _ in runs), seconds)
+        await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)
         return wire.dumps([self._job_metrics(job, epoch) for job, epoch in runs])
 
     async def sabot_metrics(self, job: str | None = None) -> bytes:
@@ -303,10 +280,7 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_pull(self, agent: str, **request: Any) -> Any:
         """Pull results for a client that cannot reach the agent's worker itself."""
-        address = self._addresses.get(agent)
-        if address is None:
-            raise StaleMessage(f"{agent} is gone, and its results with it")
-        return await self._scheduler.rpc(address).sabot_pull(**request)
+        return await self._scheduler.rpc(self._roster.address(agent)).sabot_pull(**request)
 
     async def sabot_probe(
         self, job: str, epoch: int, vertex: str, operator: str, keys: list[str], rows: int, wait: float
@@ -331,10 +305,7 @@ class JobManager(SchedulerPlugin):
         }
 
     async def _probe(self, agent: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-        address = self._addresses.get(agent)
-        if address is None:
-            raise StaleMessage(f"{agent} is gone")
-        tasks: list[dict[str, Any]] = await self._scheduler.rpc(address).sabot_probe(**request)
+        tasks: list[dict[str, Any]] = await self._scheduler.rpc(self._roster.address(agent)).sabot_probe(**request)
         return tasks
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
@@ -370,17 +341,6 @@ class JobManager(SchedulerPlugin):
         found = [self._job_metrics(job, None) for job in self._machine.jobs]
         return [metrics for metrics in found if metrics is not None]
 
-    async def _changed(self, topics: Collection[str | None], seconds: float) -> None:
-        """Wait until one of ``topics`` is woken, for at most ``seconds``."""
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        for topic in topics:
-            self._waiters.setdefault(topic, set()).add(waiter)
-        try:
-            await asyncio.wait([waiter], timeout=seconds)
-        finally:
-            for topic in topics:
-                self._waiters.get(topic, set()).discard(waiter)
-
     # The machine
 
     def _take(self, event: Event) -> None:
@@ -401,12 +361,10 @@ class JobManager(SchedulerPlugin):
     def _do(self, instruction: Instruction) -> None:
         match instruction:
             case Deploy(agent, deployment):
-                run = (deployment.job, deployment.epoch)
-                self._deployed.add((agent, run))
-                self._tell(agent, "sabot-deploy", deployment, self._blobs.get(run, {}))
+                blobs = self._blobs.to_deploy(agent, (deployment.job, deployment.epoch))
+                self._tell(agent, "sabot-deploy", deployment, blobs)
             case Commit(agent, job, epoch):
-                known = (agent, (job, epoch)) in self._deployed
-                self._tell(agent, "sabot-commit", instruction, {} if known else self._blobs.get((job, epoch), {}))
+                self._tell(agent, "sabot-commit", instruction, self._blobs.to_commit(agent, (job, epoch)))
             case Tell(agent, command):
                 self._tell(agent, "sabot-tell", command)
             case SetTimer(name, at):
@@ -415,10 +373,10 @@ class JobManager(SchedulerPlugin):
                 self._answer(instruction)
             case JobChanged(job):
                 self._drop_blobs(job)
-                self._wake(job)
+                self.topics.wake(job)
 
     def _tell(self, agent: str, op: str, message: Any, blobs: Blobs | None = None) -> None:
-        address = self._addresses.get(agent)
+        address = self._roster.find(agent)
         if address in self._scheduler.stream_comms:
             packed = {"op": op, "message": wire.dumps(message)}
             self._scheduler.worker_send(address, packed if blobs is None else {**packed, "blobs": blobs})
@@ -433,18 +391,11 @@ class JobManager(SchedulerPlugin):
         if answer is None or answer.done():
             return
         if reply.failure is None and reply.value.get("how") in ("started", "replaced", "queued"):
-            self._blobs[reply.value["job"], reply.value["epoch"]] = self._submitting[reply.id]
+            self._blobs.keep((reply.value["job"], reply.value["epoch"]), self._submitting[reply.id])
         answer.set_result(reply)
 
     def _drop_blobs(self, job: str) -> None:
         """Forget the bytes of the job's runs that are over."""
         run = self._machine.jobs.get(job)
         if run is not None:
-            alive = run.epoch + run.state.terminal
-            self._blobs = {key: blobs for key, blobs in self._blobs.items() if key[0] != job or key[1] >= alive}
-            self._deployed = {(agent, key) for agent, key in self._deployed if key[0] != job or key[1] >= alive}
-
-    def _wake(self, topic: str | None) -> None:
-        for waiter in self._waiters.pop(topic, set()):
-            if not waiter.done():
-                waiter.set_result(None)
+            self._blobs.drop_below(job, run.epoch + run.state.terminal)

@@ -24,7 +24,7 @@ def once_waited_for(cluster: Cluster, job: str, act: Callable[[], Any]) -> Itera
     """While inside, ``act`` as soon as somebody waits on the scheduler for something to happen to ``job``."""
 
     def is_waited_for(dask_scheduler: Any) -> bool:
-        return job in dask_scheduler.plugins["sabotnb-job-manager"]._waiters
+        return job in dask_scheduler.plugins["sabotnb-job-manager"].topics
 
     def acting() -> None:
         while not over.is_set():
