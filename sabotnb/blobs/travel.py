@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,8 +59,13 @@ def modules_by_value() -> Iterator[None]:
 
 def local_modules() -> list[ModuleType]:
     """Loaded modules that live in the user's folder and are not installed."""
-    folders, installed = _folders(), _installed()
-    return [module for module in list(sys.modules.values()) if _is_local(module, folders, installed)]
+    return [sys.modules[name] for name in _local_names(tuple(sys.modules), _folders(), _installed())]
+
+
+@lru_cache(maxsize=8)
+def _local_names(loaded: tuple[str, ...], folders: tuple[str, ...], installed: tuple[str, ...]) -> tuple[str, ...]:
+    """Kept because there are a thousand modules or more, and every function that travels asks."""
+    return tuple(name for name in loaded if _is_local(sys.modules[name], folders, installed))
 
 
 def is_local(module: ModuleType) -> bool:
