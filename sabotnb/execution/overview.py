@@ -9,7 +9,6 @@ from sabotnb.execution import figures, refusals, views
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_metrics import shown_metrics
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.scheduling import holds_up
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import AgentInfo, JobState
 
@@ -74,7 +73,4 @@ class Overview:
             return ""
         if self._runs.get(job.name) is not job:
             return f"waits for the former run of {job.name!r} to end"
-        first = next(one for one in self._runs.current.values() if one is job or holds_up(one, self._pool))
-        if first is not job:
-            return refusals.behind(first.name, first.slot_requests)
         return refusals.missing_slots(job.slot_requests, self._pool.statistics())

@@ -69,11 +69,6 @@ def missing_slots(requests: Sequence[SlotRequest], slots: SlotStatistics) -> str
     return f"needs {_wanted(requests)}, {slots.free} free" + (f" ({held})" if held else "")
 
 
-def behind(name: str, requests: Sequence[SlotRequest]) -> str:
-    """Say which job gets slots first."""
-    return f"waits behind job {name!r}, which needs {_wanted(requests)}"
-
-
 def _wanted(requests: Sequence[SlotRequest]) -> str:
     tags = _tags(requests)
     slots = f"{len(requests)} slot{'s' * (len(requests) > 1)}"

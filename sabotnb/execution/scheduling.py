@@ -7,16 +7,11 @@ from collections.abc import Iterable
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import strategy
-from sabotnb.execution.slots import SlotPool, assign
+from sabotnb.execution.slots import assign
 from sabotnb.protocol.control import Deploy, ForgetJob, Instruction, JobChanged, JobState, TaskState
 
 KEPT_JOBS = 100
 """Finished jobs that are remembered for ``jobs()`` and ``attach``."""
-
-
-def holds_up(job: JobRun, pool: SlotPool) -> bool:
-    """True for a waiting job that would fit if nothing else ran: those behind it wait, too, lest it wait for ever."""
-    return job.state is JobState.PENDING and pool.could_ever_fit(job.slot_requests, strategy(job.request.placement))
 
 
 class Scheduling:
@@ -35,15 +30,16 @@ class Scheduling:
         yield from self._drop_oldest()
 
     def place_pending(self, now: float) -> Iterable[Instruction]:
-        """Give slots to waiting jobs in order of submission; see ``holds_up`` for those that do not fit yet."""
+        """Give slots to the waiting jobs that fit, in order of submission.
+
+        One that does not fit holds nobody up: beside an endless job it might wait for ever, and everybody with it.
+        """
         pending = [job for job in self._state.jobs.values() if job.state is JobState.PENDING]
         for job in pending:
             job.version += 1  # what it waits for has changed
         for job in pending:
             requests = job.slot_requests
             slots = self._state.pool.request(job.name, requests, strategy(job.request.placement))
-            if slots is None and holds_up(job, self._state.pool):
-                return
             if slots is None:
                 continue
             job.place(assign(job.request.vertices, requests, slots))
