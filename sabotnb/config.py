@@ -46,6 +46,9 @@ class Config:
     heartbeat_seconds: float = 5.0
     agent_lost_seconds: float = 10.0
 
+    session_lost_seconds: float = 60.0
+    """A job whose rows only a session takes is canceled when that has been gone for so long."""
+
     @classmethod
     def from_environment(cls) -> Config:
         """The defaults, each replaced by its ``SABOTNB_<NAME>`` where that is set; ValueError if it is no number."""

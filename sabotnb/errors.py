@@ -21,6 +21,7 @@ SabotError
 │   ├── NameHeld                another session that is connected runs a job of this name
 │   ├── JobFailed               ended in FAILED; the user's own exception is chained where there is one
 │   └── JobCanceled             ended in CANCELED
+│       └── JobReplaced         because a newer run of its name took its place
 └── ProtocolError               a defect of sabotnb or a stale message, never of the user
     ├── IllegalTransition       a state change that the table of legal moves does not have
     └── StaleMessage            from an attempt or epoch that is over
@@ -141,6 +142,10 @@ class JobFailed(JobError):
 
 class JobCanceled(JobError):
     """A job ended in CANCELED."""
+
+
+class JobReplaced(JobCanceled):
+    """A newer run of the job's name took its place."""
 
 
 class ProtocolError(SabotError):

@@ -41,6 +41,7 @@ from sabotnb.protocol.control import (
     JobRequest,
     JobState,
     Reply,
+    SessionChanged,
     SetTimer,
     TaskState,
     Tell,
@@ -208,7 +209,9 @@ class JobManager(SchedulerPlugin):
     async def sabot_submit(self, request: bytes, blobs: Blobs, client: str) -> bytes:
         """``submit_stream_job`` for the Dask client of that id: the job's name is its session's while it is there."""
         job: JobRequest = wire.loads(request)
-        self._clients[client] = job.owner
+        if client not in self._clients:
+            self._clients[client] = job.owner
+            self._take(SessionChanged(job.owner, connected=True))
         return wire.dumps(await self.submit_stream_job(job, blobs))
 
     async def submit_stream_job(self, request: JobRequest, blobs: Blobs) -> Reply:
@@ -216,9 +219,19 @@ class JobManager(SchedulerPlugin):
 
         ``blobs`` are its functions and tables by sha256.
         """
-        self._clients = {one: owner for one, owner in self._clients.items() if one in self._scheduler.clients}
-        args = {"request": request, "sessions": frozenset(self._clients.values())}
-        return await self._ask(UserCommand(uuid4().hex, "submit", request.name, args), blobs)
+        return await self._ask(UserCommand(uuid4().hex, "submit", request.name, {"request": request}), blobs)
+
+    def add_client(self, scheduler: Scheduler, client: str) -> None:
+        """A Dask client has connected, perhaps again."""
+        if client in self._clients:
+            self._take(SessionChanged(self._clients[client], connected=True))
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        """A Dask client's connection has ended."""
+        owner = self._clients.get(client)
+        others = [one for one, whose in self._clients.items() if whose == owner and one != client]
+        if owner is not None and not any(one in scheduler.clients for one in others):
+            self._take(SessionChanged(owner, connected=False))
 
     async def _ask(self, command: UserCommand, blobs: Blobs) -> Reply:
         answer: asyncio.Future[Reply] = self._loop.create_future()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sabotnb.errors import JobReplaced
 from sabotnb.execution.job_run import JobRun
 from sabotnb.protocol.control import JobState
 
@@ -27,7 +28,7 @@ def said(kind: str, name: str, job: JobRun | None) -> str:
 
 def is_replaced(job: JobRun) -> bool:
     """True for a run that had to make room for a newer one of its name."""
-    return job.failure is not None and job.failure.error == "JobCanceled"
+    return job.failure is not None and job.failure.error == JobReplaced.__name__
 
 
 def _cancel(job: JobRun) -> str:

@@ -19,6 +19,8 @@ class ClusterState:
     agents: dict[str, AgentInfo] = field(default_factory=dict)
     runs: Runs = field(default_factory=Runs)
     pool: SlotPool = field(default_factory=SlotPool)
+    sessions: set[str] = field(default_factory=set)
+    """Owners of jobs that are connected."""
     hanging: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
     """Canceled tasks of each agent that do not return: their slots are free, their threads and memory are not."""
 

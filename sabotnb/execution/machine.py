@@ -12,7 +12,7 @@ from typing import Any
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.execution import refusals
+from sabotnb.execution import refusals, sessions
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.ending import Ending
 from sabotnb.execution.job_run import JobRun, TaskVertex
@@ -20,6 +20,7 @@ from sabotnb.execution.leases import Leases
 from sabotnb.execution.overview import Overview
 from sabotnb.execution.reporting import take_report
 from sabotnb.execution.scheduling import Scheduling
+from sabotnb.execution.sessions import Sessions
 from sabotnb.execution.steering import Steering
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.protocol.control import (
@@ -36,6 +37,7 @@ from sabotnb.protocol.control import (
     MetricsReported,
     PauseSources,
     PeerLost,
+    SessionChanged,
     SetTimer,
     StartSources,
     TaskChanged,
@@ -63,7 +65,9 @@ class Machine:
         self.overview = Overview(state)
         self._scheduling = Scheduling(state)
         self._ending = Ending(state, self._scheduling)
-        self._leases = Leases((config or Config()).agent_lost_seconds)
+        config = config or Config()
+        self._sessions = Sessions(state, self._ending, config.session_lost_seconds)
+        self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
         self._leaving: dict[str, str] = {}
         self._handlers: dict[type[Event], Callable[[float, Any], Iterable[Instruction]]] = {
@@ -75,6 +79,7 @@ class Machine:
             MetricsReported: self._metrics,
             Committed: self._ending.committed,
             PeerLost: self._peer_lost,
+            SessionChanged: self._sessions.changed,
             TimerFired: self._timer,
             UserCommand: Steering(state, self._scheduling, self._ending, next_epoch).command,
         }
@@ -148,6 +153,9 @@ class Machine:
         self._state.hanging[event.agent] = event.hanging
 
     def _timer(self, now: float, event: TimerFired) -> Iterable[Instruction]:
+        if event.name.startswith(sessions.TIMER):
+            yield from self._sessions.timer(now, event.name)
+            return
         if event.name != LEASE_TIMER or self._lease_timer is None:
             raise StaleMessage(f"no timer {event.name!r} is set")
         self._leases.extend(max(0.0, now - self._lease_timer))

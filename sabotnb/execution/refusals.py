@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sabotnb.errors import AgentLost
+from sabotnb.errors import AgentLost, JobCanceled, JobReplaced
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.slots import SlotStatistics
@@ -60,7 +60,16 @@ def name_held(job: JobRun) -> Failure:
 
 def replaced(name: str) -> Failure:
     """A newer run of this name took over."""
-    return Failure("JobCanceled", f"job {name!r} was replaced by a newer run: sb.attach({name!r})")
+    return Failure(JobReplaced.__name__, f"job {name!r} was replaced by a newer run: sb.attach({name!r})")
+
+
+def session_gone(name: str) -> Failure:
+    """Nobody is left to take the job's rows."""
+    return Failure(
+        JobCanceled.__name__,
+        f"job {name!r} was canceled: the session that was to take its rows is gone. Write to files, or run it again in "
+        "a session that stays",
+    )
 
 
 def missing_slots(requests: Sequence[SlotRequest], slots: SlotStatistics) -> str:

@@ -53,6 +53,7 @@ def job_request(
         execution=execution,
         vertices=needs,
         publishes=any(not sink.pulled for sink in sinks),
+        pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
         splits=dict(splits),
         views={"explain": explained, "scenes": scenes, "gone": _gone(scenes or {}), **topology(graph)},
         placement=placement,

@@ -70,7 +70,7 @@ class Steering:
     def _submit(self, now: float, command: UserCommand) -> Iterable[Instruction]:
         request: JobRequest = command.args["request"]
         running = self._running(request.name)
-        if running is not None and running.request.owner in command.args["sessions"] - {request.owner}:
+        if running is not None and running.request.owner in self._state.sessions - {request.owner}:
             yield Reply(command.id, failure=refusals.name_held(running))
             return
         newest = (running.successor or running) if running else None

@@ -83,6 +83,7 @@ class JobRequest:
     ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``vertices``.
     ``splits`` per source vertex are discovered already; ``owner`` identifies the session for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
+    ``pulled``: nobody but the owner's session can take the rows of some sink, without which the job stands still;
     ``views`` is kept for whoever wants to show the job.
     """
 
@@ -92,6 +93,7 @@ class JobRequest:
     execution: Mapping[str, Any]
     vertices: tuple[VertexNeeds, ...] = ()
     publishes: bool = True
+    pulled: bool = False
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
     views: Mapping[str, Any] = field(default_factory=dict)
     placement: str = "round_robin"
@@ -190,6 +192,14 @@ class PeerLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionChanged:
+    """A session that submits jobs has connected, or its last connection has ended. It may come back."""
+
+    owner: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     name: str
 
@@ -198,9 +208,9 @@ class TimerFired:
 class UserCommand:
     """A client asks; answered by the ``Reply`` with its id.
 
-    ``kind`` is submit (args: request; sessions: owners that are connected), cancel, stop, pause, resume or forget
-    (args: epoch, None for any), or fail (args: epoch, failure: what went wrong in the client with rows that it was
-    given). Commands are idempotent. Those that find nothing to do say so in the reply's ``said``.
+    ``kind`` is submit (args: request), cancel, stop, pause, resume or forget (args: epoch, None for any), or fail
+    (args: epoch, failure: what went wrong in the client with rows that it was given). Commands are idempotent. Those
+    that find nothing to do say so in the reply's ``said``.
     """
 
     id: str
@@ -218,6 +228,7 @@ Event = (
     | MetricsReported
     | Committed
     | PeerLost
+    | SessionChanged
     | TimerFired
     | UserCommand
 )

@@ -1,4 +1,4 @@
-"""Processes that start a cluster and die without ending it."""
+"""Processes that die with jobs running: those that started the cluster, and those that use somebody else's."""
 
 import os
 import select
@@ -7,6 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from cluster_jobs import line, submit
+
+from sabotnb import connectors
+from sabotnb.cluster import local_cluster
+from sabotnb.config import Config
+from sabotnb.graph import Operator, Sink
 
 pytestmark = pytest.mark.cluster
 
@@ -23,8 +29,44 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_end_with_a_session_that_is_killed(tmp_path, monkeypatch):
+TAKER = """
+import sys
+from cluster_jobs import endless, submit
+from sabotnb.cluster import connect
+cluster = connect(sys.argv[1])
+run = submit(cluster, "taken", endless(), owner="taker")
+run.wait_until(lambda status: status["state"] == "RUNNING")
+print(run.epoch, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def support(monkeypatch):
+    """Let processes import what the tests import."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path.endswith("support")))
+
+
+def test_a_job_ends_when_the_session_that_takes_its_rows_is_gone(tmp_path, support):
+    cluster = local_cluster(1, 4, config=Config(session_lost_seconds=0.1))
+    (tmp_path / "taker.py").write_text(TAKER)
+    command = [sys.executable, str(tmp_path / "taker.py"), cluster.address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as taker:
+        epoch = int(taker.stdout.readline())
+        kept = submit(cluster, "kept", line(*endless_to_live()))
+        taker.send_signal(signal.SIGKILL)
+    status = cluster.jobs.wait("taken", epoch, 60)
+    assert status["state"] == "CANCELED"
+    assert "the session that was to take its rows is gone" in status["failure"].message
+    assert kept.status()["state"] in ("DEPLOYING", "RUNNING")
+    cluster.close()
+
+
+def endless_to_live():
+    return Operator("ticks", connectors.rate(100), parallelism=1), Operator("kept", Sink("live", {"keep": 10}))
+
+
+def test_workers_end_with_a_session_that_is_killed(tmp_path, support):
     script = tmp_path / "session.py"
     script.write_text(SCRIPT)
     command = [sys.executable, str(script)]

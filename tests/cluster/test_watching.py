@@ -78,7 +78,7 @@ def test_metrics_of_a_replaced_run_stay(cluster):
     old.wait_metrics(lambda it: it.rows_in.rows > 0)
     submit(cluster, "changed", line(numbers(5), collected())).table()
     metrics = metrics_of(old)
-    assert (metrics.state, metrics.error.kind) == ("CANCELED", "JobCanceled")
+    assert (metrics.state, metrics.error.kind) == ("CANCELED", "JobReplaced")
     assert metrics.rows_in.rows > 0
 
 

@@ -12,6 +12,7 @@ from sabotnb.protocol.control import (
     ForgetJob,
     Heartbeat,
     JobRequest,
+    SessionChanged,
     StartSources,
     TaskChanged,
     TaskState,
@@ -113,9 +114,27 @@ def test_a_running_name_is_attached_replaced_or_held(owner, fingerprint, expecte
 def test_a_session_that_is_gone_holds_no_names(fingerprint, how):
     cluster = Simulator()
     cluster.submit(request())
-    cluster.sessions = frozenset({"you", "they"})
+    cluster.feed(SessionChanged("me", connected=False))
     assert cluster.submit(request(owner="you", fingerprint=fingerprint))["how"] == how
     assert cluster.submit(request(owner="they", fingerprint=fingerprint)).error == "NameHeld"
+
+
+@pytest.mark.parametrize(
+    ("pulled", "back", "expected"),
+    [(True, None, "CANCELED"), (True, "me", "RUNNING"), (True, "you", "RUNNING"), (False, None, "RUNNING")],
+)
+def test_a_job_whose_rows_only_a_session_takes_that_is_gone_is_canceled(pulled, back, expected):
+    cluster = Simulator()
+    cluster.submit(request(pulled=pulled))
+    cluster.feed(SessionChanged("me", connected=False))
+    ((timer, at),) = [(name, at) for name, at in cluster.timers.items() if name.startswith("session")]
+    if back is not None:
+        assert cluster.submit(request(pulled=pulled, owner=back))["how"] == "attached"
+    cluster.now = at
+    cluster.feed(TimerFired(timer))
+    assert cluster.state() == expected
+    if expected == "CANCELED":
+        assert "the session that was to take its rows is gone" in cluster.machine.jobs["job"].failure.message
 
 
 def test_a_successor_starts_only_when_the_old_job_is_over():

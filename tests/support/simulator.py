@@ -16,6 +16,7 @@ from sabotnb.protocol.control import (
     Event,
     JobRequest,
     Reply,
+    SessionChanged,
     SetTimer,
     TaskChanged,
     TaskState,
@@ -49,7 +50,6 @@ class Simulator:
         self.replies = {}
         self.timers = {}
         self.silent = set()
-        self.sessions = frozenset({"me", "you"})
         self.unheeded = []
         for number in range(1, agents + 1):
             self.feed(AgentUp(agent(number, slots)))
@@ -98,7 +98,8 @@ class Simulator:
         return self.replies[identity]
 
     def submit(self, job: JobRequest):
-        return self.command("submit", request=job, sessions=self.sessions)
+        self.feed(SessionChanged(job.owner, connected=True))
+        return self.command("submit", request=job)
 
     def finish(self, job: str = "job") -> None:
         for who, attempt in [entry for entry in self.running if entry[1].task.job == job]:
