@@ -7,11 +7,12 @@ shows metrics, is canceled and fails like any other.
 from __future__ import annotations
 
 import asyncio
-import pickle
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
+
+import cloudpickle
 
 from sabotnb import connectors
 from sabotnb.cluster.client import ClusterClient
@@ -81,7 +82,7 @@ class TaskJob:
 
     def cancel(self) -> None:
         """End the job at once."""
-        self._client.cancel(self.name)
+        self._client.cancel(self.name, self.epoch)
 
     def __await__(self) -> Generator[Any, None, list[TaskResult]]:
         return asyncio.to_thread(self.results).__await__()
@@ -91,7 +92,7 @@ class TaskJob:
         values: dict[int, Any] = {}
         for batch in self._client.results(self.name, self.epoch, SOURCE, RESULTS):
             for row in batch.to_pylist():
-                values[row["number"]] = pickle.loads(row["result"])  # noqa: S301 - from the job's own agents
+                values[row["number"]] = cloudpickle.loads(row["result"])  # from the job's own agents
         status = self._client.wait(self.name, self.epoch)
         if status["state"] != JobState.FINISHED:
             raise job_failed(self.name, status)

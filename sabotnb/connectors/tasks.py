@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.blobs import capture, table_of
+from sabotnb.blobs import capture, table_of, user_traceback
 from sabotnb.connectors.reading import Estimate, RawBatches
 from sabotnb.errors import GraphError, UserFunctionError
 from sabotnb.graph.specs import Source
@@ -65,11 +64,14 @@ class TaskCalls:
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         """Run the task, which may take as long as it does; one row."""
         number = split.position["number"]
+        import cloudpickle
+
         call = self._table["call"][number].as_py()
         try:
-            result = pickle.dumps(pickle.loads(call)())  # noqa: S301 - the function of the user who runs the job
+            result = cloudpickle.dumps(cloudpickle.loads(call)())  # the function of the user who runs the job
         except Exception as error:
-            raise UserFunctionError(f"task {split.id!r} raised {type(error).__name__}: {error}") from error
+            said = f"task {split.id!r} raised {type(error).__name__}: {error}"
+            raise UserFunctionError(said, user_traceback=user_traceback(error)) from error
         yield pa.RecordBatch.from_pylist([{"number": number, "task_id": split.id, "result": result}], SCHEMA)
 
 
@@ -78,9 +80,9 @@ def _check(name: str, call: Call) -> None:
         raise GraphError(f"task {name!r} has operator_type {call.type!r}; choose one of: {', '.join(TYPES)}")
     if callable(call.operator):
         return
-    if call.type == "arrow":
+    if call.type == "arrow" and isinstance(call.operator, str):
         _operator(call.type, call.operator)
-    elif ":" not in call.operator:
+    elif not isinstance(call.operator, str) or ":" not in call.operator:
         raise GraphError(f"task {name!r}: {call.operator!r} is no import path; write it as 'module:function'")
 
 

@@ -25,6 +25,7 @@ from sabotnb.execution.steering import Steering
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.protocol.control import (
     AgentDown,
+    AgentInfo,
     AgentLeaving,
     AgentUp,
     Committed,
@@ -114,14 +115,18 @@ class Machine:
         return ()
 
     def _agent_down(self, now: float, event: AgentDown) -> Iterable[Instruction]:
-        agent = self.agents.pop(event.agent, None)
+        agent = self.agents.get(event.agent)
         if agent is None:
             raise StaleMessage(f"agent {event.agent} is not registered (any more)")
-        self._leases.forget(agent.id)
-        self._state.hanging.pop(agent.id, None)
-        self.pool.unregister_node(agent.id)
-        left = self._leaving.pop(agent.id, None)
+        left = self._leaving.get(agent.id)
         failure = refusals.agent_taken_away(agent, left) if left else refusals.agent_lost(agent, event.reason)
+        yield from self._give_up(now, agent, failure)
+
+    def _give_up(self, now: float, agent: AgentInfo, failure: Failure) -> Iterable[Instruction]:
+        for known in (self.agents, self._leaving, self._state.hanging):
+            known.pop(agent.id, None)
+        self._leases.forget(agent.id)
+        self.pool.unregister_node(agent.id)
         for job in list(self.jobs.values()):
             yield from self._lose_agent(now, job, agent.id, failure)
         yield from self._scheduling.place_pending(now)
@@ -160,8 +165,8 @@ class Machine:
             raise StaleMessage(f"no timer {event.name!r} is set")
         self._leases.extend(max(0.0, now - self._lease_timer))
         for agent in self._leases.expired(now):
-            reason = f"no heartbeat for {self._leases.duration:g} s"
-            yield from self._agent_down(now, AgentDown(agent, reason))
+            silent = refusals.agent_silent(self.agents[agent], self._leases.duration)
+            yield from self._give_up(now, self.agents[agent], silent)
         self._lease_timer = None
         if self.agents:
             yield self._arm_lease_timer(now)

@@ -18,9 +18,18 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     """A worker process is gone."""
     return Failure(
         AgentLost.__name__,
-        f"{agent.id} (process {agent.pid} on {agent.host}) was lost: {reason}. "
-        "Nothing was written under a final name. Run the job again; if that ends the same way, a function kills the "
-        "process or needs more memory than there is.",
+        f"{_where(agent)} was lost: {reason}. Nothing was written under a final name. Run the job again; if it fails "
+        "again, a user function probably crashes the process or runs out of memory.",
+    )
+
+
+def agent_silent(agent: AgentInfo, seconds: float) -> Failure:
+    """A worker process gave no sign of life for so long."""
+    return Failure(
+        AgentLost.__name__,
+        f"{_where(agent)} was lost: no heartbeat for {seconds:g} s. Its process was stopped, or one call in it held "
+        "Python's global lock for that long, as some regular expressions and C extensions do. Nothing was written "
+        "under a final name. Run the job again, with smaller pieces of work for such a call.",
     )
 
 
@@ -28,9 +37,12 @@ def agent_taken_away(agent: AgentInfo, reason: str) -> Failure:
     """A worker process was ended on purpose."""
     return Failure(
         AgentLost.__name__,
-        f"{agent.id} (process {agent.pid} on {agent.host}) was taken away: {reason}. "
-        "Nothing was written under a final name. Run the job again.",
+        f"{_where(agent)} was taken away: {reason}. Nothing was written under a final name. Run the job again.",
     )
+
+
+def _where(agent: AgentInfo) -> str:
+    return f"{agent.id} (process {agent.pid} on {agent.host})"
 
 
 def connection_lost(agent: str, peer: str, reason: str) -> Failure:

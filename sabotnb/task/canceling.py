@@ -10,7 +10,7 @@ from sabotnb.task.task import Task
 INTERRUPT_SECONDS = 0.25
 """A canceled task that is still in a call after this many seconds is interrupted there, and again after as long."""
 
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 0.75
 """After this many seconds a canceled task is reported CANCELED although its thread lives, so that its job can end."""
 
 

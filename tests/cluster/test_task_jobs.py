@@ -52,6 +52,32 @@ def test_arrow_functions_and_import_paths(cluster):
     assert (total.value.as_py(), factorial.value) == (6, 120)
 
 
+def fails(data):
+    raise KeyError(data)
+
+
+def test_a_task_that_raises_shows_the_users_line(cluster):
+    with pytest.raises(JobFailed, match=r"task 'broken' raised KeyError: 3\n.*in fails\n    raise KeyError\(data\)"):
+        submit_job(cluster.jobs, "lines", [Task("broken", "python", fails, data=3)]).results()
+
+
+def test_results_may_be_of_classes_that_no_module_has(cluster):
+    class Point:
+        def __init__(self, x):
+            self.x = x
+
+    (result,) = submit_job(cluster.jobs, "points", [Task("one", "python", Point, data=4)]).results()
+    assert result.value.x == 4
+
+
+def test_an_old_handle_cancels_no_later_job(cluster):
+    old = submit_job(cluster.jobs, "again", doubles(1))
+    old.results()
+    new = submit_job(cluster.jobs, "again", doubles(3))
+    old.cancel()
+    assert [result.value for result in new.results()] == [3, 6, 9]
+
+
 def test_a_task_that_raises_fails_the_job(cluster):
     tasks = [Task("fine", "python", double, data=1), Task("broken", "python", "math:factorial", data=-1)]
     with pytest.raises(JobFailed, match="task 'broken' raised ValueError"):
@@ -66,6 +92,7 @@ def test_a_task_that_raises_fails_the_job(cluster):
         ([Task("a", "sql", "select 1")], "operator_type 'sql'; choose one of: python, arrow"),
         ([Task("a", "arrow", "summ")], "no function 'summ'"),
         ([Task("a", "python", "math.sqrt")], "write it as 'module:function'"),
+        ([Task("a", "python", 5)], "5 is no import path"),
     ],
 )
 def test_what_cannot_run_is_refused_before_it_is_sent(cluster, tasks, message):
