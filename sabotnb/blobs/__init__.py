@@ -5,7 +5,7 @@ graph names the sha256 and keeps the bytes beside the JSON.
 """
 
 from sabotnb.blobs.capturing import capture
-from sabotnb.blobs.failure import user_error, user_traceback, without_our_frames
+from sabotnb.blobs.failure import text_of, user_error, user_traceback, without_our_frames
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import Origin, call_site, place, user_frame
 from sabotnb.blobs.table import Table, table_of
@@ -18,6 +18,7 @@ __all__ = [
     "capture",
     "place",
     "table_of",
+    "text_of",
     "user_error",
     "user_frame",
     "user_traceback",

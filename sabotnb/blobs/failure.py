@@ -66,8 +66,16 @@ def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
     return kept if users else None
 
 
+def text_of(error: BaseException) -> str:
+    """What ``error`` says; never raises, as ``str`` of an exception of the user's may."""
+    try:
+        return str(error)
+    except Exception as raised:  # noqa: BLE001  the user's __str__ may raise anything
+        return f"(its text cannot be made: {type(raised).__name__})"
+
+
 def _described(error: BaseException) -> str:
-    text = str(error)
+    text = text_of(error)
     if len(text) > _MOST_LETTERS:
         text = f"{text[:_MOST_LETTERS]}... ({len(text):,} letters)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

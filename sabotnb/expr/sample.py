@@ -14,10 +14,30 @@ _LINE = 100
 
 
 def sample_of(batch: pa.RecordBatch, rows: int = _ROWS) -> str:
-    """The first ``rows`` rows as a text table: a line of names, then a line per row."""
-    few = batch.slice(0, rows).to_pylist()
+    """The first ``rows`` rows as a text table: a line of names, then a line per row. Never raises."""
     names = batch.schema.names[:_COLUMNS]
+    columns = [printable(batch.column(number).slice(0, rows)) for number in range(len(names))]
+    few = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     return text_table(names, few, more_columns=len(batch.schema.names) - len(names))
+
+
+def printable(values: pa.Array) -> list[Any]:
+    """Python values, for people; where Python has none, words. Never raises.
+
+    Python has no dates beyond the year 9999, no text that is not UTF-8, no zone that it does not know.
+    """
+    try:
+        return list(values.to_pylist())
+    except Exception:  # noqa: BLE001  whichever value it is, the others can be shown
+        return [_printable(value) for value in values]
+
+
+def _printable(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except Exception:  # noqa: BLE001  see printable
+        number = getattr(value, "value", None)
+        return f"<{value.type}>" if number is None else f"<{value.type}: {number}>"
 
 
 def text_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], more_columns: int = 0) -> str:

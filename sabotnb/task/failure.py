@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from sabotnb import errors
-from sabotnb.blobs import Function, user_traceback
+from sabotnb.blobs import Function, text_of, user_traceback
 from sabotnb.errors import (
     JobFailed,
     ModuleMissing,
@@ -34,6 +34,13 @@ CORRECT = "correct it; .head() tries it on a few rows in this process"
 
 def failure_of(error: BaseException, agent: str) -> Failure:
     """Describe ``error``, raised in a task on ``agent``; never raises."""
+    try:
+        return _described(error, agent)
+    except BaseException as defect:  # noqa: BLE001 - a task that cannot say how it ended would never end
+        return Failure(ProtocolError.__name__, f"a task on {agent} raised a {type(error).__name__}; {_line(defect)}")
+
+
+def _described(error: BaseException, agent: str) -> Failure:
     if isinstance(error, SabotError):
         return _of_ours(error)
     if not isinstance(error, StepFailed):
@@ -100,7 +107,7 @@ def _cause(failure: Failure) -> BaseException | None:
 
     try:
         cause = cloudpickle.loads(failure.pickled)
-    except Exception:  # noqa: BLE001 - the class may be importable on the agent only; the text says all the same
+    except BaseException:  # noqa: BLE001 - the class may be importable on the agent only; the text says all the same
         return None
     return cause if isinstance(cause, BaseException) else None
 
@@ -153,7 +160,7 @@ def _sample(raised: BaseException, batch: pa.RecordBatch | None) -> str:
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    return f"{type(error).__name__}: {text_of(error)}".removesuffix(": ")
 
 
 def _functions(node: Node, step: str) -> tuple[Function, ...]:
@@ -200,6 +207,6 @@ def _pickled(cause: BaseException | None) -> bytes:
     try:
         pickled: bytes = cloudpickle.dumps(cause)
         cloudpickle.loads(pickled)
-    except Exception:  # noqa: BLE001 - __reduce__ and __init__ of the user's exception class may raise anything
+    except BaseException:  # noqa: BLE001 - __reduce__ and __init__ of the user's exception class may raise anything
         return b""
     return pickled if len(pickled) <= PICKLED_BYTES else b""

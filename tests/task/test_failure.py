@@ -48,6 +48,30 @@ def test_a_users_function_is_named_with_its_place_and_its_rows():
     assert (error.operator, error.sample) == ("map_0", "x\n1")
 
 
+class SpeechlessError(ValueError):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+class LeavingError(ValueError):
+    def __reduce__(self):
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (SpeechlessError("x"), "SpeechlessError: (its text cannot be made: RuntimeError)"),
+        (LeavingError("x"), "LeavingError: x"),
+    ],
+)
+def test_exceptions_that_misbehave_are_described_all_the_same(cause, words):
+    failure = failed(cause, batch=pa.record_batch({"t": pa.array([1 << 60], pa.timestamp("us"))}))
+    assert failure.message == f"map_0: parse (cell [7], line 3) raised {words} in process"
+    assert failure.sample.startswith("t\n<timestamp[us]: ")
+    assert isinstance(error_of(failure), UserFunctionError)
+
+
 def test_an_exception_that_is_not_wrapped_is_described_as_well():
     failure = failed(ValueError("bad"), batch=BATCH)
     assert failure.message == "map_0: parse (cell [7], line 3) raised ValueError: bad in process"
