@@ -1,4 +1,4 @@
-"""One running task: a thread that moves what its input brings through a chain of operators into its outputs."""
+"""One attempt at a task: its thread, from opening to the last report."""
 
 from __future__ import annotations
 
@@ -8,55 +8,36 @@ import threading
 import pyarrow as pa
 
 from sabotnb.errors import ProtocolError
-from sabotnb.graph import specs
-from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import (
-    CancelTasks,
-    Command,
-    PauseSources,
-    Queue,
-    ResumeSources,
-    StartSources,
-    StopSources,
-    TaskChanged,
-    TaskState,
-)
+from sabotnb.protocol.control import Command, Queue, TaskChanged, TaskState
 from sabotnb.protocol.elements import End
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.operator import Committable, OperatorContext
-from sabotnb.task.chain import Chain, Emission
+from sabotnb.protocol.operator import Committable
+from sabotnb.task.assembly import Assembly
+from sabotnb.task.chain import Chain
 from sabotnb.task.failure import failure_of
-from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host
+from sabotnb.task.loop import Loop
 from sabotnb.task.mailbox import Mailbox
-from sabotnb.task.outputs import Outputs, Route
+from sabotnb.task.outputs import Outputs
 from sabotnb.task.probe import Probe
-from sabotnb.task.results import ResultOutput
-from sabotnb.task.source_input import SourceInput, rows_to_read
-from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps, TaskCanceled
-from sabotnb.task.stopwatch import Activity, Stopwatch
+from sabotnb.task.stopwatch import Stopwatch
 from sabotnb.task.taps import Taps
-from sabotnb.task.task_input import TaskInput, Work
+from sabotnb.task.task_input import TaskInput
 
 log = logging.getLogger(__name__)
-
-SLEEP_SECONDS = 1.0
-"""Longest sleep. Everything that concerns a task wakes it; this bounds what a lost wake-up could cost."""
 
 
 class Task:
     """One attempt at a task. Its gate exists as soon as the task does; ``start`` starts the thread.
 
     Reports RUNNING once its operators are open, then exactly one of FINISHED, FAILED and CANCELED when everything is
-    closed. Between two pulls of an operator's iterator it reads its mailbox, and it pulls only while its outputs are
-    writable, so a task that waits for credit inside an exploding join still hears a cancel.
+    closed.
     """
 
     def __init__(self, assignment: Assignment, host: Host) -> None:
         self.attempt = assignment.attempt
-        self._assignment = assignment
         self._name = assignment.vertex.operators[0].id
         self._host = host
         self._steps = Steps()
@@ -68,8 +49,7 @@ class Task:
         task = self.attempt.task
         self._gate = host.exchange.gate(task.job, self.attempt.epoch, task.vertex, task.index, assignment.graph)
         self._mailbox = Mailbox(self._gate)
-        self._operator_woken = threading.Event()
-        self._measuring = False
+        self._assembly = Assembly(assignment, host, self._gate, self._steps, self._taps, self._counters)
         self._chain = Chain((), self._steps, self._taps)
         self._outputs = Outputs((), self._counters)
         self._input: TaskInput | None = None
@@ -126,7 +106,7 @@ class Task:
 
     def ask_state_size(self) -> None:
         """Have the task measure its state soon; ``counters`` has what was found last. From any thread."""
-        self._measuring = True
+        self._mailbox.ask_measuring()
 
     def probe(self, operator: str) -> Probe:
         """The probe behind ``operator``, put there if there is none; ProtocolError if the chain has no such operator.
@@ -177,151 +157,23 @@ class Task:
         """Drop the graph, whose tables may be large, and the operators: only the garbage collector frees a task."""
         self._chain, self._input = Chain((), self._steps, self._taps), None
         self._taps.close()
-        del self._assignment
+        del self._assembly
 
     def _live(self) -> tuple[Committable, ...]:
         task_input = self._open()
         self._report(TaskState.RUNNING)
-        self._work(task_input)
-        self._measure()
+        Loop(task_input, self._chain, self._outputs, self._mailbox, self._stopwatch, self._counters).run()
         committables = self._chain.prepare()
         self._end(task_input)
         return committables
 
     def _open(self) -> TaskInput:
         """Make and open everything that the task needs before the first row."""
-        vertex = self._assignment.vertex
-        self._outputs = Outputs(self._routes(), self._counters)
-        self._chain = Chain(make_stages(vertex, self._host.makers, self._steps), self._steps, self._taps)
-        head = vertex.operators[0]
-        spec = head.spec
-        if isinstance(spec, specs.Source):
-            self._input = SourceInput(
-                head,
-                self._steps.run(head, "open", lambda: self._host.makers.source(spec)),
-                self._assignment.splits,
-                self._chain,
-                self._gate,
-                self._steps,
-                self._counters,
-                rows_to_read(vertex, self._host.config.batch_rows),
-            )
-        else:
-            channels = {port: self._gate.channels(port) for port in self._assignment.ports()}
-            self._input = GateInput(self._gate, channels, self._chain, self._counters)
-        self._chain.open(self._context)
+        self._outputs = self._assembly.outputs(self._mailbox.wake)
+        self._chain = self._assembly.chain()
+        self._input = self._assembly.input(self._chain)
+        self._chain.open(lambda node: self._assembly.context(node, self._mailbox.wake_operator))
         return self._input
-
-    def _routes(self) -> list[Route]:
-        exchange, assignment, task = self._host.exchange, self._assignment, self.attempt.task
-        routes = [
-            Route(
-                edge.operator,
-                edge.side,
-                edge.index,
-                exchange.output(
-                    task.job,
-                    self.attempt.epoch,
-                    edge,
-                    task.index,
-                    assignment.graph,
-                    assignment.placement,
-                    assignment.agents,
-                    self._mailbox.wake,
-                ),
-            )
-            for edge in assignment.edges_out()
-        ]
-        last = assignment.vertex.operators[-1]
-        if is_pulled(last) and isinstance(last.spec, specs.Sink):
-            keep = last.spec.options.get("keep") if last.spec.connector == "live" else None
-            buffer = self._host.results.open(
-                task.job, self.attempt.epoch, last.id, task.index, self._mailbox.wake, keep
-            )
-            routes.append(Route(last.id, None, None, ResultOutput(buffer, self._host.config)))
-        return routes
-
-    def _context(self, node: Node) -> OperatorContext:
-        return OperatorContext(
-            job=self.attempt.task.job,
-            operator=node.id,
-            index=self.attempt.task.index,
-            parallelism=self._assignment.vertex.parallelism,
-            groups=self._assignment.graph.groups,
-            config=self._host.config,
-            counters=self._counters,
-            wake=self._wake_operator,
-            epoch=self.attempt.epoch,
-        )
-
-    def _wake_operator(self) -> None:
-        self._operator_woken.set()
-        self._mailbox.wake()
-
-    def _work(self, task_input: TaskInput) -> None:
-        """Pull work and hand it on until the input has ended."""
-        work: Work = iter(())
-        while True:
-            self._read_mailbox(task_input)
-            if self._measuring:
-                self._measure()
-            if not self._outputs.writable():
-                self._wait_for_credit()
-                continue
-            made = next(work, None)
-            if isinstance(made, Emission):
-                self._outputs.emit(made)
-            elif made is not None:
-                self._outputs.broadcast(made)
-            elif task_input.ended:
-                return
-            else:
-                work = self._next_work(task_input)
-
-    def _next_work(self, task_input: TaskInput) -> Work:
-        if self._operator_woken.is_set():
-            self._operator_woken.clear()
-            return self._chain.on_wake()
-        work = task_input.take()
-        if work is None:
-            self._wait_for_input(task_input)
-        return work or iter(())
-
-    def _read_mailbox(self, task_input: TaskInput) -> None:
-        while (command := self._mailbox.take()) is not None:
-            match command:
-                case CancelTasks():
-                    raise TaskCanceled
-                case StartSources():
-                    task_input.start()
-                case StopSources():
-                    task_input.stop()
-                case PauseSources():
-                    task_input.pause()
-                case ResumeSources():
-                    task_input.resume()
-
-    def _measure(self) -> None:
-        """Find out how much state there is; not when the task is woken for it, as nothing changes while it sleeps."""
-        self._measuring = False
-        self._counters.state_keys, self._counters.state_bytes = self._chain.state_size()
-
-    def _wait_for_input(self, task_input: TaskInput) -> None:
-        """Sleep, unless a poll of the gate has swallowed the bell of something that is still to be done."""
-        self._outputs.flush()
-        if not self._called():
-            self._stopwatch.switch(Activity.IDLE)
-            task_input.wait(SLEEP_SECONDS)
-            self._stopwatch.switch(Activity.BUSY)
-
-    def _wait_for_credit(self) -> None:
-        self._outputs.flush()
-        self._stopwatch.switch(Activity.BACKPRESSURED)
-        self._mailbox.wait(SLEEP_SECONDS)
-        self._stopwatch.switch(Activity.BUSY)
-
-    def _called(self) -> bool:
-        return len(self._mailbox) > 0 or self._operator_woken.is_set()
 
     def _end(self, task_input: TaskInput) -> None:
         """Close the operators and only then tell downstream that the data are complete."""

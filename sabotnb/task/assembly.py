@@ -1,0 +1,106 @@
+"""From an assignment to the parts that a task runs: its outputs, its chain and its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sabotnb.graph import specs
+from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.operator import OperatorContext
+from sabotnb.task.chain import Chain
+from sabotnb.task.gate_input import GateInput
+from sabotnb.task.host import Assignment, Host, TaskGate
+from sabotnb.task.outputs import Outputs, Route
+from sabotnb.task.results import ResultOutput
+from sabotnb.task.source_input import SourceInput, rows_to_read
+from sabotnb.task.stages import is_pulled, make_stages
+from sabotnb.task.steps import Steps
+from sabotnb.task.taps import Taps
+from sabotnb.task.task_input import TaskInput
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Makes the parts of one task; each method makes a new one. Called in the task's thread."""
+
+    assignment: Assignment
+    host: Host
+    gate: TaskGate
+    steps: Steps
+    taps: Taps
+    counters: TaskCounters
+
+    def outputs(self, wake: Callable[[], None]) -> Outputs:
+        """The outputs of every edge that leaves the vertex, and of a sink that the client pulls."""
+        return Outputs([*self._edges(wake), *self._pulled(wake)], self.counters)
+
+    def chain(self) -> Chain:
+        """The operators, not opened yet; StepFailed if one cannot be made."""
+        stages = make_stages(self.assignment.vertex, self.host.makers, self.steps)
+        return Chain(stages, self.steps, self.taps)
+
+    def input(self, chain: Chain) -> TaskInput:
+        """What feeds ``chain``: the splits of a source, or the gate."""
+        vertex = self.assignment.vertex
+        head = vertex.operators[0]
+        spec = head.spec
+        if isinstance(spec, specs.Source):
+            return SourceInput(
+                head,
+                self.steps.run(head, "open", lambda: self.host.makers.source(spec)),
+                self.assignment.splits,
+                chain,
+                self.gate,
+                self.steps,
+                self.counters,
+                rows_to_read(vertex, self.host.config.batch_rows),
+            )
+        channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
+        return GateInput(self.gate, channels, chain, self.counters)
+
+    def context(self, node: Node, wake: Callable[[], None]) -> OperatorContext:
+        """What the operator of ``node`` is given to work with."""
+        attempt = self.assignment.attempt
+        return OperatorContext(
+            job=attempt.task.job,
+            operator=node.id,
+            index=attempt.task.index,
+            parallelism=self.assignment.vertex.parallelism,
+            groups=self.assignment.graph.groups,
+            config=self.host.config,
+            counters=self.counters,
+            wake=wake,
+            epoch=attempt.epoch,
+        )
+
+    def _edges(self, wake: Callable[[], None]) -> list[Route]:
+        assignment, attempt = self.assignment, self.assignment.attempt
+        return [
+            Route(
+                edge.operator,
+                edge.side,
+                edge.index,
+                self.host.exchange.output(
+                    attempt.task.job,
+                    attempt.epoch,
+                    edge,
+                    attempt.task.index,
+                    assignment.graph,
+                    assignment.placement,
+                    assignment.agents,
+                    wake,
+                ),
+            )
+            for edge in assignment.edges_out()
+        ]
+
+    def _pulled(self, wake: Callable[[], None]) -> list[Route]:
+        last = self.assignment.vertex.operators[-1]
+        if not is_pulled(last) or not isinstance(last.spec, specs.Sink):
+            return []
+        attempt = self.assignment.attempt
+        keep = last.spec.options.get("keep") if last.spec.connector == "live" else None
+        buffer = self.host.results.open(attempt.task.job, attempt.epoch, last.id, attempt.task.index, wake, keep)
+        return [Route(last.id, None, None, ResultOutput(buffer, self.host.config))]
