@@ -16,6 +16,10 @@ SHARE = 8
 """A slice is charged for the memory that it keeps alive, but for at most this many times its own bytes."""
 
 
+NO_LIMIT = 1 << 62
+"""More bytes than any channel will ever carry."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelKey:
     """The name of a channel in all processes: edge ``edge`` from task ``up`` to task ``down`` of one run of a job."""
@@ -179,6 +183,10 @@ class Account:
             taken = self._sent - self._refunded
         if taken < self.budget <= taken + nbytes:
             self._wake()
+
+    def void(self) -> None:
+        """Give credit without end, as the channel is dead: the task wakes up, and what it sends next says why."""
+        self.refund(NO_LIMIT)
 
     def credit(self) -> int:
         """Bytes that may still be sent."""

@@ -51,7 +51,8 @@ class Incoming:
 
     def __init__(self, peer: str, stream: Stream, find: Find, on_lost: Callable[[str], None]) -> None:
         self.peer = peer
-        self.link = Link(f"sabot-from-{peer}", lambda: stream, self._on_frame, on_lost)
+        self.link = Link(f"sabot-from-{peer}", lambda: stream, self._on_frame, self._on_end)
+        self._on_lost = on_lost
         self.refused = 0
         self._find = find
         self._inlets: dict[int, Inlet] = {}
@@ -78,6 +79,10 @@ class Incoming:
             self._refuse(number, "its job is over here")
         else:
             inlet.receive(kind, value, payload)
+
+    def _on_end(self, lost: str | None) -> None:
+        if lost is not None:
+            self._on_lost(lost)
 
     def _open(self, number: int, payload: pa.Buffer) -> None:
         key, budget = load_opening(payload.to_pybytes())

@@ -6,20 +6,20 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, Lock, Thread
 
+from sabotnb.exchange.channel import NO_LIMIT
 from sabotnb.exchange.frames import Frame, Kind
 from sabotnb.exchange.streams import Received, Stream
 
 MOST_FRAMES = 64
 """Frames written at once; their memory is freed when the write returns."""
 
-NO_LIMIT = 1 << 62
-
 
 class Link:
     """Frames to and from a peer. ``send`` never blocks; the credit of its channels bounds the queue.
 
     ``connect`` is called in the writing thread. ``on_frame`` is called in the reading thread and must not block; what
-    it raises ends the connection. ``on_lost(reason)`` is called once if the connection ends before one side said BYE.
+    it raises ends the connection. ``on_end(lost)`` is called once when the connection is over, ``lost`` being the
+    reason if that was before one side said BYE, else None.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class Link:
         name: str,
         connect: Callable[[], Stream],
         on_frame: Callable[[Received], None],
-        on_lost: Callable[[str], None],
+        on_end: Callable[[str | None], None],
     ) -> None:
         self._connect = connect
         self._on_frame = on_frame
-        self._on_lost = on_lost
+        self._on_end = on_end
         self._queue: deque[Frame] = deque()
         self._changed = Condition(Lock())
         self._stopping = False
@@ -123,5 +123,4 @@ class Link:
             self._changed.notify()
         if self._stream is not None:
             self._stream.shutdown()
-        if not self._parted:
-            self._on_lost(reason)
+        self._on_end(None if self._parted else reason)

@@ -18,12 +18,17 @@ logger = logging.getLogger("sabotnb.exchange")
 
 
 class Outgoing:
-    """Numbers the channels to one peer and passes credit to their senders."""
+    """Numbers the channels to one peer and passes credit to their senders.
+
+    A sender whose channel or connection is dead gets credit without end: it would wait for ever, and to send is how it
+    hears of it.
+    """
 
     def __init__(self, agent: str, peer: str, connect: Callable[[], Stream], on_lost: Callable[[str], None]) -> None:
         self.agent = agent
         self.peer = peer
-        self.link = Link(f"sabot-to-{peer}", connect, self._on_frame, on_lost)
+        self.link = Link(f"sabot-to-{peer}", connect, self._on_frame, self._on_end)
+        self._on_lost = on_lost
         self._numbers = count(1)
         self._senders: dict[int, RemoteSender] = {}
 
@@ -47,6 +52,13 @@ class Outgoing:
         elif kind == Kind.REFUSED and sender is not None and payload is not None:
             sender.refused = payload.to_pybytes().decode()
             logger.warning("%s refuses channel %s: %s", self.peer, sender.key, sender.refused)
+            sender.account.void()
+
+    def _on_end(self, lost: str | None) -> None:
+        for sender in list(self._senders.values()):
+            sender.account.void()
+        if lost is not None:
+            self._on_lost(lost)
 
 
 class RemoteSender:

@@ -37,7 +37,8 @@ class Transport(Protocol):
     """Carries channels to other agents. Implementations pass ``tests/exchange/test_transport.py``.
 
     Elements of a channel arrive in order; nothing is lost without ``on_peer_lost``; memory on both sides stays within
-    the accounts; who has no token, or names another agent or an unknown channel, is refused.
+    the accounts; who has no token, or names another agent or an unknown channel, is refused. A sender that waits for
+    credit is woken when its channel is refused or its connection ends, and finds out by sending.
     """
 
     def start(self) -> Mapping[str, str]:

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
 import pyarrow as pa
 import pytest
 from exchanges import SCHEMA, Waker, agent_info, drain, edge_graph, keys, no_wake, rows, vertex
-from transport_suite import send_until_refused
+from transport_suite import send_all
 
 from sabotnb.blobs import capture
 from sabotnb.config import Config
@@ -166,13 +167,14 @@ def test_a_dictionary_stays_one_on_the_wire(pair):
 def test_senders_of_another_epoch_and_of_released_jobs_are_refused(pair):
     graph = edge_graph(EdgeType.GATHER, 2, 1)
     pair.gate(graph, 0)
-    stale = [pair.output(graph, index, epoch=0) for index in range(2)]
-    fresh = [pair.output(graph, index) for index in range(2)]
+    wakers = [Waker() for _ in range(4)]
+    stale = [pair.output(graph, index, wakers[index], epoch=0) for index in range(2)]
+    fresh = [pair.output(graph, index, wakers[2 + index]) for index in range(2)]
     for exchange in pair.exchanges.values():
         exchange.release("job", 1)
-    for output in stale + fresh:
+    for output, waker in zip(stale + fresh, wakers, strict=True):
         with pytest.raises(StaleMessage, match="edge 0"):
-            send_until_refused(output.emit)
+            send_all(partial(waker.emit, output), rows(0, 5000))
 
 
 def test_a_fast_sender_holds_no_more_than_the_gate_s_budget(pair):

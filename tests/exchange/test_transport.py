@@ -8,18 +8,21 @@ from transport_suite import Agent, TransportSuite
 from sabotnb.exchange.sockets import SocketTransport
 
 
-class TestUnix(TransportSuite):
+class Sockets(TransportSuite):
     def make(self, name, find, on_peer_lost):
         return SocketTransport(name, find, on_peer_lost)
 
+    def cut(self, agent):
+        for link in agent.transport._links():
+            link._stream.shutdown()
+
+
+class TestUnix(Sockets):
     def reachable(self, endpoints):
         return {kind: endpoints[kind] for kind in ("unix", "token")}
 
 
-class TestTcp(TransportSuite):
-    def make(self, name, find, on_peer_lost):
-        return SocketTransport(name, find, on_peer_lost)
-
+class TestTcp(Sockets):
     def reachable(self, endpoints):
         return {kind: endpoints[kind] for kind in ("tcp", "token")}
 
@@ -42,7 +45,7 @@ def security():
     return Security.temporary()
 
 
-class TestTls(TransportSuite):
+class TestTls(Sockets):
     @pytest.fixture(autouse=True)
     def _security(self, security):
         self.security = security

@@ -57,11 +57,18 @@ class Waker:
         self.event.set()
 
     def emit(self, output, element):
-        while not output.writable():
-            self.blocked.set()
-            assert self.event.wait(30), "no credit came"
-            self.event.clear()
+        self._wait(output.writable)
         output.emit(element)
+
+    def send(self, sender, element):
+        self._wait(lambda: sender.credit() > 0)
+        sender.send(element)
+
+    def _wait(self, writable):
+        while not writable():
+            self.blocked.set()
+            assert self.event.wait(30), "nobody wakes the sender"
+            self.event.clear()
 
 
 def drain(gate, ends):

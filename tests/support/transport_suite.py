@@ -1,9 +1,10 @@
 """What every transport must do. A test class subclasses this and says how to make one."""
 
+from functools import partial
 from threading import Event
 
 import pytest
-from exchanges import keys, rows
+from exchanges import Waker, keys, rows
 
 from sabotnb.errors import AgentLost, StaleMessage
 from sabotnb.exchange.channel import Account, ChannelKey
@@ -46,16 +47,20 @@ class Agent:
         return self.transport.open(key, Peer(other.name, endpoints or other.endpoints), Account(budget, wake))
 
 
-def send_until_refused(send):
-    """The refusal takes its time over the wire."""
+def send_all(send, element):
+    """Send ``element`` again and again; ends when the channel is refused or lost, which takes its time on the wire."""
     while True:
-        send(Watermark(1))
+        send(element)
 
 
 class TransportSuite:
-    """Subclasses define ``make(name, find, on_peer_lost)`` and ``reachable(endpoints)``."""
+    """Subclasses define ``make(name, find, on_peer_lost)``, ``cut(agent)`` and ``reachable(endpoints)``."""
 
     def make(self, name, find, on_peer_lost):
+        raise NotImplementedError
+
+    def cut(self, agent):
+        """Break every connection of ``agent`` without a BYE."""
         raise NotImplementedError
 
     def reachable(self, endpoints):
@@ -137,25 +142,48 @@ class TransportSuite:
     def test_an_unknown_channel_is_refused(self, agents, caplog):
         caplog.set_level("WARNING")  # Dask silences every handler that it finds, as long as a local cluster lives
         left, right = agents
-        gate = right.gate(KEY)
-        stale = left.send_to(right, ChannelKey("job", 0, 0, 0, 0))
+        gate, waker = right.gate(KEY), Waker()
+        stale = left.send_to(right, ChannelKey("job", 0, 0, 0, 0), wake=waker)
         stale.send(rows(0, 1))
         left.send_to(right).send(End())
         assert gate.poll(30)[2] == End()
         with pytest.raises(StaleMessage, match="job@0 edge 0"):
-            send_until_refused(stale.send)
+            send_all(partial(waker.send, stale), rows(0, 1))
         assert right.transport.statistics().refused >= 2
         assert "refused channel" in caplog.text
 
     def test_a_released_channel_is_refused(self, agents):
         left, right = agents
-        gate = right.gate(KEY)
-        sender = left.send_to(right)
+        gate, waker = right.gate(KEY), Waker()
+        sender = left.send_to(right, wake=waker)
         sender.send(Watermark(1))
         assert gate.poll(30)[2] == Watermark(1)
         right.transport.release("job", 1)
         with pytest.raises(StaleMessage, match="over"):
-            send_until_refused(sender.send)
+            send_all(partial(waker.send, sender), rows(0, 1))
+
+    def test_a_sender_without_credit_hears_that_its_channel_is_refused(self, agents):
+        left, right = agents
+        waker = Waker()
+        sender = left.send_to(right, budget=1, wake=waker)
+        with pytest.raises(StaleMessage, match="never deployed"):
+            send_all(partial(waker.send, sender), rows(0, 1))
+        assert waker.blocked.is_set()
+
+    @pytest.mark.parametrize("end", ["cut", "stop"])
+    def test_a_sender_without_credit_hears_that_its_connection_is_over(self, agents, end):
+        left, right = agents
+        gate, waker = right.gate(KEY), Waker()
+        sender = left.send_to(right, budget=1, wake=waker)
+        sender.send(rows(0, 1))
+        while not gate.statistics().held:
+            assert sender.credit() <= 0
+        if end == "cut":
+            self.cut(right)
+        else:
+            right.transport.stop()
+        with pytest.raises(AgentLost, match="left lost the connection with right"):
+            waker.send(sender, rows(0, 1))
 
     def test_a_closed_gate_gives_credit_for_what_it_drops(self, agents):
         left, right = agents
