@@ -25,8 +25,8 @@ class Exchange:
     """Moves elements between tasks: handed over within the agent, framed over the transport to other agents.
 
     Thread-safe. Without ``start`` nobody can connect, which is enough for jobs in one process. ``on_peer_lost(agent,
-    reason)`` is called once when connections with an agent ended without a BYE; its channels are dead, and tasks
-    that send to it fail. ``host`` is the address that TCP listens on.
+    reason)`` is called for every connection with an agent that ended without a BYE: the channels on it are dead, and
+    tasks that send to them fail. ``host`` is the address that TCP listens on.
     """
 
     def __init__(

@@ -75,7 +75,6 @@ class SocketTransport:
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: list[Incoming] = []
         self._refused = 0
-        self._lost: set[str] = set()
         self._stopped = False
 
     def start(self) -> Mapping[str, str]:
@@ -105,7 +104,6 @@ class SocketTransport:
             self._agent, peer.agent, lambda: self._connect(peer), lambda reason: self._lose(peer.agent, reason)
         )
         self._outgoing[peer.agent] = outgoing
-        self._lost.discard(peer.agent)
         outgoing.link.start()
         return outgoing
 
@@ -204,10 +202,8 @@ class SocketTransport:
         return str(peer), None
 
     def _lose(self, agent: str, reason: str) -> None:
-        with self._lock:
-            if self._stopped or agent in self._lost:
-                return
-            self._lost.add(agent)
+        if self._stopped:
+            return
         logger.warning("%s lost the connection with %s: %s", self._agent, agent, reason)
         self._on_peer_lost(agent, reason)
 

@@ -12,7 +12,7 @@ Find = Callable[[ChannelKey], Channel | None]
 """The receiving end of a channel in this process; None if there is none (any more)."""
 
 OnPeerLost = Callable[[str, str], None]
-"""Called with an agent and the reason, once per loss, from any thread."""
+"""Called with an agent and the reason for every connection with it that ends without a BYE, from any thread."""
 
 
 @dataclass(frozen=True, slots=True)

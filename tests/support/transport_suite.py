@@ -1,7 +1,7 @@
 """What every transport must do. A test class subclasses this and says how to make one."""
 
 from functools import partial
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 from exchanges import Waker, keys, rows
@@ -30,18 +30,23 @@ class Agent:
         self.name = name
         self.channels = {}
         self.lost = []
-        self.losing = Event()
+        self.losing = Semaphore(0)
         self.transport = make(name, self.channels.get, self._lose)
         self.endpoints = self.transport.start()
 
     def _lose(self, agent, reason):
         self.lost.append((agent, reason))
-        self.losing.set()
+        self.losing.release()
 
     def gate(self, *keys):
         gate = InputGate((0, key) for key in keys)
         self.channels.update((channel.key, channel) for channel in gate.all_channels())
         return gate
+
+    def wait_lost(self):
+        """The peer and the reason of the next loss."""
+        assert self.losing.acquire(timeout=30), "no loss was told"
+        return self.lost[-1]
 
     def send_to(self, other, key=KEY, budget=1 << 20, wake=lambda: None, endpoints=None):
         return self.transport.open(key, Peer(other.name, endpoints or other.endpoints), Account(budget, wake))
@@ -198,8 +203,7 @@ class TransportSuite:
     def test_a_stranger_is_refused(self, agents, token):
         left, right = agents
         sender = left.send_to(right, endpoints={**right.endpoints, "token": token})
-        assert left.losing.wait(30)
-        assert "wrong token" in left.lost[0][1]
+        assert "wrong token" in left.wait_lost()[1]
         with pytest.raises(AgentLost, match=r"left lost the connection with right: .* Run the job again"):
             sender.send(End())
         assert right.transport.statistics().refused == 1
@@ -208,15 +212,13 @@ class TransportSuite:
         left, right = agents
         right.name = "somebody else"
         left.send_to(right)
-        assert left.losing.wait(30)
-        assert "this is right" in left.lost[0][1]
+        assert "this is right" in left.wait_lost()[1]
 
     def test_nobody_listening_is_a_lost_peer(self, agents):
         left, right = agents
         right.transport.stop()
         left.send_to(right)
-        assert left.losing.wait(30)
-        assert [agent for agent, _ in left.lost] == ["right"]
+        assert left.wait_lost()[0] == "right"
 
     def test_a_peer_that_stops_on_purpose_is_not_lost(self, agents):
         left, right = agents
@@ -239,7 +241,17 @@ class TransportSuite:
     def test_a_lost_peer_is_dialled_again_for_new_channels(self, agents):
         left, right = agents
         left.send_to(right, endpoints={**right.endpoints, "token": "guess"})
-        assert left.losing.wait(30)
+        left.wait_lost()
         gate = right.gate(KEY)
         left.send_to(right).send(End())
         assert gate.poll(30)[2] == End()
+
+    def test_both_sides_are_told_of_each_lost_connection(self, agents):
+        left, right = agents
+        gate = right.gate(KEY)
+        for _ in range(3):
+            left.send_to(right).send(Watermark(1))
+            assert gate.poll(30)[2] == Watermark(1)
+            self.cut(left)
+            assert (left.wait_lost()[0], right.wait_lost()[0]) == ("right", "left")
+        assert (len(left.lost), len(right.lost)) == (3, 3)
