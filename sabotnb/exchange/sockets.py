@@ -204,7 +204,7 @@ class SocketTransport:
     def _lose(self, agent: str, reason: str) -> None:
         if self._stopped:
             return
-        logger.warning("%s lost the connection with %s: %s", self._agent, agent, reason)
+        logger.info("%s lost the connection with %s: %s", self._agent, agent, reason)
         self._on_peer_lost(agent, reason)
 
     def release(self, job: str, epoch: int) -> None:
