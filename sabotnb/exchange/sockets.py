@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Protocol
 
 from sabotnb.errors import ProtocolError
@@ -33,6 +33,7 @@ from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatisti
 logger = logging.getLogger("sabotnb.exchange")
 
 HANDSHAKE_SECONDS = 10.0
+ACCEPT_AGAIN_SECONDS = 0.2
 HELLO_BYTES = 4096
 
 FOLDER_PREFIX = "sabotnb-"
@@ -75,7 +76,7 @@ class SocketTransport:
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: list[Incoming] = []
         self._refused = 0
-        self._stopped = False
+        self._stopping = Event()
 
     def start(self) -> Mapping[str, str]:
         remove_left_folders(Path(tempfile.gettempdir()))
@@ -144,13 +145,14 @@ class SocketTransport:
         return TlsStream(self._client_tls.wrap_socket(sock, server_hostname=host))
 
     def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 sock, _ = listener.accept()
-            except OSError:
-                if self._stopped:
-                    return
-                raise
+            except OSError as error:  # no file left, a peer that is gone again: others still want to come in
+                if not self._stopping.is_set():
+                    logger.warning("%s cannot accept a connection, and tries again: %s", self._agent, error)
+                    self._stopping.wait(ACCEPT_AGAIN_SECONDS)
+                continue
             Thread(target=self._welcome, args=(sock, context), name=f"sabot-hello-{self._agent}", daemon=True).start()
 
     def _welcome(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
@@ -202,7 +204,7 @@ class SocketTransport:
         return str(peer), None
 
     def _lose(self, agent: str, reason: str) -> None:
-        if self._stopped:
+        if self._stopping.is_set():
             return
         logger.info("%s lost the connection with %s: %s", self._agent, agent, reason)
         self._on_peer_lost(agent, reason)
@@ -229,7 +231,7 @@ class SocketTransport:
 
     def stop(self) -> None:
         with self._lock:
-            self._stopped = True
+            self._stopping.set()
             links = self._links()
         for listener in self._listeners:
             _close_listener(listener)

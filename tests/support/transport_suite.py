@@ -1,5 +1,8 @@
 """What every transport must do. A test class subclasses this and says how to make one."""
 
+import os
+import resource
+from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Semaphore
 
@@ -12,7 +15,7 @@ from sabotnb.exchange.gate import InputGate
 from sabotnb.exchange.transport import Peer
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, EndReason, Leave, Marker, Status, Watermark
 
-KEY = ChannelKey("job", 1, 0, 0, 0)
+KEY, OTHER = (ChannelKey("job", 1, 0, up, 0) for up in range(2))
 CONTROL = [
     Watermark(5),
     Status(idle=True),
@@ -21,6 +24,25 @@ CONTROL = [
     Leave(),
     End(EndReason.STOPPED),
 ]
+
+
+@contextmanager
+def all_files_but(left):
+    """This process can open ``left`` more files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 50, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(taken[0]))
+        for _ in range(left):
+            os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for file in taken:
+            os.close(file)
 
 
 class Agent:
@@ -73,7 +95,8 @@ class TransportSuite:
         return endpoints
 
     @pytest.fixture
-    def agents(self):
+    def another(self):
+        """Makes an agent of a given name."""
         made = []
 
         def make(name):
@@ -82,9 +105,13 @@ class TransportSuite:
             made.append(agent)
             return agent
 
-        yield make("left"), make("right")
+        yield make
         for agent in made:
             agent.transport.stop()
+
+    @pytest.fixture
+    def agents(self, another):
+        return another("left"), another("right")
 
     def test_elements_of_every_kind_arrive_in_order(self, agents):
         left, right = agents
@@ -245,6 +272,20 @@ class TransportSuite:
         gate = right.gate(KEY)
         left.send_to(right).send(End())
         assert gate.poll(30)[2] == End()
+
+    def test_an_agent_that_had_no_file_left_for_a_moment_accepts_again(self, agents, another, caplog):
+        caplog.set_level("WARNING")
+        left, right = agents
+        early, late = another("early"), another("late")
+        gate = right.gate(KEY, OTHER)
+        left.send_to(right).send(Watermark(1))  # Python has opened everything that connecting needs, then
+        assert gate.poll(30)[2] == Watermark(1)
+        with all_files_but(1):  # the one that dialling takes
+            early.send_to(right)
+            while "right cannot accept a connection" not in caplog.text:
+                assert left.lost == []
+        late.send_to(right, OTHER).send(End())
+        assert gate.poll(30) == (0, 1, End())
 
     def test_both_sides_are_told_of_each_lost_connection(self, agents):
         left, right = agents
