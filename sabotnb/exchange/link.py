@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, Lock, Thread
@@ -64,22 +65,27 @@ class Link:
         """The peer said BYE: the end of the stream is no loss."""
         self._parted = True
 
-    def stop(self, seconds: float = 1.0) -> None:
-        """Say BYE and close; waits at most about ``seconds`` for what is still queued."""
+    def say_bye(self) -> None:
+        """Send nothing more but what is queued and BYE; then ``stop``. Does not wait."""
         with self._changed:
             self._queue.append(Frame(Kind.BYE))
             self._stopping = self._parted = True
             self._changed.notify()
-        self._writer.join(seconds)
+
+    def stop(self, deadline: float) -> None:
+        """Close; waits for what is queued, at most until ``deadline`` (of ``time.monotonic``)."""
+        self._writer.join(max(0.0, deadline - time.monotonic()))
         self._end("this agent stopped")
         if self._reader.ident is not None:
-            self._reader.join(seconds)
+            self._reader.join(max(0.0, deadline - time.monotonic()))
 
     def _write(self) -> None:
         try:
             self._stream = stream = self._connect()
             self._users = 2
             self._reader.start()
+            if self._gone is not None:  # meanwhile: nobody has seen the stream to shut it down
+                stream.shutdown()
             while frames := self._next():
                 stream.write([buffer for frame in frames for buffer in frame.buffers()])
                 self.frames += len(frames)

@@ -15,6 +15,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatisti
 logger = logging.getLogger("sabotnb.exchange")
 
 HANDSHAKE_SECONDS = 10.0
+STOP_SECONDS = 1.0
 ACCEPT_AGAIN_SECONDS = 0.2
 HELLO_BYTES = 4096
 
@@ -236,7 +238,10 @@ class SocketTransport:
         for listener in self._listeners:
             _close_listener(listener)
         for link in links:
-            link.stop()
+            link.say_bye()
+        deadline = time.monotonic() + STOP_SECONDS
+        for link in links:
+            link.stop(deadline)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             os.close(self._claim)

@@ -1,9 +1,15 @@
-"""Socket folders of agents that were killed."""
+"""What only sockets have: folders of agents that were killed, and peers that do not answer."""
 
 import os
 import socket
+import time
+from contextlib import ExitStack
 
-from sabotnb.exchange.sockets import claim, remove_left_folders
+from exchanges import no_wake
+
+from sabotnb.exchange.channel import Account, ChannelKey
+from sabotnb.exchange.sockets import SocketTransport, claim, remove_left_folders
+from sabotnb.exchange.transport import Peer
 
 
 def test_folders_of_killed_agents_are_removed(tmp_path):
@@ -18,3 +24,15 @@ def test_folders_of_killed_agents_are_removed(tmp_path):
     os.close(alive)
     remove_left_folders(tmp_path)
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["other", "sabotnb-0"]
+
+
+def test_stopping_waits_for_all_peers_together():
+    transport = SocketTransport("left", {}.get, lambda agent, reason: None)
+    with ExitStack() as stack:
+        for number in range(20):
+            silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))  # nobody accepts
+            peer = Peer(f"silent-{number}", {"tcp": f"127.0.0.1:{silent.getsockname()[1]}"})
+            transport.open(ChannelKey("job", 1, 0, 0, number), peer, Account(1, no_wake))
+        began = time.monotonic()
+        transport.stop()
+        assert time.monotonic() - began < 10  # a second for each would be 20
