@@ -20,7 +20,7 @@ class Alarm:
         self._stopped = False
 
     def set(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call ``callback`` in ``seconds``; dropped after ``stop``."""
+        """Call ``callback`` in ``seconds``, at once if that is not positive; dropped after ``stop``."""
         with self._changed:
             if self._stopped:
                 return
@@ -31,7 +31,7 @@ class Alarm:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Drop what is not due yet."""
+        """Drop what has not been called yet, and end the thread."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
