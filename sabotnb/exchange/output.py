@@ -22,8 +22,9 @@ MAX_AGE_SECONDS = 5.0
 class OutputPartition:
     """Cuts batches, coalesces the slices and sends them. Implements ``protocol.channel.Output``.
 
-    Slices leave when they are enough, when they are ``Config.coalesce_seconds`` old, and with ``flush``; the last two
-    at the agent's ``pace``. ``alarm(seconds)`` has the task woken when ``flush`` has to wait for its turn.
+    Slices leave when they are enough, when a call finds that they are ``Config.coalesce_seconds`` old, and with
+    ``flush``; the last two at the agent's ``pace``. ``alarm(seconds)`` has the task woken when ``flush`` has to wait
+    for its turn.
     """
 
     def __init__(
@@ -56,9 +57,12 @@ class OutputPartition:
         for lane, piece in zip(self._lanes, pieces, strict=True):
             if piece is not None:
                 lane.add(piece, element.nbytes * piece.num_rows // batch.num_rows, now)
-        self._send_aged(now)
+        self._send_older(now)
 
-    def _send_aged(self, now: float) -> None:
+    def send_aged(self) -> None:
+        self._send_older(self._clock())
+
+    def _send_older(self, now: float) -> None:
         aged = [lane for lane in self._lanes if lane.rows and now - lane.since >= self._age]
         if self._pace.wait(_crumbs(aged)):
             aged = [lane for lane in aged if now - lane.since >= MAX_AGE_SECONDS]

@@ -18,6 +18,10 @@ class Output(Protocol):
         """True while every channel that the next batch may need has credit."""
         ...
 
+    def send_aged(self) -> None:
+        """Send the pending slices that have waited long enough; never blocks. Called while the task is busy."""
+        ...
+
     def flush(self) -> None:
         """Send pending slices now (before the task sleeps, at cuts and at the end)."""
         ...

@@ -46,6 +46,7 @@ class Loop:
             if not self._outputs.writable():
                 self._wait_for_credit()
                 continue
+            self._outputs.send_aged()
             made = next(work, None)
             if isinstance(made, Emission):
                 self._outputs.emit(made)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.channel import Output
 from sabotnb.protocol.elements import Batch, Element
 from sabotnb.task.chain import Emission
+
+LOOK_SECONDS = 0.01
+"""How often outputs are asked for slices that have waited long enough; there may be a thousand channels."""
 
 
 @dataclass(slots=True)
@@ -23,11 +27,15 @@ class Route:
 
 
 class Outputs:
-    """The outputs of one task; only its thread calls anything but ``sent``."""
+    """The outputs of one task; only its thread calls anything but ``sent``. ``clock`` gives seconds."""
 
-    def __init__(self, routes: Sequence[Route], counters: TaskCounters) -> None:
+    def __init__(
+        self, routes: Sequence[Route], counters: TaskCounters, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._all = tuple(routes)
         self._counters = counters
+        self._clock = clock
+        self._looked = clock()
         self._routes: dict[tuple[str, str | None], list[Route]] = {}
         for route in routes:
             self._routes.setdefault((route.operator, route.side), []).append(route)
@@ -50,6 +58,14 @@ class Outputs:
         """Hand a watermark, status, marker or end to every output."""
         for route in self._all:
             route.output.emit(element)
+
+    def send_aged(self) -> None:
+        """Send the slices that have waited long enough, also while the task finds nothing to send; cheap to call."""
+        now = self._clock()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            for route in self._all:
+                route.output.send_aged()
 
     def writable(self) -> bool:
         """True while every output has credit: the next emission may go to any of them."""

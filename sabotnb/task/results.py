@@ -115,6 +115,10 @@ class ResultOutput:
     def writable(self) -> bool:
         return self._buffer.writable()
 
+    def send_aged(self) -> None:
+        if self._pending and self._clock() - self._since >= MESSAGE_SECONDS:
+            self.flush()
+
     def flush(self) -> None:
         """Hand over what is held back."""
         if self._pending:

@@ -103,6 +103,15 @@ def test_old_slices_leave_with_the_next_batch():
     assert setup.alarms == []
 
 
+def test_old_slices_leave_without_another_batch():
+    setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1), Watermark(7))
+    setup.output.send_aged()
+    assert setup.read() == [[]]
+    setup.now += 0.012
+    setup.output.send_aged()
+    assert setup.read() == [[[0], Watermark(7)]]
+
+
 def test_old_crumbs_wait_while_the_agent_has_sent_too_many():
     setup = Setup(EdgeType.FORWARD, 1)
     setup.pace.wait(BURST + 20_000)  # ten seconds' worth

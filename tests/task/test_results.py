@@ -6,7 +6,8 @@ import pytest
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch, End, Watermark
-from sabotnb.task.results import ResultOutput, Results
+from sabotnb.task.results import MESSAGE_SECONDS, ResultOutput, Results
+from sabotnb.testing import ManualClock
 
 EVERYTHING = 1 << 30
 
@@ -129,6 +130,17 @@ def test_an_output_keeps_rows_and_the_end_only(results, woken):
     output.flush()
     output.close()
     assert pull(results, 0) == (1, [1], True)
+
+
+def test_an_output_hands_old_batches_over_without_another(results, woken):
+    clock = ManualClock()
+    output = ResultOutput(open_buffer(results, woken), Config(), clock)
+    output.emit(batch(1))
+    output.send_aged()
+    assert pull(results, 0) == (0, [], False)
+    clock.advance(MESSAGE_SECONDS)
+    output.send_aged()
+    assert pull(results, 0) == (1, [1], False)
 
 
 @pytest.mark.parametrize(

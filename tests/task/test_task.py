@@ -23,6 +23,7 @@ from sabotnb.config import Config
 from sabotnb.protocol.control import PauseSources, ResumeSources, StartSources, StopSources, TaskState
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Committable, Operator
+from sabotnb.protocol.source import Finished
 from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault, ScriptedSource
 
 
@@ -146,6 +147,49 @@ def test_a_pause_that_comes_before_the_start_holds_and_a_cancel_ends_it():
         assert deployed.cancel() == []
         assert deployed.reports.ends() == ["CANCELED"]
     assert source.polls == 0
+
+
+class Endless(ScriptedSource):
+    """Gives a row at every poll until ``seen`` is set."""
+
+    def __init__(self, seen):
+        super().__init__(X, [])
+        self.seen = seen
+
+    def open(self, split):
+        reader = super().open(split)
+        reader.poll = lambda max_rows: Finished() if self.seen.is_set() else (self.batch(rows(1)), {})
+        return reader
+
+
+class First(Operator):
+    """Passes its first batch on, and nothing of the rest."""
+
+    def open(self, ctx):
+        self.first = True
+
+    def process(self, port, batch):
+        first, self.first = self.first, False
+        return (batch,) if first else ()
+
+
+@pytest.mark.parametrize("below", ["a task", "the client"])
+def test_rows_do_not_wait_until_a_busy_task_has_more_of_them(below):
+    seen = threading.Event()
+    reads_until_seen = [reads(Endless(seen)), Custom(First)]
+    if below == "a task":
+        job = graph(
+            [vertex("numbers", *reads_until_seen), vertex("sink", Custom(lambda: Reached(seen, int)), COLLECT)],
+            ("numbers", "sink"),
+        )
+    else:
+        job = graph([vertex("numbers", *reads_until_seen, COLLECT)])
+    with Deployed(job, Config()).start() as deployed:
+        if below == "the client":
+            deployed.results.take("job", 1, {("numbers.2", 0): 0}, 1, timeout=60)
+            seen.set()
+        assert seen.wait(60)
+        deployed.reports.wait(TaskState.FINISHED, len(deployed.tasks))
 
 
 def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():
