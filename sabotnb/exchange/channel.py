@@ -52,14 +52,13 @@ def charge_of(element: Element) -> int:
 class Channel:
     """The receiving end: a queue of a gate.
 
-    ``changed`` is the gate's condition and guards the queue; ``ready`` is told the channel's number when the queue
-    stops being empty.
+    ``changed`` is the gate's condition and guards the queue; the channel is put into ``ready`` when its queue stops
+    being empty.
     """
 
-    def __init__(self, key: ChannelKey, port: int, number: int, changed: Condition, ready: deque[int]) -> None:
+    def __init__(self, key: ChannelKey, port: int, changed: Condition, ready: deque[Channel]) -> None:
         self.key = key
         self.port = port
-        self.number = number
         self.blocked = False
         self.held = 0
         self._changed = changed
@@ -93,7 +92,7 @@ class Channel:
         queue.append((element, charge))
         self.held += charge
         if len(queue) == 1 and not self.blocked:
-            self._ready.append(self.number)
+            self._ready.append(self)
             self._changed.notify()
 
     def take(self) -> tuple[Element | Sealed, int, bool]:
@@ -121,9 +120,9 @@ class Channel:
             if not self._queue:
                 return
             if blocked:
-                self._ready.remove(self.number)
+                self._ready.remove(self)
             else:
-                self._ready.append(self.number)
+                self._ready.append(self)
                 self._changed.notify()
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -25,21 +25,22 @@ class Traffic:
 class Lane:
     """Pending slices for one or more channels that get the same rows.
 
-    ``choose`` picks the channels of the next batch when it leaves. Behind the rows that are pending, control elements
-    go to all of ``senders``, markers to one in turn. A slice that is large enough leaves as it is; small ones are
-    copied together, which frees the batches that they were cut from.
+    ``choose`` picks the channels of the next batch when it leaves; ``traffic`` counts it, by index of the task below.
+    Behind the rows that are pending, control elements go to all of ``senders``, markers to one in turn. A slice that
+    is large enough leaves as it is; small ones are copied together, which frees the batches that they were cut from.
     """
 
     def __init__(
         self,
         senders: Sequence[Sender],
         config: Config,
+        traffic: Mapping[int, Traffic],
         choose: Callable[[Sequence[Sender]], Sequence[Sender]] | None = None,
     ) -> None:
         self.senders = tuple(senders)
-        self.traffic = {sender.key.down: Traffic(sender.key.down) for sender in senders}
         self.rows = 0
         self.since = 0.0
+        self._traffic = traffic
         self._choose = choose
         self._max_rows = config.coalesce_rows
         self._max_bytes = config.coalesce_bytes
@@ -78,7 +79,7 @@ class Lane:
             batch = Batch(_merged(self._slices, large=self._large()), self._nbytes)
             for sender in self._choose(self.senders) if self._choose else self.senders:
                 sender.send(batch)
-                traffic = self.traffic[sender.key.down]
+                traffic = self._traffic[sender.key.down]
                 traffic.rows += self.rows
                 traffic.nbytes += self._nbytes
                 traffic.batches += 1

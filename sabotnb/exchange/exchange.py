@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import Lock
 
@@ -11,7 +11,7 @@ from sabotnb.config import Config
 from sabotnb.exchange.alarm import Alarm
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, LocalSender, Sender
 from sabotnb.exchange.gate import InputGate
-from sabotnb.exchange.output import OutputPartition, lanes_of
+from sabotnb.exchange.output import OutputPartition, Spread
 from sabotnb.exchange.pace import Pace
 from sabotnb.exchange.routing import splitter
 from sabotnb.exchange.sockets import Security, SocketTransport
@@ -51,15 +51,25 @@ class Exchange:
 
     def gate(self, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> InputGate:
         """The input gate of a task. Make it before any upstream task sends: who finds no gate is refused."""
-        gate = InputGate(
-            (edge.port, ChannelKey(job, epoch, edge.index, up, index))
-            for edge in input_edges(graph, vertex)
-            for up in upstreams(edge, graph, index)
-        )
-        with self._lock:
-            channels = self._channels.setdefault((job, epoch), {})
-            channels.update((channel.key, channel) for channel in gate.all_channels())
+        gate = InputGate(_inputs(job, epoch, vertex, index, graph))
+        self._let_in(job, epoch, gate.all_channels())
         return gate
+
+    def extend(
+        self, gate: InputGate, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph
+    ) -> list[tuple[int, int]]:
+        """Let the tasks that only a newer ``graph`` has above ``vertex`` send to the gate, too.
+
+        Gives (port, channel) of each channel that this adds. Who reads the gate has to know them before it polls again.
+        """
+        inputs = _inputs(job, epoch, vertex, index, graph)
+        added = [gate.add(port, key) for port, key in inputs if key.up not in gate.channels(port)]
+        self._let_in(job, epoch, added)
+        return [(channel.port, channel.key.up) for channel in added]
+
+    def _let_in(self, job: str, epoch: int, channels: Iterable[Channel]) -> None:
+        with self._lock:
+            self._channels.setdefault((job, epoch), {}).update((channel.key, channel) for channel in channels)
 
     def output(
         self,
@@ -78,16 +88,37 @@ class Exchange:
         bytes, the last batch beyond it. ``wake`` is called from any thread when credit has
         come back or a held slice is due: then ask ``writable`` again, and ``flush`` before sleeping.
         """
-        rivals = input_edges(graph, edge.down)
-        senders = []
-        for down in downstreams(edge, graph, index):
-            key = ChannelKey(job, epoch, edge.index, index, down)
-            channels = sum(len(upstreams(rival, graph, down)) for rival in rivals)
-            account = Account(max(1, self._config.gate_bytes // channels), wake)
-            senders.append(self._sender(key, account, placement[edge.down][down], agents))
-        lanes = lanes_of(edge.type, senders, self._config)
+        spread = self.spread(job, epoch, edge, index, graph, placement, agents, wake)
         alarm = partial(self._alarm.set, callback=wake)
-        return OutputPartition(lanes, splitter(edge, graph), self._config, time.monotonic, self._pace, alarm)
+        return OutputPartition(spread, self._config, time.monotonic, self._pace, alarm)
+
+    def spread(
+        self,
+        job: str,
+        epoch: int,
+        edge: ShuffleEdge,
+        index: int,
+        graph: ExecutionGraph,
+        placement: Mapping[str, tuple[str, ...]],
+        agents: Mapping[str, AgentInfo],
+        wake: Callable[[], None],
+        known: Mapping[int, Sender] | None = None,
+    ) -> Spread:
+        """Where the rows of that task go by ``graph``, to ``reroute`` its output when the graph has changed.
+
+        Channels that are ``known``, by index of the task below, are kept; the others are opened, so the gates of their
+        tasks must be there.
+        """
+        rivals = input_edges(graph, edge.down)
+        senders = dict(known or {})
+        tasks = downstreams(edge, graph, index)
+        for down in tasks:
+            if down not in senders:
+                key = ChannelKey(job, epoch, edge.index, index, down)
+                channels = sum(len(upstreams(rival, graph, down)) for rival in rivals)
+                account = Account(max(1, self._config.gate_bytes // channels), wake)
+                senders[down] = self._sender(key, account, placement[edge.down][down], agents)
+        return Spread(edge.type, {down: senders[down] for down in tasks}, splitter(edge, graph))
 
     def _sender(self, key: ChannelKey, account: Account, agent: str, agents: Mapping[str, AgentInfo]) -> Sender:
         if agent == self.agent:
@@ -117,6 +148,15 @@ class Exchange:
         """Close all connections; waits about a second at most for what is queued."""
         self._alarm.stop()
         self._transport.stop()
+
+
+def _inputs(job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> list[tuple[int, ChannelKey]]:
+    """(port, key) of every channel into a task."""
+    return [
+        (edge.port, ChannelKey(job, epoch, edge.index, up, index))
+        for edge in input_edges(graph, vertex)
+        for up in upstreams(edge, graph, index)
+    ]
 
 
 def _ignore(agent: str, reason: str) -> None:

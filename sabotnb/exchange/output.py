@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -19,6 +19,25 @@ MAX_AGE_SECONDS = 5.0
 """A pending slice of this age leaves even if the agent's pace is used up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Where the rows of an output go: over the channels ``senders``, by index of the task below and in that order.
+
+    ``split`` cuts a batch into a piece for each of them; None if all rows of a batch go the same way.
+    """
+
+    type: EdgeType
+    senders: Mapping[int, Sender]
+    split: Split | None
+
+    def lanes(self, config: Config, traffic: Mapping[int, Traffic]) -> tuple[Lane, ...]:
+        """One lane per channel where rows are split; else one for all: every channel's, or the freest one's."""
+        senders = tuple(self.senders.values())
+        if self.split is not None:
+            return tuple(Lane([sender], config, traffic) for sender in senders)
+        return (Lane(senders, config, traffic, MostCredit() if self.type is EdgeType.REBALANCE else None),)
+
+
 class OutputPartition:
     """Cuts batches, coalesces the slices and sends them. Implements ``protocol.channel.Output``.
 
@@ -29,21 +48,47 @@ class OutputPartition:
 
     def __init__(
         self,
-        lanes: Sequence[Lane],
-        split: Split | None,
+        spread: Spread,
         config: Config,
         clock: Callable[[], float],
         pace: Pace,
         alarm: Callable[[float], None],
     ) -> None:
-        self._lanes = tuple(lanes)
-        self._split = split
-        self._age = config.coalesce_seconds
+        self._config = config
         self._clock = clock
         self._pace = pace
         self._alarm = alarm
         self._woken_at = float("-inf")
+        self._traffic: dict[int, Traffic] = {}
+        self._go_by(spread)
         self._turn = self._lanes[0].senders[0].key.up  # so that not all senders begin with the same channel
+
+    def _go_by(self, spread: Spread) -> None:
+        self._traffic |= {down: Traffic(down) for down in spread.senders if down not in self._traffic}
+        self._spread = spread
+        self._lanes = spread.lanes(self._config, self._traffic)
+
+    @property
+    def senders(self) -> Mapping[int, Sender]:
+        """The channels, by index of the task below."""
+        return self._spread.senders
+
+    def reroute(self, spread: Spread, cut: Cut) -> None:
+        """Send what is pending and then ``cut`` on every channel, old and new; what comes goes as ``spread`` says.
+
+        Channels that it lacks get a ``Leave`` behind the cut and are closed.
+        """
+        for lane in self._lanes:
+            lane.send()
+        before, after = self._spread.senders, spread.senders
+        joining = [sender for down, sender in after.items() if before.get(down) is not sender]
+        leaving = [sender for down, sender in before.items() if after.get(down) is not sender]
+        for sender in (*before.values(), *joining):
+            sender.send(cut)
+        for sender in leaving:
+            sender.send(Leave())
+            sender.close()
+        self._go_by(spread)
 
     def emit(self, element: Element) -> None:
         if not isinstance(element, Batch):
@@ -53,7 +98,8 @@ class OutputPartition:
         if batch.num_rows == 0:
             return
         now = self._clock()
-        pieces: Sequence[pa.RecordBatch | None] = (batch,) if self._split is None else self._split(batch)
+        split = self._spread.split
+        pieces: Sequence[pa.RecordBatch | None] = (batch,) if split is None else split(batch)
         for lane, piece in zip(self._lanes, pieces, strict=True):
             if piece is not None:
                 lane.add(piece, element.nbytes * piece.num_rows // batch.num_rows, now)
@@ -63,7 +109,7 @@ class OutputPartition:
         self._send_older(self._clock())
 
     def _send_older(self, now: float) -> None:
-        aged = [lane for lane in self._lanes if lane.rows and now - lane.since >= self._age]
+        aged = [lane for lane in self._lanes if lane.rows and now - lane.since >= self._config.coalesce_seconds]
         if self._pace.wait(_crumbs(aged)):
             aged = [lane for lane in aged if now - lane.since >= MAX_AGE_SECONDS]
         for lane in aged:
@@ -97,7 +143,7 @@ class OutputPartition:
 
     def statistics(self) -> tuple[Traffic, ...]:
         """What each channel has sent so far, by downstream task; from any thread."""
-        return tuple(replace(traffic) for lane in self._lanes for traffic in lane.traffic.values())
+        return tuple(replace(traffic) for traffic in list(self._traffic.values()))
 
     def close(self) -> None:
         for lane in self._lanes:
@@ -106,10 +152,3 @@ class OutputPartition:
 
 def _crumbs(lanes: Sequence[Lane]) -> int:
     return sum(lane.rows < CRUMB_ROWS for lane in lanes)
-
-
-def lanes_of(kind: EdgeType, senders: Sequence[Sender], config: Config) -> list[Lane]:
-    """One lane per channel where rows are split; else one for all: every channel's, or the freest one's."""
-    if kind in (EdgeType.HASH, EdgeType.RANGE, EdgeType.CUSTOM):
-        return [Lane([sender], config) for sender in senders]
-    return [Lane(senders, config, MostCredit() if kind is EdgeType.REBALANCE else None)]

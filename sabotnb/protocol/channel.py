@@ -37,7 +37,8 @@ class Gate(Protocol):
     def poll(self, timeout: float) -> tuple[int, int, Element] | None:
         """The next ``(port, channel, element)``; waits at most ``timeout`` seconds; None if there is nothing.
 
-        ``wake`` from any thread ends the waiting early.
+        A channel is known by the index of the task that sends to the port. ``wake`` from any thread ends the waiting
+        early.
         """
         ...
 

@@ -24,7 +24,7 @@ class TaskGate(Gate, Protocol):
     """A gate that says which channels it has."""
 
     def channels(self, port: int) -> Sequence[int]:
-        """Numbers of the channels of an input port."""
+        """Indexes of the tasks that send to an input port."""
         ...
 
     def queues(self) -> tuple[Queue, ...]:

@@ -19,7 +19,7 @@ from sabotnb.exchange import Exchange
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
-from sabotnb.protocol.elements import Batch, End, Watermark
+from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Watermark
 
 UP, DOWN = 2, 3
 
@@ -45,6 +45,16 @@ class Pair:
         edge = graph.edges[edge]
         exchange = self.exchanges[place[edge.up][index]]
         return exchange.output("job", epoch, edge, index, graph, place, self.agents, wake)
+
+    def extend(self, gate, graph, index):
+        exchange = self.exchanges[self.place(graph)["down"][index]]
+        return exchange.extend(gate, "job", 1, "down", index, graph)
+
+    def reroute(self, output, graph, index, cut):
+        place, edge = self.place(graph), graph.edges[0]
+        exchange = self.exchanges[place[edge.up][index]]
+        known = output.senders
+        output.reroute(exchange.spread("job", 1, edge, index, graph, place, self.agents, no_wake, known), cut)
 
     def stop(self):
         for exchange in self.exchanges.values():
@@ -80,9 +90,9 @@ SENT = [[*range(11)], [*range(100, 5000)]]
 ALL = [*SENT[0], *SENT[1]]
 
 
-def owners(tasks):
-    groups = key_groups(hash_rows([pa.array(ALL)]), 128).to_pylist()
-    return [[k for k, group in zip(ALL, groups, strict=True) if group * tasks // 128 == task] for task in range(tasks)]
+def owners(tasks, sent=ALL):
+    groups = key_groups(hash_rows([pa.array(sent)]), 128).to_pylist()
+    return [[k for k, group in zip(sent, groups, strict=True) if group * tasks // 128 == task] for task in range(tasks)]
 
 
 @pytest.mark.parametrize(
@@ -132,13 +142,46 @@ def test_edges_into_several_ports(pair):
         128,
     )
     gate = pair.gate(graph, 0)
-    assert [list(gate.channels(port)) for port in range(3)] == [[0, 1], [2, 3], [4]]
+    assert [list(gate.channels(port)) for port in range(3)] == [[0, 1], [0, 1], [0]]
     for edge, index in [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)]:
         output = pair.output(graph, index, edge=edge)
         output.emit(Watermark(edge * 10 + index))
         output.emit(End())
     found = {(port, channel): element.us for port, channel, element in drain(gate, 5) if isinstance(element, Watermark)}
-    assert found == {(0, 0): 10, (0, 1): 11, (1, 2): 20, (1, 3): 21, (2, 4): 0}
+    assert found == {(0, 0): 10, (0, 1): 11, (1, 0): 20, (1, 1): 21, (2, 0): 0}
+
+
+@pytest.mark.parametrize(("up", "down"), [(3, 3), (2, 4), (3, 2), (2, 1)])
+def test_tasks_join_and_leave_a_running_edge(pair, up, down):
+    before, after = edge_graph(EdgeType.HASH, 2, 2), edge_graph(EdgeType.HASH, up, down)
+    cut = Cut(1, CutKind.RESCALE, 1)
+    gates = [pair.gate(before, index) for index in range(2)]
+    outputs = [pair.output(before, index) for index in range(2)]
+    for index, output in enumerate(outputs):
+        output.emit(rows(1000 * index, 1000 * index + 500))
+    gates += [pair.gate(after, index) for index in range(2, down)]
+    added = [pair.extend(gates[index], after, index) for index in range(min(2, down))]
+    assert added == [[(0, index) for index in range(2, up)]] * min(2, down)
+    outputs += [pair.output(after, index) for index in range(2, up)]
+    for index in range(2):
+        pair.reroute(outputs[index], after, index, cut)
+    for index, output in enumerate(outputs):
+        output.emit(rows(1000 * index + 500, 1000 * index + 1000))
+        output.emit(End())
+    found = {}
+    for index, gate in enumerate(gates):
+        behind = dict.fromkeys(range(2, up), True)  # who came with the cut has no rows before it
+        for _, channel, element in drain(gate, len(gate.channels(0))):
+            if isinstance(element, Batch):
+                found.setdefault((index, behind.get(channel, False)), []).extend(keys(element))
+            elif isinstance(element, Cut):
+                behind[channel] = True
+            else:
+                assert element == (End() if index < down else Leave())
+    for behind, tasks, start in [(False, 2, 0), (True, down, 500)]:
+        sent = [k for task in range(up if behind else 2) for k in range(1000 * task + start, 1000 * task + start + 500)]
+        assert [sorted(found.get((task, behind), [])) for task in range(tasks)] == owners(tasks, sent)
+    assert len(found) <= 2 + down
 
 
 def test_a_local_batch_is_handed_over_not_copied():

@@ -3,6 +3,7 @@ from threading import Thread
 import pytest
 from exchanges import keys, rows
 
+from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.gate import InputGate
 from sabotnb.protocol.control import Queue
@@ -38,7 +39,7 @@ def test_takes_channels_in_turn():
     assert [gate.poll(0)[1] for _ in range(12)] == [0, 1, 2] * 4
 
 
-def test_numbers_channels_over_all_ports():
+def test_knows_channels_by_port_and_sending_task():
     gate, channels, _ = gate_of(4, ports=2)
     assert [gate.channels(0), gate.channels(1), gate.channels(2)] == [[0, 2], [1, 3], []]
     channels[3].put(End(), 0)
@@ -77,12 +78,12 @@ def test_a_waiting_poll_hears_other_threads(call):
 def test_a_blocked_channel_waits_while_others_go_on():
     gate, (left, right), _ = gate_of(2)
     left.put(Watermark(1), 0)
-    gate.block(0)
+    gate.block(0, 0)
     left.put(Status(idle=True), 0)
     right.put(Watermark(5), 0)
     assert [gate.poll(0), gate.poll(0)] == [(0, 1, Watermark(5)), None]
-    gate.resume(0)
-    gate.resume(0)
+    gate.resume(0, 0)
+    gate.resume(0, 0)
     assert [gate.poll(0), gate.poll(0), gate.poll(0)] == [(0, 0, Watermark(1)), (0, 0, Status(idle=True)), None]
 
 
@@ -95,6 +96,39 @@ def test_close_refunds_what_was_not_read_and_what_still_comes():
     channel.put(rows(2, 3), 40)
     assert refunds == [30, 40]
     assert gate.statistics().held == 0
+
+
+def test_a_channel_that_is_added_takes_its_turn():
+    gate, (first,), _ = gate_of(1)
+    first.put(Watermark(1), 0)
+    added = gate.add(0, ChannelKey("job", 1, 0, 7, 0))
+    added.put(Watermark(2), 0)
+    assert gate.channels(0) == [0, 7]
+    assert [gate.poll(0), gate.poll(0)] == [(0, 0, Watermark(1)), (0, 7, Watermark(2))]
+    gate.block(0, 7)
+    added.put(End(), 0)
+    assert gate.poll(0) is None
+    with pytest.raises(ProtocolError, match="7->0 is in its gate already"):
+        gate.add(0, ChannelKey("job", 1, 0, 7, 0))
+
+
+def test_a_waiting_poll_hears_a_channel_that_was_added_meanwhile():
+    gate, found = InputGate([]), []
+    waiter = Thread(target=lambda: found.append(gate.poll(60)))
+    waiter.start()
+    gate.add(2, ChannelKey("job", 1, 0, 0, 0)).put(End(), 0)
+    waiter.join(30)
+    assert found == [(2, 0, End())]
+
+
+def test_a_channel_that_is_added_to_a_closed_gate_drops_what_comes():
+    gate, _, _ = gate_of(1)
+    gate.close()
+    added, refunds = gate.add(0, ChannelKey("job", 1, 0, 1, 0)), []
+    added.attach(refunds.append, BUDGET)
+    added.put(rows(0, 1), 10)
+    assert refunds == [10]
+    assert gate.poll(0) is None
 
 
 def test_queues_are_the_channels_that_hold_something():

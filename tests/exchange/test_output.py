@@ -1,23 +1,26 @@
 """Output partitions: coalescing, credit, control elements; with a clock that the test moves."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pytest
 from exchanges import edge_graph, keys, rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sabotnb.config import Config
 from sabotnb.exchange.channel import ChannelKey
-from sabotnb.exchange.output import OutputPartition, lanes_of
+from sabotnb.exchange.output import OutputPartition, Spread
 from sabotnb.exchange.pace import BURST, Pace
 from sabotnb.exchange.routing import splitter
 from sabotnb.graph.job_graph import EdgeType
+from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Marker, Status, Watermark
 
 CONFIG = Config(coalesce_rows=4, coalesce_bytes=1 << 20, coalesce_seconds=0.010)
 
 
-@dataclass
+@dataclass(eq=False)
 class Wire:
     """A channel that keeps what is sent."""
 
@@ -25,6 +28,7 @@ class Wire:
     free: int = 1
     sent: list = field(default_factory=list)
     closed: bool = False
+    joined: int = 0
 
     def __post_init__(self):
         self.key = ChannelKey("job", 1, 0, 0, self.down)
@@ -44,16 +48,22 @@ class Wire:
         return [keys(element) if isinstance(element, Batch) else element for element in found]
 
 
+def spread_of(kind, wires, table=None):
+    """To tasks 0, 1, ... over ``wires``; ``table`` gives the task of each of the 128 key groups."""
+    graph = edge_graph(kind, 1, len(wires))
+    if table is not None:
+        graph = replace(graph, tables={"k": tuple(table)})
+    return Spread(kind, dict(enumerate(wires)), splitter(graph.edges[0], graph))
+
+
 class Setup:
     def __init__(self, kind, down, config=CONFIG, pace=None):
         self.now = 100.0
         self.alarms = []
         self.wires = [Wire(i) for i in range(down)]
-        graph = edge_graph(kind, 1, down)
-        split = splitter(graph.edges[0], graph)
-        lanes = lanes_of(kind, self.wires, config)
         self.pace = pace or Pace(lambda: self.now)
-        self.output = OutputPartition(lanes, split, config, lambda: self.now, self.pace, self.alarms.append)
+        spread = spread_of(kind, self.wires)
+        self.output = OutputPartition(spread, config, lambda: self.now, self.pace, self.alarms.append)
 
     def emit(self, *elements):
         for element in elements:
@@ -242,3 +252,109 @@ def test_counts_what_it_sends_and_closes_its_channels():
     assert [(t.down, t.rows, t.batches) for t in setup.output.statistics()] == [(0, 4, 1), (1, 4, 1)]
     setup.output.close()
     assert [wire.closed for wire in setup.wires] == [True, True]
+
+
+class Rerouting(Setup):
+    """An output that is rerouted now and then. ``spans`` say what it did between two reroutes."""
+
+    def __init__(self, kind):
+        super().__init__(kind, 2)
+        self.kind = kind
+        self.count = 0
+        self.ever = list(self.wires)
+        self.spans = [Span(balanced(2), self.wires)]
+
+    def take(self, step):
+        match step:
+            case "flush":
+                self.output.flush()
+            case "age":
+                self.now += 0.012
+                self.output.send_aged()
+            case "mark":
+                self.spans[-1].marks.append(Watermark(self.count))
+                self.emit(Watermark(self.count))
+            case (tasks, offset):
+                self.reroute([(group + offset) % tasks for group in range(128)], tasks)
+            case rows_:
+                self.spans[-1].keys += range(self.count, self.count + rows_)
+                self.emit(rows(self.count, self.count + rows_))
+                self.count += rows_
+
+    def reroute(self, table, tasks):
+        joining = [Wire(down, joined=len(self.spans)) for down in range(len(self.wires), tasks)]
+        self.ever += joining
+        self.wires = self.wires[:tasks] + joining
+        cut = Cut(len(self.spans), CutKind.RESCALE, 1)
+        self.output.reroute(spread_of(self.kind, self.wires, table), cut)
+        self.spans.append(Span(table, self.wires))
+
+
+@dataclass
+class Span:
+    table: list
+    wires: list
+    keys: list = field(default_factory=list)
+    marks: list = field(default_factory=list)
+
+    def keys_of(self, down):
+        groups = key_groups(hash_rows([pa.array(self.keys, pa.int64())]), 128).to_pylist()
+        return [k for k, group in zip(self.keys, groups, strict=True) if self.table[group] == down]
+
+
+def balanced(tasks):
+    return [group * tasks // 128 for group in range(128)]
+
+
+def parted(elements):
+    """The elements before, between and behind the cuts, without these."""
+    parts = [[]]
+    for element in elements:
+        parts.append([]) if isinstance(element, Cut) else parts[-1].append(element)
+    return parts
+
+
+def keys_in(elements):
+    return [k for element in elements if isinstance(element, list) for k in element]
+
+
+STEPS = st.one_of(
+    st.integers(1, 9), st.sampled_from(["flush", "age", "mark"]), st.tuples(st.integers(1, 4), st.integers(0, 127))
+)
+
+
+@pytest.mark.parametrize("kind", [EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
+@settings(max_examples=50, deadline=None)
+@given(steps=st.lists(STEPS, max_size=25))
+def test_rerouting_between_any_two_batches_loses_and_doubles_no_row(kind, steps):
+    setup = Rerouting(kind)
+    for step in steps:
+        setup.take(step)
+    setup.emit(End())
+    sent = {id(wire): wire.read() for wire in setup.ever}
+    for wire in setup.ever:
+        stays, found = any(wire is one for one in setup.wires), sent[id(wire)]
+        numbers = [element.id for element in found if isinstance(element, Cut)]
+        left = next((i for i, span in enumerate(setup.spans) if i > wire.joined and wire not in span.wires), None)
+        assert numbers == list(range(max(1, wire.joined), len(setup.spans) if left is None else left + 1))
+        assert found[-1:] == ([End()] if stays else [Leave()])
+        assert wire.closed is not stays
+    for number, span in enumerate(setup.spans):
+        parts = [parted(sent[id(wire)])[number - max(0, wire.joined - 1)] for wire in span.wires]
+        if kind is EdgeType.REBALANCE:
+            assert sorted(k for part in parts for k in keys_in(part)) == span.keys
+        for down, part in enumerate(parts):
+            if kind is EdgeType.HASH:
+                assert keys_in(part) == span.keys_of(down)
+            if kind is EdgeType.BROADCAST:
+                assert keys_in(part) == span.keys
+            assert [one for one in part if isinstance(one, Watermark)][-1:] == span.marks[-1:]
+
+
+def test_what_is_counted_outlives_a_reroute():
+    setup = Rerouting(EdgeType.HASH)
+    for step in (9, (1, 0), 9, "flush"):
+        setup.take(step)
+    counted = {one.down: one.rows for one in setup.output.statistics()}
+    before = setup.spans[0]
+    assert counted == {0: len(before.keys_of(0)) + 9, 1: len(before.keys_of(1))}

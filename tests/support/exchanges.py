@@ -7,7 +7,7 @@ import pyarrow as pa
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.protocol.control import AgentInfo
-from sabotnb.protocol.elements import Batch, End
+from sabotnb.protocol.elements import Batch, End, Leave
 
 SCHEMA = pa.schema([("k", pa.int64()), ("s", pa.string())])
 
@@ -72,11 +72,11 @@ class Waker:
 
 
 def drain(gate, ends):
-    """Everything until ``ends`` channels have ended, as (port, channel, element)."""
+    """Everything until ``ends`` channels have ended or been left, as (port, channel, element)."""
     found = []
     while ends:
         polled = gate.poll(30)
         assert polled is not None, "nothing comes any more"
         found.append(polled)
-        ends -= isinstance(polled[2], End)
+        ends -= isinstance(polled[2], End | Leave)
     return found

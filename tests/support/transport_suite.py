@@ -61,7 +61,7 @@ class Agent:
         self.losing.release()
 
     def gate(self, *keys):
-        gate = InputGate((0, key) for key in keys)
+        gate = InputGate((key.edge, key) for key in keys)
         self.channels.update((channel.key, channel) for channel in gate.all_channels())
         return gate
 
@@ -135,8 +135,8 @@ class TransportSuite:
                 sender.send(rows(number * 100 + round_, number * 100 + round_ + 1))
         found = {}
         for _ in range(5 * len(channels)):
-            _, number, element = gate.poll(30)
-            found.setdefault(number, []).extend(keys(element))
+            edge, up, element = gate.poll(30)
+            found.setdefault(channels.index(ChannelKey("job", 1, edge, up, 0)), []).extend(keys(element))
         assert found == {number: [number * 100 + i for i in range(5)] for number in range(len(channels))}
         assert left.transport.statistics().links == 1
 
