@@ -12,7 +12,7 @@ from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndRea
 from sabotnb.task import latency
 from sabotnb.task.chain import Chain
 from sabotnb.task.task_input import Work
-from sabotnb.task.watermarks import Channel, Watermarks
+from sabotnb.task.watermarks import Watermarks
 
 
 class GateInput:
@@ -28,6 +28,7 @@ class GateInput:
         self._open = {port: set(numbers) for port, numbers in channels.items()}
         self._unfed = [port for port, numbers in self._open.items() if not numbers]
         self._watermarks = Watermarks((port, channel) for port, open_ in self._open.items() for channel in open_)
+        self._idle = False
         self._next: tuple[int, int, Element] | None = None
         self._stopped_ports: set[int] = set()
         self._ended_ports: set[int] = set()
@@ -58,7 +59,7 @@ class GateInput:
             case Watermark(us=us):
                 return self._risen(self._watermarks.advance((port, channel), us))
             case Status(idle=idle):
-                return self._status((port, channel), idle=idle)
+                return self._risen(self._watermarks.set_idle((port, channel), idle=idle))
             case Marker():
                 return self._marker(element)
             case End(reason=reason):
@@ -86,23 +87,21 @@ class GateInput:
         self._counters.bytes_in += batch.nbytes
         return self._chain.process(port, batch.data)
 
-    def _status(self, channel: Channel, *, idle: bool) -> Work:
-        before = self._watermarks.idle
-        yield from self._risen(self._watermarks.set_idle(channel, idle=idle))
-        if self._watermarks.idle is not before:
-            yield Status(self._watermarks.idle)
-
     def _marker(self, marker: Marker) -> Work:
         if marker.kind == latency.KIND:
             self._counters.latency.add(latency.age_of(marker, time.time()))
         yield marker
 
     def _risen(self, us: int | None) -> Work:
+        """What a change of the input's event time, or of who is idle, means for the tasks below."""
         if us is not None:
             if us < MAX_WATERMARK:  # which only says that the rows are complete
                 self._counters.watermark = us
             yield from self._chain.on_watermark(us)
             yield Watermark(us)
+        if self._watermarks.idle is not self._idle:
+            self._idle = self._watermarks.idle
+            yield Status(self._idle)
 
     def _end(self, port: int, channel: int, reason: EndReason) -> Work:
         if channel not in self._open.get(port, ()):
