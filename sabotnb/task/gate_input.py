@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.channel import Gate
-from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndReason, Marker, Status, Watermark
+from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndReason, Leave, Marker, Status, Watermark
 from sabotnb.task import latency
 from sabotnb.task.chain import Chain
 from sabotnb.task.task_input import Work
@@ -18,7 +18,8 @@ from sabotnb.task.watermarks import Watermarks
 class GateInput:
     """Feeds what comes through the gate to the chain, and ends its ports when their channels have ended.
 
-    ``channels`` are those of each port; a port that has none (GATHER feeds only task 0) ends at once.
+    ``channels`` are those of each port; a port that has none (GATHER feeds only task 0) ends at once. A port that all
+    of its senders have left does not end: its stream goes on in other tasks, and this one leaves, too.
     """
 
     def __init__(self, gate: Gate, channels: Mapping[int, Iterable[int]], chain: Chain, counters: TaskCounters) -> None:
@@ -30,14 +31,28 @@ class GateInput:
         self._watermarks = Watermarks((port, channel) for port, open_ in self._open.items() for channel in open_)
         self._idle = False
         self._next: tuple[int, int, Element] | None = None
-        self._stopped_ports: set[int] = set()
-        self._ended_ports: set[int] = set()
+        self._reasons = dict.fromkeys(self._unfed, EndReason.EXHAUSTED)
+        self._left_ports: set[int] = set()
         self.ended = False
 
     @property
-    def reason(self) -> EndReason:
-        """STOPPED if anything of the input was stopped."""
-        return EndReason.STOPPED if self._stopped_ports else EndReason.EXHAUSTED
+    def farewell(self) -> End | Leave:
+        """Leave if the task's input has left it; STOPPED if anything of it was stopped."""
+        if self._left_ports:
+            return Leave()
+        return End(EndReason.STOPPED if EndReason.STOPPED in self._reasons.values() else EndReason.EXHAUSTED)
+
+    def add(self, port: int, channel: int) -> Work:
+        """A channel has joined the gate; until it reports its event time, that of the task stands still.
+
+        Call it before the gate is polled again. Gives what the tasks below are to be told; ProtocolError if the port is
+        over.
+        """
+        if not self._open.get(port):
+            raise ProtocolError(f"channel {channel} joins port {port}, which is over")
+        self._open[port].add(channel)
+        self._watermarks.add((port, channel))
+        return self._risen(None)
 
     def wait(self, timeout: float) -> None:
         if self._next is None and not self._unfed:
@@ -64,6 +79,8 @@ class GateInput:
                 return self._marker(element)
             case End(reason=reason):
                 return self._end(port, channel, reason)
+            case Leave():
+                return self._end(port, channel, None)
         raise ProtocolError(f"a task cannot handle {type(element).__name__} on channel {channel} of port {port}")
 
     def start(self) -> None:
@@ -103,20 +120,25 @@ class GateInput:
             self._idle = self._watermarks.idle
             yield Status(self._idle)
 
-    def _end(self, port: int, channel: int, reason: EndReason) -> Work:
+    def _end(self, port: int, channel: int, reason: EndReason | None) -> Work:
+        """A channel brings nothing more; ``reason`` is None if its sender has only left."""
         if channel not in self._open.get(port, ()):
             raise ProtocolError(f"channel {channel} of port {port} ended, which is not open")
         self._open[port].remove(channel)
-        if reason is EndReason.STOPPED:
-            self._stopped_ports.add(port)
+        if reason is not None and self._reasons.get(port) is not EndReason.STOPPED:
+            self._reasons[port] = reason
         yield from self._risen(self._watermarks.end((port, channel)))
         if not self._open[port]:
             yield from self._end_port(port)
 
     def _end_port(self, port: int) -> Work:
         """The work of a port's end, and of the input's if it was the last."""
-        yield from self._chain.on_end(port, EndReason.STOPPED if port in self._stopped_ports else EndReason.EXHAUSTED)
-        self._ended_ports.add(port)
-        if len(self._ended_ports) == len(self._open):
-            yield from self._chain.finish(self.reason)
-            self.ended = True
+        if port in self._reasons:
+            yield from self._chain.on_end(port, self._reasons[port])
+        else:
+            self._left_ports.add(port)
+        if any(self._open.values()) or self._unfed:
+            return
+        if isinstance(self.farewell, End):
+            yield from self._chain.finish(self.farewell.reason)
+        self.ended = True

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.elements import Batch, Element, End
+from sabotnb.protocol.elements import Batch, Element, End, Leave
 
 MESSAGE_BYTES = 1 << 20
 MESSAGE_SECONDS = 0.05
@@ -108,7 +108,7 @@ class ResultOutput:
     def emit(self, element: Element) -> None:
         if isinstance(element, Batch):
             self._add(element)
-        elif isinstance(element, End):
+        elif isinstance(element, End | Leave):
             self.flush()
             self._buffer.end()
 

@@ -12,7 +12,7 @@ from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
 from sabotnb.plan.execution_graph import Vertex
 from sabotnb.protocol.channel import Gate
-from sabotnb.protocol.elements import MAX_WATERMARK, EndReason, Watermark
+from sabotnb.protocol.elements import MAX_WATERMARK, End, EndReason, Watermark
 from sabotnb.protocol.source import Finished, Reader, Source, Split
 from sabotnb.task.chain import Chain
 from sabotnb.task.latency import Departures
@@ -65,8 +65,13 @@ class SourceInput:
         self._reader: Reader | None = None
         self._started = False
         self._paused = False
+        self._reason = EndReason.EXHAUSTED
         self.ended = False
-        self.reason = EndReason.EXHAUSTED
+
+    @property
+    def farewell(self) -> End:
+        """STOPPED if ``stop`` was called."""
+        return End(self._reason)
 
     def start(self) -> None:
         self._started = True
@@ -80,7 +85,7 @@ class SourceInput:
     def stop(self) -> None:
         """End as stopped, with or without having been started, paused or not."""
         self._started, self._paused = True, False
-        self.reason = EndReason.STOPPED
+        self._reason = EndReason.STOPPED
         self._splits.clear()
         self.close()
 
@@ -119,9 +124,9 @@ class SourceInput:
             self._steps.run(self._node, "close", reader.close)
 
     def _end(self) -> Work:
-        if self.reason is EndReason.EXHAUSTED and self._timed:
+        if self._reason is EndReason.EXHAUSTED and self._timed:
             yield from self._chain.on_watermark(MAX_WATERMARK)
             yield Watermark(MAX_WATERMARK)
-        yield from self._chain.on_end(0, self.reason)
-        yield from self._chain.finish(self.reason)
+        yield from self._chain.on_end(0, self._reason)
+        yield from self._chain.finish(self._reason)
         self.ended = True

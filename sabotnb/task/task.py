@@ -10,7 +10,6 @@ import pyarrow as pa
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import Command, Queue, TaskChanged, TaskState
-from sabotnb.protocol.elements import End
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.operator import Committable
 from sabotnb.task.assembly import Assembly
@@ -176,10 +175,10 @@ class Task:
         return self._input
 
     def _end(self, task_input: TaskInput) -> None:
-        """Close the operators and only then tell downstream that the data are complete."""
+        """Close the operators and only then tell downstream that nothing more comes."""
         for error in self._chain.close():
             raise error
-        self._outputs.broadcast(End(task_input.reason))
+        self._outputs.broadcast(task_input.farewell)
         self._outputs.flush()
 
     def _close(self) -> list[BaseException]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
-from sabotnb.protocol.elements import EndReason, Marker, Status, Watermark
+from sabotnb.protocol.elements import End, Leave, Marker, Status, Watermark
 from sabotnb.task.chain import Emission
 
 Work: TypeAlias = Iterator[Emission | Watermark | Status | Marker]
@@ -21,8 +21,8 @@ class TaskInput(Protocol):
         ...
 
     @property
-    def reason(self) -> EndReason:
-        """Why it ended."""
+    def farewell(self) -> End | Leave:
+        """What the tasks below are to be told behind the last row."""
         ...
 
     def wait(self, timeout: float) -> None:

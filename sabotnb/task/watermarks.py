@@ -34,6 +34,10 @@ class Watermarks:
         """True if every channel that has not ended is idle."""
         return bool(self._inputs) and all(channel.idle for channel in self._inputs.values())
 
+    def add(self, channel: Channel) -> None:
+        """Let one more channel count; like all others it holds the minimum back until it reports."""
+        self._inputs[channel] = _Input()
+
     def advance(self, channel: Channel, us: int) -> int | None:
         """A channel reports ``us``, which makes it active; gives the new minimum if that has risen."""
         self._timed = True

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from sabotnb.config import Config
-from sabotnb.exchange import Exchange
+from sabotnb.exchange import Exchange, OutputPartition
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.graph.job_graph import Operator as Node
@@ -148,9 +148,10 @@ class Deployed:
     def __init__(self, execution: ExecutionGraph, config: Config = TINY) -> None:
         self.reports = Reports()
         self.results = Results(config)
+        self._execution = execution
         self._exchange = Exchange("agent-1", config)
         host = Host(self._exchange, self.results, self.reports, config, MAKERS)
-        placement = {v.id: ("agent-1",) * v.parallelism for v in execution.vertices.values()}
+        placement = self._placement = {v.id: ("agent-1",) * v.parallelism for v in execution.vertices.values()}
         self.tasks: dict[str, Task] = {}
         for v in execution.vertices.values():
             spec = v.operators[0].spec
@@ -166,6 +167,11 @@ class Deployed:
         if sources:
             self.command(StartSources("job", 1))
         return self
+
+    def output(self, up: str, index: int) -> OutputPartition:
+        """The output of a task that is not started, so that its test can say what it sends."""
+        edge = next(edge for edge in self._execution.edges if edge.up == up)
+        return self._exchange.output("job", 1, edge, index, self._execution, self._placement, {}, lambda: None)
 
     def command(self, command: Command) -> None:
         for task in self.tasks.values():

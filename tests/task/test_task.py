@@ -1,6 +1,7 @@
 import itertools
 import threading
 
+import pyarrow as pa
 import pytest
 from taskjobs import (
     COLLECT,
@@ -21,9 +22,10 @@ from taskjobs import (
 
 from sabotnb.config import Config
 from sabotnb.protocol.control import PauseSources, ResumeSources, StartSources, StopSources, TaskState
-from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.elements import Batch, EndReason, Leave
 from sabotnb.protocol.operator import Committable, Operator
 from sabotnb.protocol.source import Finished
+from sabotnb.task.results import Pulled
 from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault, ScriptedSource
 
 
@@ -190,6 +192,24 @@ def test_rows_do_not_wait_until_a_busy_task_has_more_of_them(below):
             seen.set()
         assert seen.wait(60)
         deployed.reports.wait(TaskState.FINISHED, len(deployed.tasks))
+
+
+def test_a_task_that_its_senders_leave_passes_that_on_and_tells_its_operators_of_no_end():
+    job = graph(
+        [vertex("numbers", reads(numbers([]))), vertex("total", Custom(Total)), vertex("sink", Custom(Total), COLLECT)],
+        ("numbers", "total"),
+        ("total", "sink"),
+    )
+    with Deployed(job, Config()) as deployed:
+        for name in ("total[0]", "sink[0]"):
+            deployed.tasks[name].start()
+        output = deployed.output("numbers", 0)
+        for element in (Batch(pa.record_batch({"x": [7]}), 8), Leave()):
+            output.emit(element)
+        finished = deployed.reports.wait(TaskState.FINISHED, 2)
+        assert [changed.counters.rows_out for changed in finished] == [0, 0]
+        pulled = deployed.results.take("job", 1, {("sink.1", 0): 0}, 1, timeout=60)
+        assert pulled["sink.1", 0] == Pulled(0, (), ended=True)
 
 
 def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():
