@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 
 from sabotnb.protocol.elements import MIN_WATERMARK
 
@@ -15,6 +17,8 @@ Channel = tuple[int, int]
 class _Input:
     us: int = MIN_WATERMARK
     idle: bool = False
+    ended: bool = False
+    queued: bool = True
 
 
 class Watermarks:
@@ -26,40 +30,69 @@ class Watermarks:
 
     def __init__(self, channels: Iterable[Channel]) -> None:
         self._inputs = {channel: _Input() for channel in channels}
+        self._idle = 0
         self._now = MIN_WATERMARK
         self._timed = False
+        # Every active input is in the heap once, with a watermark that it had: put right when it comes to the top.
+        # So a watermark costs about log(channels), and the heap does not grow while one input holds the others back.
+        self._order = count()
+        self._heap = [(MIN_WATERMARK, next(self._order), given) for given in self._inputs.values()]
 
     @property
     def idle(self) -> bool:
         """True if every channel that has not ended is idle."""
-        return bool(self._inputs) and all(channel.idle for channel in self._inputs.values())
+        return 0 < self._idle == len(self._inputs)
 
     def add(self, channel: Channel) -> None:
         """Let one more channel count; like all others it holds the minimum back until it reports."""
-        self._inputs[channel] = _Input()
+        self._inputs[channel] = joined = _Input()
+        heapq.heappush(self._heap, (joined.us, next(self._order), joined))
 
     def advance(self, channel: Channel, us: int) -> int | None:
         """A channel reports ``us``, which makes it active; gives the new minimum if that has risen."""
         self._timed = True
         reported = self._inputs[channel]
-        reported.us, reported.idle = max(us, reported.us), False
+        reported.us = max(us, reported.us)
+        self._switch(reported, idle=False)
         return self._risen()
 
     def set_idle(self, channel: Channel, *, idle: bool) -> int | None:
         """A channel went idle or active; gives the new minimum if that has risen."""
-        self._inputs[channel].idle = idle
+        self._switch(self._inputs[channel], idle=idle)
         return self._risen()
 
     def end(self, channel: Channel) -> int | None:
         """A channel ended and holds nobody any more; gives the new minimum if that has risen."""
-        del self._inputs[channel]
+        ended = self._inputs.pop(channel)
+        self._idle -= ended.idle
+        ended.ended = True
         return self._risen()
+
+    def _switch(self, switched: _Input, *, idle: bool) -> None:
+        self._idle += idle - switched.idle
+        switched.idle = idle
+        if not idle and not switched.queued:
+            switched.queued = True
+            heapq.heappush(self._heap, (switched.us, next(self._order), switched))
 
     def _risen(self) -> int | None:
         if not self._timed:  # most inputs have no event time, and a gate may have a thousand channels that end
             return None
-        lowest = min((channel.us for channel in self._inputs.values() if not channel.idle), default=self._now)
-        if lowest <= self._now:
+        lowest = self._lowest()
+        if lowest is None or lowest <= self._now:
             return None
         self._now = lowest
         return lowest
+
+    def _lowest(self) -> int | None:
+        """The minimum over active inputs; None if there is none."""
+        while self._heap:
+            us, number, first = self._heap[0]
+            if first.idle or first.ended:
+                first.queued = False
+                heapq.heappop(self._heap)
+            elif us < first.us:
+                heapq.heapreplace(self._heap, (first.us, number, first))
+            else:
+                return us
+        return None

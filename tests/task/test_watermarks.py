@@ -57,3 +57,52 @@ def test_without_idleness_it_is_the_minimum_of_each_channels_maximum(reports):
         last = watermarks.advance(channel, us) or last
         highest[channel] = max(highest[channel], us)
     assert last == min(highest.values())
+
+
+class Plain:
+    """What ``Watermarks`` does, by looking at every channel."""
+
+    def __init__(self, channels):
+        self.highest, self.idle_ones, self.last = dict.fromkeys(channels, MIN_WATERMARK), set(), MIN_WATERMARK
+
+    def take(self, name, channel, us):
+        match name:
+            case "advance":
+                self.highest[channel] = max(us, self.highest[channel])
+                self.idle_ones.discard(channel)
+            case "idle":
+                self.idle_ones.add(channel)
+            case "active":
+                self.idle_ones.discard(channel)
+            case "end":
+                del self.highest[channel]
+                self.idle_ones.discard(channel)
+            case "add":
+                self.highest[channel] = MIN_WATERMARK
+        lowest = min((us for one, us in self.highest.items() if one not in self.idle_ones), default=self.last)
+        risen, self.last = lowest > self.last, max(lowest, self.last)
+        return lowest if risen else None
+
+    @property
+    def idle(self):
+        return bool(self.highest) and self.idle_ones == self.highest.keys()
+
+
+CHANNELS = [(0, 0), (0, 1), (1, 0), (1, 1)]
+NAMES = ["advance", "advance", "idle", "active", "end", "add"]
+STEP = st.tuples(st.sampled_from(NAMES), st.sampled_from(CHANNELS), st.integers(1, 9))
+
+
+@given(st.lists(STEP, max_size=40))
+def test_it_is_the_minimum_over_the_active_channels_that_there_are(steps):
+    watermarks, plain = Watermarks(CHANNELS[:2]), Plain(CHANNELS[:2])
+    call = {
+        "advance": watermarks.advance,
+        "idle": lambda channel, us: watermarks.set_idle(channel, idle=True),
+        "active": lambda channel, us: watermarks.set_idle(channel, idle=False),
+        "end": lambda channel, us: watermarks.end(channel),
+        "add": lambda channel, us: watermarks.add(channel),
+    }
+    for name, channel, us in steps:
+        if (channel in plain.highest) is not (name == "add"):
+            assert (call[name](channel, us), watermarks.idle) == (plain.take(name, channel, us), plain.idle)
