@@ -19,6 +19,7 @@ from distributed.comm.addressing import get_address_host
 
 from sabotnb.cluster import wire
 from sabotnb.cluster.process import have_process_alone, outlive_interrupts
+from sabotnb.cluster.pulls import Pulls
 from sabotnb.cluster.tenure import Tenure
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
@@ -32,8 +33,6 @@ SLOTS_PER_THREAD = 4
 
 LOOPBACK = "127.0.0.1"
 METRICS_SECONDS = 0.5
-PULLS = 32
-"""Clients that may wait for results of one agent at the same time; more wait for their turn."""
 PROBES = 4
 """Looks at passing rows at the same time: threads of their own, as a click should not wait for who pulls results."""
 
@@ -61,7 +60,7 @@ class Agent(WorkerPlugin):
         self._reports: list[Event] = []
         self._leaving = False
         self._orders = ThreadPoolExecutor(1, "sabot-orders")
-        self._pulls = ThreadPoolExecutor(PULLS, "sabot-pull")
+        self._pulls = Pulls()
         self._probes = ThreadPoolExecutor(PROBES, "sabot-probe")
         worker.handlers["sabot_pull"] = self.sabot_pull
         worker.handlers["sabot_probe"] = self.sabot_probe
@@ -90,13 +89,12 @@ class Agent(WorkerPlugin):
         await self._loop.run_in_executor(self._orders, self._tenure.end)
         self._leaving = True
         self._orders.shutdown(wait=False)
-        self._pulls.shutdown(wait=False, cancel_futures=True)
+        self._pulls.close()
         self._probes.shutdown(wait=False, cancel_futures=True)
 
-    async def sabot_pull(self, epoch: int, wait: float, **request: Any) -> Any:
-        """Results of a collecting task for a client: see ``Results.pull``. Waits in a thread, not on the loop."""
-        pull = self._tenure.results.pull
-        return await self._loop.run_in_executor(self._pulls, lambda: pull(epoch=epoch, timeout=wait, **request))
+    async def sabot_pull(self, **request: Any) -> Any:
+        """Results of a collecting task for a client: see ``Pulls.answer``."""
+        return await self._pulls.answer(self._tenure.results, **request)
 
     async def sabot_probe(self, **request: Any) -> list[dict[str, Any]]:
         """Rows that go by behind an operator, for a client: see ``TaskRunner.probe``. Waits in a thread."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -33,13 +35,19 @@ class ResultBuffer:
 
     A batch stays until a pull asks for a later one, so an answer that got lost is given again. ``keep`` turns the
     buffer into a window of the last rows: it is always writable and forgets the oldest batches, whose numbers are then
-    skipped.
+    skipped. ``changed`` is called with ``lock`` held when there is something new, ``wake`` when there is less.
     """
 
     def __init__(
-        self, condition: threading.Condition, budget: int, wake: Callable[[], None], keep: int | None = None
+        self,
+        lock: threading.Condition,
+        changed: Callable[[], None],
+        budget: int,
+        wake: Callable[[], None],
+        keep: int | None = None,
     ) -> None:
-        self._condition = condition
+        self._lock = lock
+        self._changed = changed
         self._budget = budget
         self._wake = wake
         self._keep = keep
@@ -51,19 +59,19 @@ class ResultBuffer:
 
     def put(self, batch: Batch) -> None:
         """Add ``batch``, even beyond the budget."""
-        with self._condition:
+        with self._lock:
             self._batches.append(batch)
             self._nbytes += batch.nbytes
             self._rows += batch.data.num_rows
             while self._keep is not None and self._rows - self._batches[0].data.num_rows >= self._keep:
                 self._drop_first()
-            self._condition.notify_all()
+            self._changed()
 
     def end(self) -> None:
         """Say that nothing follows."""
-        with self._condition:
+        with self._lock:
             self._ended = True
-            self._condition.notify_all()
+            self._changed()
 
     def writable(self) -> bool:
         """True while the unread batches are within the budget."""
@@ -71,7 +79,7 @@ class ResultBuffer:
 
     def take_nowait(self, seq: int, max_bytes: int) -> Pulled:
         """Forget the batches before number ``seq`` and give the next ones: at least one if there is any."""
-        with self._condition:
+        with self._lock:
             forgotten = min(max(seq - self._first, 0), len(self._batches))
             for _ in range(forgotten):
                 self._drop_first()
@@ -152,31 +160,49 @@ class Results:
         self, job: str, epoch: int, operator: str, index: int, wake: Callable[[], None], keep: int | None = None
     ) -> ResultBuffer:
         """Make the buffer of one task; ``wake`` is called when it has become emptier."""
-        results = self._of(job, epoch)
+        results, key = self._of(job, epoch), (operator, index)
         with results.condition:
-            buffer = ResultBuffer(results.condition, self._config.collect_bytes, wake, keep)
-            results.buffers[operator, index] = buffer
-            results.condition.notify_all()
+            changed = partial(results.tell, key)
+            buffer = ResultBuffer(results.condition, changed, self._config.collect_bytes, wake, keep)
+            results.buffers[key] = buffer
+            changed()
         return buffer
 
-    def pull(
-        self, job: str, epoch: int, operator: str, index: int, seq: int, max_bytes: int, timeout: float
+    def pull_nowait(
+        self, job: str, epoch: int, operator: str, index: int, seq: int, max_bytes: int
     ) -> tuple[int, list[bytes], bool]:
         """Acknowledge everything before batch ``seq`` of one task and read on; 0 is the first batch.
 
-        Waits up to ``timeout`` seconds for a batch or the end (also for the task to be deployed). Asking again with
-        the same ``seq`` gives the same batches again.
+        Asking again with the same ``seq`` gives the same batches again.
 
         Returns:
             The ``seq`` to ask for next, Arrow IPC streams of one batch each of about ``max_bytes`` together (at least
-            one batch), and True if nothing follows them.
+            one batch, if there is any), and True if nothing follows them.
 
         Raises:
             StaleMessage: the job's results have been released.
         """
-        taken = self.take(job, epoch, {(operator, index): seq}, max_bytes, timeout)
-        pulled = taken.get((operator, index), Pulled(seq, (), ended=False))
+        buffer = self._of(job, epoch).buffers.get((operator, index))
+        pulled = Pulled(seq, (), ended=False) if buffer is None else buffer.take_nowait(seq, max_bytes)
         return pulled.next, [_ipc(batch) for batch in pulled.batches], pulled.ended
+
+    @contextmanager
+    def listening(self, job: str, epoch: int, operator: str, index: int, call: Callable[[], None]) -> Iterator[None]:
+        """Have ``call`` called whenever a pull from that task may give more than before, or will be refused.
+
+        The task need not be deployed yet. ``call`` comes from any thread, with a lock held: it must not block.
+
+        Raises:
+            StaleMessage: the job's results have been released.
+        """
+        results, key = self._of(job, epoch), (operator, index)
+        with results.condition:
+            results.listeners.setdefault(key, []).append(call)
+        try:
+            yield
+        finally:
+            with results.condition:
+                results.listeners[key].remove(call)
 
     def take(
         self,
@@ -187,10 +213,10 @@ class Results:
         timeout: float | None = None,
         unless: Callable[[], bool] = lambda: False,
     ) -> dict[tuple[str, int], Pulled]:
-        """Like ``pull``, for several (operator, index) of a job in this process: gives those that have something.
+        """Pull from several (operator, index) of a job in this process: waits until some have something, gives those.
 
-        Gives nothing when ``timeout`` seconds have passed, the results are released, or ``unless`` has become true
-        (say so by ``notify``).
+        ``wanted`` are the numbers of their next batches. Gives nothing when ``timeout`` seconds have passed, the
+        results are released, or ``unless`` has become true (say so by ``notify``).
         """
         results = self._of(job, epoch)
         taken: dict[tuple[str, int], Pulled] = {}
@@ -221,6 +247,8 @@ class Results:
         for results in dropped:
             with results.condition:
                 results.released = True
+                for key in results.listeners:
+                    results.tell(key)
                 results.condition.notify_all()
 
     def _of(self, job: str, epoch: int) -> _JobResults:
@@ -236,7 +264,14 @@ class _JobResults:
     def __init__(self) -> None:
         self.condition = threading.Condition()
         self.buffers: dict[tuple[str, int], ResultBuffer] = {}
+        self.listeners: dict[tuple[str, int], list[Callable[[], None]]] = {}
         self.released = False
+
+    def tell(self, key: tuple[str, int]) -> None:
+        """Something new for who reads the buffer of ``key``; call it with the condition held."""
+        self.condition.notify_all()
+        for call in self.listeners.get(key, ()):
+            call()
 
 
 def _ipc(batch: pa.RecordBatch) -> bytes:

@@ -36,7 +36,7 @@ def open_buffer(results, woken, keep=None, index=0):
 
 
 def pull(results, seq, max_bytes=EVERYTHING, index=0):
-    following, payloads, ended = results.pull("job", 1, "sink", index, seq, max_bytes, timeout=0)
+    following, payloads, ended = results.pull_nowait("job", 1, "sink", index, seq, max_bytes)
     return following, read(payloads), ended
 
 
@@ -87,21 +87,38 @@ def test_a_window_of_the_last_rows_is_always_writable(results, woken):
     assert pull(results, 0) == (50, [96, 97, 98, 99], False)
 
 
-def test_a_pull_waits_for_the_task_to_be_deployed(results, woken):
+def test_a_pull_gives_nothing_before_there_is_something(results, woken):
+    assert pull(results, 0) == (0, [], False)
+    open_buffer(results, woken)
+    assert pull(results, 0) == (0, [], False)
+
+
+def test_a_take_waits_for_the_task_to_be_deployed(results, woken):
     answers = []
     waiting = threading.Thread(
-        target=lambda: answers.append(results.pull("job", 1, "sink", 0, 0, EVERYTHING, timeout=60))
+        target=lambda: answers.append(results.take("job", 1, {("sink", 0): 0}, EVERYTHING, timeout=60))
     )
     waiting.start()
     open_buffer(results, woken).put(batch(7))
     waiting.join()
-    assert [(following, read(payloads)) for following, payloads, _ in answers] == [(1, [7])]
+    assert [answer["sink", 0].next for answer in answers] == [1]
+    assert results.take("job", 1, {("sink", 0): 1}, EVERYTHING, timeout=0) == {}
 
 
-def test_a_pull_gives_up_after_its_timeout(results, woken):
-    assert pull(results, 0) == (0, [], False)
-    open_buffer(results, woken)
-    assert pull(results, 0) == (0, [], False)
+def test_a_listener_is_called_at_whatever_concerns_its_task(results, woken):
+    called = []
+    with results.listening("job", 1, "sink", 0, lambda: called.append(1)):
+        buffer, other = open_buffer(results, woken), open_buffer(results, woken, index=1)
+        assert len(called) == 1
+        for happens in (lambda: other.put(batch(1)), lambda: buffer.put(batch(1)), buffer.end):
+            happens()
+        assert len(called) == 3
+        results.release("job", 1)
+        assert len(called) == 4
+    buffer.put(batch(2))
+    assert len(called) == 4
+    with pytest.raises(StaleMessage, match="released"), results.listening("job", 1, "sink", 0, lambda: None):
+        pass
 
 
 def test_released_results_are_refused_and_a_later_epoch_is_not(results, woken):
@@ -110,7 +127,7 @@ def test_released_results_are_refused_and_a_later_epoch_is_not(results, woken):
     with pytest.raises(StaleMessage, match="epoch 1, have been released"):
         pull(results, 0)
     results.open("job", 2, "sink", 0, woken.set).put(batch(2))
-    assert results.pull("job", 2, "sink", 0, 0, EVERYTHING, timeout=0)[0] == 1
+    assert results.pull_nowait("job", 2, "sink", 0, 0, EVERYTHING)[0] == 1
 
 
 def test_several_buffers_can_be_waited_for_at_once(results, woken):
@@ -153,5 +170,5 @@ def test_an_output_hands_small_batches_over_together_unless_they_grow_old(result
     for element in (batch(1), batch(1), batch(2), batch(3)):
         output.emit(element)
     output.flush()
-    payloads = results.pull("job", 1, "sink", 0, 0, EVERYTHING, timeout=0)[1]
+    payloads = results.pull_nowait("job", 1, "sink", 0, 0, EVERYTHING)[1]
     assert [read([payload]) for payload in payloads] == handed_over

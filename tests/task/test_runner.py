@@ -65,11 +65,14 @@ class Agent:
         self.runner = TaskRunner(self.exchange, self.reports, self.results, TINY, MAKERS)
 
     def read(self, name="job", epoch=1):
-        seq, ended, batches = 0, False, 0
-        while not ended:
-            seq, payloads, ended = self.results.pull(name, epoch, "operator.1", 0, seq, 1 << 20, timeout=60)
-            batches += len(payloads)
-        return batches
+        batches = 0
+        while not (pulled := self.pull(batches, name, epoch)).ended:
+            batches = pulled.next
+        return pulled.next
+
+    def pull(self, seq, name="job", epoch=1):
+        key = "operator.1", 0
+        return self.results.take(name, epoch, {key: seq}, 1 << 20, timeout=60)[key]
 
 
 @pytest.fixture
@@ -90,7 +93,7 @@ def test_a_job_runs_from_deployment_to_forgetting(agent):
     assert [changed.sent for changed in finished if changed.sent] == [{0: (2, 16)}]
     agent.runner.command(ForgetJob("job", 1))
     with pytest.raises(StaleMessage, match="released"):
-        agent.results.pull("job", 1, "operator.1", 0, 0, 1, timeout=0)
+        agent.pull(0)
 
 
 def test_a_task_that_has_ended_holds_no_memory(agent):
@@ -170,7 +173,7 @@ def test_a_task_that_does_not_return_is_known_to_hang_until_it_does(agent):
 def test_a_stop_drains_the_job(agent):
     agent.runner.deploy(deployment(job("waiting")), {})
     agent.runner.command(StartSources("job", 1))
-    assert agent.results.pull("job", 1, "operator.1", 0, 0, 1, timeout=60)[0] == 1
+    assert agent.pull(0).next == 1
     agent.runner.command(StopSources("job", 1))
     assert agent.read() == 1
     agent.reports.wait(TaskState.FINISHED, 2)

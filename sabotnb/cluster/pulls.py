@@ -1,0 +1,58 @@
+"""Answers of an agent to clients that pull results: who finds nothing waits on the event loop, without a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+from sabotnb.errors import StaleMessage
+from sabotnb.task.results import Results
+
+ENCODERS = 4
+"""Threads that make messages of batches, which takes too long for the loop."""
+
+
+class Pulls:
+    """Any number of clients may wait at the same time."""
+
+    def __init__(self) -> None:
+        self._encoders = ThreadPoolExecutor(ENCODERS, "sabot-pull")
+        self._closed = False
+
+    async def answer(
+        self, results: Results, job: str, epoch: int, operator: str, index: int, seq: int, max_bytes: int, wait: float
+    ) -> tuple[int, list[bytes], bool]:
+        """Pull as ``Results.pull_nowait`` does; waits up to ``wait`` seconds for a batch or the end.
+
+        The task need not be deployed yet. StaleMessage if the results are released; nothing if that happens while it
+        waits, or the agent ends: then nobody may be there any more to be told.
+        """
+        loop = asyncio.get_running_loop()
+        changed = asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(changed.set)
+
+        deadline = loop.time() + wait
+        with results.listening(job, epoch, operator, index, tell):
+            while not self._closed:
+                changed.clear()
+                look = partial(results.pull_nowait, job, epoch, operator, index, seq, max_bytes)
+                try:
+                    following, batches, ended = await loop.run_in_executor(self._encoders, look)
+                except StaleMessage:
+                    break
+                left = deadline - loop.time()
+                if batches or ended or left <= 0:
+                    return following, batches, ended
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), left)
+        return seq, [], False
+
+    def close(self) -> None:
+        """Give nobody anything any more; call it on the loop."""
+        self._closed = True
+        self._encoders.shutdown(wait=False)
