@@ -19,6 +19,8 @@ from sabotnb.protocol.control import JobState
 PULL_SECONDS = 5.0
 PULL_BYTES = 16 << 20
 WATCH_SECONDS = 20.0
+ACKNOWLEDGE_SECONDS = 1.0
+"""At the end, agents that do not say within this that they have dropped what was read are not waited for."""
 
 WATCH = -1
 """Stands among task indexes for the question whether the job is over."""
@@ -37,6 +39,7 @@ class ResultReader:
 
     Every task has one question on its way to the agent, and the job's end is watched at the same time: rows are given
     as they come, in order within a task, and a failure ends the reading at once, also when an agent does not answer.
+    Agents keep the rows of an answer until they are asked for the next ones, so the last answer is acknowledged apart.
     """
 
     def __init__(self, client: distributed.Client, job: str, epoch: int, operator: str, places: list[Place]) -> None:
@@ -46,6 +49,7 @@ class ResultReader:
         self._operator = operator
         self._places = places
         self._asked: dict[Future[Any], int] = {}
+        self._acknowledged: list[Future[Any]] = []
         self._missing: JobError | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -59,8 +63,9 @@ class ResultReader:
                 for answer in answered:
                     if answer in self._asked:  # _heed may have been quicker
                         yield from self._read(self._asked.pop(answer), answer)
+            wait(self._acknowledged, ACKNOWLEDGE_SECONDS)
         finally:
-            for future in self._asked:
+            for future in (*self._asked, *self._acknowledged):
                 future.cancel()
 
     def _read(self, index: int, answer: Future[Any]) -> Iterator[pa.RecordBatch]:
@@ -76,6 +81,8 @@ class ResultReader:
             return
         if not ended:
             self._ask(index, self._pull(index, seq))  # travels while these rows are used
+        elif batches:
+            self._acknowledged.append(self._start(self._pull(index, seq, seconds=0)))
         for data in batches:
             self._heed()
             yield from pa.ipc.open_stream(data)
@@ -102,9 +109,12 @@ class ResultReader:
         )
 
     def _ask(self, index: int, question: Coroutine[Any, Any, Any]) -> None:
+        self._asked[self._start(question)] = index
+
+    def _start(self, question: Coroutine[Any, Any, Any]) -> Future[Any]:
         loop = self._client.loop
         assert loop is not None
-        self._asked[asyncio.run_coroutine_threadsafe(question, loop.asyncio_loop)] = index  # type: ignore[attr-defined]
+        return asyncio.run_coroutine_threadsafe(question, loop.asyncio_loop)  # type: ignore[attr-defined]
 
     async def _watch(self) -> dict[str, Any] | None:
         scheduler: Any = self._client.scheduler
@@ -112,8 +122,8 @@ class ResultReader:
         status: dict[str, Any] | None = wire.loads(answer)
         return status
 
-    async def _pull(self, index: int, seq: int) -> tuple[int, list[bytes], bool]:
-        """Ask the worker itself, or the scheduler if the client cannot reach it."""
+    async def _pull(self, index: int, seq: int, seconds: float = PULL_SECONDS) -> tuple[int, list[bytes], bool]:
+        """Ask the worker itself, or the scheduler if the client cannot reach it; it may wait ``seconds`` for rows."""
         scheduler: Any = self._client.scheduler
         place = self._places[index]
         request = {
@@ -123,7 +133,7 @@ class ResultReader:
             "index": index,
             "seq": seq,
             "max_bytes": PULL_BYTES,
-            "wait": PULL_SECONDS,
+            "wait": seconds,
         }
         try:
             answer = await self._client.rpc(place.address).sabot_pull(**request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -19,7 +20,7 @@ from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.failures import job_failed
 from sabotnb.connectors import tasks as connector
 from sabotnb.display import scenes
-from sabotnb.errors import GraphError, JobError
+from sabotnb.errors import ClusterGone, GraphError, JobError
 from sabotnb.execution.request import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
 from sabotnb.plan import Optimized, explain, physical
@@ -78,6 +79,8 @@ class TaskJob:
                 TaskResult(task.task_id, agents[number % len(agents)], values[number])
                 for number, task in enumerate(self._tasks)
             ]
+            with suppress(ClusterGone):  # and what it kept is gone, too
+                self._client.forget(self.name, self.epoch)
         return self._results
 
     def cancel(self) -> None:

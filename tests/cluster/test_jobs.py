@@ -5,7 +5,7 @@ import signal
 
 import pyarrow as pa
 import pytest
-from cluster_jobs import collected, endless, line, mapped, numbers, once_waited_for, submit
+from cluster_jobs import collected, endless, line, mapped, numbers, once_waited_for, submit, waiting_results
 
 from sabotnb import connectors
 from sabotnb.cluster import connect
@@ -162,6 +162,12 @@ def test_stop_drains_an_endless_job(cluster):
         cluster.jobs.stop("stopped")
     assert run.wait()["state"] == "FINISHED"
     assert taken > 0
+
+
+def test_results_that_were_read_to_their_end_do_not_stay_on_the_agents(cluster):
+    run = submit(cluster, "read", line(numbers(70_000), collected()))
+    assert run.table().num_rows == 70_000
+    assert waiting_results(cluster, "read") == [0, 0]
 
 
 def test_an_interrupt_ends_the_waiting_and_not_the_job(cluster):

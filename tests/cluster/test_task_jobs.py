@@ -2,6 +2,7 @@ import asyncio
 
 import pyarrow as pa
 import pytest
+from cluster_jobs import waiting_results
 
 from sabotnb.cluster import Task, submit_job
 from sabotnb.display import job_card, job_picture
@@ -28,6 +29,12 @@ def test_five_tasks_are_dealt_odd_and_even(cluster):
     results = submit_job(cluster.jobs, "five", doubles(5)).results()
     assert [result.value for result in results] == [3, 6, 9, 12, 15]
     assert places(cluster, results) == [["1", "3", "5"], ["2", "4"]]
+
+
+def test_agents_forget_results_that_were_given(cluster):
+    submit_job(cluster.jobs, "given", doubles(5)).results()
+    while waiting_results(cluster, "given"):
+        pass  # they are told, and nobody waits until they have heard it
 
 
 def test_ten_tasks_are_dealt_odd_and_even(cluster):

@@ -89,6 +89,17 @@ class Run:
         self.cluster.jobs.cancel(self.name)
 
 
+def waiting_results(cluster: Cluster, job: str) -> list[int]:
+    """Bytes of results of ``job`` that wait on each agent which has not forgotten it."""
+
+    def look(dask_worker) -> int | None:
+        jobs = dask_worker.plugins["sabotnb-agent"]._tenure.results._jobs
+        found = [results for (name, _), results in jobs.items() if name == job]
+        return sum(buffer._nbytes for results in found for buffer in results.buffers.values()) if found else None
+
+    return [nbytes for nbytes in cluster.jobs.client.run(look).values() if nbytes is not None]
+
+
 def line(*operators: Operator) -> JobGraph:
     """A graph of operators one behind the other."""
     graph = JobGraph()
