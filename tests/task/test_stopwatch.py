@@ -5,8 +5,7 @@ from sabotnb.testing import ManualClock
 
 def test_every_moment_belongs_to_one_activity():
     clock = ManualClock(100.0)
-    counters = TaskCounters()
-    stopwatch = Stopwatch(counters, clock)
+    stopwatch = Stopwatch(TaskCounters(), clock)
     clock.advance(7)
     stopwatch.start()
     clock.advance(1)
@@ -21,6 +20,7 @@ def test_every_moment_belongs_to_one_activity():
     stopwatch.stop()
     clock.advance(32)
     stopwatch.switch(Activity.IDLE)
+    counters = stopwatch.snapshot()
     assert (counters.busy, counters.idle, counters.backpressured) == (17, 4, 8)
 
 
@@ -33,3 +33,22 @@ def test_a_snapshot_has_the_unfinished_activity_and_changes_nothing():
     clock.advance(5)
     assert stopwatch.snapshot() == TaskCounters(rows_in=3, busy=5)
     assert counters.busy == 0
+
+
+def test_a_switch_in_the_middle_of_a_snapshot_loses_and_doubles_nothing():
+    now, meanwhile = [0.0], []
+
+    def clock():
+        for act in meanwhile:
+            meanwhile.remove(act)
+            act()
+        return now[0]
+
+    stopwatch = Stopwatch(TaskCounters(), clock)
+    stopwatch.start()
+    found = []
+    for seconds, activity in enumerate((Activity.IDLE, Activity.BUSY, Activity.BACKPRESSURED), 1):
+        now[0] = float(seconds)
+        meanwhile.append(lambda activity=activity: stopwatch.switch(activity))
+        found.append(stopwatch.snapshot())
+    assert [(c.busy, c.idle, c.backpressured) for c in found] == [(1, 0, 0), (1, 1, 0), (2, 1, 0)]
