@@ -52,8 +52,9 @@ class Following:
         seen: dict[str, _Stamp] = {}
         looked = self._clock()
         while True:
-            if self._clock() - looked < LOOK_SECONDS:
-                yield None
+            left = LOOK_SECONDS - (self._clock() - looked)
+            if left > 0:
+                yield left
                 continue
             looked = self._clock()
             before, seen = seen, {file: _stamp(file) for file in self._files() if file not in done}

@@ -25,11 +25,20 @@ def ticked(seconds: float) -> float:
     return math.floor(seconds * _TICKS + 1e-6) / _TICKS
 
 
+def until_tick(seconds: float, now: float) -> float:
+    """How long to wait at ``now`` for the first tick from ``seconds`` on; a millisecond at least, as clocks differ."""
+    return max(0.001, math.ceil(seconds * _TICKS - 1e-6) / _TICKS - now)
+
+
 class Pace(Protocol):
     """Says how many rows are due; its schedule starts with the first question."""
 
     def due(self, rows: pa.RecordBatch, before: int) -> int:
         """How many of ``rows`` (the first being row number ``before`` of the source) are due now."""
+        ...
+
+    def wait(self, rows: pa.RecordBatch, before: int) -> float | None:
+        """Seconds until the first of ``rows`` is due, if none was; None if nobody knows."""
         ...
 
     def position(self) -> Mapping[str, Any]:
@@ -51,6 +60,9 @@ class RowPace:
             self.start = now - before / self.rate
         through = int(ticked(now - self.start) * self.rate) + 1
         return int(min(rows.num_rows, max(0, through - before)))
+
+    def wait(self, rows: pa.RecordBatch, before: int) -> float | None:
+        return None if self.start is None else until_tick(before / self.rate, self.clock() - self.start)
 
     def position(self) -> Mapping[str, Any]:
         return {"start": self.start}
@@ -79,6 +91,12 @@ class EventTimePace:
             self.start, self.first = now, valid[0].as_py()
         waiting = times.fill_null(self.first).to_numpy() > self.first + ticked(now - self.start) * self.speed
         return int(np.argmax(waiting)) if waiting.any() else int(rows.num_rows)
+
+    def wait(self, rows: pa.RecordBatch, before: int) -> float | None:
+        time = rows.column(self.column)[0].cast(pa.timestamp("us")).cast(pa.int64()).as_py()
+        if self.start is None or self.first is None or time is None:
+            return None
+        return until_tick((time - self.first) / self.speed, self.clock() - self.start)
 
     def position(self) -> Mapping[str, Any]:
         return {"start": self.start, "first": self.first}

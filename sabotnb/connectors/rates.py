@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.connectors.pacing import ticked
+from sabotnb.connectors.pacing import ticked, until_tick
 from sabotnb.connectors.reading import Estimate, RawBatches
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -48,7 +48,7 @@ class Rate:
             due = int(ticked(self._clock() - start) * self._per_second) + 1
             stop = min(due if self._n is None else min(due, self._n), made + batch_rows)
             if stop <= made:
-                yield None
+                yield until_tick(made / self._per_second, self._clock() - start)
                 continue
             yield self._rows(start, made, stop)
             made = stop

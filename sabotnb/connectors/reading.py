@@ -19,7 +19,8 @@ from sabotnb.native.layouts import plain_batch
 from sabotnb.protocol.source import Finished, Position, Split
 
 Clock = Callable[[], float]
-RawBatches = Iterator["pa.RecordBatch | None"]
+RawBatches = Iterator["pa.RecordBatch | float | None"]
+"""Batches; where there is nothing yet the seconds until there may be something, or None if nobody knows."""
 
 _UNMATCHED_BATCHES = 200
 """Batches without a row that passes the predicate, after which ``poll`` returns to let its task look at its mailbox."""
@@ -52,7 +53,7 @@ class Connector(Protocol):
         ...
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        """All rows of ``split`` in order, with at least ``Shape.columns``; None where there is nothing yet."""
+        """All rows of ``split`` in order, with at least ``Shape.columns``; never waits where there is nothing yet."""
         ...
 
 
@@ -110,6 +111,7 @@ class BatchReader:
         self._rows = int(split.position.get("rows", 0))
         self._skip = self._rows
         self._held: pa.RecordBatch | None = None
+        self._due: float | None = None
 
     def poll(self, max_rows: int) -> tuple[pa.RecordBatch, Position] | Finished | None:
         for _ in range(_UNMATCHED_BATCHES):
@@ -120,7 +122,11 @@ class BatchReader:
             batch = self._shape.apply(piece)
             if batch.num_rows:
                 return batch, self._position()
+        self._due = 0.0
         return None
+
+    def due(self) -> float | None:
+        return self._due
 
     def close(self) -> None:
         self._held = None
@@ -142,8 +148,9 @@ class BatchReader:
         ready = min(self._held.num_rows, max_rows)
         if self._pace is not None:
             ready = self._pace.due(self._held.slice(0, ready), self._rows)
-        if ready == 0:
-            return None
+            if ready == 0:
+                self._due = self._pace.wait(self._held, self._rows)
+                return None
         piece = self._held.slice(0, ready)
         self._held = self._held.slice(ready) if ready < self._held.num_rows else None
         return piece
@@ -153,7 +160,8 @@ class BatchReader:
         if self._raw is None:
             self._raw = self._make(max_rows)
         for batch in self._raw:
-            if batch is None:
+            if not isinstance(batch, pa.RecordBatch):
+                self._due = batch
                 return None
             if batch.num_rows <= self._skip:
                 self._skip -= batch.num_rows

@@ -42,6 +42,10 @@ class Reader(Protocol):
         """
         ...
 
+    def due(self) -> float | None:
+        """After a poll that gave nothing: in how many seconds another one may give rows; None if nobody knows."""
+        return None
+
     def close(self) -> None:
         """Release files."""
 

@@ -20,7 +20,7 @@ from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import Work
 
 RETRY_SECONDS = 0.01
-"""How long a reader that had nothing is left alone."""
+"""How long a reader that had nothing, and does not know when it will, is left alone."""
 
 SHRUNK_BATCH = 4
 """Times as many rows are read at once where the task aggregates them: each key then leaves it a quarter as often."""
@@ -63,6 +63,7 @@ class SourceInput:
         self._departures = Departures(node.id)
         self._timed = isinstance(node.spec, specs.Source) and node.spec.event_time is not None
         self._reader: Reader | None = None
+        self._retry = RETRY_SECONDS
         self._started = False
         self._paused = False
         self._reason = EndReason.EXHAUSTED
@@ -90,7 +91,7 @@ class SourceInput:
         self.close()
 
     def wait(self, timeout: float) -> None:
-        self._gate.poll(min(timeout, RETRY_SECONDS) if self._reading() else timeout)
+        self._gate.poll(min(timeout, self._retry) if self._reading() else timeout)
 
     def _reading(self) -> bool:
         return self._started and not self._paused
@@ -104,6 +105,8 @@ class SourceInput:
             self._reader = self._steps.run(self._node, "open", partial(self._source.open, self._splits[0]))
         polled = self._steps.run(self._node, "poll", partial(self._reader.poll, self._batch_rows))
         if polled is None:
+            due = self._reader.due()
+            self._retry = RETRY_SECONDS if due is None else due
             return None
         if isinstance(polled, Finished):
             self._counters.bytes_done += self._splits.popleft().nbytes

@@ -44,9 +44,10 @@ def test_nobody_looks_more_than_once_a_second(folder, clock):
     reader = source.open(source.splits()[0])
     assert rows(reader) == [1, 2]
     (folder / "b.csv").write_text("n\n3\n")
-    for _ in range(9):
+    for tenths in range(1, 10):
         clock.now += 0.1
         assert rows(reader) is None
+        assert reader.due() == pytest.approx(1.1 - tenths / 10)  # the first poll began the second
     clock.now += 1
     assert rows(reader) is None
     clock.now += 1

@@ -44,6 +44,19 @@ def test_a_rate_is_a_schedule_over_all_files(folder, clock):
     assert isinstance(reader.poll(2), Finished)
 
 
+@pytest.mark.parametrize(("options", "due"), [({"rate": 0.1}, 10), ({"speed": "1h/m"}, 60)])
+def test_a_reader_knows_when_its_next_row_is_due(folder, clock, options, due):
+    spec = replace(connectors.parquet(folder, **options), event_time=EventTime("t"))
+    source = connectors.source(spec, clock)
+    reader = source.open(source.splits()[0])
+    assert hours(reader.poll(10)) == [0]
+    clock.now += 2.5
+    assert reader.poll(10) is None
+    assert reader.due() == pytest.approx(due - 2.5)
+    clock.now += reader.due()
+    assert hours(reader.poll(10)) == [1]
+
+
 def test_a_rate_counts_rows_before_the_predicate(folder, clock):
     spec = replace(connectors.parquet(folder / "a.parquet", rate=1), predicate=col("hour") == 6)
     source = connectors.source(spec, clock)

@@ -27,6 +27,21 @@ def test_row_i_appears_i_over_rate_seconds_after_the_first(clock):
     assert isinstance(reader.poll(100), Finished)
 
 
+@pytest.mark.parametrize(
+    ("per_second", "passed", "due"),
+    [(0.1, 0.0, 10.0), (0.1, 9.25, 0.75), (30, 0.0, 0.04), (10, 0.03, 0.07), (1000, 0.0, 0.01), (50, 0.0199999, 0.001)],
+)
+def test_a_reader_knows_when_the_next_row_is_due(clock, per_second, passed, due):
+    source = connectors.source(connectors.rate(per_second), clock)
+    reader = source.open(source.splits()[0])
+    assert reader.poll(100)[0].num_rows == 1
+    clock.now += passed
+    assert reader.poll(100) is None
+    assert reader.due() == pytest.approx(due)
+    clock.now += reader.due()
+    assert reader.poll(100)[0].num_rows >= 1
+
+
 def test_without_n_it_has_no_end(clock):
     spec = connectors.rate(1000)
     assert not spec.bounded

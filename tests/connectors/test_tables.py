@@ -26,6 +26,13 @@ def test_splits_add_up_to_the_whole(read, chunks, split_rows, max_rows):
         assert read(connectors.table(table), max_rows)["n"].to_pylist() == table["n"].to_pylist()
 
 
+def test_rows_that_no_filter_lets_through_are_no_reason_to_wait():
+    source = connectors.source(replace(connectors.table(pa.table({"n": range(1000)})), predicate=col("n") < 0))
+    reader = source.open(source.splits()[0])
+    assert reader.poll(1) is None
+    assert reader.due() == 0
+
+
 def test_equal_tables_make_equal_specs():
     table = pa.table({"n": [1, 2]})
     assert connectors.table(table) == connectors.table(pa.table({"n": pa.chunked_array([[1], [2]])}))

@@ -1,6 +1,6 @@
 import pyarrow as pa
 import pytest
-from taskjobs import numbers, reads
+from taskjobs import X, numbers, reads, rows
 
 from sabotnb.exchange.gate import InputGate
 from sabotnb.expr import col
@@ -10,9 +10,10 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.plan.execution_graph import Vertex
 from sabotnb.protocol.source import Split
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
-from sabotnb.task.source_input import SourceInput, rows_to_read
+from sabotnb.task.source_input import RETRY_SECONDS, SourceInput, rows_to_read
 from sabotnb.task.steps import Steps
 from sabotnb.task.taps import Taps
+from sabotnb.testing import Pause, ScriptedSource
 
 SCHEMA = pa.schema([("k", pa.int64())])
 READ = Source("parquet", SCHEMA)
@@ -23,7 +24,7 @@ PARTIAL, FULL = (
 
 
 @pytest.mark.parametrize(
-    ("specs", "rows"),
+    ("specs", "most"),
     [
         ((READ,), 10),
         ((READ, POSITIVE), 10),
@@ -32,18 +33,30 @@ PARTIAL, FULL = (
         ((READ, PARTIAL, Sink("parquet")), 10),
     ],
 )
-def test_more_rows_are_read_at_once_where_the_task_aggregates_them(specs, rows):
+def test_more_rows_are_read_at_once_where_the_task_aggregates_them(specs, most):
     operators = tuple(Operator(f"operator.{number}", spec) for number, spec in enumerate(specs))
     vertex = Vertex("operator.0", operators, (), (SCHEMA,) * len(specs), 1)
-    assert rows_to_read(vertex, batch_rows=10) == rows
+    assert rows_to_read(vertex, batch_rows=10) == most
 
 
-def source_input(source, splits=None):
+class Sleeps(InputGate):
+    """Remembers how long it would have slept."""
+
+    def __init__(self):
+        super().__init__([])
+        self.slept = []
+
+    def poll(self, timeout):
+        self.slept.append(timeout)
+
+
+def source_input(source, splits=None, gate=None):
     counters = TaskCounters(operators={"numbers": 0})
     node, steps = Operator("numbers", reads(source)), Steps()
     chain = Chain([Stage(node, PassThrough())], steps, Taps(counters))
     splits = source.splits() if splits is None else splits
-    return SourceInput(node, source, splits, chain, InputGate([]), steps, counters, batch_rows=10), counters
+    gate = InputGate([]) if gate is None else gate
+    return SourceInput(node, source, splits, chain, gate, steps, counters, batch_rows=10), counters
 
 
 def taken(task_input):
@@ -75,6 +88,25 @@ def test_a_paused_source_can_be_stopped():
     reading.stop()
     assert taken(reading) == []
     assert reading.ended
+
+
+@pytest.mark.parametrize(("due", "slept"), [(None, RETRY_SECONDS), (0.4, 0.4), (0.0, 0.0), (3600.0, 1.0)])
+def test_a_source_that_has_nothing_sleeps_until_its_reader_is_due(due, slept):
+    class Late(ScriptedSource):
+        def open(self, split):
+            reader = super().open(split)
+            reader.due = lambda: due
+            return reader
+
+    gate = Sleeps()
+    reading, _ = source_input(Late(X, [Pause(), rows(1)]), gate=gate)
+    reading.wait(1.0)  # not started yet
+    reading.start()
+    assert taken(reading) is None
+    reading.wait(1.0)
+    reading.pause()
+    reading.wait(1.0)
+    assert gate.slept == [1.0, slept, 1.0]
 
 
 def test_the_bytes_of_a_split_are_done_when_it_has_been_read_to_its_end():
