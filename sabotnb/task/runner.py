@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sabotnb.config import Config
@@ -34,13 +34,16 @@ from sabotnb.task.probe import Sample
 from sabotnb.task.results import Results
 from sabotnb.task.task import Task
 
+ENDED = (TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELED)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _JobTasks:
-    """What this agent runs of one job."""
+    """What this agent runs of one run of a job: ``tasks`` that have not ended, and every attempt there ever was."""
 
     epoch: int
-    tasks: tuple[Task, ...]
+    tasks: dict[Attempt, Task] = field(default_factory=dict)
+    attempts: set[Attempt] = field(default_factory=set)
 
 
 class TaskRunner:
@@ -60,7 +63,8 @@ class TaskRunner:
         grace: float = GRACE_SECONDS,
     ) -> None:
         self._grace = grace
-        self._host = Host(exchange, results, report, config, makers or Makers())
+        self._report = report
+        self._host = Host(exchange, results, self._on_change, config, makers or Makers())
         self._lock = threading.Lock()
         self._jobs: dict[str, _JobTasks] = {}
         self._epochs: dict[str, int] = {}
@@ -68,34 +72,52 @@ class TaskRunner:
         self._probing = threading.Lock()
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
-        """Start the deployment's tasks; does not wait for them to run.
+        """Start the deployment's tasks, beside those of the same epoch that are here; does not wait for them to run.
 
         ``blobs`` are the functions and tables of the graph by sha256. A deployment that cannot be started is reported
-        as FAILED for each of its tasks. StaleMessage if this or a later epoch of the job was deployed before.
+        as FAILED for each of its tasks. StaleMessage if one of its attempts was deployed before, or its epoch is over.
         """
-        job, epoch = deployment.job, deployment.epoch
-        with self._lock:
-            last = self._epochs.get(job)
-            if last is not None and epoch <= last:
-                raise StaleMessage(
-                    f"job {job!r} was deployed here in epoch {last}; a deployment of epoch {epoch} is over"
-                )
-            older = self._jobs.pop(job, None)
-            self._epochs[job] = epoch
-        if older is not None:
-            self._drop(job, older)
+        running = self._admit(deployment)
         try:
             tasks = self._make(deployment, blobs)
         except Exception as error:  # noqa: BLE001 - becomes the failure of the job
             failure = failure_of(error, self._host.agent)
             for attempt in deployment.attempts:
-                self._host.report(TaskChanged(self._host.agent, attempt, TaskState.FAILED, failure))
-            self._host.exchange.release(job, epoch)
-            tasks = ()
+                self._report(TaskChanged(self._host.agent, attempt, TaskState.FAILED, failure))
+            return
         with self._lock:
-            self._jobs[job] = _JobTasks(epoch, tasks)
+            running.tasks |= {task.attempt: task for task in tasks}
         for task in tasks:
             task.start()
+
+    def _admit(self, deployment: Deployment) -> _JobTasks:
+        """The run that the deployment belongs to; a later epoch replaces what is left of an earlier one."""
+        job, epoch = deployment.job, deployment.epoch
+        with self._lock:
+            older = running = self._jobs.get(job)
+            if running is None or running.epoch != epoch:
+                last = self._epochs.get(job)
+                if last is not None and epoch <= last:
+                    raise StaleMessage(
+                        f"job {job!r} was deployed here in epoch {last}; a deployment of epoch {epoch} is over"
+                    )
+                running = self._jobs[job] = _JobTasks(epoch)
+                self._epochs[job] = epoch
+            if twice := running.attempts.intersection(deployment.attempts):
+                raise StaleMessage(f"{min(twice)} was deployed here before")
+            running.attempts.update(deployment.attempts)
+        if older is not None and older is not running:
+            self._drop(job, older)
+        return running
+
+    def _on_change(self, changed: TaskChanged) -> None:
+        """Report the change; a task that has ended is dropped, and what its operators hold with it."""
+        if changed.state in ENDED:
+            with self._lock:
+                running = self._jobs.get(changed.attempt.task.job)
+                if running is not None:
+                    running.tasks.pop(changed.attempt, None)
+        self._report(changed)
 
     def command(self, command: Command) -> None:
         """Carry out a command; does not wait for its effect. StaleMessage if its job or epoch does not run here."""
@@ -148,7 +170,7 @@ class TaskRunner:
             StaleMessage: the run is over here.
             ProtocolError: the vertex has no such operator.
         """
-        alive = [task for task in self._running(job, epoch, "probe") if not task.concluded]
+        alive = self._running(job, epoch, "probe")
         if not alive:
             raise StaleMessage(f"probe of job {job!r}, epoch {epoch}: its tasks here are over")
         with self._probing:
@@ -175,9 +197,9 @@ class TaskRunner:
         with self._lock:
             jobs, self._jobs = self._jobs, {}
         for job, running in jobs.items():
-            for task in running.tasks:
+            for task in running.tasks.values():
                 task.post(CancelTasks(job, running.epoch))
-        self._await(task for running in jobs.values() for task in running.tasks)
+        self._await([task for running in jobs.values() for task in running.tasks.values()])
         for job, running in jobs.items():
             self._release(job, running.epoch)
 
@@ -201,19 +223,15 @@ class TaskRunner:
     def _running(self, job: str, epoch: int, what: str) -> Sequence[Task]:
         with self._lock:
             running = self._jobs.get(job)
-        if running is None or running.epoch != epoch:
-            found = "it does not run here" if running is None else f"here runs epoch {running.epoch}"
-            raise StaleMessage(f"{what} of job {job!r}, epoch {epoch}: {found}")
-        return running.tasks
+            if running is None or running.epoch != epoch:
+                found = "it does not run here" if running is None else f"here runs epoch {running.epoch}"
+                raise StaleMessage(f"{what} of job {job!r}, epoch {epoch}: {found}")
+            return list(running.tasks.values())
 
     def _tasks(self) -> list[Task]:
-        """Tasks that have not ended. The others are dropped here, and what their operators hold with them."""
+        """Tasks that have not ended."""
         with self._lock:
-            for job, running in self._jobs.items():
-                if any(task.concluded for task in running.tasks):
-                    left = tuple(task for task in running.tasks if not task.concluded)
-                    self._jobs[job] = replace(running, tasks=left)
-            return [task for running in self._jobs.values() for task in running.tasks]
+            return [task for running in self._jobs.values() for task in running.tasks.values()]
 
     def _cancel(self, job: str, epoch: int, tasks: Sequence[Task]) -> None:
         for task in tasks:
@@ -235,9 +253,8 @@ class TaskRunner:
         self._drop(job, running)
 
     def _drop(self, job: str, running: _JobTasks) -> None:
-        left = [task for task in running.tasks if not task.concluded]
-        if left:
-            self._cancel(job, running.epoch, left)
+        if running.tasks:
+            self._cancel(job, running.epoch, list(running.tasks.values()))
         self._release(job, running.epoch)
 
     def _release(self, job: str, epoch: int) -> None:

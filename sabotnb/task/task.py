@@ -61,11 +61,6 @@ class Task:
         """True while its thread runs."""
         return self._thread.is_alive()
 
-    @property
-    def concluded(self) -> bool:
-        """True once its last state has been reported."""
-        return self._concluded
-
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

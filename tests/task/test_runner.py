@@ -96,13 +96,18 @@ def test_a_job_runs_from_deployment_to_forgetting(agent):
         agent.pull(0)
 
 
-def test_a_task_that_has_ended_holds_no_memory(agent):
+def test_a_task_that_has_ended_is_dropped_whether_anybody_asks_for_metrics_or_not(agent):
     agent.runner.deploy(deployment(job()), {})
     agent.reports.wait(TaskState.RUNNING, 2)
-    assert len(agent.runner.metrics()) == 2
+    tasks = [weakref.ref(task) for task in agent.runner._tasks()]
+    assert len(agent.runner.metrics()) == len(tasks) == 2
     agent.runner.command(StartSources("job", 1))
     assert agent.read() == 2
     agent.reports.wait(TaskState.FINISHED, 2)
+    while any(task() is not None and task().alive for task in tasks):
+        pass
+    gc.collect()
+    assert [task() for task in tasks] == [None, None]
     assert (agent.runner.metrics(), agent.runner.sent()) == ({}, {})
 
 
@@ -228,8 +233,21 @@ def test_a_stale_command_is_refused(agent, command):
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_a_stale_deployment_is_refused(agent, epoch):
     agent.runner.deploy(deployment(job("waiting"), epoch=2), {})
-    with pytest.raises(StaleMessage, match="epoch 2"):
+    with pytest.raises(StaleMessage, match=r"was deployed here in epoch 2|numbers\[0\]#0@2 was deployed here before"):
         agent.runner.deploy(deployment(job(), epoch=epoch), {})
+    agent.runner.command(ForgetJob("job", 2))
+    with pytest.raises(StaleMessage, match="was deployed here in epoch 2"):
+        agent.runner.deploy(deployment(job(), epoch=epoch), {})
+
+
+def test_another_deployment_of_an_epoch_adds_tasks(agent):
+    whole = deployment(job())
+    for attempt in reversed(whole.attempts):  # who receives is there before who sends
+        agent.runner.deploy(replace(whole, attempts=(attempt,)), {})
+    agent.reports.wait(TaskState.RUNNING, 2)
+    agent.runner.command(StartSources("job", 1))
+    assert agent.read() == 2
+    agent.reports.wait(TaskState.FINISHED, 2)
 
 
 def test_a_later_epoch_replaces_what_is_left_of_an_earlier(agent):
