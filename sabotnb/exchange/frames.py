@@ -146,7 +146,10 @@ class Decoder:
         self._layout: Layout | None = None
 
     def decode(self, kind: int, value: int, payload: pa.Buffer) -> Element | Sealed | None:
-        """The element, if the frame is one. Batches stay sealed: who polls opens them. ProtocolError for the rest."""
+        """The element, or None if the frame only prepares one; ProtocolError if it is of no known kind.
+
+        Batches stay encoded until the task polls them.
+        """
         if kind == Kind.ELEMENT:
             return load_element(payload.to_pybytes())
         if kind == Kind.SCHEMA:

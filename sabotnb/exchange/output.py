@@ -129,7 +129,7 @@ class OutputPartition:
         return all(lane.writable() for lane in self._lanes)
 
     def flush(self) -> None:
-        """Send pending slices where there is credit; if it is not our turn, have the task woken to flush again."""
+        """Send pending slices where there is credit; if the agent's pace is used up, wake the task when it may."""
         lanes = [lane for lane in self._lanes if lane.rows and lane.writable()]
         seconds = self._pace.wait(_crumbs(lanes))
         if not seconds:

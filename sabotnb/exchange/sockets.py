@@ -277,6 +277,6 @@ def remove_left_folders(parent: Path) -> None:
 
 def _close_listener(listener: socket.socket) -> None:
     """Also where another thread waits in ``accept``, which closing alone does not end."""
-    with suppress(OSError):  # some systems do not shut listeners down; there closing wakes who accepts
+    with suppress(OSError):  # some systems do not shut listeners down; on those, closing wakes the thread
         listener.shutdown(socket.SHUT_RDWR)
     listener.close()

@@ -11,7 +11,7 @@ class Output(Protocol):
     """Everything that leaves a task through one edge. Only the task's thread touches it."""
 
     def emit(self, element: Element) -> None:
-        """Hand ``element`` on; never blocks, not even when not writable (an element in hand is always taken)."""
+        """Hand ``element`` on; never blocks, and takes the element even without credit."""
         ...
 
     def writable(self) -> bool:

@@ -29,7 +29,7 @@ class CutKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows. ``nbytes`` counts what the batch keeps alive, which for a slice may be more than its own rows."""
+    """Rows. ``nbytes`` are those of the rows themselves; what a slice keeps alive besides, its buffers know."""
 
     data: pa.RecordBatch
     nbytes: int
