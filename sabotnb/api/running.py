@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -96,14 +97,16 @@ class Started:
     how: str
     """started, attached, replaced or queued"""
 
-    def results(self, sink: str) -> Iterator[pa.RecordBatch]:
-        """The rows of a sink that the client reads, as they come."""
-        return self.client.results(self.name, self.epoch, self.compiled.vertex_of(sink), sink)
+    def results(self, sink: str, *, one_by_one: bool = False) -> Iterator[pa.RecordBatch]:
+        """The rows of a sink that the client reads, as they come; see ``ClusterClient.results``."""
+        vertex = self.compiled.vertex_of(sink)
+        return self.client.results(self.name, self.epoch, vertex, sink, one_by_one=one_by_one)
 
-    def puller(self, sink: str, take: Take) -> Puller:
+    def puller(self, sink: str, take: Take, *, one_by_one: bool = False) -> Puller:
         """A thread that hands the rows of ``sink`` to ``take``."""
         client, name, epoch = self.client, self.name, self.epoch
-        return Puller(sink, lambda: self.results(sink), take, lambda error: client.fail(name, epoch, error))
+        batches = partial(self.results, sink, one_by_one=one_by_one)
+        return Puller(sink, batches, take, lambda error: client.fail(name, epoch, error))
 
 
 def submit(
@@ -137,7 +140,7 @@ def _job(started: Started, lowered: Lowered, targets: Sequence[Target]) -> Job:
             live = LiveRows(target.flow.schema, target.keep)
             pullers.append(started.puller(sink, live.take))
         if target.take is not None:
-            pullers.append(started.puller(sink, target.take))
+            pullers.append(started.puller(sink, target.take, one_by_one=True))
     bounded = all(is_bounded(target.flow) for target in targets)
     note = NOTES.get(started.how, "")
     return Job(started.client, started.name, started.epoch, pullers, live, bounded=bounded, note=note)

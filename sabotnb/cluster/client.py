@@ -201,8 +201,12 @@ class ClusterClient:
 
     # Results
 
-    def results(self, job: str, epoch: int, vertex: str, operator: str) -> Iterator[pa.RecordBatch]:
+    def results(
+        self, job: str, epoch: int, vertex: str, operator: str, *, one_by_one: bool = False
+    ) -> Iterator[pa.RecordBatch]:
         """The rows of a collecting operator of ``vertex`` as they come, in order within a task; ends with the job.
+
+        ``one_by_one``: agents know rows to be taken when they have been used, so that the job ends after that.
 
         Raises:
             JobFailed, JobCanceled: before the rows are complete.
@@ -211,7 +215,7 @@ class ClusterClient:
         """
         places = self._placed(job, epoch, vertex)
         try:
-            yield from ResultReader(self.client, job, epoch, operator, places).batches()
+            yield from ResultReader(self.client, job, epoch, operator, places, one_by_one=one_by_one).batches()
         except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
             raise self._gone(error) from error
 

@@ -18,6 +18,7 @@ from sabotnb.protocol.control import JobState
 
 PULL_SECONDS = 5.0
 PULL_BYTES = 16 << 20
+ONE_BY_ONE_BYTES = 1 << 20
 WATCH_SECONDS = 20.0
 ACKNOWLEDGE_SECONDS = 1.0
 """At the end, agents that do not say within this that they have dropped what was read are not waited for."""
@@ -40,14 +41,25 @@ class ResultReader:
     Every task has one question on its way to the agent, and the job's end is watched at the same time: rows are given
     as they come, in order within a task, and a failure ends the reading at once, also when an agent does not answer.
     Agents keep the rows of an answer until they are asked for the next ones, so the last answer is acknowledged apart.
+    ``one_by_one``: an answer is acknowledged when its rows have been used, and not already when they are here.
     """
 
-    def __init__(self, client: distributed.Client, job: str, epoch: int, operator: str, places: list[Place]) -> None:
+    def __init__(
+        self,
+        client: distributed.Client,
+        job: str,
+        epoch: int,
+        operator: str,
+        places: list[Place],
+        *,
+        one_by_one: bool = False,
+    ) -> None:
         self._client = client
         self._job = job
         self._epoch = epoch
         self._operator = operator
         self._places = places
+        self._one_by_one = one_by_one
         self._asked: dict[Future[Any], int] = {}
         self._acknowledged: list[Future[Any]] = []
         self._missing: JobError | None = None
@@ -79,13 +91,16 @@ class ResultReader:
             if WATCH not in self._asked.values():
                 raise self._missing from error
             return
-        if not ended:
+        ahead = not ended and not self._one_by_one
+        if ahead:
             self._ask(index, self._pull(index, seq))  # travels while these rows are used
-        elif batches:
-            self._acknowledged.append(self._start(self._pull(index, seq, seconds=0)))
         for data in batches:
             self._heed()
             yield from pa.ipc.open_stream(data)
+        if not ended and not ahead:
+            self._ask(index, self._pull(index, seq))
+        elif ended and batches:
+            self._acknowledged.append(self._start(self._pull(index, seq, seconds=0)))
 
     def _heed(self) -> None:
         """Look between two batches whether the job has failed: who uses them may take its time for each."""
@@ -132,7 +147,7 @@ class ResultReader:
             "operator": self._operator,
             "index": index,
             "seq": seq,
-            "max_bytes": PULL_BYTES,
+            "max_bytes": ONE_BY_ONE_BYTES if self._one_by_one else PULL_BYTES,
             "wait": seconds,
         }
         try:

@@ -13,7 +13,7 @@ from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host, TaskGate
 from sabotnb.task.outputs import Outputs, Route
-from sabotnb.task.results import ResultOutput
+from sabotnb.task.results import ResultBuffer, ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps
@@ -34,7 +34,14 @@ class Assembly:
 
     def outputs(self, wake: Callable[[], None]) -> Outputs:
         """The outputs of every edge that leaves the vertex, and of a sink that the client pulls."""
-        return Outputs([*self._edges(wake), *self._pulled(wake)], self.counters)
+        last = self.assignment.vertex.operators[-1]
+        if not is_pulled(last) or not isinstance(last.spec, specs.Sink):
+            return Outputs(self._edges(wake), self.counters)
+        buffer = self._results(last.id, last.spec, wake)
+        pulled = Route(last.id, None, None, ResultOutput(buffer, self.host.config))
+        if last.spec.connector == "callback":
+            return Outputs([*self._edges(wake), pulled], self.counters, buffer.unread)
+        return Outputs([*self._edges(wake), pulled], self.counters)
 
     def chain(self) -> Chain:
         """The operators, not opened yet; StepFailed if one cannot be made."""
@@ -96,11 +103,7 @@ class Assembly:
             for edge in assignment.edges_out()
         ]
 
-    def _pulled(self, wake: Callable[[], None]) -> list[Route]:
-        last = self.assignment.vertex.operators[-1]
-        if not is_pulled(last) or not isinstance(last.spec, specs.Sink):
-            return []
+    def _results(self, operator: str, sink: specs.Sink, wake: Callable[[], None]) -> ResultBuffer:
         attempt = self.assignment.attempt
-        keep = last.spec.options.get("keep") if last.spec.connector == "live" else None
-        buffer = self.host.results.open(attempt.task.job, attempt.epoch, last.id, attempt.task.index, wake, keep)
-        return [Route(last.id, None, None, ResultOutput(buffer, self.host.config))]
+        keep = sink.options.get("keep") if sink.connector == "live" else None
+        return self.host.results.open(attempt.task.job, attempt.epoch, operator, attempt.task.index, wake, keep)

@@ -58,6 +58,12 @@ class Loop:
                 work = self._next_work()
         self._measure()
 
+    def wait_taken(self) -> None:
+        """After the end, wait until the client has taken the rows that it must; TaskCanceled if canceled before."""
+        while self._outputs.unread():
+            self._read_mailbox()
+            self._wait_for_credit()
+
     def _read_mailbox(self) -> None:
         while (command := self._mailbox.take()) is not None:
             match command:

@@ -27,12 +27,20 @@ class Route:
 
 
 class Outputs:
-    """The outputs of one task; only its thread calls anything but ``sent``. ``clock`` gives seconds."""
+    """The outputs of one task; only its thread calls anything but ``sent``. ``clock`` gives seconds.
+
+    ``unread`` tells whether rows wait that a client has to take before the task is done.
+    """
 
     def __init__(
-        self, routes: Sequence[Route], counters: TaskCounters, clock: Callable[[], float] = time.monotonic
+        self,
+        routes: Sequence[Route],
+        counters: TaskCounters,
+        unread: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._all = tuple(routes)
+        self.unread = unread
         self._counters = counters
         self._clock = clock
         self._looked = clock()

@@ -73,6 +73,10 @@ class ResultBuffer:
             self._ended = True
             self._changed()
 
+    def unread(self) -> bool:
+        """True while it holds batches that were not acknowledged."""
+        return bool(self._batches)
+
     def writable(self) -> bool:
         """True while the unread batches are within the budget."""
         return self._keep is not None or self._nbytes < self._budget

@@ -156,9 +156,11 @@ class Task:
     def _live(self) -> tuple[Committable, ...]:
         task_input = self._open()
         self._report(TaskState.RUNNING)
-        Loop(task_input, self._chain, self._outputs, self._mailbox, self._stopwatch, self._counters).run()
+        loop = Loop(task_input, self._chain, self._outputs, self._mailbox, self._stopwatch, self._counters)
+        loop.run()
         committables = self._chain.prepare()
         self._end(task_input)
+        loop.wait_taken()
         return committables
 
     def _open(self) -> TaskInput:

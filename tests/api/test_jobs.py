@@ -129,6 +129,21 @@ def test_a_callback_that_raises_fails_its_job_for_everybody_who_looks(endless: s
     assert [text in card for text in ("FAILED", "broken raised ValueError: not today", "in broken")] == [True] * 3
 
 
+def test_a_job_is_over_when_its_callback_has_had_every_row(numbers: sb.Stream) -> None:
+    go, seen = threading.Event(), []
+
+    def slow(batch: pa.RecordBatch) -> None:
+        go.wait()
+        seen.append(batch.num_rows)
+
+    job = numbers.map_batches(lambda batch: [batch.slice(0, 1), batch.slice(1)]).sink_callback(slow).run("awaited")
+    while job.status.rows_out < 1000:
+        assert job.status.state != "FINISHED"
+    assert not job.wait_changed(timeout=0.5)
+    go.set()
+    assert job.wait(timeout=60).rows_out == sum(seen) == 1000
+
+
 def test_a_slow_callback_is_not_called_long_after_the_job_was_canceled(endless: sb.Stream) -> None:
     started, go = threading.Event(), threading.Event()
     calls = []

@@ -50,6 +50,19 @@ def test_rows_come_in_order_and_the_end_comes_with_the_last(results, woken):
     assert pull(results, 2) == (2, [], True)
 
 
+def test_rows_are_unread_until_the_next_are_asked_for(results, woken):
+    buffer = open_buffer(results, woken)
+    assert not buffer.unread()
+    buffer.put(batch(1))
+    buffer.end()
+    assert pull(results, 0) == (1, [1], True)
+    assert buffer.unread()
+    woken.clear()
+    assert pull(results, 1) == (1, [], True)
+    assert woken.is_set()
+    assert not buffer.unread()
+
+
 def test_a_lost_answer_is_given_again(results, woken):
     buffer = open_buffer(results, woken)
     buffer.put(batch(1))
