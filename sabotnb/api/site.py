@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from pathlib import Path
@@ -24,7 +25,7 @@ def job_name() -> str:
     shell = running_shell()
     if shell is not None:
         cell = cell_id()
-        name = f"cell-{_slug(cell)[:8]}" if cell else f"cell-{shell.execution_count}"
+        name = f"cell-{_short(cell)}" if cell else f"cell-{shell.execution_count}"
         return _numbered(name, shell.execution_count)
     frame = user_frame()
     if frame is None:
@@ -38,6 +39,16 @@ def _numbered(name: str, run: int) -> str:
         times = times + 1 if before_run == run else 1
         _given[name] = (run, times)
     return name if times == 1 else f"{name}-{times}"
+
+
+def _short(cell: str) -> str:
+    """Eight hexadecimal digits for the id of a cell: the first of a random id, as JupyterLab makes them.
+
+    Every other id is hashed, because those of two cells may differ at their ends alone: VS Code's are addresses.
+    """
+    if re.fullmatch(r"[0-9a-f]{8}(-?[0-9a-f]+)*", cell):
+        return cell[:8]
+    return hashlib.sha256(cell.encode()).hexdigest()[:8]
 
 
 def _slug(text: str) -> str:
