@@ -172,12 +172,12 @@ class LiveTable:
         return Table(self._seq, self._title, made, texts, seen.total, self._ended, seen.said)
 
     def _end(self) -> None:
-        self._news.remove(self)
         left = self._outputs.end(self.bundle() if self._outputs else None)
         if self._widget is not None:
             self._widget.show_table(self._written())
         if not left:
             self._close()
+        self._news.remove(self)  # at last: who settles the run meanwhile finds it watched, and waits for the rows
 
     def _unseen(self) -> None:
         with self._lock:

@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Watcher(Protocol):
-    """Somebody who wants to know how one run goes, until ``Publisher.remove``. Called from any thread."""
+    """Somebody who wants to know how one run goes, until ``Publisher.remove``. Called from any thread.
+
+    It removes itself after the last news, and only when everything that they lead to is done: ``settle`` relies on it.
+    """
 
     @property
     def client(self) -> ClusterClient:
@@ -37,7 +40,7 @@ class Watcher(Protocol):
         ...
 
     def lose(self, why: str) -> None:
-        """There will be no news any more."""
+        """There will be no news any more: these are the last."""
         ...
 
 
@@ -118,11 +121,11 @@ class Publisher:
             self.remove(watcher)
 
     def _lose(self, watcher: Watcher, why: str) -> None:
-        self.remove(watcher)
         try:
             watcher.lose(why)
         except Exception:  # as above
             log.exception("what shows %s does not show that there are no news any more", watcher.run[0])
+            self.remove(watcher)
 
 
 def _by_client(watchers: Iterable[Watcher]) -> list[tuple[ClusterClient, list[Watcher]]]:

@@ -170,12 +170,12 @@ class Showing:
 
     def _end(self) -> None:
         """Leave pictures behind, which need no kernel, and the widget only where a page cannot be given one."""
-        self._news.remove(self)
         left = self._outputs.end(self._bundle() if self._outputs else None)
         if self._widget is not None:
             self._widget.show_live(self._live())
         if not left:
             self._close()
+        self._news.remove(self)  # at last: who settles the run meanwhile finds it watched, and waits for the pictures
 
     def _unseen(self) -> None:
         with self._lock:

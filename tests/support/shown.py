@@ -1,5 +1,6 @@
 """A cluster whose answers are written down, and a screen that remembers what it showed."""
 
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ class ScriptedClient:
     def __init__(self, now):
         self.now = now
         self.asked = []
+        self.was_asked = threading.Event()
         self.rows = pa.table({"x": [1, None]})
 
     def goes(self, **changes):
@@ -27,6 +29,7 @@ class ScriptedClient:
         return self.watch([(job, epoch)], 0.0)[0]
 
     def watch(self, runs, seconds):
+        self.was_asked.set()
         if self.now == "gone":
             raise ClusterGone("the cluster does not answer")
         return [self.now for _ in runs]
@@ -69,6 +72,19 @@ class Paper:
     def texts(self):
         """First lines of all outputs, in the order in which they were added."""
         return [bundle.get("text/plain", "").partition("\n")[0] for bundle in self.shown.values()]
+
+
+class SlowPaper(Paper):
+    """A screen that begins to replace an output, and goes on when it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.drawing, self.go = threading.Event(), threading.Event()
+
+    def replace(self, bundle, output):
+        self.drawing.set()
+        assert self.go.wait(10)
+        super().replace(bundle, output)
 
 
 class InTurn:

@@ -32,6 +32,7 @@ class Listener:
         if self.fails:
             raise ZeroDivisionError
         self.lost.append(why)
+        self.publisher.remove(self)
         self.done.set()
 
 

@@ -1,14 +1,16 @@
 """One run in the outputs of a process, without a kernel."""
 
+import threading
 from dataclasses import replace
 
 import pytest
 from figures import job, vertex
-from shown import InTurn, Paper, ScriptedClient
+from shown import InTurn, Paper, ScriptedClient, SlowPaper
 
 from sabotnb.errors import EnvError
 from sabotnb.widgets import shell
 from sabotnb.widgets.outputs import WIDGET_VIEW
+from sabotnb.widgets.publisher import Publisher
 from sabotnb.widgets.showing import Showing, showing_of
 
 RUNNING = job(vertex("source_0", "source sink"))
@@ -80,6 +82,22 @@ def test_at_the_end_every_output_is_a_card_and_nobody_watches(showing, client):
     assert all(text.startswith("late FINISHED") for text in showing._screen.texts)
     assert showing._news.watchers == []
     assert (widget.comm, widget.layout.comm) == (None, None)
+
+
+def test_who_settles_a_run_while_its_card_is_drawn_waits_for_the_card():
+    client, news, paper = ScriptedClient(RUNNING), Publisher(seconds=0.01), SlowPaper()
+    showing = Showing(client, "late", 1, "", paper, news)
+    showing.display()
+    client.goes(state="FINISHED")
+    assert paper.drawing.wait(10)
+    client.was_asked.clear()
+    texts = []
+    settling = threading.Thread(target=lambda: [news.settle(client, showing.run), texts.extend(paper.texts)])
+    settling.start()
+    assert client.was_asked.wait(10)
+    paper.go.set()
+    settling.join(10)
+    assert texts[0].startswith("late FINISHED")
 
 
 def test_a_notebook_that_shows_what_it_is_given_gets_a_widget_that_stays_and_then_a_card(showing, client):
