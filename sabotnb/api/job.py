@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -134,25 +135,32 @@ class Job:
         Raises:
             JobFailed: its cause is the user's own exception where a function of the user raised.
             JobCanceled: it was canceled.
-            TimeoutError: after ``timeout`` (seconds or a duration); the job goes on.
-            KeyboardInterrupt: the cell was interrupted; the job goes on.
+            TimeoutError: after ``timeout`` (seconds or a duration); the job, or its callback, keeps running.
+            KeyboardInterrupt: the cell was interrupted; the job, or its callback, keeps running.
             ClusterGone, JobError: it has finished, but rows that belong here could not be fetched any more.
         """
         from sabotnb.cluster import job_failed
 
+        limit = seconds(timeout)
+        deadline = None if limit is None else time.monotonic() + limit
+        state = JobState.RUNNING
         try:
-            status = self._client.wait(self.name, self.epoch, seconds(timeout))
+            status = self._client.wait(self.name, self.epoch, limit)
+            state = JobState(status["state"])
+            missing = [puller.join(_left(deadline)) for puller in self._pullers] if state.terminal else []
         except KeyboardInterrupt:
-            raise self._interrupted() from None
-        state = JobState(status["state"])
+            raise KeyboardInterrupt(self._unfinished(state)) from None
+        except TimeoutError:
+            if state is JobState.FINISHED:
+                raise TimeoutError(self._unfinished(state, f" after {limit:g} s")) from None
+            missing = []  # why the job failed is worth more than the rows that it had before
         if not state.terminal:
-            raise TimeoutError(f"job {self.name!r} is {state.value} after {timeout} and goes on: .wait() or .cancel()")
-        missing = [error for puller in self._pullers if (error := puller.join()) is not None]
+            raise TimeoutError(self._unfinished(state, f" after {limit:g} s"))
         publisher.settle(self._client, (self.name, self.epoch))  # what cells show of it ends with it, not a while later
         if state is not JobState.FINISHED:
             raise job_failed(self.name, status)
-        if missing:
-            raise missing[0]
+        for error in filter(None, missing):
+            raise error
         return JobResult.of(status)
 
     def wait_changed(self, timeout: Duration | float) -> bool:
@@ -168,7 +176,7 @@ class Job:
             try:
                 progress.follow(self._client, (self.name, self.epoch))
             except KeyboardInterrupt:
-                raise self._interrupted() from None
+                raise KeyboardInterrupt(self._unfinished(JobState.RUNNING)) from None
         return self.wait()
 
     def live_table(self, operator: str | None = None) -> LiveTable:
@@ -216,8 +224,13 @@ class Job:
         """End the job at once and remove its output."""
         self._client.cancel(self.name, self.epoch)
 
-    def _interrupted(self) -> KeyboardInterrupt:
-        return KeyboardInterrupt(f"job {self.name!r} goes on: .wait() or .cancel()")
+    def _unfinished(self, state: JobState, after: str = "") -> str:
+        """What keeps running although nobody waits for it any more, and what to do about it."""
+        if state.terminal:
+            busy = f"job {self.name!r} has {state.value}, but its callback is still processing rows"
+            return f"{busy}{after}: job.wait() waits again"
+        running = f"is still {state.value}{after} and keeps running" if after else "keeps running"
+        return f"job {self.name!r} {running}: job.wait() waits again, job.cancel() ends it"
 
     def _ipython_display_(self) -> None:
         self._showing.display()
@@ -233,3 +246,8 @@ class Job:
 
     def _repr_html_(self) -> str:
         return str(self._showing.card()["text/html"])
+
+
+def _left(deadline: float | None) -> float | None:
+    """Seconds until ``deadline``; None if there is none."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -34,13 +34,16 @@ class Puller:
         self._thread = threading.Thread(target=self._run, name=f"sabotnb-{sink}", daemon=True)
         self._thread.start()
 
-    def join(self) -> Exception | None:
+    def join(self, timeout: float | None = None) -> Exception | None:
         """Wait until no batch follows; gives what kept the rest from coming, None if every batch was taken.
 
         Raises:
             UserFunctionError: taking a batch failed.
+            TimeoutError: batches are still being taken after ``timeout`` seconds.
         """
-        self._thread.join()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise TimeoutError(f"{self.sink} has not handed over every batch yet")
         if self._error is not None:
             raise self._error
         return self._missing

@@ -217,9 +217,38 @@ def test_unnamed_jobs_are_called_after_the_line_that_runs_them(numbers: sb.Strea
 
 def test_a_timeout_ends_the_waiting_alone(endless: sb.Stream) -> None:
     job = endless.run("patience")
-    with pytest.raises(TimeoutError, match="goes on"):
+    with pytest.raises(TimeoutError, match=r"is still \w+ after 0\.01 s and keeps running: job\.wait\(\) waits again"):
         job.wait(timeout="10ms")
     assert job.status.state in ("PENDING", "DEPLOYING", "RUNNING")
+
+
+def test_a_timeout_holds_for_a_callback_that_takes_its_time(numbers: sb.Stream) -> None:
+    started, go = threading.Event(), threading.Event()
+    taken: list[int] = []
+
+    def unhurried(batch: pa.RecordBatch) -> None:
+        started.set()
+        go.wait()
+        taken.append(batch.num_rows)
+
+    job = numbers.sink_callback(unhurried).run("unhurried")
+    assert started.wait(timeout=60)
+    with pytest.raises(TimeoutError, match=r"after 0\.01 s.*job\.wait\(\) waits again"):
+        job.wait(timeout="10ms")
+    go.set()
+    job.wait(timeout=60)
+    assert sum(taken) == 1000
+
+
+def test_a_job_that_failed_says_so_though_its_callback_is_not_done(endless: sb.Stream) -> None:
+    started, go = threading.Event(), threading.Event()
+    job = endless.sink_callback(lambda batch: started.set() or go.wait()).run("unhurried")
+    assert started.wait(timeout=60)
+    job.cancel()
+    assert job.wait_changed(timeout=60)
+    with pytest.raises(errors.JobCanceled):
+        job.wait(timeout="10ms")
+    go.set()
 
 
 def test_stopping_drains(endless: sb.Stream) -> None:

@@ -63,10 +63,12 @@ def test_running_a_cell_again_attaches_and_a_changed_cell_replaces(kernel):
 
 
 def test_an_interrupt_ends_the_waiting_and_not_the_job(kernel):
-    kernel.run("job = sb.Stream.from_rate(10).sink_live().run('goes on')")
+    kernel.run("job = sb.Stream.from_rate(10).sink_live().run('lasting')")
     code = "import _thread, threading; threading.Timer(0.2, _thread.interrupt_main).start(); job.wait()"
     shown = kernel.run(code)
-    assert shown["error"] == "KeyboardInterrupt: job 'goes on' goes on: .wait() or .cancel()"
+    assert shown["error"] == (
+        "KeyboardInterrupt: job 'lasting' keeps running: job.wait() waits again, job.cancel() ends it"
+    )
     assert "threading.py" not in shown["traceback"]
     assert kernel.run("print(job.status.state)")["stdout"] == "RUNNING\n"
     assert kernel.run("job.cancel()") == {}

@@ -1,5 +1,7 @@
 """Rows on their way from a job to the client's functions."""
 
+import threading
+
 import pyarrow as pa
 import pytest
 
@@ -46,6 +48,15 @@ def test_who_waits_is_told_what_kept_the_rest_from_coming() -> None:
     taken: list[pa.RecordBatch] = []
     assert Puller("sink_0", failing, taken.append, abandon=lambda _: None).join() is lost
     assert taken == [batch(1)]
+
+
+def test_who_waits_for_a_slow_function_may_stop_waiting() -> None:
+    go = threading.Event()
+    puller = Puller("sink_0", lambda: iter([batch(1)]), lambda _: go.wait(), abandon=lambda _: None)
+    with pytest.raises(TimeoutError):
+        puller.join(0.01)
+    go.set()
+    assert puller.join() is None
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_job_runs_from_a_cell_and_an_interrupt_leaves_it_running(jupyterlab):
         notebook.start(4)
         notebook.interrupt()
         notebook.wait_idle()
-        assert "KeyboardInterrupt: job 'endless' goes on: .wait() or .cancel()" in notebook.text(4)
+        assert "KeyboardInterrupt: job 'endless' keeps running: job.wait() waits again" in notebook.text(4)
         assert notebook.run(5).strip() == "RUNNING"
         assert "JobCanceled" in notebook.run(6)
         assert notebook.run(7) == ""
