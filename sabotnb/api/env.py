@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.job import Job
-from sabotnb.errors import ClusterGone, EnvError
+from sabotnb.errors import ClusterGone, EnvError, JobError
 from sabotnb.protocol.control import JobState
 from sabotnb.widgets.publisher import publisher
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
 
 
 AGENT_COLUMNS = ["agent", "address", "host", "pid", "slots", "free", "tags"]
+MOST_HANDLES = 100
+"""Handles that an env keeps, and with them the rows of live sinks: the cluster remembers as many runs."""
 JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows", "bytes", "late"]
 
 
@@ -84,10 +86,22 @@ class Env:
         return self._jobs.get((name, epoch))
 
     def remember(self, job: Job) -> Job:
-        """Keep ``job``'s handle for who attaches again, and for leaving the ``with`` block; forget former runs."""
+        """Keep ``job``'s handle for who attaches again, and for leaving the ``with`` block.
+
+        Handles of former runs of its name are dropped; if there are many, so are the oldest of jobs that are over.
+        """
         self._jobs = {run: kept for run, kept in self._jobs.items() if kept.name != job.name}
         self._jobs[job.name, job.epoch] = job
+        if len(self._jobs) > MOST_HANDLES:
+            self._drop_oldest()
         return job
+
+    def _drop_oldest(self) -> None:
+        unfinished = {row["job"] for row in self.cluster.jobs.jobs() if not JobState(row["state"]).terminal}
+        oldest = list(self._jobs.items())[: -MOST_HANDLES // 2]  # half of them: asking each time would be dear
+        for run, kept in oldest:
+            if kept.name not in unfinished:
+                del self._jobs[run]
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +112,7 @@ class Env:
         try:
             if error is None:
                 for job in self._jobs.values():
-                    if job.bounded and not JobState(job.status.state).terminal:
+                    if job.bounded and not _is_over(job):
                         job.wait()
         finally:
             self.close()
@@ -113,6 +127,14 @@ class Env:
         free = sum(agent["free"] for agent in agents)
         total = sum(agent["slots"] for agent in agents)
         return f"Env at {self.cluster.address}: {len(agents)} workers, {free} of {total} slots free"
+
+
+def _is_over(job: Job) -> bool:
+    """True also of a run that ended so long ago that the cluster has forgotten it."""
+    try:
+        return JobState(job.status.state).terminal
+    except JobError:
+        return True
 
 
 _open: list[Env] = []
