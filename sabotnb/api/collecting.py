@@ -11,11 +11,11 @@ import pyarrow as pa
 from sabotnb.api import env as envs
 from sabotnb.api import site
 from sabotnb.api.bounds import with_bounds
-from sabotnb.api.compiling import LOCAL_PARALLELISM, compile_graph
+from sabotnb.api.compiling import LOCAL_PARALLELISM, Compiled, compile_graph
 from sabotnb.api.env import Env
 from sabotnb.api.flow import Flow, is_bounded
 from sabotnb.api.lower import lower
-from sabotnb.api.running import Started, compiled_for, submit
+from sabotnb.api.running import compiled_for, submit
 from sabotnb.errors import ClusterGone, GraphError
 from sabotnb.graph import Sink
 
@@ -23,9 +23,9 @@ Batches = Generator[pa.RecordBatch, None, None]
 
 
 def batches_of(flow: Flow) -> Batches:
-    """Run ``flow`` now and yield its rows; closing the generator early ends the run.
+    """Run ``flow`` when the first row is asked for, and yield its rows; closing the generator early ends the run.
 
-    Raises GraphError at once if the flow is endless.
+    Raises at once what keeps the flow from running, such as GraphError if it is endless.
     """
     if not is_bounded(flow):
         raise GraphError(
@@ -45,13 +45,12 @@ def _from_cluster(flow: Flow, env: Env) -> Batches:
     collected = flow.then(Sink("collect"))
     lowered = lower([collected])
     compiled = compiled_for(lowered, None, env)
-    name = f"collect-{site.job_name()}"
     # Never attached to: two readers of one run would take rows from each other.
+    return _run(env, f"collect-{site.job_name()}", compiled, lowered.ids[collected.node])
+
+
+def _run(env: Env, name: str, compiled: Compiled, sink: str) -> Batches:
     started = submit(env.cluster.jobs, name, compiled, fingerprint=uuid4().hex)
-    return _read(started, lowered.ids[collected.node])
-
-
-def _read(started: Started, sink: str) -> Batches:
     complete = False
     try:
         yield from started.results(sink)

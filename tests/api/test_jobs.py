@@ -22,10 +22,6 @@ def env() -> Iterator[sb.Env]:
         yield env
 
 
-def test_a_cluster_that_ran_nothing_has_an_empty_table_of_jobs(env: sb.Env) -> None:
-    assert sb.jobs()["state"].tolist() == []
-
-
 @pytest.fixture
 def numbers(env: sb.Env) -> sb.Stream:
     return sb.Stream.from_arrow(pa.table({"x": pa.array(range(1000)), "even": [x % 2 == 0 for x in range(1000)]}))
@@ -94,21 +90,36 @@ def test_collecting_uses_the_open_env(numbers: sb.Stream) -> None:
     assert numbers.filter(col("x") < 3).select("x").sort("x").to_rows() == [{"x": 0}, {"x": 1}, {"x": 2}]
 
 
+def collecting() -> set[str]:
+    """States of the jobs that bring rows here."""
+    table = sb.jobs()
+    return set(table["state"][table["job"].str.startswith("collect-")])
+
+
 def test_a_loop_that_breaks_ends_its_job(numbers: sb.Stream) -> None:
-    batches = iter(numbers)
+    batches = iter(sb.Stream.from_rate(1000, n=1_000_000))
     assert next(batches).num_rows > 0
+    assert "RUNNING" in collecting()
     batches.close()
-    assert set(sb.jobs()["state"]) <= {"FINISHED", "CANCELING", "CANCELED"}
+    assert collecting() <= {"FINISHED", "CANCELING", "CANCELED"}
+
+
+def test_an_iterator_that_nobody_asks_for_rows_starts_no_job(numbers: sb.Stream) -> None:
+    before = sb.jobs()["job"].tolist()
+    assert list(zip([], numbers, strict=False)) == []
+    iter(numbers)
+    assert sb.jobs()["job"].tolist() == before
 
 
 def test_readers_of_one_line_do_not_take_rows_from_each_other(numbers: sb.Stream, monkeypatch) -> None:
     monkeypatch.setattr("sabotnb.api.site.job_name", lambda: "cell-1")
     slow = iter(sb.Stream.from_rate(1000, n=1_000_000))
     next(slow)
-    first = iter(numbers.select("x"))
+    quick = iter(numbers.select("x"))
+    first = next(quick)
     with pytest.raises(errors.JobCanceled, match="replaced by a newer run"):
         list(slow)
-    assert sum(batch.num_rows for batch in first) == 1000
+    assert first.num_rows + sum(batch.num_rows for batch in quick) == 1000
 
 
 def test_a_callback_has_had_every_row_when_waiting_ends(numbers: sb.Stream) -> None:
