@@ -30,7 +30,7 @@ from sabotnb.protocol.elements import MAX_WATERMARK
 IDLE_SECONDS = 1.0
 """A vertex is idle when no row has come in for longer."""
 FRESH_SECONDS = 1.0
-"""What was said stays true so long if nothing is reported."""
+"""Metrics are used again for so long if nothing is reported."""
 FRESH_SECONDS_PER_TASK = 0.0005
 """Figures of a thousand tasks are made anew twice a second at most."""
 _MICRO = 1e6
@@ -76,18 +76,18 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
 
 
 def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:
-    """``job_metrics``, or what it gave a moment ago: several may be looking, and a large job costs more to look at."""
-    shown = job.shown
-    if shown is None or not _holds(job, shown, wall):
-        shown = job.shown = job_metrics(job, now, wall, waits)
-    return shown
+    """``job_metrics``, or what it gave a moment ago: several may ask, and large jobs are costly to look at."""
+    cached = job.cached_metrics
+    if cached is None or not _is_fresh(job, cached, wall):
+        cached = job.cached_metrics = job_metrics(job, now, wall, waits)
+    return cached
 
 
-def _holds(job: JobRun, shown: JobMetrics, wall: float) -> bool:
-    age = wall - shown.at
-    if shown.version == job.version:
+def _is_fresh(job: JobRun, cached: JobMetrics, wall: float) -> bool:
+    age = wall - cached.at
+    if cached.version == job.version:
         return age < FRESH_SECONDS or job.state.terminal
-    steered = (shown.state, shown.paused) != (job.state.value, job.paused)
+    steered = (cached.state, cached.paused) != (job.state.value, job.paused)
     return not steered and not job.state.terminal and age < FRESH_SECONDS_PER_TASK * len(job.tasks)
 
 
@@ -100,10 +100,10 @@ def _shapes(job: JobRun) -> Sequence[Mapping[str, Any]]:
 
 
 def _task(task: TaskVertex) -> TaskMetrics:
-    """What is said of the task, made once per report."""
-    if task.shown is None:
-        task.shown = _task_now(task)
-    return task.shown
+    """The metrics of a task, made once per report."""
+    if task.cached_metrics is None:
+        task.cached_metrics = _task_now(task)
+    return task.cached_metrics
 
 
 def _task_now(task: TaskVertex) -> TaskMetrics:
@@ -124,18 +124,18 @@ def _task_now(task: TaskVertex) -> TaskMetrics:
         fill=max((_fill(queue.held, queue.credit) for queue in queues), default=0.0),
         state_keys=counters.state_keys,
         state_bytes=counters.state_bytes,
-        watermark=_shown(counters.watermark),
+        watermark=_finite(counters.watermark),
         latency=_latency(reports.latency()),
     )
 
 
 def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahead: float) -> VertexMetrics:
     name = shape["id"]
-    shown = [metrics for _, metrics in tasks]
-    running = [one for one in shown if one.state == TaskState.RUNNING.value] or shown
+    all_tasks = [metrics for _, metrics in tasks]
+    running = [one for one in all_tasks if one.state == TaskState.RUNNING.value] or all_tasks
     busiest = max(running, key=lambda one: one.load.busy, default=None)
-    rows = [one.out.rows if shape["role"] == "source" else one.into.rows for one in shown]
-    watermarks = [one.watermark for one in shown if one.watermark is not None]
+    rows = [one.out.rows if shape["role"] == "source" else one.into.rows for one in all_tasks]
+    watermarks = [one.watermark for one in all_tasks if one.watermark is not None]
     return VertexMetrics(
         id=name,
         role=shape["role"],
@@ -143,18 +143,18 @@ def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahe
         functions=tuple(shape["functions"]),
         operators=_operators(job, name, tasks),
         tasks=next((need.parallelism for need in job.request.vertices if need.id == name), len(tasks)),
-        states=dict(Counter(one.state for one in shown)),
-        into=_sum(one.into for one in shown),
-        out=_sum(one.out for one in shown),
+        states=dict(Counter(one.state for one in all_tasks)),
+        into=_sum(one.into for one in all_tasks),
+        out=_sum(one.out for one in all_tasks),
         load=_mean([one.load for one in running]),
         busiest=busiest.load.busy if busiest else 0.0,
         busiest_task=busiest.index if busiest else 0,
         skew=max(rows) * len(rows) / sum(rows) if sum(rows) else 1.0,
-        late=sum(one.late for one in shown),
-        queued=sum(one.queued for one in shown),
-        fill=max((one.fill for one in shown), default=0.0),
-        state_keys=sum(one.state_keys for one in shown),
-        state_bytes=sum(one.state_bytes for one in shown),
+        late=sum(one.late for one in all_tasks),
+        queued=sum(one.queued for one in all_tasks),
+        fill=max((one.fill for one in all_tasks), default=0.0),
+        state_keys=sum(one.state_keys for one in all_tasks),
+        state_bytes=sum(one.state_bytes for one in all_tasks),
         watermark=min(watermarks, default=None),
         latency=_latency(merged(task.reports.latency() for task, _ in tasks)),
         idle_since=_idle_since(job, name, tasks, now, ahead),
@@ -175,7 +175,7 @@ def _idle_since(job: JobRun, vertex: str, tasks: Tasks, now: float, ahead: float
     """When the last row came in, if that is a while ago and more may come."""
     if job.state is not JobState.RUNNING or all(task.state is not TaskState.RUNNING for task, _ in tasks):
         return None
-    since = job.moved.get(vertex, job.started if job.started is not None else now)
+    since = job.last_row_at.get(vertex, job.started if job.started is not None else now)
     return since + ahead if now - since > IDLE_SECONDS else None
 
 
@@ -226,7 +226,7 @@ def _error(job: JobRun) -> JobFailure | None:
     )
 
 
-def _shown(watermark: int | None) -> int | None:
+def _finite(watermark: int | None) -> int | None:
     """An ended input has no time any more."""
     return None if watermark is None or watermark >= MAX_WATERMARK else watermark
 

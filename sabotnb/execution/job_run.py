@@ -29,22 +29,22 @@ class TaskVertex:
     failures: int = 0
     queues: tuple[Queue, ...] = ()
     reports: Reports = field(default_factory=Reports)
-    shown: TaskMetrics | None = None
-    """What was last said of it; None when that is out of date."""
+    cached_metrics: TaskMetrics | None = None
+    """Its metrics since the last report; None when they have to be made anew."""
 
     def report(self, report: Report, queues: tuple[Queue, ...]) -> None:
         """Take what the task's agent reports from time to time."""
         self.counters, self.queues = report.counters, queues
         self.sent.update(report.sent)
         self.reports.add(report)
-        self.shown = None
+        self.cached_metrics = None
 
     def end(self, counters: TaskCounters, sent: Mapping[int, tuple[int, int]]) -> None:
         """Take the final totals."""
         self.counters, self.queues = counters, ()
         self.sent.update(sent)
         self.reports.end(counters, self.sent)
-        self.shown = None
+        self.cached_metrics = None
 
 
 @dataclass(slots=True)
@@ -73,12 +73,12 @@ class JobRun:
     version: int = 0
     """Grows with everything that happens to the run."""
     history: History = field(default_factory=History)
-    moved: dict[str, float] = field(default_factory=dict)
-    """When rows last came into each vertex."""
-    heard: dict[str, float] = field(default_factory=dict)
-    """When each agent last reported."""
-    shown: JobMetrics | None = None
-    """What was last said of it, be it out of date."""
+    last_row_at: dict[str, float] = field(default_factory=dict)
+    """When a row last came into each vertex, by the machine's clock."""
+    last_report_at: dict[str, float] = field(default_factory=dict)
+    """When each agent last reported, by the machine's clock."""
+    cached_metrics: JobMetrics | None = None
+    """The metrics that were made last, even if they are out of date."""
 
     @property
     def name(self) -> str:
@@ -111,7 +111,7 @@ class JobRun:
         self.counts[task.state] -= 1
         self.counts[state] += 1
         task.state = state
-        task.shown = None
+        task.cached_metrics = None
         self.version += 1
         if state in TERMINAL_TASK:
             self.alive[task.slot.agent] -= 1

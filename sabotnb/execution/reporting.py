@@ -12,23 +12,23 @@ from sabotnb.protocol.ids import Attempt
 
 
 def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) -> None:
-    """Keep what is said about tasks that are under way here; the rest is late and of no use."""
+    """Keep what is reported about tasks that run here; a report about any other is late, and dropped."""
     sent: dict[Attempt, dict[int, tuple[int, int]]] = defaultdict(dict)
     for (attempt, edge), rows in event.edges.items():
         sent[attempt][edge] = rows
-    touched: dict[int, JobRun] = {}
+    reported: dict[int, JobRun] = {}
     for attempt, counters in event.counters.items():
         job = jobs.get(attempt.task.job)
         task = job.tasks.get(attempt.task) if job else None
         if job is None or task is None or task.attempt != attempt:
             continue
         if counters.rows_in > task.counters.rows_in:
-            job.moved[attempt.task.vertex] = now
+            job.last_row_at[attempt.task.vertex] = now
         task.report(Report(event.at, counters, sent.get(attempt, {})), event.queues.get(attempt, ()))
-        touched[job.epoch] = job
-    for job in touched.values():
+        reported[job.epoch] = job
+    for job in reported.values():
         job.version += 1
-        job.heard[event.agent] = now
+        job.last_report_at[event.agent] = now
         if job.state is JobState.RUNNING and job.history.due(now):
             job.history.add(now, _moments(job))
 

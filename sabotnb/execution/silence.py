@@ -18,8 +18,8 @@ def silence(job: JobRun, now: float) -> Finding | None:
         return None
     running = Counter(task.slot.agent for task in job.tasks.values() if task.state is TaskState.RUNNING)
     begun = now if job.started is None else job.started
-    agent = min(running, key=lambda one: job.heard.get(one, begun), default="")
-    seconds = now - job.heard.get(agent, begun)
+    agent = min(running, key=lambda one: job.last_report_at.get(one, begun), default="")
+    seconds = now - job.last_report_at.get(agent, begun)
     if not agent or seconds < SILENT_SECONDS:
         return None
     tasks = f"{running[agent]} task{'s' * (running[agent] > 1)}"

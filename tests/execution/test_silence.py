@@ -20,7 +20,7 @@ class TwoAgents(Simulator):
         mine = {attempt: TaskCounters() for who, attempt in self.running if who == agent}
         self.feed(MetricsReported(agent, mine, at=at))
 
-    def said(self):
+    def sentence(self):
         found = silence(self.machine.jobs["job"], self.now)
         return found and found.sentence
 
@@ -30,11 +30,11 @@ def test_an_agent_that_has_not_reported_for_a_while_is_named_with_the_age_of_its
     for second in range(1, 5):
         cluster.report("agent-1", second)
         cluster.report("agent-2", second)
-    assert cluster.said() is None
+    assert cluster.sentence() is None
     cluster.report("agent-1", 6)
-    assert cluster.said() is None
+    assert cluster.sentence() is None
     cluster.report("agent-1", 12)
-    assert cluster.said() == (
+    assert cluster.sentence() == (
         "agent-2 has not reported for 8 s: its process is stopped, or a function keeps it from answering. "
         "The figures of its 1 task are that old."
     )
@@ -45,4 +45,4 @@ def test_nothing_is_said_of_a_job_that_is_over(end):
     cluster = TwoAgents()
     getattr(cluster, end)()
     cluster.now = 60
-    assert cluster.said() is None
+    assert cluster.sentence() is None
