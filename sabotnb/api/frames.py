@@ -10,7 +10,7 @@ from sabotnb.metrics import EdgeMetrics, Flow, JobMetrics, Load, TaskMetrics, Ve
 if TYPE_CHECKING:  # a name in annotations alone: describing and previewing a stream loads no pandas
     import pandas as pd
 
-TIMES = frozenset({"watermark", "time"})
+TIMES = frozenset({"watermark", "time", "reported"})
 """Columns that hold moments: microseconds since the epoch become timestamps of UTC."""
 MAY_MISS = frozenset({"lag", "latency_p50", "latency_p99", "largest_share"})
 """Columns of numbers that may be null everywhere."""
@@ -73,6 +73,7 @@ def _task(task: TaskMetrics, at: float) -> dict[str, Any]:
         "slot": task.slot,
         "state": task.state,
         **_figures(task, at),
+        "reported": None if task.reported is None else int(task.reported * 1e6),
     }
 
 

@@ -73,7 +73,8 @@ class Job:
 
         Totals since the start; ``_rate`` columns per second over the last two seconds; ``busy``, ``idle`` and
         ``backpressured`` are shares of them (of the whole life once a task is over); ``fill`` is how full the fullest
-        channel is, from 0 to 1; latencies and ``lag`` in seconds. Channels are those that hold something.
+        channel is, from 0 to 1; latencies and ``lag`` in seconds; ``reported`` is when the task's last
+        report came. Channels are those that hold something.
         ``"history"`` has a row per operator and second, of the last two minutes.
         """
         match per:

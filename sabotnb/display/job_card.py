@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -101,7 +102,21 @@ def _sentences(metrics: JobMetrics, *, exact: bool) -> list[str]:
     finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
     said = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(said) else ""
-    return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *said) if one]
+    old = _from_last_reports(metrics) if exact else ()
+    return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *said, *old) if one]
+
+
+def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
+    """Whose figures are older than the job's end, because its tasks were lost: with them the rest does not add up."""
+    ages: dict[str, list[float]] = defaultdict(list)
+    for task in metrics.tasks:
+        if task.over and not task.final and task.reported is not None:
+            ages[task.agent].append((metrics.ended or metrics.at) - task.reported)
+    for agent, lost in ages.items():
+        yield (
+            f"{agent} was lost: the figures of its {words.counted(len(lost), 'task')} are those of its last report, "
+            f"{figures.seconds(max(lost))} before the job ended."
+        )
 
 
 def _marks(view: View, metrics: JobMetrics, *, exact: bool, boxed: bool = True) -> dict[str, Mark]:

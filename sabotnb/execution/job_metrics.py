@@ -46,7 +46,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
     ahead = wall - now
     by_vertex: dict[str, list[tuple[TaskVertex, TaskMetrics]]] = defaultdict(list)
     for task in job.tasks.values():
-        by_vertex[task.attempt.task.vertex].append((task, _task(task)))
+        by_vertex[task.attempt.task.vertex].append((task, _task(task, ahead)))
     shapes = _shapes(job)
     vertices = {shape["id"]: _vertex(job, shape, by_vertex[shape["id"]], now, ahead) for shape in shapes}
     views = job.request.views
@@ -99,14 +99,14 @@ def _shapes(job: JobRun) -> Sequence[Mapping[str, Any]]:
     return [{"id": one.id, "role": "operator", "kinds": (), "functions": ()} for one in job.request.vertices]
 
 
-def _task(task: TaskVertex) -> TaskMetrics:
+def _task(task: TaskVertex, ahead: float) -> TaskMetrics:
     """The metrics of a task, made once per report."""
     if task.cached_metrics is None:
-        task.cached_metrics = _task_now(task)
+        task.cached_metrics = _task_now(task, ahead)
     return task.cached_metrics
 
 
-def _task_now(task: TaskVertex) -> TaskMetrics:
+def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
     counters, reports, queues = task.counters, task.reports, task.queues
     place = task.attempt.task
     return TaskMetrics(
@@ -126,6 +126,8 @@ def _task_now(task: TaskVertex) -> TaskMetrics:
         state_bytes=counters.state_bytes,
         watermark=_finite(counters.watermark),
         latency=_latency(reports.latency()),
+        reported=None if task.last_report_at is None else task.last_report_at + ahead,
+        final=task.final,
     )
 
 

@@ -29,22 +29,32 @@ class TaskVertex:
     failures: int = 0
     queues: tuple[Queue, ...] = ()
     reports: Reports = field(default_factory=Reports)
+    last_report_at: float | None = None
+    """When its figures were reported last, by the machine's clock."""
+    final: bool = False
+    """True if the totals are those with which it ended, False if it runs or was lost."""
     cached_metrics: TaskMetrics | None = None
     """Its metrics since the last report; None when they have to be made anew."""
 
-    def report(self, report: Report, queues: tuple[Queue, ...]) -> None:
+    def report(self, now: float, report: Report, queues: tuple[Queue, ...]) -> None:
         """Take what the task's agent reports from time to time."""
         self.counters, self.queues = report.counters, queues
         self.sent.update(report.sent)
         self.reports.add(report)
+        self.last_report_at = now
+        self.cached_metrics = None
+
+    def freeze(self) -> None:
+        """No report follows: keep the totals of the last one, and let nothing flow any more."""
+        self.queues = ()
+        self.reports.end(self.counters, self.sent)
         self.cached_metrics = None
 
     def end(self, counters: TaskCounters, sent: Mapping[int, tuple[int, int]]) -> None:
         """Take the final totals."""
-        self.counters, self.queues = counters, ()
+        self.counters, self.final = counters, True
         self.sent.update(sent)
-        self.reports.end(counters, self.sent)
-        self.cached_metrics = None
+        self.freeze()
 
 
 @dataclass(slots=True)
@@ -115,7 +125,7 @@ class JobRun:
         self.version += 1
         if state in TERMINAL_TASK:
             self.alive[task.slot.agent] -= 1
-            task.end(task.counters, task.sent)
+            task.freeze()
         task.failures += state is TaskState.FAILED
 
     def withdraw_successor(self, now: float) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.metrics import Moment, Report
 from sabotnb.protocol.control import JobState, MetricsReported, TaskState
 from sabotnb.protocol.ids import Attempt
@@ -20,11 +21,11 @@ def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) 
     for attempt, counters in event.counters.items():
         job = jobs.get(attempt.task.job)
         task = job.tasks.get(attempt.task) if job else None
-        if job is None or task is None or task.attempt != attempt:
+        if job is None or task is None or task.attempt != attempt or task.state in TERMINAL_TASK:
             continue
         if counters.rows_in > task.counters.rows_in:
             job.last_row_at[attempt.task.vertex] = now
-        task.report(Report(event.at, counters, sent.get(attempt, {})), event.queues.get(attempt, ()))
+        task.report(now, Report(event.at, counters, sent.get(attempt, {})), event.queues.get(attempt, ()))
         reported[job.epoch] = job
     for job in reported.values():
         job.version += 1

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 from sabotnb.pickling import quickly_pickled
 
+OVER = ("FINISHED", "FAILED", "CANCELED")
+"""States in which nothing happens any more, of jobs and of tasks."""
+
 
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,11 @@ class Latency:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class TaskMetrics:
-    """One task. ``queued`` are unread bytes in its gate; ``fill`` is how full its fullest channel is, from 0 to 1."""
+    """One task. ``queued`` are unread bytes in its gate; ``fill`` is how full its fullest channel is, from 0 to 1.
+
+    ``reported`` is when its agent reported last (None: not yet). ``final`` totals are those with which the task ended;
+    a task that is over and whose totals are not final was lost, and has those of the last report.
+    """
 
     vertex: str
     index: int
@@ -65,6 +72,13 @@ class TaskMetrics:
     state_bytes: int = 0
     watermark: int | None = None
     latency: Latency | None = None
+    reported: float | None = None
+    final: bool = False
+
+    @property
+    def over(self) -> bool:
+        """True when the task does not run any more, and never will."""
+        return self.state in OVER
 
 
 @quickly_pickled
@@ -199,4 +213,4 @@ class JobMetrics:
     @property
     def terminal(self) -> bool:
         """True when the job is over."""
-        return self.state in ("FINISHED", "FAILED", "CANCELED")
+        return self.state in OVER

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -62,6 +63,17 @@ def test_what_differs_from_run_to_run_can_be_left_out(state, write):
     runs = [metrics(EXECUTION, state, ended=end, started=start, error=error) for start, end in ((101, 104), (102, 109))]
     one, other = (write(PICTURE, run, exact=False) for run in runs)
     assert one == other
+
+
+def test_the_age_of_figures_is_said_where_a_worker_was_lost():
+    failed = metrics(EXECUTION, "FAILED", error=failure())
+    lost = [replace(task, agent=f"agent-{1 + task.index % 2}", reported=104.0) for task in failed.tasks]
+    killed = replace(failed, tasks=tuple(replace(task, final=task.agent == "agent-1") for task in lost))
+    whole = replace(failed, tasks=tuple(replace(task, final=True) for task in lost))
+    old = "agent-2 was lost: the figures of its 9 tasks are those of its last report, 400 ms before the job ended."
+    assert old in Read(job_card.html(PICTURE, killed)).texts
+    assert "last report" not in job_card.text(PICTURE, killed, exact=False)
+    assert "last report" not in job_card.text(PICTURE, whole)
 
 
 def test_what_is_left_are_the_rows_at_the_ends():

@@ -261,6 +261,28 @@ def test_figures_of_a_large_job_are_made_anew_at_most_every_while_but_steering_s
     assert look(0.31).paused
 
 
+def test_a_report_about_tasks_that_are_over_changes_nothing():
+    cluster = Reporting()
+    cluster.report(1, read0=TaskCounters(rows_in=10))
+    cluster.report(2, read0=TaskCounters(rows_in=20))
+    cluster.lose(1)
+    before = cluster.metrics()
+    cluster.feed(MetricsReported("agent-1", {cluster.attempt("read[0]"): TaskCounters(rows_in=30)}, {}, {}, at=80))
+    assert cluster.metrics() == before
+
+
+def test_totals_of_a_task_that_was_lost_are_not_final_and_have_the_age_of_its_last_report():
+    cluster = Reporting()
+    cluster.report(1, read0=TaskCounters(rows_in=10), write0=TaskCounters(rows_in=5))
+    cluster.report(3, read0=TaskCounters(rows_in=20))
+    cluster.feed(
+        TaskChanged("agent-1", cluster.attempt("read[0]"), TaskState.FINISHED, counters=TaskCounters(rows_in=30))
+    )
+    cluster.lose(1)
+    known = [(task.into.rows, task.final, task.reported) for task in cluster.metrics().tasks]
+    assert known == [(30, True, WALL + 3), (5, False, WALL + 1), (0, False, None)]
+
+
 def test_tasks_of_a_lost_agent_do_not_flow_any_more():
     cluster = Reporting()
     for second in (1, 2):

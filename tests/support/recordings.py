@@ -24,7 +24,8 @@ def _made(kind, value):
     """``value`` of JSON as what the annotation ``kind`` says."""
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{item.name: _made(hints[item.name], value[item.name]) for item in fields(kind)})
+        known = [item.name for item in fields(kind) if item.name in value]  # what came later has a default
+        return kind(**{name: _made(hints[name], value[name]) for name in known})
     if get_origin(kind) is UnionType and value is not None:
         (wanted,) = (one for one in get_args(kind) if one is not NoneType)
         return _made(wanted, value)

@@ -147,6 +147,8 @@ export interface TaskMetrics {
   state_bytes: number;
   watermark: number | null;
   latency: Latency | null;
+  reported: number | null;
+  final: boolean;
 }
 
 export interface VertexMetrics {

@@ -83,6 +83,8 @@ const task = shape<TaskMetrics>({
   state_bytes: number,
   watermark: maybe(number),
   latency,
+  reported: maybe(number),
+  final: flag,
 });
 const vertex = shape<VertexMetrics>({
   id: text,

@@ -163,6 +163,8 @@ function tasksOf(one: VertexSketch, over: boolean): TaskMetrics[] {
     state_bytes: 0,
     watermark: null,
     latency: null,
+    reported: NOW,
+    final: over,
   }));
 }
 
