@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # a name in annotations alone: describing and previewing a st
 
 TIMES = frozenset({"watermark", "time", "reported"})
 """Columns that hold moments: microseconds since the epoch become timestamps of UTC."""
-MAY_MISS = frozenset({"lag", "latency_p50", "latency_p99", "largest_share"})
+MAY_MISS = frozenset({"lag", "latency_p50", "latency_p99", "largest_share", "skew"})
 """Columns of numbers that may be null everywhere."""
 CHANNELS = ("edge", "sender", "receiver", "held", "credit", "fill")
 HISTORY = ("time", "vertex", "rows_rate", "busy", "idle", "backpressured", "queued")

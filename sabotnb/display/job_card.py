@@ -78,7 +78,9 @@ def _view(picture: JobPicture | None) -> View | None:
 
 
 def _state(metrics: JobMetrics) -> str:
-    return "PAUSED" if metrics.paused and metrics.state == "RUNNING" else metrics.state
+    if metrics.state != "RUNNING":
+        return metrics.state
+    return "PAUSED" if metrics.paused else "STOPPING" if metrics.stopping else metrics.state
 
 
 def _facts(metrics: JobMetrics, *, exact: bool) -> Iterator[str]:

@@ -38,10 +38,11 @@ _MICRO = 1e6
 Tasks = Sequence[tuple[TaskVertex, TaskMetrics]]
 
 
-def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:
+def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for: str = "slots") -> JobMetrics:
     """Say how ``job`` goes at ``now`` (the machine's clock), which is ``wall`` seconds since the epoch.
 
-    Costs about as much as reading all its tasks once. ``waits`` is what a pending job misses.
+    Costs about as much as reading all its tasks once. ``waits`` is what a pending job waits for, and ``waits_for`` of
+    which kind that is.
     """
     ahead = wall - now
     by_vertex: dict[str, list[tuple[TaskVertex, TaskMetrics]]] = defaultdict(list)
@@ -67,6 +68,9 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
         progress=progress(job),
         lag=_lag(job, [vertices[name] for name in views.get("sinks", ())], wall),
         waits=waits,
+        waits_for=waits_for if waits else "",
+        publishes=job.request.publishes,
+        stopping=job.stopping,
         error=_error(job),
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),
@@ -75,11 +79,11 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMet
     return replace(metrics, finding=silence(job, now) or why(metrics))
 
 
-def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "") -> JobMetrics:
+def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for: str = "slots") -> JobMetrics:
     """``job_metrics``, or what it gave a moment ago: several may ask, and large jobs are costly to look at."""
     cached = job.cached_metrics
     if cached is None or not _is_fresh(job, cached, wall):
-        cached = job.cached_metrics = job_metrics(job, now, wall, waits)
+        cached = job.cached_metrics = job_metrics(job, now, wall, waits, waits_for)
     return cached
 
 
@@ -134,9 +138,11 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
 def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahead: float) -> VertexMetrics:
     name = shape["id"]
     all_tasks = [metrics for _, metrics in tasks]
-    running = [one for one in all_tasks if one.state == TaskState.RUNNING.value] or all_tasks
+    measured = _measured(tasks)
+    running = [metrics for _, metrics in measured]
     busiest = max(running, key=lambda one: one.load.busy, default=None)
-    rows = [one.out.rows if shape["role"] == "source" else one.into.rows for one in all_tasks]
+    rows = _recent_rows(measured, outgoing=shape["role"] == "source")
+    total, skew_task = sum(rows.values()), max(rows, key=rows.__getitem__, default=0)
     watermarks = [one.watermark for one in all_tasks if one.watermark is not None]
     return VertexMetrics(
         id=name,
@@ -151,7 +157,8 @@ def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahe
         load=_mean([one.load for one in running]),
         busiest=busiest.load.busy if busiest else 0.0,
         busiest_task=busiest.index if busiest else 0,
-        skew=max(rows) * len(rows) / sum(rows) if sum(rows) else 1.0,
+        skew=rows[skew_task] * len(rows) / total if total else None,
+        skew_task=skew_task,
         late=sum(one.late for one in all_tasks),
         queued=sum(one.queued for one in all_tasks),
         fill=max((one.fill for one in all_tasks), default=0.0),
@@ -203,9 +210,26 @@ def _edge(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) 
 def _shares(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) -> tuple[float, ...]:
     """Parts of the rows by receiving task; empty behind several edges, whose rows tasks count together."""
     into = [one for one in job.request.views["edges"] if one["down"] == edge["down"]]
-    rows = [metrics.into.rows for _, metrics in by_vertex.get(edge["down"], ())]
-    total = sum(rows)
-    return tuple(one / total for one in rows) if total and len(into) == 1 else ()
+    tasks = by_vertex.get(edge["down"], ())
+    rows = _recent_rows(_measured(tasks), outgoing=False)
+    total = sum(rows.values())
+    return tuple(rows.get(metrics.index, 0) / total for _, metrics in tasks) if total and len(into) == 1 else ()
+
+
+def _measured(tasks: Tasks) -> Tasks:
+    """The tasks that run; all of them if none does. What the others did says nothing of how the job goes now."""
+    return [one for one in tasks if one[0].state is TaskState.RUNNING] or tasks
+
+
+def _recent_rows(tasks: Tasks, *, outgoing: bool) -> dict[int, int]:
+    """By task, the rows that came in or went out in the last half minute: a key may become hot an hour in.
+
+    If there were none, those of its whole life.
+    """
+    recent = {metrics.index: task.reports.recent_rows()[outgoing] for task, metrics in tasks}
+    if any(recent.values()):
+        return recent
+    return {metrics.index: (metrics.out if outgoing else metrics.into).rows for _, metrics in tasks}
 
 
 def _lag(job: JobRun, sinks: Iterable[VertexMetrics], wall: float) -> float | None:

@@ -26,7 +26,7 @@ def silence(job: JobRun, now: float) -> Finding | None:
     return Finding(
         "unknown",
         "",
-        f"{agent} has not reported for {seconds:.0f} s: its process is stopped, or a function keeps it from answering. "
+        f"{agent} has not reported for {seconds:.0f} s: its process is suspended, or a function blocks it. "
         f"The figures of its {tasks} are that old.",
-        "an agent that gives no sign of life is given up, and the job fails",
+        "if it stays silent, it is declared lost and the job fails",
     )

@@ -97,8 +97,9 @@ class VertexMetrics:
     """All tasks of one vertex (a chain of operators; the id is that of the first).
 
     ``load`` is the mean over running tasks, ``busiest`` the largest busy share and ``busiest_task`` whose it is;
-    ``skew`` is the largest task's rows in (of a source: out) over their mean: 1 is even. ``idle_since`` is set when no
-    row has come in for over a second while the job runs.
+    ``skew`` is how many times the mean ``skew_task``, the one with most rows in (of a source: out), has had of the rows
+    of the last half minute: 1 is even, None says that there were no rows. ``idle_since`` is set when no row has come in
+    for over a second while the job runs.
     """
 
     id: str
@@ -118,7 +119,8 @@ class VertexMetrics:
     load: Load = field(default_factory=Load)
     busiest: float = 0.0
     busiest_task: int = 0
-    skew: float = 1.0
+    skew: float | None = None
+    skew_task: int = 0
     late: int = 0
     queued: int = 0
     fill: float = 0.0
@@ -136,7 +138,8 @@ class VertexMetrics:
 class EdgeMetrics:
     """One edge of the execution graph. ``fill`` is how full its fullest channel is, ``queued`` bytes in all of them.
 
-    ``shares`` are the parts of the edge's rows that each task below has taken; empty where it has taken none.
+    ``shares`` are the parts of the last half minute's rows that each task below has taken; empty where that is not
+    known: there were no rows, or several edges lead there, whose rows tasks count together.
     """
 
     index: int
@@ -204,11 +207,18 @@ class JobMetrics:
     lag: float | None
     """Seconds from the lowest watermark of a sink's vertex to now; None without event time."""
     waits: str
+    """What a pending job waits for, as the end of a sentence: ``needs 4 slots, 2 free``."""
     error: JobFailure | None
     tasks: tuple[TaskMetrics, ...]
     vertices: tuple[VertexMetrics, ...]
     edges: tuple[EdgeMetrics, ...]
     finding: Finding | None = None
+    waits_for: str = ""
+    """Of a pending job: slots, former run or another job."""
+    publishes: bool = False
+    """True if it has output that appears when it has finished, and is removed if it does not."""
+    stopping: bool = False
+    """True when its sources were told to end, and what they have read is still on its way."""
 
     @property
     def terminal(self) -> bool:

@@ -12,8 +12,9 @@ from sabotnb.metrics.latency import Histogram
 
 KEPT = 5
 """Reports that rates are taken over: two of them are half a second apart."""
-LATENCY_KEPT, LATENCY_SECONDS = 7, 5.0
-"""Markers are rare, so latencies are taken over longer: older histograms that are kept, and how far they are apart."""
+OLDER_KEPT, OLDER_SECONDS = 7, 5.0
+"""Older reports that are kept, and how far they are apart: latencies, whose markers are rare, and the spread of rows
+over tasks are taken over half a minute."""
 
 Sent = Mapping[int, tuple[int, int]]
 """(rows, bytes) by edge."""
@@ -33,28 +34,28 @@ class Report:
 class Reports:
     """The last reports of one task. Rates are differences over the agent's own clock: a busy receiver bends nothing.
 
-    After ``end`` nothing flows any more; shares and latencies are then those of the task's whole life.
+    After ``end`` nothing flows any more; what is taken over a while is then taken over the task's whole life.
     """
 
-    __slots__ = ("_kept", "_latencies", "_latency")
+    __slots__ = ("_kept", "_latency", "_older")
 
     def __init__(self) -> None:
         self._kept: deque[Report] = deque(maxlen=KEPT)
-        self._latencies: deque[tuple[float, Histogram]] = deque(maxlen=LATENCY_KEPT)
+        self._older: deque[Report] = deque(maxlen=OLDER_KEPT)
         self._latency: Histogram | None = None
 
     def add(self, report: Report) -> None:
         """Take the newest report."""
         self._latency = None
         self._kept.append(report)
-        if not self._latencies or report.at - self._latencies[-1][0] >= LATENCY_SECONDS:
-            self._latencies.append((report.at, report.counters.latency))
+        if not self._older or report.at - self._older[-1].at >= OLDER_SECONDS:
+            self._older.append(report)
 
     def end(self, counters: TaskCounters, sent: Sent) -> None:
         """Take the final totals of a task that is over."""
         self._latency = None
         self._kept.clear()
-        self._latencies.clear()
+        self._older.clear()
         self._kept.append(Report(0.0, counters, sent))
 
     @property
@@ -120,10 +121,19 @@ class Reports:
     def latency(self) -> Histogram:
         """The latencies of the last half minute; of the whole life where that has none."""
         if self._latency is None:
-            newest = self._kept[-1].counters.latency if self._kept else _NOTHING.latency
-            recent = newest.since(self._latencies[0][1]) if self._latencies else newest
+            newest = self._newest.latency
+            recent = newest.since(self._older[0].counters.latency) if self._older else newest
             self._latency = recent if recent.counts else newest
         return self._latency
+
+    def recent_rows(self) -> tuple[int, int]:
+        """Rows that have come in and gone out in the last half minute; after the end in the whole life."""
+        old, new = self._older[0].counters if self._older else _NOTHING, self._newest
+        return new.rows_in - old.rows_in, new.rows_out - old.rows_out
+
+    @property
+    def _newest(self) -> TaskCounters:
+        return self._kept[-1].counters if self._kept else _NOTHING
 
     def _counters(self) -> tuple[TaskCounters, TaskCounters]:
         old, new = self.ends

@@ -1,6 +1,6 @@
 """What holds a job up, in a sentence: rules over its metrics, of which the first that applies speaks.
 
-Backpressure has its root where it ends: at an operator that is busy itself while what is above it waits for room.
+Backpressure has its root where it ends: at an operator that is busy itself while what is upstream waits for it.
 A rule that cannot tell keeps silent, and when none can, the finding says so. All thresholds are far from each other,
 so that figures that wobble do not make the sentence jump.
 """
@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator
 from sabotnb.metrics.job_metrics import EdgeMetrics, Finding, JobMetrics, VertexMetrics
 
 BLOCKED = 0.3
-"""Waits for room for this share of its time: something below holds it up."""
+"""Backpressured for this share of its time: something downstream holds it up."""
 LEAKING = 0.15
-"""Waits that little: it may have its own share in what it waits for."""
+"""Backpressured that little: it may itself be a part of the cause."""
 LOADED = 0.6
 """Busy for this share of its time: it can hold others up."""
 FULL = 0.8
-"""Busy for this share: it decides how fast the job is, even if nobody waits for room."""
+"""Busy for this share: it decides how fast the job is, even if nobody is backpressured."""
 SPARE = 0.35
 """Busy for at most this share: it could do much more."""
 WAITING = 0.7
 """A source that has nothing to read for this share of its time is not held up by anything here."""
 QUEUED = 0.25
-"""Its fullest channel is that full: rows come faster than it takes them, though nobody has to wait for room yet."""
+"""Its fullest channel is that full: rows come faster than it takes them, though nobody is backpressured yet."""
 HOT = 1.5
 """A task that gets this many times its even share of the rows has a hot key, or there are few keys."""
 WATERMARK_GAP = 5_000_000
@@ -50,23 +50,32 @@ def _ended(job: JobMetrics) -> Finding | None:
                 "ended", "", f"The job has finished: {_rows(job.rows_in.rows)} in, {_rows(job.rows_out.rows)} out."
             )
         case "CANCELED":
-            return Finding("ended", "", "The job was canceled and its output removed.", "run its cell again")
+            return _canceled(job)
         case "CANCELING":
             return Finding("ended", "", "The job is being canceled.")
         case "COMMITTING":
-            return Finding("ended", "", "All rows are through; the output is being published.")
+            return Finding("ended", "", "All rows are processed; the output is being published.")
     return None
+
+
+def _canceled(job: JobMetrics) -> Finding:
+    if job.error is not None and job.error.kind == "JobCanceled":
+        return Finding("ended", "", "A newer run has replaced this one.", f"sb.attach({job.job!r}) is the newer run")
+    if job.started is None:
+        return Finding("ended", "", "The job was canceled before it started.", ".run() starts it again")
+    removed = " and its output removed" if job.publishes else ""
+    return Finding("ended", "", f"The job was canceled{removed}.", ".run() starts it again")
 
 
 def _failed(job: JobMetrics) -> Finding | None:
     if job.state not in ("FAILED", "FAILING"):
         return None
     if job.error is None:
-        return Finding("failed", "", "The job failed, and nothing is known of the reason.", "job.wait() raises it")
+        return Finding("failed", "", "The job failed without a reason: see the worker logs.")
     at = job.error.operator or job.error.vertex
-    said = job.error.message.strip().partition("\n")[0] or job.error.kind
-    sentence = said if not at or at in said else f"{_short(at)} failed: {said}"
-    return Finding("failed", at, sentence, 'on_error="side" puts such rows aside' if _may_set_aside(job, at) else "")
+    reason = job.error.message.strip().partition("\n")[0] or job.error.kind
+    sentence = reason if not at or at in reason else f"{_short(at)} failed: {reason}"
+    return Finding("failed", at, sentence, 'on_error="side" sets such rows aside' if _may_set_aside(job, at) else "")
 
 
 def _may_set_aside(job: JobMetrics, operator: str) -> bool:
@@ -79,29 +88,35 @@ def _may_set_aside(job: JobMetrics, operator: str) -> bool:
 def _waiting(job: JobMetrics) -> Finding | None:
     if job.state != "PENDING":
         return None
-    return Finding(
-        "waiting",
-        "",
-        f"The job waits for slots: it {job.waits}." if job.waits else "The job waits for slots.",
-        "sb.jobs() shows who holds them; env.scale(n) adds workers",
-    )
+    if job.waits_for == "former run":
+        return Finding("waiting", "", f"The job {job.waits}.")
+    sentence = f"The job {job.waits}." if job.waits else "The job waits for slots."
+    return Finding("waiting", "", sentence, "sb.jobs() shows which jobs hold slots; env.scale(n) adds workers")
 
 
 def _paused(job: JobMetrics) -> Finding | None:
     if not job.paused:
         return None
-    return Finding("paused", "", "The job is paused: its sources read nothing.", f"sb.attach({job.job!r}).resume()")
+    return Finding("paused", "", "The job is paused: its sources are not reading.", f"sb.attach({job.job!r}).resume()")
 
 
 def _starting(job: JobMetrics) -> Finding | None:
     if job.state == "DEPLOYING":
         ready = sum(task.state in ("RUNNING", "FINISHED") for task in job.tasks)
-        return Finding("starting", "", f"{ready} of {len(job.tasks)} tasks are ready; sources read when all are.")
+        sentence = f"{ready} of {len(job.tasks)} tasks are ready; sources start reading when all are."
+        return Finding("starting", "", sentence)
     if any(_measured(vertex) for vertex in job.vertices):
         return None
     if job.tasks and all(task.state == "FINISHED" for task in job.tasks):
         return Finding("ended", "", "All tasks are done; the job is about to end.")
-    return Finding("starting", "", "The job has just started; there are no figures yet.")
+    return Finding("starting", "", "The job has just started: no figures yet.")
+
+
+def _stopping(job: JobMetrics) -> Finding | None:
+    if not job.stopping or job.state != "RUNNING":
+        return None
+    then = ", then the output is published" if job.publishes else ""
+    return Finding("ended", "", f"The job is stopping: rows already read are processed{then}.")
 
 
 # Jobs that run
@@ -120,8 +135,8 @@ def _held_up(job: JobMetrics) -> Finding | None:
         return Finding(
             "unknown",
             first.id,
-            f"{_short(first.id)} waits for room below for {_percent(first.load.backpressured)} of its time, "
-            "but nothing below it is busy: rows come in bursts, or the connection between workers is slow.",
+            f"{_short(first.id)} is backpressured {_percent(first.load.backpressured)} of the time, "
+            "but nothing downstream is busy: rows come in bursts, or the connection between workers is slow.",
             'job.metrics(per="channel") shows where rows queue',
         )
     waiting = _short(first.id)
@@ -142,14 +157,14 @@ def _root(job: JobMetrics, start: VertexMetrics) -> VertexMetrics:
 
 
 def _consumer(sink: VertexMetrics) -> Finding:
-    """A task without an edge below it that waits for room holds rows that this notebook has not fetched."""
+    """A backpressured task without an edge below it holds rows that this notebook has not fetched."""
     name = sink.operators[-1].id if sink.operators else sink.id
-    what = "The callback in this notebook" if name in sink.functions else "This notebook"
+    processes = "The callback in this notebook processes" if name in sink.functions else "This notebook fetches"
     return Finding(
         "sink",
         name,
-        f"{what} takes the rows of {_short(name)} more slowly than they come, and everything above waits for it.",
-        '.sink_parquet("rows") writes on the workers; .sink_live() keeps the last rows and waits for nobody',
+        f"{processes} rows of {_short(name)} more slowly than they arrive, and everything upstream waits for it.",
+        '.sink_parquet("rows") writes on the workers; .sink_live() keeps the last rows and never blocks',
     )
 
 
@@ -161,23 +176,41 @@ def _skewed(job: JobMetrics, vertex: VertexMetrics) -> Finding | None:
     others = (vertex.load.busy * running - vertex.busiest) / (running - 1)
     if others > SPARE:
         return None
-    hot, share = max(((edge, _share(edge, vertex.busiest_task)) for edge in _into(job, vertex)), key=lambda one: one[1])
-    of = f"{_short(vertex.id)} holds the job up: task {vertex.busiest_task} of its {vertex.tasks} is busy"
-    if share * vertex.tasks < HOT:
-        sentence = (
-            f"{of} for {_percent(vertex.busiest)} of its time and the others wait, though rows are spread evenly."
-        )
-        return Finding("skew", vertex.id, sentence, f"job.probe({vertex.id!r}) shows what its rows are")
-    keys = ", ".join(map(_short, hot.keys))
-    cause = f"one value of {keys} is hot, or there are few" if keys else "they are spread unevenly"
-    sentence = f"{of}, as it gets {_percent(share)} of the rows: {cause}."
-    return Finding("skew", vertex.id, sentence, f"job.probe({vertex.id!r}) shows the values that come most often")
+    task = f"{_short(vertex.id)} is the bottleneck: task {vertex.busiest_task} of {vertex.tasks}"
+    share = _share_of_busiest(job, vertex, running)
+    if share is None or share * running < HOT:
+        even = "" if share is None else ", although rows are spread evenly"
+        sentence = f"{task} is busy {_percent(vertex.busiest)} of the time and the others wait{even}."
+        return Finding("skew", vertex.id, sentence, f"job.probe({vertex.id!r}) shows its rows")
+    sentence = f"{task} gets {_percent(share)} of the rows; {_cause_of_skew(job, vertex)}."
+    return Finding("skew", vertex.id, sentence, f"job.probe({vertex.id!r}) shows the most frequent keys")
+
+
+def _share_of_busiest(job: JobMetrics, vertex: VertexMetrics, running: int) -> float | None:
+    """The busiest task's part of the rows; None if that is not known.
+
+    Behind several edges, as in a join, only the task with most rows is known, and how many times the mean it has.
+    """
+    known = [edge.shares[vertex.busiest_task] for edge in _into(job, vertex) if vertex.busiest_task < len(edge.shares)]
+    if known:
+        return max(known)
+    if vertex.skew is None or (vertex.skew_task != vertex.busiest_task and vertex.skew >= HOT):
+        return None
+    return vertex.skew / running
+
+
+def _cause_of_skew(job: JobMetrics, vertex: VertexMetrics) -> str:
+    keys = max((edge.keys for edge in _into(job, vertex)), key=len, default=())
+    if not keys:
+        return "they are spread unevenly"
+    key = ", ".join(map(_short, keys))
+    return f"one {key if len(keys) == 1 else f'({key})'} key is hot, or there are too few distinct keys"
 
 
 def _busy(job: JobMetrics, vertex: VertexMetrics, consequence: str) -> Finding:
     """A vertex whose tasks are all at work, and with what."""
     operator, kind = _worker(vertex)
-    doing = {"map_rows": " in a Python function that is called for each row", "sink": " with writing"}.get(kind, "")
+    doing = {"map_rows": " in a Python function called for each row", "sink": " writing"}.get(kind, "")
     if not doing and operator in vertex.functions:
         doing = " in a Python function"
     running = vertex.states.get("RUNNING", 0)
@@ -185,7 +218,7 @@ def _busy(job: JobMetrics, vertex: VertexMetrics, consequence: str) -> Finding:
     if running < vertex.tasks:
         tasks = f"{running} of its {vertex.tasks} tasks {'is' if running == 1 else 'are'}"
     sentence = (
-        f"{_short(operator)} holds the job up: {tasks} busy for {_percent(vertex.busiest)} of the time{doing}, "
+        f"{_short(operator)} is the bottleneck: {tasks} busy {_percent(vertex.busiest)} of the time{doing}, "
         f"and {consequence}."
     )
     return Finding("sink" if kind == "sink" else "busy", operator, sentence, _relief(job, vertex, operator, kind))
@@ -206,34 +239,34 @@ def _worker(vertex: VertexMetrics) -> tuple[str, str]:
 
 def _relief(job: JobMetrics, vertex: VertexMetrics, operator: str, kind: str) -> str:
     if vertex.role == "source" and vertex.states.get("RUNNING", 0) < vertex.tasks:
-        return f".rebalance() before it gives rows to all of its {vertex.tasks} tasks"
+        return f".rebalance() before it spreads the rows over all of its {vertex.tasks} tasks"
     if kind == "map_rows":
-        return ".map_batches(...) calls the function once for many rows"
+        return ".map_batches(...) calls the function once per batch, not once per row"
     if kind == "sort":
-        return ".top(n, by=...) instead of .sort(...) keeps only what is looked at"
+        return ".top(n, by=...) instead of .sort(...) keeps n rows only"
     if any(edge.type == "gather" for edge in _into(job, vertex)):
-        return ".filter(...) before it leaves it fewer rows: it needs all of them in one task"
+        return ".filter(...) before it leaves it fewer rows: one task has to take them all"
     name = f"{operator!r}, " if len(operator) <= LETTERS else ""
     return f".named({name}parallelism={2 * vertex.tasks})".replace("'", '"')
 
 
 def _busiest(job: JobMetrics) -> Finding | None:
-    """Nobody waits for room, but somebody works nearly all the time."""
+    """Nobody is backpressured, but somebody works nearly all the time."""
     vertex = max(_running(job), key=lambda vertex: vertex.busiest)
     if vertex.busiest < FULL:
         return None
     operator, kind = _worker(vertex)
     if kind == "source":
-        sentence = f"{_short(vertex.id)} reads as fast as it can, and everything below keeps up."
+        sentence = f"{_short(vertex.id)} reads as fast as it can, and everything downstream keeps up."
         return Finding("busy", vertex.id, sentence, _faster_source(vertex))
     if vertex.role == "source":
-        return _busy(job, vertex, "everything below waits for it")
+        return _busy(job, vertex, "everything downstream waits for it")
     if vertex.fill >= QUEUED:
-        return _skewed(job, vertex) or _busy(job, vertex, f"{_megabytes(vertex.queued)} of rows wait for it")
+        return _skewed(job, vertex) or _busy(job, vertex, f"{_megabytes(vertex.queued)} of rows wait in its queue")
     if not any(one.role == "source" for one in _running(job)):
-        return _busy(job, vertex, "the sources are at their end")
+        return _busy(job, vertex, "the sources have no more rows")
     sentence = (
-        f"{_short(vertex.id)} is busy for {_percent(vertex.busiest)} of the time and keeps up, with little to spare."
+        f"{_short(vertex.id)} is busy {_percent(vertex.busiest)} of the time: it keeps up, but has little headroom."
     )
     return Finding("even", vertex.id, sentence, _relief(job, vertex, operator, kind))
 
@@ -259,10 +292,10 @@ def _watermark(job: JobMetrics) -> Finding | None:
         return None
     silence, gap = _seconds(job.at - silent.idle_since), _seconds((ahead - held) / 1e6)
     sentence = (
-        f"The watermark waits for {_short(silent.id)}, which has given no row for {silence} "
+        f"The watermark is held back by {_short(silent.id)}, which has emitted no rows for {silence} "
         f"and is {gap} of event time behind."
     )
-    return Finding("watermark", silent.id, sentence, 'idle="5s" of its source goes on without it')
+    return Finding("watermark", silent.id, sentence, 'idle="5s" on its source lets the watermark advance without it')
 
 
 def _idle(job: JobMetrics) -> Finding | None:
@@ -270,7 +303,8 @@ def _idle(job: JobMetrics) -> Finding | None:
     if not sources or any(source.idle_since is None for source in sources):
         return None
     since = max(source.idle_since for source in sources if source.idle_since is not None)
-    sentence = f"Nothing has come from {_listed(sources)} for {_seconds(job.at - since)}; all that came is done."
+    silence = _seconds(job.at - since)
+    sentence = f"No rows from {_listed(sources)} for {silence}; everything read so far is processed."
     return Finding("idle", sources[0].id, sentence)
 
 
@@ -278,10 +312,11 @@ def _source(job: JobMetrics) -> Finding | None:
     sources = _sources(job)
     if not sources or any(source.load.idle < WAITING for source in sources):
         return None
-    gives, wait = ("gives", "waits") if len(sources) == 1 else ("give", "wait")
+    emits, waits = ("emits", "waits") if len(sources) == 1 else ("emit", "wait")
     rows = _rows(_rounded(job.rows_in.rows_rate))
     sentence = (
-        f"{_listed(sources)} {gives} about {rows} per second and mostly {wait} for more; everything below keeps up."
+        f"{_listed(sources)} {emits} about {rows} per second and mostly {waits} for input; "
+        "everything downstream keeps up."
     )
     return Finding("source", sources[0].id, sentence)
 
@@ -289,9 +324,7 @@ def _source(job: JobMetrics) -> Finding | None:
 def _even(job: JobMetrics) -> Finding | None:
     busiest = max(_running(job), key=lambda vertex: vertex.busiest)
     name, share = _worker(busiest)[0], _percent(busiest.busiest)
-    return Finding(
-        "even", "", f"Nothing holds the job up: the busiest operator, {_short(name)}, works {share} of the time."
-    )
+    return Finding("even", "", f"No bottleneck: the busiest operator, {_short(name)}, is busy {share} of the time.")
 
 
 _RULES: tuple[Rule, ...] = (
@@ -299,6 +332,7 @@ _RULES: tuple[Rule, ...] = (
     _failed,
     _waiting,
     _paused,
+    _stopping,
     _starting,
     _held_up,
     _busiest,
@@ -337,10 +371,6 @@ def _below(job: JobMetrics, vertex: VertexMetrics) -> Iterator[VertexMetrics]:
 
 def _into(job: JobMetrics, vertex: VertexMetrics) -> list[EdgeMetrics]:
     return [edge for edge in job.edges if edge.down == vertex.id]
-
-
-def _share(edge: EdgeMetrics, task: int) -> float:
-    return edge.shares[task] if task < len(edge.shares) else 0.0
 
 
 def _listed(vertices: list[VertexMetrics]) -> str:

@@ -44,8 +44,9 @@ def test_a_running_job_shows_loads_and_the_sentence():
     assert "50 % busy" in html
 
 
-def test_a_paused_job_says_so():
-    assert "PAUSED" in Read(job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", paused=True))).texts
+@pytest.mark.parametrize("word", ["paused", "stopping"])
+def test_a_job_that_is_paused_or_stopping_says_so(word):
+    assert word.upper() in Read(job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", **{word: True}))).texts
 
 
 def test_a_failed_job_shows_the_users_traceback_and_rows_and_marks_the_operator():

@@ -120,6 +120,42 @@ def test_a_vertex_adds_up_its_tasks_and_names_the_busiest_and_the_skew():
     assert (write.tasks, write.states) == (2, {"RUNNING": 2})
 
 
+def test_the_spread_of_rows_is_that_of_the_last_half_minute():
+    cluster = Reporting()
+    for second in range(0, 3600, 5):
+        cluster.report(second, write0=TaskCounters(rows_in=10 * second), write1=TaskCounters(rows_in=10 * second))
+    assert (cluster.vertex("write").skew, cluster.metrics().edges[0].shares) == (1.0, (0.5, 0.5))
+    for second in range(3600, 3640, 5):
+        late = second - 3600
+        write1 = TaskCounters(rows_in=36_000 + 30 * late)
+        cluster.report(second, write0=TaskCounters(rows_in=36_000 + 10 * late), write1=write1)
+    assert (cluster.vertex("write").skew, cluster.vertex("write").skew_task) == (1.5, 1)
+    assert cluster.metrics().edges[0].shares == (0.25, 0.75)
+
+
+def test_the_spread_of_rows_is_that_of_the_tasks_that_run_and_of_all_at_the_end():
+    cluster = Reporting()
+    assert cluster.vertex("write").skew is None
+    for second in (1, 6):
+        cluster.report(second, write0=TaskCounters(rows_in=100 * second), write1=TaskCounters(rows_in=300 * second))
+    last = TaskCounters(rows_in=600)
+    cluster.feed(TaskChanged("agent-1", cluster.attempt("write[0]"), TaskState.FINISHED, counters=last))
+    assert (cluster.vertex("write").skew, cluster.vertex("write").skew_task) == (1.0, 1)
+    cluster.feed(
+        TaskChanged("agent-1", cluster.attempt("write[1]"), TaskState.FINISHED, counters=TaskCounters(rows_in=1800))
+    )
+    assert (cluster.vertex("write").skew, cluster.vertex("write").skew_task) == (1.5, 1)
+
+
+def test_a_job_says_whether_it_publishes_and_whether_it_stops():
+    cluster = Reporting()
+    assert (cluster.metrics().publishes, cluster.metrics().stopping) == (False, False)
+    cluster.silent = {"agent-1"}
+    cluster.command("stop", "job")
+    assert cluster.metrics().stopping
+    assert cluster.metrics().finding.sentence == "The job is stopping: rows already read are processed."
+
+
 def test_operators_within_a_chain_have_rows_of_their_own():
     cluster = Reporting()
     cluster.report(1, read0=TaskCounters(operators={"read": 10}))

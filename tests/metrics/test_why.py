@@ -13,17 +13,18 @@ from sabotnb.metrics.why import why
 SOURCE = vertex("source_0", "source", busy=0.1, blocked=0.9)
 IDLE_SINK = vertex("sink_0", "sink", busy=0.02)
 LONG = "x" * 10_000
-PER_ROW = (
-    "holds the job up: its only task is busy for 95 % of the time in a Python function that is called for each row"
-)
+PER_ROW = "is the bottleneck: its only task is busy 95 % of the time in a Python function called for each row"
 SCORE = (
-    "score holds the job up: its 2 tasks are busy for 100 % of the time in a Python function, and 15 MB of rows wait "
-    "for it."
+    "score is the bottleneck: its 2 tasks are busy 100 % of the time in a Python function, and 15 MB of rows wait in "
+    "its queue."
 )
 BURSTS = (
-    "source_0 waits for room below for 90 % of its time, but nothing below it is busy: rows come in bursts, or the "
+    "source_0 is backpressured 90 % of the time, but nothing downstream is busy: rows come in bursts, or the "
     "connection between workers is slow."
 )
+RATE = "source_0 emits about 1,000 rows per second and mostly waits for input; everything downstream keeps up."
+PER_BATCH = ".map_batches(...) calls the function once per batch, not once per row"
+REPLACED = failure("job 'late' was replaced by a newer run", "", "JobCanceled")
 
 
 def found(metrics):
@@ -35,10 +36,31 @@ def found(metrics):
     ("metrics", "sentence", "advice"),
     [
         (job(state="FINISHED"), "The job has finished: 336,776 rows in, 16 rows out.", ""),
-        (job(state="CANCELED"), "The job was canceled and its output removed.", "run its cell again"),
+        (job(state="CANCELED"), "The job was canceled.", ".run() starts it again"),
+        (
+            job(state="CANCELED", publishes=True),
+            "The job was canceled and its output removed.",
+            ".run() starts it again",
+        ),
+        (
+            job(state="CANCELED", publishes=True, started=None),
+            "The job was canceled before it started.",
+            ".run() starts it again",
+        ),
+        (
+            job(state="CANCELED", publishes=True, error=REPLACED),
+            "A newer run has replaced this one.",
+            "sb.attach('late') is the newer run",
+        ),
         (job(state="CANCELING"), "The job is being canceled.", ""),
-        (job(state="COMMITTING"), "All rows are through; the output is being published.", ""),
+        (job(state="COMMITTING"), "All rows are processed; the output is being published.", ""),
         (job(vertex("map", "map", state="FINISHED")), "All tasks are done; the job is about to end.", ""),
+        (job(SOURCE, IDLE_SINK, stopping=True), "The job is stopping: rows already read are processed.", ""),
+        (
+            job(SOURCE, IDLE_SINK, stopping=True, publishes=True),
+            "The job is stopping: rows already read are processed, then the output is published.",
+            "",
+        ),
     ],
 )
 def test_jobs_that_are_over(metrics, sentence, advice):
@@ -50,7 +72,7 @@ def test_jobs_that_are_over(metrics, sentence, advice):
     [
         (
             job(vertex("map_rows_0", "map_rows*"), error=failure("ValueError: bad row\nmore"), state="FAILED"),
-            ("failed", "map_rows_0", "map_rows_0 failed: ValueError: bad row", 'on_error="side" puts such rows aside'),
+            ("failed", "map_rows_0", "map_rows_0 failed: ValueError: bad row", 'on_error="side" sets such rows aside'),
         ),
         (
             job(
@@ -64,7 +86,7 @@ def test_jobs_that_are_over(metrics, sentence, advice):
         ),
         (
             job(state="FAILED"),
-            ("failed", "", "The job failed, and nothing is known of the reason.", "job.wait() raises it"),
+            ("failed", "", "The job failed without a reason: see the worker logs.", ""),
         ),
     ],
 )
@@ -76,27 +98,33 @@ def test_jobs_that_failed(metrics, finding):
     ("metrics", "kind", "sentence", "advice"),
     [
         (
-            job(state="PENDING", waits="needs 4 slots, 2 free (job 'planes' holds 2)"),
+            job(state="PENDING", waits="needs 4 slots, 2 free (job 'planes' holds 2)", waits_for="slots"),
             "waiting",
-            "The job waits for slots: it needs 4 slots, 2 free (job 'planes' holds 2).",
-            "sb.jobs() shows who holds them; env.scale(n) adds workers",
+            "The job needs 4 slots, 2 free (job 'planes' holds 2).",
+            "sb.jobs() shows which jobs hold slots; env.scale(n) adds workers",
+        ),
+        (
+            job(state="PENDING", waits="waits for the former run of 'late' to end", waits_for="former run"),
+            "waiting",
+            "The job waits for the former run of 'late' to end.",
+            "",
         ),
         (
             job(vertex("a", "source", tasks=2), vertex("b", "sink", tasks=2, state="DEPLOYING"), state="DEPLOYING"),
             "starting",
-            "2 of 4 tasks are ready; sources read when all are.",
+            "2 of 4 tasks are ready; sources start reading when all are.",
             "",
         ),
         (
             job(replace(SOURCE, load=replace(SOURCE.load, busy=0.0, idle=0.0, backpressured=0.0))),
             "starting",
-            "The job has just started; there are no figures yet.",
+            "The job has just started: no figures yet.",
             "",
         ),
         (
             job(SOURCE, IDLE_SINK, paused=True),
             "paused",
-            "The job is paused: its sources read nothing.",
+            "The job is paused: its sources are not reading.",
             "sb.attach('late').resume()",
         ),
     ],
@@ -112,36 +140,36 @@ def test_jobs_that_do_not_run(metrics, kind, sentence, advice):
             vertex("slow", "map_rows*", busy=0.97),
             "slow",
             f"slow {PER_ROW}",
-            ".map_batches(...) calls the function once for many rows",
+            PER_BATCH,
         ),
         (
             vertex("slow", "map*", busy=0.97, tasks=2),
             "slow",
-            "slow holds the job up: its 2 tasks are busy for 95 % of the time in a Python function",
+            "slow is the bottleneck: its 2 tasks are busy 95 % of the time in a Python function",
             '.named("slow", parallelism=4)',
         ),
         (
             vertex("filter_0", "filter map* select", busy=0.8),
             "map_1",
-            "map_1 holds the job up: its only task is busy for 80 % of the time in a Python function",
+            "map_1 is the bottleneck: its only task is busy 80 % of the time in a Python function",
             '.named("map_1", parallelism=2)',
         ),
         (
             vertex("agg", "aggregate", busy=0.99, tasks=4),
             "agg",
-            "agg holds the job up: its 4 tasks are busy for 100 % of the time",
+            "agg is the bottleneck: its 4 tasks are busy 100 % of the time",
             '.named("agg", parallelism=8)',
         ),
         (
             vertex("sort_0", "sort", busy=0.9),
             "sort_0",
-            "sort_0 holds the job up: its only task is busy for 90 % of the time",
-            ".top(n, by=...) instead of .sort(...) keeps only what is looked at",
+            "sort_0 is the bottleneck: its only task is busy 90 % of the time",
+            ".top(n, by=...) instead of .sort(...) keeps n rows only",
         ),
         (
             vertex(LONG, "aggregate", busy=0.9),
             LONG,
-            f"{'x' * 47}… holds the job up: its only task is busy for 90 % of the time",
+            f"{'x' * 47}… is the bottleneck: its only task is busy 90 % of the time",
             ".named(parallelism=2)",
         ),
     ],
@@ -154,30 +182,30 @@ def test_a_sink_that_writes_too_slowly():
     assert found(job(SOURCE, vertex("sink_0", "sink", busy=0.9))) == (
         "sink",
         "sink_0",
-        "sink_0 holds the job up: its only task is busy for 90 % of the time with writing, and source_0 waits for it.",
+        "sink_0 is the bottleneck: its only task is busy 90 % of the time writing, and source_0 waits for it.",
         '.named("sink_0", parallelism=2)',
     )
 
 
 def test_all_rows_in_one_task_need_fewer_rows_not_more_tasks():
     gathered = job(SOURCE, vertex("total", "aggregate", busy=0.9), edge("source_0", "total", "gather"))
-    assert why(gathered).advice == ".filter(...) before it leaves it fewer rows: it needs all of them in one task"
+    assert why(gathered).advice == ".filter(...) before it leaves it fewer rows: one task has to take them all"
 
 
 @pytest.mark.parametrize(
-    ("sink", "who"),
+    ("sink", "processes"),
     [
-        (vertex("sink_0", "sink", busy=0.1, blocked=0.8), "This notebook"),
-        (vertex("sink_0", "sink*", busy=0.1, blocked=0.8), "The callback in this notebook"),
+        (vertex("sink_0", "sink", busy=0.1, blocked=0.8), "This notebook fetches"),
+        (vertex("sink_0", "sink*", busy=0.1, blocked=0.8), "The callback in this notebook processes"),
     ],
 )
 @pytest.mark.parametrize("above", [(), (SOURCE,), (SOURCE, vertex("agg", "aggregate", busy=0.5, blocked=0.5))])
-def test_a_sink_that_waits_itself_waits_for_this_notebook(above, sink, who):
+def test_a_sink_that_waits_itself_waits_for_this_notebook(above, sink, processes):
     assert found(job(*above, sink)) == (
         "sink",
         "sink_0",
-        f"{who} takes the rows of sink_0 more slowly than they come, and everything above waits for it.",
-        '.sink_parquet("rows") writes on the workers; .sink_live() keeps the last rows and waits for nobody',
+        f"{processes} rows of sink_0 more slowly than they arrive, and everything upstream waits for it.",
+        '.sink_parquet("rows") writes on the workers; .sink_live() keeps the last rows and never blocks',
     )
 
 
@@ -188,24 +216,46 @@ def test_a_sink_that_waits_itself_waits_for_this_notebook(above, sink, who):
             "hash",
             ["tail", "day"],
             [0.1, 0.1, 0.7, 0.1],
-            ", as it gets 70 % of the rows: one value of tail, day is hot, or there are few.",
+            "gets 70 % of the rows; one (tail, day) key is hot, or there are too few distinct keys.",
         ),
-        ("rebalance", [], [0.1, 0.1, 0.7, 0.1], ", as it gets 70 % of the rows: they are spread unevenly."),
+        (
+            "hash",
+            ["tail"],
+            [0.1, 0.1, 0.7, 0.1],
+            "gets 70 % of the rows; one tail key is hot, or there are too few distinct keys.",
+        ),
+        ("rebalance", [], [0.1, 0.1, 0.7, 0.1], "gets 70 % of the rows; they are spread unevenly."),
         (
             "hash",
             ["tail"],
             [0.25] * 4,
-            " for 95 % of its time and the others wait, though rows are spread evenly.",
+            "is busy 95 % of the time and the others wait, although rows are spread evenly.",
         ),
-        ("hash", ["tail"], [], " for 95 % of its time and the others wait, though rows are spread evenly."),
+        ("hash", ["tail"], [], "is busy 95 % of the time and the others wait."),
     ],
 )
 def test_one_task_that_has_all_the_work(way, keys, shares, cause):
     hot = vertex("agg", "aggregate", busy=0.3, busiest=0.96, task=2, tasks=4)
     finding = why(job(SOURCE, hot, edge("source_0", "agg", way, keys, shares)))
     assert (finding.kind, finding.operator) == ("skew", "agg")
-    assert finding.sentence == f"agg holds the job up: task 2 of its 4 is busy{cause}"
+    assert finding.sentence == f"agg is the bottleneck: task 2 of 4 {cause}"
     assert finding.advice.startswith("job.probe('agg') shows ")
+
+
+@pytest.mark.parametrize(
+    ("skew", "task", "cause"),
+    [
+        (2.8, 2, "gets 70 % of the rows; one auction key is hot, or there are too few distinct keys."),
+        (1.1, 0, "is busy 95 % of the time and the others wait, although rows are spread evenly."),
+        (2.8, 0, "is busy 95 % of the time and the others wait."),
+        (None, 0, "is busy 95 % of the time and the others wait."),
+    ],
+)
+def test_one_task_of_a_join_that_has_all_the_work(skew, task, cause):
+    hot = vertex("join_0", "join", busy=0.3, busiest=0.96, task=2, tasks=4, skew=skew, skew_task=task)
+    items = vertex("items", "source", state="FINISHED")
+    into = [edge(one, "join_0", "hash", ["auction"]) for one in ("source_0", "items")]
+    assert why(job(SOURCE, items, hot, *into)).sentence == f"join_0 is the bottleneck: task 2 of 4 {cause}"
 
 
 def test_two_of_four_tasks_at_work_are_no_hot_key():
@@ -256,7 +306,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "busy",
                 "source_0",
-                "source_0 reads as fast as it can, and everything below keeps up.",
+                "source_0 reads as fast as it can, and everything downstream keeps up.",
                 '.named("source_0", parallelism=2) reads more files at once',
             ),
         ),
@@ -265,7 +315,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "busy",
                 "source_0",
-                "source_0 reads as fast as it can, and everything below keeps up.",
+                "source_0 reads as fast as it can, and everything downstream keeps up.",
                 "yield record batches instead of dicts",
             ),
         ),
@@ -274,8 +324,8 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "busy",
                 "map_rows_1",
-                f"map_rows_1 {PER_ROW}, and everything below waits for it.",
-                ".map_batches(...) calls the function once for many rows",
+                f"map_rows_1 {PER_ROW}, and everything downstream waits for it.",
+                PER_BATCH,
             ),
         ),
         (
@@ -283,7 +333,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "even",
                 "agg",
-                "agg is busy for 90 % of the time and keeps up, with little to spare.",
+                "agg is busy 90 % of the time: it keeps up, but has little headroom.",
                 '.named("agg", parallelism=2)',
             ),
         ),
@@ -304,7 +354,7 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "busy",
                 "agg",
-                "agg holds the job up: its only task is busy for 90 % of the time, and the sources are at their end.",
+                "agg is the bottleneck: its only task is busy 90 % of the time, and the sources have no more rows.",
                 '.named("agg", parallelism=2)',
             ),
         ),
@@ -313,13 +363,13 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
             (
                 "source",
                 "source_0",
-                "source_0 gives about 1,000 rows per second and mostly waits for more; everything below keeps up.",
+                RATE,
                 "",
             ),
         ),
         (
             [vertex("source_0", "source", busy=0.45), vertex("agg", "aggregate", busy=0.5)],
-            ("even", "", "Nothing holds the job up: the busiest operator, agg, works 50 % of the time.", ""),
+            ("even", "", "No bottleneck: the busiest operator, agg, is busy 50 % of the time.", ""),
         ),
     ],
 )
@@ -330,8 +380,8 @@ def test_jobs_in_which_nobody_waits_for_room(parts, finding):
 def test_a_source_with_fewer_splits_than_tasks_needs_its_rows_spread():
     one_split = replace(vertex("source_0", "source map*", busy=0.9, tasks=2), states={"RUNNING": 1, "FINISHED": 1})
     finding = why(job(one_split))
-    assert "map_1 holds the job up: 1 of its 2 tasks is busy for 90 %" in finding.sentence
-    assert finding.advice == ".rebalance() before it gives rows to all of its 2 tasks"
+    assert "map_1 is the bottleneck: 1 of its 2 tasks is busy 90 %" in finding.sentence
+    assert finding.advice == ".rebalance() before it spreads the rows over all of its 2 tasks"
     assert why(job(replace(one_split, kinds=("source", "filter"), functions=()))).advice == ""
 
 
@@ -342,7 +392,7 @@ def test_silent_sources():
     assert found(still) == (
         "idle",
         "bids",
-        "Nothing has come from bids and asks for 12 s; all that came is done.",
+        "No rows from bids and asks for 12 s; everything read so far is processed.",
         "",
     )
     one = replace(still, vertices=(quiet[0], replace(quiet[1], idle_since=None), still.vertices[2]))
@@ -357,8 +407,8 @@ def test_a_silent_source_that_holds_the_watermark():
     assert found(held) == (
         "watermark",
         "asks",
-        "The watermark waits for asks, which has given no row for 12 s and is 42 s of event time behind.",
-        'idle="5s" of its source goes on without it',
+        "The watermark is held back by asks, which has emitted no rows for 12 s and is 42 s of event time behind.",
+        'idle="5s" on its source lets the watermark advance without it',
     )
     gone_on = replace(held, vertices=(bids, asks, replace(joined, watermark=50_000_000)))
     assert why(gone_on).kind == "source"

@@ -101,6 +101,14 @@ test("a refusal is said, and can be put away", async () => {
   expect(place.querySelector(".sabot-notice")).toBeNull();
 });
 
+test("a job that is stopping says so, and can only be canceled", () => {
+  const job = running();
+  job.live.metrics!.stopping = true;
+  show(job);
+  expect(text()).toContain("STOPPING");
+  expect(texts(place, "header button")).toEqual(["Cancel"]);
+});
+
 test("a job that is over has no buttons to steer it", () => {
   show(finished());
   expect(texts(place, "header button")).toEqual([]);

@@ -72,6 +72,9 @@ export interface JobMetrics {
   vertices: VertexMetrics[];
   edges: EdgeMetrics[];
   finding: Finding | null;
+  waits_for: string;
+  publishes: boolean;
+  stopping: boolean;
 }
 
 export interface Sample {
@@ -164,7 +167,8 @@ export interface VertexMetrics {
   load: Load;
   busiest: number;
   busiest_task: number;
-  skew: number;
+  skew: number | null;
+  skew_task: number;
   late: number;
   queued: number;
   fill: number;

@@ -99,7 +99,8 @@ const vertex = shape<VertexMetrics>({
   load,
   busiest: number,
   busiest_task: number,
-  skew: number,
+  skew: maybe(number),
+  skew_task: number,
   late: number,
   queued: number,
   fill: number,
@@ -155,6 +156,9 @@ const metrics = shape<JobMetrics>({
   vertices: many(vertex),
   edges: many(edge),
   finding: maybe(shape<Finding>({ kind: text, operator: text, sentence: text, advice: text })),
+  waits_for: text,
+  publishes: flag,
+  stopping: flag,
 });
 
 const node = shape<Node>({

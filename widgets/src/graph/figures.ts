@@ -170,7 +170,7 @@ function nodeSaid(node: Node, figures: Omit<NodeFigures, "said">, vertices: read
   parts.push(mark, `${figures.ready} of ${counted(figures.tasks, "task")} run`, figures.flowText);
   if (figures.loadText)
     parts.push(`busy ${share(load.busy)}, idle ${share(load.idle)}, backpressured ${share(load.backpressured)}`);
-  const skew = Math.max(1, ...vertices.map((one) => one.skew));
+  const skew = Math.max(1, ...vertices.map((one) => one.skew ?? 1));
   if (skew >= 1.5) parts.push(`skew ${skew.toFixed(1)}`);
   return parts.filter(Boolean).join(", ");
 }

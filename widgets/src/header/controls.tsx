@@ -27,13 +27,17 @@ export function Controls({ store }: { store: Store }) {
   const kind: Kind = metrics.paused ? "resume" : "pause";
   return (
     <div class="sabot-controls" role="group" aria-label="Job">
-      <Control
-        store={store}
-        kind={kind}
-        text={metrics.paused ? "Resume" : "Pause"}
-        waiting={metrics.paused ? "Resuming…" : "Pausing…"}
-      />
-      <Control store={store} kind="stop" text="Stop" waiting="Stopping…" />
+      {!metrics.stopping && (
+        <>
+          <Control
+            store={store}
+            kind={kind}
+            text={metrics.paused ? "Resume" : "Pause"}
+            waiting={metrics.paused ? "Resuming…" : "Pausing…"}
+          />
+          <Control store={store} kind="stop" text="Stop" waiting="Stopping…" />
+        </>
+      )}
       <button type="button" ref={focusReturned} title={TITLES.cancel} onClick={() => (asked.value = true)}>
         {isWaiting(store, "cancel") ? "Canceling…" : "Cancel"}
       </button>

@@ -25,6 +25,7 @@ const PAUSABLE = ["PENDING", "DEPLOYING", "RUNNING"];
 export function stateOf(metrics: JobMetrics | null | undefined): State {
   if (!metrics) return { word: "STARTING", sign: "waiting" };
   if (metrics.paused && PAUSABLE.includes(metrics.state)) return { word: "PAUSED", sign: "paused" };
+  if (metrics.stopping && metrics.state === "RUNNING") return { word: "STOPPING", sign: "running" };
   return { word: metrics.state || "UNKNOWN", sign: SIGNS[metrics.state] ?? "waiting" };
 }
 

@@ -24,7 +24,7 @@ export function Overview({ store, subject }: { store: Store; subject: NodeSubjec
           {vertices.length > 1 && <h4>{vertex.id}</h4>}
           {vertex.operators.length > cards.length && <p class="sabot-faint">{chain(vertex)}</p>}
           <LoadBar load={vertex.load} />
-          <Figures store={store} subject={subject} vertex={vertex} />
+          <Figures store={store} vertex={vertex} />
           <History rates={vertex.history} />
         </section>
       ))}
@@ -53,15 +53,14 @@ function Operator({ card, made }: { card: OperatorCard; made: { rows: number; ro
   );
 }
 
-function Figures({ store, subject, vertex }: { store: Store; subject: NodeSubject; vertex: VertexMetrics }) {
+function Figures({ store, vertex }: { store: Store; vertex: VertexMetrics }) {
   const now = store.live.value?.metrics?.at ?? store.now.value;
-  const tasks = subject.tasks.filter((task) => task.vertex === vertex.id);
   const facts: [string, string][] = [
     ["tasks", tasksByState(vertex)],
     ["rows in", vertex.role === "source" ? "" : `${rate(vertex.into.rows_rate)}, ${total(vertex.into)}`],
     ["rows out", `${rate(vertex.out.rows_rate)}, ${total(vertex.out)}`],
     ["busiest", vertex.busiest ? `task ${vertex.busiest_task}, ${share(vertex.busiest)} busy` : ""],
-    ["spread", skewInWords(vertex, tasks)],
+    ["spread", skewInWords(vertex)],
     ["queue", vertex.role === "source" ? "" : queueInWords(vertex)],
     ["latency", vertex.role === "source" ? "" : latencyInWords(vertex.latency)],
     ["watermark", watermarkInWords(vertex.watermark, now)],

@@ -70,7 +70,7 @@ describe("the overview", () => {
     const { place } = shown(running(), "filter_0");
     expect(texts(place, ".sabot-operators b")).toEqual(["filter_0", "select_0"]);
     expect(facts(place)).toMatchObject({
-      tasks: "4 tasks RUNNING", busiest: "task 0, 12 % busy", spread: "even: task 0 has 1.0 times the mean",
+      tasks: "4 tasks RUNNING", busiest: "task 0, 12 % busy", spread: "even: task 0 gets 1.0 times the mean",
       queue: "empty", latency: "half within 12 ms, 99 % within 250 ms",
     });
     expect(found(place, ".sabot-meter").getAttribute("aria-label")).toBe("load: busy 11 %, blocked 2 %, idle 87 %");

@@ -2,7 +2,7 @@ import { bytes, rate, share } from "../format";
 import type { TaskMetrics } from "../messages";
 import { type Heading, SortableTable } from "../table/sortable_table";
 import type { NodeSubject } from "./subject";
-import { largest, rowsOf } from "./words";
+import { largest } from "./words";
 
 /** Its shares are those of its whole life, be it a moment. */
 const over = (task: TaskMetrics): boolean => task.state === "FINISHED" || task.state === "CANCELED";
@@ -66,10 +66,10 @@ export function worst({ tasks, vertices }: Pick<NodeSubject, "tasks" | "vertices
   const lines = [
     busiest && busiest.load.busy > 0 && `busiest: ${name(busiest)}, ${share(busiest.load.busy)} busy`,
     waiting && waiting.load.backpressured > 0.1 && `most blocked: ${name(waiting)}, ${share(waiting.load.backpressured)} by those below`,
-    ...vertices.map((vertex) => {
-      const most = largest(tasks.filter((task) => task.vertex === vertex.id), (task) => rowsOf(vertex, task).rows);
-      return most && vertex.skew >= 1.2 && `most rows: ${name(most)}, ${vertex.skew.toFixed(1)} times the mean`;
+    ...vertices.map(({ id, skew, skew_task }) => {
+      const most = tasks.find((task) => task.vertex === id && task.index === skew_task);
+      return most && skew !== null && skew >= 1.2 && `most rows: ${name(most)}, ${skew.toFixed(1)} times the mean`;
     }),
   ];
-  return [...failed, ...lines.filter((line) => line !== null && line !== false)];
+  return [...failed, ...lines.filter((line) => typeof line === "string")];
 }

@@ -1,6 +1,6 @@
 /** Figures as sentences, for the panel. Pure. */
 import { bytes, count, counted, seconds, share } from "../format";
-import type { Flow, TaskMetrics, VertexMetrics } from "../messages";
+import type { Flow, VertexMetrics } from "../messages";
 
 const STATEFUL = ["aggregate", "distinct", "join", "reduce", "sort", "top"];
 const EVEN = 1.2;
@@ -26,19 +26,13 @@ export function tasksByState({ tasks, states }: Pick<VertexMetrics, "tasks" | "s
   return [`${begin} ${first[0]}`, ...others.map(([state, number]) => `${number} ${state}`)].join(", ");
 }
 
-/** How evenly rows spread over the tasks, and which has the most. */
-export function skewInWords(vertex: VertexMetrics, tasks: readonly TaskMetrics[]): string {
-  if (vertex.tasks < 2) return "there is one task";
-  const most = largest(tasks, (task) => rowsOf(vertex, task).rows);
-  if (!most || rowsOf(vertex, most).rows === 0) return "no rows yet";
-  const times = `task ${most.index} has ${vertex.skew.toFixed(1)} times the mean`;
-  if (vertex.skew < EVEN) return `even: ${times}`;
-  return vertex.skew < UNEVEN ? `a little uneven: ${times}` : `uneven: ${times}`;
-}
-
-/** The rows that say how much a task has to do: what a source gives, what anything else takes. */
-export function rowsOf({ role }: Pick<VertexMetrics, "role">, task: TaskMetrics): Flow {
-  return role === "source" ? task.out : task.into;
+/** How evenly the last rows spread over the tasks, and which gets the most. */
+export function skewInWords({ tasks, skew, skew_task }: VertexMetrics): string {
+  if (tasks < 2) return "one task";
+  if (skew === null) return "no rows yet";
+  const times = `task ${skew_task} gets ${skew.toFixed(1)} times the mean`;
+  if (skew < EVEN) return `even: ${times}`;
+  return skew < UNEVEN ? `a little uneven: ${times}` : `uneven: ${times}`;
 }
 
 export function largest<T>(some: readonly T[], of: (one: T) => number): T | null {

@@ -81,6 +81,9 @@ export function made(sketch: JobSketch): MadeJob {
     vertices: sketch.vertices.map((one) => vertexOf(one, over)),
     edges: sketch.edges.map((one, index) => edgeOf(one, index, sketch.vertices, over)),
     finding: null,
+    waits_for: "",
+    publishes: true,
+    stopping: false,
     ...sketch.metrics,
   };
   return {
@@ -126,6 +129,7 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
     busiest,
     busiest_task: Math.max(0, busy.indexOf(busiest)),
     skew: 1,
+    skew_task: 0,
     late: 0,
     queued: 0,
     fill: 0,
