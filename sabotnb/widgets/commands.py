@@ -25,7 +25,9 @@ LETTERS = 1000
 PROBE_SECONDS = 2.0
 """A probe waits so long for a row to come by."""
 
-_TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int, "target": str, "rows": int}
+_TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int, "args": dict}
+_ARGUMENTS: Mapping[str, Mapping[str, type]] = {"probe": {"target": str, "rows": int}}
+"""What each kind of command needs; the others need nothing."""
 
 
 class Commands:
@@ -100,8 +102,8 @@ class Commands:
         return Answer("answer", command.id, ok=True, text=act(self._job, self._epoch), sample=None)
 
     def _sample(self, command: Command) -> Sample:
-        most = max(1, min(MOST_ROWS, command.rows))
-        found = self._client.probe(self._job, self._epoch, command.target, most, PROBE_SECONDS)
+        most = max(1, min(MOST_ROWS, command.args["rows"]))
+        found = self._client.probe(self._job, self._epoch, command.args["target"], most, PROBE_SECONDS)
         return Sample(
             found.operator,
             samples.columns(found.table.schema),
@@ -117,10 +119,15 @@ class Commands:
 
 def _read(message: Mapping[str, Any]) -> Command | None:
     """The command that a message is; None if it is none."""
-    known = all(type(message.get(name)) is kind for name, kind in _TYPES.items())
-    if not known or message["type"] != "command" or message["kind"] not in get_args(Kind):
+    if not _has(message, _TYPES) or message["type"] != "command" or message["kind"] not in get_args(Kind):
+        return None
+    if not _has(message["args"], _ARGUMENTS.get(message["kind"], {})):
         return None
     return Command(**{field.name: message[field.name] for field in fields(Command)})
+
+
+def _has(given: Mapping[str, Any], wanted: Mapping[str, type]) -> bool:
+    return all(type(given.get(name)) is kind for name, kind in wanted.items())
 
 
 def _refusal(command: str, text: str) -> Answer:

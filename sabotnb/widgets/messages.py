@@ -8,14 +8,15 @@ be sent again as long as there is no answer; it is carried out once. A page that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sabotnb.display.job_picture import JobPicture
 from sabotnb.metrics import JobMetrics
 
 Kind = Literal["pause", "resume", "stop", "cancel", "probe"]
-"""``probe`` takes an operator's id as ``target``; the others none."""
+"""``probe`` has the arguments ``target``, an operator's id or an edge, and ``rows``, how many are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,7 @@ class Command:
     id: str
     kind: Kind
     epoch: int
-    target: str
-    rows: int
-    """Of ``probe``: how many rows are wanted."""
+    args: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

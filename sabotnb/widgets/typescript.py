@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from sabotnb.widgets import messages
 
 HEAD = "// Written by `python -m sabotnb.widgets.typescript` from sabotnb/widgets/messages.py: change it there.\n"
-PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", Any: "unknown"}
 
 
 def source() -> str:

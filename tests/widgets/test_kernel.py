@@ -34,7 +34,8 @@ def kernel():
 
 
 def command(kind, epoch, name="click-1", target="", rows=0):
-    return {"type": "command", "id": name, "kind": kind, "epoch": epoch, "target": target, "rows": rows}
+    args = {"target": target, "rows": rows} if target else {}
+    return {"type": "command", "id": name, "kind": kind, "epoch": epoch, "args": args}
 
 
 def shown_widget(kernel, code, cell):

@@ -9,7 +9,6 @@ export type Kind = Command["kind"];
 export interface Pending {
   id: string;
   kind: Kind;
-  target: string;
   since: number;
 }
 
@@ -18,7 +17,7 @@ export const RESEND_SECONDS = 3;
 export interface Commands {
   readonly pending: ReadonlySignal<Pending[]>;
   /** Never rejects: where nothing can be sent, the answer says so. */
-  send(kind: Kind, target?: string, rows?: number): Promise<Answer>;
+  send(kind: Kind, args?: Command["args"]): Promise<Answer>;
   dispose(): void;
 }
 
@@ -32,8 +31,8 @@ export function makeCommands(model: Model, epoch: () => number, clock: () => num
   };
   model.on("msg:custom", onMessage);
 
-  const send = (kind: Kind, target = "", rows = 0): Promise<Answer> => {
-    const command: Command = { type: "command", id: freshId(), kind, epoch: epoch(), target, rows };
+  const send = (kind: Kind, args: Command["args"] = {}): Promise<Answer> => {
+    const command: Command = { type: "command", id: freshId(), kind, epoch: epoch(), args };
     return new Promise((resolve) => {
       const settle = (answer: Answer): void => {
         if (!waiting.delete(command.id)) return;
@@ -55,7 +54,7 @@ export function makeCommands(model: Model, epoch: () => number, clock: () => num
       };
       const timer = setInterval(post, RESEND_SECONDS * 1000);
       waiting.set(command.id, settle);
-      pending.value = [...pending.value, { id: command.id, kind, target, since: clock() }];
+      pending.value = [...pending.value, { id: command.id, kind, since: clock() }];
       post();
     });
   };

@@ -23,8 +23,7 @@ export interface Command {
   id: string;
   kind: "pause" | "resume" | "stop" | "cancel" | "probe";
   epoch: number;
-  target: string;
-  rows: number;
+  args: Record<string, unknown>;
 }
 
 export interface Answer {

@@ -18,9 +18,9 @@ afterEach(() => {
 });
 
 test("a command carries the epoch of the graph that the page shows", () => {
-  void store.send("probe", "filter_0", 50);
+  void store.send("probe", { target: "filter_0", rows: 50 });
   expect(model.sent).toEqual([
-    { type: "command", id: expect.any(String), kind: "probe", epoch: 3, target: "filter_0", rows: 50 },
+    { type: "command", id: expect.any(String), kind: "probe", epoch: 3, args: { target: "filter_0", rows: 50 } },
   ]);
 });
 
@@ -29,7 +29,7 @@ test("a command is sent again, as the same one, until it is answered", async () 
   vi.advanceTimersByTime(9_500);
   expect(new Set(model.sent.map((one) => one.id)).size).toBe(1);
   expect(model.sent).toHaveLength(4);
-  expect(store.pending.value).toMatchObject([{ kind: "pause", target: "" }]);
+  expect(store.pending.value).toMatchObject([{ kind: "pause" }]);
   model.answer({ text: "late is paused" });
   expect(await answer).toMatchObject({ ok: true, text: "late is paused" });
   vi.advanceTimersByTime(30_000);
@@ -55,11 +55,11 @@ test("a refusal is said", async () => {
 });
 
 test("rows of a probe are not said, what kept it from them is", async () => {
-  const first = store.send("probe", "flights");
+  const first = store.send("probe", { target: "flights" });
   model.answer({ text: "50 rows" });
   await first;
   expect(store.said.value).toBeNull();
-  const second = store.send("probe", "flights");
+  const second = store.send("probe", { target: "flights" });
   model.answer({ ok: false, text: "late has FINISHED" });
   await second;
   expect(store.said.value?.text).toBe("late has FINISHED");

@@ -1,7 +1,7 @@
 /** Everything that the views of one output share: the model's traits as signals, what is chosen, and the commands. */
 import { type ReadonlySignal, type Signal, computed, signal } from "@preact/signals";
 import { type Kind, type Pending, makeCommands } from "./commands";
-import type { Answer, Graph, Live, TaskMetrics, VertexMetrics } from "./messages";
+import type { Answer, Command, Graph, Live, TaskMetrics, VertexMetrics } from "./messages";
 import type { Model } from "./model";
 import { graphOf, liveOf } from "./reading";
 
@@ -37,7 +37,7 @@ export interface Store {
   readonly fresh: ReadonlySignal<boolean>;
   readonly over: ReadonlySignal<boolean>;
   /** Sends until it is answered, and puts the answer into `said`. */
-  send(kind: Kind, target?: string, rows?: number): Promise<Answer>;
+  send(kind: Kind, args?: Command["args"]): Promise<Answer>;
   dispose(): void;
 }
 
@@ -81,8 +81,8 @@ export function makeStore(model: Model): Store {
     heard,
     fresh: computed(() => over.value || now.value - heard.value <= STALE_SECONDS),
     over,
-    async send(kind, target, rows) {
-      const answer = await commands.send(kind, target, rows);
+    async send(kind, args) {
+      const answer = await commands.send(kind, args);
       if (kind !== "probe" || !answer.ok) said.value = { ok: answer.ok, text: answer.text, at: seconds() };
       return answer;
     },

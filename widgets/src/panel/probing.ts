@@ -19,7 +19,7 @@ export function useProbing(store: Store, target: string, asks: boolean): { answe
     let looking = true;
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
-      const answer = await store.send("probe", target, PROBE_ROWS);
+      const answer = await store.send("probe", { target, rows: PROBE_ROWS });
       if (!looking) return;
       setHeard({ target, answer });
       if (answer.ok) timer = setTimeout(ask, PROBE_MS);

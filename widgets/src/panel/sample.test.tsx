@@ -38,7 +38,7 @@ async function hide(hidden: boolean) {
 describe("a sample", () => {
   it("is asked for when its tab is opened, of what leaves the chain", () => {
     const { model } = shown();
-    expect(model.sent.map(({ kind, target, rows }) => ({ kind, target, rows }))).toEqual([{ kind: "probe", target: "select_0", rows: 50 }]);
+    expect(model.sent.map(({ kind, args }) => ({ kind, args }))).toEqual([{ kind: "probe", args: { target: "select_0", rows: 50 } }]);
   });
 
   it("is asked for by the other tabs never", () => {
@@ -125,7 +125,7 @@ describe("a sample", () => {
   it("is taken behind the last operator of a chain that has given rows", () => {
     const job = running();
     job.live.metrics!.vertices[1]!.operators[1]!.rows = 0;
-    expect(shown(job).model.sent.at(-1)!.target).toBe("filter_0");
+    expect(shown(job).model.sent.at(-1)!.args["target"]).toBe("filter_0");
   });
 
   it("can be taken behind each operator of a chain", async () => {
@@ -134,13 +134,13 @@ describe("a sample", () => {
     const select = found<HTMLSelectElement>(place, "select");
     select.value = "filter_0";
     await happens(() => select.dispatchEvent(new Event("change", { bubbles: true })));
-    expect(model.sent.at(-1)!.target).toBe("filter_0");
+    expect(model.sent.at(-1)!.args["target"]).toBe("filter_0");
     expect(place.querySelector("table")).toBeNull();
   });
 
   it("of an edge is what travels on it", () => {
     const { model } = shown(running(), { kind: "edge", index: 1 });
-    expect(model.sent.at(-1)!.target).toBe("filter_0->join_0");
+    expect(model.sent.at(-1)!.args["target"]).toBe("filter_0->join_0");
   });
 
   it("says in words that nothing flows", async () => {
