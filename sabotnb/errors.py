@@ -15,6 +15,7 @@ SabotError
 │   └── UserFunctionError       raised, or returned something else than it declared
 ├── EnvError                    the session or its cluster
 │   ├── ClusterGone             the scheduler does not answer any more
+│   │   └── ClusterSilent       it has not answered one question, and may answer the next
 │   ├── AgentLost               a worker process, or the connection between two of them, is gone
 │   └── SlotsShort              fewer free slots than the job needs
 ├── JobError                    one job
@@ -113,6 +114,10 @@ class EnvError(SabotError):
 
 class ClusterGone(EnvError):
     """The scheduler does not answer any more."""
+
+
+class ClusterSilent(ClusterGone):
+    """The scheduler has not answered one question in time; the connection is there, and it may answer the next."""
 
 
 class AgentLost(EnvError):

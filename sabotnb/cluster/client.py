@@ -22,7 +22,7 @@ from sabotnb.cluster import wire
 from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.probing import Probed, aim, combined
 from sabotnb.cluster.results import Place, ResultReader
-from sabotnb.errors import ClusterGone, EnvError, JobError, UserFunctionError
+from sabotnb.errors import ClusterGone, ClusterSilent, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
 from sabotnb.task.failure import error_of, failure_of
@@ -166,11 +166,16 @@ class ClusterClient:
     def watch(self, runs: Sequence[tuple[str, int]], seconds: float) -> list[JobMetrics | None]:
         """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
 
-        None for a run that is not known (any more).
+        None for a run that is not known (any more). ClusterSilent if nobody answers although the session is open.
         """
-        answer = self.run(
-            lambda: self._scheduler.sabot_watch(runs=list(runs), seconds=seconds), seconds + ANSWER_SECONDS
-        )
+        try:
+            answer = self.run(
+                lambda: self._scheduler.sabot_watch(runs=list(runs), seconds=seconds), seconds + ANSWER_SECONDS
+            )
+        except ClusterGone as gone:
+            if self.client.status == "running":
+                raise ClusterSilent(str(gone).removesuffix(f": {ADVICE}")) from gone.__cause__
+            raise
         metrics: list[JobMetrics | None] = wire.loads(answer)
         return metrics
 

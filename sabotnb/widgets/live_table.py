@@ -100,6 +100,9 @@ class LiveTable:
             self._looking = True
         self._looks.add(self._look_again)
 
+    def miss(self, why: str) -> None:
+        """Nothing: its own looks say what keeps them from rows."""
+
     def lose(self, why: str) -> None:
         with self._lock:
             self._seen = Seen(self._seen.table, self._seen.total, why)

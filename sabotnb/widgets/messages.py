@@ -33,11 +33,15 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The trait ``live``. ``gone`` says why there are no news any more (the cluster went away); else empty."""
+    """The trait ``live``. ``gone`` says why there are no news any more (the cluster went away); else empty.
+
+    ``trouble`` says why there are none at the moment; else empty.
+    """
 
     seq: int
     metrics: JobMetrics | None
     gone: str
+    trouble: str
 
 
 @dataclass(frozen=True, slots=True)

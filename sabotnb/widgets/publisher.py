@@ -1,20 +1,26 @@
-"""What keeps widgets up to date: one thread for all that are shown, there only while something is shown."""
+"""What keeps widgets up to date: a thread per cluster, there only while something of that cluster is shown."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from sabotnb.errors import ClusterSilent
 from sabotnb.metrics import JobMetrics
 
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
 
+T = TypeVar("T")
+
 SECONDS = 0.25
 """From one round to the next: no widget gets more than four updates a second."""
+
+MOST_SILENT = 10
+"""A cluster that leaves so many questions in a row unanswered is gone; each may take half a minute."""
 
 log = logging.getLogger(__name__)
 
@@ -39,29 +45,38 @@ class Watcher(Protocol):
         """The run as it is now, changed or not."""
         ...
 
+    def miss(self, why: str) -> None:
+        """There are no news this time; there may be some the next."""
+        ...
+
     def lose(self, why: str) -> None:
         """There will be no news any more: these are the last."""
         ...
 
 
 class Publisher:
-    """Asks each cluster about all runs that are watched, in one call, and tells the watchers."""
+    """Asks each cluster about all runs that are watched, in one call, and tells the watchers.
+
+    Every cluster has a thread of its own, so that one which does not answer keeps nobody else from news.
+    """
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._watchers: list[Watcher] = []
+        self._asked: set[ClusterClient] = set()
+        """Clusters that have a thread."""
         self._lock = threading.Lock()
-        self._running = False
 
     def add(self, watcher: Watcher) -> None:
         """Tell ``watcher`` of its run from now on."""
+        client = watcher.client
         with self._lock:
             if watcher not in self._watchers:
                 self._watchers.append(watcher)
-            if self._running:
+            if client in self._asked:
                 return
-            self._running = True
-        threading.Thread(target=self._run, name="sabotnb-publisher", daemon=True).start()
+            self._asked.add(client)
+        threading.Thread(target=self._run, args=(client,), name="sabotnb-publisher", daemon=True).start()
 
     def remove(self, watcher: Watcher) -> None:
         """Tell ``watcher`` nothing more."""
@@ -81,58 +96,62 @@ class Publisher:
 
     def _of(self, client: ClusterClient) -> list[Watcher]:
         with self._lock:
-            return [one for one in self._watchers if one.client is client]
+            return self._watching(client)
 
-    def _run(self) -> None:
-        while watchers := self._next():
+    def _watching(self, client: ClusterClient) -> list[Watcher]:
+        return [one for one in self._watchers if one.client is client]
+
+    def _run(self, client: ClusterClient) -> None:
+        silent = 0
+        while watchers := self._next(client):
             begun = time.monotonic()
-            for client, group in _by_client(watchers):
-                self._tell(client, group, self._seconds)
+            why = self._tell(client, watchers, self._seconds)
+            silent = silent + 1 if why else 0
+            if silent >= MOST_SILENT:
+                for watcher in watchers:
+                    self._lose(watcher, why)
             time.sleep(max(0.0, self._seconds - (time.monotonic() - begun)))  # a state change ends a question early
 
-    def _next(self) -> list[Watcher]:
+    def _next(self, client: ClusterClient) -> list[Watcher]:
         """Who is told in the next round; nobody ends the thread."""
         with self._lock:
-            self._running = bool(self._watchers)
-            return list(self._watchers)
+            watchers = self._watching(client)
+            if not watchers:
+                self._asked.remove(client)
+            return watchers
 
-    def _tell(self, client: ClusterClient, watchers: Sequence[Watcher], seconds: float) -> None:
+    def _tell(self, client: ClusterClient, watchers: Sequence[Watcher], seconds: float) -> str:
+        """Ask about the runs of ``watchers``, and tell them; gives the reason if nobody has answered this time."""
         runs = sorted({one.run for one in watchers})
         if not runs:
-            return
+            return ""
         try:
             found = dict(zip(runs, client.watch(runs, seconds), strict=True))
+        except ClusterSilent as silent:
+            for watcher in watchers:
+                self._call(watcher, watcher.miss, str(silent))
+            return str(silent)
         except Exception as error:  # noqa: BLE001  a closed session has many names; who watches shows the reason
             for watcher in watchers:
                 self._lose(watcher, str(error) or type(error).__name__)
-            return
+            return ""
         for watcher in watchers:
             metrics = found[watcher.run]
             if metrics is None:
                 self._lose(watcher, f"the cluster does not know this run of {watcher.run[0]!r} any more")
             else:
-                self._take(watcher, metrics)
+                self._call(watcher, watcher.take, metrics)
+        return ""
 
-    def _take(self, watcher: Watcher, metrics: JobMetrics) -> None:
+    def _lose(self, watcher: Watcher, why: str) -> None:
+        self._call(watcher, watcher.lose, why)
+
+    def _call(self, watcher: Watcher, tell: Callable[[T], None], news: T) -> None:
         try:
-            watcher.take(metrics)
+            tell(news)
         except Exception:  # a defect in one must not leave all the others without news
             log.exception("what shows %s is not kept up to date any more", watcher.run[0])
             self.remove(watcher)
-
-    def _lose(self, watcher: Watcher, why: str) -> None:
-        try:
-            watcher.lose(why)
-        except Exception:  # as above
-            log.exception("what shows %s does not show that there are no news any more", watcher.run[0])
-            self.remove(watcher)
-
-
-def _by_client(watchers: Iterable[Watcher]) -> list[tuple[ClusterClient, list[Watcher]]]:
-    groups: dict[int, tuple[ClusterClient, list[Watcher]]] = {}
-    for one in watchers:
-        groups.setdefault(id(one.client), (one.client, []))[1].append(one)
-    return list(groups.values())
 
 
 publisher = Publisher()

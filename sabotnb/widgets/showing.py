@@ -54,6 +54,8 @@ class Showing:
         self._lock = threading.RLock()
         self._metrics: JobMetrics | None = None
         self._gone = ""
+        self._trouble = ""
+        """Why the last question was not answered; empty if it was."""
         self._seq = 0
         self._widget: JobWidget | None = None
         self._embedded = False
@@ -110,13 +112,21 @@ class Showing:
 
     def take(self, metrics: JobMetrics) -> None:
         with self._lock:
-            known = self._metrics
-            if self._over or (known is not None and not _is_news(metrics, known)):
+            news = self._metrics is None or _is_news(metrics, self._metrics)
+            if self._over or not (news or self._trouble):
                 return
-            self._metrics = metrics
+            self._trouble = ""
+            if news:
+                self._metrics = metrics
             if metrics.terminal:
                 self._end()
             elif self._widget is not None:
+                self._widget.show_live(self._live())
+
+    def miss(self, why: str) -> None:
+        with self._lock:
+            if not self._over and self._widget is not None:
+                self._trouble = why
                 self._widget.show_live(self._live())
 
     def lose(self, why: str) -> None:
@@ -166,7 +176,7 @@ class Showing:
 
     def _live(self) -> Live:
         self._seq += 1
-        return Live(self._seq, self._metrics, self._gone)
+        return Live(self._seq, self._metrics, self._gone, self._trouble)
 
     def _end(self) -> None:
         """Leave pictures behind, which need no kernel, and the widget only where a page cannot be given one."""

@@ -5,7 +5,7 @@ import pytest
 from cluster_jobs import collected, endless, line, mapped, numbers, once_waited_for, submit
 
 from sabotnb import connectors
-from sabotnb.errors import JobError
+from sabotnb.errors import ClusterSilent, JobError
 from sabotnb.graph import Operator, Sink
 from sabotnb.metrics import JobMetrics, Load
 
@@ -71,6 +71,16 @@ def test_watching_ends_with_a_change_and_tells_of_every_run(cluster):
     with once_waited_for(cluster, "second", second.cancel):
         seen = cluster.jobs.watch([(first.name, first.epoch), (second.name, second.epoch), ("nobody", 1)], 60)
     assert [one and one.state for one in seen] in (["RUNNING", end, None] for end in ("CANCELING", "CANCELED"))
+
+
+def test_a_question_that_is_not_answered_in_time_does_not_mean_that_the_cluster_is_gone(cluster, monkeypatch):
+    run = submit(cluster, "asked", endless(), parallelism=1)
+    run.wait_metrics(lambda it: it.state == "RUNNING")
+    with monkeypatch.context() as patience:
+        patience.setattr("sabotnb.cluster.client.ANSWER_SECONDS", -59.99)
+        with pytest.raises(ClusterSilent, match=r"does not answer \(TimeoutError\)$"):
+            cluster.jobs.watch([(run.name, run.epoch)], 60)
+    assert cluster.jobs.watch([(run.name, run.epoch)], 0)[0].state == "RUNNING"
 
 
 def test_metrics_of_a_replaced_run_stay(cluster):

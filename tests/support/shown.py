@@ -6,11 +6,14 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 
-from sabotnb.errors import ClusterGone
+from sabotnb.errors import ClusterGone, ClusterSilent
 
 
 class ScriptedClient:
-    """Answers as ``ClusterClient`` does. ``now`` is how the run goes; None: it is not known; "gone": nobody answers."""
+    """Answers as ``ClusterClient`` does. ``now`` is how the run goes.
+
+    None: it is not known; "gone": nobody answers any more; "silent": nobody answers this time.
+    """
 
     def __init__(self, now):
         self.now = now
@@ -32,6 +35,8 @@ class ScriptedClient:
         self.was_asked.set()
         if self.now == "gone":
             raise ClusterGone("the cluster does not answer")
+        if self.now == "silent":
+            raise ClusterSilent("the cluster does not answer (TimeoutError)")
         return [self.now for _ in runs]
 
     def pause(self, job, epoch):

@@ -5,7 +5,8 @@ import threading
 from figures import job, vertex
 from shown import ScriptedClient
 
-from sabotnb.widgets.publisher import Publisher
+from sabotnb.errors import ClusterSilent
+from sabotnb.widgets.publisher import MOST_SILENT, Publisher
 
 RUNNING = job(vertex("source_0", "source sink"))
 
@@ -17,6 +18,7 @@ class Listener:
         self.client, self.publisher, self.enough, self.fails = client, publisher, enough, fails
         self.run = ("late", 1)
         self.heard = []
+        self.missed = []
         self.lost = []
         self.done = threading.Event()
 
@@ -27,6 +29,9 @@ class Listener:
         if len(self.heard) >= self.enough:
             self.publisher.remove(self)
             self.done.set()
+
+    def miss(self, why):
+        self.missed.append(why)
 
     def lose(self, why):
         if self.fails:
@@ -63,6 +68,57 @@ def test_who_cannot_be_asked_and_who_is_not_known_is_lost():
     assert unknown.done.wait(10)
     assert gone.lost == ["the cluster does not answer"]
     assert unknown.lost == ["the cluster does not know this run of 'late' any more"]
+
+
+class Forgetful(ScriptedClient):
+    """Does not answer the first questions."""
+
+    def __init__(self, now, silent):
+        super().__init__(now)
+        self.silent = silent
+
+    def watch(self, runs, seconds):
+        self.silent -= 1
+        if self.silent >= 0:
+            raise ClusterSilent("the cluster does not answer (TimeoutError)")
+        return super().watch(runs, seconds)
+
+
+def test_a_question_that_is_not_answered_ends_nothing():
+    publisher = Publisher(seconds=0.001)
+    listener = Listener(Forgetful(RUNNING, MOST_SILENT - 1), publisher, enough=1)
+    publisher.add(listener)
+    assert listener.done.wait(10)
+    assert listener.missed == ["the cluster does not answer (TimeoutError)"] * (MOST_SILENT - 1)
+    assert (len(listener.heard), listener.lost) == (1, [])
+
+
+def test_a_cluster_that_answers_no_more_is_gone_after_a_while():
+    publisher = Publisher(seconds=0.001)
+    listener = Listener(ScriptedClient("silent"), publisher)
+    publisher.add(listener)
+    assert listener.done.wait(10)
+    assert len(listener.missed) == MOST_SILENT
+    assert listener.lost == ["the cluster does not answer (TimeoutError)"]
+
+
+def test_a_cluster_that_hangs_keeps_those_of_others_from_nothing():
+    go = threading.Event()
+
+    class Hanging(ScriptedClient):
+        def watch(self, runs, seconds):
+            self.was_asked.set()
+            assert go.wait(10)
+            return super().watch(runs, seconds)
+
+    publisher = Publisher(seconds=0.001)
+    stuck, quick = Listener(Hanging(RUNNING), publisher, enough=1), Listener(ScriptedClient(RUNNING), publisher)
+    publisher.add(stuck)
+    assert stuck.client.was_asked.wait(10)
+    publisher.add(quick)
+    assert quick.done.wait(10)
+    go.set()
+    assert stuck.done.wait(10)
 
 
 def test_a_defect_in_one_leaves_the_others_their_news(caplog):

@@ -125,6 +125,15 @@ def test_without_a_cluster_the_card_says_so_until_it_answers_again(showing, clie
     assert views(showing) == [False, False, True]
 
 
+def test_a_question_that_is_not_answered_is_told_to_pages_until_one_is(showing, client):
+    showing.display()
+    showing.miss("the cluster does not answer (TimeoutError)")
+    assert showing._widget.live["trouble"] == "the cluster does not answer (TimeoutError)"
+    assert views(showing) == [True]
+    showing._news.round()
+    assert showing._widget.live["trouble"] == ""
+
+
 def test_a_run_that_nobody_knows_is_said_in_words():
     client = ScriptedClient("gone")
     showing = Showing(client, "late", 1, "", Paper(), InTurn())

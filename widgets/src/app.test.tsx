@@ -70,9 +70,9 @@ test("pause is sent, waits for the kernel, and its answer is said", async () => 
   await click(button("Pause"));
   await click(button("Pausing…"));
   expect(model.sent.map((one) => one.kind)).toEqual(["pause"]);
-  expect(text()).not.toContain("waits for the kernel");
+  expect(text()).not.toContain("waiting for the kernel");
   await passes(1.1);
-  expect(text()).toContain("pause waits for the kernel: a cell is running");
+  expect(text()).toContain('waiting for the kernel to answer "pause" (a cell may be running)');
   await happens(() => model.answer({ text: "late is paused" }));
   expect(text()).toContain("late is paused");
   await happens(() => model.put("live", paused().live));
@@ -117,7 +117,12 @@ test("a job that is over has no buttons to steer it", () => {
 test("silence is said after a while, and where the cluster went away why", async () => {
   show(running());
   await passes(12);
-  expect(text()).toContain("no news for 12 s");
+  expect(text()).toContain("no update for 12 s");
+  await happens(() => model.put("live", { ...running().live, trouble: "the cluster does not answer" }));
+  expect(text()).toContain("the cluster does not answer: asking again");
+  expect(texts(place, "header button")).toContain("Pause");
+  await happens(() => model.put("live", running().live));
+  expect(text()).not.toContain("asking again");
   await happens(() => model.put("live", { ...running().live, gone: "the cluster was closed" }));
   expect(text()).toContain("the cluster was closed");
 });

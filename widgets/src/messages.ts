@@ -12,6 +12,7 @@ export interface Live {
   seq: number;
   metrics: JobMetrics | null;
   gone: string;
+  trouble: string;
 }
 
 export interface Hello {

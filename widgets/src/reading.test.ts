@@ -34,5 +34,5 @@ test("what is missing is empty, what is null may be null", () => {
 });
 
 test("fields of a later version stay", () => {
-  expect(liveOf({ metrics: null, later: 1 })).toEqual({ metrics: null, later: 1, seq: 0, gone: "" });
+  expect(liveOf({ metrics: null, later: 1 })).toEqual({ metrics: null, later: 1, seq: 0, gone: "", trouble: "" });
 });

@@ -200,7 +200,7 @@ const card = shape<OperatorCard>({
 const picture = shape<JobPicture>({ views: many(view), operators: many(card) });
 
 const graph = shape<Graph>({ job: text, epoch: number, bounded: flag, note: text, picture });
-const live = shape<Live>({ seq: number, metrics: maybe(metrics), gone: text });
+const live = shape<Live>({ seq: number, metrics: maybe(metrics), gone: text, trouble: text });
 
 /** The trait `graph`; null where there is none. */
 export const graphOf = (value: unknown): Graph | null => (isFields(value) && value.picture ? graph(value) : null);

@@ -35,15 +35,16 @@ export function Notice({ store }: { store: Store }) {
 }
 
 function troubles(store: Store): string[] {
-  const gone = store.live.value?.gone;
-  if (gone) return [cut(gone, LETTERS)];
+  const { gone, trouble } = store.live.value ?? {};
+  if (gone || trouble) return [cut(gone || `${trouble}: asking again`, LETTERS)];
   const now = store.now.value;
   const missed = store.pending.value.filter((one) => now - one.since >= patience(one));
   if (missed.length) {
-    return [`${[...new Set(missed.map((one) => one.kind))].join(", ")} waits for the kernel: a cell is running`];
+    const kinds = [...new Set(missed.map((one) => `"${one.kind}"`))].join(", ");
+    return [`waiting for the kernel to answer ${kinds} (a cell may be running)`];
   }
   if (store.fresh.value) return [];
-  return [`no news for ${seconds(now - store.heard.value)}: the kernel is busy or gone, figures are old`];
+  return [`no update for ${seconds(now - store.heard.value)}: the kernel is busy or gone, figures are outdated`];
 }
 
 /** One region that is always there: readers miss what appears together with its region. */

@@ -88,7 +88,7 @@ export function made(sketch: JobSketch): MadeJob {
   };
   return {
     graph: { job: sketch.name, epoch: 3, bounded: metrics.bounded, note: "", picture },
-    live: { seq: 1, metrics, gone: "" },
+    live: { seq: 1, metrics, gone: "", trouble: "" },
   };
 }
 
