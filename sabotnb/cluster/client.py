@@ -37,6 +37,9 @@ WAIT_SECONDS = 5.0
 
 ADVICE = "sb.local() starts another, sb.connect(address) finds one"
 
+Run = tuple[str, int]
+"""A job's name and epoch."""
+
 BEFORE_ROWS = (JobState.PENDING, JobState.DEPLOYING)
 
 GONE = "tcp://127.0.0.1:0"
@@ -163,21 +166,28 @@ class ClusterClient:
         rows: list[dict[str, Any]] = self._known(job, answer)
         return rows
 
-    def watch(self, runs: Sequence[tuple[str, int]], seconds: float) -> list[JobMetrics | None]:
+    def watch(
+        self, runs: Sequence[Run], seconds: float, known: Mapping[Run, JobMetrics] | None = None
+    ) -> list[JobMetrics | None]:
         """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
 
-        None for a run that is not known (any more). ClusterSilent if nobody answers although the session is open.
+        None for a run that is not known (any more). What the caller has ``known`` and is still true comes back as it
+        is, and does not travel again. ClusterSilent if nobody answers although the session is open.
         """
+        before = [(known or {}).get(run) for run in runs]
+        request = {
+            "runs": list(runs),
+            "seconds": seconds,
+            "known": [metrics and (metrics.version, metrics.at) for metrics in before],
+        }
         try:
-            answer = self.run(
-                lambda: self._scheduler.sabot_watch(runs=list(runs), seconds=seconds), seconds + ANSWER_SECONDS
-            )
+            answer = self.run(lambda: self._scheduler.sabot_watch(**request), seconds + ANSWER_SECONDS)
         except ClusterGone as gone:
             if self.client.status == "running":
                 raise ClusterSilent(str(gone).removesuffix(f": {ADVICE}")) from gone.__cause__
             raise
-        metrics: list[JobMetrics | None] = wire.loads(answer)
-        return metrics
+        found: list[JobMetrics | str | None] = wire.loads(answer)
+        return [old if isinstance(new, str) else new for old, new in zip(before, found, strict=True)]
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Jobs and tasks by state, total rows and bytes, uptime in seconds: of ``job``, or of all jobs."""

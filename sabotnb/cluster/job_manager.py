@@ -52,6 +52,12 @@ from sabotnb.protocol.failure import Failure
 
 logger = logging.getLogger("sabotnb.job_manager")
 
+Stamp = tuple[int, float]
+"""Version and time of a run's metrics."""
+
+UNCHANGED = "unchanged"
+"""Stands for metrics that the client has already."""
+
 PROBED_ROWS = 1000
 """All tasks together give about so many rows to one probe."""
 
@@ -60,6 +66,11 @@ PROBE_SECONDS = 5.0
 
 AGENTS = ""
 """The topic of those that wait for a change among the agents; the others wait for a job by its name."""
+
+
+def _news(metrics: JobMetrics | None, known: Stamp | None) -> JobMetrics | str | None:
+    same = metrics is not None and known is not None and (metrics.version, metrics.at) == tuple(known)
+    return UNCHANGED if same else metrics
 
 
 def _later_epoch(last: int) -> int:
@@ -274,10 +285,14 @@ class JobManager(SchedulerPlugin):
         """Rows of ``execution.figures``; None if the run is not known (any more)."""
         return wire.dumps(self._machine.overview.figures(self._loop.time(), time.time(), job, epoch, per))
 
-    async def sabot_watch(self, runs: Sequence[Run], seconds: float) -> bytes:
-        """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``."""
+    async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
+        """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``.
+
+        ``UNCHANGED`` in the place of those that the client has: ``known`` are their versions and times.
+        """
         await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)
-        return wire.dumps([self._job_metrics(job, epoch) for job, epoch in runs])
+        found = [self._job_metrics(job, epoch) for job, epoch in runs]
+        return wire.dumps([_news(metrics, stamp) for metrics, stamp in zip(found, known, strict=True)])
 
     async def sabot_metrics(self, job: str | None = None) -> bytes:
         """``get_metrics_summary`` for a client."""

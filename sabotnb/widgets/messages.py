@@ -1,7 +1,7 @@
 """What a widget and its kernel say to each other; ``widgets/src/messages.ts`` is generated from this file.
 
 State travels one way, from the kernel: the traits ``graph`` (a ``Graph``, once) and ``live`` (a ``Live``, whole every
-time, at most four a second), so that every view and every page that comes later sees the same. Clicks travel the other
+time, about two a second), so that every view and every page that comes later sees the same. Clicks travel the other
 way as messages: a ``Command`` with an id that the page makes up, answered by an ``Answer`` with that id. A command may
 be sent again as long as there is no answer; it is carried out once. A page that draws a view says ``Hello``.
 """

@@ -15,9 +15,11 @@ if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster need
     from sabotnb.cluster import ClusterClient
 
 T = TypeVar("T")
+Run = tuple[str, int]
+"""Name and epoch."""
 
-SECONDS = 0.25
-"""From one round to the next: no widget gets more than four updates a second."""
+SECONDS = 0.5
+"""From one round to the next: agents report as often, so that more would be news of some of them only."""
 
 MOST_SILENT = 10
 """A cluster that leaves so many questions in a row unanswered is gone; each may take half a minute."""
@@ -37,8 +39,8 @@ class Watcher(Protocol):
         ...
 
     @property
-    def run(self) -> tuple[str, int]:
-        """Name and epoch of the run."""
+    def run(self) -> Run:
+        """The run."""
         ...
 
     def take(self, metrics: JobMetrics) -> None:
@@ -84,9 +86,9 @@ class Publisher:
             if watcher in self._watchers:
                 self._watchers.remove(watcher)
 
-    def settle(self, client: ClusterClient, run: tuple[str, int] | None = None) -> None:
+    def settle(self, client: ClusterClient, run: Run | None = None) -> None:
         """Tell the watchers of a run, or of all runs of a cluster, what is known now, before this returns."""
-        self._tell(client, [one for one in self._of(client) if run in (None, one.run)], 0.0)
+        self._tell(client, [one for one in self._of(client) if run in (None, one.run)], 0.0, {})
 
     def leave(self, client: ClusterClient, why: str) -> None:
         """The session with a cluster ends: its watchers get the last news, and then ``why`` there are no more."""
@@ -102,10 +104,10 @@ class Publisher:
         return [one for one in self._watchers if one.client is client]
 
     def _run(self, client: ClusterClient) -> None:
-        silent = 0
+        silent, known = 0, dict[Run, JobMetrics]()
         while watchers := self._next(client):
             begun = time.monotonic()
-            why = self._tell(client, watchers, self._seconds)
+            why = self._tell(client, watchers, self._seconds, known)
             silent = silent + 1 if why else 0
             if silent >= MOST_SILENT:
                 for watcher in watchers:
@@ -120,13 +122,18 @@ class Publisher:
                 self._asked.remove(client)
             return watchers
 
-    def _tell(self, client: ClusterClient, watchers: Sequence[Watcher], seconds: float) -> str:
-        """Ask about the runs of ``watchers``, and tell them; gives the reason if nobody has answered this time."""
+    def _tell(
+        self, client: ClusterClient, watchers: Sequence[Watcher], seconds: float, known: dict[Run, JobMetrics]
+    ) -> str:
+        """Ask about the runs of ``watchers``, and tell them; gives the reason if nobody has answered this time.
+
+        ``known`` are the answers to the last question, and then those to this one.
+        """
         runs = sorted({one.run for one in watchers})
         if not runs:
             return ""
         try:
-            found = dict(zip(runs, client.watch(runs, seconds), strict=True))
+            found = dict(zip(runs, client.watch(runs, seconds, known), strict=True))
         except ClusterSilent as silent:
             for watcher in watchers:
                 self._call(watcher, watcher.miss, str(silent))
@@ -135,6 +142,8 @@ class Publisher:
             for watcher in watchers:
                 self._lose(watcher, str(error) or type(error).__name__)
             return ""
+        known.clear()
+        known.update((run, metrics) for run, metrics in found.items() if metrics is not None)
         for watcher in watchers:
             metrics = found[watcher.run]
             if metrics is None:

@@ -6,6 +6,7 @@ from sabotnb.widgets.lane import Lane
 
 
 def test_what_raises_is_logged_and_the_next_one_runs(caplog):
+    caplog.set_level("WARNING")  # Dask silences every handler that it finds, as long as a local cluster lives
     done = queue.Queue()
     lane = Lane("clicks")
 
