@@ -90,7 +90,7 @@ def _edge(edge: EdgeMetrics, ends: Mapping[str, Any]) -> dict[str, Any]:
         "bytes_rate": edge.sent.bytes_rate,
         "queued": edge.queued,
         "fill": edge.fill,
-        "largest_share": max(edge.shares, default=None),
+        "largest_share": edge.shares[0].part if edge.shares else None,
     }
 
 

@@ -171,8 +171,9 @@ class ClusterClient:
     ) -> list[JobMetrics | None]:
         """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
 
-        None for a run that is not known (any more). What the caller has ``known`` and is still true comes back as it
-        is, and does not travel again. ClusterSilent if nobody answers although the session is open.
+        None for a run that is not known (any more). Metrics have tasks only if the run is over. What the caller has
+        ``known`` and is still true comes back as it is, and does not travel again. ClusterSilent if nobody answers
+        although the session is open.
         """
         before = [(known or {}).get(run) for run in runs]
         request = {

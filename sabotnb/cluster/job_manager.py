@@ -27,7 +27,7 @@ from sabotnb.config import Config
 from sabotnb.errors import SabotError, StaleMessage
 from sabotnb.execution import refusals
 from sabotnb.execution.machine import Machine
-from sabotnb.metrics import JobMetrics
+from sabotnb.metrics import JobMetrics, without_tasks
 from sabotnb.protocol.control import (
     AgentDown,
     AgentInfo,
@@ -69,8 +69,11 @@ AGENTS = ""
 
 
 def _news(metrics: JobMetrics | None, known: Stamp | None) -> JobMetrics | str | None:
-    same = metrics is not None and known is not None and (metrics.version, metrics.at) == tuple(known)
-    return UNCHANGED if same else metrics
+    if metrics is None:
+        return None
+    if known is not None and (metrics.version, metrics.at) == tuple(known):
+        return UNCHANGED
+    return metrics if metrics.terminal else without_tasks(metrics)
 
 
 def _later_epoch(last: int) -> int:
@@ -288,7 +291,8 @@ class JobManager(SchedulerPlugin):
     async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``.
 
-        ``UNCHANGED`` in the place of those that the client has: ``known`` are their versions and times.
+        They have tasks only if the run is over, as nobody asks again then. ``UNCHANGED`` in the place of those that the
+        client has: ``known`` are their versions and times.
         """
         await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)
         found = [self._job_metrics(job, epoch) for job, epoch in runs]

@@ -19,9 +19,12 @@ from sabotnb.metrics import (
     Latency,
     Load,
     OperatorMetrics,
+    Share,
+    TaskDot,
     TaskMetrics,
     VertexMetrics,
 )
+from sabotnb.metrics.job_metrics import MOST_DOTS
 from sabotnb.metrics.latency import merged
 from sabotnb.metrics.why import why
 from sabotnb.protocol.control import JobState, TaskState
@@ -168,7 +171,15 @@ def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahe
         latency=_latency(merged(task.reports.latency() for task, _ in tasks)),
         idle_since=_idle_since(job, name, tasks, now, ahead),
         history=job.history.rates(name),
+        dots=_dots(all_tasks),
     )
+
+
+def _dots(tasks: Sequence[TaskMetrics]) -> tuple[TaskDot, ...]:
+    if len(tasks) > MOST_DOTS:
+        return ()
+    worst = sorted(tasks, key=lambda task: (task.state != TaskState.FAILED.value, -task.load.busy, task.index))
+    return tuple(TaskDot(task.index, task.state, task.load.busy) for task in worst)
 
 
 def _operators(job: JobRun, vertex: str, tasks: Tasks) -> tuple[OperatorMetrics, ...]:
@@ -207,13 +218,16 @@ def _edge(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) 
     )
 
 
-def _shares(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) -> tuple[float, ...]:
+def _shares(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) -> tuple[Share, ...]:
     """Parts of the rows by receiving task; empty behind several edges, whose rows tasks count together."""
     into = [one for one in job.request.views["edges"] if one["down"] == edge["down"]]
     tasks = by_vertex.get(edge["down"], ())
     rows = _recent_rows(_measured(tasks), outgoing=False)
     total = sum(rows.values())
-    return tuple(rows.get(metrics.index, 0) / total for _, metrics in tasks) if total and len(into) == 1 else ()
+    if not total or len(into) > 1:
+        return ()
+    shares = (Share(metrics.index, rows.get(metrics.index, 0) / total) for _, metrics in tasks)
+    return tuple(sorted(shares, key=lambda share: -share.part))
 
 
 def _measured(tasks: Tasks) -> Tasks:

@@ -11,8 +11,11 @@ from sabotnb.metrics.job_metrics import (
     Latency,
     Load,
     OperatorMetrics,
+    Share,
+    TaskDot,
     TaskMetrics,
     VertexMetrics,
+    without_tasks,
 )
 from sabotnb.metrics.latency import Histogram
 from sabotnb.metrics.reports import Report, Reports
@@ -31,7 +34,10 @@ __all__ = [
     "OperatorMetrics",
     "Report",
     "Reports",
+    "Share",
     "TaskCounters",
+    "TaskDot",
     "TaskMetrics",
     "VertexMetrics",
+    "without_tasks",
 ]

@@ -7,12 +7,16 @@ since the epoch (UTC), durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sabotnb.pickling import quickly_pickled
 
 OVER = ("FINISHED", "FAILED", "CANCELED")
 """States in which nothing happens any more, of jobs and of tasks."""
+MOST_DOTS = 16
+"""Of a vertex with more tasks a picture draws none of them."""
+MOST_SHARES = 16
+"""Shares of an edge that are sent to who watches the job."""
 
 
 @quickly_pickled
@@ -83,6 +87,25 @@ class TaskMetrics:
 
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
+class TaskDot:
+    """What a picture shows of a task: its state, and the share of its time in which it is busy."""
+
+    index: int
+    state: str
+    busy: float
+
+
+@quickly_pickled
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A task's part of the rows of an edge, from 0 to 1."""
+
+    task: int
+    part: float
+
+
+@quickly_pickled
+@dataclass(frozen=True, slots=True)
 class OperatorMetrics:
     """Rows that left one operator, which may be in the middle of a chain."""
 
@@ -131,6 +154,8 @@ class VertexMetrics:
     idle_since: float | None = None
     history: tuple[float, ...] = ()
     """Rows per second in (of a source: out), one number per second, the newest last; at most ``HISTORY_SECONDS``."""
+    dots: tuple[TaskDot, ...] = ()
+    """Its tasks, those that failed first, then the busiest; none if there are more than ``MOST_DOTS``."""
 
 
 @quickly_pickled
@@ -138,8 +163,8 @@ class VertexMetrics:
 class EdgeMetrics:
     """One edge of the execution graph. ``fill`` is how full its fullest channel is, ``queued`` bytes in all of them.
 
-    ``shares`` are the parts of the last half minute's rows that each task below has taken; empty where that is not
-    known: there were no rows, or several edges lead there, whose rows tasks count together.
+    ``shares`` are the parts of the last half minute's rows that each task below has taken, the largest first; empty
+    where that is not known: there were no rows, or several edges lead there, whose rows tasks count together.
     """
 
     index: int
@@ -153,7 +178,7 @@ class EdgeMetrics:
     sent: Flow = field(default_factory=Flow)
     queued: int = 0
     fill: float = 0.0
-    shares: tuple[float, ...] = ()
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +235,7 @@ class JobMetrics:
     """What a pending job waits for, as the end of a sentence: ``needs 4 slots, 2 free``."""
     error: JobFailure | None
     tasks: tuple[TaskMetrics, ...]
+    """None where ``without_tasks`` has taken them away."""
     vertices: tuple[VertexMetrics, ...]
     edges: tuple[EdgeMetrics, ...]
     finding: Finding | None = None
@@ -224,3 +250,9 @@ class JobMetrics:
     def terminal(self) -> bool:
         """True when the job is over."""
         return self.state in OVER
+
+
+def without_tasks(metrics: JobMetrics) -> JobMetrics:
+    """The part whose size does not grow with the number of tasks: what is sent again and again to who watches."""
+    edges = tuple(replace(edge, shares=edge.shares[:MOST_SHARES]) for edge in metrics.edges)
+    return replace(metrics, tasks=(), edges=edges)

@@ -191,9 +191,9 @@ def _share_of_busiest(job: JobMetrics, vertex: VertexMetrics, running: int) -> f
 
     Behind several edges, as in a join, only the task with most rows is known, and how many times the mean it has.
     """
-    known = [edge.shares[vertex.busiest_task] for edge in _into(job, vertex) if vertex.busiest_task < len(edge.shares)]
+    known = [share for edge in _into(job, vertex) for share in edge.shares if share.task == vertex.busiest_task]
     if known:
-        return max(known)
+        return known[0].part
     if vertex.skew is None or (vertex.skew_task != vertex.busiest_task and vertex.skew >= HOT):
         return None
     return vertex.skew / running

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from sabotnb.display import words
 from sabotnb.errors import SabotError
+from sabotnb.metrics import TaskMetrics
 from sabotnb.widgets import samples
 from sabotnb.widgets.lane import Lane
 from sabotnb.widgets.messages import Answer, Command, HotKey, Kind, Sample
@@ -20,13 +21,15 @@ if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster need
 KEPT = 256
 """Answers that are kept for clicks that are sent again."""
 MOST_ROWS = 1000
+MOST_TASKS = 1000
+"""Tasks in one answer, those first that are worth looking at."""
 LETTERS = 1000
 """Longer answers are cut: some list names that users have given."""
 PROBE_SECONDS = 2.0
 """A probe waits so long for a row to come by."""
 
 _TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int, "args": dict}
-_ARGUMENTS: Mapping[str, Mapping[str, type]] = {"probe": {"target": str, "rows": int}}
+_ARGUMENTS: Mapping[str, Mapping[str, type]] = {"probe": {"target": str, "rows": int}, "tasks": {"vertices": list}}
 """What each kind of command needs; the others need nothing."""
 
 
@@ -51,7 +54,8 @@ class Commands:
         self._known: OrderedDict[str, Answer | None] = OrderedDict()
         """By id of the click: its answer, None while it is carried out."""
         self._steering = Lane(f"sabotnb-clicks-{job}")
-        self._looking = Lane(f"sabotnb-probes-{job}")  # apart, because a probe waits and a Stop must not
+        self._looking = {kind: Lane(f"sabotnb-{kind}-{job}") for kind in ("probe", "tasks")}
+        """Apart, because a probe waits, and neither a Stop nor figures must."""
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Carry out a click, or answer one that was carried out before once more."""
@@ -71,8 +75,7 @@ class Commands:
             self._known[command.id] = None
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
-        lane = self._looking if command.kind == "probe" else self._steering
-        lane.add(lambda: self._carry_out(command))
+        self._looking.get(command.kind, self._steering).add(lambda: self._carry_out(command))
 
     def _carry_out(self, command: Command) -> None:
         try:
@@ -85,7 +88,7 @@ class Commands:
             if command.id in self._known:
                 self._known[command.id] = answer
         self._answer(answer)
-        if command.kind != "probe":
+        if command.kind not in self._looking:
             self._changed()
 
     def _done(self, command: Command) -> Answer:
@@ -93,13 +96,21 @@ class Commands:
             return _refusal(command.id, f"this page shows another run of {self._job}: run its cell again")
         if command.kind == "probe":
             return Answer("answer", command.id, ok=True, text="", sample=self._sample(command))
+        if command.kind == "tasks":
+            return Answer("answer", command.id, ok=True, text="", tasks=self._tasks(command))
         act = {
             "pause": self._client.pause,
             "resume": self._client.resume,
             "stop": self._client.stop,
             "cancel": self._client.cancel,
         }[command.kind]
-        return Answer("answer", command.id, ok=True, text=act(self._job, self._epoch), sample=None)
+        return Answer("answer", command.id, ok=True, text=act(self._job, self._epoch))
+
+    def _tasks(self, command: Command) -> tuple[TaskMetrics, ...]:
+        wanted = command.args["vertices"]
+        tasks = self._client.metrics(self._job, self._epoch).tasks
+        found = [task for task in tasks if not wanted or task.vertex in wanted]
+        return tuple(sorted(found, key=lambda task: (task.state != "FAILED", -task.load.busy))[:MOST_TASKS])
 
     def _sample(self, command: Command) -> Sample:
         most = max(1, min(MOST_ROWS, command.args["rows"]))
@@ -131,4 +142,4 @@ def _has(given: Mapping[str, Any], wanted: Mapping[str, type]) -> bool:
 
 
 def _refusal(command: str, text: str) -> Answer:
-    return Answer("answer", command, ok=False, text=words.cut(text, LETTERS), sample=None)
+    return Answer("answer", command, ok=False, text=words.cut(text, LETTERS))

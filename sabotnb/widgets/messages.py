@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sabotnb.display.job_picture import JobPicture
-from sabotnb.metrics import JobMetrics
+from sabotnb.metrics import JobMetrics, TaskMetrics
 
-Kind = Literal["pause", "resume", "stop", "cancel", "probe"]
-"""``probe`` has the arguments ``target``, an operator's id or an edge, and ``rows``, how many are wanted."""
+Kind = Literal["pause", "resume", "stop", "cancel", "probe", "tasks"]
+"""``probe`` has the arguments ``target``, an operator's id or an edge, and ``rows``, how many are wanted.
+
+``tasks`` has ``vertices``, the ids of those whose tasks are wanted; none for all.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Graph:
 class Live:
     """The trait ``live``. ``gone`` says why there are no news any more (the cluster went away); else empty.
 
-    ``trouble`` says why there are none at the moment; else empty.
+    ``trouble`` says why there are none at the moment; else empty. The metrics have no tasks, so that the message is as
+    small for ten thousand of them as for ten: a page asks for those that it shows.
     """
 
     seq: int
@@ -103,7 +107,10 @@ class Answer:
     id: str
     ok: bool
     text: str
-    sample: Sample | None
+    sample: Sample | None = None
+    """To ``probe``."""
+    tasks: tuple[TaskMetrics, ...] | None = None
+    """To ``tasks``: those that failed and the busiest first; of very many only these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sabotnb.display import job_card, theme
 from sabotnb.display.job_picture import JobPicture
 from sabotnb.display.picturing import job_picture
 from sabotnb.errors import SabotError
-from sabotnb.metrics import JobMetrics
+from sabotnb.metrics import JobMetrics, without_tasks
 from sabotnb.widgets import shell
 from sabotnb.widgets.commands import Commands
 from sabotnb.widgets.messages import Graph, Live
@@ -176,7 +176,8 @@ class Showing:
 
     def _live(self) -> Live:
         self._seq += 1
-        return Live(self._seq, self._metrics, self._gone, self._trouble)
+        metrics = None if self._metrics is None else without_tasks(self._metrics)
+        return Live(self._seq, metrics, self._gone, self._trouble)
 
     def _end(self) -> None:
         """Leave pictures behind, which need no kernel, and the widget only where a page cannot be given one."""

@@ -75,6 +75,15 @@ def test_watching_ends_with_a_change_and_tells_of_every_run(cluster):
     assert [one and one.state for one in seen] in (["RUNNING", end, None] for end in ("CANCELING", "CANCELED"))
 
 
+def test_watching_brings_no_tasks_until_the_run_is_over(flowing):
+    jobs, run = flowing.cluster.jobs, (flowing.name, flowing.epoch)
+    flowing.wait_metrics(lambda it: it.tasks)
+    assert jobs.watch([run], 0)[0].tasks == ()
+    flowing.cancel()
+    flowing.wait_over(20)
+    assert len(jobs.watch([run], 0)[0].tasks) == len(metrics_of(flowing).tasks) > 0
+
+
 def test_what_is_known_and_still_true_does_not_travel_again(flowing):
     jobs, run = flowing.cluster.jobs, (flowing.name, flowing.epoch)
     flowing.cancel()

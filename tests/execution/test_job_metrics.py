@@ -1,10 +1,12 @@
 """What a job says about itself, from what its agents have reported."""
 
+import pickle
+
 import pytest
 from simulator import Simulator, request
 
 from sabotnb.execution.job_metrics import job_metrics
-from sabotnb.metrics import Flow, Histogram, Load, TaskCounters
+from sabotnb.metrics import Flow, Histogram, Load, Share, TaskCounters, TaskDot, without_tasks
 from sabotnb.protocol.control import MetricsReported, Queue, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
 
@@ -124,13 +126,13 @@ def test_the_spread_of_rows_is_that_of_the_last_half_minute():
     cluster = Reporting()
     for second in range(0, 3600, 5):
         cluster.report(second, write0=TaskCounters(rows_in=10 * second), write1=TaskCounters(rows_in=10 * second))
-    assert (cluster.vertex("write").skew, cluster.metrics().edges[0].shares) == (1.0, (0.5, 0.5))
+    assert (cluster.vertex("write").skew, cluster.metrics().edges[0].shares) == (1.0, (Share(0, 0.5), Share(1, 0.5)))
     for second in range(3600, 3640, 5):
         late = second - 3600
         write1 = TaskCounters(rows_in=36_000 + 30 * late)
         cluster.report(second, write0=TaskCounters(rows_in=36_000 + 10 * late), write1=write1)
     assert (cluster.vertex("write").skew, cluster.vertex("write").skew_task) == (1.5, 1)
-    assert cluster.metrics().edges[0].shares == (0.25, 0.75)
+    assert cluster.metrics().edges[0].shares == (Share(1, 0.75), Share(0, 0.25))
 
 
 def test_the_spread_of_rows_is_that_of_the_tasks_that_run_and_of_all_at_the_end():
@@ -178,8 +180,36 @@ def test_an_edge_has_what_was_sent_its_fullest_channel_and_who_got_how_much():
     cluster.report(3, sent=(50, 500), read0=TaskCounters())
     (edge,) = cluster.metrics().edges
     assert (edge.id, edge.type, edge.keys, edge.channels) == ("job:read->write:0:e1", "hash", ("k",), 2)
-    assert (edge.queued, edge.fill, edge.shares) == (100, 0.9, (0.75, 0.25))
+    assert (edge.queued, edge.fill, edge.shares) == (100, 0.9, (Share(0, 0.75), Share(1, 0.25)))
     assert (edge.sent.rows, edge.sent.rows_rate, edge.sent.bytes_rate) == (50, 20, 200)
+
+
+def test_a_vertex_has_a_dot_for_each_of_a_few_tasks_the_worst_first():
+    cluster = Reporting()
+    for second in (1, 2):
+        cluster.report(second, write0=TaskCounters(idle=second), write1=TaskCounters(busy=second))
+    assert cluster.vertex("write").dots == (TaskDot(1, "RUNNING", 1.0), TaskDot(0, "RUNNING", 0.0))
+    cluster.fail()
+    assert [dot.state for dot in cluster.vertex("read").dots] == ["FAILED"]
+    wide = Simulator(agents=1, slots=17)
+    wide.submit(request(vertices=(("work", 17),)))
+    assert wide.machine.overview.metrics(0, WALL, "job").vertices[0].dots == ()
+
+
+def test_what_is_watched_does_not_grow_with_the_number_of_tasks():
+    def size(tasks):
+        cluster = Simulator(agents=1, slots=tasks)
+        views = {**VIEWS, "edges": [{**VIEWS["edges"][0], "receivers": tasks}]}
+        cluster.submit(request(vertices=(("read", 1), ("write", tasks)), views=views, publishes=False))
+        for second in (1, 2):
+            counters = {attempt: TaskCounters(rows_in=second) for _, attempt in cluster.running}
+            cluster.feed(MetricsReported("agent-1", counters, at=second))
+        metrics = cluster.machine.overview.metrics(2, WALL, "job")
+        return len(pickle.dumps(metrics)), len(pickle.dumps(without_tasks(metrics)))
+
+    (some_whole, some), (many_whole, many) = size(100), size(1000)
+    assert many_whole > 9 * some_whole
+    assert many < 1.1 * some
 
 
 def test_the_job_counts_what_sources_read_and_sinks_took():

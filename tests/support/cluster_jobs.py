@@ -76,10 +76,11 @@ class Run:
     def wait_metrics(self, condition) -> JobMetrics:
         """The first metrics for which ``condition`` holds; fails if the job is over before."""
         while True:
-            (metrics,) = self.cluster.jobs.watch([(self.name, self.epoch)], 0.2)
+            metrics = self.cluster.jobs.metrics(self.name, self.epoch)
             if condition(metrics):
                 return metrics
             assert not metrics.terminal, metrics
+            self.cluster.jobs.watch([(self.name, self.epoch)], 0.2)
 
     def table(self) -> pa.Table:
         """All rows of the sink ``collected``."""

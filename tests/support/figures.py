@@ -10,6 +10,7 @@ from sabotnb.metrics import (
     JobMetrics,
     Load,
     OperatorMetrics,
+    Share,
     TaskMetrics,
     VertexMetrics,
 )
@@ -43,8 +44,9 @@ def vertex(name, chain, busy=0.0, blocked=0.0, tasks=1, *, busiest=None, task=0,
 
 
 def edge(up, down, way="rebalance", keys=(), shares=(), fill=0.0):
-    """An edge between two vertices; its index does not matter here."""
-    return EdgeMetrics(0, f"{up}->{down}", up, down, 0, way, tuple(keys), 1, fill=fill, shares=tuple(shares))
+    """An edge between two vertices; its index does not matter. ``shares`` are those of the tasks below, in order."""
+    ranked = tuple(sorted((Share(task, part) for task, part in enumerate(shares)), key=lambda one: -one.part))
+    return EdgeMetrics(0, f"{up}->{down}", up, down, 0, way, tuple(keys), 1, fill=fill, shares=ranked)
 
 
 def job(*parts, state="RUNNING", **more):

@@ -1,12 +1,15 @@
 """Clicks are carried out once and always answered in words."""
 
 import queue
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from figures import job
 from shown import ScriptedClient
 
-from sabotnb.widgets.commands import Commands
+from sabotnb.metrics import Load, TaskMetrics
+from sabotnb.widgets.commands import MOST_TASKS, Commands
 
 
 class Page:
@@ -17,9 +20,10 @@ class Page:
         self.answers = queue.Queue()
         self.commands = Commands(self.client, "late", 3, self.answers.put)
 
-    def click(self, kind="pause", epoch=3, args=None):
+    def click(self, kind="pause", epoch=3, args=None, name=None):
         args = {"target": "source_0", "rows": 10} if args is None else args
-        self.commands.take({"type": "command", "id": "a", "kind": kind, "epoch": epoch, "args": args})
+        name = name or f"{kind} {args}"
+        self.commands.take({"type": "command", "id": name, "kind": kind, "epoch": epoch, "args": args})
         return self.answers.get(timeout=10)
 
 
@@ -62,6 +66,7 @@ def test_a_refusal_says_why(page, click, text):
         {"kind": "probe", "args": {"target": "source_0"}},
         {"kind": "probe", "args": {"target": None, "rows": 5}},
         {"kind": "pause", "args": []},
+        {"kind": "tasks", "args": {"vertices": "source_0"}},
         {"kind": ["pause"]},
     ],
 )
@@ -86,6 +91,23 @@ def test_a_sample_is_text(page):
     assert [row[1] for row in sample.rows] == ["1", "2.5", "nan"]
     assert [None if row[0] is None else len(row[0]) for row in sample.rows] == [1, None, 200]
     assert (sample.hot[0].key, sample.hot[0].share, sample.watermark) == ("1", 0.5, 7)
+
+
+def test_tasks_come_on_demand_the_worst_first(page):
+    tasks = [TaskMetrics(vertex, index, index, "agent-1", 0, "RUNNING") for vertex in "ab" for index in range(3)]
+    tasks[1] = replace(tasks[1], load=Load(busy=0.9))
+    tasks[2] = replace(tasks[2], state="FAILED")
+    page.client.now = job(tasks=tuple(tasks))
+    found = page.click("tasks", args={"vertices": ["a"]}).tasks
+    assert [(task.vertex, task.index) for task in found] == [("a", 2), ("a", 1), ("a", 0)]
+    assert len(page.click("tasks", args={"vertices": []}).tasks) == 6
+
+
+def test_of_very_many_tasks_there_are_the_worst(page):
+    many = [TaskMetrics("a", index, index, "agent-1", 0, "RUNNING") for index in range(MOST_TASKS + 5)]
+    page.client.now = job(tasks=(*many, replace(many[0], index=-1, state="FAILED")))
+    found = page.click("tasks", args={"vertices": []}).tasks
+    assert (len(found), found[0].index) == (MOST_TASKS, -1)
 
 
 def test_wide_samples_have_fewer_rows(page):

@@ -15,5 +15,5 @@ SAMPLE = Sample(
 
 
 def test_it_is_what_dataclasses_give():
-    for message in (Live(1, METRICS, ""), Live(2, None, "gone"), SAMPLE):
+    for message in (Live(1, METRICS, "", ""), Live(2, None, "gone", ""), SAMPLE):
         assert json.loads(json.dumps(plain(message))) == json.loads(json.dumps(asdict(message)))

@@ -62,6 +62,14 @@ def test_a_page_hears_of_a_run_that_does_not_change_every_two_seconds(showing, c
     assert heard == [1, 1, 2, 2, 2, 3, 3, 3]
 
 
+def test_pages_are_sent_no_tasks_and_the_card_has_them_all(showing, client):
+    showing.display()
+    assert showing._widget.live["metrics"]["tasks"] == ()
+    client.goes(state="FINISHED")
+    showing._news.round()
+    assert "1 task" in next(iter(showing._screen.shown.values()))["text/html"]
+
+
 def test_old_news_are_none(showing, client):
     showing.display()
     client.goes(paused=True)

@@ -176,6 +176,7 @@ test("every view shows the job, and what is selected stays so", async () => {
 test("tasks are where they run, and arrow keys walk over them", async () => {
   show(backpressured());
   await click(found(place, ".sabot-views button", "physical"));
+  await passes(0);
   expect(texts(place, ".sabot-physical tbody th")).toEqual(["agent-0", "agent-1", "agent-2", "agent-3"]);
   const chip = found<HTMLElement>(place, ".sabot-chip", "join_0[0]");
   expect(chip.textContent).toBe("[0]98 %");

@@ -68,7 +68,7 @@ export function makeCommands(model: Model, epoch: () => number, clock: () => num
 }
 
 function refusal(id: string, text: string): Answer {
-  return { type: "answer", id, ok: false, text, sample: null };
+  return { type: "answer", id, ok: false, text, sample: null, tasks: null };
 }
 
 function isAnswer(content: unknown): content is Answer {

@@ -22,7 +22,7 @@ export interface Hello {
 export interface Command {
   type: "command";
   id: string;
-  kind: "pause" | "resume" | "stop" | "cancel" | "probe";
+  kind: "pause" | "resume" | "stop" | "cancel" | "probe" | "tasks";
   epoch: number;
   args: Record<string, unknown>;
 }
@@ -33,6 +33,7 @@ export interface Answer {
   ok: boolean;
   text: string;
   sample: Sample | null;
+  tasks: TaskMetrics[] | null;
 }
 
 export interface Table {
@@ -89,6 +90,27 @@ export interface Sample {
   said: string;
 }
 
+export interface TaskMetrics {
+  vertex: string;
+  index: number;
+  attempt: number;
+  agent: string;
+  slot: number;
+  state: string;
+  into: Flow;
+  out: Flow;
+  load: Load;
+  late: number;
+  queued: number;
+  fill: number;
+  state_keys: number;
+  state_bytes: number;
+  watermark: number | null;
+  latency: Latency | null;
+  reported: number | null;
+  final: boolean;
+}
+
 export interface Column {
   name: string;
   type: string;
@@ -133,27 +155,6 @@ export interface JobFailure {
   everything: string;
 }
 
-export interface TaskMetrics {
-  vertex: string;
-  index: number;
-  attempt: number;
-  agent: string;
-  slot: number;
-  state: string;
-  into: Flow;
-  out: Flow;
-  load: Load;
-  late: number;
-  queued: number;
-  fill: number;
-  state_keys: number;
-  state_bytes: number;
-  watermark: number | null;
-  latency: Latency | null;
-  reported: number | null;
-  final: boolean;
-}
-
 export interface VertexMetrics {
   id: string;
   role: string;
@@ -178,6 +179,7 @@ export interface VertexMetrics {
   latency: Latency | null;
   idle_since: number | null;
   history: number[];
+  dots: TaskDot[];
 }
 
 export interface EdgeMetrics {
@@ -192,7 +194,7 @@ export interface EdgeMetrics {
   sent: Flow;
   queued: number;
   fill: number;
-  shares: number[];
+  shares: Share[];
 }
 
 export interface Finding {
@@ -205,6 +207,17 @@ export interface Finding {
 export interface HotKey {
   key: string;
   share: number;
+}
+
+export interface Load {
+  busy: number;
+  idle: number;
+  backpressured: number;
+}
+
+export interface Latency {
+  p50: number;
+  p99: number;
 }
 
 export interface Node {
@@ -234,19 +247,19 @@ export interface Line {
   label_at: [number, number];
 }
 
-export interface Load {
-  busy: number;
-  idle: number;
-  backpressured: number;
-}
-
-export interface Latency {
-  p50: number;
-  p99: number;
-}
-
 export interface OperatorMetrics {
   id: string;
   rows: number;
   rows_rate: number;
+}
+
+export interface TaskDot {
+  index: number;
+  state: string;
+  busy: number;
+}
+
+export interface Share {
+  task: number;
+  part: number;
 }

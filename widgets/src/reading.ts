@@ -17,7 +17,8 @@ import type {
   Node,
   OperatorCard,
   OperatorMetrics,
-  TaskMetrics,
+  Share,
+  TaskDot,
   VertexMetrics,
   View,
 } from "./messages";
@@ -66,26 +67,6 @@ const flow = shape<Flow>({
 const load = shape<Load>({ busy: number, idle: number, backpressured: number });
 const latency = maybe(shape<Latency>({ p50: number, p99: number }));
 
-const task = shape<TaskMetrics>({
-  vertex: text,
-  index: number,
-  attempt: number,
-  agent: text,
-  slot: number,
-  state: text,
-  into: flow,
-  out: flow,
-  load,
-  late: number,
-  queued: number,
-  fill: number,
-  state_keys: number,
-  state_bytes: number,
-  watermark: maybe(number),
-  latency,
-  reported: maybe(number),
-  final: flag,
-});
 const vertex = shape<VertexMetrics>({
   id: text,
   role: text,
@@ -110,6 +91,7 @@ const vertex = shape<VertexMetrics>({
   latency,
   idle_since: maybe(number),
   history: numbers,
+  dots: many(shape<TaskDot>({ index: number, state: text, busy: number })),
 });
 const edge = shape<EdgeMetrics>({
   index: number,
@@ -123,7 +105,7 @@ const edge = shape<EdgeMetrics>({
   sent: flow,
   queued: number,
   fill: number,
-  shares: numbers,
+  shares: many(shape<Share>({ task: number, part: number })),
 });
 const failure = shape<JobFailure>({
   kind: text,
@@ -152,7 +134,7 @@ const metrics = shape<JobMetrics>({
   lag: maybe(number),
   waits: text,
   error: maybe(failure),
-  tasks: many(task),
+  tasks: () => [],
   vertices: many(vertex),
   edges: many(edge),
   finding: maybe(shape<Finding>({ kind: text, operator: text, sentence: text, advice: text })),

@@ -1,7 +1,7 @@
 /** Everything that the views of one output share: the model's traits as signals, what is chosen, and the commands. */
 import { type ReadonlySignal, type Signal, computed, signal } from "@preact/signals";
 import { type Kind, type Pending, makeCommands } from "./commands";
-import type { Answer, Command, Graph, Live, TaskMetrics, VertexMetrics } from "./messages";
+import type { Answer, Command, Graph, Live, VertexMetrics } from "./messages";
 import type { Model } from "./model";
 import { graphOf, liveOf } from "./reading";
 
@@ -20,9 +20,8 @@ export interface Notice {
 export interface Store {
   readonly graph: ReadonlySignal<Graph | null>;
   readonly live: ReadonlySignal<Live | null>;
-  /** The last metrics by vertex id, and their tasks by index. */
+  /** The last metrics by vertex id. */
   readonly vertices: ReadonlySignal<ReadonlyMap<string, VertexMetrics>>;
-  readonly tasks: ReadonlySignal<ReadonlyMap<string, TaskMetrics[]>>;
   readonly view: Signal<ViewName>;
   /** A node by the id of its box in the view, or an edge by its index in the execution graph. */
   readonly selected: Signal<Selection | null>;
@@ -71,7 +70,6 @@ export function makeStore(model: Model): Store {
     graph,
     live,
     vertices: computed(() => new Map(live.value?.metrics?.vertices.map((one) => [one.id, one]))),
-    tasks: computed(() => byVertex(live.value?.metrics?.tasks ?? [])),
     view: signal<ViewName>("optimized"),
     selected: signal<Selection | null>(null),
     tab: signal<Tab>("overview"),
@@ -83,7 +81,7 @@ export function makeStore(model: Model): Store {
     over,
     async send(kind, args) {
       const answer = await commands.send(kind, args);
-      if (kind !== "probe" || !answer.ok) said.value = { ok: answer.ok, text: answer.text, at: seconds() };
+      if (kind !== "tasks" && (kind !== "probe" || !answer.ok)) said.value = { ok: answer.ok, text: answer.text, at: seconds() };
       return answer;
     },
     dispose() {
@@ -93,15 +91,4 @@ export function makeStore(model: Model): Store {
       commands.dispose();
     },
   };
-}
-
-function byVertex(tasks: readonly TaskMetrics[]): Map<string, TaskMetrics[]> {
-  const found = new Map<string, TaskMetrics[]>();
-  for (const task of tasks) {
-    const others = found.get(task.vertex);
-    if (others) others.push(task);
-    else found.set(task.vertex, [task]);
-  }
-  for (const some of found.values()) some.sort((one, other) => one.index - other.index);
-  return found;
 }

@@ -20,7 +20,7 @@ interface Props {
 
 export function Drawing({ store, view, at, far }: Props) {
   const over = store.over.value;
-  const known = { vertices: store.vertices.value, tasks: store.tasks.value, over };
+  const known = { vertices: store.vertices.value, over };
   const edges = useComputed(() => new Map(store.live.value?.metrics?.edges.map((one) => [one.index, one]))).value;
   const finding = store.live.value?.metrics?.finding;
   const found = finding && !over && finding.operator ? nodeWith(view, finding.operator)?.id : undefined;

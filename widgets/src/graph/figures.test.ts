@@ -9,11 +9,8 @@ import { area, sparkline } from "./sparkline";
 function figures(job: MadeJob, place: number, node: Partial<Node> = {}) {
   const metrics = job.live.metrics;
   const vertices = new Map(metrics?.vertices.map((one) => [one.id, one]));
-  const tasks = new Map(
-    [...vertices.keys()].map((id) => [id, (metrics?.tasks ?? []).filter((one) => one.vertex === id)]),
-  );
   const box = { ...(job.graph.picture.views[1]?.nodes[place] as Node), ...node };
-  return nodeFigures(box, { vertices, tasks, over: metrics?.ended !== null });
+  return nodeFigures(box, { vertices, over: metrics?.ended !== null });
 }
 
 test.each([

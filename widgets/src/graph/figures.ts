@@ -1,6 +1,6 @@
 /** What a box and a line show of the metrics, as words and shares: pure, and the same for eyes and screen readers. */
 import { brief, counted, cut, rate, share } from "../format";
-import type { EdgeMetrics, Line, Load, Node, TaskMetrics, VertexMetrics } from "../messages";
+import type { EdgeMetrics, Line, Load, Node, VertexMetrics } from "../messages";
 
 export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed";
 
@@ -40,13 +40,11 @@ const WAITING = ["CREATED", "SCHEDULED", "DEPLOYING"];
 
 export interface Known {
   vertices: ReadonlyMap<string, VertexMetrics>;
-  tasks: ReadonlyMap<string, TaskMetrics[]>;
   over: boolean;
 }
 
 export function nodeFigures(node: Node, known: Known): NodeFigures {
   const vertices = node.vertices.map((id) => known.vertices.get(id)).filter((one) => one !== undefined);
-  const tasks = vertices.flatMap((one) => known.tasks.get(one.id) ?? []);
   const mark = node.vertices.length === 0 ? "removed" : markOf(vertices);
   const load = meanLoad(vertices);
   const ready = sum(vertices.map((one) => one.states["RUNNING"] ?? 0));
@@ -61,7 +59,7 @@ export function nodeFigures(node: Node, known: Known): NodeFigures {
     flowText: vertices.length ? flowText(passed, over) : "",
     outRate: over ? 0 : (passed.out ?? passed.into ?? 0),
     history: over ? [] : addUp(vertices.map((one) => one.history)),
-    dots: dotsOf(tasks, over),
+    dots: dotsOf(vertices, over),
   };
   return { ...figures, said: nodeSaid(node, figures, vertices) };
 }
@@ -86,10 +84,10 @@ export function markOf(vertices: readonly VertexMetrics[]): Mark {
   return has("CANCELED", "CANCELING") ? "canceled" : "finished";
 }
 
-export function taskMark(task: TaskMetrics): Mark {
-  if (WAITING.includes(task.state)) return "waiting";
-  if (task.state === "CANCELING") return "canceled";
-  const mark = task.state.toLowerCase();
+export function taskMark(state: string): Mark {
+  if (WAITING.includes(state)) return "waiting";
+  if (state === "CANCELING") return "canceled";
+  const mark = state.toLowerCase();
   return mark === "finished" || mark === "failed" || mark === "canceled" ? mark : "running";
 }
 
@@ -142,16 +140,19 @@ function flowText({ into, out }: { into: number | null; out: number | null }, ov
   return over ? `${sides}${into === null || out === null ? " rows" : ""}` : `${sides}/s`;
 }
 
-function dotsOf(tasks: readonly TaskMetrics[], over: boolean): Dot[] {
-  const failed = tasks.some((task) => task.state === "FAILED");
-  if (tasks.length < 2 || tasks.length > MOST_DOTS || (over && !failed)) return [];
-  const sorted = [...tasks].sort(
+/** None where there are too many tasks: a vertex has no dots then, and a group more than there is room for. */
+function dotsOf(vertices: readonly VertexMetrics[], over: boolean): Dot[] {
+  const dots = vertices.flatMap((one) => one.dots);
+  const failed = dots.some((dot) => dot.state === "FAILED");
+  const tasks = sum(vertices.map((one) => one.tasks));
+  if (tasks < 2 || tasks > MOST_DOTS || (over && !failed)) return [];
+  const sorted = dots.sort(
     (one, other) =>
       Number(other.state === "FAILED") - Number(one.state === "FAILED") ||
-      other.load.busy - one.load.busy ||
+      other.busy - one.busy ||
       one.index - other.index,
   );
-  return sorted.map((task) => ({ index: task.index, mark: taskMark(task), level: level(task.load.busy) }));
+  return sorted.map(({ index, state, busy }) => ({ index, mark: taskMark(state), level: level(busy) }));
 }
 
 function addUp(histories: readonly number[][]): number[] {

@@ -6,7 +6,7 @@ import { stateOf } from "./state";
 const SHOWN_SECONDS = 20;
 const LETTERS = 400;
 /** Seconds after which an answer is missed; a probe itself takes up to two. */
-const PATIENCE = { command: 1, probe: 4 };
+const PATIENCE = { command: 1, look: 4 };
 
 export function Notice({ store }: { store: Store }) {
   const texts = troubles(store);
@@ -50,8 +50,9 @@ function troubles(store: Store): string[] {
 /** One region that is always there: readers miss what appears together with its region. */
 function Spoken({ store }: { store: Store }) {
   const metrics = store.live.value?.metrics;
+  const tasks = metrics?.vertices.reduce((sum, one) => sum + one.tasks, 0) ?? 0;
   const failed = metrics?.error ? `: ${cut(metrics.error.message, LETTERS)}` : "";
-  const running = metrics && stateOf(metrics).sign === "running" ? `, ${counted(metrics.tasks.length, "task")}` : "";
+  const running = metrics && stateOf(metrics).sign === "running" ? `, ${counted(tasks, "task")}` : "";
   return (
     <div class="sabot-spoken" role="status" aria-live="polite">
       {metrics && `Job ${cut(metrics.job, LETTERS)} is ${stateOf(metrics).word}${running}${failed}. `}
@@ -60,4 +61,4 @@ function Spoken({ store }: { store: Store }) {
   );
 }
 
-const patience = (one: Pending): number => (one.kind === "probe" ? PATIENCE.probe : PATIENCE.command);
+const patience = (one: Pending): number => (["probe", "tasks"].includes(one.kind) ? PATIENCE.look : PATIENCE.command);

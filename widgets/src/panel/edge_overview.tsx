@@ -1,12 +1,11 @@
 import { bytes, counted, rate, share } from "../format";
 import type { EdgeMetrics } from "../messages";
+import type { Store } from "../store";
 import { Facts } from "./facts";
 import { queueInWords, spreadInWords } from "./words";
 
-const MOST_TASKS = 24;
-
 /** How rows travel on an edge, and which task below gets how many of them. */
-export function EdgeOverview({ edge }: { edge: EdgeMetrics }) {
+export function EdgeOverview({ store, edge }: { store: Store; edge: EdgeMetrics }) {
   const { sent, channels, port } = edge;
   return (
     <>
@@ -20,27 +19,28 @@ export function EdgeOverview({ edge }: { edge: EdgeMetrics }) {
           ["queue", queueInWords(edge)],
         ]}
       />
-      <Shares edge={edge} />
+      <Shares store={store} edge={edge} />
     </>
   );
 }
 
-function Shares({ edge: { sent, shares, down } }: { edge: EdgeMetrics }) {
+function Shares({ store, edge: { shares, down } }: { store: Store; edge: EdgeMetrics }) {
   if (shares.length === 0) {
-    const why = sent.rows ? "counts the rows of all its edges together" : "has taken a row yet";
+    const several = (store.live.value?.metrics?.edges ?? []).filter((edge) => edge.down === down).length > 1;
+    const why = several ? "counts the rows of all its inputs together" : "has received a row yet";
     return (
       <p class="sabot-faint">
-        {sent.rows ? "Each" : "No"} task of {down} {why}.
+        {several ? "Each" : "No"} task of {down} {why}.
       </p>
     );
   }
-  const most = Math.max(...shares);
-  const ranked = shares.map((part, task) => ({ part, task })).sort((one, other) => other.part - one.part);
+  const most = shares[0]?.part;
+  const others = (store.vertices.value.get(down)?.tasks ?? 0) - shares.length;
   return (
     <>
-      <h4>share of each task of {down}</h4>
+      <h4>share of each task of {down} in the last rows</h4>
       <ul class="sabot-shares">
-        {ranked.slice(0, MOST_TASKS).map(({ part, task }) => (
+        {shares.map(({ part, task }) => (
           <li key={task}>
             <span>task {task}</span>
             <span class="sabot-meter" aria-hidden="true">
@@ -50,7 +50,7 @@ function Shares({ edge: { sent, shares, down } }: { edge: EdgeMetrics }) {
           </li>
         ))}
       </ul>
-      {ranked.length > MOST_TASKS && <p class="sabot-faint">and {ranked.length - MOST_TASKS} tasks with less</p>}
+      {others > 0 && <p class="sabot-faint">and {others} tasks with less</p>}
     </>
   );
 }

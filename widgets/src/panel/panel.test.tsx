@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import type { VertexMetrics } from "../messages";
 import { makeStore, type Selection, type Tab } from "../store";
@@ -9,7 +9,7 @@ import type { MadeJob } from "../testing/jobs";
 import { Panel } from "./panel";
 
 function shown(job: MadeJob, selected: Selection | string | null, tab: Tab = "overview") {
-  const model = new FakeModel({ graph: job.graph, live: job.live });
+  const model = new FakeModel(job);
   const store = makeStore(model);
   store.selected.value = typeof selected === "string" ? { kind: "node", id: selected } : selected;
   store.tab.value = tab;
@@ -97,27 +97,35 @@ describe("the overview", () => {
     expect(place.textContent).toContain("these are the figures of filter_0 and select_0 together");
   });
 
-  it("of tasks calls busiest one that runs, not one that ended after a busy moment", () => {
+  it("of tasks calls busiest one that runs, not one that ended after a busy moment", async () => {
     const job = running();
-    const [ended, other] = job.live.metrics!.tasks.filter((task) => task.vertex === "filter_0");
+    const [ended, other] = job.tasks.filter((task) => task.vertex === "filter_0");
     Object.assign(ended!, { state: "FINISHED", load: { busy: 1, idle: 0, backpressured: 0 } });
     Object.assign(other!, { load: { busy: 0.5, idle: 0.5, backpressured: 0 } });
-    expect(shown(job, "filter_0", "tasks").place.textContent).toContain(`busiest: task ${other!.index}, 50 % busy`);
+    const { place } = shown(job, "filter_0", "tasks");
+    await happens(() => {});
+    expect(place.textContent).toContain(`busiest: task ${other!.index}, 50 % busy`);
   });
 
   it.each([
-    [0, "No task of filter_0 has taken a row yet."],
-    [7, "Each task of filter_0 counts the rows of all its edges together."],
-  ])("of an edge without shares over which %i rows went says why there are none", (rows, words) => {
+    [0, "No task of filter_0 has received a row yet."],
+    [1, "Each task of join_0 counts the rows of all its inputs together."],
+  ])("of an edge without shares says why there are none (%i)", (index, words) => {
     const job = running();
-    const edge = job.live.metrics!.edges[0]!;
-    Object.assign(edge, { shares: [], down: "filter_0", sent: { ...edge.sent, rows } });
-    expect(shown(job, { kind: "edge", index: 0 }).place.textContent).toContain(words);
+    job.live.metrics!.edges[index]!.shares = [];
+    expect(shown(job, { kind: "edge", index }).place.textContent).toContain(words);
+  });
+
+  it("of an edge into many tasks shows those that get most", () => {
+    const job = running();
+    job.live.metrics!.vertices[1]!.tasks = 1000;
+    const { place } = shown(job, { kind: "edge", index: 0 });
+    expect(place.textContent).toContain("and 996 tasks with less");
   });
 
   it("of an edge says how rows travel, and who gets how many", () => {
     const job = backpressured();
-    Object.assign(job.live.metrics!.edges[1]!, { shares: [0.2, 0.61, 0.19, 0] });
+    Object.assign(job.live.metrics!.edges[1]!, { shares: [[1, 0.61], [0, 0.2], [2, 0.19], [3, 0]].map(([task, part]) => ({ task, part })) });
     const { place } = shown(job, { kind: "edge", index: 1 });
     expect(texts(place, "[role=tab]")).toEqual(["Overview", "Sample", "Code"]);
     expect(facts(place)).toMatchObject({
@@ -131,16 +139,45 @@ describe("the overview", () => {
 });
 
 describe("tasks and state", () => {
-  it("begin with the worst task", () => {
+  it("begin with the worst task", async () => {
     const { place } = shown(backpressured(), "join_0", "tasks");
+    await happens(() => {});
     expect(texts(place, ".sabot-worst li")).toEqual(["busiest: task 0, 98 % busy", "most rows: task 0, 2.6 times the mean"]);
     expect(cells(place).map(([task, busy]) => [task, busy])).toEqual([["0", "98 %"], ["3", "35 %"], ["1", "31 %"], ["2", "28 %"]]);
   });
 
-  it("name the one that failed", () => {
+  it("name the one that failed", async () => {
     const { place } = shown(failed(), "filter_0", "tasks");
-    const tab = found(place, "[role=tab]", "Tasks");
-    return click(tab).then(() => expect(texts(place, ".sabot-worst li")[0]).toBe("task 2 FAILED on agent-2"));
+    await click(found(place, "[role=tab]", "Tasks"));
+    await happens(() => {});
+    expect(texts(place, ".sabot-worst li")[0]).toBe("task 2 FAILED on agent-2");
+  });
+
+  it("are asked for again and again while the job runs, and while they are looked at", async () => {
+    vi.useFakeTimers();
+    const { model, store, place } = shown(running(), "filter_0", "tasks");
+    const rows = (seconds: number) => happens(() => vi.advanceTimersByTimeAsync(1000 * seconds)).then(() => cells(place).length);
+    expect(await rows(0)).toBe(4);
+    model.tasks = model.tasks.slice(5);
+    expect(await rows(1)).toBe(3);
+    expect(found(place, "[role=tabpanel]").textContent).toContain("the 3 busiest of 4 tasks");
+    await happens(() => (store.tab.value = "overview"));
+    model.tasks = [];
+    expect(await rows(5)).toBe(0);
+    await happens(() => (store.tab.value = "tasks"));
+    expect(await rows(0)).toBe(0);
+    expect(place.textContent).toContain("No task runs here.");
+    vi.useRealTimers();
+  });
+
+  it("say what keeps them from coming", async () => {
+    vi.spyOn(FakeModel.prototype, "send").mockImplementation(() => {});
+    const { model, place, store } = shown(running(), "filter_0", "tasks");
+    expect(place.textContent).toContain("Fetching tasks…");
+    await happens(() => model.answer({ id: store.pending.value[0]!.id, ok: false, text: "the cluster does not answer" }));
+    expect(place.textContent).toContain("the cluster does not answer");
+    expect(store.said.value).toBeNull();
+    vi.restoreAllMocks();
   });
 
   it("say where no state is held", () => {
@@ -149,10 +186,11 @@ describe("tasks and state", () => {
     expect(place.querySelector("table")).toBeNull();
   });
 
-  it("show the state of each task, the largest first", () => {
+  it("show the state of each task, the largest first", async () => {
     const job = changed(running(), "join_0", { state_keys: 30, state_bytes: 3000 });
-    job.live.metrics!.tasks.filter((one) => one.vertex === "join_0").forEach((one, place) => Object.assign(one, { state_keys: place, state_bytes: place * 1000 }));
+    job.tasks.filter((one) => one.vertex === "join_0").forEach((one, place) => Object.assign(one, { state_keys: place, state_bytes: place * 1000 }));
     const { place } = shown(job, "join_0", "state");
+    await happens(() => {});
     expect(place.textContent).toContain("30 keys in 3.0 kB");
     expect(cells(place)[0]).toEqual(["3", "3", "3.0 kB", "agent-3"]);
   });

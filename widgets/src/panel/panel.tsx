@@ -81,9 +81,9 @@ function Unknown({ close }: { close: () => void }) {
 function Content({ store, subject, tab }: { store: Store; subject: Subject; tab: Tab }) {
   if (tab === "sample") return <Sample store={store} subject={subject} />;
   if (tab === "code") return <Code cards={subject.cards} note={subject.kind === "node" ? subject.note : ""} />;
-  if (subject.kind === "edge") return <EdgeOverview edge={subject.edge} />;
-  if (tab === "tasks") return <Tasks subject={subject} />;
-  if (tab === "state") return <State subject={subject} />;
+  if (subject.kind === "edge") return <EdgeOverview store={store} edge={subject.edge} />;
+  if (tab === "tasks") return <Tasks store={store} subject={subject} />;
+  if (tab === "state") return <State store={store} subject={subject} />;
   if (tab === "errors") return <Errors store={store} subject={subject} />;
   return <Overview store={store} subject={subject} />;
 }

@@ -1,6 +1,7 @@
 /** The rows that leave the selected box, or travel on the selected edge: asked for only while somebody looks. */
 import { useRef, useState } from "preact/hooks";
 
+import { usePageVisible, useProbe } from "../asking";
 import { share } from "../format";
 import type { Answer, Sample as Rows } from "../messages";
 import type { Store } from "../store";
@@ -8,7 +9,6 @@ import { CopyButton } from "../table/copy_button";
 import { LongText } from "../table/long_text";
 import { RowsTable, tsv } from "../table/rows_table";
 import { useSelecting } from "../table/selecting";
-import { usePageVisible, useProbing } from "./probing";
 import type { Subject } from "./subject";
 import { listed, seenInWords, watermarkInWords } from "./words";
 import { SmallButton } from "../table/small_button";
@@ -22,7 +22,7 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
   const paused = pressed || selecting;
   const over = store.over.value;
   const lost = over || Boolean(store.live.value?.gone);
-  const { answer, again } = useProbing(store, target, usePageVisible() && !paused && !lost);
+  const { answer, again } = useProbe(store, target, usePageVisible() && !paused && !lost);
   const sample = answer?.sample;
   return (
     <div class="sabot-sample" ref={whole}>

@@ -1,6 +1,9 @@
+import { useTasks } from "../asking";
 import { bytes, count } from "../format";
-import type { TaskMetrics } from "../messages";
+import type { TaskMetrics, VertexMetrics } from "../messages";
+import type { Store } from "../store";
 import { type Heading, SortableTable } from "../table/sortable_table";
+import { LeftOut } from "./left_out";
 import type { NodeSubject } from "./subject";
 import { stateInWords } from "./words";
 
@@ -12,21 +15,30 @@ const HEADINGS: Heading<TaskMetrics>[] = [
 ];
 
 /** What the tasks of a box hold in memory between batches, the largest first. */
-export function State({ subject: { tasks, vertices } }: { subject: NodeSubject }) {
+export function State({ store, subject: { vertices } }: { store: Store; subject: NodeSubject }) {
   if (vertices.length === 0) return <p class="sabot-faint">No task runs here.</p>;
-  const holding = tasks.filter((task) => task.state_keys + task.state_bytes > 0);
+  const holding = vertices.some(({ state_keys, state_bytes }) => state_keys + state_bytes > 0);
   return (
     <>
       <p>{stateInWords(vertices)}</p>
-      {holding.length > 0 && (
-        <SortableTable
-          label="state of each task"
-          headings={HEADINGS}
-          rows={tasks}
-          id={(task) => `${task.vertex} ${task.index}`}
-          order={{ column: 2, descending: true }}
-        />
-      )}
+      {holding && <ByTask store={store} vertices={vertices} />}
+    </>
+  );
+}
+
+function ByTask({ store, vertices }: { store: Store; vertices: readonly VertexMetrics[] }) {
+  const { tasks, text } = useTasks(store, vertices.map(({ id }) => id));
+  if (!tasks) return <p class="sabot-faint">{text}</p>;
+  return (
+    <>
+      <SortableTable
+        label="state of each task"
+        headings={HEADINGS}
+        rows={tasks}
+        id={(task) => `${task.vertex} ${task.index}`}
+        order={{ column: 2, descending: true }}
+      />
+      <LeftOut shown={tasks.length} vertices={vertices} />
     </>
   );
 }

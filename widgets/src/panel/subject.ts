@@ -1,6 +1,6 @@
 /** What the panel is about: the selected box or edge, with everything that is known of it now. */
 import { cut } from "../format";
-import type { EdgeMetrics, JobFailure, Node, OperatorCard, TaskMetrics, VertexMetrics } from "../messages";
+import type { EdgeMetrics, JobFailure, Node, OperatorCard, VertexMetrics } from "../messages";
 import { selectedEdge, selectedNode } from "../selection";
 import type { Store } from "../store";
 
@@ -13,7 +13,6 @@ export interface NodeSubject {
   title: string;
   note: string;
   vertices: VertexMetrics[];
-  tasks: TaskMetrics[];
   cards: OperatorCard[];
   /** The job's failure, if it happened here. */
   failure: JobFailure | null;
@@ -47,7 +46,6 @@ function nodeSubject(store: Store, node: Node, cards: readonly OperatorCard[]): 
     title: titleOf(node),
     note: node.note,
     vertices: node.vertices.flatMap((vertex) => store.vertices.value.get(vertex) ?? []),
-    tasks: node.vertices.flatMap((vertex) => store.tasks.value.get(vertex) ?? []),
     cards: cards.filter((card) => node.operators.includes(card.id)),
     failure: error && happenedAt(error, node) ? error : null,
   };

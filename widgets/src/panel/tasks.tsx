@@ -1,6 +1,9 @@
+import { useTasks } from "../asking";
 import { bytes, rate, share } from "../format";
-import type { TaskMetrics } from "../messages";
+import type { TaskMetrics, VertexMetrics } from "../messages";
+import type { Store } from "../store";
 import { type Heading, SortableTable } from "../table/sortable_table";
+import { LeftOut } from "./left_out";
 import type { NodeSubject } from "./subject";
 import { largest } from "./words";
 
@@ -31,14 +34,15 @@ const HEADINGS: Heading<TaskMetrics>[] = [
 ];
 
 /** All tasks of a box, the busiest first, and which two are worth looking at. */
-export function Tasks({ subject: { tasks, vertices } }: { subject: NodeSubject }) {
-  if (tasks.length === 0) return <p class="sabot-faint">No task runs here.</p>;
+export function Tasks({ store, subject: { vertices } }: { store: Store; subject: NodeSubject }) {
+  const { tasks, text } = useTasks(store, vertices.map(({ id }) => id));
+  if (!tasks?.length) return <p class="sabot-faint">{tasks ? "No task runs here." : text}</p>;
   const many = vertices.length > 1;
   const headings = many ? [{ name: "of", sort: (task: TaskMetrics) => task.vertex }, ...HEADINGS] : HEADINGS;
   return (
     <>
       <ul class="sabot-worst">
-        {worst({ tasks, vertices }).map((line) => (
+        {worst(tasks, vertices).map((line) => (
           <li key={line}>{line}</li>
         ))}
       </ul>
@@ -50,12 +54,13 @@ export function Tasks({ subject: { tasks, vertices } }: { subject: NodeSubject }
         order={{ column: headings.indexOf(BUSY), descending: true }}
         rowClass={(task) => (task.state === "FAILED" ? "sabot-failed" : "")}
       />
+      <LeftOut shown={tasks.length} vertices={vertices} />
     </>
   );
 }
 
 /** Sentences on the tasks that failed, are busiest, wait most and have the most rows; none for what is even. */
-export function worst({ tasks, vertices }: Pick<NodeSubject, "tasks" | "vertices">): string[] {
+export function worst(tasks: readonly TaskMetrics[], vertices: readonly VertexMetrics[]): string[] {
   const name = (task: TaskMetrics) => (vertices.length > 1 ? `task ${task.index} of ${task.vertex}` : `task ${task.index}`);
   const failed = tasks.filter((task) => task.state === "FAILED").map((task) => `${name(task)} FAILED on ${task.agent}`);
   // shares of a task that is over are those of its life, be it a moment

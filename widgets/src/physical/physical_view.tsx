@@ -1,10 +1,12 @@
 /** Where tasks run: a chip per task, filled as it is busy, with the number in words. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { useTasks } from "../asking";
 import { cut, rate, share } from "../format";
 import { taskMark } from "../graph/figures";
 import type { TaskMetrics } from "../messages";
 import { OWN_KEYS } from "../own_keys";
+import { LeftOut } from "../panel/left_out";
 import { nodeWith, selectedNode, viewOf } from "../selection";
 import type { Store } from "../store";
 import { places } from "./places";
@@ -21,12 +23,13 @@ export function PhysicalView({ store }: { store: Store }) {
   const body = useRef<HTMLTableSectionElement>(null);
   const focused = useSignal("");
   const vertices = store.live.value?.metrics?.vertices ?? [];
-  const rows = places(vertices, store.tasks.value);
+  const { tasks, text } = useTasks(store, []);
+  const rows = places(vertices, tasks ?? []);
   const first = rows.flatMap((row) => row.cells.flat())[0];
   const known = rows.some((row) => row.cells.flat().some((task) => name(task) === focused.value));
   const stop = known ? focused.value : first ? name(first) : "";
   const chosen = selectedNode(store)?.vertices ?? [];
-  if (rows.length === 0) return <p class="sabot-nothing">No task has been placed yet.</p>;
+  if (rows.length === 0) return <p class="sabot-nothing">{tasks ? "No task has been placed yet." : text}</p>;
   return (
     <div class="sabot-physical">
       <table>
@@ -66,6 +69,7 @@ export function PhysicalView({ store }: { store: Store }) {
           ))}
         </tbody>
       </table>
+      <LeftOut shown={tasks?.length ?? 0} vertices={vertices} />
     </div>
   );
 }
@@ -82,7 +86,7 @@ function Chip({
   onClick: () => void;
 }) {
   const { busy, idle, backpressured } = task.load;
-  const mark = taskMark(task);
+  const mark = taskMark(task.state);
   const running = mark === "running" && busy + idle + backpressured > 0.01;
   const said = [
     `${cut(task.vertex, 80)}[${task.index}] ${mark} on ${cut(task.agent || "no agent", 80)}`,

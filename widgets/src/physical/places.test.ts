@@ -1,15 +1,10 @@
 import { expect, test } from "vitest";
-import type { TaskMetrics } from "../messages";
 import { large, pending, running } from "../testing/fixtures";
 import type { MadeJob } from "../testing/jobs";
 import { NOWHERE, places } from "./places";
 
 function rows(job: MadeJob): [string, string[]][] {
-  const { vertices = [], tasks = [] } = job.live.metrics ?? {};
-  const byVertex = new Map<string, TaskMetrics[]>(
-    vertices.map((one) => [one.id, tasks.filter((task) => task.vertex === one.id)]),
-  );
-  return places(vertices, byVertex).map(({ agent, cells }) => [
+  return places(job.live.metrics?.vertices ?? [], job.tasks).map(({ agent, cells }) => [
     agent,
     cells.map((some) => some.map((task) => task.index).join(" ")),
   ]);
@@ -30,6 +25,6 @@ test("tasks without an agent are in a row of their own", () => {
 
 test("agents are in the order of their numbers", () => {
   const job = large(1, 12);
-  job.live.metrics?.tasks.forEach((task) => (task.agent = `agent-${11 - task.index}`));
+  job.tasks.forEach((task) => (task.agent = `agent-${11 - task.index}`));
   expect(rows(job).map(([agent]) => agent)).toEqual(Array.from({ length: 12 }, (_, number) => `agent-${number}`));
 });

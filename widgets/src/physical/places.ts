@@ -10,8 +10,9 @@ export interface Place {
 /** `NOWHERE` holds tasks that have no agent yet. */
 export const NOWHERE = "not placed yet";
 
-export function places(vertices: readonly VertexMetrics[], tasks: ReadonlyMap<string, TaskMetrics[]>): Place[] {
-  const columns = vertices.map((vertex) => tasks.get(vertex.id) ?? []);
+export function places(vertices: readonly VertexMetrics[], tasks: readonly TaskMetrics[]): Place[] {
+  const ordered = [...tasks].sort((one, other) => one.index - other.index);
+  const columns = vertices.map(({ id }) => ordered.filter((task) => task.vertex === id));
   const agents = [...new Set(columns.flat().map(agentOf))].sort(byNumber);
   return agents.map((agent) => ({
     agent,

@@ -1,17 +1,20 @@
 /**
- * A model without a kernel: the test is the kernel. `sent` is what came from the page, but for greetings; `answer` and
- * `put` speak for Python.
+ * A model without a kernel: the test is the kernel. `sent` is what came from the page, but for greetings, and for
+ * questions for tasks, which are answered from `tasks`; `answer` and `put` speak for Python.
  */
-import type { Answer, Command, Hello } from "../messages";
+import type { Answer, Command, Hello, TaskMetrics } from "../messages";
 import type { Model } from "../model";
 
 export class FakeModel implements Model {
   readonly sent: Command[] = [];
   greetings = 0;
+  tasks: TaskMetrics[];
   private readonly traits: Map<string, unknown>;
   private readonly listeners = new Map<string, Set<(...args: never[]) => void>>();
 
-  constructor(traits: object = {}) {
+  constructor(made: object = {}) {
+    const { tasks = [], ...traits } = made as { tasks?: TaskMetrics[] };
+    this.tasks = tasks;
     this.traits = new Map(Object.entries({ _face: "job", graph: {}, live: {}, table: {}, ...traits }));
   }
 
@@ -37,7 +40,12 @@ export class FakeModel implements Model {
   send(content: unknown): void {
     const said = content as Command | Hello;
     if (said.type === "hello") this.greetings += 1;
+    else if (said.kind === "tasks") this.answer({ id: said.id, tasks: this.of(said.args["vertices"] as string[]) });
     else this.sent.push(said);
+  }
+
+  private of(vertices: readonly string[]): TaskMetrics[] {
+    return this.tasks.filter((task) => vertices.length === 0 || vertices.includes(task.vertex));
   }
 
   /** The kernel sets a trait. */
@@ -49,7 +57,7 @@ export class FakeModel implements Model {
   /** The kernel answers a command, the last that was sent unless `id` says which. */
   answer(answer: Partial<Answer> = {}): void {
     const id = answer.id ?? this.sent.at(-1)?.id ?? "";
-    this.tell("msg:custom", { type: "answer", ok: true, text: "done", sample: null, ...answer, id });
+    this.tell("msg:custom", { type: "answer", ok: true, text: "done", sample: null, tasks: null, ...answer, id });
   }
 
   /** How many callbacks are still there. */

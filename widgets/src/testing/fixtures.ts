@@ -109,9 +109,11 @@ export function failed(): MadeJob {
     sentence: "filter_0 failed: ZeroDivisionError: division by zero (cell [3], line 2).",
     advice: "",
   };
-  for (const vertex of metrics.vertices)
+  for (const vertex of metrics.vertices) {
     vertex.states = vertex.id === "filter_0" ? { FAILED: 1, CANCELED: 3 } : { CANCELED: vertex.tasks };
-  for (const task of metrics.tasks) task.state = task.vertex === "filter_0" && task.index === 2 ? "FAILED" : "CANCELED";
+    for (const dot of vertex.dots) dot.state = vertex.id === "filter_0" && dot.index === 2 ? "FAILED" : "CANCELED";
+  }
+  for (const task of job.tasks) task.state = task.vertex === "filter_0" && task.index === 2 ? "FAILED" : "CANCELED";
   return job;
 }
 
@@ -140,7 +142,7 @@ export function pending(): MadeJob {
       history: [],
       load: { busy: 0, idle: 0, backpressured: 0 },
     });
-  for (const task of job.live.metrics?.tasks ?? [])
+  for (const task of job.tasks)
     Object.assign(task, { state: "CREATED", agent: "", slot: -1, load: { busy: 0, idle: 0, backpressured: 0 } });
   return job;
 }

@@ -1,4 +1,5 @@
 /** Made-up jobs for tests and for dev/: described in a few words, complete as the kernel would send them. */
+import { MOST_DOTS } from "../graph/figures";
 import type {
   EdgeMetrics,
   Flow,
@@ -42,6 +43,8 @@ export interface JobSketch {
 export interface MadeJob {
   graph: Graph;
   live: Live;
+  /** What the kernel answers who asks for tasks. */
+  tasks: TaskMetrics[];
 }
 
 /** When the made-up jobs have been looked at: seconds since the epoch. */
@@ -77,7 +80,7 @@ export function made(sketch: JobSketch): MadeJob {
     lag: null,
     waits: "",
     error: null,
-    tasks: sketch.vertices.flatMap((one) => tasksOf(one, over)),
+    tasks: [],
     vertices: sketch.vertices.map((one) => vertexOf(one, over)),
     edges: sketch.edges.map((one, index) => edgeOf(one, index, sketch.vertices, over)),
     finding: null,
@@ -89,6 +92,7 @@ export function made(sketch: JobSketch): MadeJob {
   return {
     graph: { job: sketch.name, epoch: 3, bounded: metrics.bounded, note: "", picture },
     live: { seq: 1, metrics, gone: "", trouble: "" },
+    tasks: sketch.vertices.flatMap((one) => tasksOf(one, over)),
   };
 }
 
@@ -139,8 +143,14 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
     latency: { p50: 0.012, p99: 0.25 },
     idle_since: null,
     history: Array.from({ length: 60 }, (_, second) => rate * (0.8 + 0.2 * Math.sin(second / 5 + one.text.length))),
+    dots: one.loads.length > MOST_DOTS ? [] : dotsOf(one, over),
     ...one.more,
   };
+}
+
+function dotsOf(one: VertexSketch, over: boolean): VertexMetrics["dots"] {
+  const dots = one.loads.map(([busy], index) => ({ index, state: over ? "FINISHED" : "RUNNING", busy: over ? 0 : busy }));
+  return dots.sort((first, second) => second.busy - first.busy);
 }
 
 function mean(loads: [number, number][]): VertexMetrics["load"] {
@@ -187,7 +197,7 @@ function edgeOf(one: EdgeSketch, index: number, vertices: VertexSketch[], over: 
     sent: flow(Math.min(up.out, down.into), over),
     queued: Math.round((one.fill ?? 0) * 4e6),
     fill: one.fill ?? 0,
-    shares: down.loads.map(() => 1 / down.loads.length),
+    shares: down.loads.map((_, task) => ({ task, part: 1 / down.loads.length })),
   };
 }
 
