@@ -18,9 +18,9 @@ def live(fn: Callable[[], object], every: Duration | float = 1) -> LivePlot:
     """Show what ``fn`` returns (a figure, a frame, anything a cell can show), and again every ``every`` in its place.
 
     Returns at once; ``fn`` is called in a thread of its own, at most five times a second. What it raises is shown and
-    it is called again; StopIteration ends it, as do ``.stop()`` and the cell when it runs again. Under
-    ``SABOTNB_DISPLAY=static`` it is called once. With pyplot, let ``fn`` open a figure of its own (``plt.subplots()``):
-    the current one may be another cell's.
+    it is called again; StopIteration ends it, as do ``.stop()``, which waits for a call under way, and the cell when it
+    runs again. Under ``SABOTNB_DISPLAY=static`` it is called once. With pyplot (of matplotlib 3.7 or later) let ``fn``
+    open a figure of its own (``plt.subplots()``), as late as it can: other cells and plots wait while it is open.
 
     Raises:
         EnvError: no notebook and no IPython is there to draw in.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sabotnb.blobs import user_traceback
@@ -13,10 +14,23 @@ from sabotnb.widgets import shell
 from sabotnb.widgets.outputs import Bundle, Notebook, Screen, new_output
 
 PATIENCE_SECONDS = 2.0
-"""So long the end of a cell waits for a drawing that is under way."""
+"""So long the end of a cell waits for a drawing that has opened a figure."""
 
-_drawing = threading.RLock()
-"""Held while a function draws: pyplot knows one set of open figures, and those that it opens then are its own."""
+HOOK = f"{__name__}:figure_opened"
+"""What pyplot is told to call for each new figure."""
+
+_pyplot_lock = threading.RLock()
+"""Held by a drawing from the first figure that it opens with pyplot, which has one set of open figures for all."""
+
+
+class _Drawing(threading.local):
+    """The drawing of this thread."""
+
+    figures: list[Any] | None = None
+    """What it has opened; None where nobody draws."""
+
+
+_current = _Drawing()
 
 Look = Callable[[object], Bundle]
 """How an object looks, by MIME type; nothing of what has no looks."""
@@ -52,7 +66,12 @@ class LivePlot:
             self._thread.start()
 
     def stop(self) -> None:
-        """Draw no more. A drawing that is under way is not shown."""
+        """Draw no more. Waits for a drawing that is under way, which is not shown; can be interrupted."""
+        self._end()
+        if _current.figures is None and self._thread.is_alive():
+            self._thread.join()
+
+    def _end(self) -> None:
         self._stopped.set()
         shell.forget(self)
 
@@ -63,7 +82,7 @@ class LivePlot:
 
     def cell_started(self, cell: str) -> None:
         if cell == self._cell:
-            self.stop()
+            self._end()
 
     def cell_ended(self, cell: str) -> None:
         """Nothing: it has stopped when the cell started."""
@@ -83,18 +102,15 @@ class LivePlot:
 
     def _drawn(self) -> Bundle | None:
         """What there is to show now; None if it is over."""
-        with _drawing:
-            before = _open_figures()
+        with _own_figures() as figures:
             try:
-                return self._look(_picture_of(self._draw(), before))
+                return self._look(_picture_of(_noting_figures(self._draw), figures))
             except StopIteration:
-                self.stop()
+                self._end()
                 return None
             except Exception as error:  # noqa: BLE001  the user's function may raise anything: it is shown where it draws
                 text = user_traceback(error)
                 return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
-            finally:
-                _close_figures(_open_figures() - before)
 
 
 def in_notebook(drawn: object) -> Bundle:
@@ -103,36 +119,67 @@ def in_notebook(drawn: object) -> Bundle:
     return found[0]
 
 
-def _open_figures() -> set[int]:
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    return set() if pyplot is None else set(pyplot.get_fignums())
+@contextmanager
+def _own_figures() -> Iterator[list[Any]]:
+    """The figures that this thread opens; they are closed at the end, else the notebook would show them again.
+
+    As long as there are none nobody waits for the drawing: it may take its time to get hold of what it draws.
+    """
+    figures = _current.figures = []
+    _hear_of_figures()
+    try:
+        yield figures
+    finally:
+        _current.figures = None
+        if figures:
+            for figure in figures:
+                sys.modules["matplotlib.pyplot"].close(figure)
+            _pyplot_lock.release()
 
 
-def _picture_of(drawn: object, before: set[int]) -> object:
-    """The figure that something was drawn in; of a function that returns nothing, the one that it has opened."""
-    if "matplotlib.pyplot" not in sys.modules:
+def _hear_of_figures() -> None:
+    """Let pyplot call ``figure_opened``; its settings may have been reset since the last time."""
+    if "matplotlib.pyplot" in sys.modules:
+        settings = sys.modules["matplotlib"].rcParams
+        if HOOK not in settings["figure.hooks"]:
+            settings["figure.hooks"] = [*settings["figure.hooks"], HOOK]
+
+
+def _noting_figures(draw: Callable[[], object]) -> object:
+    """Call ``draw``; if it loads pyplot itself, nobody else has opened the figures that there are then."""
+    loaded = "matplotlib.pyplot" in sys.modules
+    try:
+        return draw()
+    finally:
+        if not loaded and "matplotlib.pyplot" in sys.modules:
+            pyplot: Any = sys.modules["matplotlib.pyplot"]
+            for number in pyplot.get_fignums():
+                figure_opened(pyplot.figure(number))
+
+
+def figure_opened(figure: object) -> None:
+    """Note a figure that pyplot has made for a drawing, before anybody else sees it."""
+    if _current.figures is not None:
+        if not _current.figures:
+            _pyplot_lock.acquire()
+        _current.figures.append(figure)
+
+
+def _picture_of(drawn: object, figures: Sequence[object]) -> object:
+    """The figure that something was drawn in; of a function that returns nothing, the last that it has opened."""
+    if "matplotlib.figure" not in sys.modules:
         return drawn
-    from matplotlib.figure import Figure
-
-    if drawn is None and (new := _open_figures() - before):
-        import matplotlib.pyplot as plt
-
-        return plt.figure(max(new))
+    if drawn is None and figures:
+        return figures[-1]
     inside = getattr(drawn, "figure", None)
-    return inside if isinstance(inside, Figure) else drawn
+    return inside if isinstance(inside, sys.modules["matplotlib.figure"].Figure) else drawn
 
 
 def _show_figures() -> None:
     """Show the figures of the cell that ends while nobody draws here; IPython would take half a drawing for one."""
     inline = sys.modules.get("matplotlib_inline.backend_inline")
-    if inline is not None and _drawing.acquire(timeout=PATIENCE_SECONDS):
+    if inline is not None and _pyplot_lock.acquire(timeout=PATIENCE_SECONDS):
         try:
             inline.flush_figures()
         finally:
-            _drawing.release()
-
-
-def _close_figures(numbers: Iterable[int]) -> None:
-    """Without this the notebook would show them again, below the next cell."""
-    for number in numbers:
-        sys.modules["matplotlib.pyplot"].close(number)
+            _pyplot_lock.release()

@@ -260,12 +260,15 @@ def test_live_redraws_in_place_and_goes_on_after_an_error(kernel):
 def test_figures_that_are_drawn_live_show_up_nowhere_else(kernel):
     pytest.importorskip("matplotlib")
     code = (
-        "import matplotlib.pyplot as plt\n"
-        "def draw():\n    figure, axes = plt.subplots(); axes.plot([1, 2]); return axes\n"
-        "plot = sb.live(draw, every='200ms')"
+        "def draw():\n    import matplotlib.pyplot as plt\n"
+        "    figure, axes = plt.subplots(); axes.plot([1, 2]); return axes\n"
+        "plot = sb.live(draw, every='60s')\n"
+        "import matplotlib.pyplot as plt; print(plt.get_fignums())"
     )
     shown = kernel.run(code, "t")
     assert "image/png" in shown
+    assert shown["stdout"] == "[]\n"
+    kernel.run("plot.stop(); plot = sb.live(draw, every='200ms')", "u")
     assert kernel.run("plot.stop(); plt.get_fignums()")["text/plain"] == "[]"
 
 

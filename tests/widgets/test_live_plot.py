@@ -48,7 +48,7 @@ def drawing(*steps):
 
 def played(enough, *steps):
     screen = Recorded(enough)
-    plot = LivePlot(drawing(*steps), 0.01, screen, lambda drawn: {"text/plain": str(drawn)})
+    plot = LivePlot(drawing(*steps), 0.01, screen, shown_as_text)
     plot.start()
     assert screen.done.wait(10)
     plot._thread.join(10)
@@ -74,11 +74,26 @@ def test_what_looks_the_same_is_not_sent_again():
     assert played(2, 1, 1, 1, 2, 2).said == ["1", "2"]
 
 
-def test_functions_draw_one_at_a_time_as_pyplot_has_one_set_of_figures():
+@pytest.fixture
+def pyplot(monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    import matplotlib.pyplot as plt
+
+    yield plt
+    plt.close("all")
+
+
+def shown_as_text(drawn):
+    return {"text/plain": str(drawn)}
+
+
+def test_functions_that_open_figures_draw_one_at_a_time_as_pyplot_has_one_set_of_them(pyplot):
     order = []
 
     def draw():
         who = threading.current_thread()
+        pyplot.figure()
         order.append(who)
         drawn.wait(0.01)  # leaves the processor to the other one
         order.append(who)
@@ -86,14 +101,73 @@ def test_functions_draw_one_at_a_time_as_pyplot_has_one_set_of_figures():
             drawn.set()
 
     drawn = threading.Event()
-    plots = [LivePlot(draw, 0.001, Paper(), lambda _: {"text/plain": ""}) for _ in range(2)]
+    plots = [LivePlot(draw, 0.001, Paper(), shown_as_text) for _ in range(2)]
     for plot in plots:
         plot.start()
     assert drawn.wait(10)
     for plot in plots:
         plot.stop()
-        plot._thread.join(10)
     assert order[::2] == order[1::2]
+    assert pyplot.get_fignums() == []
+
+
+def test_a_slow_function_holds_up_nobody_before_it_opens_a_figure(pyplot):
+    calls = iter(range(100))
+    reached, go = threading.Event(), threading.Event()
+
+    def slow():
+        if next(calls):
+            reached.set()
+            assert go.wait(10)
+        pyplot.figure()
+
+    plot = LivePlot(slow, 0.001, Paper(), shown_as_text)
+    plot.start()
+    assert reached.wait(10)
+    assert played(3, 1, 2, 3).said == ["1", "2", "3"]
+    other = LivePlot(pyplot.figure, 60, Paper(), shown_as_text)
+    other.start(once=True)
+    assert other._screen.texts[0].startswith("Figure(")
+    go.set()
+    plot.stop()
+
+
+def test_figures_of_others_stay_open(pyplot):
+    mine = pyplot.figure()
+    LivePlot(pyplot.figure, 60, Paper(), shown_as_text).start(once=True)
+    assert pyplot.get_fignums() == [mine.number]
+
+
+def test_stopping_waits_for_the_drawing_under_way(pyplot):
+    calls = iter(range(100))
+    reached = threading.Event()
+
+    def slow():
+        pyplot.figure()
+        if next(calls):
+            reached.set()
+            assert plot._stopped.wait(10)
+
+    plot = LivePlot(slow, 0.001, Paper(), shown_as_text)
+    plot.start()
+    assert reached.wait(10)
+    plot.stop()
+    assert pyplot.get_fignums() == []
+    assert not plot._thread.is_alive()
+
+
+def test_a_function_may_stop_itself():
+    screen = Recorded(2)
+
+    def draw():
+        if screen.said:
+            plot.stop()
+        return len(screen.said)
+
+    plot = LivePlot(draw, 0.001, screen, shown_as_text)
+    plot.start()
+    plot._thread.join(10)
+    assert screen.said == ["0"]
 
 
 def test_outside_of_a_notebook_there_is_nothing_to_draw_in():
