@@ -342,8 +342,9 @@ def test_other_arguments_are_refused(env: sb.Env) -> None:
 
 
 def test_the_env_shows_its_slots(env: sb.Env) -> None:
-    assert env.slots()["slots"].tolist() == [4, 4]
-    assert "8 of 8 slots free" in repr(env) or "slots free" in repr(env)
+    slots = env.slots()
+    assert slots["slots"].tolist() == [4, 4]
+    assert repr(env).endswith(f": 2 workers, {slots['free'].sum()} of 8 slots free")
 
 
 def test_explain_is_kept_with_the_job(numbers: sb.Stream, tmp_path: Path) -> None:
@@ -354,10 +355,10 @@ def test_explain_is_kept_with_the_job(numbers: sb.Stream, tmp_path: Path) -> Non
 
 def test_metrics_are_flat_and_have_rates_and_shares(endless: sb.Stream) -> None:
     job = endless.run("flowing")
-    while job.metrics()["rows_in_rate"].sum() < 100:
-        assert not job.wait_changed(timeout=0.1)
-    tasks = job.metrics()
-    assert tasks[["busy", "idle", "backpressured"]].sum(axis=1).tolist() == pytest.approx([1.0] * len(tasks))
+    shares = ["busy", "idle", "backpressured"]
+    while (tasks := job.metrics())["rows_in_rate"].sum() < 100 or not tasks[shares].any(axis=1).all():
+        assert not job.wait_changed(timeout=0.1)  # agents report one after the other
+    assert tasks[shares].sum(axis=1).tolist() == pytest.approx([1.0] * len(tasks))
     assert not any(isinstance(value, dict | list | tuple) for value in tasks.to_numpy().ravel())
     assert job.metrics(per="operator")["operators"].tolist()[0].startswith("source_0")
 
@@ -399,12 +400,13 @@ def test_why_reads_as_a_sentence(endless: sb.Stream) -> None:
 
 def test_a_probe_gives_the_last_rows_as_a_frame(endless: sb.Stream) -> None:
     job = endless.with_columns(k=col("value") % 2).partition_by("k").filter(col("k") == 1).run("probed")
-    rows = job.probe("filter", rows=3)
+    while (rows := job.probe("filter", rows=3)).empty:  # each waits for some seconds at most
+        assert not job.wait_changed(timeout=0)
     assert rows["k"].tolist() == [1] * len(rows)
-    assert 0 < len(rows) <= 3
+    assert len(rows) <= 3
     assert (rows.attrs["operator"], rows.attrs["seen"] > 0) == ("filter_0", True)
 
 
 def test_a_probe_of_nothing_names_what_there_is(endless: sb.Stream) -> None:
     with pytest.raises(errors.JobError, match="has no operator 'nothing'; choose one of: source_0, "):
-        endless.run("probed").probe("nothing")
+        endless.run("asked").probe("nothing")

@@ -54,7 +54,8 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_leaving_the_block_waits_for_its_bounded_jobs(tmp_path: Path) -> None:
     done = run(BLOCK, tmp_path)
-    assert (done.stdout, done.stderr) == ("[{'n': 10}]\n", "")
+    assert done.stdout == "[{'n': 10}]\n", done.stderr
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert len(list(tmp_path.glob("out/*.parquet"))) > 0
 
 

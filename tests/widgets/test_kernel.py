@@ -77,6 +77,7 @@ def test_cells_share_a_widget_and_an_ended_job_needs_none(kernel):
 def test_clicks_are_carried_out_once_and_answered_each_time(kernel):
     model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('clicked'); job", "e")
     epoch = state["graph"]["epoch"]
+    kernel.wait(lambda: state["live"]["metrics"]["state"] == "RUNNING")
     kernel.click(model, command("pause", epoch))
     kernel.wait(lambda: "click-1" in kernel.answers)
     kernel.wait(lambda: state["live"]["metrics"]["paused"])
@@ -136,7 +137,7 @@ def test_pages_hear_of_jobs_that_are_paused_and_of_jobs_that_wait(kernel):
     waiting, other, _ = shown_widget(kernel, f"late = {large}.run('waits'); late", "z")
     for state in (one, other):
         seq = state["live"]["seq"]
-        kernel.wait(lambda state=state, seq=seq: state["live"]["seq"] > seq + 1, seconds=10)
+        kernel.wait(lambda state=state, seq=seq: state["live"]["seq"] > seq + 1)
     assert (one["live"]["metrics"]["paused"], other["live"]["metrics"]["state"]) == (True, "PENDING")
     kernel.run("job.cancel(); late.cancel()")
     kernel.wait(lambda: {paused, waiting} <= kernel.closed)
