@@ -38,13 +38,13 @@ class Card:
     def html(self) -> str:
         """A ``<div>`` with inline styles only."""
         count = len(self.schema)
-        shown = theme.panel(
+        inside = theme.panel(
             f"<div><strong>{escape(self.title)}</strong> &#160;{theme.faint(' · '.join(self.facts))}</div>"
             + theme.scrolled(*svg_picture.draw(self.scene))
             + theme.sentences(self.notes)
             + theme.folded(words.counted(count, "column"), self._columns_html(), opened=count <= MANY)
         )
-        return saved.card(shown, self.text())
+        return saved.card(inside, self.text())
 
     def text(self) -> str:
         """For terminals."""

@@ -32,7 +32,7 @@ def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
     for given in columns:
         name = column_name(as_expr(given))
         if name is None:
-            raise SchemaError(f"{given} is not a column; make it one before: .with_columns(key={given})")
+            raise SchemaError(f"{given} is not a column; make it one first: .with_columns(key={given})")
         bind(col(name), schema)
         found.append(name)
     refuse_duplicates(found)

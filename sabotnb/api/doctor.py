@@ -31,7 +31,7 @@ class Checkup:
         return not self.problems
 
     def __repr__(self) -> str:
-        found = [f"  ! {problem}" for problem in self.problems] or ["  nothing is wrong"]
+        found = [f"  ! {problem}" for problem in self.problems] or ["  no problems found"]
         return "\n".join([*self.facts, *found, *(f"  - {extra}" for extra in self.missing)])
 
 

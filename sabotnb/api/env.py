@@ -190,7 +190,7 @@ def needed(env: Env | None) -> Env:
     """``env``, or the newest one; EnvError if there is none."""
     found = env or current()
     if found is None:
-        raise EnvError("no cluster is open to run on; open one before: env = sb.local()")
+        raise EnvError("no cluster is open; open one first: env = sb.local()")
     if found.cluster.closed:
         raise EnvError("this env is closed; open another: env = sb.local()")
     return found
@@ -224,7 +224,7 @@ def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Clust
             return env
         if how == "local" and env.arguments["how"] == "local":
             raise EnvError(
-                f"sb.local({_written(env.arguments)}) is open, with other arguments: "
+                f"sb.local({_written(env.arguments)}) is already open with other arguments: "
                 "env.scale(n) changes its workers, env.close() ends it"
             )
     env = Env(start(), wanted)

@@ -26,13 +26,13 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
         tables = [_as_table(part) for part in parts]
     except Exception as error:
         raise UserFunctionError(
-            f"{_said(function)} was called with an empty batch to find its schema and raised "
+            f"{_described(function)} was called with an empty batch to find its schema and raised "
             f"{type(error).__name__}: {error}. Declare it: map_batches(fn, schema={{'column': 'int64', ...}})"
         ) from error
     if not tables:
         raise SchemaError(
-            f"{_said(function)} gave nothing for an empty batch: add the return that it lacks, "
-            "or declare what it gives: map_batches(fn, schema=...)"
+            f"{_described(function)} returned nothing for an empty batch: add the missing return, "
+            "or declare what it returns: map_batches(fn, schema=...)"
         )
     return tables[0].schema.remove_metadata()
 
@@ -41,7 +41,8 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> 
     """What ``fn`` makes of the first 100 rows of ``flow``, which must be readable more than once."""
     if not is_replayable(flow):
         raise SchemaError(
-            f"the source can be read only once, so {_said(function)} cannot be tried; declare map_rows(fn, schema=...)"
+            f"the source can be read only once, so {_described(function)} cannot be called to find its schema: "
+            "declare it, map_rows(fn, schema=...)"
         )
     made: list[Mapping[str, Any]] = []
     try:
@@ -49,12 +50,12 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> 
             made.extend(_rows(fn(row)))
     except Exception as error:
         raise UserFunctionError(
-            f"{_said(function)} was called with the first rows to find its schema and raised "
-            f"{type(error).__name__}: {error}. Mend it, or declare: map_rows(fn, schema={{'column': 'int64', ...}})"
+            f"{_described(function)} was called with the first rows to find its schema and raised "
+            f"{type(error).__name__}: {error}. Fix it, or declare: map_rows(fn, schema={{'column': 'int64', ...}})"
         ) from error
     if not made:
         raise SchemaError(
-            f"{_said(function)} gave no row for the first {INFERENCE_ROWS}; declare map_rows(fn, schema=...)"
+            f"{_described(function)} returned no row for the first {INFERENCE_ROWS}: declare map_rows(fn, schema=...)"
         )
     names = dict.fromkeys(name for row in made for name in row)
     return pa.schema([(name, pa.array([row.get(name) for row in made]).type) for name in names])
@@ -79,5 +80,5 @@ def _as_table(result: Any) -> pa.Table:
     return pa.table(result)
 
 
-def _said(function: Function) -> str:
+def _described(function: Function) -> str:
     return f"{function.name} ({function.origin})"

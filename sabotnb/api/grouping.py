@@ -149,5 +149,5 @@ def _aggregate_name(given: object) -> str:
 
 def _aggregation(given: object) -> Aggregation:
     if not isinstance(given, Aggregation):
-        raise SchemaError(f"{given} is no aggregate; say which: col('x').sum(), .max(), .mean(), sb.count()")
+        raise SchemaError(f"{given} is not an aggregate; choose one: col('x').sum(), .max(), .mean(), sb.count()")
     return given

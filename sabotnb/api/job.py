@@ -65,7 +65,7 @@ class Job:
     def rows(self) -> pa.Table:
         """The last rows that the job's ``sink_live`` has received."""
         if self._live is None:
-            raise JobError(f"job {self.name!r} keeps no rows here; end a stream with .sink_live() and run that")
+            raise JobError(f"job {self.name!r} keeps no rows here: end its stream with .sink_live()")
         return self._live.table()
 
     def metrics(self, per: str = "task") -> pd.DataFrame:
@@ -94,14 +94,14 @@ class Job:
     def why(self) -> Why:
         """Which operator holds the job up and why, or why nothing flows; with what to do about it. Prints as that."""
         finding = self._client.metrics(self.name, self.epoch).finding
-        return Why.of(finding) if finding else Why("unknown", "", "nothing is known of this job yet")
+        return Why.of(finding) if finding else Why("unknown", "", "no figures yet")
 
     def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
         """The last rows that left an operator, by its id, the unique beginning of it, or an edge (``"a->b"``).
 
         Of a sink, the rows that enter it. Nothing is looked at before the first call, so that one waits up to 2 s for
         rows to come by. ``attrs`` of the result: ``operator``; ``seen`` rows in so many ``seconds``; the columns
-        ``keys`` that rows are spread by, with the values that come most often and their shares in ``hot``; ``said``.
+        ``keys`` that rows are spread by, with the values that come most often and their shares in ``hot``; a ``note``.
 
         Raises:
             JobError: there is no such operator (the message lists those there are), or the job does not run.
@@ -114,7 +114,7 @@ class Job:
             seconds=found.seconds,
             keys=found.keys,
             hot=dict(found.hot),
-            said=found.said,
+            note=found.said,
         )
         return frame
 
@@ -172,7 +172,9 @@ class Job:
     def progress(self) -> JobResult:
         """Wait as ``wait`` does, with a bar that ends at 100 % or says how the job ended; JobError if it is endless."""
         if not self.bounded:
-            raise JobError(f"job {self.name!r} is endless, so no part of it is ever done: .stop() or .cancel() ends it")
+            raise JobError(
+                f"job {self.name!r} is endless and has no progress to show: job.stop() or job.cancel() ends it"
+            )
         if shell.mode() != "static":
             try:
                 progress.follow(self._client, (self.name, self.epoch))
@@ -210,15 +212,15 @@ class Job:
         return asyncio.to_thread(self.wait).__await__()
 
     def pause(self) -> None:
-        """Let the sources read nothing until ``resume``; what is under way is processed. Twice is the same as once."""
+        """Let the sources stop reading until ``resume``; rows already read are processed. Idempotent."""
         self._client.pause(self.name, self.epoch)
 
     def resume(self) -> None:
-        """Let the sources read on from where they were."""
+        """Let the sources continue reading where they were."""
         self._client.resume(self.name, self.epoch)
 
     def stop(self) -> None:
-        """End the sources; what is under way is finished and published. Does not wait for that."""
+        """End the sources; rows already read are processed, then published. Does not wait for that."""
         self._client.stop(self.name, self.epoch)
 
     def cancel(self) -> None:
@@ -243,7 +245,7 @@ class Job:
         try:
             return repr(self.status)
         except ClusterGone as gone:
-            return f"{self.name} is not known any more: {gone}"
+            return f"{self.name} is no longer known: {gone}"
 
     def _repr_html_(self) -> str:
         return str(self._showing.card()["text/html"])

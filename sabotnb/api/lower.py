@@ -33,14 +33,14 @@ def lower(flows: Iterable[Flow]) -> Lowered:
 
 
 def _operator(node: Node, operator_id: str) -> Operator:
-    said = node.naming
+    naming = node.naming
     return Operator(
         operator_id,
         node.spec,
-        name=said.name,
-        parallelism=said.parallelism,
-        slot_group=said.slot_group,
-        tags=said.tags,
+        name=naming.name,
+        parallelism=naming.parallelism,
+        slot_group=naming.slot_group,
+        tags=naming.tags,
         origin=node.origin,
     )
 

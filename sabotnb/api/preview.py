@@ -10,7 +10,7 @@ import pyarrow as pa
 from sabotnb.api.flow import Flow
 from sabotnb.api.sample import SourceSample, run_on_sample
 from sabotnb.config import Config
-from sabotnb.display import rows as shown
+from sabotnb.display import rows as tables
 from sabotnb.display import theme, words
 
 if TYPE_CHECKING:  # a name in annotations alone: importing sabotnb must not load pandas
@@ -38,10 +38,10 @@ class Preview:
         return int(self.table.num_rows)
 
     def __repr__(self) -> str:
-        return f"{shown.text(self.table)}\n{self.note}"
+        return f"{tables.text(self.table)}\n{self.note}"
 
     def _repr_html_(self) -> str:
-        return theme.panel(shown.html(self.table) + theme.sentences([self.note]))
+        return theme.panel(tables.html(self.table) + theme.sentences([self.note]))
 
 
 def preview(flow: Flow, n: int, timeout: float) -> Preview:

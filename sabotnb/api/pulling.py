@@ -56,12 +56,12 @@ class Puller:
     def _run(self) -> None:
         try:
             for batch in self._batches():
-                if not self._handed(batch):
+                if not self._hand_over(batch):
                     return
         except Exception as error:  # noqa: BLE001  nobody waits for this thread; join() tells
             self._missing = error
 
-    def _handed(self, batch: pa.RecordBatch) -> bool:
+    def _hand_over(self, batch: pa.RecordBatch) -> bool:
         try:
             self._take(batch)
         except Exception as error:  # noqa: BLE001  the user's function may raise anything; join() says so

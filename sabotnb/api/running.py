@@ -32,11 +32,11 @@ if TYPE_CHECKING:  # a name in annotations alone: what runs in this process need
 ROUND_ROBIN = "round_robin"
 
 NOTES = {
-    "attached": "attached to the run that goes on",
-    "replaced": "took the place of a run with another graph",
-    "queued": "begins when the run before has ended",
+    "attached": "attached to the run already in progress",
+    "replaced": "replaced the previous run (the graph changed)",
+    "queued": "starts when the previous run has ended",
 }
-"""What is said of a run that did not simply start."""
+"""How the header describes a run that did not simply start."""
 
 LONGEST_NAME = 200
 """Letters of a job's name as a part of file names, where each that is not ASCII takes several."""
@@ -75,8 +75,10 @@ def run_targets(name: str | None, targets: Sequence[Target], options: RunOptions
 
 def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(quote(name, safe="")) <= LONGEST_NAME:
-        said = display.words.cut(repr(name), LONGEST_NAME)
-        raise GraphError(f"{said} is no name of a job: give a text of 1 to {LONGEST_NAME} letters, or none at all")
+        written = display.words.cut(repr(name), LONGEST_NAME)
+        raise GraphError(
+            f"{written} is not a job name: give a string of 1 to {LONGEST_NAME} characters, or leave it out"
+        )
     return name
 
 
@@ -116,7 +118,7 @@ def submit(
     fingerprint: str | None = None,
     placement: str = ROUND_ROBIN,
 ) -> Started:
-    """Hand a compiled job to a cluster: a new run, or one of this name and graph (``fingerprint``) that goes on."""
+    """Hand a compiled job to a cluster: a new run, or one in progress of this name and graph (``fingerprint``)."""
     request, blobs = job_request(
         name,
         compiled.execution,

@@ -21,7 +21,7 @@ from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source
 def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> Flow:
     """A flow from ``spec``, whose rows have their event time in column ``time``."""
     if not len(spec.schema):
-        raise SchemaError("this source has no columns, so there is nothing to do with it: give data that has some")
+        raise SchemaError("this source has no columns: give data that has at least one")
     return from_source(replace(spec, event_time=event_time(time, max_delay, idle, spec.schema)))
 
 
@@ -40,9 +40,7 @@ def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
 def arrow(data: Any) -> Source:
     """A table in memory, from anything with ``__arrow_c_stream__``."""
     if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
-        raise SchemaError(
-            f"{type(data).__name__} is no Arrow data; from_pandas, from_rows or from_generator may be what takes it"
-        )
+        raise SchemaError(f"{type(data).__name__} is not Arrow data; use from_pandas, from_rows or from_generator")
     table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else pa.table(data)
     return connectors.table(table)
 
@@ -51,13 +49,13 @@ def pandas(frame: Any) -> Source:
     """A pandas frame; NaN in float columns becomes null, the index is left out."""
     if not hasattr(frame, "iloc"):
         raise SchemaError(
-            f"from_pandas takes a DataFrame, not {type(frame).__name__}; from_arrow and from_rows take more"
+            f"from_pandas takes a DataFrame, not {type(frame).__name__}; use from_arrow or from_rows for other data"
         )
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         problem = ": ".join(str(part) for part in reversed(error.args))
-        raise SchemaError(f"{problem}; make its values alike: frame.astype({{column: 'string'}})") from error
+        raise SchemaError(f"{problem}; convert its values to one type: frame.astype({{column: 'string'}})") from error
     except ValueError as error:
         raise SchemaError(f"{error}; rename all but one of each: frame.columns = [...]") from error
     return connectors.table(table.replace_schema_metadata(None))

@@ -43,8 +43,8 @@ class JobStatus:
         )
 
     @property
-    def shown(self) -> str:
-        """The state in a word for people: PAUSED says more than RUNNING."""
+    def word(self) -> str:
+        """The state for people: PAUSED says more than RUNNING."""
         return "PAUSED" if self.paused else self.state
 
     @property
@@ -56,12 +56,12 @@ class JobStatus:
         return tasks, f"{words.count(self.rows_in)} in", f"{words.count(self.rows_out)} out"
 
     def __repr__(self) -> str:
-        told = f"{self.name} {self.shown}: {', '.join(self.facts)}"
+        line = f"{self.name} {self.word}: {', '.join(self.facts)}"
         more = self.waits or self.failure
-        return f"{told}\n{more}" if more else told
+        return f"{line}\n{more}" if more else line
 
     def _repr_html_(self) -> str:
-        return job_line.html(self.name, self.shown, self.facts, self.waits or self.failure)
+        return job_line.html(self.name, self.word, self.facts, self.waits or self.failure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -476,7 +476,7 @@ class Grouped:
 def _flow_of(other: object) -> Flow:
     if not isinstance(other, Stream):
         raise GraphError(
-            f"{type(other).__name__} is no stream; make one of it: sb.Stream.from_pandas, from_arrow, from_rows"
+            f"{type(other).__name__} is not a stream; make it one: sb.Stream.from_pandas, from_arrow, from_rows"
         )
     return other.flow
 

@@ -68,6 +68,6 @@ def to_live(flow: Flow, keep: int) -> Target:
 def _absolute(path: str | os.PathLike[str]) -> str:
     """Where workers find ``path``, whatever their own folder is; URLs stay as they are."""
     if not isinstance(path, str | os.PathLike):
-        raise SinkError(f"{path!r} is no path: give a folder, the output is one file for each task")
+        raise SinkError(f"{path!r} is not a path: give a folder, in which each task writes a file")
     text = os.fspath(path)
     return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111

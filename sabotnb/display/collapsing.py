@@ -99,8 +99,8 @@ def _joined(nodes: Sequence[Node], links: Sequence[Link], groups: Iterable[Group
         up, down = heir.get(link.up, link.up), heir.get(link.down, link.down)
         if up != down:
             same = merged.get((up, down))
-            moved = replace(link, up=up, down=down)
-            merged[up, down] = moved if same is None else _both(same, moved)
+            redirected = replace(link, up=up, down=down)
+            merged[up, down] = redirected if same is None else _both(same, redirected)
     return kept, list(merged.values())
 
 

@@ -12,7 +12,7 @@ from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import Flow, JobFailure, JobMetrics, Load, TaskMetrics, VertexMetrics
 
 TRACEBACK_LETTERS = 20_000
-"""Longer tracebacks and samples are shown in part."""
+"""Longer tracebacks and samples are vertices in part."""
 MESSAGE_LETTERS = 1_000
 OPERATOR_LETTERS = 36
 CHAIN_LETTERS = 60
@@ -59,7 +59,7 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exa
         tasks = max(len(f"x{node.tasks}") for node in view.nodes)
         for node in view.nodes:
             mark = marks[node.id]
-            parts = f"{titles[node.id]:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.said, mark.failed
+            parts = f"{titles[node.id]:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.text, mark.failed
             lines.append(f"  {'  '.join(filter(None, parts))}".rstrip())
     lines += _sentences(metrics, exact=exact)
     if metrics.error is not None:
@@ -102,10 +102,10 @@ def _repeats(metrics: JobMetrics) -> bool:
 def _sentences(metrics: JobMetrics, *, exact: bool) -> list[str]:
     """Why the job waits, and how it goes; of one that has finished or failed the rest of the card says it."""
     finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
-    said = [finding.sentence, finding.advice] if finding else []
-    waits = metrics.waits if metrics.waits not in " ".join(said) else ""
+    sentences = [finding.sentence, finding.advice] if finding else []
+    waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
     old = _from_last_reports(metrics) if exact else ()
-    return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *said, *old) if one]
+    return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *sentences, *old) if one]
 
 
 def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
@@ -123,13 +123,13 @@ def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
 
 def _marks(view: View, metrics: JobMetrics, *, exact: bool, boxed: bool = True) -> dict[str, Mark]:
     """What is said of each node; ``boxed`` has room for as much as a box holds."""
-    vertices = {vertex.id: vertex for vertex in metrics.vertices}
+    by_id = {vertex.id: vertex for vertex in metrics.vertices}
     marks = {}
     for node in view.nodes:
-        shown = [vertices[name] for name in node.vertices if name in vertices]
-        load = _load(shown) if exact and not metrics.terminal else None
-        said = _figures(node, shown, boxed=boxed) if exact else _lasting(node, shown) if _repeats(metrics) else ""
-        marks[node.id] = Mark(said, load, _failed(node, metrics.error, boxed=boxed))
+        vertices = [by_id[name] for name in node.vertices if name in by_id]
+        load = _load(vertices) if exact and not metrics.terminal else None
+        text = _figures(node, vertices, boxed=boxed) if exact else _lasting(node, vertices) if _repeats(metrics) else ""
+        marks[node.id] = Mark(text, load, _failed(node, metrics.error, boxed=boxed))
     return marks
 
 
@@ -142,43 +142,43 @@ def _failed(node: Node, error: JobFailure | None, *, boxed: bool) -> str:
     return f"{words.cut(error.operator, letters)} failed" if chained else "failed"
 
 
-def _figures(node: Node, shown: Sequence[VertexMetrics], *, boxed: bool) -> str:
+def _figures(node: Node, vertices: Sequence[VertexMetrics], *, boxed: bool) -> str:
     """Rows that came and rows that left: ``336,776 → 16 rows``, one number where they are equal."""
-    taken, given = _taken(node, shown), sum(one.out.rows for one in shown)
-    if not shown or taken == given:
-        return _counted(given) if shown else ""
-    said = f"{figures.count(taken)} → {_counted(given)}"
-    return f"{figures.short(taken)} → {figures.short(given)} rows" if boxed and not job_svg.fits(node, said) else said
+    taken, given = _taken(node, vertices), sum(one.out.rows for one in vertices)
+    if not vertices or taken == given:
+        return _counted(given) if vertices else ""
+    text = f"{figures.count(taken)} → {_counted(given)}"
+    return f"{figures.short(taken)} → {figures.short(given)} rows" if boxed and not job_svg.fits(node, text) else text
 
 
-def _lasting(node: Node, shown: Sequence[VertexMetrics]) -> str:
+def _lasting(node: Node, vertices: Sequence[VertexMetrics]) -> str:
     """Rows that a source has read or a sink has taken. What is in between may depend on how rows came in batches."""
-    if node.role == "operator" or not shown:
+    if node.role == "operator" or not vertices:
         return ""
-    return _counted(_taken(node, shown) if node.role == "source" else sum(one.out.rows for one in shown))
+    return _counted(_taken(node, vertices) if node.role == "source" else sum(one.out.rows for one in vertices))
 
 
-def _taken(node: Node, shown: Sequence[VertexMetrics]) -> int:
+def _taken(node: Node, vertices: Sequence[VertexMetrics]) -> int:
     """Rows that came in; of a chain that begins with a source those that it has read."""
     if node.role == "source":
-        return sum(one.operators[0].rows if one.operators else one.out.rows for one in shown)
-    return sum(one.into.rows for one in shown)
+        return sum(one.operators[0].rows if one.operators else one.out.rows for one in vertices)
+    return sum(one.into.rows for one in vertices)
 
 
 def _counted(rows: int) -> str:
     return f"{figures.count(rows)} {'row' if rows == 1 else 'rows'}"
 
 
-def _load(shown: Sequence[VertexMetrics]) -> Load | None:
+def _load(vertices: Sequence[VertexMetrics]) -> Load | None:
     """The load of the busiest of them."""
-    return max((one.load for one in shown), key=lambda load: load.busy, default=None)
+    return max((one.load for one in vertices), key=lambda load: load.busy, default=None)
 
 
 def _error(error: JobFailure) -> Iterator[str]:
     yield error.message[:MESSAGE_LETTERS]
-    for title, told in (("", error.traceback), ("rows it happened at:", error.sample)):
-        if told:
-            yield f"\n{title}\n{told[:TRACEBACK_LETTERS]}" if title else f"\n{told[:TRACEBACK_LETTERS]}"
+    for title, text in (("", error.traceback), ("rows it was given:", error.sample)):
+        if text:
+            yield f"\n{title}\n{text[:TRACEBACK_LETTERS]}" if title else f"\n{text[:TRACEBACK_LETTERS]}"
 
 
 def _error_html(error: JobFailure, *, exact: bool) -> str:
@@ -189,10 +189,10 @@ def _error_html(error: JobFailure, *, exact: bool) -> str:
     if error.traceback:
         parts.append(theme.framed(error.traceback[:TRACEBACK_LETTERS]))
     if error.sample:
-        parts.append(theme.faint("rows it happened at") + theme.framed(error.sample[:TRACEBACK_LETTERS]))
+        parts.append(theme.faint("rows it was given") + theme.framed(error.sample[:TRACEBACK_LETTERS]))
     if error.everything and exact:
         whole = theme.framed(error.everything[-TRACEBACK_LETTERS:])
-        parts.append(theme.folded("the worker's whole traceback", whole, opened=False))
+        parts.append(theme.folded("full worker traceback", whole, opened=False))
     return "".join(parts)
 
 

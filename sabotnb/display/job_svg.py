@@ -31,7 +31,7 @@ BOLD_LETTER = 7.4
 class Mark:
     """What is said of one box: a line of figures, its load if there is one to show, and what has failed there."""
 
-    said: str = ""
+    text: str = ""
     load: Load | None = None
     failed: str = ""
 
@@ -48,9 +48,9 @@ def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
     return sheet(view.width, view.height, _alternative(view.nodes, marks), "\n".join(inside))
 
 
-def fits(node: Node, said: str) -> bool:
+def fits(node: Node, text: str) -> bool:
     """True if a line of figures stays within its box."""
-    return LEFT + len(said) * TEXT_LETTER + RIGHT <= node.width
+    return LEFT + len(text) * TEXT_LETTER + RIGHT <= node.width
 
 
 def failed_letters(node: Node) -> int:
@@ -71,7 +71,7 @@ def _node(node: Node, mark: Mark) -> str:
         _text(width - RIGHT, TITLE, tasks, f' text-anchor="end" {FAINT}'),
         _text(LEFT, TEXT, node.text, f" {FAINT}"),
         _failed(mark.failed) if mark.failed else _bar(width - LEFT - RIGHT, mark.load),
-        _text(LEFT, FIGURES, mark.said),
+        _text(LEFT, FIGURES, mark.text),
         "</g>",
     ]
     return "\n".join(filter(None, parts))
@@ -95,18 +95,18 @@ def _bar(width: float, load: Load | None) -> str:
     return "".join(parts)
 
 
-def _failed(said: str) -> str:
+def _failed(text: str) -> str:
     """Words in the place of the load: colour alone is not enough."""
-    return _text(LEFT, BAR_TOP + BAR_HEIGHT, f"✕ {said}", f' font-weight="600" fill="{FAILED}"')
+    return _text(LEFT, BAR_TOP + BAR_HEIGHT, f"✕ {text}", f' font-weight="600" fill="{FAILED}"')
 
 
 def _described(node: Node, mark: Mark) -> str:
     chain = cut(" · ".join(node.operators), 200)
     load = f"; {figures.share(mark.load.busy)} busy" if mark.load else ""
-    return f"{chain} ({node.tasks} tasks): {mark.said}{load}{f'; {mark.failed}' if mark.failed else ''}"
+    return f"{chain} ({node.tasks} tasks): {mark.text}{load}{f'; {mark.failed}' if mark.failed else ''}"
 
 
 def _alternative(nodes: Sequence[Node], marks: Mapping[str, Mark]) -> str:
     return "Job: " + "; ".join(
-        f"{cut(node.id, NAME_LETTERS)} {marks[node.id].said if node.id in marks else ''}".rstrip() for node in nodes
+        f"{cut(node.id, NAME_LETTERS)} {marks[node.id].text if node.id in marks else ''}".rstrip() for node in nodes
     )

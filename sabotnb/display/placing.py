@@ -135,15 +135,15 @@ def _runs(
     for down, numbers in into.items():
         numbers.sort(key=lambda number: paths[number][-2][1])
         gap = min(port_gap, (boxes[down].height - FRAME) / max(1, len(numbers) - 1))
-        said = ""
+        last_label = ""
         for rank, number in enumerate(numbers):
             x, y = paths[number][-1]
-            moved = (x, y + (rank - (len(numbers) - 1) / 2) * gap)
+            tip = (x, y + (rank - (len(numbers) - 1) / 2) * gap)
             label = links[number].label
-            again = label == said and len(numbers) > 2
-            said = label
+            again = label == last_label and len(numbers) > 2
+            last_label = label
             below = 0 < rank == len(numbers) - 1
-            runs[number] = _Run((*paths[number][:-1], moved), turns, "" if again else label, below)
+            runs[number] = _Run((*paths[number][:-1], tip), turns, "" if again else label, below)
     return [runs[number] for number in range(len(links))]
 
 

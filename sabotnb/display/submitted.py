@@ -119,11 +119,11 @@ def _function(spec: Spec) -> Function | None:
 
 def _steps_by_operator(steps: Sequence[Step]) -> dict[str, list[str]]:
     """What the optimizer did to each operator, in words."""
-    said: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {}
     for step in steps:
         for name in dict.fromkeys((step.operator, *step.gone)):
-            said.setdefault(name, []).append(cut(f"{step.rule}: {step.text}", SENTENCE_LETTERS))
-    return said
+            notes.setdefault(name, []).append(cut(f"{step.rule}: {step.text}", SENTENCE_LETTERS))
+    return notes
 
 
 def _gone(name: str, went: dict[str, Step]) -> str:

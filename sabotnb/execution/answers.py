@@ -6,7 +6,11 @@ from sabotnb.errors import JobReplaced
 from sabotnb.execution.job_run import JobRun
 from sabotnb.protocol.control import JobState
 
-ENDED = {JobState.FINISHED: "has FINISHED", JobState.FAILED: "has FAILED", JobState.CANCELED: "was CANCELED"}
+ENDED = {
+    JobState.FINISHED: "has already FINISHED",
+    JobState.FAILED: "has already FAILED",
+    JobState.CANCELED: "was already CANCELED",
+}
 ENDING = (JobState.COMMITTING, JobState.CANCELING, JobState.FAILING)
 
 
@@ -16,11 +20,11 @@ def said(kind: str, name: str, job: JobRun | None) -> str:
     ``job`` is None for a run that is long over.
     """
     if kind == "forget":
-        return f"the results of {name} are forgotten"
+        return f"the results of {name} are dropped"
     if job is None or is_replaced(job):
         return f"{name} was replaced by a newer run: sb.attach({name!r})"
     if job.state in ENDED:
-        return f"{name} {ENDED[job.state]} already: nothing to {kind}"
+        return f"{name} {ENDED[job.state]}: nothing to {kind}"
     if job.state in ENDING:
         return f"{name} is {job.state.value}: nothing to {kind}"
     return SENTENCES[kind](job)
@@ -37,24 +41,24 @@ def _cancel(job: JobRun) -> str:
 
 def _stop(job: JobRun) -> str:
     if job.state is JobState.PENDING:
-        return f"{job.name} had not begun and is canceled"
+        return f"{job.name} had not started and is canceled"
     if job.stopping:
-        return f"{job.name} is stopping already"
-    rest = "finished and published" if job.request.publishes else "finished"
-    return f"{job.name} is stopping: what is under way is {rest}"
+        return f"{job.name} is already stopping"
+    then = ", then published" if job.request.publishes else ""
+    return f"{job.name} is stopping: rows already read are processed{then}"
 
 
 def _pause(job: JobRun) -> str:
     if job.stopping:
         return f"{job.name} is stopping: nothing to pause"
     if job.paused:
-        return f"{job.name} is paused already"
+        return f"{job.name} is already paused"
     begun = job.state is JobState.RUNNING
-    return f"{job.name} is paused" + ("" if begun else ": it will read nothing when it starts")
+    return f"{job.name} is paused" + ("" if begun else ": it will not read when it starts")
 
 
 def _resume(job: JobRun) -> str:
-    return f"{job.name} goes on" if job.paused else f"{job.name} is not paused: nothing to resume"
+    return f"{job.name} resumed" if job.paused else f"{job.name} is not paused: nothing to resume"
 
 
 def _fail(job: JobRun) -> str:

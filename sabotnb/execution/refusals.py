@@ -18,8 +18,8 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     """A worker process is gone."""
     return Failure(
         AgentLost.__name__,
-        f"{_where(agent)} was lost: {reason}. Nothing was written under a final name. Run the job again; if it fails "
-        "again, a user function probably crashes the process or runs out of memory.",
+        f"{_where(agent)} was lost: {reason}. No output was published. Run the job again; if it fails again, "
+        "a user function probably crashes the worker or runs out of memory.",
     )
 
 
@@ -28,8 +28,8 @@ def agent_silent(agent: AgentInfo, seconds: float) -> Failure:
     return Failure(
         AgentLost.__name__,
         f"{_where(agent)} was lost: no heartbeat for {seconds:g} s. Its process was stopped, or one call in it held "
-        "Python's global lock for that long, as some regular expressions and C extensions do. Nothing was written "
-        "under a final name. Run the job again, with smaller pieces of work for such a call.",
+        "Python's global lock for that long, as some regular expressions and C extensions do. No output was "
+        "published. Run the job again, with smaller pieces of work for such a call.",
     )
 
 
@@ -37,7 +37,7 @@ def agent_taken_away(agent: AgentInfo, reason: str) -> Failure:
     """A worker process was ended on purpose."""
     return Failure(
         AgentLost.__name__,
-        f"{_where(agent)} was taken away: {reason}. Nothing was written under a final name. Run the job again.",
+        f"{_where(agent)} was taken away: {reason}. No output was published. Run the job again.",
     )
 
 

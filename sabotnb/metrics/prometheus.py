@@ -79,9 +79,9 @@ def _families(jobs: Sequence[JobMetrics]) -> Iterable[Metric]:
 def _group(what: str, labels: Sequence[str], figures: Sequence[Figure], of: Sequence[Any]) -> Iterable[Metric]:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-    for name, said, read in figures:
+    for name, description, read in figures:
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-        family = kind(f"sabotnb_{what}_{name}", said, labels=labels)
+        family = kind(f"sabotnb_{what}_{name}", description, labels=labels)
         for values, one in of:
             value = read(one)
             if value is not None:

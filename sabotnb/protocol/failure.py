@@ -27,6 +27,4 @@ class Failure:
 
 def connection_lost(agent: str, peer: str, reason: str) -> str:
     """What is said of a broken connection, whoever is the first to say it: an agent, or a task that cannot send."""
-    return (
-        f"{agent} lost the connection with {peer}: {reason}. Nothing was written under a final name. Run the job again."
-    )
+    return f"{agent} lost the connection with {peer}: {reason}. No output was published. Run the job again."

@@ -26,7 +26,7 @@ MOST_TASKS = 1000
 LETTERS = 1000
 """Longer answers are cut: some list names that users have given."""
 PROBE_SECONDS = 2.0
-"""A probe waits so long for a row to come by."""
+"""A probe waits so long for rows."""
 
 _TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int, "args": dict}
 _ARGUMENTS: Mapping[str, Mapping[str, type]] = {"probe": {"target": str, "rows": int}, "tasks": {"vertices": list}}
@@ -93,7 +93,7 @@ class Commands:
 
     def _done(self, command: Command) -> Answer:
         if command.epoch != self._epoch:
-            return _refusal(command.id, f"this page shows another run of {self._job}: run its cell again")
+            return _refusal(command.id, f"this view belongs to an earlier run of {self._job}: re-run its cell")
         if command.kind == "probe":
             return Answer("answer", command.id, ok=True, text="", sample=self._sample(command))
         if command.kind == "tasks":

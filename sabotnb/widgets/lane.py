@@ -36,7 +36,7 @@ class Lane:
             try:
                 work()
             except Exception:
-                log.exception("%s goes on without %s", self._name, work)
+                log.exception("%s: %s failed", self._name, work)
 
     def _next(self) -> Callable[[], None] | None:
         with self._lock:

@@ -53,13 +53,13 @@ class LivePlot:
         self._output = new_output()
         self._cell = shell.cell_id()
         self._stopped = threading.Event()
-        self._shown: Bundle = {}
+        self._last_bundle: Bundle = {}
         self._thread = threading.Thread(target=self._run, name="sabotnb-live", daemon=True)
 
     def start(self, *, once: bool = False) -> None:
         """Draw for the first time, in the cell that runs, and then again and again unless ``once``."""
-        self._shown = self._drawn() or {}
-        self._screen.show(self._shown, self._output)
+        self._last_bundle = self._bundle() or {}
+        self._screen.show(self._last_bundle, self._output)
         if not once and not self._stopped.is_set():
             shell.listen(self)
             shell.before_figures(_show_figures)
@@ -95,12 +95,12 @@ class LivePlot:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._every):
-            drawn = self._drawn()
-            if drawn is not None and drawn != self._shown and not self._stopped.is_set():
-                self._shown = drawn
-                self._screen.replace(drawn, self._output)
+            bundle = self._bundle()
+            if bundle is not None and bundle != self._last_bundle and not self._stopped.is_set():
+                self._last_bundle = bundle
+                self._screen.replace(bundle, self._output)
 
-    def _drawn(self) -> Bundle | None:
+    def _bundle(self) -> Bundle | None:
         """What there is to show now; None if it is over."""
         with _own_figures() as figures:
             try:

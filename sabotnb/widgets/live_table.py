@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sabotnb.display import rows as shown
+from sabotnb.display import rows as tables
 from sabotnb.display import theme, words
 from sabotnb.errors import SabotError
 from sabotnb.metrics import JobMetrics
@@ -35,11 +35,11 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look has found: the last rows, how many came so far, and words where there are none."""
+    """What a look has found: the last rows, how many came so far, and a note where there are none."""
 
     table: pa.Table
     total: int
-    said: str = ""
+    note: str = ""
 
 
 class LiveTable:
@@ -67,11 +67,11 @@ class LiveTable:
         self._screen = screen or Notebook()
         self._news = news
         self._lock = threading.RLock()
-        self._seen = Seen(pa.table({}), 0, "no rows yet")
+        self._latest = Seen(pa.table({}), 0, "no rows yet")
         self._seq = 0
         self._looks = Lane(f"sabotnb-table-{title}")
         self._looking = False
-        self._looked = 0.0
+        self._last_look = 0.0
         self._ended = False
         self._widget: JobWidget | None = None
         self._outputs = Outputs(self._screen, self._unseen)
@@ -79,7 +79,7 @@ class LiveTable:
     @property
     def table(self) -> pa.Table:
         """The rows that were seen last."""
-        return self._seen.table
+        return self._latest.table
 
     def stop(self) -> None:
         """Leave the table as it is now."""
@@ -91,11 +91,11 @@ class LiveTable:
     def take(self, metrics: JobMetrics) -> None:
         if metrics.terminal:
             if self._complete():
-                self._note()
+                self._refresh()
                 self.stop()
             return
         with self._lock:
-            if self._looking or time.monotonic() - self._looked < LOOK_SECONDS:
+            if self._looking or time.monotonic() - self._last_look < LOOK_SECONDS:
                 return
             self._looking = True
         self._looks.add(self._look_again)
@@ -105,22 +105,22 @@ class LiveTable:
 
     def lose(self, why: str) -> None:
         with self._lock:
-            self._seen = Seen(self._seen.table, self._seen.total, why)
+            self._latest = Seen(self._latest.table, self._latest.total, why)
         self.stop()
 
     def bundle(self) -> Bundle:
         """The last rows as a table and as text."""
-        seen = self._seen
+        seen = self._latest
         last = seen.table.slice(max(0, seen.table.num_rows - LEFT_ROWS))
-        told = f"{self._title}: {words.count(seen.total)}"
+        line = f"{self._title}: {words.count(seen.total)}"
         if seen.total > last.num_rows > 0:
-            told += f", the last {last.num_rows}"
-        lines = [told, *filter(None, [seen.said])]
+            line += f", the last {last.num_rows}"
+        lines = [line, *filter(None, [seen.note])]
         if not last.num_columns:
             return {"text/html": theme.panel(theme.sentences(lines)), "text/plain": "\n".join(lines)}
         return {
-            "text/html": theme.panel(shown.html(last) + theme.sentences(lines)),
-            "text/plain": "\n".join([shown.text(last), *lines]),
+            "text/html": theme.panel(tables.html(last) + theme.sentences(lines)),
+            "text/plain": "\n".join([tables.text(last), *lines]),
         }
 
     def _ipython_display_(self) -> None:
@@ -130,7 +130,7 @@ class LiveTable:
             return
         if mode == "static":
             wait_settled(self.client, self.run)
-        self._note()
+        self._refresh()
         self._screen.show(self.bundle(), new_output())
 
     def __repr__(self) -> str:
@@ -141,43 +141,43 @@ class LiveTable:
 
         with self._lock:
             if self._widget is None:
-                self._widget = JobWidget.of_table(self._written())
-                self._widget.on_hello(self._outputs.drawn)
+                self._widget = JobWidget.of_table(self._message())
+                self._widget.on_hello(self._outputs.note_page)
             self._outputs.add(with_view(self._widget.model_id, self.bundle()))
             self._news.add(self)
 
     def _look_again(self) -> None:
         try:
-            self._note()
+            self._refresh()
         finally:
             with self._lock:
                 self._looking = False
-                self._looked = time.monotonic()
+                self._last_look = time.monotonic()
 
-    def _note(self) -> None:
+    def _refresh(self) -> None:
         """Look, and show what is new."""
         try:
             seen = self._look()
         except SabotError as error:
-            seen = Seen(self._seen.table, self._seen.total, str(error))
+            seen = Seen(self._latest.table, self._latest.total, str(error))
         except Exception as error:  # noqa: BLE001  a defect is told where the rows would be
-            seen = Seen(self._seen.table, self._seen.total, f"{type(error).__name__}: {error}")
+            seen = Seen(self._latest.table, self._latest.total, f"{type(error).__name__}: {error}")
         with self._lock:
-            changed = (seen.total, seen.said) != (self._seen.total, self._seen.said)
-            self._seen = seen
+            changed = (seen.total, seen.note) != (self._latest.total, self._latest.note)
+            self._latest = seen
             if changed and self._widget is not None:
-                self._widget.show_table(self._written())
+                self._widget.show_table(self._message())
 
-    def _written(self) -> Table:
+    def _message(self) -> Table:
         self._seq += 1
-        seen = self._seen
+        seen = self._latest
         made, texts = samples.columns(seen.table.schema), samples.rows(seen.table, MOST_ROWS)
-        return Table(self._seq, self._title, made, texts, seen.total, self._ended, seen.said)
+        return Table(self._seq, self._title, made, texts, seen.total, self._ended, seen.note)
 
     def _end(self) -> None:
         left = self._outputs.end(self.bundle() if self._outputs else None)
         if self._widget is not None:
-            self._widget.show_table(self._written())
+            self._widget.show_table(self._message())
         if not left:
             self._close()
         self._news.remove(self)  # at last: who settles the run meanwhile finds it watched, and waits for the rows

@@ -95,8 +95,8 @@ class Sample:
     keys: tuple[str, ...]
     hot: tuple[HotKey, ...]
     watermark: int | None
-    said: str
-    """In words where there is nothing to show: ``no rows left filter_0 in 2 s``."""
+    note: str
+    """Why there is nothing to show: ``no rows left filter_0 in 2 s``; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,9 @@ class Table:
     total: int
     """Rows that have come so far."""
     ended: bool
-    said: str
+    note: str
     """Why there is nothing to see, or why there is nothing new; else empty."""
 
 
-SPOKEN = (Graph, Live, Hello, Command, Answer, Table)
-"""Everything that is said; ``typescript`` finds what these are made of."""
+MESSAGES = (Graph, Live, Hello, Command, Answer, Table)
+"""All of them; ``typescript`` finds what these are made of."""

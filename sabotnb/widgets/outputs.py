@@ -53,7 +53,7 @@ def with_view(model: str, bundle: Bundle) -> Bundle:
 
 
 @dataclass(slots=True)
-class _Shown:
+class _CellOutput:
     """An output, the page that it was shown to, and whether another page shows it, too."""
 
     output: str
@@ -72,38 +72,38 @@ class Outputs:
         self._screen = screen
         self._unseen = unseen
         self._lock = threading.Lock()
-        self._shown: dict[str, _Shown] = {}
+        self._by_cell: dict[str, _CellOutput] = {}
         """By the id of its cell; of cells without an id, by the output itself."""
         self._cleared: set[str] = set()
         """Cells that run again, and have not shown it since."""
 
     def __bool__(self) -> bool:
-        return bool(self._shown)
+        return bool(self._by_cell)
 
     def add(self, bundle: Bundle) -> None:
         """Show ``bundle`` in the cell that runs."""
         output = new_output()
         cell = shell.cell_id() or output
         with self._lock:
-            self._shown[cell] = _Shown(output, shell.page())
+            self._by_cell[cell] = _CellOutput(output, shell.page())
             self._cleared.discard(cell)
         shell.listen(self)
         self._screen.show(bundle, output)
 
-    def drawn(self) -> None:
+    def note_page(self) -> None:
         """Note that the page whose message is handled shows this; may be called for each of its outputs."""
         page = shell.page()
         with self._lock:
-            for one in self._shown.values():
+            for one in self._by_cell.values():
                 one.elsewhere = one.elsewhere or one.page != page
 
     def end(self, bundle: Bundle | None) -> bool:
         """Put ``bundle`` in the place of all; True if there are some left that cannot be replaced."""
         with self._lock:
-            outputs = [one.output for one in self._shown.values()]
-            self._shown = {cell: one for cell, one in self._shown.items() if one.elsewhere}
-            self._cleared.intersection_update(self._shown)
-            left = bool(self._shown)
+            outputs = [one.output for one in self._by_cell.values()]
+            self._by_cell = {cell: one for cell, one in self._by_cell.items() if one.elsewhere}
+            self._cleared.intersection_update(self._by_cell)
+            left = bool(self._by_cell)
         if not left:
             shell.forget(self)
         if bundle is not None:
@@ -113,7 +113,7 @@ class Outputs:
 
     def cell_started(self, cell: str) -> None:
         with self._lock:
-            if cell in self._shown:
+            if cell in self._by_cell:
                 self._cleared.add(cell)
 
     def cell_ended(self, cell: str) -> None:
@@ -121,8 +121,8 @@ class Outputs:
             if cell not in self._cleared:
                 return
             self._cleared.discard(cell)
-            del self._shown[cell]
-            seen = bool(self._shown)
+            del self._by_cell[cell]
+            seen = bool(self._by_cell)
         if not seen:
             shell.forget(self)
             self._unseen()

@@ -28,7 +28,7 @@ def follow(client: ClusterClient, run: tuple[str, int]) -> None:
         while True:
             metrics = client.watch([run], SECONDS)[0]
             if metrics is None:
-                bar.set_description_str(f"{name} is not known any more")
+                bar.set_description_str(f"{name} is no longer known")
                 return
             bar.n = _percent(metrics)
             bar.set_postfix_str(words.count(metrics.rows_in.rows), refresh=False)

@@ -147,7 +147,7 @@ class Publisher:
         for watcher in watchers:
             metrics = found[watcher.run]
             if metrics is None:
-                self._lose(watcher, f"the cluster does not know this run of {watcher.run[0]!r} any more")
+                self._lose(watcher, f"the cluster no longer knows this run of {watcher.run[0]!r}")
             else:
                 self._call(watcher, watcher.take, metrics)
         return ""
@@ -159,7 +159,7 @@ class Publisher:
         try:
             tell(news)
         except Exception:  # a defect in one must not leave all the others without news
-            log.exception("what shows %s is not kept up to date any more", watcher.run[0])
+            log.exception("the view of %s is no longer updated", watcher.run[0])
             self.remove(watcher)
 
 

@@ -20,9 +20,9 @@ def columns(schema: pa.Schema) -> tuple[Column, ...]:
 
 def rows(table: pa.Table, most: int) -> tuple[tuple[str | None, ...], ...]:
     """The last rows of ``table``, at most ``most``, as text; None is null."""
-    shown = max(1, min(most, CELLS // max(1, table.num_columns)))
-    last = table.slice(max(0, table.num_rows - shown))
-    return tuple(zip(*([_written(value) for value in column.to_pylist()] for column in last.columns), strict=True))
+    count = max(1, min(most, CELLS // max(1, table.num_columns)))
+    last = table.slice(max(0, table.num_rows - count))
+    return tuple(zip(*([_as_text(value) for value in column.to_pylist()] for column in last.columns), strict=True))
 
 
 def cut(text: str) -> str:
@@ -34,7 +34,7 @@ def _numeric(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _written(value: object) -> str | None:
+def _as_text(value: object) -> str | None:
     if value is None:
         return None
     return cut(f"{value:.6g}" if isinstance(value, float) else str(value))

@@ -25,7 +25,7 @@ class CellListener(Protocol):
         ...
 
 
-_told: weakref.WeakSet[Any] = weakref.WeakSet()
+_shells: weakref.WeakSet[Any] = weakref.WeakSet()
 """Shells that tell us of the cells they run."""
 
 _listeners: dict[int, CellListener] = {}
@@ -42,12 +42,12 @@ def mode() -> Mode:
 
     EnvError if it says something else than auto, static, widget or text.
     """
-    said = os.environ.get("SABOTNB_DISPLAY", "auto")
+    setting = os.environ.get("SABOTNB_DISPLAY", "auto")
     for known in get_args(Mode):
-        if said == known:
+        if setting == known:
             return cast("Mode", known)
-    if said != "auto":
-        raise EnvError(f"SABOTNB_DISPLAY is {said!r}; it may be auto, {', '.join(get_args(Mode))}")
+    if setting != "auto":
+        raise EnvError(f"SABOTNB_DISPLAY is {setting!r}; choose one of auto, {', '.join(get_args(Mode))}")
     return "widget" if getattr(running_shell(), "kernel", None) is not None else "text"
 
 
@@ -69,8 +69,8 @@ def listen(listener: CellListener) -> None:
     """Tell ``listener`` of every run of a cell that has an id, until ``forget``."""
     _listeners[id(listener)] = listener
     shell = running_shell()
-    if shell is not None and shell not in _told:
-        _told.add(shell)
+    if shell is not None and shell not in _shells:
+        _shells.add(shell)
         shell.events.register("pre_run_cell", _cell_started)
         shell.events.register("post_run_cell", _cell_ended)
 

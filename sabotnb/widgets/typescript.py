@@ -24,7 +24,7 @@ def source() -> str:
 
 def _everything() -> list[type]:
     found: dict[type, None] = {}
-    waiting = list(messages.SPOKEN)
+    waiting = list(messages.MESSAGES)
     while waiting:
         one = waiting.pop(0)
         if one not in found:
@@ -42,25 +42,25 @@ def _dataclasses(kind: Any) -> Iterator[type]:
 
 def _interface(one: type) -> str:
     hints = get_type_hints(one)
-    fields = "".join(f"  {field.name}: {_written(hints[field.name])};\n" for field in dataclasses.fields(one))
+    fields = "".join(f"  {field.name}: {_type(hints[field.name])};\n" for field in dataclasses.fields(one))
     return f"export interface {one.__name__} {{\n{fields}}}\n"
 
 
-def _written(kind: Any) -> str:
+def _type(kind: Any) -> str:
     """The TypeScript of a Python type; of a message, its name."""
     inside = get_args(kind)
     origin = get_origin(kind)
     if origin is Literal:
         return " | ".join(f'"{one}"' for one in inside)
     if origin in (Union, types.UnionType):
-        return " | ".join(map(_written, inside))
+        return " | ".join(map(_type, inside))
     if origin is tuple and inside[-1] is Ellipsis:
-        inner = _written(inside[0])
+        inner = _type(inside[0])
         return f"({inner})[]" if " " in inner else f"{inner}[]"
     if origin is tuple:
-        return f"[{', '.join(map(_written, inside))}]"
+        return f"[{', '.join(map(_type, inside))}]"
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return f"Record<{_written(inside[0])}, {_written(inside[1])}>"
+        return f"Record<{_type(inside[0])}, {_type(inside[1])}>"
     return PLAIN[kind] if kind in PLAIN else str(kind.__name__)
 
 

@@ -114,7 +114,7 @@ def test_a_function_that_ends_its_process(env, tmp_path, written):
     error = failure(stream.sink_csv(tmp_path / "out").run("suicide"))
     assert isinstance(error.reason, errors.AgentLost)
     assert "was lost: " in str(error)
-    assert str(error).endswith("a user function probably crashes the process or runs out of memory.")
+    assert str(error).endswith("a user function probably crashes the worker or runs out of memory.")
     assert written() == []
     env.cluster.jobs.wait_agents(2, 60)
 

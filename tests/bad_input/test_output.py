@@ -70,7 +70,7 @@ def test_a_killed_worker_leaves_nothing(env, tmp_path, written, half_written):
     half_written(job)
     agent = env.kill_worker(0)
     with pytest.raises(
-        errors.JobFailed, match=rf"{agent} .* was lost: .*Nothing was written.*Run the job again"
+        errors.JobFailed, match=rf"{agent} .* was lost: .*No output was published.*Run the job again"
     ) as caught:
         job.wait(timeout=60)
     assert isinstance(caught.value.reason, errors.AgentLost)

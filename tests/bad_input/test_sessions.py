@@ -64,7 +64,7 @@ def test_a_cluster_that_dies_under_a_job(doomed):
     with pytest.raises(errors.ClusterGone) as caught:
         job.wait(timeout=60)
     assert str(caught.value).endswith("sb.local() starts another, sb.connect(address) finds one")
-    assert repr(job).startswith("orphan is not known any more: ")
+    assert repr(job).startswith("orphan is no longer known: ")
     assert "sb.local() starts another" in job._repr_html_()
     assert repr(env).startswith("Env: the ")
     with pytest.raises(errors.ClusterGone, match=r"sb\.local\(\) starts another"):

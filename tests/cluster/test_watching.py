@@ -42,7 +42,7 @@ def test_a_paused_job_reads_nothing_and_goes_on_where_it_was(flowing):
     flowing.wait_metrics(lambda it: it.rows_in.rows > 0)
     assert jobs.pause("flowing", flowing.epoch) == "flowing is paused"
     still = flowing.wait_metrics(lambda it: it.paused and it.rows_in.rows_rate == 0)
-    assert jobs.resume("flowing", flowing.epoch) == "flowing goes on"
+    assert jobs.resume("flowing", flowing.epoch) == "flowing resumed"
     flowing.wait_metrics(lambda it: it.rows_in.rows > still.rows_in.rows and not it.paused)
 
 
@@ -52,7 +52,7 @@ def test_a_paused_job_can_be_ended(flowing, end, state):
     jobs.pause("flowing", flowing.epoch)
     getattr(jobs, end)("flowing", flowing.epoch)
     assert flowing.wait_over(20)["state"] == state
-    assert "already: nothing to pause" in jobs.pause("flowing", flowing.epoch)
+    assert ": nothing to pause" in jobs.pause("flowing", flowing.epoch)
 
 
 def test_a_keyed_job_that_was_paused_has_the_whole_result(cluster):

@@ -152,7 +152,7 @@ shout (cell [3], line 1) raised ValueError: too late
     raise ValueError('too late')
 ValueError: too late
 
-rows it happened at:
+rows it was given:
 carrier  delay
 UA       99.0"""
 

@@ -29,7 +29,7 @@ def cluster():
 
 def test_every_agent_is_told_once_however_often_the_user_clicks(cluster):
     answers = [cluster.command(kind, "job")["said"] for kind in ("pause", "pause", "resume", "resume")]
-    assert answers == ["job is paused", "job is paused already", "job goes on", "job is not paused: nothing to resume"]
+    assert answers == ["job is paused", "job is already paused", "job resumed", "job is not paused: nothing to resume"]
     assert orders(cluster, PauseSources, ResumeSources) == [
         ("agent-1", PauseSources),
         ("agent-2", PauseSources),
@@ -53,7 +53,7 @@ def test_a_job_paused_before_it_runs_starts_paused():
     cluster = Simulator(agents=1)
     cluster.silent = {"agent-1"}
     cluster.submit(request(vertices=(("work", 1),)))
-    assert cluster.command("pause", "job")["said"] == "job is paused: it will read nothing when it starts"
+    assert cluster.command("pause", "job")["said"] == "job is paused: it will not read when it starts"
     assert orders(cluster, PauseSources) == []
     (task,) = cluster.machine.jobs["job"].tasks.values()
     cluster.feed(TaskChanged("agent-1", task.attempt, TaskState.RUNNING))
@@ -79,8 +79,8 @@ def test_what_ends_a_paused_job_ends_the_pause(cluster, kind):
 def test_a_stopping_job_is_not_paused(cluster):
     said = [cluster.command(kind, "job")["said"] for kind in ("stop", "stop", "pause")]
     assert said == [
-        "job is stopping: what is under way is finished",
-        "job is stopping already",
+        "job is stopping: rows already read are processed",
+        "job is already stopping",
         "job is stopping: nothing to pause",
     ]
     assert [kind for _, kind in orders(cluster, PauseSources, StopSources)] == [StopSources] * 4
@@ -88,15 +88,16 @@ def test_a_stopping_job_is_not_paused(cluster):
 
 @pytest.mark.parametrize("kind", ["pause", "resume", "stop", "cancel"])
 @pytest.mark.parametrize(
-    ("end", "said"), [("finish", "has FINISHED"), ("fail", "has FAILED"), ("cancel", "was CANCELED")]
+    ("end", "ended"),
+    [("finish", "has already FINISHED"), ("fail", "has already FAILED"), ("cancel", "was already CANCELED")],
 )
-def test_a_job_that_is_over_is_left_alone_and_says_so(cluster, kind, end, said):
+def test_a_job_that_is_over_is_left_alone_and_says_so(cluster, kind, end, ended):
     if end == "cancel":
         cluster.command("cancel", "job")
     else:
         getattr(cluster, end)()
     cluster.told.clear()
-    assert cluster.command(kind, "job", epoch=1)["said"] == f"job {said} already: nothing to {kind}"
+    assert cluster.command(kind, "job", epoch=1)["said"] == f"job {ended}: nothing to {kind}"
     assert [type(told) for told in cluster.told] == [Reply]
 
 

@@ -52,7 +52,7 @@ class ScriptedClient:
 
     def resume(self, job, epoch):
         self.asked.append("resume")
-        return f"{job} goes on"
+        return f"{job} resumed"
 
     def probe(self, job, epoch, target, rows, wait):
         return SimpleNamespace(

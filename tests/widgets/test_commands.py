@@ -51,7 +51,7 @@ def test_commands_are_carried_out_in_order(page):
     [
         ({"kind": "cancel"}, "the cluster does not answer"),
         ({"kind": "stop"}, "ZeroDivisionError: a defect"),
-        ({"kind": "pause", "epoch": 2}, "this page shows another run of late: run its cell again"),
+        ({"kind": "pause", "epoch": 2}, "this view belongs to an earlier run of late: re-run its cell"),
     ],
 )
 def test_a_refusal_says_why(page, click, text):

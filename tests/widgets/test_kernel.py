@@ -169,8 +169,8 @@ def test_clicks_on_a_job_that_has_ended_are_answered_in_words(kernel):
     kernel.wait(lambda: clicks.keys() <= kernel.answers.keys())
     said = [kernel.answers[name][0]["text"] for name in clicks]
     assert said == [
-        "ended has FINISHED already: nothing to pause",
-        "ended has FINISHED already: nothing to cancel",
+        "ended has already FINISHED: nothing to pause",
+        "ended has already FINISHED: nothing to cancel",
         "ended is FINISHED: no rows pass source_0",
     ]
     kernel.run("1", "aa")
@@ -290,7 +290,7 @@ def test_a_changed_cell_says_that_its_run_took_the_place_of_another(kernel):
     again, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
     second, state, _ = shown_widget(kernel, "sb.Stream.from_rate(20).run('changes')", "u")
     assert again == first != second
-    assert state["graph"]["note"] == "took the place of a run with another graph"
+    assert state["graph"]["note"] == "replaced the previous run (the graph changed)"
     kernel.wait(lambda: first in kernel.closed)
     kernel.run("sb.attach('changes').cancel()")
     kernel.wait(lambda: second in kernel.closed)

@@ -15,7 +15,7 @@ def test_the_front_end_has_the_types_that_are_generated():
     assert FRONT_END.read_text() == typescript.source()
 
 
-@pytest.mark.parametrize("message", messages.SPOKEN, ids=lambda message: message.__name__)
+@pytest.mark.parametrize("message", messages.MESSAGES, ids=lambda message: message.__name__)
 def test_every_field_of_a_message_is_in_its_interface(message):
     body = typescript.source().split(f"export interface {message.__name__} {{\n")[1].split("}")[0]
     assert [line.strip().split(":")[0] for line in body.splitlines()] == [

@@ -174,8 +174,8 @@ def test_the_widget_stays_as_it_is_for_a_page_that_was_loaded_later_until_its_ce
     showing.display()
     widget = showing._widget
     outputs = showing._outputs
-    outputs.drawn()
-    outputs.drawn()
+    outputs.note_page()
+    outputs.note_page()
     client.goes(state="FINISHED")
     showing._news.round()
     assert views(showing) == [False, False]
@@ -198,5 +198,5 @@ def test_one_showing_per_run():
 
 def test_a_setting_that_is_none_is_refused(monkeypatch, showing):
     monkeypatch.setenv("SABOTNB_DISPLAY", "statik")
-    with pytest.raises(EnvError, match="SABOTNB_DISPLAY is 'statik'; it may be auto, widget, static, text"):
+    with pytest.raises(EnvError, match="SABOTNB_DISPLAY is 'statik'; choose one of auto, widget, static, text"):
         showing.display()

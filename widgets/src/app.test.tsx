@@ -35,7 +35,7 @@ afterEach(() => {
 test.each([
   [running(), "RUNNING", "41.3k/s"],
   [paused(), "PAUSED", "0/s"],
-  [pending(), "PENDING", "The job waits: for 2 of 4 slots."],
+  [pending(), "PENDING", "The job needs 4 slots, 2 free."],
   [failed(), "FAILED", "ZeroDivisionError"],
   [finished(), "FINISHED", "31.0M"],
 ])("the header says how it goes %#", (job, state, figure) => {
@@ -60,7 +60,7 @@ test("without a kernel a view is drawn all the same", () => {
 test("every box says what an eye sees", () => {
   show(backpressured());
   expect(at("node-3").getAttribute("aria-label")).toBe(
-    "join_0 · by_carrier, running, 4 of 4 tasks run, 9.1k → 310/s, busy 48 %, idle 52 %, backpressured 0 %, skew 2.6, skewed",
+    "join_0 · by_carrier, running, 4 of 4 tasks running, 9.1k → 310/s, busy 48 %, idle 52 %, backpressured 0 %, skew 2.6, skewed",
   );
   expect(at("line-1").getAttribute("aria-label")).toContain("queue 91 % full");
 });
@@ -95,9 +95,9 @@ test("cancel asks first, without leaving the header", async () => {
 test("a refusal is said, and can be put away", async () => {
   show(running());
   await click(button("Stop"));
-  await happens(() => model.answer({ ok: false, text: "late has FINISHED already: nothing to stop" }));
+  await happens(() => model.answer({ ok: false, text: "late has already FINISHED: nothing to stop" }));
   expect(found(place, ".sabot-notice.is-refused").textContent).toContain("nothing to stop");
-  await click(button("Close the notice"));
+  await click(button("Dismiss"));
   expect(place.querySelector(".sabot-notice")).toBeNull();
 });
 
@@ -212,14 +212,14 @@ test("markup in names is text, long names are cut", () => {
 });
 
 test.each([
-  [{}, "There is no job to show"],
+  [{}, "No job to show"],
   [{ graph: running().graph, live: {} }, "STARTING"],
   [{ graph: running().graph, live: { seq: 0, metrics: null, gone: "" } }, "STARTING"],
   [
     { graph: running().graph, live: { metrics: { state: "RUNNING", job: "late", vertices: [{ id: "flights" }] } } },
     "RUNNING",
   ],
-  [{ graph: { picture: {} }, live: running().live }, "The job has no picture"],
+  [{ graph: { picture: {} }, live: running().live }, "The job has no graph"],
 ])("what is missing is left out %#", (traits, said) => {
   show(traits);
   expect(text()).toContain(said);

@@ -20,7 +20,7 @@ const NAME_LETTERS = 80;
 export function App({ store }: { store: Store }) {
   const hands = useSignal<Canvas | null>(null);
   const before = useRef<HTMLElement | SVGElement | null>(null);
-  if (!store.graph.value) return <p class="sabot-nothing">There is no job to show: run its cell again.</p>;
+  if (!store.graph.value) return <p class="sabot-nothing">No job to show: re-run its cell.</p>;
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== "Escape" || !store.selected.value) return;
     event.stopPropagation();
@@ -64,5 +64,5 @@ function Face({ store, hands }: { store: Store; hands: Signal<Canvas | null> }) 
   if (name === "table") return <TableView store={store} />;
   if (name === "physical") return <PhysicalView store={store} />;
   const view = viewOf(store.graph.value, name);
-  return view ? <Graph key={name} {...{ store, view, hands }} /> : <p class="sabot-nothing">The job has no picture.</p>;
+  return view ? <Graph key={name} {...{ store, view, hands }} /> : <p class="sabot-nothing">The job has no graph.</p>;
 }

@@ -43,7 +43,7 @@ export interface Table {
   rows: ((string | null)[])[];
   total: number;
   ended: boolean;
-  said: string;
+  note: string;
 }
 
 export interface JobPicture {
@@ -87,7 +87,7 @@ export interface Sample {
   keys: string[];
   hot: HotKey[];
   watermark: number | null;
-  said: string;
+  note: string;
 }
 
 export interface TaskMetrics {

@@ -44,25 +44,25 @@ test("a second answer changes nothing, nor does that to another page's command",
   model.answer({ text: "late stops" });
   await answer;
   model.answer({ text: "late was stopped before" });
-  expect(store.said.value).toMatchObject({ ok: true, text: "late stops" });
+  expect(store.notice.value).toMatchObject({ ok: true, text: "late stops" });
 });
 
 test("a refusal is said", async () => {
   const answer = store.send("stop");
   model.answer({ ok: false, text: "late was replaced by a newer run" });
   await answer;
-  expect(store.said.value).toMatchObject({ ok: false, text: "late was replaced by a newer run" });
+  expect(store.notice.value).toMatchObject({ ok: false, text: "late was replaced by a newer run" });
 });
 
 test("rows of a probe are not said, what kept it from them is", async () => {
   const first = store.send("probe", { target: "flights" });
   model.answer({ text: "50 rows" });
   await first;
-  expect(store.said.value).toBeNull();
+  expect(store.notice.value).toBeNull();
   const second = store.send("probe", { target: "flights" });
   model.answer({ ok: false, text: "late has FINISHED" });
   await second;
-  expect(store.said.value?.text).toBe("late has FINISHED");
+  expect(store.notice.value?.text).toBe("late has FINISHED");
 });
 
 test("where there is no kernel, the answer says so", async () => {

@@ -26,16 +26,16 @@ export interface Store {
   /** A node by the id of its box in the view, or an edge by its index in the execution graph. */
   readonly selected: Signal<Selection | null>;
   readonly tab: Signal<Tab>;
-  readonly said: Signal<Notice | null>;
+  readonly notice: Signal<Notice | null>;
   readonly pending: ReadonlySignal<Pending[]>;
   /** Seconds since the epoch by the page's clock, once a second while the job is not over. */
   readonly now: ReadonlySignal<number>;
   /** When the last news came, by the page's clock. */
-  readonly heard: ReadonlySignal<number>;
+  readonly lastNews: ReadonlySignal<number>;
   /** False when a job that is not over has sent no news for more than `STALE_SECONDS`. */
   readonly fresh: ReadonlySignal<boolean>;
   readonly over: ReadonlySignal<boolean>;
-  /** Sends until it is answered, and puts the answer into `said`. */
+  /** Sends until it is answered, and puts the answer into `notice`. */
   send(kind: Kind, args?: Command["args"]): Promise<Answer>;
   dispose(): void;
 }
@@ -48,8 +48,8 @@ export function makeStore(model: Model): Store {
   const graph = signal(graphOf(model.get("graph")));
   const live = signal(liveOf(model.get("live")));
   const now = signal(seconds());
-  const heard = signal(seconds());
-  const said = signal<Notice | null>(null);
+  const lastNews = signal(seconds());
+  const notice = signal<Notice | null>(null);
   const over = computed(() => TERMINAL.includes(live.value?.metrics?.state ?? ""));
   const commands = makeCommands(model, () => graph.value?.epoch ?? 0, seconds);
 
@@ -58,7 +58,7 @@ export function makeStore(model: Model): Store {
   };
   const onLive = (): void => {
     live.value = liveOf(model.get("live"));
-    heard.value = now.value = seconds();
+    lastNews.value = now.value = seconds();
   };
   model.on("change:graph", onGraph);
   model.on("change:live", onLive);
@@ -73,15 +73,15 @@ export function makeStore(model: Model): Store {
     view: signal<ViewName>("optimized"),
     selected: signal<Selection | null>(null),
     tab: signal<Tab>("overview"),
-    said,
+    notice,
     pending: commands.pending,
     now,
-    heard,
-    fresh: computed(() => over.value || now.value - heard.value <= STALE_SECONDS),
+    lastNews,
+    fresh: computed(() => over.value || now.value - lastNews.value <= STALE_SECONDS),
     over,
     async send(kind, args) {
       const answer = await commands.send(kind, args);
-      if (kind !== "tasks" && (kind !== "probe" || !answer.ok)) said.value = { ok: answer.ok, text: answer.text, at: seconds() };
+      if (kind !== "tasks" && (kind !== "probe" || !answer.ok)) notice.value = { ok: answer.ok, text: answer.text, at: seconds() };
       return answer;
     },
     dispose() {

@@ -86,7 +86,7 @@ export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
 }
 
 /** Follows the pointer until it is lifted; a few pixels are still a click. */
-function drag(start: PointerEvent, dragged: MutableRef<boolean>, moved: (dx: number, dy: number) => void): void {
+function drag(start: PointerEvent, dragged: MutableRef<boolean>, move: (dx: number, dy: number) => void): void {
   const element = start.currentTarget as Element;
   if (start.button !== 0) return;
   let [x, y] = [start.clientX, start.clientY];
@@ -98,7 +98,7 @@ function drag(start: PointerEvent, dragged: MutableRef<boolean>, moved: (dx: num
       dragged.current = true;
       element.setPointerCapture(start.pointerId);
     }
-    moved(event.clientX - x, event.clientY - y);
+    move(event.clientX - x, event.clientY - y);
     [x, y] = [event.clientX, event.clientY];
   };
   const onEnd = (event: PointerEvent): void => {

@@ -53,14 +53,14 @@ export function Drawing({ store, view, at, far }: Props) {
       })}
       {boxes.map((figures, place) => {
         const node = view.nodes[place] as Node;
-        const said = node.id === found ? (FINDINGS[finding?.kind ?? ""] ?? "") : "";
+        const badge = node.id === found ? (FINDINGS[finding?.kind ?? ""] ?? "") : "";
         const chosen = isSelected(selected, { kind: "node", id: node.id });
         return (
           <NodeBox
             key={`node-${place}`}
             {...{ node, figures, place, far }}
             selected={chosen}
-            found={said}
+            found={badge}
             tabIndex={tabIndex("node", place)}
           />
         );

@@ -45,9 +45,9 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
       {...OWN_KEYS}
       data-at={`line-${place}`}
       aria-pressed={selected}
-      aria-label={`edge ${figures.said}`}
+      aria-label={`edge ${figures.label}`}
     >
-      <title>{figures.said}</title>
+      <title>{figures.label}</title>
       <path class="sabot-hit" d={line.path} />
       <path class="sabot-ring" d={line.path} />
       {!over && fill > 0.01 && <Queue path={line.path} fill={fill} />}

@@ -68,7 +68,7 @@ test("a source that begins a chain has the rows that it reads and those that lea
 test("what the optimizer has removed has no figures, but a reason", () => {
   const gone = figures(running(), 1, { vertices: [], note: "merged into filter_0" });
   expect(gone).toMatchObject({ mark: "removed", flowText: "", dots: [] });
-  expect(gone.said).toContain("merged into filter_0");
+  expect(gone.label).toContain("merged into filter_0");
 });
 
 test("a group shows its vertices together", () => {
@@ -81,7 +81,7 @@ test("a line says where it leads, how rows spread, and how full its queue is", (
   const job = backpressured();
   const edges = new Map(job.live.metrics?.edges.map((one) => [one.index, one]));
   const lines = job.graph.picture.views[1]?.lines ?? [];
-  expect(lines[1] && lineFigures(lines[1], edges, 0).said).toBe(
+  expect(lines[1] && lineFigures(lines[1], edges, 0).label).toBe(
     "filter_0 to join_0, hash(carrier), 9.1k/s, 6,849,120 rows, queue 91 % full",
   );
 });

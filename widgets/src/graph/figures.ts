@@ -23,14 +23,14 @@ export interface NodeFigures {
   history: number[];
   dots: Dot[];
   /** Everything in a sentence. */
-  said: string;
+  label: string;
 }
 
 export interface LineFigures {
   rate: number;
   rows: number;
   fill: number;
-  said: string;
+  label: string;
 }
 
 export const MOST_DOTS = 16;
@@ -61,7 +61,7 @@ export function nodeFigures(node: Node, known: Known): NodeFigures {
     history: over ? [] : addUp(vertices.map((one) => one.history)),
     dots: dotsOf(vertices, over),
   };
-  return { ...figures, said: nodeSaid(node, figures, vertices) };
+  return { ...figures, label: nodeLabel(node, figures, vertices) };
 }
 
 export function lineFigures(line: Line, edges: ReadonlyMap<number, EdgeMetrics>, upRate: number): LineFigures {
@@ -72,7 +72,7 @@ export function lineFigures(line: Line, edges: ReadonlyMap<number, EdgeMetrics>,
   const way = line.type ? line.type.toLowerCase() : "in one task";
   const parts = [`${cut(line.up, NAME_LETTERS)} to ${cut(line.down, NAME_LETTERS)}`, line.label || way, rate(passed)];
   if (some.length) parts.push(counted(rows, "row"), `queue ${share(fill)} full`);
-  return { rate: passed, rows, fill, said: parts.map((part) => cut(part, 2 * NAME_LETTERS)).join(", ") };
+  return { rate: passed, rows, fill, label: parts.map((part) => cut(part, 2 * NAME_LETTERS)).join(", ") };
 }
 
 /** The state that counts most: one failed task makes a failed box. */
@@ -162,13 +162,13 @@ function addUp(histories: readonly number[][]): number[] {
   return Array.from({ length: longest }, (_, place) => sum(histories.map((one) => newest(one, longest - 1 - place))));
 }
 
-function nodeSaid(node: Node, figures: Omit<NodeFigures, "said">, vertices: readonly VertexMetrics[]): string {
+function nodeLabel(node: Node, figures: Omit<NodeFigures, "label">, vertices: readonly VertexMetrics[]): string {
   const { load, mark } = figures;
   // the text of a chain is its operators, which are named anyway
   const text = node.operators.length > 1 ? "" : cut(node.text, 2 * NAME_LETTERS);
   const parts = [cut(node.operators.join(" · ") || node.title, 2 * NAME_LETTERS), text];
   if (mark === "removed") return [...parts, cut(node.note, 2 * NAME_LETTERS)].filter(Boolean).join(", ");
-  parts.push(mark, `${figures.ready} of ${counted(figures.tasks, "task")} run`, figures.flowText);
+  parts.push(mark, `${figures.ready} of ${counted(figures.tasks, "task")} running`, figures.flowText);
   if (figures.loadText)
     parts.push(`busy ${share(load.busy)}, idle ${share(load.idle)}, backpressured ${share(load.backpressured)}`);
   const skew = Math.max(1, ...vertices.map((one) => one.skew ?? 1));

@@ -13,7 +13,7 @@ import { type Stop, walk } from "./walk";
 /** Below it boxes have room for their titles alone, written large. */
 const FAR = 0.62;
 const NAME_LETTERS = 80;
-const KEYS = "Arrow keys walk along its edges, Enter opens details, plus, minus and 0 zoom.";
+const KEYS = "Arrow keys follow the edges, Enter opens details, plus, minus and 0 zoom.";
 
 /** Gives its canvas to `hands` while it is there, for the buttons that move it. */
 export function Graph({ store, view, hands }: { store: Store; view: View; hands: Signal<Canvas | null> }) {

@@ -38,9 +38,9 @@ export function NodeBox({ node, figures, place, selected, found, tabIndex, far }
       {...OWN_KEYS}
       data-at={`node-${place}`}
       aria-pressed={selected}
-      aria-label={figures.said + (found && `, ${found}`)}
+      aria-label={figures.label + (found && `, ${found}`)}
     >
-      <title>{figures.said}</title>
+      <title>{figures.label}</title>
       <rect class="sabot-ring" x="-4" y="-4" width={node.width + 8} height={node.height + 8} rx="11" />
       <rect class="sabot-box" width={node.width} height={node.height} rx="7" />
       <rect class="sabot-accent" y="8" width="3.5" height={node.height - 16} rx="1.75" />

@@ -8,7 +8,7 @@ export function Toolbar({ canvas }: { canvas: Canvas }) {
         <Sign text="busy">
           <rect class="sabot-busy" y="1" width="18" height="8" rx="2" />
         </Sign>
-        <Sign text="blocked">
+        <Sign text="blocked (backpressure)">
           <rect class="sabot-track" y="1" width="18" height="8" rx="2" />
           <path class="sabot-held" d="M0 5h18" stroke-width="8" />
         </Sign>
@@ -21,18 +21,18 @@ export function Toolbar({ canvas }: { canvas: Canvas }) {
         </Sign>
       </ul>
       <div class="sabot-zoom" role="group" aria-label="Zoom">
-        <button type="button" aria-label="Smaller" title="Smaller (-)" onClick={() => canvas.zoomBy(-1)}>
+        <button type="button" aria-label="Zoom out" title="Zoom out (-)" onClick={() => canvas.zoomBy(-1)}>
           −
         </button>
         <button
           type="button"
-          aria-label="Larger"
-          title="Larger (+, or Ctrl and the wheel)"
+          aria-label="Zoom in"
+          title="Zoom in (+, or Ctrl and the wheel)"
           onClick={() => canvas.zoomBy(1)}
         >
           +
         </button>
-        <button type="button" title="See all of it (0)" onClick={canvas.fitAll}>
+        <button type="button" title="Show all (0)" onClick={canvas.fitAll}>
           Fit
         </button>
       </div>

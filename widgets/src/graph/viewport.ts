@@ -64,15 +64,15 @@ export function pan(seen: Viewport, dx: number, dy: number, picture: Size, windo
 
 /** Moved as little as is needed to see a box of the picture. */
 export function reveal(seen: Viewport, box: Box, window: Size, margin = 24): Viewport {
-  const moved = (at: number, start: number, length: number, outside: number) => {
+  const shifted = (at: number, start: number, length: number, outside: number) => {
     const low = at + start * seen.scale - margin;
     const high = at + (start + length) * seen.scale + margin;
     if (low < 0) return at - low;
     return high > outside ? at - Math.min(high - outside, low) : at;
   };
   return {
-    left: moved(seen.left, box.x, box.width, window.width),
-    top: moved(seen.top, box.y, box.height, window.height),
+    left: shifted(seen.left, box.x, box.width, window.width),
+    top: shifted(seen.top, box.y, box.height, window.height),
     scale: seen.scale,
   };
 }

@@ -4,10 +4,10 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Kind, Store } from "../store";
 
 const TITLES = {
-  pause: "Sources stop reading; what has been read goes through",
-  resume: "Sources read on",
-  stop: "End the sources and finish what they have read: results are complete up to here",
-  cancel: "End at once: results that are not complete are dropped",
+  pause: "Sources stop reading; rows already read are processed",
+  resume: "Sources continue reading",
+  stop: "Sources end; rows already read are processed, then published",
+  cancel: "End at once and remove the output",
 };
 
 export function Controls({ store }: { store: Store }) {

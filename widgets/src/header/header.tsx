@@ -35,7 +35,7 @@ export function Header({ store }: { store: Store }) {
 
 function Figures({ metrics, store }: { metrics: JobMetrics; store: Store }) {
   const over = store.over.value;
-  const sinceNews = store.fresh.value && !metrics.paused ? store.now.value - store.heard.value : 0;
+  const sinceNews = store.fresh.value && !metrics.paused ? store.now.value - store.lastNews.value : 0;
   const flow = ({ rows, rows_rate }: Flow): string => (over ? brief(rows) : rate(rows_rate));
   return (
     <dl class={store.fresh.value ? "sabot-figures" : "sabot-figures is-old"}>

@@ -1,4 +1,4 @@
-/** What became of a click, and why nothing is heard. Heard by screen readers too, together with changes of state. */
+/** What became of a click, and why there are no news. For screen readers too, together with changes of state. */
 import { counted, cut, seconds } from "../format";
 import type { Pending, Store } from "../store";
 import { stateOf } from "./state";
@@ -10,8 +10,8 @@ const PATIENCE = { command: 1, look: 4 };
 
 export function Notice({ store }: { store: Store }) {
   const texts = troubles(store);
-  const said = store.said.value;
-  const answer = said && store.now.value - said.at < SHOWN_SECONDS ? said : null;
+  const last = store.notice.value;
+  const answer = last && store.now.value - last.at < SHOWN_SECONDS ? last : null;
   return (
     <>
       {texts.map((text) => (
@@ -24,7 +24,7 @@ export function Notice({ store }: { store: Store }) {
           <span>
             {answer.ok ? "✓" : "✕"} {cut(answer.text, LETTERS)}
           </span>
-          <button type="button" aria-label="Close the notice" onClick={() => (store.said.value = null)}>
+          <button type="button" aria-label="Dismiss" onClick={() => (store.notice.value = null)}>
             ×
           </button>
         </div>
@@ -44,7 +44,7 @@ function troubles(store: Store): string[] {
     return [`waiting for the kernel to answer ${kinds} (a cell may be running)`];
   }
   if (store.fresh.value) return [];
-  return [`no update for ${seconds(now - store.heard.value)}: the kernel is busy or gone, figures are outdated`];
+  return [`no update for ${seconds(now - store.lastNews.value)}: the kernel is busy or gone, figures are outdated`];
 }
 
 /** One region that is always there: readers miss what appears together with its region. */
@@ -56,7 +56,7 @@ function Spoken({ store }: { store: Store }) {
   return (
     <div class="sabot-spoken" role="status" aria-live="polite">
       {metrics && `Job ${cut(metrics.job, LETTERS)} is ${stateOf(metrics).word}${running}${failed}. `}
-      {store.said.value && cut(store.said.value.text, LETTERS)}
+      {store.notice.value && cut(store.notice.value.text, LETTERS)}
     </div>
   );
 }

@@ -8,7 +8,7 @@ const LETTERS = 300;
 export function Sentence({ store }: { store: Store }) {
   const live = store.live.value;
   const finding = live?.metrics?.finding;
-  const text = finding?.sentence || (live?.metrics?.waits ? `The job waits: ${live.metrics.waits}.` : "");
+  const text = finding?.sentence || (live?.metrics?.waits ? `The job ${live.metrics.waits}.` : "");
   if (!text) return null;
   const operator = finding?.operator ?? "";
   const known = operator !== "" && nodeWith(viewOf(store.graph.value, "optimized"), operator) !== null;

@@ -8,9 +8,9 @@ import { SmallButton } from "../table/small_button";
 const COLUMNS_AT_FIRST = 30;
 const LETTERS_AT_FIRST = 4000;
 
-/** Where each operator of the box was written, its code as it is, and the columns that leave it. */
+/** Where each operator of the box was written, its code as it is, and its output columns. */
 export function Code({ cards, note }: { cards: readonly OperatorCard[]; note: string }) {
-  if (cards.length === 0) return <p class="sabot-faint">{note || "Nothing is known of where this was written."}</p>;
+  if (cards.length === 0) return <p class="sabot-faint">{note || "No source code is known for this."}</p>;
   return (
     <>
       {cards.map((card) => (
@@ -44,7 +44,7 @@ function Columns({ columns }: { columns: OperatorCard["columns"] }) {
   const shown = all ? columns : columns.slice(0, COLUMNS_AT_FIRST);
   return (
     <details open>
-      <summary>{columns.length === 1 ? "1 column leaves it" : `${columns.length} columns leave it`}</summary>
+      <summary>{columns.length === 1 ? "1 output column" : `${columns.length} output columns`}</summary>
       <dl class="sabot-columns">
         {shown.map(([name, type], place) => (
           <div key={place}>

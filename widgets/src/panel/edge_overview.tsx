@@ -38,7 +38,7 @@ function Shares({ store, edge: { shares, down } }: { store: Store; edge: EdgeMet
   const others = (store.vertices.value.get(down)?.tasks ?? 0) - shares.length;
   return (
     <>
-      <h4>share of each task of {down} in the last rows</h4>
+      <h4>share of recent rows per task of {down}</h4>
       <ul class="sabot-shares">
         {shares.map(({ part, task }) => (
           <li key={task}>
@@ -50,7 +50,7 @@ function Shares({ store, edge: { shares, down } }: { store: Store; edge: EdgeMet
           </li>
         ))}
       </ul>
-      {others > 0 && <p class="sabot-faint">and {others} tasks with less</p>}
+      {others > 0 && <p class="sabot-faint">and {others} more tasks</p>}
     </>
   );
 }

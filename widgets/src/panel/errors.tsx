@@ -12,7 +12,7 @@ const LETTERS_AT_FIRST = 4000;
 export function Errors({ store, subject }: { store: Store; subject: NodeSubject }) {
   const error = store.live.value?.metrics?.error;
   if (subject.failure) return <Failure failure={subject.failure} />;
-  if (!error) return <p class="sabot-faint">No error: every task of it is well.</p>;
+  if (!error) return <p class="sabot-faint">No errors in this operator.</p>;
   const place = error.operator || error.vertex;
   if (!place) return <Failure failure={error} />;
   return (
@@ -45,11 +45,11 @@ function Failure({ failure }: { failure: JobFailure }) {
       )}
       {everything && (
         <details>
-          <summary>the worker's whole traceback</summary>
-          <pre tabIndex={0} aria-label="the worker's whole traceback">
+          <summary>full worker traceback</summary>
+          <pre tabIndex={0} aria-label="full worker traceback">
             {everything}
           </pre>
-          <CopyButton text={() => everything} label="copy the whole traceback" />
+          <CopyButton text={() => everything} label="copy full traceback" />
         </details>
       )}
     </div>

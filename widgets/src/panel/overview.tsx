@@ -34,7 +34,7 @@ export function Overview({ store, subject }: { store: Store; subject: NodeSubjec
 
 /** Tasks run chains: a box of one operator shows what its whole chain does. */
 function chain({ operators }: VertexMetrics): string {
-  return `It runs in one chain with others; these are the figures of ${listed(operators.map(({ id }) => id))} together.`;
+  return `Runs in a chain: these are the figures of ${listed(operators.map(({ id }) => id))} together.`;
 }
 
 function Operator({ card, made }: { card: OperatorCard; made: { rows: number; rows_rate: number } | undefined }) {
@@ -46,7 +46,7 @@ function Operator({ card, made }: { card: OperatorCard; made: { rows: number; ro
       </div>
       {made && (
         <div class="sabot-faint">
-          {counted(made.rows, "row")} {card.kind === "sink" ? "taken" : "left it"}, {rate(made.rows_rate)}
+          {counted(made.rows, "row")} {card.kind === "sink" ? "received" : "emitted"}, {rate(made.rows_rate)}
         </div>
       )}
     </li>

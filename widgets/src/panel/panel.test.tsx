@@ -30,7 +30,7 @@ describe("the panel", () => {
   it("says when nothing is known", () => {
     const job = running();
     const { place } = shown({ ...job, live: { ...job.live, metrics: null } }, { kind: "edge", index: 1 });
-    expect(place.textContent).toContain("Nothing is known of it yet.");
+    expect(place.textContent).toContain("No data yet.");
   });
 
   it("is about what is selected, and can be closed", async () => {
@@ -71,9 +71,9 @@ describe("the overview", () => {
     expect(texts(place, ".sabot-operators b")).toEqual(["filter_0", "select_0"]);
     expect(facts(place)).toMatchObject({
       tasks: "4 tasks RUNNING", busiest: "task 0, 12 % busy", spread: "even: task 0 gets 1.0 times the mean",
-      queue: "empty", latency: "half within 12 ms, 99 % within 250 ms",
+      queue: "empty", latency: "p50 12 ms, p99 250 ms",
     });
-    expect(found(place, ".sabot-meter").getAttribute("aria-label")).toBe("load: busy 11 %, blocked 2 %, idle 87 %");
+    expect(found(place, ".sabot-meter").getAttribute("aria-label")).toBe("load: busy 11 %, backpressured 2 %, idle 87 %");
   });
 
   it("says how late rows and silence show", () => {
@@ -120,7 +120,7 @@ describe("the overview", () => {
     const job = running();
     job.live.metrics!.vertices[1]!.tasks = 1000;
     const { place } = shown(job, { kind: "edge", index: 0 });
-    expect(place.textContent).toContain("and 996 tasks with less");
+    expect(place.textContent).toContain("and 996 more tasks");
   });
 
   it("of an edge says how rows travel, and who gets how many", () => {
@@ -130,7 +130,7 @@ describe("the overview", () => {
     expect(texts(place, "[role=tab]")).toEqual(["Overview", "Sample", "Code"]);
     expect(facts(place)).toMatchObject({
       spread: "hash(carrier): rows of one key go to one task", channels: "16 channels",
-      queue: "3.6 MB unread, the fullest channel 91 % full",
+      queue: "3.6 MB queued, fullest channel 91 % full",
     });
     expect([...place.querySelectorAll("li")].map((one) => texts(one, "span:not(.sabot-meter, .sabot-busy)"))).toEqual([
       ["task 1", "61 %"], ["task 0", "20 %"], ["task 2", "19 %"], ["task 3", "0 %"],
@@ -176,13 +176,13 @@ describe("tasks and state", () => {
     expect(place.textContent).toContain("Fetching tasks…");
     await happens(() => model.answer({ id: store.pending.value[0]!.id, ok: false, text: "the cluster does not answer" }));
     expect(place.textContent).toContain("the cluster does not answer");
-    expect(store.said.value).toBeNull();
+    expect(store.notice.value).toBeNull();
     vi.restoreAllMocks();
   });
 
   it("say where no state is held", () => {
     const { place } = shown(running(), "filter_0", "state");
-    expect(place.textContent).toContain("Holds no state: filter and select keep nothing between batches.");
+    expect(place.textContent).toContain("Stateless: filter and select keep nothing between batches.");
     expect(place.querySelector("table")).toBeNull();
   });
 
@@ -250,6 +250,6 @@ describe("errors", () => {
   it("are none in a job that is well", async () => {
     const { place } = shown(running(), "flights");
     await click(found(place, "[role=tab]", "Errors"));
-    expect(found(place, "[role=tabpanel]").textContent).toBe("No error: every task of it is well.");
+    expect(found(place, "[role=tabpanel]").textContent).toBe("No errors in this operator.");
   });
 });

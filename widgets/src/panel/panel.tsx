@@ -71,9 +71,9 @@ function Head({ close, title }: { close: () => void; title: string }) {
 /** An edge has figures only while there are metrics, and a page may be older than its selection. */
 function Unknown({ close }: { close: () => void }) {
   return (
-    <section class="sabot-panel" aria-label="nothing known">
+    <section class="sabot-panel" aria-label="no data">
       <Head close={close} title="" />
-      <p class="sabot-faint">Nothing is known of it yet.</p>
+      <p class="sabot-faint">No data yet.</p>
     </section>
   );
 }

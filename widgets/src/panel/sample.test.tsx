@@ -11,7 +11,7 @@ import { Panel } from "./panel";
 const SAMPLE: Sample = {
   operator: "select_0", columns: [{ name: "carrier", type: "string", numeric: false }, { name: "delay", type: "double", numeric: true }],
   rows: [["AA", "1.5"], [null, "2"]], seen: 12_345, seconds: 2.04, keys: ["carrier"], hot: [{ key: "AA", share: 0.61 }],
-  watermark: null, said: "",
+  watermark: null, note: "",
 };
 
 beforeEach(() => void vi.useFakeTimers());
@@ -53,7 +53,7 @@ describe("a sample", () => {
     const { place, answer } = shown();
     await answer();
     expect(cells(place)).toEqual([["AA", "1.5"], ["null", "2"]]);
-    expect(texts(place, ".sabot-seen")).toEqual(["select_0: seen 12,345 rows in 2.0 s"]);
+    expect(texts(place, ".sabot-seen")).toEqual(["select_0: 12,345 rows in 2.0 s"]);
     expect(texts(place, "h4")).toEqual(["most frequent carrier"]);
     expect(texts(place, ".sabot-shares li")).toEqual(["AA61 %"]);
   });
@@ -145,7 +145,7 @@ describe("a sample", () => {
 
   it("says in words that nothing flows", async () => {
     const { place, answer } = shown();
-    await answer({ rows: [], hot: [], seen: 0, said: "no rows left select_0 in 2 s" });
+    await answer({ rows: [], hot: [], seen: 0, note: "no rows left select_0 in 2 s" });
     expect(place.textContent).toContain("no rows left select_0 in 2 s");
   });
 
@@ -155,14 +155,14 @@ describe("a sample", () => {
     expect(place.textContent).toContain("late was replaced by a newer run");
     await passes(10_000);
     expect(probes()).toBe(1);
-    await click(found(place, "button", "ask again"));
+    await click(found(place, "button", "retry"));
     expect(probes()).toBe(2);
   });
 
   it("of a job that has ended is not asked for", () => {
     const { model, place } = shown(finished());
     expect(model.sent).toEqual([]);
-    expect(place.textContent).toContain("The job has ended: no rows flow.");
+    expect(place.textContent).toContain("The job has ended: no more rows.");
   });
 
   it("is not asked for when the cluster is gone, and says why", async () => {
@@ -188,6 +188,6 @@ describe("a sample", () => {
     for (const card of job.graph.picture.operators) if (card.vertex === "filter_0") card.vertex = "";
     const { model, place } = shown(job);
     expect(model.sent).toEqual([]);
-    expect(place.textContent).toContain("No task runs it, so no rows leave it: merged into flights");
+    expect(place.textContent).toContain("No task runs this operator, so it emits no rows: merged into flights");
   });
 });

@@ -28,7 +28,7 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
     <div class="sabot-sample" ref={whole}>
       <div class="sabot-row">
         {targets.length > 1 && (
-          <select aria-label="behind which operator" onChange={(event) => setTarget(event.currentTarget.value)}>
+          <select aria-label="rows of which operator" onChange={(event) => setTarget(event.currentTarget.value)}>
             {targets.map((one) => (
               <option key={one} value={one} selected={one === target}>
                 {one}
@@ -44,7 +44,7 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
         {sample && sample.rows.length > 0 && <CopyButton text={() => tsv(sample.columns, sample.rows)} label="copy as TSV" />}
         {answer?.ok === false && !lost && (
           <SmallButton onClick={again}>
-            ask again
+            retry
           </SmallButton>
         )}
         <span role="status" class="sabot-faint">
@@ -72,18 +72,18 @@ function lively(subject: Subject, targets: readonly string[]): string {
 
 function nowhere(subject: Subject): string {
   const note = subject.kind === "node" ? subject.note : "";
-  return note ? `No task runs it, so no rows leave it: ${note}` : "No task runs it, so no rows leave it.";
+  return note ? `No task runs this operator, so it emits no rows: ${note}` : "No task runs this operator, so it emits no rows.";
 }
 
 /** Why there is nothing to see, or nothing new; empty where the rows speak for themselves. */
 function outcome(store: Store, answer: Answer | null): string {
   const has = (answer?.sample?.rows.length ?? 0) > 0;
-  if (store.over.value) return has ? "The job has ended: these are the last rows seen." : "The job has ended: no rows flow.";
+  if (store.over.value) return has ? "The job has ended: these are the last rows seen." : "The job has ended: no more rows.";
   if (store.live.value?.gone) return store.live.value.gone;
-  if (!answer) return store.fresh.value ? "Asks the tasks for their rows …" : "Asks the tasks for their rows; the kernel does not answer.";
+  if (!answer) return store.fresh.value ? "Fetching rows…" : "Fetching rows… the kernel does not answer.";
   if (!answer.ok) return answer.text;
-  const said = answer.sample?.said || (has ? "" : answer.text || "No rows came by.");
-  return store.live.value?.metrics?.paused && !has ? `${said} The job is paused.` : said;
+  const note = answer.sample?.note || (has ? "" : answer.text || "No rows yet.");
+  return store.live.value?.metrics?.paused && !has ? `${note} The job is paused.` : note;
 }
 
 function Seen({ sample, now }: { sample: Rows; now: number }) {

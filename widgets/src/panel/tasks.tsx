@@ -21,14 +21,14 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   BUSY,
   {
     name: "blocked",
-    hint: "backpressured by those below",
+    hint: "backpressured: waiting for room downstream",
     sort: (task) => (over(task) ? -1 : task.load.backpressured),
     cell: (task) => (over(task) ? "–" : share(task.load.backpressured)),
   },
   { name: "in/s", sort: (task) => task.into.rows_rate, cell: (task) => rate(task.into.rows_rate) },
   { name: "out/s", sort: (task) => task.out.rows_rate, cell: (task) => rate(task.out.rows_rate) },
   { name: "rows in", sort: (task) => task.into.rows, cell: (task) => task.into.rows.toLocaleString("en") },
-  { name: "queue", hint: "unread bytes", sort: (task) => task.queued, cell: (task) => bytes(task.queued) },
+  { name: "queue", hint: "bytes waiting to be read", sort: (task) => task.queued, cell: (task) => bytes(task.queued) },
   { name: "agent/slot", sort: (task) => (task.agent ? `${task.agent}/${task.slot}` : "–") },
   { name: "state", sort: (task) => task.state },
 ];
@@ -70,7 +70,7 @@ export function worst(tasks: readonly TaskMetrics[], vertices: readonly VertexMe
   const waiting = largest(measured, (task) => task.load.backpressured);
   const lines = [
     busiest && busiest.load.busy > 0 && `busiest: ${name(busiest)}, ${share(busiest.load.busy)} busy`,
-    waiting && waiting.load.backpressured > 0.1 && `most blocked: ${name(waiting)}, ${share(waiting.load.backpressured)} by those below`,
+    waiting && waiting.load.backpressured > 0.1 && `most blocked: ${name(waiting)}, ${share(waiting.load.backpressured)} of the time`,
     ...vertices.map(({ id, skew, skew_task }) => {
       const most = tasks.find((task) => task.vertex === id && task.index === skew_task);
       return most && skew !== null && skew >= 1.2 && `most rows: ${name(most)}, ${skew.toFixed(1)} times the mean`;

@@ -32,26 +32,26 @@ describe("figures in words", () => {
   });
 
   it.each([
-    [null, "none: the rows carry no event time here"],
+    [null, "none: no event time here"],
     [1_795_000_000_000_000, "2026-11-18 11:06:40 UTC, 1.4 s behind"],
     [1_357_000_000_000_000, "2013-01-01 00:26:40 UTC"],
-    [9_223_372_036_854_775_807, "at the end of time: the input has ended"],
+    [9_223_372_036_854_775_807, "end of input"],
   ])("watermark %d", (watermark, words) => {
     expect(watermarkInWords(watermark, 1_795_000_001.4)).toBe(words);
   });
 
   it.each([
-    [["filter"], {}, "Holds no state: filter keeps nothing between batches."],
-    [["filter", "select"], {}, "Holds no state: filter and select keep nothing between batches."],
-    [["join", "aggregate"], { into: NOTHING }, "Holds no state now; join and aggregate will hold some when rows come."],
-    [["source", "aggregate"], {}, "Holds no state now."],
+    [["filter"], {}, "Stateless: filter keeps nothing between batches."],
+    [["filter", "select"], {}, "Stateless: filter and select keep nothing between batches."],
+    [["join", "aggregate"], { into: NOTHING }, "No state yet: join and aggregate keep state once rows arrive."],
+    [["source", "aggregate"], {}, "No state at the moment."],
     [["aggregate"], { state_keys: 16_400, state_bytes: 7_300_000 }, "16,400 keys in 7.3 MB"],
   ] as [string[], Partial<VertexMetrics>, string][])("state of %j", (kinds, more, words) => {
     expect(stateInWords([vertex("filter_0", { kinds, ...more })])).toBe(words);
   });
 
   it("ways of an edge", () => {
-    expect(spreadInWords("forward", [])).toBe("forward: each task sends to the one with its own number");
+    expect(spreadInWords("forward", [])).toBe("forward: each task sends to the task with the same index");
     expect(spreadInWords("HASH", ["carrier", "day"])).toBe("hash(carrier, day): rows of one key go to one task");
     expect(spreadInWords("something", [])).toBe("something");
   });

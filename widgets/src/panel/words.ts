@@ -8,12 +8,12 @@ const UNEVEN = 2;
 const MOST_LAG_SECONDS = 30 * 86400;
 
 const TYPES: Record<string, string> = {
-  forward: "each task sends to the one with its own number",
+  forward: "each task sends to the task with the same index",
   hash: "rows of one key go to one task",
   broadcast: "every task gets all rows",
-  rebalance: "rows go to the task with the most room",
+  rebalance: "rows go to the task with the most free buffer",
   range: "each task gets a range of keys",
-  custom: "a function of yours says which task gets which rows",
+  custom: "your function assigns rows to tasks",
   gather: "all rows go to one task",
 };
 
@@ -41,29 +41,29 @@ export function largest<T>(some: readonly T[], of: (one: T) => number): T | null
 
 export function loadInWords({ busy, backpressured, idle }: VertexMetrics["load"]): string {
   if (busy + backpressured + idle === 0) return "not measured yet";
-  return `busy ${share(busy)}, blocked ${share(backpressured)}, idle ${share(idle)}`;
+  return `busy ${share(busy)}, backpressured ${share(backpressured)}, idle ${share(idle)}`;
 }
 
-/** `empty`, `1.2 MB unread, the fullest channel 91 % full`. */
+/** `empty`, `1.2 MB queued, fullest channel 91 % full`. */
 export function queueInWords({ queued, fill }: { queued: number; fill: number }): string {
   if (queued === 0 && fill === 0) return "empty";
-  const fullest = `the fullest channel ${share(fill)} full`;
-  return queued === 0 ? fullest : `${bytes(queued)} unread, ${fullest}`;
+  const fullest = `fullest channel ${share(fill)} full`;
+  return queued === 0 ? fullest : `${bytes(queued)} queued, ${fullest}`;
 }
 
 export function latencyInWords(latency: VertexMetrics["latency"]): string {
-  return latency ? `half within ${seconds(latency.p50)}, 99 % within ${seconds(latency.p99)}` : "not measured yet";
+  return latency ? `p50 ${seconds(latency.p50)}, p99 ${seconds(latency.p99)}` : "not measured yet";
 }
 
 /** `2026-11-20 19:38:06 UTC, 1.4 s behind`; `watermark` is in microseconds, `now` in seconds. */
 export function watermarkInWords(watermark: number | null, now: number): string {
-  if (watermark === null) return "none: the rows carry no event time here";
+  if (watermark === null) return "none: no event time here";
   const at = watermark / 1e6;
   const date = new Date(at * 1000);
-  if (Number.isNaN(date.getTime())) return "at the end of time: the input has ended";
-  const said = `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC`;
+  if (Number.isNaN(date.getTime())) return "end of input";
+  const time = `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC`;
   // the distance of recorded data from today says nothing
-  return now - at > MOST_LAG_SECONDS ? said : `${said}, ${seconds(Math.max(0, now - at))} behind`;
+  return now - at > MOST_LAG_SECONDS ? time : `${time}, ${seconds(Math.max(0, now - at))} behind`;
 }
 
 export function stateInWords(vertices: readonly VertexMetrics[]): string {
@@ -72,9 +72,9 @@ export function stateInWords(vertices: readonly VertexMetrics[]): string {
   if (keys + size > 0) return `${counted(keys, "key")} in ${bytes(size)}`;
   const kinds = [...new Set(vertices.flatMap((one) => one.kinds))];
   const holders = kinds.filter((kind) => STATEFUL.includes(kind));
-  if (holders.length && vertices.some((one) => one.into.rows > 0)) return "Holds no state now.";
-  if (holders.length) return `Holds no state now; ${listed(holders)} will hold some when rows come.`;
-  return `Holds no state: ${listed(kinds)} ${kinds.length === 1 ? "keeps" : "keep"} nothing between batches.`;
+  if (holders.length && vertices.some((one) => one.into.rows > 0)) return "No state at the moment.";
+  if (holders.length) return `No state yet: ${listed(holders)} ${holders.length === 1 ? "keeps" : "keep"} state once rows arrive.`;
+  return `Stateless: ${listed(kinds)} ${kinds.length === 1 ? "keeps" : "keep"} nothing between batches.`;
 }
 
 /** `hash(carrier): rows of one key go to one task`. */
@@ -84,9 +84,9 @@ export function spreadInWords(type: string, keys: readonly string[]): string {
   return TYPES[way] ? `${name}: ${TYPES[way]}` : name;
 }
 
-/** `seen 12,345 rows in 2.0 s`. */
+/** `12,345 rows in 2.0 s`. */
 export function seenInWords(seen: number, during: number): string {
-  return `seen ${counted(seen, "row")} in ${during.toFixed(1)} s`;
+  return `${counted(seen, "row")} in ${during.toFixed(1)} s`;
 }
 
 /** The same text, in which no line ends between a number and its unit. */

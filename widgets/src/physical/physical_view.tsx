@@ -33,7 +33,7 @@ export function PhysicalView({ store }: { store: Store }) {
   return (
     <div class="sabot-physical">
       <table>
-        <caption class="sabot-spoken">Tasks by agent. Arrow keys walk, Enter opens details.</caption>
+        <caption class="sabot-spoken">Tasks by agent. Arrow keys move, Enter opens details.</caption>
         <thead>
           <tr>
             <th scope="col">agent</th>
@@ -88,7 +88,7 @@ function Chip({
   const { busy, idle, backpressured } = task.load;
   const mark = taskMark(task.state);
   const running = mark === "running" && busy + idle + backpressured > 0.01;
-  const said = [
+  const label = [
     `${cut(task.vertex, 80)}[${task.index}] ${mark} on ${cut(task.agent || "no agent", 80)}`,
     ...(running
       ? [
@@ -103,8 +103,8 @@ function Chip({
       type="button"
       class={`sabot-chip is-${mark}`}
       style={{ "--load": running ? busy + backpressured : 0 }}
-      title={said}
-      aria-label={said}
+      title={label}
+      aria-label={label}
       {...{ tabIndex, onFocus, onClick }}
       {...OWN_KEYS}
     >

@@ -5,14 +5,14 @@ const SHOWN_MS = 2000;
 
 /** A button that puts `text()` on the clipboard and says for two seconds whether that went well. */
 export function CopyButton({ text, label, of }: { text: () => string; label: string; of?: string }) {
-  const [said, setSaid] = useState("");
+  const [result, setResult] = useState("");
   const timer = useRef<ReturnType<typeof setTimeout>>();
   useEffect(() => () => clearTimeout(timer.current), []);
   const copy = async (event: Event) => {
     const button = event.currentTarget as HTMLElement;
-    setSaid((await copied(text(), button)) ? "copied" : "the browser refused: select and copy");
+    setResult((await copied(text(), button)) ? "copied" : "the browser blocked it: select the text and copy it");
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => setSaid(""), SHOWN_MS);
+    timer.current = setTimeout(() => setResult(""), SHOWN_MS);
   };
   return (
     <span class="sabot-copy">
@@ -20,7 +20,7 @@ export function CopyButton({ text, label, of }: { text: () => string; label: str
         {label}
       </SmallButton>
       <span role="status" class="sabot-faint">
-        {said}
+        {result}
       </span>
     </span>
   );

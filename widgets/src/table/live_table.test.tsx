@@ -6,7 +6,7 @@ import { FakeModel } from "../testing/fake_model";
 import { LiveTable } from "./live_table";
 
 const EMPTY: Table = {
-  seq: 1, title: "late", total: 0, ended: false, said: "", rows: [],
+  seq: 1, title: "late", total: 0, ended: false, note: "", rows: [],
   columns: [{ name: "carrier", type: "string", numeric: false }, { name: "n", type: "int64", numeric: true }],
 };
 const FIRST: Table = { ...EMPTY, seq: 2, total: 2, rows: [["AA", "1"], ["DL", "2"]] };
@@ -28,7 +28,7 @@ async function select(place: HTMLElement, what: Node | null) {
 
 describe("a live table", () => {
   it("waits for its first rows", () => {
-    expect(shown({}).place.textContent).toBe("waits for the first rows …");
+    expect(shown({}).place.textContent).toBe("Waiting for the first rows…");
   });
 
   it("follows its rows and says how many there were", async () => {
@@ -69,11 +69,11 @@ describe("a live table", () => {
   });
 
   it.each([
-    [{ ...EMPTY, ended: true }, "The job has ended and gave no rows."],
+    [{ ...EMPTY, ended: true }, "The job has ended without any rows."],
     [{ ...NEXT, ended: true }, "The job has ended: these are its last rows."],
-    [{ ...EMPTY, said: "late has FAILED: division by zero", ended: true }, "late has FAILED: division by zero"],
+    [{ ...EMPTY, note: "late has FAILED: division by zero", ended: true }, "late has FAILED: division by zero"],
   ])("says how it ended", (table, words) => {
-    expect(found(shown(table).place, ".sabot-said").textContent).toBe(words);
+    expect(found(shown(table).place, ".sabot-outcome").textContent).toBe(words);
   });
 
   it("says that it ended even while it is paused", async () => {
@@ -81,7 +81,7 @@ describe("a live table", () => {
     await click(found(place, "button", "Pause"));
     await happens(() => model.put("table", { ...NEXT, ended: true }));
     expect(cells(place)).toEqual([["AA", "1"], ["DL", "2"]]);
-    expect(found(place, ".sabot-said").textContent).toBe("The job has ended: these are its last rows.");
+    expect(found(place, ".sabot-outcome").textContent).toBe("The job has ended: these are its last rows.");
   });
 
   it("leaves the model when it goes", async () => {

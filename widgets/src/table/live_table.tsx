@@ -16,7 +16,7 @@ export function LiveTable({ model }: { model: Model }) {
   const paused = pressed || selecting;
   const table = useHeld(newest, paused);
   const inside = useNewestInSight(table);
-  if (!table) return <div class="sabot-live-table sabot-faint" ref={whole}>waits for the first rows …</div>;
+  if (!table) return <div class="sabot-live-table sabot-faint" ref={whole}>Waiting for the first rows…</div>;
   const came = newest ? newest.total - table.total : 0;
   return (
     <div class="sabot-live-table" ref={whole}>
@@ -42,14 +42,14 @@ export function LiveTable({ model }: { model: Model }) {
           inside={inside}
         />
       )}
-      <p class="sabot-said" role="status">
+      <p class="sabot-outcome" role="status">
         {newest ? outcome(newest) : ""}
       </p>
     </div>
   );
 }
 
-/** What the kernel said last, and null before it said anything. */
+/** What the kernel has sent last, and null before it has sent anything. */
 function useTrait(model: Model): Table | null {
   const [table, setTable] = useState(() => given(model));
   useEffect(() => {
@@ -95,8 +95,8 @@ function newRows(count: number, word = "new "): string {
   return `${count.toLocaleString("en")} ${word}${count === 1 ? "row" : "rows"}`;
 }
 
-function outcome({ ended, total, said }: Table): string {
-  if (said) return said;
+function outcome({ ended, total, note }: Table): string {
+  if (note) return note;
   if (!ended) return "";
-  return total === 0 ? "The job has ended and gave no rows." : "The job has ended: these are its last rows.";
+  return total === 0 ? "The job has ended without any rows." : "The job has ended: these are its last rows.";
 }

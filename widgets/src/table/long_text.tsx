@@ -12,7 +12,7 @@ export function LongText({ text, most = MOST_LETTERS }: { text: string; most?: n
     <span class={whole ? "sabot-whole" : ""}>
       {whole ? text : `${text.slice(0, most)}…`}{" "}
       <SmallButton aria-expanded={whole} onClick={() => setWhole(!whole)}>
-        {whole ? "less" : `+ ${left.toLocaleString("en")} letters`}
+        {whole ? "less" : `+ ${left.toLocaleString("en")} characters`}
       </SmallButton>
     </span>
   );

@@ -32,8 +32,8 @@ describe("rows of typed columns", () => {
 
   it("cut a value of 10,000 letters, and show it whole when asked to", async () => {
     const place = drawn(<RowsTable label="rows" columns={[CARRIER]} rows={[["x".repeat(10_000)]]} />);
-    expect(cells(place)[0]![0]).toBe(`${"x".repeat(40)}… + 9,960 letters`);
-    await click(found(place, "td button", "9,960 letters"));
+    expect(cells(place)[0]![0]).toBe(`${"x".repeat(40)}… + 9,960 characters`);
+    await click(found(place, "td button", "9,960 characters"));
     expect(cells(place)[0]![0]).toContain("x".repeat(10_000));
   });
 });
@@ -61,7 +61,7 @@ describe("500 columns", () => {
     await type(found(place, "input"), "C49");
     expect(texts(place, ".sabot-column-name")).toEqual(["c49", "c490", "c491", "c492", "c493", "c494", "c495", "c496", "c497", "c498", "c499"]);
     await type(found(place, "input"), "nothing");
-    expect(found(place, "[role=status]").textContent).toBe("no column fits (500 columns)");
+    expect(found(place, "[role=status]").textContent).toBe("no matching column (500 columns)");
   });
 });
 

@@ -35,13 +35,13 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
         <div class="sabot-row" role="group" aria-label="which columns are shown">
           <input
             type="search"
-            placeholder="find a column"
-            aria-label="find a column by a part of its name"
+            placeholder="find columns"
+            aria-label="find columns by name"
             value={wanted}
             onInput={(event) => setWanted(event.currentTarget.value)}
           />
           <SmallButton disabled={all || start === 0} onClick={() => setFrom(Math.max(0, start - COLUMNS_AT_ONCE))}>
-            ‹ former
+            ‹ previous
           </SmallButton>
           <span role="status">{which(start, shown.length, places.length, columns.length)}</span>
           <SmallButton
@@ -96,8 +96,8 @@ function found(columns: readonly Column[], wanted: string): number[] {
 }
 
 function which(start: number, shown: number, fitting: number, every: number): string {
-  const of = fitting === every ? `of ${every} columns` : `of ${fitting} that fit (${every} columns)`;
-  return shown ? `${start + 1}–${start + shown} ${of}` : `no column fits (${every} columns)`;
+  const of = fitting === every ? `of ${every} columns` : `of ${fitting} matching (${every} columns)`;
+  return shown ? `${start + 1}–${start + shown} ${of}` : `no matching column (${every} columns)`;
 }
 
 /** Names and rows as tab separated values, which spreadsheets take. Tabs and line ends within a value become spaces. */

@@ -60,6 +60,6 @@ describe("the table view", () => {
   });
 
   it("says when there is no graph", () => {
-    expect(drawn(<TableView store={makeStore(new FakeModel())} />).textContent).toBe("The graph has not come yet.");
+    expect(drawn(<TableView store={makeStore(new FakeModel())} />).textContent).toBe("No graph yet.");
   });
 });

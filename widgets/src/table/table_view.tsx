@@ -15,7 +15,7 @@ export function TableView({ store }: { store: Store }) {
   const metrics = store.live.value?.metrics ?? null;
   const view = store.graph.value?.picture.views.find(({ name }) => name === "optimized");
   const selected = store.selected.value;
-  if (!view) return <p class="sabot-faint">The graph has not come yet.</p>;
+  if (!view) return <p class="sabot-faint">No graph yet.</p>;
   const open = (node: Node) => {
     store.selected.value = { kind: "node", id: node.id };
   };
@@ -64,19 +64,19 @@ function headings(open: (node: Node) => void): Heading<Line>[] {
     { name: "out/s", sort: (line) => last(line)?.out.rows_rate ?? 0, cell: (line) => rate(last(line)?.out.rows_rate) },
     {
       name: "busy",
-      hint: "of the last seconds; the busiest task",
+      hint: "of the last seconds, by the busiest task",
       sort: (line) => largest(line, ({ busiest }) => busiest),
       cell: (line) => share(largest(line, ({ busiest }) => busiest)),
     },
     {
       name: "blocked",
-      hint: "backpressured by those below: mean share of the last seconds",
+      hint: "backpressured: waiting for room downstream, mean share of the last seconds",
       sort: (line) => largest(line, ({ load }) => load.backpressured),
       cell: (line) => share(largest(line, ({ load }) => load.backpressured)),
     },
     {
       name: "queue",
-      hint: "how full the fullest channel in front of it is",
+      hint: "how full its fullest input channel is",
       sort: (line) => largest(line, ({ fill }) => fill),
       cell: (line) => share(largest(line, ({ fill }) => fill)),
     },

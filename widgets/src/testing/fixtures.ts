@@ -43,7 +43,7 @@ const FLIGHT_EDGES: EdgeSketch[] = [
 const EVEN = {
   kind: "even",
   operator: "",
-  sentence: "Nothing holds the job up: every operator waits for rows now and then.",
+  sentence: "No bottleneck: the busiest operator, by_carrier, is busy 55 % of the time.",
   advice: "",
 };
 
@@ -56,7 +56,7 @@ export function paused(): MadeJob {
   const finding = {
     kind: "paused",
     operator: "",
-    sentence: "The job is paused: its sources read nothing.",
+    sentence: "The job is paused: its sources are not reading.",
     advice: "resume it",
   };
   return made({ name: "late", vertices: FLIGHTS.map(still), edges: FLIGHT_EDGES, metrics: { finding, paused: true } });
@@ -83,8 +83,8 @@ export function backpressured(): MadeJob {
   const finding = {
     kind: "skew",
     operator: "by_carrier",
-    sentence: "by_carrier holds everything up: task 0 is busy 98 % with 61 % of the rows, its others are a third busy.",
-    advice: "one key is hot: open the sample of hash(carrier) to see which",
+    sentence: "by_carrier is the bottleneck: task 0 of 4 gets 61 % of the rows; one carrier key is hot, or there are too few distinct keys.",
+    advice: "job.probe('by_carrier') shows the most frequent keys",
   };
   return made({ name: "late", vertices, edges, metrics: { finding, bounded: false, progress: null, lag: 1.4 } });
 }
@@ -134,7 +134,7 @@ export function pending(): MadeJob {
     vertices: FLIGHTS.map(still).map((one) => ({ ...one, into: 0, out: 0 })),
     edges: FLIGHT_EDGES,
     state: "PENDING",
-    metrics: { waits: "for 2 of 4 slots", started: null, progress: 0, submitted: NOW - 4 },
+    metrics: { waits: "needs 4 slots, 2 free", waits_for: "slots", started: null, progress: 0, submitted: NOW - 4 },
   });
   for (const vertex of job.live.metrics?.vertices ?? [])
     Object.assign(vertex, {
