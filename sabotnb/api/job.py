@@ -69,13 +69,13 @@ class Job:
         return self._live.table()
 
     def metrics(self, per: str = "task") -> pd.DataFrame:
-        """How the job goes: a row per ``"task"``, ``"operator"`` (a chain is one), ``"edge"``, ``"channel"`` or second.
+        """Figures of the job: a row per ``"task"``, ``"operator"`` (or chain), ``"edge"`` or ``"channel"``.
 
         Totals since the start; ``_rate`` columns per second over the last two seconds; ``busy``, ``idle`` and
-        ``backpressured`` are shares of them (of the whole life once a task is over); ``fill`` is how full the fullest
-        channel is, from 0 to 1; latencies and ``lag`` in seconds; ``reported`` is when the task's last
-        report came. Channels are those that hold something.
-        ``"history"`` has a row per operator and second, of the last two minutes.
+        ``backpressured`` are shares of these two seconds, or of the whole life of a task that is over; ``fill`` is how
+        full the fullest channel is, from 0 to 1; latencies and ``lag`` in seconds; ``skew`` and ``largest_share`` are
+        those of the last half minute; ``reported`` is when the task's last report came. Only channels that hold
+        something are listed. ``"history"`` has a row per operator and second of the last two minutes.
         """
         match per:
             case "task":
@@ -92,16 +92,16 @@ class Job:
         raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator', 'edge', 'channel' or 'history'")
 
     def why(self) -> Why:
-        """Which operator holds the job up and why, or why nothing flows; with what to do about it. Prints as that."""
+        """Which operator is the bottleneck and why, or why no rows flow, and what to do. Prints as a sentence."""
         finding = self._client.metrics(self.name, self.epoch).finding
         return Why.of(finding) if finding else Why("unknown", "", "no figures yet")
 
     def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
-        """The last rows that left an operator, by its id, the unique beginning of it, or an edge (``"a->b"``).
+        """The last rows that an operator emitted, by its id, a unique prefix of it, or an edge (``"a->b"``).
 
-        Of a sink, the rows that enter it. Nothing is looked at before the first call, so that one waits up to 2 s for
-        rows to come by. ``attrs`` of the result: ``operator``; ``seen`` rows in so many ``seconds``; the columns
-        ``keys`` that rows are spread by, with the values that come most often and their shares in ``hot``; a ``note``.
+        Of a sink, the rows that it receives. Sampling begins with the first call, which waits up to 2 s for rows.
+        ``attrs`` of the result: ``operator``; ``seen`` rows in so many ``seconds``; the columns ``keys`` that rows are
+        partitioned by, with the most frequent values and their shares in ``hot``; a ``note``.
 
         Raises:
             JobError: there is no such operator (the message lists those there are), or the job does not run.
@@ -123,7 +123,7 @@ class Job:
         return self._client.get_metrics_summary(self.name)
 
     def assignment(self) -> str:
-        """A picture in text of which task is in which slot of which agent."""
+        """Which task runs in which slot of which agent, as text."""
         return assignment(self._client.status(self.name, self.epoch))
 
     def explain(self) -> str:
@@ -165,7 +165,7 @@ class Job:
         return JobResult.of(status)
 
     def wait_changed(self, timeout: Duration | float) -> bool:
-        """Wait until the job is over, for at most ``timeout``; True if it is. For loops that show how it goes."""
+        """Wait until the job is over, for at most ``timeout``; True if it is. For loops that watch a job."""
         status = self._client.wait(self.name, self.epoch, seconds(timeout))
         return JobState(status["state"]).terminal
 
@@ -185,8 +185,8 @@ class Job:
     def live_table(self, operator: str | None = None) -> LiveTable:
         """A table of the last rows that left ``operator``, kept up to date; without one, of the job's ``sink_live``.
 
-        ``operator`` is an id, an edge (``"a->b"``) or the unique beginning of an id; its rows are looked at about twice
-        a second while the table is shown. JobError lists what there is.
+        ``operator`` is an id, an edge (``"a->b"``) or a unique prefix of an id; its rows are sampled about twice a
+        second while the table is shown. JobError lists the operators.
         """
         if operator is not None:
             found = self._client.probe(self.name, self.epoch, operator, 1, 0.0).operator
