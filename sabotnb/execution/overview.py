@@ -29,7 +29,7 @@ class Overview:
     def status(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
         """The run as plain data (``views.job_status``); None if it is not known."""
         job = self._runs.get(name, epoch)
-        return views.job_status(job, self._waits(job)) if job else None
+        return views.job_status(job, self._waits(job)[0]) if job else None
 
     def state(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
         """What is enough to wait for the run (``views.job_state``); None if it is not known."""
@@ -44,7 +44,7 @@ class Overview:
     def metrics(self, now: float, wall: float, name: str, epoch: int | None = None) -> JobMetrics | None:
         """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
         job = self._runs.get(name, epoch)
-        return shown_metrics(job, now, wall, self._waits(job)) if job else None
+        return shown_metrics(job, now, wall, *self._waits(job)) if job else None
 
     def figures(self, now: float, wall: float, name: str, epoch: int | None, per: str) -> list[dict[str, Any]] | None:
         """A row per ``"channel"`` or per second and vertex (``"history"``); None if the run is not known."""
@@ -67,10 +67,10 @@ class Overview:
         """Agents of which no slot is held, in order of registration."""
         return [self._agents[node.agent] for node in self._pool.nodes() if node.free == node.slots]
 
-    def _waits(self, job: JobRun) -> str:
-        """What a pending job misses; empty for every other."""
+    def _waits(self, job: JobRun) -> tuple[str, str]:
+        """What a pending job waits for, and of which kind that is; empty for every other."""
         if job.state is not JobState.PENDING:
-            return ""
+            return "", ""
         if self._runs.get(job.name) is not job:
-            return f"waits for the former run of {job.name!r} to end"
-        return refusals.missing_slots(job.slot_requests, self._pool.statistics())
+            return f"waits for the previous run of {job.name!r} to end", "previous run"
+        return refusals.missing_slots(job.slot_requests, self._pool.statistics()), "slots"

@@ -59,8 +59,10 @@ def _ended(job: JobMetrics) -> Finding | None:
 
 
 def _canceled(job: JobMetrics) -> Finding:
-    if job.error is not None and job.error.kind == "JobCanceled":
+    if job.error is not None and job.error.kind == "JobReplaced":
         return Finding("ended", "", "A newer run has replaced this one.", f"sb.attach({job.job!r}) is the newer run")
+    if job.error is not None:
+        return Finding("ended", "", job.error.message)
     if job.started is None:
         return Finding("ended", "", "The job was canceled before it started.", ".run() starts it again")
     removed = " and its output removed" if job.publishes else ""
@@ -88,7 +90,7 @@ def _may_set_aside(job: JobMetrics, operator: str) -> bool:
 def _waiting(job: JobMetrics) -> Finding | None:
     if job.state != "PENDING":
         return None
-    if job.waits_for == "former run":
+    if job.waits_for == "previous run":
         return Finding("waiting", "", f"The job {job.waits}.")
     sentence = f"The job {job.waits}." if job.waits else "The job waits for slots."
     return Finding("waiting", "", sentence, "sb.jobs() shows which jobs hold slots; env.scale(n) adds workers")

@@ -24,7 +24,7 @@ BURSTS = (
 )
 RATE = "source_0 emits about 1,000 rows per second and mostly waits for input; everything downstream keeps up."
 PER_BATCH = ".map_batches(...) calls the function once per batch, not once per row"
-REPLACED = failure("job 'late' was replaced by a newer run", "", "JobCanceled")
+REPLACED = failure("job 'late' was replaced by a newer run", "", "JobReplaced")
 
 
 def found(metrics):
@@ -104,9 +104,9 @@ def test_jobs_that_failed(metrics, finding):
             "sb.jobs() shows which jobs hold slots; env.scale(n) adds workers",
         ),
         (
-            job(state="PENDING", waits="waits for the former run of 'late' to end", waits_for="former run"),
+            job(state="PENDING", waits="waits for the previous run of 'late' to end", waits_for="previous run"),
             "waiting",
-            "The job waits for the former run of 'late' to end.",
+            "The job waits for the previous run of 'late' to end.",
             "",
         ),
         (
