@@ -184,11 +184,19 @@ def _dots(tasks: Sequence[TaskMetrics]) -> tuple[TaskDot, ...]:
 
 def _operators(job: JobRun, vertex: str, tasks: Tasks) -> tuple[OperatorMetrics, ...]:
     names = [name for name, where in job.request.views.get("operators", {}).items() if where == vertex]
-    counted = {name: [task.reports.operator(name) for task, _ in tasks] for name in names}
-    return tuple(
-        OperatorMetrics(name, sum(rows for rows, _ in counts), sum(rate for _, rate in counts))
-        for name, counts in counted.items()
-    )
+    running = {task.attempt for task, _ in _measured(tasks)}
+    found = []
+    for name in names:
+        by_task = [(task.attempt, task.reports.operator(name)) for task, _ in tasks]
+        found.append(
+            OperatorMetrics(
+                name,
+                sum(one.rows for _, one in by_task),
+                sum(one.rows_rate for _, one in by_task),
+                sum(one.busy for attempt, one in by_task if attempt in running) / max(1, len(running)),
+            )
+        )
+    return tuple(found)
 
 
 def _idle_since(job: JobRun, vertex: str, tasks: Tasks, now: float, ahead: float) -> float | None:

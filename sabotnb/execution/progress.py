@@ -24,20 +24,20 @@ class _Part:
 
 
 def progress(job: JobRun) -> float | None:
-    """The part of the input that was read, from 0 to 1, which never falls; 1 when every source has ended.
+    """The part of the input that was read, from 0 to 1, which never falls; 1 when every source has ended by itself.
 
     None for endless jobs, and as long as a source goes on that does not know its size. Sources weigh by their bytes,
     by their rows if not all know their bytes, and all the same if there is no common measure.
     """
     if not job.request.views.get("bounded", True):
         return None
-    if job.state is JobState.FINISHED:
+    if job.state is JobState.FINISHED and not job.stopping:
         return 1.0
     sources: dict[str, list[TaskVertex]] = {vertex: [] for vertex, splits in job.request.splits.items() if splits}
     for place, task in job.tasks.items():
         if place.vertex in sources:
             sources[place.vertex].append(task)
-    parts = [_part(tasks, job.request.splits[vertex]) for vertex, tasks in sources.items()]
+    parts = [_part(tasks, job.request.splits[vertex], stopped=job.stopping) for vertex, tasks in sources.items()]
     known = [(part.read, weight) for part, weight in zip(parts, _weights(parts), strict=True) if part.read is not None]
     if not parts or len(known) < len(parts):
         return None
@@ -46,8 +46,8 @@ def progress(job: JobRun) -> float | None:
     return min(MOST, sum(read * weight for read, weight in known) / sum(weight for _, weight in known))
 
 
-def _part(tasks: Sequence[TaskVertex], splits: Sequence[Split]) -> _Part:
-    ended = bool(tasks) and all(task.state is TaskState.FINISHED for task in tasks)
+def _part(tasks: Sequence[TaskVertex], splits: Sequence[Split], *, stopped: bool) -> _Part:
+    ended = not stopped and bool(tasks) and all(task.state is TaskState.FINISHED for task in tasks)
     nbytes = _total([split.nbytes or None for split in splits])
     rows = _total([split.rows for split in splits])
     return _Part(nbytes, rows, 1.0 if ended else _read(tasks, nbytes, rows), ended)

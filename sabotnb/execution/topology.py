@@ -64,8 +64,9 @@ def _keys(vertex: Vertex, graph: ExecutionGraph) -> Iterator[tuple[str, list[str
 
 
 def _calls_users_code(operator: Operator) -> bool:
-    """True for an operator with a function of the user, be it within an expression."""
-    return any(True for _ in _functions(operator.spec))
+    """True for an operator with a function of the user, be it within an expression or called in the client."""
+    is_callback = isinstance(operator.spec, Sink) and operator.spec.connector == "callback"
+    return is_callback or any(True for _ in _functions(operator.spec))
 
 
 def _functions(spec: Spec) -> Iterator[Function]:

@@ -36,6 +36,8 @@ class TaskCounters:
     """How long rows took from their source to this task, by the markers that travel among them."""
     operators: dict[str, int] = field(default_factory=dict)
     """Rows that left each operator of the chain through its main output, by its id; of a sink: that it took."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each operator of the chain itself has worked, by its id; only in what a task reports."""
 
     def snapshot(self) -> TaskCounters:
         """The totals now, as a copy that nobody writes to."""

@@ -107,11 +107,12 @@ class Share:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class OperatorMetrics:
-    """Rows that left one operator, which may be in the middle of a chain."""
+    """Rows that left one operator, which may be in the middle of a chain, and the share of its tasks' time it took."""
 
     id: str
     rows: int
     rows_rate: float
+    busy: float = 0.0
 
 
 @quickly_pickled

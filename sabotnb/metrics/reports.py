@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sabotnb.metrics.counters import TaskCounters
-from sabotnb.metrics.job_metrics import Flow, Load
+from sabotnb.metrics.job_metrics import Flow, Load, OperatorMetrics
 from sabotnb.metrics.latency import Histogram
 
 KEPT = 5
@@ -105,17 +105,23 @@ class Reports:
         rows_then, bytes_then = old.sent.get(edge, (0, 0))
         return Flow(rows, 0, nbytes, (rows - rows_then) / seconds, 0.0, (nbytes - bytes_then) / seconds)
 
-    def operator(self, name: str) -> tuple[int, float]:
-        """Rows that left an operator of the task's chain, and how many per second."""
+    def operator(self, name: str) -> OperatorMetrics:
+        """Rows that left an operator of the task's chain, and the share of the task's time that it took."""
         (old, new), seconds = self._counters(), self.seconds
         rows = new.operators.get(name, 0)
-        return rows, (rows - old.operators.get(name, 0)) / seconds if seconds > 0 else 0.0
+        spent = _spent(new) - _spent(old)
+        return OperatorMetrics(
+            name,
+            rows,
+            (rows - old.operators.get(name, 0)) / seconds if seconds > 0 else 0.0,
+            (new.seconds.get(name, 0.0) - old.seconds.get(name, 0.0)) / spent if spent > 0 else 0.0,
+        )
 
     def load(self) -> Load:
         """How the time was spent: shares that add up to 1, or all 0."""
         old, new = self._counters()
         busy, idle, waiting = new.busy - old.busy, new.idle - old.idle, new.backpressured - old.backpressured
-        spent = busy + idle + waiting
+        spent = _spent(new) - _spent(old)
         return Load(busy / spent, idle / spent, waiting / spent) if spent > 0 else Load()
 
     def latency(self) -> Histogram:
@@ -138,3 +144,7 @@ class Reports:
     def _counters(self) -> tuple[TaskCounters, TaskCounters]:
         old, new = self.ends
         return old.counters, new.counters
+
+
+def _spent(counters: TaskCounters) -> float:
+    return counters.busy + counters.idle + counters.backpressured

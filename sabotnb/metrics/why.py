@@ -25,8 +25,17 @@ WAITING = 0.7
 """A source that has nothing to read for this share of its time is not held up by anything here."""
 QUEUED = 0.25
 """Its fullest channel is that full: rows come faster than it takes them, though nobody is backpressured yet."""
+LATE = 2.0
+"""Seconds that half of the rows need at least to come through an operator that has a queue before it."""
+GAINING = 1.3
+"""Rows come that many times as fast as they are taken: more than lots of different sizes explain."""
 HOT = 1.5
 """A task that gets this many times its even share of the rows has a hot key, or there are few keys."""
+PATIENCE = 5.0
+"""Seconds after which a job without output is asked why."""
+NOTHING = "returns nothing for"
+AT_THE_END = ("aggregate", "reduce", "top", "sort")
+"""Kinds of operators that know their result of bounded input when that has ended."""
 WATERMARK_GAP = 5_000_000
 """Microseconds of event time by which a silent source has to be behind before it is said to hold the watermark."""
 LETTERS = 48
@@ -46,9 +55,8 @@ def why(metrics: JobMetrics) -> Finding:
 def _ended(job: JobMetrics) -> Finding | None:
     match job.state:
         case "FINISHED":
-            return Finding(
-                "ended", "", f"The job has finished: {_rows(job.rows_in.rows)} in, {_rows(job.rows_out.rows)} out."
-            )
+            end = _stopped(job) if job.stopping else "The job has finished"
+            return Finding("ended", "", f"{end}: {_rows(job.rows_in.rows)} in, {_rows(job.rows_out.rows)} out.")
         case "CANCELED":
             return _canceled(job)
         case "CANCELING":
@@ -56,6 +64,12 @@ def _ended(job: JobMetrics) -> Finding | None:
         case "COMMITTING":
             return Finding("ended", "", "All rows are processed; the output is being published.")
     return None
+
+
+def _stopped(job: JobMetrics) -> str:
+    if not job.bounded or job.progress is None or job.progress >= 1:
+        return "The job was stopped"
+    return f"The job was stopped after {_part(job.progress)} of its input"
 
 
 def _canceled(job: JobMetrics) -> Finding:
@@ -227,16 +241,12 @@ def _busy(job: JobMetrics, vertex: VertexMetrics, consequence: str) -> Finding:
 
 
 def _worker(vertex: VertexMetrics) -> tuple[str, str]:
-    """The operator of the chain that most likely takes the time, and its kind: a function of the user's, else the last.
-
-    Of chains that begin with a source, the source: what reads and decodes files takes longer than expressions do.
-    Functions of sources and sinks run in threads of their own.
-    """
-    chain = [(one.id, kind) for one, kind in zip(vertex.operators, vertex.kinds, strict=False)]
-    functions = [(name, kind) for name, kind in chain if name in vertex.functions and kind not in ("source", "sink")]
-    rows = [(name, kind) for name, kind in functions if kind == "map_rows"]
-    whole = [(vertex.id, vertex.role)] if vertex.role == "source" or not chain else [chain[-1]]
-    return (rows or functions or whole)[-1]
+    """The operator of the chain that takes most of the time, and its kind; the last of equals."""
+    chain = list(zip(vertex.operators, vertex.kinds, strict=False))
+    if not chain:
+        return vertex.id, vertex.role
+    operator, kind = max(reversed(chain), key=lambda one: one[0].busy)
+    return operator.id, kind
 
 
 def _relief(job: JobMetrics, vertex: VertexMetrics, operator: str, kind: str) -> str:
@@ -263,14 +273,26 @@ def _busiest(job: JobMetrics) -> Finding | None:
         return Finding("busy", vertex.id, sentence, _faster_source(vertex))
     if vertex.role == "source":
         return _busy(job, vertex, "everything downstream waits for it")
-    if vertex.fill >= QUEUED:
-        return _skewed(job, vertex) or _busy(job, vertex, f"{_megabytes(vertex.queued)} of rows wait in its queue")
+    skewed = _skewed(job, vertex)
+    if behind := _behind(job, vertex):
+        return skewed or _busy(job, vertex, behind)
     if not any(one.role == "source" for one in _running(job)):
-        return _busy(job, vertex, "the sources have no more rows")
+        return skewed or _busy(job, vertex, "the sources have no more rows")
     sentence = (
-        f"{_short(vertex.id)} is busy {_percent(vertex.busiest)} of the time: it keeps up, but has little headroom."
+        f"{_short(operator)} is busy {_percent(vertex.busiest)} of the time: it keeps up, but has little headroom."
     )
-    return Finding("even", vertex.id, sentence, _relief(job, vertex, operator, kind))
+    advice = skewed.advice if skewed else _relief(job, vertex, operator, kind)
+    return Finding("even", operator, sentence, advice)
+
+
+def _behind(job: JobMetrics, vertex: VertexMetrics) -> str:
+    """In which way rows come faster than the vertex takes them; empty if it keeps up."""
+    if vertex.fill >= QUEUED:
+        return f"{_megabytes(vertex.queued)} of rows wait in its queue"
+    if vertex.latency is not None and vertex.latency.p50 >= LATE:
+        return f"rows take {_seconds(vertex.latency.p50)} to get through"
+    sent = sum(edge.sent.rows_rate for edge in _into(job, vertex))
+    return "rows arrive faster than it takes them" if sent > GAINING * vertex.into.rows_rate > 0 else ""
 
 
 def _faster_source(source: VertexMetrics) -> str:
@@ -310,6 +332,31 @@ def _idle(job: JobMetrics) -> Finding | None:
     return Finding("idle", sources[0].id, sentence)
 
 
+def _nothing_yet(job: JobMetrics) -> Finding | None:
+    """Rows come in and none goes out: name the operator at which they end."""
+    if job.rows_out.rows or not job.rows_in.rows or job.started is None or job.at - job.started < PATIENCE:
+        return None
+    last = {vertex.id: vertex.operators[-1].id for vertex in job.vertices if vertex.operators}
+    for vertex in job.vertices:  # in the order in which rows flow
+        rows, upstream = vertex.into.rows, next((last.get(edge.up, "") for edge in _into(job, vertex)), "")
+        for operator, kind in zip(vertex.operators, vertex.kinds, strict=False):
+            if rows and not operator.rows:
+                return _ends_at(job, operator.id, kind, rows, upstream)
+            rows, upstream = operator.rows, operator.id
+    return None
+
+
+def _ends_at(job: JobMetrics, operator: str, kind: str, rows: int, upstream: str) -> Finding | None:
+    if kind in AT_THE_END and job.bounded:
+        sentence = f"No rows yet: {_short(operator)} emits its result when the input ends."
+        return Finding("waiting", operator, sentence, "job.progress() shows how much is left")
+    what = {"filter": "lets through none of", "join": "matches none of", "map": NOTHING, "map_rows": NOTHING}.get(kind)
+    if what is None:
+        return None
+    sentence = f"No rows yet: {_short(operator)} {what} the {_rows(rows)} that came in."
+    return Finding("waiting", operator, sentence, f"job.probe({upstream!r}) shows them" if upstream else "")
+
+
 def _source(job: JobMetrics) -> Finding | None:
     sources = _sources(job)
     if not sources or any(source.load.idle < WAITING for source in sources):
@@ -339,6 +386,7 @@ _RULES: tuple[Rule, ...] = (
     _held_up,
     _busiest,
     _watermark,
+    _nothing_yet,
     _idle,
     _source,
     _even,
@@ -396,6 +444,10 @@ def _rounded(count: float) -> float:
 def _percent(share: float) -> str:
     """In steps of five, so that a sentence stays the same while a figure trembles."""
     return f"{round(share * 20) * 5} %"
+
+
+def _part(share: float) -> str:
+    return "less than 1 %" if share < 0.01 else f"{share * 100:.0f} %"
 
 
 def _megabytes(nbytes: int) -> str:

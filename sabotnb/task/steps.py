@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -29,18 +30,24 @@ class StepFailed(Exception):  # noqa: N818 - never reaches the user, who gets a 
 
 
 class Steps:
-    """Runs each such call under a name, so that its failure can be told and a call that hangs can be interrupted."""
+    """Runs each such call under a name, so that its failure can be told, its time taken, and a call that hangs ended.
 
-    def __init__(self) -> None:
+    No step runs within another. ``clock`` gives seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._lock = threading.Lock()
+        self._clock = clock
         self._current: tuple[Node, str] | None = None
+        self._since = 0.0
+        self._seconds: dict[str, float] = {}
         self._thread = 0
 
     def run(self, node: Node, step: str, call: Callable[[], T], batch: pa.RecordBatch | None = None) -> T:
         """Return ``call()``; StepFailed from whatever it raises, except the cancel itself."""
         with self._lock:
             self._thread = threading.get_ident()
-            self._current = node, step
+            self._current, self._since = (node, step), self._clock()
         try:
             return call()
         except TaskCanceled:
@@ -50,6 +57,16 @@ class Steps:
         finally:
             with self._lock:
                 self._current = None
+                self._seconds[node.id] = self._seconds.get(node.id, 0.0) + self._clock() - self._since
+
+    def seconds(self) -> dict[str, float]:
+        """How long steps of each operator have run, by its id, the running one included; from any thread."""
+        with self._lock:
+            seconds = dict(self._seconds)
+            if self._current is not None:
+                operator = self._current[0].id
+                seconds[operator] = seconds.get(operator, 0.0) + self._clock() - self._since
+            return seconds
 
     def current(self) -> tuple[Node, str] | None:
         """The operator and step that is running now; from any thread."""

@@ -96,7 +96,9 @@ class Task:
 
     def counters(self) -> TaskCounters:
         """The counters now; from any thread."""
-        return self._stopwatch.snapshot()
+        counters = self._stopwatch.snapshot()
+        counters.seconds = self._steps.seconds()
+        return counters
 
     def ask_state_size(self) -> None:
         """Have the task measure its state soon; ``counters`` has what was found last. From any thread."""

@@ -84,6 +84,14 @@ def test_it_never_falls(splits):
     assert seen[-1] == 1.0
 
 
+def test_a_job_that_was_stopped_keeps_what_it_has_read():
+    job = Reading(left=RATE)
+    job.read("left", rows_in=250)
+    job.simulator.command("stop", "job")
+    assert job.end("left") == 0.25
+    assert job.job.state.value == "FINISHED"
+
+
 def test_a_canceled_job_keeps_what_it_has_read_and_an_endless_one_has_no_end():
     job = Reading(left=RATE)
     job.read("left", rows_in=250)

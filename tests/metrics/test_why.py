@@ -7,7 +7,7 @@ import pytest
 import recordings
 from figures import NOW, edge, failure, job, vertex
 
-from sabotnb.metrics import Flow
+from sabotnb.metrics import Flow, Latency
 from sabotnb.metrics.why import why
 
 SOURCE = vertex("source_0", "source", busy=0.1, blocked=0.9)
@@ -382,7 +382,101 @@ def test_a_source_with_fewer_splits_than_tasks_needs_its_rows_spread():
     finding = why(job(one_split))
     assert "map_1 is the bottleneck: 1 of its 2 tasks is busy 90 %" in finding.sentence
     assert finding.advice == ".rebalance() before it spreads the rows over all of its 2 tasks"
-    assert why(job(replace(one_split, kinds=("source", "filter"), functions=()))).advice == ""
+    reading = replace(vertex("source_0", "source filter", busy=0.9, tasks=2), states=one_split.states)
+    assert why(job(reading)).advice == ""
+
+
+@pytest.mark.parametrize(
+    ("chain", "operator", "name"),
+    [
+        ("map*! map*", "score", "score is the bottleneck"),
+        ("map* map*!", "map_1", "map_1 is the bottleneck"),
+        ("map* aggregate!", "aggregate_1", "aggregate_1 is the bottleneck"),
+    ],
+)
+def test_of_a_chain_the_operator_is_named_that_takes_the_time(chain, operator, name):
+    finding = why(job(SOURCE, vertex("score", chain, busy=0.95)))
+    assert (finding.operator, finding.sentence.partition(":")[0]) == (operator, name)
+    assert f'"{operator}"' in finding.advice
+
+
+def test_a_source_is_not_blamed_for_what_is_chained_to_it():
+    finding = why(job(vertex("source_0", "source select!", busy=0.95), IDLE_SINK))
+    assert (finding.kind, finding.operator) == ("busy", "select_1")
+
+
+BEHIND = {
+    "by what comes": ({"into": Flow(rows_rate=1500)}, 5000, "rows arrive faster than it takes them"),
+    "by how long it takes": ({"latency": Latency(61.0, 70.0)}, 0, "rows take 61 s to get through"),
+    "by what waits": ({"fill": 0.3, "queued": 9 << 20}, 0, "9 MB of rows wait in its queue"),
+}
+
+
+@pytest.mark.parametrize(("figures", "rate", "behind"), BEHIND.values(), ids=BEHIND)
+def test_what_falls_behind_does_not_keep_up(figures, rate, behind):
+    slow = vertex("score", "map*", busy=1.0, tasks=2, **figures)
+    quiet = vertex("source_0", "source", busy=0.05)
+    assert found(job(quiet, slow, edge("source_0", "score", rate=rate)))[2:] == (
+        f"score is the bottleneck: its 2 tasks are busy 100 % of the time in a Python function, and {behind}.",
+        '.named("score", parallelism=4)',
+    )
+    hot = replace(slow, load=replace(slow.load, busy=0.5, idle=0.5))
+    finding = why(job(quiet, hot, edge("source_0", "score", "hash", ["k"], [0.99, 0.01], rate=rate)))
+    assert (finding.kind, finding.advice) == ("skew", "job.probe('score') shows the most frequent keys")
+
+
+def test_a_hot_key_that_is_kept_up_with_gets_no_more_tasks():
+    hot = replace(vertex("score", "map*", busy=0.5, tasks=2), busiest=0.9, into=Flow(rows_rate=990))
+    quiet = vertex("source_0", "source", busy=0.05)
+    finding = why(job(quiet, hot, edge("source_0", "score", "hash", ["k"], [0.99, 0.01], rate=1000)))
+    assert (finding.kind, finding.advice) == ("even", "job.probe('score') shows the most frequent keys")
+
+
+def taking(name, chain, rows, *, out=0, **more):
+    """A vertex that has taken ``rows`` rows, of which ``out`` are left behind its last operator."""
+    made = vertex(name, chain, busy=0.1, into=Flow(rows=rows, rows_rate=100.0), **more)
+    return replace(
+        made,
+        operators=(*(replace(one, rows=rows) for one in made.operators[:-1]), replace(made.operators[-1], rows=out)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        (
+            [taking("source_0", "source filter", 1000), taking("sink_0", "sink", 0)],
+            "filter_1 lets through none of the 1,000 rows",
+        ),
+        (
+            [taking("source_0", "source", 1000, out=1000), taking("by_k", "aggregate", 1000)],
+            "by_k emits its result when",
+        ),
+        ([taking("source_0", "source", 9, out=9), taking("join_0", "join", 9)], "join_0 matches none of the 9 rows"),
+        ([taking("source_0", "source", 9, out=9), taking("flat", "map*", 9)], "flat returns nothing for the 9 rows"),
+    ],
+)
+def test_a_job_without_output_says_where_its_rows_end(parts, sentence):
+    silent = job(*parts, rows_out=Flow())
+    assert sentence in why(silent).sentence
+    assert why(silent).sentence.startswith("No rows yet: ")
+    assert why(silent).advice in ("job.probe('source_0') shows them", "job.progress() shows how much is left")
+    assert why(replace(silent, started=NOW - 1)).kind == "source"
+    assert why(replace(silent, rows_out=Flow(rows=1))).kind == "source"
+
+
+@pytest.mark.parametrize(
+    ("bounded", "progress", "words"),
+    [
+        (True, 0.25, "The job was stopped after 25 % of its input"),
+        (True, 0.0005, "The job was stopped after less than 1 % of its input"),
+        (True, 1.0, "The job was stopped"),
+        (False, None, "The job was stopped"),
+    ],
+)
+def test_a_job_that_was_stopped_does_not_look_complete(bounded, progress, words):
+    stopped = job(state="FINISHED", stopping=True, bounded=bounded, progress=progress)
+    assert why(stopped).sentence == f"{words}: 336,776 rows in, 16 rows out."
 
 
 def test_silent_sources():
@@ -420,7 +514,7 @@ RECORDED = {
     "even_keys": ("busy", "score"),
     "slow_callback": ("sink", "sink_0"),
     "rate": ("source", "source_0"),
-    "reading": ("busy", "source_0"),
+    "reading": ("busy", "filter_0"),
     "one_split": ("busy", "burnt"),
     "some_work": ("even", ""),
     "paused": ("paused", ""),

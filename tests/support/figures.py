@@ -21,11 +21,16 @@ NOW = 1_000_000.0
 def vertex(name, chain, busy=0.0, blocked=0.0, tasks=1, *, busiest=None, task=0, state="RUNNING", rate=1000.0, **more):
     """``chain``: kinds from source to sink; a ``*`` behind one says that it calls a function of the user's.
 
-    The first operator has the vertex's name, those that follow that of their kind.
+    The first operator has the vertex's name, those that follow that of their kind. One with a ``!`` takes the time;
+    without one, the last that calls a function, else the source, else the last.
     """
-    kinds = [kind.rstrip("*") for kind in chain.split()]
-    names = [name, *(f"{kind}_1" for kind in kinds[1:])]
-    functions = tuple(one for one, kind in zip(names, chain.split(), strict=True) if kind.endswith("*"))
+    words = chain.split()
+    kinds = [word.rstrip("*!") for word in words]
+    names = [name, *(f"{kind}_{number}" for number, kind in enumerate(kinds[1:], 1))]
+    functions = tuple(one for one, word in zip(names, words, strict=True) if "*" in word)
+    marked = [number for number, word in enumerate(words) if "!" in word]
+    calling = [number for number, word in enumerate(words) if "*" in word and kinds[number] not in ("source", "sink")]
+    worker = (marked or calling or [0 if kinds[0] == "source" else len(kinds) - 1])[-1]
     role = "source" if kinds[0] == "source" else "sink" if kinds[-1] == "sink" else "operator"
     load = Load(busy, max(0.0, 1 - busy - blocked), blocked) if state == "RUNNING" else Load()
     return VertexMetrics(
@@ -33,7 +38,7 @@ def vertex(name, chain, busy=0.0, blocked=0.0, tasks=1, *, busiest=None, task=0,
         role,
         tuple(kinds),
         functions,
-        tuple(OperatorMetrics(one, 1000, rate) for one in names),
+        tuple(OperatorMetrics(one, 1000, rate, busy if number == worker else 0.01) for number, one in enumerate(names)),
         tasks,
         {state: tasks},
         load=load,
@@ -43,10 +48,15 @@ def vertex(name, chain, busy=0.0, blocked=0.0, tasks=1, *, busiest=None, task=0,
     )
 
 
-def edge(up, down, way="rebalance", keys=(), shares=(), fill=0.0):
-    """An edge between two vertices; its index does not matter. ``shares`` are those of the tasks below, in order."""
+def edge(up, down, way="rebalance", keys=(), shares=(), fill=0.0, rate=0.0):
+    """An edge between two vertices; its index does not matter. ``shares`` are those of the tasks below, in order.
+
+    ``rate`` are the rows per second that are sent on it.
+    """
     ranked = tuple(sorted((Share(task, part) for task, part in enumerate(shares)), key=lambda one: -one.part))
-    return EdgeMetrics(0, f"{up}->{down}", up, down, 0, way, tuple(keys), 1, fill=fill, shares=ranked)
+    return EdgeMetrics(
+        0, f"{up}->{down}", up, down, 0, way, tuple(keys), 1, Flow(rows_rate=rate), fill=fill, shares=ranked
+    )
 
 
 def job(*parts, state="RUNNING", **more):

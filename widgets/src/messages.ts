@@ -251,6 +251,7 @@ export interface OperatorMetrics {
   id: string;
   rows: number;
   rows_rate: number;
+  busy: number;
 }
 
 export interface TaskDot {

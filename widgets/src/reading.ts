@@ -72,7 +72,7 @@ const vertex = shape<VertexMetrics>({
   role: text,
   kinds: texts,
   functions: texts,
-  operators: many(shape<OperatorMetrics>({ id: text, rows: number, rows_rate: number })),
+  operators: many(shape<OperatorMetrics>({ id: text, rows: number, rows_rate: number, busy: number })),
   tasks: number,
   states: tally,
   into: flow,

@@ -47,8 +47,8 @@ test("an operator inside of a chain has the rows that left it and the one before
   const job = running();
   const vertex = job.live.metrics?.vertices[1] as VertexMetrics;
   vertex.operators = [
-    { id: "filter_0", rows: 10, rows_rate: 5_000 },
-    { id: "select_0", rows: 10, rows_rate: 4_000 },
+    { id: "filter_0", rows: 10, rows_rate: 5_000, busy: 0 },
+    { id: "select_0", rows: 10, rows_rate: 4_000, busy: 0 },
   ];
   expect(figures(job, 1, { operators: ["filter_0"] }).flowText).toBe("41.2k → 5.0k/s");
   expect(figures(job, 1, { operators: ["select_0"] }).flowText).toBe("5.0k → 9.1k/s");
@@ -58,8 +58,8 @@ test("a source that begins a chain has the rows that it reads and those that lea
   const job = running();
   const vertex = job.live.metrics?.vertices[0] as VertexMetrics;
   vertex.operators = [
-    { id: "source_0", rows: 900, rows_rate: 90_000 },
-    { id: "filter_0", rows: 400, rows_rate: 41_200 },
+    { id: "source_0", rows: 900, rows_rate: 90_000, busy: 0 },
+    { id: "filter_0", rows: 400, rows_rate: 41_200, busy: 0 },
   ];
   expect(figures(job, 0, { operators: ["source_0", "filter_0"] }).flowText).toBe("90.0k → 41.2k/s");
   expect(figures(job, 0, { operators: ["source_0"] }).flowText).toBe("90.0k/s");

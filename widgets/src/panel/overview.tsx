@@ -1,5 +1,5 @@
 import { count, counted, rate, seconds, share } from "../format";
-import type { Load, OperatorCard, VertexMetrics } from "../messages";
+import type { Load, OperatorCard, OperatorMetrics, VertexMetrics } from "../messages";
 import type { Store } from "../store";
 import { LongText } from "../table/long_text";
 import { Facts } from "./facts";
@@ -37,7 +37,7 @@ function chain({ operators }: VertexMetrics): string {
   return `Runs in a chain: these are the figures of ${listed(operators.map(({ id }) => id))} together.`;
 }
 
-function Operator({ card, made }: { card: OperatorCard; made: { rows: number; rows_rate: number } | undefined }) {
+function Operator({ card, made }: { card: OperatorCard; made: Omit<OperatorMetrics, "id"> | undefined }) {
   return (
     <li>
       <b>{card.id}</b> <span class="sabot-faint">{card.kind}</span>
@@ -47,6 +47,7 @@ function Operator({ card, made }: { card: OperatorCard; made: { rows: number; ro
       {made && (
         <div class="sabot-faint">
           {counted(made.rows, "row")} {card.kind === "sink" ? "received" : "emitted"}, {rate(made.rows_rate)}
+          {made.busy >= 0.005 && `, ${share(made.busy)} of its tasks’ time`}
         </div>
       )}
     </li>

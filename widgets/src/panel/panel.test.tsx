@@ -69,6 +69,7 @@ describe("the overview", () => {
   it("says what an operator does and how it fares", () => {
     const { place } = shown(running(), "filter_0");
     expect(texts(place, ".sabot-operators b")).toEqual(["filter_0", "select_0"]);
+    expect(found(place, ".sabot-operators").textContent).toMatch(/emitted, [\d.]+k\/s, \d+ % of its tasks’ time/);
     expect(facts(place)).toMatchObject({
       tasks: "4 tasks RUNNING", busiest: "task 0, 12 % busy", spread: "even: task 0 gets 1.0 times the mean",
       queue: "empty", latency: "p50 12 ms, p99 250 ms",

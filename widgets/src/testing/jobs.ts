@@ -124,6 +124,7 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
       id: name,
       rows: Math.round(one.out * RUN_SECONDS),
       rows_rate: over ? 0 : one.out,
+      busy: busiest / one.chain.length,
     })),
     tasks: one.loads.length,
     states: { [over ? "FINISHED" : "RUNNING"]: one.loads.length },
