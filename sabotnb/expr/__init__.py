@@ -53,6 +53,7 @@ __all__ = [
     "evaluate",
     "from_json",
     "functions",
+    "is_total",
     "lit",
     "root_name",
     "same",
@@ -92,6 +93,14 @@ def compile(expr: Expr, schema: pa.Schema) -> Compiled:  # noqa: A001  what it d
 def evaluate(expr: Expr, batch: pa.RecordBatch) -> pa.Array:
     """``expr`` of ``batch``: an array of its length. Errors as of ``compile``."""
     return compile(expr, batch.schema)(batch)
+
+
+def is_total(expr: Expr, schema: pa.Schema) -> bool:
+    """True if ``expr`` has a value for every row of ``schema``: no value in it can make it raise.
+
+    Integer arithmetic can overflow, text need not be a number, and a function of the user can do anything.
+    """
+    return compile(expr, schema).total
 
 
 def to_pyarrow(expr: Expr, schema: pa.Schema) -> pc.Expression | None:

@@ -14,10 +14,14 @@ Run = Callable[[pa.RecordBatch], Any]
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """An expression for batches of one schema: call it with a batch to get an array of ``type`` and its length."""
+    """An expression for batches of one schema: call it with a batch to get an array of ``type`` and its length.
+
+    ``total``: it has a value for every row, it never raises.
+    """
 
     type: pa.DataType
     run: Run
+    total: bool
 
     def __call__(self, batch: pa.RecordBatch) -> pa.Array:
         return of_length(self.run(batch), self.type, batch.num_rows)

@@ -19,7 +19,7 @@ from sabotnb.expr.messages import column_not_found, type_mismatch
 from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node, walk
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.text import text
-from sabotnb.expr.types import plain
+from sabotnb.expr.types import always_fits, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def compiled(node: Node, schema: pa.Schema) -> Compiled:
 
 def _compiled(node: Node, schema: pa.Schema) -> Compiled:
     step = _step(node, schema)
-    return Compiled(step.type, step.run)
+    return Compiled(step.type, step.run, step.total)
 
 
 _remembered = lru_cache(maxsize=512)(_compiled)
@@ -74,13 +74,20 @@ def _column(name: str, node: Column, schema: pa.Schema) -> Step:
 def _call(node: Call, schema: pa.Schema) -> Step:
     steps = [_step(arg, schema) for arg in node.args]
     overload = overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
-    total = overload.total and all(step.total for step in steps)
+    _demand_kernel(node, overload)
+    total = overload.total and all(_is_total(step, param) for step, param in zip(steps, overload.params, strict=True))
     runs = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
     if node.fn in ("and", "or") and not steps[1].total:
         return Step(overload.result, guarded_connective(node.fn, runs[0], runs[1]), total)
     if node.fn == "case" and not total:
-        return Step(overload.result, guarded_case(runs, overload.result), total)
-    return Step(overload.result, _named_errors(_direct(steps, runs, overload), node, overload), total)
+        return Step(overload.result, _named_errors(guarded_case(runs, overload.result), node), total)
+    run = _direct(steps, runs, overload, total=total)
+    return Step(overload.result, run if total else _named_errors(run, node), total)
+
+
+def _is_total(step: Step, param: pa.DataType) -> bool:
+    """True if ``step`` has a value for every row, and each has one as ``param``; that of a literal is known by now."""
+    return step.total and (step.literal is not None or always_fits(step.type, param))
 
 
 def overload_of(node: Call, args: Sequence[Arg]) -> Overload:
@@ -89,6 +96,17 @@ def overload_of(node: Call, args: Sequence[Arg]) -> Overload:
         return RULES[node.fn](args, dict(node.options))
     except Refused as refused:
         raise type_mismatch(f"{text(node)}\n{refused}", node) from None
+
+
+def _demand_kernel(node: Call, overload: Overload) -> None:
+    """TypeMismatch if Arrow cannot compute this of these types, as little of half floats: it is tried on no rows."""
+    try:
+        overload.kernel(*(pa.nulls(0, param) for param in overload.params))
+    except pa.ArrowNotImplementedError as error:
+        types = " and ".join(dict.fromkeys(map(str, overload.params)))
+        raise type_mismatch(f"{text(node)}\n{node.fn} cannot be computed of {types}; cast it first", node) from error
+    except pa.ArrowInvalid as error:
+        raise type_mismatch(f"{text(node)}\n{error}", node) from error
 
 
 def literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar:
@@ -111,12 +129,12 @@ def _converted(step: Step, param: pa.DataType, node: Call) -> Run:
     return lambda batch: convert(run(batch), param)
 
 
-def _direct(steps: Sequence[Step], runs: Sequence[Run], overload: Overload) -> Run:
+def _direct(steps: Sequence[Step], runs: Sequence[Run], overload: Overload, *, total: bool) -> Run:
     kernel = overload.kernel
     varying = [place for place, step in enumerate(steps) if step.literal is None]
     if not varying:
         return _constant(runs, overload)
-    if len(varying) == 1 and overload.total and overload.strict and pa.types.is_dictionary(steps[varying[0]].type):
+    if len(varying) == 1 and total and overload.strict and pa.types.is_dictionary(steps[varying[0]].type):
         return _by_dictionary(steps, runs, varying[0], overload)
     match runs:
         case [only]:
@@ -151,10 +169,7 @@ def _by_dictionary(steps: Sequence[Step], runs: Sequence[Run], place: int, overl
     return lambda batch: on_dictionary(column(batch), param, of_values)
 
 
-def _named_errors(run: Run, node: Call, overload: Overload) -> Run:
-    if overload.total:
-        return run
-
+def _named_errors(run: Run, node: Call) -> Run:
     def checked(batch: pa.RecordBatch) -> Any:
         try:
             return run(batch)
@@ -167,6 +182,8 @@ def _named_errors(run: Run, node: Call, overload: Overload) -> Run:
 def _advice(node: Call, problem: str) -> str:
     if "zero" in problem:
         return "guard it: when(divisor != 0).then(...), or filter such rows out before"
+    if "out of bounds timestamp" in problem:
+        return "cast the finer side to a coarser unit before: .cast('timestamp[s]')"
     if "overflow" in problem or "out of bounds" in problem or "not in range" in problem:
         return "cast to a wider type before: .cast('int64') or .cast('double')"
     if node.fn == "cast":

@@ -73,7 +73,7 @@ def list_literal(values: Iterable[Any]) -> Literal:
 def scalar_of(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
     """The literal as a scalar of ``data_type``, which ``fits`` allows.
 
-    Text becomes dates, times and timestamps (ISO 8601; UTC where it names no zone).
+    Text becomes dates and timestamps (ISO 8601; UTC where it names no zone).
 
     Raises:
         pa.ArrowInvalid: text that is no such date.
@@ -110,7 +110,7 @@ def fits(literal: Literal, data_type: pa.DataType) -> bool:  # noqa: PLR0911  on
     if t.is_integer(own) or t.is_floating(own) or t.is_decimal(own):
         return _number_fits(value, data_type)
     if t.is_string(own):
-        return bool(t.is_large_string(data_type) or (t.is_temporal(data_type) and not t.is_duration(data_type)))
+        return bool(t.is_large_string(data_type) or t.is_timestamp(data_type) or t.is_date(data_type))
     if t.is_binary(own):
         return bool(t.is_large_binary(data_type))
     if t.is_date(own):

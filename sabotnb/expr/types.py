@@ -34,6 +34,7 @@ _SPELLINGS: dict[Any, pa.DataType] = {
 }
 _UNITS = ("s", "ms", "us", "ns")
 _INT_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
+_MOST_DIGITS = 76
 
 
 def type_of(spelling: Any) -> pa.DataType:
@@ -104,10 +105,10 @@ def common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return _common_temporal(one, other)
 
 
-def common_number(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+def common_number(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The narrowest numeric type that holds both; integers of 32 and 64 bits meet floats in double.
 
-    A uint64 and a signed integer meet in decimal128(20, 0), which holds both.
+    A uint64 and a signed integer meet in decimal128(20, 0), which holds both. None for decimals of too many digits.
     """
     if t.is_decimal(one) or t.is_decimal(other):
         return _common_decimal(one, other)
@@ -123,19 +124,62 @@ def common_number(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     return wider.get(unsigned.bit_width) or pa.decimal128(20, 0)
 
 
+def always_fits(source: pa.DataType, target: pa.DataType) -> bool:  # noqa: PLR0911  one line per kind of value
+    """True if ``target`` has a value for every value of ``source``, rounded to floats and to coarser units of time."""
+    source = plain(source)
+    if t.is_null(source) or source.equals(target):
+        return True
+    if t.is_integer(source) and t.is_integer(target):
+        return bool(target.equals(common_number(source, target)))
+    if t.is_integer(source) or t.is_decimal(source):
+        return _number_always_fits(source, target)
+    if t.is_floating(source) or t.is_boolean(source):
+        return bool(t.is_floating(target) or is_text(target))
+    if is_text(source):
+        return is_text(target)
+    if is_bytes(source):
+        return bool(t.is_binary(target) or t.is_large_binary(target))
+    return bool(t.is_temporal(source)) and _time_always_fits(source, target)
+
+
+def _number_always_fits(source: pa.DataType, target: pa.DataType) -> bool:
+    """Of integers and decimals."""
+    if not t.is_decimal(target):
+        return bool(t.is_floating(target) or (t.is_integer(source) and is_text(target)))
+    exact = as_decimal(source)
+    before_point = target.precision - target.scale
+    return bool(target.scale >= exact.scale and before_point >= exact.precision - exact.scale)
+
+
+def _time_always_fits(source: pa.DataType, target: pa.DataType) -> bool:
+    """Of dates, times and durations. A time of day fits every unit; anything else may be too far away for a finer one.
+
+    A date does not fit microseconds: it has more years.
+    """
+    if t.is_time(source):
+        return bool(t.is_time(target))
+    if t.is_date(source):
+        coarse = ("s", "ms") if t.is_date32(source) else ("ms",)
+        return bool(t.is_date64(target) or (t.is_timestamp(target) and target.unit in coarse))
+    same_kind = (t.is_timestamp(source) and t.is_timestamp(target)) or (t.is_duration(source) and t.is_duration(target))
+    return bool(same_kind and _finer(source.unit, target.unit) == source.unit)
+
+
 def as_decimal(data_type: pa.DataType) -> pa.DataType:
     """The decimal that holds an integer type; a decimal as it is."""
     return pa.decimal128(_INT_DIGITS[data_type.bit_width], 0) if t.is_integer(data_type) else data_type
 
 
-def _common_decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+def _common_decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if t.is_floating(one) or t.is_floating(other):
         return pa.float64()
     one, other = as_decimal(one), as_decimal(other)
     scale = max(one.scale, other.scale)
     digits = max(one.precision - one.scale, other.precision - other.scale) + scale
+    if digits > _MOST_DIGITS:
+        return None
     wide = digits > 38 or t.is_decimal256(one) or t.is_decimal256(other)
-    return pa.decimal256(min(digits, 76), scale) if wide else pa.decimal128(digits, scale)
+    return pa.decimal256(digits, scale) if wide else pa.decimal128(digits, scale)
 
 
 def _common_temporal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:  # noqa: PLR0911  a table

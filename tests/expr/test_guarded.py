@@ -1,5 +1,7 @@
 """What may raise sees only the rows that need it."""
 
+import datetime as dt
+
 import pyarrow as pa
 import pytest
 
@@ -7,7 +9,16 @@ from sabotnb import expr
 from sabotnb.errors import ExpressionError
 from sabotnb.expr import col, lit, when
 
-BATCH = pa.record_batch({"x": [10, 20, None, 30], "by": [0, 5, 5, None], "s": ["1", "two", "3", None]})
+BATCH = pa.record_batch(
+    {
+        "x": [10, 20, None, 30],
+        "by": [0, 5, 5, None],
+        "s": ["1", "two", "3", None],
+        "t": pa.array([dt.datetime(3000, 1, 1), dt.datetime(2020, 1, 1), None, None], pa.timestamp("s")),
+        "n": pa.array([0, 0, 0, None], pa.timestamp("ns")),
+    }
+)
+SOON = col("t") < dt.datetime(2200, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +30,9 @@ BATCH = pa.record_batch({"x": [10, 20, None, 30], "by": [0, 5, 5, None], "s": ["
         (when(col("s").str.contains("^[0-9]+$")).then(col("s").cast(int)), [1, None, 3, None]),
         (when(col("by") == 0).then(0).when(col("x") % col("by") == 0).then(1).otherwise(2), [0, 1, 2, 2]),
         (when(lit(value=True)).then(1).otherwise(col("x") // 0), [1, 1, 1, 1]),
+        (SOON & (col("t") > col("n")), [False, True, None, None]),
+        (when(SOON).then(col("t") > col("n")), [None, True, None, None]),
+        (when(SOON).then(col("t")).otherwise(col("n")).is_not_null(), [True, True, True, False]),
     ],
     ids=str,
 )
@@ -36,6 +50,12 @@ def test_guard(one: expr.Expr, values: list[object]):
         (col("x") ** -col("by"), "col('x') ** (-col('by')): integers to negative integer powers are not allowed"),
         (col("s").cast(int), "col('s').cast('int64'): Failed to parse string: 'two' as a scalar of type int64; mend"),
         (col("x").cast("uint8") - 11, "overflow"),
+        (col("t") > col("n"), "col('t') > col('n'): Casting from timestamp[s] to timestamp[ns] would result in out of"),
+        (col("t").cast("timestamp[ns]"), "timestamp: 32503680000; cast the finer side to a coarser unit before"),
+        (
+            when(col("x") > 0).then(col("t")).otherwise(col("n")),
+            "when(col('x') > 0).then(col('t')).otherwise(col('n'))",
+        ),
     ],
     ids=str,
 )

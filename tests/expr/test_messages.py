@@ -53,6 +53,16 @@ TypeMismatch: col('carrier') + 1  etl.py:1
     col('carrier') + 1
          ^^^^^^^
 + needs numbers, these are string and int64; cast the text: .cast('double')""",
+    "col('time_hour').is_in(['noon'])": """\
+TypeMismatch: col('time_hour').is_in(['noon'])  etl.py:1
+    col('time_hour').is_in(['noon'])
+         ^^^^^^^^^
+'noon' is no timestamp[us]: Failed to parse string: 'noon' as a scalar of type timestamp[us]; write it as ISO 8601""",
+    "col('tags').is_between(col('tags'), col('tags'))": """\
+TypeMismatch: col('tags').is_between(col('tags'), col('tags'))  etl.py:1
+    col('tags').is_between(col('tags'), col('tags'))
+         ^^^^
+list<item: string> cannot be compared; compare a part of it: .struct.field('x'), .list.get(0)""",
     "col('flight') == 'AA'": """\
 TypeMismatch: col('flight') == 'AA'  etl.py:1
     col('flight') == 'AA'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ from pyarrow import types as t
 
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE
-from sabotnb.expr.types import is_text
+from sabotnb.expr.types import always_fits
 
 
 def _case(args: Sequence[Arg], _: Options) -> Overload:
@@ -40,31 +40,22 @@ def _cast(args: Sequence[Arg], options: Options) -> Overload:
     """Strict: a value that the type cannot hold raises. Finer units of time and fractions of seconds are cut off."""
     source, target = args[0].type, options["type"]
     if t.is_boolean(source) and (t.is_floating(target) or t.is_decimal(target)):
-        return Overload((source,), target, lambda data: pc.cast(pc.cast(data, pa.int8()), target), pushable=False)
+        number = pa.int8()
+        kernel = _caster(target)
+        return Overload((source,), target, lambda data: kernel(pc.cast(data, number)), always_fits(number, target))
     if t.is_floating(target) and t.is_integer(source):
         return Overload((source,), target, lambda data: pc.cast(data, target, safe=False))
-    coarser = t.is_temporal(source) and t.is_temporal(target)
-    widening = _is_widening(source, target)
-
-    def kernel(data: Any) -> Any:
-        return pc.cast(data, target, safe=not coarser)
-
+    kernel = _caster(target)
     try:
         kernel(pa.nulls(0, source))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise Refused(f"{source} cannot be cast to {target}; go over text: .cast('string').cast(...)") from error
-    return Overload((source,), target, kernel, total=widening, pushable=widening)
+    return Overload((source,), target, kernel, total=always_fits(source, target))
 
 
-def _is_widening(source: pa.DataType, target: pa.DataType) -> bool:
-    """True for casts that have a value for every value of ``source``."""
-    if t.is_integer(source) and t.is_integer(target):
-        signs = (t.is_signed_integer(source), t.is_signed_integer(target))
-        return target.bit_width > source.bit_width and signs != (True, False)
-    if t.is_floating(source) and t.is_floating(target):
-        return True
-    plain_values = t.is_integer(source) or t.is_floating(source) or t.is_boolean(source)
-    return bool(source.equals(target) or (is_text(target) and (plain_values or is_text(source))))
+def _caster(target: pa.DataType) -> Callable[[Any], Any]:
+    how = pc.CastOptions(target, allow_time_truncate=True)
+    return lambda data: pc.cast(data, options=how)
 
 
 RULES: dict[str, Rule] = {

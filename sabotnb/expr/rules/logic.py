@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.literals import scalar_of
+from sabotnb.expr.literals import scalar_of, text_of
 from sabotnb.expr.nodes import Literal
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE, TRUE, scalar
@@ -23,12 +23,18 @@ _BOOL = pa.bool_()
 
 def _comparison(kernel: Callable[..., Any]) -> Rule:
     def rule(args: Sequence[Arg], _: Options) -> Overload:
-        wide = settle(args)
-        if t.is_nested(wide):
-            raise Refused(f"{wide} cannot be compared; compare a part of it: .struct.field('x'), .list.get(0)")
+        wide = _comparable(args)
         return Overload((wide, wide), _BOOL, kernel)
 
     return rule
+
+
+def _comparable(args: Sequence[Arg]) -> pa.DataType:
+    """The type in which ``args`` are compared."""
+    wide = settle(args)
+    if t.is_nested(wide):
+        raise Refused(f"{wide} cannot be compared; compare a part of it: .struct.field('x'), .list.get(0)")
+    return wide
 
 
 def _connective(symbol: str, kernel: Callable[..., Any]) -> Rule:
@@ -83,7 +89,7 @@ def _membership(args: Sequence[Arg], _: Options) -> Overload:
     members = [Arg(element, Literal(value, element, literal.flexible)) for value in literal.value]
     wide = settle([arg, *members])
     values = [
-        scalar_of(member.literal, wide) for member in members if member.literal and member.literal.value is not None
+        _member(member.literal, wide) for member in members if member.literal and member.literal.value is not None
     ]
     value_set = pa.array(values, wide)
     missing = _NULL if len(values) < len(members) else FALSE  # x IN (1, NULL) is never false
@@ -95,8 +101,15 @@ def _membership(args: Sequence[Arg], _: Options) -> Overload:
     return Overload((wide, literal.type), _BOOL, kernel)
 
 
+def _member(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
+    try:
+        return scalar_of(literal, data_type)
+    except pa.ArrowInvalid as error:
+        raise Refused(f"{text_of(literal)} is no {data_type}: {error}; write it as ISO 8601") from error
+
+
 def _range(args: Sequence[Arg], options: Options) -> Overload:
-    wide = settle(args)
+    wide = _comparable(args)
     closed = options["closed"]
     low = pc.greater_equal if closed in ("both", "left") else pc.greater
     high = pc.less_equal if closed in ("both", "right") else pc.less

@@ -34,7 +34,7 @@ def _absolute_duration(data: Any) -> Any:
 
 
 def _rounding(args: Sequence[Arg], options: Options) -> Overload:
-    """Halves go to the even neighbour, as in Python; integers stay integers."""
+    """Halves go to the even neighbour, as in Python; integers stay integers. Large floats may overflow on the way."""
     data_type, digits = _number("round", args[0]), options["decimals"]
     if t.is_integer(data_type) and digits >= 0:
         return Overload((data_type,), data_type, _unchanged, pushable=False)
@@ -42,7 +42,7 @@ def _rounding(args: Sequence[Arg], options: Options) -> Overload:
     def kernel(data: Any) -> Any:
         return pc.round(data, ndigits=digits, round_mode="half_to_even")
 
-    return Overload((data_type,), data_type, kernel, total=t.is_floating(data_type))
+    return Overload((data_type,), data_type, kernel, total=t.is_floating(data_type) and digits <= 0)
 
 
 def _whole(name: str, function: Callable[..., Any]) -> Rule:

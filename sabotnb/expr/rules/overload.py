@@ -34,7 +34,8 @@ class Overload:
     """How to compute one call.
 
     ``kernel`` takes an array or scalar per argument, converted to ``params``, and gives an array or scalar of
-    ``result``. ``total``: it has a value for every row, it never raises. ``strict``: null if any argument is null.
+    ``result``. ``total``: it has a value for every row of ``params``, it never raises. ``strict``: null if any
+    argument is null.
     ``pushable``: the kernel calls functions of ``pyarrow.compute`` alone, so that it takes ``pc.Expression`` too.
     """
 
