@@ -1,14 +1,14 @@
 """Typed expressions over columns: written with ``col``, checked against a schema, evaluated on record batches.
 
 ``Expr`` is what users write, ``Expr.node`` the tree as plain data. What computes (``bind``, ``compile``, ``evaluate``,
-``to_pyarrow``) loads ``pyarrow.compute`` when it is first called.
+``is_total``) loads ``pyarrow.compute`` when it is first called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,9 +23,6 @@ from sabotnb.expr.nodes import Apply, Column, walk
 from sabotnb.expr.sample import sample_of, text_table
 from sabotnb.expr.types import type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
-
-if TYPE_CHECKING:
-    import pyarrow.compute as pc
 
 __all__ = [
     "Aggregation",
@@ -62,7 +59,6 @@ __all__ = [
     "substitute",
     "text_table",
     "to_json",
-    "to_pyarrow",
     "type_of",
     "udf",
     "when",
@@ -101,14 +97,6 @@ def is_total(expr: Expr, schema: pa.Schema) -> bool:
     Integer arithmetic can overflow, text need not be a number, and a function of the user can do anything.
     """
     return compile(expr, schema).total
-
-
-def to_pyarrow(expr: Expr, schema: pa.Schema) -> pc.Expression | None:
-    """``expr`` as a filter for readers that keeps exactly the same rows; None where there is none."""
-    from sabotnb.expr.pushdown import converted
-
-    bind(expr, schema)
-    return converted(expr.node, schema)
 
 
 def root_name(expr: Expr) -> str | None:

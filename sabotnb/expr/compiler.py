@@ -73,7 +73,7 @@ def _column(name: str, node: Column, schema: pa.Schema) -> Step:
 
 def _call(node: Call, schema: pa.Schema) -> Step:
     steps = [_step(arg, schema) for arg in node.args]
-    overload = overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
+    overload = _overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
     _demand_kernel(node, overload)
     total = overload.total and all(_is_total(step, param) for step, param in zip(steps, overload.params, strict=True))
     runs = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
@@ -90,7 +90,7 @@ def _is_total(step: Step, param: pa.DataType) -> bool:
     return step.total and (step.literal is not None or always_fits(step.type, param))
 
 
-def overload_of(node: Call, args: Sequence[Arg]) -> Overload:
+def _overload_of(node: Call, args: Sequence[Arg]) -> Overload:
     """What the rule of ``node`` says about arguments of these types; TypeMismatch if it refuses them."""
     try:
         return RULES[node.fn](args, dict(node.options))
@@ -109,7 +109,7 @@ def _demand_kernel(node: Call, overload: Overload) -> None:
         raise type_mismatch(f"{text(node)}\n{error}", node) from error
 
 
-def literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar:
+def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar:
     """The literal as ``param``; TypeMismatch if its text is no such date."""
     try:
         return scalar_of(literal, param)
@@ -121,7 +121,7 @@ def literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scala
 
 def _converted(step: Step, param: pa.DataType, node: Call) -> Run:
     if step.literal is not None:
-        scalar = literal_scalar(step.literal, param, node)
+        scalar = _literal_scalar(step.literal, param, node)
         return lambda _: scalar
     if step.type.equals(param):
         return step.run

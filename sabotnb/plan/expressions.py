@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from sabotnb.expr import Expr, to_pyarrow
+from sabotnb.expr import Expr, functions, is_total
 from sabotnb.expr.nodes import Column, Literal, walk
 from sabotnb.expr.rewrite import unnamed
 
@@ -21,9 +21,14 @@ def is_cheap(expr: Expr) -> bool:
     return isinstance(unnamed(expr.node), Column | Literal)
 
 
-def never_raises(expr: Expr, schema: pa.Schema) -> bool:
-    """True if no row of ``schema`` can make it raise, so that it may see rows that a filter would have kept from it.
+def may_go_first(conditions: Sequence[Expr], schema: pa.Schema) -> list[bool]:
+    """For each of the conditions that ``&`` connects: whether rows may meet it earlier than it is written.
 
-    Those that readers can evaluate: integer arithmetic can overflow, a user's function can do anything.
+    It must have an answer for rows that the others would have kept from it, and a function of the user that is written
+    before it must see as many rows as ever.
     """
-    return to_pyarrow(expr, schema) is not None
+    free, met_function = [], False
+    for condition in conditions:
+        met_function = met_function or bool(functions(condition))
+        free.append(not met_function and is_total(condition, schema))
+    return free

@@ -104,7 +104,7 @@ def _quotient(args: Sequence[Arg], _: Options) -> Overload:
     left, right = args
     if t.is_duration(left.type) and t.is_duration(right.type):
         wide = settle(args)
-        return Overload((wide, wide), pa.float64(), _duration_ratio, pushable=False)
+        return Overload((wide, wide), pa.float64(), _duration_ratio)
     if t.is_duration(left.type) and t.is_integer(right.type):
         return Overload((left.type, pa.int64()), left.type, pc.divide_checked, total=False)
     if not _are_numbers(args):
@@ -131,7 +131,7 @@ def _floor_division(symbol: str, function: Callable[..., Any]) -> Rule:
         if t.is_null(wide):
             raise _not_numbers(symbol, args)
         kernel = _floored(function, wide)
-        return Overload((wide, wide), wide, kernel, total=t.is_floating(wide), pushable=False)
+        return Overload((wide, wide), wide, kernel, total=t.is_floating(wide))
 
     return rule
 

@@ -25,14 +25,12 @@ def _struct_field(args: Sequence[Arg], options: Options) -> Overload:
     def kernel(data: Any) -> Any:
         return pc.struct_field(data, indices=[place])
 
-    return Overload((data_type,), data_type.field(place).type, kernel, pushable=False)
+    return Overload((data_type,), data_type.field(place).type, kernel)
 
 
 def _list_length(args: Sequence[Arg], _: Options) -> Overload:
     data_type = _list("len", args[0])
-    return Overload(
-        (data_type,), pa.int64(), lambda data: pc.cast(pc.list_value_length(data), pa.int64()), pushable=False
-    )
+    return Overload((data_type,), pa.int64(), lambda data: pc.cast(pc.list_value_length(data), pa.int64()))
 
 
 def _list_item(args: Sequence[Arg], options: Options) -> Overload:
@@ -47,7 +45,7 @@ def _list_item(args: Sequence[Arg], options: Options) -> Overload:
         at = pc.add(starts, index) if index >= 0 else pc.add(pc.add(starts, lengths), index)
         return values.take(pc.if_else(has_it, at, scalar(None, at.type)))
 
-    return Overload((data_type,), data_type.value_type, kernel, pushable=False)
+    return Overload((data_type,), data_type.value_type, kernel)
 
 
 def _list(name: str, arg: Arg) -> pa.DataType:

@@ -25,7 +25,7 @@ def _absolute(args: Sequence[Arg], _: Options) -> Overload:
     if t.is_floating(data_type):
         return Overload((data_type,), data_type, pc.abs)
     if t.is_duration(data_type):
-        return Overload((data_type,), data_type, _absolute_duration, total=False, pushable=False)
+        return Overload((data_type,), data_type, _absolute_duration, total=False)
     return Overload((data_type,), data_type, pc.abs_checked, total=False)
 
 
@@ -37,7 +37,7 @@ def _rounding(args: Sequence[Arg], options: Options) -> Overload:
     """Halves go to the even neighbour, as in Python; integers stay integers. Large floats may overflow on the way."""
     data_type, digits = _number("round", args[0]), options["decimals"]
     if t.is_integer(data_type) and digits >= 0:
-        return Overload((data_type,), data_type, _unchanged, pushable=False)
+        return Overload((data_type,), data_type, _unchanged)
 
     def kernel(data: Any) -> Any:
         return pc.round(data, ndigits=digits, round_mode="half_to_even")
@@ -49,7 +49,7 @@ def _whole(name: str, function: Callable[..., Any]) -> Rule:
     def rule(args: Sequence[Arg], _: Options) -> Overload:
         data_type = _number(name, args[0])
         if t.is_integer(data_type):
-            return Overload((data_type,), data_type, _unchanged, pushable=False)
+            return Overload((data_type,), data_type, _unchanged)
         return Overload((data_type,), data_type, function, total=t.is_floating(data_type))
 
     return rule

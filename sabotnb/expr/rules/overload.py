@@ -36,7 +36,6 @@ class Overload:
     ``kernel`` takes an array or scalar per argument, converted to ``params``, and gives an array or scalar of
     ``result``. ``total``: it has a value for every row of ``params``, it never raises. ``strict``: null if any
     argument is null.
-    ``pushable``: the kernel calls functions of ``pyarrow.compute`` alone, so that it takes ``pc.Expression`` too.
     """
 
     params: tuple[pa.DataType, ...]
@@ -44,7 +43,6 @@ class Overload:
     kernel: Callable[..., Any]
     total: bool = True
     strict: bool = True
-    pushable: bool = True
 
 
 Options = Mapping[str, Any]

@@ -82,7 +82,7 @@ def _length(args: Sequence[Arg], _: Options) -> Overload:
 
 def _split(args: Sequence[Arg], options: Options) -> Overload:
     text = _text("split", args[0])
-    return Overload((text,), pa.list_(text), lambda data: pc.split_pattern(data, pattern=options["by"]), pushable=False)
+    return Overload((text,), pa.list_(text), lambda data: pc.split_pattern(data, pattern=options["by"]))
 
 
 def _parsed(args: Sequence[Arg], options: Options) -> Overload:
@@ -95,7 +95,7 @@ def _parsed(args: Sequence[Arg], options: Options) -> Overload:
             return pc.cast(data, moment)
         return pc.strptime(data, format=written, unit="us")
 
-    return Overload((text,), moment, kernel, total=False, pushable=False)
+    return Overload((text,), moment, kernel, total=False)
 
 
 RULES: dict[str, Rule] = {

@@ -101,7 +101,7 @@ def _epoch(args: Sequence[Arg], options: Options) -> Overload:
         floored = pc.floor_temporal(utc, unit=_UNIT_NAMES[unit])
         return pc.cast(pc.cast(floored, pa.timestamp(unit), safe=False), pa.int64())
 
-    return Overload((data_type,), pa.int64(), kernel, total=False, pushable=False)
+    return Overload((data_type,), pa.int64(), kernel, total=False)
 
 
 def _in_zone(args: Sequence[Arg], options: Options) -> Overload:
@@ -110,7 +110,7 @@ def _in_zone(args: Sequence[Arg], options: Options) -> Overload:
     if t.is_date(data_type):
         raise Refused("a date has no zone; make it a timestamp first: .cast('timestamp[us]')")
     there = pa.timestamp(data_type.unit, options["zone"])
-    return Overload((data_type,), there, lambda data: pc.cast(data, there), pushable=False)
+    return Overload((data_type,), there, lambda data: pc.cast(data, there))
 
 
 def _written(args: Sequence[Arg], options: Options) -> Overload:
@@ -119,7 +119,7 @@ def _written(args: Sequence[Arg], options: Options) -> Overload:
     def kernel(data: Any) -> Any:
         return pc.strftime(data, format=options["format"])
 
-    return Overload((data_type,), pa.string(), kernel, pushable=False)
+    return Overload((data_type,), pa.string(), kernel)
 
 
 def _total_seconds(args: Sequence[Arg], _: Options) -> Overload:
@@ -131,7 +131,7 @@ def _total_seconds(args: Sequence[Arg], _: Options) -> Overload:
     def kernel(data: Any) -> Any:
         return pc.divide(pc.cast(pc.cast(data, pa.int64()), pa.float64(), safe=False), per_second)
 
-    return Overload((data_type,), pa.float64(), kernel, pushable=False)
+    return Overload((data_type,), pa.float64(), kernel)
 
 
 RULES: dict[str, Rule] = {

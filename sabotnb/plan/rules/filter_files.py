@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import compress
 
-from sabotnb.expr import Expr, all_of, conjuncts, to_pyarrow
+from sabotnb.expr import Expr, all_of, conjuncts
 from sabotnb.graph import Filter, JobGraph, Source
+from sabotnb.plan.expressions import may_go_first
 from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
 
 FILTERING = frozenset({"parquet"})
@@ -16,7 +18,7 @@ PACED = ("rate", "speed", "follow")
 
 
 def filter_files(graph: JobGraph, _: Known) -> Rewrite | None:
-    """Move conjuncts of a filter into ``Source.predicate``; what files cannot evaluate exactly stays.
+    """Move conjuncts of a filter into ``Source.predicate``, except for those that must not see more rows than before.
 
     A source with an event time keeps all its rows: lateness goes by the largest time before each row.
     """
@@ -28,10 +30,10 @@ def filter_files(graph: JobGraph, _: Known) -> Rewrite | None:
         if not isinstance(below.spec, Filter) or below.placed:
             continue
         parts = conjuncts(below.spec.predicate)
-        pushed = [part for part in parts if to_pyarrow(part, source.schema) is not None]
-        if not pushed:
+        free = may_go_first(parts, source.schema)
+        if not any(free):
             continue
-        kept = [part for part in parts if not any(part is other for other in pushed)]
+        pushed, kept = [*compress(parts, free)], [part for part, goes in zip(parts, free, strict=True) if not goes]
         rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
         rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
         text = f"reads only rows with {all_of(pushed)}"

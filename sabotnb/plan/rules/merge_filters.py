@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sabotnb.expr import all_of
+from sabotnb.expr import all_of, is_total
 from sabotnb.graph import Filter, JobGraph
-from sabotnb.plan.expressions import never_raises
 from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
 
 
@@ -20,7 +19,7 @@ def merge_filters(graph: JobGraph, _: Known) -> Rewrite | None:
             continue
         if not isinstance(upper.spec, Filter) or not isinstance(lower.spec, Filter):
             continue
-        if never_raises(lower.spec.predicate, graph.schemas()[upper.id]):
+        if is_total(lower.spec.predicate, graph.schemas()[upper.id]):
             both = Filter(all_of((upper.spec.predicate, lower.spec.predicate)))
             merged = removed(with_spec(graph, upper.id, both), lower.id)
             return Rewrite(

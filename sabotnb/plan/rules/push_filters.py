@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sabotnb.expr import Expr, all_of, col, columns, conjuncts, substitute
+from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, substitute
 from sabotnb.graph import Aggregate, Distinct, Filter, JobGraph, Join, Operator, Phase, Project, Sort, Spec, Top, Union
-from sabotnb.graph.schemas import right_output_names
-from sabotnb.plan.expressions import is_cheap, never_raises
+from sabotnb.graph.schemas import plain_type, right_output_names
+from sabotnb.plan.expressions import is_cheap, may_go_first
 from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, removed, sole_reader, with_spec
 
 
@@ -28,7 +28,7 @@ def push_filters(graph: JobGraph, _: Known) -> Rewrite | None:
             continue
         inputs = graph.input_schemas(operator.id)
         parts = conjuncts(below.spec.predicate)
-        safe = [never_raises(part, graph.schemas()[operator.id]) for part in parts]
+        safe = may_go_first(parts, graph.schemas()[operator.id])
         pushed = [_above(operator.spec, part, inputs, safe=sure) for part, sure in zip(parts, safe, strict=True)]
         if not all(pushed):  # what may raise relies on the conditions written before it
             pushed = [places if sure else {} for places, sure in zip(pushed, safe, strict=True)]
@@ -57,19 +57,20 @@ def _move(
 def _above(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
     """What ``part`` becomes above an operator, by input port; empty if it must stay below.
 
-    One that is not ``safe`` (it may raise) may only see the same rows as before.
+    One that is not ``safe`` may only see the same rows as before.
     """
     used = columns(part)
     match spec:
         case Project(columns=made):
             given = dict(made)
-            return {0: substitute(part, given)} if all(is_cheap(given[name]) for name in used) else {}
+            moves = all(is_cheap(given[name]) for name in used) and not any(functions(expr) for expr in given.values())
+            return {0: substitute(part, given)} if moves else {}
         case Union():
             return dict.fromkeys(range(len(inputs)), part)
         case Sort():
             return {0: part}
-        case Aggregate(phase=Phase.FULL, keys=keys) | Distinct(keys=keys) | Top(keys=keys):
-            return {0: part} if used and used <= set(keys) and safe else {}
+        case Aggregate(phase=Phase.FULL, keys=keys) | Distinct(keys=keys) | Top(keys=keys) if used and safe:
+            return {0: part} if used <= set(keys) and _same_for_equal_keys(part, inputs[0]) else {}
         case Join() if used and safe:
             return _above_join(spec, part, inputs)
         case _:
@@ -79,7 +80,7 @@ def _above(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -
 def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[int, Expr]:
     """A predicate on keys goes to both sides: rows that fail it have no partner that passes it."""
     used = columns(part)
-    if used <= set(join.left_on):
+    if used <= set(join.left_on) and _same_for_equal_keys(part, inputs[0]):
         keys = {mine: col(other) for mine, other in zip(join.left_on, join.right_on, strict=True)}
         return {0: part, 1: substitute(part, keys)}
     if used <= set(inputs[0].names) and join.how in ("inner", "left", "semi", "anti"):
@@ -88,3 +89,8 @@ def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[
     if used <= right.keys() and join.how in ("inner", "right"):
         return {1: substitute(part, right)}
     return {}
+
+
+def _same_for_equal_keys(part: Expr, schema: pa.Schema) -> bool:
+    """True if rows with equal keys all pass or all fail; 0.0 and -0.0 are one key, and 1 / x tells them apart."""
+    return not any(pa.types.is_floating(plain_type(schema.field(name).type)) for name in columns(part))
