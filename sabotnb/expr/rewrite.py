@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sabotnb.expr.nodes import Alias, Apply, Call, Column, Node
+from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node
 
 
 def root_of(node: Node) -> str | None:
@@ -24,10 +24,14 @@ def root_of(node: Node) -> str | None:
 
 
 def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
-    """``node`` with columns replaced by what they were computed from."""
+    """``node`` with columns replaced by what they were computed from, of the same types.
+
+    A constant that was a column has the type of that column, and takes no other.
+    """
     match node:
-        case Column(name=name):
-            return unnamed(replacements[name]) if name in replacements else node
+        case Column(name=name) if name in replacements:
+            made = unnamed(replacements[name])
+            return replace(made, flexible=False) if isinstance(made, Literal) else made
         case Call(args=args) | Apply(args=args):
             return replace(node, args=tuple(substituted(arg, replacements) for arg in args))
         case Alias(arg=arg):

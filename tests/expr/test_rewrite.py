@@ -3,12 +3,13 @@
 import datetime as dt
 import subprocess
 import sys
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
 from sabotnb import expr
-from sabotnb.errors import TypeMismatch
+from sabotnb.errors import ExpressionError, TypeMismatch
 from sabotnb.expr import Expr, coalesce, col, duration_us, lit, type_of, when
 
 
@@ -49,6 +50,50 @@ def test_substitute_puts_in_what_columns_were_computed_from():
         expr.substitute(one, {"hours": (col("air_time") / 60).alias("hours")}),
         (col("air_time") / 60 > 2) & (col("carrier") == "AA"),
     )
+
+
+BATCH = pa.record_batch(
+    {
+        "i8": pa.array([100, -3, None], pa.int8()),
+        "u64": pa.array([1, 2, None], pa.uint64()),
+        "f32": pa.array([0.1, -2.5, None], pa.float32()),
+        "d": pa.array([Decimal("1.50"), Decimal("-2.25"), None], pa.decimal128(5, 2)),
+        "s": pa.array(["a", "b", None], pa.large_string()),
+        "t": pa.array([0, 10**9, None], pa.timestamp("ns")),
+    }
+)
+
+
+@pytest.mark.parametrize("value", [100, -1, 0.1, Decimal("2.5"), "a", dt.datetime(1970, 1, 1), None])
+@pytest.mark.parametrize("name", BATCH.schema.names)
+@pytest.mark.parametrize(
+    "one",
+    [
+        lambda x, c: x + c,
+        lambda x, c: c * x,
+        lambda x, c: x / c,
+        lambda x, c: x**c,
+        lambda x, c: x == c,
+        lambda x, c: x.fill_null(c),
+        lambda x, c: x.clip(c),
+        lambda x, c: x.is_between(c, c),
+        lambda x, c: when(x.is_null()).then(c).otherwise(x),
+    ],
+    ids=["add", "multiply", "divide", "power", "equal", "fill_null", "clip", "is_between", "when"],
+)
+def test_a_constant_in_the_place_of_its_column_changes_neither_type_nor_values(one, name, value):
+    as_column = one(col(name), col("c"))
+    constant = lit(value)
+    column = pa.array([value] * BATCH.num_rows, constant.node.type)
+    batch = BATCH.append_column("c", column)
+    assert result(expr.substitute(as_column, {"c": constant}), batch) == result(as_column, batch)
+
+
+def result(one: Expr, batch: pa.RecordBatch) -> object:
+    try:
+        return expr.bind(one, batch.schema), str(expr.evaluate(one, batch))
+    except (TypeMismatch, ExpressionError) as error:
+        return type(error)
 
 
 def test_conjuncts_and_all_of():

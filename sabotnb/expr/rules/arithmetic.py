@@ -48,7 +48,7 @@ def _number_sum(symbol: str, args: Sequence[Arg]) -> Overload:
         return Overload((wide, wide), wide, kernel, total=False)
     if all(t.is_integer(arg.type) for arg in args):  # uint64 with a signed one: what does not fit raises
         return Overload((pa.int64(), pa.int64()), pa.int64(), kernel, total=False)
-    params = tuple(as_decimal(wide if arg.literal is not None else arg.type) for arg in args)
+    params = tuple(as_decimal(wide if arg.adapts else arg.type) for arg in args)
     return Overload(params, empty_result(kernel, *params), kernel, total=False)
 
 
@@ -180,7 +180,7 @@ def _power(args: Sequence[Arg], _: Options) -> Overload:
     if not _are_numbers(args):
         raise _not_numbers("**", args)
     wide = settle(args)
-    exponent = args[1].literal
+    exponent = args[1].literal if args[1].adapts else None
     negative = exponent is not None and exponent.value is not None and exponent.value < 0
     if t.is_integer(wide) and not negative:
         return Overload((wide, wide), wide, pc.power_checked, total=False)

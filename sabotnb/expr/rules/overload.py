@@ -25,6 +25,11 @@ class Arg:
     type: pa.DataType
     literal: Literal | None = None
 
+    @property
+    def adapts(self) -> bool:
+        """True for a plain Python value, which takes the type of what it meets where it fits."""
+        return self.literal is not None and self.literal.flexible
+
     def __str__(self) -> str:
         return str(self.type)
 
@@ -55,8 +60,8 @@ def settle(args: Sequence[Arg]) -> pa.DataType:
     Raises:
         Refused: there is none.
     """
-    fixed = [arg for arg in args if arg.literal is None or not arg.literal.flexible]
-    flexible = [arg.literal for arg in args if arg.literal is not None and arg.literal.flexible]
+    fixed = [arg for arg in args if not arg.adapts]
+    flexible = [arg.literal for arg in args if arg.literal is not None and arg.adapts]
     types = [arg.type for arg in fixed] or [flexible[0].type]
     settled = reduce(_meet, types)
     for literal in flexible:
