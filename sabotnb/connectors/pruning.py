@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,16 +13,10 @@ import pyarrow.parquet as pq
 from sabotnb import expr
 from sabotnb.connectors.schemas import plain
 from sabotnb.errors import SabotError
-from sabotnb.expr.nodes import Alias, Call, Column, Literal, Node
+from sabotnb.expr.nodes import RANGE_ENDS, Alias, Call, Column, Literal, Node
 from sabotnb.expr.scalars import scalar
 
 _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
-_BOUNDS = {
-    "both": ("greater_equal", "less_equal"),
-    "left": ("greater_equal", "less"),
-    "right": ("greater", "less_equal"),
-    "neither": ("greater", "less"),
-}
 
 
 def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schema) -> bool:
@@ -29,11 +24,13 @@ def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schem
 
     Looks at the conditions that compare a column with constants; any other may match.
     """
-    statistics = {}
-    for number in range(group.num_columns):
-        column = group.column(number)
-        if column.statistics is not None:
-            statistics[column.path_in_schema] = column.statistics
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    paths = Counter(chunk.path_in_schema for chunk in chunks)  # a column "a.b" and a field b of a have the same
+    statistics = {
+        chunk.path_in_schema: chunk.statistics
+        for chunk in chunks
+        if chunk.statistics is not None and paths[chunk.path_in_schema] == 1
+    }
     return all(_may_match(_unnamed(part.node), statistics, schema) for part in expr.conjuncts(predicate))
 
 
@@ -51,7 +48,7 @@ def _may_match(node: Node, statistics: Mapping[str, pq.Statistics], schema: pa.S
             both = (Call("less_equal", (left, right)), Call("greater_equal", (left, right)))
             return all(_may_match(part, statistics, schema) for part in both)
         case Call("is_between", (value, low, high), options):
-            above, below = _BOUNDS[dict(options)["closed"]]
+            above, below = RANGE_ENDS[dict(options)["closed"]]
             both = (Call(above, (value, low)), Call(below, (value, high)))
             return all(_may_match(part, statistics, schema) for part in both)
         case Call(fn, (Column(name), Literal()) | (Literal(), Column(name))) if fn in _MONOTONE and name in statistics:

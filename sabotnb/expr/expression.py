@@ -14,7 +14,7 @@ from sabotnb.blobs import Function, call_site
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
-from sabotnb.expr.nodes import Alias, Call, Column, Literal, Node
+from sabotnb.expr.nodes import RANGE_ENDS, Alias, Call, Column, Literal, Node
 from sabotnb.expr.rewrite import root_of
 from sabotnb.expr.text import text
 from sabotnb.expr.types import type_of
@@ -167,7 +167,7 @@ class Expr:
 
     def is_between(self, lower: Any, upper: Any, closed: OneOf["both", "left", "right", "none"] = "both") -> Expr:
         """True where it is between the bounds; ``closed`` says which of them belong to it."""
-        if closed not in ("both", "left", "right", "none"):
+        if closed not in RANGE_ENDS:
             raise TypeMismatch(f"closed is 'both', 'left', 'right' or 'none', not {closed!r}")
         return self._call("is_between", lower, upper, closed=closed)
 

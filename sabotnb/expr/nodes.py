@@ -12,6 +12,14 @@ from sabotnb.blobs import Function, Origin
 
 Options = tuple[tuple[str, Any], ...]
 
+RANGE_ENDS = {
+    "both": ("greater_equal", "less_equal"),
+    "left": ("greater_equal", "less"),
+    "right": ("greater", "less_equal"),
+    "none": ("greater", "less"),
+}
+"""What ``is_between`` asks of its lower and its upper bound, by ``closed``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -14,11 +14,19 @@ import pyarrow.compute as pc
 from pyarrow import types as t
 
 from sabotnb.expr.literals import scalar_of, text_of
-from sabotnb.expr.nodes import Literal
+from sabotnb.expr.nodes import RANGE_ENDS, Literal
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE, TRUE, scalar
 
 _BOOL = pa.bool_()
+_COMPARISONS: dict[str, Callable[..., Any]] = {
+    "equal": pc.equal,
+    "not_equal": pc.not_equal,
+    "less": pc.less,
+    "less_equal": pc.less_equal,
+    "greater": pc.greater,
+    "greater_equal": pc.greater_equal,
+}
 
 
 def _comparison(kernel: Callable[..., Any]) -> Rule:
@@ -110,9 +118,7 @@ def _member(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
 
 def _range(args: Sequence[Arg], options: Options) -> Overload:
     wide = _comparable(args)
-    closed = options["closed"]
-    low = pc.greater_equal if closed in ("both", "left") else pc.greater
-    high = pc.less_equal if closed in ("both", "right") else pc.less
+    low, high = (_COMPARISONS[fn] for fn in RANGE_ENDS[options["closed"]])
 
     def kernel(data: Any, lower: Any, upper: Any) -> Any:
         return pc.and_kleene(low(data, lower), high(data, upper))
@@ -121,12 +127,7 @@ def _range(args: Sequence[Arg], options: Options) -> Overload:
 
 
 RULES: dict[str, Rule] = {
-    "equal": _comparison(pc.equal),
-    "not_equal": _comparison(pc.not_equal),
-    "less": _comparison(pc.less),
-    "less_equal": _comparison(pc.less_equal),
-    "greater": _comparison(pc.greater),
-    "greater_equal": _comparison(pc.greater_equal),
+    **{fn: _comparison(kernel) for fn, kernel in _COMPARISONS.items()},
     "and": _connective("&", pc.and_kleene),
     "or": _connective("|", pc.or_kleene),
     "not": _inversion,
