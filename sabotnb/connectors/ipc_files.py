@@ -40,9 +40,9 @@ def describe(
     schemas = [_schema(file) for file in files]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file)
-    found = schemas[0].remove_metadata()
-    options = source_options(files, found, pace_options(rate, speed), paths if follow else None)
-    return Spec("ipc", settle(found, schema, files[0]), options, bounded=not follow, replayable=not follow)
+    settled = settle(schemas[0].remove_metadata(), schema, files[0])
+    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None)
+    return Spec("ipc", settled, options, bounded=not follow, replayable=not follow)
 
 
 def _schema(file: str) -> pa.Schema:

@@ -19,7 +19,7 @@ from sabotnb.protocol.source import Split
 def source_options(
     files: Sequence[str], schema: pa.Schema, pace: Mapping[str, Any], follow: Paths | None
 ) -> dict[str, Any]:
-    """JSON-able options: ``files``, the whole ``schema`` (whatever is projected later), the pace, what to follow."""
+    """JSON-able options: ``files``, the whole declared ``schema`` (see ``declared``), the pace, what to follow."""
     options: dict[str, Any] = {"files": list(files), "schema": to_text(schema), **pace}
     if follow is not None:
         if pace:

@@ -15,9 +15,10 @@ from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, check_same, is_text, settle
+from sabotnb.connectors.schemas import Wanted, check_same, declared, is_text, plain, settle
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.layouts import plain_layout
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
 
@@ -49,10 +50,10 @@ def describe(
     schemas = [file.schema_arrow for file in opened]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file)
-    found = schemas[0].remove_metadata()
-    options = source_options(files, found, pace_options(rate, speed), paths if follow else None)
+    settled = settle(schemas[0].remove_metadata(), schema, files[0])
+    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None)
     options["dictionaries"] = _small_dictionaries(opened[0].metadata)
-    return Spec("parquet", settle(found, schema, files[0]), options, bounded=not follow, replayable=not follow)
+    return Spec("parquet", settled, options, bounded=not follow, replayable=not follow)
 
 
 def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
@@ -117,11 +118,12 @@ class ParquetFiles:
     def splits_of(self, file: str) -> Iterator[Split]:
         """The splits of one file, row groups that cannot match the predicate left out."""
         opened = _open(file)
-        metadata, schema, predicate = opened.metadata, opened.schema_arrow, self._spec.predicate
+        metadata, predicate = opened.metadata, self._spec.predicate
+        comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
         groups = [
-            _describe_group(metadata, index, self._shape.columns, self._spec, schema)
+            _describe_group(metadata, index, self._shape.columns, self._spec, opened.schema_arrow)
             for index in range(metadata.num_row_groups)
-            if predicate is None or may_match(predicate, metadata.row_group(index), schema)
+            if predicate is None or may_match(predicate, metadata.row_group(index), comparable)
         ]
         for part in _merged(groups, in_order=self._spec.event_time is not None):
             position = {"file": file, "groups": list(part.indexes)}
@@ -146,6 +148,12 @@ class ParquetFiles:
 
     def _dictionaries(self) -> list[str]:
         return [f.name for f in self._spec.schema if pa.types.is_dictionary(f.type) and is_text(f.type.value_type)]
+
+
+def _read_as_they_are(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
+    """The columns of a file that are not cast to another type when they are read."""
+    types = {field.name: plain(field.type) for field in wanted}
+    return pa.schema([field for field in found if plain(plain_layout(field.type)) == types.get(field.name)])
 
 
 def _describe_group(

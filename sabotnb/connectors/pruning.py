@@ -20,16 +20,17 @@ _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
 
 
 def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schema) -> bool:
-    """False only if no row of ``group`` (of a file of ``schema``) can pass ``predicate``.
+    """False only if no row of ``group`` can pass ``predicate``.
 
-    Looks at the conditions that compare a column with constants; any other may match.
+    ``schema`` has the columns whose statistics count, with their types. Looks at the conditions that compare one of
+    them with constants; any other may match.
     """
     chunks = [group.column(number) for number in range(group.num_columns)]
     paths = Counter(chunk.path_in_schema for chunk in chunks)  # a column "a.b" and a field b of a have the same
     statistics = {
         chunk.path_in_schema: chunk.statistics
         for chunk in chunks
-        if chunk.statistics is not None and paths[chunk.path_in_schema] == 1
+        if chunk.statistics is not None and paths[chunk.path_in_schema] == 1 and chunk.path_in_schema in schema.names
     }
     return all(_may_match(_unnamed(part.node), statistics, schema) for part in expr.conjuncts(predicate))
 

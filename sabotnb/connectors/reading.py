@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sabotnb import expr
 from sabotnb.connectors.pacing import Pace, pace_of
-from sabotnb.connectors.schemas import is_text
+from sabotnb.connectors.schemas import declared
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.layouts import plain_batch
@@ -59,26 +59,33 @@ class Connector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a source makes of raw rows: those that pass ``predicate``, with the columns and types of ``schema``."""
+    """What a source makes of raw rows: those that pass ``predicate``, with the columns and types of ``schema``.
+
+    ``tested`` are the columns that the predicate reads, as the source declares them: files may hold other types.
+    """
 
     columns: tuple[str, ...]
     predicate: expr.Expr | None
+    tested: tuple[pa.Field, ...]
     schema: pa.Schema
 
     @classmethod
     def of(cls, spec: Spec) -> Shape:
         """Columns are those that leave, that the predicate reads, and that the pace goes by."""
         names = dict.fromkeys(spec.schema.names)
-        if spec.predicate is not None:
-            names |= dict.fromkeys(sorted(expr.columns(spec.predicate)))
+        read = sorted(expr.columns(spec.predicate)) if spec.predicate is not None else []
+        names |= dict.fromkeys(read)
         if spec.options.get("speed") and spec.event_time is not None:
             names[spec.event_time.column] = None
-        return cls(tuple(names), spec.predicate, spec.schema)
+        types = declared(spec)
+        return cls(tuple(names), spec.predicate, tuple(types.field(name) for name in read), spec.schema)
 
     def apply(self, raw: pa.RecordBatch) -> pa.RecordBatch:
         """The rows that leave; SourceError for a column that cannot be what the schema says."""
         raw = plain_batch(raw)
         if self.predicate is not None:
+            for field in self.tested:
+                raw = _with(raw, field)
             raw = raw.filter(expr.evaluate(self.predicate, raw))
         if raw.schema.equals(self.schema):
             return raw
@@ -86,12 +93,19 @@ class Shape:
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
+def _with(batch: pa.RecordBatch, field: pa.Field) -> pa.RecordBatch:
+    """``batch`` with the column of that name in that type."""
+    place = batch.schema.get_field_index(field.name)
+    column = batch.column(place)
+    return batch if column.type.equals(field.type) else batch.set_column(place, field, _as(column, field))
+
+
 def _as(array: pa.Array, field: pa.Field) -> pa.Array:
     if array.type.equals(field.type):
         return array
     try:
-        if pa.types.is_dictionary(field.type) and is_text(array.type):
-            return array.dictionary_encode().cast(field.type)
+        if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(array.type):
+            return array.cast(field.type.value_type).dictionary_encode().cast(field.type)
         return array.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise SourceError(

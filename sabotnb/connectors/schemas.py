@@ -10,6 +10,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.layouts import plain_schema
 
 Wanted: TypeAlias = "pa.Schema | Mapping[str, pa.DataType] | None"
@@ -73,6 +74,17 @@ def settle(found: pa.Schema, wanted: Wanted, file: str) -> pa.Schema:
     if isinstance(wanted, pa.Schema):
         return plain_schema(wanted.remove_metadata())
     return plain_schema(pa.schema([field.with_type(types.get(field.name, field.type)) for field in found]))
+
+
+def declared(spec: Spec) -> pa.Schema:
+    """Every column of a source as it was described: whatever its files hold, and whatever of it still leaves.
+
+    What leaves has its type in ``Source.schema``, where it may have become a dictionary since.
+    """
+    everything = spec.schema if spec.table is None else spec.table.data.schema
+    if "schema" in spec.options:
+        everything = plain_schema(from_text(spec.options["schema"]))
+    return pa.schema((types_of(everything) | types_of(spec.schema)).items())
 
 
 def plain(data_type: pa.DataType) -> pa.DataType:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -90,6 +90,28 @@ def test_the_predicate_may_read_columns_that_do_not_leave(file, read):
 def test_a_predicate_that_nothing_matches_finishes(file, read):
     spec = replace(connectors.parquet(file), predicate=col("n") * 2 == -7)
     assert read(spec).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("held", "data_type", "predicate", "rows"),
+    [
+        (["9", "10", "11"], pa.int64(), col("x") > 9, [10, 11]),
+        ([9, 10, 11], pa.string(), col("x") < "2", ["10", "11"]),
+        ([0.1, 0.1 + 1e-10, 0.2], pa.float32(), col("x") > 0.1, [pa.scalar(0.2, pa.float32()).as_py()]),
+        (["2020-01-01", "2021-01-01", None], pa.date32(), col("x") > date(2020, 6, 1), [date(2021, 1, 1)]),
+        (["b", "a", "b"], pa.dictionary(pa.int32(), pa.string()), col("x") == "b", ["b", "b"]),
+        ([2, 1, 2], pa.dictionary(pa.int32(), pa.string()), col("x") == "2", ["2", "2"]),
+        (["b", "a", "b"], pa.string_view(), col("x") == "b", ["b", "b"]),
+    ],
+    ids=str,
+)
+def test_the_predicate_is_about_the_types_that_were_asked_for(tmp_path, read, held, data_type, predicate, rows):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"x": held, "y": range(3)}), path, row_group_size=1)
+    spec = replace(connectors.parquet(path, schema={"x": data_type}), predicate=predicate)
+    assert read(spec)["x"].to_pylist() == rows
+    other = replace(spec, schema=pa.schema([spec.schema.field("y")]))  # as if nobody read x
+    assert read(other).num_rows == len(rows)
 
 
 def test_reading_goes_on_at_a_position(file):
