@@ -15,7 +15,7 @@ from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, from_text, is_text, settle, settled, types_of
+from sabotnb.connectors.schemas import Wanted, check_columns, from_text, is_text, settle, settled, types_of
 from sabotnb.connectors.sections import Section, cut_records, record_end
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -191,9 +191,7 @@ class CsvFiles:
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file, bounds = split.position["file"], (split.position["start"], split.position["stop"])
         names, _ = header(file)
-        lacks = [name for name in self._columns if name not in names]
-        if lacks:
-            raise SourceError(f"'{file}' has no column {lacks[0]!r} any more: start again with what is there")
+        check_columns(file, self._columns, names)
         with reading(file), Section(file, *bounds) as section:
             try:
                 yield from _parse(section, names, self._null_values, types=self._types, columns=self._columns)

@@ -12,8 +12,7 @@ from sabotnb.connectors.options import size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, check_same, settle
-from sabotnb.errors import SourceError
+from sabotnb.connectors.schemas import Wanted, check_columns, check_same, settle
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.protocol.source import Split
 
@@ -91,9 +90,7 @@ class IpcFiles:
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file = split.position["file"]
         names = _schema(file).names
-        lacks = [name for name in self._columns if name not in names]
-        if lacks:
-            raise SourceError(f"'{file}' has no column {lacks[0]!r} any more: start again with what is there")
+        check_columns(file, self._columns, names)
         with reading(file, _BROKEN), pa.OSFile(file) as opened:
             reader = _reader(file, opened, [names.index(name) for name in self._columns])
             for batch in _run(reader, split):

@@ -15,8 +15,7 @@ from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, check_same, declared, is_text, plain, settle
-from sabotnb.errors import SourceError
+from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, plain, settle
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.layouts import plain_layout
 from sabotnb.protocol.elements import MIN_WATERMARK
@@ -136,9 +135,7 @@ class ParquetFiles:
         opened = _open(file, metadata=known, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
         self._last = (file, opened.metadata)
         with opened, reading(file):
-            missing = set(self._shape.columns) - set(opened.schema_arrow.names)
-            if missing:
-                raise SourceError(f"'{file}' has no column {min(missing)!r} any more: start again with what is there")
+            check_columns(file, self._shape.columns, opened.schema_arrow.names)
             yield from opened.iter_batches(
                 batch_size=batch_rows,
                 row_groups=split.position["groups"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -90,6 +90,13 @@ def declared(spec: Spec) -> pa.Schema:
 def plain(data_type: pa.DataType) -> pa.DataType:
     """The type without dictionary encoding."""
     return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+
+
+def check_columns(file: str, wanted: Iterable[str], found: Container[str]) -> None:
+    """Raise a SourceError if ``file`` lacks a column that it had when the source was described."""
+    for name in wanted:
+        if name not in found:
+            raise SourceError(f"'{file}' has no column {name!r} any more: start again with what is there")
 
 
 def same(first: pa.Schema, other: pa.Schema) -> bool:
