@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as text_csv
 import io
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, from_text, is_text, settle, settled, types_of
-from sabotnb.connectors.sections import Section, cut_records, record_end
+from sabotnb.connectors.sections import Bounds, Section, cut_records, record_end
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.protocol.source import Split
@@ -36,13 +36,14 @@ def describe(
     speed: str | None = None,
     follow: bool = False,
     null_values: Sequence[str] = ("",),
+    first_block: int = FIRST_BLOCK,
 ) -> Spec:
     """The source of the CSV files at ``paths`` (UTF-8, commas, a header line).
 
-    Types are those of the first megabyte of the first file; timestamps are read in microseconds, a column without any
-    value there is text. A column that is text only because of values behind its first rows is refused, as are values
-    behind the first megabyte that do not fit. ``schema`` as a mapping replaces types of single columns, as a schema
-    says all columns. An unquoted field of ``null_values`` is null; quoted ones never are.
+    Types are those of the first ``first_block`` bytes of the first file; timestamps are read in microseconds, a column
+    without any value there is text. A column that is text only because of values behind its first rows is refused, as
+    are values behind the first block that do not fit. ``schema`` as a mapping replaces types of single columns, as a
+    schema says all columns. An unquoted field of ``null_values`` is null; quoted ones never are.
 
     Raises:
         SourceError: no files, an empty one, headers that differ, text that is not UTF-8, or a column of two types.
@@ -59,7 +60,7 @@ def describe(
                 f"'{file}' has another header than '{files[0]}' (lacks {lacks}, has {has} instead): "
                 "read them as several streams and make them alike (select, rename) before sb.union"
             )
-    found = _infer(files[0], null_values, () if schema is None else types_of(schema))
+    found = _infer(files[0], null_values, () if schema is None else types_of(schema), first_block)
     given = settle(found, schema, files[0])
     if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
         raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
@@ -85,13 +86,13 @@ def header(file: str) -> tuple[list[str], int]:
     return names, end
 
 
-def _infer(file: str, null_values: Sequence[str], decided: Container[str]) -> pa.Schema:
+def _infer(file: str, null_values: Sequence[str], decided: Container[str], first_block: int) -> pa.Schema:
     """The types of the first block, except for columns whose type is ``decided``."""
     names, start = header(file)
     with reading(file), Path(file).open("rb") as opened:
         opened.seek(start)
-        block = opened.read(FIRST_BLOCK)
-        while (more := opened.read(FIRST_BLOCK)) and record_end(block) is None:
+        block = opened.read(first_block)
+        while (more := opened.read(first_block)) and record_end(block) is None:
             block += more
     whole = block if not more else block[: _records_end(block)]
     if not whole.strip():
@@ -170,7 +171,8 @@ def _records_end(block: bytes, most: int | None = None) -> int:
 class CsvFiles:
     """Connector of CSV files."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, cut: Callable[[str, int], Bounds] = cut_records) -> None:
+        self._cut = cut
         self._files: Sequence[str] = spec.options["files"]
         self._types = from_text(spec.options["schema"])
         self._null_values: Sequence[str] = spec.options["null_values"]
@@ -186,7 +188,7 @@ class CsvFiles:
         """The sections of one file."""
         _, start = header(file)
         with reading(file):
-            return section_splits(file, cut_records(file, start))
+            return section_splits(file, self._cut(file, start))
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file, bounds = split.position["file"], (split.position["start"], split.position["stop"])

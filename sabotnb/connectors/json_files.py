@@ -31,12 +31,13 @@ def describe(
     rate: float | None = None,
     speed: str | None = None,
     follow: bool = False,
+    first_block: int = FIRST_BLOCK,
 ) -> Spec:
     """The source of the JSONL files at ``paths``.
 
-    Types are those of the first megabyte of the first file; text that looks like a time is a timestamp in microseconds.
-    ``schema`` as a mapping replaces types of single columns, as a schema says all columns. A field that an object lacks
-    is null; one that the first megabyte did not have is an error.
+    Types are those of the first ``first_block`` bytes of the first file; text that looks like a time is a timestamp in
+    microseconds. ``schema`` as a mapping replaces types of single columns, as a schema says all columns. A field that
+    an object lacks is null; one that the first block did not have is an error.
 
     Raises:
         SourceError: no files, an empty one, or one that is not JSONL.
@@ -44,17 +45,17 @@ def describe(
     files = find(paths, SUFFIXES)
     for file in files:
         refuse_compressed(file)
-    found = _infer(files[0])
+    found = _infer(files[0], first_block)
     types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
     everything = pa.schema(types.items())
     options = source_options(files, everything, pace_options(rate, speed), paths if follow else None)
     return Spec("json", settle(everything, schema, files[0]), options, bounded=not follow, replayable=not follow)
 
 
-def _infer(file: str) -> pa.Schema:
+def _infer(file: str, first_block: int) -> pa.Schema:
     with reading(file), Path(file).open("rb") as opened:
-        block = opened.read(FIRST_BLOCK)
-        if len(block) == FIRST_BLOCK:
+        block = opened.read(first_block)
+        if len(block) == first_block:
             block += opened.readline()
     if block.lstrip()[:1] == b"[":
         raise SourceError(
@@ -73,7 +74,8 @@ def _infer(file: str) -> pa.Schema:
 class JsonFiles:
     """Connector of JSONL files."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, section_bytes: int = SECTION_BYTES) -> None:
+        self._section_bytes = section_bytes
         self._files: Sequence[str] = spec.options["files"]
         self._types = pa.schema([f.with_type(plain(f.type)) for f in from_text(spec.options["schema"])])
 
@@ -86,7 +88,7 @@ class JsonFiles:
     def splits_of(self, file: str) -> list[Split]:
         """The sections of one file."""
         with reading(file):
-            return section_splits(file, cut_lines(file, section_bytes=SECTION_BYTES))
+            return section_splits(file, cut_lines(file, section_bytes=self._section_bytes))
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file, start = split.position["file"], split.position["start"]

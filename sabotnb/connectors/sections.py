@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 SECTION_BYTES = 16 << 20
-_SCAN_BYTES = 1 << 20
+SCAN_BYTES = 1 << 20
 _BESIDE_QUOTES = np.isin(np.arange(256), np.frombuffer(b',"\r\n', np.uint8))
 """Bytes that may be in front of an opening quote and behind a closing one."""
 
@@ -54,17 +54,17 @@ def cut_lines(file: str, start: int = 0, section_bytes: int = SECTION_BYTES) -> 
     return _pairs(bounds, size)
 
 
-def cut_records(file: str, start: int, section_bytes: int = SECTION_BYTES) -> Bounds:
+def cut_records(file: str, start: int, section_bytes: int = SECTION_BYTES, scan_bytes: int = SCAN_BYTES) -> Bounds:
     """Sections of whole CSV records (RFC 4180), from ``start``, which must be between two records.
 
     A line break inside quotes is no end, so what is before it has to be known: a file longer than a section is scanned
-    once (about 1 GB/s). A file with quotes where none belong (``5" pipe``) is left whole.
+    once (about 1 GB/s), ``scan_bytes`` at a time. A file with quotes where none belong (``5" pipe``) is left whole.
     """
     size = Path(file).stat().st_size
     if size - start <= section_bytes:
         return _pairs([start], size)
     bounds = [start]
-    for offset, window, inside in _windows(file, start):
+    for offset, window, inside in _windows(file, start, scan_bytes):
         if inside is None:
             return _pairs([start], size)
         if offset + len(window) >= bounds[-1] + section_bytes:
@@ -91,17 +91,17 @@ def record_end(data: bytes, at: int = 0, *, inside: bool = False) -> int | None:
         at, inside = quote + 1, True
 
 
-def _windows(file: str, start: int) -> Iterator[tuple[int, bytes, bool | None]]:
+def _windows(file: str, start: int, scan_bytes: int) -> Iterator[tuple[int, bytes, bool | None]]:
     """Pieces of the file: offset, bytes, and whether byte 1 is inside quotes (None: quotes are out of order).
 
     A quote is judged by the bytes beside it, so windows overlap by two bytes, and each judges all but its outermost.
     """
     with Path(file).open("rb") as opened:
         opened.seek(start)
-        window = b"\n" + opened.read(_SCAN_BYTES)  # a record begins as if a line had ended
+        window = b"\n" + opened.read(scan_bytes)  # a record begins as if a line had ended
         offset, inside = start - 1, False
         while True:
-            more = opened.read(_SCAN_BYTES)
+            more = opened.read(scan_bytes)
             yield offset, window, inside
             judged = window if more else window + b"\n"
             quotes = _quotes(judged)

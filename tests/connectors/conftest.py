@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from sabotnb import connectors
+from sabotnb.connectors.reading import BatchSource
 from sabotnb.protocol.source import Finished
 
 
@@ -27,9 +28,9 @@ def drain(reader, max_rows=65_536):
     return batches
 
 
-def read_all(spec, max_rows=65_536):
-    """Every row of a source, split by split."""
-    source = connectors.source(spec)
+def read_all(spec, max_rows=65_536, connector=None):
+    """Every row of a source, split by split; ``connector`` is one made for it with other sizes than the usual."""
+    source = connectors.source(spec) if connector is None else BatchSource(spec, connector)
     batches = [batch for split in source.splits() for batch in drain(source.open(split), max_rows)]
     assert all(0 < batch.num_rows <= max_rows for batch in batches)
     return pa.Table.from_batches(batches, spec.schema)

@@ -2,6 +2,7 @@ import csv as text_csv
 import io
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -9,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb import connectors
-from sabotnb.connectors import csv_files, sections
+from sabotnb.connectors.csv_files import CsvFiles
+from sabotnb.connectors.reading import BatchSource
+from sabotnb.connectors.sections import cut_records
 from sabotnb.errors import SourceError
 from sabotnb.expr import col
 
 
-@pytest.fixture
-def small_sections(monkeypatch):
-    monkeypatch.setattr(sections, "_SCAN_BYTES", 1000)
-    monkeypatch.setattr(sections.cut_records, "__defaults__", (5000,))
+def small_sections(spec, section_bytes=5000, scan_bytes=1000):
+    """The connector of ``spec``, but one that cuts short files, too."""
+    return CsvFiles(spec, partial(cut_records, section_bytes=section_bytes, scan_bytes=scan_bytes))
 
 
 def write(folder, text, name="a.csv"):
@@ -80,21 +82,19 @@ def test_splits_add_up_to_the_whole(tmp_path_factory, read, rows, section):
     text_csv.writer(text, quoting=text_csv.QUOTE_ALL).writerows([("n", "s"), *rows])
     path = write(tmp_path_factory.mktemp("c"), text.getvalue())
     schema = pa.schema({"n": pa.int64(), "s": pa.string()})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sections, "_SCAN_BYTES", 16)
-        patch.setattr(sections.cut_records, "__defaults__", (section,))
-        assert read(connectors.csv(path, schema=schema), 7).to_pylist() == [{"n": n, "s": s} for n, s in rows]
+    spec = connectors.csv(path, schema=schema)
+    assert read(spec, 7, small_sections(spec, section, 16)).to_pylist() == [{"n": n, "s": s} for n, s in rows]
 
 
-def test_a_long_file_is_read_in_sections_with_projection_and_predicate(tmp_path, read, small_sections):
+def test_a_long_file_is_read_in_sections_with_projection_and_predicate(tmp_path, read):
     path = write(tmp_path, "n,word,x\n" + "".join(f'{i},"w\n{i % 7}",{i / 2}\n' for i in range(5000)))
     spec = connectors.csv(path)
-    splits = connectors.source(spec).splits()
+    splits = BatchSource(spec, small_sections(spec)).splits()
     assert len(splits) > 5
     assert sum(split.nbytes for split in splits) == path.stat().st_size - len("n,word,x\n")
-    assert read(spec)["n"].to_pylist() == list(range(5000))
+    assert read(spec, connector=small_sections(spec))["n"].to_pylist() == list(range(5000))
     narrow = replace(spec, schema=pa.schema({"word": pa.dictionary(pa.int32(), pa.string())}), predicate=col("n") < 3)
-    assert read(narrow)["word"].to_pylist() == ["w\n0", "w\n1", "w\n2"]
+    assert read(narrow, connector=small_sections(narrow))["word"].to_pylist() == ["w\n0", "w\n1", "w\n2"]
     assert connectors.estimate(spec) == connectors.Estimate(None, path.stat().st_size)
 
 
@@ -141,11 +141,10 @@ def long_file(line_1000):
         ("1,x\n", "line 1000: 2 fields, but the header has 3"),
     ],
 )
-def test_the_1000th_line_is_wrong(tmp_path, read, small_sections, monkeypatch, line, message):
-    monkeypatch.setattr(csv_files, "FIRST_BLOCK", 200)
-    spec = connectors.csv(write(tmp_path, long_file(line)))
+def test_the_1000th_line_is_wrong(tmp_path, read, line, message):
+    spec = connectors.csv(write(tmp_path, long_file(line)), first_block=200)
     with pytest.raises(SourceError) as caught:
-        read(spec)
+        read(spec, connector=small_sections(spec))
     for part in message.split(".*"):
         assert part in str(caught.value)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb import connectors
-from sabotnb.connectors import json_files
+from sabotnb.connectors.json_files import JsonFiles
 from sabotnb.errors import SourceError
 from sabotnb.expr import col
 
@@ -59,9 +59,8 @@ def test_types_are_those_of_the_first_rows(tmp_path, read):
 )
 def test_splits_add_up_to_the_whole(tmp_path_factory, read, rows, section):
     path = write(tmp_path_factory.mktemp("j"), rows)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_files, "SECTION_BYTES", section)
-        assert read(connectors.json(path, schema={"s": pa.string()}), 7).to_pylist() == rows
+    spec = connectors.json(path, schema={"s": pa.string()})
+    assert read(spec, 7, JsonFiles(spec, section)).to_pylist() == rows
 
 
 def test_projection_predicate_and_position(tmp_path, read):
@@ -103,12 +102,10 @@ def long_file(line_1000):
     ],
 )
 @pytest.mark.parametrize("section", [1000, 8 << 20])
-def test_the_1000th_line_is_wrong(tmp_path, read, monkeypatch, line, message, section):
-    monkeypatch.setattr(json_files, "FIRST_BLOCK", 100)
-    monkeypatch.setattr(json_files, "SECTION_BYTES", section)
-    spec = connectors.json(write(tmp_path, long_file(line)))
+def test_the_1000th_line_is_wrong(tmp_path, read, line, message, section):
+    spec = connectors.json(write(tmp_path, long_file(line)), first_block=100)
     with pytest.raises(SourceError) as caught:
-        read(spec)
+        read(spec, connector=JsonFiles(spec, section))
     for part in message.split(".*"):
         assert part in str(caught.value)
 
@@ -128,9 +125,8 @@ def test_files_that_are_no_jsonl(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("block", [4, 1 << 20])
-def test_text_that_is_not_utf8_names_the_line(tmp_path, read, monkeypatch, block):
-    monkeypatch.setattr(json_files, "FIRST_BLOCK", block)
+def test_text_that_is_not_utf8_names_the_line(tmp_path, read, block):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"a": "x"}\n{"a": "M\xfcnchen"}\n')
     with pytest.raises(SourceError, match=r"a\.jsonl', line 2: this is not UTF-8 text: save the file as UTF-8"):
-        read(connectors.json(path))
+        read(connectors.json(path, first_block=block))

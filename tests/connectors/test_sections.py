@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.connectors import sections
 from sabotnb.connectors.sections import Section, cut_lines, cut_records, record_end
 
 values = st.text(alphabet='ab,"\n\r é😀', max_size=8)
@@ -28,9 +27,7 @@ def test_sections_of_records_add_up_to_the_file(tmp_path_factory, rows, section,
     csv.writer(text).writerows(rows)
     path = tmp_path_factory.mktemp("s") / "a.csv"
     path.write_text(text.getvalue(), newline="")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sections, "_SCAN_BYTES", window)
-        bounds = cut_records(str(path), 0, section)
+    bounds = cut_records(str(path), 0, section, window)
     assert b"".join(pieces(path, bounds)) == path.read_bytes()
     assert [record for piece in pieces(path, bounds) for record in records(piece)] == rows
 
@@ -38,9 +35,7 @@ def test_sections_of_records_add_up_to_the_file(tmp_path_factory, rows, section,
 def test_long_files_are_cut_near_the_wanted_size(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('1,"x\ny"\n' * 1000)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sections, "_SCAN_BYTES", 100)
-        bounds = cut_records(str(path), 8, 1000)
+    bounds = cut_records(str(path), 8, 1000, 100)
     assert all(890 < stop - start < 1110 for start, stop in bounds[:-1])
     assert all(start % 8 == 0 for start, _ in bounds)
 
@@ -48,9 +43,7 @@ def test_long_files_are_cut_near_the_wanted_size(tmp_path):
 def test_a_quote_where_none_belongs_keeps_the_file_whole(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('1,5" pipe\n' * 1000)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sections, "_SCAN_BYTES", 64)
-        assert cut_records(str(path), 0, 100) == [(0, 10_000)]
+    assert cut_records(str(path), 0, 100, 64) == [(0, 10_000)]
 
 
 @settings(deadline=None, max_examples=60)
