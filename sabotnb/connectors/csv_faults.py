@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sabotnb.connectors.sections import Section
+from sabotnb.connectors.sections import Section, line_breaks
 from sabotnb.errors import SourceError
 
 _BAD_VALUE = re.compile(r"CSV column #(\d+): .*CSV conversion error to (.+?): invalid value '(.*)'", re.DOTALL)
@@ -82,9 +82,9 @@ def _records(file: str, bounds: tuple[int, int]) -> Iterator[tuple[int, Record]]
 
 def lines_before(file: str, offset: int) -> int:
     """How many line breaks there are before ``offset``."""
-    lines, at = 0, 0
+    lines, at, before = 0, 0, b""
     with Path(file).open("rb") as opened:
         while at < offset and (block := opened.read(min(1 << 20, offset - at))):
-            lines += block.count(b"\n")
-            at += len(block)
+            lines += line_breaks(before + block) - line_breaks(before)
+            at, before = at + len(block), block[-1:]
     return lines

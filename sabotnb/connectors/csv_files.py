@@ -16,7 +16,7 @@ from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, from_text, is_text, settle, settled, types_of
-from sabotnb.connectors.sections import Bounds, Section, cut_records, record_end
+from sabotnb.connectors.sections import Bounds, Section, cut_records, line_breaks, record_end
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.protocol.source import Split
@@ -117,7 +117,8 @@ def _infer(file: str, null_values: Sequence[str], decided: Container[str], first
 def _refuse_open_quote(file: str, start: int, rest: bytes, names: Sequence[str]) -> None:
     """Refuse a file whose last record, because of a quote, is all that comes behind it."""
     last = rest[_records_end(rest) :]
-    if b"\n" in last.rstrip() and not last.rstrip().endswith(b'"') and b"\n" in _last_field(rest, names):
+    spread = line_breaks(last.rstrip()) and not last.rstrip().endswith(b'"')
+    if spread and line_breaks(_last_field(rest, names)):
         line = lines_before(file, start + len(rest) - len(last)) + 1
         raise SourceError(f"'{file}', line {line}: a quote that begins here is never closed: correct the file")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +15,8 @@ SECTION_BYTES = 16 << 20
 SCAN_BYTES = 1 << 20
 _BESIDE_QUOTES = np.isin(np.arange(256), np.frombuffer(b',"\r\n', np.uint8))
 """Bytes that may be in front of an opening quote and behind a closing one."""
+
+_QUOTE_OR_BREAK = re.compile(rb'["\r\n]')
 
 Bounds: TypeAlias = list[tuple[int, int]]
 
@@ -75,20 +78,28 @@ def cut_records(file: str, start: int, section_bytes: int = SECTION_BYTES, scan_
 
 
 def record_end(data: bytes, at: int = 0, *, inside: bool = False) -> int | None:
-    """Where the first record behind ``at`` ends, behind its line break; None: not in ``data``.
+    r"""Where the first record behind ``at`` ends, behind its line break (LF, CRLF or CR); None: not in ``data``.
 
-    ``inside``: what is at ``at`` is between quotes.
+    ``inside``: what is at ``at`` is between quotes. A CR at the end of ``data`` is none yet: an LF may belong to it.
     """
     while True:
         if inside:
             at = data.find(b'"', at) + 1
             if not at:
                 return None
-        line = data.find(b"\n", at)
-        quote = data.find(b'"', at, None if line < 0 else line)
-        if quote < 0:
-            return None if line < 0 else line + 1
-        at, inside = quote + 1, True
+        found = _QUOTE_OR_BREAK.search(data, at)
+        if found is None:
+            return None
+        at, inside = found.end(), True
+        if found[0] == b"\n":
+            return at
+        if found[0] == b"\r":
+            return at + data.startswith(b"\n", at) if at < len(data) else None
+
+
+def line_breaks(data: bytes) -> int:
+    """How many line breaks (LF, CRLF or CR) there are in ``data``."""
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
 
 
 def _windows(file: str, start: int, scan_bytes: int) -> Iterator[tuple[int, bytes, bool | None]]:

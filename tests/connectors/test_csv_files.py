@@ -72,14 +72,33 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path, read):
     assert read(spec).num_rows == 0
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_three_ways(tmp_path, read, end):
+    text = "n,s\n" + '1,x\n2,"y\nz"\n' * 2000
+    spec = connectors.csv(write(tmp_path, text.replace("\n", end)), first_block=300)
+    assert len(BatchSource(spec, small_sections(spec)).splits()) > 2
+    assert (
+        read(spec, connector=small_sections(spec)).to_pylist()
+        == [
+            {"n": 1, "s": "x"},
+            {"n": 2, "s": f"y{end}z"},
+        ]
+        * 2000
+    )
+
+
 values = st.text(alphabet=st.sampled_from('ab,"\n\r é😀\x00' + "'"), max_size=6).map(lambda s: s.replace("\x00", ""))
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=st.lists(st.tuples(st.integers(-9, 9), values), min_size=1, max_size=60), section=st.integers(8, 120))
-def test_splits_add_up_to_the_whole(tmp_path_factory, read, rows, section):
+@given(
+    rows=st.lists(st.tuples(st.integers(-9, 9), values), min_size=1, max_size=60),
+    section=st.integers(8, 120),
+    end=st.sampled_from(["\r\n", "\n", "\r"]),
+)
+def test_splits_add_up_to_the_whole(tmp_path_factory, read, rows, section, end):
     text = io.StringIO(newline="")
-    text_csv.writer(text, quoting=text_csv.QUOTE_ALL).writerows([("n", "s"), *rows])
+    text_csv.writer(text, quoting=text_csv.QUOTE_ALL, lineterminator=end).writerows([("n", "s"), *rows])
     path = write(tmp_path_factory.mktemp("c"), text.getvalue())
     schema = pa.schema({"n": pa.int64(), "s": pa.string()})
     spec = connectors.csv(path, schema=schema)
@@ -126,6 +145,7 @@ def long_file(line_1000):
     return "a,b,c\n" + "1,x,2.5\n" * 996 + '1,"x\ny",2.5\n' + line_1000 + "1,x,2.5\n" * 5
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -141,17 +161,18 @@ def long_file(line_1000):
         ("1,x\n", "line 1000: 2 fields, but the header has 3"),
     ],
 )
-def test_the_1000th_line_is_wrong(tmp_path, read, line, message):
-    spec = connectors.csv(write(tmp_path, long_file(line)), first_block=200)
+def test_the_1000th_line_is_wrong(tmp_path, read, line, message, end):
+    spec = connectors.csv(write(tmp_path, long_file(line).replace("\n", end)), first_block=200)
     with pytest.raises(SourceError) as caught:
         read(spec, connector=small_sections(spec))
     for part in message.split(".*"):
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize(("tail", "line"), [('2,"x\n3,y\n', 4), ('2,"x"\n3,"', None), ('2,5" pipe\n3,z\n', None)])
-def test_a_quote_that_is_never_closed(tmp_path, tail, line):
-    path = write(tmp_path, 'a,b\n0,"p\nq"\n' + tail)
+def test_a_quote_that_is_never_closed(tmp_path, tail, line, end):
+    path = write(tmp_path, ('a,b\n0,"p\nq"\n' + tail).replace("\n", end))
     if line is None:
         connectors.csv(path)
         return

@@ -21,10 +21,11 @@ def records(data):
 
 
 @settings(deadline=None, max_examples=150)
-@given(rows=tables, section=st.integers(1, 60), window=st.integers(2, 16))
-def test_sections_of_records_add_up_to_the_file(tmp_path_factory, rows, section, window):
+@given(rows=tables, section=st.integers(1, 60), window=st.integers(2, 16), end=st.sampled_from(["\r\n", "\n", "\r"]))
+def test_sections_of_records_add_up_to_the_file(tmp_path_factory, rows, section, window, end):
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
+    quoting = csv.QUOTE_MINIMAL if end == "\r\n" else csv.QUOTE_ALL  # else it leaves the other line ends without quotes
+    csv.writer(text, lineterminator=end, quoting=quoting).writerows(rows)
     path = tmp_path_factory.mktemp("s") / "a.csv"
     path.write_text(text.getvalue(), newline="")
     bounds = cut_records(str(path), 0, section, window)
@@ -60,7 +61,18 @@ def test_sections_of_lines_add_up_to_the_file(tmp_path_factory, lines, size):
 
 @pytest.mark.parametrize(
     ("data", "end"),
-    [(b"", None), (b"a,b", None), (b"a\nb\n", 2), (b'"a\n"\nb', 5), (b'"a""\n"\nb', 7), (b'a,"b', None)],
+    [
+        (b"", None),
+        (b"a,b", None),
+        (b"a\nb\n", 2),
+        (b"a\r\nb\n", 3),
+        (b"a\rb\n", 2),
+        (b"a\r", None),  # an LF may follow
+        (b'"a\n"\nb', 5),
+        (b'"a\r"\rb', 5),
+        (b'"a""\n"\nb', 7),
+        (b'a,"b', None),
+    ],
 )
 def test_record_end(data, end):
     assert record_end(data) == end
