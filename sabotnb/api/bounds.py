@@ -11,6 +11,8 @@ from sabotnb.api.flow import Flow
 from sabotnb.api.lower import Lowered
 from sabotnb.api.sample import run_on_sample
 from sabotnb.config import Config
+from sabotnb.expr.literals import literal_of
+from sabotnb.expr.nodes import Literal
 from sabotnb.graph import EdgeHint, EdgeType, JobGraph
 from sabotnb.native import canonical
 
@@ -19,7 +21,7 @@ SAMPLE_SECONDS = 2.0
 
 def with_bounds(lowered: Lowered, parallelism: int) -> JobGraph:
     """The lowered graph, every RANGE edge with bounds that split a sample of its rows evenly over the tasks below."""
-    bounds: dict[tuple[str, int], tuple[object, ...]] = {}
+    bounds: dict[tuple[str, int], tuple[Literal, ...]] = {}
     for node, name in lowered.ids.items():
         for port, flow in enumerate(node.inputs):
             if flow.hint is not None and flow.hint.type is EdgeType.RANGE and not flow.hint.bounds:
@@ -32,11 +34,11 @@ def with_bounds(lowered: Lowered, parallelism: int) -> JobGraph:
     return replace(lowered.graph, edges=edges)
 
 
-def _with(hint: EdgeHint | None, bounds: tuple[object, ...] | None) -> EdgeHint | None:
+def _with(hint: EdgeHint | None, bounds: tuple[Literal, ...] | None) -> EdgeHint | None:
     return hint if hint is None or bounds is None else replace(hint, bounds=bounds)
 
 
-def _sampled(flow: Flow, column: str, ranges: int) -> tuple[object, ...]:
+def _sampled(flow: Flow, column: str, ranges: int) -> tuple[Literal, ...]:
     """At most ``ranges`` - 1 different values of ``column``, in order."""
     unspread = replace(flow, hint=None)
     run = run_on_sample(unspread, Config.from_environment().preview_rows, SAMPLE_SECONDS)
@@ -47,4 +49,4 @@ def _sampled(flow: Flow, column: str, ranges: int) -> tuple[object, ...]:
     values = pa.concat_arrays(chunks)
     ordered = values.take(pc.sort_indices(values))
     positions = [len(ordered) * cut // ranges for cut in range(1, ranges)]
-    return tuple(dict.fromkeys(ordered[position].as_py() for position in positions))
+    return tuple(dict.fromkeys(literal_of(ordered[position]) for position in positions))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, UserFunctionError
 from sabotnb.expr import sample_of
+from sabotnb.expr.literals import scalar_of
+from sabotnb.expr.nodes import Literal
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import canonical, partition, scatter
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
@@ -40,7 +41,9 @@ def _by_hash(edge: ShuffleEdge, graph: ExecutionGraph, tasks: int) -> Split:
     return lambda batch: partition(batch, keys, table, tasks)
 
 
-def _by_range(batch: pa.RecordBatch, column: str, bounds: Sequence[Any], tasks: int) -> Sequence[pa.RecordBatch | None]:
+def _by_range(
+    batch: pa.RecordBatch, column: str, bounds: Sequence[Literal], tasks: int
+) -> Sequence[pa.RecordBatch | None]:
     """Task i gets bounds[i - 1] <= value < bounds[i]; the last one what has no order: nulls and NaN."""
     import pyarrow.compute as pc
 
@@ -48,18 +51,11 @@ def _by_range(batch: pa.RecordBatch, column: str, bounds: Sequence[Any], tasks: 
     last = min(len(bounds), tasks - 1)
     place = pa.repeat(pa.scalar(0, pa.uint16()), batch.num_rows)
     for bound in bounds[:last]:
-        above = pc.greater_equal(values, _bound(bound, values.type))
+        above = pc.greater_equal(values, scalar_of(bound, values.type))
         place = pc.add(place, pc.cast(above, pa.uint16()))
     if pa.types.is_floating(values.type):
         place = pc.if_else(pc.is_nan(values), pa.scalar(last, pa.uint16()), place)
     return scatter(batch, pc.fill_null(place, pa.scalar(last, pa.uint16())), tasks)
-
-
-def _bound(value: Any, data_type: pa.DataType) -> pa.Scalar:
-    """A bound as a value of the column; JSON has times and decimals as text."""
-    if isinstance(value, str):
-        return pa.scalar(value).cast(data_type)
-    return pa.scalar(value, data_type)
 
 
 def _by_function(edge: ShuffleEdge, tasks: int) -> Split:

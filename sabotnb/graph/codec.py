@@ -3,7 +3,7 @@
 A value is written without its type wherever the annotation says what it is; a member of a union of dataclasses (an
 operator's ``Spec``) names its class under ``"class"``. Fields that have their default are left out, so an older file
 reads as before when a field with a default is added. Schemas are Arrow IPC in base64; expressions have their own
-JSON; dates and decimals become text; functions and tables stand as their sha256 and travel as blobs beside the JSON.
+JSON; functions and tables stand as their sha256 and travel as blobs beside the JSON.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from datetime import date, time
-from decimal import Decimal
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -24,6 +22,7 @@ import pyarrow as pa
 from sabotnb.blobs import Function, Origin, Table
 from sabotnb.errors import GraphError
 from sabotnb.expr import Expr, from_json, functions, to_json
+from sabotnb.expr.nodes import Literal
 
 Json = Any
 Blobs = Mapping[str, bytes]
@@ -52,8 +51,8 @@ class Writer:
                 for function in functions(value):
                     self._function(function)
                 return to_json(value)
-            case date() | time() | Decimal():  # bounds of ranges; who compares knows the column's type
-                return str(value)
+            case Literal():
+                return to_json(Expr(value))
             case pa.Schema():
                 return base64.b64encode(value.serialize()).decode()
             case Mapping():
@@ -223,6 +222,7 @@ _SCALARS: dict[Any, Read] = {
     float: lambda _, data: float(data),
     pa.Schema: lambda _, data: pa.ipc.read_schema(pa.py_buffer(base64.b64decode(data))),
     Expr: lambda reader, data: from_json(data, reader.functions),
+    Literal: lambda reader, data: from_json(data, reader.functions).node,
     Function: lambda reader, data: reader.functions[data],
     Table: lambda reader, data: reader.tables[data],
 }

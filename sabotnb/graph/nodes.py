@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sabotnb.blobs import Function, Origin
+from sabotnb.expr.literals import literal_of
+from sabotnb.expr.nodes import Literal
 from sabotnb.graph.ports import input_ports, is_stateful, port_keys
 from sabotnb.graph.specs import Keys, Spec
 
@@ -28,14 +30,19 @@ class EdgeType(str, Enum):
 class EdgeHint:
     """What the user asked of an edge.
 
-    HASH uses ``keys``; RANGE uses ``keys[0]`` with ``bounds`` (sorted JSON-able values; n bounds make n + 1 ranges;
-    empty until the plan has sampled them); CUSTOM calls ``function(batch, n) -> int array`` of task indexes in [0, n).
+    HASH uses ``keys``; RANGE uses ``keys[0]`` with sorted ``bounds`` (plain values become literals; n bounds make n + 1
+    ranges; there are none until the plan has sampled them); CUSTOM calls ``function(batch, n) -> int array`` of task
+    indexes in [0, n).
     """
 
     type: EdgeType
     keys: Keys = ()
-    bounds: tuple[object, ...] = ()
+    bounds: tuple[Literal, ...] = ()
     function: Function | None = None
+
+    def __post_init__(self) -> None:
+        bounds = tuple(bound if isinstance(bound, Literal) else literal_of(bound) for bound in self.bounds)
+        object.__setattr__(self, "bounds", bounds)
 
 
 @dataclass(frozen=True, slots=True)

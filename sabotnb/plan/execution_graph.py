@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from sabotnb.blobs import Function
+from sabotnb.expr.nodes import Literal
 from sabotnb.graph.nodes import EdgeType, Operator, Resources
 from sabotnb.graph.specs import Keys
 
@@ -53,7 +54,7 @@ class ShuffleEdge:
     keys: Keys = ()
     domain: str | None = None
     side: str | None = None
-    bounds: tuple[object, ...] = ()
+    bounds: tuple[Literal, ...] = ()
     function: Function | None = None
 
 

@@ -16,7 +16,7 @@ from sabotnb.blobs import capture
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.exchange import Exchange
-from sabotnb.graph.job_graph import EdgeType
+from sabotnb.graph.job_graph import EdgeHint, EdgeType
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Watermark
@@ -105,7 +105,7 @@ def owners(tasks, sent=ALL):
         (
             EdgeType.RANGE,
             DOWN,
-            {"bounds": (5, 200)},
+            {"bounds": EdgeHint(EdgeType.RANGE, ("k",), (5, 200)).bounds},
             [[*range(5)], [*range(5, 11), *range(100, 200)], [*range(200, 5000)]],
         ),
         (

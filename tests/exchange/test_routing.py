@@ -1,5 +1,6 @@
 """Every type of edge against a list comprehension."""
 
+import json
 import math
 from datetime import datetime
 from decimal import Decimal
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from sabotnb.blobs import capture
 from sabotnb.errors import ProtocolError, UserFunctionError
 from sabotnb.exchange.routing import splitter
-from sabotnb.graph.job_graph import EdgeType
+from sabotnb.graph.codec import Reader, Writer
+from sabotnb.graph.job_graph import Edge, EdgeHint, EdgeType
 from sabotnb.native import hash_rows, key_groups
 
 
-def split(batch, kind, tasks, **edge):
-    graph = edge_graph(kind, 1, tasks, schema=batch.schema, **edge)
+def split(batch, kind, tasks, bounds=(), **edge):
+    literals = EdgeHint(kind, bounds=bounds).bounds
+    graph = edge_graph(kind, 1, tasks, schema=batch.schema, bounds=literals, **edge)
     pieces = splitter(graph.edges[0], graph)(batch)
     return [piece.column(0).to_pylist() if piece is not None else [] for piece in pieces]
 
@@ -68,11 +71,38 @@ def test_range_puts_nan_last():
     assert str(second) == "[nan, inf]"
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
 @pytest.mark.parametrize("bound", ["2010-01-01T00:00:00", datetime(2010, 1, 1)])
-def test_range_takes_bounds_as_values_and_as_text(bound):
-    column = pa.array([10**15, 2 * 10**15], pa.timestamp("us"))
+def test_range_takes_bounds_as_values_and_as_text(bound, zone):
+    column = pa.array([10**15, 2 * 10**15], pa.timestamp("us", zone))
     first, second = split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 2, bounds=(bound,))
     assert [len(first), len(second)] == [1, 1]
+
+
+COUNTED = [
+    pa.bool_(),
+    pa.float32(),
+    pa.date64(),
+    pa.time64("us"),
+    pa.duration("ms"),
+    pa.timestamp("ns"),
+    pa.timestamp("ms", "Europe/Berlin"),
+    pa.decimal128(21, 2),
+    pa.string(),
+    pa.large_string(),
+    pa.binary(),
+]
+
+
+@pytest.mark.parametrize("data_type", COUNTED, ids=str)
+def test_range_takes_a_value_of_the_column_as_a_bound_also_through_json(data_type):
+    text_first = pa.string() if data_type == pa.binary() else data_type
+    column = pa.array([86_400_000, 0, None]).cast(text_first, safe=False).cast(data_type)
+    edge = Edge("up", "down", hint=EdgeHint(EdgeType.RANGE, ("k",), (column[0],)))
+    again = Reader({}, {}).read(Edge, json.loads(json.dumps(Writer().write(edge))))
+    assert again == edge
+    found = split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 2, bounds=again.hint.bounds)
+    assert found == [[column[1].as_py()], [column[0].as_py(), None]]
 
 
 def by(function, tasks=3):
