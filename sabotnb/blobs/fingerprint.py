@@ -1,4 +1,9 @@
-"""Whether a function is still the one it was: by source text and closed-over values, not by pickle bytes."""
+"""Whether a function is still the one it was: by source text and closed-over values, not by pickle bytes.
+
+Pickle bytes differ from process to process, and within one, for values that are equal: by the order of sets, which
+goes by PYTHONHASHSEED, by what is the same object and what only equals it, and by ids that cloudpickle makes up for
+classes of a notebook.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +16,20 @@ from collections.abc import Callable, Iterator, Mapping
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from sabotnb.blobs.function import Function
+from sabotnb.blobs.origin import Origin
 from sabotnb.blobs.travel import is_local
 
+_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(...)})
+"""Values whose text says all of them, and that have no parts."""
 
-def fingerprint(function: Callable[..., Any]) -> str:
-    """A sha256 that is equal for functions of equal text that use equal values.
+
+def fingerprint(value: Any) -> str:
+    """A sha256 that is equal for functions of equal text that use equal values, and for equal values, in every process.
 
     Comments count, places do not. A lambda counts by its byte code, because its line has more than itself.
     """
-    digest = hashlib.sha256()
-    for part in _parts(function, set()):
-        digest.update(part.encode() if isinstance(part, str) else part)
-        digest.update(b"\0")
-    return digest.hexdigest()
+    return _sha(_Walk().part(value)).hex()
 
 
 def closed_over(function: Callable[..., Any]) -> Mapping[str, Any]:
@@ -42,75 +48,137 @@ def closed_over(function: Callable[..., Any]) -> Mapping[str, Any]:
     return {**used, **enclosed, **defaults, **(function.__kwdefaults__ or {})}
 
 
-def _parts(value: Any, seen: set[int]) -> Iterator[str | bytes]:
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, ModuleType):
-        yield value.__name__
-    elif isinstance(value, FunctionType | type | BuiltinFunctionType) and not _is_users(value):
-        yield f"{value.__module__}.{value.__qualname__}"
-    elif isinstance(value, FunctionType | MethodType | functools.partial):
-        yield from _function_parts(value, seen)
-    elif isinstance(value, type):
-        yield from _class_parts(value, seen)
-    else:
-        yield _value_part(value)
+class _Walk:
+    """Takes a value apart: atoms are told by their text, all else by the digest of its parts, found once."""
 
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, bytes]] = {}  # with the value, whose id is its own as long as it lives
+        self._above: list[int] = []
 
-def _function_parts(function: Any, seen: set[int]) -> Iterator[str | bytes]:
-    if isinstance(function, functools.partial):
-        yield from _parts(function.func, seen)
-    elif isinstance(function, MethodType):
-        yield from _parts(function.__func__, seen)
-    else:
-        yield from _text(function)
-    for name, used in sorted(closed_over(function).items()):
-        yield name
-        yield from _parts(used, seen)
+    def part(self, value: Any) -> bytes:
+        if type(value) in _ATOMS:
+            return _atom(value)
+        if id(value) in self._above:  # a function that calls itself, a list that is in itself
+            return _sha("above", str(len(self._above) - self._above.index(id(value))))
+        if id(value) not in self._known:
+            self._above.append(id(value))
+            try:
+                made = _sha(*self._parts(value))
+            finally:
+                self._above.pop()
+            self._known[id(value)] = value, made
+        return self._known[id(value)][1]
 
+    def _parts(self, value: Any) -> Iterator[str | bytes]:  # noqa: C901, PLR0912  one case per kind of value
+        match value:
+            case ModuleType():
+                yield value.__name__
+            case Function():
+                yield value.fingerprint
+            case Origin():
+                yield "anywhere"
+            case FunctionType() | type() | BuiltinFunctionType() if not _is_users(value):
+                yield f"{value.__module__}.{value.__qualname__}"
+            case FunctionType() | MethodType() | functools.partial():
+                yield from self._of_function(value)
+            case type():
+                yield from self._of_class(value)
+            case CodeType():
+                yield from self._of_code(value)
+            case list() | tuple() if type(value) in (list, tuple):
+                yield type(value).__name__
+                yield from map(self.part, value)
+            case set() | frozenset() if type(value) in (set, frozenset):
+                yield "set"
+                yield from sorted(map(self.part, value))
+            case dict() if type(value) is dict:
+                yield "dict"
+                for pair in sorted((self.part(key), self.part(item)) for key, item in value.items()):
+                    yield from pair
+            case property():
+                yield "property"
+                yield from map(self.part, (value.fget, value.fset, value.fdel))
+            case _:
+                yield from self._of_object(value)
 
-def _class_parts(cls: type, seen: set[int]) -> Iterator[str | bytes]:
-    yield cls.__qualname__
-    for name, member in sorted(vars(cls).items()):
-        function = getattr(member, "__func__", member)
-        if isinstance(function, FunctionType):
-            yield name
-            yield from _function_parts(function, seen)
-        elif not name.startswith("__"):
-            yield name
-            yield from _parts(member, seen)
-
-
-def _text(function: FunctionType) -> Iterator[str | bytes]:
-    if function.__name__ != "<lambda>":
-        try:
-            yield textwrap.dedent(inspect.getsource(function))
-        except (OSError, TypeError):  # typed at a prompt, or made by exec
-            pass
+    def _of_function(self, function: Any) -> Iterator[str | bytes]:
+        if isinstance(function, functools.partial):
+            yield self.part(function.func)
+        elif isinstance(function, MethodType):
+            yield self.part(function.__func__)
         else:
+            yield from self._text(function)
+        for name, used in sorted(closed_over(function).items()):
+            yield name
+            yield self.part(used)
+
+    def _of_class(self, cls: type) -> Iterator[str | bytes]:
+        yield cls.__qualname__
+        yield from map(self.part, cls.__bases__)
+        for name, member in sorted(vars(cls).items()):
+            function = getattr(member, "__func__", member)
+            if isinstance(function, FunctionType):
+                yield name
+                yield from self._of_function(function)
+            elif not name.startswith("__"):
+                yield name
+                yield self.part(member)
+
+    def _text(self, function: FunctionType) -> Iterator[str | bytes]:
+        if function.__name__ != "<lambda>":
+            try:
+                yield textwrap.dedent(inspect.getsource(function))
+            except (OSError, TypeError):  # typed at a prompt, or made by exec
+                pass
+            else:
+                return
+        yield from self._of_code(function.__code__)
+
+    def _of_code(self, code: CodeType) -> Iterator[str | bytes]:
+        yield code.co_code
+        yield repr((code.co_names, code.co_varnames, code.co_freevars))
+        yield from map(self.part, code.co_consts)
+
+    def _of_object(self, value: Any) -> Iterator[str | bytes]:
+        """As it would be pickled: how it is made, and of what. A cached or compiled function is what it wraps."""
+        wrapped = getattr(value, "__dict__", {}).get("__wrapped__")
+        if isinstance(wrapped, FunctionType):
+            yield type(value).__qualname__
+            yield self.part(wrapped)
             return
-    yield from _code_parts(function.__code__)
+        try:
+            made = value.__reduce_ex__(4)
+        except Exception:  # noqa: BLE001  anything can refuse to be pickled; capture says so, with the variable's name
+            yield _pickled(value)
+            return
+        parts = (made,) if isinstance(made, str) else made
+        for part in parts:
+            yield self.part(list(part) if isinstance(part, Iterator) else part)
 
 
-def _code_parts(code: CodeType) -> Iterator[str | bytes]:
-    yield code.co_code
-    yield repr((code.co_names, code.co_varnames, code.co_freevars))
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code_parts(constant)
-        else:
-            yield repr(constant)
+def _sha(*parts: str | bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode(errors="surrogatepass") if isinstance(part, str) else part
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.digest()
 
 
-def _value_part(value: Any) -> bytes:
+def _atom(value: Any) -> bytes:
+    text = f"{value:x}" if type(value) is int else repr(value)  # decimals of an int are limited to some thousand
+    return f"{type(value).__name__} {text}".encode()
+
+
+def _pickled(value: Any) -> bytes:
+    """Of what only cloudpickle knows how to pickle."""
     import cloudpickle
 
     try:
         pickled: bytes = cloudpickle.dumps(value)
-    except Exception:  # noqa: BLE001  anything can refuse to be pickled; capture says so, with the variable's name
+    except Exception:  # noqa: BLE001  as above
         return repr(type(value)).encode()
-    return hashlib.sha256(pickled).digest()
+    return pickled
 
 
 def _is_users(value: Any) -> bool:

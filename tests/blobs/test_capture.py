@@ -2,10 +2,12 @@
 
 import functools
 import linecache
+import os
 import subprocess
 import sys
 import textwrap
 import threading
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,6 +73,121 @@ def test_an_enclosed_value_makes_it_differ():
 
     assert fingerprint(enclosing(1)) == fingerprint(enclosing(1))
     assert fingerprint(enclosing(1)) != fingerprint(enclosing(2))
+
+
+CELLS = """
+import collections, dataclasses, decimal, enum, functools, re
+import numpy as np, pyarrow as pa
+from sabotnb import col, udf
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    names: frozenset
+    limit: float = 1.5
+
+class Shop:
+    open = {"mon", "tue", "wed"}
+    @property
+    def days(self):
+        return len(self.open)
+
+class Corner(Shop):
+    pass
+
+Point = collections.namedtuple("Point", "x y")
+
+@functools.lru_cache
+def cached(x):
+    return x in {"aa", "bb", "cc"}
+
+@udf("double")
+def doubled(x):
+    return x
+
+def later(x):
+    return later(x - 1) if x else {"aa", "bb"}
+
+words = {"aa", "bb", "cc", "dd", "ee"}
+code = {word: index for index, word in enumerate(sorted(words))}
+scattered = {word: len(word) for word in words}
+loop = ["aa"]
+loop.append(loop)
+rule = Rule(frozenset(words))
+corner = Corner()
+table = pa.table({"x": [1, 2]})
+array = np.arange(5)
+expression = col("x") > doubled(col("y"))
+
+functions = {
+    "a set in the code": lambda x: x in {"aa", "bb", "cc"},
+    "a global set": lambda x: x in words,
+    "a dict": lambda x: code[x],
+    "a dict in the order of a set": lambda x: scattered[x],
+    "nested": lambda x: [(words, x), {"k": words}],
+    "an instance of a class of the notebook": lambda x: rule,
+    "a class that inherits": lambda x: (corner.days, Corner),
+    "an enum": lambda x: Colour.RED,
+    "a namedtuple": lambda x: Point(1, x),
+    "a list that has itself": lambda x: loop,
+    "a pattern": functools.partial(re.sub, re.compile("a|b")),
+    "a table": lambda x: table,
+    "an array": lambda x: array + decimal.Decimal("1.5"),
+    "a cached function": lambda x: cached(x),
+    "a function that calls itself": later,
+    "an expression": lambda x: expression,
+    "a bound method": corner.__init__,
+}
+from sabotnb.blobs import capture
+print(*(f"{name}: {capture(fn, 'map').fingerprint}" for name, fn in functions.items()), sep="\\n")
+"""
+
+
+def test_a_fingerprint_is_the_same_in_every_process():
+    run = [sys.executable, "-c", CELLS]
+    first, second = (
+        subprocess.run(
+            run, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    )
+    assert first.splitlines() == second.splitlines()
+    assert len({line.rpartition(": ")[2] for line in first.splitlines()}) == 17
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a", "b"}, {"a", "c"}),
+        ({"a": 1, "b": 2}, {"a": 2, "b": 1}),
+        ([1, 2], [2, 1]),
+        ([1, [2]], [[1], 2]),
+        ((1, 2), [1, 2]),
+        (1, True),
+        (1, 1.0),
+        (0.0, -0.0),
+        ("1", 1),
+        ("1", b"1"),
+        (["a", "b"], ["ab"]),
+        (1 << 99, (1 << 99) + 1),
+        (Decimal("1.0"), Decimal("1.00")),
+        (made("class g:\n  x = 1\nclass f(g): pass"), made("class g:\n  x = 2\nclass f(g): pass")),
+    ],
+)
+def test_values_that_differ_make_it_differ(one, other):
+    assert fingerprint(lambda: one) != fingerprint(lambda: other)
+
+
+def test_what_is_shared_and_what_only_equals_is_the_same():
+    text = "long text"
+    again = text[:4] + text[4:]
+    number = int("123456789012")
+    assert fingerprint(functools.partial(print, text, text)) == fingerprint(functools.partial(print, text, again))
+    shared, apart = [number, number], [number, int("123456789012")]
+    assert fingerprint(functools.partial(print, shared, shared)) == fingerprint(functools.partial(print, shared, apart))
 
 
 def test_a_function_that_calls_itself_has_a_fingerprint():
