@@ -9,7 +9,7 @@ from typing import Any
 from sabotnb.api import columns
 from sabotnb.api.columns import Column, Named
 from sabotnb.api.flow import Flow
-from sabotnb.blobs import capture
+from sabotnb.blobs import capture, capture_value
 from sabotnb.errors import DuplicateColumn, SchemaError
 from sabotnb.expr import Aggregation, Expr, bind, col, column_name, same
 from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top
@@ -137,7 +137,10 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
 def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> Flow:
     """Fold the rows of each key, two at a time, in any order."""
     flow = grouping.with_keys()
-    return flow.then(Reduce(grouping.names, capture(fn, "reduce"), flow.schema, init))
+    if init is not None and not isinstance(init, Mapping):
+        raise SchemaError(f"init={init!r} is no row; give the dict that each key starts with: init={{'n': 0}}")
+    start = None if init is None else capture_value(init, "init of reduce")
+    return flow.then(Reduce(grouping.names, capture(fn, "reduce"), flow.schema, start))
 
 
 def _aggregate_name(given: object) -> str:

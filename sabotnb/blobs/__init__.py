@@ -1,21 +1,24 @@
-"""What a job graph carries beside its plain data: functions and tables, each known by the sha256 of its bytes.
+"""What a job graph carries beside its plain data: functions, values and tables, known by the sha256 of their bytes.
 
 A reference holds its bytes along, outside equality, so that nothing has to be looked up in a registry; a serialised
 graph names the sha256 and keeps the bytes beside the JSON.
 """
 
-from sabotnb.blobs.capturing import capture
+from sabotnb.blobs.capturing import capture, capture_value
 from sabotnb.blobs.failure import text_of, user_error, user_traceback, without_our_frames
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import Origin, call_site, place, user_frame
 from sabotnb.blobs.table import Table, table_of
+from sabotnb.blobs.value import Value
 
 __all__ = [
     "Function",
     "Origin",
     "Table",
+    "Value",
     "call_site",
     "capture",
+    "capture_value",
     "place",
     "table_of",
     "text_of",

@@ -1,4 +1,4 @@
-"""Making a ``Function`` of what the user wrote, or saying at that line why it cannot travel."""
+"""Making a ``Function`` or a ``Value`` of what the user wrote, or saying at that line why it cannot travel."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sabotnb.blobs.fingerprint import closed_over, fingerprint
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import Origin, call_site, place
 from sabotnb.blobs.travel import modules_by_value
+from sabotnb.blobs.value import Value
 from sabotnb.config import Config
 from sabotnb.errors import FunctionError, UnpicklableFunction
 
@@ -28,29 +29,41 @@ def capture(fn: Callable[..., Any], what: str) -> Function:
         raise FunctionError(f"{what} takes a function, not {fn!r} ({type(fn).__name__}); write lambda batch: ...")
     name, origin = _name(fn), _origin(fn)
     with modules_by_value():
-        pickled = _pickled(fn, f"{name} ({origin}), the function of {what},")
+        pickled = _pickled(fn, f"{name} ({origin}), the function of {what},", _values(fn))
         return Function(hashlib.sha256(pickled).hexdigest(), fingerprint(fn), name, origin, pickled)
 
 
-def _pickled(fn: Callable[..., Any], subject: str) -> bytes:
+def capture_value(value: Mapping[str, Any], what: str) -> Value:
+    """Pickle values by name for ``what`` (``init of reduce``).
+
+    Raises:
+        UnpicklableFunction: one of them cannot be pickled, or all have more than ``Config.function_bytes``.
+    """
+    with modules_by_value():
+        pickled = _pickled(value, what, value)
+        return Value(hashlib.sha256(pickled).hexdigest(), fingerprint(value), pickled)
+
+
+def _pickled(what: Any, subject: str, parts: Mapping[str, Any]) -> bytes:
+    """``what`` as bytes; ``parts`` are values in it by the names that the user knows them by."""
     from sabotnb.blobs import code_pickler  # imports cloudpickle, which describing a stream may not need
 
     try:
-        pickled = code_pickler.dumps(fn)
+        pickled = code_pickler.dumps(what)
     except Exception as error:
-        raise UnpicklableFunction(f"{subject} cannot travel to the workers: {_culprit(fn, error)}") from error
+        raise UnpicklableFunction(f"{subject} cannot travel to the workers: {_culprit(parts, error)}") from error
     limit = Config.from_environment().function_bytes
     if len(pickled) > limit:
         raise UnpicklableFunction(
             f"{subject} has {_megabytes(len(pickled))} MB pickled, the limit is {_megabytes(limit)} MB: "
-            f"{_largest(fn)}. Read such data inside of the function, join with it as a Stream, or set "
+            f"{_largest(parts)}. Read such data inside of the function, join with it as a Stream, or set "
             "SABOTNB_FUNCTION_BYTES"
         )
     return pickled
 
 
-def _culprit(fn: Callable[..., Any], error: Exception) -> str:
-    guilty = [f"{name!r} ({_type_name(value)})" for name, value in _values(fn).items() if _size(value) is None]
+def _culprit(parts: Mapping[str, Any], error: Exception) -> str:
+    guilty = [f"{name!r} ({_type_name(value)})" for name, value in parts.items() if _size(value) is None]
     if not guilty:
         return f"{type(error).__name__}: {error}. Give it plain data and functions of modules instead"
     pronoun = "it" if len(guilty) == 1 else "them"
@@ -59,8 +72,8 @@ def _culprit(fn: Callable[..., Any], error: Exception) -> str:
     )
 
 
-def _largest(fn: Callable[..., Any]) -> str:
-    sizes = {name: _size(value) or 0 for name, value in _values(fn).items()}
+def _largest(parts: Mapping[str, Any]) -> str:
+    sizes = {name: _size(value) or 0 for name, value in parts.items()}
     if not sizes:
         return "its own code is that large"
     name = max(sizes, key=sizes.__getitem__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -12,11 +11,11 @@ import cloudpickle
 from sabotnb.blobs.travel import arrive, sources_of
 
 
-def dumps(function: Callable[..., Any]) -> bytes:
-    """Pickle ``function`` with the sources of all code that travels with it; whatever refuses to travel raises."""
+def dumps(what: Any) -> bytes:
+    """Pickle a function or a value with the sources of all code that goes along; whatever refuses to travel raises."""
     file = io.BytesIO()
     pickler = _CodePickler(file)
-    pickler.dump(_Travelling(function, pickler.files))
+    pickler.dump(_Travelling(what, pickler.files))
     return file.getvalue()
 
 
@@ -43,18 +42,18 @@ def _code(filename: str, parts: tuple[Any, ...]) -> CodeType:
 
 
 class _Travelling:
-    """Pickles as a call of ``arrive``, so that unpickling gives the function and makes its sources known."""
+    """Pickles as a call of ``arrive``, so that unpickling gives what travels and makes its sources known."""
 
-    def __init__(self, function: Callable[..., Any], files: set[str]) -> None:
-        self._function = function
+    def __init__(self, what: Any, files: set[str]) -> None:
+        self._what = what
         self._files = files
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return arrive, (self._function, _Sources(self._files))
+        return arrive, (self._what, _Sources(self._files))
 
 
 class _Sources:
-    """Pickles as the sources of ``files``; comes after the function, when all of its files have been met."""
+    """Pickles as the sources of ``files``; comes after what travels, when all of its files have been met."""
 
     def __init__(self, files: set[str]) -> None:
         self._files = files

@@ -6,7 +6,7 @@ import linecache
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -22,13 +22,13 @@ Sources = Mapping[str, tuple[str, str]]
 """File name as in code objects: (how users call it, its text)."""
 
 
-def arrive(function: Callable[..., Any], sources: Sources) -> Callable[..., Any]:
+def arrive(what: Any, sources: Sources) -> Any:
     """Make ``sources`` known to tracebacks of this process, where the files themselves are missing."""
     for filename, (_, text) in sources.items():
         if not Path(filename).exists():
             linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     remember_labels({filename: label for filename, (label, _) in sources.items()})
-    return function
+    return what
 
 
 def sources_of(files: Iterable[str]) -> Sources:

@@ -3,7 +3,8 @@
 A value is written without its type wherever the annotation says what it is; a member of a union of dataclasses (an
 operator's ``Spec``) names its class under ``"class"``. Fields that have their default are left out, so an older file
 reads as before when a field with a default is added. Schemas are Arrow IPC in base64; expressions have their own
-JSON; functions and tables stand as their sha256 and travel as blobs beside the JSON.
+JSON; functions, values of the user and tables stand as their sha256 and travel as blobs beside the JSON. In mappings,
+whose values have no annotation, only what JSON gives back as it was is plain data.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.blobs import Function, Origin, Table
+from sabotnb.blobs import Function, Origin, Table, Value
 from sabotnb.errors import GraphError
 from sabotnb.expr import Expr, from_json, functions, to_json
 from sabotnb.expr.nodes import Literal
@@ -30,9 +31,10 @@ Blobs = Mapping[str, bytes]
 
 @dataclass(slots=True)
 class Writer:
-    """Turns values into JSON and remembers the functions and tables that it met."""
+    """Turns values into JSON and remembers the functions, values of the user and tables that it met."""
 
     functions: dict[str, Function] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
 
     def write(self, value: Any) -> Json:  # noqa: C901, PLR0911  one case per kind of value
@@ -42,28 +44,25 @@ class Writer:
                 return value.value
             case None | bool() | int() | float() | str():
                 return value
-            case Function():
-                return self._function(value)
-            case Table():
-                self.tables[value.sha256] = value
-                return value.sha256
+            case Function() | Value() | Table():
+                return self._blob(value)
             case Expr():
                 for function in functions(value):
-                    self._function(function)
+                    self._blob(function)
                 return to_json(value)
             case Literal():
                 return to_json(Expr(value))
             case pa.Schema():
                 return base64.b64encode(value.serialize()).decode()
             case Mapping():
-                return {str(key): self.write(item) for key, item in value.items()}
-            case set() | frozenset():
+                return {_key(key): _plain(item) for key, item in value.items()}
+            case frozenset():
                 return sorted(self.write(item) for item in value)
             case list() | tuple():
                 return [self.write(item) for item in value]
             case _ if is_dataclass(value) and not isinstance(value, type):
                 return self.write_fields(value)
-        raise GraphError(f"{value!r} ({type(value).__name__}) cannot be written as JSON; use plain data in options")
+        raise _not_plain(value)
 
     def write_fields(self, value: Any) -> dict[str, Json]:
         """The fields of a dataclass that differ from their defaults; a spec names its class."""
@@ -75,40 +74,50 @@ class Writer:
         return {"class": type(value).__name__, **written} if hasattr(type(value), "kind") else written
 
     def blob_index(self) -> dict[str, Json]:
-        """What a reader needs beside the blobs' bytes: the names of functions, the sizes of tables."""
+        """What a reader needs beside the blobs' bytes: fingerprints, names of functions, sizes of tables."""
         index: dict[str, Json] = {}
         if self.functions:
             index["functions"] = {
                 sha: {"fingerprint": f.fingerprint, "name": f.name, "origin": self.write(f.origin)}
                 for sha, f in self.functions.items()
             }
+        if self.values:
+            index["values"] = {sha: {"fingerprint": value.fingerprint} for sha, value in self.values.items()}
         if self.tables:
             index["tables"] = {sha: {"rows": t.rows, "nbytes": t.nbytes} for sha, t in self.tables.items()}
         return index
 
     def blobs(self) -> dict[str, bytes]:
-        """Bytes of every function and table by sha256."""
+        """Bytes of every function, value and table by sha256."""
         return {
             **{sha: function.pickled for sha, function in self.functions.items()},
+            **{sha: value.pickled for sha, value in self.values.items()},
             **{sha: ipc_bytes(table.data) for sha, table in self.tables.items()},
         }
 
-    def _function(self, function: Function) -> str:
-        self.functions[function.sha256] = function
-        return function.sha256
+    def _blob(self, value: Function | Value | Table) -> str:
+        match value:
+            case Function():
+                self.functions[value.sha256] = value
+            case Value():
+                self.values[value.sha256] = value
+            case Table():
+                self.tables[value.sha256] = value
+        return value.sha256
 
 
 @dataclass(slots=True)
 class Reader:
-    """Turns JSON back into values of the annotated types. Nothing is unpickled: functions stay bytes."""
+    """Turns JSON back into values of the annotated types. Nothing is unpickled: functions and values stay bytes."""
 
     functions: Mapping[str, Function]
+    values: Mapping[str, Value]
     tables: Mapping[str, Table]
 
     @classmethod
     def of(cls, index: Mapping[str, Json], blobs: Blobs) -> Reader:
         """A reader for what a ``Writer`` wrote, given its ``blob_index``; GraphError if a blob is missing."""
-        described = [*index.get("functions", {}), *index.get("tables", {})]
+        described = [sha for kind in ("functions", "values", "tables") for sha in index.get(kind, {})]
         if missing := [sha for sha in described if sha not in blobs]:
             raise GraphError(f"blobs of the graph are missing: {', '.join(missing)}; pass blobs() along with the JSON")
         return cls(
@@ -116,6 +125,7 @@ class Reader:
                 sha: Function(sha, said["fingerprint"], said["name"], Origin(**said["origin"]), blobs[sha])
                 for sha, said in index.get("functions", {}).items()
             },
+            values={sha: Value(sha, said["fingerprint"], blobs[sha]) for sha, said in index.get("values", {}).items()},
             tables={
                 sha: Table(sha, said["rows"], said["nbytes"], table_from_ipc(blobs[sha]))
                 for sha, said in index.get("tables", {}).items()
@@ -125,6 +135,31 @@ class Reader:
     def read(self, annotation: Any, data: Json) -> Any:
         """``data`` as a value of the annotated type."""
         return None if data is None else _reader_of(annotation)(self, data)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise _not_plain(key)
+    return key
+
+
+def _plain(value: Any) -> Json:
+    """``value`` if JSON gives it back as it is."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {_key(key): _plain(item) for key, item in value.items()}
+    raise _not_plain(value)
+
+
+def _not_plain(value: Any) -> GraphError:
+    return GraphError(
+        f"{value!r} ({type(value).__name__}) cannot be written as JSON; options are numbers, texts, lists, and dicts "
+        "whose keys are texts"
+    )
 
 
 def ipc_bytes(table: pa.Table) -> bytes:
@@ -180,9 +215,12 @@ def _reader_of_union(members: Sequence[Any]) -> Read:
     by_name = {member.__name__: member for member in members}
 
     def read(reader: Reader, data: Json) -> Any:
-        member = by_name.get(data["class"])
+        member = by_name.get(data.get("class"))
         if member is None:
-            raise GraphError(f"unknown type {data['type']!r}; known are {', '.join(sorted(by_name))}")
+            raise GraphError(
+                f"there is no kind of operator {data.get('class')!r}; is the graph of a newer version? Known are "
+                f"{', '.join(sorted(by_name))}"
+            )
         return reader.read(member, data)
 
     return read
@@ -224,5 +262,6 @@ _SCALARS: dict[Any, Read] = {
     Expr: lambda reader, data: from_json(data, reader.functions),
     Literal: lambda reader, data: from_json(data, reader.functions).node,
     Function: lambda reader, data: reader.functions[data],
+    Value: lambda reader, data: reader.values[data],
     Table: lambda reader, data: reader.tables[data],
 }

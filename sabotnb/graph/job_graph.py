@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from sabotnb.blobs import Function, Value
 from sabotnb.errors import GraphError
 from sabotnb.graph.codec import Reader, Writer
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
@@ -119,14 +120,14 @@ class JobGraph:
         check_hint_columns(self.edges, self.schemas())
 
     def to_dict(self) -> dict[str, Any]:
-        """The graph as JSON-able data; functions and tables are named by sha256, their bytes are in ``blobs()``."""
+        """The graph as JSON-able data; functions, values and tables stand as their sha256, their bytes as ``blobs``."""
         writer = Writer()
         operators = [writer.write(item) for item in self.operators.values()]
         edges = writer.write(self.edges)
         return {"version": VERSION, "operators": operators, "edges": edges, **writer.blob_index()}
 
     def blobs(self) -> dict[str, bytes]:
-        """Bytes of the functions (pickled) and tables (Arrow IPC) of the graph, by sha256."""
+        """Bytes of the functions and values (pickled) and tables (Arrow IPC) of the graph, by sha256."""
         writer = Writer()
         writer.write(list(self.operators.values()))
         writer.write(self.edges)
@@ -147,8 +148,9 @@ class JobGraph:
         writer = Writer()
         operators = [writer.write(replace(item, origin=None)) for item in self.operators.values()]
         text = json.dumps([VERSION, operators, writer.write(self.edges)], sort_keys=True)
-        for sha, function in writer.functions.items():
-            text = text.replace(sha, function.fingerprint)
+        pickled: list[Function | Value] = [*writer.functions.values(), *writer.values.values()]
+        for blob in pickled:
+            text = text.replace(blob.sha256, blob.fingerprint)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from sabotnb.blobs import Function, Table
+from sabotnb.blobs import Function, Table, Value
 from sabotnb.expr import Expr, structure
 
 Keys = tuple[str, ...]
@@ -163,12 +163,15 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """Folds the rows of each key with ``function(left: dict, right: dict) -> dict``: associative and commutative."""
+    """Folds the rows of each key with ``function(left: dict, right: dict) -> dict``: associative and commutative.
+
+    ``init`` is the dict that each key starts with, a copy of its own.
+    """
 
     keys: Keys
     function: Function
     schema: pa.Schema
-    init: Mapping[str, Any] | None = None
+    init: Value | None = None
     kind: ClassVar[str] = "reduce"
 
 

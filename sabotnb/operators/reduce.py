@@ -33,7 +33,10 @@ class ReduceOperator(Operator):
         self._ctx = ctx
         self._function = self._spec.function.load()
         keys = pa.schema([self._input.field(key) for key in self._spec.keys])
-        self._folds = Folds(keys, self._folded, self._spec.init, ctx.groups)
+        self._init = self._spec.init.load if self._spec.init is not None else None
+        if self._init is not None:
+            self._init()  # what it needs is missing now, or never
+        self._folds = Folds(keys, self._folded, self._init, ctx.groups)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._folds.update(batch)
@@ -41,8 +44,8 @@ class ReduceOperator(Operator):
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         empty = not self._folds.groups()
-        if empty and self._spec.init is not None and not self._spec.keys and self._ctx.index == 0:
-            yield self._batch([self._spec.init], [])
+        if empty and self._init is not None and not self._spec.keys and self._ctx.index == 0:
+            yield self._batch([self._init()], [])
         yield from self._results()
 
     def state_size(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ def dump(graph: ExecutionGraph) -> tuple[dict[str, Any], dict[str, bytes]]:
         "version": VERSION,
         "vertices": [writer.write(vertex) for vertex in graph.vertices.values()],
         "edges": writer.write(graph.edges),
-        "tables": writer.write(graph.tables),
+        "tables": {domain: list(table) for domain, table in graph.tables.items()},
         "groups": graph.groups,
     }
     return {**data, "blobs": writer.blob_index()}, writer.blobs()

@@ -17,12 +17,15 @@ Row = Mapping[str, Any]
 
 
 class Folds:
-    """The fold of the rows of each key by ``fold(left, right)``, starting with ``init`` if there is one.
+    """The fold of the rows of each key by ``fold(left, right)``.
 
-    What ``fold`` raises comes through. Without keys there is one key, in group 0.
+    Each key starts with an ``init()`` of its own if there is one, else with its first row. What ``fold`` raises comes
+    through. Without keys there is one key, in group 0.
     """
 
-    def __init__(self, keys: pa.Schema, fold: Callable[[Row, Row], Row], init: Row | None, groups: int = 1) -> None:
+    def __init__(
+        self, keys: pa.Schema, fold: Callable[[Row, Row], Row], init: Callable[[], Row] | None, groups: int = 1
+    ) -> None:
         self._keys = keys
         self._fold = fold
         self._init = init
@@ -60,7 +63,7 @@ class Folds:
     def _upto(self, group: int, slot: int) -> list[Row | None]:
         of_group = self._folds.setdefault(group, [])
         while len(of_group) <= slot:
-            of_group.append(None if self._init is None else dict(self._init))
+            of_group.append(None if self._init is None else self._init())
         return of_group
 
     def _key_columns(self, spans: Iterable[Span]) -> list[pa.Array]:

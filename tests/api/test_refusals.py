@@ -55,6 +55,12 @@ SCHEMA_REFUSALS = [
     (lambda s: s.with_columns(most=col("delay").max()), errors.TypeMismatch, r"agg\(\.\.\.\)"),
     (lambda s: s.drop("carrier", "origin", "delay", "minutes"), errors.SchemaError, "no column"),
     (lambda s: s.rename({"carrier": "origin"}), errors.DuplicateColumn, "'origin'"),
+    (lambda s: s.reduce(min, init=0), errors.SchemaError, "init=0 is no row; give the dict"),
+    (
+        lambda s: s.reduce(min, init={"n": threading.Lock()}),
+        errors.UnpicklableFunction,
+        r"it uses 'n' \(_thread.lock\)",
+    ),
     (lambda s: s.sort(), errors.SchemaError, "no column"),
     (lambda s: s.sort("carrier", descending=[True, False]), errors.SchemaError, "2 values for 1 columns"),
     (lambda s: s.sort(col("delay") + 1), errors.SchemaError, "not a column"),

@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from job_graphs import make_job
 
-from sabotnb.blobs import Function, Origin, Table
+from sabotnb.blobs import Function, Origin, Table, capture_value
 from sabotnb.errors import ColumnNotFound, GraphError, TypeMismatch
 from sabotnb.expr import col, udf
 from sabotnb.graph import (
@@ -248,7 +250,7 @@ def everything(job):
             "p": Project((("k", col("k")), ("dep_delay", doubled(col("dep_delay"))), ("name", col("name")))),
             "j": Join(("k",), ("k",), "left", "_t", "hash"),
             "m": MapBatches(function(), SCHEMA, "pandas", OnError.SIDE),
-            "r": Reduce(("k",), function(sha="1f" * 32), SCHEMA, {"k": 0}),
+            "r": Reduce(("k",), function(sha="1f" * 32), SCHEMA, capture_value({"k": 0}, "init")),
             "a": Aggregate(
                 ("k",), (AggregateColumn("q", "quantile", "dep_delay", options={"q": 0.5}),), SCHEMA, Phase.FULL
             ),
@@ -292,11 +294,79 @@ def test_missing_blobs_and_later_versions_are_refused(job):
         JobGraph.from_dict({**graph.to_dict(), "version": 99}, graph.blobs())
 
 
-def test_an_unknown_field_is_refused(job):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shard": 3}, "Source has no shard; is the graph of a newer version"),
+        ({"class": "Sauce"}, "there is no kind of operator 'Sauce'; is the graph of a newer version"),
+        ({"class": None}, "there is no kind of operator None"),
+    ],
+    ids=str,
+)
+def test_what_a_later_version_may_have_written_is_refused(job, change, message):
     data = job({"s": SOURCE, "out": SINK}, "s > out").to_dict()
-    data["operators"][0]["spec"]["shard"] = 3
-    with pytest.raises(GraphError, match="Source has no shard"):
+    data["operators"][0]["spec"] |= change
+    with pytest.raises(GraphError, match=message):
         JobGraph.from_dict(data, {})
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+    st.binary(max_size=5),
+    st.decimals(allow_nan=False),
+    st.dates(),
+    st.times(),
+    st.datetimes(),
+    st.timedeltas(),
+)
+nested = st.recursive(
+    values,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(values, inner, max_size=3),
+        st.frozensets(values, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(init=st.dictionaries(st.text(max_size=3), nested, max_size=3))
+def test_any_python_value_survives_as_init(init):
+    reduce = Reduce(("k",), function(), SCHEMA, capture_value(init, "init"))
+    graph = make_job({"s": SOURCE, "r": reduce, "out": SINK}, "s > r > out")
+    again = JobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs())
+    assert again.operators == graph.operators
+    assert again.fingerprint() == graph.fingerprint()
+    found = again.operators["r"].spec.init
+    assert found.load() == init
+    assert found.load() is not found.load()
+
+
+@settings(max_examples=100, deadline=None)
+@given(option=nested)
+def test_options_survive_or_are_refused(option):
+    graph = make_job({"s": replace(SOURCE, options={"it": option}), "out": SINK}, "s > out")
+    try:
+        data = graph.to_dict()
+    except GraphError as error:
+        assert "cannot be written as JSON" in str(error)  # noqa: PT017  most values are refused, not all
+    else:
+        assert JobGraph.from_dict(json.loads(json.dumps(data)), {}).operators == graph.operators
+
+
+def test_init_counts_by_what_it_is(job):
+    def graph(init):
+        reduce = Reduce(("k",), function(), SCHEMA, capture_value(init, "init"))
+        return job({"s": SOURCE, "r": reduce, "out": SINK}, "s > r > out").fingerprint()
+
+    assert graph({"a": {1, 2}}) == graph({"a": {2, 1}})
+    assert graph({"a": 1}) != graph({"a": 2})
 
 
 # fingerprint

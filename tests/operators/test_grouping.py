@@ -9,7 +9,7 @@ from aggregates_oracle import batches_of, rank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.blobs import capture
+from sabotnb.blobs import capture, capture_value
 from sabotnb.config import Config
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr.aggregates import type_to_text
@@ -140,7 +140,8 @@ def test_distinct_passes_on_the_first_row_of_each_key(rows, cuts, keys):
 
 
 def reduced(function, init=None, keys=("k",), rows=ROWS):
-    return run(Reduce(keys, capture(function, "reduce"), SCHEMA, init), rows, [1])
+    start = None if init is None else capture_value(init, "init")
+    return run(Reduce(keys, capture(function, "reduce"), SCHEMA, start), rows, [1])
 
 
 def test_reduce_folds_rows_of_a_key():
@@ -154,6 +155,16 @@ def test_reduce_starts_with_init():
     assert {row["k"]: row["x"] for row in found} == {"a": 106, "b": 102}
     assert reduced(lambda left, right: left, {"x": 7}, (), []) == [{"k": None, "x": 7, "f": None}]
     assert reduced(lambda left, right: left, None, (), []) == []
+
+
+def test_each_key_has_an_init_of_its_own():
+    def collected(left, right):
+        left["x"].append(right["x"])
+        return {"x": left["x"]}
+
+    schema = pa.schema([SCHEMA.field("k"), ("x", pa.list_(pa.int64()))])
+    spec = Reduce(("k",), capture(collected, "reduce"), schema, capture_value({"x": []}, "init"))
+    assert {row["k"]: row["x"] for row in run(spec, ROWS, [1])} == {"a": [1, 5], "b": [2]}
 
 
 def test_reduce_says_what_raised_and_what_does_not_fit():
