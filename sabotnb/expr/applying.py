@@ -21,11 +21,16 @@ Engine = Callable[[Apply, Callable[..., Any], list[pa.Array]], Any]
 
 
 def applied(node: Apply, runs: Sequence[Run]) -> Run:
-    """The function of ``node`` on what ``runs`` compute; it is unpickled when the first batch comes."""
+    """The function of ``node`` on what ``runs`` compute, unpickled when the first rows come.
+
+    It is not called for no rows, as when no row of a batch takes its branch of a ``when``.
+    """
     load = cache(node.function.load if node.engine != "numba" else lambda: _vectorized(node.function))
     engine = _ENGINES[node.engine]
 
     def run(batch: pa.RecordBatch) -> pa.Array:
+        if not batch.num_rows:
+            return pa.nulls(0, node.returns)
         columns = [_plain(run(batch), batch.num_rows) for run in runs]
         try:
             result = engine(node, load(), columns)

@@ -1,4 +1,4 @@
-"""``&``, ``|`` and ``when`` whose parts may raise: each part sees only the rows that need it."""
+"""``&``, ``|`` and ``when`` whose parts may raise: each part sees only the rows that need it, if there are any."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def guarded_connective(fn: str, left: Run, right: Run) -> Run:
         open_rows = pc.fill_null(pc.not_equal(first, decided_by), TRUE)
         if open_rows.true_count == batch.num_rows:
             return kernel(first, right(batch))
+        if not open_rows.true_count:
+            return first
         few = batch.filter(open_rows)
         second = of_length(right(few), pa.bool_(), few.num_rows)
         return kernel(first, scatter(second, open_rows))
@@ -42,16 +44,20 @@ def guarded_case(runs: Sequence[Run], data_type: pa.DataType) -> Run:
         pieces: list[pa.Array] = []
         filled = 0
         for condition, value in zip([*conditions, None], [*values, otherwise], strict=True):
+            if not open_rows.any():
+                break
             here = open_rows.copy()
             if condition is not None:
                 here[open_rows] = _mask(condition, batch, open_rows)
             open_rows &= ~here
             count = int(here.sum())
+            if not count:
+                continue
             few = batch if count == rows else batch.filter(pa.array(here))
             pieces.append(of_length(value(few), data_type, count))
             places[here] = np.arange(filled, filled + count)
             filled += count
-        return pa.concat_arrays(pieces).take(pa.array(places))
+        return pa.concat_arrays(pieces).take(pa.array(places)) if rows else pa.nulls(0, data_type)
 
     return run
 

@@ -48,6 +48,25 @@ def test_engines(one: expr.Expr, values: list[object]):
     assert expr.evaluate(one, BATCH.slice(0, 0)).to_pylist() == []
 
 
+@udf("double")
+def above_the_least(x: pa.Array) -> pa.Array:
+    return pc.subtract(x, pc.min(x).as_py() + 0.0)  # of no values there is no least one
+
+
+@pytest.mark.parametrize(
+    ("one", "values"),
+    [
+        (when(col("x") > 9).then(above_the_least(col("x"))).otherwise(0), [0.0, 0.0, 0.0]),
+        (col("s").is_null() & col("s").is_not_null() & (above_the_least(col("x")) > 0), [False] * 3),
+        (col("s").is_null() | col("s").is_not_null() | (above_the_least(col("x")) > 0), [True] * 3),
+    ],
+    ids=["when", "and", "or"],
+)
+def test_a_function_is_not_called_for_no_rows(one: expr.Expr, values: list[object]):
+    assert expr.evaluate(one, BATCH).to_pylist() == values
+    assert expr.evaluate(above_the_least(col("x")), BATCH.slice(0, 0)).to_pylist() == []
+
+
 @pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
 def test_numba_compiles_a_function_of_numbers():
     @udf("double", engine="numba")
