@@ -80,8 +80,6 @@ def _read_value(data: Json) -> Any:
             return base64.b64decode(text)
         case {"decimal": text}:
             return Decimal(text)
-        case {"float": "nan"}:
-            return math.nan
         case {"float": text}:
             return float(text)
         case _:

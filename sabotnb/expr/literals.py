@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -41,8 +40,6 @@ _PLAIN = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string
 
 
 def _of_plain(value: Any) -> Literal:
-    if isinstance(value, float) and math.isnan(value):
-        value = math.nan  # one object, so that two literals are equal
     data_type = _PLAIN[type(value)]
     if isinstance(value, int) and not _number_fits(value, pa.int64()):
         if not _number_fits(value, pa.uint64()):
@@ -149,8 +146,6 @@ def _plain(one: pa.Scalar) -> Any:
         return tuple(_plain(value) for value in one.values)
     if t.is_dictionary(one.type):
         return _plain(one.value)
-    if t.is_floating(one.type) and math.isnan(one.as_py()):
-        return math.nan  # one object, so that two literals are equal
     return one.as_py()
 
 

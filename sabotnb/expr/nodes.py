@@ -29,9 +29,9 @@ class Column:
     origin: Origin | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Literal:
-    """One value for all rows.
+    """One value for all rows. Literals are equal that are written alike: 0.0 and -0.0 are not, NaN and NaN are.
 
     ``value`` is None, bool, int, float, str, bytes, Decimal or a tuple of values; dates, times and durations are the
     integer that their Arrow type counts in. A ``flexible`` literal, a plain Python value, takes the type of what it
@@ -41,6 +41,15 @@ class Literal:
     value: Any
     type: pa.DataType
     flexible: bool = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self._written() == other._written()
+
+    def __hash__(self) -> int:
+        return hash(self._written())
+
+    def _written(self) -> tuple[str, pa.DataType, bool]:
+        return repr(self.value), self.type, self.flexible
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Names, columns and substitution; durations and type spellings."""
 
 import datetime as dt
+import math
 import subprocess
 import sys
 from decimal import Decimal
@@ -108,6 +109,13 @@ def test_where_it_was_written_does_not_make_expressions_differ():
     assert hash(col("x") + 1) == hash(col("x") + 1)
     assert not expr.same(col("x") + 1, col("x") + 1.0)
     assert not expr.same(lit(1), lit(value=True))
+    assert expr.same(lit(float("nan")), lit(float("nan")))
+    assert not expr.same(lit(0.0), lit(-0.0))
+
+
+def test_the_sign_of_zero_is_not_forgotten():
+    batch = pa.record_batch({"x": [1.0]})
+    assert [expr.evaluate(col("x") / lit(zero), batch)[0].as_py() for zero in (0.0, -0.0)] == [math.inf, -math.inf]
 
 
 @pytest.mark.parametrize(
