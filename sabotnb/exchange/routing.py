@@ -14,6 +14,7 @@ from sabotnb.expr.literals import scalar_of
 from sabotnb.expr.nodes import Literal
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import canonical, partition, scatter
+from sabotnb.native.layouts import decoded
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 
 Split = Callable[[pa.RecordBatch], Sequence[pa.RecordBatch | None]]
@@ -66,7 +67,7 @@ def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
 
     def split(batch: pa.RecordBatch) -> Sequence[pa.RecordBatch | None]:
         try:
-            made = call(batch, tasks)
+            made = call(decoded(batch), tasks)
         except Exception as error:
             raise user_error(function, error, sample=sample_of(batch), operator=edge.up) from error
         return scatter(batch, _indexes(made, function, edge.up, batch.num_rows, tasks), tasks)

@@ -1,4 +1,7 @@
-"""Arrow layouts that Arrow cannot take rows of: views of text and bytes, and runs. Plain ones stand for them inside."""
+"""Arrow layouts: plain ones stand inside for those that Arrow cannot take rows of (views of text and bytes, and runs).
+
+Dictionaries stay, for they are hashed once per value; only functions of users get them decoded.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,18 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch
     columns = [_plain(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """``batch`` with plain columns for dictionary-encoded ones, which functions of users need not know."""
+    if not any(types.is_dictionary(field.type) for field in batch.schema):
+        return batch
+    fields, columns = list(batch.schema), batch.columns
+    for at, field in enumerate(fields):
+        if types.is_dictionary(field.type):
+            fields[at] = field.with_type(field.type.value_type)
+            columns[at] = columns[at].cast(field.type.value_type)
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:

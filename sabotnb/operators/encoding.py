@@ -6,20 +6,6 @@ import pyarrow as pa
 from pyarrow import types as t
 
 
-def decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """``batch`` with plain columns for dictionary-encoded ones, which functions of users need not know."""
-    if not any(t.is_dictionary(field.type) for field in batch.schema):
-        return batch
-    return conformed(batch, decoded_schema(batch.schema))
-
-
-def decoded_schema(schema: pa.Schema) -> pa.Schema:
-    """``schema`` with plain types for dictionaries."""
-    return pa.schema(
-        [field.with_type(field.type.value_type) if t.is_dictionary(field.type) else field for field in schema]
-    )
-
-
 def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """``batch`` in the encodings of ``schema``, which has the same names and values of the same types."""
     if batch.schema.equals(schema):

@@ -11,7 +11,7 @@ from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
 from sabotnb.graph.specs import Filter, FilterBatches
-from sabotnb.operators.encoding import decoded
+from sabotnb.native.layouts import decoded
 from sabotnb.operators.failing import returned_wrong
 from sabotnb.operators.prepared import Prepared
 from sabotnb.protocol.operator import Operator, OperatorContext, Out

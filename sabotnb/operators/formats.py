@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.operators.encoding import conformed, decoded, same_values
+from sabotnb.native.layouts import decoded
+from sabotnb.operators.encoding import conformed, same_values
 
 
 class WrongResult(Exception):  # noqa: N818  never reaches the user: the operator adds the function and its rows

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from exchanges import SCHEMA, edge_graph, rows
 from hypothesis import given, settings
@@ -121,6 +122,19 @@ def by(function, tasks=3):
 )
 def test_custom_asks_the_function(function):
     assert by(function) == [[0, 3], [1, 4], [2]]
+
+
+def test_custom_functions_see_no_dictionaries_and_rows_keep_theirs():
+    column = pa.array(["a", "b", "a"]).dictionary_encode()
+    function = capture(upper, "partition_by")
+    graph = edge_graph(EdgeType.CUSTOM, 1, 2, schema=pa.schema({"k": column.type}), function=function)
+    pieces = splitter(graph.edges[0], graph)(pa.record_batch({"k": column}))
+    assert [piece.column(0).type for piece in pieces] == [column.type] * 2
+    assert [piece.column(0).to_pylist() for piece in pieces] == [["a", "a"], ["b"]]
+
+
+def upper(batch, n):
+    return [(ord(letter) - ord("A")) % n for letter in pc.utf8_upper(batch.column("k")).to_pylist()]
 
 
 @pytest.mark.parametrize(
