@@ -83,7 +83,7 @@ class EventTimePace:
 
     def due(self, rows: pa.RecordBatch, before: int) -> int:
         now = self.clock()
-        times = rows.column(self.column).cast(pa.timestamp("us")).cast(pa.int64())
+        times = rows.column(self.column).cast(pa.timestamp("us"), safe=False).cast(pa.int64())  # down to microseconds
         if self.start is None or self.first is None:
             valid = times.drop_null()
             if not len(valid):

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 
@@ -80,6 +81,22 @@ def test_speed_follows_event_time_and_late_rows_come_with_their_neighbours(folde
     assert hours(reader.poll(10)) == [3]
     clock.now += 0.5
     assert hours(reader.poll(10)) == [5, 4]
+
+
+@pytest.mark.parametrize(
+    "data_type", [pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("ns", "Europe/Berlin"), pa.date32()], ids=str
+)
+def test_event_time_has_any_unit(tmp_path, clock, data_type):
+    days = pa.array([0, 1, 2], pa.int32()).cast(pa.date32()).cast(data_type)
+    if data_type == pa.timestamp("ns"):
+        days = pa.compute.add(days.cast(pa.int64()), 1).cast(data_type)  # no whole microseconds
+    pq.write_table(pa.table({"hour": [0, 24, 48], "t": days}), tmp_path / "a.parquet")
+    spec = replace(connectors.parquet(tmp_path, speed="1d/s"), event_time=EventTime("t"))
+    source = connectors.source(spec, clock)
+    reader = source.open(source.splits()[0])
+    assert hours(reader.poll(10)) == [0]
+    clock.now += 1
+    assert hours(reader.poll(10)) == [24]
 
 
 def test_a_position_keeps_to_the_schedule(folder, clock):
