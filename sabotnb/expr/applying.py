@@ -16,6 +16,7 @@ from sabotnb.expr.compiled import Run, of_length
 from sabotnb.expr.nodes import Apply
 from sabotnb.expr.sample import sample_of
 from sabotnb.expr.types import plain
+from sabotnb.native.layouts import plain_array
 
 Engine = Callable[[Apply, Callable[..., Any], list[pa.Array]], Any]
 
@@ -106,7 +107,7 @@ def _checked(node: Apply, result: Any, rows: int, columns: list[pa.Array]) -> pa
         result = result.combine_chunks()
     if isinstance(result, pa.Scalar):
         result = of_length(result, node.returns, rows)
-    array = result if isinstance(result, pa.Array) else _array(node, result)
+    array = plain_array(result) if isinstance(result, pa.Array) else _array(node, result)
     if not array.type.equals(node.returns):
         problem = f"says it returns {node.returns}, but gave {array.type}; cast its result, or declare that type"
     elif len(array) != rows:

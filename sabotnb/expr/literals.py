@@ -14,6 +14,7 @@ from sabotnb.errors import TypeMismatch
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.nodes import Literal
 from sabotnb.expr.scalars import scalar
+from sabotnb.native.layouts import plain_layout
 
 
 def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
@@ -23,7 +24,7 @@ def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
         TypeMismatch: Arrow has no type for the value, or it does not fit ``data_type``.
     """
     if isinstance(value, pa.Scalar):
-        return Literal(_plain(value), value.type, flexible=False)
+        return Literal(_plain(value), plain_layout(value.type), flexible=False)
     if hasattr(value, "dtype") and hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         return _of_numpy(value, data_type)
     if data_type is None and type(value) in _PLAIN:

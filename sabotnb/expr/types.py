@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import types as t
 
 from sabotnb.errors import TypeMismatch
+from sabotnb.native.layouts import plain_layout
 
 _SPELLINGS: dict[Any, pa.DataType] = {
     int: pa.int64(),
@@ -40,11 +41,13 @@ _MOST_DIGITS = 76
 def type_of(spelling: Any) -> pa.DataType:
     """The Arrow type of a name (``"int64"``, ``"timestamp[us, tz=UTC]"``), a Python type or an Arrow type.
 
+    Views and runs become the plain layouts that stand for them inside.
+
     Raises:
         TypeMismatch: no such type; the message lists some.
     """
     if isinstance(spelling, pa.DataType):
-        return spelling
+        return plain_layout(spelling)
     if spelling in _SPELLINGS:
         return _SPELLINGS[spelling]
     if isinstance(spelling, str):
@@ -55,7 +58,7 @@ def type_of(spelling: Any) -> pa.DataType:
         if text.startswith("list[") and text.endswith("]"):
             return pa.list_(type_of(text.removeprefix("list[").removesuffix("]")))
         try:
-            return pa.type_for_alias(text)
+            return plain_layout(pa.type_for_alias(text))
         except ValueError:
             pass
     raise TypeMismatch(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.native.layouts import decoded
+from sabotnb.native.layouts import decoded, plain_array, plain_batch
 from sabotnb.operators.encoding import conformed, same_values
 
 
@@ -83,7 +83,7 @@ def _from_columns(columns: Mapping[str, Any], schema: pa.Schema) -> pa.RecordBat
 
 def _array(values: Any, field: pa.Field) -> pa.Array:
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        array = plain_array(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
         _demand_type(array.type, field)
         return array if array.type.equals(field.type) else array.cast(field.type)
     try:
@@ -97,7 +97,8 @@ _ADVICE = "mend it, or declare what it gives: schema={...}"
 
 def _from_arrow(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     _demand_names(batch.schema.names, schema)
-    ordered = batch if batch.schema.names == schema.names else batch.select(schema.names)
+    plain = plain_batch(batch)
+    ordered = plain if plain.schema.names == schema.names else plain.select(schema.names)
     for field, got in zip(schema, ordered.schema, strict=True):
         _demand_type(got.type, field)
     return _checked(lambda: conformed(ordered, schema))

@@ -111,6 +111,7 @@ def test_where_it_was_written_does_not_make_expressions_differ():
     assert not expr.same(lit(1), lit(value=True))
     assert expr.same(lit(float("nan")), lit(float("nan")))
     assert not expr.same(lit(0.0), lit(-0.0))
+    assert expr.same(lit(pa.scalar("a", pa.string_view())), lit(pa.scalar("a", pa.large_string())))
 
 
 def test_the_sign_of_zero_is_not_forgotten():
@@ -150,6 +151,9 @@ def test_no_duration(written: object):
         ("timestamp[us, tz=UTC]", pa.timestamp("us", "UTC")),
         ("list[str]", pa.list_(pa.string())),
         (pa.decimal128(5, 2), pa.decimal128(5, 2)),
+        ("string_view", pa.large_string()),
+        (pa.list_(pa.string_view()), pa.list_(pa.large_string())),
+        (pa.run_end_encoded(pa.int32(), pa.int64()), pa.int64()),
     ],
 )
 def test_type_spelling(spelling: object, data_type: pa.DataType):

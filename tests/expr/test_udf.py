@@ -39,6 +39,8 @@ def root(x: float | None) -> float | None:
         (doubled(col("x") + 1) > 0, [True, None, False]),
         (length(col("s")), [1, None, 1]),
         (when(col("x") > 0).then(root(col("x"))).otherwise(0), [1.0, 0.0, 0.0]),
+        (udf(pa.string_view())(lambda s: s.cast(pa.string_view()))(col("s")) == "a", [True, None, True]),
+        (udf("double")(pc.run_end_encode)(col("x")), [1.0, None, -4.0]),
         (udf("string")(lambda _: pa.scalar("same"))(col("x")).str.upper().str.slice(0, 2), ["SA"] * 3),
     ],
     ids=str,

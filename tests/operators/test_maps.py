@@ -32,6 +32,10 @@ def halved(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.record_batch({"y": pc.divide(batch["x"].cast("double"), 2), "s": batch["s"]})
 
 
+def in_runs(values: list[float | None]) -> pa.Array:
+    return pc.run_end_encode(pa.array(values))
+
+
 def in_two_pieces(batch: pa.RecordBatch):
     yield halved(batch.slice(0, 1))
     yield halved(batch.slice(1))
@@ -45,6 +49,8 @@ def in_two_pieces(batch: pa.RecordBatch):
         (lambda batch: pa.Table.from_batches([halved(batch)]), "arrow"),
         (lambda batch: halved(batch).select(["s", "y"]), "arrow"),
         (lambda batch: {"s": batch["s"].dictionary_encode(), "y": [2, 0.0, None]}, "arrow"),
+        (lambda batch: {"s": batch["s"].cast(pa.string_view()), "y": in_runs([2.0, 0.0, None])}, "arrow"),
+        (lambda batch: pa.record_batch({"y": in_runs([2.0, 0.0, None]), "s": batch["s"]}), "arrow"),
         (lambda df: df.assign(y=df["x"] / 2)[["y", "s"]], "pandas"),
         (lambda df: df.select("s", y=df["x"] / 2), "polars"),
         (lambda df: [df.select("s", y=df["x"] / 2).slice(at, 1) for at in range(len(df))], "polars"),
