@@ -212,6 +212,37 @@ def test_a_filter_goes_to_the_sides_of_a_join_that_it_is_about(job, how, predica
     assert filtered == (set(sides) or {"j"})
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "how", "sides"),
+    [
+        (pa.int32(), pa.int64(), "inner", {"a"}),
+        (pa.int64(), pa.int32(), "left", {"a"}),
+        (pa.float32(), pa.float64(), "semi", {"a"}),
+        (pa.float64(), pa.float64(), "inner", {"a"}),
+        (pa.float64(), pa.float64(), "full", {"j"}),
+        (pa.string(), pa.large_string(), "anti", {"a"}),
+        (pa.string(), pa.large_string(), "right", {"j"}),
+        (pa.string(), pa.dictionary(pa.int32(), pa.string()), "right", {"a", "b"}),
+    ],
+    ids=str,
+)
+def test_a_filter_on_keys_goes_to_both_sides_only_if_it_means_the_same_there(job, left, right, how, sides):
+    graph = job(
+        {
+            "a": Source("rows", pa.schema({"k": left})),
+            "b": Source("rows", pa.schema({"j": right})),
+            "j": Join(("k",), ("j",), how, strategy="hash"),
+            "f": Filter(col("k").is_not_null()),
+            "out": SINK,
+        },
+        "a > j > f > out",
+        "b > j:1",
+    )
+    optimized = optimize(graph).graph
+    filters = [name for name, operator in optimized.operators.items() if isinstance(operator.spec, Filter)]
+    assert {optimized.inputs(name)[0].up for name in filters} == sides
+
+
 def test_a_pushed_filter_uses_the_names_of_its_side(job):
     graph = job(
         {

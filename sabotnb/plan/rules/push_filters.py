@@ -78,17 +78,25 @@ def _above(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -
 
 
 def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[int, Expr]:
-    """A predicate on keys goes to both sides: rows that fail it have no partner that passes it."""
+    """A predicate on keys goes to both sides: rows that fail it have no partner that passes it.
+
+    It must mean the same there: beside a key of another type, a constant would take another value.
+    """
     used = columns(part)
-    if used <= set(join.left_on) and _same_for_equal_keys(part, inputs[0]):
-        keys = {mine: col(other) for mine, other in zip(join.left_on, join.right_on, strict=True)}
-        return {0: part, 1: substitute(part, keys)}
+    keys = {mine: other for mine, other in zip(join.left_on, join.right_on, strict=True) if mine in used}
+    if used <= keys.keys() and _same_for_equal_keys(part, inputs[0]) and _of_same_types(keys, inputs):
+        return {0: part, 1: substitute(part, {mine: col(other) for mine, other in keys.items()})}
     if used <= set(inputs[0].names) and join.how in ("inner", "left", "semi", "anti"):
         return {0: part}
     right = {output: col(name) for name, output in right_output_names(join, inputs[0], inputs[1]).items()}
     if used <= right.keys() and join.how in ("inner", "right"):
         return {1: substitute(part, right)}
     return {}
+
+
+def _of_same_types(keys: Mapping[str, str], inputs: Sequence[pa.Schema]) -> bool:
+    left, right = inputs
+    return all(plain_type(left.field(mine).type) == plain_type(right.field(other).type) for mine, other in keys.items())
 
 
 def _same_for_equal_keys(part: Expr, schema: pa.Schema) -> bool:
