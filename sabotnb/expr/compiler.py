@@ -19,7 +19,7 @@ from sabotnb.expr.messages import column_not_found, type_mismatch
 from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node, walk
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.text import text
-from sabotnb.expr.types import always_fits, plain
+from sabotnb.expr.types import always_fits, is_text, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,14 @@ def _call(node: Call, schema: pa.Schema) -> Step:
     steps = [_step(arg, schema) for arg in node.args]
     overload = _overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
     _demand_kernel(node, overload)
-    total = overload.total and all(_is_total(step, param) for step, param in zip(steps, overload.params, strict=True))
-    runs = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
+    converted = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
+    runs, total = [run for run, _ in converted], overload.total and all(safe for _, safe in converted)
     if node.fn in ("and", "or") and not steps[1].total:
         return Step(overload.result, guarded_connective(node.fn, runs[0], runs[1]), total)
     if node.fn == "case" and not total:
         return Step(overload.result, _named_errors(guarded_case(runs, overload.result), node), total)
     run = _direct(steps, runs, overload, total=total)
     return Step(overload.result, run if total else _named_errors(run, node), total)
-
-
-def _is_total(step: Step, param: pa.DataType) -> bool:
-    """True if ``step`` has a value for every row, and each has one as ``param``; that of a literal is known by now."""
-    return step.total and (step.literal is not None or always_fits(step.type, param))
 
 
 def _overload_of(node: Call, args: Sequence[Arg]) -> Overload:
@@ -109,24 +104,26 @@ def _demand_kernel(node: Call, overload: Overload) -> None:
         raise type_mismatch(f"{text(node)}\n{error}", node) from error
 
 
-def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar:
-    """The literal as ``param``; TypeMismatch if its text is no such date."""
+def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar | None:
+    """The literal as ``param``; TypeMismatch if it cannot be one, or None if it has a type of its own, as a column."""
     try:
         return scalar_of(literal, param)
     except pa.ArrowInvalid as error:
-        raise type_mismatch(
-            f"{text(node)}\n{text(literal)} is no {param}: {error}; write it as ISO 8601", node
-        ) from error
+        if not literal.flexible:
+            return None
+        advice = "write it as ISO 8601" if is_text(literal.type) else "cast the other side to a coarser unit"
+        raise type_mismatch(f"{text(node)}\n{text(literal)} is no {param}: {error}; {advice}", node) from error
 
 
-def _converted(step: Step, param: pa.DataType, node: Call) -> Run:
-    if step.literal is not None:
-        scalar = _literal_scalar(step.literal, param, node)
-        return lambda _: scalar
-    if step.type.equals(param):
-        return step.run
+def _converted(step: Step, param: pa.DataType, node: Call) -> tuple[Run, bool]:
+    """What gives ``step`` as ``param``, and whether it has a value for every row."""
+    scalar = _literal_scalar(step.literal, param, node) if step.literal is not None else None
+    if scalar is not None:
+        return (lambda _: scalar), True
     run = step.run
-    return lambda batch: convert(run(batch), param)
+    if step.type.equals(param):
+        return run, step.total
+    return (lambda batch: convert(run(batch), param)), step.total and always_fits(step.type, param)
 
 
 def _direct(steps: Sequence[Step], runs: Sequence[Run], overload: Overload, *, total: bool) -> Run:

@@ -65,7 +65,9 @@ BATCH = pa.record_batch(
 )
 
 
-@pytest.mark.parametrize("value", [100, -1, 0.1, Decimal("2.5"), "a", dt.datetime(1970, 1, 1), None])
+@pytest.mark.parametrize(
+    "value", [100, -1, 0.1, Decimal("2.5"), "a", dt.datetime(1970, 1, 1), dt.datetime(3000, 1, 1), None]
+)
 @pytest.mark.parametrize("name", BATCH.schema.names)
 @pytest.mark.parametrize(
     "one",
