@@ -72,7 +72,7 @@ def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
         ColumnNotFound: it names a column that is not there; the message has a caret and the nearest name.
         TypeMismatch: an operation that its arguments' types do not have.
     """
-    return compile(expr, schema).type
+    return compile(expr, _read_by(expr, schema)).type
 
 
 def compile(expr: Expr, schema: pa.Schema) -> Compiled:  # noqa: A001  what it does
@@ -96,7 +96,14 @@ def is_total(expr: Expr, schema: pa.Schema) -> bool:
 
     Integer arithmetic can overflow, text need not be a number, and a function of the user can do anything.
     """
-    return compile(expr, schema).total
+    return compile(expr, _read_by(expr, schema)).total
+
+
+def _read_by(expr: Expr, schema: pa.Schema) -> pa.Schema:
+    """What ``expr`` reads of ``schema``: the same of many wide schemas, so that what is known of it is found again."""
+    names = sorted(columns(expr))
+    places = [schema.get_field_index(name) for name in names]
+    return schema if -1 in places else pa.schema([schema.field(place) for place in places])
 
 
 def root_name(expr: Expr) -> str | None:
@@ -129,7 +136,8 @@ def structure(value: Any) -> Any:
 
 def substitute(expr: Expr, replacements: Mapping[str, Expr]) -> Expr:
     """``expr`` with columns replaced by the expressions that they were computed by."""
-    return Expr(rewrite.substituted(expr.node, {name: by.node for name, by in replacements.items()}))
+    used = {name: replacements[name].node for name in columns(expr) if name in replacements}
+    return Expr(rewrite.substituted(expr.node, used))
 
 
 def conjuncts(expr: Expr) -> tuple[Expr, ...]:

@@ -47,7 +47,12 @@ def unnamed(node: Node) -> Node:
 
 def conjuncts_of(node: Node) -> tuple[Node, ...]:
     """The parts of a conjunction, left to right."""
-    inner = unnamed(node)
-    if isinstance(inner, Call) and inner.fn == "and":
-        return tuple(part for arg in inner.args for part in conjuncts_of(arg))
-    return (inner,)
+    parts: list[Node] = []
+    waiting = [node]
+    while waiting:
+        inner = unnamed(waiting.pop())
+        if isinstance(inner, Call) and inner.fn == "and":
+            waiting.extend(reversed(inner.args))
+        else:
+            parts.append(inner)
+    return tuple(parts)

@@ -45,7 +45,8 @@ def check(operators: Operators, edges: Sequence[Edge]) -> None:
 def schemas_of(operators: Operators, inputs: Inputs, order: Sequence[str], known: Outputs) -> dict[str, pa.Schema]:
     """The schema behind each operator, by id; SchemaError names the operator. ``order`` is topological.
 
-    What is ``known`` is not found again if spec and input schemas are the same objects; what is found is added.
+    What is ``known`` is not found again if spec and input schemas are the same objects; what is found is added. A
+    schema that has not changed stays the same object, so that nothing behind it need be found again.
     """
     schemas: dict[str, pa.Schema] = {}
     for name in order:
@@ -53,9 +54,11 @@ def schemas_of(operators: Operators, inputs: Inputs, order: Sequence[str], known
         before = known.get(name)
         if before is None or before[0] is not spec or not _same(before[1], given):
             try:
-                before = known[name] = (spec, given, output_schema(spec, given))
+                found = output_schema(spec, given)
             except SchemaError as error:
                 raise type(error)(f"{name}: {error}") from error
+            same = before is not None and before[2].equals(found, check_metadata=True)
+            before = known[name] = (spec, given, before[2] if before is not None and same else found)
         schemas[name] = before[2]
     return schemas
 

@@ -8,7 +8,7 @@ import pytest
 
 from sabotnb.blobs import Function, Origin
 from sabotnb.config import Config
-from sabotnb.expr import col, udf, when
+from sabotnb.expr import col, conjuncts, udf, when
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
@@ -73,6 +73,22 @@ def rules(graph, **options):
 def test_filters_in_a_row_become_one(job):
     graph = job({"s": SOURCE, "a": Filter(col("k") > 1), "b": Filter(col("x") < 2), "out": SINK}, "s > a > b > out")
     assert after(graph)[1:] == ["a filter: (col('k') > 1) & (col('x') < 2) <- s", "out sink: collect <- a"]
+
+
+def test_filters_on_their_way_up_join_those_they_meet(job):
+    """Each goes one step and becomes part of the next; one by one they would take a step for every pair."""
+    middle = {}
+    for number in range(20):
+        middle[f"p{number}"] = keep("k", "big", x=col("x") * 2.0)
+        middle[f"f{number}"] = Filter(col("k") > number)
+    graph = job({"s": SOURCE, **middle, "out": SINK}, " > ".join(["s", *middle, "out"]))
+    done = rules(graph)
+    assert done.count("push filters") == 20
+    assert done.count("merge filters") == 19
+    parts = conjuncts(
+        next(o.spec.predicate for o in optimize(graph).graph.operators.values() if o.spec.kind == "filter")
+    )
+    assert [str(part) for part in parts] == [f"col('k') > {number}" for number in range(20)]
 
 
 def test_a_filter_that_may_raise_is_not_merged_with_what_guards_it(job):

@@ -19,7 +19,8 @@ def push_filters(graph: JobGraph, _: Known) -> Rewrite | None:
 
     Never above a user's function, and never where a predicate that may raise would see more rows than before.
     """
-    for operator in graph.operators.values():
+    for name in reversed(graph.topological_sort()):  # filters that meet on their way up become one
+        operator = graph.operators[name]
         edge = sole_reader(graph, operator.id)
         below = graph.operators[edge.down] if edge else None
         if below is None or below.placed or not isinstance(below.spec, Filter):
@@ -29,7 +30,7 @@ def push_filters(graph: JobGraph, _: Known) -> Rewrite | None:
         inputs = graph.input_schemas(operator.id)
         parts = conjuncts(below.spec.predicate)
         safe = may_go_first(parts, graph.schemas()[operator.id])
-        pushed = [_above(operator.spec, part, inputs, safe=sure) for part, sure in zip(parts, safe, strict=True)]
+        pushed = _above(operator.spec, parts, inputs, safe)
         if not all(pushed):  # what may raise relies on the conditions written before it
             pushed = [places if sure else {} for places, sure in zip(pushed, safe, strict=True)]
         if any(pushed):
@@ -54,17 +55,31 @@ def _move(
     return moved
 
 
-def _above(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
-    """What ``part`` becomes above an operator, by input port; empty if it must stay below.
+def _above(
+    spec: Spec, parts: Sequence[Expr], inputs: Sequence[pa.Schema], safe: Sequence[bool]
+) -> list[Mapping[int, Expr]]:
+    """What each of ``parts`` becomes above an operator, by input port; empty if it must stay below.
 
     One that is not ``safe`` may only see the same rows as before.
     """
+    if isinstance(spec, Project):
+        return _above_projection(dict(spec.columns), parts)
+    return [_above_others(spec, part, inputs, safe=sure) for part, sure in zip(parts, safe, strict=True)]
+
+
+def _above_projection(made: Mapping[str, Expr], parts: Sequence[Expr]) -> list[Mapping[int, Expr]]:
+    if any(functions(expr) for expr in made.values()):
+        return [{} for _ in parts]
+    given = [{name: made[name] for name in columns(part)} for part in parts]
+    return [
+        {0: substitute(part, read)} if all(is_cheap(expr) for expr in read.values()) else {}
+        for part, read in zip(parts, given, strict=True)
+    ]
+
+
+def _above_others(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
     used = columns(part)
     match spec:
-        case Project(columns=made):
-            given = dict(made)
-            moves = all(is_cheap(given[name]) for name in used) and not any(functions(expr) for expr in given.values())
-            return {0: substitute(part, given)} if moves else {}
         case Union():
             return dict.fromkeys(range(len(inputs)), part)
         case Sort():
