@@ -29,6 +29,8 @@ def card(flow: Flow) -> Card:
 
 def _with_joins_settled(graph: JobGraph) -> JobGraph:
     """The graph as described, but each join with the strategy that the optimizer will choose."""
+    if not any(isinstance(one.spec, Join) and one.spec.strategy == "auto" for one in graph.operators.values()):
+        return graph
     settled = plan.optimize(graph, estimates(graph)).graph.operators
     chosen = {
         name: settled[name] if isinstance(operator.spec, Join) and name in settled else operator
