@@ -26,6 +26,8 @@ def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], C
         engine: ``arrow`` calls it with an Arrow array per argument, for an array of the same length (nulls are its
             business); ``row`` with the values of one row, null as None; ``numba`` with the numbers of one row,
             compiled to machine code, and gives null where an argument is null.
+
+    Arrays are pieces of the stream, of any length: what the function gives for a row must not depend on other rows.
     """
     if engine not in ENGINES:
         raise FunctionError(f"there is no engine {engine!r} for a udf; there are 'arrow', 'numba' and 'row'")

@@ -148,6 +148,14 @@ def test_a_group_is_pruned_wherever_its_extremes_allow(tmp_path_factory, values,
         assert may_match(predicate, opened.metadata.row_group(0), opened.schema_arrow) is (possible > 0)
 
 
+def test_only_columns_that_are_read_as_they_are_count(file):
+    group, schema = file.metadata.row_group(0), file.schema_arrow
+    read_otherwise = schema.remove(schema.get_field_index("n"))
+    assert not may_match((col("n") > 20) & (col("s") > "z"), group, read_otherwise)
+    assert may_match(col("n") > 20, group, read_otherwise)
+    assert may_match(col("n").is_null(), group, read_otherwise)
+
+
 def test_a_column_with_a_dot_in_its_name_is_not_the_field_of_a_struct(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"a.b": [1, 2], "a": [{"b": 5}, {"b": 6}]}), path)
