@@ -180,7 +180,7 @@ def _advice(node: Call, problem: str) -> str:
     if "zero" in problem:
         return "guard it: when(divisor != 0).then(...), or filter such rows out before"
     if "out of bounds timestamp" in problem:
-        return "cast the finer side to a coarser unit before: .cast('timestamp[s]')"
+        return "coarser units reach farther: .cast('timestamp[us]')"
     if "overflow" in problem or "out of bounds" in problem or "not in range" in problem:
         return "cast to a wider type before: .cast('int64') or .cast('double')"
     if node.fn == "cast":

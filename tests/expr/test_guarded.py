@@ -55,7 +55,7 @@ def test_guard(one: expr.Expr, values: list[object]):
         (col("s").cast(int), "col('s').cast('int64'): Failed to parse string: 'two' as a scalar of type int64; mend"),
         (col("x").cast("uint8") - 11, "overflow"),
         (col("t") > col("n"), "col('t') > col('n'): Casting from timestamp[s] to timestamp[ns] would result in out of"),
-        (col("t").cast("timestamp[ns]"), "timestamp: 32503680000; cast the finer side to a coarser unit before"),
+        (col("t").cast("timestamp[ns]"), "timestamp: 32503680000; coarser units reach farther: .cast('timestamp[us]')"),
         (
             when(col("x") > 0).then(col("t")).otherwise(col("n")),
             "when(col('x') > 0).then(col('t')).otherwise(col('n'))",
