@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import SabotError
+from sabotnb.expr import ColumnMisfit, exact_batch
 
 
 def batch_of(
@@ -23,21 +24,19 @@ def batch_of(
             strange = next(name for name in row if name not in names)
             raise failure(f"{subject} {number} has {strange!r}, but the columns are {', '.join(schema.names)}: "
                           "add it to the schema, or leave it out of the rows")  # fmt: skip
-    arrays = [_column(rows, field, failure, subject) for field in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _column(rows: Sequence[Mapping[str, Any]], field: pa.Field, failure: type[SabotError], subject: str) -> pa.Array:
     try:
-        return pa.array([row.get(field.name) for row in rows], field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
-        for number, row in enumerate(rows):
-            value = row.get(field.name)
-            try:
-                pa.array([value], field.type)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-                raise failure(
-                    f"{subject} {number}: {value!r} ({type(value).__name__}) is no {field.type} "
-                    f"for column {field.name!r}: change the value or the schema"
-                ) from error
-        raise failure(f"{subject}s do not fit column {field.name!r} ({field.type}): {error}") from error
+        return exact_batch(rows, schema)
+    except ColumnMisfit as misfit:
+        raise failure(_problem(misfit, subject)) from misfit
+
+
+def _problem(misfit: ColumnMisfit, subject: str) -> str:
+    column = misfit.column
+    if misfit.position is None:
+        return f"{subject}s do not fit column {column.name!r} ({column.type}): {misfit}"
+    if misfit.value is None:
+        return f"{subject} {misfit.position} has no {column.name!r}, which may not be null: give a value"
+    return (
+        f"{subject} {misfit.position}: {misfit.what} is no {column.type} for column {column.name!r}: "
+        "change the value or the schema"
+    )

@@ -17,17 +17,21 @@ from sabotnb.expr import codec, rewrite
 from sabotnb.expr.compiled import Compiled
 from sabotnb.expr.conditional import Then, When, when
 from sabotnb.expr.durations import duration_us
+from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, inferred_type
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
 from sabotnb.expr.messages import column_not_found, duplicate_column
 from sabotnb.expr.nodes import Apply, Column, walk
+from sabotnb.expr.recast import exact_column, is_typed, recast, same_values, typed_array
 from sabotnb.expr.sample import sample_of, text_table
 from sabotnb.expr.types import type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 __all__ = [
     "Aggregation",
+    "ColumnMisfit",
     "Compiled",
     "Expr",
+    "Misfit",
     "Then",
     "UserAggregate",
     "When",
@@ -48,18 +52,26 @@ __all__ = [
     "duration",
     "duration_us",
     "evaluate",
+    "exact_array",
+    "exact_batch",
+    "exact_column",
     "from_json",
     "functions",
+    "inferred_type",
     "is_total",
+    "is_typed",
     "lit",
+    "recast",
     "root_name",
     "same",
+    "same_values",
     "sample_of",
     "structure",
     "substitute",
     "text_table",
     "to_json",
     "type_of",
+    "typed_array",
     "udf",
     "when",
 ]

@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr.compiled import Run, of_length
+from sabotnb.expr.exact import Misfit
 from sabotnb.expr.nodes import Apply
+from sabotnb.expr.recast import exact_column
 from sabotnb.expr.sample import sample_of
 from sabotnb.expr.types import plain
 from sabotnb.native.layouts import plain_array
@@ -91,14 +93,14 @@ def _vectorized(function: Function) -> Callable[..., Any]:
 
 def _array(node: Apply, values: Any) -> pa.Array:
     try:
-        return pa.array(values, node.returns)
-    except (pa.ArrowException, TypeError, OverflowError) as error:
+        return exact_column(values, node.returns)
+    except Misfit as misfit:
         raise UserFunctionError(
             f"{node.function.name} ({node.function.origin}) says it returns {node.returns}, but gave something else: "
-            f"{error}. Mend it, or declare another type: @sb.udf(...)",
+            f"{misfit.what}. Mend it, or declare another type: @sb.udf(...)",
             function=node.function.name,
             origin=str(node.function.origin),
-        ) from error
+        ) from misfit
 
 
 def _checked(node: Apply, result: Any, rows: int, columns: list[pa.Array]) -> pa.Array:

@@ -12,6 +12,7 @@ from pyarrow import types as t
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr.durations import duration_us
+from sabotnb.expr.exact import Misfit, exact_array, inferred_type
 from sabotnb.expr.nodes import Literal
 from sabotnb.expr.scalars import scalar
 from sabotnb.native.layouts import plain_layout
@@ -30,10 +31,10 @@ def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
     if data_type is None and type(value) in _PLAIN:
         return _of_plain(value)
     try:
-        made = pa.scalar(value, type=data_type)
-    except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
+        made = exact_array([value], data_type if data_type is not None else inferred_type([value]))[0]
+    except Misfit as misfit:
         fit = f" does not fit {data_type}" if data_type is not None else " cannot be a literal"
-        raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {error}") from error
+        raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {misfit}") from misfit
     return Literal(_plain(made), made.type, flexible=data_type is None)
 
 

@@ -25,6 +25,13 @@ def returned_wrong(function: Function, problem: str, sample: str = "", operator:
     )
 
 
+def expected(spec: MapBatches | MapRows, data_type: pa.DataType) -> str:
+    """What a column should have been, and who says so."""
+    if not spec.inferred:
+        return f"declared is {data_type}"
+    return f"for {'the first rows' if isinstance(spec, MapRows) else 'an empty batch'} it gave {data_type}"
+
+
 class ErrorRows:
     """Makes the batches of side output ``errors``: the input's columns, and ``error`` with the exception as text."""
 

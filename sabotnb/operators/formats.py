@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 
+from sabotnb.expr import Misfit, exact_column, same_values
+from sabotnb.graph.specs import MapBatches
 from sabotnb.native.layouts import decoded, plain_array, plain_batch
-from sabotnb.operators.encoding import conformed, same_values
+from sabotnb.operators.encoding import conformed
+from sabotnb.operators.failing import expected
 
 
 class WrongResult(Exception):  # noqa: N818  never reaches the user: the operator adds the function and its rows
@@ -27,14 +30,14 @@ def given(batch: pa.RecordBatch, wanted: str) -> Any:
     return plain
 
 
-def results(result: Any, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """What a function returned (one frame, or an iterable of them) as batches of ``schema`` and bounded size.
+def results(result: Any, spec: MapBatches, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """What a function returned (one frame, or an iterable of them) as batches of its schema and bounded size.
 
     Raises:
-        WrongResult: something is no frame, or has other columns than ``schema``.
+        WrongResult: something is no frame, or has other columns than the schema.
     """
     for frame in (result,) if _is_frame(result) else _frames(result):
-        for batch in _batches(frame, schema):
+        for batch in _batches(frame, spec):
             for start in range(0, batch.num_rows, batch_rows):
                 yield batch.slice(start, batch_rows)
 
@@ -58,55 +61,61 @@ def _is_arrow(result: Any) -> bool:
     return hasattr(result, "__arrow_c_stream__") or hasattr(result, "__arrow_c_array__")
 
 
-def _batches(frame: Any, schema: pa.Schema) -> Iterable[pa.RecordBatch]:
+def _batches(frame: Any, spec: MapBatches) -> Iterable[pa.RecordBatch]:
     if hasattr(frame, "iloc"):  # pandas says it speaks Arrow too, but with its index as a column
-        return (_from_columns({str(name): frame[name] for name in frame.columns}, schema),)
+        _demand_names([str(name) for name in frame.columns], spec.schema)
+        return (_from_columns({str(name): frame[name] for name in frame.columns}, spec),)
     if isinstance(frame, Mapping):
-        return (_from_columns(frame, schema),)
+        return (_from_columns(frame, spec),)
     if isinstance(frame, pa.RecordBatch):
-        return (_from_arrow(frame, schema),)
+        return (_from_arrow(frame, spec),)
     if not _is_arrow(frame):
         raise WrongResult(f"gave {type(frame).__name__}; it must give {_FRAMES}, or an iterable of them")
-    table = frame if isinstance(frame, pa.Table) else pa.table(frame)
-    return (_from_arrow(batch, schema) for batch in table.to_batches())
+    if isinstance(frame, pa.Table):
+        return (_from_arrow(batch, spec) for batch in frame.to_batches())
+    # Other libraries have fewer types than Arrow, so what went into them may come out as another type.
+    table = pa.table(frame)
+    return (_from_columns(dict(zip(batch.schema.names, batch.columns, strict=True)), spec, strict=False)
+            for batch in table.to_batches())  # fmt: skip
 
 
-def _from_columns(columns: Mapping[str, Any], schema: pa.Schema) -> pa.RecordBatch:
+def _from_columns(columns: Mapping[str, Any], spec: MapBatches, *, strict: bool = True) -> pa.RecordBatch:
     """Columns of anything that Arrow reads; each is read as the declared type, which must hold it exactly."""
+    schema = spec.schema
     _demand_names(list(columns), schema)
-    arrays = [_array(columns[field.name], field) for field in schema]
+    arrays = [_array(columns[field.name], field, spec, strict=strict) for field in schema]
     if len({len(array) for array in arrays}) > 1:
         lengths = ", ".join(f"{field.name}: {len(array)}" for field, array in zip(schema, arrays, strict=True))
         raise WrongResult(f"gave columns of different lengths ({lengths}); all need one value per row")
-    return _checked(lambda: pa.RecordBatch.from_arrays(arrays, schema=schema))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _array(values: Any, field: pa.Field) -> pa.Array:
+def _array(values: Any, field: pa.Field, spec: MapBatches, *, strict: bool) -> pa.Array:
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        array = plain_array(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
-        _demand_type(array.type, field)
-        return array if array.type.equals(field.type) else array.cast(field.type)
+        values = plain_array(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
+        if strict:
+            _demand_type(values.type, field, spec)
     try:
-        return pa.array(values, field.type, from_pandas=True)
-    except (pa.ArrowException, TypeError, OverflowError) as error:
-        raise WrongResult(f"gave a column {field.name!r} that is no {field.type}: {error}; {_ADVICE}") from error
+        return exact_column(values, field.type, nan_is_null=True)
+    except Misfit as misfit:
+        said = "=" if misfit.position is not None else "as"
+        raise WrongResult(
+            f"gave {field.name!r} {said} {misfit.what}, {expected(spec, field.type)}; {_ADVICE}"
+        ) from misfit
 
 
 _ADVICE = "mend it, or declare what it gives: schema={...}"
 
 
-def _from_arrow(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _from_arrow(batch: pa.RecordBatch, spec: MapBatches) -> pa.RecordBatch:
+    schema = spec.schema
     _demand_names(batch.schema.names, schema)
     plain = plain_batch(batch)
     ordered = plain if plain.schema.names == schema.names else plain.select(schema.names)
     for field, got in zip(schema, ordered.schema, strict=True):
-        _demand_type(got.type, field)
-    return _checked(lambda: conformed(ordered, schema))
-
-
-def _checked(make: Callable[[], pa.RecordBatch]) -> pa.RecordBatch:
+        _demand_type(got.type, field, spec)
     try:
-        return make()
+        return conformed(ordered, schema)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise WrongResult(f"gave something else than it declared: {error}; {_ADVICE}") from error
 
@@ -124,6 +133,6 @@ def _demand_names(names: list[str], schema: pa.Schema) -> None:
         )
 
 
-def _demand_type(got: pa.DataType, field: pa.Field) -> None:
+def _demand_type(got: pa.DataType, field: pa.Field, spec: MapBatches) -> None:
     if not same_values(got, field.type):
-        raise WrongResult(f"gave {field.name!r} as {got}, declared is {field.type}; cast it, or declare {got}")
+        raise WrongResult(f"gave {field.name!r} as {got}, {expected(spec, field.type)}; cast it, or declare {got}")

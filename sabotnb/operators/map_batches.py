@@ -43,7 +43,7 @@ class MapBatchesOperator(Operator):
     def _mapped(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         spec = self._spec
         try:
-            yield from results(self._function(given(batch, spec.format)), spec.schema, self._batch_rows)
+            yield from results(self._function(given(batch, spec.format)), spec, self._batch_rows)
         except WrongResult as wrong:
             raise returned_wrong(spec.function, str(wrong), sample_of(batch), self._operator) from wrong.__cause__
         except Exception as error:

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr import text_table
+from sabotnb.expr import ColumnMisfit, exact_batch, text_table
 from sabotnb.graph.specs import MapRows, OnError
-from sabotnb.operators.failing import ErrorRows, returned_wrong
+from sabotnb.operators.failing import ErrorRows, expected, returned_wrong
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 PIECE_ROWS = 1024
@@ -88,27 +88,18 @@ class MapRowsOperator(Operator):
 
     def _batch(self, made: list[Row], sources: list[Row]) -> pa.RecordBatch:
         try:
-            return pa.RecordBatch.from_pylist(made, schema=self._spec.schema)
-        except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
-            raise self._misfit(made, sources, error) from error
-
-    def _misfit(self, made: list[Row], sources: list[Row], error: Exception) -> UserFunctionError:
-        """Which result does not fit the schema, in which column, and the row that it was made of."""
-        for result, source in zip(made, sources, strict=True):
-            for field in self._spec.schema:
-                value = result.get(field.name)
-                try:
-                    pa.array([value], field.type)
-                except (pa.ArrowException, TypeError, OverflowError, ValueError):
-                    problem = (
-                        f"gave {field.name!r} = {value!r} ({type(value).__name__}), declared is {field.type}; mend it, "
-                        "or declare what it gives: schema={...}"
-                    )
-                    return self._wrong(problem, source)
-        return self._wrong(f"gave rows that do not fit its schema: {error}", sources[0])
+            return exact_batch(made, self._spec.schema)
+        except ColumnMisfit as misfit:
+            problem = (
+                f"gave {misfit.column.name!r} = {misfit.what}, {expected(self._spec, misfit.column.type)}; {_ADVICE}"
+            )
+            raise self._wrong(problem, sources[misfit.position or 0]) from misfit
 
     def _wrong(self, problem: str, row: Row) -> UserFunctionError:
         return returned_wrong(self._spec.function, problem, _sample(row), self._operator)
+
+
+_ADVICE = "mend it, or declare what it gives: schema={...}"
 
 
 def _rows(result: Any) -> Iterable[Any]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr import text_table
+from sabotnb.expr import ColumnMisfit, exact_batch, text_table
 from sabotnb.graph.specs import Reduce
 from sabotnb.operators.failing import returned_wrong
 from sabotnb.protocol.elements import EndReason
@@ -70,12 +70,20 @@ class ReduceOperator(Operator):
     def _batch(self, rows: Sequence[Row], keys: Sequence[pa.Array]) -> pa.RecordBatch:
         schema = self._spec.schema
         try:
-            batch = pa.RecordBatch.from_pylist([dict(row) for row in rows], schema=schema)
-        except (pa.ArrowException, TypeError, OverflowError, ValueError) as error:
-            raise self._wrong(f"gave rows that do not fit {', '.join(map(str, schema))}: {error}") from error
+            batch = exact_batch(rows, schema)
+        except ColumnMisfit as misfit:
+            raise self._wrong(_problem(misfit)) from misfit
         for name, column in zip(self._spec.keys, keys, strict=bool(keys)):
             batch = batch.set_column(schema.get_field_index(name), schema.field(name), column)
         return batch
 
     def _wrong(self, problem: str) -> UserFunctionError:
         return returned_wrong(self._spec.function, problem, operator=self._ctx.operator)
+
+
+def _problem(misfit: ColumnMisfit) -> str:
+    column = misfit.column
+    return (
+        f"gave {column.name!r} = {misfit.what}, but the column is {column.type}: give that, or make the column what it "
+        f"gives before: .with_columns({column.name}=col({column.name!r}).cast('double'))"
+    )

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import UserFunctionError
+from sabotnb.expr import Misfit, exact_array
 
 
 class UserClass:
@@ -43,12 +44,12 @@ class UserClass:
     def results(self, targets: Sequence[Any]) -> pa.Array:
         values = [self._asked(target.result) for target in targets]
         try:
-            return pa.array(values, self._gives)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            return exact_array(values, self._gives)
+        except Misfit as misfit:
             raise UserFunctionError(
-                f"{self._function.name} ({self._function.origin}): result() gave something that is not {self._gives}, "
-                f"as it declares in `returns`: {error}"
-            ) from error
+                f"{self._function.name} ({self._function.origin}): result() gave {misfit.what}, which is no "
+                f"{self._gives}, as it declares: give that, or declare another type: returns = 'double'"
+            ) from misfit
 
     def _asked(self, call: Callable[..., Any], *args: Any) -> Any:
         try:

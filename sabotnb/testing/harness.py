@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from sabotnb import operators
 from sabotnb.config import Config
+from sabotnb.connectors.row_batches import batch_of
+from sabotnb.errors import SchemaError
 from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.specs import Spec
 from sabotnb.protocol.elements import EndReason
@@ -66,7 +68,7 @@ class Harness:
     def push(self, rows: Sequence[Mapping[str, Any]] | pa.RecordBatch, port: int = 0) -> Self:
         """Process ``rows`` as one batch of input ``port``; dicts are converted to the port's schema."""
         if not isinstance(rows, pa.RecordBatch):
-            rows = pa.RecordBatch.from_pylist([dict(row) for row in rows], schema=self._inputs[port])
+            rows = batch_of(rows, self._inputs[port], SchemaError, "row")
         return self._collect(self._operator.process(port, rows) if rows.num_rows else ())
 
     def wake(self) -> Self:

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from sabotnb.connectors.row_batches import batch_of
+from sabotnb.errors import SchemaError
 from sabotnb.protocol.source import Finished, Position, Reader, Source, Split
 from sabotnb.testing.faults import InjectedFault
 
@@ -71,7 +73,7 @@ class ScriptedSource(Source):
 
     def batch(self, rows: Rows) -> pa.RecordBatch:
         """A batch of the source's schema."""
-        return pa.RecordBatch.from_pylist(list(rows), schema=self._schema)
+        return batch_of(rows, self._schema, SchemaError, "row")
 
     def crash_once(self, script: int, step: int, message: str) -> None:
         """Raise InjectedFault, unless this step has done so before."""

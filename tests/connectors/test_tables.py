@@ -85,3 +85,11 @@ def test_rows_with_a_schema(read):
 def test_rows_that_do_not_fit(rows, schema, message):
     with pytest.raises(SourceError, match=message):
         connectors.rows(rows, schema=schema)
+
+
+def test_rows_are_taken_as_they_are_or_not_at_all():
+    for value, data_type in ((2.5, pa.int64()), (datetime(2024, 1, 1, 5), pa.date32())):
+        with pytest.raises(SourceError, match=r"row 1: .* is no \w+.* for column 'a': change the value or the schema"):
+            connectors.rows([{"a": None}, {"a": value}], schema={"a": data_type})
+    with pytest.raises(SourceError, match="row 1 has no 'a', which may not be null: give a value"):
+        connectors.rows([{"a": 1}, {}], schema=pa.schema([pa.field("a", pa.int64(), nullable=False)]))

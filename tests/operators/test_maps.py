@@ -76,7 +76,7 @@ def test_a_large_result_comes_in_batches_of_bounded_size():
         (lambda batch: [3], "gave int; it must give"),
         (lambda batch: batch, "gave other columns than declared: it lacks 'y' and has 'x' besides; declared are y, s;"),
         (lambda batch: {"y": [1.0], "s": ["a", "b"]}, "gave columns of different lengths (y: 1, s: 2)"),
-        (lambda batch: {"y": ["one"], "s": ["a"]}, "gave a column 'y' that is no double:"),
+        (lambda batch: {"y": ["one"], "s": ["a"]}, "gave 'y' = 'one' (str), declared is double; mend it, or declare"),
         (
             lambda batch: pa.table({"y": [1], "s": ["a"]}),
             "gave 'y' as int64, declared is double; cast it, or declare int64",
