@@ -12,29 +12,48 @@ from sabotnb.api.flow import Flow, is_replayable
 from sabotnb.api.sample import rows_of
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, UserFunctionError
+from sabotnb.native.layouts import decoded_schema
 from sabotnb.operators.formats import given
+from sabotnb.operators.returned import WrongResult, schema_of
 
 INFERENCE_ROWS = 100
 
 
 def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.Schema, batch_format: str) -> pa.Schema:
-    """What ``fn`` makes of an empty batch of ``schema``."""
-    empty = pa.RecordBatch.from_pylist([], schema=schema)
+    """What ``fn`` makes of an empty batch of ``schema``.
+
+    A column that comes out with the type that it went in with keeps the type that it has in ``schema``: pandas and
+    polars have fewer types than Arrow.
+    """
+    empty = pa.RecordBatch.from_pylist([], schema=decoded_schema(schema))
     try:
-        result = fn(given(empty, batch_format))
-        parts = [result] if _is_frame(result) else list(result or ())
-        tables = [_as_table(part) for part in parts]
+        found = schema_of(fn(given(empty, batch_format)))
+    except WrongResult as wrong:
+        raise UserFunctionError(f"{_described(function)} {wrong}") from wrong
     except Exception as error:
         raise UserFunctionError(
             f"{_described(function)} was called with an empty batch to find its schema and raised "
             f"{type(error).__name__}: {error}. Declare it: map_batches(fn, schema={{'column': 'int64', ...}})"
         ) from error
-    if not tables:
+    if found is None:
         raise SchemaError(
             f"{_described(function)} returned nothing for an empty batch: add the missing return, "
             "or declare what it returns: map_batches(fn, schema=...)"
         )
-    return tables[0].schema.remove_metadata()
+    went_in = schema_of(given(empty, batch_format)) or empty.schema
+    return pa.schema([_settled(field, empty.schema, went_in, function) for field in found])
+
+
+def _settled(field: pa.Field, schema: pa.Schema, went_in: pa.Schema, function: Function) -> pa.Field:
+    plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if field.name in schema.names and (pa.types.is_null(plain) or plain.equals(went_in.field(field.name).type)):
+        return schema.field(field.name)
+    if pa.types.is_null(plain):
+        raise SchemaError(
+            f"{_described(function)} does not tell the type of {field.name!r} when it is called with an empty batch: "
+            f"declare what it returns: map_batches(fn, schema={{{field.name!r}: 'string', ...}})"
+        )
+    return field.with_type(plain)
 
 
 def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> pa.Schema:
@@ -65,19 +84,6 @@ def _rows(result: Any) -> Iterable[Mapping[str, Any]]:
     if result is None:
         return ()
     return (result,) if isinstance(result, Mapping) else result
-
-
-def _is_frame(result: Any) -> bool:
-    arrow = hasattr(result, "__arrow_c_stream__") or hasattr(result, "__arrow_c_array__")
-    return arrow or hasattr(result, "iloc") or isinstance(result, Mapping)
-
-
-def _as_table(result: Any) -> pa.Table:
-    if isinstance(result, pa.RecordBatch):
-        return pa.Table.from_batches([result])
-    if hasattr(result, "iloc"):  # pandas: without its index, which is no column
-        return pa.Table.from_pandas(result, preserve_index=False)
-    return pa.table(result)
 
 
 def _described(function: Function) -> str:

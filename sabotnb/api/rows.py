@@ -16,6 +16,7 @@ from sabotnb.blobs import capture
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.expr import Expr, all_of, col, column_name
 from sabotnb.graph import Distinct, Filter, FilterBatches, MapBatches, MapRows, OnError, Project, Sort, Union
+from sabotnb.operators.formats import check_format
 
 Condition = Column | Callable[[pa.RecordBatch], Any]
 
@@ -78,6 +79,7 @@ def mapped_batches(flow: Flow, fn: Callable[..., Any], schema: Any, batch_format
     function = capture(fn, "map_batches")
     _one_of("format", batch_format, ("arrow", "pandas", "polars"))
     _one_of("on_error", on_error, ("fail", "side"))
+    check_format(flow.schema, batch_format)
     result = as_schema(inferred_of_batches(fn, function, flow.schema, batch_format) if schema is None else schema)
     return flow.then(MapBatches(function, result, batch_format, OnError(on_error), inferred=schema is None))
 

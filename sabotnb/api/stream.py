@@ -227,7 +227,9 @@ class Stream:
     ) -> Stream:
         """Call ``fn`` with every batch (``format``: arrow, pandas or polars); it gives one, or an iterable of them.
 
-        The number of rows may change. Without ``schema`` it is called on an empty batch to see what it makes.
+        The number of rows may change. Without ``schema`` it is called on an empty batch to see what it makes. A pandas
+        frame has integers with nulls as ``Int64``, and what NumPy has no type for (dates, decimals, lists, ...) as
+        Arrow's types.
         ``on_error="side"`` puts the rows of a batch that raises into ``.side("errors")``.
         """
         return Stream(rows.mapped_batches(self.flow, fn, schema, format, on_error))

@@ -99,7 +99,7 @@ def _alike(one: pa.DataType, other: pa.DataType, same: SameLeaf) -> bool:
         )
     if t.is_map(one) and t.is_map(other):
         return _alike(one.key_type, other.key_type, same) and _alike(one.item_type, other.item_type, same)
-    if _is_list(one) and _is_list(other):
+    if (_is_list(one) and _is_list(other)) or _same_size(one, other):
         return _alike(one.value_type, other.value_type, same)
     return same(one, other)
 
@@ -110,6 +110,10 @@ def _plain(data_type: pa.DataType) -> pa.DataType:
 
 def _is_list(data_type: pa.DataType) -> bool:
     return bool(t.is_list(data_type) or t.is_large_list(data_type))
+
+
+def _same_size(one: pa.DataType, other: pa.DataType) -> bool:
+    return t.is_fixed_size_list(one) and t.is_fixed_size_list(other) and bool(one.list_size == other.list_size)
 
 
 def _same_leaf(one: pa.DataType, other: pa.DataType) -> bool:

@@ -57,13 +57,19 @@ def _run_end_decoded(column: pa.Array) -> pa.Array:
     return pc.run_end_decode(column)
 
 
+def decoded_schema(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with plain types for dictionaries."""
+    fields = [field.with_type(field.type.value_type) if types.is_dictionary(field.type) else field for field in schema]
+    return pa.schema(fields)
+
+
 def decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
     """``batch`` with plain columns for dictionary-encoded ones, which functions of users need not know."""
-    if not any(types.is_dictionary(field.type) for field in batch.schema):
+    schema = decoded_schema(batch.schema)
+    if schema.equals(batch.schema):
         return batch
-    fields, columns = list(batch.schema), batch.columns
-    for at, field in enumerate(fields):
-        if types.is_dictionary(field.type):
-            fields[at] = field.with_type(field.type.value_type)
-            columns[at] = columns[at].cast(field.type.value_type)
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+    columns = [
+        column if column.type.equals(field.type) else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

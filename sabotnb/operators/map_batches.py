@@ -11,7 +11,8 @@ from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
 from sabotnb.graph.specs import MapBatches, OnError
 from sabotnb.operators.failing import ErrorRows, returned_wrong
-from sabotnb.operators.formats import WrongResult, given, results
+from sabotnb.operators.formats import given
+from sabotnb.operators.returned import WrongResult, results
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 

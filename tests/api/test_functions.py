@@ -1,7 +1,11 @@
 """What functions of users give becomes rows as it is, or not at all."""
 
 import datetime as dt
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -62,3 +66,106 @@ def test_literals_and_rows_are_not_cut_either():
 def test_what_was_inferred_is_not_called_declared():
     with pytest.raises(errors.UserFunctionError, match=r"gave 'x' = 75.5 \(float\), for the first rows it gave int64;"):
         CUTS["inferred rows"]().to_rows()
+
+
+TYPES = {
+    "int64": [2**53 + 1, None],
+    "uint64": [2**64 - 1, None],
+    "int8": [1, None],
+    "bool": [True, None],
+    "float": [1.5, None],
+    "halffloat": [np.float16(1.5), None],
+    "string": ["001", None],
+    "large_string": ["001", None],
+    "binary": [b"a", None],
+    "date32": [dt.date(2024, 5, 6), None],
+    "date64": [dt.date(2024, 5, 6), None],
+    "time32[s]": [dt.time(1), None],
+    "time64[ns]": [dt.time(1), None],
+    "timestamp[s]": [NOON, None],
+    "timestamp[us]": [NOON, None],
+    "duration[ms]": [dt.timedelta(1), None],
+    "null": [None, None],
+}
+TYPES = {pa.type_for_alias(name): values for name, values in TYPES.items()} | {
+    pa.timestamp("us", "Europe/Berlin"): [NOON.astimezone(ZoneInfo("Europe/Berlin")), None],
+    pa.decimal128(10, 2): [Decimal("1.50"), None],
+    pa.decimal32(5, 2): [Decimal("1.50"), None],
+    pa.decimal256(50, 2): [Decimal("1.50"), None],
+    pa.binary(2): [b"ab", None],
+    pa.dictionary(pa.int32(), pa.string()): ["a", None],
+    pa.list_(pa.int64()): [[2**53 + 1, None], None],
+    pa.large_list(pa.large_string()): [["a"], None],
+    pa.list_(pa.string(), 2): [["a", "b"], None],
+    pa.struct({"a": pa.string(), "b": pa.list_(pa.date32())}): [{"a": "x", "b": [dt.date(2024, 5, 6)]}, None],
+    pa.map_(pa.string(), pa.int64()): [[("a", 1)], None],
+    pa.month_day_nano_interval(): [pa.MonthDayNano([1, 2, 3]), None],
+    pa.uuid(): [UUID(int=5), None],
+}
+NOT_IN_POLARS = (pa.decimal256(50, 2), pa.month_day_nano_interval())
+
+
+@pytest.mark.parametrize("wanted", ["arrow", "pandas", "polars"])
+@pytest.mark.parametrize("data_type", TYPES, ids=str)
+def test_what_is_given_back_is_what_went_in(data_type, wanted):
+    values = TYPES[data_type]
+    stream = sb.Stream.from_arrow(pa.table({"x": pa.array(values, data_type), "n": [1, 2]}))
+    if wanted == "polars" and data_type in NOT_IN_POLARS:
+        with pytest.raises(errors.SchemaError, match=r"polars has no type for column 'x' .*: drop or cast it before"):
+            stream.map_batches(lambda frame: frame, format=wanted)
+        return
+    same = stream.map_batches(lambda frame: frame, format=wanted)
+    plain = data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+    assert same.schema == pa.schema({"x": plain, "n": pa.int64()})
+    assert same.to_arrow()["x"].to_pylist() == values
+
+
+def test_columns_that_a_function_leaves_alone_or_encodes():
+    rows = [{"s": "a", "d": dt.date(2024, 5, 6), "n": 1}, {"s": None, "d": None, "n": None}]
+    stream = sb.Stream.from_rows(rows)
+    more = stream.map_batches(lambda frame: frame.assign(z=frame["n"] * 2.0), format="pandas")
+    assert more.to_rows() == [{**rows[0], "z": 2.0}, {**rows[1], "z": None}]
+    encoded = stream.map_batches(lambda frame: frame.assign(s=frame["s"].astype("category")), format="pandas")
+    assert (encoded.schema, encoded.to_rows()) == (stream.schema, rows)
+
+
+def test_text_is_not_read_as_numbers():
+    def padded(frame):
+        return frame.assign(x=frame["x"].map("{:03d}".format))
+
+    with pytest.raises(
+        errors.UserFunctionError, match=r"gave 'x' as .*string, for an empty batch it gave int64; mend it"
+    ):
+        TWO.map_batches(padded, format="pandas").to_rows()
+    declared = TWO.map_batches(padded, schema={"x": "string"}, format="pandas")
+    assert declared.to_rows() == [{"x": "001"}, {"x": "002"}]
+
+
+@pytest.mark.parametrize(
+    ("fn", "wanted"),
+    [
+        (lambda frame: frame.assign(z=frame["x"].astype(object)), "pandas"),
+        (lambda frame: frame.with_columns(z=None), "polars"),
+        (lambda batch: {"z": ["x"] * batch.num_rows}, "arrow"),
+    ],
+)
+def test_a_column_of_no_type_asks_for_a_schema(fn, wanted):
+    with pytest.raises(
+        errors.SchemaError, match=r"'z' .* empty batch: declare what it returns: map_batches\(fn, schema="
+    ):
+        TWO.map_batches(fn, format=wanted)
+
+
+@pytest.mark.parametrize(
+    ("fn", "gave"),
+    [
+        (lambda frame: frame["x"], "gave Series; it must give"),
+        (lambda frame: 5, "gave int; it must give"),
+        (lambda frame: pa.array([1]), "gave Int64Array; it must give"),
+        (lambda frame: [pa.array([1])], "gave Int64Array; it must give"),
+        (lambda frame: {"x": np.array([1j])}, "gave a column 'x' that cannot be one: Arrow cannot read it"),
+    ],
+)
+def test_what_is_no_frame_is_refused_where_it_is_written(fn, gave):
+    with pytest.raises(errors.UserFunctionError, match=gave):
+        TWO.map_batches(fn, format="pandas")

@@ -89,7 +89,7 @@ SCHEMA_REFUSALS = [
     (lambda s: s.map_batches(lambda b: b, schema=5), errors.SchemaError, "pyarrow.Schema"),
     (lambda s: s.map_batches(lambda b: b, schema={"a": "integer"}), errors.SchemaError, "'int64'"),
     (lambda s: s.map_batches("not a function"), errors.FunctionError, "takes a function"),
-    (lambda s: s.map_batches(lambda b: 5), errors.UserFunctionError, "schema="),
+    (lambda s: s.map_batches(lambda b: 5), errors.UserFunctionError, "gave int; it must give a RecordBatch"),
     (lambda s: s.map_batches(lambda b: None), errors.SchemaError, "add the missing return, or declare"),
     (lambda s: s.map_batches(lambda b: 1 / 0), errors.UserFunctionError, "ZeroDivisionError"),
     (lambda s: s.map_rows(lambda row: None), errors.SchemaError, "no row"),
