@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json as text_json
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from sabotnb.connectors.json_faults import check_utf8, fault, parse
+from sabotnb.connectors.json_faults import Types, check_lines, fault, parse
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
@@ -45,14 +47,16 @@ def describe(
     files = find(paths, SUFFIXES)
     for file in files:
         refuse_compressed(file)
-    found = _infer(files[0], first_block)
+    declared = pa.schema(list(types_of(schema).items()))
+    found = _infer(files[0], declared, first_block)
     types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
     everything = pa.schema(types.items())
     options = source_options(files, everything, pace_options(rate, speed), paths if follow else None)
+    options["declared"] = declared.names
     return Spec("json", settle(everything, schema, files[0]), options, bounded=not follow, replayable=not follow)
 
 
-def _infer(file: str, first_block: int) -> pa.Schema:
+def _infer(file: str, declared: pa.Schema, first_block: int) -> pa.Schema:
     with reading(file), Path(file).open("rb") as opened:
         block = opened.read(first_block)
         if len(block) == first_block:
@@ -63,12 +67,22 @@ def _infer(file: str, first_block: int) -> pa.Schema:
         )
     if not block.strip():
         raise SourceError(f"'{file}' has nothing but blank lines: leave it out, or give a file with rows first")
-    check_utf8(file, 0, block)
+    check_lines(file, 0, block)
     try:
-        found = parse(block, None).schema
+        found = parse(block, declared, "infer").schema
     except pa.ArrowInvalid as error:
-        raise fault(error, file, 0, block, None) from error
-    return pa.schema([field.with_type(settled(field.type)) for field in found])
+        raise fault(error, file, 0, block, Types(declared, frozenset(declared.names), inferred=True)) from error
+    order = found.names if not declared.names else _in_order(block, found.names)
+    return pa.schema([found.field(name).with_type(settled(found.field(name).type)) for name in order])
+
+
+def _in_order(block: bytes, names: Sequence[str]) -> list[str]:
+    """``names`` as the lines have them; the parser puts those with a given type first."""
+    met: dict[str, None] = {}
+    for line in block.splitlines():
+        if line.strip() and len(met) < len(names):
+            met |= dict.fromkeys(text_json.loads(line.removeprefix(BOM_UTF8)))
+    return [name for name in met if name in names] + [name for name in names if name not in met]
 
 
 class JsonFiles:
@@ -77,7 +91,8 @@ class JsonFiles:
     def __init__(self, spec: Spec, section_bytes: int = SECTION_BYTES) -> None:
         self._section_bytes = section_bytes
         self._files: Sequence[str] = spec.options["files"]
-        self._types = pa.schema([f.with_type(plain(f.type)) for f in from_text(spec.options["schema"])])
+        schema = pa.schema([f.with_type(plain(f.type)) for f in from_text(spec.options["schema"])])
+        self._types = Types(schema, frozenset(spec.options.get("declared", ())))
 
     def estimate(self) -> Estimate:
         return size_of(self._files)
@@ -98,9 +113,9 @@ class JsonFiles:
                 block = opened.read(split.position["stop"] - start)
             if not block.strip():
                 return
-            check_utf8(file, start, block)
+            check_lines(file, start, block)
             try:
-                table = parse(block, self._types)
+                table = parse(block, self._types.schema)
             except pa.ArrowInvalid as error:
                 raise fault(error, file, start, block, self._types) from error
             yield from table.to_batches(max_chunksize=batch_rows)

@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, time
 
 import pyarrow as pa
 import pytest
@@ -92,13 +92,14 @@ def long_file(line_1000):
             '{"a": "one"}',
             (
                 "a.jsonl', line 1000: field 'a' is int64 by the rows before, but has 'one' here: "
-                "give a type that fits all rows, schema={'a': pa.string()}, or correct the file"
+                "no type holds both, so correct the file"
             ),
         ),
         ('{"a": 1.5}', "line 1000: field 'a' is int64 by the rows before, but has 1.5 here: .*{'a': pa.float64()}"),
         ('{"a": 1, "c": 3}', "line 1000: the field 'c' is not in the rows before: name its type, schema={'c': "),
         ('{"a": 1,', "line 1000: this is no JSON (Expecting"),
         ("[1]", "line 1000: [1] is no object: correct the file, one object a line"),
+        (" null", "line 1000: null is no object: correct the file, one object a line"),
     ],
 )
 @pytest.mark.parametrize("section", [1000, 8 << 20])
@@ -117,6 +118,8 @@ def test_the_1000th_line_is_wrong(tmp_path, read, line, message, section):
         ("\n \n", "has nothing but blank lines"),
         ('{"a": 1}\n{"a": "x"}\n', "line 2: field 'a' is int64 by the rows before, but has 'x' here"),
         ("{\n", "line 1: this is no JSON"),
+        ('null\n{"a": 1}\n', "line 1: null is no object: correct the file, one object a line"),
+        ("  null", "line 1: null is no object"),
     ],
 )
 def test_files_that_are_no_jsonl(tmp_path, text, message):
@@ -130,3 +133,43 @@ def test_text_that_is_not_utf8_names_the_line(tmp_path, read, block):
     path.write_bytes(b'{"a": "x"}\n{"a": "M\xfcnchen"}\n')
     with pytest.raises(SourceError, match=r"a\.jsonl', line 2: this is not UTF-8 text: save the file as UTF-8"):
         read(connectors.json(path, first_block=block))
+
+
+@pytest.mark.parametrize(
+    ("data_type", "text", "message"),
+    [
+        (
+            pa.string(),
+            "1",
+            r"'a' is string by schema=, but has 1 here: declare what it is, schema=\{'a': pa.int64\(\)\}",
+        ),
+        (
+            pa.int8(),
+            "300",
+            r"'a' is int8 by schema=, but has 300 here: declare what it is, schema=\{'a': pa.int64\(\)\}",
+        ),
+        (pa.date32(), '"May"', r"'a' is date32\[day\] by schema=, but has 'May' here: .*\{'a': pa.string\(\)\}"),
+    ],
+)
+@pytest.mark.parametrize("first_block", [12, 1 << 20])
+def test_what_the_user_declared_is_not_called_the_rows_before(tmp_path, read, data_type, text, message, first_block):
+    path = write(tmp_path, f'{{"a": null}}\n{{"a": {text}}}\n')
+    with pytest.raises(SourceError, match=f"line 2: field {message}, or correct the file"):
+        read(connectors.json(path, schema={"a": data_type}, first_block=first_block))
+
+
+def test_types_that_the_parser_lacks(tmp_path, read):
+    rows = [{"d": "2024-05-06", "t": "01:02:03", "l": ["2024-05-06"], "m": [{"key": "a", "value": 1}], "n": 5}, {}]
+    types = {
+        "l": pa.large_list(pa.date32()),
+        "t": pa.time64("us"),
+        "d": pa.date32(),
+        "m": pa.map_(pa.string(), pa.int64()),
+    }
+    spec = connectors.json(write(tmp_path, rows), schema=types)
+    assert spec.schema == pa.schema([(name, types.get(name, pa.int64())) for name in "dtlmn"])
+    day = date(2024, 5, 6)
+    assert read(replace(spec, predicate=col("d") == day)).to_pylist() == [
+        {"d": day, "t": time(1, 2, 3), "l": [day], "m": [("a", 1)], "n": 5}
+    ]
+    assert read(spec).to_pylist()[1] == dict.fromkeys("dtlmn")
