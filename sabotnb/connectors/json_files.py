@@ -12,7 +12,7 @@ import pyarrow as pa
 from sabotnb.connectors.json_faults import Types, check_lines, fault, parse
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
-from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
+from sabotnb.connectors.paths import Paths, find, is_empty, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches
 from sabotnb.connectors.schemas import Wanted, from_text, plain, settle, settled, types_of
 from sabotnb.connectors.sections import cut_lines
@@ -41,14 +41,22 @@ def describe(
     microseconds. ``schema`` as a mapping replaces types of single columns, as a schema says all columns. A field that
     an object lacks is null; one that the first block did not have is an error.
 
+    Files of 0 bytes have no rows, as a job writes them that has none; they need ``schema`` if all are so.
+
     Raises:
-        SourceError: no files, an empty one, or one that is not JSONL.
+        SourceError: no files, none with rows and no ``schema``, or one that is not JSONL.
     """
-    files = find(paths, SUFFIXES)
+    files = find(paths, SUFFIXES, may_be_empty=True)
     for file in files:
         refuse_compressed(file)
     declared = pa.schema(list(types_of(schema).items()))
-    found = _infer(files[0], declared, first_block)
+    first = next((file for file in files if not is_empty(file)), None)
+    if first is None and not declared.names:
+        raise SourceError(
+            f"'{files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
+            "schema=pa.schema({'column': pa.int64(), ...})"
+        )
+    found = declared if first is None else _infer(first, declared, first_block)
     types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
     everything = pa.schema(types.items())
     options = source_options(files, everything, pace_options(rate, speed), paths if follow else None)

@@ -1,6 +1,7 @@
 """Rows as JSON text, made column by column.
 
-Times are ISO 8601, bytes base64, decimals text, durations seconds; NaN and infinity, which JSON lacks, are null.
+Times are ISO 8601, bytes base64, decimals and UUIDs text, durations seconds, maps lists of ``{"key": k, "value": v}``;
+NaN and infinity, which JSON lacks, are null.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import math
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.connectors.schemas import is_text
+from sabotnb.connectors.texts import concatenated, float_texts, joined
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -25,13 +28,10 @@ def json_lines(batch: pa.RecordBatch) -> bytes:
     """One object a line, every line ended."""
     if not batch.num_columns or not batch.num_rows:
         return b"{}\n" * int(batch.num_rows)
-    parts: list[Any] = []
+    parts: list[pa.LargeStringArray | str] = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        parts += [pa.scalar(("," if parts else "{") + _encode(name) + ":", pa.large_string()), _tokens(column)]
-    lines = pc.binary_join_element_wise(*parts, pa.scalar("}\n", pa.large_string()), pa.scalar("", pa.large_string()))
-    # The texts of an array lie one behind the other: together they are the file.
-    text: bytes = lines.buffers()[2].to_pybytes()
-    return text
+        parts += [("," if parts else "{") + _encode(name) + ":", _tokens(column)]
+    return concatenated(joined(*parts, "}\n"))
 
 
 def _tokens(column: pa.Array) -> pa.LargeStringArray:
@@ -41,13 +41,14 @@ def _tokens(column: pa.Array) -> pa.LargeStringArray:
         tokens = column.cast(pa.large_string())
     elif types.is_floating(data_type):
         finite = pc.if_else(pc.is_finite(column), column, pa.scalar(None, data_type))
-        tokens = finite.cast(pa.large_string())
+        tokens = float_texts(finite)
     elif is_text(data_type):
         tokens = _quoted(column.cast(pa.large_string()))
     elif types.is_timestamp(data_type) and data_type.tz is None:
         tokens = _times(column)
     else:
-        tokens = pa.array([_encode(_jsonable(value)) for value in column.to_pylist()], pa.large_string())
+        values = (_jsonable(value, data_type) for value in column.to_pylist())
+        tokens = pa.array([_encode(value) for value in values], pa.large_string())
     return tokens.fill_null("null")
 
 
@@ -58,36 +59,35 @@ def _quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
         rare = {chr(code): f"\\u{code:04x}" for code in range(32)}
         for character, escaped in rare.items():
             texts = pc.replace_substring(texts, character, escaped)
-    return _between('"', texts)
+    return joined('"', texts, '"')
 
 
 def _times(column: pa.TimestampArray) -> pa.LargeStringArray:
     """With fractions of a second only where the column has some, because readers take those for text."""
     whole = column.cast(pa.timestamp("s"), safe=False)
     has_fractions = not whole.cast(column.type).equals(column)
-    return _between('"', pc.strftime(column if has_fractions else whole, "%Y-%m-%dT%H:%M:%S").cast(pa.large_string()))
+    texts = pc.strftime(column if has_fractions else whole, "%Y-%m-%dT%H:%M:%S")
+    return joined('"', texts.cast(pa.large_string()), '"')
 
 
-def _between(quote: str, texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    mark = pa.scalar(quote, pa.large_string())
-    return pc.binary_join_element_wise(mark, texts, mark, pa.scalar("", pa.large_string()))
-
-
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: Any, data_type: pa.DataType) -> Any:
     result = value
     match value:
         case float():
             result = value if math.isfinite(value) else None
         case dict():
-            result = {key: _jsonable(inner) for key, inner in value.items()}
-        case list() | tuple():
-            result = [_jsonable(inner) for inner in value]
+            result = {field.name: _jsonable(value[field.name], field.type) for field in data_type}
+        case list() if pa.types.is_map(data_type):
+            kinds = data_type.key_type, data_type.item_type
+            result = [{"key": _jsonable(key, kinds[0]), "value": _jsonable(item, kinds[1])} for key, item in value]
+        case list():
+            result = [_jsonable(inner, data_type.value_type) for inner in value]
         case datetime() | date() | time():
             result = value.isoformat()
         case timedelta():
             result = value.total_seconds()
         case bytes():
             result = base64.b64encode(value).decode()
-        case Decimal():
+        case Decimal() | UUID():
             result = str(value)
     return result

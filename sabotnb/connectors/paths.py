@@ -19,21 +19,26 @@ Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip", b"\x28\xb5": "zstd"}
 
 
-def find(given: Paths, suffixes: Sequence[str]) -> tuple[str, ...]:
+def find(given: Paths, suffixes: Sequence[str], *, may_be_empty: bool = False) -> tuple[str, ...]:
     """Absolute paths of the files meant by a path, a glob, a folder (its files with ``suffixes``) or a list of those.
 
     Folders are searched recursively; names that begin with ``.`` or ``_`` are not data. Within a folder or glob the
-    order is by name. SourceError, with what to do, if there is nothing, or a file of 0 bytes.
+    order is by name. SourceError, with what to do, if there is nothing, or a file of 0 bytes that may not be so.
     """
     several = listed(given)
     if not several:
         raise SourceError("the list of paths is empty: give at least one file, folder or glob")
     files = [file for one in several for file in _files(one, suffixes)]
     for file in files:
-        with reading(file):
-            if Path(file).stat().st_size == 0:
-                raise SourceError(f"'{file}' is empty (0 bytes): remove it, or write it again")
+        if is_empty(file) and not may_be_empty:
+            raise SourceError(f"'{file}' is empty (0 bytes): remove it, or write it again")
     return tuple(files)
+
+
+def is_empty(file: str) -> bool:
+    """True if ``file`` has 0 bytes."""
+    with reading(file):
+        return Path(file).stat().st_size == 0
 
 
 def listed(given: Paths) -> list[str]:

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import csv
+from pyarrow import types as t
 
+from sabotnb.connectors.csv_lines import csv_header, csv_lines
 from sabotnb.connectors.json_lines import json_lines
 from sabotnb.connectors.schemas import plain
 from sabotnb.errors import SinkError
@@ -36,6 +37,21 @@ class Format:
     refuses: Callable[[pa.DataType], bool] = lambda _: False
 
 
+class CsvWriter:
+    """A header and a record a line."""
+
+    def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
+        self._file = file
+        file.write(csv_header(schema))
+
+    def write_table(self, table: pa.Table) -> None:
+        for batch in table.to_batches(max_chunksize=16_384):
+            self._file.write(csv_lines(batch))
+
+    def close(self) -> None:
+        """There is nothing behind the last line."""
+
+
 class JsonWriter:
     """One object a line."""
 
@@ -50,15 +66,33 @@ class JsonWriter:
         """There is nothing behind the last line."""
 
 
-def _is_not_for_csv(data_type: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_nested(data_type) or types.is_duration(data_type))
+def _not_in_csv(data_type: pa.DataType) -> bool:
+    is_binary = t.is_binary(data_type) or t.is_large_binary(data_type) or t.is_fixed_size_binary(data_type)
+    return t.is_nested(data_type) or t.is_duration(data_type) or is_binary or _has_no_text(data_type)
+
+
+def _not_in_json(data_type: pa.DataType) -> bool:
+    if t.is_nested(data_type) and not t.is_union(data_type):
+        return any(_not_in_json(data_type.field(at).type) for at in range(data_type.num_fields))
+    return not data_type.equals(pa.uuid()) and _has_no_text(data_type)
+
+
+def _has_no_text(data_type: pa.DataType) -> bool:
+    return t.is_interval(data_type) or t.is_union(data_type) or isinstance(data_type, pa.BaseExtensionType)
+
+
+def _not_in_parquet(data_type: pa.DataType) -> bool:
+    try:
+        pq.ParquetWriter(pa.BufferOutputStream(), pa.schema({"x": data_type})).close()
+    except pa.ArrowNotImplementedError:
+        return True
+    return False
 
 
 FORMATS: dict[str, Format] = {
-    "parquet": Format(".parquet", pq.ParquetWriter),
-    "csv": Format(".csv", csv.CSVWriter, _is_not_for_csv),
-    "json": Format(".jsonl", JsonWriter),
+    "parquet": Format(".parquet", pq.ParquetWriter, _not_in_parquet),
+    "csv": Format(".csv", CsvWriter, _not_in_csv),
+    "json": Format(".jsonl", JsonWriter, _not_in_json),
     "ipc": Format(".arrow", pa.ipc.new_file),
 }
 
@@ -70,6 +104,10 @@ def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
         if FORMATS[connector].refuses(field.type):
             raise SinkError(
                 f"column {field.name!r} is {field.type}, which {connector} files cannot hold: "
-                "make it a column of numbers, text or times, or write Parquet"
+                f"make it a column of numbers, text or times, or {_instead(connector)}"
             )
     return written
+
+
+def _instead(connector: str) -> str:
+    return "write Arrow IPC, which holds all types" if connector == "parquet" else "write Parquet or Arrow IPC"

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from sabotnb import connectors
 from sabotnb.connectors import file_sink
-from sabotnb.errors import SinkError
+from sabotnb.errors import SinkError, SourceError
 from sabotnb.graph.specs import Sink
 from sabotnb.protocol.operator import OperatorContext
 
@@ -165,9 +166,33 @@ def test_an_empty_result_is_one_file_with_the_schema(tmp_path, read, connector):
     connectors.committer(spec, "job", 1).commit(prepared)
     (file,) = [name for name in visible(tmp_path) if name.startswith("part-")]
     assert file.startswith("part-00000-")
-    if connector != "json":
-        table = read(DESCRIBE[connector](tmp_path))
-        assert (table.num_rows, table.column_names) == (0, ["a", "b"])
+    if connector == "json":  # which has no place for it
+        with pytest.raises(SourceError, match=r"is empty \(0 bytes\): remove it, or say which columns it"):
+            connectors.json(tmp_path)
+    table = read(DESCRIBE[connector](tmp_path, schema=schema))
+    assert (table.num_rows, table.schema) == (0, schema)
+
+
+@pytest.mark.parametrize("connector", ["csv", "json"])
+def test_doubles_come_back_as_doubles(tmp_path, read, connector):
+    values = [1.0, -0.0, 1e20, 1e-7, 123456789.0, None, 0.1]
+    table = pa.table({"n": range(7), "f": values, "g": pa.array([float(n) for n in range(7)], pa.float32())})
+    store(Sink(connector, {"path": str(tmp_path), "mode": "error"}), table)
+    found = read(DESCRIBE[connector](tmp_path))
+    assert found.schema == pa.schema({"n": pa.int64(), "f": pa.float64(), "g": pa.float64()})
+    assert found.to_pylist() == table.to_pylist()
+
+
+def test_maps_and_ids_come_back_from_json(tmp_path, read):
+    maps = pa.array([[("a", [1.5]), ("b", None)], None, []], pa.map_(pa.string(), pa.list_(pa.float64())))
+    table = pa.table(
+        {"m": maps, "s": pa.StructArray.from_arrays([maps], ["m"]), "u": pa.array([b"0" * 16] * 3, pa.uuid())}
+    )
+    store(Sink("json", {"path": str(tmp_path), "mode": "error"}), table)
+    assert read(connectors.json(tmp_path, schema={"m": maps.type}))["m"].to_pylist() == maps.to_pylist()
+    first = read(connectors.json(tmp_path)).to_pylist()[0]
+    pairs = [{"key": "a", "value": [1.5]}, {"key": "b", "value": None}]
+    assert first == {"m": pairs, "s": {"m": pairs}, "u": str(UUID(bytes=b"0" * 16))}
 
 
 def test_an_empty_file_beside_full_ones_is_not_published(tmp_path, read):
@@ -251,9 +276,15 @@ def test_each_cut_hands_over_what_came_since_the_last_one(tmp_path, read):
         (
             "csv",
             pa.list_(pa.int64()),
-            "column 'a' is list<item: int64>, which csv files cannot hold: .*or write Parquet",
+            "column 'a' is list<item: int64>, which csv files cannot hold: .*or write Parquet or Arrow IPC",
         ),
         ("csv", pa.duration("s"), r"column 'a' is duration\[s\], which csv"),
+        ("csv", pa.binary(), "column 'a' is binary, which csv"),
+        ("csv", pa.uuid(), "which csv files cannot hold"),
+        ("json", pa.month_day_nano_interval(), "which json files cannot hold"),
+        ("json", pa.list_(pa.sparse_union([pa.field("a", pa.int64())])), "which json files cannot hold"),
+        ("parquet", pa.month_day_nano_interval(), "which parquet files cannot hold: .*or write Arrow IPC"),
+        ("parquet", pa.struct([]), "which parquet files cannot hold"),
         ("kafka", pa.int64(), "there is no sink connector 'kafka'; there are parquet, csv, json, ipc"),
     ],
 )
