@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.connectors.ownership import published_name
 from sabotnb.connectors.writers import FORMATS, Writer, output_schema
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
@@ -102,11 +103,11 @@ class FileSink(Sink):
             if len(self._open) >= MAX_OPEN_FILES:
                 oldest = next(iter(self._open))
                 self._complete.append(self._open.pop(oldest).finish())
-            name = f"{self._name}-{self._made}{self._format.suffix}"
+            name, suffix = f"{self._name}-{self._made}", self._format.suffix
             self._made += 1
             file = _File(
-                self._hidden / hidden_name(self._ctx.operator, name),
-                str(Path(folder) / name),
+                self._hidden / hidden_name(self._ctx.operator, name + suffix),
+                str(Path(folder) / published_name(name, self._ctx.job, suffix)),
                 self._format.open,
                 self._schema,
             )

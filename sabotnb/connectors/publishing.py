@@ -1,13 +1,11 @@
-"""Output becomes visible: hidden files get their final names, and a marker says whose they are.
+"""Output becomes visible: hidden files get their final names, which say whose they are.
 
-The marker ``_sabotnb.json`` in the output folder lists the files that sabotnb wrote, with the job of each. A job
-replaces its own files only; files that the marker does not list are foreign and never touched.
+A job replaces its own files only; files that no job wrote are foreign and never touched.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -17,18 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from sabotnb.connectors.file_sink import hidden_folder, hidden_name, sync_folder, writing
+from sabotnb.connectors.ownership import OLD_MARKER, Owners, owners_of
 from sabotnb.connectors.writers import FORMATS
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
 from sabotnb.protocol.operator import Committable
 
-MARKER = "_sabotnb.json"
 MODES = ("error", "append", "overwrite")
-_FORMAT = 1
-_MARKER_SUFFIX = "-marker"
-
-Owners = dict[str, str]
-"""The job that wrote each file, by its path below the output folder."""
 
 
 def check_output(spec: Spec, job: str) -> None:
@@ -50,7 +43,7 @@ def check_output(spec: Spec, job: str) -> None:
     with writing(output):
         _check_right_to_write(output)
         if mode != "append":
-            _refuse_foreign(output, _read_marker(output), job)
+            _refuse_foreign(output, owners_of(output, _data_files(output)), job)
 
 
 def _check_right_to_write(output: Path) -> None:
@@ -62,27 +55,33 @@ def _check_right_to_write(output: Path) -> None:
 
 
 def _refuse_foreign(output: Path, owners: Owners, job: str) -> None:
-    for file in _data_files(output):
-        owner = owners.get(file)
+    for file, owner in owners.items():
         if owner is None:
             raise SinkError(
                 f"'{output}' has files that sabotnb did not write, such as '{file}': "
                 "give another folder, remove them, or add to them with mode='append'"
             )
-        if owner != job:
-            raise SinkError(
-                f"'{output}' holds output of job {owner!r}, not of {job!r}: "
-                f"give another folder, remove it, or run under the name {owner!r}"
-            )
+    found = sorted({owner for owner in owners.values() if owner is not None})
+    if len(found) > 1:
+        jobs = ", ".join(map(repr, found))
+        raise SinkError(
+            f"'{output}' holds output of several jobs ({jobs}), so none of them may replace it: "
+            "give another folder, remove it, or add to it with mode='append'"
+        )
+    if found and found[0] != job:
+        raise SinkError(
+            f"'{output}' holds output of job {found[0]!r}, not of {job!r}: "
+            f"give another folder, remove it, or run under its name: .run({found[0]!r})"
+        )
 
 
 def _data_files(output: Path) -> list[str]:
-    """Everything in the output folder but the marker and hidden files."""
+    """Everything in the output folder but hidden files, and the list of owners that older output has."""
     found = []
     for parent, folders, names in os.walk(output):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [os.path.relpath(Path(parent) / name, output) for name in names if not name.startswith(".")]
-    return sorted(file for file in found if file != MARKER)
+    return sorted(file for file in found if file != OLD_MARKER)
 
 
 class FileCommitter:
@@ -114,37 +113,23 @@ class FileCommitter:
 
     def _take_back(self, finals: Sequence[str]) -> None:
         """Remove what a commit that did not get to its end has published; what it was to replace is still there."""
-        owners = _read_marker(self._output)
-        if owners.keys().isdisjoint(finals):
-            return
         for final in finals:
             _remove(self._output, final)
-        self._write_marker({file: owner for file, owner in owners.items() if file not in finals})
 
     def _publish(self, new: Mapping[str, Path]) -> None:
-        """Own first, then rename, then remove what is replaced: at each step a repetition can go on."""
-        owners = _read_marker(self._output)
+        """Rename, then remove what is replaced: at each step a repetition can go on."""
+        old = [file for file in _data_files(self._output) if file not in new]
         if not self._append:
-            _refuse_foreign(self._output, owners, self._job)
-        self._write_marker(owners | dict.fromkeys(new, self._job))
+            _refuse_foreign(self._output, owners_of(self._output, old), self._job)
         for final, hidden in new.items():
             _rename(hidden, self._output / final)
         for folder in {(self._output / final).parent for final in new}:
             sync_folder(folder)
-        kept = owners if self._append else {}
-        for old in owners:
-            if old not in new and old not in kept:
-                _remove(self._output, old)
-        self._write_marker(kept | dict.fromkeys(new, self._job))
-
-    def _write_marker(self, owners: Owners) -> None:
-        temporary = self._hidden.with_name(self._hidden.name + _MARKER_SUFFIX)
-        temporary.write_text(
-            json.dumps({"format": _FORMAT, "jobs": sorted(set(owners.values())), "files": owners}, indent=1)
-        )
-        with temporary.open("rb+") as opened:
-            os.fsync(opened.fileno())
-        temporary.replace(self._output / MARKER)
+        if self._append:
+            return
+        for file in old:
+            _remove(self._output, file)
+        (self._output / OLD_MARKER).unlink(missing_ok=True)
 
     def _remove_rest(self, operator: str) -> None:
         """Files of ``operator`` that are not published; other sinks of the job may still be about to commit here."""
@@ -157,16 +142,16 @@ class FileCommitter:
     def _remove_hidden(self, before: int) -> None:
         """Whatever runs of the job with an epoch below ``before`` have left."""
         of_job = re.escape(self._hidden.name.removesuffix(str(self._epoch)))
-        pattern = re.compile(rf"{of_job}(\d+)(?:{re.escape(_MARKER_SUFFIX)})?")
+        pattern = re.compile(rf"{of_job}(\d+)")
         for entry in list(self._output.iterdir()) if self._output.is_dir() else ():
             found = pattern.fullmatch(entry.name)
             if found and int(found[1]) < before:
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                shutil.rmtree(entry)
 
 
 @contextmanager
 def _alone_in(output: Path) -> Iterator[None]:
-    """Keep other jobs from publishing into ``output`` meanwhile: each has to see the marker of the one before."""
+    """Keep other jobs from publishing into ``output`` meanwhile: each has to see what the one before did."""
     if not output.is_dir():
         yield
         return
@@ -206,16 +191,3 @@ def _remove(output: Path, file: str) -> None:
         if folder == output or not folder.is_dir() or any(folder.iterdir()):
             return
         folder.rmdir()
-
-
-def _read_marker(output: Path) -> Owners:
-    try:
-        marker = json.loads((output / MARKER).read_bytes())
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise SinkError(f"'{output / MARKER}' is damaged ({error}): give another folder, or remove this one") from error
-    if not isinstance(marker, dict) or marker.get("format") != _FORMAT:
-        raise SinkError(f"'{output / MARKER}' is of another version of sabotnb: give another folder")
-    owners: Owners = marker["files"]
-    return owners

@@ -92,9 +92,6 @@ def test_what_is_written_is_read_again(tmp_path_factory, read, connector, rows, 
     folder = tmp_path_factory.mktemp("out") / "deep" / "out"
     table = pa.Table.from_pylist(rows, SCHEMA)
     store(Sink(connector, {"path": str(folder), "mode": "error"}), table, tasks, max_rows)
-    if connector == "json" and not rows:
-        assert visible(folder)[1:] == [visible(folder)[1]]  # an empty file: JSON has no place for a schema
-        return
     assert in_order(read(DESCRIBE[connector](folder, schema=SCHEMA))) == in_order(table)
 
 
@@ -200,7 +197,7 @@ def test_an_empty_file_beside_full_ones_is_not_published(tmp_path, read):
     batch = pa.RecordBatch.from_pydict({"a": [1]})
     prepared = write(spec, batch.schema, [], index=0) + write(spec, batch.schema, [batch], index=1)
     connectors.committer(spec, "job", 1).commit(prepared)
-    assert [name[:10] for name in visible(tmp_path)] == ["_sabotnb.j", "part-00001"]
+    assert [name[:10] for name in visible(tmp_path)] == ["part-00001"]
     assert read(connectors.csv(tmp_path)).to_pylist() == [{"a": 1}]
 
 

@@ -1,13 +1,20 @@
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
+import pandas as pd
+import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.dataset import dataset
 
 from sabotnb import connectors
 from sabotnb.connectors import publishing
+from sabotnb.connectors.ownership import owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink
 from sabotnb.protocol.operator import OperatorContext
@@ -46,14 +53,70 @@ def numbers(folder):
     return sorted(int(line) for file in found for line in file.read_text().splitlines()[1:])
 
 
-def test_a_commit_makes_files_and_a_marker_and_leaves_nothing_hidden(tmp_path):
-    store(spec_of(tmp_path / "out"), [1, 2, 3])
+def owners(folder):
+    return sorted(owner for owner in owners_of(folder, list(everything(folder))).values())
+
+
+def test_a_commit_makes_files_that_say_whose_they_are_and_nothing_else(tmp_path):
+    store(spec_of(tmp_path / "out"), [1, 2, 3], job="late.1")
     names = sorted(everything(tmp_path / "out"))
-    assert [name[:10] for name in names] == ["_sabotnb.j", "part-00000", "part-00001"]
-    marker = json.loads((tmp_path / "out" / "_sabotnb.json").read_text())
-    assert marker == {"format": 1, "jobs": ["job"], "files": dict.fromkeys(names[1:], "job")}
+    assert [re.sub("[0-9a-f]{8}", "*", name) for name in names] == [
+        "part-00000-*-0.late.1.csv",
+        "part-00001-*-0.late.1.csv",
+    ]
+    assert owners(tmp_path / "out") == ["late.1"] * 2
     assert numbers(tmp_path / "out") == [1, 2, 3]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def with_old_marker(folder, values, job="job"):
+    """Output as it was before the names of files told whose they are."""
+    folder.mkdir(exist_ok=True)
+    files = {f"part-00000-0000000{value}-0.csv": job for value in values}
+    for file, value in zip(files, values, strict=True):
+        (folder / file).write_text(f'"n"\n{value}\n')
+    (folder / "_sabotnb.json").write_text(json.dumps({"format": 1, "jobs": [job], "files": files}))
+
+
+def test_older_output_is_known_by_its_list(tmp_path):
+    with_old_marker(tmp_path, [1, 2])
+    with pytest.raises(SinkError, match="holds output of job 'job', not of 'other'"):
+        connectors.check_output(spec_of(tmp_path), "other")
+    store(spec_of(tmp_path, "append"), [3])
+    assert numbers(tmp_path) == [1, 2, 3]
+    store(spec_of(tmp_path), [4])
+    assert numbers(tmp_path) == [4]
+    assert owners(tmp_path) == ["job"]
+
+
+READERS = {
+    "parquet": [
+        pl.read_parquet,
+        lambda folder: pl.scan_parquet(folder).collect(),
+        pd.read_parquet,
+        pq.read_table,
+        lambda folder: duckdb.sql(f"from read_parquet('{folder}/*')").arrow().read_all(),
+    ],
+    "csv": [
+        lambda folder: pl.scan_csv(folder).collect(),
+        lambda folder: dataset(folder, format="csv").to_table(),
+        lambda folder: duckdb.sql(f"from read_csv('{folder}/*')").arrow().read_all(),
+    ],
+    "json": [
+        lambda folder: pl.scan_ndjson(folder).collect(),
+        lambda folder: dataset(folder, format="json").to_table(),
+        lambda folder: duckdb.sql(f"from read_json('{folder}/*')").arrow().read_all(),
+    ],
+    "ipc": [pl.read_ipc, lambda folder: dataset(folder, format="ipc").to_table()],
+}
+
+
+@pytest.mark.parametrize(("connector", "reader"), [(name, at) for name in READERS for at in range(len(READERS[name]))])
+def test_other_libraries_read_a_folder_by_its_path(tmp_path, connector, reader):
+    spec = Sink(connector, {"path": str(tmp_path / "out"), "mode": "error", "partition_by": []})
+    store(spec, [1, 2, 3])
+    frame = READERS[connector][reader](str(tmp_path / "out"))
+    assert sorted(pa.table(frame)["n"].to_pylist()) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("mode", ["error", "append", "overwrite"])
@@ -93,8 +156,9 @@ def test_append_adds_to_whatever_is_there(tmp_path):
     for job in ("job", "other", "job"):
         store(spec, [1, 2], job)
     assert numbers(tmp_path) == [1, 1, 1, 2, 2, 2, 100]
-    owners = json.loads((tmp_path / "_sabotnb.json").read_text())["files"]
-    assert sorted(owners.values()) == ["job"] * 4 + ["other"] * 2
+    assert owners_of(tmp_path, ["mine.csv"]) == {"mine.csv": None}
+    (tmp_path / "mine.csv").unlink()
+    assert owners(tmp_path) == ["job"] * 4 + ["other"] * 2
 
 
 @pytest.mark.parametrize("mode", ["error", "overwrite"])
@@ -115,8 +179,12 @@ def test_foreign_files_are_refused_and_never_touched(tmp_path, mode):
 @pytest.mark.parametrize("mode", ["error", "overwrite"])
 def test_output_of_another_job_is_refused(tmp_path, mode):
     store(spec_of(tmp_path), [1], job="first")
-    with pytest.raises(SinkError, match=r"holds output of job 'first', not of 'second': .*run under the name 'first'"):
+    with pytest.raises(SinkError, match=r"of job 'first', not of 'second': .*run under its name: \.run\('first'\)"):
         connectors.check_output(spec_of(tmp_path, mode), "second")
+    store(spec_of(tmp_path, "append"), [2], job="second")
+    for job in ("first", "second"):
+        with pytest.raises(SinkError, match=r"of several jobs \('first', 'second'\), .* add to it with mode='append'"):
+            connectors.check_output(spec_of(tmp_path, mode), job)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +230,7 @@ def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         assert sum(pool.map(publish, jobs)) == refused
-    owners = json.loads((tmp_path / "_sabotnb.json").read_text())["files"]
-    assert sorted(owners) == sorted(path.name for path in tmp_path.glob("*.csv"))
+    assert len(list(tmp_path.glob("*.csv"))) == 8 - refused
 
 
 def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
@@ -287,7 +354,7 @@ def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monke
     def check(folder, prepared):
         abort(folder, prepared)
         assert numbers(folder) == [1, 2]
-        assert len(everything(folder)) == 3
+        assert len(everything(folder)) == 2
 
     assert crash_at_each_step(tmp_path, monkeypatch, abort, check) >= 1
 

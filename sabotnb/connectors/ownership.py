@@ -1,0 +1,52 @@
+"""Whose a published file is: its name says which job wrote it.
+
+``part-00000-7f763dd3-0.late.parquet`` is the work of job ``late``. Nothing else is in an output folder, because polars
+reads all there is in one, hidden or not. Older output has a file ``_sabotnb.json`` instead, which lists the owners.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from urllib.parse import quote, unquote
+
+from sabotnb.errors import SinkError
+
+OLD_MARKER = "_sabotnb.json"
+_OLD_FORMAT = 1
+_PUBLISHED = re.compile(r"part-\d{5,}-[0-9a-f]{8}-\d+\.(?P<job>.+)\.[a-z]+")
+
+Owners = Mapping[str, str | None]
+"""The job that wrote each file of an output folder, by its path there; None for files of others."""
+
+
+def published_name(part: str, job: str, suffix: str) -> str:
+    """The name under which ``part`` (``part-00000-7f763dd3-0``) of the output of ``job`` is published."""
+    return f"{part}.{quote(job, safe='')}{suffix}"
+
+
+def owners_of(output: Path, files: Sequence[str]) -> Owners:
+    """Who wrote ``files``, paths below ``output``; SinkError if an older list of owners cannot be read."""
+    listed = _listed(output)
+    return {file: listed.get(file) or _owner(file) for file in files}
+
+
+def _owner(file: str) -> str | None:
+    found = _PUBLISHED.fullmatch(PurePath(file).name)
+    return unquote(found["job"]) if found else None
+
+
+def _listed(output: Path) -> Mapping[str, str]:
+    marker = output / OLD_MARKER
+    try:
+        found = json.loads(marker.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise SinkError(f"'{marker}' is damaged ({error}): give another folder, or remove this one") from error
+    if not isinstance(found, dict) or found.get("format") != _OLD_FORMAT:
+        raise SinkError(f"'{marker}' is of another version of sabotnb: give another folder")
+    listed: Mapping[str, str] = found["files"]
+    return listed
