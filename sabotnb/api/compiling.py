@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import pyarrow as pa
 
@@ -53,15 +54,20 @@ def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -
 
 
 def check_outputs(graph: JobGraph, job: str) -> None:
-    """Raise SinkError if a sink may not write where it points to, or two take one folder for themselves."""
-    taken: dict[str, Operator] = {}
-    for name, operator in graph.operators.items():
-        if not isinstance(operator.spec, Sink):
-            continue
-        path = operator.spec.options.get("path", name)
-        other = taken.setdefault(path, operator)
-        if other is not operator and not (_appends(other) and _appends(operator)):
-            raise SinkError(f"{other.id!r} and {name!r} both write to {path}; give each a folder of its own")
+    """Raise SinkError if a sink may not write where it points to, or one writes into the folder of another."""
+    taken: list[tuple[PurePath, Operator]] = []
+    for operator in graph.get_sinks():
+        assert isinstance(operator.spec, Sink)
+        if "path" in operator.spec.options:
+            path = PurePath(operator.spec.options["path"])
+            for folder, other in taken:
+                shared = path.is_relative_to(folder) or folder.is_relative_to(path)
+                if shared and not (_appends(other) and _appends(operator)):
+                    raise SinkError(
+                        f"{other.id!r} writes to '{folder}' and {operator.id!r} to '{path}'; give each a folder of its "
+                        "own, none inside of the other"
+                    )
+            taken.append((path, operator))
         connectors.check_output(operator.spec, job)
 
 

@@ -216,8 +216,11 @@ def test_foreign_output_is_refused(numbers: sb.Stream, tmp_path: Path) -> None:
 
 
 def test_two_sinks_do_not_share_a_folder(numbers: sb.Stream, tmp_path: Path) -> None:
-    with pytest.raises(errors.SinkError, match="folder of its own"):
-        sb.run("both", numbers.sink_parquet(tmp_path / "out"), numbers.sink_csv(tmp_path / "out"))
+    out = numbers.sink_parquet(tmp_path / "out")
+    for other in (tmp_path / "out", tmp_path / "out" / "of" / "it", tmp_path):
+        with pytest.raises(errors.SinkError, match="folder of its own, none inside of the other"):
+            sb.run("both", out, numbers.sink_csv(other))
+    sb.run("beside", out, numbers.sink_csv(tmp_path / "out-2")).wait(timeout=60)
 
 
 def test_unnamed_jobs_are_called_after_the_line_that_runs_them(numbers: sb.Stream, tmp_path: Path) -> None:
