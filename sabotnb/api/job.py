@@ -42,7 +42,7 @@ class Job:
         name: str,
         epoch: int,
         pullers: Sequence[Puller] = (),
-        live: LiveRows | None = None,
+        live: Mapping[str, LiveRows] | None = None,
         *,
         bounded: bool = True,
         note: str = "",
@@ -53,7 +53,7 @@ class Job:
         """False if a source never ends by itself: such a job ends by ``stop``, ``cancel`` or a failure."""
         self._client = client
         self._pullers = tuple(pullers)
-        self._live = live
+        self._live = live or {}
         self._showing = showing_of(client, name, epoch, note)
 
     @property
@@ -63,10 +63,20 @@ class Job:
 
     @property
     def rows(self) -> pa.Table:
-        """The last rows that the job's ``sink_live`` has received."""
-        if self._live is None:
-            raise JobError(f"job {self.name!r} keeps no rows here: end its stream with .sink_live()")
-        return self._live.table()
+        """The last rows that the job's ``sink_live`` has received; JobError if it has several, or none."""
+        return self._live[self._only_live("rows_of")].table()
+
+    def rows_of(self, sink: str) -> pa.Table:
+        """The last rows that one of several ``sink_live`` has received, by its id or a unique prefix of it."""
+        found = self._live_named(sink)
+        if len(found) != 1:
+            names = ", ".join(map(repr, found or self._live)) or "none"
+            raise JobError(
+                f"{sink!r} could be any of {names}: write more of its name"
+                if found
+                else f"job {self.name!r} has no live sink {sink!r}; it has {names}"
+            )
+        return self._live[found[0]].table()
 
     def metrics(self, per: str = "task") -> pd.DataFrame:
         """Figures of the job: a row per ``"task"``, ``"operator"`` (or chain), ``"edge"`` or ``"channel"``.
@@ -186,21 +196,41 @@ class Job:
         """A table of the last rows that left ``operator``, kept up to date; without one, of the job's ``sink_live``.
 
         ``operator`` is an id, an edge (``"a->b"``) or a unique prefix of an id; its rows are sampled about twice a
-        second while the table is shown. JobError lists the operators.
+        second while the table is shown, unless it is a ``sink_live``, whose rows are kept here. JobError lists the
+        operators.
         """
-        if operator is not None:
-            found = self._client.probe(self.name, self.epoch, operator, 1, 0.0).operator
-            return LiveTable(self._client, (self.name, self.epoch), found, lambda: self._probed(found))
-        live = self._live
-        if live is None:
-            raise JobError(f"job {self.name!r} keeps no rows here: .live_table('operator') looks into any operator")
+        found = [self._only_live("live_table")] if operator is None else self._live_named(operator)
+        if len(found) == 1:
+            return self._table_of(found[0])
+        assert operator is not None
+        probed = self._client.probe(self.name, self.epoch, operator, 1, 0.0).operator
+        return LiveTable(self._client, (self.name, self.epoch), probed, lambda: self._probed(probed))
+
+    def _table_of(self, sink: str) -> LiveTable:
+        live = self._live[sink]
         return LiveTable(
             self._client,
             (self.name, self.epoch),
-            self.name,
+            self.name if len(self._live) == 1 else sink,
             lambda: Seen(live.table(), live.total, "" if live.total else "no rows yet"),
-            lambda: all(puller.ended for puller in self._pullers),
+            lambda: all(puller.ended for puller in self._pullers if puller.sink == sink),
         )
+
+    def _only_live(self, otherwise: str) -> str:
+        """The id of the one ``sink_live``; JobError says what to do ``otherwise``."""
+        if not self._live:
+            more = ", or sample any operator: .live_table('operator')" if otherwise == "live_table" else ""
+            raise JobError(f"job {self.name!r} keeps no rows here: end its stream with .sink_live(){more}")
+        if len(self._live) > 1:
+            names = ", ".join(map(repr, self._live))
+            raise JobError(
+                f"job {self.name!r} has several live sinks ({names}): .{otherwise}({next(iter(self._live))!r})"
+            )
+        return next(iter(self._live))
+
+    def _live_named(self, sink: str) -> list[str]:
+        """Ids of those ``sink_live`` that ``sink`` may mean."""
+        return [sink] if sink in self._live else [name for name in self._live if name.startswith(sink)]
 
     def _probed(self, operator: str) -> Seen:
         found = self._client.probe(self.name, self.epoch, operator, LIVE_ROWS, PROBE_SECONDS)

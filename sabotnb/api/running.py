@@ -135,12 +135,12 @@ def submit(
 
 def _job(started: Started, lowered: Lowered, targets: Sequence[Target]) -> Job:
     """The handle, with a puller for each sink whose rows come here."""
-    pullers, live = [], None
+    pullers, live = [], {}
     for target in targets:
         sink = lowered.ids[target.flow.node]
         if target.keep is not None:
-            live = LiveRows(target.flow.schema, target.keep)
-            pullers.append(started.puller(sink, live.take))
+            live[sink] = LiveRows(target.flow.schema, target.keep)
+            pullers.append(started.puller(sink, live[sink].take))
         if target.take is not None:
             pullers.append(started.puller(sink, target.take, one_by_one=True))
     bounded = all(is_bounded(target.flow) for target in targets)

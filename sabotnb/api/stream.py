@@ -368,7 +368,7 @@ class Stream:
         return Sink(targets.to_callback(self.flow, fn))
 
     def sink_live(self, keep: int = 1000) -> Sink:
-        """Keep the last ``keep`` rows in this process: ``job.rows``."""
+        """Keep the last ``keep`` rows in this process: ``job.rows``, or ``job.rows_of(sink)`` of one of several."""
         return Sink(targets.to_live(self.flow, keep))
 
     # Running

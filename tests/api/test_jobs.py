@@ -180,10 +180,30 @@ def test_a_live_sink_keeps_the_last_rows(numbers: sb.Stream) -> None:
     assert job.rows["x"].to_pylist() == [997, 998, 999]
 
 
+def test_each_of_several_live_sinks_keeps_its_own(numbers: sb.Stream) -> None:
+    few = numbers.filter(col("x") < 3).sink_live()
+    named = numbers.filter(col("x") > 998).sink_live().named("most")
+    job = sb.run("lives", few, named)
+    job.wait(timeout=60)
+    assert job.rows_of("sink_0")["x"].to_pylist() == [0, 1, 2]
+    assert job.rows_of("mo")["x"].to_pylist() == [999]
+    assert [job.live_table(sink)._look().table.num_rows for sink in ("sink_0", "most")] == [3, 1]
+    with pytest.raises(errors.JobError, match=r"has several live sinks \('sink_0', 'most'\): .rows_of\('sink_0'\)"):
+        _ = job.rows
+    with pytest.raises(errors.JobError, match=r"several live sinks \('sink_0', 'most'\): .live_table\('sink_0'\)"):
+        job.live_table()
+    with pytest.raises(errors.JobError, match="has no live sink 'x'; it has 'sink_0', 'most'"):
+        job.rows_of("x")
+    with pytest.raises(errors.JobError, match="'' could be any of 'sink_0', 'most': write more of its name"):
+        job.rows_of("")
+
+
 def test_a_job_without_live_sink_says_so(numbers: sb.Stream, tmp_path: Path) -> None:
     job = numbers.sink_parquet(tmp_path / "out").run("files")
-    with pytest.raises(errors.JobError, match="sink_live"):
+    with pytest.raises(errors.JobError, match=r"keeps no rows here: end its stream with .sink_live\(\)$"):
         _ = job.rows
+    with pytest.raises(errors.JobError, match=r"sink_live\(\), or sample any operator: .live_table\('operator'\)"):
+        job.live_table()
     job.wait(timeout=60)
 
 
