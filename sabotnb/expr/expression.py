@@ -382,10 +382,10 @@ def as_column(value: Any) -> Expr:
 
 
 def coalesce(*values: Any) -> Expr:
-    """The first of ``values`` that is not null, for each row."""
+    """The first of ``values`` that is not null, for each row: columns by name, expressions, ``lit("text")``."""
     if not values:
-        raise TypeMismatch("coalesce() has nothing to choose from; give columns: coalesce(col('a'), col('b'), 0)")
-    return Expr(Call("coalesce", tuple(as_expr(value).node for value in values)))
+        raise TypeMismatch("coalesce() has nothing to choose from; give columns: coalesce('a', 'b', 0)")
+    return Expr(Call("coalesce", tuple(as_column(value).node for value in values)))
 
 
 def count() -> Aggregation:

@@ -65,7 +65,13 @@ def _case(node: Call) -> str:
 
 
 def _coalesce(node: Call) -> str:
-    return f"coalesce({', '.join(map(text, node.args))})"
+    """A text by itself would be the name of a column there."""
+    values = [f"lit({text(one)})" if _is_text_literal(one) else text(one) for one in node.args]
+    return f"coalesce({', '.join(values)})"
+
+
+def _is_text_literal(node: Node) -> bool:
+    return isinstance(node, Literal) and isinstance(node.value, str)
 
 
 _SPECIAL: Mapping[str, Callable[[Call], str]] = {"case": _case, "coalesce": _coalesce}

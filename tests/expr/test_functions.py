@@ -77,6 +77,7 @@ BATCH = pa.record_batch(
         (~col("i").is_in([7]), "bool", [False, True, None]),
         (col("i").is_between(-7, 7, closed="left"), "bool", [False, True, None]),
         (coalesce(col("i"), col("f"), 0), "double", [7.0, -7.0, 0.0]),
+        (coalesce("i", "f", 0), "double", [7.0, -7.0, 0.0]),
         (col("s").fill_null("none"), "string", ["  Ab ", "ÄÖ", "none"]),
         (when(col("i") > 0).then("up").when(col("i") < 0).then("down"), "string", ["up", "down", None]),
         (when(col("i") > 0).then(1).otherwise(0.5), "double", [1.0, 0.5, 0.5]),
