@@ -39,26 +39,61 @@ def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
 
 def arrow(data: Any) -> Source:
     """A table in memory, from anything with ``__arrow_c_stream__``."""
+    if hasattr(data, "iloc"):  # whose index would come along as a column
+        return pandas(data)
     if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
-        raise SchemaError(f"{type(data).__name__} is not Arrow data; use from_pandas, from_rows or from_generator")
-    table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else pa.table(data)
-    return connectors.table(table)
+        raise SchemaError(f"{_called(data)} is not Arrow data; use from_rows or from_generator")
+    table = _table(data)
+    return connectors.table(connectors.unshared(table, connectors.maybe_of_numpy(table)))
+
+
+def _table(data: Any) -> pa.Table:
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    try:
+        return pa.table(data)
+    except pa.ArrowInvalid as error:
+        raise SchemaError(f"{_called(data)} is one column, not a table; name it: pa.table({{'name': data}})") from error
 
 
 def pandas(frame: Any) -> Source:
     """A pandas frame; NaN in float columns becomes null, the index is left out."""
     if not hasattr(frame, "iloc"):
-        raise SchemaError(
-            f"from_pandas takes a DataFrame, not {type(frame).__name__}; use from_arrow or from_rows for other data"
-        )
+        other = "from_arrow" if hasattr(frame, "__arrow_c_stream__") else "from_rows or from_generator"
+        raise SchemaError(f"from_pandas takes a pandas.DataFrame, not {_called(frame)}; use {other} for that")
+    if not hasattr(frame, "columns"):
+        raise SchemaError(f"{_called(frame)} is one column, not a frame; make it one: series.to_frame('name')")
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        problem = ": ".join(str(part) for part in reversed(error.args))
-        raise SchemaError(f"{problem}; convert its values to one type: frame.astype({{column: 'string'}})") from error
+    except (pa.ArrowException, TypeError) as error:
+        raise SchemaError(_problem(frame, error)) from error
     except ValueError as error:
         raise SchemaError(f"{error}; rename all but one of each: frame.columns = [...]") from error
-    return connectors.table(table.replace_schema_metadata(None))
+    columns = [str(name) for name, dtype in frame.dtypes.items() if not _is_its_own(dtype)]
+    return connectors.table(connectors.unshared(table.replace_schema_metadata(None), columns))
+
+
+def _problem(frame: Any, error: Exception) -> str:
+    """Which column of a frame Arrow cannot take, and what to make of it."""
+    for name, dtype in frame.dtypes.items():
+        if dtype.name.startswith("Sparse"):
+            return f"column {name!r} is sparse; make it dense: frame[{name!r}].sparse.to_dense()"
+    problem = ": ".join(str(part) for part in reversed(error.args))
+    return f"{problem}; convert its values to one type: frame.astype({{column: 'string'}})"
+
+
+def _called(data: Any) -> str:
+    """The type of ``data`` with the library that it is of."""
+    kind = type(data)
+    library = kind.__module__.partition(".")[0]
+    return kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
+
+
+def _is_its_own(dtype: Any) -> bool:
+    """True for columns of pandas that share no memory that pandas writes to: objects, texts and Arrow's types."""
+    return bool(dtype == "object" or dtype.name in ("str", "string") or hasattr(dtype, "pyarrow_dtype"))
 
 
 def rows(given: Iterable[Mapping[str, Any]], schema: Any) -> Source:

@@ -132,7 +132,10 @@ class Stream:
     def from_arrow(
         cls, data: Any, *, event_time: str | None = None, max_delay: Duration = "0s", idle: Duration = "30s"
     ) -> Stream:
-        """A table in memory: Arrow, polars, DuckDB, anything with ``__arrow_c_stream__``."""
+        """A table in memory: Arrow, polars, DuckDB, anything with ``__arrow_c_stream__``.
+
+        The stream shares its memory, and copies what Arrow took over from NumPy, so that later writes change no stream.
+        """
         return cls(sources.begun(sources.arrow(data), event_time, max_delay, idle))
 
     @classmethod
@@ -144,7 +147,10 @@ class Stream:
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """A pandas frame in memory, without its index; NaN in float columns becomes null."""
+        """A pandas frame in memory, without its index; NaN in float columns becomes null.
+
+        Numbers, times and categories are copied, so that a change of the frame does not change the stream.
+        """
         return cls(sources.begun(sources.pandas(frame), event_time, max_delay, idle))
 
     @classmethod

@@ -22,6 +22,7 @@ from sabotnb.connectors.rates import describe as rate
 from sabotnb.connectors.reading import BatchSource, Connector, Estimate
 from sabotnb.connectors.tables import describe as table
 from sabotnb.connectors.tables import describe_rows as rows
+from sabotnb.connectors.unshared import maybe_of_numpy, unshared
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 
@@ -34,12 +35,14 @@ __all__ = [
     "generator",
     "ipc",
     "json",
+    "maybe_of_numpy",
     "parquet",
     "rate",
     "rows",
     "sink",
     "source",
     "table",
+    "unshared",
 ]
 
 Clock = Callable[[], float]

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -42,6 +43,7 @@ def test_an_unknown_column_names_the_nearest_and_the_line(flights: sb.Stream, ve
     assert "It has: carrier, origin, delay, minutes" in message
 
 
+SPARSE = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1])})
 SCHEMA_REFUSALS = [
     (lambda s: s.filter(col("carrier") > 15), errors.TypeMismatch, "string"),
     (lambda s: s.filter(col("delay")), errors.TypeMismatch, "boolean"),
@@ -114,7 +116,16 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.run("job", s), errors.GraphError, "sink_parquet"),
     (lambda s: sb.Stream.from_arrow([1, 2]), errors.SchemaError, "from_rows"),
     (lambda s: sb.Stream.from_arrow(pa.table({})), errors.SchemaError, "has no columns"),
-    (lambda s: sb.Stream.from_pandas([1, 2]), errors.SchemaError, "a DataFrame, not list; use from_arrow"),
+    (lambda s: sb.Stream.from_pandas([1, 2]), errors.SchemaError, "pandas.DataFrame, not list; use from_rows"),
+    (
+        lambda s: sb.Stream.from_pandas(pl.DataFrame()),
+        errors.SchemaError,
+        "not polars.DataFrame; use from_arrow for that",
+    ),
+    (lambda s: sb.Stream.from_pandas(pd.Series([1])), errors.SchemaError, "pandas.Series is one column.*to_frame"),
+    (lambda s: sb.Stream.from_pandas(SPARSE), errors.SchemaError, r"'a' is sparse.*\['a'\].sparse.to_dense\(\)"),
+    (lambda s: sb.Stream.from_arrow(pa.array([1])), errors.SchemaError, "Int64Array is one column.*pa.table"),
+    (lambda s: sb.Stream.from_arrow(pl.Series([1])), errors.SchemaError, "polars.Series is one column.*pa.table"),
     (lambda s: sb.Stream.from_pandas(pd.DataFrame({"a": [1, "x"]})), errors.SchemaError, "column a .*'x'.*astype"),
     (lambda s: sb.Stream.from_pandas(pd.DataFrame([[1, 2]], columns=["a", "a"])), errors.SchemaError, "rename"),
     (lambda s: sb.Stream.from_csv(sys.stdin), errors.SourceError, "is no path: give the path"),
