@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -12,8 +13,10 @@ from sabotnb.api.flow import Flow, is_replayable
 from sabotnb.api.sample import rows_of
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, UserFunctionError
+from sabotnb.expr import Misfit, exact_array, inferred_type, is_open
 from sabotnb.native.layouts import decoded_schema
 from sabotnb.operators.formats import given
+from sabotnb.operators.map_rows import dicts
 from sabotnb.operators.returned import WrongResult, schema_of
 
 INFERENCE_ROWS = 100
@@ -25,7 +28,8 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
     A column that comes out with the type that it went in with keeps the type that it has in ``schema``: pandas and
     polars have fewer types than Arrow.
     """
-    empty = pa.RecordBatch.from_pylist([], schema=decoded_schema(schema))
+    plain = decoded_schema(schema)
+    empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in plain], schema=plain)
     try:
         found = schema_of(fn(given(empty, batch_format)))
     except WrongResult as wrong:
@@ -46,9 +50,9 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
 
 def _settled(field: pa.Field, schema: pa.Schema, went_in: pa.Schema, function: Function) -> pa.Field:
     plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if field.name in schema.names and (pa.types.is_null(plain) or plain.equals(went_in.field(field.name).type)):
+    if field.name in schema.names and (is_open(plain) or plain.equals(went_in.field(field.name).type)):
         return schema.field(field.name)
-    if pa.types.is_null(plain):
+    if is_open(plain):
         raise SchemaError(
             f"{_described(function)} does not tell the type of {field.name!r} when it is called with an empty batch: "
             f"declare what it returns: map_batches(fn, schema={{{field.name!r}: 'string', ...}})"
@@ -66,7 +70,9 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> 
     made: list[Mapping[str, Any]] = []
     try:
         for row in islice(rows_of(flow, INFERENCE_ROWS), INFERENCE_ROWS):
-            made.extend(_rows(fn(row)))
+            made.extend(dicts(fn(row)))
+    except WrongResult as wrong:
+        raise UserFunctionError(f"{_described(function)} {wrong}") from wrong
     except Exception as error:
         raise UserFunctionError(
             f"{_described(function)} was called with the first rows to find its schema and raised "
@@ -77,13 +83,41 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> 
             f"{_described(function)} returned no row for the first {INFERENCE_ROWS}: declare map_rows(fn, schema=...)"
         )
     names = dict.fromkeys(name for row in made for name in row)
-    return pa.schema([(name, pa.array([row.get(name) for row in made]).type) for name in names])
+    if strange := [name for name in names if not isinstance(name, str)]:
+        raise UserFunctionError(
+            f"{_described(function)} returned a row with the key {strange[0]!r}; column names are strings"
+        )
+    return pa.schema([(name, _type_of(name, [row.get(name) for row in made], flow.schema, function)) for name in names])
 
 
-def _rows(result: Any) -> Iterable[Mapping[str, Any]]:
-    if result is None:
-        return ()
-    return (result,) if isinstance(result, Mapping) else result
+def _type_of(name: str, values: Sequence[Any], schema: pa.Schema, function: Function) -> pa.DataType:
+    """The type of the first values of a column; or of the input's column of this name, where that says more."""
+    known = schema.field(name).type if name in schema.names else None
+    found, wrong = pa.null(), None
+    try:
+        found = inferred_type(values)
+    except Misfit as misfit:
+        wrong = misfit
+    if known is not None and _says_more(known, found):
+        with suppress(Misfit):
+            return exact_array(values, known).type
+    if not is_open(found):
+        return found
+    problem = (
+        f"returned {name!r} values of several types for the first rows ({wrong}): convert them to one type, or declare"
+        if wrong
+        else f"returned no value of {name!r} for the first rows that tells its type: declare"
+    )
+    raise SchemaError(
+        f"{_described(function)} {problem} what it returns: map_rows(fn, schema={{{name!r}: 'string', ...}})"
+    )
+
+
+def _says_more(known: pa.DataType, found: pa.DataType) -> bool:
+    """True if ``known`` may hold values that ``found``, which some values have, does not: more digits, more kinds."""
+    if is_open(found) or pa.types.is_decimal(found):
+        return not is_open(known) or pa.types.is_null(found)
+    return getattr(known, "unit", "") == "ns"
 
 
 def _described(function: Function) -> str:

@@ -13,6 +13,7 @@ from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.row_batches import batch_of
 from sabotnb.connectors.schemas import Wanted, settle, settled, types_of
 from sabotnb.errors import SourceError
+from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.layouts import plain_batch
 from sabotnb.protocol.elements import MIN_WATERMARK
@@ -41,6 +42,8 @@ def describe_rows(rows: Sequence[Mapping[str, Any]], schema: Wanted = None) -> S
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise SourceError(f"row {number} is {row!r} ({type(row).__name__}): give dicts, {{'column': value}}")
+        if strange := [name for name in row if not isinstance(name, str)]:
+            raise SourceError(f"row {number} has the key {strange[0]!r}: give names as text, {{'column': value}}")
     full = schema.remove_metadata() if isinstance(schema, pa.Schema) else _infer(rows, types_of(schema))
     return describe(pa.Table.from_batches([batch_of(rows, full, SourceError, "row")], full))
 
@@ -56,13 +59,14 @@ def _infer(rows: Sequence[Mapping[str, Any]], given: Mapping[str, pa.DataType]) 
 def _column_type(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.DataType:
     values = [row.get(name) for row in rows]
     try:
-        return settled(pa.array(values).type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        return settled(inferred_type(values))
+    except Misfit as misfit:
         kinds = sorted({type(value).__name__ for value in values if value is not None})
+        problem = "of several kinds" if len(kinds) > 1 else "that no type holds"
         raise SourceError(
-            f"column {name!r} has values of several kinds ({', '.join(kinds)}): make them alike, "
-            f"or give schema={{{name!r}: ...}} ({error})"
-        ) from error
+            f"column {name!r} has values {problem} ({', '.join(kinds)}): make them alike, "
+            f"or give schema={{{name!r}: ...}} ({misfit})"
+        ) from misfit
 
 
 class TableSlices:

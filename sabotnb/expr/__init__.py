@@ -17,7 +17,7 @@ from sabotnb.expr import codec, rewrite
 from sabotnb.expr.compiled import Compiled
 from sabotnb.expr.conditional import Then, When, when
 from sabotnb.expr.durations import duration_us
-from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, inferred_type
+from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, inferred_type, is_open
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
 from sabotnb.expr.messages import column_not_found, duplicate_column
 from sabotnb.expr.nodes import Apply, Column, walk
@@ -58,6 +58,7 @@ __all__ = [
     "from_json",
     "functions",
     "inferred_type",
+    "is_open",
     "is_total",
     "is_typed",
     "lit",

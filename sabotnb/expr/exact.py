@@ -101,8 +101,15 @@ def exact_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Reco
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def is_open(data_type: pa.DataType) -> bool:
+    """True if a type is null, or a part of it is: no value has said what it is."""
+    if t.is_nested(data_type) and not t.is_union(data_type):
+        return any(is_open(data_type.field(at).type) for at in range(data_type.num_fields))
+    return bool(t.is_null(data_type) or (t.is_dictionary(data_type) and is_open(data_type.value_type)))
+
+
 def inferred_type(values: Sequence[Any]) -> pa.DataType:
-    """The type of ``values``, which are of one kind; null if all of them are.
+    """The type of ``values``, which are of one kind; it ``is_open`` where none of them says.
 
     Raises:
         Misfit: there is no type that holds all.
@@ -171,7 +178,7 @@ def _holds(data_type: pa.DataType, value: Any) -> bool:  # noqa: PLR0911  one li
         return bool(value == int(value))
     if t.is_date(data_type):
         return not isinstance(value, datetime) or value.time() == time()
-    if t.is_temporal(data_type):
+    if t.is_timestamp(data_type) or t.is_duration(data_type) or t.is_time(data_type):
         return _whole(value, data_type.unit)
     if _is_list(data_type):
         return all(_holds(data_type.value_type, inner) for inner in value)

@@ -23,7 +23,7 @@ def check_format(schema: pa.Schema, wanted: str) -> None:
         try:
             if "decimal256" in str(field.type):  # which polars does not refuse: it panics
                 raise pl.exceptions.ComputeError("at most 38 digits")
-            pl.from_arrow(pa.array([], field.type))
+            pl.from_arrow(pa.nulls(0, field.type))
         except pl.exceptions.PolarsError as error:
             raise SchemaError(
                 f"polars has no type for column {field.name!r} ({field.type}): drop or cast it before, or use "

@@ -12,6 +12,7 @@ from sabotnb.errors import UserFunctionError
 from sabotnb.expr import ColumnMisfit, exact_batch, text_table
 from sabotnb.graph.specs import MapRows, OnError
 from sabotnb.operators.failing import ErrorRows, expected, returned_wrong
+from sabotnb.operators.returned import WrongResult
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 PIECE_ROWS = 1024
@@ -76,13 +77,14 @@ class MapRowsOperator(Operator):
     def _results(self, row: Row) -> Iterator[Row]:
         """What the function makes of ``row``, checked to be dicts with declared columns."""
         try:
-            result = self._function(dict(row))
-            for one in _rows(result):
-                if not isinstance(one, Mapping) or not self._names.issuperset(one):
-                    raise self._wrong(_described(one, self._spec.schema), row)
+            for one in dicts(self._function(dict(row))):
+                if not self._names.issuperset(one):
+                    raise self._wrong(_stranger(one, self._spec.schema), row)
                 yield one
         except UserFunctionError:
             raise
+        except WrongResult as wrong:
+            raise self._wrong(str(wrong), row) from wrong
         except Exception as error:
             raise user_error(self._spec.function, error, _sample(row), self._operator) from error
 
@@ -102,18 +104,21 @@ class MapRowsOperator(Operator):
 _ADVICE = "mend it, or declare what it gives: schema={...}"
 
 
-def _rows(result: Any) -> Iterable[Any]:
+def dicts(result: Any) -> Iterator[Row]:
+    """The rows that a function gave for one; WrongResult for what is none."""
     if result is None:
-        return ()
-    if isinstance(result, Mapping | str | bytes) or not isinstance(result, Iterable):
-        return (result,)
-    return result
+        return
+    single = isinstance(result, Mapping | str | bytes) or not isinstance(result, Iterable)
+    for one in (result,) if single else result:
+        if not isinstance(one, Mapping):
+            raise WrongResult(
+                f"gave {one!r} ({type(one).__name__}); it must give a dict, None, or an iterable of dicts"
+            )
+        yield one
 
 
-def _described(one: Any, schema: pa.Schema) -> str:
-    if not isinstance(one, Mapping):
-        return f"gave {one!r} ({type(one).__name__}); it must give a dict, None, or an iterable of dicts"
-    extra = ", ".join(repr(name) for name in one if name not in schema.names)
+def _stranger(row: Row, schema: pa.Schema) -> str:
+    extra = ", ".join(repr(name) for name in row if name not in schema.names)
     return f"gave a row with {extra}, declared are {', '.join(schema.names)}; mend it, or declare schema={{...}}"
 
 

@@ -169,3 +169,34 @@ def test_a_column_of_no_type_asks_for_a_schema(fn, wanted):
 def test_what_is_no_frame_is_refused_where_it_is_written(fn, gave):
     with pytest.raises(errors.UserFunctionError, match=gave):
         TWO.map_batches(fn, format="pandas")
+
+
+def test_rows_that_are_given_back_keep_their_types():
+    rows = [{"m": [("a", 1)], "d": Decimal("1.10"), "t": None, "l": [], "late": None}] * 100
+    types = {
+        "m": pa.map_(pa.string(), pa.int64()),
+        "d": pa.decimal128(20, 4),
+        "t": pa.timestamp("ns"),
+        "l": pa.list_(pa.int64()),
+        "late": pa.int8(),
+    }
+    stream = sb.Stream.from_rows([*rows, {**rows[0], "d": Decimal("123.4500"), "late": 5}], schema=pa.schema(types))
+    same = stream.map_rows(lambda row: row)
+    assert same.schema == stream.schema
+    assert same.to_rows() == stream.to_rows()
+
+
+@pytest.mark.parametrize(
+    ("fn", "error", "says"),
+    [
+        (lambda row: "abc", errors.UserFunctionError, r"gave 'abc' \(str\); it must give a dict, None, or an iterable"),
+        (lambda row: (1, 2), errors.UserFunctionError, r"gave 1 \(int\); it must give a dict"),
+        (lambda row: {1: 2}, errors.UserFunctionError, "returned a row with the key 1; column names are strings"),
+        (lambda row: {"y": row["x"] if row["x"] % 2 else "x"}, errors.SchemaError, "'y' values of several types"),
+        (lambda row: {"y": None}, errors.SchemaError, r"no value of 'y'.*declare what it returns: map_rows\(fn"),
+        (lambda row: {"y": []}, errors.SchemaError, "returned no value of 'y' for the first rows that tells its type"),
+    ],
+)
+def test_rows_of_no_type_are_refused_where_they_are_written(fn, error, says):
+    with pytest.raises(error, match=says):
+        MANY.map_rows(fn)

@@ -96,7 +96,7 @@ SCHEMA_REFUSALS = [
     (lambda s: s.map_batches(lambda b: 1 / 0), errors.UserFunctionError, "ZeroDivisionError"),
     (lambda s: s.map_rows(lambda row: None), errors.SchemaError, "no row"),
     (lambda s: s.map_rows(lambda row: row["nix"]), errors.UserFunctionError, "KeyError"),
-    (lambda s: s.map_rows(lambda row: 5), errors.UserFunctionError, "map_rows"),
+    (lambda s: s.map_rows(lambda row: 5), errors.UserFunctionError, "must give a dict, None, or an iterable"),
     (lambda s: s.with_event_time("delay"), errors.TypeMismatch, "cast"),
     (lambda s: s.sink_parquet("out", mode="replace"), errors.SinkError, "'overwrite'"),
     (

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -79,12 +80,24 @@ def test_rows_with_a_schema(read):
             pa.schema({"a": pa.int64()}),
             "row 0 has 'b', but the columns are a: add it to the schema",
         ),
+        ([{"a": 2**70}], None, r"column 'a' has values that no type holds \(int\): make them alike, or give schema="),
+        ([{"a": object()}], None, r"column 'a' has values that no type holds \(object\)"),
+        ([{"a": [1, "x"]}], None, r"column 'a' has values that no type holds \(list\)"),
+        ([{1: 2}], None, "row 0 has the key 1: give names as text, {'column': value}"),
         ([{"a": 2**70}], pa.schema({"a": pa.int64()}), "row 0: 1180591620717411303424 .* is no int64"),
     ],
 )
 def test_rows_that_do_not_fit(rows, schema, message):
     with pytest.raises(SourceError, match=message):
         connectors.rows(rows, schema=schema)
+
+
+def test_ids_and_missing_values_of_pandas(read):
+    rows = [{"id": 2**63, "at": pd.NaT, "n": pd.NA}, {"id": 1, "at": pd.Timestamp("2024-05-06"), "n": 1}]
+    assert read(connectors.rows(rows)).to_pylist() == [
+        {"id": 2**63, "at": None, "n": None},
+        {"id": 1, "at": datetime(2024, 5, 6), "n": 1},
+    ]
 
 
 def test_rows_are_taken_as_they_are_or_not_at_all():
