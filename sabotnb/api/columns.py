@@ -49,8 +49,8 @@ def as_expr(given: Column) -> Expr:
 
 
 def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:
-    """One column or several, as a tuple."""
-    return (given,) if isinstance(given, str | Expr) else tuple(given)
+    """One column or several, as a tuple; what is neither is refused as the column that it is not."""
+    return (given,) if isinstance(given, str | Expr) or not isinstance(given, Iterable) else tuple(given)
 
 
 def refuse_duplicates(given: Sequence[str]) -> None:

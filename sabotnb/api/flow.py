@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.blobs import Origin, call_site
 from sabotnb.errors import GraphError
+from sabotnb.expr import whole
 from sabotnb.graph import MAX_PARALLELISM, EdgeHint, EventTime, Source, Spec, output_schema, side_schema
 
 
@@ -19,6 +21,22 @@ class Naming:
     parallelism: int | None = None
     tags: frozenset[str] = frozenset()
     slot_group: str = "default"
+
+
+def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any) -> Naming:
+    """What users gave to ``named``, checked; one tag may be a text by itself."""
+    if name is not None and (not isinstance(name, str) or not name):
+        raise GraphError(f"{name!r} is no name of an operator; give a text, or leave it out")
+    if parallelism is not None:
+        wrong = GraphError(f"parallelism is {parallelism!r}; give a number of tasks, 1 to {MAX_PARALLELISM}")
+        parallelism = whole(parallelism, wrong, 1)
+        if parallelism > MAX_PARALLELISM:
+            raise wrong
+    several = (tags,) if isinstance(tags, str) else tuple(tags or ())
+    for what, given in (*(("a tag", tag) for tag in several), ("a slot group", slot_group)):
+        if not isinstance(given, str) or not given:
+            raise GraphError(f"{given!r} is no name of {what}; give a text")
+    return Naming(name, parallelism, frozenset(several), slot_group)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -66,8 +84,6 @@ class Flow:
 
     def named(self, naming: Naming) -> Flow:
         """The same flow, its last operator named and placed; what was said before and not now is kept."""
-        if naming.parallelism is not None and not 1 <= naming.parallelism <= MAX_PARALLELISM:
-            raise GraphError(f"parallelism is {naming.parallelism}; give a number of tasks, 1 to {MAX_PARALLELISM}")
         before = self.node.naming
         merged = Naming(
             naming.name or before.name,

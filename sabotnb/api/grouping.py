@@ -11,7 +11,7 @@ from sabotnb.api.columns import Column, Named
 from sabotnb.api.flow import Flow
 from sabotnb.blobs import capture, capture_value
 from sabotnb.errors import DuplicateColumn, SchemaError
-from sabotnb.expr import Aggregation, Expr, bind, col, column_name, same
+from sabotnb.expr import Aggregation, Expr, bind, col, column_name, same, whole
 from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top
 
 
@@ -106,8 +106,9 @@ class _Inputs:
 
 def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, rank: str | None) -> Flow:
     """The ``n`` rows of each key with the largest ``by``."""
-    if n < 1:
-        raise SchemaError(f"top({n}) keeps nothing; give a number of rows, at least 1")
+    n = whole(n, SchemaError(f"top({n!r}): give a whole number of rows, at least 1"), 1)
+    if rank is not None and not isinstance(rank, str):
+        raise SchemaError(f"rank is {rank!r}; give the name of a new column, rank='rank'")
     flow = grouping.with_keys()
     expr = columns.as_expr(by)
     bind(expr, flow.schema)
@@ -136,6 +137,8 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
 
 def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> Flow:
     """Fold the rows of each key, two at a time, in any order."""
+    if init is not None and not isinstance(init, Mapping):
+        raise SchemaError(f"init is {init!r} ({type(init).__name__}); give a dict, as the function does: {{'x': 0}}")
     flow = grouping.with_keys()
     if init is not None and not isinstance(init, Mapping):
         raise SchemaError(f"init={init!r} is no row; give the dict that each key starts with: init={{'n': 0}}")

@@ -30,6 +30,8 @@ def joined(
         raise GraphError(f"how is {how!r}; choose one of {', '.join(HOW)}")
     if strategy not in STRATEGIES:
         raise GraphError(f"strategy is {strategy!r}; choose one of {', '.join(STRATEGIES)}")
+    if not isinstance(suffix, str):
+        raise GraphError(f"suffix is {suffix!r}; give text, suffix='_right'")
     if not (is_bounded(left) and is_bounded(right)):
         raise GraphError("a join without a window needs two bounded streams; one of these is endless: bound its source")
     left_keys, right_keys = _keys(left, right, on, left_on, right_on)

@@ -12,6 +12,8 @@ from sabotnb.api.sample import SourceSample, run_on_sample
 from sabotnb.config import Config
 from sabotnb.display import rows as tables
 from sabotnb.display import theme, words
+from sabotnb.errors import SchemaError
+from sabotnb.expr import whole
 
 if TYPE_CHECKING:  # a name in annotations alone: importing sabotnb must not load pandas
     import pandas as pd
@@ -46,6 +48,7 @@ class Preview:
 
 def preview(flow: Flow, n: int, timeout: float) -> Preview:
     """The first ``n`` rows that ``flow`` makes of the first ``Config.preview_rows`` rows of each source."""
+    n = whole(n, SchemaError(f"head({n!r}): give a whole number of rows, 0 or more"), 0)
     run = run_on_sample(flow, Config.from_environment().preview_rows, timeout)
     batches, found = [], 0
     for batch in run.batches:

@@ -59,6 +59,8 @@ def dropped(flow: Flow, given: Sequence[Column]) -> Flow:
 
 def renamed(flow: Flow, new_names: Mapping[str, str]) -> Flow:
     """The same columns, some by other names."""
+    if not isinstance(new_names, Mapping) or not all(isinstance(name, str) for name in new_names.values()):
+        raise SchemaError(f"rename takes new names by the old ones, not {new_names!r}; write .rename({{'old': 'new'}})")
     columns.names(tuple(new_names), flow.schema)
     pairs = tuple((new_names.get(name, name), col(name)) for name in flow.schema.names)
     columns.refuse_duplicates([name for name, _ in pairs])
@@ -107,7 +109,9 @@ def ordered(flow: Flow, given: Sequence[Column], descending: bool | Sequence[boo
     by = columns.names(given, flow.schema)
     if not by:
         raise SchemaError(f"sort() has no column; the stream has: {', '.join(flow.schema.names)}")
-    ways = (descending,) * len(by) if isinstance(descending, bool) else tuple(descending)
+    ways = tuple(descending) if isinstance(descending, Sequence) else (descending,) * len(by)
+    if not all(isinstance(way, bool) for way in ways):
+        raise SchemaError(f"descending is {descending!r}; give True or False, or one of them for each column")
     if len(ways) != len(by):
         raise SchemaError(f"descending has {len(ways)} values for {len(by)} columns; give one for each, or one for all")
     return flow.then(Sort(by, ways))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sabotnb.api import running, views
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.env import Env
-from sabotnb.api.flow import Naming
+from sabotnb.api.flow import naming
 from sabotnb.api.job import Job
 from sabotnb.api.lower import lower
 from sabotnb.api.targets import Target
@@ -29,11 +29,11 @@ class Sink:
         name: str | None = None,
         *,
         parallelism: int | None = None,
-        tags: Iterable[str] = (),
+        tags: str | Iterable[str] = (),
         slot_group: str = "default",
     ) -> Sink:
         """Name and place the sink."""
-        return Sink(self.target.named(Naming(name, parallelism, frozenset(tags), slot_group)))
+        return Sink(self.target.named(naming(name, parallelism, tags, slot_group)))
 
     def run(
         self,

@@ -99,7 +99,7 @@ def _is_its_own(dtype: Any) -> bool:
 def rows(given: Iterable[Mapping[str, Any]], schema: Any) -> Source:
     """Dicts in memory; without ``schema`` the types come from their values."""
     wanted = schema if schema is None or isinstance(schema, pa.Schema) else as_types(schema)
-    return connectors.rows(list(given), wanted)
+    return connectors.rows(given, wanted)
 
 
 def generator(fn: Callable[[], Iterable[Any]], schema: Any, *, replayable: bool, bounded: bool) -> Source:

@@ -13,7 +13,7 @@ from sabotnb.api import collecting, grouping, joins, rows, sources, spreading, t
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.columns import Column
 from sabotnb.api.env import Env
-from sabotnb.api.flow import Flow, Naming
+from sabotnb.api.flow import Flow, naming
 from sabotnb.api.grouping import Grouping
 from sabotnb.api.job import Job
 from sabotnb.api.options import Duration, seconds
@@ -337,11 +337,11 @@ class Stream:
         name: str | None = None,
         *,
         parallelism: int | None = None,
-        tags: Iterable[str] = (),
+        tags: str | Iterable[str] = (),
         slot_group: str = "default",
     ) -> Stream:
         """Name and place the last operator: its tasks, tags that its agents must have, who it shares slots with."""
-        return Stream(self.flow.named(Naming(name, parallelism, frozenset(tags), slot_group)))
+        return Stream(self.flow.named(naming(name, parallelism, tags, slot_group)))
 
     def side(self, name: str) -> Stream:
         """Rows that the last operator put aside: ``"errors"`` of a map with ``on_error="side"``."""

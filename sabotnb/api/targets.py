@@ -14,6 +14,7 @@ from sabotnb.api.columns import Column
 from sabotnb.api.flow import Flow, Naming
 from sabotnb.api.pulling import Take
 from sabotnb.errors import SchemaError, SinkError
+from sabotnb.expr import whole
 from sabotnb.graph import Sink as SinkSpec
 
 MODES = ("error", "append", "overwrite")
@@ -60,8 +61,7 @@ def to_callback(flow: Flow, fn: Take) -> Target:
 
 def to_live(flow: Flow, keep: int) -> Target:
     """Keep the last ``keep`` rows in this process."""
-    if keep < 1:
-        raise SinkError(f"sink_live(keep={keep}) keeps nothing; give a number of rows, at least 1")
+    keep = whole(keep, SinkError(f"sink_live(keep={keep!r}): give a whole number of rows, at least 1"), 1)
     return Target(flow.then(SinkSpec("live", {"keep": keep})), keep=keep)
 
 

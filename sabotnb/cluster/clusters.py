@@ -66,6 +66,8 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
         check_installed(client)
         return Cluster(client, config=config, close=client.close)
     client = client_or_address
+    if not isinstance(client, distributed.Client):
+        raise EnvError(f"{client!r} is no cluster: give sb.connect a distributed.Client, or 'tcp://host:8786'")
     if client.asynchronous:
         raise EnvError("the client is asynchronous: give sb.connect the scheduler's address, and it makes its own")
     if client.status != "running":

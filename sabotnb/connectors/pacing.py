@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import SourceError, TypeMismatch
+from sabotnb.expr import is_above
 from sabotnb.expr.durations import duration_us
 from sabotnb.graph.specs import Source as Spec
 
@@ -120,7 +121,7 @@ def pace_options(rate: float | None, speed: str | None) -> dict[str, Any]:
     """The checked options of a spec for ``rate=`` and ``speed=``."""
     if rate is not None and speed is not None:
         raise SourceError("rate= and speed= both say how fast to read: give one of them")
-    if rate is not None and not rate > 0:
+    if rate is not None and not is_above(rate, 0):
         raise SourceError(f"rate={rate!r} is not a number of rows per second: give one above 0")
     if speed is not None:
         parse_speed(speed)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sabotnb.connectors.pacing import ticked, until_tick
 from sabotnb.connectors.reading import Estimate, RawBatches
 from sabotnb.errors import SourceError
+from sabotnb.expr import is_above, whole
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.protocol.source import Split
 
@@ -21,10 +22,10 @@ def describe(per_second: float, n: int | None = None) -> Spec:
 
     The ``time`` of row i is i / per_second seconds after the first; it appears then, or a hundredth of a second later.
     """
-    if not per_second > 0:
+    if not is_above(per_second, 0):
         raise SourceError(f"per_second={per_second!r}: give a number of rows above 0")
-    if n is not None and n < 0:
-        raise SourceError(f"n={n!r}: give a number of rows from 0 on, or None for rows without end")
+    if n is not None:
+        n = whole(n, SourceError(f"n={n!r}: give a number of rows from 0 on, or None for rows without end"), 0)
     return Spec("rate", SCHEMA, {"per_second": per_second, "n": n}, bounded=n is not None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +30,7 @@ def describe(table: pa.Table) -> Spec:
     return Spec("table", schema, table=table_of(plain))
 
 
-def describe_rows(rows: Sequence[Mapping[str, Any]], schema: Wanted = None) -> Spec:
+def describe_rows(rows: Iterable[Mapping[str, Any]], schema: Wanted = None) -> Spec:
     """The source of dicts, one a row; a missing key is null.
 
     Types are inferred from all rows; ``schema`` as a mapping replaces types of single columns, as a schema says all.
@@ -38,6 +38,8 @@ def describe_rows(rows: Sequence[Mapping[str, Any]], schema: Wanted = None) -> S
     Raises:
         SourceError: a row that is no dict, has a key that ``schema`` lacks, or a value that does not fit.
     """
+    if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
+        raise SourceError(f"rows are {rows!r} ({type(rows).__name__}): give a list of dicts, [{{'column': value}}]")
     rows = list(rows)
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.expr import codec, rewrite
+from sabotnb.expr.arguments import is_above, whole
 from sabotnb.expr.compiled import Compiled
 from sabotnb.expr.conditional import Then, When, when
 from sabotnb.expr.durations import duration_us
@@ -58,6 +59,7 @@ __all__ = [
     "from_json",
     "functions",
     "inferred_type",
+    "is_above",
     "is_open",
     "is_total",
     "is_typed",
@@ -75,6 +77,7 @@ __all__ = [
     "typed_array",
     "udf",
     "when",
+    "whole",
 ]
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, call_site
 from sabotnb.errors import TypeMismatch
+from sabotnb.expr.arguments import whole
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
 from sabotnb.expr.nodes import RANGE_ENDS, Alias, Call, Column, Literal, Node
@@ -161,7 +162,11 @@ class Expr:
 
     def is_in(self, values: Iterable[Any]) -> Expr:
         """True where it is one of ``values``; as in SQL null where it is null, and never false if they have a null."""
-        if isinstance(values, str | bytes | Expr):
+        if isinstance(values, Expr):
+            raise TypeMismatch(f"is_in takes a list of values, not a column; compare the two: {self} == {values}")
+        if hasattr(values, "to_job_graph"):
+            raise TypeMismatch("is_in takes a list of values, not a stream; join it: .join(other, on=..., how='semi')")
+        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
             raise TypeMismatch(f"is_in takes a list of values, not {values!r}; write is_in([{values!r}])")
         return Expr(Call("is_in", (self.node, list_literal(values))))
 
@@ -183,7 +188,8 @@ class Expr:
 
     def round(self, decimals: int = 0) -> Expr:
         """To so many decimals; halves go to the even neighbour."""
-        return self._call("round", decimals=decimals)
+        wrong = TypeMismatch(f"round takes a whole number of decimals, not {decimals!r}; write .round(2), .round(-3)")
+        return self._call("round", decimals=whole(decimals, wrong))
 
     def floor(self) -> Expr:
         """Down to a whole number, of the same type."""
@@ -233,7 +239,7 @@ class Expr:
 
     def alias(self, name: Name) -> Expr:
         """The same under another name."""
-        return Expr(Alias(self.node, name))
+        return Expr(Alias(self.node, _name(name)))
 
     # aggregates: see sabotnb.expr.aggregates for types and nulls
 
@@ -259,11 +265,11 @@ class Expr:
 
     def std(self, ddof: int = 1) -> Aggregation:
         """Standard deviation, of a sample unless ``ddof=0``."""
-        return self._aggregate("std", ddof=ddof)
+        return self._aggregate("std", ddof=_ddof(ddof))
 
     def var(self, ddof: int = 1) -> Aggregation:
         """Variance, of a sample unless ``ddof=0``."""
-        return self._aggregate("var", ddof=ddof)
+        return self._aggregate("var", ddof=_ddof(ddof))
 
     def first(self, by: Any = None) -> Aggregation:
         """The value of the row with the smallest ``by`` (the event time), ties by smallest value."""
@@ -340,7 +346,7 @@ class Aggregation:
 
     def alias(self, name: str) -> Aggregation:
         """The same under another name."""
-        return replace(self, name=name)
+        return replace(self, name=_name(name))
 
     def __repr__(self) -> str:
         of = "sb" if self.expr is None else repr(self.expr)
@@ -399,6 +405,16 @@ def duration(value: str | timedelta) -> Expr:
 
 
 def _fraction(q: float) -> float:
-    if not 0 <= q <= 1:
+    if not isinstance(q, int | float) or not 0 <= q <= 1:
         raise TypeMismatch(f"a quantile is between 0 and 1, not {q!r}; the median is 0.5")
     return float(q)
+
+
+def _ddof(given: int) -> int:
+    return whole(given, TypeMismatch(f"ddof is {given!r}; give 1 for a sample, 0 for all there is"), 0)
+
+
+def _name(given: str) -> str:
+    if not isinstance(given, str):
+        raise TypeMismatch(f"alias takes a name, not {given!r} ({type(given).__name__}); write .alias('name')")
+    return given

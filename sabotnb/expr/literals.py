@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import types as t
 
 from sabotnb.errors import TypeMismatch
+from sabotnb.expr.arguments import is_hashable
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.exact import Misfit, exact_array, inferred_type
 from sabotnb.expr.nodes import Literal
@@ -35,7 +36,10 @@ def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
     except Misfit as misfit:
         fit = f" does not fit {data_type}" if data_type is not None else " cannot be a literal"
         raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {misfit}") from misfit
-    return Literal(_plain(made), made.type, flexible=data_type is None)
+    literal = Literal(_plain(made), made.type, flexible=data_type is None)
+    if not is_hashable(literal):
+        raise TypeMismatch(f"{value!r} ({type(value).__name__}) cannot be a literal; make a column of each part of it")
+    return literal
 
 
 _PLAIN = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
@@ -57,10 +61,12 @@ def list_literal(values: Iterable[Any]) -> Literal:
         flexible = False
     else:
         given = [*(value.item() if hasattr(value, "item") else value for value in values)]
+        if any(hasattr(value, "node") for value in given):
+            raise TypeMismatch(f"is_in takes values, not expressions ({given}); write (x == one) | (x == other)")
         try:
-            array = pa.array(given)
-        except (pa.ArrowException, TypeError, OverflowError) as error:
-            raise TypeMismatch(f"the values of is_in must have one type: {error}") from error
+            array = exact_array(given, inferred_type(given))
+        except Misfit as misfit:
+            raise TypeMismatch(f"the values of is_in must have one type: {misfit}") from misfit
         flexible = True
     if t.is_dictionary(array.type):
         array = array.dictionary_decode()

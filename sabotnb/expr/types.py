@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import types as t
 
 from sabotnb.errors import TypeMismatch
+from sabotnb.expr.arguments import is_hashable
 from sabotnb.native.layouts import plain_layout
 
 _SPELLINGS: dict[Any, pa.DataType] = {
@@ -48,7 +49,7 @@ def type_of(spelling: Any) -> pa.DataType:
     """
     if isinstance(spelling, pa.DataType):
         return plain_layout(spelling)
-    if spelling in _SPELLINGS:
+    if is_hashable(spelling) and spelling in _SPELLINGS:
         return _SPELLINGS[spelling]
     if isinstance(spelling, str):
         text = spelling.strip()

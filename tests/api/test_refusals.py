@@ -4,6 +4,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -139,6 +140,61 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.connect("nonsense"), errors.EnvError, "tcp://host:8786"),
     (lambda s: sb.Stream.from_rows([{"a": 1}], event_time="a"), errors.TypeMismatch, "cast"),
 ]
+
+
+WRONG_ARGUMENTS = [
+    (lambda s: s.head("5"), errors.SchemaError, r"head\('5'\): give a whole number of rows, 0 or more"),
+    (lambda s: s.head(2.5), errors.SchemaError, "whole number"),
+    (lambda s: s.head(-1), errors.SchemaError, "0 or more"),
+    (lambda s: s.top(2.5, by="delay"), errors.SchemaError, r"top\(2.5\): give a whole number of rows, at least 1"),
+    (lambda s: s.top(1, by="delay", rank=5), errors.SchemaError, "rank is 5; give the name"),
+    (lambda s: s.named(5), errors.GraphError, "5 is no name of an operator; give a text"),
+    (lambda s: s.named(""), errors.GraphError, "'' is no name of an operator"),
+    (lambda s: s.named(parallelism=1.5), errors.GraphError, "parallelism is 1.5; give a number of tasks, 1 to 128"),
+    (lambda s: s.named(parallelism=True), errors.GraphError, "parallelism is True"),
+    (lambda s: s.named(tags=[5]), errors.GraphError, "5 is no name of a tag"),
+    (lambda s: s.sink_live().named(slot_group=""), errors.GraphError, "'' is no name of a slot group"),
+    (lambda s: s.rename({"delay": 5}), errors.SchemaError, r"write .rename\({'old': 'new'}\)"),
+    (lambda s: s.rename(str.upper), errors.SchemaError, "rename takes new names by the old ones"),
+    (lambda s: s.sort("delay", descending=1), errors.SchemaError, "descending is 1; give True or False"),
+    (lambda s: s.sort("delay", descending="yes"), errors.SchemaError, "descending is 'yes'"),
+    (lambda s: s.join(s, on="carrier", suffix=5), errors.GraphError, "suffix is 5; give text"),
+    (lambda s: s.partition_by(5), errors.SchemaError, r"5 \(int\) is not a column"),
+    (lambda s: s.sink_csv("out", partition_by=5), errors.SchemaError, r"5 \(int\) is not a column"),
+    (lambda s: s.sink_live(keep=2.5), errors.SinkError, r"sink_live\(keep=2.5\): give a whole number"),
+    (lambda s: s.reduce(lambda left, right: left, init=0), errors.SchemaError, r"init is 0 \(int\); give a dict"),
+    (lambda s: s.select(col("delay").alias(1)), errors.TypeMismatch, r"write .alias\('name'\)"),
+    (lambda s: s.select(col("delay").round("a")), errors.TypeMismatch, r"not 'a'; write .round\(2\)"),
+    (lambda s: s.select(col("delay").round(1.5)), errors.TypeMismatch, "whole number of decimals"),
+    (lambda s: s.agg(col("delay").std("a")), errors.TypeMismatch, "ddof is 'a'; give 1"),
+    (lambda s: s.agg(col("delay").quantile("a")), errors.TypeMismatch, "between 0 and 1, not 'a'"),
+    (lambda s: s.select(col("delay").cast([])), errors.TypeMismatch, r"there is no type \[\]"),
+    (lambda s: s.select(x=sb.lit({"a": 1})), errors.TypeMismatch, r"\(dict\) cannot be a literal"),
+    (
+        lambda s: s.filter(col("delay").is_in(col("minutes"))),
+        errors.TypeMismatch,
+        r"col\('delay'\) == col\('minutes'\)",
+    ),
+    (lambda s: s.filter(col("delay").is_in([col("minutes")])), errors.TypeMismatch, "values, not expressions"),
+    (lambda s: s.filter(col("delay").is_in(5)), errors.TypeMismatch, r"write is_in\(\[5\]\)"),
+    (lambda s: s.filter(col("delay").is_in(s)), errors.TypeMismatch, r"\.join\(other, on=..., how='semi'\)"),
+    (lambda s: sb.Stream.from_rate("10"), errors.SourceError, "per_second='10': give a number"),
+    (lambda s: sb.Stream.from_rate(10, n=2.5), errors.SourceError, "n=2.5: give a number of rows"),
+    (lambda s: sb.Stream.from_rows(5), errors.SourceError, r"rows are 5 \(int\): give a list of dicts"),
+    (lambda s: sb.connect(5), errors.EnvError, "5 is no cluster: give sb.connect a distributed.Client, or"),
+]
+
+
+@pytest.mark.parametrize(("write", "error", "says"), WRONG_ARGUMENTS)
+def test_arguments_of_another_kind_are_refused(flights: sb.Stream, write, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        write(flights)
+
+
+def test_numbers_of_numpy_and_a_tag_by_itself_are_taken(flights: sb.Stream) -> None:
+    assert len(flights.head(np.int64(2))) == 2
+    placed = flights.named(parallelism=np.int64(2), tags="gpu").to_job_graph().operators["source_0"]
+    assert (placed.parallelism, placed.tags) == (2, {"gpu"})
 
 
 @pytest.mark.parametrize(("write", "error", "says"), SCHEMA_REFUSALS)
