@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
+from sabotnb.native import canonical
 
 Options = Mapping[str, Any]
 
@@ -69,7 +70,7 @@ def _is_number(data_type: pa.DataType) -> bool:
 
 
 def _is_ordered(data_type: pa.DataType) -> bool:
-    return not pa.types.is_nested(data_type)
+    return not pa.types.is_nested(data_type) and not isinstance(data_type, pa.BaseExtensionType)
 
 
 def _sum_type(data_type: pa.DataType, _: Options) -> pa.DataType:
@@ -132,8 +133,8 @@ RULES: Mapping[str, Rule] = {
     "last": _BY_ORDER,
     "arg_min": _BY_ORDER,
     "arg_max": _BY_ORDER,
-    "n_unique": Rule(_is_ordered, _always(pa.int64()), "plain values (no lists or structs)", ("values",)),
-    "approx_n_unique": Rule(_is_ordered, _always(pa.int64()), "plain values (no lists or structs)"),
+    "n_unique": Rule(canonical.can_be_key, _always(pa.int64()), "plain values (no lists or structs)", ("values",)),
+    "approx_n_unique": Rule(canonical.can_be_key, _always(pa.int64()), "plain values (no lists or structs)"),
     "quantile": _QUANTILE,
     "approx_quantile": _QUANTILE,
     "top_k": Rule(_always_takes, _list_of),

@@ -28,6 +28,7 @@ from sabotnb.graph.specs import (
     Top,
     Union,
 )
+from sabotnb.native import canonical
 
 ERROR_COLUMN = "error"
 """What an ``errors`` side output adds to the input's columns: the exception as text."""
@@ -197,7 +198,7 @@ def _keys(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
     """The fields of these names; TypeMismatch for one whose values cannot be keys."""
     fields = _fields(schema, names)
     for field in fields:
-        if pa.types.is_nested(field.type) or pa.types.is_interval(field.type):
+        if not canonical.can_be_key(field.type):
             raise TypeMismatch(f"{field.name!r} is {field.type}, which cannot be a key; make a plain column of it")
     return fields
 

@@ -14,14 +14,24 @@ def plain_type(data_type: pa.DataType) -> pa.DataType:
     return data_type.value_type if types.is_dictionary(data_type) else data_type
 
 
+def can_be_key(data_type: pa.DataType) -> bool:
+    """False for types whose equal values may differ in bytes: nested ones, intervals, numbers of extension types."""
+    plain = plain_type(data_type)
+    if not isinstance(plain, pa.BaseExtensionType):
+        return not types.is_nested(plain) and not types.is_interval(plain)
+    stored = plain.storage_type
+    kinds = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    return any(is_one(stored) for is_one in kinds)
+
+
 def is_word(data_type: pa.DataType) -> bool:
     """True if every value fits 64 bits; False if values become bytes.
 
     Raises:
-        TypeMismatch: for nested types and intervals, which cannot be keys.
+        TypeMismatch: for a type that cannot be a key.
     """
     plain = plain_type(data_type)
-    if types.is_nested(plain) or types.is_interval(plain):
+    if not can_be_key(plain):
         raise TypeMismatch(f"a column of type {plain} cannot be a key; make a column of plain values of it")
     number = types.is_integer(plain) or types.is_floating(plain) or types.is_boolean(plain) or types.is_null(plain)
     return bool(number or types.is_temporal(plain))

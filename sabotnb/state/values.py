@@ -23,9 +23,15 @@ def kernel_type(data_type: pa.DataType) -> pa.DataType | None:
         return pa.decimal128(38, plain.scale) if plain.precision <= 38 else None
     if types.is_uint64(plain):
         return pa.uint64()
-    if types.is_nested(plain) or types.is_interval(plain) or not canonical.is_word(plain):
+    if _has_no_order(plain) or not canonical.is_word(plain):
         return None
     return pa.int64()
+
+
+def _has_no_order(data_type: pa.DataType) -> bool:
+    """True for types whose values Arrow cannot sort."""
+    is_extension = isinstance(data_type, pa.BaseExtensionType)
+    return bool(types.is_nested(data_type) or types.is_interval(data_type) or is_extension)
 
 
 def to_kernel(column: pa.Array) -> pa.Array:
@@ -84,7 +90,7 @@ def from_order_words(words: pa.Array, data_type: pa.DataType) -> pa.Array:
 def sortable(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
     """A column that ``pc.sort_indices`` puts in sabotnb's order in both directions; None for types without one."""
     plain = value_type(column.type)
-    if types.is_nested(plain) or types.is_interval(plain):
+    if _has_no_order(plain):
         return None
     if isinstance(column, pa.ChunkedArray):
         chunks = [sortable(chunk) for chunk in column.chunks] or [sortable(pa.array([], column.type))]

@@ -3,12 +3,15 @@
 Importing this loads ``pyarrow.compute``, so it is imported where expressions are compiled, not where they are written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
 
 from sabotnb.expr.rules import arithmetic, choice, logic, nested, numbers, text, time
 from sabotnb.expr.rules.overload import Arg, Overload, Refused, Rule
 
-RULES: Mapping[str, Rule] = {
+_ALL: Mapping[str, Rule] = {
     **arithmetic.RULES,
     **choice.RULES,
     **logic.RULES,
@@ -16,6 +19,30 @@ RULES: Mapping[str, Rule] = {
     **numbers.RULES,
     **text.RULES,
     **time.RULES,
+}
+_OF_ANY_TYPE = frozenset({"cast", "is_null", "is_not_null"})
+
+
+def _of_plain_types(rule: Rule) -> Rule:
+    """The rule, refusing extension types (UUIDs, JSON, ...), which Arrow computes nothing with."""
+
+    def checked(args: Sequence[Arg], options: Mapping[str, Any]) -> Overload:
+        for arg in args:
+            if isinstance(arg.type, pa.BaseExtensionType):
+                raise Refused(f"nothing can be computed with {arg.type}; cast it first: .cast({_stored(arg.type)})")
+        return rule(args, options)
+
+    return checked
+
+
+def _stored(data_type: pa.BaseExtensionType) -> str:
+    """The type that the values are stored as, as ``cast`` takes it."""
+    stored = data_type.storage_type
+    return f"pa.binary({stored.byte_width})" if pa.types.is_fixed_size_binary(stored) else f"'{stored}'"
+
+
+RULES: Mapping[str, Rule] = {
+    name: rule if name in _OF_ANY_TYPE else _of_plain_types(rule) for name, rule in _ALL.items()
 }
 
 __all__ = ["RULES", "Arg", "Overload", "Refused", "Rule"]
