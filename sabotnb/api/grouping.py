@@ -137,8 +137,6 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
 
 def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> Flow:
     """Fold the rows of each key, two at a time, in any order."""
-    if init is not None and not isinstance(init, Mapping):
-        raise SchemaError(f"init is {init!r} ({type(init).__name__}); give a dict, as the function does: {{'x': 0}}")
     flow = grouping.with_keys()
     if init is not None and not isinstance(init, Mapping):
         raise SchemaError(f"init={init!r} is no row; give the dict that each key starts with: init={{'n': 0}}")

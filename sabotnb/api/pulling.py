@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.blobs import user_traceback
+from sabotnb.blobs import raised_by
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
 
@@ -45,7 +45,7 @@ class Puller:
         if self._thread.is_alive():
             raise TimeoutError(f"{self.sink} has not handed over every batch yet")
         if self._error is not None:
-            raise self._error
+            raise _whole(self._error)
         return self._missing
 
     @property
@@ -65,19 +65,20 @@ class Puller:
         try:
             self._take(batch)
         except Exception as error:  # noqa: BLE001  the user's function may raise anything; join() says so
-            name = getattr(self._take, "__name__", "the callback")
-            raised = UserFunctionError(
-                f"{self.sink}: {name} raised {type(error).__name__}: {error}",
-                operator=self.sink,
-                function=name,
-                user_traceback=user_traceback(error),
-                sample=sample_of(batch),
-            )
+            raised = raised_by(self._take, error, sample_of(batch), self.sink)
             raised.__cause__ = error
             self._error = raised
             self._abandon(raised)
             return False
         return True
+
+
+def _whole(error: UserFunctionError) -> UserFunctionError:
+    """The error as who waits sees it: with the lines that raised and the rows they were given."""
+    text = f"{error}\n{error.user_traceback}\nrows it was given:\n{error.sample}\ncorrect it and run the job again"
+    told = UserFunctionError(text, operator=error.operator, function=error.function, origin=error.origin)
+    told.user_traceback, told.sample, told.__cause__ = error.user_traceback, error.sample, error.__cause__
+    return told
 
 
 class LiveRows:

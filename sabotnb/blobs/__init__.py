@@ -5,7 +5,7 @@ graph names the sha256 and keeps the bytes beside the JSON.
 """
 
 from sabotnb.blobs.capturing import capture, capture_value
-from sabotnb.blobs.failure import text_of, user_error, user_traceback, without_our_frames
+from sabotnb.blobs.failure import raised_by, text_of, user_error, user_traceback, without_our_frames
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import Origin, call_site, place, user_frame
 from sabotnb.blobs.table import Table, table_of
@@ -20,6 +20,7 @@ __all__ = [
     "capture",
     "capture_value",
     "place",
+    "raised_by",
     "table_of",
     "text_of",
     "user_error",

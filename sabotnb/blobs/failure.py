@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from itertools import groupby
 from types import TracebackType
+from typing import Any
 
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import PACKAGE, library_of, place
@@ -19,16 +21,24 @@ def user_error(function: Function, error: BaseException, sample: str = "", opera
 
     The message has the function, the exception and the innermost line that the user wrote; the rest are attributes.
     """
+    said = f"{function.name} ({function.origin})"
+    return _raised(said, error, function=function.name, origin=str(function.origin), operator=operator, sample=sample)
+
+
+def raised_by(function: Callable[..., Any], error: BaseException, sample: str, operator: str) -> UserFunctionError:
+    """The same of a function that runs where it was written, such as a callback, whose operator nobody else adds."""
+    code = getattr(function, "__code__", None)
+    name, origin = getattr(function, "__name__", type(function).__name__), "python"
+    if code is not None:
+        origin = place(code.co_filename, code.co_firstlineno)
+    said = f"{operator}: {name} ({origin})"
+    return _raised(said, error, function=name, origin=origin, operator=operator, sample=sample)
+
+
+def _raised(said: str, error: BaseException, **details: str) -> UserFunctionError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not library_of(frame.filename)]
     at = f"  {place(frames[-1].filename, frames[-1].lineno or 0)}: {frames[-1].line}" if frames else ""
-    return UserFunctionError(
-        f"{function.name} ({function.origin}) raised {_described(error)}{at}",
-        function=function.name,
-        origin=str(function.origin),
-        operator=operator,
-        user_traceback=user_traceback(error),
-        sample=sample,
-    )
+    return UserFunctionError(f"{said} raised {_described(error)}{at}", user_traceback=user_traceback(error), **details)
 
 
 def user_traceback(error: BaseException) -> str:

@@ -37,7 +37,7 @@ def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
         fit = f" does not fit {data_type}" if data_type is not None else " cannot be a literal"
         raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {misfit}") from misfit
     literal = Literal(_plain(made), made.type, flexible=data_type is None)
-    if not is_hashable(literal):
+    if not is_hashable(literal.value):
         raise TypeMismatch(f"{value!r} ({type(value).__name__}) cannot be a literal; make a column of each part of it")
     return literal
 

@@ -133,11 +133,11 @@ def test_a_callback_that_raises_fails_its_job_for_everybody_who_looks(endless: s
         raise ValueError("not today")
 
     job = endless.sink_callback(broken).run("callback")
-    with pytest.raises(errors.UserFunctionError, match="broken raised ValueError: not today"):
+    with pytest.raises(errors.UserFunctionError, match=r"broken \(test_jobs.py:\d+\) raised ValueError: not today"):
         job.wait(timeout=60)
     assert job.wait_changed(timeout=60)
     card = job._repr_html_()
-    assert [text in card for text in ("FAILED", "broken raised ValueError: not today", "in broken")] == [True] * 3
+    assert [text in card for text in ("FAILED", "raised ValueError: not today", "in broken")] == [True] * 3
 
 
 def test_a_job_is_over_when_its_callback_has_had_every_row(numbers: sb.Stream) -> None:

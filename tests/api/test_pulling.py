@@ -30,12 +30,17 @@ def test_a_function_that_raises_abandons_the_job_and_is_heard_of() -> None:
             raise ValueError("two rows")
 
     puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3), batch(4)]), picky, abandoned.append)
-    with pytest.raises(UserFunctionError, match=r"sink_0: picky raised ValueError: two rows") as caught:
+    line = r"sink_0: picky \(test_pulling.py:\d+\) raised ValueError: two rows  test_pulling.py:\d+: raise ValueError"
+    with pytest.raises(UserFunctionError, match=line) as caught:
         puller.join()
     assert isinstance(caught.value.__cause__, ValueError)
-    assert abandoned == [caught.value]
-    assert "in picky" in abandoned[0].user_traceback
-    assert "x" in abandoned[0].sample
+    assert str(caught.value).endswith(
+        "ValueError: two rows\nrows it was given:\nx\n2\n3\ncorrect it and run the job again"
+    )
+    (told,) = abandoned
+    assert str(caught.value).startswith(str(told))
+    assert "in picky" in told.user_traceback
+    assert (told.sample, told.operator, told.function) == ("x\n2\n3", "sink_0", "picky")
 
 
 def test_who_waits_is_told_what_kept_the_rest_from_coming() -> None:
