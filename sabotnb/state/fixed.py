@@ -152,8 +152,9 @@ class Sum:
         return totals
 
     def _overflow(self) -> ExpressionError:
+        wider = "dt.total_seconds()" if pa.types.is_duration(self._gives) else "cast('double')"
         return ExpressionError(
-            f"a sum of {self._column!r} does not fit {self._gives}; sum col({self._column!r}).cast('double') instead"
+            f"a sum of {self._column!r} does not fit {self._gives}; sum col({self._column!r}).{wider} instead"
         )
 
 
