@@ -237,9 +237,12 @@ def _reader_of_tuple(arguments: Sequence[Any]) -> Read:
 def _reader_of_dataclass(made: type) -> Read:
     hints = typing.get_type_hints(made)
     known = {item.name: hints[item.name] for item in fields(made)}
+    needed = frozenset(name for name, hint in known.items() if not _takes_none(hint))
 
     def read(reader: Reader, data: Json) -> Any:
         given = {name: item for name, item in data.items() if name != "class"}
+        if missing := [name for name in given if given[name] is None and name in needed]:
+            raise TypeError(f"{made.__name__} needs a value for {', '.join(missing)}")
         if unknown := sorted(given.keys() - known.keys()):
             raise GraphError(f"{made.__name__} has no {', '.join(unknown)}; is the graph of a newer version?")
         return made(**{name: reader.read(known[name], item) for name, item in given.items()})
@@ -247,16 +250,29 @@ def _reader_of_dataclass(made: type) -> Read:
     return read
 
 
+def _takes_none(annotation: Any) -> bool:
+    return annotation in (Any, object) or types.NoneType in typing.get_args(annotation)
+
+
 def _same(_: Reader, data: Json) -> Any:
     return data
+
+
+def _exactly(kind: type) -> Read:
+    def read(_: Reader, data: Json) -> Any:
+        if type(data) is not kind:
+            raise TypeError(f"{data!r} is no {kind.__name__}")
+        return data
+
+    return read
 
 
 _SCALARS: dict[Any, Read] = {
     Any: _same,
     object: _same,
-    str: _same,
-    int: _same,
-    bool: _same,
+    str: _exactly(str),
+    int: _exactly(int),
+    bool: _exactly(bool),
     float: lambda _, data: float(data),
     pa.Schema: lambda _, data: pa.ipc.read_schema(pa.py_buffer(base64.b64decode(data))),
     Expr: lambda reader, data: from_json(data, reader.functions),

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from sabotnb.blobs import Function, Value
-from sabotnb.errors import GraphError
+from sabotnb.errors import GraphError, SchemaError
 from sabotnb.graph.codec import Reader, Writer
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
 from sabotnb.graph.specs import Sink, Source
@@ -22,6 +22,9 @@ __all__ = ["MAX_PARALLELISM", "Edge", "EdgeHint", "EdgeType", "JobGraph", "Opera
 
 VERSION = 1
 """Of the JSON; readers refuse later ones."""
+
+_NOT_OF_ITS_FORM = (SchemaError, LookupError, TypeError, ValueError, AttributeError, pa.ArrowException)
+"""What reading data raises that ``to_dict`` did not write; GraphErrors say more and pass through."""
 
 
 @dataclass(slots=True)
@@ -135,13 +138,32 @@ class JobGraph:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Self:
-        """The graph that ``to_dict`` and ``blobs`` describe. Unpickles nothing."""
+        """The graph that ``to_dict`` and ``blobs`` describe. Unpickles nothing.
+
+        Raises:
+            GraphError: something else, of another version, or blobs are missing. Whether it can run says ``validate``.
+        """
+        if not isinstance(data, Mapping) or not isinstance(blobs, Mapping):
+            raise GraphError(
+                "from_dict takes what to_dict() and blobs() gave, two dicts, "
+                f"not {type(data).__name__} and {type(blobs).__name__}; JSON is read by json.loads(text) before"
+            )
         if data.get("version") != VERSION:
             raise GraphError(f"a job graph of version {data.get('version')} cannot be read here; this reads {VERSION}")
-        reader = Reader.of(data, blobs)
-        operators = [reader.read(Operator, item) for item in data["operators"]]
-        edges = tuple(reader.read(Edge, item) for item in data["edges"])
-        return cls({operator.id: operator for operator in operators}, edges)
+        try:
+            reader = Reader.of(data, blobs)
+            operators = [reader.read(Operator, item) for item in data["operators"]]
+            edges = tuple(reader.read(Edge, item) for item in data["edges"])
+            made = cls({operator.id: operator for operator in operators}, edges)
+            strange = {end for edge in edges for end in (edge.up, edge.down)} - made.operators.keys()
+        except _NOT_OF_ITS_FORM as error:
+            raise GraphError(
+                f"this is no job graph as to_dict() writes it ({type(error).__name__}: {error}); give that, unchanged"
+            ) from error
+        if strange or len(made.operators) < len(operators):
+            what = f"edges of unknown operators: {', '.join(map(repr, strange))}" if strange else "an operator twice"
+            raise GraphError(f"this job graph has {what}; give what to_dict() wrote, unchanged")
+        return made
 
     def fingerprint(self) -> str:
         """Equal for graphs that do the same: functions count by source and closed-over values, not where they stand."""

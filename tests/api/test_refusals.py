@@ -162,7 +162,6 @@ WRONG_ARGUMENTS = [
     (lambda s: s.partition_by(5), errors.SchemaError, r"5 \(int\) is not a column"),
     (lambda s: s.sink_csv("out", partition_by=5), errors.SchemaError, r"5 \(int\) is not a column"),
     (lambda s: s.sink_live(keep=2.5), errors.SinkError, r"sink_live\(keep=2.5\): give a whole number"),
-    (lambda s: s.reduce(lambda left, right: left, init=0), errors.SchemaError, r"init is 0 \(int\); give a dict"),
     (lambda s: s.select(col("delay").alias(1)), errors.TypeMismatch, r"write .alias\('name'\)"),
     (lambda s: s.select(col("delay").round("a")), errors.TypeMismatch, r"not 'a'; write .round\(2\)"),
     (lambda s: s.select(col("delay").round(1.5)), errors.TypeMismatch, "whole number of decimals"),

@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pyarrow as pa
@@ -292,6 +293,45 @@ def test_missing_blobs_and_later_versions_are_refused(job):
         JobGraph.from_dict(graph.to_dict(), {})
     with pytest.raises(GraphError, match="version 99"):
         JobGraph.from_dict({**graph.to_dict(), "version": 99}, graph.blobs())
+
+
+def places(data, path=()):
+    """The path of every part of JSON data."""
+    yield path
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, part in parts:
+        yield from places(part, (*path, key))
+
+
+@pytest.mark.parametrize("garbage", [None, 5, "x", [], {}, ["x"], {"class": "Nothing"}, "removed"])
+def test_what_to_dict_did_not_write_is_refused_or_a_graph(job, garbage):
+    graph = everything(job)
+    for path in places(graph.to_dict()):
+        data = {"graph": json.loads(json.dumps(graph.to_dict()))}
+        *above, last = ("graph", *path)
+        part = data
+        for key in above:
+            part = part[key]
+        if garbage == "removed":
+            del part[last]
+        else:
+            part[last] = garbage
+        with suppress(GraphError):
+            JobGraph.from_dict(data.get("graph"), graph.blobs())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("{}", r"from_dict takes what to_dict\(\) and blobs\(\) gave, two dicts, not str and dict; JSON is read by"),
+        ({"version": 1}, r"no job graph as to_dict\(\) writes it \(KeyError: 'operators'\); give that, unchanged"),
+        ({"version": 1, "operators": [5], "edges": []}, "no job graph as to_dict"),
+        ({"version": 1, "operators": [], "edges": [{"up": "a", "down": "b"}]}, "edges of unknown operators: '"),
+    ],
+)
+def test_what_is_no_job_graph_says_what_is_missing(data, message):
+    with pytest.raises(GraphError, match=message):
+        JobGraph.from_dict(data, {})
 
 
 @pytest.mark.parametrize(
