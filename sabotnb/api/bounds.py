@@ -7,42 +7,42 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.api.flow import Flow
-from sabotnb.api.lower import Lowered
 from sabotnb.api.sample import run_on_sample
 from sabotnb.config import Config
 from sabotnb.expr.literals import literal_of
 from sabotnb.expr.nodes import Literal
-from sabotnb.graph import EdgeHint, EdgeType, JobGraph
+from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Sink
+from sabotnb.graph.topology import reachable
 from sabotnb.native import canonical
 
 SAMPLE_SECONDS = 2.0
 
 
-def with_bounds(lowered: Lowered, parallelism: int) -> JobGraph:
-    """The lowered graph, every RANGE edge with bounds that split a sample of its rows evenly over the tasks below."""
-    bounds: dict[tuple[str, int], tuple[Literal, ...]] = {}
-    for node, name in lowered.ids.items():
-        for port, flow in enumerate(node.inputs):
-            if flow.hint is not None and flow.hint.type is EdgeType.RANGE and not flow.hint.bounds:
-                bounds[name, port] = _sampled(flow, flow.hint.keys[0], node.naming.parallelism or parallelism)
-    if not bounds:
-        return lowered.graph
-    edges = tuple(
-        replace(edge, hint=_with(edge.hint, bounds.get((edge.down, edge.port)))) for edge in lowered.graph.edges
-    )
-    return replace(lowered.graph, edges=edges)
+def with_bounds(graph: JobGraph, parallelism: int) -> JobGraph:
+    """The graph, every RANGE edge with bounds that split a sample of its rows evenly over the tasks below it."""
+    if not any(_is_open(edge) for edge in graph.edges):
+        return graph
+    graph.validate()
+    return replace(graph, edges=tuple(_bounded(graph, edge, parallelism) for edge in graph.edges))
 
 
-def _with(hint: EdgeHint | None, bounds: tuple[Literal, ...] | None) -> EdgeHint | None:
-    return hint if hint is None or bounds is None else replace(hint, bounds=bounds)
+def _is_open(edge: Edge) -> bool:
+    return edge.hint is not None and edge.hint.type is EdgeType.RANGE and not edge.hint.bounds
 
 
-def _sampled(flow: Flow, column: str, ranges: int) -> tuple[Literal, ...]:
+def _bounded(graph: JobGraph, edge: Edge, parallelism: int) -> Edge:
+    if edge.hint is None or not _is_open(edge):
+        return edge
+    tasks = graph.operators[edge.down].parallelism or parallelism
+    return replace(edge, hint=replace(edge.hint, bounds=_sampled(graph, edge, edge.hint.keys[0], tasks)))
+
+
+def _sampled(graph: JobGraph, edge: Edge, column: str, ranges: int) -> tuple[Literal, ...]:
     """At most ``ranges`` - 1 different values of ``column``, in order."""
-    unspread = replace(flow, hint=None)
-    run = run_on_sample(unspread, Config.from_environment().preview_rows, SAMPLE_SECONDS)
-    table = pa.Table.from_batches(list(run.batches), schema=flow.schema)
+    above = _above(graph, edge)
+    run = run_on_sample(above, Config.from_environment().preview_rows, SAMPLE_SECONDS)
+    (sink,) = above.get_sinks()
+    table = pa.Table.from_batches(list(run.batches), schema=above.schemas()[sink.id])
     chunks = [canonical.decoded(chunk).drop_null() for chunk in table.column(column).chunks]
     if ranges < 2 or not any(len(chunk) for chunk in chunks):
         return ()
@@ -50,3 +50,16 @@ def _sampled(flow: Flow, column: str, ranges: int) -> tuple[Literal, ...]:
     ordered = values.take(pc.sort_indices(values))
     positions = [len(ordered) * cut // ranges for cut in range(1, ranges)]
     return tuple(dict.fromkeys(literal_of(ordered[position]) for position in positions))
+
+
+def _above(graph: JobGraph, edge: Edge) -> JobGraph:
+    """What makes the rows of ``edge``, and a sink that collects them."""
+    wanted = reachable([edge.up], [(one.down, one.up) for one in graph.edges])
+    sink = graph.unique_id("sink")
+    operators = {name: operator for name, operator in graph.operators.items() if name in wanted}
+    edges = tuple(one for one in graph.edges if one.down in wanted)
+    return replace(
+        graph,
+        operators={**operators, sink: Operator(sink, Sink("collect"))},
+        edges=(*edges, Edge(edge.up, sink, side=edge.side)),
+    )

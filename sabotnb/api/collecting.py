@@ -16,6 +16,7 @@ from sabotnb.api.env import Env
 from sabotnb.api.flow import Flow, is_bounded
 from sabotnb.api.lower import lower
 from sabotnb.api.running import compiled_for, submit
+from sabotnb.api.sample import collected
 from sabotnb.errors import ClusterGone, GraphError
 from sabotnb.graph import Sink
 
@@ -37,14 +38,14 @@ def batches_of(flow: Flow) -> Batches:
 
 
 def _from_here(flow: Flow) -> Batches:
-    graph = with_bounds(lower([flow.then(Sink("collect"))]), LOCAL_PARALLELISM)
+    graph = with_bounds(collected(flow), LOCAL_PARALLELISM)
     return compile_graph(graph, LOCAL_PARALLELISM).run_here()
 
 
 def _from_cluster(flow: Flow, env: Env) -> Batches:
     collected = flow.then(Sink("collect"))
     lowered = lower([collected])
-    compiled = compiled_for(lowered, None, env)
+    compiled = compiled_for(lowered.graph, None, env)
     # Never attached to: two readers of one run would take rows from each other.
     return _run(env, f"collect-{site.job_name()}", compiled, lowered.ids[collected.node])
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sabotnb.api import running
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.job import Job
 from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.graph import JobGraph
 from sabotnb.protocol.control import JobState
 from sabotnb.widgets.publisher import publisher
 
@@ -72,6 +74,22 @@ class Env:
         from sabotnb.cluster import submit_job
 
         return submit_job(self.cluster.jobs, name, tasks, parallelism)
+
+    def submit_stream_job(
+        self,
+        graph: JobGraph,
+        name: str | None = None,
+        *,
+        parallelism: int | None = None,
+        placement: str = running.ROUND_ROBIN,
+        optimize: bool = True,
+    ) -> Job:
+        """Start a job of a job graph, such as one that ``JobGraph.from_dict`` has read; returns at once.
+
+        Names, options and errors are those of ``Sink.run``. Live sinks keep their rows for the job's handle; a callback
+        is a function of the session that wrote it, so a graph with one is refused (GraphError).
+        """
+        return running.run_graph(self, name, graph, running.RunOptions(parallelism, placement, optimize))
 
     def close(self) -> None:
         """Leave the cluster, and end it if this session started it. Jobs on a cluster that is ended end with it."""

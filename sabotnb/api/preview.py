@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from sabotnb.api.flow import Flow
-from sabotnb.api.sample import SourceSample, run_on_sample
+from sabotnb.api.sample import SourceSample, collected, run_on_sample
 from sabotnb.config import Config
 from sabotnb.display import rows as tables
 from sabotnb.display import theme, words
@@ -49,7 +49,7 @@ class Preview:
 def preview(flow: Flow, n: int, timeout: float) -> Preview:
     """The first ``n`` rows that ``flow`` makes of the first ``Config.preview_rows`` rows of each source."""
     n = whole(n, SchemaError(f"head({n!r}): give a whole number of rows, 0 or more"), 0)
-    run = run_on_sample(flow, Config.from_environment().preview_rows, timeout)
+    run = run_on_sample(collected(flow), Config.from_environment().preview_rows, timeout)
     batches, found = [], 0
     for batch in run.batches:
         batches.append(batch.slice(0, n - found))

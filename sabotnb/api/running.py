@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import pyarrow as pa
 
 from sabotnb import display, plan
-from sabotnb.api import env as envs
 from sabotnb.api import site
 from sabotnb.api.bounds import with_bounds
-from sabotnb.api.compiling import Compiled, check_outputs, compile_graph
-from sabotnb.api.env import Env
-from sabotnb.api.flow import is_bounded
+from sabotnb.api.compiling import Compiled, check_outputs, compile_graph, sources
 from sabotnb.api.job import Job
-from sabotnb.api.lower import Lowered, lower
+from sabotnb.api.lower import lower
 from sabotnb.api.pulling import LiveRows, Puller, Take
 from sabotnb.api.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.request import job_request
+from sabotnb.graph import JobGraph, Sink
 
 if TYPE_CHECKING:  # a name in annotations alone: what runs in this process needs no Dask
-    from sabotnb.cluster import ClusterClient
+    from sabotnb.cluster import Cluster, ClusterClient
 
 
 ROUND_ROBIN = "round_robin"
@@ -49,28 +47,65 @@ class RunOptions:
     parallelism: int | None = None
     placement: str = ROUND_ROBIN
     optimize: bool = True
-    env: Env | None = None
 
 
-def run_targets(name: str | None, targets: Sequence[Target], options: RunOptions) -> Job:
+class Session(Protocol):
+    """An open ``Env``."""
+
+    cluster: Cluster
+
+    @property
+    def workers(self) -> int:
+        """Number of agents there are now."""
+        ...
+
+    def known(self, name: str, epoch: int) -> Job | None:
+        """The handle of a run that it started."""
+        ...
+
+    def remember(self, job: Job) -> Job:
+        """Keep the handle of a run."""
+        ...
+
+
+def run_targets(session: Session, name: str | None, targets: Sequence[Target], options: RunOptions) -> Job:
     """Start one job for all ``targets``; what they share runs once. Returns as soon as the cluster has taken it.
 
     Raises:
-        EnvError: no env is open; SlotsShort: the cluster has too few slots for it.
+        SlotsShort: the cluster has too few slots for it.
         GraphError, SchemaError, SourceError, SinkError: the job cannot run, or may not write where it should.
         NameHeld: another session that is connected runs a job of this name.
     """
-    if not targets:
-        raise GraphError("nothing to run: give at least one sink, as in sb.run('name', stream.sink_parquet('out'))")
-    strategy(options.placement)
-    open_env = envs.needed(options.env)
-    job_name = site.job_name() if name is None else _checked_name(name)
     lowered = lower([target.flow for target in targets])
-    compiled = compiled_for(lowered, options.parallelism, open_env, optimize=options.optimize)
+    takes = {lowered.ids[target.flow.node]: target.take for target in targets if target.take is not None}
+    return _run(session, name, lowered.graph, takes, options)
+
+
+def run_graph(session: Session, name: str | None, graph: JobGraph, options: RunOptions) -> Job:
+    """Start a job of a graph, such as one that was read from JSON; raises what ``run_targets`` does.
+
+    Its live sinks keep their rows here. Callbacks are functions of the session that wrote them, and refused.
+    """
+    if not isinstance(graph, JobGraph):
+        raise GraphError(f"{type(graph).__name__} is not a job graph; give stream.sink_parquet('out').to_job_graph()")
+    for sink in graph.get_sinks():
+        assert isinstance(sink.spec, Sink)
+        if sink.spec.pulled and sink.spec.connector != "live":
+            raise GraphError(
+                f"{sink.id!r} hands its rows to a function of the session that wrote it, which no graph carries: "
+                "give the graph a sink that writes files, or a live one"
+            )
+    return _run(session, name, graph, {}, options)
+
+
+def _run(session: Session, name: str | None, graph: JobGraph, takes: Mapping[str, Take], options: RunOptions) -> Job:
+    strategy(options.placement)
+    job_name = site.job_name() if name is None else _checked_name(name)
+    compiled = compiled_for(graph, options.parallelism, session, optimize=options.optimize)
     check_outputs(compiled.graph, job_name)
-    started = submit(open_env.cluster.jobs, job_name, compiled, placement=options.placement)
-    known = open_env.known(job_name, started.epoch)
-    return known or open_env.remember(_job(started, lowered, targets))
+    started = submit(session.cluster.jobs, job_name, compiled, placement=options.placement)
+    known = session.known(job_name, started.epoch)
+    return known or session.remember(_job(started, takes))
 
 
 def _checked_name(name: object) -> str:
@@ -82,10 +117,10 @@ def _checked_name(name: object) -> str:
     return name
 
 
-def compiled_for(lowered: Lowered, parallelism: int | None, env: Env, *, optimize: bool = True) -> Compiled:
-    """Compile for ``env``: a task per worker process and operator where nothing else is said."""
-    tasks = parallelism if parallelism is not None else max(1, env.workers)
-    return compile_graph(with_bounds(lowered, tasks), tasks, optimize=optimize)
+def compiled_for(graph: JobGraph, parallelism: int | None, session: Session, *, optimize: bool = True) -> Compiled:
+    """Compile for ``session``: a task per worker process and operator where nothing else is said."""
+    tasks = parallelism if parallelism is not None else max(1, session.workers)
+    return compile_graph(with_bounds(graph, tasks), tasks, optimize=optimize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +168,15 @@ def submit(
     return Started(client, name, taken["epoch"], compiled, taken["how"])
 
 
-def _job(started: Started, lowered: Lowered, targets: Sequence[Target]) -> Job:
-    """The handle, with a puller for each sink whose rows come here."""
-    pullers, live = [], {}
-    for target in targets:
-        sink = lowered.ids[target.flow.node]
-        if target.keep is not None:
-            live[sink] = LiveRows(target.flow.schema, target.keep)
-            pullers.append(started.puller(sink, live[sink].take))
-        if target.take is not None:
-            pullers.append(started.puller(sink, target.take, one_by_one=True))
-    bounded = all(is_bounded(target.flow) for target in targets)
+def _job(started: Started, takes: Mapping[str, Take]) -> Job:
+    """The handle, with a puller for each sink whose rows come here: to a function of ``takes``, or to live rows."""
+    graph = started.compiled.graph
+    live = {}
+    for sink in graph.get_sinks():
+        if isinstance(sink.spec, Sink) and sink.spec.connector == "live":
+            live[sink.id] = LiveRows(graph.schemas()[sink.id], sink.spec.options["keep"])
+    pullers = [started.puller(sink, rows.take) for sink, rows in live.items()]
+    pullers += [started.puller(sink, take, one_by_one=True) for sink, take in takes.items()]
+    bounded = all(source.bounded for source in sources(graph).values())
     note = NOTES.get(started.how, "")
     return Job(started.client, started.name, started.epoch, pullers, live, bounded=bounded, note=note)

@@ -13,7 +13,7 @@ from sabotnb import connectors
 from sabotnb.api.compiling import compile_graph, sources, with_sources
 from sabotnb.api.flow import Flow
 from sabotnb.api.lower import lower
-from sabotnb.graph import Sink, Source
+from sabotnb.graph import JobGraph, Sink, Source
 from sabotnb.protocol.source import Finished
 
 POLL_SECONDS = 0.01
@@ -37,13 +37,20 @@ class SampledRun:
     sources: tuple[SourceSample, ...]
 
 
-def run_on_sample(flow: Flow, rows: int, timeout: float) -> SampledRun:
-    """Run ``flow`` on the first ``rows`` rows of each source; endless ones are read for ``timeout`` seconds at most."""
-    graph = lower((flow.then(Sink("collect")),)).graph
+def run_on_sample(graph: JobGraph, rows: int, timeout: float) -> SampledRun:
+    """Run ``graph``, which ends in one ``collect`` sink, on the first ``rows`` rows of each source.
+
+    Endless sources are read for ``timeout`` seconds at most.
+    """
     deadline = time.monotonic() + timeout
     samples = tuple(sample_source(name, spec, rows, deadline) for name, spec in sources(graph).items())
     tables = {sample.operator: connectors.table(sample.data) for sample in samples}
     return SampledRun(compile_graph(with_sources(graph, tables), parallelism=1).run_here(), samples)
+
+
+def collected(flow: Flow) -> JobGraph:
+    """The job graph of ``flow`` whose rows are read here."""
+    return lower((flow.then(Sink("collect")),)).graph
 
 
 def sample_source(operator: str, spec: Source, rows: int, deadline: float) -> SourceSample:
@@ -84,5 +91,5 @@ def _read(reader: Any, wanted: int, deadline: float, into: list[pa.RecordBatch])
 
 def rows_of(flow: Flow, rows: int) -> Iterator[dict[str, Any]]:
     """The rows, as dicts, that ``flow`` makes of the first ``rows`` rows of each source."""
-    for batch in run_on_sample(flow, rows, timeout=2.0).batches:
+    for batch in run_on_sample(collected(flow), rows, timeout=2.0).batches:
         yield from batch.to_pylist()

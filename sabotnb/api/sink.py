@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sabotnb.api import env as envs
 from sabotnb.api import running, views
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.env import Env
@@ -56,7 +57,8 @@ class Sink:
             SinkError: the output may not be written there.
             NameHeld: another session that is connected runs a job of this name.
         """
-        return running.run_targets(name, [self.target], running.RunOptions(parallelism, placement, optimize, env))
+        options = running.RunOptions(parallelism, placement, optimize)
+        return running.run_targets(envs.needed(env), name, [self.target], options)
 
     def explain(self) -> str:
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
@@ -83,8 +85,10 @@ def run(
     """Start one job with many sinks; what they share runs once. See ``Sink.run``."""
     if name is not None and not isinstance(name, str):
         raise GraphError(f"run takes a name first, not {type(name).__name__}: sb.run('name', sink, ...), or sink.run()")
+    if not sinks:
+        raise GraphError("nothing to run: give at least one sink, as in sb.run('name', stream.sink_parquet('out'))")
     strange = [sink for sink in sinks if not isinstance(sink, Sink)]
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
-    options = running.RunOptions(parallelism, placement, optimize, env)
-    return running.run_targets(name, [sink.target for sink in sinks], options)
+    targets = [sink.target for sink in sinks]
+    return running.run_targets(envs.needed(env), name, targets, running.RunOptions(parallelism, placement, optimize))

@@ -22,11 +22,10 @@ MODES = ("error", "append", "overwrite")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """A sink's place in a description. ``take`` gets its batches in this process; ``keep`` asks for live rows."""
+    """A sink's place in a description. ``take`` gets its batches in this process."""
 
     flow: Flow
     take: Take | None = None
-    keep: int | None = None
 
     def named(self, naming: Naming) -> Target:
         """The same sink, named and placed."""
@@ -62,7 +61,7 @@ def to_callback(flow: Flow, fn: Take) -> Target:
 def to_live(flow: Flow, keep: int) -> Target:
     """Keep the last ``keep`` rows in this process."""
     keep = whole(keep, SinkError(f"sink_live(keep={keep!r}): give a whole number of rows, at least 1"), 1)
-    return Target(flow.then(SinkSpec("live", {"keep": keep})), keep=keep)
+    return Target(flow.then(SinkSpec("live", {"keep": keep})))
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

@@ -43,7 +43,7 @@ def compiled(flow: Flow) -> Compiled:
     """``flow`` at every level; as if it were collected, if it does not end in a sink."""
     tasks = default_parallelism()
     ended = flow if isinstance(flow.node.spec, Sink) else flow.then(Sink("collect"))
-    return compile_graph(with_bounds(lower((ended,)), tasks), tasks)
+    return compile_graph(with_bounds(lower((ended,)).graph, tasks), tasks)
 
 
 def explained(flow: Flow, *, optimize: bool) -> str:
