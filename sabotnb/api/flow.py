@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +12,7 @@ import pyarrow as pa
 from sabotnb.blobs import Origin, call_site
 from sabotnb.errors import GraphError
 from sabotnb.expr import whole
-from sabotnb.graph import MAX_PARALLELISM, EdgeHint, EventTime, Source, Spec, output_schema, side_schema
+from sabotnb.graph import MAX_PARALLELISM, EdgeHint, EventTime, Source, Spec, is_global, output_schema, side_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Flow:
         Raises the ``SchemaError`` of ``output_schema`` if the operator does not fit the columns.
         """
         inputs = (self, *others)
+        if others:
+            check_names(nodes_of(inputs))
         schema = output_schema(spec, [flow.schema for flow in inputs])
         kept = self.event_time if self.event_time is not None and self.event_time.column in schema.names else None
         return Flow(Node(spec, schema, inputs, origin=call_site()), schema, kept)
@@ -91,7 +95,14 @@ class Flow:
             naming.tags or before.tags,
             naming.slot_group if naming.slot_group != "default" else before.slot_group,
         )
-        return replace(self, node=replace(self.node, naming=merged))
+        if merged.parallelism not in (None, 1) and is_global(self.node.spec):
+            raise GraphError(
+                f"{self.node.spec.kind} must see all rows in one task, so its parallelism is 1, not "
+                f"{merged.parallelism}; leave it out"
+            )
+        named = replace(self.node, naming=merged)
+        check_names([named, *nodes_of(self.node.inputs)])
+        return replace(self, node=named)
 
     def spread(self, hint: EdgeHint) -> Flow:
         """The same rows, spread over the next operator's tasks as ``hint`` says."""
@@ -123,6 +134,14 @@ def nodes_of(flows: tuple[Flow, ...]) -> list[Node]:
             pending.append((node, True))
             pending.extend((flow.node, False) for flow in reversed(node.inputs))
     return order
+
+
+def check_names(nodes: Iterable[Node]) -> None:
+    """Raise GraphError for a name that was given to several operators."""
+    given = Counter(node.naming.name for node in nodes if node.naming.name is not None)
+    for name, times in given.items():
+        if times > 1:
+            raise GraphError(f"{times} operators are named {name!r}; give each .named(...) another name")
 
 
 def is_bounded(flow: Flow) -> bool:

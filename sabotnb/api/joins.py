@@ -30,6 +30,10 @@ def joined(
         raise GraphError(f"how is {how!r}; choose one of {', '.join(HOW)}")
     if strategy not in STRATEGIES:
         raise GraphError(f"strategy is {strategy!r}; choose one of {', '.join(STRATEGIES)}")
+    if strategy == "broadcast" and how in ("right", "full"):
+        raise GraphError(
+            f"how={how!r} keeps unmatched rows of the right side, which every task of a broadcast has: strategy='hash'"
+        )
     if not isinstance(suffix, str):
         raise GraphError(f"suffix is {suffix!r}; give text, suffix='_right'")
     if not (is_bounded(left) and is_bounded(right)):

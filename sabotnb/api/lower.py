@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sabotnb.api.flow import Flow, Node, nodes_of
-from sabotnb.errors import GraphError
+from sabotnb.api.flow import Flow, Node, check_names, nodes_of
 from sabotnb.graph import Operator
 from sabotnb.plan import PlannedJobGraph
 
@@ -46,10 +45,8 @@ def _operator(node: Node, operator_id: str) -> Operator:
 
 
 def _ids(nodes: list[Node]) -> dict[Node, str]:
-    given = Counter(node.naming.name for node in nodes if node.naming.name is not None)
-    for name, times in given.items():
-        if times > 1:
-            raise GraphError(f"{times} operators are named {name!r}; give each .named(...) another name")
+    check_names(nodes)
+    given = {node.naming.name for node in nodes}
     ids: dict[Node, str] = {}
     running: Counter[str] = Counter()
     for node in nodes:

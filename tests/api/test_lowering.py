@@ -31,9 +31,12 @@ def test_a_given_name_is_left_free_by_numbering(flights: sb.Stream) -> None:
 
 
 def test_two_operators_of_one_name_are_refused(flights: sb.Stream) -> None:
-    twice = flights.filter(col("delay") > 15).named("late").filter(col("minutes") > 30).named("late")
+    late = flights.filter(col("delay") > 15).named("late")
     with pytest.raises(GraphError, match="2 operators are named 'late'"):
-        twice.to_job_graph()
+        late.filter(col("minutes") > 30).named("late")
+    with pytest.raises(GraphError, match="2 operators are named 'late'"):
+        late.union(flights.filter(col("minutes") > 30).named("late"))
+    assert late.union(late.filter(col("minutes") > 30)).to_job_graph().operators.keys() >= {"late"}
 
 
 def test_naming_again_keeps_what_was_said_before(flights: sb.Stream) -> None:
