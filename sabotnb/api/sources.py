@@ -26,7 +26,10 @@ def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -
 
 
 def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
-    """Files of one format (``connector``); ``schema`` may be a schema, or types of some columns."""
+    """Files of one format (``connector``); ``schema`` may be a schema, or types of some columns.
+
+    With a whole schema a folder that is followed may still be empty.
+    """
     describe = {
         "parquet": connectors.parquet,
         "csv": connectors.csv,
@@ -34,6 +37,10 @@ def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
         "ipc": connectors.ipc,
     }[connector]
     wanted = schema if schema is None or isinstance(schema, pa.Schema) else as_types(schema)
+    if options["follow"] and isinstance(wanted, pa.Schema):
+        awaited = connectors.awaited(connector, paths, wanted)
+        if awaited is not None:
+            return awaited
     return describe(paths, schema=wanted, **options)
 
 

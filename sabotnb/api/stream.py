@@ -71,7 +71,8 @@ class Stream:
         """Read Parquet files: a path, a glob, a folder or a list of them. Reads footers only.
 
         ``schema``: types of some columns, or all. ``rate`` rows per second, or ``speed`` of event time (``"6h/s"``),
-        make a schedule; ``follow`` goes on with files that appear. Raises SourceError for a missing, empty or
+        make a schedule; ``follow`` goes on with files that appear, without columns that only these have, and with a
+        whole ``schema`` may begin with none. Raises SourceError for a missing, empty or
         truncated file, and for files whose schemas differ.
         """
         spec = sources.files("parquet", paths, schema, rate=rate, speed=speed, follow=follow)

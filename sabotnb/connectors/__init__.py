@@ -9,14 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import pyarrow as pa
+
 from sabotnb.connectors import csv_files, generators, ipc_files, json_files, parquet_files, rates, tables, tasks
 from sabotnb.connectors.csv_files import describe as csv
 from sabotnb.connectors.file_sink import sink
-from sabotnb.connectors.following import FileConnector, Following
+from sabotnb.connectors.following import FileConnector, Following, describe_awaited
 from sabotnb.connectors.generators import describe as generator
 from sabotnb.connectors.ipc_files import describe as ipc
 from sabotnb.connectors.json_files import describe as json
 from sabotnb.connectors.parquet_files import describe as parquet
+from sabotnb.connectors.paths import Paths
 from sabotnb.connectors.publishing import check_output, committer
 from sabotnb.connectors.rates import describe as rate
 from sabotnb.connectors.reading import BatchSource, Connector, Estimate
@@ -28,6 +31,7 @@ from sabotnb.graph.specs import Source as Spec
 
 __all__ = [
     "Estimate",
+    "awaited",
     "check_output",
     "committer",
     "csv",
@@ -53,6 +57,19 @@ _FILES: dict[str, Callable[[Spec], FileConnector]] = {
     "json": json_files.JsonFiles,
     "parquet": parquet_files.ParquetFiles,
 }
+
+
+_SUFFIXES = {
+    "csv": csv_files.SUFFIXES,
+    "ipc": ipc_files.SUFFIXES,
+    "json": json_files.SUFFIXES,
+    "parquet": parquet_files.SUFFIXES,
+}
+
+
+def awaited(file_format: str, paths: Paths, schema: pa.Schema) -> Spec | None:
+    """The source of files that are followed and still to come; None if there are some, or nowhere to come into."""
+    return describe_awaited(file_format, _SUFFIXES[file_format], paths, schema)
 
 
 def source(spec: Spec, clock: Clock = time.time) -> BatchSource:

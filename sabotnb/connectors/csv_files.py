@@ -176,7 +176,7 @@ class CsvFiles:
         self._cut = cut
         self._files: Sequence[str] = spec.options["files"]
         self._types = from_text(spec.options["schema"])
-        self._null_values: Sequence[str] = spec.options["null_values"]
+        self._null_values: Sequence[str] = spec.options.get("null_values", ("",))
         self._columns = Shape.of(spec).columns
 
     def estimate(self) -> Estimate:

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow as pa
+
+from sabotnb.connectors.options import source_options
+from sabotnb.connectors.paths import Paths, listed
 from sabotnb.connectors.reading import Connector, Estimate, RawBatches
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.layouts import plain_schema
 from sabotnb.protocol.source import Split
 
 LOOK_SECONDS = 1.0
 
 _Stamp = tuple[int, int]
+
+
+def describe_awaited(connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema) -> Spec | None:
+    """The source of files of ``schema`` that are still to come; None if there are some, or no folder to come into."""
+    for path in map(Path, listed(paths)):
+        if not path.is_dir() and not (glob.has_magic(str(path)) and not glob.glob(str(path), recursive=True)):  # noqa: PTH207
+            return None
+        if any(file.suffix in suffixes for file in path.rglob("*")):
+            return None
+    options = {**source_options((), schema, {}, paths), "suffixes": list(suffixes)}
+    return Spec(connector, plain_schema(schema.remove_metadata()), options, bounded=False, replayable=False)
 
 
 class FileConnector(Connector, Protocol):
@@ -35,7 +51,7 @@ class Following:
 
     def __init__(self, spec: Spec, connector: FileConnector, clock: Callable[[], float]) -> None:
         self._paths: list[str] = spec.options["follow"]
-        self._suffixes = {Path(file).suffix for file in spec.options["files"]}
+        self._suffixes = {Path(file).suffix for file in spec.options["files"]} | {*spec.options.get("suffixes", ())}
         self._first: list[str] = spec.options["files"]
         self._connector = connector
         self._clock = clock

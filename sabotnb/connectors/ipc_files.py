@@ -12,7 +12,7 @@ from sabotnb.connectors.options import size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, check_columns, check_same, settle
+from sabotnb.connectors.schemas import Wanted, check_columns, check_same, settle, types_of
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.protocol.source import Split
 
@@ -38,7 +38,7 @@ def describe(
     files = find(paths, SUFFIXES)
     schemas = [_schema(file) for file in files]
     for file, other in zip(files, schemas, strict=True):
-        check_same(schemas[0], files[0], other, file)
+        check_same(schemas[0], files[0], other, file, types_of(schema))
     settled = settle(schemas[0].remove_metadata(), schema, files[0])
     options = source_options(files, settled, pace_options(rate, speed), paths if follow else None)
     return Spec("ipc", settled, options, bounded=not follow, replayable=not follow)

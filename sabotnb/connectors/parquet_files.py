@@ -15,7 +15,7 @@ from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, plain, settle
+from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, plain, settle, types_of
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.layouts import plain_layout
 from sabotnb.protocol.elements import MIN_WATERMARK
@@ -48,7 +48,7 @@ def describe(
     opened = [_open(file) for file in files]
     schemas = [file.schema_arrow for file in opened]
     for file, other in zip(files, schemas, strict=True):
-        check_same(schemas[0], files[0], other, file)
+        check_same(schemas[0], files[0], other, file, types_of(schema))
     settled = settle(schemas[0].remove_metadata(), schema, files[0])
     options = source_options(files, settled, pace_options(rate, speed), paths if follow else None)
     options["dictionaries"] = _small_dictionaries(opened[0].metadata)

@@ -99,24 +99,24 @@ def check_columns(file: str, wanted: Iterable[str], found: Container[str]) -> No
             raise SourceError(f"'{file}' has no column {name!r} any more: start again with what is there")
 
 
-def same(first: pa.Schema, other: pa.Schema) -> bool:
-    """True if both have the same columns and types, whatever their order and encoding."""
-    return {f.name: plain(f.type) for f in first} == {f.name: plain(f.type) for f in other}
+def check_same(
+    first: pa.Schema, first_file: str, other: pa.Schema, other_file: str, decided: Container[str] = ()
+) -> None:
+    """Raise a SourceError that says how the schemas of two files of one source differ, if they do.
 
-
-def check_same(first: pa.Schema, first_file: str, other: pa.Schema, other_file: str) -> None:
-    """Raise a SourceError that says how the schemas of two files of one source differ, if they do."""
-    if same(first, other):
-        return
+    Order and encoding may differ, and types of columns whose type is ``decided``: by ``schema=``.
+    """
     ours, theirs = ({f.name: f.type for f in schema} for schema in (first, other))
     lines = [f"column {name!r} only in '{first_file}'" for name in ours if name not in theirs]
     lines += [f"column {name!r} only in '{other_file}'" for name in theirs if name not in ours]
+    advice = "" if lines else "say the type of such columns, schema={name: ...}, or "
     lines += [
         f"column {name!r} is {ours[name]} in '{first_file}' and {theirs[name]} in '{other_file}'"
         for name in ours
-        if name in theirs and plain(ours[name]) != plain(theirs[name])
+        if name in theirs and name not in decided and plain(ours[name]) != plain(theirs[name])
     ]
-    raise SourceError(
-        "the files of one source must have one schema:\n  " + "\n  ".join(lines) + "\n"
-        "read them as several streams and make them alike (select, rename) before sb.union"
-    )
+    if lines:
+        raise SourceError(
+            "the files of one source must have one schema:\n  " + "\n  ".join(lines) + "\n"
+            f"{advice}read them as several streams and make them alike (select, rename) before sb.union"
+        )

@@ -1,6 +1,11 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
+import sabotnb as sb
 from sabotnb import connectors
+from sabotnb.errors import SourceError
 
 
 @pytest.fixture
@@ -52,3 +57,40 @@ def test_nobody_looks_more_than_once_a_second(folder, clock):
     assert rows(reader) is None
     clock.now += 1
     assert rows(reader) == [3]
+
+
+FIRST = {
+    "csv": lambda file: file.write_text("n\n3\n"),
+    "json": lambda file: file.write_text('{"n": 3}\n'),
+    "parquet": lambda file: pq.write_table(pa.table({"n": [3]}), file),
+    "ipc": lambda file: feather.write_feather(pa.table({"n": [3]}), file),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_folder_with_a_schema_may_be_empty_at_first(tmp_path, clock, name):
+    schema, suffix = pa.schema({"n": pa.int64()}), {"json": ".jsonl", "ipc": ".arrow"}.get(name, f".{name}")
+    spec = connectors.awaited(name, tmp_path, schema)
+    assert (spec.schema, spec.bounded, spec.replayable) == (schema, False, False)
+    source = connectors.source(spec, clock)
+    reader = source.open(source.splits()[0])
+    assert rows(reader) is None
+    FIRST[name](tmp_path / f"a{suffix}")
+    (tmp_path / "other.txt").write_text("x")
+    clock.now += 1
+    assert rows(reader) is None
+    clock.now += 1
+    assert rows(reader) == [3]
+    assert connectors.awaited(name, tmp_path, schema) is None
+    assert connectors.awaited(name, tmp_path / "missing", schema) is None
+
+
+def test_what_is_awaited_is_described_by_the_stream(tmp_path):
+    schema = pa.schema({"n": pa.int64()})
+    assert sb.Stream.from_parquet(tmp_path, schema=schema, follow=True).schema == schema
+    assert sb.Stream.from_csv(tmp_path / "*.csv", schema=schema, follow=True).schema == schema
+    for given in ({}, {"schema": {"n": "int64"}}):
+        with pytest.raises(SourceError, match="it is empty"):
+            sb.Stream.from_parquet(tmp_path, follow=True, **given)
+    with pytest.raises(SourceError, match="does not exist"):
+        sb.Stream.from_parquet(tmp_path / "missing", schema=schema, follow=True)

@@ -235,3 +235,15 @@ def test_nested_columns_and_names_with_dots(tmp_path, read):
     assert read(spec) == table
     for name in table.column_names:
         assert read(replace(spec, schema=pa.schema([spec.schema.field(name)]))) == table.select([name])
+
+
+def test_a_declared_type_stands_for_those_of_all_files(tmp_path, read):
+    for name, kind in (("a", pa.int32()), ("b", pa.int64()), ("c", pa.uint8())):
+        pq.write_table(pa.table({"n": pa.array([1, 2], kind), "s": ["x", "y"]}), tmp_path / f"{name}.parquet")
+    with pytest.raises(SourceError, match=r"'n' is int32 .* and int64 .*\nsay the type of such columns, schema={name"):
+        connectors.parquet(tmp_path)
+    spec = connectors.parquet(tmp_path, schema={"n": pa.int64()})
+    assert read(replace(spec, predicate=col("n") > 1)).to_pylist() == [{"n": 2, "s": "y"}] * 3
+    pq.write_table(pa.table({"n": [1]}), tmp_path / "d.parquet")
+    with pytest.raises(SourceError, match=r"column 's' only in .*\nread them as several streams"):
+        connectors.parquet(tmp_path, schema={"n": pa.int64()})
