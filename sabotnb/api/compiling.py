@@ -14,7 +14,7 @@ from sabotnb.errors import GraphError, SinkError
 from sabotnb.graph import JobGraph, Operator, Sink, Source
 from sabotnb.plan import Estimate, ExecutionGraph, Optimized
 from sabotnb.protocol.source import Split
-from sabotnb.task import run_local
+from sabotnb.task import Makers, run_local
 
 LOCAL_PARALLELISM = 2
 """Tasks per operator where there is no cluster: the same on every machine, so that cards and plans are, too."""
@@ -29,9 +29,14 @@ class Compiled:
     execution: ExecutionGraph
     splits: Mapping[str, tuple[Split, ...]]
 
-    def run_here(self) -> Generator[pa.RecordBatch, None, None]:
-        """Run in this process with the same tasks as on a cluster; yields what the ``collect`` sink receives."""
-        yield from run_local(self.execution, self.splits)
+    def run_here(
+        self, makers: Makers | None = None, until: float | None = None
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """Run in this process with the same tasks as on a cluster; yields what the ``collect`` sink receives.
+
+        ``makers`` and ``until`` are those of ``run_local``.
+        """
+        yield from run_local(self.execution, self.splits, makers=makers, until=until)
 
     def vertex_of(self, operator: str) -> str:
         """The vertex whose tasks run ``operator``."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sabotnb.api.flow import Flow
+from sabotnb.api.flow import Flow, is_bounded
 from sabotnb.api.sample import SourceSample, collected, run_on_sample
 from sabotnb.config import Config
 from sabotnb.display import rows as tables
@@ -17,6 +18,10 @@ from sabotnb.expr import whole
 
 if TYPE_CHECKING:  # a name in annotations alone: importing sabotnb must not load pandas
     import pandas as pd
+
+
+ENDLESS_PART = 0.8
+"""Of the time: endless sources are read for so long, and what becomes of their rows has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,23 @@ class Preview:
 def preview(flow: Flow, n: int, timeout: float) -> Preview:
     """The first ``n`` rows that ``flow`` makes of the first ``Config.preview_rows`` rows of each source."""
     n = whole(n, SchemaError(f"head({n!r}): give a whole number of rows, 0 or more"), 0)
-    run = run_on_sample(collected(flow), Config.from_environment().preview_rows, timeout)
+    until = time.monotonic() + timeout
+    part = timeout if is_bounded(flow) else timeout * ENDLESS_PART
+    run = run_on_sample(collected(flow), Config.from_environment().preview_rows, part, until=until)
     batches, found = [], 0
     for batch in run.batches:
         batches.append(batch.slice(0, n - found))
         found += batches[-1].num_rows
         if found >= n:
             break
+    ran_out = run.ran_out()
     run.batches.close()
+    table = pa.Table.from_batches(batches, schema=flow.schema)
+    if ran_out:
+        longer = "" if found else f": give it longer, .head(timeout='{max(10, timeout * 10):g}s')"
+        return Preview(table, f"preview of what was made in {timeout:g} s: numbers are partial{longer}", complete=False)
     complete = all(sample.complete for sample in run.sources)
-    return Preview(pa.Table.from_batches(batches, schema=flow.schema), _note(run.sources, complete=complete), complete)
+    return Preview(table, _note(run.sources, complete=complete), complete)
 
 
 def _note(samples: tuple[SourceSample, ...], *, complete: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,15 @@ from sabotnb import connectors
 from sabotnb.api.compiling import compile_graph, sources, with_sources
 from sabotnb.api.flow import Flow
 from sabotnb.api.lower import lower
+from sabotnb.connectors import BatchSource
 from sabotnb.graph import JobGraph, Sink, Source
 from sabotnb.protocol.source import Finished
+from sabotnb.task import Makers
 
 POLL_SECONDS = 0.01
+
+LAST_PART = 0.2
+"""Of a run's time: sources end before it, so that operators that wait for their end can give what they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +36,37 @@ class SourceSample:
 
 @dataclass(frozen=True, slots=True)
 class SampledRun:
-    """Rows that a flow makes of samples. ``batches`` runs while it is read; close it to end early."""
+    """Rows that a graph makes of samples. ``batches`` runs while it is read; close it to end early.
+
+    ``ran_out`` says, once it has ended, whether time was up before all rows of the samples had been used.
+    """
 
     batches: Generator[pa.RecordBatch, None, None]
     sources: tuple[SourceSample, ...]
+    ran_out: Callable[[], bool]
 
 
-def run_on_sample(graph: JobGraph, rows: int, timeout: float) -> SampledRun:
+def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | None = None) -> SampledRun:
     """Run ``graph``, which ends in one ``collect`` sink, on the first ``rows`` rows of each source.
 
-    Endless sources are read for ``timeout`` seconds at most.
+    Endless sources are read for ``timeout`` seconds at most. At ``until`` (of ``time.monotonic``) the run is over; some
+    time before that its sources end, so that what was counted and sorted until then comes out.
     """
     deadline = time.monotonic() + timeout
     samples = tuple(sample_source(name, spec, rows, deadline) for name, spec in sources(graph).items())
     tables = {sample.operator: connectors.table(sample.data) for sample in samples}
-    return SampledRun(compile_graph(with_sources(graph, tables), parallelism=1).run_here(), samples)
+    compiled = compile_graph(with_sources(graph, tables), parallelism=1)
+    if until is None:
+        return SampledRun(compiled.run_here(), samples, lambda: False)
+    read_until = until - LAST_PART * max(0.0, until - time.monotonic())
+    opened: list[connectors.SampledRows] = []
+
+    def source(spec: Source) -> BatchSource:
+        opened.append(connectors.SampledRows(spec, read_until))
+        return BatchSource(spec, opened[-1], time.time)
+
+    batches = compiled.run_here(Makers(source=source), until)
+    return SampledRun(batches, samples, lambda: time.monotonic() >= until or any(one.ran_out for one in opened))
 
 
 def collected(flow: Flow) -> JobGraph:

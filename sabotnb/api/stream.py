@@ -387,8 +387,8 @@ class Stream:
     def head(self, n: int = 5, timeout: Duration | float = "2s") -> Preview:
         """The first ``n`` rows made of a sample, in this process, in a fraction of a second.
 
-        Reads the first ``Config.preview_rows`` rows of each source, endless ones for ``timeout`` at most; the preview
-        says whether its numbers are partial.
+        Reads the first ``Config.preview_rows`` rows of each source. After ``timeout`` it returns with what there is
+        (endless sources are read for most of it); the preview says whether its numbers are partial.
         """
         return preview(self.flow, n, seconds(timeout) or 0.0)
 

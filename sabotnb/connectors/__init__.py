@@ -23,6 +23,7 @@ from sabotnb.connectors.paths import Paths
 from sabotnb.connectors.publishing import check_output, committer
 from sabotnb.connectors.rates import describe as rate
 from sabotnb.connectors.reading import BatchSource, Connector, Estimate
+from sabotnb.connectors.sampled import SampledRows
 from sabotnb.connectors.tables import describe as table
 from sabotnb.connectors.tables import describe_rows as rows
 from sabotnb.connectors.unshared import maybe_of_numpy, unshared
@@ -30,7 +31,9 @@ from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 
 __all__ = [
+    "BatchSource",
     "Estimate",
+    "SampledRows",
     "awaited",
     "check_output",
     "committer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
@@ -33,12 +34,14 @@ def run_local(
     splits: Mapping[str, Sequence[Split]],
     config: Config | None = None,
     makers: Makers | None = None,
+    until: float | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Run a graph with one collecting sink and yield its rows as they come.
 
     ``splits`` are those of each source vertex; its tasks get them in turn. Nothing runs before the first ``next``;
     closing the iterator, also by an interrupt, cancels the tasks and waits for their threads. At most
-    ``Config.collect_bytes`` rows per task are made ahead of the reader.
+    ``Config.collect_bytes`` rows per task are made ahead of the reader. ``until`` (of ``time.monotonic``) ends the run
+    as closing does: what has not been made by then is never made.
 
     Raises:
         UserFunctionError: a function of the user raised; its own exception is the cause. Other classes of
@@ -48,10 +51,11 @@ def run_local(
     run = _LocalRun(execution, splits, config or Config.from_environment(), makers or Makers())
     try:
         run.start()
-        yield from run.batches()
+        yield from run.batches(until)
     finally:
         run.stop()
-    run.check()
+    if not _is_over(until):
+        run.check()
 
 
 class _LocalRun:
@@ -85,9 +89,9 @@ class _LocalRun:
             task.start()
             task.post(StartSources(JOB, EPOCH))
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self, until: float | None) -> Iterator[pa.RecordBatch]:
         """The rows of all collecting tasks; raises the first failure of any task as soon as it is known."""
-        while self._wanted:
+        while self._wanted and not _is_over(until):
             taken = self._results.take(
                 JOB,
                 EPOCH,
@@ -120,6 +124,10 @@ class _LocalRun:
         if changed.failure is not None and self._failure is None:
             self._failure = changed.failure
             self._results.notify(JOB, EPOCH)
+
+
+def _is_over(until: float | None) -> bool:
+    return until is not None and time.monotonic() >= until
 
 
 def _collected(execution: ExecutionGraph) -> list[tuple[str, int]]:

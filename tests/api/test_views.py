@@ -1,7 +1,9 @@
 """What a stream shows: its card, its plan, a preview of its rows."""
 
 import re
+import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pyarrow as pa
@@ -164,6 +166,34 @@ def test_a_preview_of_an_endless_stream_ends() -> None:
     preview = sb.Stream.from_rate(1_000_000).head(3, timeout="5s")
     assert len(preview) == 3
     assert not preview.complete
+
+
+def slow(row: dict[str, Any]) -> dict[str, Any]:
+    time.sleep(0.005)
+    return row
+
+
+SLOW = {
+    "before": lambda s: s.map_rows(slow, schema=s.schema),
+    "counted": lambda s: s.map_rows(slow, schema=s.schema).agg(n=sb.count()),
+    "after groups": lambda s: s.group_by("x").agg(n=sb.count()).map_rows(slow, schema={"x": "int64", "n": "int64"}),
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_preview_ends_in_time_with_what_it_has(many: sb.Stream, kind: str) -> None:
+    preview = SLOW[kind](many).head(20_000, timeout="1s")  # of 10,000 calls, which take 50 s
+    assert not preview.complete
+    assert preview.note.startswith("preview of what was made in 1 s: numbers are partial")
+    assert len(preview) < 10_000
+    if kind == "counted":
+        assert preview.to_arrow()["n"][0].as_py() < 10_000
+
+
+def test_a_preview_that_has_no_time_asks_for_more(many: sb.Stream) -> None:
+    preview = many.head(timeout=0)
+    assert (len(preview), preview.complete) == (0, False)
+    assert preview.note.endswith(": give it longer, .head(timeout='10s')")
 
 
 def test_check_finds_nothing_wrong(grouped: sb.Stream) -> None:
