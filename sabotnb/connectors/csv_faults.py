@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 from sabotnb.connectors.sections import Section, line_breaks
@@ -18,15 +18,23 @@ _BAD_COUNT = re.compile(r"Expected (\d+) columns, got (\d+)")
 Record = Sequence[str]
 
 
-def fault(error: Exception, file: str, bounds: tuple[int, int], names: Sequence[str]) -> SourceError:
-    """A SourceError for ``error``, raised by parsing the section ``bounds`` of ``file``."""
+def fault(
+    error: Exception, file: str, bounds: tuple[int, int], names: Sequence[str], declared: Container[str] = ()
+) -> SourceError:
+    """A SourceError for ``error``, raised by parsing the section ``bounds`` of ``file``.
+
+    ``declared`` are columns whose type the user has said.
+    """
     message = str(error)
     if found := _BAD_VALUE.search(message):
         column, data_type, value = int(found[1]), found[2], found[3]
         line = _line(file, bounds, lambda record: len(record) > column and record[column].strip() == value.strip())
+        who, what = "the rows before", "give a type that fits all rows"
+        if names[column] in declared:
+            who, what = "schema=", "declare what it is"
         return SourceError(
-            f"'{file}'{line}: column {names[column]!r} is {data_type} by the rows before, but has {value!r} here: "
-            f"give a type that fits all rows, schema={{{names[column]!r}: {fitting(value)}}}, or correct the file"
+            f"'{file}'{line}: column {names[column]!r} is {data_type} by {who}, but has {value!r} here: "
+            f"{what}, schema={{{names[column]!r}: {fitting(value)}}}, or correct the file"
         )
     if found := _BAD_COUNT.search(message):
         line = _line(file, bounds, lambda record: len(record) != len(names))

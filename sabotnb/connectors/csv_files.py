@@ -66,7 +66,8 @@ def describe(
         raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
     types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
     options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
-    return Spec("csv", given, {**options, "null_values": list(null_values)}, bounded=not follow, replayable=not follow)
+    options |= {"null_values": list(null_values), "declared": list(types_of(schema))}
+    return Spec("csv", given, options, bounded=not follow, replayable=not follow)
 
 
 def header(file: str) -> tuple[list[str], int]:
@@ -177,6 +178,7 @@ class CsvFiles:
         self._files: Sequence[str] = spec.options["files"]
         self._types = from_text(spec.options["schema"])
         self._null_values: Sequence[str] = spec.options.get("null_values", ("",))
+        self._declared: Sequence[str] = spec.options.get("declared", ())
         self._columns = Shape.of(spec).columns
 
     def estimate(self) -> Estimate:
@@ -199,4 +201,4 @@ class CsvFiles:
             try:
                 yield from _parse(section, names, self._null_values, types=self._types, columns=self._columns)
             except pa.ArrowInvalid as error:
-                raise fault(error, file, bounds, names) from error
+                raise fault(error, file, bounds, names, self._declared) from error

@@ -235,3 +235,11 @@ def test_a_type_that_csv_cannot_hold(tmp_path, read):
     path = write(tmp_path, "a,b\n1,2\n")
     with pytest.raises(SourceError, match=r"a\.csv' cannot be read"):
         read(connectors.csv(path, schema={"a": pa.list_(pa.int64())}))
+
+
+def test_a_type_that_the_user_declared_is_not_called_that_of_the_rows_before(tmp_path, read):
+    (tmp_path / "a.csv").write_text("a\n2024-05-06\n01/02/2024\n")
+    with pytest.raises(
+        SourceError, match=r"line 3: .* is timestamp.* by schema=, .*: declare what it is, schema={'a': pa"
+    ):
+        read(connectors.csv(tmp_path, schema={"a": pa.timestamp("us")}))
