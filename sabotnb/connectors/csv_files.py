@@ -15,7 +15,7 @@ from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, check_columns, from_text, is_text, settle, settled, types_of
+from sabotnb.connectors.schemas import Wanted, check_columns, from_text, is_text, known_from, settle, types_of
 from sabotnb.connectors.sections import Bounds, Section, cut_records, line_breaks, record_end
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -40,10 +40,11 @@ def describe(
 ) -> Spec:
     """The source of the CSV files at ``paths`` (UTF-8, commas, a header line).
 
-    Types are those of the first ``first_block`` bytes of the first file; timestamps are read in microseconds, a column
-    without any value there is text. A column that is text only because of values behind its first rows is refused, as
-    are values behind the first block that do not fit. ``schema`` as a mapping replaces types of single columns, as a
-    schema says all columns. An unquoted field of ``null_values`` is null; quoted ones never are.
+    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value;
+    timestamps are read in microseconds, a column without any value is text. A column that is text only because of
+    values behind its first rows is refused, as are values behind the first block that do not fit. ``schema`` as a
+    mapping replaces types of single columns, as a schema says all columns. An unquoted field of ``null_values`` is
+    null; quoted ones never are.
 
     Raises:
         SourceError: no files, an empty one, headers that differ, text that is not UTF-8, or a column of two types.
@@ -60,7 +61,8 @@ def describe(
                 f"'{file}' has another header than '{files[0]}' (lacks {lacks}, has {has} instead): "
                 "read them as several streams and make them alike (select, rename) before sb.union"
             )
-    found = _infer(files[0], null_values, () if schema is None else types_of(schema), first_block)
+    types = () if schema is None else types_of(schema)
+    found = known_from(files, lambda file: _infer(file, null_values, types, first_block))
     given = settle(found, schema, files[0])
     if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
         raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
@@ -97,7 +99,7 @@ def _infer(file: str, null_values: Sequence[str], decided: Container[str], first
             block += more
     whole = block if not more else block[: _records_end(block)]
     if not whole.strip():
-        return pa.schema([(name, pa.string()) for name in names])
+        return pa.schema([(name, pa.null()) for name in names])
     try:
         found = _block_schema(whole, names, null_values)
         few = _block_schema(whole[: _records_end(whole, FIRST_RECORDS) or len(whole)], names, null_values)
@@ -112,7 +114,7 @@ def _infer(file: str, null_values: Sequence[str], decided: Container[str], first
         raise fault(error, file, (start, start + len(whole)), names) from error
     if not more:
         _refuse_open_quote(file, start, whole, names)
-    return pa.schema([field.with_type(settled(field.type)) for field in found])
+    return found
 
 
 def _refuse_open_quote(file: str, start: int, rest: bytes, names: Sequence[str]) -> None:

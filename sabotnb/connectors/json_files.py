@@ -14,7 +14,7 @@ from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, is_empty, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches
-from sabotnb.connectors.schemas import Wanted, from_text, plain, settle, settled, types_of
+from sabotnb.connectors.schemas import Wanted, from_text, known_from, plain, settle, types_of
 from sabotnb.connectors.sections import cut_lines
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -37,9 +37,9 @@ def describe(
 ) -> Spec:
     """The source of the JSONL files at ``paths``.
 
-    Types are those of the first ``first_block`` bytes of the first file; text that looks like a time is a timestamp in
-    microseconds. ``schema`` as a mapping replaces types of single columns, as a schema says all columns. A field that
-    an object lacks is null; one that the first block did not have is an error.
+    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value; text
+    that looks like a time is a timestamp in microseconds. ``schema`` as a mapping replaces types of single columns, as
+    a schema says all columns. A field that an object lacks is null; one that the first block did not have is an error.
 
     Files of 0 bytes have no rows, as a job writes them that has none; they need ``schema`` if all are so.
 
@@ -50,13 +50,13 @@ def describe(
     for file in files:
         refuse_compressed(file)
     declared = pa.schema(list(types_of(schema).items()))
-    first = next((file for file in files if not is_empty(file)), None)
-    if first is None and not declared.names:
+    full = [file for file in files if not is_empty(file)]
+    if not full and not declared.names:
         raise SourceError(
             f"'{files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
             "schema=pa.schema({'column': pa.int64(), ...})"
         )
-    found = declared if first is None else _infer(first, declared, first_block)
+    found = known_from(full, lambda file: _infer(file, declared, first_block)) if full else declared
     types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
     everything = pa.schema(types.items())
     options = source_options(files, everything, pace_options(rate, speed), paths if follow else None)
@@ -81,7 +81,7 @@ def _infer(file: str, declared: pa.Schema, first_block: int) -> pa.Schema:
     except pa.ArrowInvalid as error:
         raise fault(error, file, 0, block, Types(declared, frozenset(declared.names), inferred=True)) from error
     order = found.names if not declared.names else _in_order(block, found.names)
-    return pa.schema([found.field(name).with_type(settled(found.field(name).type)) for name in order])
+    return pa.schema([found.field(name) for name in order])
 
 
 def _in_order(block: bytes, names: Sequence[str]) -> list[str]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
 
 from sabotnb.errors import SourceError
+from sabotnb.expr import is_open
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.layouts import plain_schema
+
+MOST_LOOKED_INTO = 32
+"""Files of one source whose first rows are read to find types."""
 
 Wanted: TypeAlias = "pa.Schema | Mapping[str, pa.DataType] | None"
 
@@ -46,6 +50,21 @@ def settled(data_type: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(data_type):
         return pa.struct([field.with_type(settled(field.type)) for field in data_type])
     return data_type
+
+
+def known_from(files: Sequence[str], infer: Callable[[str], pa.Schema]) -> pa.Schema:
+    """What ``infer`` finds in the first of ``files``, settled; types of columns without a value there are of the next.
+
+    Looks into as many files as it takes, but not more than MOST_LOOKED_INTO: one partition may have no value of a
+    column that others have.
+    """
+    found = infer(files[0])
+    for file in files[1:MOST_LOOKED_INTO]:
+        if not any(is_open(field.type) for field in found):
+            break
+        types = types_of(infer(file))
+        found = pa.schema([f.with_type(types.get(f.name, f.type)) if is_open(f.type) else f for f in found])
+    return pa.schema([field.with_type(settled(field.type)) for field in found])
 
 
 def types_of(wanted: Wanted) -> dict[str, pa.DataType]:

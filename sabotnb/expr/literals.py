@@ -139,7 +139,10 @@ def text_of(literal: Literal) -> str:
 
 def _of_numpy(value: Any, data_type: pa.DataType | None) -> Literal:
     if value.dtype.kind in "mM":
-        made = pa.array(value.reshape(1))[0]
+        try:
+            made = pa.array(value.reshape(1))[0]
+        except pa.ArrowException as error:
+            raise TypeMismatch(f"{value!r} has no unit of time; give it one: numpy.datetime64(value, 'us')") from error
         return Literal(_plain(made), data_type or made.type, flexible=data_type is None)
     return literal_of(value.item(), data_type)
 

@@ -180,6 +180,15 @@ def test_doubles_come_back_as_doubles(tmp_path, read, connector):
     assert found.to_pylist() == table.to_pylist()
 
 
+@pytest.mark.parametrize("connector", ["csv", "json"])
+def test_columns_that_are_null_in_some_partitions_keep_their_type(tmp_path, read, connector):
+    table = pa.table({"k": ["a", "b", "b"], "n": [None, 1, 2], "b": [None, True, None], "l": ["x", None, "y"]})
+    store(Sink(connector, {"path": str(tmp_path), "mode": "error", "partition_by": ["k"]}), table)
+    found = read(DESCRIBE[connector](tmp_path))
+    assert in_order(found) == in_order(table)
+    assert found.schema == table.schema
+
+
 def test_maps_and_ids_come_back_from_json(tmp_path, read):
     maps = pa.array([[("a", [1.5]), ("b", None)], None, []], pa.map_(pa.string(), pa.list_(pa.float64())))
     table = pa.table(
