@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.api.flow import Flow, is_replayable
 from sabotnb.api.sample import rows_of
-from sabotnb.blobs import Function
+from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
 from sabotnb.expr import Misfit, exact_array, inferred_type, is_open
 from sabotnb.native.layouts import decoded_schema
@@ -37,7 +37,7 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
     except Exception as error:
         raise UserFunctionError(
             f"{_described(function)} was called with an empty batch to find its schema and raised "
-            f"{type(error).__name__}: {error}. Declare it: map_batches(fn, schema={{'column': 'int64', ...}})"
+            f"{type(error).__name__}: {text_of(error)}. Declare it: map_batches(fn, schema={{'column': 'int64', ...}})"
         ) from error
     if found is None:
         raise SchemaError(
@@ -76,7 +76,8 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> 
     except Exception as error:
         raise UserFunctionError(
             f"{_described(function)} was called with the first rows to find its schema and raised "
-            f"{type(error).__name__}: {error}. Fix it, or declare: map_rows(fn, schema={{'column': 'int64', ...}})"
+            f"{type(error).__name__}: {text_of(error)}. "
+            f"Fix it, or declare: map_rows(fn, schema={{'column': 'int64', ...}})"
         ) from error
     if not made:
         raise SchemaError(

@@ -64,7 +64,7 @@ class Puller:
     def _hand_over(self, batch: pa.RecordBatch) -> bool:
         try:
             self._take(batch)
-        except Exception as error:  # noqa: BLE001  the user's function may raise anything; join() says so
+        except BaseException as error:  # noqa: BLE001  also SystemExit, which would end this thread without a word
             raised = raised_by(self._take, error, sample_of(batch), self.sink)
             raised.__cause__ = error
             self._error = raised

@@ -80,7 +80,7 @@ def text_of(error: BaseException) -> str:
     """What ``error`` says; never raises, as ``str`` of an exception of the user's may."""
     try:
         return str(error)
-    except Exception as raised:  # noqa: BLE001  the user's __str__ may raise anything
+    except BaseException as raised:  # noqa: BLE001  the user's __str__ may raise anything
         return f"(its text cannot be made: {type(raised).__name__})"
 
 

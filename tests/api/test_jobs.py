@@ -1,6 +1,7 @@
 """Jobs on a cluster, from the API: names and re-runs, results, waiting, failures, sessions."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,6 +139,48 @@ def test_a_callback_that_raises_fails_its_job_for_everybody_who_looks(endless: s
     assert job.wait_changed(timeout=60)
     card = job._repr_html_()
     assert [text in card for text in ("FAILED", "raised ValueError: not today", "in broken")] == [True] * 3
+
+
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def exits(batch: pa.RecordBatch) -> None:
+    sys.exit(3)
+
+
+def interrupts(batch: pa.RecordBatch) -> None:
+    raise KeyboardInterrupt
+
+
+def is_speechless(batch: pa.RecordBatch) -> None:
+    raise SpeechlessError
+
+
+def converts(batch: pa.RecordBatch) -> None:
+    batch.to_pylist()  # Python has no such dates
+
+
+@pytest.mark.parametrize("rows", [1, 400_000])
+@pytest.mark.parametrize(
+    ("callback", "says"),
+    [
+        (exits, "SystemExit: 3"),
+        (interrupts, "KeyboardInterrupt"),
+        (is_speechless, r"SpeechlessError: \(its text cannot be made: RuntimeError\)"),
+        (converts, r"\w+Error: "),
+    ],
+)
+def test_a_callback_fails_its_job_whatever_it_raises(env: sb.Env, callback, says: str, rows: int) -> None:
+    year_11476 = pa.array([300_000_000_000] * rows, pa.timestamp("s"))
+    job = sb.Stream.from_arrow(pa.table({"t": year_11476})).sink_callback(callback).run("raising")
+    line = rf"sink_0: {callback.__name__} \(test_jobs.py:\d+\) raised {says}.*  test_jobs.py:\d+: "
+    with pytest.raises(errors.UserFunctionError, match=line) as raised:
+        job.wait(timeout=60)
+    assert f"in {callback.__name__}" in raised.value.user_traceback
+    assert "<timestamp[s]: 300000000000>" in raised.value.sample
+    assert (job.status.state, callback.__name__ in job.status.failure) == ("FAILED", True)
 
 
 def test_a_job_is_over_when_its_callback_has_had_every_row(numbers: sb.Stream) -> None:

@@ -53,6 +53,11 @@ class SpeechlessError(ValueError):
         raise RuntimeError("no words")
 
 
+class ExitingError(ValueError):
+    def __str__(self):
+        raise SystemExit(3)
+
+
 class LeavingError(ValueError):
     def __reduce__(self):
         raise SystemExit(3)
@@ -62,6 +67,7 @@ class LeavingError(ValueError):
     ("cause", "words"),
     [
         (SpeechlessError("x"), "SpeechlessError: (its text cannot be made: RuntimeError)"),
+        (ExitingError("x"), "ExitingError: (its text cannot be made: SystemExit)"),
         (LeavingError("x"), "LeavingError: x"),
     ],
 )
