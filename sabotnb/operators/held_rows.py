@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types as t
 
+from sabotnb.native.compact import compact, own_bytes
 from sabotnb.operators.encoding import conformed
 
 
@@ -24,13 +25,6 @@ def _movable(schema: pa.Schema) -> pa.Schema:
         return schema
     large = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
     return pa.schema([field.with_type(large.get(field.type, field.type)) for field in schema])
-
-
-def own_bytes(batch: pa.RecordBatch) -> int:
-    """Bytes of the rows of ``batch``; of dictionaries, which batches share, only the indices."""
-    return sum(
-        column.indices.nbytes if isinstance(column, pa.DictionaryArray) else column.nbytes for column in batch.columns
-    )
 
 
 class HeldRows:
@@ -53,8 +47,8 @@ class HeldRows:
         return self._nbytes
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Hold ``batch``, converted to the encodings of the schema."""
-        self._batches.append(conformed(batch, self._movable))
+        """Hold ``batch``, converted to the encodings of the schema, but nothing that it was cut from."""
+        self._batches.append(compact(conformed(batch, self._movable)))
         self.rows += batch.num_rows
 
     def table(self) -> pa.Table:

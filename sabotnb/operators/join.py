@@ -14,10 +14,11 @@ from sabotnb.graph import output_schema
 from sabotnb.graph.schemas import right_output_names
 from sabotnb.graph.specs import Join
 from sabotnb.native import canonical
+from sabotnb.native.compact import compact, own_bytes
 from sabotnb.native.join import Matches, Probe
 from sabotnb.native.keyindex import KeyIndex
 from sabotnb.operators.encoding import conformed
-from sabotnb.operators.held_rows import HeldRows, own_bytes, taken
+from sabotnb.operators.held_rows import HeldRows, taken
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 from sabotnb.state import size_of
@@ -58,7 +59,7 @@ class JoinOperator(Operator):
             self._build(batch)
             return ()
         if RIGHT in self._open:
-            self._waiting.append(batch)
+            self._waiting.append(compact(batch))
             self._waiting_bytes += own_bytes(batch)
             return ()
         return self._probe(batch)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.native import canonical
+from sabotnb.native.compact import compact_array
 from sabotnb.native.keyindex import Slots
 from sabotnb.state.spans import Span
 from sabotnb.state.values import sortable
@@ -171,9 +172,9 @@ class Collected:
         pile.nbytes += values.nbytes + (0 if orders is None else orders.nbytes) + PLACE_BYTES * len(slots)
         pile.groups.append(np.zeros(len(slots), np.uint16) if slots.groups is None else slots.groups)
         pile.slots.append(slots.slots)
-        pile.values.append(values)
+        pile.values.append(compact_array(values))
         if orders is not None:
-            pile.orders.append(orders)
+            pile.orders.append(compact_array(orders))
         if pile.rows > max(PILE, self._kept_rows):
             self.settle()
 

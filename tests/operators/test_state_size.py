@@ -1,5 +1,8 @@
 """What operators say about how much they hold."""
 
+import gc
+
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -103,3 +106,28 @@ def test_a_dictionary_that_batches_share_does_not_count_with_each_of_them():
         for _ in range(10):
             harness.push(batch)
         assert harness.state_size == (0, 10 * 2 * 4)
+
+
+PAIRS = pa.schema({"k": pa.int64(), "x": pa.int64()})
+GROWING = {
+    "join, built": (Join(("k",), ("k",)), 1),
+    "join, waiting": (Join(("k",), ("k",)), 0),
+    "sort": (Sort(("x",), (False,)), 0),
+    "top": (Top(("k",), 3, "x"), 0),
+    "list": (Aggregate((), (AggregateColumn("all", "collect_list", "x"),), PAIRS), 0),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_slices_do_not_keep_the_batches_alive_that_they_were_cut_from(name):
+    spec, port = GROWING[name]
+    with Harness(spec, *[PAIRS] * (port + 1 if not isinstance(spec, Join) else 2)) as harness:
+        gc.collect()
+        before = pa.total_allocated_bytes()
+        for number in range(24):
+            parent = pa.record_batch([pa.array(np.arange(65_536) + number * 65_536).cast(pa.int64())] * 2, PAIRS.names)
+            parent = pa.concat_batches([parent])  # memory that Arrow counts
+            harness.push(parent.slice(8192, 8192), port)
+        del parent
+        allocated = pa.total_allocated_bytes() - before
+        assert allocated < 1.5 * harness.state_size[1]
