@@ -17,8 +17,9 @@ from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 from sabotnb.state import sortable
 
-PILE = 1 << 17
-"""Rows that may pile up whatever is kept."""
+PILE_ROWS = 1 << 17
+PILE_BYTES = 64 << 20
+"""What may pile up, however little is kept."""
 
 
 class TopOperator(Operator):
@@ -32,7 +33,7 @@ class TopOperator(Operator):
         self._spec = spec
         self._output = output_schema(spec, inputs)
         self._held = HeldRows(inputs[0])
-        self._best = 0
+        self._best = self._best_bytes = 0
         self._least: pa.Scalar | None = None
 
     def open(self, ctx: OperatorContext) -> None:
@@ -43,7 +44,7 @@ class TopOperator(Operator):
             batch = batch.filter(self._can_win(batch))
         if batch.num_rows:
             self._held.append(batch)
-        if self._held.rows > 2 * self._best + PILE:
+        if self._piled_up():
             self._prune()
         return ()
 
@@ -55,6 +56,11 @@ class TopOperator(Operator):
 
     def close(self) -> None:
         self._held.clear()
+
+    def _piled_up(self) -> bool:
+        """True if there is as much again as is kept, and so much that sorting it pays."""
+        rows, nbytes = self._held.rows - self._best, self._held.nbytes - self._best_bytes
+        return rows > self._best + PILE_ROWS or nbytes > max(self._best_bytes, PILE_BYTES)
 
     def _results(self) -> Iterator[pa.RecordBatch]:
         self._prune()
@@ -76,7 +82,7 @@ class TopOperator(Operator):
         self._narrow(fully=False)
         if not self._spec.ties:
             self._narrow(fully=True)
-        self._best = self._held.rows
+        self._best, self._best_bytes = self._held.rows, self._held.nbytes
         if not self._spec.keys and self._best >= self._spec.n:
             values = self._by(self._held.table())
             worst = values[self._best - 1] if self._spec.ties else values[self._spec.n - 1]

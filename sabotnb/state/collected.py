@@ -20,8 +20,9 @@ from sabotnb.native.keyindex import Slots
 from sabotnb.state.spans import Span
 from sabotnb.state.values import sortable
 
-PILE = 1 << 18
-"""Rows that may pile up whatever is kept."""
+PILE_ROWS = 1 << 18
+PILE_BYTES = 64 << 20
+"""What may pile up, however little is kept."""
 
 
 class Direction(str, Enum):
@@ -92,7 +93,7 @@ class Collected:
         self._keep = keep
         self._finish = finish
         self._kept: dict[int, Kept] = {}
-        self._kept_rows = 0
+        self._kept_rows = self._kept_bytes = 0
         self._pile = _Pile()
 
     @property
@@ -126,8 +127,8 @@ class Collected:
     def drop(self, group: int) -> None:
         """Forget ``group``."""
         self.settle()
-        kept = self._kept.pop(group, None)
-        self._kept_rows -= 0 if kept is None else len(kept.slots)
+        self._kept.pop(group, None)
+        self._count_kept()
 
     def nbytes(self, group: int) -> int:
         """Memory that ``group`` holds."""
@@ -136,7 +137,7 @@ class Collected:
 
     def held(self) -> int:
         """Bytes of what is kept and of what has piled up."""
-        return self._pile.nbytes + sum(kept.nbytes for kept in self._kept.values())
+        return self._pile.nbytes + self._kept_bytes
 
     def settle(self) -> None:
         """Sort what has piled up into what is kept."""
@@ -154,7 +155,11 @@ class Collected:
             )
             old = self._kept.get(group)
             self._kept[group] = self._trimmed(new if old is None else _joined(old, new))
+        self._count_kept()
+
+    def _count_kept(self) -> None:
         self._kept_rows = sum(len(kept.slots) for kept in self._kept.values())
+        self._kept_bytes = sum(kept.nbytes for kept in self._kept.values())
 
     def _add(self, slots: Slots, values: pa.Array, orders: pa.Array | None) -> None:
         values = canonical.decoded(values).cast(self._value_type)
@@ -175,7 +180,7 @@ class Collected:
         pile.values.append(compact_array(values))
         if orders is not None:
             pile.orders.append(compact_array(orders))
-        if pile.rows > max(PILE, self._kept_rows):
+        if pile.rows > max(PILE_ROWS, self._kept_rows) or pile.nbytes > max(PILE_BYTES, self._kept_bytes):
             self.settle()
 
     def _trimmed(self, rows: Kept) -> Kept:

@@ -131,3 +131,24 @@ def test_slices_do_not_keep_the_batches_alive_that_they_were_cut_from(name):
         del parent
         allocated = pa.total_allocated_bytes() - before
         assert allocated < 1.5 * harness.state_size[1]
+
+
+WIDE = pa.schema({"k": pa.int64(), "s": pa.binary(), "o": pa.int64()})
+PRUNED = {
+    "top": Top((), 1, "o"),
+    "top by key": Top(("k",), 1, "o"),
+    "top_k": Aggregate(("k",), (AggregateColumn("t", "top_k", "s", "o", options={"k": 1}),), WIDE),
+}
+
+
+@pytest.mark.parametrize("name", PRUNED)
+def test_large_rows_are_cut_to_the_best_before_they_pile_up(name):
+    rows = pa.record_batch([np.zeros(1000, np.int64), [b"x" * 20_000] * 1000, np.arange(1000)], schema=WIDE)
+    with Harness(PRUNED[name], WIDE) as harness:
+        gc.collect()
+        before, most = pa.total_allocated_bytes(), 0
+        for _ in range(20):
+            harness.push(pa.concat_batches([rows]))
+            most = max(most, pa.total_allocated_bytes() - before)
+        assert most < 150 << 20
+        assert len(harness.end().batches) == 1
