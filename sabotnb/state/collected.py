@@ -18,7 +18,7 @@ from sabotnb.native import canonical
 from sabotnb.native.compact import compact_array
 from sabotnb.native.keyindex import Slots
 from sabotnb.state.spans import Span
-from sabotnb.state.values import sortable
+from sabotnb.state.values import doubles, sortable
 
 PILE_ROWS = 1 << 18
 PILE_BYTES = 64 << 20
@@ -162,10 +162,10 @@ class Collected:
         self._kept_bytes = sum(kept.nbytes for kept in self._kept.values())
 
     def _add(self, slots: Slots, values: pa.Array, orders: pa.Array | None) -> None:
-        values = canonical.decoded(values).cast(self._value_type)
+        values = _as_type(values, self._value_type)
         wanted = None if self._keep.nulls else values
         if orders is not None:
-            orders = canonical.decoded(orders).cast(self._order_type)
+            orders = _as_type(orders, self._order_type)
             wanted = orders
         if wanted is not None and wanted.null_count:
             valid = wanted.is_valid()
@@ -215,6 +215,14 @@ class Collected:
         rows = pa.StructArray.from_arrays(columns, fields=list(self._row_type))
         bounds = np.searchsorted(kept.slots, np.arange(size + 1, dtype=np.uint32))
         return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), rows, type=pa.list_(self._row_type))
+
+
+def _as_type(column: pa.Array, data_type: pa.DataType) -> pa.Array:
+    """Plain values of ``data_type``; numbers are rounded where a double has no room for them."""
+    column = canonical.decoded(column)
+    if column.type.equals(data_type):
+        return column
+    return doubles(column) if pa.types.is_float64(data_type) else column.cast(data_type)
 
 
 def _joined(old: Kept, new: Kept) -> Kept:

@@ -242,3 +242,8 @@ def test_sketches_are_near():
     assert abs(total(ints(*rows), "approx_n_unique") - 1000) < 50
     assert abs(total(ints(*rows), "approx_quantile", q=0.5) - 500) < 20
     assert total(ints(None), "approx_quantile", q=0.5) is None
+
+
+def test_quantiles_of_integers_that_no_double_holds_are_rounded():
+    assert total(ints(2**53 + 1, 2**53 + 3), "quantile", q=0.0) == float(2**53)
+    assert total(ints(2**64 - 1, kind=pa.uint64()), "quantile", q=0.5) == float(2**64)
