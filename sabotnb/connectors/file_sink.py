@@ -21,6 +21,7 @@ from sabotnb.connectors.ownership import published_name
 from sabotnb.connectors.writers import FORMATS, Writer, output_schema
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
+from sabotnb.native.compact import compact
 from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
 
 FLUSH_ROWS = 131_072
@@ -77,7 +78,9 @@ class FileSink(Sink):
         rows = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         with writing(self._output):
             for folder, piece in _partitions(rows, self._keys):
-                self._file(folder).add(piece, FLUSH_BYTES // max(len(self._open), 1))
+                self._file(folder).add(piece)
+            while sum(file.waiting_bytes for file in self._open.values()) > FLUSH_BYTES:
+                max(self._open.values(), key=lambda file: file.waiting_bytes).flush()
         self._ctx.counters.rows_out += batch.num_rows
         return ()
 
@@ -126,20 +129,20 @@ class _File:
         self._writer: Writer = open_writer(self._stream, schema)
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
-        self._waiting_bytes = 0
         self._rows = 0
+        self.waiting_bytes = 0
 
-    def add(self, batch: pa.RecordBatch, limit: int) -> None:
-        """Append rows, which wait in memory until they are ``limit`` bytes or FLUSH_ROWS."""
-        self._waiting.append(batch)
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Append rows, which wait in memory until there are FLUSH_ROWS of them, or until ``flush``."""
+        self._waiting.append(compact(batch))
         self._waiting_rows += batch.num_rows
-        self._waiting_bytes += batch.nbytes
-        if self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= limit:
-            self._flush()
+        self.waiting_bytes += batch.nbytes
+        if self._waiting_rows >= FLUSH_ROWS:
+            self.flush()
 
     def finish(self) -> dict[str, Any]:
         """Complete the file, force it to the disk and describe it for the committer."""
-        self._flush()
+        self.flush()
         self._writer.close()
         self._stream.close()
         with self._path.open("rb+") as opened:
@@ -154,11 +157,12 @@ class _File:
             self._stream.close()
         self._path.unlink(missing_ok=True)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the rows that wait."""
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema).combine_chunks())
             self._rows += self._waiting_rows
-            self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+            self._waiting, self._waiting_rows, self.waiting_bytes = [], 0, 0
 
 
 def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:

@@ -1,3 +1,4 @@
+import gc
 import json
 import resource
 from contextlib import contextmanager
@@ -6,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -237,6 +239,38 @@ def test_more_partitions_than_open_files(tmp_path, read, monkeypatch):
     spec = Sink("ipc", {"path": str(tmp_path), "mode": "error", "partition_by": ["k"]})
     store(spec, table, max_rows=25)
     assert in_order(read(connectors.ipc(tmp_path))) == in_order(table)
+
+
+def test_rows_of_a_rare_partition_do_not_keep_whole_batches(tmp_path):
+    spec = Sink("ipc", {"path": str(tmp_path), "partition_by": ["k"]})
+    schema = pa.schema({"k": pa.bool_(), "n": pa.int64()})
+    sink = connectors.sink(spec, schema)
+    sink.open(context())
+    gc.collect()
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in range(60):
+        sink.process(0, pa.record_batch([np.arange(65_536) == 0, np.arange(65_536)], schema=schema))
+        most = max(most, pa.total_allocated_bytes() - before)
+    sink.close()
+    assert most < 10 << 20
+
+
+def test_what_waits_in_all_files_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_sink, "FLUSH_BYTES", 1 << 20)
+    spec = Sink("ipc", {"path": str(tmp_path), "partition_by": ["k"]})
+    schema = pa.schema({"k": pa.int64(), "n": pa.int64()})
+    sink = connectors.sink(spec, schema)
+    sink.open(context())
+    gc.collect()
+    before, most = pa.total_allocated_bytes(), 0
+    keys = np.minimum(np.arange(4000) % 64, 20)  # two thirds of the rows in one partition
+    for _ in range(100):
+        sink.process(0, pa.record_batch([keys, np.arange(4000)], schema=schema))
+        most = max(most, pa.total_allocated_bytes() - before)
+    (prepared,) = sink.prepare(0)
+    sink.close()
+    assert most < 3 << 20
+    assert sum(file["rows"] for file in prepared.payload["files"]) == 400_000
 
 
 @pytest.mark.parametrize("connector", FORMATS)
