@@ -126,7 +126,12 @@ class _File:
         self._final = final
         self._schema = schema
         self._stream = pa.OSFile(str(hidden), "wb")
-        self._writer: Writer = open_writer(self._stream, schema)
+        try:
+            self._writer: Writer = open_writer(self._stream, schema)
+        except BaseException:
+            self._stream.close()
+            hidden.unlink()
+            raise
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._rows = 0

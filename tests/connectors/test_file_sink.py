@@ -363,3 +363,19 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     sink = connectors.sink(Sink("csv", {"path": str(tmp_path / "file" / "out")}), pa.schema({"a": pa.int64()}))
     with pytest.raises(SinkError, match=r"writing into '.*file/out' failed"):
         sink.open(context())
+
+
+def open_files():
+    return {str(handle.resolve()) for handle in Path("/proc/self/fd").iterdir()}
+
+
+def test_a_file_that_cannot_be_begun_is_closed_and_removed(tmp_path):
+    schema = pa.schema({"a": pa.struct([])})  # which Parquet has no place for
+    sink = connectors.sink(Sink("parquet", {"path": str(tmp_path)}), schema)
+    sink.open(context())
+    with pytest.raises(pa.ArrowNotImplementedError) as raised:
+        sink.process(0, pa.RecordBatch.from_pylist([{"a": {}}], schema))
+    assert not [name for name in open_files() if name.startswith(str(tmp_path))]
+    sink.close()
+    assert visible(tmp_path) == []
+    assert "struct" in str(raised.value)
