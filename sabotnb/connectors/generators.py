@@ -18,7 +18,8 @@ from sabotnb.graph.specs import Source as Spec
 from sabotnb.protocol.source import Split
 
 _AHEAD_ROWS = 65_536
-"""Rows that the thread may be ahead of its reader."""
+_AHEAD_BYTES = 64 << 20
+"""How far the thread may be ahead of its reader. Bytes of dicts are not counted."""
 
 _STOPPING_SECONDS = 0.1
 
@@ -87,13 +88,21 @@ class _Pump:
         self._items: deque[Any] = deque()
         self._room = threading.Event()
         self._stopped = False
+        self._made_rows = self._made_bytes = 0  # written by the thread only
+        self._taken_rows = self._taken_bytes = 0  # written by the reader only
         self.ended = threading.Event()
         self.error: BaseException | None = None
         threading.Thread(target=self._run, name=f"generator {function.name}", daemon=True).start()
 
     def take(self, rows: int) -> list[Any]:
-        """What is there, at most ``rows`` items; never waits."""
-        taken = [self._items.popleft() for _ in range(min(rows, len(self._items)))]
+        """What is there, as many items as it takes for ``rows`` rows; never waits."""
+        taken: list[Any] = []
+        while rows > 0 and self._items:
+            taken.append(self._items.popleft())
+            found, nbytes = _size(taken[-1])
+            rows -= found
+            self._taken_rows += found
+            self._taken_bytes += nbytes
         self._room.set()
         return taken
 
@@ -106,7 +115,10 @@ class _Pump:
         try:
             for item in self._function.load()():
                 self._items.append(item)
-                while len(self._items) >= _AHEAD_ROWS and not self._stopped:
+                rows, nbytes = _size(item)
+                self._made_rows += rows
+                self._made_bytes += nbytes
+                while self._is_ahead() and not self._stopped:
                     self._room.wait(_STOPPING_SECONDS)
                     self._room.clear()
                 if self._stopped:
@@ -115,6 +127,17 @@ class _Pump:
             self.error = error
         finally:
             self.ended.set()
+
+    def _is_ahead(self) -> bool:
+        rows, nbytes = self._made_rows - self._taken_rows, self._made_bytes - self._taken_bytes
+        return rows >= _AHEAD_ROWS or nbytes >= _AHEAD_BYTES
+
+
+def _size(item: Any) -> tuple[int, int]:
+    """Rows and bytes of something that was yielded."""
+    if isinstance(item, pa.RecordBatch | pa.Table):
+        return item.num_rows, item.nbytes
+    return 1, 0
 
 
 def _batches(items: list[Any], schema: pa.Schema, function: Function, number: int) -> Iterator[pa.RecordBatch]:

@@ -104,6 +104,37 @@ def test_an_endless_generator_stays_a_bounded_number_of_rows_ahead(monkeypatch):
     reader.close()
 
 
+@pytest.mark.parametrize(
+    ("rows", "width", "ahead"), [(10_000, 8, 65_536), (1000, 80_000, (64 << 20) // 80_000)], ids=["rows", "bytes"]
+)
+def test_a_generator_of_batches_stays_a_bounded_number_of_rows_and_bytes_ahead(rows, width, ahead):
+    made = 0
+    batch = pa.record_batch([pa.array([b"x" * width]).take(pa.array([0] * rows))], ["x"])
+
+    def batches():
+        nonlocal made
+        for _ in range(100):
+            made += rows
+            yield batch
+
+    class Counting:
+        name, origin = "counting", "here"
+
+        def load(self):
+            return batches
+
+    spec = replace(connectors.generator(numbers, {"x": pa.binary()}), function=Counting())
+    source = connectors.source(spec)
+    reader = source.open(source.splits()[0])
+    taken = 0
+    while not isinstance(polled := reader.poll(500), Finished):
+        if polled is not None:
+            taken += polled[0].num_rows
+            # One batch that reaches the limit, one that is being made, and one that the reader cuts to size.
+            assert made - taken <= ahead + 3 * rows
+    assert taken == made == 100 * rows
+
+
 def fails():
     yield {"n": 1, "s": "a"}
     raise ValueError("no more data")
