@@ -71,7 +71,7 @@ class FileSink(Sink):
         self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
         self._hidden = hidden_folder(self._output, ctx.job, ctx.epoch)
         with writing(self._output):
-            self._hidden.mkdir(parents=True, exist_ok=True)
+            make_folder(self._hidden)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
@@ -196,6 +196,14 @@ def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, p
 def _value(value: pa.Scalar) -> str:
     text = value.as_py()
     return NULL_FOLDER if text is None else quote(str(text), safe=" ")
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and what is missing above it, and make their names durable."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,12 +9,12 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sabotnb.connectors.file_sink import hidden_folder, hidden_name, sync_folder, writing
+from sabotnb.connectors.file_sink import hidden_folder, hidden_name, make_folder, sync_folder, writing
 from sabotnb.connectors.ownership import OLD_MARKER, Owners, owners_of
 from sabotnb.connectors.writers import FORMATS
 from sabotnb.errors import SinkError
@@ -97,7 +97,7 @@ class FileCommitter:
     def commit(self, committables: Sequence[Committable]) -> None:
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
         with writing(self._output):
-            self._output.mkdir(parents=True, exist_ok=True)
+            make_folder(self._output)
             with _alone_in(self._output):
                 self._publish({file["final"]: Path(file["hidden"]) for file in files})
                 for operator in {one.operator for one in committables}:
@@ -123,13 +123,20 @@ class FileCommitter:
             _refuse_foreign(self._output, owners_of(self._output, old), self._job)
         for final, hidden in new.items():
             _rename(hidden, self._output / final)
-        for folder in {(self._output / final).parent for final in new}:
-            sync_folder(folder)
+        self._sync_folders_of(new)
         if self._append:
             return
         for file in old:
             _remove(self._output, file)
         (self._output / OLD_MARKER).unlink(missing_ok=True)
+        self._sync_folders_of([*old, OLD_MARKER])  # a file that came back would have its rows twice
+
+    def _sync_folders_of(self, files: Iterable[str]) -> None:
+        """Make durable what was renamed or removed: the names of files, and of folders that are new or gone."""
+        folders = {self._output / folder for file in files for folder in Path(file).parents}
+        for folder in folders:
+            if folder.is_dir():
+                sync_folder(folder)
 
     def _remove_rest(self, operator: str) -> None:
         """Files of ``operator`` that are not published; other sinks of the job may still be about to commit here."""

@@ -13,7 +13,7 @@ import pytest
 from pyarrow.dataset import dataset
 
 from sabotnb import connectors
-from sabotnb.connectors import publishing
+from sabotnb.connectors import file_sink, publishing
 from sabotnb.connectors.ownership import owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink
@@ -117,6 +117,30 @@ def test_other_libraries_read_a_folder_by_its_path(tmp_path, connector, reader):
     store(spec, [1, 2, 3])
     frame = READERS[connector][reader](str(tmp_path / "out"))
     assert sorted(pa.table(frame)["n"].to_pylist()) == [1, 2, 3]
+
+
+def shown(folder):
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
+    durable = {}
+
+    def sync(folder, really=publishing.sync_folder):
+        really(folder)
+        durable[folder] = shown(folder)
+
+    for module in (publishing, file_sink):
+        monkeypatch.setattr(module, "sync_folder", sync)
+    output = tmp_path / "deep" / "out"
+    for epoch, values in enumerate(([1, 2], [2, 3]), 1):
+        spec = Sink("csv", {"path": str(output), "mode": "overwrite", "partition_by": ["n", "m"]})
+        sink = connectors.sink(spec, pa.schema({"n": pa.int64(), "m": pa.int64(), "x": pa.int64()}))
+        sink.open(OperatorContext("job", "sink_0", 0, 1, 128, epoch=epoch))
+        sink.process(0, pa.RecordBatch.from_pydict({"n": values, "m": values, "x": values}))
+        connectors.committer(spec, "job", epoch).commit(sink.prepare(0))
+        for folder in [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]:
+            assert durable[folder] == shown(folder)
 
 
 @pytest.mark.parametrize("mode", ["error", "append", "overwrite"])
