@@ -239,8 +239,12 @@ def merge_variance(Rows rows, Py_ssize_t offset, Slots slots, count, mean, m2):
         for i in range(target.rows):
             look_ahead(&target, i)
             n = (<const int64_t*> counts.data)[i]
-            if n:
-                moments = <Moments*> at(&target, i)
+            moments = <Moments*> at(&target, i)
+            if n and not moments.count:  # merging with nothing would overflow where the square of a mean does
+                moments.count = n
+                moments.mean = (<const double*> means.data)[i]
+                moments.m2 = (<const double*> squares.data)[i]
+            elif n:
                 total = <double> (moments.count + n)
                 delta = (<const double*> means.data)[i] - moments.mean
                 moments.mean += delta * (<double> n / total)

@@ -142,7 +142,12 @@ class Sum:
 
     def _summands(self, column: pa.Array) -> pa.Array:
         values = canonical.decoded(column)
-        return values.cast(self._wide) if pa.types.is_decimal(values.type) else to_kernel(values)
+        if not pa.types.is_decimal(values.type):
+            return to_kernel(values)
+        try:
+            return values.cast(self._wide)
+        except pa.ArrowInvalid as error:
+            raise self._overflow() from error
 
     def _decimals(self, totals: pa.Array) -> pa.Array:
         try:

@@ -182,6 +182,7 @@ def test_sums_that_fit(batch, expected):
         (ints(-(2**63), -1), r"cast\('double'\)"),
         (ints(2**64 - 1, 1, kind=pa.uint64()), r"cast\('double'\)"),
         (ints(Decimal("9" * 38), Decimal(1), kind=pa.decimal128(38, 0)), r"cast\('double'\)"),
+        (ints(Decimal("9" * 40), kind=pa.decimal256(50, 0)), r"cast\('double'\)"),
         (ints(2**62, 2**62, kind=pa.duration("us")), r"dt.total_seconds\(\)"),
     ],
 )
@@ -198,6 +199,15 @@ def test_a_sum_that_only_a_batch_has_no_room_for_passes_through_partials():
     for batch in (first, second):
         state.merge(local.partials(batch))
     assert next(state.results())["y"].to_pylist() == [2**63 - 5]
+
+
+@pytest.mark.parametrize("values", [[1e200] * 4, [1e200, None], [float("inf")]])
+def test_variances_of_large_numbers_merge_to_what_one_pass_gives(values):
+    keys, columns = pa.schema([]), [AggregateColumn("y", "var", "x")]
+    batch = ints(*values, kind=pa.float64())
+    local, state = BatchPartials(keys, columns, batch.schema), GroupedAggregates(keys, columns, batch.schema)
+    state.merge(local.partials(batch))
+    assert same(next(state.results())["y"][0].as_py(), total(batch, "var"))
 
 
 def test_partials_of_keys_that_do_not_repeat_are_single_rows():
