@@ -1,12 +1,15 @@
 """The open-addressing hash table under ``KeyIndex``: one per key group.
 
 A key is a word of 64 bits, or bytes in the table's heap. Keys get slots 0, 1, 2, ... in order of arrival; null has a
-slot of its own. An entry carries the low half of the key's hash (``tag``), so growing never hashes again.
+slot of its own. An entry carries the low half of the key's hash (``tag``), so growing never hashes again. Keys by slot
+and the heap are only ever added to, so views (``keyview``) share them.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
+
+from sabotnb.native._shared cimport grown, is_shared, let_go
 
 cdef extern from *:
     """
@@ -42,22 +45,25 @@ cdef struct Table:
     uint64_t heap_room
 
 
+cdef inline void release(Table* table) noexcept nogil:
+    """Forget all keys and the memory."""
+    free(table.entries)
+    let_go(table.keys)
+    let_go(table.heap)
+    memset(table, 0, sizeof(Table))
+    table.null_slot = -1
+
+
 cdef inline void clear(Table* table) noexcept nogil:
-    """Forget all keys and keep the memory."""
+    """Forget all keys and keep the memory, unless a view has it."""
+    if is_shared(table.keys) or is_shared(table.heap):
+        release(table)
+        return
     if table.entries != NULL:
         memset(table.entries, 0xFF, (table.mask + 1) * sizeof(Entry))
     table.size = 0
     table.null_slot = -1
     table.heap_used = 0
-
-
-cdef inline void release(Table* table) noexcept nogil:
-    """Forget all keys and the memory."""
-    free(table.entries)
-    free(table.keys)
-    free(table.heap)
-    memset(table, 0, sizeof(Table))
-    table.null_slot = -1
 
 
 cdef inline bint grow_entries(Table* table) noexcept nogil:
@@ -88,7 +94,7 @@ cdef inline uint32_t new_slot(Table* table, uint64_t key) noexcept nogil:
         if table.room >= MISSING // 2:
             return MISSING
         room = FIRST_ENTRIES if table.room == 0 else 2 * table.room
-        keys = <uint64_t*> realloc(table.keys, <uint64_t> room * sizeof(uint64_t))
+        keys = <uint64_t*> grown(table.keys, table.size * sizeof(uint64_t), room * sizeof(uint64_t))
         if keys == NULL:
             return MISSING
         table.keys = keys
@@ -182,7 +188,7 @@ cdef inline uint32_t upsert_bytes(Table* table, const uint8_t* data, uint32_t le
     position = table.heap_used
     if position + 4 + length > table.heap_room:
         room = 2 * table.heap_room + 4 + length
-        heap = <uint8_t*> realloc(table.heap, room)
+        heap = <uint8_t*> grown(table.heap, position, room)
         if heap == NULL:
             return MISSING
         table.heap = heap

@@ -3,6 +3,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.native.keyview import KeyView
+
 class Slots:
     """Where the key of each row of a batch is: a slot in a key group. Slots of a group count from 0 without gaps."""
 
@@ -49,8 +51,8 @@ class KeyIndex:
             MemoryError: no room; or more than 2**31 keys in one group.
         """
 
-    def find(self, columns: Sequence[pa.Array]) -> Slots:
-        """The slot of each row's key, 0xFFFFFFFF where there is none."""
+    def find(self, columns: Sequence[pa.Array], within: Slots | None = None) -> Slots:
+        """The slot of each row's key, 0xFFFFFFFF where there is none; ``within`` as for ``upsert``."""
 
     def size(self, group: int = 0) -> int:
         """Number of keys in ``group``."""
@@ -60,6 +62,9 @@ class KeyIndex:
 
     def nbytes(self, group: int = 0) -> int:
         """Memory that ``group`` holds."""
+
+    def view(self, group: int = 0) -> KeyView:
+        """The keys of ``group`` as they are now, without copying them."""
 
     def keys(self, group: int = 0, start: int = 0, stop: int | None = None) -> list[pa.Array]:
         """Copy the keys of slots ``start`` to ``stop``, one array per key column."""

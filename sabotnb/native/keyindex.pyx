@@ -10,6 +10,7 @@ from sabotnb.native._table cimport (
     MISSING, Entry, Table, clear, find_bytes, find_null, find_word, prefetch, release, upsert_bytes, upsert_null,
     upsert_word,
 )
+from sabotnb.native.keyview cimport view_of
 
 import numpy as np
 import pyarrow as pa
@@ -86,11 +87,12 @@ cdef class KeyIndex:
                 return self._upsert_codes(columns, found, fresh)
         return self._look_up([canonical.decoded(column) for column in columns], within, True, fresh)
 
-    def find(self, columns):
-        found = codes(columns)
-        if found is not None:
-            return self._find_codes(columns, found)
-        return self._look_up([canonical.decoded(column) for column in columns], None, False, False)
+    def find(self, columns, within=None):
+        if within is None:
+            found = codes(columns)
+            if found is not None:
+                return self._find_codes(columns, found)
+        return self._look_up([canonical.decoded(column) for column in columns], within, False, False)
 
     def size(self, int group=0):
         return self._table(group).size
@@ -115,16 +117,11 @@ cdef class KeyIndex:
         for group in range(self.groups):
             clear(&self.tables[group])
 
+    def view(self, int group=0):
+        return view_of(self._table(group), self.types, self.words)
+
     def keys(self, int group=0, start=0, stop=None):
-        cdef Table* table = self._table(group)
-        cdef int64_t first = start, last = table.size if stop is None else min(stop, table.size)
-        cdef int64_t rows = max(last - first, 0)
-        if len(self.types) == 1:
-            valid = _all_but(table.null_slot - first, rows)
-            if self.one_word:
-                return [canonical.from_words(_word_array(table, first, rows, valid), self.types[0])]
-            return [canonical.from_binary(_bytes_array(table, first, rows, valid), self.types[0])]
-        return self._decode(table, first, rows)
+        return self.view(group).keys(start, stop)
 
     cdef Table* _table(self, int group) except NULL:
         if not 0 <= group < self.groups:
@@ -198,20 +195,6 @@ cdef class KeyIndex:
             for column, word in zip(columns, self.words, strict=True)
         ]
         return _encode_rows(parts, self.words)
-
-    cdef _decode(self, Table* table, int64_t first, int64_t rows):
-        """Take the bytes of several key columns apart again."""
-        cdef int64_t[::1] at = np.empty(rows, np.int64)
-        cdef int64_t i
-        for i in range(rows):
-            at[i] = <int64_t> table.keys[first + i] + 4
-        out = []
-        for data_type, word in zip(self.types, self.words, strict=True):
-            if word:
-                out.append(canonical.from_words(_decode_words(table.heap, at), data_type))
-            else:
-                out.append(canonical.from_binary(_decode_bytes(table.heap, at), data_type))
-        return out
 
 
 cdef struct Staged:
@@ -409,73 +392,3 @@ cdef void _write_bytes(const ArrowArray* array, int64_t[::1] at, uint8_t* data) 
         if length:
             memcpy(data + at[i] + 5, values + bounds[i], length)
         at[i] += 5 + length
-
-
-cdef _decode_words(const uint8_t* heap, int64_t[::1] at):
-    cdef int64_t[::1] values = np.empty(len(at), np.int64)
-    cdef uint8_t[::1] valid = np.empty(len(at), np.uint8)
-    cdef Py_ssize_t i
-    for i in range(at.shape[0]):
-        valid[i] = heap[at[i]]
-        memcpy(&values[i], heap + at[i] + 1, 8)
-        at[i] += ENCODED_WORD
-    return _array(pa.int64(), [pa.py_buffer(np.asarray(values))], np.asarray(valid))
-
-
-cdef _decode_bytes(const uint8_t* heap, int64_t[::1] at):
-    cdef Py_ssize_t i, rows = at.shape[0]
-    cdef int64_t[::1] offsets = np.zeros(rows + 1, np.int64)
-    cdef uint8_t[::1] valid = np.empty(rows, np.uint8)
-    cdef uint32_t length
-    for i in range(rows):
-        memcpy(&length, heap + at[i] + 1, 4)
-        valid[i] = heap[at[i]]
-        offsets[i + 1] = offsets[i] + length
-    buffer = pa.allocate_buffer(max(offsets[rows], 1))
-    cdef uint8_t[::1] data = np.frombuffer(buffer, np.uint8)
-    for i in range(rows):
-        length = <uint32_t> (offsets[i + 1] - offsets[i])
-        memcpy(&data[0] + offsets[i], heap + at[i] + 5, length)
-        at[i] += 5 + length
-    return _array(pa.large_binary(), [pa.py_buffer(np.asarray(offsets)), buffer], np.asarray(valid))
-
-
-cdef _word_array(Table* table, int64_t first, int64_t rows, valid):
-    cdef int64_t[::1] values = np.empty(rows, np.int64)
-    if rows:
-        memcpy(&values[0], table.keys + first, rows * sizeof(uint64_t))
-    return _array(pa.int64(), [pa.py_buffer(np.asarray(values))], valid)
-
-
-cdef _bytes_array(Table* table, int64_t first, int64_t rows, valid):
-    cdef int64_t[::1] offsets = np.zeros(rows + 1, np.int64)
-    cdef uint32_t length
-    cdef int64_t i
-    for i in range(rows):
-        length = 0
-        if first + i != table.null_slot:
-            memcpy(&length, table.heap + table.keys[first + i], 4)
-        offsets[i + 1] = offsets[i] + length
-    buffer = pa.allocate_buffer(max(offsets[rows], 1))
-    cdef uint8_t[::1] data = np.frombuffer(buffer, np.uint8)
-    for i in range(rows):
-        if offsets[i + 1] > offsets[i]:
-            memcpy(&data[0] + offsets[i], table.heap + table.keys[first + i] + 4, offsets[i + 1] - offsets[i])
-    return _array(pa.large_binary(), [pa.py_buffer(np.asarray(offsets)), buffer], valid)
-
-
-def _all_but(null_at, rows):
-    """Validity of ``rows`` values of which the one at ``null_at`` is null; None if it is not among them."""
-    if not 0 <= null_at < rows:
-        return None
-    valid = np.ones(rows, np.uint8)
-    valid[null_at] = 0
-    return valid
-
-
-def _array(data_type, buffers, valid):
-    rows = buffers[0].size // 8 - (len(buffers) - 1)
-    bitmap = None
-    if valid is not None and not valid.all():
-        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(data_type, rows, [bitmap, *buffers])

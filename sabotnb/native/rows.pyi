@@ -15,6 +15,9 @@ class Rows:
     def buffer(self, group: int = 0) -> np.ndarray | None:
         """The rows of ``group`` as bytes, shape (room, width), not a copy; None if it never had any."""
 
+    def share(self, group: int, buffer: np.ndarray | None) -> None:
+        """Read rows from the ``buffer`` of others of the same width; None has no rows."""
+
     def detach(self, group: int) -> None:
         """Go on with a copy of ``group``: whoever holds its buffer keeps it as it is now."""
 

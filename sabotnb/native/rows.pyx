@@ -35,6 +35,10 @@ cdef class Rows:
     def buffer(self, int group=0):
         return self.buffers[group]
 
+    def share(self, int group, buffer):
+        if buffer is not None:
+            self._put(group, buffer)
+
     def detach(self, int group):
         """Go on with a copy: whoever has the buffer keeps it as it is now."""
         if self.buffers[group] is not None:

@@ -23,6 +23,15 @@ class Texts:
     def orders(self, group: int, start: int, stop: int) -> pa.Int64Array:
         """Copy the orders of slots ``start`` to ``stop``, null where nothing came."""
 
+    def view(self, group: int = 0) -> Texts:
+        """The texts of ``group`` as they are now, in group 0 of the view, and not copied.
+
+        ``group`` must be detached before its next update. The view may be read from any thread, and not updated.
+        """
+
+    def detach(self, group: int) -> None:
+        """Go on with a copy of ``group``: views keep it as it is now."""
+
     def drop(self, group: int) -> None:
         """Forget ``group`` and free its memory."""
 

@@ -5,10 +5,11 @@ room left and is more than half garbage, is written anew.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from sabotnb.native._arrow cimport ArrowArray, array_of
+from sabotnb.native._shared cimport is_shared, let_go, resized, share
 from sabotnb.native._target cimport Target, Values, aim, at, has, look_ahead, read
 from sabotnb.native.keyindex cimport Slots
 from sabotnb.native.rows cimport Rows
@@ -51,12 +52,31 @@ cdef class Texts:
         cdef int group
         if self.heaps != NULL:
             for group in range(self.rows.groups):
-                free(self.heaps[group].data)
+                let_go(self.heaps[group].data)
         free(self.heaps)
+
+    def view(self, int group=0):
+        cdef Texts one = Texts(1)
+        one.rows.share(0, self.rows.buffer(group))
+        one.heaps[0] = self.heaps[group]
+        share(one.heaps[0].data)
+        return one
+
+    def detach(self, int group):
+        cdef Heap* heap = &self.heaps[group]
+        cdef uint8_t* data
+        self.rows.detach(group)
+        if is_shared(heap.data):
+            data = <uint8_t*> resized(NULL, heap.room)
+            if data == NULL:
+                raise MemoryError
+            memcpy(data, heap.data, heap.used)
+            let_go(heap.data)
+            heap.data = data
 
     def drop(self, int group):
         self.rows.drop(group)
-        free(self.heaps[group].data)
+        let_go(self.heaps[group].data)
         self.heaps[group] = Heap(NULL, 0, 0, 0)
 
     def nbytes(self, int group=0):
@@ -203,7 +223,7 @@ cdef class Texts:
         cdef Heap* heap = &self.heaps[group]
         cdef Place* places = <Place*> self.rows.bases[group]
         cdef uint64_t room = 2 * (heap.used - heap.garbage) + length + FIRST_HEAP, used = 0
-        cdef uint8_t* data = <uint8_t*> malloc(room)
+        cdef uint8_t* data = <uint8_t*> resized(NULL, room)
         cdef uint32_t i
         if data == NULL:
             return False
@@ -213,7 +233,7 @@ cdef class Texts:
                 places[i].position = used
                 places[i].room = places[i].length
                 used += places[i].length
-        free(heap.data)
+        let_go(heap.data)
         heap.data = data
         heap.room = room
         heap.used = used

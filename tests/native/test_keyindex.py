@@ -149,3 +149,47 @@ def test_drop_and_clear_forget():
 def test_a_list_cannot_be_a_key():
     with pytest.raises(TypeMismatch, match="cannot be a key"):
         KeyIndex([pa.list_(pa.int8())])
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_view_keeps_the_keys_that_were_there(data, key_arrays):
+    rows = data.draw(st.integers(0, 60))
+    columns = data.draw(st.lists(key_arrays(rows), min_size=1, max_size=3))
+    groups = data.draw(st.sampled_from([1, 4]))
+    cut = data.draw(st.integers(0, rows))
+    index = KeyIndex([column.type for column in columns], groups)
+    index.upsert([column[:cut] for column in columns])
+    views = [index.view(group) for group in range(groups)]
+    before = [keys_of(index.keys(group)) for group in range(groups)]
+    match data.draw(st.sampled_from(["keep", "clear", "drop"])):
+        case "clear":
+            index.clear()
+        case "drop":
+            index.drop(0)
+    index.upsert(columns)
+    later = [index.keys(group) for group in range(groups)]
+    index = None
+    for view, keys in zip(views, before, strict=True):
+        assert len(view) == len(keys)
+        assert keys_of(view.keys()) == keys
+        some = data.draw(st.lists(st.integers(0, len(keys) - 1), max_size=5)) if keys else []
+        assert keys_of(view.take(np.array(some, np.int64))) == [keys[slot] for slot in some]
+        assert keys_of(view.take(np.array(some, np.int64), 1)) == [keys[slot][:1] for slot in some]
+    assert sorted(map(str, set(keys_of(columns)))) == sorted(str(key) for found in later for key in keys_of(found))
+
+
+def test_a_slot_that_is_not_there_is_refused():
+    index = KeyIndex([pa.int64()])
+    index.upsert([pa.array([5])])
+    for slot in (-1, 1):
+        with pytest.raises(IndexError, match="of 1"):
+            index.view().take(np.array([slot]))
+
+
+def test_find_within_given_groups():
+    index, within = KeyIndex([pa.int64()], 8), KeyIndex([pa.string()], 8).upsert([pa.array(["a", "b", "c"])])
+    put = index.upsert([pa.array([1, 2, 3])], within=within)
+    found = index.find([pa.array([1, 2, 4])], within=within)
+    assert found.slots.tolist() == [*put.slots[:2].tolist(), MISSING]
+    assert found.groups.tolist() == within.groups.tolist()

@@ -1,0 +1,60 @@
+"""Memory with several owners: written by the one that grows it, read by others that took a share of what was there.
+
+Only what lies behind the bytes that were there when a share was taken may be written as long as it is out. Owners are
+counted atomically, so a share may be given back by another thread. Pointers are to the data, 16 bytes behind the count.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
+
+cdef extern from *:
+    """
+    #ifndef SABOTNB_SHARED
+    #define SABOTNB_SHARED
+    #include <stdint.h>
+    #include <stdlib.h>
+    #define SABOTNB_HEADER 16
+    #define SABOTNB_OWNERS(data) ((int64_t*) ((char*) (data) - SABOTNB_HEADER))
+
+    /* Memory of the caller's own of that many bytes; data may be NULL. NULL: there is none. */
+    static inline void* sabotnb_resized(void* data, uint64_t size) {
+        char* header = (char*) realloc(data ? (char*) data - SABOTNB_HEADER : NULL, size + SABOTNB_HEADER);
+        if (header == NULL)
+            return NULL;
+        if (data == NULL)
+            *(int64_t*) header = 1;
+        return header + SABOTNB_HEADER;
+    }
+
+    static inline void* sabotnb_share(void* data) {
+        if (data)
+            __atomic_add_fetch(SABOTNB_OWNERS(data), 1, __ATOMIC_RELAXED);
+        return data;
+    }
+
+    static inline int sabotnb_is_shared(void* data) {
+        return data && __atomic_load_n(SABOTNB_OWNERS(data), __ATOMIC_ACQUIRE) > 1;
+    }
+
+    static inline void sabotnb_let_go(void* data) {
+        if (data && __atomic_sub_fetch(SABOTNB_OWNERS(data), 1, __ATOMIC_ACQ_REL) == 0)
+            free((char*) data - SABOTNB_HEADER);
+    }
+    #endif
+    """
+    void* resized "sabotnb_resized"(void* data, uint64_t size) noexcept nogil
+    void* share "sabotnb_share"(void* data) noexcept nogil
+    bint is_shared "sabotnb_is_shared"(void* data) noexcept nogil
+    void let_go "sabotnb_let_go"(void* data) noexcept nogil
+
+
+cdef inline void* grown(void* data, uint64_t used, uint64_t size) noexcept nogil:
+    """Room for ``size`` bytes, the first ``used`` as before; shares stay as they are. NULL: no memory."""
+    cdef void* copy
+    if not is_shared(data):
+        return resized(data, size)
+    copy = resized(NULL, size)
+    if copy != NULL:
+        memcpy(copy, data, used)
+        let_go(data)
+    return copy
