@@ -33,7 +33,7 @@ class KeyIndex:
 
     groups: int
     types: list[pa.DataType]
-    """Of the keys as ``keys`` gives them: no dictionaries."""
+    """Of the keys as views give them: no dictionaries."""
 
     def __init__(self, types: Sequence[pa.DataType], groups: int = 1) -> None:
         """Make an empty index for keys of ``types`` in 1..65536 groups.
@@ -65,9 +65,6 @@ class KeyIndex:
 
     def view(self, group: int = 0) -> KeyView:
         """The keys of ``group`` as they are now, without copying them."""
-
-    def keys(self, group: int = 0, start: int = 0, stop: int | None = None) -> list[pa.Array]:
-        """Copy the keys of slots ``start`` to ``stop``, one array per key column."""
 
     def drop(self, group: int) -> None:
         """Forget the keys of ``group`` and free its memory."""

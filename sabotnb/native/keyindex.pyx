@@ -120,9 +120,6 @@ cdef class KeyIndex:
     def view(self, int group=0):
         return view_of(self._table(group), self.types, self.words)
 
-    def keys(self, int group=0, start=0, stop=None):
-        return self.view(group).keys(start, stop)
-
     cdef Table* _table(self, int group) except NULL:
         if not 0 <= group < self.groups:
             raise IndexError(f"key group {group} of {self.groups}")

@@ -26,12 +26,20 @@ from sabotnb.state.values import has_order_words, kernel_type
 UP, DOWN = Direction.UP, Direction.DOWN
 
 
+class FrozenColumns(Protocol):
+    """The state of one aggregate in some key groups as it was when it was frozen; may be read from any thread."""
+
+    def state(self, span: Span) -> list[pa.Array]:
+        """The state columns of the slots of ``span``."""
+        ...
+
+
 class LooseAggregate(Protocol):
     """An aggregate that keeps its state itself, of any size per key, in columns of ``state_types``."""
 
     @property
     def state_types(self) -> Sequence[pa.DataType]:
-        """Of the columns that ``snapshot`` makes and ``merge`` takes."""
+        """Of the columns that a frozen state gives and ``merge`` takes."""
         ...
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
@@ -40,9 +48,12 @@ class LooseAggregate(Protocol):
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
         """Take state columns."""
 
-    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
-        """The state columns of the first ``size`` slots of ``group`` as they are now; may be called from any thread."""
+    def freeze(self, groups: Sequence[int]) -> FrozenColumns:
+        """A view of ``groups`` as they are now, without copying what may be large."""
         ...
+
+    def detach(self, group: int) -> None:
+        """Called before ``update`` or ``merge`` touch a group that a view shares, once for each freeze."""
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""

@@ -6,7 +6,7 @@ that cannot matter any more are dropped; so a top-k keeps k values per key, a qu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -107,17 +107,19 @@ class Collected:
         self._add(slots, batch.column(self._column), order)
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take a column that ``snapshot`` made."""
+        """Take a state column."""
         rows = parts[0].flatten()
         parents = np.asarray(pc.list_parent_indices(parts[0]))
         order = None if self._order_type is None else rows.field("order")
         self._add(slots.take(parents), rows.field("value"), order)
 
-    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
-        """The state column of the ``size`` slots of ``group`` as they are now, made when it is called."""
+    def freeze(self, groups: Sequence[int]) -> FrozenCollected:
+        """What is kept of ``groups``."""
         self.settle()
-        kept = self._kept.get(group)
-        return lambda: [self._state(kept, size)]
+        return FrozenCollected(self._row_type, {group: self._kept.get(group) for group in groups})
+
+    def detach(self, group: int) -> None:
+        """Nothing that is kept ever changes."""
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
@@ -208,13 +210,24 @@ class Collected:
         bounds = np.searchsorted(kept.slots, np.arange(span.start, span.stop + 1, dtype=np.uint32))
         return self._finish(kept.values.slice(bounds[0], bounds[-1] - bounds[0]), bounds - bounds[0])
 
-    def _state(self, kept: Kept | None, size: int) -> pa.Array:
+
+class FrozenCollected:
+    """What was kept of the keys of some groups."""
+
+    def __init__(self, row_type: pa.StructType, kept: Mapping[int, Kept | None]) -> None:
+        self._row_type = row_type
+        self._kept = kept
+
+    def state(self, span: Span) -> list[pa.Array]:
+        """A list of (value, order) for each slot of ``span``."""
+        kept = self._kept[span.group]
         if kept is None:
-            return pa.array([[]] * size, pa.list_(self._row_type))
+            return [pa.array([[]] * len(span), pa.list_(self._row_type))]
         columns = [kept.values] if kept.orders is None else [kept.values, kept.orders]
-        rows = pa.StructArray.from_arrays(columns, fields=list(self._row_type))
-        bounds = np.searchsorted(kept.slots, np.arange(size + 1, dtype=np.uint32))
-        return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), rows, type=pa.list_(self._row_type))
+        bounds = np.searchsorted(kept.slots, np.arange(span.start, span.stop + 1, dtype=np.uint32))
+        rows = pa.StructArray.from_arrays(columns, fields=list(self._row_type)).slice(bounds[0], bounds[-1] - bounds[0])
+        offsets = pa.array(bounds - bounds[0], pa.int32())
+        return [pa.ListArray.from_arrays(offsets, rows, type=pa.list_(self._row_type))]
 
 
 def _as_type(column: pa.Array, data_type: pa.DataType) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +23,9 @@ class UserClass:
 
     def make(self) -> Any:
         return self._asked(self._class)
+
+    def copy(self, target: Any) -> Any:
+        return self._asked(deepcopy, target)
 
     def add(self, target: Any, values: pa.Array) -> None:
         self._asked(target.update, values)

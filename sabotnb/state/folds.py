@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.native.keyindex import Slots
-from sabotnb.state.objects import shallow_bytes
-from sabotnb.state.single_key import index_of, size_of, slots_of
-from sabotnb.state.spans import Span, cut
-from sabotnb.state.values import encoded_as
+from sabotnb.state.keys import index_of, key_columns, size_of, slots_of
+from sabotnb.state.spans import cut
 
 Row = Mapping[str, Any]
 
@@ -46,7 +45,7 @@ class Folds:
         sizes = [(int(group), self._index.size(group)) for group in sorted(self._folds)]
         for spans in cut(sizes, limit):
             rows = [row for span in spans for row in self._folds[span.group][span.start : span.stop] if row is not None]
-            yield rows, self._key_columns(spans)
+            yield rows, key_columns(self._index, spans, self._keys)
 
     def groups(self) -> Sequence[int]:
         """Key groups that have keys, ascending."""
@@ -55,7 +54,7 @@ class Folds:
     def size(self) -> tuple[int, int]:
         """Number of keys and about how much memory they take; of the folds only the dicts themselves are counted."""
         keys, held = size_of(self._index)
-        return keys, held + sum(shallow_bytes(folds) for folds in self._folds.values())
+        return keys, held + sum(len(folds) * sys.getsizeof(folds[0]) for folds in self._folds.values())
 
     def _slots(self, batch: pa.RecordBatch) -> Slots:
         return slots_of(self._index, [batch.column(name) for name in self._keys.names], batch.num_rows)
@@ -65,10 +64,3 @@ class Folds:
         while len(of_group) <= slot:
             of_group.append(None if self._init is None else self._init())
         return of_group
-
-    def _key_columns(self, spans: Iterable[Span]) -> list[pa.Array]:
-        parts = [self._index.keys(span.group, span.start, span.stop) for span in spans]
-        return [
-            encoded_as(pa.concat_arrays(pieces), field.type)
-            for pieces, field in zip(zip(*parts, strict=True), self._keys, strict=False)
-        ]

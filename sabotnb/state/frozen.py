@@ -1,69 +1,46 @@
-"""Keyed state as it was at a cut, to be exported while the state goes on."""
+"""Aggregates as they were when they were frozen, to be exported while the state goes on."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.state.fixed import Bytes
-from sabotnb.state.layout import Field
+from sabotnb.state.build import FrozenColumns
+from sabotnb.state.keys import View
+from sabotnb.state.layout import Field, gathered
+from sabotnb.state.spans import Span, in_pieces
 
-EXPORT_ROWS = 65_536
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FrozenGroup:
-    """One key group: its first ``size`` slots, the buffer of their rows and the states beside it.
+    """The keys of one key group, and the buffer of their rows of accumulators (None: all zeros)."""
 
-    Keys are only ever added, so they are read from the live index, until the group is about to be dropped.
-    """
-
-    size: int
-    keys: Callable[[], list[pa.Array]]
+    keys: View
     rows: np.ndarray | None
-    fields: list[tuple[int, Field]]
-    loose: list[tuple[int, Callable[[], list[pa.Array]]]]
 
 
 class FrozenAggregates:
-    """A view of some key groups; ``export`` may be called from any thread."""
+    """A view of some key groups; ``items`` are the aggregates in the order of their columns."""
 
-    def __init__(self, lock: threading.Lock, schema: pa.Schema, groups: Mapping[int, FrozenGroup]) -> None:
-        self._lock = lock
+    def __init__(
+        self, schema: pa.Schema, width: int, items: tuple[Field | FrozenColumns, ...], groups: Mapping[int, FrozenGroup]
+    ) -> None:
         self._schema = schema
-        self._groups = dict(groups)
+        self._width = width
+        self._items = items
+        self._groups = groups
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
-        """The rows of ``group`` in the state's schema, in batches of bounded size."""
+        """The keys of ``group`` and the state of their aggregates; from any thread."""
         frozen = self._groups[group]
-        with self._lock:
-            keys = frozen.keys()
-            rows = _first(frozen)
-        columns: dict[int, list[pa.Array]] = {
-            number: field.aggregate.state(field.of(rows)) for number, field in frozen.fields
-        }
-        columns |= {number: state() for number, state in frozen.loose}
-        state = [part for number in sorted(columns) for part in columns[number]]
-        batch = pa.RecordBatch.from_arrays([*keys, *state], schema=self._schema)
-        for start in range(0, frozen.size, EXPORT_ROWS):
-            yield batch.slice(start, EXPORT_ROWS)
+        return in_pieces(len(frozen.keys), lambda start, stop: self._piece(frozen, Span(group, start, stop)))
 
-    def keep(self, group: int) -> None:
-        """Take the keys of ``group`` out of the live index, whose lock the caller holds."""
-        frozen = self._groups.get(group)
-        if frozen is not None:
-            keys = frozen.keys()
-            frozen.keys = lambda: keys
-
-
-def _first(frozen: FrozenGroup) -> Bytes:
-    """A copy of the rows, so that the buffer is not read while the state goes on with it."""
-    width = max((field.offset + field.aggregate.width for _, field in frozen.fields), default=0)
-    rows = np.zeros((frozen.size, width), np.uint8)
-    if frozen.rows is not None:
-        rows[:] = frozen.rows[: frozen.size, :width]
-    return rows
+    def _piece(self, frozen: FrozenGroup, span: Span) -> pa.RecordBatch:
+        rows = gathered(frozen.rows, span, self._width)
+        columns = frozen.keys.keys(span.start, span.stop)
+        for item in self._items:
+            columns += item.aggregate.state(item.of(rows)) if isinstance(item, Field) else item.state(span)
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.expr.aggregates import AggregateLike
-from sabotnb.native.rows import Rows
 from sabotnb.state.build import LooseAggregate, fixed, loose
 from sabotnb.state.fixed import Bytes, FixedAggregate
+from sabotnb.state.spans import Span
 
 EMPTY_ROW = 8
 """Bytes of a row that has no field: rows are never of width 0."""
@@ -36,11 +36,6 @@ class Layout:
 
     items: tuple[Field | LooseAggregate, ...]
     width: int
-
-    @property
-    def fields(self) -> list[Field]:
-        """Those in rows."""
-        return [item for item in self.items if isinstance(item, Field)]
 
     @property
     def loose(self) -> list[LooseAggregate]:
@@ -76,11 +71,10 @@ def state_fields(layout: Layout, columns: Sequence[AggregateLike]) -> list[pa.Fi
     return fields
 
 
-def gathered(rows: Rows, group: int, start: int, stop: int) -> Bytes:
-    """A copy of rows ``start`` to ``stop`` of ``group``; zeros where the group has none."""
-    out = np.zeros((stop - start, rows.width), np.uint8)
-    buffer = rows.buffer(group)
+def gathered(buffer: np.ndarray | None, span: Span, width: int) -> Bytes:
+    """A copy of the rows of ``span`` in the buffer of their group; zeros where there are none."""
+    out = np.zeros((len(span), width), np.uint8)
     if buffer is not None:
-        known = buffer[start:stop]
+        known = buffer[span.start : span.stop]
         out[: len(known)] = known
     return out

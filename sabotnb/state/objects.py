@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,12 +14,18 @@ from sabotnb.native import canonical
 from sabotnb.native.keyindex import Slots
 from sabotnb.state.spans import Span
 
+SAMPLE = 32
+"""Objects that are dumped to judge how large they all are."""
+
 
 class ObjectKind(Protocol):
     """What is done with the object of one key."""
 
     def make(self) -> Any:
         """An object that has seen nothing."""
+
+    def copy(self, target: Any) -> Any:
+        """An object that has seen the same, and shares nothing with ``target`` that changes."""
 
     def add(self, target: Any, values: pa.Array) -> None:
         """Take values of one key: at least one, nulls included."""
@@ -39,16 +45,70 @@ class ObjectKind(Protocol):
         ...
 
 
+class SlotObjects:
+    """Python objects by key group and slot. One that a frozen list shares is copied before it changes."""
+
+    def __init__(self, make: Callable[[], Any], copy: Callable[[Any], Any]) -> None:
+        self._make = make
+        self._copy = copy
+        self._objects: dict[int, list[Any]] = {}
+        self._shared: dict[int, bytearray] = {}
+
+    def own(self, group: int, slot: int) -> Any:
+        """The object of a slot, for somebody who will change it; made if there is none yet."""
+        objects = self._upto(group, slot)
+        shared = self._shared.get(group, b"")
+        if slot < len(shared) and shared[slot]:
+            objects[slot] = self._copy(objects[slot])
+            self._shared[group][slot] = 0
+        return objects[slot]
+
+    def put(self, group: int, slot: int, target: Any) -> None:
+        """Replace what ``own`` gave."""
+        self._objects[group][slot] = target
+
+    def read(self, span: Span) -> list[Any]:
+        """The objects of the slots of ``span``."""
+        return self._upto(span.group, span.stop - 1)[span.start : span.stop]
+
+    def freeze(self, group: int) -> list[Any]:
+        """The objects of ``group`` as they are now."""
+        objects = self._objects.get(group, [])
+        self._shared[group] = bytearray(b"\1") * len(objects)
+        return list(objects)
+
+    def drop(self, group: int) -> None:
+        """Forget ``group``."""
+        self._objects.pop(group, None)
+        self._shared.pop(group, None)
+
+    def dumped_bytes(self, group: int, dump: Callable[[Any], bytes]) -> int:
+        """About how many bytes the dumped objects of ``group`` have, judged by some of them."""
+        objects = self._objects.get(group, [])
+        some = objects[:: max(1, len(objects) // SAMPLE)]
+        return sum(len(dump(target)) for target in some) * len(objects) // max(1, len(some))
+
+    def shallow_bytes(self) -> int:
+        """About how much memory the objects take without what they refer to: as much each as the first of its group."""
+        return sum(len(objects) * sys.getsizeof(objects[0]) for objects in self._objects.values() if objects)
+
+    def _upto(self, group: int, slot: int) -> list[Any]:
+        """The objects of ``group``, up to ``slot`` at least."""
+        objects = self._objects.setdefault(group, [])
+        while len(objects) <= slot:
+            objects.append(self._make())
+        return objects
+
+
 class Objects:
-    """The objects of all keys of one aggregate, by group and slot."""
+    """The objects of all keys of one aggregate."""
 
     state_types: Sequence[pa.DataType] = (pa.binary(),)
 
     def __init__(self, column: str, kind: ObjectKind) -> None:
         self._column = column
         self._kind = kind
-        self._objects: dict[int, list[Any]] = {}
-        self._nbytes: dict[int, int] = {}
+        self._objects = SlotObjects(kind.make, kind.copy)
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
         """Take the rows of a batch."""
@@ -56,58 +116,54 @@ class Objects:
         order, runs = _runs(slots)
         values = values.take(pa.array(order))
         for group, slot, start, stop in runs:
-            self._kind.add(self._upto(group, slot)[slot], values.slice(start, stop - start))
-            self._nbytes.pop(group, None)
+            self._kind.add(self._objects.own(group, slot), values.slice(start, stop - start))
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take a column that ``snapshot`` made."""
+        """Take a state column."""
         order, runs = _runs(slots)
         for group, slot, start, stop in runs:
-            of_group = self._upto(group, slot)
+            target = self._objects.own(group, slot)
             for row in order[start:stop]:
-                of_group[slot] = self._kind.merge(of_group[slot], self._kind.restore(parts[0][int(row)].as_py()))
-            self._nbytes.pop(group, None)
+                target = self._kind.merge(target, self._kind.restore(parts[0][int(row)].as_py()))
+            self._objects.put(group, slot, target)
 
-    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
-        """The state column of the ``size`` slots of ``group`` as they are now."""
-        column = pa.array([self._kind.dump(target) for target in self._first(group, size)], pa.binary())
-        return lambda: [column]
+    def freeze(self, groups: Sequence[int]) -> FrozenObjects:
+        """The objects of ``groups`` as they are now; they are dumped when they are asked for."""
+        return FrozenObjects(self._kind, {group: self._objects.freeze(group) for group in groups})
+
+    def detach(self, group: int) -> None:
+        """Objects are detached one by one."""
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
-        return self._kind.results(
-            [target for span in spans for target in self._first(span.group, span.stop)[span.start : span.stop]]
-        )
+        return self._kind.results([target for span in spans for target in self._objects.read(span)])
 
     def drop(self, group: int) -> None:
         """Forget ``group``."""
-        self._objects.pop(group, None)
-        self._nbytes.pop(group, None)
+        self._objects.drop(group)
 
     def nbytes(self, group: int) -> int:
-        """Size of the dumped objects of ``group``: what they hold in memory is not known."""
-        if group not in self._nbytes:
-            self._nbytes[group] = sum(len(self._kind.dump(target)) for target in self._objects.get(group, ()))
-        return self._nbytes[group]
+        """About the size of the dumped objects of ``group``: what they hold in memory is not known."""
+        return self._objects.dumped_bytes(group, self._kind.dump)
 
     def held(self) -> int:
         """Bytes of the objects themselves, without what they refer to: nobody's code is run to find out."""
-        return sum(shallow_bytes(objects) for objects in self._objects.values())
-
-    def _first(self, group: int, size: int) -> list[Any]:
-        return self._upto(group, size - 1)[:size]
-
-    def _upto(self, group: int, slot: int) -> list[Any]:
-        """The objects of ``group``, up to ``slot`` at least."""
-        of_group = self._objects.setdefault(group, [])
-        while len(of_group) <= slot:
-            of_group.append(self._kind.make())
-        return of_group
+        return self._objects.shallow_bytes()
 
 
-def shallow_bytes(objects: Sequence[object]) -> int:
-    """About how much memory objects of one kind take: as much each as the first of them."""
-    return len(objects) * sys.getsizeof(objects[0]) if objects else 0
+class FrozenObjects:
+    """Objects that nobody changes any more."""
+
+    def __init__(self, kind: ObjectKind, objects: Mapping[int, list[Any]]) -> None:
+        self._kind = kind
+        self._objects = objects
+
+    def state(self, span: Span) -> list[pa.Array]:
+        """The objects of ``span`` as bytes."""
+        known = self._objects[span.group][span.start : span.stop]
+        dumped = [self._kind.dump(target) for target in known]
+        dumped += [self._kind.dump(self._kind.make()) for _ in range(len(span) - len(known))]
+        return [pa.array(dumped, pa.binary())]
 
 
 def _runs(slots: Slots) -> tuple[np.ndarray, Iterator[tuple[int, int, int, int]]]:

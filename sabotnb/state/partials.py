@@ -13,8 +13,9 @@ from sabotnb.expr.aggregates import AggregateLike, partial_schema
 from sabotnb.native.keyindex import Slots, codes
 from sabotnb.native.rows import Rows
 from sabotnb.state.build import MergeableAggregate
+from sabotnb.state.keys import index_of, slots_of
 from sabotnb.state.layout import Field, gathered, lay_out
-from sabotnb.state.single_key import index_of, slots_of
+from sabotnb.state.spans import Span
 from sabotnb.state.values import encoded_as
 
 WORTH = 2
@@ -77,7 +78,7 @@ class BatchPartials:
             places, firsts = numbered
             return Slots(places), len(firsts), [_compact(column.take(firsts)) for column in columns]
         slots = slots_of(self._index, columns, rows)
-        size, keys = self._index.size(), self._index.keys()
+        size, keys = self._index.size(), self._index.view().keys()
         self._index.clear()
         return slots, size, keys
 
@@ -88,10 +89,11 @@ class BatchPartials:
                 item.aggregate.update(self._rows, item.offset, slots, batch)
             else:
                 item.update(slots, batch)
-        rows = gathered(self._rows, 0, 0, size)
+        span = Span(0, 0, size)
+        rows = gathered(self._rows.buffer(), span, self._rows.width)
         parts = []
         for item in self._items:
-            parts += item.aggregate.partial(item.of(rows)) if isinstance(item, Field) else item.snapshot(0, size)()
+            parts += item.aggregate.partial(item.of(rows)) if isinstance(item, Field) else item.freeze([0]).state(span)
         found = [encoded_as(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
         return pa.RecordBatch.from_arrays([*found, *parts], schema=self.schema)
 

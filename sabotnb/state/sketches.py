@@ -40,6 +40,9 @@ class DistinctSketch:
     def make(self) -> Any:
         return self._lib.hll_sketch(LG_K, self._lib.tgt_hll_type.HLL_8)
 
+    def copy(self, target: Any) -> Any:
+        return self.restore(self.dump(target))
+
     def add(self, target: Any, values: pa.Array) -> None:
         values = without_nulls(values)
         if len(values):
@@ -74,6 +77,9 @@ class QuantileSketch:
 
     def make(self) -> Any:
         return self._lib.kll_doubles_sketch(KLL_K)
+
+    def copy(self, target: Any) -> Any:
+        return self.restore(self.dump(target))
 
     def add(self, target: Any, values: pa.Array) -> None:
         numbers = doubles(without_nulls(values)).to_numpy()

@@ -1,9 +1,17 @@
-"""Slots of several key groups in a row, so that results come in batches of any size however small the groups are."""
+"""Slots of several key groups in a row, so that what is made of them comes in pieces of bounded size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sabotnb.native.compact import own_bytes
+
+FIRST_ROWS = 1024
+PIECE_ROWS = 65_536
+PIECE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +41,17 @@ def cut(sizes: Iterable[tuple[int, int]], limit: int) -> Iterator[list[Span]]:
                 piece, room = [], limit
     if piece:
         yield piece
+
+
+def in_pieces(size: int, read: Callable[[int, int], pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Call ``read(start, stop)`` for rows 0 to ``size``, about PIECE_BYTES at a time, judged by the piece before.
+
+    A row is never divided, however large it is.
+    """
+    start, rows = 0, FIRST_ROWS
+    while start < size:
+        batch = read(start, min(size, start + rows))
+        start += batch.num_rows
+        each = max(1, own_bytes(batch) // batch.num_rows)
+        yield batch
+        rows = min(PIECE_ROWS, max(1, PIECE_BYTES // each))

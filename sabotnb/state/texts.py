@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -36,7 +36,7 @@ class TextAggregate:
         self.merge(slots, self._columns(batch))
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take columns that ``lone`` or ``snapshot`` made."""
+        """Take columns of ``lone`` or state columns."""
         texts = canonical.as_binary(canonical.decoded(parts[0]))
         order = None if self._by is None else order_words(parts[1])
         self._texts.rows.reserve(room_for(slots, self._texts.rows.groups))
@@ -47,16 +47,18 @@ class TextAggregate:
         columns = self._columns(batch)
         return [encoded_as(column, kind) for column, kind in zip(columns, self.state_types, strict=True)]
 
-    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
-        """The state columns of the ``size`` slots of ``group`` as they are now."""
-        columns = [self._values(Span(group, 0, size))]
-        if self._by_type is not None:
-            columns.append(from_order_words(self._texts.orders(group, 0, size), self._by_type))
-        return lambda: columns
+    def freeze(self, groups: Sequence[int]) -> FrozenTexts:
+        """The texts of ``groups`` as they are now."""
+        return FrozenTexts({group: self._texts.view(group) for group in groups}, self._gives, self._by_type)
+
+    def detach(self, group: int) -> None:
+        """Go on with a copy of ``group``."""
+        self._texts.detach(group)
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The texts of the slots of ``spans``."""
-        return pa.concat_arrays([self._values(span) for span in spans])
+        found = [self._texts.texts(span.group, span.start, span.stop) for span in spans]
+        return canonical.from_binary(pa.concat_arrays(found), self._gives)
 
     def drop(self, group: int) -> None:
         """Forget ``group``."""
@@ -73,5 +75,19 @@ class TextAggregate:
     def _columns(self, batch: pa.RecordBatch) -> list[pa.Array]:
         return [batch.column(name) for name in (self._column, self._by) if name is not None]
 
-    def _values(self, span: Span) -> pa.Array:
-        return canonical.from_binary(self._texts.texts(span.group, span.start, span.stop), self._gives)
+
+class FrozenTexts:
+    """Texts by group and slot, with their order where there is one."""
+
+    def __init__(self, texts: Mapping[int, Texts], gives: pa.DataType, by_type: pa.DataType | None) -> None:
+        self._texts = texts
+        self._gives = gives
+        self._by_type = by_type
+
+    def state(self, span: Span) -> list[pa.Array]:
+        """The texts of ``span``, and their order."""
+        texts = self._texts[span.group]
+        columns = [canonical.from_binary(texts.texts(0, span.start, span.stop), self._gives)]
+        if self._by_type is not None:
+            columns.append(from_order_words(texts.orders(0, span.start, span.stop), self._by_type))
+        return columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from sabotnb.native import aggregate as kernels
 from sabotnb.native import canonical
 from sabotnb.native.keyindex import KeyIndex, Slots
+from sabotnb.native.keyview import KeyView
 from sabotnb.native.rows import Rows
 from sabotnb.state.spans import Span
 
@@ -35,7 +36,7 @@ class Unique:
         self._add(slots, batch.column(self._column))
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take a column that ``lone`` or ``snapshot`` made."""
+        """Take a column of ``lone`` or a state column."""
         self._add(slots.take(np.asarray(pc.list_parent_indices(parts[0]))), parts[0].flatten())
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
@@ -45,10 +46,12 @@ class Unique:
         np.cumsum(values.is_valid().to_numpy(zero_copy_only=False), out=bounds[1:])
         return [pa.ListArray.from_arrays(pa.array(bounds), values.drop_null().cast(self._type), type=self._list)]
 
-    def snapshot(self, group: int, size: int) -> Callable[[], list[pa.Array]]:
-        """The state column of the ``size`` slots of ``group`` as they are now."""
-        state = self._state(group, size)
-        return lambda: [state]
+    def freeze(self, groups: Sequence[int]) -> FrozenUnique:
+        """The pairs of ``groups`` that there are now."""
+        return FrozenUnique(self._list, {group: self._pairs.view(group) for group in groups})
+
+    def detach(self, group: int) -> None:
+        """Pairs are only added, and counters are not frozen."""
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The counts of the slots of ``spans``."""
@@ -85,11 +88,31 @@ class Unique:
             counts[: len(known)] = known
         return counts
 
-    def _state(self, group: int, size: int) -> pa.Array:
-        slots, values = self._pairs.keys(group)
-        order = np.argsort(slots.to_numpy(), kind="stable")
-        bounds = np.searchsorted(slots.to_numpy()[order], np.arange(size + 1, dtype=np.uint32))
-        return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), values.take(pa.array(order)), type=self._list)
+
+class FrozenUnique:
+    """The distinct values of keys; they are put beside their keys when they are asked for."""
+
+    def __init__(self, data_type: pa.DataType, pairs: Mapping[int, KeyView]) -> None:
+        self._type = data_type
+        self._pairs = pairs
+        self._order: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def state(self, span: Span) -> list[pa.Array]:
+        """A list of values for each slot of ``span``."""
+        pairs = self._pairs[span.group]
+        order, slots = self._ordered(span.group)
+        bounds = np.searchsorted(slots, np.arange(span.start, span.stop + 1, dtype=np.uint32))
+        values = pairs.take(order[bounds[0] : bounds[-1]])[1]
+        return [pa.ListArray.from_arrays(pa.array(bounds - bounds[0], pa.int32()), values, type=self._type)]
+
+    def _ordered(self, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of pairs by the slot of their key, and those slots."""
+        if group not in self._order:
+            pairs = self._pairs[group]
+            slots = pairs.take(np.arange(len(pairs)), columns=1)[0].to_numpy()
+            order = np.argsort(slots, kind="stable")
+            self._order[group] = order, slots[order]
+        return self._order[group]
 
 
 def room_for(slots: Slots, groups: int) -> np.ndarray:
