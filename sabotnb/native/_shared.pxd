@@ -4,8 +4,7 @@ Only what lies behind the bytes that were there when a share was taken may be wr
 counted atomically, so a share may be given back by another thread. Pointers are to the data, 16 bytes behind the count.
 """
 
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport uint64_t
 
 cdef extern from *:
     """
@@ -13,6 +12,7 @@ cdef extern from *:
     #define SABOTNB_SHARED
     #include <stdint.h>
     #include <stdlib.h>
+    #include <string.h>
     #define SABOTNB_HEADER 16
     #define SABOTNB_OWNERS(data) ((int64_t*) ((char*) (data) - SABOTNB_HEADER))
 
@@ -40,21 +40,23 @@ cdef extern from *:
         if (data && __atomic_sub_fetch(SABOTNB_OWNERS(data), 1, __ATOMIC_ACQ_REL) == 0)
             free((char*) data - SABOTNB_HEADER);
     }
+
+    /* Room for size bytes, the first of them as before; shares stay as they are. Not inlined: callers are hot. */
+    static __attribute__((noinline, unused)) void* sabotnb_grown(void* data, uint64_t used, uint64_t size) {
+        void* copy;
+        if (!sabotnb_is_shared(data))
+            return sabotnb_resized(data, size);
+        copy = sabotnb_resized(NULL, size);
+        if (copy != NULL) {
+            memcpy(copy, data, used);
+            sabotnb_let_go(data);
+        }
+        return copy;
+    }
     #endif
     """
     void* resized "sabotnb_resized"(void* data, uint64_t size) noexcept nogil
     void* share "sabotnb_share"(void* data) noexcept nogil
     bint is_shared "sabotnb_is_shared"(void* data) noexcept nogil
     void let_go "sabotnb_let_go"(void* data) noexcept nogil
-
-
-cdef inline void* grown(void* data, uint64_t used, uint64_t size) noexcept nogil:
-    """Room for ``size`` bytes, the first ``used`` as before; shares stay as they are. NULL: no memory."""
-    cdef void* copy
-    if not is_shared(data):
-        return resized(data, size)
-    copy = resized(NULL, size)
-    if copy != NULL:
-        memcpy(copy, data, used)
-        let_go(data)
-    return copy
+    void* grown "sabotnb_grown"(void* data, uint64_t used, uint64_t size) noexcept nogil

@@ -13,9 +13,10 @@ from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
 from sabotnb.expr.aggregates import AggregateLike, is_text, result_type, value_type
 from sabotnb.native.keyindex import Slots
-from sabotnb.state.collected import Collected, Direction, Keep, as_lists, only, quantile
+from sabotnb.state.collected import ORDER, VALUE, Collected, as_lists, only, quantile
 from sabotnb.state.custom import UserClass
 from sabotnb.state.fixed import ByOrder, Count, Extreme, FixedAggregate, Mean, Sum, Variance
+from sabotnb.state.keep import Direction, Keep
 from sabotnb.state.objects import Objects
 from sabotnb.state.sketches import DistinctSketch, QuantileSketch
 from sabotnb.state.spans import Span
@@ -144,39 +145,44 @@ def _by_order(wanted: _Wanted) -> FixedAggregate | None:
     return ByOrder(wanted.name, wanted.by, wanted.gives, wanted.by_type, last=wanted.last)
 
 
-def _collected(wanted: _Wanted, keep: Keep, finish: Callable[[pa.Array, np.ndarray], pa.Array]) -> LooseAggregate:
-    return Collected(wanted.name, wanted.by, (wanted.source, wanted.by_type), keep, finish)
+def _collected(
+    wanted: _Wanted, keep: Keep, finish: Callable[[pa.Array, np.ndarray], pa.Array], *, nulls: bool = False
+) -> LooseAggregate:
+    """Rows without an order never count, and without ``nulls`` those without a value neither, if there is no order."""
+    if wanted.by is None or wanted.by_type is None:
+        return Collected([wanted.name], [wanted.source], keep, None if nulls else VALUE, finish)
+    return Collected([wanted.name, wanted.by], [wanted.source, wanted.by_type], keep, ORDER, finish)
 
 
 def _best_value(wanted: _Wanted) -> LooseAggregate:
     if is_text(wanted.source):
         return TextAggregate(wanted.name, None, (wanted.gives, None), last=wanted.last, groups=wanted.groups)
-    return _collected(wanted, Keep(1, value=DOWN if wanted.last else UP), only)
+    return _collected(wanted, Keep(1, ((VALUE, DOWN if wanted.last else UP),)), only)
 
 
 def _best_order(wanted: _Wanted) -> LooseAggregate:
     if is_text(wanted.source) and wanted.by_type is not None and has_order_words(wanted.by_type):
         types = (wanted.gives, wanted.by_type)
         return TextAggregate(wanted.name, wanted.by, types, last=wanted.last, groups=wanted.groups)
-    return _collected(wanted, Keep(1, DOWN if wanted.last else UP, UP, nulls=True), only)
+    return _collected(wanted, Keep(1, ((ORDER, DOWN if wanted.last else UP), (VALUE, UP))), only)
 
 
 def _quantile(wanted: _Wanted) -> LooseAggregate:
-    return Collected(wanted.name, None, (pa.float64(), None), Keep(value=UP), quantile(_share(wanted)))
+    return Collected([wanted.name], [pa.float64()], Keep(order=((VALUE, UP),)), VALUE, quantile(_share(wanted)))
 
 
 def _top_k(wanted: _Wanted) -> LooseAggregate:
     best = UP if wanted.options.get("reverse") else DOWN
     limit = int(wanted.options["k"])
     if wanted.by is not None:
-        return _collected(wanted, Keep(limit, best, UP), as_lists)
+        return _collected(wanted, Keep(limit, ((ORDER, best), (VALUE, UP))), as_lists)
     if pa.types.is_nested(wanted.source):
         raise TypeMismatch(f"top_k of {wanted.name!r} needs an order, {wanted.source} has none; give by=")
-    return _collected(wanted, Keep(limit, value=best), as_lists)
+    return _collected(wanted, Keep(limit, ((VALUE, best),)), as_lists)
 
 
 def _list(wanted: _Wanted) -> LooseAggregate:
-    return _collected(wanted, Keep(order=UP if wanted.by else None, nulls=True), as_lists)
+    return _collected(wanted, Keep(order=((ORDER, UP),) if wanted.by else ()), as_lists, nulls=True)
 
 
 def _custom(wanted: _Wanted) -> LooseAggregate:

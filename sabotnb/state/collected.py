@@ -1,233 +1,124 @@
-"""Aggregates that need values themselves: rows of (key, value) that are put in order and cut now and then.
-
-Rows pile up as they come. When they are as many as what is kept already, they are sorted into the kept ones and those
-that cannot matter any more are dropped; so a top-k keeps k values per key, a quantile keeps all.
-"""
+"""Aggregates that need values themselves: quantiles, top_k, collect_list, and first and last of what has no kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.native import canonical
-from sabotnb.native.compact import compact_array
 from sabotnb.native.keyindex import Slots
+from sabotnb.state.keep import Keep
+from sabotnb.state.pieces import Joined, place
+from sabotnb.state.pile import FrozenPile, Pile
 from sabotnb.state.spans import Span
-from sabotnb.state.values import doubles, sortable
+from sabotnb.state.values import doubles
 
-PILE_ROWS = 1 << 18
-PILE_BYTES = 64 << 20
-"""What may pile up, however little is kept."""
-
-
-class Direction(str, Enum):
-    """As ``pc.sort_indices`` spells it."""
-
-    UP = "ascending"
-    DOWN = "descending"
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """What is kept of a key: its first ``limit`` rows (None: all) by ``order`` and then by ``value``."""
-
-    limit: int | None = None
-    order: Direction | None = None
-    value: Direction | None = None
-    nulls: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Rows of one key group, by slot and then as ``Keep`` says. Immutable."""
-
-    slots: np.ndarray
-    values: pa.Array
-    orders: pa.Array | None
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all three columns."""
-        orders = 0 if self.orders is None else self.orders.nbytes
-        return int(self.slots.nbytes) + int(self.values.nbytes) + int(orders)
-
-
-PLACE_BYTES = 6
-"""Of the group and the slot of a row."""
-
-
-@dataclass(slots=True)
-class _Pile:
-    rows: int = 0
-    nbytes: int = 0
-    groups: list[np.ndarray] = field(default_factory=list)
-    slots: list[np.ndarray] = field(default_factory=list)
-    values: list[pa.Array] = field(default_factory=list)
-    orders: list[pa.Array] = field(default_factory=list)
+VALUE, ORDER = "value", "order"
 
 
 class Collected:
     """Values of all keys of one aggregate; ``finish`` makes an array of the kept values of consecutive slots.
 
+    ``keep`` orders by the columns ``value`` and ``order``. Rows with a null in ``required`` are left out.
     ``finish(values, offsets)``: the values of slot i are ``values[offsets[i]:offsets[i + 1]]``, in order.
     """
 
     def __init__(
         self,
-        column: str,
-        by: str | None,
-        types: tuple[pa.DataType, pa.DataType | None],
+        columns: Sequence[str],
+        types: Sequence[pa.DataType],
         keep: Keep,
+        required: str | None,
         finish: Callable[[pa.Array, np.ndarray], pa.Array],
     ) -> None:
-        self._column = column
-        self._by = by
-        self._value_type, self._order_type = types
-        parts = {"value": self._value_type} | ({} if types[1] is None else {"order": types[1]})
-        self._row_type = pa.struct(parts)
-        self._keep = keep
+        """Collect ``columns`` (the value, and the order if there is one) as plain ``types``."""
+        self._columns = columns
+        self._schema = pa.schema(list(zip((VALUE, ORDER), types, strict=False)))
+        self._required = required
         self._finish = finish
-        self._kept: dict[int, Kept] = {}
-        self._kept_rows = self._kept_bytes = 0
-        self._pile = _Pile()
+        self._pile = Pile(self._schema, keep)
 
     @property
     def state_types(self) -> list[pa.DataType]:
         """A list of (value, order) of each key."""
-        return [pa.list_(self._row_type)]
+        return [pa.list_(pa.struct(list(self._schema)))]
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
         """Take the rows of a batch."""
-        order = None if self._by is None else batch.column(self._by)
-        self._add(slots, batch.column(self._column), order)
+        self._add(slots, [batch.column(name) for name in self._columns])
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
         """Take a state column."""
         rows = parts[0].flatten()
         parents = np.asarray(pc.list_parent_indices(parts[0]))
-        order = None if self._order_type is None else rows.field("order")
-        self._add(slots.take(parents), rows.field("value"), order)
+        self._add(slots.take(parents), [rows.field(name) for name in self._schema.names])
 
     def freeze(self, groups: Sequence[int]) -> FrozenCollected:
-        """What is kept of ``groups``."""
-        self.settle()
-        return FrozenCollected(self._row_type, {group: self._kept.get(group) for group in groups})
+        """What is collected of ``groups``; whoever asks for it sorts it."""
+        return FrozenCollected(self.state_types[0], self._pile.freeze())
 
     def detach(self, group: int) -> None:
-        """Nothing that is kept ever changes."""
+        """What is collected does not change."""
 
     def result(self, spans: Sequence[Span]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
-        self.settle()
-        return pa.concat_arrays([self._result(self._kept.get(span.group), span) for span in spans])
+        rows = self._pile.arrange()
+        return pa.concat_arrays([self._result(rows, span) for span in spans])
 
     def drop(self, group: int) -> None:
         """Forget ``group``."""
-        self.settle()
-        self._kept.pop(group, None)
-        self._count_kept()
+        self._pile.drop(group)
 
     def nbytes(self, group: int) -> int:
         """Memory that ``group`` holds."""
-        self.settle()
-        return self._kept[group].nbytes if group in self._kept else 0
+        return self._pile.bytes_of(group)
 
     def held(self) -> int:
-        """Bytes of what is kept and of what has piled up."""
-        return self._pile.nbytes + self._kept_bytes
+        """Memory that all groups hold."""
+        return self._pile.nbytes
 
-    def settle(self) -> None:
-        """Sort what has piled up into what is kept."""
-        pile, self._pile = self._pile, _Pile()
-        if pile.rows == 0:
-            return
-        groups = np.concatenate(pile.groups)
-        order = np.argsort(groups, kind="stable")
-        present, starts = np.unique(groups[order], return_index=True)
-        slots, values = np.concatenate(pile.slots), pa.concat_arrays(pile.values)
-        orders = pa.concat_arrays(pile.orders) if pile.orders else None
-        for group, rows in zip(present.tolist(), np.split(order, starts[1:]), strict=True):
-            new = Kept(
-                slots[rows], values.take(pa.array(rows)), None if orders is None else orders.take(pa.array(rows))
-            )
-            old = self._kept.get(group)
-            self._kept[group] = self._trimmed(new if old is None else _joined(old, new))
-        self._count_kept()
+    def _add(self, slots: Slots, columns: Sequence[pa.Array]) -> None:
+        arrays = [_as_type(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        if self._required is not None and batch.column(self._required).null_count:
+            valid = batch.column(self._required).is_valid()
+            slots, batch = slots.take(valid.to_numpy(zero_copy_only=False)), batch.filter(valid)
+        if batch.num_rows:
+            self._pile.add(batch, slots.groups, slots.slots)
 
-    def _count_kept(self) -> None:
-        self._kept_rows = sum(len(kept.slots) for kept in self._kept.values())
-        self._kept_bytes = sum(kept.nbytes for kept in self._kept.values())
-
-    def _add(self, slots: Slots, values: pa.Array, orders: pa.Array | None) -> None:
-        values = _as_type(values, self._value_type)
-        wanted = None if self._keep.nulls else values
-        if orders is not None:
-            orders = _as_type(orders, self._order_type)
-            wanted = orders
-        if wanted is not None and wanted.null_count:
-            valid = wanted.is_valid()
-            slots = slots.take(valid.to_numpy(zero_copy_only=False))
-            values = values.filter(valid)
-            orders = None if orders is None else orders.filter(valid)
-        pile = self._pile
-        pile.rows += len(slots)
-        pile.nbytes += values.nbytes + (0 if orders is None else orders.nbytes) + PLACE_BYTES * len(slots)
-        pile.groups.append(np.zeros(len(slots), np.uint16) if slots.groups is None else slots.groups)
-        pile.slots.append(slots.slots)
-        pile.values.append(compact_array(values))
-        if orders is not None:
-            pile.orders.append(compact_array(orders))
-        if pile.rows > max(PILE_ROWS, self._kept_rows) or pile.nbytes > max(PILE_BYTES, self._kept_bytes):
-            self.settle()
-
-    def _trimmed(self, rows: Kept) -> Kept:
-        columns: dict[str, pa.Array] = {"slot": pa.array(rows.slots)}
-        keys = [("slot", Direction.UP.value)]
-        for name, direction, column in (
-            ("order", self._keep.order, rows.orders),
-            ("value", self._keep.value, rows.values),
-        ):
-            if direction is not None and column is not None and (sorted_by := sortable(column)) is not None:
-                columns[name] = sorted_by
-                keys.append((name, direction.value))
-        order = pc.sort_indices(pa.table(columns), sort_keys=keys).to_numpy()
-        slots = rows.slots[order]
-        if self._keep.limit is not None:
-            starts = np.searchsorted(slots, slots, side="left")
-            few = np.arange(len(slots)) - starts < self._keep.limit
-            order, slots = order[few], slots[few]
-        indices = pa.array(order)
-        return Kept(slots, rows.values.take(indices), None if rows.orders is None else rows.orders.take(indices))
-
-    def _result(self, kept: Kept | None, span: Span) -> pa.Array:
-        if kept is None:
-            return self._finish(pa.array([], self._value_type), np.zeros(len(span) + 1, np.int64))
-        bounds = np.searchsorted(kept.slots, np.arange(span.start, span.stop + 1, dtype=np.uint32))
-        return self._finish(kept.values.slice(bounds[0], bounds[-1] - bounds[0]), bounds - bounds[0])
+    def _result(self, rows: Joined, span: Span) -> pa.Array:
+        start, bounds = _bounds(rows, span)
+        return self._finish(rows.slice(start, start + bounds[-1]).column(VALUE), bounds)
 
 
 class FrozenCollected:
-    """What was kept of the keys of some groups."""
+    """What was collected of the keys of some groups."""
 
-    def __init__(self, row_type: pa.StructType, kept: Mapping[int, Kept | None]) -> None:
-        self._row_type = row_type
-        self._kept = kept
+    def __init__(self, data_type: pa.DataType, pile: FrozenPile) -> None:
+        self._type = data_type
+        self._pile = pile
+        self._sorted: tuple[int, Joined] | None = None
 
     def state(self, span: Span) -> list[pa.Array]:
         """A list of (value, order) for each slot of ``span``."""
-        kept = self._kept[span.group]
-        if kept is None:
-            return [pa.array([[]] * len(span), pa.list_(self._row_type))]
-        columns = [kept.values] if kept.orders is None else [kept.values, kept.orders]
-        bounds = np.searchsorted(kept.slots, np.arange(span.start, span.stop + 1, dtype=np.uint32))
-        rows = pa.StructArray.from_arrays(columns, fields=list(self._row_type)).slice(bounds[0], bounds[-1] - bounds[0])
-        offsets = pa.array(bounds - bounds[0], pa.int32())
-        return [pa.ListArray.from_arrays(offsets, rows, type=pa.list_(self._row_type))]
+        known = self._sorted
+        if known is None or known[0] != span.group:
+            known = self._sorted = span.group, self._pile.arranged(span.group)  # of one group at a time
+        rows = known[1]
+        start, bounds = _bounds(rows, span)
+        found = rows.slice(start, start + bounds[-1])
+        values = pa.StructArray.from_arrays(found.columns, fields=list(found.schema))
+        return [pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), values, type=self._type)]
+
+
+def _bounds(rows: Joined, span: Span) -> tuple[int, np.ndarray]:
+    """The first row of ``span``, and where behind it the rows of each slot begin; the last is where all end."""
+    wanted = place(span.group, np.arange(span.start, span.stop + 1, dtype=np.uint64))
+    bounds = np.searchsorted(rows.places, wanted)
+    return int(bounds[0]), bounds - bounds[0]
 
 
 def _as_type(column: pa.Array, data_type: pa.DataType) -> pa.Array:
@@ -236,11 +127,6 @@ def _as_type(column: pa.Array, data_type: pa.DataType) -> pa.Array:
     if column.type.equals(data_type):
         return column
     return doubles(column) if pa.types.is_float64(data_type) else column.cast(data_type)
-
-
-def _joined(old: Kept, new: Kept) -> Kept:
-    orders = None if old.orders is None else pa.concat_arrays([old.orders, new.orders])
-    return Kept(np.concatenate([old.slots, new.slots]), pa.concat_arrays([old.values, new.values]), orders)
 
 
 def only(values: pa.Array, offsets: np.ndarray) -> pa.Array:
@@ -263,9 +149,9 @@ def quantile(q: float) -> Callable[[pa.Array, np.ndarray], pa.Array]:
     def finish(values: pa.Array, offsets: np.ndarray) -> pa.Array:
         counts = np.diff(offsets)
         numbers = np.append(values.to_numpy(zero_copy_only=False), 0.0)
-        place = q * np.maximum(counts - 1, 0)
-        low = np.floor(place).astype(np.int64)
-        part = place - low
+        at = q * np.maximum(counts - 1, 0)
+        low = np.floor(at).astype(np.int64)
+        part = at - low
         below = numbers[offsets[:-1] + low]
         above = numbers[offsets[:-1] + np.where(part > 0, low + 1, low)]
         with np.errstate(invalid="ignore"):

@@ -1,0 +1,194 @@
+"""Rows that belong to key groups: record batches with the group of each row, and many of them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.native.compact import own_bytes
+
+GROUP_BYTES = 2
+SLOT_BYTES = 4
+
+
+class Piece:
+    """Rows with the key group of each (None: all in 0) and the slot of its key (None: nobody asks). Never changes.
+
+    ``batch`` may still have rows of groups that are ``gone``; what is said of a piece does not count them.
+    """
+
+    def __init__(
+        self,
+        batch: pa.RecordBatch,
+        groups: np.ndarray | None = None,
+        slots: np.ndarray | None = None,
+        gone: frozenset[int] = frozenset(),
+    ) -> None:
+        self.batch = batch
+        self.groups = groups
+        self.slots = slots
+        self.gone = gone
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        return np.array([self.batch.num_rows]) if self.groups is None else np.bincount(self.groups)
+
+    @cached_property
+    def rows(self) -> int:
+        """How many there are."""
+        return int(self.batch.num_rows) - sum(int(self._counts[group]) for group in self.gone)
+
+    @cached_property
+    def row_bytes(self) -> float:
+        """Bytes of a row on average."""
+        beside = (0 if self.groups is None else GROUP_BYTES) + (0 if self.slots is None else SLOT_BYTES)
+        return beside + own_bytes(self.batch) / max(1, int(self.batch.num_rows))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows that there are."""
+        return int(self.rows * self.row_bytes)
+
+    def present(self) -> set[int]:
+        """Key groups that have rows."""
+        return set(np.flatnonzero(self._counts).tolist()) - self.gone
+
+    def count(self, group: int) -> int:
+        """Rows of ``group``."""
+        return 0 if group in self.gone or group >= len(self._counts) else int(self._counts[group])
+
+    def without(self, group: int) -> Piece | None:
+        """The other groups; None if there are none. Rows are copied when more are gone than are left."""
+        if not self.count(group):
+            return self
+        left = Piece(self.batch, self.groups, self.slots, self.gone | {group})
+        left._counts = self._counts
+        if not left.rows:
+            return None
+        return left.whole() if 2 * left.rows < left.batch.num_rows else left
+
+    def whole(self) -> Piece:
+        """The same without rows that are gone."""
+        if self.groups is None or not self.gone:
+            return self
+        return self.take(np.flatnonzero(~np.isin(self.groups, list(self.gone))))
+
+    def take(self, numbers: np.ndarray) -> Piece:
+        """The rows of these numbers."""
+        return Piece(self.batch.take(pa.array(numbers)), _at(self.groups, numbers), _at(self.slots, numbers))
+
+    def slice(self, start: int, stop: int) -> Piece:
+        """Rows ``start`` to ``stop``, not copied."""
+        part = slice(start, stop)
+        return Piece(self.batch.slice(start, stop - start), _at(self.groups, part), _at(self.slots, part))
+
+
+def _at(each: np.ndarray | None, rows: np.ndarray | slice) -> np.ndarray | None:
+    return None if each is None else each[rows]
+
+
+class Joined:
+    """Pieces of one schema side by side: their rows have numbers, from 0 on."""
+
+    def __init__(self, schema: pa.Schema, pieces: Sequence[Piece]) -> None:
+        self.schema = schema
+        self.pieces = tuple(pieces)
+        self._stops = np.cumsum([piece.batch.num_rows for piece in pieces], dtype=np.int64)
+        self.rows = int(self._stops[-1]) if pieces else 0
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """The key group of each row."""
+        return _side_by_side([piece.groups for piece in self.pieces], self.rows, np.uint16)
+
+    @cached_property
+    def slots(self) -> np.ndarray:
+        """The slot of each row."""
+        return _side_by_side([piece.slots for piece in self.pieces], self.rows, np.uint32)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """A number for the key of each row, uint64: the group in the upper half, the slot in the lower."""
+        return place(self.groups, self.slots)
+
+    def column(self, name: str) -> pa.Array | pa.ChunkedArray:
+        """A column of all rows."""
+        chunks = [piece.batch.column(name) for piece in self.pieces]
+        return chunks[0] if len(chunks) == 1 else pa.chunked_array(chunks, self.schema.field(name).type)
+
+    @property
+    def row_bytes(self) -> float:
+        """Bytes of a row on average."""
+        return sum(piece.rows * piece.row_bytes for piece in self.pieces) / max(1, self.rows)
+
+    def piece(self, numbers: np.ndarray) -> Piece:
+        """The rows of these numbers."""
+        first = self.pieces[0]
+        groups = None if first.groups is None else self.groups[numbers]
+        slots = None if first.slots is None else self.slots[numbers]
+        return Piece(self.take(numbers), groups, slots)
+
+    def slice(self, start: int, stop: int) -> pa.RecordBatch:
+        """Rows ``start`` to ``stop``."""
+        if len(self.pieces) == 1:
+            return self.pieces[0].batch.slice(start, stop - start)
+        return self.take(np.arange(start, stop))
+
+    def take(self, numbers: np.ndarray | pa.Array) -> pa.RecordBatch:
+        """The rows of these numbers as one batch, null for a null number."""
+        numbers = numbers if isinstance(numbers, pa.Array) else pa.array(numbers)
+        if len(self.pieces) == 1:
+            return self.pieces[0].batch.take(numbers)
+        return self._gathered(numbers)
+
+    def _gathered(self, numbers: pa.Array) -> pa.RecordBatch:
+        """Take from each piece by itself: Arrow would join them first, and there may be too much text for that."""
+        wanted = numbers.fill_null(0).to_numpy()
+        of = np.searchsorted(self._stops, wanted, side="right")
+        order = np.argsort(of, kind="stable")
+        bounds = np.searchsorted(of[order], np.arange(len(self.pieces) + 1))
+        parts = [
+            piece.batch.take(pa.array(wanted[order[bounds[i] : bounds[i + 1]]] + piece.batch.num_rows - self._stops[i]))
+            for i, piece in enumerate(self.pieces)
+        ]
+        back = np.empty(len(wanted), np.int64)
+        back[order] = np.arange(len(wanted))
+        mask = numbers.is_null().to_numpy(zero_copy_only=False) if numbers.null_count else None
+        together = combined(self.schema, parts) or [pa.RecordBatch.from_pylist([], schema=self.schema)]
+        return together[0].take(pa.array(back, mask=mask))
+
+
+def join(schema: pa.Schema, pieces: Iterable[Piece]) -> Joined:
+    """All rows in one piece, or in a few where Arrow's offsets have no room for one (2 GB of text in a column)."""
+    apart = Joined(schema, [piece.whole() for piece in pieces])
+    if len(apart.pieces) < 2:
+        return apart
+    groups = None if apart.pieces[0].groups is None else apart.groups
+    slots = None if apart.pieces[0].slots is None else apart.slots
+    together, start = [], 0
+    for batch in combined(schema, [piece.batch for piece in apart.pieces]):
+        part = slice(start, start + batch.num_rows)
+        together.append(Piece(batch, _at(groups, part), _at(slots, part)))
+        start = part.stop
+    return Joined(schema, together)
+
+
+def combined(schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The rows of all batches in as few as possible; none if there are none."""
+    table = pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
+    found: list[pa.RecordBatch] = table.to_batches()
+    return found
+
+
+def place(groups: np.ndarray | int, slots: np.ndarray) -> np.ndarray:
+    """A number for the key in a slot of a group, uint64; numbers are in the order of groups and then of slots."""
+    found: np.ndarray = (np.asarray(groups, np.uint64) << np.uint64(32)) | slots
+    return found
+
+
+def _side_by_side(parts: Sequence[np.ndarray | None], rows: int, kind: type[np.generic]) -> np.ndarray:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else np.zeros(rows, kind)

@@ -1,0 +1,141 @@
+"""Rows that are held by key group, as they came or cut to those that are kept.
+
+Batches never change, so freezing a pile is to keep the list of them. Rows are divided by groups, sorted and cut by
+whoever asks for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.native.compact import compact
+from sabotnb.state.keep import ALL_ROWS, Keep, arranged
+from sabotnb.state.pieces import Joined, Piece, join
+from sabotnb.state.spans import PIECE_BYTES, PIECE_ROWS
+
+PILE_ROWS = 1 << 18
+PILE_BYTES = 64 << 20
+"""What may pile up on what is kept, however little that is."""
+
+
+class Pile:
+    """Rows of ``schema``. Where ``keep`` has a limit, rows pile up until they are as many as those that it keeps."""
+
+    def __init__(self, schema: pa.Schema, keep: Keep = ALL_ROWS, pile_rows: int = PILE_ROWS) -> None:
+        self.schema = schema
+        self.keep = keep
+        self._pile_rows = pile_rows
+        self.rows = self.nbytes = 0
+        self._pieces: list[Piece] = []
+        self._kept_rows = self._kept_bytes = 0
+        self._arranged = True
+
+    def add(self, batch: pa.RecordBatch, groups: np.ndarray | None = None, slots: np.ndarray | None = None) -> bool:
+        """Hold the rows of ``batch``; True if rows were cut for that."""
+        piece = Piece(compact(batch), groups, slots)
+        self._pieces.append(piece)
+        self.rows += piece.rows
+        self.nbytes += piece.nbytes
+        self._arranged = False
+        if self.keep.limit is None or not self._piled_up():
+            return False
+        self.arrange()
+        return True
+
+    def arrange(self) -> Joined:
+        """Cut to the rows that are kept and sort them: by key group, slot and the order of ``keep``."""
+        if not self._arranged:
+            self._set(arranged(self.schema, self._pieces, self.keep).pieces)
+            self._kept_rows, self._kept_bytes = self.rows, self.nbytes
+            self._arranged = True
+        return self.join()
+
+    def join(self) -> Joined:
+        """All rows, numbered in an order that lasts until rows are added or dropped."""
+        rows = join(self.schema, self._pieces)
+        self._pieces = list(rows.pieces)
+        return rows
+
+    def take_first(self) -> pa.RecordBatch | None:
+        """Give up the rows that came first."""
+        if not self._pieces:
+            return None
+        first = self._pieces.pop(0)
+        self.rows -= first.rows
+        self.nbytes -= first.nbytes
+        return first.whole().batch
+
+    def groups(self) -> Sequence[int]:
+        """Key groups that have rows, ascending."""
+        return sorted(set().union(*(piece.present() for piece in self._pieces)))
+
+    def bytes_of(self, group: int) -> int:
+        """About how many bytes the rows of ``group`` have."""
+        return sum(int(piece.count(group) * piece.row_bytes) for piece in self._pieces)
+
+    def drop(self, group: int) -> None:
+        """Forget ``group``."""
+        self._set(left for piece in self._pieces if (left := piece.without(group)) is not None)
+
+    def freeze(self) -> FrozenPile:
+        """The rows that there are now."""
+        return FrozenPile(self.schema, tuple(self._pieces), self.keep)
+
+    def _piled_up(self) -> bool:
+        rows, nbytes = self.rows - self._kept_rows, self.nbytes - self._kept_bytes
+        return rows > self._kept_rows + self._pile_rows or nbytes > max(self._kept_bytes, PILE_BYTES)
+
+    def _set(self, pieces: Iterable[Piece]) -> None:
+        self._pieces = list(pieces)
+        self.rows = sum(piece.rows for piece in self._pieces)
+        self.nbytes = sum(piece.nbytes for piece in self._pieces)
+
+
+class FrozenPile:
+    """The rows that a pile had; may be read from any thread."""
+
+    def __init__(self, schema: pa.Schema, pieces: Sequence[Piece], keep: Keep) -> None:
+        self._schema = schema
+        self._pieces = pieces
+        self._keep = keep
+        self._divided: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def pieces(self, group: int) -> Iterator[Piece]:
+        """The rows of ``group`` in pieces of bounded size; those that the pile would keep, if it keeps only some."""
+        if self._keep.limit is not None:
+            for piece in self.arranged(group).pieces:
+                yield from _small(piece, np.arange(piece.rows))
+            return
+        for number, piece in enumerate(self._pieces):
+            if piece.count(group):
+                yield from _small(piece, self._numbers(number, group))
+
+    def arranged(self, group: int) -> Joined:
+        """The rows of ``group`` that the pile would keep, in order."""
+        found = [
+            piece.take(self._numbers(number, group)) for number, piece in enumerate(self._pieces) if piece.count(group)
+        ]
+        return arranged(self._schema, found, self._keep)
+
+    def _numbers(self, number: int, group: int) -> np.ndarray:
+        """The rows of ``group`` in the piece of that number, which is divided once for all groups."""
+        groups = self._pieces[number].groups
+        if groups is None:
+            return np.arange(self._pieces[number].rows)
+        if number not in self._divided:
+            order = np.argsort(groups, kind="stable")
+            self._divided[number] = order, np.searchsorted(groups[order], np.arange(int(groups.max()) + 2))
+        order, bounds = self._divided[number]
+        return order[bounds[group] : bounds[group + 1]]
+
+
+def _small(piece: Piece, numbers: np.ndarray) -> Iterator[Piece]:
+    """The rows of these numbers, ascending and at least one, in pieces of about PIECE_BYTES."""
+    rows = min(PIECE_ROWS, max(1, int(PIECE_BYTES // max(1.0, piece.row_bytes))))
+    for start in range(0, len(numbers), rows):
+        part = numbers[start : start + rows]
+        together = int(part[-1] - part[0]) + 1 == len(part)
+        yield piece.slice(int(part[0]), int(part[-1]) + 1) if together else piece.take(part)
