@@ -21,7 +21,7 @@ from sabotnb.connectors.ownership import published_name
 from sabotnb.connectors.writers import FORMATS, Writer, output_schema
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
-from sabotnb.native.compact import compact
+from sabotnb.native.compact import compact, own_bytes
 from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
 
 FLUSH_ROWS = 131_072
@@ -139,9 +139,10 @@ class _File:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Append rows, which wait in memory until there are FLUSH_ROWS of them, or until ``flush``."""
-        self._waiting.append(compact(batch))
+        nbytes = own_bytes(batch)
+        self._waiting.append(compact(batch, nbytes))
         self._waiting_rows += batch.num_rows
-        self.waiting_bytes += batch.nbytes
+        self.waiting_bytes += nbytes
         if self._waiting_rows >= FLUSH_ROWS:
             self.flush()
 

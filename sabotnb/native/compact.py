@@ -10,28 +10,42 @@ WASTE = 2
 
 def own_bytes(batch: pa.RecordBatch) -> int:
     """Bytes of the rows of ``batch``; of dictionaries, which batches share, only the indices."""
-    return sum(
-        column.indices.nbytes if isinstance(column, pa.DictionaryArray) else column.nbytes for column in batch.columns
-    )
+    return int(batch.nbytes) - sum(int(dictionary.nbytes) for dictionary in _dictionaries(batch))
 
 
-def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """``batch`` for somebody who holds it: columns cut out of much larger ones are copied, so that those can go.
+def compact(batch: pa.RecordBatch, nbytes: int) -> pa.RecordBatch:
+    """``batch`` for somebody who holds it: columns that keep much more than their own bytes alive are copied.
 
-    Dictionaries are left as they are.
+    ``nbytes`` are its ``own_bytes``. Dictionaries are left as they are.
     """
+    shared = sum(dictionary.get_total_buffer_size() for dictionary in _dictionaries(batch))
+    if batch.get_total_buffer_size() - shared <= WASTE * nbytes:
+        return batch
     columns = batch.columns
-    kept = [compact_array(column) for column in columns]
+    kept = [_compact(column) for column in columns]
     if all(new is old for new, old in zip(kept, columns, strict=True)):
         return batch
     return pa.RecordBatch.from_arrays(kept, schema=batch.schema)
 
 
-def compact_array(array: pa.Array) -> pa.Array:
-    """The same for one column."""
+def without_unused(column: pa.Array) -> pa.Array:
+    """A dictionary column without the values that no row has, if they are many: they would travel with the rows."""
+    if not isinstance(column, pa.DictionaryArray) or len(column.dictionary) <= WASTE * len(column):
+        return column
+    smaller = column.dictionary_decode().dictionary_encode()
+    indices = smaller.indices.cast(column.type.index_type)
+    return pa.DictionaryArray.from_arrays(indices, smaller.dictionary, ordered=column.type.ordered, safe=False)
+
+
+def _dictionaries(batch: pa.RecordBatch) -> list[pa.Array]:
+    types = batch.schema.types
+    return [batch.column(i).dictionary for i, kind in enumerate(types) if isinstance(kind, pa.DictionaryType)]
+
+
+def _compact(array: pa.Array) -> pa.Array:
     if isinstance(array, pa.DictionaryArray):
         indices = array.indices
-        kept = compact_array(indices)
+        kept = _compact(indices)
         if kept is indices:
             return array
         return pa.DictionaryArray.from_arrays(kept, array.dictionary, ordered=array.type.ordered, safe=False)

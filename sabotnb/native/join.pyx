@@ -1,47 +1,84 @@
 """Pairs of row ids for an equality join, in pieces of bounded size."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from sabotnb.native._table cimport MISSING
 
 import numpy as np
 
 
+cdef struct Keys:
+    # The number of each row's key: its slot, behind all keys of the groups before its own.
+    Py_ssize_t rows
+    const uint32_t* slots
+    const uint16_t* groups  # NULL: all in one
+    const int64_t* first  # of each group
+
+
+cdef Keys keys_of(const uint32_t[::1] slots, const uint16_t[::1] groups, const int64_t[::1] first) except *:
+    """Over the memory of these arrays, which the caller keeps."""
+    cdef Keys keys
+    keys.rows = slots.shape[0]
+    keys.slots = NULL
+    keys.groups = NULL
+    keys.first = &first[0]
+    if groups is not None and groups.shape[0] != keys.rows:
+        raise ValueError(f"{groups.shape[0]} groups for {keys.rows} slots")
+    if keys.rows:
+        keys.slots = &slots[0]
+        keys.groups = NULL if groups is None else &groups[0]
+    return keys
+
+
+cdef inline int64_t key_at(const Keys* keys, Py_ssize_t row) noexcept nogil:
+    """-1: it has none."""
+    cdef uint32_t slot = keys.slots[row]
+    if slot == MISSING:
+        return -1
+    return slot if keys.groups == NULL else keys.first[keys.groups[row]] + slot
+
+
 cdef class Matches:
-    """Rows of the built side by slot: ``rows[starts[slot]:starts[slot + 1]]``, in their order."""
+    """Rows of the built side by key: ``rows[starts[key]:starts[key + 1]]``, in their order."""
 
     cdef int64_t[::1] starts
     cdef int64_t[::1] rows
+    cdef readonly object first
     cdef readonly object matched
 
-    def __cinit__(self, slots, Py_ssize_t keys):
-        cdef const uint32_t[::1] slot_of = slots
-        cdef int64_t[::1] starts = np.zeros(keys + 2, np.int64)
-        cdef Py_ssize_t i
-        cdef int64_t total = 0
+    def __cinit__(self, slots, first, groups=None):
+        cdef Keys keys = keys_of(slots, groups, first)
+        cdef Py_ssize_t count = first[len(first) - 1], i
+        cdef int64_t[::1] starts = np.zeros(count + 2, np.int64)
+        cdef int64_t[::1] rows
+        cdef int64_t total = 0, key
         with nogil:
-            for i in range(slot_of.shape[0]):
-                if slot_of[i] != MISSING:
-                    starts[slot_of[i] + 2] += 1
-            for i in range(2, keys + 2):
+            for i in range(keys.rows):
+                key = key_at(&keys, i)
+                if key >= 0:
+                    starts[key + 2] += 1
+            for i in range(2, count + 2):
                 total += starts[i]
                 starts[i] = total
-        self.rows = np.empty(total, np.int64)
+        rows = np.empty(total, np.int64)
         with nogil:
-            for i in range(slot_of.shape[0]):
-                if slot_of[i] != MISSING:
-                    self.rows[starts[slot_of[i] + 1]] = i
-                    starts[slot_of[i] + 1] += 1
-        self.starts = starts[: keys + 1]
-        self.matched = np.zeros(keys, np.bool_)
+            for i in range(keys.rows):
+                key = key_at(&keys, i)
+                if key >= 0:
+                    rows[starts[key + 1]] = i
+                    starts[key + 1] += 1
+        self.rows = rows
+        self.starts = starts[: count + 1]
+        self.first = first
+        self.matched = np.zeros(count, np.bool_)
 
     def unmatched(self):
-        cdef Py_ssize_t slot, i
+        cdef Py_ssize_t key, i
         cdef const uint8_t[::1] matched = self.matched.view(np.uint8)
         cdef uint8_t[::1] keep = np.zeros(len(self.rows), np.uint8)
-        for slot in range(matched.shape[0]):
-            if not matched[slot]:
-                for i in range(self.starts[slot], self.starts[slot + 1]):
+        for key in range(matched.shape[0]):
+            if not matched[key]:
+                for i in range(self.starts[key], self.starts[key + 1]):
                     keep[i] = 1
         return np.sort(np.asarray(self.rows)[np.asarray(keep).view(np.bool_)])
 
@@ -50,55 +87,61 @@ cdef class Probe:
     """Walks the pairs of one probing batch; remembers where it stopped, inside of a key's rows too."""
 
     cdef Matches matches
-    cdef const uint32_t[::1] slots
+    cdef Keys keys
+    cdef tuple held  # what ``keys`` points into
     cdef bint outer
     cdef Py_ssize_t row
     cdef int64_t done  # pairs of this row that were given
 
-    def __cinit__(self, Matches matches, slots, bint outer):
+    def __cinit__(self, Matches matches, slots, bint outer, groups=None):
         self.matches = matches
-        self.slots = slots
+        self.keys = keys_of(slots, groups, matches.first)
+        self.held = slots, groups
         self.outer = outer
 
     def next(self, Py_ssize_t limit):
-        cdef int64_t[::1] left = np.empty(limit, np.int64)
-        cdef int64_t[::1] right = np.empty(limit, np.int64)
+        cdef int64_t[::1] left = np.empty(max(limit, 1), np.int64)
+        cdef int64_t[::1] right = np.empty(max(limit, 1), np.int64)
         cdef uint8_t[::1] matched = self.matches.matched.view(np.uint8)
+        cdef uint8_t* met = &matched[0] if matched.shape[0] else NULL
+        cdef const int64_t* rows = &self.matches.rows[0] if self.matches.rows.shape[0] else NULL
         cdef Py_ssize_t count
         if limit < 1:
             raise ValueError(f"a piece of {limit} rows; at least 1 is needed")
         with nogil:
-            count = self._fill(left, right, matched, limit)
+            count = self._fill(&left[0], &right[0], met, &self.matches.starts[0], rows, limit)
         if count == 0:
             return None
         return np.asarray(left[:count]), np.asarray(right[:count])
 
     cdef Py_ssize_t _fill(
-        self, int64_t[::1] left, int64_t[::1] right, uint8_t[::1] matched, Py_ssize_t limit
+        self, int64_t* left, int64_t* right, uint8_t* matched, const int64_t* starts, const int64_t* rows,
+        Py_ssize_t limit,
     ) noexcept nogil:
-        cdef Py_ssize_t count = 0
-        cdef int64_t at, end
-        cdef uint32_t slot
-        while self.row < self.slots.shape[0] and count < limit:
-            slot = self.slots[self.row]
-            if slot == MISSING:
+        cdef Keys keys = self.keys
+        cdef Py_ssize_t count = 0, row = self.row
+        cdef int64_t at, end, key
+        while row < keys.rows and count < limit:
+            key = key_at(&keys, row)
+            if key < 0:
                 if self.outer:
-                    left[count] = self.row
+                    left[count] = row
                     right[count] = -1
                     count += 1
-                self.row += 1
+                row += 1
                 continue
-            matched[slot] = 1
-            at = self.matches.starts[slot] + self.done
-            end = self.matches.starts[slot + 1]
+            matched[key] = 1
+            at = starts[key] + self.done
+            end = starts[key + 1]
             while at < end and count < limit:
-                left[count] = self.row
-                right[count] = self.matches.rows[at]
+                left[count] = row
+                right[count] = rows[at]
                 count += 1
                 at += 1
             if at == end:
-                self.row += 1
+                row += 1
                 self.done = 0
             else:
-                self.done = at - self.matches.starts[slot]
+                self.done = at - starts[key]
+        self.row = row
         return count

@@ -51,8 +51,8 @@ class KeyIndex:
             MemoryError: no room; or more than 2**31 keys in one group.
         """
 
-    def find(self, columns: Sequence[pa.Array], within: Slots | None = None) -> Slots:
-        """The slot of each row's key, 0xFFFFFFFF where there is none; ``within`` as for ``upsert``."""
+    def find(self, columns: Sequence[pa.Array]) -> Slots:
+        """The slot of each row's key, 0xFFFFFFFF where there is none."""
 
     def size(self, group: int = 0) -> int:
         """Number of keys in ``group``."""

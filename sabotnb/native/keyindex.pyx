@@ -87,12 +87,11 @@ cdef class KeyIndex:
                 return self._upsert_codes(columns, found, fresh)
         return self._look_up([canonical.decoded(column) for column in columns], within, True, fresh)
 
-    def find(self, columns, within=None):
-        if within is None:
-            found = codes(columns)
-            if found is not None:
-                return self._find_codes(columns, found)
-        return self._look_up([canonical.decoded(column) for column in columns], within, False, False)
+    def find(self, columns):
+        found = codes(columns)
+        if found is not None:
+            return self._find_codes(columns, found)
+        return self._look_up([canonical.decoded(column) for column in columns], None, False, False)
 
     def size(self, int group=0):
         return self._table(group).size

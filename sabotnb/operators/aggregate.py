@@ -8,14 +8,15 @@ import pyarrow as pa
 
 from sabotnb.graph.specs import Aggregate, Phase
 from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Operator, OperatorContext, Out, Scope, StateSpec
+from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.protocol.state import StateSpec
 from sabotnb.state import BatchPartials, GroupedAggregates
 
 
 class AggregateOperator(Operator):
     """FULL and FINAL hold a row per key and give them when the input has ended; PARTIAL holds nothing.
 
-    Without keys the first task gives exactly one row, also of nothing.
+    Without keys task 0 gives exactly one row, even for empty input.
     """
 
     def __init__(self, spec: Aggregate, inputs: Sequence[pa.Schema]) -> None:
@@ -27,9 +28,9 @@ class AggregateOperator(Operator):
         self._ctx = ctx
         if spec.phase is Phase.PARTIAL:
             self._local = BatchPartials(self._keys, spec.columns, spec.schema)
-            return
-        self._state = GroupedAggregates(self._keys, spec.columns, spec.schema, ctx.groups)
-        self.states = (StateSpec("aggregates", Scope.KEYED, self._state.schema),)
+        else:
+            state = GroupedAggregates(self._keys, spec.columns, spec.schema, ctx.groups)
+            self._state = ctx.keyed(StateSpec("aggregates"), state)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL:
@@ -39,9 +40,6 @@ class AggregateOperator(Operator):
         else:
             self._state.update(batch)
         return ()
-
-    def state_size(self) -> tuple[int, int]:
-        return (0, 0) if self._spec.phase is Phase.PARTIAL else self._state.size()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL or (not self._spec.keys and self._ctx.index > 0):

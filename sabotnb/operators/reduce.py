@@ -13,6 +13,7 @@ from sabotnb.graph.specs import Reduce
 from sabotnb.operators.failing import returned_wrong
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.protocol.state import StateSpec
 from sabotnb.state import Folds
 from sabotnb.state.folds import Row
 
@@ -36,7 +37,7 @@ class ReduceOperator(Operator):
         self._init = self._spec.init.load if self._spec.init is not None else None
         if self._init is not None:
             self._init()  # what it needs is missing now, or never
-        self._folds = Folds(keys, self._folded, self._init, ctx.groups)
+        self._folds = ctx.keyed(StateSpec("folds"), Folds(keys, self._folded, self._init, ctx.groups))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._folds.update(batch)
@@ -47,9 +48,6 @@ class ReduceOperator(Operator):
         if empty and self._init is not None and not self._spec.keys and self._ctx.index == 0:
             yield self._batch([self._init()], [])
         yield from self._results()
-
-    def state_size(self) -> tuple[int, int]:
-        return self._folds.size()
 
     def _results(self) -> Iterator[pa.RecordBatch]:
         for rows, keys in self._folds.results(self._ctx.config.batch_rows):

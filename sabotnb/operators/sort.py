@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.graph.specs import Sort
-from sabotnb.operators.held_rows import HeldRows
+from sabotnb.operators.encoding import conformed
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.state import sortable
+from sabotnb.protocol.state import StateSpec
+from sabotnb.state import GroupedRows, sortable
 
 
 class SortOperator(Operator):
@@ -23,35 +24,30 @@ class SortOperator(Operator):
 
     def __init__(self, spec: Sort, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
-        self._rows = HeldRows(inputs[0])
+        self._schema = inputs[0]
 
     def open(self, ctx: OperatorContext) -> None:
         self._limit = ctx.config.batch_rows
+        self._rows = ctx.keyed(StateSpec("rows"), GroupedRows(self._schema, (), ctx.groups))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        self._rows.append(batch)
+        self._rows.add(batch)
         return ()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         return self._sorted() if self._rows.rows else ()
 
-    def state_size(self) -> tuple[int, int]:
-        return 0, self._rows.nbytes
-
-    def close(self) -> None:
-        self._rows.clear()
-
     def _sorted(self) -> Iterator[pa.RecordBatch]:
-        table = self._rows.table()
+        rows = self._rows.joined()
         columns, order = {}, []
         for number, (name, descending) in enumerate(zip(self._spec.by, self._spec.descending, strict=True)):
-            key = sortable(table.column(name))
+            key = sortable(rows.column(name))
             if key is None:
                 raise TypeMismatch(
-                    f"{name!r} ({table.schema.field(name).type}) has no order; sort by plain columns of it"
+                    f"{name!r} ({self._schema.field(name).type}) has no order; sort by plain columns of it"
                 )
             columns[str(number)] = key
             order.append((str(number), "descending" if descending else "ascending"))
-        rows = pc.sort_indices(pa.table(columns), sort_keys=order)
-        for start in range(0, len(rows), self._limit):
-            yield self._rows.take(rows.slice(start, self._limit))
+        numbers = pc.sort_indices(pa.table(columns), sort_keys=order)
+        for start in range(0, len(numbers), self._limit):
+            yield conformed(rows.take(numbers.slice(start, self._limit)), self._schema)

@@ -8,37 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import Cut, EndReason
+from sabotnb.protocol.state import KeyedState, StateSpec
 
+S = TypeVar("S", bound=KeyedState)
 SideTag = str
 Out: TypeAlias = pa.RecordBatch | tuple[SideTag, pa.RecordBatch]
-
-
-class Scope(str, Enum):
-    """Who owns a state, and what a rescale does with it."""
-
-    KEYED = "keyed"  # moves with its key groups
-    BROADCAST = "broadcast"  # a full copy in every task
-    SPLIT = "split"  # positions in a source's splits
-    TASK = "task"  # flushed at every cut
-
-
-@dataclass(frozen=True, slots=True)
-class StateSpec:
-    """One state of an operator. ``ttl`` in seconds, None for ever."""
-
-    name: str
-    scope: Scope
-    schema: pa.Schema
-    version: int = 1
-    ttl: float | None = None
 
 
 def _never_called() -> None:
@@ -51,7 +32,7 @@ class OperatorContext:
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
     thread and makes the task call ``on_wake`` soon. ``job`` is the job's name, ``operator`` the operator's id and
-    ``epoch`` that of the attempt.
+    ``epoch`` that of the attempt. ``states`` are those that ``keyed`` was given.
     """
 
     job: str
@@ -63,6 +44,17 @@ class OperatorContext:
     counters: TaskCounters = field(default_factory=TaskCounters)
     wake: Callable[[], None] = _never_called
     epoch: int = 0
+    states: dict[StateSpec, KeyedState] = field(default_factory=dict)
+
+    def keyed(self, spec: StateSpec, state: S) -> S:
+        """Share ``state`` with the task, which measures it and may freeze, move and drop its key groups.
+
+        To be called in ``open``; the operator goes on to use the state as its own.
+        """
+        if any(other.name == spec.name for other in self.states):
+            raise ValueError(f"{self.operator} has a state {spec.name!r} already; give each a name of its own")
+        self.states[spec] = state
+        return state
 
 
 class Operator(Protocol):
@@ -71,10 +63,8 @@ class Operator(Protocol):
     Implementations subclass this protocol and inherit what they do not need.
     """
 
-    states: tuple[StateSpec, ...] = ()
-
     def open(self, ctx: OperatorContext) -> None:
-        """Make ready: load functions, build state. What it raises fails the job before any row flows."""
+        """Load functions and make state (``ctx.keyed``). What it raises fails the job before any row flows."""
         return
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
@@ -100,13 +90,6 @@ class Operator(Protocol):
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         """All channels of ``port`` have ended; called once per port."""
         return ()
-
-    def state_size(self) -> tuple[int, int]:
-        """Keys that are held now, and about how many bytes of memory they and all other state take.
-
-        Called twice a second while somebody listens, so it must not look at every key, nor run code of the user.
-        """
-        return 0, 0
 
     def close(self) -> None:
         """Release what ``open`` took; called once, also after a failure or a cancel."""

@@ -58,7 +58,7 @@ class Collected:
 
     def freeze(self, groups: Sequence[int]) -> FrozenCollected:
         """What is collected of ``groups``; whoever asks for it sorts it."""
-        return FrozenCollected(self.state_types[0], self._pile.freeze())
+        return FrozenCollected(self.state_types[0], self._pile.freeze(groups))
 
     def detach(self, group: int) -> None:
         """What is collected does not change."""

@@ -1,25 +1,38 @@
-"""A fold of rows by key: one Python dict per key."""
+"""A fold of rows by key: one Python dict per key, as keyed state."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.native.keyindex import Slots
-from sabotnb.state.keys import index_of, key_columns, size_of, slots_of
-from sabotnb.state.spans import cut
+from sabotnb.state.keys import (
+    View,
+    check_group,
+    groups_of,
+    index_of,
+    key_columns,
+    plain_keys,
+    size_of,
+    slots_of,
+)
+from sabotnb.state.objects import SlotObjects
+from sabotnb.state.spans import Span, cut, in_pieces
 
 Row = Mapping[str, Any]
+
+FOLD = "fold"
 
 
 class Folds:
     """The fold of the rows of each key by ``fold(left, right)``.
 
     Each key starts with an ``init()`` of its own if there is one, else with its first row. What ``fold`` raises comes
-    through. Without keys there is one key, in group 0.
+    through. Without keys there is one key, in group 0. Implements ``protocol.KeyedState``: two folds of one key merge
+    by ``fold``, so what ``init`` gives has to be neutral where a key is loaded that is there already.
     """
 
     def __init__(
@@ -27,40 +40,92 @@ class Folds:
     ) -> None:
         self._keys = keys
         self._fold = fold
-        self._init = init
         self._index = index_of(keys, groups if len(keys) else 1)
-        self._folds: dict[int, list[Row | None]] = {}
+        self._folds = SlotObjects(init or (lambda: None), deepcopy)
+        self.schema = pa.schema([*plain_keys(self._index, keys), pa.field(FOLD, pa.binary())])
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Fold the rows of ``batch`` in."""
-        slots = self._slots(batch)
-        groups = [0] * batch.num_rows if slots.groups is None else slots.groups.tolist()
-        for row, group, slot in zip(batch.to_pylist(), groups, slots.slots.tolist(), strict=True):
-            of_group = self._upto(group, slot)
-            left = of_group[slot]
-            of_group[slot] = row if left is None else self._fold(left, row)
+        slots = self._slots([batch.column(name) for name in self._keys.names], batch.num_rows)
+        for group, slot, row in _placed(slots, batch.to_pylist()):
+            left = self._folds.own(group, slot)
+            self._folds.put(group, slot, row if left is None else self._fold(left, row))
 
     def results(self, limit: int) -> Iterator[tuple[list[Row], list[pa.Array]]]:
         """Folds and the key columns beside them, ``limit`` keys at a time."""
-        sizes = [(int(group), self._index.size(group)) for group in sorted(self._folds)]
-        for spans in cut(sizes, limit):
-            rows = [row for span in spans for row in self._folds[span.group][span.start : span.stop] if row is not None]
-            yield rows, key_columns(self._index, spans, self._keys)
+        for spans in cut(((group, self._folds.count(group)) for group in self.groups()), limit):
+            yield [row for span in spans for row in self._folds.read(span)], key_columns(self._index, spans, self._keys)
 
     def groups(self) -> Sequence[int]:
-        """Key groups that have keys, ascending."""
-        return sorted(self._folds)
+        return self._folds.groups()
+
+    def freeze(self, groups: Sequence[int]) -> FrozenFolds:
+        return FrozenFolds(
+            self.schema, {group: (self._index.view(group), self._folds.freeze(group)) for group in groups}
+        )
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        return self.freeze([group]).export(group)
+
+    def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
+        for batch in batches:
+            slots = self._slots(batch.columns[: len(self._keys)], batch.num_rows)
+            check_group(group, groups_of(slots))
+            for _, slot, dumped in _placed(slots, batch.column(FOLD).to_pylist()):
+                here = self._folds.count(group) > slot
+                left, right = self._folds.own(group, slot), restored(dumped)
+                self._folds.put(group, slot, self._fold(left, right) if here else right)
+
+    def drop(self, group: int) -> None:
+        self._index.drop(group)
+        self._folds.drop(group)
+
+    def nbytes(self, group: int) -> int:
+        return self._index.nbytes(group) + self._folds.dumped_bytes(group, dumped)
 
     def size(self) -> tuple[int, int]:
-        """Number of keys and about how much memory they take; of the folds only the dicts themselves are counted."""
+        """Of the folds only the dicts themselves are counted."""
         keys, held = size_of(self._index)
-        return keys, held + sum(len(folds) * sys.getsizeof(folds[0]) for folds in self._folds.values())
+        return keys, held + self._folds.shallow_bytes()
 
-    def _slots(self, batch: pa.RecordBatch) -> Slots:
-        return slots_of(self._index, [batch.column(name) for name in self._keys.names], batch.num_rows)
+    def _slots(self, keys: Sequence[pa.Array], rows: int) -> Slots:
+        return slots_of(self._index, keys, rows)
 
-    def _upto(self, group: int, slot: int) -> list[Row | None]:
-        of_group = self._folds.setdefault(group, [])
-        while len(of_group) <= slot:
-            of_group.append(None if self._init is None else self._init())
-        return of_group
+
+class FrozenFolds:
+    """Folds that nobody changes any more; may be read from any thread."""
+
+    def __init__(self, schema: pa.Schema, folds: Mapping[int, tuple[View, list[Row]]]) -> None:
+        self._schema = schema
+        self._folds = folds
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        """The keys of ``group`` and their folds, pickled."""
+        return in_pieces(len(self._folds[group][1]), lambda start, stop: self._piece(Span(group, start, stop)))
+
+    def _piece(self, span: Span) -> pa.RecordBatch:
+        keys, folds = self._folds[span.group]
+        pickles = pa.array([dumped(fold) for fold in folds[span.start : span.stop]], pa.binary())
+        return pa.RecordBatch.from_arrays([*keys.keys(span.start, span.stop), pickles], schema=self._schema)
+
+
+def _placed(slots: Slots, rows: list[Any]) -> Iterator[tuple[int, int, Any]]:
+    """The group and the slot beside each of ``rows``."""
+    groups = [0] * len(rows) if slots.groups is None else slots.groups.tolist()
+    return zip(groups, slots.slots.tolist(), rows, strict=True)
+
+
+def dumped(fold: Row) -> bytes:
+    """A fold as bytes."""
+    import cloudpickle
+
+    data: bytes = cloudpickle.dumps(fold)
+    return data
+
+
+def restored(data: bytes) -> Row:
+    """The fold of ``dumped``."""
+    import cloudpickle
+
+    fold: Row = cloudpickle.loads(data)
+    return fold

@@ -11,7 +11,7 @@ from sabotnb.expr.aggregates import AggregateLike, result_schema
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
-from sabotnb.state.keys import groups_in, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
+from sabotnb.state.keys import check_group, groups_in, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
 from sabotnb.state.layout import Field, gathered, lay_out, state_fields
 from sabotnb.state.spans import PIECE_ROWS, cut
 
@@ -94,7 +94,7 @@ class GroupedAggregates:
 
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
         for batch in batches:
-            check_group(group, self.merge(batch))
+            check_group(group, groups_of(self.merge(batch)))
 
     def drop(self, group: int) -> None:
         self._index.drop(group)
@@ -123,9 +123,3 @@ class GroupedAggregates:
                     item.detach(group)
                 self._shared.discard(group)
         return slots
-
-
-def check_group(group: int, slots: Slots) -> None:
-    """Raise a ValueError if rows that were loaded into ``group`` belong to others."""
-    if others := set(groups_of(slots)) - {group}:
-        raise ValueError(f"rows of key groups {sorted(others)} were loaded into group {group}")

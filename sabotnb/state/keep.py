@@ -119,8 +119,9 @@ def _in_order(places: np.ndarray, columns: Columns) -> np.ndarray:
 
 
 def _sorted(places: np.ndarray, columns: Columns) -> np.ndarray:
-    named = {"place": pa.array(places)} | {str(number): column for number, (column, _) in enumerate(columns)}
-    ways = [("place", Direction.UP.value), *((str(number), way.value) for number, (_, way) in enumerate(columns))]
+    keys = [(pa.array(places), Direction.UP), *columns] if places.any() else columns
+    named = {str(number): column for number, (column, _) in enumerate(keys)}
+    ways = [(str(number), direction.value) for number, (_, direction) in enumerate(keys)]
     order: np.ndarray = pc.sort_indices(pa.table(named), sort_keys=ways).to_numpy()
     return order
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from sabotnb.native import canonical
 from sabotnb.native.keyindex import KeyIndex, Slots
 from sabotnb.native.keyview import KeyView
 from sabotnb.state.spans import Span
 from sabotnb.state.values import encoded_as
+
+MISSING = 0xFFFFFFFF
+"""The slot of a key that is not there."""
 
 
 class SingleKey:
@@ -72,6 +77,31 @@ def groups_in(index: Index) -> list[int]:
     return [int(group) for group in np.flatnonzero(index.sizes())]
 
 
+def compared(column: pa.Array, data_type: pa.DataType) -> pa.Array:
+    """A key column in the plain type in which keys are compared; it may stay a dictionary of such values.
+
+    A uint64 beyond int64 becomes null: no int64 is equal to it.
+    """
+    if canonical.plain_type(column.type).equals(data_type):
+        return column
+    column = canonical.decoded(column)
+    if pa.types.is_uint64(column.type) and pa.types.is_int64(data_type):
+        words = column.view(data_type)
+        return pc.if_else(pc.less(words, 0), pa.scalar(None, data_type), words)
+    return column.cast(data_type)
+
+
+def complete(columns: Sequence[pa.Array]) -> pa.Array | None:
+    """Which rows have no null among these key columns; None: all."""
+    valid = None
+    for column in columns:
+        hidden = isinstance(column, pa.DictionaryArray) and column.dictionary.null_count
+        plain = canonical.decoded(column) if hidden else column
+        if plain.null_count:
+            valid = plain.is_valid() if valid is None else pc.and_(valid, plain.is_valid())
+    return valid
+
+
 def slots_of(index: Index, columns: Sequence[pa.Array], rows: int) -> Slots:
     """The slot of each of ``rows`` rows with these key columns."""
     if isinstance(index, SingleKey):
@@ -79,11 +109,23 @@ def slots_of(index: Index, columns: Sequence[pa.Array], rows: int) -> Slots:
     return index.upsert(columns)
 
 
+def find(index: Index, columns: Sequence[pa.Array]) -> Slots:
+    """The slot of each row with these key columns, at least one; MISSING where the key is not there."""
+    assert isinstance(index, KeyIndex)
+    return index.find(columns)
+
+
 def groups_of(slots: Slots) -> list[int]:
     """The key groups of rows with these slots, ascending."""
     if slots.groups is None:
         return [0] if len(slots) else []
     return [int(group) for group in np.flatnonzero(np.bincount(slots.groups))]
+
+
+def check_group(group: int, found: Iterable[int]) -> None:
+    """Raise a ValueError if rows that were loaded into ``group`` belong to others."""
+    if others := set(found) - {group}:
+        raise ValueError(f"rows of key groups {sorted(others)} were loaded into group {group}")
 
 
 def key_columns(index: Index, spans: Sequence[Span], keys: pa.Schema) -> list[pa.Array]:

@@ -56,16 +56,26 @@ class SlotObjects:
 
     def own(self, group: int, slot: int) -> Any:
         """The object of a slot, for somebody who will change it; made if there is none yet."""
-        objects = self._upto(group, slot)
-        shared = self._shared.get(group, b"")
-        if slot < len(shared) and shared[slot]:
+        objects = self._objects.get(group)
+        if objects is None or slot >= len(objects):
+            objects = self._upto(group, slot)
+        shared = self._shared.get(group)
+        if shared is not None and slot < len(shared) and shared[slot]:
             objects[slot] = self._copy(objects[slot])
-            self._shared[group][slot] = 0
+            shared[slot] = 0
         return objects[slot]
 
     def put(self, group: int, slot: int, target: Any) -> None:
         """Replace what ``own`` gave."""
         self._objects[group][slot] = target
+
+    def count(self, group: int) -> int:
+        """How many objects ``group`` has."""
+        return len(self._objects.get(group, ()))
+
+    def groups(self) -> list[int]:
+        """Key groups that have objects, ascending."""
+        return sorted(self._objects)
 
     def read(self, span: Span) -> list[Any]:
         """The objects of the slots of ``span``."""

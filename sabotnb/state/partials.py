@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sabotnb.errors import ExpressionError, SchemaError
 from sabotnb.expr.aggregates import AggregateLike, partial_schema
+from sabotnb.native.compact import without_unused
 from sabotnb.native.keyindex import Slots, codes
 from sabotnb.native.rows import Rows
 from sabotnb.state.build import MergeableAggregate
@@ -76,7 +77,7 @@ class BatchPartials:
         numbered = codes(columns) if columns else None
         if numbered is not None:
             places, firsts = numbered
-            return Slots(places), len(firsts), [_compact(column.take(firsts)) for column in columns]
+            return Slots(places), len(firsts), [without_unused(column.take(firsts)) for column in columns]
         slots = slots_of(self._index, columns, rows)
         size, keys = self._index.size(), self._index.view().keys()
         self._index.clear()
@@ -96,10 +97,3 @@ class BatchPartials:
             parts += item.aggregate.partial(item.of(rows)) if isinstance(item, Field) else item.freeze([0]).state(span)
         found = [encoded_as(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
         return pa.RecordBatch.from_arrays([*found, *parts], schema=self.schema)
-
-
-def _compact(column: pa.Array) -> pa.Array:
-    """Leave out values that no row has, if they are many: a dictionary travels with the rows."""
-    if not isinstance(column, pa.DictionaryArray) or len(column.dictionary) <= 2 * len(column):
-        return column
-    return column.dictionary_decode().dictionary_encode()

@@ -26,11 +26,14 @@ class Piece:
         groups: np.ndarray | None = None,
         slots: np.ndarray | None = None,
         gone: frozenset[int] = frozenset(),
+        nbytes: int | None = None,
     ) -> None:
+        """``nbytes``: the own bytes of ``batch``, if they are known."""
         self.batch = batch
         self.groups = groups
         self.slots = slots
         self.gone = gone
+        self._own = nbytes
 
     @cached_property
     def _counts(self) -> np.ndarray:
@@ -45,7 +48,8 @@ class Piece:
     def row_bytes(self) -> float:
         """Bytes of a row on average."""
         beside = (0 if self.groups is None else GROUP_BYTES) + (0 if self.slots is None else SLOT_BYTES)
-        return beside + own_bytes(self.batch) / max(1, int(self.batch.num_rows))
+        own = own_bytes(self.batch) if self._own is None else self._own
+        return beside + own / max(1, int(self.batch.num_rows))
 
     @property
     def nbytes(self) -> int:
@@ -64,7 +68,7 @@ class Piece:
         """The other groups; None if there are none. Rows are copied when more are gone than are left."""
         if not self.count(group):
             return self
-        left = Piece(self.batch, self.groups, self.slots, self.gone | {group})
+        left = Piece(self.batch, self.groups, self.slots, self.gone | {group}, self._own)
         left._counts = self._counts
         if not left.rows:
             return None

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native.compact import compact
+from sabotnb.native.compact import compact, own_bytes
 from sabotnb.state.keep import ALL_ROWS, Keep, arranged
 from sabotnb.state.pieces import Joined, Piece, join
 from sabotnb.state.spans import PIECE_BYTES, PIECE_ROWS
 
-PILE_ROWS = 1 << 18
+PILE_ROWS = 1 << 17
 PILE_BYTES = 64 << 20
 """What may pile up on what is kept, however little that is."""
 
@@ -29,21 +29,23 @@ class Pile:
         self.keep = keep
         self._pile_rows = pile_rows
         self.rows = self.nbytes = 0
+        self.kept: Joined | None = None
+        """What was kept when rows were cut last, until a group is dropped."""
         self._pieces: list[Piece] = []
         self._kept_rows = self._kept_bytes = 0
         self._arranged = True
 
-    def add(self, batch: pa.RecordBatch, groups: np.ndarray | None = None, slots: np.ndarray | None = None) -> bool:
-        """Hold the rows of ``batch``; True if rows were cut for that."""
-        piece = Piece(compact(batch), groups, slots)
+    def add(self, batch: pa.RecordBatch, groups: np.ndarray | None = None, slots: np.ndarray | None = None) -> Piece:
+        """Hold the rows of ``batch``, whose columns have the types of the schema; gives them as they were added."""
+        nbytes = own_bytes(batch)
+        piece = Piece(compact(batch, nbytes), groups, slots, nbytes=nbytes)
         self._pieces.append(piece)
         self.rows += piece.rows
         self.nbytes += piece.nbytes
         self._arranged = False
-        if self.keep.limit is None or not self._piled_up():
-            return False
-        self.arrange()
-        return True
+        if self.keep.limit is not None and self._piled_up():
+            self.kept = self.arrange()
+        return piece
 
     def arrange(self) -> Joined:
         """Cut to the rows that are kept and sort them: by key group, slot and the order of ``keep``."""
@@ -78,11 +80,12 @@ class Pile:
 
     def drop(self, group: int) -> None:
         """Forget ``group``."""
+        self.kept = None
         self._set(left for piece in self._pieces if (left := piece.without(group)) is not None)
 
-    def freeze(self) -> FrozenPile:
-        """The rows that there are now."""
-        return FrozenPile(self.schema, tuple(self._pieces), self.keep)
+    def freeze(self, groups: Sequence[int]) -> FrozenPile:
+        """The rows that there are now, for somebody who asks for ``groups``."""
+        return FrozenPile(self.schema, tuple(self._pieces), self.keep, groups)
 
     def _piled_up(self) -> bool:
         rows, nbytes = self.rows - self._kept_rows, self.nbytes - self._kept_bytes
@@ -97,10 +100,11 @@ class Pile:
 class FrozenPile:
     """The rows that a pile had; may be read from any thread."""
 
-    def __init__(self, schema: pa.Schema, pieces: Sequence[Piece], keep: Keep) -> None:
+    def __init__(self, schema: pa.Schema, pieces: Sequence[Piece], keep: Keep, groups: Sequence[int]) -> None:
         self._schema = schema
         self._pieces = pieces
         self._keep = keep
+        self._many = len(groups) > 1
         self._divided: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def pieces(self, group: int) -> Iterator[Piece]:
@@ -121,10 +125,12 @@ class FrozenPile:
         return arranged(self._schema, found, self._keep)
 
     def _numbers(self, number: int, group: int) -> np.ndarray:
-        """The rows of ``group`` in the piece of that number, which is divided once for all groups."""
+        """The rows of ``group`` in the piece of that number, which is divided once if there are many groups."""
         groups = self._pieces[number].groups
         if groups is None:
             return np.arange(self._pieces[number].rows)
+        if not self._many:
+            return np.flatnonzero(groups == group)
         if number not in self._divided:
             order = np.argsort(groups, kind="stable")
             self._divided[number] = order, np.searchsorted(groups[order], np.arange(int(groups.max()) + 2))

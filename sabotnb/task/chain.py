@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
+from sabotnb.protocol.state import KeyedState, StateSpec
 from sabotnb.task.steps import Steps
 from sabotnb.task.taps import Taps
 
@@ -65,12 +66,16 @@ class Chain:
         self._taps = taps
         self._sink = cast("Sink", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
         self._opened = 0
+        self.states: dict[str, Mapping[StateSpec, KeyedState]] = {}
+        """What the operators keep, by the operator's id."""
 
     def open(self, context: Callable[[Node], OperatorContext]) -> None:
         """Open the operators from the last to the first, so that each one's successor is ready before it."""
         for node, operator in reversed(self._stages):
-            self._steps.run(node, "open", partial(operator.open, context(node)))
+            ctx = context(node)
+            self._steps.run(node, "open", partial(operator.open, ctx))
             self._opened += 1
+            self.states[node.id] = ctx.states
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
         """What one batch of input ``port`` of the first operator becomes; nothing if it has no rows."""
@@ -104,7 +109,11 @@ class Chain:
 
     def state_size(self) -> tuple[int, int]:
         """Keys and bytes that all operators hold."""
-        sizes = [self._steps.run(node, "state_size", operator.state_size) for node, operator in self._stages]
+        sizes = [
+            self._steps.run(node, "size", state.size)
+            for node, _ in self._stages
+            for state in self.states.get(node.id, {}).values()
+        ]
         return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 
     def close(self) -> list[BaseException]:

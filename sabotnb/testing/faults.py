@@ -69,9 +69,6 @@ class Faulty(Operator):
         self._fault("on_end")
         yield from self._pulled(self._inner.on_end(port, reason), "on_end")
 
-    def state_size(self) -> tuple[int, int]:
-        return self._inner.state_size()
-
     def close(self) -> None:
         self.closed += 1
         self._inner.close()

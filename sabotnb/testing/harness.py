@@ -15,6 +15,7 @@ from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.specs import Spec
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.protocol.state import KeyedState
 
 
 class HasJobGraph(Protocol):
@@ -57,6 +58,8 @@ class Harness:
             "harness", "operator_0", index, parallelism, groups, config or Config(), wake=self._wake
         )
         self._operator.open(context)
+        self.states: Mapping[str, KeyedState] = {spec.name: state for spec, state in context.states.items()}
+        """What the operator keeps, by name."""
 
     @classmethod
     def of(cls, stream: HasJobGraph, **options: Any) -> Self:
@@ -98,8 +101,9 @@ class Harness:
 
     @property
     def state_size(self) -> tuple[int, int]:
-        """Keys and bytes that the operator says it holds."""
-        return self._operator.state_size()
+        """Keys and bytes that the operator holds."""
+        sizes = [state.size() for state in self.states.values()]
+        return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 
     def close(self) -> None:
         """Close the operator."""

@@ -185,11 +185,3 @@ def test_a_slot_that_is_not_there_is_refused():
     for slot in (-1, 1):
         with pytest.raises(IndexError, match="of 1"):
             index.view().take(np.array([slot]))
-
-
-def test_find_within_given_groups():
-    index, within = KeyIndex([pa.int64()], 8), KeyIndex([pa.string()], 8).upsert([pa.array(["a", "b", "c"])])
-    put = index.upsert([pa.array([1, 2, 3])], within=within)
-    found = index.find([pa.array([1, 2, 4])], within=within)
-    assert found.slots.tolist() == [*put.slots[:2].tolist(), MISSING]
-    assert found.groups.tolist() == within.groups.tolist()

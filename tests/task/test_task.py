@@ -25,6 +25,7 @@ from sabotnb.protocol.control import PauseSources, ResumeSources, StartSources, 
 from sabotnb.protocol.elements import Batch, EndReason, Leave
 from sabotnb.protocol.operator import Committable, Operator
 from sabotnb.protocol.source import Finished
+from sabotnb.protocol.state import StateSpec
 from sabotnb.task.results import Pulled
 from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault, ScriptedSource
 
@@ -246,19 +247,29 @@ def test_latency_is_counted_behind_every_edge_and_not_at_the_source():
     assert markers == {"numbers[0]": 0, "numbers[1]": 0, "doubled[0]": 1, "doubled[1]": 1, "sink[0]": 2}
 
 
-class Sized(Doubled):
-    """Holds as many keys as it was given rows, a thousand bytes each; counts how often it was measured."""
+class Rows:
+    """As many keys as there are rows, a thousand bytes each; counts how often it was measured."""
 
     def __init__(self):
         self.held = self.measured = 0
 
-    def process(self, port, batch):
-        self.held += batch.num_rows
-        return super().process(port, batch)
-
-    def state_size(self):
+    def size(self):
         self.measured += 1
         return self.held, 1000 * self.held
+
+
+class Sized(Doubled):
+    """Holds the rows that it was given."""
+
+    def __init__(self):
+        self.rows = Rows()
+
+    def open(self, ctx):
+        ctx.keyed(StateSpec("rows"), self.rows)
+
+    def process(self, port, batch):
+        self.rows.held += batch.num_rows
+        return super().process(port, batch)
 
 
 def sized_job(made, *script):
@@ -274,14 +285,14 @@ def test_state_is_measured_once_at_the_end_if_nobody_asks():
     with Deployed(sized_job(made, [1, 2], [3])).start() as deployed:
         (finished,) = deployed.reports.wait(TaskState.FINISHED)
     assert (finished.counters.state_keys, finished.counters.state_bytes) == (6, 6000)
-    assert [one.measured for one in made] == [1, 1]
+    assert [one.rows.measured for one in made] == [1, 1]
 
 
 def test_a_running_task_measures_its_state_when_it_is_asked():
     made, held = [], threading.Event()
     with Deployed(sized_job(made, [1, 2], Hold(held))).start() as deployed:
         task = deployed.tasks["numbers[0]"]
-        while sum(one.held for one in made) < 4:
+        while sum(one.rows.held for one in made) < 4:
             assert task.counters().state_keys == 0
         while (found := task.counters()).state_bytes != 4000:
             task.ask_state_size()

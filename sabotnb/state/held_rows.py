@@ -1,0 +1,134 @@
+"""Rows that operators hold until they know what to do with them, as keyed state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.native import hash_rows, key_groups
+from sabotnb.native.compact import without_unused
+from sabotnb.native.layouts import plain_schema
+from sabotnb.state.keep import ALL_ROWS, Keep
+from sabotnb.state.keys import check_group, compared, index_of, size_of, slots_of
+from sabotnb.state.pieces import Joined, Piece
+from sabotnb.state.pile import FrozenPile, Pile
+from sabotnb.state.values import encoded_as
+
+Places = tuple[np.ndarray | None, np.ndarray | None]
+"""The key group and the slot of each row; None: all are in group 0, and nobody asks."""
+
+
+class GroupedRows:
+    """Rows apart for every key group; without ``keys`` they are all in group 0. Implements ``protocol.KeyedState``."""
+
+    def __init__(self, schema: pa.Schema, keys: Sequence[str], groups: int, keep: Keep = ALL_ROWS) -> None:
+        self.schema = plain_schema(schema).remove_metadata()
+        self._names = tuple(keys)
+        self._groups = groups if keys else 1
+        self._pile = Pile(self.schema, keep)
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self._pile.rows
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Hold the rows of ``batch``, in the encodings of the schema."""
+        self._add(batch)
+
+    def take_first(self) -> pa.RecordBatch | None:
+        """Give up the rows that came first; None if there are none."""
+        return self._pile.take_first()
+
+    def joined(self) -> Joined:
+        """All rows, numbered in an order that lasts until rows are added or dropped."""
+        return self._pile.join()
+
+    def groups(self) -> Sequence[int]:
+        return self._pile.groups()
+
+    def freeze(self, groups: Sequence[int]) -> FrozenRows:
+        return FrozenRows(self._pile.freeze(groups))
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        return self.freeze([group]).export(group)
+
+    def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
+        for batch in batches:
+            check_group(group, self._add(batch).present())
+
+    def drop(self, group: int) -> None:
+        self._pile.drop(group)
+
+    def nbytes(self, group: int) -> int:
+        return self._pile.bytes_of(group)
+
+    def size(self) -> tuple[int, int]:
+        return 0, self._pile.nbytes
+
+    def _add(self, batch: pa.RecordBatch) -> Piece:
+        places = self._places([batch.column(name) for name in self._names], batch.num_rows)
+        return self._pile.add(_encoded(batch, self._pile.schema), *places)
+
+    def _places(self, keys: Sequence[pa.Array], rows: int) -> Places:
+        return (key_groups(hash_rows(keys), self._groups).to_numpy(), None) if keys else (None, None)
+
+
+class KeyedRows(GroupedRows):
+    """Rows by key: beside them is an index of the keys, so that each key can keep the rows that ``keep`` says."""
+
+    def __init__(self, schema: pa.Schema, keys: pa.Schema, groups: int, keep: Keep = ALL_ROWS) -> None:
+        """``keys`` are columns of ``schema``, with the plain types in which they are compared."""
+        super().__init__(schema, keys.names, groups, keep)
+        self._keys = keys
+        self._index = index_of(keys, self._groups)
+
+    @property
+    def kept(self) -> Joined | None:
+        """What was kept when rows were cut last, until a group is dropped."""
+        return self._pile.kept
+
+    def arranged(self) -> Joined:
+        """The rows that are kept, by key and in order."""
+        return self._pile.arrange()
+
+    def drop(self, group: int) -> None:
+        super().drop(group)
+        self._index.drop(group)
+
+    def nbytes(self, group: int) -> int:
+        return super().nbytes(group) + self._index.nbytes(group)
+
+    def size(self) -> tuple[int, int]:
+        keys, held = size_of(self._index)
+        return keys, held + self._pile.nbytes
+
+    def _places(self, keys: Sequence[pa.Array], rows: int) -> Places:
+        columns = [compared(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
+        slots = slots_of(self._index, columns, rows)
+        return slots.groups, slots.slots
+
+
+def _encoded(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The same rows in the encodings of ``schema``."""
+    if batch.schema.equals(schema):
+        return batch
+    arrays = [encoded_as(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+class FrozenRows:
+    """The rows that there were; may be read from any thread."""
+
+    def __init__(self, pile: FrozenPile) -> None:
+        self._pile = pile
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        """The rows of ``group``, if only some of each key are kept those."""
+        for piece in self._pile.pieces(group):
+            yield pa.RecordBatch.from_arrays(self._columns(piece), schema=piece.batch.schema)
+
+    def _columns(self, piece: Piece) -> list[pa.Array]:
+        return [without_unused(column) for column in piece.batch.columns]

@@ -1,0 +1,73 @@
+"""The keys that an operator has met, as keyed state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.native.keyindex import KeyIndex, Slots
+from sabotnb.state.keys import MISSING, View, check_group, compared, groups_in, groups_of, plain_keys, size_of
+from sabotnb.state.spans import in_pieces
+
+
+class KeySet:
+    """Keys apart for every key group, and nothing beside them. Implements ``protocol.KeyedState``."""
+
+    def __init__(self, keys: pa.Schema, groups: int) -> None:
+        """``keys`` have the types in which they are compared; dictionaries count as their values."""
+        self._index = KeyIndex(keys.types, groups)
+        self.schema = pa.schema(plain_keys(self._index, keys))
+
+    def add(self, columns: Sequence[pa.Array]) -> np.ndarray:
+        """Take the keys of rows; gives the numbers of the rows that brought a new one, ascending."""
+        return np.asarray(self._add(columns).fresh)
+
+    def find(self, columns: Sequence[pa.Array]) -> np.ndarray:
+        """Whether the key of each row was met."""
+        found: np.ndarray = self._index.find(self._compared(columns)).slots != MISSING
+        return found
+
+    def groups(self) -> Sequence[int]:
+        return groups_in(self._index)
+
+    def freeze(self, groups: Sequence[int]) -> FrozenKeys:
+        return FrozenKeys(self.schema, {group: self._index.view(group) for group in groups})
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        return self.freeze([group]).export(group)
+
+    def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
+        for batch in batches:
+            check_group(group, groups_of(self._add(batch.columns)))
+
+    def drop(self, group: int) -> None:
+        self._index.drop(group)
+
+    def nbytes(self, group: int) -> int:
+        return self._index.nbytes(group)
+
+    def size(self) -> tuple[int, int]:
+        return size_of(self._index)
+
+    def _add(self, columns: Sequence[pa.Array]) -> Slots:
+        return self._index.upsert(self._compared(columns), fresh=True)
+
+    def _compared(self, columns: Sequence[pa.Array]) -> list[pa.Array]:
+        return [compared(column, field.type) for column, field in zip(columns, self.schema, strict=True)]
+
+
+class FrozenKeys:
+    """The keys that were met; may be read from any thread."""
+
+    def __init__(self, schema: pa.Schema, keys: Mapping[int, View]) -> None:
+        self._schema = schema
+        self._keys = keys
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        """The keys of ``group``."""
+        keys = self._keys[group]
+        return in_pieces(
+            len(keys), lambda start, stop: pa.RecordBatch.from_arrays(keys.keys(start, stop), schema=self._schema)
+        )
