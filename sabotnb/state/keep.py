@@ -30,9 +30,9 @@ class Direction(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """The first ``limit`` rows (None: all) of each key by the columns of ``order``, as far as they have one.
+    """The first ``limit`` rows (None: all) of each key, by the columns of ``order``; those without one are left out.
 
-    With ``ties`` also those that are equal to the last of them in the first of these columns.
+    With ``ties`` also the rows that are equal to the last of them in the first of these columns.
     """
 
     limit: int | None = None
@@ -107,7 +107,8 @@ def _in_order(places: np.ndarray, columns: Columns) -> np.ndarray:
     groups = (places >> np.uint64(32)).astype(np.uint16)
     if not columns:
         return rows_by_key(groups, places.astype(np.uint32))
-    if len(places) <= LOT_ROWS or any(isinstance(column, pa.ChunkedArray) for column, _ in columns):
+    chunked = any(isinstance(column, pa.ChunkedArray) for column, _ in columns)
+    if chunked or len(places) <= LOT_ROWS or not groups.any():
         return _sorted(places, columns)
     order = np.argsort(groups, kind="stable")
     starts = np.append(0, np.cumsum(np.bincount(groups)))[:-1]
@@ -127,5 +128,7 @@ def _sorted(places: np.ndarray, columns: Columns) -> np.ndarray:
 
 
 def _taken(column: pa.Array | pa.ChunkedArray, numbers: np.ndarray) -> pa.Array:
-    found = column.take(pa.array(numbers))
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    if isinstance(column, pa.Array):
+        return column.take(pa.array(numbers))
+    schema = pa.schema({"": column.type})
+    return Joined(schema, [Piece(pa.record_batch([chunk], schema=schema)) for chunk in column.chunks]).take(numbers)[0]

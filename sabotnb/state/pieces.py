@@ -150,7 +150,7 @@ class Joined:
 
     def _gathered(self, numbers: pa.Array) -> pa.RecordBatch:
         """Take from each piece by itself: Arrow would join them first, and there may be too much text for that."""
-        wanted = numbers.fill_null(0).to_numpy()
+        wanted = numbers.fill_null(0).to_numpy().astype(np.int64)
         of = np.searchsorted(self._stops, wanted, side="right")
         order = np.argsort(of, kind="stable")
         bounds = np.searchsorted(of[order], np.arange(len(self.pieces) + 1))

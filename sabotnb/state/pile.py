@@ -82,6 +82,7 @@ class Pile:
         """Forget ``group``."""
         self.kept = None
         self._set(left for piece in self._pieces if (left := piece.without(group)) is not None)
+        self._kept_rows, self._kept_bytes = min(self._kept_rows, self.rows), min(self._kept_bytes, self.nbytes)
 
     def freeze(self, groups: Sequence[int]) -> FrozenPile:
         """The rows that there are now, for somebody who asks for ``groups``."""

@@ -1,5 +1,7 @@
 """Rows by key group against lists of rows."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,7 +9,7 @@ from aggregates_oracle import rank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.state.keep import ALL_ROWS, LOT_ROWS, Direction, Keep
+from sabotnb.state.keep import ALL_ROWS, LOT_ROWS, Direction, Keep, _kept
 from sabotnb.state.pieces import Joined, Piece, join
 from sabotnb.state.pile import Pile
 from sabotnb.state.spans import PIECE_BYTES, PIECE_ROWS
@@ -140,7 +142,8 @@ def test_rows_are_taken_by_number_from_one_piece_or_many(lots, numbers, together
     rows = [row for piece in pieces for row in piece.batch.to_pylist()]
     wanted = [None if number is None or not rows else number % len(rows) for number in numbers]
     expected = [dict.fromkeys(SCHEMA.names) if number is None else rows[number] for number in wanted]
-    assert same(joined.take(pa.array(wanted, pa.int64())).to_pylist(), expected)
+    for kind in (pa.int64(), pa.uint64()):
+        assert same(joined.take(pa.array(wanted, kind)).to_pylist(), expected)
     start = len(rows) // 3
     assert same(joined.slice(start, len(rows)).to_pylist(), rows[start:])
 
@@ -176,3 +179,14 @@ def test_frozen_rows_come_in_pieces(width, rows):
     sizes = [piece.batch.num_rows for piece in pile.freeze([1]).pieces(1)]
     assert sum(sizes) == 75_000
     assert sizes[0] == pytest.approx(rows, rel=0.01)
+
+
+@given(lots=LOTS, keep=KEEPS)
+@settings(max_examples=60, deadline=None)
+def test_rows_that_one_piece_has_no_room_for_are_sorted_and_cut_alike(lots, keep):
+    rows = [row for each in lots for row in each]
+    groups, slots = (np.array([row[name] for row in rows]) for name in ("group", "slot"))
+    together = Piece(batch_of(rows), groups.astype(np.uint16), slots.astype(np.uint32))
+    bounds = np.cumsum([0, *map(len, lots)]).tolist()
+    apart = [together.slice(start, stop) for start, stop in pairwise(bounds)]
+    assert _kept(Joined(SCHEMA, apart), keep).tolist() == _kept(Joined(SCHEMA, [together]), keep).tolist()
