@@ -35,15 +35,16 @@ class UserClass:
         return target
 
     def dump(self, target: Any) -> bytes:
-        import cloudpickle
+        """The object without its class, whose code the job has: it would be far larger than what one key has seen."""
+        from sabotnb.state.class_pickler import dumps
 
-        data: bytes = self._asked(cloudpickle.dumps, target)
+        data: bytes = self._asked(dumps, target, self._class)
         return data
 
     def restore(self, data: bytes) -> Any:
-        import cloudpickle
+        from sabotnb.state.class_pickler import loads
 
-        return self._asked(cloudpickle.loads, data)
+        return self._asked(loads, data, self._class)
 
     def results(self, targets: Sequence[Any]) -> pa.Array:
         values = [self._asked(target.result) for target in targets]

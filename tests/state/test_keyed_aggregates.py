@@ -141,3 +141,11 @@ def test_a_freeze_runs_no_code_of_the_user():
     frozen = state.freeze(state.groups())
     with pytest.raises(Exception, match="pickled"):
         list(frozen.export(state.groups()[0]))
+
+
+def test_objects_travel_without_their_class():
+    state = TestClasses().fed([{"k": "a", "n": n, "x": 7, "s": None} for n in range(100)])
+    dumped = [data for group in state.groups() for batch in state.export(group) for data in batch.column(2).to_pylist()]
+    assert len(dumped) == 100
+    assert max(map(len, dumped)) < 100
+    assert not any(b"extend" in data for data in dumped)
