@@ -7,6 +7,8 @@ from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext
+from sabotnb.protocol.state import StateSpec
+from sabotnb.state import KeySet
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.steps import StepFailed, Steps
 from sabotnb.task.taps import Taps
@@ -151,3 +153,37 @@ def test_only_a_sink_prepares():
     made = chain(Doubled(), Written())
     list(made.process(0, batch(2, 1)))
     assert made.prepare() == (Committable("written", {"values": [2, 4]}),)
+
+
+class Keeps(Operator):
+    """Keeps states of these names."""
+
+    def __init__(self, *names):
+        self.made = {name: KeySet(X, 4) for name in names}
+
+    def open(self, ctx):
+        for name, state in self.made.items():
+            assert ctx.keyed(StateSpec(name), state) is state
+
+
+def test_states_are_kept_by_operator_and_name():
+    keeps, none, more = Keeps("keys", "others"), Evens(), Keeps("keys")
+    made = chain(keeps, none, more)
+    found = {name: {spec.name: state for spec, state in states.items()} for name, states in made.states.items()}
+    assert found == {"op_0": keeps.made, "op_1": {}, "op_2": more.made}
+    keeps.made["others"].add([pa.array([1, 2])])
+    more.made["keys"].add([pa.array([1])])
+    keys, nbytes = made.state_size()
+    assert keys == 3
+    assert nbytes > 0
+
+
+def test_a_name_is_for_one_state():
+    class Twice(Operator):
+        def open(self, ctx):
+            for version in (1, 2):
+                ctx.keyed(StateSpec("keys", version=version), KeySet(X, 4))
+
+    with pytest.raises(StepFailed) as raised:
+        chain(Twice())
+    assert "op_0 has a state 'keys' already" in str(raised.value.__cause__)
