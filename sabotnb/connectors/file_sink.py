@@ -26,7 +26,7 @@ from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
 
 FLUSH_ROWS = 131_072
 FLUSH_BYTES = 64 << 20
-"""Rows that wait in all files of a task together."""
+"""Bytes of the rows that wait in all files of a task together."""
 
 MAX_OPEN_FILES = 64
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"

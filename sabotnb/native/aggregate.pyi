@@ -3,8 +3,8 @@ import pyarrow as pa
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
 
-# All kernels update the field at byte ``offset`` of the row of each slot; arrays have one value per slot, nulls
-# are skipped. The GIL is released.
+# All kernels update the field at byte ``offset`` of the row of each slot, for which there must be room
+# (``Rows.reserve``): it is not checked. Arrays have one value per slot, nulls are skipped. The GIL is released.
 
 def count_rows(rows: Rows, offset: int, slots: Slots) -> None:
     """int64 += 1 for every row."""

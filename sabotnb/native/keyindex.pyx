@@ -289,7 +289,7 @@ def codes(columns):
 
 
 def _numbered(column, most):
-    """The values of a column as int64 below some size: (numbers, size), null being the last; None beyond ``most``."""
+    """Map each value to a number below some size, null to the last: (numbers, size); None if it would exceed ``most``."""
     if isinstance(column, pa.DictionaryArray):
         size = len(column.dictionary)
         if size >= most:

@@ -1,7 +1,10 @@
 import numpy as np
 
 class Rows:
-    """One row of accumulators per slot, in one buffer per key group; new rows are all zero bytes. Not thread-safe."""
+    """One row of accumulators per slot, in one buffer per key group; new rows are all zero bytes. Not thread-safe.
+
+    Kernels do not check slots: who calls one has reserved room for the largest of each group before.
+    """
 
     groups: int
     width: int

@@ -148,7 +148,7 @@ def _by_order(wanted: _Wanted) -> FixedAggregate | None:
 def _collected(
     wanted: _Wanted, keep: Keep, finish: Callable[[pa.Array, np.ndarray], pa.Array], *, nulls: bool = False
 ) -> LooseAggregate:
-    """Rows without an order never count, and without ``nulls`` those without a value neither, if there is no order."""
+    """Where there is an order, rows that lack it are left out; else rows that lack a value, unless ``nulls`` count."""
     if wanted.by is None or wanted.by_type is None:
         return Collected([wanted.name], [wanted.source], keep, None if nulls else VALUE, finish)
     return Collected([wanted.name, wanted.by], [wanted.source, wanted.by_type], keep, ORDER, finish)

@@ -27,7 +27,7 @@ REPEAT = 32
 
 
 class BatchPartials:
-    """Turns batches into the mergeable form: one row per key, or per row where keys hardly repeat."""
+    """Turns batches into the mergeable form: one row per key, or one per input row where keys rarely repeat."""
 
     def __init__(self, keys: pa.Schema, columns: Sequence[AggregateLike], schema: pa.Schema) -> None:
         """Prepare for batches of ``schema``.

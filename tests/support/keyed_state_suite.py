@@ -37,7 +37,7 @@ class KeyedStateSuite:
 
     groups = 4
     keyed = True
-    """False if everything is in group 0, which is there from the beginning."""
+    """False if everything is in group 0."""
 
     def make(self):
         raise NotImplementedError
