@@ -76,10 +76,11 @@ class BuildSide(KeyedRows):
             super().load(group, batches)
             return
         for batch in batches:
-            piece = self._add(batch.select(self._pile.schema.names))
+            *columns, matched = batch.columns
+            piece = self._add(pa.RecordBatch.from_arrays(columns, schema=self._pile.schema))
             check_group(group, piece.present())
             assert piece.slots is not None
-            self._match(group, piece.slots[batch.column(MATCHED).to_numpy(zero_copy_only=False)])
+            self._match(group, piece.slots[matched.to_numpy(zero_copy_only=False)])
 
     def drop(self, group: int) -> None:
         super().drop(group)

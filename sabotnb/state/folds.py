@@ -69,11 +69,12 @@ class Folds:
 
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
         for batch in batches:
-            slots = self._slots(batch.columns[: len(self._keys)], batch.num_rows)
+            *keys, folds = batch.columns
+            slots = self._slots(keys, batch.num_rows)
             check_group(group, groups_of(slots))
-            for _, slot, dumped in _placed(slots, batch.column(FOLD).to_pylist()):
+            for _, slot, data in _placed(slots, folds.to_pylist()):
                 here = self._folds.count(group) > slot
-                left, right = self._folds.own(group, slot), restored(dumped)
+                left, right = self._folds.own(group, slot), restored(data)
                 self._folds.put(group, slot, self._fold(left, right) if here else right)
 
     def drop(self, group: int) -> None:

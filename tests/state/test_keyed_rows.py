@@ -225,3 +225,17 @@ class TestFoldsWithoutKeys(TestFolds):
 
     def many(self):
         return self.fed(many_rows().slice(0, 100).to_pylist())
+
+
+def test_columns_may_have_the_names_of_what_is_beside_them():
+    batch = pa.record_batch({"matched": pa.array([1, 2, 3]), "fold": pa.array([4, 5, 6])})
+    side, other = (BuildSide(batch.schema, batch.schema.remove(1), 4, outer=True) for _ in range(2))
+    side.add(batch)
+    assert side.probe([pa.array([2])], outer=False).next(9) is not None
+    folds, more = (Folds(batch.schema.remove(0), added, None, 4) for _ in range(2))
+    folds.update(batch)
+    for old, new in ((side, other), (folds, more)):
+        for group in old.groups():
+            new.load(group, old.export(group))
+    assert sorted(other.take(other.unmatched())["fold"].to_pylist()) == [4, 6]
+    assert sorted(row["matched"] for rows, _ in more.results(9) for row in rows) == [1, 2, 3]
