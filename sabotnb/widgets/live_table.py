@@ -78,7 +78,8 @@ class LiveTable:
 
     @property
     def table(self) -> pa.Table:
-        """The rows that were seen last."""
+        """The last rows: as they are now, or as the page that shows them has them."""
+        self._look_unwatched()
         return self._latest.table
 
     def stop(self) -> None:
@@ -134,7 +135,12 @@ class LiveTable:
         self._screen.show(self.bundle(), new_output())
 
     def __repr__(self) -> str:
+        self._look_unwatched()
         return str(self.bundle()["text/plain"])
+
+    def _look_unwatched(self) -> None:
+        if self._widget is None and not self._ended:
+            self._refresh()
 
     def _show_widget(self) -> None:
         from sabotnb.widgets.job_widget import JobWidget  # ipywidgets, which no script needs

@@ -51,6 +51,16 @@ def test_it_leaves_the_last_rows(stand):
     assert stand.news.watchers == []
 
 
+def test_without_a_page_it_tells_the_rows_of_now(stand):
+    assert repr(stand.table).splitlines()[-1] == "late: 25 rows, the last 20"
+    stand.rows = pa.table({"x": [7]})
+    assert repr(stand.table).splitlines()[-1] == "late: 1 row"
+    assert stand.table.table.to_pylist() == [{"x": 7}]
+    stand.table.stop()
+    stand.rows = pa.table({"x": [8]})
+    assert stand.table.table.to_pylist() == [{"x": 7}]
+
+
 def test_it_waits_for_rows_that_are_on_their_way(stand):
     stand.table._ipython_display_()
     stand.complete = False
