@@ -16,8 +16,8 @@ AGREEING = ("sabotnb", "pyarrow", "cloudpickle")
 """Packages whose versions client, scheduler and agents should share; without the first one nothing works."""
 
 SMALL_BATCH_ROWS = 1000
-SMALL_BATCHES_MATTER = 100
-"""Mean rows per batch below which a task that has sent this many batches spends its time on overhead."""
+MANY_BATCHES = 1000
+"""Batches per second that a task spends its time on, and not on their rows, if they have fewer rows than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,13 @@ def _batches(jobs: ClusterClient) -> Iterator[Problem]:
     for row in jobs.jobs():
         if row["state"] != "RUNNING":
             continue
-        for task in jobs.status(row["job"])["vertices"]:
-            mean = task["rows_out"] / max(1, task["batches_out"])
-            if task["batches_out"] > SMALL_BATCHES_MATTER and mean < SMALL_BATCH_ROWS:
-                where = f"job {row['job']!r}, {task['vertex']}[{task['index']}]"
-                problem = f"sends only {mean:.0f} rows per batch: per-batch overhead dominates"
-                advice = "let its function give larger batches, or lower the parallelism behind it"
-                yield Problem(where, problem, advice)
+        for task in jobs.metrics(row["job"]).tasks:
+            if task.out.batches_rate < MANY_BATCHES or task.out.rows_rate > SMALL_BATCH_ROWS * task.out.batches_rate:
+                continue
+            mean = task.out.rows_rate / task.out.batches_rate
+            yield Problem(
+                f"job {row['job']!r}, {task.vertex}[{task.index}]",
+                f"sends {task.out.batches_rate:,.0f} batches per second of {mean:,.0f} rows each: overhead per batch "
+                "dominates",
+                "let its function give larger batches, or lower the parallelism behind it",
+            )

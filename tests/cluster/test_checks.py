@@ -1,9 +1,13 @@
+import re
+
 import distributed
 import pyarrow as pa
 import pytest
 from cluster_jobs import collected, endless, line, mapped, numbers, submit
 
+from sabotnb import connectors
 from sabotnb.cluster import connect
+from sabotnb.graph import Operator, Sink
 
 pytestmark = pytest.mark.cluster
 
@@ -37,11 +41,20 @@ def test_batches_of_a_few_rows(cluster):
         line(numbers(1_000_000), mapped(crumbs, pa.schema({"n": pa.int64()})), collected()),
         parallelism=1,
     )
-    run.wait_until(lambda status: any(row["batches_out"] > 100 for row in status["vertices"]))
+    run.wait_metrics(lambda metrics: any(task.out.batches_rate > 1000 for task in metrics.tasks))
     (finding,) = cluster.check()
     assert finding.subject == "job 'crumbs', numbers[0]"
-    assert finding.problem == "sends only 1 rows per batch: per-batch overhead dominates"
+    assert re.fullmatch(
+        r"sends [\d,]+ batches per second of 1 rows each: overhead per batch dominates", finding.problem
+    )
     assert finding.advice.startswith("let its function give larger batches")
+
+
+def test_a_slow_stream_may_have_small_batches(cluster):
+    ticks = Operator("ticks", connectors.rate(100), parallelism=1)
+    run = submit(cluster, "slow", line(ticks, Operator("kept", Sink("live", {"keep": 10}))))
+    run.wait_metrics(lambda metrics: any(task.out.batches_rate > 0 for task in metrics.tasks))
+    assert cluster.check() == []
 
 
 def test_a_cluster_without_workers():
