@@ -65,12 +65,19 @@ def _true_at_an_end(node: Node, name: str, statistics: pq.Statistics, schema: pa
     if not statistics.has_min_max:
         return True
     try:
-        ends = _array((statistics.min, statistics.max), plain(schema.field(name).type))
+        ends = _ends(statistics, plain(schema.field(name).type))
         return bool(
             expr.evaluate(expr.Expr(node), pa.RecordBatch.from_arrays([ends], [name])).to_pylist() != [False] * 2
         )
     except (pa.ArrowException, SabotError, struct.error):
         return True  # statistics of a type that cannot be compared: the reader will see
+
+
+def _ends(statistics: pq.Statistics, data_type: pa.DataType) -> pa.Array:
+    """The smallest and the largest value."""
+    if data_type.equals(pa.time64("ns")):  # which pyarrow cuts to microseconds, as Python has no others
+        return pa.array([statistics.min_raw, statistics.max_raw], pa.int64()).cast(data_type)
+    return _array((statistics.min, statistics.max), data_type)
 
 
 def _array(values: tuple[Any, ...], data_type: pa.DataType) -> pa.Array:

@@ -21,6 +21,7 @@ TABLE = pa.table(
         "p": pa.array([Decimal("1.10"), Decimal("2.20"), None]),
         "nothing": pa.array([None, None, None], pa.int64()),
         "b": [True, True, True],
+        "c": pa.array([1500, 2500, None], pa.time64("ns")),
     }
 )
 
@@ -62,6 +63,9 @@ def file(tmp_path_factory):
         (col("t") > datetime(2024, 1, 31), True),
         (col("t") > datetime(2024, 2, 1), False),
         (col("p") > Decimal("2.2"), False),
+        (col("c") >= pa.scalar(2500, pa.time64("ns")), True),
+        (col("c") > pa.scalar(2500, pa.time64("ns")), False),
+        (col("c") < pa.scalar(1500, pa.time64("ns")), False),
         (col("nothing") > 1, False),
         (col("nothing").is_null(), True),
         (col("nothing").is_not_null(), False),
@@ -75,6 +79,8 @@ def test_table(file, predicate, expected):
 
 
 MOMENTS = st.integers(-3, 3).map(lambda count: pa.scalar(count * 500, pa.timestamp("ns")))
+CLOCKS = st.integers(0, 6).map(lambda count: pa.scalar(count * 500, pa.time64("ns")))
+DECIMALS = st.integers(-3, 3).map(lambda number: Decimal(number) / 4)
 VALUES = {
     "n": (pa.int32(), st.integers(-5, 5), st.integers(-6, 6)),
     "u": (pa.uint64(), st.sampled_from([0, 1, 2**63, 2**64 - 1]), st.sampled_from([0, 1, 2**63, 2**64 - 1])),
@@ -83,6 +89,10 @@ VALUES = {
     "t": (pa.timestamp("ns"), MOMENTS, MOMENTS),
     "z": (pa.timestamp("ms", "Europe/Berlin"), st.integers(-2, 2), st.just(datetime(1970, 1, 1))),
     "b": (pa.bool_(), st.booleans(), st.booleans()),
+    "c": (pa.time64("ns"), CLOCKS, CLOCKS),
+    "p": (pa.decimal64(12, 2), DECIMALS, DECIMALS),
+    "y": (pa.binary(), st.binary(max_size=2), st.binary(max_size=2)),
+    "g": (pa.float32(), st.sampled_from([0.1, -0.1, NAN]), st.sampled_from([0.1, -0.1, 1])),
 }
 
 
