@@ -85,7 +85,12 @@ class TextMethods(Namespace[E]):
         return self._call("str.split", by=by)
 
     def to_datetime(self, format: str | None = None) -> E:  # noqa: A002  polars calls it so
-        """Parse as timestamp[us]: ISO 8601, or ``format`` as in ``strptime``; other text raises."""
+        """Parse as timestamp[us], in UTC: ISO 8601, or ``format`` as in ``strptime``; other text raises.
+
+        ``%f`` is a fraction of a second of up to six digits, ``%.f`` one with its point or none, ``%z`` an offset.
+        """
+        if format is not None:
+            _demand_text("to_datetime", format, "a format, such as '%d.%m.%Y %H:%M'")
         return self._call("str.to_datetime", format=format)
 
 
@@ -193,3 +198,9 @@ class ListMethods(Namespace[E]):
 
 def _calendar(every: str) -> str:
     return next((suffix for suffix in ("mo", "q", "y") if every.endswith(suffix)), "")
+
+
+def _demand_text(method: str, given: object, wanted: str) -> None:
+    """TypeMismatch for what is not text."""
+    if not isinstance(given, str):
+        raise TypeMismatch(f"{method} takes {wanted}, not {given!r} ({type(given).__name__})")

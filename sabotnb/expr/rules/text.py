@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from pyarrow import types as t
 
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule
+from sabotnb.expr.rules.parsing import parser
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import is_text
 
@@ -89,12 +90,7 @@ def _parsed(args: Sequence[Arg], options: Options) -> Overload:
     """Text as a timestamp in microseconds; what does not parse raises."""
     text, moment = _text("to_datetime", args[0]), pa.timestamp("us")
     written = options["format"]
-
-    def kernel(data: Any) -> Any:
-        if written is None:
-            return pc.cast(data, moment)
-        return pc.strptime(data, format=written, unit="us")
-
+    kernel = parser(written) if written is not None else lambda data: pc.cast(data, moment)
     return Overload((text,), moment, kernel, total=False)
 
 
