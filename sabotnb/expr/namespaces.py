@@ -142,7 +142,10 @@ class TimeMethods(Namespace[E]):
         return self._call("dt.date")
 
     def truncate(self, every: str | timedelta) -> E:
-        """Down to a multiple of ``every``: a duration, or ``1mo``, ``1q``, ``1y``; weeks begin on Monday."""
+        """Down to a multiple of ``every``, by the zone's clock: a duration, or ``1mo``, ``1q``, ``1y``.
+
+        Weeks begin on Monday, several of them count from 1970-01-05. An hour that clocks show twice stays two hours.
+        """
         digits, unit = (
             (every[: -len(suffix)], suffix) if isinstance(every, str) and (suffix := _calendar(every)) else ("", "")
         )

@@ -14,7 +14,7 @@ from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule
 from sabotnb.expr.scalars import scalar
 
 _UNIT_NAMES = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
-_CALENDAR = {"mo": "month", "q": "quarter", "y": "year"}
+_MONTHS = {"mo": 1, "q": 3, "y": 12}
 
 
 def _moment(name: str, arg: Arg) -> pa.DataType:
@@ -61,21 +61,56 @@ def _date(args: Sequence[Arg], _: Options) -> Overload:
 
 
 def _truncate(args: Sequence[Arg], options: Options) -> Overload:
-    """Down to a multiple of a duration, in the column's zone; weeks begin on Monday."""
+    """Down to a multiple of a duration, by the clock of the column's zone."""
     data_type = _moment("truncate", args[0])
-    multiple, unit = _grid(options["every"], data_type)
+    floor = _floor(*_grid(options["every"], data_type))
+    if not t.is_timestamp(data_type) or data_type.tz is None:
+        return Overload((data_type,), data_type, floor)
 
     def kernel(data: Any) -> Any:
-        return pc.floor_temporal(data, multiple=multiple, unit=unit, week_starts_monday=True)
+        return _instants(floor(pc.local_timestamp(data)), data)
 
     return Overload((data_type,), data_type, kernel)
+
+
+def _floor(multiple: int, unit: str) -> Callable[[Any], Any]:
+    """Down to a multiple of ``unit`` since 1970, or since Monday 1970-01-05 for weeks, as polars counts them."""
+
+    def floor(data: Any) -> Any:
+        return pc.floor_temporal(data, multiple=multiple, unit=unit, week_starts_monday=True)
+
+    if unit != "week" or multiple == 1:
+        return floor
+    week = scalar(MICROSECONDS["w"], pa.duration("us"))  # Arrow begins a week before
+
+    def floor_weeks(data: Any) -> Any:
+        moments = pc.cast(data, pa.timestamp("ms")) if t.is_date(data.type) else data
+        unit_week = pc.cast(week, pa.duration(moments.type.unit))
+        return pc.cast(pc.add(floor(pc.subtract(moments, unit_week)), unit_week), data.type)
+
+    return floor_weeks
+
+
+def _instants(local: Any, latest: Any) -> Any:
+    """The last instants at which clocks showed ``local``, of those that are not after ``latest``.
+
+    Where clocks were put back they showed it twice; where they were put forward they never did, and it is the instant
+    of the change.
+    """
+    zone = latest.type.tz
+    second = pc.assume_timezone(local, zone, ambiguous="latest", nonexistent="latest")
+    too_late = pc.greater(second, latest)
+    if not pc.any(too_late, min_count=0).as_py():
+        return second
+    first = pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest")
+    return pc.if_else(too_late, first, second)
 
 
 def _grid(every: str | int, data_type: pa.DataType) -> tuple[int, str]:
     """``every`` (microseconds, or ``1mo`` and its like) as Arrow counts it."""
     if isinstance(every, str):
         suffix = every.lstrip("0123456789")
-        return int(every.removesuffix(suffix)), _CALENDAR[suffix]
+        return int(every.removesuffix(suffix)) * _MONTHS[suffix], "month"
     names = {
         "w": "week",
         "d": "day",
