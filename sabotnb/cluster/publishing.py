@@ -13,17 +13,19 @@ from sabotnb.protocol.failure import Failure
 
 
 def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
-    """Run the committer of every sink of the job; idempotent, may block on I/O. Raises what a committer raises."""
+    """Run the committer of the job's sinks; idempotent, may block on I/O. Raises what the committer raises."""
     graph = codec.load(order.execution, blobs)
-    for vertex in graph.vertices.values():
-        for operator in vertex.operators:
-            if isinstance(operator.spec, Sink) and not operator.spec.pulled:
-                committer = connectors.committer(operator.spec, order.job, order.epoch)
-                prepared = [one for one in order.committables if one.operator == operator.id]
-                if order.action == "commit":
-                    committer.commit(prepared)
-                else:
-                    committer.abort(prepared)
+    specs = {
+        operator.id: operator.spec
+        for vertex in graph.vertices.values()
+        for operator in vertex.operators
+        if isinstance(operator.spec, Sink) and not operator.spec.pulled
+    }
+    committer = connectors.committer(specs, order.job, order.epoch)
+    if order.action == "commit":
+        committer.commit(order.committables)
+    else:
+        committer.abort(order.committables)
 
 
 def publishing_failure(order: Commit, error: Exception) -> Failure:

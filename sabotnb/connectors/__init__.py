@@ -18,9 +18,10 @@ from sabotnb.connectors.following import FileConnector, Following, describe_awai
 from sabotnb.connectors.generators import describe as generator
 from sabotnb.connectors.ipc_files import describe as ipc
 from sabotnb.connectors.json_files import describe as json
+from sabotnb.connectors.outputs import check_output
 from sabotnb.connectors.parquet_files import describe as parquet
 from sabotnb.connectors.paths import Paths
-from sabotnb.connectors.publishing import check_output, committer
+from sabotnb.connectors.publishing import committer
 from sabotnb.connectors.rates import describe as rate
 from sabotnb.connectors.reading import BatchSource, Connector, Estimate
 from sabotnb.connectors.sampled import SampledRows

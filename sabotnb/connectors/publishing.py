@@ -10,170 +10,179 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sabotnb.connectors.file_sink import hidden_folder, hidden_name, make_folder, sync_folder, writing
-from sabotnb.connectors.ownership import OLD_MARKER, Owners, owners_of
-from sabotnb.connectors.writers import FORMATS
+from sabotnb.connectors.file_sink import hidden_folder, make_folder, sync_folder, writing
+from sabotnb.connectors.outputs import check_right_to_write, data_files, refuse_foreign
+from sabotnb.connectors.ownership import OLD_MARKER, owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
 from sabotnb.protocol.operator import Committable
 
-MODES = ("error", "append", "overwrite")
-
-
-def check_output(spec: Spec, job: str) -> None:
-    """Raise a SinkError if ``job`` must not or cannot write where ``spec`` says; changes nothing.
-
-    ``append`` adds to whatever is there. ``error`` and ``overwrite`` need a folder that is missing, empty, or holds
-    nothing but output of the same job, which is then replaced when the new output is complete.
-    """
-    if spec.connector not in FORMATS:
-        return
-    mode, path = spec.options.get("mode", "error"), spec.options["path"]
-    if mode not in MODES:
-        raise SinkError(f"mode={mode!r}: choose one of {', '.join(MODES)}")
-    if "://" in path:
-        raise SinkError(f"'{path}' is not a local path: give a folder that every worker can write to")
-    output = Path(path)
-    if output.exists() and not output.is_dir():
-        raise SinkError(f"'{output}' is a file: give a folder, the output is one file for each task")
-    with writing(output):
-        _check_right_to_write(output)
-        if mode != "append":
-            _refuse_foreign(output, owners_of(output, _data_files(output)), job)
-
-
-def _check_right_to_write(output: Path) -> None:
-    there = output
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise SinkError(f"'{there}' may not be written: give this user the right, or another folder")
-
-
-def _refuse_foreign(output: Path, owners: Owners, job: str) -> None:
-    for file, owner in owners.items():
-        if owner is None:
-            raise SinkError(
-                f"'{output}' has files that sabotnb did not write, such as '{file}': "
-                "give another folder, remove them, or add to them with mode='append'"
-            )
-    found = sorted({owner for owner in owners.values() if owner is not None})
-    if len(found) > 1:
-        jobs = ", ".join(map(repr, found))
-        raise SinkError(
-            f"'{output}' holds output of several jobs ({jobs}), so none of them may replace it: "
-            "give another folder, remove it, or add to it with mode='append'"
-        )
-    if found and found[0] != job:
-        raise SinkError(
-            f"'{output}' holds output of job {found[0]!r}, not of {job!r}: "
-            f"give another folder, remove it, or run under its name: .run({found[0]!r})"
-        )
-
-
-def _data_files(output: Path) -> list[str]:
-    """Everything in the output folder but hidden files, and the list of owners that older output has."""
-    found = []
-    for parent, folders, names in os.walk(output):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.relpath(Path(parent) / name, output) for name in names if not name.startswith(".")]
-    return sorted(file for file in found if file != OLD_MARKER)
-
 
 class FileCommitter:
-    """Publishes or removes the output of one run of a job."""
+    """Publishes or removes the output of one run of a job: what all of its sinks wrote, or nothing of it.
 
-    def __init__(self, spec: Spec, job: str, epoch: int) -> None:
-        self._output = Path(spec.options["path"])
-        self._append = spec.options.get("mode") == "append"
+    Each step finds out from the files what is left to do, so another committer can take over from one that was lost.
+    The hidden folder is the last to go. Without it a commit is over, and one that comes late changes nothing.
+    """
+
+    def __init__(self, specs: Mapping[str, Spec], job: str, epoch: int) -> None:
+        """``specs`` by the id of the operator that they describe."""
+        self._specs = specs
         self._job = job
         self._epoch = epoch
-        self._hidden = hidden_folder(self._output, job, epoch)
 
     def commit(self, committables: Sequence[Committable]) -> None:
-        files = _worth_publishing([file for one in committables for file in one.payload["files"]])
-        with writing(self._output):
-            make_folder(self._output)
-            with _alone_in(self._output):
-                self._publish({file["final"]: Path(file["hidden"]) for file in files})
-                for operator in {one.operator for one in committables}:
-                    self._remove_rest(operator)
-                self._remove_hidden(before=self._epoch)
+        """Check every sink, give every file its name, then remove what they replace.
+
+        What keeps a file from its name is raised when all of them are hidden again.
+        """
+        outputs = self._outputs(committables)
+        for output in outputs:
+            output.make_folder()
+        with _alone_in([output.folder for output in outputs]):
+            replaced = [(output, output.replaced()) for output in outputs]
+            with ExitStack() as undo:
+                for output in outputs:
+                    undo.callback(output.hide)
+                    output.publish()
+                undo.pop_all()
+            for output, files in replaced:
+                output.remove(files)
+            for output in outputs:
+                output.remove_hidden(self._epoch)
 
     def abort(self, committables: Sequence[Committable]) -> None:
+        """Remove what the run has written, and published if its commit did not get to all files."""
+        outputs = self._outputs(committables)
+        with _alone_in([output.folder for output in outputs]):
+            if any(output.is_hidden() for output in outputs):
+                for output in outputs:
+                    output.take_back()
+            for output in outputs:
+                output.remove_hidden(self._epoch)
+
+    def _outputs(self, committables: Sequence[Committable]) -> list[_Output]:
+        return [
+            _Output(spec, self._job, self._epoch, [one for one in committables if one.operator == operator])
+            for operator, spec in self._specs.items()
+        ]
+
+
+class _Output:
+    """What one sink has written. A failure is a SinkError that names the folder."""
+
+    def __init__(self, spec: Spec, job: str, epoch: int, committables: Sequence[Committable]) -> None:
+        self.folder = Path(spec.options["path"])
+        self._append = spec.options.get("mode") == "append"
+        self._job = job
+        self._hidden = hidden_folder(self.folder, job, epoch)
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
-        with writing(self._output), _alone_in(self._output):
-            if any(Path(file["hidden"]).exists() for file in files):
-                self._take_back([file["final"] for file in files])
-            self._remove_hidden(before=self._epoch + 1)
+        self._new = {str(file["final"]): Path(file["hidden"]) for file in files}
+        self._published: list[str] = []
 
-    def _take_back(self, finals: Sequence[str]) -> None:
-        """Remove what a commit that did not get to its end has published; what it was to replace is still there."""
-        for final in finals:
-            _remove(self._output, final)
+    def make_folder(self) -> None:
+        """Make the output folder if it is missing."""
+        with writing(self.folder):
+            make_folder(self.folder)
 
-    def _publish(self, new: Mapping[str, Path]) -> None:
-        """Rename, then remove what is replaced: at each step a repetition can go on."""
-        old = [file for file in _data_files(self._output) if file not in new]
-        if not self._append:
-            _refuse_foreign(self._output, owners_of(self._output, old), self._job)
-        for final, hidden in new.items():
-            _rename(hidden, self._output / final)
-        self._sync_folders_of(new)
-        if self._append:
+    def replaced(self) -> Sequence[str]:
+        """The files that the new ones replace; SinkError if those cannot, or may not, be published here."""
+        with writing(self.folder):
+            old = [file for file in data_files(self.folder) if file not in self._new]
+            for final, hidden in self._new.items():
+                if not hidden.exists() and not (self.folder / final).exists():
+                    raise SinkError(
+                        f"'{hidden}' is gone before it was published as '{self.folder / final}': run the job again"
+                    )
+            # Asked behind the list: files of a later run cannot be in it if this one was not complete even then.
+            if not self._hidden.exists():
+                return ()
+            if self._append:
+                old = []
+            else:
+                refuse_foreign(self.folder, owners_of(self.folder, old), self._job)
+            for folder in {(self.folder / file).parent for file in (*self._new, *old)}:
+                check_right_to_write(folder)
+        return old
+
+    def publish(self) -> None:
+        """Give every file its name."""
+        with writing(self.folder):
+            for final, hidden in self._new.items():
+                if hidden.exists():
+                    (self.folder / final).parent.mkdir(parents=True, exist_ok=True)
+                    hidden.replace(self.folder / final)
+                    self._published.append(final)
+            self._sync_folders_of(self._new)
+
+    def hide(self) -> None:
+        """Take the names back that ``publish`` has given."""
+        for final in self._published:
+            with suppress(OSError):  # what is left is taken back by an abort, which sees the hidden files
+                (self.folder / final).replace(self._new[final])
+                _remove_empty_folders(self.folder, final)
+
+    def remove(self, replaced: Sequence[str]) -> None:
+        """Remove the files that were replaced."""
+        if self._append or not self._hidden.exists():
             return
-        for file in old:
-            _remove(self._output, file)
-        (self._output / OLD_MARKER).unlink(missing_ok=True)
-        self._sync_folders_of([*old, OLD_MARKER])  # a file that came back would have its rows twice
+        with writing(self.folder):
+            for file in replaced:
+                _remove(self.folder, file)
+            (self.folder / OLD_MARKER).unlink(missing_ok=True)
+            self._sync_folders_of([*replaced, OLD_MARKER])  # a file that came back would have its rows twice
+
+    def is_hidden(self) -> bool:
+        """True if a file still waits for its name."""
+        return any(hidden.exists() for hidden in self._new.values())
+
+    def take_back(self) -> None:
+        """Remove what a commit that did not get to its end has published; what it was to replace is still there."""
+        with writing(self.folder):
+            for final in self._new:
+                _remove(self.folder, final)
+
+    def remove_hidden(self, epoch: int) -> None:
+        """Remove whatever runs of the job up to ``epoch`` have left."""
+        of_job = re.escape(self._hidden.name.removesuffix(str(epoch)))
+        pattern = re.compile(rf"{of_job}(\d+)")
+        with writing(self.folder):
+            for entry in list(self.folder.iterdir()) if self.folder.is_dir() else ():
+                found = pattern.fullmatch(entry.name)
+                if found and int(found[1]) <= epoch:
+                    shutil.rmtree(entry)
 
     def _sync_folders_of(self, files: Iterable[str]) -> None:
         """Make durable what was renamed or removed: the names of files, and of folders that are new or gone."""
-        folders = {self._output / folder for file in files for folder in Path(file).parents}
+        folders = {self.folder / folder for file in files for folder in Path(file).parents}
         for folder in folders:
             if folder.is_dir():
                 sync_folder(folder)
 
-    def _remove_rest(self, operator: str) -> None:
-        """Files of ``operator`` that are not published; other sinks of the job may still be about to commit here."""
-        if self._hidden.is_dir():
-            for file in self._hidden.glob(hidden_name(operator, "part-*")):
-                file.unlink()
-            if not any(self._hidden.iterdir()):
-                self._hidden.rmdir()
-
-    def _remove_hidden(self, before: int) -> None:
-        """Whatever runs of the job with an epoch below ``before`` have left."""
-        of_job = re.escape(self._hidden.name.removesuffix(str(self._epoch)))
-        pattern = re.compile(rf"{of_job}(\d+)")
-        for entry in list(self._output.iterdir()) if self._output.is_dir() else ():
-            found = pattern.fullmatch(entry.name)
-            if found and int(found[1]) < before:
-                shutil.rmtree(entry)
-
 
 @contextmanager
-def _alone_in(output: Path) -> Iterator[None]:
-    """Keep other jobs from publishing into ``output`` meanwhile: each has to see what the one before did."""
-    if not output.is_dir():
+def _alone_in(folders: Iterable[Path]) -> Iterator[None]:
+    """Keep other jobs from publishing into ``folders`` meanwhile: each has to see what the one before did."""
+    with ExitStack() as handles:
+        for folder in sorted(set(folders)):  # in the same order everywhere, or two jobs could wait for each other
+            if folder.is_dir():
+                handle = os.open(folder, os.O_RDONLY)
+                handles.callback(os.close, handle)
+                with suppress(OSError):  # some network file systems have no locks
+                    fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-        return
-    handle = os.open(output, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
-def committer(spec: Spec, job: str, epoch: int) -> FileCommitter:
-    """What publishes the output of ``job``'s run ``epoch``; works on any machine that has the folder."""
-    return FileCommitter(spec, job, epoch)
+def committer(specs: Mapping[str, Spec], job: str, epoch: int) -> FileCommitter:
+    """What publishes the output of ``job``'s run ``epoch``; works on any machine that has the folders.
+
+    ``specs`` are those of its sinks, by operator id.
+    """
+    return FileCommitter(specs, job, epoch)
 
 
 def _worth_publishing(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -182,19 +191,14 @@ def _worth_publishing(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return full or list(files[:1])
 
 
-def _rename(hidden: Path, final: Path) -> None:
-    if hidden.exists():
-        final.parent.mkdir(parents=True, exist_ok=True)
-        hidden.replace(final)
-    elif not final.exists():
-        raise SinkError(f"'{hidden}' is gone before it was published as '{final}': run the job again")
-
-
 def _remove(output: Path, file: str) -> None:
     """Remove a file and the folders of partitions that it leaves empty."""
-    path = output / file
-    path.unlink(missing_ok=True)
-    for folder in path.parents:
+    (output / file).unlink(missing_ok=True)
+    _remove_empty_folders(output, file)
+
+
+def _remove_empty_folders(output: Path, file: str) -> None:
+    for folder in (output / file).parents:
         if folder == output or not folder.is_dir() or any(folder.iterdir()):
             return
         folder.rmdir()

@@ -57,7 +57,7 @@ def store(spec, table, tasks=1, max_rows=1000, job="job", epoch=1):
         for index in range(tasks)
         for committable in write(spec, table.schema, batches[index::tasks], index, job, epoch)
     ]
-    connectors.committer(spec, job, epoch).commit(prepared)
+    connectors.committer({"sink_0": spec}, job, epoch).commit(prepared)
 
 
 def visible(folder):
@@ -162,7 +162,7 @@ def test_an_empty_result_is_one_file_with_the_schema(tmp_path, read, connector):
     spec = Sink(connector, {"path": str(tmp_path), "mode": "error"})
     schema = pa.schema({"a": pa.int64(), "b": pa.string()})
     prepared = [one for index in range(3) for one in write(spec, schema, [], index)]
-    connectors.committer(spec, "job", 1).commit(prepared)
+    connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
     (file,) = [name for name in visible(tmp_path) if name.startswith("part-")]
     assert file.startswith("part-00000-")
     if connector == "json":  # which has no place for it
@@ -207,7 +207,7 @@ def test_an_empty_file_beside_full_ones_is_not_published(tmp_path, read):
     spec = Sink("csv", {"path": str(tmp_path), "mode": "error"})
     batch = pa.RecordBatch.from_pydict({"a": [1]})
     prepared = write(spec, batch.schema, [], index=0) + write(spec, batch.schema, [batch], index=1)
-    connectors.committer(spec, "job", 1).commit(prepared)
+    connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
     assert [name[:10] for name in visible(tmp_path)] == ["part-00001"]
     assert read(connectors.csv(tmp_path)).to_pylist() == [{"a": 1}]
 
@@ -297,7 +297,7 @@ def test_each_cut_hands_over_what_came_since_the_last_one(tmp_path, read):
     spec = Sink("parquet", {"path": str(tmp_path), "mode": "append"})
     sink = connectors.sink(spec, pa.schema({"a": pa.int64()}))
     sink.open(context())
-    committer = connectors.committer(spec, "job", 1)
+    committer = connectors.committer({"sink_0": spec}, "job", 1)
     for number in range(3):
         sink.process(0, pa.RecordBatch.from_pydict({"a": [number]}))
         (committable,) = sink.prepare(number + 1)
@@ -354,7 +354,7 @@ def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path, connector):
     with files_of_at_most(4096), pytest.raises(SinkError, match=f"writing into '{tmp_path}' failed .*make room there"):
         sink.prepare(0)
     sink.close()
-    connectors.committer(spec, "job", 1).abort([])
+    connectors.committer({"sink_0": spec}, "job", 1).abort([])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -40,7 +40,7 @@ def prepare(spec, values, job="job", epoch=1, tasks=2, operator="sink_0"):
 
 def store(spec, values, job="job", epoch=1):
     connectors.check_output(spec, job)
-    connectors.committer(spec, job, epoch).commit(prepare(spec, values, job, epoch))
+    connectors.committer({"sink_0": spec}, job, epoch).commit(prepare(spec, values, job, epoch))
 
 
 def everything(folder):
@@ -138,7 +138,7 @@ def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
         sink = connectors.sink(spec, pa.schema({"n": pa.int64(), "m": pa.int64(), "x": pa.int64()}))
         sink.open(OperatorContext("job", "sink_0", 0, 1, 128, epoch=epoch))
         sink.process(0, pa.RecordBatch.from_pydict({"n": values, "m": values, "x": values}))
-        connectors.committer(spec, "job", epoch).commit(sink.prepare(0))
+        connectors.committer({"sink_0": spec}, "job", epoch).commit(sink.prepare(0))
         for folder in [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]:
             assert durable[folder] == shown(folder)
 
@@ -148,11 +148,11 @@ def test_committing_twice_changes_nothing(tmp_path, mode):
     spec = spec_of(tmp_path, mode)
     store(spec, [7])
     prepared = prepare(spec, [1, 2, 3], epoch=2)
-    committer = connectors.committer(spec, "job", 2)
+    committer = connectors.committer({"sink_0": spec}, "job", 2)
     committer.commit(prepared)
     once = everything(tmp_path)
     committer.commit(prepared)
-    connectors.committer(spec, "job", 2).commit(prepared)
+    connectors.committer({"sink_0": spec}, "job", 2).commit(prepared)
     assert everything(tmp_path) == once
 
 
@@ -162,7 +162,7 @@ def test_the_same_job_replaces_its_output_when_the_new_one_is_complete(tmp_path)
         store(spec, [1, 2])
         prepared = prepare(spec, [3], epoch=2)
         assert numbers(tmp_path) == [1, 2]
-        connectors.committer(spec, "job", 2).commit(prepared)
+        connectors.committer({"sink_0": spec}, "job", 2).commit(prepared)
         assert numbers(tmp_path) == [3]
 
 
@@ -195,8 +195,8 @@ def test_foreign_files_are_refused_and_never_touched(tmp_path, mode):
     # also when they came after the job had started
     prepared = prepare(spec_of(tmp_path, mode), [1])
     with pytest.raises(SinkError, match="did not write"):
-        connectors.committer(spec_of(tmp_path, mode), "job", 1).commit(prepared)
-    connectors.committer(spec_of(tmp_path, mode), "job", 1).abort(prepared)
+        connectors.committer({"sink_0": spec_of(tmp_path, mode)}, "job", 1).commit(prepared)
+    connectors.committer({"sink_0": spec_of(tmp_path, mode)}, "job", 1).abort(prepared)
     assert everything(tmp_path) == {"mine.csv": b"n\n100\n"}
 
 
@@ -247,7 +247,7 @@ def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode
     def publish(job):
         begin.wait()
         try:
-            connectors.committer(spec, job, 1).commit(jobs[job])
+            connectors.committer({"sink_0": spec}, job, 1).commit(jobs[job])
         except SinkError:
             return 1
         return 0
@@ -265,7 +265,7 @@ def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
     unprepared = connectors.sink(spec, SCHEMA)
     unprepared.open(OperatorContext("job", "sink_0", 5, 6, 128, epoch=2))
     unprepared.process(0, pa.RecordBatch.from_pydict({"n": [4]}, SCHEMA))
-    committer = connectors.committer(spec, "job", 2)
+    committer = connectors.committer({"sink_0": spec}, "job", 2)
     committer.abort(prepared)
     committer.abort(prepared)
     assert everything(tmp_path) == before
@@ -276,18 +276,86 @@ def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
 def test_an_abort_leaves_other_jobs_and_later_runs_alone(tmp_path):
     spec = spec_of(tmp_path, "append")
     later, other = prepare(spec, [1], epoch=9), prepare(spec, [2], job="job-2")
-    connectors.committer(spec, "job", 2).abort([])
-    connectors.committer(spec, "job", 9).commit(later)
-    connectors.committer(spec, "job-2", 1).commit(other)
+    connectors.committer({"sink_0": spec}, "job", 2).abort([])
+    connectors.committer({"sink_0": spec}, "job", 9).commit(later)
+    connectors.committer({"sink_0": spec}, "job-2", 1).commit(other)
     assert numbers(tmp_path) == [1, 2]
 
 
 def test_two_sinks_of_a_job_may_append_to_one_folder(tmp_path):
     spec = spec_of(tmp_path, "append")
     prepared = prepare(spec, [1, 2]) + prepare(spec, [3], operator="sink_1")
-    for operator in ("sink_0", "sink_1"):
-        connectors.committer(spec, "job", 1).commit([one for one in prepared if one.operator == operator])
+    connectors.committer({"sink_0": spec, "sink_1": spec}, "job", 1).commit(prepared)
     assert numbers(tmp_path) == [1, 2, 3]
+    assert len(everything(tmp_path)) == 3
+
+
+def two_sinks(tmp_path, mode="error"):
+    """The specs of two sinks that have old output [1] and [2], and what a second run prepared for [3] and [4]."""
+    specs = {f"sink_{number}": spec_of(tmp_path / f"out-{number}", mode) for number in range(2)}
+    for epoch in (1, 2):
+        prepared = [
+            one
+            for number, (operator, spec) in enumerate(specs.items())
+            for one in prepare(spec, [2 * epoch - 1 + number], epoch=epoch, operator=operator)
+        ]
+        if epoch == 1:
+            connectors.committer(specs, "job", 1).commit(prepared)
+    return specs, prepared
+
+
+def spoil(what, folder, prepared):
+    """Let the commit of the sink that writes into ``folder`` fail; gives what undoes that."""
+    if what == "foreign":
+        (folder / "mine.csv").write_text("n\n100\n")
+        return (folder / "mine.csv").unlink
+    hidden = Path(prepared[-1].payload["files"][0]["hidden"])
+    hidden.rename(folder.parent / "gone")
+    return (folder.parent / "gone").unlink
+
+
+@pytest.mark.parametrize(("what", "mode"), [("foreign", "error"), ("gone", "error"), ("gone", "append")])
+def test_no_sink_publishes_when_another_cannot(tmp_path, what, mode):
+    specs, prepared = two_sinks(tmp_path, mode)
+    mend = spoil(what, tmp_path / "out-1", prepared)
+    with pytest.raises(SinkError):
+        connectors.committer(specs, "job", 2).commit(prepared)
+    assert numbers(tmp_path / "out-0") == [1]
+    connectors.committer(specs, "job", 2).abort(prepared)
+    mend()
+    assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[1], [2]]
+    assert len(everything(tmp_path)) == 2
+
+
+def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_path, monkeypatch):
+    specs, prepared = two_sinks(tmp_path)
+    before = everything(tmp_path)
+
+    def replace(path, target, really=Path.replace):
+        if Path(target).parent.name == "out-1":
+            raise OSError(28, "No space left on device")
+        return really(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(SinkError, match=r"writing into '.*out-1' failed .*No space left"):
+            connectors.committer(specs, "job", 2).commit(prepared)
+    assert everything(tmp_path) == before
+    connectors.committer(specs, "job", 2).commit(prepared)
+    assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[3], [4]]
+
+
+def test_a_commit_that_comes_late_does_not_touch_what_later_runs_have_published(tmp_path):
+    specs = {"sink_0": spec_of(tmp_path)}
+    late = prepare(specs["sink_0"], [1])
+    connectors.committer(specs, "job", 1).commit(late)
+    store(spec_of(tmp_path, "append"), [2], epoch=2)
+    connectors.committer(specs, "job", 1).commit(late)
+    assert numbers(tmp_path) == [1, 2]
+    store(spec_of(tmp_path, "overwrite"), [3], epoch=3)
+    with pytest.raises(SinkError, match="is gone before it was published"):
+        connectors.committer(specs, "job", 1).commit(late)
+    assert numbers(tmp_path) == [3]
 
 
 def test_names_of_jobs_may_have_any_letters(tmp_path):
@@ -321,12 +389,27 @@ class Failing:
         return counted
 
 
+OUTPUTS = {"sink_0": "left", "sink_1": "right"}
+
+
+def specs_in(folder):
+    return {operator: spec_of(folder / name, "overwrite", ["n"]) for operator, name in OUTPUTS.items()}
+
+
+def prepare_all(folder, values, epoch):
+    return [one for name, spec in specs_in(folder).items() for one in prepare(spec, values, epoch=epoch, operator=name)]
+
+
+def numbers_of_all(folder):
+    return [numbers(folder / name) for name in OUTPUTS.values()]
+
+
 def crash_at_each_step(tmp_path, monkeypatch, act, check):
     """Run ``act(folder)`` crashing at its nth step, for n from 0 until it gets through; ``check`` each time."""
     for steps in range(100):
         folder = tmp_path / f"at-{steps}"
-        store(spec_of(folder, "overwrite", ["n"]), [1, 2])
-        prepared = prepare(spec_of(folder, "overwrite", ["n"]), [2, 3, 4], epoch=2)
+        connectors.committer(specs_in(folder), "job", 1).commit(prepare_all(folder, [1, 2], 1))
+        prepared = prepare_all(folder, [2, 3, 4], 2)
         with monkeypatch.context() as patch:
             Failing(patch, steps)
             try:
@@ -342,34 +425,34 @@ def crash_at_each_step(tmp_path, monkeypatch, act, check):
 
 
 def commit(folder, prepared):
-    connectors.committer(spec_of(folder, "overwrite", ["n"]), "job", 2).commit(prepared)
+    connectors.committer(specs_in(folder), "job", 2).commit(prepared)
 
 
 def abort(folder, prepared):
-    connectors.committer(spec_of(folder, "overwrite", ["n"]), "job", 2).abort(prepared)
+    connectors.committer(specs_in(folder), "job", 2).abort(prepared)
 
 
 def test_a_commit_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
     def check(folder, prepared):
         whole = [path.read_text() for path in folder.glob("**/*.csv")]
         assert all(text.startswith('"n"\n') and text.endswith("\n") for text in whole)
-        assert set(numbers(folder)) >= {2}
+        assert all(set(found) >= {2} for found in numbers_of_all(folder))
         commit(folder, prepared)
-        assert numbers(folder) == [2, 3, 4]
-        assert [path for path in everything(folder) if path.startswith(".")] == []
-        connectors.check_output(spec_of(folder), "job")
+        assert numbers_of_all(folder) == [[2, 3, 4]] * 2
+        assert len(everything(folder)) == 6
+        for spec in specs_in(folder).values():
+            connectors.check_output(spec, "job")
 
-    assert crash_at_each_step(tmp_path, monkeypatch, commit, check) > 8
+    assert crash_at_each_step(tmp_path, monkeypatch, commit, check) > 16
 
 
 def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp_path, monkeypatch):
     def check(folder, prepared):
         abort(folder, prepared)
-        commit_was_through = numbers(folder) not in ([1, 2],)
-        if commit_was_through:
-            commit(folder, prepared)
-            assert numbers(folder) == [2, 3, 4]
-        assert [path for path in everything(folder) if path.startswith(".")] == []
+        assert [path for path in everything(folder) if ".partial" in path] == []
+        if numbers_of_all(folder) != [[1, 2]] * 2:
+            # All had their names: the old files that are still there are what the next commit replaces.
+            assert all(set(found) >= {2, 3, 4} for found in numbers_of_all(folder))
 
     crash_at_each_step(tmp_path, monkeypatch, commit, check)
 
@@ -377,8 +460,8 @@ def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp
 def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
     def check(folder, prepared):
         abort(folder, prepared)
-        assert numbers(folder) == [1, 2]
-        assert len(everything(folder)) == 2
+        assert numbers_of_all(folder) == [[1, 2]] * 2
+        assert len(everything(folder)) == 4
 
     assert crash_at_each_step(tmp_path, monkeypatch, abort, check) >= 1
 
@@ -386,6 +469,6 @@ def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monke
 def test_files_that_are_gone_before_the_commit(tmp_path):
     spec = spec_of(tmp_path)
     prepared = prepare(spec, [1])
-    connectors.committer(spec, "job", 1).abort(prepared)
+    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
     with pytest.raises(SinkError, match=r"is gone before it was published as .*: run the job again"):
-        connectors.committer(spec, "job", 1).commit(prepared)
+        connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
