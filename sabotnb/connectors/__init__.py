@@ -27,6 +27,7 @@ from sabotnb.connectors.reading import BatchSource, Connector, Estimate
 from sabotnb.connectors.sampled import SampledRows
 from sabotnb.connectors.tables import describe as table
 from sabotnb.connectors.tables import describe_rows as rows
+from sabotnb.connectors.unchanged import Unchanged
 from sabotnb.connectors.unshared import maybe_of_numpy, unshared
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -63,6 +64,9 @@ _FILES: dict[str, Callable[[Spec], FileConnector]] = {
 }
 
 
+_LINES = {"csv", "json"}
+"""Formats in which a file stays whole when more is written behind it."""
+
 _SUFFIXES = {
     "csv": csv_files.SUFFIXES,
     "ipc": ipc_files.SUFFIXES,
@@ -98,7 +102,9 @@ def _connector(spec: Spec, clock: Clock) -> Connector:
             return tasks.TaskCalls(spec)
         case file_format if file_format in _FILES:
             files = _FILES[file_format](spec)
-            return Following(spec, files, clock) if "follow" in spec.options else files
+            if "follow" in spec.options:
+                return Following(spec, files, clock)
+            return Unchanged(files, spec.options["files"], may_grow=file_format in _LINES)
         case unknown:
             known = ", ".join(["generator", "rate", "table", "tasks", *_FILES])
             raise SourceError(f"there is no source connector {unknown!r}: use one of {known}")

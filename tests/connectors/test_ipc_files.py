@@ -62,7 +62,7 @@ def test_files_of_different_schemas(tmp_path):
 
 def test_a_column_that_went_away_meanwhile(tmp_path):
     source = connectors.source(connectors.ipc(write(tmp_path / "a.arrow", TABLE)))
-    (split,) = source.splits()
     write(tmp_path / "a.arrow", TABLE.select(["n"]))
+    (split,) = source.splits()
     with pytest.raises(SourceError, match="has no column 's' any more"):
         source.open(split).poll(10)
