@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabotnb.api import frames
 from sabotnb.api.boundary import boundary
 from sabotnb.api.options import Duration, seconds
-from sabotnb.api.pulling import LiveRows, Puller
+from sabotnb.api.pulling import LiveRows, Puller, Take
 from sabotnb.api.status import JobResult, JobStatus, assignment
 from sabotnb.api.why import Why
 from sabotnb.errors import ClusterGone, JobError
@@ -173,6 +173,12 @@ class Job:
         for error in filter(None, missing):
             raise error
         return JobResult.of(status)
+
+    def redirect(self, takes: Mapping[str, Take]) -> None:
+        """Hand the rows that are still to come to other callbacks, by sink: those of the cell that ran again."""
+        for puller in self._pullers:
+            if puller.sink in takes:
+                puller.redirect(takes[puller.sink])
 
     def wait_changed(self, timeout: Duration | float) -> bool:
         """Wait until the job is over, for at most ``timeout``; True if it is. For loops that watch a job."""

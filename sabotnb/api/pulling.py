@@ -48,6 +48,10 @@ class Puller:
             raise _whole(self._error)
         return self._missing
 
+    def redirect(self, take: Take) -> None:
+        """Hand the batches that are still to come to ``take``."""
+        self._take = take
+
     @property
     def ended(self) -> bool:
         """True when no batch follows."""
@@ -62,10 +66,11 @@ class Puller:
             self._missing = error
 
     def _hand_over(self, batch: pa.RecordBatch) -> bool:
+        take = self._take
         try:
-            self._take(batch)
+            take(batch)
         except BaseException as error:  # noqa: BLE001  also SystemExit, which would end this thread without a word
-            raised = raised_by(self._take, error, sample_of(batch), self.sink)
+            raised = raised_by(take, error, sample_of(batch), self.sink)
             raised.__cause__ = error
             self._error = raised
             self._abandon(raised)

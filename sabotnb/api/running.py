@@ -31,7 +31,7 @@ ROUND_ROBIN = "round_robin"
 
 NOTES = {
     "attached": "attached to the run already in progress",
-    "replaced": "replaced the previous run (the graph changed)",
+    "replaced": "replaced the previous run (the graph or an option changed)",
     "queued": "starts when the previous run has ended",
 }
 """How the header describes a run that did not simply start."""
@@ -103,9 +103,13 @@ def _run(session: Session, name: str | None, graph: JobGraph, takes: Mapping[str
     job_name = site.job_name() if name is None else _checked_name(name)
     compiled = compiled_for(graph, options.parallelism, session, optimize=options.optimize)
     check_outputs(compiled.graph, job_name)
-    started = submit(session.cluster.jobs, job_name, compiled, placement=options.placement)
+    fingerprint = f"{compiled.graph.fingerprint()} {options}"
+    started = submit(session.cluster.jobs, job_name, compiled, fingerprint, options.placement)
     known = session.known(job_name, started.epoch)
-    return known or session.remember(_job(started, takes))
+    if known is None:
+        return session.remember(_job(started, takes))
+    known.redirect(takes)
+    return known
 
 
 def _checked_name(name: object) -> str:
@@ -150,16 +154,16 @@ def submit(
     client: ClusterClient,
     name: str,
     compiled: Compiled,
-    fingerprint: str | None = None,
+    fingerprint: str,
     placement: str = ROUND_ROBIN,
 ) -> Started:
-    """Hand a compiled job to a cluster: a new run, or one in progress of this name and graph (``fingerprint``)."""
+    """Hand a compiled job to a cluster: a new run, or one in progress of this name and ``fingerprint``."""
     request, blobs = job_request(
         name,
         compiled.execution,
         compiled.splits,
         owner=client.owner,
-        fingerprint=fingerprint or compiled.graph.fingerprint(),
+        fingerprint=fingerprint,
         explained=plan.explain(compiled.graph, compiled.optimized, compiled.execution),
         scenes=display.scenes(compiled.graph, compiled.optimized, compiled.execution),
         placement=placement,

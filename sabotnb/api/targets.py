@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from sabotnb.api import columns
 from sabotnb.api.columns import Column
 from sabotnb.api.flow import Flow, Naming
 from sabotnb.api.pulling import Take
+from sabotnb.blobs import fingerprint_here
 from sabotnb.errors import SchemaError, SinkError
 from sabotnb.expr import whole
 from sabotnb.graph import Sink as SinkSpec
@@ -51,10 +51,8 @@ def to_callback(flow: Flow, fn: Take) -> Target:
     """Hand every batch to ``fn``, in this process."""
     if not callable(fn):
         raise SinkError(f"sink_callback needs a function of a RecordBatch, not {fn!r}")
-    # The function stays here; its code is named so that a changed one is a changed job.
-    code = getattr(fn, "__code__", None)
-    text = repr((code.co_code, code.co_consts)) if code is not None else repr(type(fn))
-    options = {"function": getattr(fn, "__name__", "callback"), "code": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    # The function stays here; its fingerprint makes a changed one a changed job.
+    options = {"function": getattr(fn, "__name__", "callback"), "code": fingerprint_here(fn)[:16]}
     return Target(flow.then(SinkSpec("callback", options)), take=fn)
 
 

@@ -32,6 +32,15 @@ def fingerprint(value: Any) -> str:
     return _sha(_Walk().part(value)).hex()
 
 
+def fingerprint_here(value: Any) -> str:
+    """As ``fingerprint``, for a function that stays in this process and may use what could not travel.
+
+    Objects of the user's own classes are told by their attributes, those of libraries by their class alone: a
+    connection, a figure or a session leads to half of the process.
+    """
+    return _sha(_WalkHere().part(value)).hex()
+
+
 def closed_over(function: Callable[..., Any]) -> Mapping[str, Any]:
     """Values that ``function`` uses and that travel with it: of enclosing functions, defaults, and globals."""
     if isinstance(function, MethodType):
@@ -154,6 +163,17 @@ class _Walk:
         parts = (made,) if isinstance(made, str) else made
         for part in parts:
             yield self.part(list(part) if isinstance(part, Iterator) else part)
+
+
+class _WalkHere(_Walk):
+    def _of_object(self, value: Any) -> Iterator[str | bytes]:
+        yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"  # list.append has a name of its own
+        attributes = getattr(value, "__dict__", {})
+        if isinstance(attributes.get("__wrapped__"), FunctionType):
+            yield self.part(attributes["__wrapped__"])
+        elif _is_users(type(value)):
+            yield self.part(type(value))
+            yield self.part(dict(attributes))
 
 
 def _sha(*parts: str | bytes) -> bytes:

@@ -3,8 +3,9 @@
 import asyncio
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -262,6 +263,34 @@ def test_a_changed_graph_replaces_the_job(endless: sb.Stream) -> None:
     assert changed.epoch > first.epoch
     with pytest.raises(errors.JobCanceled):
         first.wait(timeout=30)
+
+
+def test_a_changed_option_replaces_the_job(endless: sb.Stream) -> None:
+    first = endless.run("wider", parallelism=1)
+    changed = endless.run("wider", parallelism=2)
+    assert changed.epoch > first.epoch
+    assert endless.run("wider", parallelism=2) is changed
+
+
+def test_a_changed_callback_replaces_the_job(endless: sb.Stream) -> None:
+    def into(rows: list[int], step: int) -> Callable[[pa.RecordBatch], None]:
+        return lambda batch: rows.append(step)
+
+    first = endless.sink_callback(into([], 1)).run("called")
+    changed = endless.sink_callback(into([], 2)).run("called")
+    assert changed.epoch > first.epoch
+
+
+def test_a_callback_of_a_cell_that_runs_again_gets_the_rows_to_come(endless: sb.Stream) -> None:
+    def cell() -> tuple[Queue[int], sb.Job]:
+        rows: Queue[int] = Queue()
+        return rows, endless.sink_callback(lambda batch: rows.put(batch.num_rows)).run("cell again")
+
+    first, job = cell()
+    assert first.get(timeout=30)
+    second, again = cell()
+    assert again is job
+    assert second.get(timeout=30)
 
 
 def test_a_finished_job_starts_anew_and_may_replace_its_own_output(numbers: sb.Stream, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sabotnb.blobs import capture, table_of, user_error
+from sabotnb.blobs import capture, fingerprint_here, table_of, user_error
 from sabotnb.errors import FunctionError, UnpicklableFunction
 
 FACTOR = 3
@@ -73,6 +73,37 @@ def test_an_enclosed_value_makes_it_differ():
 
     assert fingerprint(enclosing(1)) == fingerprint(enclosing(1))
     assert fingerprint(enclosing(1)) != fingerprint(enclosing(2))
+
+
+class Saver:
+    """A callback of the user that holds what cannot travel."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.lock = threading.Lock()
+
+    def save(self, batch):
+        with self.lock:
+            return self.folder, batch
+
+
+def test_functions_that_stay_here_may_use_anything():
+    one, same, other = Saver("a"), Saver("a"), Saver("b")
+    assert fingerprint_here(one.save) == fingerprint_here(same.save) != fingerprint_here(other.save)
+    assert fingerprint_here(one) == fingerprint_here(same) != fingerprint_here(other)
+    assert fingerprint_here([].append) == fingerprint_here([1].append) != fingerprint_here({}.update)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (made("f = lambda x: to_a(x)", to_a=print), made("f = lambda x: to_b(x)", to_b=print)),
+        (made("f = lambda x: [y + 1 for y in x]"), made("f = lambda x: [y + 2 for y in x]")),
+        (made("f = lambda x: out(x, n)", out=print, n=1), made("f = lambda x: out(x, n)", out=print, n=2)),
+    ],
+)
+def test_functions_that_stay_here_differ_by_what_they_use(one, other):
+    assert fingerprint_here(one) == fingerprint_here(one) != fingerprint_here(other)
 
 
 CELLS = """

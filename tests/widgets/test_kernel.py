@@ -290,7 +290,7 @@ def test_a_changed_cell_says_that_its_run_took_the_place_of_another(kernel):
     again, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
     second, state, _ = shown_widget(kernel, "sb.Stream.from_rate(20).run('changes')", "u")
     assert again == first != second
-    assert state["graph"]["note"] == "replaced the previous run (the graph changed)"
+    assert state["graph"]["note"] == "replaced the previous run (the graph or an option changed)"
     kernel.wait(lambda: first in kernel.closed)
     kernel.run("sb.attach('changes').cancel()")
     kernel.wait(lambda: second in kernel.closed)
