@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
 AGENT_COLUMNS = ["agent", "address", "host", "pid", "slots", "free", "tags"]
 MOST_HANDLES = 100
 """Handles that an env keeps, and with them the rows of live sinks: the cluster remembers as many runs."""
-JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows", "bytes", "late"]
+JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows_in", "rows_out", "late"]
 
 
 @boundary
@@ -216,7 +216,7 @@ def needed(env: Env | None) -> Env:
 
 @folding
 def jobs() -> pd.DataFrame:
-    """A row per job of the newest env, in order of submission; ``rows`` and ``bytes`` left any of its tasks so far."""
+    """A row per job of the newest env, in order of submission; ``rows_in`` sources read, ``rows_out`` sinks took."""
     import pandas as pd
 
     return pd.DataFrame(needed(None).cluster.jobs.jobs(), columns=JOB_COLUMNS)

@@ -36,7 +36,8 @@ class JobStatus:
             status["job"],
             status["state"],
             dict(status["tasks"]),
-            *_ends(status),
+            status["rows_in"],
+            status["rows_out"],
             status["waits"],
             failure.message if failure is not None else "",
             status["paused"],
@@ -82,10 +83,15 @@ class JobResult:
     @classmethod
     def of(cls, status: Status) -> JobResult:
         """Read the cluster's answer about a finished job."""
-        rows_in, rows_out = _ends(status)
         begun = status["started"] if status["started"] is not None else status["submitted"]
         return cls(
-            status["job"], rows_in, rows_out, status["late"], 0, status["changed"] - begun, begun - status["submitted"]
+            status["job"],
+            status["rows_in"],
+            status["rows_out"],
+            status["late"],
+            0,
+            status["changed"] - begun,
+            begun - status["submitted"],
         )
 
     def __repr__(self) -> str:
@@ -93,13 +99,6 @@ class JobResult:
         return (
             f"{self.name} FINISHED: {self.rows_in:,} rows in, {self.rows_out:,} rows out{late}, {self.duration:.2f} s"
         )
-
-
-def _ends(status: Status) -> tuple[int, int]:
-    """Rows that sources have read and that sinks have taken; none of jobs that were not submitted by the API."""
-    views = status["views"]
-    read = sum(row["rows_in"] for row in status["vertices"] if row["vertex"] in views.get("sources", ()))
-    return read, sum(row["rows_out"] for row in status["vertices"] if row["vertex"] in views.get("sinks", ()))
 
 
 def assignment(status: Status) -> str:

@@ -364,7 +364,9 @@ class JobManager(SchedulerPlugin):
         if newest is None or epoch is None:
             return None
         over = {"epoch": epoch, "state": JobState.CANCELED.value, "failure": refusals.replaced(job)}
-        return newest | over | {"vertices": [], "tasks": {}} | now  # so long ago that it was forgotten
+        return (
+            newest | over | {"vertices": [], "tasks": {}, "rows_in": 0, "rows_out": 0} | now
+        )  # so long ago that it was forgotten
 
     def _job_metrics(self, job: str, epoch: int | None) -> JobMetrics | None:
         return self._machine.overview.metrics(self._loop.time(), time.time(), job, epoch)

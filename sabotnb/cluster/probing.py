@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import JobError
+from sabotnb.execution.topology import last_operators
 from sabotnb.protocol.elements import MAX_WATERMARK
 
 HOT_KEYS = 5
@@ -72,7 +73,7 @@ class _Graph:
         self._edges: Sequence[Mapping[str, Any]] = views.get("edges", ())
         self._keys: Mapping[str, Sequence[str]] = views.get("keys", {})
         self._gone: Mapping[str, str] = views.get("gone", {})
-        last = {vertex: operator for operator, vertex in self.operators.items()}
+        last = last_operators(views)
         self.sinks = frozenset(last[vertex] for vertex in views.get("sinks", ()))
 
     def aim_at(self, operator: str, said: str = "") -> Aim:

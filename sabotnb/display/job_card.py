@@ -144,7 +144,7 @@ def _failed(node: Node, error: JobFailure | None, *, boxed: bool) -> str:
 
 def _figures(node: Node, vertices: Sequence[VertexMetrics], *, boxed: bool) -> str:
     """Rows that came and rows that left: ``336,776 → 16 rows``, one number where they are equal."""
-    taken, given = _taken(node, vertices), sum(one.out.rows for one in vertices)
+    taken, given = _taken(node, vertices), sum(map(_given, vertices))
     if not vertices or taken == given:
         return _counted(given) if vertices else ""
     text = f"{figures.count(taken)} → {_counted(given)}"
@@ -155,7 +155,7 @@ def _lasting(node: Node, vertices: Sequence[VertexMetrics]) -> str:
     """Rows that a source has read or a sink has taken. What is in between may depend on how rows came in batches."""
     if node.role == "operator" or not vertices:
         return ""
-    return _counted(_taken(node, vertices) if node.role == "source" else sum(one.out.rows for one in vertices))
+    return _counted(_taken(node, vertices) if node.role == "source" else sum(map(_given, vertices)))
 
 
 def _taken(node: Node, vertices: Sequence[VertexMetrics]) -> int:
@@ -163,6 +163,12 @@ def _taken(node: Node, vertices: Sequence[VertexMetrics]) -> int:
     if node.role == "source":
         return sum(one.operators[0].rows if one.operators else one.out.rows for one in vertices)
     return sum(one.into.rows for one in vertices)
+
+
+def _given(vertex: VertexMetrics) -> int:
+    """Rows that left; of a chain that ends with a sink those that it took, without the side outputs before it."""
+    ends_in_sink = bool(vertex.operators) and vertex.kinds[-1:] == ("sink",)
+    return vertex.operators[-1].rows if ends_in_sink else vertex.out.rows
 
 
 def _counted(rows: int) -> str:

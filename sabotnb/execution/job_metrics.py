@@ -10,6 +10,7 @@ from typing import Any
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.progress import progress
 from sabotnb.execution.silence import silence
+from sabotnb.execution.topology import last_operators
 from sabotnb.metrics import (
     EdgeMetrics,
     Flow,
@@ -66,7 +67,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         started=None if job.started is None else job.started + ahead,
         ended=job.changed + ahead if job.state.terminal else None,
         rows_in=_sum(vertices[name].into for name in views.get("sources", ())),
-        rows_out=_sum(vertices[name].out for name in views.get("sinks", ())),
+        rows_out=_sum(_taken(vertices[name], last_operators(views)[name]) for name in views.get("sinks", ())),
         late=sum(vertex.late for vertex in vertices.values()),
         progress=progress(job),
         lag=_lag(job, [vertices[name] for name in views.get("sinks", ())], wall),
@@ -173,6 +174,11 @@ def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahe
         history=job.history.rates(name),
         dots=_dots(all_tasks),
     )
+
+
+def _taken(vertex: VertexMetrics, sink: str) -> Flow:
+    """What the sink at the end of a vertex has taken; only its rows are counted."""
+    return next((Flow(one.rows, rows_rate=one.rows_rate) for one in vertex.operators if one.id == sink), Flow())
 
 
 def _dots(tasks: Sequence[TaskMetrics]) -> tuple[TaskDot, ...]:

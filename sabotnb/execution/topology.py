@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -44,6 +44,14 @@ def topology(graph: ExecutionGraph) -> dict[str, Any]:
             for edge in graph.edges
         ],
     }
+
+
+def last_operators(views: Mapping[str, Any]) -> Mapping[str, str]:
+    """The last operator of each vertex: of one that ends with a sink the sink itself.
+
+    What left such a vertex is more than its sink has taken: rows of side outputs leave the chain before.
+    """
+    return {vertex: operator for operator, vertex in views.get("operators", {}).items()}
 
 
 def _vertex(vertex: Vertex) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.topology import last_operators
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import AgentInfo
 from sabotnb.protocol.ids import Attempt
@@ -17,8 +18,12 @@ _COUNTERS = [field.name for field in fields(TaskCounters) if field.name not in (
 
 
 def job_summary(job: JobRun) -> dict[str, Any]:
-    """Name, state, epoch, tasks by state and total rows and bytes. Times are those of the machine's clock (seconds)."""
+    """Name, state, epoch, tasks by state, what was read and written. Times are those of the machine's clock (seconds).
+
+    ``rows`` and ``bytes`` are all that left any of its tasks; ``rows_in`` and ``rows_out`` are those at its ends.
+    """
     counters = [task.counters for task in job.tasks.values()]
+    rows_in, rows_out = _ends(job)
     return {
         "job": job.name,
         "epoch": job.epoch,
@@ -31,8 +36,19 @@ def job_summary(job: JobRun) -> dict[str, Any]:
         "tasks": {state.value: count for state, count in job.counts.items() if count},
         "rows": sum(one.rows_out for one in counters),
         "bytes": sum(one.bytes_out for one in counters),
+        "rows_in": rows_in,
+        "rows_out": rows_out,
         "late": sum(one.late for one in counters),
     }
+
+
+def _ends(job: JobRun) -> tuple[int, int]:
+    """Rows that sources have read and sinks have taken; none of jobs that were not submitted by the API."""
+    views = job.request.views
+    sources, sinks, last = views.get("sources", ()), views.get("sinks", ()), last_operators(views)
+    by_vertex = [(task.attempt.task.vertex, task.counters) for task in job.tasks.values()]
+    read = sum(counted.rows_in for vertex, counted in by_vertex if vertex in sources)
+    return read, sum(counted.operators.get(last[vertex], 0) for vertex, counted in by_vertex if vertex in sinks)
 
 
 def job_state(job: JobRun) -> dict[str, Any]:

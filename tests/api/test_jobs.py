@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,6 +47,21 @@ def test_files_hold_the_result(numbers: sb.Stream, tmp_path: Path) -> None:
     written = ds.dataset(tmp_path / "out").to_table().sort_by("even").to_pylist()
     assert written == [{"even": False, "n": 500, "total": 250_000}, {"even": True, "n": 500, "total": 249_500}]
     assert (result.name, result.rows_in, result.rows_out) == ("sums", 1000, 2)
+
+
+def test_rows_set_aside_are_counted_once(numbers: sb.Stream) -> None:
+    def odd(row: dict[str, Any]) -> dict[str, Any]:
+        if row["even"]:
+            raise ValueError("even")
+        return row
+
+    some = numbers.map_rows(odd, schema={"x": "int64", "even": "bool"}, on_error="side").named("odd")
+    seen: list[int] = []
+    main = some.sink_callback(lambda batch: seen.append(batch.num_rows))
+    job = sb.run("aside", main, some.side("errors").sink_callback(lambda batch: seen.append(batch.num_rows)))
+    assert job.wait(timeout=60).rows_out == sum(seen) == 1000
+    assert job.status.rows_out == 1000
+    assert " rows in · 1,000 rows out" in job._repr_html_()
 
 
 def test_a_job_shows_its_state_and_what_went_through_it(numbers: sb.Stream, tmp_path: Path) -> None:

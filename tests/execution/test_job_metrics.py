@@ -214,11 +214,17 @@ def test_what_is_watched_does_not_grow_with_the_number_of_tasks():
 
 def test_the_job_counts_what_sources_read_and_sinks_took():
     cluster = Reporting()
-    cluster.report(
-        1, read0=TaskCounters(rows_in=10, rows_out=8), write0=TaskCounters(rows_out=5), write1=TaskCounters(rows_out=2)
-    )
-    metrics = cluster.metrics()
-    assert (metrics.rows_in.rows, metrics.rows_out.rows, metrics.state) == (10, 7, "RUNNING")
+    aside = {"rows_out": 100}  # of operators in the sink's chain
+    for second in (1, 2):
+        cluster.report(
+            second,
+            read0=TaskCounters(rows_in=5 * second, rows_out=8),
+            write0=TaskCounters(**aside, operators={"write": 3 * second}),
+            write1=TaskCounters(**aside, operators={"write": 1}),
+        )
+    metrics, summary = cluster.metrics(), cluster.machine.overview.summaries()[0]
+    assert (metrics.rows_in.rows, metrics.rows_out, metrics.state) == (10, Flow(7, rows_rate=3), "RUNNING")
+    assert (summary["rows_in"], summary["rows_out"]) == (10, 7)
 
 
 def test_a_vertex_without_rows_is_idle_since_its_last_one():

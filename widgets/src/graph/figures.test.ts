@@ -65,6 +65,17 @@ test("a source that begins a chain has the rows that it reads and those that lea
   expect(figures(job, 0, { operators: ["source_0"] }).flowText).toBe("90.0k/s");
 });
 
+test("a chain that ends in a sink gives what the sink takes", () => {
+  const job = running();
+  const vertex = job.live.metrics?.vertices[4] as VertexMetrics;
+  vertex.kinds = ["aggregate", "sink"];
+  vertex.operators = ["by_k", "sink_0"].map((id) => ({ id, rows: 7, rows_rate: 7, busy: 0 }));
+  expect(figures(job, 4, { operators: ["by_k", "sink_0"] }).flowText).toBe("310 → 7/s");
+  vertex.kinds = ["source", "map", "sink"];
+  vertex.role = "source";
+  expect(figures(job, 4, { operators: ["by_k", "sink_0"] }).flowText).toBe("7 → 7/s");
+});
+
 test("what the optimizer has removed has no figures, but a reason", () => {
   const gone = figures(running(), 1, { vertices: [], note: "merged into filter_0" });
   expect(gone).toMatchObject({ mark: "removed", flowText: "", dots: [] });

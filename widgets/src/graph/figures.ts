@@ -112,7 +112,8 @@ function meanLoad(vertices: readonly VertexMetrics[]): Load {
 
 /** Rows into the first operator of the box and out of its last; null where there is no such side.
  *
- * Into a source that begins a chain goes what it reads: a chain that ends in a partial aggregate gives a small part. */
+ * Into a source that begins a chain goes what it reads: a chain that ends in a partial aggregate gives a small part.
+ * Out of a chain that ends in a sink goes what the sink takes, without the side outputs before it. */
 function flowOf(
   node: Node,
   vertices: readonly VertexMetrics[],
@@ -128,7 +129,8 @@ function flowOf(
   const into =
     start > 0 ? (first.operators[start - 1]?.[key] ?? null) : first.role === "source" ? read : first.into[key];
   const inner = end >= 0 && end < last.operators.length - 1;
-  const out = inner ? (last.operators[end]?.[key] ?? null) : last.role === "sink" ? null : last.out[key];
+  const sink = last.kinds.at(-1) === "sink";
+  const out = inner || (sink && last.operators.length > 1) ? (last.operators[end]?.[key] ?? null) : sink ? null : last.out[key];
   return { into, out };
 }
 

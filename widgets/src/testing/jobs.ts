@@ -118,7 +118,9 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
   return {
     id: id(one),
     role: one.role,
-    kinds: one.chain.map((name) => name.split("_")[0] ?? name),
+    kinds: one.chain.map((name, place) =>
+      one.role === "sink" && place === one.chain.length - 1 ? "sink" : (name.split("_")[0] ?? name),
+    ),
     functions: [],
     operators: one.chain.map((name) => ({
       id: name,
