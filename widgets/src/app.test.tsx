@@ -76,18 +76,36 @@ test("pause is sent, waits for the kernel, and its answer is said", async () => 
   await happens(() => model.answer({ text: "late is paused" }));
   expect(text()).toContain("late is paused");
   await happens(() => model.put("live", paused().live));
+  await passes(1);
   await click(button("Resume"));
   expect(model.sent.at(-1)?.kind).toBe("resume");
+});
+
+test("the second of two clicks on Pause does not resume the job", async () => {
+  show(running());
+  await click(button("Pause"));
+  await happens(() => model.answer());
+  await happens(() => model.put("live", paused().live));
+  await passes(0.3);
+  await click(button("Resume"));
+  await happens(() => model.put("live", { ...paused().live, seq: 9 }));
+  await passes(0.4);
+  expect(model.sent.map((one) => one.kind)).toEqual(["pause"]);
+  await click(button("Resume"));
+  expect(model.sent.map((one) => one.kind)).toEqual(["pause", "resume"]);
 });
 
 test("cancel asks first, without leaving the header", async () => {
   show(running());
   await click(button("Cancel"));
   expect(document.activeElement?.textContent).toBe("Keep it running");
+  await click(button("Keep it running"));
   await press(document.activeElement as HTMLElement, "Escape");
   expect(model.sent).toEqual([]);
   expect(document.activeElement?.textContent).toBe("Cancel");
+  await passes(1);
   await click(button("Cancel"));
+  await passes(1);
   await click(button("Yes, cancel"));
   expect(model.sent.map((one) => one.kind)).toEqual(["cancel"]);
 });

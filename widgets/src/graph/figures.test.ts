@@ -22,7 +22,7 @@ test.each([
   [finished(), 4, "finished", "233k rows", ""],
   [failed(), 1, "failed", "31.0M → 6.8M", ""],
   [failed(), 0, "canceled", "31.0M rows", ""],
-  [pending(), 0, "waiting", "0/s", ""],
+  [pending(), 0, "waiting", "", ""],
 ])("figures of a box %#", (job, place, mark, flow, load) => {
   expect(figures(job, place)).toMatchObject({ mark, flowText: flow, loadText: load });
 });

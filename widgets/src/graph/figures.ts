@@ -45,7 +45,7 @@ export interface Known {
 
 export function nodeFigures(node: Node, known: Known): NodeFigures {
   const vertices = node.vertices.map((id) => known.vertices.get(id)).filter((one) => one !== undefined);
-  const mark = node.vertices.length === 0 ? "removed" : markOf(vertices);
+  const mark = node.vertices.length === 0 ? "removed" : markOf(vertices, known.over);
   const load = meanLoad(vertices);
   const ready = sum(vertices.map((one) => one.states["RUNNING"] ?? 0));
   const over = known.over || OVER.includes(mark);
@@ -56,7 +56,7 @@ export function nodeFigures(node: Node, known: Known): NodeFigures {
     tasks: sum(vertices.map((one) => one.tasks)) || node.tasks,
     load,
     loadText: over ? "" : loadText(load),
-    flowText: vertices.length ? flowText(passed, over) : "",
+    flowText: vertices.length && mark !== "waiting" ? flowText(passed, over) : "",
     outRate: over ? 0 : (passed.out ?? passed.into ?? 0),
     history: over ? [] : addUp(vertices.map((one) => one.history)),
     dots: dotsOf(vertices, over),
@@ -76,12 +76,13 @@ export function lineFigures(line: Line, edges: ReadonlyMap<number, EdgeMetrics>,
 }
 
 /** The state that counts most: one failed task makes a failed box. */
-export function markOf(vertices: readonly VertexMetrics[]): Mark {
+export function markOf(vertices: readonly VertexMetrics[], over: boolean): Mark {
   const has = (...states: string[]) => vertices.some((one) => states.some((state) => one.states[state]));
   if (has("FAILED")) return "failed";
   if (has("RUNNING")) return "running";
-  if (has(...WAITING) || vertices.length === 0) return "waiting";
-  return has("CANCELED", "CANCELING") ? "canceled" : "finished";
+  if (has("CANCELED", "CANCELING")) return "canceled";
+  if (has("FINISHED") && !has(...WAITING)) return "finished";
+  return over ? "canceled" : "waiting";
 }
 
 export function taskMark(state: string): Mark {

@@ -1,6 +1,6 @@
 /** Pause, resume, stop, cancel. A second click on what has not been answered yet does nothing. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Kind, Store } from "../store";
 
 const TITLES = {
@@ -10,23 +10,28 @@ const TITLES = {
   cancel: "End at once and remove the output",
 };
 
+/** The second click of a double-click comes within that time. */
+const DOUBLE_CLICK_MS = 600;
+
 export function Controls({ store }: { store: Store }) {
   const asked = useSignal(false);
   const returning = useRef(false);
   const metrics = store.live.value?.metrics;
+  const settling = useSettling(`${asked.value} ${metrics?.paused} ${metrics?.stopping}`);
   if (!metrics || store.over.value || store.live.value?.gone) return null;
   const close = (): void => {
     asked.value = false;
     returning.current = true;
   };
-  if (asked.value) return <Confirmation onYes={() => [close(), void store.send("cancel")]} onNo={close} />;
+  if (asked.value)
+    return <Confirmation settling={settling} onYes={() => [close(), void store.send("cancel")]} onNo={close} />;
   const focusReturned = (button: HTMLButtonElement | null): void => {
     if (button && returning.current) button.focus();
     if (button) returning.current = false;
   };
   const kind: Kind = metrics.paused ? "resume" : "pause";
   return (
-    <div class="sabot-controls" role="group" aria-label="Job">
+    <div class="sabot-controls" role="group" aria-label="Job" {...settling}>
       {!metrics.stopping && (
         <>
           <Control
@@ -45,6 +50,17 @@ export function Controls({ store }: { store: Store }) {
   );
 }
 
+/** For a group of buttons that takes no clicks at first when it means something else: Pause, clicked twice, is no Resume. */
+function useSettling(meaning: string) {
+  const settled = useSignal(meaning);
+  useLayoutEffect(() => {
+    const timer = setTimeout(() => (settled.value = meaning), DOUBLE_CLICK_MS);
+    return () => clearTimeout(timer);
+  }, [meaning]);
+  const waits = settled.value !== meaning;
+  return { "aria-disabled": waits, onClickCapture: (event: Event) => waits && event.stopPropagation() };
+}
+
 function Control(props: { store: Store; kind: "pause" | "resume" | "stop"; text: string; waiting: string }) {
   const { store, kind } = props;
   const waits = isWaiting(store, kind);
@@ -56,7 +72,7 @@ function Control(props: { store: Store; kind: "pause" | "resume" | "stop"; text:
 }
 
 /** In place of the buttons, so that nothing covers the page; the harmless answer has the focus. */
-function Confirmation({ onYes, onNo }: { onYes: () => void; onNo: () => void }) {
+function Confirmation({ settling, onYes, onNo }: { settling: object; onYes: () => void; onNo: () => void }) {
   const harmless = useRef<HTMLButtonElement>(null);
   useEffect(() => harmless.current?.focus(), []);
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -65,7 +81,7 @@ function Confirmation({ onYes, onNo }: { onYes: () => void; onNo: () => void }) 
     onNo();
   };
   return (
-    <div class="sabot-controls is-asking" role="group" aria-label="Cancel the job?" onKeyDown={onKeyDown}>
+    <div class="sabot-controls is-asking" role="group" aria-label="Cancel the job?" onKeyDown={onKeyDown} {...settling}>
       <span>Cancel the job?</span>
       <button type="button" class="is-danger" onClick={onYes}>
         Yes, cancel

@@ -39,7 +39,7 @@ function Figures({ metrics, store }: { metrics: JobMetrics; store: Store }) {
   const flow = ({ rows, rows_rate }: Flow): string => (over ? brief(rows) : rate(rows_rate));
   return (
     <dl class={store.fresh.value ? "sabot-figures" : "sabot-figures is-old"}>
-      <Figure name={over ? "ran" : "up"} value={uptime(metrics, sinceNews)} />
+      <Figure name={over ? "ran" : metrics.started === null ? "waits" : "up"} value={uptime(metrics, sinceNews)} />
       <Figure name={over ? "rows in" : "in"} value={flow(metrics.rows_in)} />
       <Figure name={over ? "rows out" : "out"} value={flow(metrics.rows_out)} />
       {metrics.lag !== null && <Figure name="lag" value={seconds(metrics.lag)} />}

@@ -83,7 +83,7 @@ describe("the overview", () => {
   });
 
   it("says when nothing runs yet, or nothing ever", () => {
-    expect(facts(shown(pending(), "filter_0").place)).toMatchObject({ tasks: "4 tasks CREATED" });
+    expect(facts(shown(pending(), "filter_0").place)).toMatchObject({ tasks: "4 tasks, not started" });
     const job = running();
     Object.assign(job.graph.picture.views[1]!.nodes[1]!, { vertices: [], note: "merged into flights" });
     const { place } = shown(job, "filter_0");

@@ -138,7 +138,7 @@ export function pending(): MadeJob {
   });
   for (const vertex of job.live.metrics?.vertices ?? [])
     Object.assign(vertex, {
-      states: { CREATED: vertex.tasks },
+      states: {},
       history: [],
       load: { busy: 0, idle: 0, backpressured: 0 },
     });
