@@ -96,7 +96,9 @@ class Env:
         if self in _open:
             _open.remove(self)
         if not self.cluster.closed:
-            publisher.leave(self.cluster.jobs, "the session was closed")
+            publisher.leave(
+                self.cluster.jobs, "the session was closed; jobs on a cluster that it had started ended with it"
+            )
         self.cluster.close()
 
     def known(self, name: str, epoch: int) -> Job | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
@@ -45,6 +47,11 @@ def seconds(value: float) -> str:
         if whole < base:
             return _pair(whole, unit, big, small)
     return _pair(whole, 86_400, "d", "h")
+
+
+def clock(at: float) -> str:
+    """A moment in seconds since the epoch, by this machine's clock: ``17:49:18``."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def share(value: float) -> str:

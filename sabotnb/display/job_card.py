@@ -10,6 +10,7 @@ from sabotnb.display import figures, job_line, job_svg, saved, theme, words
 from sabotnb.display.job_picture import JobPicture, Node, View
 from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import Flow, JobFailure, JobMetrics, Load, TaskMetrics, VertexMetrics
+from sabotnb.metrics.why import stopped_early
 
 TRACEBACK_LETTERS = 20_000
 """Longer tracebacks and samples are vertices in part."""
@@ -25,35 +26,36 @@ LATE = (("late", True),)
 EDGES = (("edge", False), ("spread", False), ("channels", True), ("rows", True), ("bytes", True))
 
 
-def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exact: bool = True) -> str:
+def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: str = "", *, exact: bool = True) -> str:
     """A ``<div>`` with inline styles and presentation attributes only, everything escaped.
 
-    ``note`` says how this run began. Without ``exact`` it shows nothing that differs from run to run (durations,
-    rates, loads, rows that were on their way when a job failed), so that notebooks can be compared.
+    ``note`` says how this run began, ``gone`` why there are no news of it any more. Without ``exact`` it shows nothing
+    that differs from run to run (durations, rates, loads, rows that were on their way when a job failed), so that
+    notebooks can be compared.
     """
-    facts = [fact for fact in (*_facts(metrics, exact=exact), note) if fact]
+    facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
     name = escape(words.cut(metrics.job, job_line.NAME_LETTERS))
-    state = _state(metrics)
+    state = _state(metrics, gone)
     badge = theme.badge(state, job_line.COLOURS.get(state, job_line.PASSING))
     parts = [f"<div><strong>{name}</strong> {badge} {theme.faint(' · '.join(facts))}</div>"]
     view = _view(picture)
     if view is not None:
-        parts.append(theme.scrolled(*job_svg.draw(view, _marks(view, metrics, exact=exact))))
-    parts.append(theme.sentences(_sentences(metrics, exact=exact)))
+        parts.append(theme.scrolled(*job_svg.draw(view, _marks(view, metrics, gone, exact=exact))))
+    parts.append(theme.sentences(_sentences(metrics, gone, exact=exact)))
     if metrics.error is not None:
         parts.append(_error_html(metrics.error, exact=exact))
     if exact:
         parts.append(_tables(metrics))
-    return saved.card(theme.panel("".join(parts)), text(picture, metrics, note, exact=exact))
+    return saved.card(theme.panel("".join(parts)), text(picture, metrics, note, gone, exact=exact))
 
 
-def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exact: bool = True) -> str:
+def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: str = "", *, exact: bool = True) -> str:
     """The same for terminals: the header, a line per chain, sentences, and the error if there is one."""
-    facts = [fact for fact in (*_facts(metrics, exact=exact), note) if fact]
-    lines = [" · ".join([f"{words.cut(metrics.job, job_line.NAME_LETTERS)} {_state(metrics)}", *facts])]
+    facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
+    lines = [" · ".join([f"{words.cut(metrics.job, job_line.NAME_LETTERS)} {_state(metrics, gone)}", *facts])]
     view = _view(picture)
     if view is not None:
-        marks = _marks(view, metrics, exact=exact, boxed=False)
+        marks = _marks(view, metrics, gone, exact=exact, boxed=False)
         titles = {node.id: _in_a_line(node) for node in view.nodes}
         title = max(map(len, titles.values()))
         tasks = max(len(f"x{node.tasks}") for node in view.nodes)
@@ -61,7 +63,7 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", *, exa
             mark = marks[node.id]
             parts = f"{titles[node.id]:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.text, mark.failed
             lines.append(f"  {'  '.join(filter(None, parts))}".rstrip())
-    lines += _sentences(metrics, exact=exact)
+    lines += _sentences(metrics, gone, exact=exact)
     if metrics.error is not None:
         lines += _error(metrics.error)
     return "\n".join(lines)
@@ -77,16 +79,22 @@ def _view(picture: JobPicture | None) -> View | None:
     return next((view for view in reversed(picture.views) if view.nodes), None) if picture else None
 
 
-def _state(metrics: JobMetrics) -> str:
+def _state(metrics: JobMetrics, gone: str = "") -> str:
+    if gone:
+        return "DISCONNECTED"
     if metrics.state != "RUNNING":
         return metrics.state
     return "PAUSED" if metrics.paused else "STOPPING" if metrics.stopping else metrics.state
 
 
-def _facts(metrics: JobMetrics, *, exact: bool) -> Iterator[str]:
+def _facts(metrics: JobMetrics, gone: str, *, exact: bool) -> Iterator[str]:
+    if exact and not metrics.terminal and not gone:
+        yield f"as of {figures.clock(metrics.at)}"
     if exact:
         begun = metrics.started if metrics.started is not None else metrics.submitted
         yield figures.seconds(max(0.0, (metrics.ended or metrics.at) - begun))
+        if early := stopped_early(metrics):
+            yield f"stopped after {early}"
     if exact or _repeats(metrics):
         yield f"{_counted(metrics.rows_in.rows)} in"
         yield f"{_counted(metrics.rows_out.rows)} out"
@@ -99,8 +107,11 @@ def _repeats(metrics: JobMetrics) -> bool:
     return metrics.bounded and metrics.state == "FINISHED"
 
 
-def _sentences(metrics: JobMetrics, *, exact: bool) -> list[str]:
+def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     """Why the job waits, and how it goes; of one that has finished or failed the rest of the card says it."""
+    if gone:
+        since = f" at {figures.clock(metrics.at)}" if exact else ""
+        return [words.cut(f"Last seen {_state(metrics)}{since}: {gone}", words.SENTENCE_LETTERS)]
     finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
     sentences = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
@@ -121,13 +132,13 @@ def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
         )
 
 
-def _marks(view: View, metrics: JobMetrics, *, exact: bool, boxed: bool = True) -> dict[str, Mark]:
+def _marks(view: View, metrics: JobMetrics, gone: str, *, exact: bool, boxed: bool = True) -> dict[str, Mark]:
     """What is said of each node; ``boxed`` has room for as much as a box holds."""
     by_id = {vertex.id: vertex for vertex in metrics.vertices}
     marks = {}
     for node in view.nodes:
         vertices = [by_id[name] for name in node.vertices if name in by_id]
-        load = _load(vertices) if exact and not metrics.terminal else None
+        load = _load(vertices) if exact and not (metrics.terminal or gone) else None
         text = _figures(node, vertices, boxed=boxed) if exact else _lasting(node, vertices) if _repeats(metrics) else ""
         marks[node.id] = Mark(text, load, _failed(node, metrics.error, boxed=boxed))
     return marks

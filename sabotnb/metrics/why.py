@@ -67,9 +67,15 @@ def _ended(job: JobMetrics) -> Finding | None:
 
 
 def _stopped(job: JobMetrics) -> str:
-    if not job.bounded or job.progress is None or job.progress >= 1:
-        return "The job was stopped"
-    return f"The job was stopped after {_part(job.progress)} of its input"
+    early = stopped_early(job)
+    return f"The job was stopped after {early}" if early else "The job was stopped"
+
+
+def stopped_early(job: JobMetrics) -> str:
+    """How much was read when the job was stopped, ``12 % of its input``; empty if that was all, or had no end."""
+    if not job.stopping or not job.bounded or job.progress is None or job.progress >= 1:
+        return ""
+    return f"{_part(job.progress)} of its input"
 
 
 def _canceled(job: JobMetrics) -> Finding:

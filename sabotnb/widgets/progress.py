@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sabotnb.display import words
 from sabotnb.metrics import JobMetrics
+from sabotnb.metrics.why import stopped_early
 from sabotnb.widgets import shell
 
 if TYPE_CHECKING:  # names in annotations alone: a bar without a cluster needs no Dask
@@ -33,13 +34,13 @@ def follow(client: ClusterClient, run: tuple[str, int]) -> None:
             bar.n = _percent(metrics)
             bar.set_postfix_str(words.count(metrics.rows_in.rows), refresh=False)
             if metrics.terminal:
-                ended = metrics.state != "FINISHED"
-                bar.set_description_str(f"{name} {metrics.state}" if ended else name)
+                ended = "stopped" if stopped_early(metrics) else metrics.state
+                bar.set_description_str(name if ended == "FINISHED" else f"{name} {ended}")
                 return
             bar.refresh()
 
 
 def _percent(metrics: JobMetrics) -> float:
-    if metrics.state == "FINISHED":
+    if metrics.state == "FINISHED" and not stopped_early(metrics):
         return 100.0
     return min(99.0, 100 * (metrics.progress or 0.0))

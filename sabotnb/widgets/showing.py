@@ -104,10 +104,10 @@ class Showing:
         if self._metrics is None:
             text = f"{self.run[0]}: {self._gone}"
             return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
-        note = self._gone or self._note
+        gone = "" if self._metrics.terminal else self._gone
         return {
-            "text/html": job_card.html(self._picture, self._metrics, note, exact=exact),
-            "text/plain": job_card.text(self._picture, self._metrics, note, exact=exact),
+            "text/html": job_card.html(self._picture, self._metrics, self._note, gone, exact=exact),
+            "text/plain": job_card.text(self._picture, self._metrics, self._note, gone, exact=exact),
         }
 
     def take(self, metrics: JobMetrics) -> None:

@@ -201,6 +201,7 @@ def test_the_keyboard_alone_steers_a_job_and_looks_into_it(jupyterlab, app):
         notebook.press_until("Tab", view.button("Pause"))
         notebook.press("Enter")
         view.state("PAUSED")
+        expect(view.button("Resume")).to_be_enabled()  # it takes no double-clicks
         notebook.press("Space")
         view.state("RUNNING")
         notebook.press_until("Tab", view.button("table"))

@@ -1,4 +1,5 @@
 import re
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -42,6 +43,29 @@ def test_a_running_job_shows_loads_and_the_sentence():
     html = job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", finding=finding))
     assert {"by_name is busy.", "Give it more tasks."} <= set(Read(html).texts)
     assert "50 % busy" in html
+
+
+def test_a_job_that_goes_on_says_when_it_was_seen():
+    shown = metrics(EXECUTION, "RUNNING")
+    clock = time.strftime("%H:%M:%S", time.localtime(shown.at))
+    assert f"as of {clock} · " in job_card.text(PICTURE, shown)
+    assert "as of" not in job_card.text(PICTURE, metrics(EXECUTION))
+
+
+def test_a_job_that_nobody_hears_of_any_more_claims_nothing_of_now():
+    finding = Finding("busy", "by_name", "by_name is busy.", "Give it more tasks.")
+    texts = Read(
+        job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", finding=finding), "", "the session was closed")
+    ).texts
+    assert "DISCONNECTED" in texts
+    assert next(text for text in texts if text.startswith("Last seen RUNNING at ")).endswith(": the session was closed")
+    assert not {"by_name is busy.", "Give it more tasks."} & set(texts)
+    assert "% busy" not in " ".join(texts)
+
+
+def test_a_job_that_was_stopped_early_does_not_look_complete():
+    stopped = metrics(EXECUTION, stopping=True, progress=0.25)
+    assert "FINISHED · 3.4 s · stopped after 25 % of its input · 1,000 rows in" in job_card.text(PICTURE, stopped)
 
 
 @pytest.mark.parametrize("word", ["paused", "stopping"])

@@ -1,5 +1,6 @@
 """One run in the outputs of a process, without a kernel."""
 
+import re
 import threading
 from dataclasses import replace
 
@@ -123,7 +124,9 @@ def test_a_notebook_that_shows_what_it_is_given_gets_a_widget_that_stays_and_the
 def test_without_a_cluster_the_card_says_so_until_it_answers_again(showing, client):
     showing.display()
     showing.lose("the cluster does not answer")
-    assert "the cluster does not answer" in showing._screen.texts[0]
+    (bundle,) = showing._screen.shown.values()
+    assert bundle["text/plain"].startswith("late DISCONNECTED · 9.0 s · 336,776 rows in")
+    assert re.search(r"Last seen RUNNING at \d\d:\d\d:\d\d: the cluster does not answer$", bundle["text/plain"])
     assert views(showing) == [False]
     client.now = "gone"
     showing.display()

@@ -142,7 +142,10 @@ test("silence is said after a while, and where the cluster went away why", async
   await happens(() => model.put("live", running().live));
   expect(text()).not.toContain("asking again");
   await happens(() => model.put("live", { ...running().live, gone: "the cluster was closed" }));
-  expect(text()).toContain("the cluster was closed");
+  expect(text()).toMatch(/DISCONNECTED.*Last seen RUNNING at [\d:]+.*: the cluster was closed/);
+  expect(texts(place, "header button")).toEqual([]);
+  expect(place.querySelector(".sabot-sentence, .sabot-load, .sabot-progress")).toBeNull();
+  expect(at("node-0").getAttribute("aria-label")).toContain("lost");
 });
 
 test("the sentence shows the operator that it is about", async () => {

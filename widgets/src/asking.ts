@@ -14,9 +14,9 @@ export function useProbe(store: Store, target: string, asks: boolean): { answer:
 
 /** The tasks of some vertices, or of all if none is named; until they are there, `text` says what keeps them. */
 export function useTasks(store: Store, vertices: readonly string[]): { tasks: TaskMetrics[] | null; text: string } {
-  const asks = usePageVisible() && !store.live.value?.gone;
+  const asks = usePageVisible() && !store.lost.value;
   const { answer } = useAnswers(store, "tasks", { vertices }, asks, TASKS_MS);
-  return { tasks: answer?.tasks ?? null, text: answer?.text || store.live.value?.gone || "Fetching tasks…" };
+  return { tasks: answer?.tasks ?? null, text: answer?.text || store.lost.value || "Fetching tasks…" };
 }
 
 /**

@@ -34,7 +34,10 @@ export interface Store {
   readonly lastNews: ReadonlySignal<number>;
   /** False when a job that is not over has sent no news for more than `STALE_SECONDS`. */
   readonly fresh: ReadonlySignal<boolean>;
+  /** Nothing changes any more: the job has ended, or nobody hears of it. */
   readonly over: ReadonlySignal<boolean>;
+  /** Why there are no news of a job that has not ended; else empty. */
+  readonly lost: ReadonlySignal<string>;
   /** Sends until it is answered, and puts the answer into `notice`. */
   send(kind: Kind, args?: Command["args"]): Promise<Answer>;
   dispose(): void;
@@ -50,7 +53,9 @@ export function makeStore(model: Model): Store {
   const now = signal(seconds());
   const lastNews = signal(seconds());
   const notice = signal<Notice | null>(null);
-  const over = computed(() => TERMINAL.includes(live.value?.metrics?.state ?? ""));
+  const ended = computed(() => TERMINAL.includes(live.value?.metrics?.state ?? ""));
+  const lost = computed(() => (ended.value ? "" : (live.value?.gone ?? "")));
+  const over = computed(() => ended.value || lost.value !== "");
   const commands = makeCommands(model, () => graph.value?.epoch ?? 0, seconds);
 
   const onGraph = (): void => {
@@ -79,6 +84,7 @@ export function makeStore(model: Model): Store {
     lastNews,
     fresh: computed(() => over.value || now.value - lastNews.value <= STALE_SECONDS),
     over,
+    lost,
     async send(kind, args) {
       const answer = await commands.send(kind, args);
       if (kind !== "tasks" && (kind !== "probe" || !answer.ok)) notice.value = { ok: answer.ok, text: answer.text, at: seconds() };

@@ -2,7 +2,7 @@
 import { brief, counted, cut, rate, share } from "../format";
 import type { EdgeMetrics, Line, Load, Node, VertexMetrics } from "../messages";
 
-export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed";
+export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed" | "lost";
 
 /** A task's load where there are few tasks, for a dot: the busiest first. */
 export interface Dot {
@@ -79,7 +79,7 @@ export function lineFigures(line: Line, edges: ReadonlyMap<number, EdgeMetrics>,
 export function markOf(vertices: readonly VertexMetrics[], over: boolean): Mark {
   const has = (...states: string[]) => vertices.some((one) => states.some((state) => one.states[state]));
   if (has("FAILED")) return "failed";
-  if (has("RUNNING")) return "running";
+  if (has("RUNNING")) return over ? "lost" : "running";
   if (has("CANCELED", "CANCELING")) return "canceled";
   if (has("FINISHED") && !has(...WAITING)) return "finished";
   return over ? "canceled" : "waiting";

@@ -18,7 +18,7 @@ export function Controls({ store }: { store: Store }) {
   const returning = useRef(false);
   const metrics = store.live.value?.metrics;
   const settling = useSettling(`${asked.value} ${metrics?.paused} ${metrics?.stopping}`);
-  if (!metrics || store.over.value || store.live.value?.gone) return null;
+  if (!metrics || store.over.value) return null;
   const close = (): void => {
     asked.value = false;
     returning.current = true;

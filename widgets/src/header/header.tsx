@@ -12,7 +12,7 @@ const WHOLE_LETTERS = 500;
 export function Header({ store }: { store: Store }) {
   const graph = store.graph.value;
   const metrics = store.live.value?.metrics;
-  const { word, sign } = stateOf(metrics);
+  const { word, sign } = stateOf(metrics, store.lost.value);
   const name = metrics?.job || graph?.job || "";
   return (
     <header class="sabot-header">
@@ -35,7 +35,7 @@ export function Header({ store }: { store: Store }) {
 
 function Figures({ metrics, store }: { metrics: JobMetrics; store: Store }) {
   const over = store.over.value;
-  const sinceNews = store.fresh.value && !metrics.paused ? store.now.value - store.lastNews.value : 0;
+  const sinceNews = store.fresh.value && !metrics.paused && !over ? store.now.value - store.lastNews.value : 0;
   const flow = ({ rows, rows_rate }: Flow): string => (over ? brief(rows) : rate(rows_rate));
   return (
     <dl class={store.fresh.value ? "sabot-figures" : "sabot-figures is-old"}>

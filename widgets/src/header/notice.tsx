@@ -1,5 +1,5 @@
 /** What became of a click, and why there are no news. For screen readers too, together with changes of state. */
-import { counted, cut, seconds } from "../format";
+import { counted, cut, seconds, time } from "../format";
 import type { Pending, Store } from "../store";
 import { stateOf } from "./state";
 
@@ -35,8 +35,10 @@ export function Notice({ store }: { store: Store }) {
 }
 
 function troubles(store: Store): string[] {
-  const { gone, trouble } = store.live.value ?? {};
-  if (gone || trouble) return [cut(gone || `${trouble}: asking again`, LETTERS)];
+  const { trouble, metrics } = store.live.value ?? {};
+  const seen = metrics ? `Last seen ${stateOf(metrics).word} at ${time(metrics.at)}: ` : "";
+  if (store.lost.value) return [cut(seen + store.lost.value, LETTERS)];
+  if (trouble) return [cut(`${trouble}: asking again`, LETTERS)];
   const now = store.now.value;
   const missed = store.pending.value.filter((one) => now - one.since >= patience(one));
   if (missed.length) {
@@ -55,7 +57,7 @@ function Spoken({ store }: { store: Store }) {
   const running = metrics && stateOf(metrics).sign === "running" ? `, ${counted(tasks, "task")}` : "";
   return (
     <div class="sabot-spoken" role="status" aria-live="polite">
-      {metrics && `Job ${cut(metrics.job, LETTERS)} is ${stateOf(metrics).word}${running}${failed}. `}
+      {metrics && `Job ${cut(metrics.job, LETTERS)} is ${stateOf(metrics, store.lost.value).word}${running}${failed}. `}
       {store.notice.value && cut(store.notice.value.text, LETTERS)}
     </div>
   );

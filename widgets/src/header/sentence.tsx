@@ -6,7 +6,7 @@ import type { Store } from "../store";
 const LETTERS = 300;
 
 export function Sentence({ store }: { store: Store }) {
-  const live = store.live.value;
+  const live = store.lost.value ? null : store.live.value;
   const finding = live?.metrics?.finding;
   const text = finding?.sentence || (live?.metrics?.waits ? `The job ${live.metrics.waits}.` : "");
   if (!text) return null;

@@ -22,7 +22,8 @@ const SIGNS: Record<string, Sign> = {
 };
 const PAUSABLE = ["PENDING", "DEPLOYING", "RUNNING"];
 
-export function stateOf(metrics: JobMetrics | null | undefined): State {
+export function stateOf(metrics: JobMetrics | null | undefined, gone = ""): State {
+  if (gone) return { word: "DISCONNECTED", sign: "canceled" };
   if (!metrics) return { word: "STARTING", sign: "waiting" };
   if (metrics.paused && PAUSABLE.includes(metrics.state)) return { word: "PAUSED", sign: "paused" };
   if (metrics.stopping && metrics.state === "RUNNING") return { word: "STOPPING", sign: "running" };

@@ -21,8 +21,7 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
   const selecting = useSelecting(whole);
   const paused = pressed || selecting;
   const over = store.over.value;
-  const lost = over || Boolean(store.live.value?.gone);
-  const { answer, again } = useProbe(store, target, usePageVisible() && !paused && !lost);
+  const { answer, again } = useProbe(store, target, usePageVisible() && !paused && !over);
   const sample = answer?.sample;
   return (
     <div class="sabot-sample" ref={whole}>
@@ -36,19 +35,19 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
             ))}
           </select>
         )}
-        {target && !lost && (
+        {target && !over && (
           <SmallButton aria-pressed={pressed} onClick={() => setPressed(!pressed)}>
             Pause
           </SmallButton>
         )}
         {sample && sample.rows.length > 0 && <CopyButton text={() => tsv(sample.columns, sample.rows)} label="copy as TSV" />}
-        {answer?.ok === false && !lost && (
+        {answer?.ok === false && !over && (
           <SmallButton onClick={again}>
             retry
           </SmallButton>
         )}
         <span role="status" class="sabot-faint">
-          {paused && !lost && (pressed ? "paused" : "paused while text is selected")}
+          {paused && !over && (pressed ? "paused" : "paused while text is selected")}
         </span>
       </div>
       {sample && <Seen sample={sample} now={store.now.value} />}
@@ -78,8 +77,8 @@ function nowhere(subject: Subject): string {
 /** Why there is nothing to see, or nothing new; empty where the rows speak for themselves. */
 function outcome(store: Store, answer: Answer | null): string {
   const has = (answer?.sample?.rows.length ?? 0) > 0;
+  if (store.lost.value) return store.lost.value;
   if (store.over.value) return has ? "The job has ended: these are the last rows seen." : "The job has ended: no more rows.";
-  if (store.live.value?.gone) return store.live.value.gone;
   if (!answer) return store.fresh.value ? "Fetching rows…" : "Fetching rows… the kernel does not answer.";
   if (!answer.ok) return answer.text;
   const note = answer.sample?.note || (has ? "" : answer.text || "No rows yet.");
