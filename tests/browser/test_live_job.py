@@ -66,7 +66,8 @@ def test_a_keyed_job_is_watched_paused_and_stopped_and_its_result_is_exact(jupyt
         notebook.restart()
         notebook.reload()
         view.card("FINISHED")
-        assert re.search(r"FINISHED\s+[\d.]+ s · [\d,]+ rows in · 7 rows out", view.output.inner_text())
+        told = r"FINISHED\s+[\d.]+ s · stopped after less than 1 % of its input · [\d,]+ rows in · 7 rows out"
+        assert re.search(told, view.output.inner_text())
         assert "by_k" in view.output.locator("svg text").all_text_contents()
 
 
@@ -130,6 +131,34 @@ def test_a_page_that_was_loaded_again_keeps_the_final_state_of_its_job(jupyterla
         expect(view.button("Cancel")).to_have_count(0)
         notebook.run(1)
         view.state("RUNNING")
+        view.click("Stop")
+        view.card("FINISHED")
+
+
+@BOTH
+def test_lists_and_tables_take_their_keys_and_cells_stay_as_they_are(jupyterlab, app):
+    with opened(jupyterlab, f"keys_of_lists_{app}", KEYED.format(name=f"keys_of_lists_{app}"), app=app) as notebook:
+        notebook.run(1)
+        view = shown(notebook, 1)
+        view.state("RUNNING")
+        view.node("source_0").press("Enter")
+        details = view.output.get_by_role("complementary", name="Details")
+        details.get_by_role("tab", name="Sample").click()
+        which = details.get_by_role("combobox")
+        before = which.input_value()
+        notebook.press_until("Tab", which)
+        notebook.press("ArrowUp", "x", "d", "d")
+        expect(which).to_be_focused()
+        expect(which).not_to_have_value(before)
+        details.get_by_role("tab", name="Tasks").click()
+        tasks = details.locator(".sabot-scrolled")
+        tasks.focus()
+        notebook.press("ArrowRight", "b", "x", "d", "d")
+        expect(tasks).to_be_focused()
+        notebook.page.wait_for_function("node => node.scrollLeft > 0", arg=tasks.element_handle())
+        view.button("Pause").focus()
+        notebook.press("b", "x", "d", "d")
+        assert notebook.page.locator(".jp-Notebook .jp-Cell").count() == 2
         view.click("Stop")
         view.card("FINISHED")
 
@@ -218,6 +247,8 @@ def test_the_keyboard_alone_steers_a_job_and_looks_into_it(jupyterlab, app):
         expect(details.get_by_role("columnheader", name=re.compile("^k"))).to_be_visible(timeout=SECONDS)
         notebook.press("Escape")
         expect(details).to_have_count(0)
+        notebook.press("Shift+Tab")
+        expect(view.button("Fit")).to_be_focused()  # the picture itself is no stop
         notebook.press_until("Shift+Tab", view.button("Stop"))
         notebook.press("Enter")
         view.card("FINISHED")

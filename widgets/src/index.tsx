@@ -18,8 +18,9 @@ const STYLE = [frame, header, graph, physical, panel, table].join("\n");
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const root = document.createElement("div");
   root.className = "sabot";
-  // JupyterLab would take arrow keys and letters for its own commands
-  root.dataset["lmSuppressShortcuts"] = "true";
+  // JupyterLab and Notebook would take keys for their commands, before they get here: arrows leave the cell, letters
+  // cut it. They look from the element with the focus upwards, and some commands are for any such element.
+  root.addEventListener("focusin", ({ target }) => (target as Element).setAttribute("data-lm-suppress-shortcuts", "true"));
   const style = document.createElement("style");
   style.textContent = STYLE;
   el.append(style, root);

@@ -2,7 +2,6 @@
 import { useMemo } from "preact/hooks";
 import { cut, rate, share } from "../format";
 import type { Line } from "../messages";
-import { OWN_KEYS } from "../own_keys";
 import type { LineFigures } from "./figures";
 import { pathLength } from "./path_length";
 
@@ -42,7 +41,6 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
       class={`sabot-line ${line.type && line.type !== "FORWARD" ? "is-spread" : ""}`}
       role="button"
       tabindex={tabIndex}
-      {...OWN_KEYS}
       data-at={`line-${place}`}
       aria-pressed={selected}
       aria-label={`edge ${figures.label}`}

@@ -52,6 +52,8 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
         class="sabot-window"
         ref={canvas.window}
         style={{ minHeight: `${heightFor(view, canvas.size.value.width)}px` }}
+        // not on the svg: Chromium makes one that listens to it a stop of the Tab key
+        onFocusIn={(event) => (at.value = stopAt(event.target) ?? at.value)}
       >
         <svg
           ref={drawn}
@@ -60,7 +62,6 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
           aria-label={`Graph of ${job}: ${counted(view.nodes.length, "node")}. ${KEYS}`}
           onKeyDown={onKeyDown}
           onClick={onClick}
-          onFocusIn={(event) => (at.value = stopAt(event.target) ?? at.value)}
           onWheel={canvas.onWheel}
           onPointerDown={canvas.onPointerDown}
         >

@@ -1,7 +1,6 @@
 /** A box of the graph. Its places are those of the static picture, so that both look alike. */
 import { cut } from "../format";
 import type { Node } from "../messages";
-import { OWN_KEYS } from "../own_keys";
 import type { Dot, NodeFigures } from "./figures";
 import { area, sparkline } from "./sparkline";
 
@@ -35,7 +34,6 @@ export function NodeBox({ node, figures, place, selected, found, tabIndex, far }
       transform={`translate(${node.x} ${node.y})`}
       role="button"
       tabindex={tabIndex}
-      {...OWN_KEYS}
       data-at={`node-${place}`}
       aria-pressed={selected}
       aria-label={figures.label + (found && `, ${found}`)}

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from "preact";
 import { useId, useRef } from "preact/hooks";
-import { OWN_KEYS } from "../own_keys";
 
 export interface TabItem<Name extends string> {
   name: Name;
@@ -42,7 +41,6 @@ export function Tabs<Name extends string>({ label, items, chosen, choose, childr
             aria-selected={name === chosen}
             aria-controls={`${id}-panel`}
             tabIndex={name === chosen ? 0 : -1}
-            {...OWN_KEYS}
             onClick={() => choose(name)}
           >
             {title}

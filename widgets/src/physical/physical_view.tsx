@@ -5,7 +5,6 @@ import { useTasks } from "../asking";
 import { cut, rate, share } from "../format";
 import { taskMark } from "../graph/figures";
 import type { TaskMetrics } from "../messages";
-import { OWN_KEYS } from "../own_keys";
 import { LeftOut } from "../panel/left_out";
 import { nodeWith, selectedNode, viewOf } from "../selection";
 import type { Store } from "../store";
@@ -106,7 +105,6 @@ function Chip({
       title={label}
       aria-label={label}
       {...{ tabIndex, onFocus, onClick }}
-      {...OWN_KEYS}
     >
       {running && <i class="sabot-chip-busy" style={{ width: `${100 * busy}%` }} />}
       {running && <i class="sabot-chip-held" style={{ left: `${100 * busy}%`, width: `${100 * backpressured}%` }} />}
