@@ -28,6 +28,7 @@ class JobWidget(anywidget.AnyWidget):
     graph = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     live = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     table = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    card = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     @classmethod
     def of_job(cls, graph: Graph, live: Live) -> JobWidget:
@@ -46,6 +47,10 @@ class JobWidget(anywidget.AnyWidget):
     def show_table(self, table: Table) -> None:
         """Send the rows to every view."""
         self.table = plain(table)
+
+    def leave(self, bundle: Mapping[str, Any]) -> None:
+        """Have pages put ``bundle`` in the place of their views, where the kernel cannot do it."""
+        self.card = {"model": self.model_id, "data": dict(bundle)}
 
     def answer(self, answer: Answer) -> None:
         """Send an answer to every view; the one that asked knows the id."""

@@ -181,9 +181,12 @@ class LiveTable:
         return Table(self._seq, self._title, made, texts, seen.total, self._ended, seen.note)
 
     def _end(self) -> None:
-        left = self._outputs.end(self.bundle() if self._outputs else None)
+        bundle = self.bundle() if self._outputs else None
+        left = self._outputs.end(bundle)
         if self._widget is not None:
             self._widget.show_table(self._message())
+            if left and bundle is not None:
+                self._widget.leave(bundle)
         if not left:
             self._close()
         self._news.remove(self)  # at last: who settles the run meanwhile finds it watched, and waits for the rows

@@ -34,7 +34,7 @@ class Showing:
 
     The widget is there while the run goes on and a cell shows it. When the run is over, or there are no news of it any
     more, every output becomes a static card and the widget is closed: nothing of it is left in the kernel. Only if a
-    page was loaded again meanwhile, the widget stays as it is until the cell runs again.
+    page was loaded again meanwhile, which has to replace its outputs itself, it stays until the cell runs again.
     """
 
     def __init__(
@@ -181,9 +181,12 @@ class Showing:
 
     def _end(self) -> None:
         """Leave pictures behind, which need no kernel, and the widget only where a page cannot be given one."""
-        left = self._outputs.end(self._bundle() if self._outputs else None)
+        card = self._bundle() if self._outputs else None
+        left = self._outputs.end(card)
         if self._widget is not None:
             self._widget.show_live(self._live())
+            if left and card is not None:
+                self._widget.leave(card)
         if not left:
             self._close()
         self._news.remove(self)  # at last: who settles the run meanwhile finds it watched, and waits for the pictures

@@ -183,6 +183,8 @@ def test_the_widget_stays_as_it_is_for_a_page_that_was_loaded_later_until_its_ce
     showing._news.round()
     assert views(showing) == [False, False]
     assert (widget.comm is not None, widget.live["metrics"]["state"]) == (True, "FINISHED")
+    assert widget.card["model"] == widget.model_id
+    assert widget.card["data"]["text/plain"].startswith("late FINISHED")
     assert showing._news.watchers == []
     for cell in "ab":
         assert widget.comm is not None

@@ -246,6 +246,24 @@ test.each([
   expect(text()).toContain(said);
 });
 
+test("at the end a page that was loaded again puts the card in the place of its views", async () => {
+  const view = (model_id: string) => ({ data: { "application/vnd.jupyter.widget-view+json": { model_id } } });
+  const outputs = [{ data: { "text/plain": "6" } }, view("mine"), view("other")] as object[];
+  const listed = {
+    length: outputs.length,
+    get: (at: number) => outputs[at],
+    set: (at: number, output: object) => (outputs[at] = output),
+  };
+  show(running());
+  model.widget_manager = { context: { model: { cells: [{}, { outputs: listed }] } } };
+  const data = { "text/html": "<b>late</b>", "text/plain": "late" };
+  await happens(() => model.put("card", { model: "mine", data }));
+  await passes(0.1);
+  const [text, mine, other] = outputs;
+  expect([text, other]).toEqual([{ data: { "text/plain": "6" } }, view("other")]);
+  expect(mine).toEqual({ output_type: "display_data", data, metadata: {} });
+});
+
 test("two views of a job follow the same model, and leave nothing when they go", () => {
   show(large(30));
   const other = document.body.appendChild(document.createElement("div"));

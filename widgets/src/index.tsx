@@ -3,6 +3,7 @@ import { render as draw } from "preact";
 import { App } from "./app";
 import graph from "./graph/graph.css";
 import header from "./header/header.css";
+import { keepCard } from "./keeping";
 import type { Hello } from "./messages";
 import type { Model } from "./model";
 import panel from "./panel/panel.css";
@@ -26,13 +27,18 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   el.append(style, root);
   if (pageIsDark(el)) root.dataset["page"] = "dark";
   greet(model);
+  const leave = keepCard(model);
   if (model.get("_face") === "table") {
     draw(<LiveTable model={model} />, root);
-    return () => draw(null, root);
+    return () => {
+      leave();
+      draw(null, root);
+    };
   }
   const store = makeStore(model);
   draw(<App store={store} />, root);
   return () => {
+    leave();
     draw(null, root);
     store.dispose();
   };

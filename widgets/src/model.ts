@@ -1,4 +1,4 @@
-/** What the widget needs of anywidget's model: its traits, its custom messages, nothing else. */
+/** What the widget needs of anywidget's model: its traits, its custom messages, and where it is shown. */
 export interface Model {
   get(trait: string): unknown;
   set(trait: string, value: unknown): void;
@@ -6,4 +6,5 @@ export interface Model {
   on(event: string, callback: (...args: never[]) => void): void;
   off(event: string, callback: (...args: never[]) => void): void;
   send(content: unknown): void;
+  readonly widget_manager?: unknown;
 }

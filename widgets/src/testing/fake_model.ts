@@ -9,6 +9,7 @@ export class FakeModel implements Model {
   readonly sent: Command[] = [];
   greetings = 0;
   tasks: TaskMetrics[];
+  widget_manager?: unknown;
   private readonly traits: Map<string, unknown>;
   private readonly listeners = new Map<string, Set<(...args: never[]) => void>>();
 
