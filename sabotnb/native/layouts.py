@@ -1,6 +1,7 @@
 """Arrow layouts: plain ones stand inside for those that Arrow cannot take rows of (views of text and bytes, and runs).
 
-Dictionaries stay, for they are hashed once per value; only functions of users get them decoded.
+So do decimals of 128 bits for narrower ones, which Arrow puts in a wrong order and hardly computes with. Dictionaries
+stay, for they are hashed once per value; only functions of users get them decoded.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ def plain_layout(data_type: pa.DataType) -> pa.DataType:  # noqa: PLR0911  one c
         return pa.large_string()
     if types.is_binary_view(data_type):
         return pa.large_binary()
+    if types.is_decimal32(data_type) or types.is_decimal64(data_type):
+        return pa.decimal128(data_type.precision, data_type.scale)
     if types.is_run_end_encoded(data_type):
         return plain_layout(data_type.value_type)
     if types.is_dictionary(data_type):

@@ -90,7 +90,6 @@ TYPES = {
 TYPES = {pa.type_for_alias(name): values for name, values in TYPES.items()} | {
     pa.timestamp("us", "Europe/Berlin"): [NOON.astimezone(ZoneInfo("Europe/Berlin")), None],
     pa.decimal128(10, 2): [Decimal("1.50"), None],
-    pa.decimal32(5, 2): [Decimal("1.50"), None],
     pa.decimal256(50, 2): [Decimal("1.50"), None],
     pa.binary(2): [b"ab", None],
     pa.dictionary(pa.int32(), pa.string()): ["a", None],

@@ -1,6 +1,7 @@
 """What each verb makes of six flights, in this process."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -413,3 +414,16 @@ def test_ranges_of_any_ordered_type(kind: str) -> None:
     stream = sb.Stream.from_arrow(pa.table({"x": RANGED[kind]}))
     spread = stream.range_partition("x").map_batches(lambda batch: batch, schema=stream.schema).named(parallelism=3)
     assert spread.agg(n=sb.count(), known=col("x").count()).to_rows() == [{"n": 6, "known": 5}]
+
+
+@pytest.mark.parametrize("data_type", [pa.decimal32(5, 2), pa.decimal64(12, 2), pa.decimal128(12, 2)], ids=str)
+def test_decimals_of_every_width_have_their_order(data_type):
+    numbers = [Decimal("3.25"), Decimal("-3.25"), None, Decimal("-9.50"), Decimal("-3.75")]
+    stream = sb.Stream.from_arrow(pa.table({"x": pa.array(numbers, data_type), "k": [1] * 5}))
+    ordered = [*sorted(filter(None, numbers)), None]
+    assert [row["x"] for row in stream.sort("x").to_rows()] == ordered
+    assert [row["x"] for row in stream.sort("k", "x").to_rows()] == ordered
+    assert {row["x"] for row in stream.top(2, by="x").to_rows()} == {Decimal("3.25"), Decimal("-3.25")}
+    assert stream.agg(least=col("x").arg_min("x"), most=col("x").max()).to_rows() == [
+        {"least": Decimal("-9.50"), "most": Decimal("3.25")}
+    ]

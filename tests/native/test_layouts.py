@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 
@@ -20,8 +22,10 @@ LARGE = pa.struct([("x", pa.large_string()), ("n", pa.int8())])
             pa.DictionaryArray.from_arrays(pa.array([0, None, 1], pa.int8()), pa.array(["a", "b"], pa.string_view())),
             pa.dictionary(pa.int8(), pa.large_string()),
         ),
+        (pa.array([Decimal("1.5"), None, Decimal("-2.5")], pa.decimal32(5, 1)), pa.decimal128(5, 1)),
+        (pa.array([[Decimal("1.5")], None, []], pa.list_(pa.decimal64(12, 1))), pa.list_(pa.decimal128(12, 1))),
     ],
-    ids=["text", "bytes", "list", "large list", "struct", "runs", "dictionary"],
+    ids=["text", "bytes", "list", "large list", "struct", "runs", "dictionary", "decimal", "list of decimals"],
 )
 @pytest.mark.parametrize("start", [0, 1, 3])
 def test_the_same_values_in_a_layout_that_rows_can_be_taken_of(column, expected, start):
