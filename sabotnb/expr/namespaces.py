@@ -171,7 +171,7 @@ class TimeMethods(Namespace[E]):
         return self._call("dt.convert_time_zone", zone=zone)
 
     def strftime(self, format: str) -> E:  # noqa: A002  polars calls it so
-        """Text, by ``format`` as in ``strftime``."""
+        """Text, by ``format`` as in ``strftime``; ``%S.%f`` (or ``%S%.f``) has microseconds, ``%S`` has none."""
         return self._call("dt.strftime", format=format)
 
     def total_seconds(self) -> E:

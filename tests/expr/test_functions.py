@@ -15,6 +15,7 @@ from sabotnb.expr import Expr, coalesce, col, duration, lit, when
 NAN, INF = math.nan, math.inf
 NOON = dt.datetime(2013, 7, 1, 12, 34, 56)
 LEAP = dt.datetime(2020, 2, 29)
+WHOLE_SECONDS = col("t").dt.truncate("1s").cast("timestamp[s]")
 OLD = dt.datetime(1969, 12, 31, 23, 59, 59, 500_000)
 
 BATCH = pa.record_batch(
@@ -95,6 +96,8 @@ BATCH = pa.record_batch(
         (col("s").str.starts_with("Ä"), "bool", [False, True, None]),
         (col("s").str.ends_with("b "), "bool", [True, False, None]),
         (col("s").str.replace(" ", "_"), "string", ["_ Ab ", "ÄÖ", None]),
+        (col("s").str.replace_all("", "-", literal=True).str.slice(0, 4), "string", ["- - ", "-Ä-Ö", None]),
+        (col("s").str.replace("", r"\1", literal=True), "string", [r"\1  Ab ", r"\1ÄÖ", None]),
         (col("s").str.replace_all(r"(\w)", r"<\1>"), "string", ["  <A><b> ", "ÄÖ", None]),
         (col("s").str.slice(-2), "string", ["b ", "ÄÖ", None]),
         (col("s").str.slice(2, 2), "string", ["Ab", "", None]),
@@ -133,6 +136,14 @@ BATCH = pa.record_batch(
         (col("t") > dt.date(2000, 1, 1), "bool", [True, False, None]),
         (col("z").dt.convert_time_zone("UTC").dt.hour(), "int64", [12, 0, None]),
         (col("t").dt.strftime("%Y/%m"), "string", ["2013/07", "1969/12", None]),
+        (col("t").dt.strftime("%H:%M:%S %%f"), "string", ["12:34:56 %f", "23:59:59 %f", None]),
+        (col("t").dt.strftime("%S%.f"), "string", ["56.000000", "59.500000", None]),
+        (col("t").cast("timestamp[ns]").dt.strftime("%S.%f"), "string", ["56.000000", "59.500000", None]),
+        (
+            col("t").dt.truncate("1s").cast("timestamp[s]").dt.strftime("%S.%f"),
+            "string",
+            ["56.000000", "59.000000", None],
+        ),
         (col("n").struct.field("x"), "int16", [1, None, None]),
         (col("l").list.len(), "int64", [2, 0, None]),
         (col("l").list.get(-1), "int32", [2, None, None]),

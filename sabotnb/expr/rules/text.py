@@ -66,9 +66,12 @@ def _contains(options: Options) -> Callable[[Any], Any]:
 
 
 def _replace(options: Options) -> Callable[[Any], Any]:
+    pattern, value = options["pattern"], options["value"]
     replace = pc.replace_substring if options["literal"] else pc.replace_substring_regex
+    if options["literal"] and not pattern:  # Arrow looks for empty texts for ever, but not for empty expressions
+        replace, value = pc.replace_substring_regex, value.replace("\\", "\\\\")
     limit = None if options["every"] else 1
-    return lambda data: replace(data, pattern=options["pattern"], replacement=options["value"], max_replacements=limit)
+    return lambda data: replace(data, pattern=pattern, replacement=value, max_replacements=limit)
 
 
 def _slice(options: Options) -> Callable[[Any], Any]:
@@ -83,6 +86,8 @@ def _length(args: Sequence[Arg], _: Options) -> Overload:
 
 def _split(args: Sequence[Arg], options: Options) -> Overload:
     text = _text("split", args[0])
+    if not options["by"]:
+        raise Refused(".str.split needs a text to split by, not an empty one")
     return Overload((text,), pa.list_(text), lambda data: pc.split_pattern(data, pattern=options["by"]))
 
 

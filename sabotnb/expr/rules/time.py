@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -150,11 +151,23 @@ def _in_zone(args: Sequence[Arg], options: Options) -> Overload:
 
 def _written(args: Sequence[Arg], options: Options) -> Overload:
     data_type = _moment("strftime", args[0])
+    parts = _FRACTION.split(options["format"])
+    if any("%f" in part.replace("%%", "") or "%.f" in part.replace("%%", "") for part in parts):
+        raise Refused(".dt.strftime writes fractions behind seconds alone: write '%S.%f' or '%S%.f'")
+    pattern = "%S".join(parts)
+    unit = "us" if len(parts) > 1 else "s"  # Arrow's %S has as many digits as the unit
 
     def kernel(data: Any) -> Any:
-        return pc.strftime(data, format=options["format"])
+        if t.is_timestamp(data_type) and data_type.unit != unit:
+            utc = pc.cast(data, pa.timestamp(data_type.unit))
+            floored = pc.floor_temporal(utc, unit=_UNIT_NAMES[unit])
+            data = pc.cast(floored, pa.timestamp(unit, data_type.tz), safe=False)
+        return pc.strftime(data, format=pattern)
 
     return Overload((data_type,), pa.string(), kernel)
+
+
+_FRACTION = re.compile(r"(?<!%)%S(?:\.%f|%\.f)")
 
 
 def _total_seconds(args: Sequence[Arg], _: Options) -> Overload:
