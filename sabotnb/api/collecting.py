@@ -51,7 +51,10 @@ def _from_cluster(flow: Flow, env: Env) -> Batches:
 
 
 def _run(env: Env, name: str, compiled: Compiled, sink: str) -> Batches:
-    started = submit(env.cluster.jobs, name, compiled, fingerprint=uuid4().hex)
+    client = env.cluster.jobs
+    started = site.started_unnamed(
+        name, client.owner, lambda own: submit(client, own, compiled, fingerprint=uuid4().hex)
+    )
     complete = False
     try:
         yield from started.results(sink)

@@ -100,12 +100,17 @@ def run_graph(session: Session, name: str | None, graph: JobGraph, options: RunO
 
 def _run(session: Session, name: str | None, graph: JobGraph, takes: Mapping[str, Take], options: RunOptions) -> Job:
     strategy(options.placement)
-    job_name = site.job_name() if name is None else _checked_name(name)
     compiled = compiled_for(graph, options.parallelism, session, optimize=options.optimize)
-    check_outputs(compiled.graph, job_name)
     fingerprint = f"{compiled.graph.fingerprint()} {options}"
-    started = submit(session.cluster.jobs, job_name, compiled, fingerprint, options.placement)
-    known = session.known(job_name, started.epoch)
+    client = session.cluster.jobs
+
+    def start(job_name: str) -> Started:
+        check_outputs(compiled.graph, job_name)
+        return submit(client, job_name, compiled, fingerprint, options.placement)
+
+    unnamed = name is None
+    started = site.started_unnamed(site.job_name(), client.owner, start) if unnamed else start(_checked_name(name))
+    known = session.known(started.name, started.epoch)
     if known is None:
         return session.remember(_job(started, takes))
     known.redirect(takes)

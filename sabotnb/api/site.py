@@ -5,15 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from sabotnb.blobs import user_frame
+from sabotnb.errors import NameHeld
 from sabotnb.widgets.shell import cell_id, running_shell
+
+Started = TypeVar("Started")
+
+OWN_LETTERS = 6
+"""The last ones of a session's id, behind the name of a job."""
 
 _given: dict[str, tuple[int, int]] = {}
 """Names that were given: in which run of the cell, and how many times in that run."""
 
 _giving = threading.Lock()
+
+_held: set[tuple[str, str]] = set()
+"""Session and name, where a name that nobody gave was found to be held by another session."""
 
 
 def job_name() -> str:
@@ -31,6 +42,21 @@ def job_name() -> str:
     if frame is None:
         return _numbered("job", 0)
     return _numbered(f"{_slug(Path(frame.f_code.co_filename).stem)}-{frame.f_lineno}", 0)
+
+
+def started_unnamed(name: str, session: str, start: Callable[[str], Started]) -> Started:
+    """What ``start`` gives for ``name``, which no user has chosen; with a suffix where another session holds it.
+
+    ``session`` (an id) keeps to that from then on, so that running a cell again finds its job.
+    """
+    own = f"{name}-{session[-OWN_LETTERS:]}"
+    if (session, name) in _held:
+        return start(own)
+    try:
+        return start(name)
+    except NameHeld:
+        _held.add((session, name))
+        return start(own)
 
 
 def _numbered(name: str, run: int) -> str:

@@ -1,6 +1,7 @@
 """Sessions whose cluster, workers or job names are not what they seem."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,15 @@ import sabotnb as sb
 
 sb.connect(sys.argv[1])
 sb.Stream.from_rate(11).run("shared")
+"""
+UNNAMED = """
+import sys
+import sabotnb as sb
+
+sb.connect(sys.argv[1])
+job = sb.Stream.from_rate(11).run()
+print(job.name, sb.Stream.from_rows([{"a": 1}]).to_rows(), flush=True)
+input()
 """
 DOOMED = """
 import os
@@ -82,6 +92,22 @@ def test_a_name_that_another_session_holds(env):
     mine.cancel()
     with pytest.raises(errors.JobCanceled):
         mine.wait(timeout=60)
+
+
+def test_a_script_that_names_no_jobs_runs_in_two_sessions_at_once(env, tmp_path):
+    (tmp_path / "script.py").write_text(UNNAMED)
+    call = [sys.executable, tmp_path / "script.py", env.cluster.address]
+    with (
+        subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first,
+        subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as second,
+    ):
+        lines = sorted((each.stdout.readline() for each in (first, second)), key=len)
+        for each in (first, second):
+            each.kill()
+    assert lines[0] == "script-6 [{'a': 1}]\n"
+    assert re.fullmatch(r"script-6-\w{6} \[{'a': 1}\]\n", lines[1])
+    for name in (line.split()[0] for line in lines):
+        sb.attach(name).cancel()
 
 
 def test_two_jobs_of_one_name_are_one_after_the_other(env):
