@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ from sabotnb.connectors.ownership import OLD_MARKER, owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
 from sabotnb.protocol.operator import Committable
+
+LOCK_SECONDS = 10.0
+LOCK_LOOK_SECONDS = 0.05
 
 
 class FileCommitter:
@@ -115,8 +119,13 @@ class _Output:
             for final, hidden in self._new.items():
                 if hidden.exists():
                     (self.folder / final).parent.mkdir(parents=True, exist_ok=True)
-                    hidden.replace(self.folder / final)
-                    self._published.append(final)
+                    try:
+                        hidden.replace(self.folder / final)
+                    except FileNotFoundError:
+                        if not (self.folder / final).exists():  # else another committer was quicker
+                            raise
+                    else:
+                        self._published.append(final)
             self._sync_folders_of(self._new)
 
     def hide(self) -> None:
@@ -154,7 +163,8 @@ class _Output:
             for entry in list(self.folder.iterdir()) if self.folder.is_dir() else ():
                 found = pattern.fullmatch(entry.name)
                 if found and int(found[1]) <= epoch:
-                    shutil.rmtree(entry)
+                    with suppress(FileNotFoundError):  # another committer removes it too
+                        shutil.rmtree(entry)
 
     def _sync_folders_of(self, files: Iterable[str]) -> None:
         """Make durable what was renamed or removed: the names of files, and of folders that are new or gone."""
@@ -166,15 +176,33 @@ class _Output:
 
 @contextmanager
 def _alone_in(folders: Iterable[Path]) -> Iterator[None]:
-    """Keep other jobs from publishing into ``folders`` meanwhile: each has to see what the one before did."""
+    """Keep other jobs from publishing into ``folders`` meanwhile: each has to see what the one before did.
+
+    A process that was stopped while it published keeps its lock, so nobody waits longer than LOCK_SECONDS: the same
+    commit may be run by two at once, and what comes late changes nothing.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
     with ExitStack() as handles:
         for folder in sorted(set(folders)):  # in the same order everywhere, or two jobs could wait for each other
             if folder.is_dir():
                 handle = os.open(folder, os.O_RDONLY)
                 handles.callback(os.close, handle)
-                with suppress(OSError):  # some network file systems have no locks
-                    fcntl.flock(handle, fcntl.LOCK_EX)
+                _lock(handle, deadline)
         yield
+
+
+def _lock(handle: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(LOCK_LOOK_SECONDS)
+        except OSError:  # some network file systems have no locks
+            return
+        else:
+            return
 
 
 def committer(specs: Mapping[str, Spec], job: str, epoch: int) -> FileCommitter:

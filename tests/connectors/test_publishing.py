@@ -1,4 +1,6 @@
+import fcntl
 import json
+import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -255,6 +257,18 @@ def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode
     with ThreadPoolExecutor(len(jobs)) as pool:
         assert sum(pool.map(publish, jobs)) == refused
     assert len(list(tmp_path.glob("*.csv"))) == 8 - refused
+
+
+def test_a_commit_goes_on_without_one_that_was_stopped_while_it_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing, "LOCK_SECONDS", 0.0)
+    prepared = prepare(spec_of(tmp_path), [1, 2])
+    stopped = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(stopped, fcntl.LOCK_EX)
+    committer = connectors.committer({"sink_0": spec_of(tmp_path)}, "job", 1)
+    committer.commit(prepared)
+    os.close(stopped)
+    committer.commit(prepared)
+    assert numbers(tmp_path) == [1, 2]
 
 
 def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
