@@ -218,7 +218,7 @@ class Job:
             self._client,
             (self.name, self.epoch),
             self.name if len(self._live) == 1 else sink,
-            lambda: Seen(live.table(), live.total, "" if live.total else "no rows yet"),
+            lambda: Seen(live.table(), live.total),
             lambda: all(puller.ended for puller in self._pullers if puller.sink == sink),
         )
 

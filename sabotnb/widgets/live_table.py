@@ -67,7 +67,7 @@ class LiveTable:
         self._screen = screen or Notebook()
         self._news = news
         self._lock = threading.RLock()
-        self._latest = Seen(pa.table({}), 0, "no rows yet")
+        self._latest = Seen(pa.table({}), 0)
         self._seq = 0
         self._looks = Lane(f"sabotnb-table-{title}")
         self._looking = False
@@ -116,7 +116,8 @@ class LiveTable:
         line = f"{self._title}: {words.count(seen.total)}"
         if seen.total > last.num_rows > 0:
             line += f", the last {last.num_rows}"
-        lines = [line, *filter(None, [seen.note])]
+        empty = "" if seen.total else "The job has ended without any rows." if self._ended else "No rows yet."
+        lines = [line, *filter(None, [seen.note or empty])]
         if not last.num_columns:
             return {"text/html": theme.panel(theme.sentences(lines)), "text/plain": "\n".join(lines)}
         return {

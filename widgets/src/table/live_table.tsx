@@ -85,8 +85,8 @@ function useNewestInSight(table: Table | null) {
   return inside;
 }
 
-function extent({ rows, total }: Table): string {
-  if (total === 0) return "no rows yet";
+function extent({ rows, total, ended }: Table): string {
+  if (total === 0) return ended ? "" : "no rows yet";
   if (rows.length === total) return newRows(total, "");
   return `the last ${rows.length.toLocaleString("en")} of ${newRows(total, "")} received`;
 }
