@@ -38,7 +38,7 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
   const fill = Math.min(1, figures.fill);
   return (
     <g
-      class={`sabot-line ${line.type && line.type !== "FORWARD" ? "is-spread" : ""}`}
+      class={`sabot-line ${line.type && line.type !== "forward" ? "is-spread" : ""}`}
       role="button"
       tabindex={tabIndex}
       data-at={`line-${place}`}

@@ -205,7 +205,7 @@ function edgeOf(one: EdgeSketch, index: number, vertices: VertexSketch[], over: 
 }
 
 const typeOf = (one: EdgeSketch): string =>
-  one.label ? (one.label.startsWith("hash") ? "HASH" : "REBALANCE") : "FORWARD";
+  one.label ? (one.label.startsWith("hash") ? "hash" : "rebalance") : "forward";
 const keysOf = (one: EdgeSketch): string[] => /\((.*)\)/.exec(one.label ?? "")?.[1]?.split(", ") ?? [];
 
 function cards(one: VertexSketch): OperatorCard[] {
