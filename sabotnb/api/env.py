@@ -132,8 +132,7 @@ class Env:
         try:
             if error is None:
                 for job in self._jobs.values():
-                    if job.bounded and not _is_over(job):
-                        job.wait()
+                    _hear(job)
         finally:
             self.close()
 
@@ -149,12 +148,16 @@ class Env:
         return f"Env at {self.cluster.address}: {len(agents)} workers, {free} of {total} slots free"
 
 
-def _is_over(job: Job) -> bool:
-    """True also of a run that ended so long ago that the cluster has forgotten it."""
+def _hear(job: Job) -> None:
+    """Wait for a bounded job that nobody has waited for, and raise what it failed with; who canceled one knows it."""
+    if job.heard or not job.bounded:
+        return
     try:
-        return JobState(job.status.state).terminal
-    except JobError:
-        return True
+        state = job.status.state
+    except JobError:  # so long ago that the cluster has forgotten it
+        return
+    if state != JobState.CANCELED:
+        job.wait()
 
 
 _open: list[Env] = []

@@ -51,7 +51,10 @@ class Job:
         self.epoch = epoch
         self.bounded = bounded
         """False if a source never ends by itself: such a job ends by ``stop``, ``cancel`` or a failure."""
+        self.heard = False
+        """True when ``wait`` has told somebody how the run ended."""
         self._client = client
+        self._final: dict[str, Any] | None = None
         self._pullers = tuple(pullers)
         self._live = live or {}
         self._showing = showing_of(client, name, epoch, note)
@@ -59,7 +62,13 @@ class Job:
     @property
     def status(self) -> JobStatus:
         """What the job is doing now; ClusterGone if nobody answers."""
-        return JobStatus.of(self._client.status(self.name, self.epoch))
+        return JobStatus.of(self._final or self._kept(self._client.status(self.name, self.epoch)))
+
+    def _kept(self, status: dict[str, Any]) -> dict[str, Any]:
+        """``status``, kept if it is the last one: a cluster forgets runs that ended long ago."""
+        if JobState(status["state"]).terminal:
+            self._final = status
+        return status
 
     @property
     def rows(self) -> pa.Table:
@@ -156,8 +165,9 @@ class Job:
         deadline = None if limit is None else time.monotonic() + limit
         state = JobState.RUNNING
         try:
-            status = self._client.wait(self.name, self.epoch, limit)
+            status = self._final or self._kept(self._client.wait(self.name, self.epoch, limit))
             state = JobState(status["state"])
+            self.heard = state.terminal
             missing = [puller.join(_left(deadline)) for puller in self._pullers] if state.terminal else []
         except KeyboardInterrupt:
             raise KeyboardInterrupt(self._unfinished(state)) from None

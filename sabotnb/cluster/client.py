@@ -273,8 +273,11 @@ class ClusterClient:
     def _known(self, job: str, answer: bytes) -> Any:
         found = wire.loads(answer)
         if found is None:
-            known = ", ".join(repr(row["job"]) for row in self.jobs()) or "none"
-            raise JobError(f"no job {job!r} on this cluster; there are: {known}. sb.jobs() lists them")
+            known = [row["job"] for row in self.jobs()]
+            if job in known:
+                raise JobError(f"this run of job {job!r} ended so long ago that the cluster has forgotten it")
+            names = ", ".join(map(repr, known)) or "none"
+            raise JobError(f"no job {job!r} on this cluster; there are: {names}. sb.jobs() lists them")
         return found
 
     @property

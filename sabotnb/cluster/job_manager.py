@@ -25,7 +25,6 @@ from sabotnb.cluster.roster import Roster
 from sabotnb.cluster.topics import Topics
 from sabotnb.config import Config
 from sabotnb.errors import SabotError, StaleMessage
-from sabotnb.execution import refusals
 from sabotnb.execution.machine import Machine
 from sabotnb.metrics import JobMetrics, without_tasks
 from sabotnb.protocol.control import (
@@ -356,17 +355,8 @@ class JobManager(SchedulerPlugin):
         }
 
     def _status(self, job: str, epoch: int | None) -> dict[str, Any] | None:
-        now = {"now": self._loop.time()}
         status = self._machine.overview.status(job, epoch)
-        if status is not None:
-            return status | now
-        newest = self._machine.overview.status(job)
-        if newest is None or epoch is None:
-            return None
-        over = {"epoch": epoch, "state": JobState.CANCELED.value, "failure": refusals.replaced(job)}
-        return (
-            newest | over | {"vertices": [], "tasks": {}, "rows_in": 0, "rows_out": 0} | now
-        )  # so long ago that it was forgotten
+        return None if status is None else status | {"now": self._loop.time()}
 
     def _job_metrics(self, job: str, epoch: int | None) -> JobMetrics | None:
         return self._machine.overview.metrics(self._loop.time(), time.time(), job, epoch)

@@ -48,3 +48,43 @@ def test_an_env_keeps_the_last_handles_and_those_of_jobs_that_are_not_over(
         assert sb.attach("job-7").rows.num_rows == 1
         assert sb.attach("endless") is endless
         endless.cancel()
+
+
+def fails(_batch: object) -> object:
+    raise ValueError("as it should")
+
+
+def test_leaving_the_block_tells_of_a_failure_that_nobody_has_heard_of(env: sb.Env, rows: sb.Stream) -> None:
+    job = rows.map_batches(fails, schema=rows.schema).sink_live().run("fails")
+    while job.status.state != "FAILED":
+        pass
+    with pytest.raises(sb.errors.JobFailed, match="as it should"), env:
+        pass
+
+
+def test_leaving_the_block_tells_no_failure_twice_and_of_no_cancel(env: sb.Env, rows: sb.Stream) -> None:
+    with env:
+        heard = rows.map_batches(fails, schema=rows.schema).sink_live().run("heard")
+        with pytest.raises(sb.errors.JobFailed):
+            heard.wait(timeout=60)
+        canceled = sb.Stream.from_rate(10, n=1_000_000).sink_live().run("canceled")
+        canceled.cancel()
+        while canceled.status.state != "CANCELED":
+            pass
+
+
+def test_a_handle_knows_how_its_run_ended_when_the_cluster_has_forgotten_it(
+    env: sb.Env, rows: sb.Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sabotnb.execution.runs.KEPT_RUNS", 2)
+    with env:
+        first = rows.sink_live().run("same")
+        first.wait(timeout=60)
+        unseen = rows.sink_live().run("same")
+        while sb.jobs()["state"].tolist() != ["FINISHED"]:
+            pass
+        for _ in range(4):
+            rows.sink_live().run("same").wait(timeout=60)
+        assert (first.status.state, first.wait().rows_out) == ("FINISHED", 1)
+        with pytest.raises(sb.errors.JobError, match="so long ago that the cluster has forgotten it"):
+            unseen.wait()
