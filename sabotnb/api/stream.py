@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sabotnb.api import collecting, grouping, joins, rows, sources, spreading, targets, views
+from sabotnb.api import collecting, elsewhere, grouping, joins, rows, sources, spreading, targets, views
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.columns import Column
 from sabotnb.api.env import Env
@@ -48,9 +48,10 @@ class Stream:
     if not TYPE_CHECKING:  # where it would make every name an attribute
 
         def __getattr__(self, name: str) -> Any:
-            """Say how a column is written, to who expects it to be an attribute as in pandas."""
-            is_column = not name.startswith("_") and name != "flow" and name in self.schema.names
-            hint = f"; for its column write col({name!r})" if is_column else ""
+            """Say how a column, or a method of another library, is written here."""
+            hint = f"; here it is {elsewhere.here(name)}" if elsewhere.here(name) else ""
+            if not name.startswith("_") and name != "flow" and name in self.schema.names:
+                hint = f"; for its column write col({name!r})"
             raise AttributeError(f"'Stream' object has no attribute {name!r}{hint}", name=name, obj=self)
 
     # Sources
