@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sabotnb.display import theme, words
+from sabotnb.expr.sample import printable
 
 LETTERS = 60
 """Longer values are cut."""
@@ -38,7 +39,7 @@ def _numeric(schema: pa.Schema) -> list[bool]:
 
 
 def _cells(table: pa.Table) -> list[list[str]]:
-    columns = [[_written(value) for value in column.to_pylist()] for column in table.columns]
+    columns = [[_written(value) for value in printable(column)] for column in table.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

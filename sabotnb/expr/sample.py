@@ -21,7 +21,7 @@ def sample_of(batch: pa.RecordBatch, rows: int = _ROWS) -> str:
     return text_table(names, few, more_columns=len(batch.schema.names) - len(names))
 
 
-def printable(values: pa.Array) -> list[Any]:
+def printable(values: pa.Array | pa.ChunkedArray) -> list[Any]:
     """Python values, for people; where Python has none, words. Never raises.
 
     Python has no dates beyond the year 9999, no text that is not UTF-8, no zone that it does not know.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sabotnb.display import words
+from sabotnb.expr.sample import printable
 from sabotnb.widgets.messages import Column
 
 LETTERS = 200
@@ -22,7 +23,7 @@ def rows(table: pa.Table, most: int) -> tuple[tuple[str | None, ...], ...]:
     """The last rows of ``table``, at most ``most``, as text; None is null."""
     count = max(1, min(most, CELLS // max(1, table.num_columns)))
     last = table.slice(max(0, table.num_rows - count))
-    return tuple(zip(*([_as_text(value) for value in column.to_pylist()] for column in last.columns), strict=True))
+    return tuple(zip(*([_as_text(value) for value in printable(column)] for column in last.columns), strict=True))
 
 
 def cut(text: str) -> str:

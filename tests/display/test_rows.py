@@ -1,0 +1,18 @@
+"""Rows as a small table: every value is shown, also one that Python has none for."""
+
+import pyarrow as pa
+
+from sabotnb.display import rows
+from sabotnb.widgets import samples
+
+FAR = pa.table({"n": [1, None], "t": pa.array([2**60, 5], pa.timestamp("us"))})
+
+
+def test_times_beyond_those_of_python_are_shown_as_numbers() -> None:
+    written = rows.text(FAR)
+    assert [line.split() for line in written.splitlines()[2:]] == [
+        ["1", "<timestamp[us]:", "1152921504606846976>"],
+        ["null", "1970-01-01", "00:00:00.000005"],
+    ]
+    assert "1152921504606846976" in rows.html(FAR)
+    assert samples.rows(FAR, 10)[0] == ("1", "<timestamp[us]: 1152921504606846976>")
