@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sabotnb import expr
+from sabotnb.errors import ExpressionError, TypeMismatch
 from sabotnb.expr import Expr, coalesce, col, duration, lit, when
 
 NAN, INF = math.nan, math.inf
+MONEY = col("d").cast(pa.decimal128(38, 2))
+"""As wide as sums are."""
 NOON = dt.datetime(2013, 7, 1, 12, 34, 56)
 LEAP = dt.datetime(2020, 2, 29)
 WHOLE_SECONDS = col("t").dt.truncate("1s").cast("timestamp[s]")
@@ -54,6 +57,12 @@ BATCH = pa.record_batch(
         (col("u") + 300, "int64", [301, 302, None]),
         (-col("u"), "int64", [-1, -2, None]),
         (1 - col("i"), "int64", [-6, 8, None]),
+        (col("d") * 2, "decimal128(11, 2)", [Decimal("3.00"), Decimal("-4.50"), None]),
+        (MONEY * 2, "decimal128(38, 2)", [Decimal("3.00"), Decimal("-4.50"), None]),
+        (MONEY + lit(None), "decimal128(38, 2)", [None, None, None]),
+        (1 - MONEY, "decimal128(38, 2)", [Decimal("-0.50"), Decimal("3.25"), None]),
+        (MONEY * Decimal("0.19"), "decimal128(38, 4)", [Decimal("0.2850"), Decimal("-0.4275"), None]),
+        (MONEY * col("d"), "decimal128(38, 4)", [Decimal("2.2500"), Decimal("5.0625"), None]),
         (col("d") + 1, "decimal128(10, 2)", [Decimal("2.50"), Decimal("-1.25"), None]),
         (col("d") / 2, "double", [0.75, -1.125, None]),
         (col("s") + "!", "string", ["  Ab !", "ÄÖ!", None]),
@@ -207,3 +216,11 @@ def test_quotient_and_remainder_are_those_of_python(pairs):
 def test_a_large_integer_meets_a_float():
     batch = pa.record_batch({"i": pa.array([2**53 + 1])})
     assert expr.evaluate(col("i") > 0.5, batch).to_pylist() == [True]
+
+
+def test_decimals_that_need_more_digits_than_there_are_raise():
+    nines = pa.record_batch({"d": pa.array([Decimal("9" * 38)], pa.decimal128(38, 0))})
+    with pytest.raises(ExpressionError, match="38"):
+        expr.evaluate(col("d") * 2, nines)
+    with pytest.raises(TypeMismatch, match=r"could need more than 76 digits; cast one of them"):
+        expr.evaluate(col("d") * col("d"), nines)

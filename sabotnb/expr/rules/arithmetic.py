@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
+from sabotnb.expr.rules.decimals import decimal_sum
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, empty_result, settle
 from sabotnb.expr.scalars import scalar
-from sabotnb.expr.types import as_decimal, is_number, is_text
+from sabotnb.expr.types import is_number, is_text
 
 _CHECKED: dict[str, Callable[..., Any]] = {
     "+": pc.add_checked,
@@ -48,8 +49,7 @@ def _number_sum(symbol: str, args: Sequence[Arg]) -> Overload:
         return Overload((wide, wide), wide, kernel, total=False)
     if all(t.is_integer(arg.type) for arg in args):  # uint64 with a signed one: what does not fit raises
         return Overload((pa.int64(), pa.int64()), pa.int64(), kernel, total=False)
-    params = tuple(as_decimal(wide if arg.adapts else arg.type) for arg in args)
-    return Overload(params, empty_result(kernel, *params), kernel, total=False)
+    return decimal_sum(kernel, symbol, args, wide)
 
 
 def _concatenation(args: Sequence[Arg]) -> Overload:
