@@ -71,8 +71,8 @@ class Cluster:
         Raises:
             EnvError: it was not this session that started the workers, or too few of them are idle.
         """
-        if workers < 1:
-            raise EnvError(f"scale({workers}): a cluster needs at least one worker; env.close() ends it")
+        if not isinstance(workers, int) or workers < 1:
+            raise EnvError(f"scale({workers!r}): give a whole number of workers, 1 or more; env.close() ends them all")
         resize = self._resize
         if resize is None:
             raise EnvError(

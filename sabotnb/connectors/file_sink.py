@@ -29,6 +29,8 @@ FLUSH_BYTES = 64 << 20
 """Bytes of the rows that wait in all files of a task together."""
 
 MAX_OPEN_FILES = 64
+LONGEST_NAME = 255
+"""Bytes of a name in most file systems."""
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -191,12 +193,18 @@ def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, p
     in_order = batch.take(pa.array(order))
     for start, stop in zip(bounds, [*bounds[1:], batch.num_rows], strict=True):
         piece = in_order.slice(start, stop - start)
-        yield "/".join(f"{quote(key, safe='')}={_value(piece.column(key)[0])}" for key in keys), piece
+        yield "/".join(_folder(key, piece.column(key)[0]) for key in keys), piece
 
 
-def _value(value: pa.Scalar) -> str:
+def _folder(key: str, value: pa.Scalar) -> str:
     text = value.as_py()
-    return NULL_FOLDER if text is None else quote(str(text), safe=" ")
+    name = f"{quote(key, safe='')}={NULL_FOLDER if text is None else quote(str(text), safe=' ')}"
+    if len(name) > LONGEST_NAME:
+        raise SinkError(
+            f"a value of column {key!r} is too long for the name of a folder ({str(text)[:40]!r}...): "
+            "partition by a part of it, such as col(...).str.slice(0, 20)"
+        )
+    return name
 
 
 def make_folder(folder: Path) -> None:

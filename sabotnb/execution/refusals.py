@@ -118,5 +118,5 @@ def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: S
     return Failure(
         "SlotsShort",
         f"job {request.name!r} {missing_slots(requests, slots)} and the cluster has only {slots.total} "
-        f"on {slots.nodes} agents: env.scale({agents}) or .run(parallelism={fits})",
+        f"on {slots.nodes} agents: env.scale({agents}) or .run(parallelism={fits}), and no more in any .named(...)",
     )

@@ -375,3 +375,12 @@ def test_a_file_that_cannot_be_begun_is_closed_and_removed(tmp_path):
         file_sink._File(tmp_path / "hidden", "final", writers.FORMATS["parquet"].open, schema)
     assert not [name for name in open_files() if name.startswith(str(tmp_path))]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_that_is_too_long_for_a_folder_is_refused_before_anything_is_published(tmp_path):
+    sink = connectors.sink(
+        Sink("csv", {"path": str(tmp_path), "partition_by": ["k"]}), pa.schema({"k": pa.string(), "x": pa.int64()})
+    )
+    sink.open(context())
+    with pytest.raises(SinkError, match=r"'k' is too long for the name of a folder \('ééé.*str.slice"):
+        sink.process(0, pa.RecordBatch.from_pydict({"k": ["é" * 50], "x": [1]}))
