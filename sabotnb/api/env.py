@@ -95,7 +95,7 @@ class Env:
         """Leave the cluster, and end it if this session started it. Jobs on a cluster that is ended end with it."""
         if self in _open:
             _open.remove(self)
-        if not self.cluster.closed:
+        if not self.cluster.closed and not self.cluster.gone:
             publisher.leave(
                 self.cluster.jobs, "the session was closed; jobs on a cluster that it had started ended with it"
             )
@@ -204,8 +204,7 @@ def connect(client_or_address: Any, security: Any = None) -> Env:
 
 
 def current() -> Env | None:
-    """The newest env that is open."""
-    _forget_closed()
+    """The newest env that was not closed; one whose cluster has gone says so, instead of jobs that run elsewhere."""
     return _open[-1] if _open else None
 
 
@@ -238,7 +237,7 @@ def attach(name: str) -> Job:
 
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:
     """The open env that was made this way, or a new one; a local env with other arguments stands in the way."""
-    _forget_closed()
+    _open[:] = [env for env in _open if not env.cluster.gone]
     wanted = {"how": how, **arguments}
     for env in _open:
         if env.arguments == wanted:
@@ -261,10 +260,6 @@ def _written(arguments: Mapping[str, object]) -> str:
     usual = {"workers": None, "slots": None, "detached": False, "processes": True}
     given = {name: value for name, value in arguments.items() if name in usual and value != usual[name]}
     return ", ".join(f"{name}={value!r}" for name, value in given.items())
-
-
-def _forget_closed() -> None:
-    _open[:] = [env for env in _open if not env.cluster.closed]
 
 
 def _close_all() -> None:

@@ -58,8 +58,13 @@ class Cluster:
 
     @property
     def closed(self) -> bool:
-        """True after ``close``, and when the cluster went away."""
-        return self._closed or self.client.status in ("closing", "closed")
+        """True after ``close``."""
+        return self._closed
+
+    @property
+    def gone(self) -> bool:
+        """True when the cluster went away, or somebody else has closed the client, and every call is a ClusterGone."""
+        return not self._closed and self.client.status in ("closing", "closed")
 
     def slots(self) -> list[dict[str, Any]]:
         """One row per agent: id, address, host, pid, slots, free, tags."""

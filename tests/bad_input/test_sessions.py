@@ -128,6 +128,7 @@ def test_a_cluster_without_workers(nobody, tmp_path):
 
 def test_more_tasks_than_slots(env, tmp_path):
     with pytest.raises(
-        errors.SlotsShort, match=r"needs 100 slots, 8 free .*: env\.scale\(25\) or \.run\(parallelism=8\), and no more in any"
+        errors.SlotsShort,
+        match=r"needs 100 slots, 8 free .*: env\.scale\(25\) or \.run\(parallelism=8\), and no more in any",
     ):
         sb.Stream.from_rate(10).sink_csv(tmp_path / "out").run("greedy", parallelism=100)
