@@ -22,6 +22,7 @@ from sabotnb.blobs.travel import is_local
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(...)})
 """Values whose text says all of them, and that have no parts."""
+_FILLED = frozenset({list, set, dict, bytearray})
 
 
 def fingerprint(value: Any) -> str:
@@ -36,7 +37,8 @@ def fingerprint_here(value: Any) -> str:
     """As ``fingerprint``, for a function that stays in this process and may use what could not travel.
 
     Objects of the user's own classes are told by their attributes, those of libraries by their class alone: a
-    connection, a figure or a session leads to half of the process.
+    connection, a figure or a session leads to half of the process. So are lists, sets and dicts, which the function may
+    fill itself.
     """
     return _sha(_WalkHere().part(value)).hex()
 
@@ -166,6 +168,12 @@ class _Walk:
 
 
 class _WalkHere(_Walk):
+    def _parts(self, value: Any) -> Iterator[str | bytes]:
+        if type(value) in _FILLED:
+            yield type(value).__name__
+        else:
+            yield from super()._parts(value)
+
     def _of_object(self, value: Any) -> Iterator[str | bytes]:
         yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"  # list.append has a name of its own
         attributes = getattr(value, "__dict__", {})
@@ -173,7 +181,9 @@ class _WalkHere(_Walk):
             yield self.part(attributes["__wrapped__"])
         elif _is_users(type(value)):
             yield self.part(type(value))
-            yield self.part(dict(attributes))
+            for name, attribute in sorted(attributes.items()):
+                yield name
+                yield self.part(attribute)
 
 
 def _sha(*parts: str | bytes) -> bytes:

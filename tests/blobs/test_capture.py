@@ -94,6 +94,12 @@ def test_functions_that_stay_here_may_use_anything():
     assert fingerprint_here([].append) == fingerprint_here([1].append) != fingerprint_here({}.update)
 
 
+def test_what_a_function_fills_does_not_make_it_another():
+    empty, filled = (made("f = lambda x: seen.append(x)", seen=seen) for seen in ([], [1, 2]))
+    assert fingerprint_here(empty) == fingerprint_here(filled)
+    assert fingerprint_here(Saver([])) == fingerprint_here(Saver([1])) != fingerprint_here(Saver(()))
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
