@@ -88,10 +88,7 @@ class JoinOperator(Operator):
 
     def _present(self, batch: pa.RecordBatch, keys: Sequence[pa.Array]) -> Iterator[pa.RecordBatch]:
         """Rows of a semi or anti join."""
-        found = self._met.find(keys)
-        if (valid := complete(keys)) is not None:
-            found &= valid.to_numpy(zero_copy_only=False)
-        rows = np.flatnonzero(found == (self._spec.how == "semi"))
+        rows = np.flatnonzero(self._met.find(keys) == (self._spec.how == "semi"))
         if len(rows):
             yield conformed(batch if len(rows) == batch.num_rows else taken(batch, rows), self._output)
 

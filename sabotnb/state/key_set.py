@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.native.keyindex import KeyIndex, Slots
-from sabotnb.state.keys import MISSING, View, check_group, compared, groups_in, groups_of, plain_keys, size_of
+from sabotnb.state.keys import MISSING, View, check_group, compared, complete, groups_in, groups_of, plain_keys, size_of
 from sabotnb.state.spans import in_pieces
 
 
@@ -25,9 +25,11 @@ class KeySet:
         return np.asarray(self._add(columns).fresh)
 
     def find(self, columns: Sequence[pa.Array]) -> np.ndarray:
-        """Whether the key of each row was met."""
-        found: np.ndarray = self._index.find(self._compared(columns)).slots != MISSING
-        return found
+        """Whether the key of each row was met, as joins ask: a null key, or one that nothing here can equal, never."""
+        keys = self._compared(columns)
+        found: np.ndarray = self._index.find(keys).slots != MISSING
+        valid = complete(keys)
+        return found if valid is None else found & valid.to_numpy(zero_copy_only=False)
 
     def groups(self) -> Sequence[int]:
         return groups_in(self._index)

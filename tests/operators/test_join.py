@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sabotnb as sb
 from sabotnb.config import Config
 from sabotnb.graph.specs import Join
 from sabotnb.testing import Harness
@@ -123,3 +124,10 @@ def test_keys_of_other_widths_and_layouts_meet(left, right, pairs):
         ).end()
         found = [row["a"] for row in harness.rows]
     assert [str(value) for value in found] == [str(value) for value in pairs]
+
+
+@pytest.mark.parametrize(("how", "expected"), [("semi", [1]), ("anti", [2**63 + 5, 7])])
+def test_a_key_that_no_key_of_the_other_type_can_equal_is_not_there(how, expected):
+    left = sb.Stream.from_arrow(pa.table({"k": pa.array([2**63 + 5, 1, 7], pa.uint64())}))
+    right = sb.Stream.from_arrow(pa.table({"k": pa.array([None, 1], pa.int64())}))
+    assert sorted(left.join(right, on="k", how=how).to_arrow()["k"].to_pylist()) == sorted(expected)

@@ -179,7 +179,7 @@ class TestKeySet(KeyedStateSuite):
             assert state.add([batch_of(lot)[name] for name in KEYS.names]).tolist() == fresh
             met.update(keys)
         found = state.find([batch_of(others)[name] for name in KEYS.names])
-        assert found.all()
+        assert found.tolist() == [all(row[name] is not None for name in KEYS.names) for row in others]
         assert state.size()[0] == len(met)
 
 
