@@ -12,6 +12,7 @@ from sabotnb.api import running
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.job import Job
 from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.expr.arguments import whole
 from sabotnb.graph import JobGraph
 from sabotnb.protocol.control import JobState
 from sabotnb.widgets.publisher import publisher
@@ -131,10 +132,20 @@ class Env:
     ) -> None:
         try:
             if error is None:
-                for job in self._jobs.values():
-                    _hear(job)
+                self._hear_all()
         finally:
             self.close()
+
+    def _hear_all(self) -> None:
+        """Wait for every bounded job, and raise the first failure when all are over: closing ends what still runs."""
+        first: JobError | None = None
+        for job in list(self._jobs.values()):
+            try:
+                _hear(job)
+            except JobError as failure:
+                first = first or failure
+        if first is not None:
+            raise first
 
     def __repr__(self) -> str:
         if self.cluster.closed:
@@ -179,8 +190,9 @@ def local(
     from sabotnb import cluster as clusters
 
     for what, number in (("workers", workers), ("slots", slots)):
-        if number is not None and (not isinstance(number, int) or number < 1):
-            raise EnvError(f"sb.local({what}={number!r}): give a number of {what}, at least 1, or leave it out")
+        if number is not None:
+            wrong = EnvError(f"sb.local({what}={number!r}): give a number of {what}, at least 1, or leave it out")
+            whole(number, wrong, 1)
     arguments = {"workers": workers, "slots": slots, "detached": detached, "processes": processes}
 
     def start() -> Cluster:

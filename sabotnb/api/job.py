@@ -290,7 +290,7 @@ class Job:
     def __repr__(self) -> str:
         try:
             return repr(self.status)
-        except ClusterGone as gone:
+        except (ClusterGone, JobError) as gone:
             return f"{self.name} is no longer known: {gone}"
 
     def _repr_html_(self) -> str:

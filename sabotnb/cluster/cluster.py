@@ -18,6 +18,7 @@ from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.job_manager import JobManager
 from sabotnb.config import Config
 from sabotnb.errors import EnvError
+from sabotnb.expr.arguments import whole
 
 SESSION = f"{os.getpid()}@{socket.gethostname()}-{uuid4().hex[:8]}"
 """Owner of the jobs that this process submits."""
@@ -76,8 +77,8 @@ class Cluster:
         Raises:
             EnvError: it was not this session that started the workers, or too few of them are idle.
         """
-        if not isinstance(workers, int) or workers < 1:
-            raise EnvError(f"scale({workers!r}): give a whole number of workers, 1 or more; env.close() ends them all")
+        wrong = EnvError(f"scale({workers!r}): give a whole number of workers, 1 or more; env.close() ends them all")
+        workers = whole(workers, wrong, 1)
         resize = self._resize
         if resize is None:
             raise EnvError(

@@ -100,3 +100,26 @@ def test_a_cluster_that_has_gone_is_not_forgotten_before_another_is_opened(env: 
         assert rows.to_rows() == [{"x": 1}]
     env.close()
     assert rows.to_rows() == [{"x": 1}]
+
+
+def test_leaving_the_block_waits_for_other_jobs_before_it_tells_of_a_failure(
+    env: sb.Env, rows: sb.Stream, tmp_path: Path
+) -> None:
+    failed = rows.map_batches(fails, schema=rows.schema).sink_live().run("failed")
+    while failed.status.state != "FAILED":
+        pass
+    slow = sb.Stream.from_rate(100, n=100).sink_parquet(tmp_path / "out").run("slow")
+    with pytest.raises(sb.errors.JobFailed, match="as it should"), env:
+        assert slow.status.state != "FINISHED"
+    assert sb.Stream.from_parquet(tmp_path / "out").agg(n=sb.count()).to_rows() == [{"n": 100}]
+
+
+def test_a_forgotten_run_has_a_text(env: sb.Env, rows: sb.Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sabotnb.execution.runs.KEPT_RUNS", 1)
+    with env:
+        first = rows.sink_live().run("same")
+        while sb.jobs()["state"].tolist() != ["FINISHED"]:
+            pass
+        for _ in range(3):
+            rows.sink_live().run("same").wait(timeout=60)
+        assert repr(first).startswith("same is no longer known: this run of job 'same' ended so long ago")
