@@ -22,7 +22,7 @@ from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, i
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
 from sabotnb.expr.messages import column_not_found, duplicate_column
 from sabotnb.expr.nodes import Apply, Column, walk
-from sabotnb.expr.recast import exact_column, is_typed, recast, same_values, typed_array
+from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
 from sabotnb.expr.sample import sample_of, text_table
 from sabotnb.expr.types import type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
@@ -64,7 +64,6 @@ __all__ = [
     "is_total",
     "is_typed",
     "lit",
-    "recast",
     "root_name",
     "same",
     "same_values",

@@ -65,9 +65,30 @@ def recast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
         made = _cast(array, data_type)
     except (pa.ArrowException, ValueError) as error:
         raise Misfit(f" ({error})", found=array.type) from error
-    if t.is_date(data_type) and t.is_timestamp(array.type) and not made.cast(array.type).equals(array):
+    if _has_dates(data_type) and _cuts_times(array, made):
         raise Misfit(" with times of day", found=array.type)
     return made
+
+
+def _has_dates(data_type: pa.DataType) -> bool:
+    if t.is_dictionary(data_type):
+        return _has_dates(data_type.value_type)
+    if t.is_nested(data_type):
+        return any(_has_dates(data_type.field(at).type) for at in range(data_type.num_fields))
+    return bool(t.is_date(data_type))
+
+
+def _cuts_times(array: pa.Array, made: pa.Array) -> bool:
+    """True if a timestamp of ``array`` has a time of day that the date of ``made`` in its place has not."""
+    if t.is_dictionary(array.type) or t.is_dictionary(made.type):
+        return _cuts_times(_cast(array, _plain(array.type)), _cast(made, _plain(made.type)))
+    if t.is_struct(array.type) and t.is_struct(made.type):
+        return any(map(_cuts_times, array.flatten(), made.flatten()))
+    if t.is_map(array.type) and t.is_map(made.type):
+        return _cuts_times(array.keys, made.keys) or _cuts_times(array.items, made.items)
+    if t.is_nested(array.type) and t.is_nested(made.type):
+        return _cuts_times(array.flatten(), made.flatten())
+    return t.is_date(made.type) and t.is_timestamp(array.type) and not made.cast(array.type).equals(array)
 
 
 def _cast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
