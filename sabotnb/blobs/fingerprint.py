@@ -13,8 +13,13 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
+from uuid import UUID
 
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import Origin
@@ -23,6 +28,8 @@ from sabotnb.blobs.travel import is_local
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(...)})
 """Values whose text says all of them, and that have no parts."""
 _FILLED = frozenset({list, set, dict, bytearray})
+_CONSTANTS = (date, time, timedelta, Decimal, PurePath, UUID, Enum)
+"""Objects of the standard library whose text says what they are."""
 
 
 def fingerprint(value: Any) -> str:
@@ -176,14 +183,23 @@ class _WalkHere(_Walk):
 
     def _of_object(self, value: Any) -> Iterator[str | bytes]:
         yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"  # list.append has a name of its own
-        attributes = getattr(value, "__dict__", {})
+        attributes = {**_in_slots(value), **getattr(value, "__dict__", {})}
         if isinstance(attributes.get("__wrapped__"), FunctionType):
             yield self.part(attributes["__wrapped__"])
+        elif isinstance(value, _CONSTANTS) or type(value).__module__ == "numpy":
+            yield repr(value)
         elif _is_users(type(value)):
             yield self.part(type(value))
             for name, attribute in sorted(attributes.items()):
                 yield name
                 yield self.part(attribute)
+
+
+def _in_slots(value: Any) -> dict[str, Any]:
+    """Attributes that a class keeps in slots."""
+    slots = (getattr(cls, "__slots__", ()) for cls in type(value).__mro__)
+    names = [name for some in slots for name in ((some,) if isinstance(some, str) else some)]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
 def _sha(*parts: str | bytes) -> bytes:

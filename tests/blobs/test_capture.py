@@ -7,9 +7,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -92,6 +95,27 @@ def test_functions_that_stay_here_may_use_anything():
     assert fingerprint_here(one.save) == fingerprint_here(same.save) != fingerprint_here(other.save)
     assert fingerprint_here(one) == fingerprint_here(same) != fingerprint_here(other)
     assert fingerprint_here([].append) == fingerprint_here([1].append) != fingerprint_here({}.update)
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    limit: int
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (date(2024, 1, 1), date(2025, 1, 1)),
+        (Decimal(1), Decimal(2)),
+        (Path("a"), Path("b")),
+        (np.int64(1), np.int64(2)),
+        ((date(2024, 1, 1),), (date(2025, 1, 1),)),
+        (Slotted(1), Slotted(2)),
+    ],
+    ids=repr,
+)
+def test_functions_that_stay_here_differ_by_constants(one, other):
+    assert fingerprint_here(made("f = lambda: n", n=one)) != fingerprint_here(made("f = lambda: n", n=other))
 
 
 def test_what_a_function_fills_does_not_make_it_another():
