@@ -66,7 +66,7 @@ def check_lines(file: str, start: int, block: bytes) -> None:
         raise SourceError(f"'{file}', line {line}: this is not UTF-8 text: save the file as UTF-8") from error
 
 
-_NULL = re.compile(rb"\s*null")
+_NULL = re.compile(rb"(?:\xef\xbb\xbf)?\s*null")
 _NULL_LINE = re.compile(rb"\n[ \t\r]*null")
 _ADVICE = "correct the file, one object a line"
 

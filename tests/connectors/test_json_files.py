@@ -120,6 +120,7 @@ def test_the_1000th_line_is_wrong(tmp_path, read, line, message, section):
         ("{\n", "line 1: this is no JSON"),
         ('null\n{"a": 1}\n', "line 1: null is no object: correct the file, one object a line"),
         ("  null", "line 1: null is no object"),
+        ('\ufeffnull\n{"a": 1}\n', "line 1: null is no object"),
     ],
 )
 def test_files_that_are_no_jsonl(tmp_path, text, message):
