@@ -29,6 +29,8 @@ FLUSH_BYTES = 64 << 20
 """Bytes of the rows that wait in all files of a task together."""
 
 MAX_OPEN_FILES = 64
+LETTERS_OF_OPERATOR = 80
+"""Enough to know it by; ``name`` is unique without it."""
 LONGEST_NAME = 255
 """Bytes of a name in most file systems."""
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
@@ -48,7 +50,7 @@ def hidden_folder(output: Path, job: str, epoch: int) -> Path:
 
 def hidden_name(operator: str, name: str) -> str:
     """What a file of ``operator`` is called there; the suffix is for readers whose ``**`` goes into hidden folders."""
-    return f"{quote(operator, safe='')}-{name}.partial"
+    return f"{quote(operator, safe='')[:LETTERS_OF_OPERATOR]}-{name}.partial"
 
 
 class FileSink(Sink):

@@ -384,3 +384,7 @@ def test_a_value_that_is_too_long_for_a_folder_is_refused_before_anything_is_pub
     sink.open(context())
     with pytest.raises(SinkError, match=r"'k' is too long for the name of a folder \('ééé.*str.slice"):
         sink.process(0, pa.RecordBatch.from_pydict({"k": ["é" * 50], "x": [1]}))
+
+
+def test_an_operator_may_have_a_name_that_no_file_can_have():
+    assert len(file_sink.hidden_name("n" * 10_000, "part-00000-0.csv")) < file_sink.LONGEST_NAME
