@@ -73,6 +73,7 @@ class LiveTable:
         self._looking = False
         self._last_look = 0.0
         self._ended = False
+        self._over = False
         self._widget: JobWidget | None = None
         self._outputs = Outputs(self._screen, self._unseen)
 
@@ -92,6 +93,7 @@ class LiveTable:
     def take(self, metrics: JobMetrics) -> None:
         if metrics.terminal:
             if self._complete():
+                self._over = True
                 self._refresh()
                 self.stop()
             return
@@ -116,7 +118,7 @@ class LiveTable:
         line = f"{self._title}: {words.count(seen.total)}"
         if seen.total > last.num_rows > 0:
             line += f", the last {last.num_rows}"
-        empty = "" if seen.total else "The job has ended without any rows." if self._ended else "No rows yet."
+        empty = "" if seen.total else "The job has ended without any rows." if self._over else "No rows yet."
         lines = [line, *filter(None, [seen.note or empty])]
         if not last.num_columns:
             return {"text/html": theme.panel(theme.sentences(lines)), "text/plain": "\n".join(lines)}
