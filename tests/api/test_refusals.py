@@ -172,7 +172,12 @@ WRONG_ARGUMENTS = [
     (lambda s: s.agg(col("delay").quantile("a")), errors.TypeMismatch, "between 0 and 1, not 'a'"),
     (lambda s: s.select(col("delay").cast([])), errors.TypeMismatch, r"there is no type \[\]"),
     (lambda s: s.select(col("carrier").str.split("")), errors.TypeMismatch, "split needs a text to split by"),
-    (lambda s: s.select(col("delay").cast("timestamp[us]").dt.strftime("%f")), errors.TypeMismatch, "write '%S.%f'"),
+    (lambda s: s.select(x=sb.lit(0).cast("timestamp[us]").dt.strftime("%f")), errors.TypeMismatch, "write '%S.%f'"),
+    (
+        lambda s: s.select(x=sb.lit(0).cast("timestamp[us]").dt.strftime("%S.%f %T")),
+        errors.TypeMismatch,
+        "join two texts",
+    ),
     (lambda s: s.select(x=sb.lit({"a": 1})), errors.TypeMismatch, r"\(dict\) cannot be a literal"),
     (
         lambda s: s.filter(col("delay").is_in(col("minutes"))),

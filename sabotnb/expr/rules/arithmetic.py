@@ -21,7 +21,6 @@ _CHECKED: dict[str, Callable[..., Any]] = {
     "*": pc.multiply_checked,
 }
 _UNCHECKED: dict[str, Callable[..., Any]] = {"+": pc.add, "-": pc.subtract, "*": pc.multiply}
-_DAY_US = 86_400_000_000
 
 
 def _sum(symbol: str) -> Rule:

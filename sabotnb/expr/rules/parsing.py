@@ -36,7 +36,6 @@ _PATTERNS = {
     "%B": _WORD,
     "%p": r"\p{L}+",
     "%z": r"(?:Z|[+-]\d{2}(?::?\d{2})?)",
-    "%Z": r"\S+",
     "%%": "%",
 }
 """What the C library reads for each directive. It skips white space before numbers."""

@@ -154,6 +154,8 @@ def _written(args: Sequence[Arg], options: Options) -> Overload:
     parts = _FRACTION.split(options["format"])
     if any("%f" in part.replace("%%", "") or "%.f" in part.replace("%%", "") for part in parts):
         raise Refused(".dt.strftime writes fractions behind seconds alone: write '%S.%f' or '%S%.f'")
+    if len(parts) > 1 and any(seconds in part for part in parts for seconds in ("%S", "%T")):
+        raise Refused(".dt.strftime writes seconds either whole or with fractions: join two texts")
     pattern = "%S".join(parts)
     unit = "us" if len(parts) > 1 else "s"  # Arrow's %S has as many digits as the unit
 
