@@ -133,8 +133,12 @@ class Reader:
         )
 
     def read(self, annotation: Any, data: Json) -> Any:
-        """``data`` as a value of the annotated type."""
-        return None if data is None else _reader_of(annotation)(self, data)
+        """``data`` as a value of the annotated type, and None only where that says so."""
+        if data is None and _takes_none(annotation):
+            return None
+        if data is None:
+            raise TypeError(f"there is no value for {annotation}")
+        return _reader_of(annotation)(self, data)
 
 
 def _key(key: Any) -> str:
@@ -237,12 +241,9 @@ def _reader_of_tuple(arguments: Sequence[Any]) -> Read:
 def _reader_of_dataclass(made: type) -> Read:
     hints = typing.get_type_hints(made)
     known = {item.name: hints[item.name] for item in fields(made)}
-    needed = frozenset(name for name, hint in known.items() if not _takes_none(hint))
 
     def read(reader: Reader, data: Json) -> Any:
         given = {name: item for name, item in data.items() if name != "class"}
-        if missing := [name for name in given if given[name] is None and name in needed]:
-            raise TypeError(f"{made.__name__} needs a value for {', '.join(missing)}")
         if unknown := sorted(given.keys() - known.keys()):
             raise GraphError(f"{made.__name__} has no {', '.join(unknown)}; is the graph of a newer version?")
         return made(**{name: reader.read(known[name], item) for name, item in given.items()})
@@ -250,6 +251,7 @@ def _reader_of_dataclass(made: type) -> Read:
     return read
 
 
+@cache
 def _takes_none(annotation: Any) -> bool:
     return annotation in (Any, object) or types.NoneType in typing.get_args(annotation)
 
