@@ -14,6 +14,7 @@ from sabotnb.api.sample import rows_of
 from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
 from sabotnb.expr import Misfit, exact_array, inferred_type, is_open
+from sabotnb.native.canonical import plain_type
 from sabotnb.native.layouts import decoded_schema
 from sabotnb.operators.formats import given
 from sabotnb.operators.map_rows import dicts
@@ -49,7 +50,7 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
 
 
 def _settled(field: pa.Field, schema: pa.Schema, went_in: pa.Schema, function: Function) -> pa.Field:
-    plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    plain = plain_type(field.type)
     if field.name in schema.names and (is_open(plain) or plain.equals(went_in.field(field.name).type)):
         return schema.field(field.name)
     if is_open(plain):

@@ -14,10 +14,11 @@ from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, is_empty, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches
-from sabotnb.connectors.schemas import Wanted, from_text, known_from, plain, settle, types_of
+from sabotnb.connectors.schemas import Wanted, from_text, known_from, settle, types_of
 from sabotnb.connectors.sections import cut_lines
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.canonical import plain_type
 from sabotnb.protocol.source import Split
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -99,7 +100,7 @@ class JsonFiles:
     def __init__(self, spec: Spec, section_bytes: int = SECTION_BYTES) -> None:
         self._section_bytes = section_bytes
         self._files: Sequence[str] = spec.options["files"]
-        schema = pa.schema([f.with_type(plain(f.type)) for f in from_text(spec.options["schema"])])
+        schema = pa.schema([f.with_type(plain_type(f.type)) for f in from_text(spec.options["schema"])])
         self._types = Types(schema, frozenset(spec.options.get("declared", ())))
 
     def estimate(self) -> Estimate:

@@ -15,8 +15,9 @@ from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
-from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, plain, settle, types_of
+from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, settle, types_of
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.canonical import plain_type
 from sabotnb.native.layouts import plain_layout
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
@@ -149,8 +150,8 @@ class ParquetFiles:
 
 def _read_as_they_are(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
     """The columns of a file that are not cast to another type when they are read."""
-    types = {field.name: plain(field.type) for field in wanted}
-    return pa.schema([field for field in found if plain(plain_layout(field.type)) == types.get(field.name)])
+    types = {field.name: plain_type(field.type) for field in wanted}
+    return pa.schema([field for field in found if plain_type(plain_layout(field.type)) == types.get(field.name)])
 
 
 def _describe_group(

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sabotnb import expr
-from sabotnb.connectors.schemas import plain
 from sabotnb.errors import SabotError
 from sabotnb.expr.nodes import RANGE_ENDS, Alias, Call, Column, Literal, Node
 from sabotnb.expr.scalars import scalar
+from sabotnb.native.canonical import plain_type
 
 _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
 
@@ -65,7 +65,7 @@ def _true_at_an_end(node: Node, name: str, statistics: pq.Statistics, schema: pa
     if not statistics.has_min_max:
         return True
     try:
-        ends = _ends(statistics, plain(schema.field(name).type))
+        ends = _ends(statistics, plain_type(schema.field(name).type))
         return bool(
             expr.evaluate(expr.Expr(node), pa.RecordBatch.from_arrays([ends], [name])).to_pylist() != [False] * 2
         )

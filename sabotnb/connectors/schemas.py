@@ -12,6 +12,7 @@ import pyarrow as pa
 from sabotnb.errors import SourceError
 from sabotnb.expr import is_open
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.canonical import plain_type
 from sabotnb.native.layouts import plain_schema
 
 MOST_LOOKED_INTO = 32
@@ -106,11 +107,6 @@ def declared(spec: Spec) -> pa.Schema:
     return pa.schema((types_of(everything) | types_of(spec.schema)).items())
 
 
-def plain(data_type: pa.DataType) -> pa.DataType:
-    """The type without dictionary encoding."""
-    return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
-
-
 def check_columns(file: str, wanted: Iterable[str], found: Container[str]) -> None:
     """Raise a SourceError if ``file`` lacks a column that it had when the source was described."""
     for name in wanted:
@@ -132,7 +128,7 @@ def check_same(
     lines += [
         f"column {name!r} is {ours[name]} in '{first_file}' and {theirs[name]} in '{other_file}'"
         for name in ours
-        if name in theirs and name not in decided and plain(ours[name]) != plain(theirs[name])
+        if name in theirs and name not in decided and plain_type(ours[name]) != plain_type(theirs[name])
     ]
     if lines:
         raise SourceError(

@@ -12,8 +12,8 @@ from pyarrow import types as t
 
 from sabotnb.connectors.csv_lines import csv_header, csv_lines
 from sabotnb.connectors.json_lines import json_lines
-from sabotnb.connectors.schemas import plain
 from sabotnb.errors import SinkError
+from sabotnb.native.canonical import plain_type
 
 
 class Writer(Protocol):
@@ -99,7 +99,7 @@ FORMATS: dict[str, Format] = {
 
 def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
     """What is written for rows of ``schema``: the same without dictionaries; SinkError if the format lacks a type."""
-    written = pa.schema([field.with_type(plain(field.type)) for field in schema])
+    written = pa.schema([field.with_type(plain_type(field.type)) for field in schema])
     for field in written:
         if FORMATS[connector].refuses(field.type):
             raise SinkError(

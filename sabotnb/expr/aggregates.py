@@ -17,6 +17,7 @@ import pyarrow as pa
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
 from sabotnb.native import canonical
+from sabotnb.native.canonical import plain_type
 
 Options = Mapping[str, Any]
 
@@ -58,7 +59,7 @@ class Aggregator(Protocol):
 
 def value_type(data_type: pa.DataType) -> pa.DataType:
     """Look through dictionaries and views of text, which Arrow cannot take rows of: aggregates give plain values."""
-    plain = data_type.value_type if pa.types.is_dictionary(data_type) else data_type
+    plain = plain_type(data_type)
     if pa.types.is_string_view(plain):
         return pa.large_string()
     return pa.large_binary() if pa.types.is_binary_view(plain) else plain

@@ -11,6 +11,7 @@ from pyarrow import types as t
 
 from sabotnb.expr.exact import Misfit, exact_array
 from sabotnb.expr.types import is_number, is_text
+from sabotnb.native.canonical import plain_type
 
 SameLeaf = Callable[[pa.DataType, pa.DataType], bool]
 
@@ -81,7 +82,7 @@ def _has_dates(data_type: pa.DataType) -> bool:
 def _cuts_times(array: pa.Array, made: pa.Array) -> bool:
     """True if a timestamp of ``array`` has a time of day that the date of ``made`` in its place has not."""
     if t.is_dictionary(array.type) or t.is_dictionary(made.type):
-        return _cuts_times(_cast(array, _plain(array.type)), _cast(made, _plain(made.type)))
+        return _cuts_times(_cast(array, plain_type(array.type)), _cast(made, plain_type(made.type)))
     if t.is_struct(array.type) and t.is_struct(made.type):
         return any(map(_cuts_times, array.flatten(), made.flatten()))
     if t.is_map(array.type) and t.is_map(made.type):
@@ -113,7 +114,7 @@ def _alike(one: pa.DataType, other: pa.DataType, same: SameLeaf) -> bool:
     if t.is_null(one) or one.equals(other):
         return True
     if t.is_dictionary(one) or t.is_dictionary(other):
-        return _alike(_plain(one), _plain(other), same)
+        return _alike(plain_type(one), plain_type(other), same)
     if t.is_struct(one) and t.is_struct(other):
         return [field.name for field in one] == [field.name for field in other] and all(
             _alike(mine.type, theirs.type, same) for mine, theirs in zip(one, other, strict=True)
@@ -123,10 +124,6 @@ def _alike(one: pa.DataType, other: pa.DataType, same: SameLeaf) -> bool:
     if (_is_list(one) and _is_list(other)) or _same_size(one, other):
         return _alike(one.value_type, other.value_type, same)
     return same(one, other)
-
-
-def _plain(data_type: pa.DataType) -> pa.DataType:
-    return data_type.value_type if t.is_dictionary(data_type) else data_type
 
 
 def _is_list(data_type: pa.DataType) -> bool:

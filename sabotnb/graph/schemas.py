@@ -29,6 +29,7 @@ from sabotnb.graph.specs import (
     Union,
 )
 from sabotnb.native import canonical
+from sabotnb.native.canonical import plain_type
 
 ERROR_COLUMN = "error"
 """What an ``errors`` side output adds to the input's columns: the exception as text."""
@@ -81,11 +82,6 @@ def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
         has = ", ".join(map(repr, side_tags(spec))) or "none; on_error='side' gives a map one"
         raise GraphError(f"{spec.kind} has no side output {tag!r}; it has {has}")
     return _unique([*inputs[0], pa.field(ERROR_COLUMN, pa.string())], f"rename the input's {ERROR_COLUMN!r} first")
-
-
-def plain_type(data_type: pa.DataType) -> pa.DataType:
-    """The type of the values: what a dictionary's indexes stand for, any other type unchanged."""
-    return data_type.value_type if pa.types.is_dictionary(data_type) else data_type
 
 
 def _projected(spec: Project, schema: pa.Schema) -> pa.Schema:

@@ -10,7 +10,7 @@ from sabotnb.errors import TypeMismatch
 
 
 def plain_type(data_type: pa.DataType) -> pa.DataType:
-    """Look through dictionary encoding."""
+    """The type of the values: what a dictionary's indexes stand for, any other type unchanged."""
     return data_type.value_type if types.is_dictionary(data_type) else data_type
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 from pyarrow import types
 
+from sabotnb.native.canonical import plain_type
+
 
 def plain_layout(data_type: pa.DataType) -> pa.DataType:  # noqa: PLR0911  one case per layout
     """The type of the same values in a layout that every kernel takes; also inside of lists and structs."""
@@ -62,8 +64,7 @@ def _run_end_decoded(column: pa.Array) -> pa.Array:
 
 def decoded_schema(schema: pa.Schema) -> pa.Schema:
     """``schema`` with plain types for dictionaries."""
-    fields = [field.with_type(field.type.value_type) if types.is_dictionary(field.type) else field for field in schema]
-    return pa.schema(fields)
+    return pa.schema([field.with_type(plain_type(field.type)) for field in schema])
 
 
 def decoded(batch: pa.RecordBatch) -> pa.RecordBatch:

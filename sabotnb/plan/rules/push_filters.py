@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, substitute
 from sabotnb.graph import Aggregate, Distinct, Filter, JobGraph, Join, Operator, Phase, Project, Sort, Spec, Top, Union
-from sabotnb.graph.schemas import plain_type, right_output_names
+from sabotnb.graph.schemas import right_output_names
+from sabotnb.native.canonical import plain_type
 from sabotnb.plan.expressions import is_cheap, may_go_first
 from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, removed, sole_reader, with_spec
 
