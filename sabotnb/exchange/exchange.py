@@ -18,6 +18,7 @@ from sabotnb.exchange.sockets import Security, SocketTransport
 from sabotnb.exchange.transport import OnPeerLost, Peer, Transport, TransportStatistics
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 from sabotnb.plan.expand import downstreams, input_edges, upstreams
+from sabotnb.plan.placed import Placed
 from sabotnb.protocol.control import AgentInfo
 
 
@@ -77,18 +78,16 @@ class Exchange:
         epoch: int,
         edge: ShuffleEdge,
         index: int,
-        graph: ExecutionGraph,
-        placement: Mapping[str, tuple[str, ...]],
-        agents: Mapping[str, AgentInfo],
+        placed: Placed,
         wake: Callable[[], None],
     ) -> OutputPartition:
         """The output of task ``index`` of ``edge.up``.
 
-        ``placement[edge.down]`` names the agent of each task below. Each channel may hold an equal part of its gate's
-        bytes, the last batch beyond it. ``wake`` is called from any thread when credit has
-        come back or a held slice is due: then ask ``writable`` again, and ``flush`` before sleeping.
+        Each channel may hold an equal part of its gate's bytes, the last batch beyond it. ``wake`` is called from any
+        thread when credit has come back or a held slice is due: then ask ``writable`` again, and ``flush`` before
+        sleeping.
         """
-        spread = self.spread(job, epoch, edge, index, graph, placement, agents, wake)
+        spread = self.spread(job, epoch, edge, index, placed, wake)
         alarm = partial(self._alarm.set, callback=wake)
         return OutputPartition(spread, self._config, time.monotonic, self._pace, alarm)
 
@@ -98,17 +97,16 @@ class Exchange:
         epoch: int,
         edge: ShuffleEdge,
         index: int,
-        graph: ExecutionGraph,
-        placement: Mapping[str, tuple[str, ...]],
-        agents: Mapping[str, AgentInfo],
+        placed: Placed,
         wake: Callable[[], None],
         known: Mapping[int, Sender] | None = None,
     ) -> Spread:
-        """Where the rows of that task go by ``graph``, to ``reroute`` its output when the graph has changed.
+        """Where the rows of that task go, to ``reroute`` its output when the graph has changed.
 
         Channels that are ``known``, by index of the task below, are kept; the others are opened, so the gates of their
         tasks must be there.
         """
+        graph, agents = placed.graph, placed.placement[edge.down]
         rivals = input_edges(graph, edge.down)
         senders = dict(known or {})
         tasks = downstreams(edge, graph, index)
@@ -117,7 +115,7 @@ class Exchange:
                 key = ChannelKey(job, epoch, edge.index, index, down)
                 channels = sum(len(upstreams(rival, graph, down)) for rival in rivals)
                 account = Account(max(1, self._config.gate_bytes // channels), wake)
-                senders[down] = self._sender(key, account, placement[edge.down][down], agents)
+                senders[down] = self._sender(key, account, agents[down], placed.agents)
         return Spread(edge.type, {down: senders[down] for down in tasks}, splitter(edge, graph))
 
     def _sender(self, key: ChannelKey, account: Account, agent: str, agents: Mapping[str, AgentInfo]) -> Sender:

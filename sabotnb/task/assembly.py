@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
+from sabotnb.plan.placed import Placed
 from sabotnb.protocol.operator import OperatorContext
 from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
@@ -84,6 +85,7 @@ class Assembly:
 
     def _edges(self, wake: Callable[[], None]) -> list[Route]:
         assignment, attempt = self.assignment, self.assignment.attempt
+        placed = Placed(assignment.graph, assignment.placement, assignment.agents)
         return [
             Route(
                 edge.operator,
@@ -94,9 +96,7 @@ class Assembly:
                     attempt.epoch,
                     edge,
                     attempt.task.index,
-                    assignment.graph,
-                    assignment.placement,
-                    assignment.agents,
+                    placed,
                     wake,
                 ),
             )

@@ -12,6 +12,7 @@ from sabotnb import connectors, operators
 from sabotnb.config import Config
 from sabotnb.graph import specs
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.plan.placed import Placed
 from sabotnb.protocol.channel import Gate, Output
 from sabotnb.protocol.control import AgentInfo, Queue, TaskChanged
 from sabotnb.protocol.ids import Attempt
@@ -47,9 +48,7 @@ class Exchange(Protocol):
         epoch: int,
         edge: ShuffleEdge,
         index: int,
-        graph: ExecutionGraph,
-        placement: Mapping[str, tuple[str, ...]],
-        agents: Mapping[str, AgentInfo],
+        placed: Placed,
         wake: Callable[[], None],
     ) -> Output:
         """The output of task ``index`` of ``edge.up``; ``wake`` is called when it may be writable again."""

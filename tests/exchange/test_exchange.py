@@ -19,6 +19,7 @@ from sabotnb.exchange import Exchange
 from sabotnb.graph.job_graph import EdgeHint, EdgeType
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
+from sabotnb.plan.placed import Placed
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Watermark
 
 UP, DOWN = 2, 3
@@ -44,7 +45,7 @@ class Pair:
         place = self.place(graph)
         edge = graph.edges[edge]
         exchange = self.exchanges[place[edge.up][index]]
-        return exchange.output("job", epoch, edge, index, graph, place, self.agents, wake)
+        return exchange.output("job", epoch, edge, index, Placed(graph, place, self.agents), wake)
 
     def extend(self, gate, graph, index):
         exchange = self.exchanges[self.place(graph)["down"][index]]
@@ -54,7 +55,7 @@ class Pair:
         place, edge = self.place(graph), graph.edges[0]
         exchange = self.exchanges[place[edge.up][index]]
         known = output.senders
-        output.reroute(exchange.spread("job", 1, edge, index, graph, place, self.agents, no_wake, known), cut)
+        output.reroute(exchange.spread("job", 1, edge, index, Placed(graph, place, self.agents), no_wake, known), cut)
 
     def stop(self):
         for exchange in self.exchanges.values():
@@ -316,7 +317,7 @@ def outputs_to(process, exchange):
     place = {"up": ("left", "left"), "down": ("right",)}
     wakers = [Waker(), Waker()]
     edge = graph.edges[0]
-    return wakers, [exchange.output("job", 1, edge, i, graph, place, agents, wakers[i]) for i in range(2)]
+    return wakers, [exchange.output("job", 1, edge, i, Placed(graph, place, agents), wakers[i]) for i in range(2)]
 
 
 def test_two_processes(process):

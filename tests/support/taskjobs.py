@@ -16,6 +16,7 @@ from sabotnb.graph import specs
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.plan.placed import Placed
 from sabotnb.protocol.control import CancelTasks, Command, StartSources, TaskChanged, TaskState
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.ids import Attempt, TaskId
@@ -171,7 +172,7 @@ class Deployed:
     def output(self, up: str, index: int) -> OutputPartition:
         """The output of a task that is not started, so that its test can say what it sends."""
         edge = next(edge for edge in self._execution.edges if edge.up == up)
-        return self._exchange.output("job", 1, edge, index, self._execution, self._placement, {}, lambda: None)
+        return self._exchange.output("job", 1, edge, index, Placed(self._execution, self._placement, {}), lambda: None)
 
     def command(self, command: Command) -> None:
         for task in self.tasks.values():

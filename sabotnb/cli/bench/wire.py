@@ -16,6 +16,7 @@ from sabotnb.config import Config
 from sabotnb.exchange import Exchange, InputGate, OutputPartition
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.plan.placed import Placed
 from sabotnb.protocol.control import AgentInfo
 from sabotnb.protocol.elements import Batch, End, Marker
 
@@ -48,7 +49,7 @@ def _agents(endpoints: Mapping[str, Mapping[str, str]]) -> dict[str, AgentInfo]:
 
 
 def _output(exchange: Exchange, edge: int, agents: Mapping[str, AgentInfo], woken: Event) -> OutputPartition:
-    return exchange.output("bench", 1, GRAPH.edges[edge], 0, GRAPH, PLACE, agents, woken.set)
+    return exchange.output("bench", 1, GRAPH.edges[edge], 0, Placed(GRAPH, PLACE, agents), woken.set)
 
 
 def _batch(rows: int) -> Batch:
@@ -104,7 +105,8 @@ def _fan(figures: dict[str, float]) -> Make:
     def run() -> None:
         exchange = Exchange(HERE, Config())
         gates = [exchange.gate("bench", 1, "down", index, graph) for index in range(100)]
-        outputs = [exchange.output("bench", 1, edge, index, graph, place, {}, lambda: None) for index in range(100)]
+        placed = Placed(graph, place, {})
+        outputs = [exchange.output("bench", 1, edge, index, placed, lambda: None) for index in range(100)]
         batch = _batch(ROWS)
         for _ in range(5):
             for output in outputs:
