@@ -64,6 +64,7 @@ wheel: $(READY)
 	.ci/wheel
 
 bench: $(READY)
+	$(BIN)/sabotnb bench compare
 	$(BIN)/sabotnb bench kernels
 	$(BIN)/sabotnb bench pipelines
 	$(BIN)/sabotnb bench latency

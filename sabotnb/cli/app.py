@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Live dataflows on a Dask cluster.")
-bench = typer.Typer(no_args_is_help=True, help="Measure: kernels, whole pipelines, latencies.")
+bench = typer.Typer(no_args_is_help=True, help="Measure: queries beside other engines, kernels, pipelines, latencies.")
 app.add_typer(bench, name="bench")
 
 Json = Annotated[Path | None, typer.Option("--json", help="Write one JSON object per case to this file.")]
@@ -49,14 +50,57 @@ def pipelines(
     json: Json = None,
     repeat: Repeat = 3,
     only: Only = "",
-    events: Annotated[int, typer.Option(help="Nexmark events; 46 of 50 are bids.")] = 50_000_000,
+    events: Annotated[int, typer.Option(help="Nexmark events; 46 of 50 are bids.")] = 1_000_000,
 ) -> None:
-    """Whole jobs over Nexmark files on two worker processes beside polars and DuckDB; start-up excluded."""
+    """Jobs on two worker processes that press on one mechanism: a slow sink, channels between many tasks."""
     from sabotnb.cli.bench.measure import run
     from sabotnb.cli.bench.pipelines import cases
 
     with cases(events) as prepared:
         run(prepared, json=json, repeat=repeat, only=only)
+
+
+@bench.command()
+def compare(
+    suites: Annotated[list[str] | None, typer.Argument(help="nexmark, tpch, h2o; without any: all.")] = None,
+    files: Annotated[
+        list[str] | None, typer.Option(help="duckdb-snappy, polars-zstd; without any: one of them for each suite.")
+    ] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="polars, duckdb, bytewax, streamz; without any: all.")] = None,
+    events: Annotated[int | None, typer.Option(help="Nexmark events; 46 of 50 are bids. Default: 10 million.")] = None,
+    scale: Annotated[float | None, typer.Option(help="TPC-H scale factor. Default: 1.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows of the h2o tables. Default: 10 million.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of a peer, worker processes of sabotnb.")] = 2,
+    minutes: Annotated[float, typer.Option(help="Stop after this time; writing the files comes on top.")] = 8,
+    json: Json = None,
+    repeat: Repeat = 3,
+    only: Only = "",
+) -> None:
+    """The same queries on the same files beside polars, DuckDB, Bytewax and streamz; answers are compared."""
+    from rich.console import Console
+
+    from sabotnb.cli.bench.compare.command import Plan
+    from sabotnb.cli.bench.compare.command import compare as run
+    from sabotnb.errors import EnvError
+
+    given = {"nexmark": events, "tpch": scale, "h2o": rows}
+    plan = Plan(
+        suites=suites or (),
+        kinds=files or (),
+        peers=peer or (),
+        sizes={name: size for name, size in given.items() if size is not None},
+        only=only,
+        threads=threads,
+        repeat=repeat,
+        minutes=minutes,
+    )
+    console = Console(width=None if sys.stdout.isatty() else 190)
+    try:
+        results = run(plan, json, console)
+    except EnvError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(1 if any(one.status == "error" for case in results for one in case.values()) else 0)
 
 
 @bench.command()

@@ -1,1 +1,1 @@
-"""Benchmarks: ``sabotnb bench kernels | pipelines | latency``."""
+"""Benchmarks: ``sabotnb bench compare | kernels | pipelines | latency``."""

@@ -1,0 +1,3 @@
+from sabotnb import col
+
+QUERIES = {"right": lambda t: t.numbers.agg(total=col("x").sum())}
