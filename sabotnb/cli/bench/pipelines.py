@@ -1,6 +1,7 @@
-"""Whole jobs on two worker processes over Nexmark files, beside the batch engines that set the limit on one machine.
+"""Whole jobs that press on one mechanism: buffers before a slow sink, channels between many tasks.
 
-Steady state: the cluster is up and the files are written before anything is timed.
+The cluster is up and the files are written before anything is timed. How fast queries are beside other engines is what
+``sabotnb bench compare`` measures.
 """
 
 from __future__ import annotations
@@ -11,15 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import sabotnb as sb
-from sabotnb import col
 from sabotnb.cache import cache_root
-from sabotnb.cli.bench.measure import Case, Make, Work
+from sabotnb.cli.bench.measure import Case
 from sabotnb.nexmark import write_parquet
 
-PRICE_FACTOR = 0.908
 WORKERS = 2
-SMALL_EVENTS = 1_000_000
-SMALL_ROWS = SMALL_EVENTS * 46 // 50
 MANY_ROWS = 20_000_000
 MANY_TASKS = 100
 
@@ -27,78 +24,12 @@ MANY_TASKS = 100
 @contextmanager
 def cases(events: int) -> Iterator[list[Case]]:
     """The cases over ``events`` Nexmark events (46 of 50 are bids), on a cluster that lives as long as the context."""
-    large, small = (_bids(count) for count in (events, SMALL_EVENTS))
+    bids = write_parquet(cache_root() / f"nexmark-{events}", events).bids
     with sb.local(workers=WORKERS, slots=MANY_TASKS // WORKERS) as env:
-        yield [*_queries(large, events), _python_rows(small), _slow_sink(small, env), _many_channels()]
+        yield [_slow_sink(bids, events * 46 // 50, env), _many_channels()]
 
 
-def _bids(events: int) -> str:
-    return write_parquet(cache_root() / f"nexmark-{events}", events).bids
-
-
-def _queries(path: str, events: int) -> Iterator[Case]:
-    bids = sb.Stream.from_parquet(path)
-    rows = events * 46 // 50
-    queries: dict[str, tuple[sb.Stream, str]] = {
-        "map+sum": (
-            bids.select(price=col("price") * PRICE_FACTOR).agg(n=sb.count(), total=col("price").sum()),
-            f"SELECT count(*) AS n, sum(price * {PRICE_FACTOR}) AS total FROM bids",  # noqa: S608 - a constant
-        ),
-        "filter+project": (
-            bids.filter(col("auction") % 123 == 0).select("auction", "price"),
-            "SELECT auction, price FROM bids WHERE auction % 123 = 0",
-        ),
-        "per bidder": (
-            bids.group_by("bidder").agg(n=sb.count(), total=col("price").sum(), most=col("price").max()),
-            "SELECT bidder, count(*) AS n, sum(price) AS total, max(price) AS most FROM bids GROUP BY bidder",
-        ),
-        "per channel (string)": (
-            bids.group_by("channel").agg(n=sb.count()),
-            "SELECT channel, count(*) AS n FROM bids GROUP BY channel",
-        ),
-    }
-    for name, (stream, sql) in queries.items():
-        peers = {"polars": _polars(path, sql), "duckdb": _duckdb(path, sql)}
-        yield Case(name, _ours(stream), rows, peers)
-
-
-def _ours(stream: sb.Stream) -> Make:
-    return lambda: stream.to_arrow
-
-
-def _polars(path: str, sql: str) -> Make:
-    def make() -> Work:
-        import polars as pl
-
-        query = pl.SQLContext(bids=pl.scan_parquet(path)).execute(sql)
-        return lambda: query.collect(engine="streaming")
-
-    return make
-
-
-def _duckdb(path: str, sql: str) -> Make:
-    def make() -> Work:
-        import duckdb
-
-        connection = duckdb.connect(config={"threads": WORKERS})
-        connection.execute(f"CREATE VIEW bids AS SELECT * FROM read_parquet('{path}')")  # noqa: S608
-        return lambda: connection.sql(sql).to_arrow_table()
-
-    return make
-
-
-def _python_rows(path: str) -> Case:
-    """A Python function per row: what the GIL leaves of two processes."""
-
-    def cheap(row: dict[str, Any]) -> dict[str, Any] | None:
-        return {"auction": row["auction"], "euros": row["price"] * PRICE_FACTOR} if row["price"] > 1000 else None
-
-    bids = sb.Stream.from_parquet(path).select("auction", "price")
-    stream = bids.map_rows(cheap, schema={"auction": "int64", "euros": "double"}).agg(total=col("euros").sum())
-    return Case("python function per row", _ours(stream), SMALL_ROWS)
-
-
-def _slow_sink(path: str, env: sb.Env) -> Case:
+def _slow_sink(path: str, rows: int, env: sb.Env) -> Case:
     """A source far faster than its sink: what the workers' memory grows by is what the buffers hold."""
 
     def slowly(batch: Any) -> Any:
@@ -107,7 +38,7 @@ def _slow_sink(path: str, env: sb.Env) -> Case:
 
     bids = sb.Stream.from_parquet(path)
     stream = bids.rebalance().map_batches(slowly, schema=bids.schema).agg(n=sb.count())
-    return Case("slow sink", _ours(stream), SMALL_ROWS, figures=lambda: {"worker_peak_rss_mb": worker_peak_mb(env)})
+    return Case("slow sink", lambda: stream.to_arrow, rows, figures=lambda: {"worker_peak_rss_mb": worker_peak_mb(env)})
 
 
 def _many_channels() -> Case:
