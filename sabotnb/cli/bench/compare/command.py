@@ -50,7 +50,8 @@ def compare(plan: Plan, json: Path | None, console: Console) -> list[Mapping[str
     folders = [_prepared(plan, suite, kind, console) for suite, kind in chosen]
     cases = [[case for case in suite.cases if plan.only in case.name] for suite, _ in chosen]
     engines = [OURS, *(name for name in plan.peers or ENGINES if name != OURS)]
-    budget = TimeBudget(time.monotonic() + plan.minutes * 60, sum(map(len, cases)))
+    weight = sum(case.weight for asked in cases for case in asked)
+    budget = TimeBudget(time.monotonic() + plan.minutes * 60, weight)
     files: dict[tuple[str, str], Mapping[str, TableFacts]] = {}
     results: list[Mapping[str, Measured]] = []
     if json is not None:

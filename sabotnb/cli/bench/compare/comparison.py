@@ -28,15 +28,16 @@ REFERENCES = ("duckdb", "polars")
 
 @dataclass
 class TimeBudget:
-    """Divides what is left of the time among the cases that are left."""
+    """Divides what is left of the time among the cases that are left, by their weights."""
 
     deadline: float
-    cases: int
+    weight: float
 
-    def share(self) -> float:
+    def share(self, case: QueryCase) -> float:
         """Seconds for the next case."""
-        seconds = max(self.deadline - time.monotonic(), 0) / max(self.cases, 1)
-        self.cases -= 1
+        left = max(self.deadline - time.monotonic(), 0)
+        seconds = left * case.weight / max(self.weight, case.weight)
+        self.weight -= case.weight
         return seconds
 
 
@@ -76,7 +77,7 @@ class Comparison:
         self, case: QueryCase, processes: Mapping[str, EngineProcess], failed: Mapping[str, str]
     ) -> Mapping[str, Measured]:
         measured = {name: self._prepared(case, name, processes, failed) for name in self.engines}
-        end = time.monotonic() + self.budget.share()
+        end = time.monotonic() + self.budget.share(case)
         able = [name for name, result in measured.items() if result.status == OK]
         if time.monotonic() >= self.budget.deadline:
             for name in able:

@@ -16,7 +16,7 @@ from typing import Any, Self
 from sabotnb.cli.bench.compare import process_tree
 from sabotnb.cli.bench.compare.engines import ENGINES
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 END_SECONDS = 20.0
 
 

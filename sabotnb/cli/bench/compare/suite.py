@@ -39,12 +39,16 @@ FILE_KINDS = {kind.name: kind for kind in (FileKind("duckdb", "snappy"), FileKin
 
 @dataclass(frozen=True)
 class QueryCase:
-    """One query. ``tables`` are those it reads; ``checked`` names the result columns to compare (default: all)."""
+    """One query. ``tables`` are those it reads; ``checked`` names the result columns to compare (default: all).
+
+    ``weight`` is its part in the time that cases share: how long it takes beside the others, roughly.
+    """
 
     name: str
     title: str
     tables: tuple[str, ...]
     checked: tuple[str, ...] = ()
+    weight: float = 1
 
 
 @dataclass(frozen=True)

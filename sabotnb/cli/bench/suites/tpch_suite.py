@@ -56,16 +56,18 @@ def _write(folder: Path, scale: float, kind: FileKind) -> None:
 SUITE = Suite(
     name="tpch",
     cases=(
-        QueryCase("Q1", "pricing summary", ("lineitem",)),
+        QueryCase("Q1", "pricing summary", ("lineitem",), weight=2),
         QueryCase("Q3", "shipping priority", ("customer", "orders", "lineitem")),
         QueryCase("Q5", "local supplier volume", ("customer", "orders", "lineitem", "supplier", "nation", "region")),
         QueryCase("Q6", "forecast revenue change", ("lineitem",)),
         QueryCase("Q7", "volume shipping", ("supplier", "lineitem", "orders", "customer", "nation")),
-        QueryCase("Q9", "product type profit", ("part", "supplier", "lineitem", "partsupp", "orders", "nation")),
+        QueryCase(
+            "Q9", "product type profit", ("part", "supplier", "lineitem", "partsupp", "orders", "nation"), weight=2
+        ),
         QueryCase("Q12", "shipping modes and priority", ("orders", "lineitem")),
         QueryCase("Q13", "customer distribution", ("customer", "orders")),
-        QueryCase("Q18", "large volume customers", ("customer", "orders", "lineitem")),
-        QueryCase("Q21", "suppliers who kept orders waiting", ("supplier", "lineitem", "orders", "nation")),
+        QueryCase("Q18", "large volume customers", ("customer", "orders", "lineitem"), weight=2),
+        QueryCase("Q21", "suppliers who kept orders waiting", ("supplier", "lineitem", "orders", "nation"), weight=2),
     ),
     queries={
         "sabotnb": "sabotnb.cli.bench.suites.tpch_streams",

@@ -66,7 +66,7 @@ def test_what_fails_is_an_error_and_the_rest_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "support"), prepend=":")
     text = io.StringIO()
-    plan = Plan(suites=["failing_suite"], peers=["polars", "duckdb"], repeat=1, run_seconds=6)
+    plan = Plan(suites=["failing_suite"], peers=["polars", "duckdb"], repeat=1, run_seconds=10)
     results = compare(plan, None, Console(file=text, width=200))
     found = {case["polars"].case.name: (case["polars"].status, case["polars"].detail) for case in results}
     assert found == {
@@ -74,7 +74,7 @@ def test_what_fails_is_an_error_and_the_rest_goes_on(tmp_path, monkeypatch):
         "wrong": ("error", "wrong answer: column total is 3 instead of 6 in row (3,) (compared with duckdb)"),
         "raises": ("error", "ValueError: no such luck"),
         "dies": ("error", "the process ended with exit code 3"),
-        "hangs": ("error", "no answer within 6 s"),
+        "hangs": ("error", "no answer within 10 s"),
         "after": ("ok", ""),
     }
     assert [case["sabotnb"].status for case in results] == ["ok"] + ["not expressed"] * 5
