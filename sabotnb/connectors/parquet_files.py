@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from sabotnb.connectors.options import source_options
 from sabotnb.connectors.pacing import pace_options
+from sabotnb.connectors.parquet_reader import open_parquet
 from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
@@ -46,7 +47,7 @@ def describe(
         SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
     """
     files = find(paths, SUFFIXES)
-    opened = [_open(file) for file in files]
+    opened = [open_parquet(file) for file in files]
     schemas = [file.schema_arrow for file in opened]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file, types_of(schema))
@@ -72,11 +73,6 @@ def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
         if column.dictionary_page_offset is not None
         and column.data_page_offset - column.dictionary_page_offset < _SMALL_DICTIONARY_BYTES
     ]
-
-
-def _open(file: str, **options: Any) -> pq.ParquetFile:
-    with reading(file, "it is truncated or no Parquet file; write it again or leave it out"):
-        return pq.ParquetFile(file, **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ class ParquetFiles:
 
     def splits_of(self, file: str) -> Iterator[Split]:
         """The splits of one file, row groups that cannot match the predicate left out."""
-        opened = _open(file)
+        opened = open_parquet(file)
         metadata, predicate = opened.metadata, self._spec.predicate
         comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
         groups = [
@@ -133,7 +129,7 @@ class ParquetFiles:
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file = split.position["file"]
         known = self._last[1] if self._last is not None and self._last[0] == file else None
-        opened = _open(file, metadata=known, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
+        opened = open_parquet(file, metadata=known, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
         self._last = (file, opened.metadata)
         with opened, reading(file):
             check_columns(file, self._shape.columns, opened.schema_arrow.names)

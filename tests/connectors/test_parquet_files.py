@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -247,3 +248,48 @@ def test_a_declared_type_stands_for_those_of_all_files(tmp_path, read):
     pq.write_table(pa.table({"n": [1]}), tmp_path / "d.parquet")
     with pytest.raises(SourceError, match=r"column 's' only in .*\nread them as several streams"):
         connectors.parquet(tmp_path, schema={"n": pa.int64()})
+
+
+ANCIENT = [datetime(1, 1, 1, 12, 0, 0, 123456), datetime(1500, 1, 1), None, datetime(9999, 12, 31, 23, 59, 59, 999999)]
+TIMES = pa.array(ANCIENT, pa.timestamp("us"))
+OLD_SPARK = pa.table(
+    {
+        "t": TIMES,
+        "l": pa.array([[value] for value in ANCIENT], pa.list_(pa.timestamp("us"))),
+        "o": pa.StructArray.from_arrays([TIMES], ["x"]),
+        "m": pa.array([[("k", value)] for value in ANCIENT], pa.map_(pa.string(), pa.timestamp("us"))),
+    }
+)
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+def test_int96_timestamps_of_any_year_are_microseconds(tmp_path, read, store_schema):
+    path = tmp_path / "a.parquet"
+    pq.write_table(OLD_SPARK, path, use_deprecated_int96_timestamps=True, store_schema=store_schema)
+    spec = connectors.parquet(path)
+    assert spec.schema.field("l").type.value_type == pa.timestamp("us")
+    assert spec.schema.field("t").type == pa.timestamp("us")
+    assert read(spec).to_pylist() == OLD_SPARK.to_pylist()
+    assert duckdb.sql(f"FROM '{path}'").fetchall()[0][0] == ANCIENT[0]
+
+
+@pytest.mark.parametrize(("year", "rows"), [(1, 3), (1000, 2), (5000, 1)])
+def test_a_predicate_on_int96_timestamps_keeps_its_rows(tmp_path, read, year, rows):
+    path = tmp_path / "a.parquet"
+    pq.write_table(OLD_SPARK.select("t"), path, use_deprecated_int96_timestamps=True, row_group_size=1)
+    spec = replace(connectors.parquet(path), predicate=col("t") >= datetime(year, 1, 1))
+    assert read(spec).num_rows == rows
+    timed = replace(connectors.parquet(path), event_time=EventTime("t"))
+    assert read(timed).to_pylist() == OLD_SPARK.select("t").to_pylist()
+
+
+def test_files_with_and_without_int96_timestamps_are_one_source(tmp_path, read):
+    modern = pa.table({"t": pa.array([datetime(2024, 1, 1)], pa.timestamp("us"))})
+    pq.write_table(OLD_SPARK.select("t"), tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    pq.write_table(modern, tmp_path / "b.parquet")
+    assert read(connectors.parquet(tmp_path))["t"].to_pylist() == [*ANCIENT, datetime(2024, 1, 1)]
+    pq.write_table(modern.cast(pa.schema({"t": pa.timestamp("ns")})), tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match=r"'t' is timestamp\[us\] in .* and timestamp\[ns\] in .*"):
+        connectors.parquet(tmp_path)
+    found = read(connectors.parquet(tmp_path, schema={"t": pa.timestamp("us")}))
+    assert found["t"].to_pylist() == [*ANCIENT, datetime(2024, 1, 1)]
