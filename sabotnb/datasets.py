@@ -79,7 +79,8 @@ def _write(data: Path, folder: Path) -> None:
         "departures": _departures(flights),
     }
     for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet", row_group_size=ROW_GROUP_ROWS, store_schema=False)
+        file = folder / f"{name}.parquet"
+        pq.write_table(table, file, row_group_size=ROW_GROUP_ROWS, store_schema=False, write_page_checksum=True)
         csv.write_csv(table, folder / f"{name}.csv")
 
 

@@ -66,6 +66,11 @@ class JsonWriter:
         """There is nothing behind the last line."""
 
 
+def open_parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
+    """A Parquet writer whose pages have checksums, so that no reader takes a flipped bit for a value."""
+    return pq.ParquetWriter(file, schema, write_page_checksum=True)
+
+
 def _not_in_csv(data_type: pa.DataType) -> bool:
     is_binary = t.is_binary(data_type) or t.is_large_binary(data_type) or t.is_fixed_size_binary(data_type)
     return t.is_nested(data_type) or t.is_duration(data_type) or is_binary or _has_no_text(data_type)
@@ -83,14 +88,14 @@ def _has_no_text(data_type: pa.DataType) -> bool:
 
 def _not_in_parquet(data_type: pa.DataType) -> bool:
     try:
-        pq.ParquetWriter(pa.BufferOutputStream(), pa.schema({"x": data_type})).close()
+        open_parquet_writer(pa.BufferOutputStream(), pa.schema({"x": data_type})).close()
     except pa.ArrowNotImplementedError:
         return True
     return False
 
 
 FORMATS: dict[str, Format] = {
-    "parquet": Format(".parquet", pq.ParquetWriter, _not_in_parquet),
+    "parquet": Format(".parquet", open_parquet_writer, _not_in_parquet),
     "csv": Format(".csv", CsvWriter, _not_in_csv),
     "json": Format(".jsonl", JsonWriter, _not_in_json),
     "ipc": Format(".arrow", pa.ipc.new_file),

@@ -59,7 +59,9 @@ def _write(folder: Path, wanted: dict[str, Any]) -> None:
 def _writer(path: Path, schema: pa.Schema, compression: str) -> pq.ParquetWriter:
     texts = [field.name for field in schema if not pa.types.is_primitive(field.type)]
     # Without the Arrow schema in its footer the file says string, and readers choose whether to keep dictionaries.
-    return pq.ParquetWriter(path, schema, compression=compression, use_dictionary=texts, store_schema=False)
+    return pq.ParquetWriter(
+        path, schema, compression=compression, use_dictionary=texts, store_schema=False, write_page_checksum=True
+    )
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from uuid import UUID
 
 import numpy as np
@@ -147,6 +148,25 @@ def test_json_writes_every_type_as_json(tmp_path):
         "s": 'é"\n',
     }
     assert second == {name: 1.5 if name == "f" else None for name in table.column_names}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_flipped_bit_in_a_page_of_our_parquet_files_is_never_a_value(tmp_path, read, seed):
+    table = pa.table({"i": range(3000), "s": [f"w{n % 9}" if n % 5 else None for n in range(3000)]})
+    table = table.append_column("l", pa.array([[n, n + 1] for n in range(3000)]))
+    store(Sink("parquet", {"path": str(tmp_path), "mode": "error"}), table)
+    (file,) = tmp_path.glob("*.parquet")
+    data = bytearray(file.read_bytes())
+    footer = 8 + int.from_bytes(data[-8:-4], "little")
+    random = Random(seed)
+    data[random.randrange(4, len(data) - footer)] ^= 1 << random.randrange(8)
+    file.write_bytes(data)
+    found, refused = None, ""
+    try:
+        found = read(connectors.parquet(file))
+    except SourceError as error:
+        refused = str(error)
+    assert found == table or str(file) in refused  # equal: a bit that no reader looks at
 
 
 def test_small_batches_become_row_groups_of_good_size(tmp_path, monkeypatch):
