@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from sabotnb.connectors.folders import files_below, files_of_glob
 from sabotnb.connectors.options import source_options
 from sabotnb.connectors.paths import Paths, listed
 from sabotnb.connectors.reading import Connector, Estimate, RawBatches
@@ -26,9 +26,9 @@ _Stamp = tuple[int, int]
 def describe_awaited(connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema) -> Spec | None:
     """The source of files of ``schema`` that are still to come; None if there are some, or no folder to come into."""
     for path in map(Path, listed(paths)):
-        if not path.is_dir() and not (glob.has_magic(str(path)) and not glob.glob(str(path), recursive=True)):  # noqa: PTH207
+        if not path.is_dir() and not (glob.has_magic(str(path)) and not files_of_glob(str(path))):
             return None
-        if any(file.suffix in suffixes for file in path.rglob("*")):
+        if path.is_dir() and any(Path(file).suffix in suffixes for file in files_below(path)):
             return None
     options = {**source_options((), schema, {}, paths), "suffixes": list(suffixes)}
     return Spec(connector, plain_schema(schema.remove_metadata()), options, bounded=False, replayable=False)
@@ -86,12 +86,9 @@ class Following:
     def _files(self) -> Iterator[str]:
         for path in self._paths:
             if Path(path).is_dir():
-                for parent, folders, names in os.walk(path):
-                    folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-                    visible = (name for name in names if not name.startswith((".", "_")))
-                    yield from (str(Path(parent) / name) for name in visible if Path(name).suffix in self._suffixes)
+                yield from (file for file in files_below(path) if Path(file).suffix in self._suffixes)
             else:
-                yield from glob.glob(path, recursive=True)  # noqa: PTH207 - the pattern may be absolute
+                yield from files_of_glob(path)
 
 
 def _stamp(file: str) -> _Stamp:

@@ -12,9 +12,13 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
+from sabotnb.connectors.folders import files_below, files_of_glob
 from sabotnb.errors import SourceError
 
 Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+
+LONGEST_NAME = 255
+"""Bytes of a name in most file systems."""
 
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip", b"\x28\xb5": "zstd"}
 
@@ -22,8 +26,9 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip", b"\x28\xb5": "
 def find(given: Paths, suffixes: Sequence[str], *, may_be_empty: bool = False) -> tuple[str, ...]:
     """Absolute paths of the files meant by a path, a glob, a folder (its files with ``suffixes``) or a list of those.
 
-    Folders are searched recursively; names that begin with ``.`` or ``_`` are not data. Within a folder or glob the
-    order is by name. SourceError, with what to do, if there is nothing, or a file of 0 bytes that may not be so.
+    Folders are searched recursively; names that begin with ``.`` or ``_`` are not data, except for ``_key=value``.
+    Within a folder or glob the order is by name, and no file comes twice, whatever links there are. SourceError, with
+    what to do, if there is nothing, or a file of 0 bytes that may not be so.
     """
     several = listed(given)
     if not several:
@@ -50,49 +55,89 @@ def listed(given: Paths) -> list[str]:
 
 
 def _files(given: str, suffixes: Sequence[str]) -> list[str]:
+    path = absolute(given)
+    if path.is_dir():
+        return _folder(path, suffixes)
+    if path.exists():
+        return [str(path)]
+    if not glob.has_magic(given):
+        raise SourceError(_missing(path, suffixes))
+    found = files_of_glob(str(path))
+    if not found:
+        raise SourceError(f"no file matches '{given}' (in {Path.cwd()}): check the pattern, ** goes into subfolders")
+    return _refuse_broken_links(found)
+
+
+def absolute(given: str) -> Path:
+    """The absolute path of what the user gave; SourceError if it cannot be one on this machine."""
     if "://" in given and not given.startswith("file://"):
         raise SourceError(
             f"'{given}' is not a local path: give a file that every worker can open, such as one on a mounted folder, "
             "or load it in this session and use Stream.from_arrow"
         )
-    path = Path(given.removeprefix("file://")).expanduser().absolute()
-    if path.is_dir():
-        return _folder(path, suffixes)
-    if path.exists():
-        return [str(path)]
-    if glob.has_magic(given):
-        found = sorted(file for file in glob.glob(str(path), recursive=True) if Path(file).is_file())  # noqa: PTH207
-        if not found:
-            raise SourceError(
-                f"no file matches '{given}' (in {Path.cwd()}): check the pattern, ** goes into subfolders"
-            )
-        return found
-    raise SourceError(_missing(path, suffixes))
+    problem = unusable(given)
+    if problem:
+        raise SourceError(f"{problem}: give the path of a file or folder, a glob, or a list of those")
+    return Path(given.removeprefix("file://")).expanduser().absolute()
+
+
+def unusable(path: str) -> str | None:
+    """Why no file or folder can be called ``path``; None if one can."""
+    if not path:
+        return "the path is empty"
+    if "\0" in path:
+        return f"the path {path!r} has a zero character in it"
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        return f"the path {path!r} has half of a surrogate pair in it, which is no character"
+    longest = max(encoded.split(b"/"), key=len)
+    if len(longest) > LONGEST_NAME:
+        start = longest[:40].decode(errors="ignore")
+        return f"the name '{start}...' has {len(longest)} bytes, of at most {LONGEST_NAME}"
+    return None
 
 
 def _folder(folder: Path, suffixes: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    others: list[str] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-        for name in sorted(names):
-            if not name.startswith((".", "_")):
-                (found if name.endswith(tuple(suffixes)) else others).append(str(Path(parent) / name))
+    everything = files_below(folder)
+    found = [file for file in everything if file.endswith(tuple(suffixes))]
     if not found:
         wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
-        has = f"it has {Path(others[0]).name!r}" if others else "it is empty"
+        has = f"it has {Path(everything[0]).name!r}" if everything else "it is empty"
         raise SourceError(f"the folder '{folder}' has no {wanted} file ({has}): check the path, or give a glob")
-    return found
+    return _refuse_broken_links(found)
+
+
+def _refuse_broken_links(files: list[str]) -> list[str]:
+    for file in files:
+        broken = broken_link(Path(file))
+        if broken:
+            raise SourceError(f"{broken}: correct or remove the link")
+    return files
+
+
+def broken_link(path: Path) -> str | None:
+    """What is wrong with ``path`` or a folder above it, if that is a link that leads nowhere."""
+    for part in (path, *path.parents):
+        if part.is_symlink() and not part.exists():
+            try:
+                part.stat()
+            except FileNotFoundError:
+                return f"'{part}' is a link to '{part.readlink()}', which does not exist"
+            except OSError:
+                return f"'{part}' is a link to '{part.readlink()}', which leads back to it"
+    return None
 
 
 def _missing(path: Path, suffixes: Sequence[str]) -> str:
+    broken = broken_link(path)
+    if broken:
+        return f"{broken}: correct the link, or give another path"
     parent = path.parent
     while not parent.is_dir():
         parent = parent.parent
     if parent != path.parent:
         return f"'{path}' does not exist; there is '{parent}', but nothing below it on this path: check the path"
-    if path.is_symlink():
-        return f"'{path}' is a link to '{path.readlink()}', which does not exist: check the link"
     names = [entry.name for entry in parent.iterdir()]
     near = difflib.get_close_matches(path.name, names, n=1)
     if near:

@@ -1,0 +1,125 @@
+"""The files below a folder or of a glob, each once, however symbolic links lead there.
+
+Links to folders are followed, except for those to a folder that the link itself is in: such a cycle has no end. A
+folder that can be reached in several ways is entered once, by a way without links if there is one; a link to a file
+that is found anyway is left out.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+Hidden = Callable[[str], bool]
+
+_Id = tuple[int, int]
+
+
+def is_private(name: str) -> bool:
+    """True for names that readers of folders skip: they begin with ``.`` or ``_`` and are not ``key=value``."""
+    return name.startswith((".", "_")) and "=" not in name
+
+
+def is_dotted(name: str) -> bool:
+    """True for names that no wildcard matches: they begin with ``.`` and are not ``key=value``."""
+    return name.startswith(".") and "=" not in name
+
+
+def files_below(folder: str | os.PathLike[str]) -> list[str]:
+    """Files below ``folder`` that are data, as their names say: those of a folder before those of its subfolders."""
+    found = [str(Path(parent, name)) for parent, names in _folders(os.fspath(folder), is_private) for name in names]
+    data = [file for file in found if not Path(file).name.startswith((".", "_"))]
+    return sorted(_without_repetitions(data), key=_by_folder)
+
+
+def files_of_glob(pattern: str) -> list[str]:
+    """Files that match ``pattern``, by name; ``**`` stands for any number of folders."""
+    return sorted(_without_repetitions(file for file in _expanded(pattern) if not Path(file).is_dir()))
+
+
+def fixed_part(pattern: str) -> str:
+    """The folder that all matches of ``pattern`` are below: what is before its first part with a wildcard."""
+    parts = Path(pattern).parts
+    fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return str(Path(*parts[:fixed]))
+
+
+def _expanded(pattern: str) -> Iterator[str]:
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        yield from glob.iglob(pattern)  # noqa: PTH207 - the pattern may be absolute
+        return
+    at = parts.index("**")
+    rest = parts[at + 1 :] or ("*",)
+    for top in glob.iglob(str(Path(*parts[:at]))):  # noqa: PTH207
+        if Path(top).is_dir():
+            for folder, _ in _folders(top, is_dotted):
+                yield from _expanded(str(Path(glob.escape(folder), *rest)))
+
+
+def _folders(top: str, hidden: Hidden) -> Iterator[tuple[str, list[str]]]:
+    """``top`` and the folders below it, each once, with the names of the files in it."""
+    entered: set[_Id] = set()
+    plain, links = [top], list[str]()
+    while plain or links:
+        folder = plain.pop() if plain else links.pop(0)
+        try:
+            identity = _identity(folder)
+            if identity in entered:
+                continue
+            entered.add(identity)
+            names = []
+            with os.scandir(folder) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if not _is_folder(entry):
+                        names.append(entry.name)
+                    elif hidden(entry.name):
+                        continue
+                    elif not entry.is_symlink():
+                        plain.append(entry.path)
+                    elif not _is_cycle(entry.path):
+                        links.append(entry.path)
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        yield folder, names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a loop
+        return False
+
+
+def _is_cycle(link: str) -> bool:
+    """True if ``link`` leads to a folder that it is in."""
+    inside, target = Path(link).parent.resolve(), Path(link).resolve()
+    return inside.is_relative_to(target)
+
+
+def _without_repetitions(files: Iterable[str]) -> Iterable[str]:
+    """``files`` without those that links make of others."""
+    parents: dict[str, str] = {}
+    real: dict[str, str] = {}
+    for file in files:
+        parent, name = os.path.split(file)
+        if parent not in parents:
+            parents[parent] = os.path.realpath(parent)
+        path = Path(parents[parent], name)
+        real[file] = os.path.realpath(path) if path.is_symlink() else str(path)
+    found: dict[str, str] = {}
+    for file in sorted(real, key=lambda file: (real[file] != file, file)):  # a file's own name before links to it
+        found.setdefault(real[file], file)
+    return found.values()
+
+
+def _by_folder(file: str) -> list[tuple[bool, str]]:
+    *folders, name = Path(file).parts
+    return [*((True, folder) for folder in folders), (False, name)]
+
+
+def _identity(path: str) -> _Id:
+    found = Path(path).stat()
+    return found.st_dev, found.st_ino
