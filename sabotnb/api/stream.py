@@ -73,7 +73,8 @@ class Stream:
 
         ``schema``: types of some columns, or all. ``rate`` rows per second, or ``speed`` of event time (``"6h/s"``),
         make a schedule; ``follow`` goes on with files that appear, without columns that only these have, and with a
-        whole ``schema`` may begin with none. Raises SourceError for a missing, empty or
+        whole ``schema`` may begin with none. Folders below the given path that are called ``y=2024`` add a column
+        ``y`` in every format, and a filter on it opens only their files. Raises SourceError for a missing, empty or
         truncated file, and for files whose schemas differ.
         """
         spec = sources.files("parquet", paths, schema, rate=rate, speed=speed, follow=follow)
@@ -355,7 +356,7 @@ class Stream:
         """Write Parquet files into folder ``path``, which appear when the job has finished.
 
         ``mode``: error (the folder must be empty or this job's own), append, overwrite. ``partition_by``: one folder
-        for each value (``carrier=AA/``).
+        for each value (``carrier=AA/``); the column stays in the files, too, in its exact type.
         """
         return Sink(targets.to_files(self.flow, "parquet", path, mode, partition_by))
 

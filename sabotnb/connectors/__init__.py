@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ from sabotnb.connectors.ipc_files import describe as ipc
 from sabotnb.connectors.json_files import describe as json
 from sabotnb.connectors.outputs import check_output
 from sabotnb.connectors.parquet_files import describe as parquet
+from sabotnb.connectors.partitioned import Partitioned
 from sabotnb.connectors.paths import Paths
 from sabotnb.connectors.publishing import committer
 from sabotnb.connectors.rates import describe as rate
@@ -101,10 +102,19 @@ def _connector(spec: Spec, clock: Clock) -> Connector:
         case "tasks":
             return tasks.TaskCalls(spec)
         case file_format if file_format in _FILES:
-            files = _FILES[file_format](spec)
+            files, listed = _files(spec)
             if "follow" in spec.options:
                 return Following(spec, files, clock)
-            return Unchanged(files, spec.options["files"], may_grow=file_format in _LINES)
+            return Unchanged(files, listed, may_grow=file_format in _LINES)
         case unknown:
             known = ", ".join(["generator", "rate", "table", "tasks", *_FILES])
             raise SourceError(f"there is no source connector {unknown!r}: use one of {known}")
+
+
+def _files(spec: Spec) -> tuple[FileConnector, Sequence[str]]:
+    """What reads the files of ``spec``, and which of them it reads."""
+    make = _FILES[spec.connector]
+    if "hive" not in spec.options:
+        return make(spec), spec.options["files"]
+    partitioned = Partitioned(spec, make)
+    return partitioned, partitioned.files

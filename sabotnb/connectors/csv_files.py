@@ -11,9 +11,10 @@ import pyarrow as pa
 from pyarrow import csv
 
 from sabotnb.connectors.csv_faults import fault, lines_before, not_utf8
+from sabotnb.connectors.hive import folders_of
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
-from sabotnb.connectors.paths import Paths, find, reading, refuse_compressed
+from sabotnb.connectors.paths import Paths, base_of, find, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, from_text, is_text, known_from, settle, types_of
 from sabotnb.connectors.sections import Bounds, Section, cut_records, line_breaks, record_end
@@ -63,12 +64,14 @@ def describe(
             )
     types = () if schema is None else types_of(schema)
     found = known_from(files, lambda file: _infer(file, null_values, types, first_block))
+    folders = folders_of(files, base_of(paths), found.names, types_of(schema))
+    found = pa.schema([*found, *folders.added])
     given = settle(found, schema, files[0])
     if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
         raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
     types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
     options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
-    options |= {"null_values": list(null_values), "declared": list(types_of(schema))}
+    options |= {"null_values": list(null_values), "declared": list(types_of(schema))} | folders.options
     return Spec("csv", given, options, bounded=not follow, replayable=not follow)
 
 

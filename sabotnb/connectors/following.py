@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.connectors.folders import files_below, files_of_glob
 from sabotnb.connectors.options import source_options
-from sabotnb.connectors.paths import Paths, listed
+from sabotnb.connectors.paths import Paths, base_of, listed
 from sabotnb.connectors.reading import Connector, Estimate, RawBatches
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -31,6 +31,7 @@ def describe_awaited(connector: str, suffixes: Sequence[str], paths: Paths, sche
         if path.is_dir() and any(Path(file).suffix in suffixes for file in files_below(path)):
             return None
     options = {**source_options((), schema, {}, paths), "suffixes": list(suffixes)}
+    options["hive"] = {"base": base_of(paths), "added": []}  # which columns folders will have is not known yet
     return Spec(connector, plain_schema(schema.remove_metadata()), options, bounded=False, replayable=False)
 
 

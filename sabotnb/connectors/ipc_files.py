@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sabotnb.connectors.hive import folders_of
 from sabotnb.connectors.options import size_of, source_options
 from sabotnb.connectors.pacing import pace_options
-from sabotnb.connectors.paths import Paths, find, reading
+from sabotnb.connectors.paths import Paths, base_of, find, reading
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, check_same, settle, types_of
 from sabotnb.graph.specs import Source as Spec
@@ -39,8 +40,9 @@ def describe(
     schemas = [_schema(file) for file in files]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file, types_of(schema))
-    settled = settle(schemas[0].remove_metadata(), schema, files[0])
-    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None)
+    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
+    settled = settle(pa.schema([*schemas[0], *folders.added]), schema, files[0])
+    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
     return Spec("ipc", settled, options, bounded=not follow, replayable=not follow)
 
 

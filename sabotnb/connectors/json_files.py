@@ -5,14 +5,16 @@ from __future__ import annotations
 import json as text_json
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
+from sabotnb.connectors.hive import folders_of, names_of
 from sabotnb.connectors.json_faults import Types, check_lines, fault, parse
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
-from sabotnb.connectors.paths import Paths, find, is_empty, reading, refuse_compressed
+from sabotnb.connectors.paths import Paths, base_of, find, is_empty, reading, refuse_compressed
 from sabotnb.connectors.reading import Estimate, RawBatches
 from sabotnb.connectors.schemas import Wanted, from_text, known_from, settle, types_of
 from sabotnb.connectors.sections import cut_lines
@@ -50,19 +52,34 @@ def describe(
     files = find(paths, SUFFIXES, may_be_empty=True)
     for file in files:
         refuse_compressed(file)
-    declared = pa.schema(list(types_of(schema).items()))
     full = [file for file in files if not is_empty(file)]
+    base = base_of(paths)
+    only_in_folders = names_of(files, base) - _first_names(full)
+    declared = pa.schema([item for item in types_of(schema).items() if item[0] not in only_in_folders])
     if not full and not declared.names:
         raise SourceError(
             f"'{files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
             "schema=pa.schema({'column': pa.int64(), ...})"
         )
     found = known_from(full, lambda file: _infer(file, declared, first_block)) if full else declared
+    folders = folders_of(files, base, set(found.names) - only_in_folders, types_of(schema))
+    found = pa.schema([*(field for field in found if field.name not in only_in_folders), *folders.added])
     types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
     everything = pa.schema(types.items())
     options = source_options(files, everything, pace_options(rate, speed), paths if follow else None)
-    options["declared"] = declared.names
+    options |= {"declared": declared.names} | folders.options
     return Spec("json", settle(everything, schema, files[0]), options, bounded=not follow, replayable=not follow)
+
+
+def _first_names(files: Sequence[str]) -> set[str]:
+    """The fields of the first object; none if the first line is no object, which is refused later."""
+    for file in files[:1]:
+        with reading(file), Path(file).open("rb") as opened:
+            line = next((line for line in opened if line.strip()), b"")
+        with suppress(ValueError, RecursionError):
+            found = text_json.loads(line.removeprefix(BOM_UTF8))
+            return set(found) if isinstance(found, dict) else set()
+    return set()
 
 
 def _infer(file: str, declared: pa.Schema, first_block: int) -> pa.Schema:

@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sabotnb.connectors.hive import folders_of
 from sabotnb.connectors.options import source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.parquet_reader import open_parquet
-from sabotnb.connectors.paths import Paths, find, reading
+from sabotnb.connectors.paths import Paths, base_of, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, settle, types_of
@@ -51,8 +52,9 @@ def describe(
     schemas = [file.schema_arrow for file in opened]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file, types_of(schema))
-    settled = settle(schemas[0].remove_metadata(), schema, files[0])
-    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None)
+    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
+    settled = settle(pa.schema([*schemas[0], *folders.added]), schema, files[0])
+    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
     options["dictionaries"] = _small_dictionaries(opened[0].metadata)
     return Spec("parquet", settled, options, bounded=not follow, replayable=not follow)
 

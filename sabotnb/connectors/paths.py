@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-from sabotnb.connectors.folders import files_below, files_of_glob
+from sabotnb.connectors.folders import files_below, files_of_glob, fixed_part
 from sabotnb.errors import SourceError
 
 Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
@@ -38,6 +38,22 @@ def find(given: Paths, suffixes: Sequence[str], *, may_be_empty: bool = False) -
         if is_empty(file) and not may_be_empty:
             raise SourceError(f"'{file}' is empty (0 bytes): remove it, or write it again")
     return tuple(files)
+
+
+def base_of(given: Paths) -> str:
+    """The folder below which names of folders say something of the files: what all of ``given`` have in common.
+
+    A folder itself, what is before the first wildcard of a glob, the folder of a file.
+    """
+    return os.path.commonpath([_base(one) for one in listed(given)])
+
+
+def _base(given: str) -> str:
+    path = absolute(given)
+    if path.is_dir():
+        return str(path)
+    is_glob = glob.has_magic(given) and not path.exists()
+    return fixed_part(str(path)) if is_glob else str(path.parent)
 
 
 def is_empty(file: str) -> bool:
@@ -110,7 +126,7 @@ def _folder(folder: Path, suffixes: Sequence[str]) -> list[str]:
 
 def _refuse_broken_links(files: list[str]) -> list[str]:
     for file in files:
-        broken = broken_link(Path(file))
+        broken = None if Path(file).exists() else broken_link(Path(file))
         if broken:
             raise SourceError(f"{broken}: correct or remove the link")
     return files

@@ -11,7 +11,10 @@ from sabotnb.plan.expressions import may_go_first
 from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
 
 FILTERING = frozenset({"parquet"})
-"""Connectors that skip what their statistics exclude, and apply ``Source.predicate`` exactly."""
+"""Connectors that skip what their statistics exclude; all apply ``Source.predicate`` exactly."""
+
+FOLDERS = "hive"
+"""Option of files in folders such as ``y=2024``, which any connector skips if the predicate excludes their values."""
 
 PACED = ("rate", "speed", "follow")
 """Options by which rows are due one after another, whether they pass the filter or not."""
@@ -44,7 +47,8 @@ def filter_files(graph: JobGraph, _: Known) -> Rewrite | None:
 
 def _can_filter(source: Source) -> bool:
     paced = any(source.options.get(option) for option in PACED)
-    return source.connector in FILTERING and source.event_time is None and not paced
+    skips = source.connector in FILTERING or FOLDERS in source.options
+    return skips and source.event_time is None and not paced
 
 
 def _and(predicate: Expr | None, more: list[Expr]) -> Expr:

@@ -1,0 +1,172 @@
+"""Hive partitions: columns whose values are in the names of folders, as in ``y=2024/m=1/part.parquet``.
+
+Names and values are URL-quoted, and a null is ``__HIVE_DEFAULT_PARTITION__``. A column may be in the files too, as
+sinks here and polars write it. Then the file has the value, in its exact type, and its folder has to say the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pyarrow as pa
+from pyarrow import types
+
+from sabotnb.errors import SourceError
+from sabotnb.native.canonical import plain_type
+
+NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
+
+Values = Mapping[str, str | None]
+"""What the folders of one file say, by column."""
+
+_WHOLE_SECONDS = re.compile(r"\.0+(?=Z?$)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?")
+
+
+def folder_name(column: str, value: pa.Scalar) -> str:
+    """The name of the folder of the rows that have ``value`` in ``column``."""
+    return f"{quote(column, safe='')}={_quoted(value)}"
+
+
+def can_be_folder(data_type: pa.DataType) -> bool:
+    """True for types whose values have a text that can be read again."""
+    is_number = types.is_integer(data_type) or types.is_floating(data_type) or types.is_decimal(data_type)
+    is_text = types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type)
+    is_moment = types.is_timestamp(data_type) or types.is_date(data_type) or types.is_time(data_type)
+    return bool(is_number or is_text or is_moment or types.is_boolean(data_type) or types.is_null(data_type))
+
+
+def _quoted(value: pa.Scalar) -> str:
+    if not value.is_valid:
+        return NULL_FOLDER
+    text = value.cast(pa.string()).as_py()
+    if types.is_timestamp(value.type):
+        text = _WHOLE_SECONDS.sub("", text)
+    return "%5F" + text[1:] if text == NULL_FOLDER else quote(text, safe=" ")
+
+
+def values_of(file: str, base: str) -> Values:
+    """What the names of the folders from ``base`` down to ``file`` say."""
+    found: dict[str, str | None] = {}
+    for name in Path(file.removeprefix(base)).parts[:-1]:
+        key, is_pair, value = name.partition("=")
+        if not is_pair or not key:
+            continue
+        column = _unquoted(key)
+        if column in found:
+            raise SourceError(f"'{file}' is in two folders called '{key}=': rename one of them")
+        found[column] = None if value == NULL_FOLDER else _unquoted(value)
+    return found
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """What the folders of the files of a source say. ``added`` are the columns that only folders have."""
+
+    base: str
+    names: frozenset[str]
+    added: pa.Schema
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a spec says of it: nothing if no folder has a value."""
+        return {"hive": {"base": self.base, "added": self.added.names}} if self.names else {}
+
+
+def names_of(files: Sequence[str], base: str) -> frozenset[str]:
+    """The columns that the folders of ``files`` have values of."""
+    return frozenset(name for file in files for name in values_of(file, base))
+
+
+def folders_of(files: Sequence[str], base: str, own: Collection[str], declared: Mapping[str, pa.DataType]) -> Folders:
+    """What the folders of ``files`` below ``base`` say; ``own`` are the columns in the files.
+
+    The type of a column is ``declared``, or follows from all values: int64 if writing them as integers gives the same
+    text (``01`` is text), date32, timestamp in microseconds, else text. SourceError for a file without such a column.
+    """
+    values = [values_of(file, base) for file in files]
+    names = dict.fromkeys(name for each in values for name in each)
+    added = [name for name in names if name not in own]
+    for name in added:
+        _check_everywhere(name, files, values)
+    texts = {name: {each[name] for each in values} for name in added}
+    schema = pa.schema([(name, declared.get(name) or _inferred(texts[name] - {None})) for name in added])
+    for file, each in zip(files, values, strict=True):
+        row_of(file, each, schema)
+    return Folders(base, frozenset(names), schema)
+
+
+def _check_everywhere(name: str, files: Sequence[str], values: Sequence[Values]) -> None:
+    lacks = next((file for file, each in zip(files, values, strict=True) if name not in each), None)
+    if lacks is not None:
+        has = next(file for file, each in zip(files, values, strict=True) if name in each)
+        raise SourceError(
+            f"'{has}' is in a folder '{name}=...', and '{lacks}' is not: "
+            "read them as several streams and make them alike (with_columns) before sb.union"
+        )
+
+
+def _inferred(texts: Collection[Any]) -> pa.DataType:
+    for data_type, convert in ((pa.int64(), _integer), (pa.date32(), _date), (pa.timestamp("us"), _timestamp)):
+        values = [convert(text) for text in texts]
+        if values and None not in values and len(set(values)) == len(values):  # no two become one
+            return data_type
+    return pa.string()
+
+
+def _integer(text: str) -> int | None:
+    short = len(text) <= 20  # a sign and the digits of 64 bits
+    number = int(text) if short and text.removeprefix("-").isdecimal() and text.isascii() else None
+    return number if number is not None and str(number) == text and -(2**63) <= number < 2**63 else None
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _timestamp(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if _TIMESTAMP.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def row_of(file: str, values: Values, schema: pa.Schema) -> dict[str, pa.Scalar]:
+    """The values of the columns of ``schema``; SourceError for what is missing or not of the type."""
+    row = {}
+    for field in schema:
+        if field.name not in values:
+            raise SourceError(f"'{file}' is in no folder '{field.name}=...', as the others are: move or remove it")
+        try:
+            row[field.name] = parsed([values[field.name]], plain_type(field.type))[0]
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise SourceError(
+                f"the folder '{field.name}={values[field.name]}' of '{file}' has no {field.type}: "
+                f"correct schema=, or read it as text: schema={{{field.name!r}: pa.string()}}"
+            ) from error
+    return row
+
+
+def parsed(texts: Sequence[str | None], data_type: pa.DataType) -> pa.Array:
+    """``texts`` as values of ``data_type``; ArrowInvalid or ArrowNotImplementedError if one is none."""
+    if types.is_time(data_type):
+        moments = [None if text is None else f"1970-01-01 {text}" for text in texts]
+        return pa.array(moments, pa.string()).cast(pa.timestamp(data_type.unit)).cast(data_type)
+    return pa.array(texts, pa.string()).cast(data_type)
