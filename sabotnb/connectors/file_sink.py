@@ -17,7 +17,9 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.connectors.hive import can_be_folder, folder_name
 from sabotnb.connectors.ownership import published_name
+from sabotnb.connectors.paths import LONGEST_NAME
 from sabotnb.connectors.writers import FORMATS, Writer, output_schema
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
@@ -31,16 +33,23 @@ FLUSH_BYTES = 64 << 20
 MAX_OPEN_FILES = 64
 LETTERS_OF_OPERATOR = 80
 """Enough to know it by; ``name`` is unique without it."""
-LONGEST_NAME = 255
-"""Bytes of a name in most file systems."""
-NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 
 def sink(spec: Spec, schema: pa.Schema) -> FileSink:
-    """The operator that writes rows of ``schema`` as ``spec`` says; SinkError if the format lacks one of its types."""
+    """The operator that writes rows of ``schema`` as ``spec`` says.
+
+    SinkError if the format lacks one of its types, or folders cannot have the values of a column of ``partition_by``.
+    """
     if spec.connector not in FORMATS:
         raise SinkError(f"there is no sink connector {spec.connector!r}; there are {', '.join(FORMATS)}")
-    return FileSink(spec, output_schema(spec.connector, schema))
+    written = output_schema(spec.connector, schema)
+    for name in spec.options.get("partition_by") or ():
+        if not can_be_folder(written.field(name).type):
+            raise SinkError(
+                f"partition_by: column {name!r} is {written.field(name).type}, which cannot be the name of a folder: "
+                "partition by a number, text, boolean, date or time made of it"
+            )
+    return FileSink(spec, written)
 
 
 def hidden_folder(output: Path, job: str, epoch: int) -> Path:
@@ -199,11 +208,10 @@ def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, p
 
 
 def _folder(key: str, value: pa.Scalar) -> str:
-    text = value.as_py()
-    name = f"{quote(key, safe='')}={NULL_FOLDER if text is None else quote(str(text), safe=' ')}"
+    name = folder_name(key, value)
     if len(name) > LONGEST_NAME:
         raise SinkError(
-            f"a value of column {key!r} is too long for the name of a folder ({str(text)[:40]!r}...): "
+            f"a value of column {key!r} is too long for the name of a folder ({str(value.as_py())[:40]!r}...): "
             "partition by a part of it, such as col(...).str.slice(0, 20)"
         )
     return name

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from sabotnb.connectors.file_sink import writing
+from sabotnb.connectors.folders import is_dotted
 from sabotnb.connectors.ownership import OLD_MARKER, Owners, owners_of
 from sabotnb.connectors.writers import FORMATS
 from sabotnb.errors import SinkError
@@ -71,6 +72,6 @@ def data_files(output: Path) -> list[str]:
     """Everything in the output folder but hidden files, and the list of owners that older output has."""
     found = []
     for parent, folders, names in os.walk(output):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_dotted(name)]
         found += [os.path.relpath(Path(parent) / name, output) for name in names if not name.startswith(".")]
     return sorted(file for file in found if file != OLD_MARKER)

@@ -8,8 +8,11 @@ from pathlib import Path
 from random import Random
 from uuid import UUID
 
+import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -408,3 +411,96 @@ def test_a_value_that_is_too_long_for_a_folder_is_refused_before_anything_is_pub
 
 def test_an_operator_may_have_a_name_that_no_file_can_have():
     assert len(file_sink.hidden_name("n" * 10_000, "part-00000-0.csv")) < file_sink.LONGEST_NAME
+
+
+PARTITIONS = {
+    "integers": pa.array([1, None, -3, 2**40] * 2, pa.int64()),
+    "unsigned": pa.array([1, None, 3, 2**64 - 1] * 2, pa.uint64()),
+    "small": pa.array([1, None, 3, -4] * 2, pa.int8()),
+    "digits": pa.array(["007", "7", None, ""] * 2),
+    "days as text": pa.array(["2024-01-01", "x", None, "2024-01-01 00:00:00"] * 2),
+    "text": pa.array(["a/b", "a=b", "100% ä", " x "] * 2),
+    "names": pa.array([".", "..", "_", "\n\\"] * 2, pa.large_string()),
+    "booleans": pa.array([True, False, None, True] * 2),
+    "doubles": pa.array([0.1, 1.0, None, 1e-300] * 2),
+    "zeros": pa.array([0.0, -0.0, 1e300, 1e20] * 2),
+    "floats": pa.array([0.1, 1.0, None, 1e10] * 2, pa.float32()),
+    "days": pa.array([date(2024, 1, 1), date(1, 1, 1), None, date(9999, 12, 31)] * 2),
+    "times": pa.array([datetime(2024, 1, 1), datetime(1, 2, 3, 4, 5, 6, 7), None, datetime(2024, 1, 2)] * 2),
+    "nanoseconds": pa.array([0, 1, None, 10**18 + 1] * 2, pa.timestamp("ns")),
+    "zoned": pa.array([0, 1, None, 10**15] * 2, pa.timestamp("us", "Europe/Berlin")),
+    "clock": pa.array([0, 1, None, 10**9] * 2, pa.time64("us")),
+    "decimals": pa.array([Decimal("1.10"), Decimal("2.00"), None, Decimal("-0.01")] * 2),
+    "nulls": pa.nulls(8),
+    "dictionary": pa.array(["a", "b", None, "a"] * 2).dictionary_encode(),
+}
+
+
+def partitioned(folder, connector, values, key="k"):
+    """A table of eight rows in folders of ``values``, as its sink writes it."""
+    table = pa.table({key: values, "n": pa.array(range(8), pa.int64())})
+    store(Sink(connector, {"path": str(folder), "mode": "error", "partition_by": [key]}), table, max_rows=3)
+    return table
+
+
+def as_text(table):
+    """Rows by ``n``, comparable where values are NaN."""
+    return sorted(zip(table["n"].to_pylist(), map(str, table.column(0).combine_chunks()), strict=True))
+
+
+@pytest.mark.parametrize("connector", FORMATS)
+@pytest.mark.parametrize("values", PARTITIONS.values(), ids=PARTITIONS)
+def test_partitions_of_every_type_come_back(tmp_path, read, connector, values):
+    table = partitioned(tmp_path, connector, values)
+    plain = table.schema.set(0, pa.field("k", writers.output_schema("ipc", table.schema).field("k").type))
+    found = read(DESCRIBE[connector](tmp_path, schema=plain))
+    assert found.schema == plain
+    assert as_text(found) == as_text(table.cast(plain))
+
+
+@pytest.mark.parametrize("values", PARTITIONS.values(), ids=PARTITIONS)
+def test_partitions_of_every_type_are_read_by_other_tools(tmp_path, values):
+    table = partitioned(tmp_path, "parquet", values)
+    expected = as_text(
+        table.cast(table.schema.set(0, pa.field("k", writers.output_schema("ipc", table.schema).field("k").type)))
+    )
+    assert as_text(ds.dataset(tmp_path).to_table().select(["k", "n"])) == expected
+    unknown_to_polars = values.type in (pa.time64("us"), pa.null())
+    options = {"hive_partitioning": False} if unknown_to_polars else {}
+    expected = pl.from_arrow(table)["k"].to_list()
+    assert pl.scan_parquet(tmp_path, **options).select("k", "n").collect().sort("n")["k"].to_list() == expected
+    query = f"SELECT k FROM read_parquet('{tmp_path}/**/*.parquet', hive_partitioning = false) ORDER BY n"
+    assert duckdb.sql(query).pl()["k"].to_list() == expected
+
+
+@pytest.mark.parametrize("connector", ["parquet", "csv", "ipc"])  # JSON has no such numbers
+def test_partitions_of_numbers_that_are_not_finite_come_back(tmp_path, read, connector):
+    table = partitioned(tmp_path, connector, pa.array([float("inf"), float("nan"), None, float("-inf")] * 2))
+    assert as_text(read(DESCRIBE[connector](tmp_path))) == as_text(table)
+
+
+def test_a_text_that_is_the_name_for_null_is_none(tmp_path, read):
+    table = partitioned(tmp_path, "parquet", pa.array(["__HIVE_DEFAULT_PARTITION__", None] * 4))
+    assert in_order(read(connectors.parquet(tmp_path))) == in_order(table)
+
+
+@pytest.mark.parametrize("key", [".k", "_k", "k=", "a/b", "ä %", "__k"])
+@pytest.mark.parametrize("connector", FORMATS)
+def test_columns_of_any_name_partition(tmp_path, read, connector, key):
+    first = partitioned(tmp_path, connector, pa.array([1, 2] * 4), key)
+    assert in_order(read(DESCRIBE[connector](tmp_path))) == in_order(first)
+    spec = Sink(connector, {"path": str(tmp_path), "mode": "overwrite", "partition_by": [key]})
+    store(spec, first.slice(0, 3), epoch=2)
+    assert in_order(read(DESCRIBE[connector](tmp_path))) == in_order(first.slice(0, 3))
+
+
+@pytest.mark.parametrize(
+    "data_type",
+    [pa.list_(pa.int64()), pa.struct({"x": pa.int64()}), pa.binary(), pa.duration("s"), pa.uuid()],
+    ids=str,
+)
+def test_columns_that_cannot_name_folders_are_refused_before_anything_runs(tmp_path, data_type):
+    schema = pa.schema({"k": data_type, "n": pa.int64()})
+    spec = Sink("ipc", {"path": str(tmp_path), "partition_by": ["k"]})
+    with pytest.raises(SinkError, match=r"partition_by: column 'k' is .*, which cannot be the name of a folder: part"):
+        connectors.sink(spec, schema)
