@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from sabotnb.connectors.hive import folders_of
 from sabotnb.connectors.options import source_options
 from sabotnb.connectors.pacing import pace_options
-from sabotnb.connectors.parquet_reader import open_parquet
+from sabotnb.connectors.parquet_reader import TRUNCATED, open_parquet
 from sabotnb.connectors.paths import Paths, base_of, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
@@ -116,17 +117,21 @@ class ParquetFiles:
     def splits_of(self, file: str) -> Iterator[Split]:
         """The splits of one file, row groups that cannot match the predicate left out."""
         opened = open_parquet(file)
-        metadata, predicate = opened.metadata, self._spec.predicate
-        comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
-        groups = [
-            _describe_group(metadata, index, self._shape.columns, self._spec, opened.schema_arrow)
-            for index in range(metadata.num_row_groups)
-            if predicate is None or may_match(predicate, metadata.row_group(index), comparable)
-        ]
+        with reading(file, TRUNCATED):
+            groups = self._groups(opened)
         for part in _merged(groups, in_order=self._spec.event_time is not None):
             position = {"file": file, "groups": list(part.indexes)}
             low = MIN_WATERMARK if part.low is None else part.low
             yield Split(f"{file}:{part.indexes[0]}", position, low, part.nbytes, part.rows)
+
+    def _groups(self, opened: pq.ParquetFile) -> list[_Groups]:
+        metadata, predicate = opened.metadata, self._spec.predicate
+        comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
+        return [
+            _describe_group(metadata, index, self._shape.columns, self._spec, opened.schema_arrow)
+            for index in range(metadata.num_row_groups)
+            if predicate is None or may_match(predicate, metadata.row_group(index), comparable)
+        ]
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file = split.position["file"]
@@ -165,7 +170,10 @@ def _describe_group(
             nbytes += column.total_uncompressed_size
         if name == time and column.statistics is not None and column.statistics.has_min_max:
             data_type = schema.field(name).type
-            low, high = (_microseconds(value, data_type) for value in (column.statistics.min, column.statistics.max))
+            with suppress(ValueError, OverflowError):  # beyond the years that Python has
+                low, high = (
+                    _microseconds(value, data_type) for value in (column.statistics.min, column.statistics.max)
+                )
     return _Groups((index,), group.num_rows, nbytes, low, high)
 
 

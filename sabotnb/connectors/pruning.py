@@ -69,8 +69,8 @@ def _true_at_an_end(node: Node, name: str, statistics: pq.Statistics, schema: pa
         return bool(
             expr.evaluate(expr.Expr(node), pa.RecordBatch.from_arrays([ends], [name])).to_pylist() != [False] * 2
         )
-    except (pa.ArrowException, SabotError, struct.error):
-        return True  # statistics of a type that cannot be compared: the reader will see
+    except (pa.ArrowException, SabotError, struct.error, ValueError, OverflowError):
+        return True  # values that cannot be compared, such as half a character or the year 10000: the reader will see
 
 
 def _ends(statistics: pq.Statistics, data_type: pa.DataType) -> pa.Array:
