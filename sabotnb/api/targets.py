@@ -41,7 +41,7 @@ def to_files(
     by = columns.names(columns.listed(partition_by), flow.schema) if partition_by is not None else ()
     if len(by) == len(flow.schema.names):
         raise SchemaError(f"partition_by names every column ({', '.join(by)}), so no column is left to write")
-    options: Mapping[str, Any] = {"path": _absolute(path), "mode": mode, "partition_by": list(by)}
+    options: Mapping[str, Any] = {"path": connectors.output_folder(path), "mode": mode, "partition_by": list(by)}
     spec = SinkSpec(connector, options)
     connectors.sink(spec, flow.schema)  # refuses a type that the format does not have, which the task would do too late
     return Target(flow.then(spec))
@@ -60,11 +60,3 @@ def to_live(flow: Flow, keep: int) -> Target:
     """Keep the last ``keep`` rows in this process."""
     keep = whole(keep, SinkError(f"sink_live(keep={keep!r}): give a whole number of rows, at least 1"), 1)
     return Target(flow.then(SinkSpec("live", {"keep": keep})))
-
-
-def _absolute(path: str | os.PathLike[str]) -> str:
-    """Where workers find ``path``, whatever their own folder is; URLs stay as they are."""
-    if not isinstance(path, str | os.PathLike):
-        raise SinkError(f"{path!r} is not a path: give a folder, in which each task writes a file")
-    text = os.fspath(path)
-    return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111

@@ -18,7 +18,7 @@ from sabotnb.connectors.following import FileConnector, Following, describe_awai
 from sabotnb.connectors.generators import describe as generator
 from sabotnb.connectors.ipc_files import describe as ipc
 from sabotnb.connectors.json_files import describe as json
-from sabotnb.connectors.outputs import check_output
+from sabotnb.connectors.outputs import check_output, output_folder
 from sabotnb.connectors.parquet_files import describe as parquet
 from sabotnb.connectors.partitioned import Partitioned
 from sabotnb.connectors.paths import Paths
@@ -46,6 +46,7 @@ __all__ = [
     "ipc",
     "json",
     "maybe_of_numpy",
+    "output_folder",
     "parquet",
     "rate",
     "rows",

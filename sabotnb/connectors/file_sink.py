@@ -6,6 +6,7 @@ what ``publishing.FileCommitter`` has to rename.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,9 @@ FLUSH_BYTES = 64 << 20
 """Bytes of the rows that wait in all files of a task together."""
 
 MAX_OPEN_FILES = 64
+MADE = "made.folders"
+"""A list of the folders that were made for the output: without output, they are removed again."""
+
 LETTERS_OF_OPERATOR = 80
 """Enough to know it by; ``name`` is unique without it."""
 
@@ -84,7 +88,9 @@ class FileSink(Sink):
         self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
         self._hidden = hidden_folder(self._output, ctx.job, ctx.epoch)
         with writing(self._output):
-            make_folder(self._hidden)
+            above = [str(folder) for folder in make_folder(self._hidden) if folder != self._hidden]
+            if above:
+                (self._hidden / MADE).write_text(json.dumps(above))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
@@ -217,12 +223,13 @@ def _folder(key: str, value: pa.Scalar) -> str:
     return name
 
 
-def make_folder(folder: Path) -> None:
-    """Make ``folder`` and what is missing above it, and make their names durable."""
+def make_folder(folder: Path) -> list[Path]:
+    """Make ``folder`` and what is missing above it, and make their names durable; returns what was missing."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
         sync_folder(path.parent)
+    return missing
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,11 +8,26 @@ from pathlib import Path
 from sabotnb.connectors.file_sink import writing
 from sabotnb.connectors.folders import is_dotted
 from sabotnb.connectors.ownership import OLD_MARKER, Owners, owners_of
+from sabotnb.connectors.paths import broken_link, unusable
 from sabotnb.connectors.writers import FORMATS
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
 
 MODES = ("error", "append", "overwrite")
+
+
+def output_folder(path: str | os.PathLike[str]) -> str:
+    """Where workers find ``path``, whatever their own folder is; URLs stay as they are.
+
+    SinkError for what cannot be the path of a folder.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise SinkError(f"{path!r} is not a path: give a folder, in which each task writes a file")
+    text = os.fspath(path)
+    problem = unusable(text)
+    if problem:
+        raise SinkError(f"{problem}: give a folder, in which each task writes a file")
+    return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
 
 
 def check_output(spec: Spec, job: str) -> None:
@@ -29,6 +44,9 @@ def check_output(spec: Spec, job: str) -> None:
     if "://" in path:
         raise SinkError(f"'{path}' is not a local path: give a folder that every worker can write to")
     output = Path(path)
+    broken = broken_link(output)
+    if broken:
+        raise SinkError(f"{broken}: correct the link, or give another folder")
     if output.exists() and not output.is_dir():
         raise SinkError(f"'{output}' is a file: give a folder, the output is one file for each task")
     with writing(output):
@@ -42,7 +60,9 @@ def check_right_to_write(output: Path) -> None:
     there = output
     while not there.exists():
         there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    if not there.is_dir():
+        raise SinkError(f"'{there}' is a file, so '{output}' cannot be a folder: give another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
         raise SinkError(f"'{there}' may not be written: give this user the right, or another folder")
 
 

@@ -20,6 +20,9 @@ Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 LONGEST_NAME = 255
 """Bytes of a name in most file systems."""
 
+LONGEST_PATH = 4096
+"""Bytes of a path, with a zero at its end."""
+
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip", b"\x28\xb5": "zstd"}
 
 
@@ -107,6 +110,8 @@ def unusable(path: str) -> str | None:
         encoded = path.encode()
     except UnicodeEncodeError:
         return f"the path {path!r} has half of a surrogate pair in it, which is no character"
+    if len(encoded) >= LONGEST_PATH:
+        return f"the path '{path[:40]}...' has {len(encoded)} bytes, of at most {LONGEST_PATH - 1}"
     longest = max(encoded.split(b"/"), key=len)
     if len(longest) > LONGEST_NAME:
         start = longest[:40].decode(errors="ignore")

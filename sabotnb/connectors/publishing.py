@@ -6,6 +6,7 @@ A job replaces its own files only; files that no job wrote are foreign and never
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sabotnb.connectors.file_sink import hidden_folder, make_folder, sync_folder, writing
+from sabotnb.connectors.file_sink import MADE, hidden_folder, make_folder, sync_folder, writing
 from sabotnb.connectors.outputs import check_right_to_write, data_files, refuse_foreign
 from sabotnb.connectors.ownership import OLD_MARKER, owners_of
 from sabotnb.errors import SinkError
@@ -67,7 +68,9 @@ class FileCommitter:
                 for output in outputs:
                     output.take_back()
             for output in outputs:
+                made = output.made()
                 output.remove_hidden(self._epoch)
+                _remove_if_empty(made)
 
     def _outputs(self, committables: Sequence[Committable]) -> list[_Output]:
         return [
@@ -155,6 +158,13 @@ class _Output:
             for final in self._new:
                 _remove(self.folder, final)
 
+    def made(self) -> list[Path]:
+        """The folders that tasks of the run have made for the output, from the lowest on."""
+        try:
+            return [Path(folder) for folder in json.loads((self._hidden / MADE).read_bytes())]
+        except (OSError, ValueError):  # none, or cut short when its task was killed
+            return []
+
     def remove_hidden(self, epoch: int) -> None:
         """Remove whatever runs of the job up to ``epoch`` have left."""
         of_job = re.escape(self._hidden.name.removesuffix(str(epoch)))
@@ -223,6 +233,12 @@ def _remove(output: Path, file: str) -> None:
     """Remove a file and the folders of partitions that it leaves empty."""
     (output / file).unlink(missing_ok=True)
     _remove_empty_folders(output, file)
+
+
+def _remove_if_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # somebody has put something into it
+            folder.rmdir()
 
 
 def _remove_empty_folders(output: Path, file: str) -> None:

@@ -56,13 +56,13 @@ def test_a_full_disk_fails_the_job_and_leaves_nothing(env, tiny_disk, written, s
     assert written() == []
 
 
-def test_a_canceled_job_leaves_nothing(env, tmp_path, written, half_written):
+def test_a_canceled_job_leaves_nothing(env, tmp_path, half_written):
     job = sb.Stream.from_rate(100_000).sink_parquet(tmp_path / "out").run("canceled")
     half_written(job)
     job.cancel()
     with pytest.raises(errors.JobCanceled, match=r"'canceled' was canceled; \.run\(\) starts it again"):
         job.wait(timeout=60)
-    assert written() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_worker_leaves_nothing(env, tmp_path, written, half_written):
@@ -96,7 +96,7 @@ def test_an_interrupted_script_leaves_nothing(nightly, tmp_path):
     os.killpg(nightly.pid, signal.SIGINT)
     _, printed = nightly.communicate(timeout=60)
     assert printed.splitlines()[-1].startswith("KeyboardInterrupt")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_a_killed_cluster_left_is_gone_after_the_next_run(env, nightly, tmp_path, written):

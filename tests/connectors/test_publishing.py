@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.dataset import dataset
 
+import sabotnb as sb
 from sabotnb import connectors
 from sabotnb.connectors import file_sink, publishing
 from sabotnb.connectors.ownership import owners_of
@@ -217,7 +218,7 @@ def test_output_of_another_job_is_refused(tmp_path, mode):
     ("path", "mode", "message"),
     [
         ("{}/file", "error", "file' is a file: give a folder"),
-        ("{}/file/out", "error", "file' may not be written"),
+        ("{}/file/out", "error", "file' is a file, so '.*file/out' cannot be a folder: give another folder"),
         ("s3://bucket/out", "error", "is not a local path: give a folder that every worker can write to"),
         ("{}/out", "replace", "mode='replace': choose one of error, append, overwrite"),
     ],
@@ -285,6 +286,59 @@ def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
     assert everything(tmp_path) == before
     unprepared.close()
     assert everything(tmp_path) == before
+
+
+def test_an_abort_removes_the_folders_that_the_run_made(tmp_path):
+    spec = spec_of(tmp_path / "new" / "out", partition_by=["k"])
+    schema = pa.schema({"n": pa.int64(), "k": pa.int64()})
+    sink = connectors.sink(spec, schema)
+    sink.open(OperatorContext("job", "sink_0", 0, 1, 128, epoch=1))
+    sink.process(0, pa.RecordBatch.from_pydict({"n": [1], "k": [2]}, schema))
+    sink.close()
+    committer = connectors.committer({"sink_0": spec}, "job", 1)
+    committer.abort([])
+    committer.abort([])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("made", [".", "out", "out/other.txt"])
+def test_an_abort_leaves_folders_that_were_there_or_have_something_in_them(tmp_path, made):
+    output = tmp_path / "out"
+    if made == "out":
+        output.mkdir()
+    spec = spec_of(output)
+    prepared = prepare(spec, [1, 2])
+    if made == "out/other.txt":
+        (output / "other.txt").write_text("of somebody else")
+    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
+    assert output.exists() is (made != ".")
+    assert list(everything(tmp_path)) == ([made] if made == "out/other.txt" else [])
+
+
+@pytest.mark.parametrize(
+    ("target", "what"), [("gone", "which does not exist: correct"), ("out", "which leads back to it: correct")]
+)
+@pytest.mark.parametrize("below", ["", "deep/er"])
+def test_a_link_that_leads_nowhere_is_refused(tmp_path, target, what, below):
+    (tmp_path / "out").symlink_to(tmp_path / target)
+    with pytest.raises(SinkError, match=rf"out' is a link to '.*{target}', {what} the link, or give another folder"):
+        connectors.check_output(spec_of(tmp_path / "out" / below), "job")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("", "the path is empty: give a folder"),
+        ("a\0b", r"the path 'a\\x00b' has a zero character in it: give a folder"),
+        ("a\udc80b", r"the path 'a\\udc80b' has half of a surrogate pair in it, .*: give a folder"),
+        ("deep/" + "ä" * 150, r"the name 'ä{20}\.\.\.' has 300 bytes, of at most 255: give a folder"),
+        ("d/" * 2100, r"the path 'd/.*\.\.\.' has 4200 bytes, of at most 4095: give a folder"),
+        (5, "5 is not a path: give a folder"),
+    ],
+)
+def test_what_cannot_be_a_folder_is_refused_where_it_is_written(path, message):
+    with pytest.raises(SinkError, match=message):
+        sb.Stream.from_rows([{"n": 1}]).sink_parquet(path)
 
 
 def test_an_abort_leaves_other_jobs_and_later_runs_alone(tmp_path):
