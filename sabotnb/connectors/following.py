@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.connectors.folders import files_below, files_of_glob
 from sabotnb.connectors.options import source_options
-from sabotnb.connectors.paths import Paths, base_of, listed
+from sabotnb.connectors.paths import Paths, absolute, base_of, listed
 from sabotnb.connectors.reading import Connector, Estimate, RawBatches
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
@@ -25,7 +25,7 @@ _Stamp = tuple[int, int]
 
 def describe_awaited(connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema) -> Spec | None:
     """The source of files of ``schema`` that are still to come; None if there are some, or no folder to come into."""
-    for path in map(Path, listed(paths)):
+    for path in map(absolute, listed(paths)):
         if not path.is_dir() and not (glob.has_magic(str(path)) and not files_of_glob(str(path))):
             return None
         if path.is_dir() and any(Path(file).suffix in suffixes for file in files_below(path)):

@@ -55,7 +55,10 @@ def _quoted(value: pa.Scalar) -> str:
 def values_of(file: str, base: str) -> Values:
     """What the names of the folders from ``base`` down to ``file`` say."""
     found: dict[str, str | None] = {}
-    for name in Path(file.removeprefix(base)).parts[:-1]:
+    below = file.removeprefix(base)
+    if "=" not in below:  # which is so for most files, of which there may be thousands
+        return found
+    for name in Path(below).parts[:-1]:
         key, is_pair, value = name.partition("=")
         if not is_pair or not key:
             continue
@@ -105,9 +108,19 @@ def folders_of(files: Sequence[str], base: str, own: Collection[str], declared: 
         _check_everywhere(name, files, values)
     texts = {name: {each[name] for each in values} for name in added}
     schema = pa.schema([(name, declared.get(name) or _inferred(texts[name] - {None})) for name in added])
-    for file, each in zip(files, values, strict=True):
-        row_of(file, each, schema)
+    if not _all_parsed(values, schema):
+        for file, each in zip(files, values, strict=True):  # which names the file
+            row_of(file, each, schema)
     return Folders(base, frozenset(names), schema)
+
+
+def _all_parsed(values: Sequence[Values], schema: pa.Schema) -> bool:
+    try:
+        for field in schema:
+            parsed([each[field.name] for each in values], plain_type(field.type))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
 
 
 def _check_everywhere(name: str, files: Sequence[str], values: Sequence[Values]) -> None:

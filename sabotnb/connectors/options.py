@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.connectors.paths import Paths, listed, reading
+from sabotnb.connectors.paths import Paths, absolute, listed, reading
 from sabotnb.connectors.reading import Estimate
 from sabotnb.connectors.schemas import to_text
 from sabotnb.connectors.sections import Bounds
@@ -24,7 +24,7 @@ def source_options(
     if follow is not None:
         if pace:
             raise SourceError("follow= reads files as they come, so rate= and speed= have no meaning: leave them out")
-        options["follow"] = [str(Path(path).expanduser().absolute()) for path in listed(follow)]
+        options["follow"] = [str(absolute(path)) for path in listed(follow)]
     return options
 
 

@@ -94,3 +94,21 @@ def test_what_is_awaited_is_described_by_the_stream(tmp_path):
             sb.Stream.from_parquet(tmp_path, follow=True, **given)
     with pytest.raises(SourceError, match="does not exist"):
         sb.Stream.from_parquet(tmp_path / "missing", schema=schema, follow=True)
+    with pytest.raises(SourceError, match="the path is empty"):
+        sb.Stream.from_parquet("", schema=schema, follow=True)
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_column_of_folders_that_are_still_to_come_is_never_null(tmp_path, clock, name):
+    suffix = {"json": ".jsonl", "ipc": ".arrow"}.get(name, f".{name}")
+    spec = connectors.awaited(name, tmp_path, pa.schema({"n": pa.int64(), "y": pa.int64()}))
+    source = connectors.source(spec, clock)
+    reader = source.open(source.splits()[0])
+    assert rows(reader) is None
+    (tmp_path / "y=1").mkdir()
+    FIRST[name](tmp_path / "y=1" / f"a{suffix}")
+    clock.now += 1
+    assert rows(reader) is None
+    clock.now += 1
+    with pytest.raises(SourceError, match=r"column 'y'"):
+        rows(reader)
