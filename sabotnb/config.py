@@ -49,6 +49,9 @@ class Config:
     session_lost_seconds: float = 60.0
     """A job whose rows only a session takes is canceled when that has been gone for so long."""
 
+    commit_wait_seconds: float = 60.0
+    """A job whose output is written, but which no agent is left to publish, fails after so long."""
+
     @classmethod
     def from_environment(cls) -> Config:
         """The defaults, each replaced by its ``SABOTNB_<NAME>`` where that is set; ValueError if it is no number."""

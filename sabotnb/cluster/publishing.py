@@ -28,7 +28,7 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
         committer.abort(order.committables)
 
 
-def publishing_failure(order: Commit, error: Exception) -> Failure:
+def publishing_failure(order: Commit, error: BaseException) -> Failure:
     """What is said about a commit or an abort that raised ``error``."""
     kind = type(error) if isinstance(error, SabotError) else SinkError
     doing = "publishing" if order.action == "commit" else "removing"

@@ -98,7 +98,7 @@ class Tenure:
         failure = None
         try:
             publish(order, blobs)
-        except Exception as error:
+        except BaseException as error:  # without a report the job would stay where it is
             if not isinstance(error, SabotError):  # which says all there is to say, to the job's owner
                 logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.job)
             failure = publishing_failure(order, error)

@@ -25,6 +25,8 @@ def said(kind: str, name: str, job: JobRun | None) -> str:
         return f"{name} was replaced by a newer run: sb.attach({name!r})"
     if job.state in ENDED:
         return f"{name} {ENDED[job.state]}: nothing to {kind}"
+    if job.state is JobState.COMMITTING and kind in ("cancel", "stop"):
+        return _commits(job, kind)
     if job.state in ENDING:
         return f"{name} is {job.state.value}: nothing to {kind}"
     return SENTENCES[kind](job)
@@ -33,6 +35,11 @@ def said(kind: str, name: str, job: JobRun | None) -> str:
 def is_replaced(job: JobRun) -> bool:
     """True for a run that had to make room for a newer one of its name."""
     return job.failure is not None and job.failure.error == JobReplaced.__name__
+
+
+def _commits(job: JobRun, kind: str) -> str:
+    waits = f"{job.committer} publishes its output" if job.committer else "it waits for an agent to publish its output"
+    return f"{job.name} is COMMITTING, too late to {kind}: all rows are written, and {waits}"
 
 
 def _cancel(job: JobRun) -> str:

@@ -77,6 +77,10 @@ class JobRun:
     note: str = ""
     """What is worth knowing of a run that was canceled: that a task of it does not return."""
     committer: str | None = None
+    lost_committers: int = 0
+    """Agents that were lost after they had been asked to commit or abort its output."""
+    commit_deadline: float = 0.0
+    """When a run that waits for an agent to commit its output fails, by the machine's clock."""
     successor: JobRun | None = None
     paused: bool = False
     stopping: bool = False

@@ -14,7 +14,7 @@ from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.execution import refusals, sessions
 from sabotnb.execution.cluster_state import ClusterState, tell_running
-from sabotnb.execution.ending import Ending
+from sabotnb.execution.ending import COMMIT_TIMER, Ending
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.leases import Leases
 from sabotnb.execution.overview import Overview
@@ -65,8 +65,8 @@ class Machine:
         self.agents, self.jobs, self.pool = state.agents, state.jobs, state.pool
         self.overview = Overview(state)
         self._scheduling = Scheduling(state)
-        self._ending = Ending(state, self._scheduling)
         config = config or Config()
+        self._ending = Ending(state, self._scheduling, config.commit_wait_seconds)
         self._sessions = Sessions(state, self._ending, config.session_lost_seconds)
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
@@ -140,7 +140,7 @@ class Machine:
                 job.failure = failure  # so far only its peers said that they cannot reach it
             yield from self._ending.fail(now, job, failure)
         elif job.committer == agent and not job.state.terminal:
-            yield from self._ending.ask_committer(now, job)
+            yield from self._ending.lose_committer(now, job)
 
     def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:
         if event.agent not in self.agents:
@@ -160,6 +160,9 @@ class Machine:
     def _timer(self, now: float, event: TimerFired) -> Iterable[Instruction]:
         if event.name.startswith(sessions.TIMER):
             yield from self._sessions.timer(now, event.name)
+            return
+        if event.name.startswith(COMMIT_TIMER):
+            yield from self._ending.timer(now, event.name)
             return
         if event.name != LEASE_TIMER or self._lease_timer is None:
             raise StaleMessage(f"no timer {event.name!r} is set")

@@ -75,6 +75,16 @@ def replaced(name: str) -> Failure:
     return Failure(JobReplaced.__name__, f"job {name!r} was replaced by a newer run: sb.attach({name!r})")
 
 
+def commit_given_up(name: str, cause: str) -> Failure:
+    """A run has written all of its rows, but no agent is left to publish them."""
+    return Failure(
+        AgentLost.__name__,
+        f"job {name!r} wrote all rows, but they may be published in part only: {cause}. Files that it replaces may "
+        "still be there, and a job that appends would add rows twice. When env.slots() lists an agent, look into the "
+        "output folder and run the job again.",
+    )
+
+
 def session_gone(name: str) -> Failure:
     """Nobody is left to take the job's rows."""
     return Failure(

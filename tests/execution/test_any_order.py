@@ -1,11 +1,13 @@
 """Whatever happens in whatever order, no run is left where nothing will ever happen to it."""
 
+from contextlib import suppress
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import AgentLeaving, AgentUp, JobState, PeerLost
+from sabotnb.protocol.control import AgentLeaving, AgentUp, Committed, JobState, PeerLost
 
 NAMES = st.sampled_from(["a", "b"])
 AGENTS = st.integers(1, 4)
@@ -61,7 +63,8 @@ class World:
             self.cluster.silent.add(f"agent-{number}")
 
     def speak(self, number):
-        self.cluster.speak(f"agent-{number}")
+        with suppress(StaleMessage):  # what it was told is over
+            self.cluster.speak(f"agent-{number}")
 
     def submit(self, job):
         before = self.run(job.name)
@@ -85,6 +88,7 @@ class World:
             for _, attempt in list(self.cluster.running):
                 if any(one[1] == attempt for one in self.cluster.running):
                     self.take(("finish", attempt.task.job))
+        self.cluster.fire("commit ")
 
 
 @settings(max_examples=300, deadline=None)
@@ -102,9 +106,40 @@ def test_nothing_is_left_in_between(steps):
         run = world.run(name, epoch)
         if run is None or run.state.terminal:
             continue
-        if run.state is JobState.COMMITTING:
-            assert not world.cluster.machine.agents
-        else:
-            assert run.state is JobState.PENDING
-            assert not pool.could_ever_fit(run.slot_requests)
+        assert run.state is JobState.PENDING
+        assert not pool.could_ever_fit(run.slot_requests)
     assert pool.statistics().holders == {}
+
+
+COMMITTING_STEPS = st.one_of(
+    st.tuples(st.sampled_from(["up", "lose", "leave", "silence", "speak"]), AGENTS),
+    st.tuples(st.just("fire")),
+    st.tuples(st.sampled_from(["cancel", "stop"]), st.just("a")),
+    st.tuples(st.just("late"), AGENTS),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(COMMITTING_STEPS, max_size=20))
+def test_a_job_leaves_committing_whatever_becomes_of_its_agents(steps):
+    world = World()
+    world.take(("submit", "a", "f", 2, True))
+    for number in range(1, 5):
+        world.cluster.silent.add(f"agent-{number}")
+    world.take(("finish", "a"))
+    epoch = world.run("a").epoch
+    assert world.run("a").state is JobState.COMMITTING
+    for step in steps:
+        try:
+            match step:
+                case ("fire",):
+                    world.cluster.fire("commit ")
+                case ("late", number):  # a report of an agent that was perhaps not asked, or is gone
+                    world.cluster.feed(Committed(f"agent-{number}", "a", epoch, "commit"))
+                case _:
+                    world.take(step)
+        except StaleMessage:
+            continue
+    world.settle()
+    assert world.run("a", epoch).state in (JobState.FINISHED, JobState.FAILED)
+    assert world.cluster.machine.pool.statistics().holders == {}

@@ -342,6 +342,66 @@ def test_a_commit_without_any_agent_left_waits_for_one():
     assert cluster.state() == "FINISHED"
 
 
+def committing_without_agents():
+    cluster = Simulator(agents=1)
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.finish()
+    cluster.lose(1)
+    return cluster
+
+
+def test_a_commit_that_no_agent_comes_for_fails_the_job_and_says_what_its_output_is_like():
+    cluster = committing_without_agents()
+    cluster.fire("commit ")
+    assert (cluster.now, cluster.state()) == (60.0, "FAILED")
+    message = cluster.machine.jobs["job"].failure.message
+    assert "wrote all rows, but they may be published in part only: the last agent was lost, and none joined" in message
+    assert cluster.machine.pool.statistics().holders == {}
+    cluster.feed(AgentUp(agent(2)))
+    assert cluster.submit(request())["how"] == "started"
+
+
+def test_a_timer_that_was_held_up_gives_agents_as_much_time_again():
+    cluster = committing_without_agents()
+    cluster.now = 100.0
+    cluster.fire("commit ")
+    assert (cluster.state(), cluster.timers["commit 1"]) == ("COMMITTING", 160.0)
+
+
+def test_an_agent_that_came_in_time_may_take_its_time():
+    cluster = committing_without_agents()
+    cluster.silent = {"agent-2"}
+    cluster.feed(AgentUp(agent(2)))
+    cluster.fire("commit ")
+    assert cluster.state() == "COMMITTING"
+    cluster.speak("agent-2")
+    assert cluster.state() == "FINISHED"
+
+
+def test_a_commit_that_kills_every_agent_is_given_up():
+    cluster = committing_without_agents()
+    for number in range(2, 6):
+        assert cluster.state() == "COMMITTING"
+        cluster.silent = {f"agent-{number}"}
+        cluster.feed(AgentUp(agent(number)))
+        cluster.lose(number)
+    assert cluster.state() == "FAILED"
+    assert "5 agents were lost while they published it" in cluster.machine.jobs["job"].failure.message
+
+
+@pytest.mark.parametrize("kind", ["cancel", "stop"])
+def test_who_ends_a_job_that_commits_hears_what_it_waits_for(kind):
+    cluster = Simulator(agents=1)
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.finish()
+    too_late = f"job is COMMITTING, too late to {kind}: all rows are written, and"
+    assert cluster.command(kind, "job")["said"] == f"{too_late} agent-1 publishes its output"
+    cluster.lose(1)
+    assert cluster.command(kind, "job")["said"] == f"{too_late} it waits for an agent to publish its output"
+
+
 @pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])
 def test_a_run_whose_output_nobody_can_remove_is_over(end, state):
     cluster = Simulator(agents=1)

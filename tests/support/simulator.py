@@ -21,6 +21,7 @@ from sabotnb.protocol.control import (
     TaskChanged,
     TaskState,
     Tell,
+    TimerFired,
     UserCommand,
     VertexNeeds,
 )
@@ -105,6 +106,14 @@ class Simulator:
         for who, attempt in [entry for entry in self.running if entry[1].task.job == job]:
             self.running.remove((who, attempt))
             self.feed(TaskChanged(who, attempt, TaskState.FINISHED))
+
+    def fire(self, prefix: str) -> None:
+        """Let the time pass until every timer whose name begins so has fired."""
+        for name, at in sorted(self.timers.items(), key=lambda entry: entry[1]):
+            if name.startswith(prefix):
+                del self.timers[name]
+                self.now = max(self.now, at)
+                self.feed(TimerFired(name))
 
     def fail(self, job: str = "job", message: str = "boom", error: str = "UserFunctionError") -> None:
         who, attempt = next(entry for entry in self.running if entry[1].task.job == job)
