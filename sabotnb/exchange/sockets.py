@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Account, ChannelKey, Sender
 from sabotnb.exchange.frames import WIRE_VERSION, Frame, Kind
+from sabotnb.exchange.handshakes import Handshakes
 from sabotnb.exchange.incoming import Incoming
 from sabotnb.exchange.link import Link
 from sabotnb.exchange.outgoing import Outgoing
@@ -34,6 +35,11 @@ from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatisti
 logger = logging.getLogger("sabotnb.exchange")
 
 HANDSHAKE_SECONDS = 10.0
+"""For all of a handshake, on both sides."""
+
+MOST_HANDSHAKES = 64
+"""Peers that have connected and not said yet who they are."""
+
 STOP_SECONDS = 1.0
 ACCEPT_AGAIN_SECONDS = 0.2
 HELLO_BYTES = 4096
@@ -78,6 +84,7 @@ class SocketTransport:
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: list[Incoming] = []
         self._refused = 0
+        self._arriving = Handshakes(HANDSHAKE_SECONDS, MOST_HANDSHAKES)
         self._stopping = Event()
 
     def start(self) -> Mapping[str, str]:
@@ -112,7 +119,7 @@ class SocketTransport:
 
     def _connect(self, peer: Peer) -> Stream:
         """Connect and introduce ourselves."""
-        stream = self._reach(peer.endpoints)
+        sock = self._reach(peer.endpoints)
         hello = {
             "version": WIRE_VERSION,
             "agent": self._agent,
@@ -120,31 +127,31 @@ class SocketTransport:
             "token": peer.endpoints.get("token", ""),
         }
         try:
-            stream.set_timeout(HANDSHAKE_SECONDS)
-            stream.write(Frame(Kind.HELLO, payload=json.dumps(hello).encode()).buffers())
-            answer = stream.read(HELLO_BYTES)
-            stream.set_timeout(0)
-            if answer is None or answer[0] != Kind.WELCOME:
-                reason = answer[3].to_pybytes().decode() if answer and answer[3] else "it closed the connection"
-                raise ProtocolError(f"{peer.agent} refused the connection: {reason}")
+            with Handshakes(HANDSHAKE_SECONDS, 1).limited(sock):
+                stream = _open_stream(sock)
+                stream.write(Frame(Kind.HELLO, payload=json.dumps(hello).encode()).buffers())
+                answer = stream.read(HELLO_BYTES)
+                if answer is None or answer[0] != Kind.WELCOME:
+                    reason = answer[3].to_pybytes().decode() if answer and answer[3] else "it closed the connection"
+                    raise ProtocolError(f"{peer.agent} refused the connection: {reason}")
         except BaseException:
-            stream.close()
+            sock.close()
             raise
         return stream
 
-    def _reach(self, endpoints: Mapping[str, str]) -> Stream:
+    def _reach(self, endpoints: Mapping[str, str]) -> socket.socket:
         path = endpoints.get("unix")
         if path is not None and ("tcp" not in endpoints or Path(path).exists()):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             tune(sock)
             sock.connect(path)
-            return PlainStream(sock)
+            return sock
         host, _, port = endpoints["tcp"].rpartition(":")
         sock = socket.create_connection((host, int(port)), HANDSHAKE_SECONDS)
         tune(sock)
         if self._client_tls is None:
-            return PlainStream(sock)
-        return TlsStream(self._client_tls.wrap_socket(sock, server_hostname=host))
+            return sock
+        return self._client_tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
 
     def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         while not self._stopping.is_set():
@@ -155,32 +162,48 @@ class SocketTransport:
                     logger.warning("%s cannot accept a connection, and tries again: %s", self._agent, error)
                     self._stopping.wait(ACCEPT_AGAIN_SECONDS)
                 continue
-            Thread(target=self._welcome, args=(sock, context), name=f"sabot-hello-{self._agent}", daemon=True).start()
+            name = f"sabot-hello-{self._agent}"
+            try:
+                Thread(target=self._welcome, args=(sock, context), name=name, daemon=True).start()
+            except RuntimeError as error:  # no thread left: others still want to come in
+                self._count_refusal(str(error))
+                sock.close()
 
     def _welcome(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
-        """Let a peer in, or refuse it: a stranger learns nothing but that."""
+        """Let a peer in, or refuse it: a stranger learns nothing but that.
+
+        Whatever a peer sends, and whatever reading it raises, ends nothing but its own connection.
+        """
         try:
-            sock.settimeout(HANDSHAKE_SECONDS)
+            if context is not None:
+                sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            with self._arriving.limited(sock):
+                stream = _open_stream(sock)
+                peer, refusal = self._check(stream)
+                if refusal is None:
+                    stream.write(Frame(Kind.WELCOME).buffers())
+                else:
+                    self._count_refusal(refusal)
+                    stream.write(Frame(Kind.REFUSED, payload=refusal.encode(errors="replace")).buffers())
             tune(sock)
-            stream = TlsStream(context.wrap_socket(sock, server_side=True)) if context else PlainStream(sock)
-            stream.set_timeout(HANDSHAKE_SECONDS)
-            peer, refusal = self._check(stream)
-            if refusal is not None:
-                self._count_refusal(refusal)
-                stream.write(Frame(Kind.REFUSED, payload=refusal.encode()).buffers())
-                stream.close()
-                return
-            stream.write(Frame(Kind.WELCOME).buffers())
-            stream.set_timeout(0)
-        except (OSError, ProtocolError) as error:
+        except Exception as error:  # noqa: BLE001
             self._count_refusal(f"{type(error).__name__}: {error}")
             sock.close()
             return
+        if refusal is None:
+            self._take_in(peer, stream)
+        else:
+            sock.close()
+
+    def _take_in(self, peer: str, stream: Stream) -> None:
         incoming = Incoming(peer, stream, self._find, lambda reason: self._lose(peer, reason))
         with self._lock:
+            if self._stopping.is_set():  # and the links that are to be closed were listed already
+                stream.close()
+                return
             self._refused += sum(known.refused for known in self._incoming if known.link.gone is not None)
             self._incoming = [known for known in self._incoming if known.link.gone is None] + [incoming]
-        incoming.link.start()
+            incoming.link.start()  # under the lock, as a link that ``stop`` finds has to have begun
 
     def _count_refusal(self, reason: str) -> None:
         with self._lock:
@@ -195,10 +218,11 @@ class SocketTransport:
         try:
             hello = json.loads(received[3].to_pybytes())
             version, peer, to, token = (hello[field] for field in ("version", "agent", "to", "token"))
-        except (ValueError, KeyError, TypeError):
+            known = hmac.compare_digest(str(token).encode(), self._token.encode())
+        except (ValueError, KeyError, TypeError, RecursionError):
             return "", "a hello that cannot be read"
-        if not hmac.compare_digest(str(token).encode(), self._token.encode()):
-            return peer, "wrong token"
+        if not known:
+            return "", "wrong token"
         if version != WIRE_VERSION:
             return peer, f"{peer} speaks wire version {version}, this agent {WIRE_VERSION}: install the same sabotnb"
         if to != self._agent:
@@ -237,6 +261,7 @@ class SocketTransport:
             links = self._links()
         for listener in self._listeners:
             _close_listener(listener)
+        self._arriving.stop()
         for link in links:
             link.say_bye()
         deadline = time.monotonic() + STOP_SECONDS
@@ -254,6 +279,15 @@ def _context(args: Mapping[str, Any]) -> ssl.SSLContext | None:
     return context
 
 
+def _open_stream(sock: socket.socket) -> Stream:
+    """The stream of a connected socket, after the TLS handshake if it has TLS; blocks."""
+    sock.settimeout(None)
+    if not isinstance(sock, ssl.SSLSocket):
+        return PlainStream(sock)
+    sock.do_handshake()
+    return TlsStream(sock)
+
+
 def claim(folder: Path) -> int:
     """Lock ``folder`` until the descriptor that is given is closed, or this process ends; OSError if another has it."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -269,10 +303,12 @@ def remove_left_folders(parent: Path) -> None:
     """Remove the socket folders of agents of this user that were killed: nobody has a claim to them."""
     for path in parent.glob(f"{FOLDER_PREFIX}*/data"):
         with suppress(OSError):  # it is claimed, or another agent is removing it as well
-            if path.is_socket():
+            if path.is_socket() and path.parent.lstat().st_uid == os.getuid():
                 descriptor = claim(path.parent)
-                shutil.rmtree(path.parent)
-                os.close(descriptor)
+                try:
+                    shutil.rmtree(path.parent)
+                finally:
+                    os.close(descriptor)
 
 
 def _close_listener(listener: socket.socket) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-import struct
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any, Protocol
@@ -36,10 +35,6 @@ class Stream(Protocol):
         """Send everything; blocks. OSError if it breaks."""
         ...
 
-    def set_timeout(self, seconds: float) -> None:
-        """Let ``read`` fail with TimeoutError after so long; 0 for never."""
-        ...
-
     def shutdown(self) -> None:
         """End ``read`` and ``write`` in other threads; then ``close``."""
         ...
@@ -66,13 +61,8 @@ class PlainStream:
             while rest:
                 rest = _behind(rest, self._sock.sendmsg(rest))
 
-    def set_timeout(self, seconds: float) -> None:
-        whole = int(seconds)
-        value = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
-
     def shutdown(self) -> None:
-        _shut(self._sock)
+        shut(self._sock)
 
     def close(self) -> None:
         self._sock.close()
@@ -85,7 +75,6 @@ class TlsStream:
         sock.settimeout(0)
         self._sock = sock
         self._lock = Lock()
-        self._timeout: float | None = None
 
     def read(self, limit: int) -> Received | None:
         header = bytearray(HEADER.size)
@@ -133,14 +122,10 @@ class TlsStream:
     def _wait(self, *, reading: bool) -> None:
         poller = select.poll()
         poller.register(self._sock, select.POLLIN if reading else select.POLLOUT)
-        if not poller.poll(None if self._timeout is None else self._timeout * 1000):
-            raise TimeoutError("the peer was silent for too long")
-
-    def set_timeout(self, seconds: float) -> None:
-        self._timeout = seconds or None
+        poller.poll()
 
     def shutdown(self) -> None:
-        _shut(self._sock)
+        shut(self._sock)
 
     def close(self) -> None:
         self._sock.close()
@@ -155,7 +140,8 @@ def _behind(views: list[memoryview], sent: int) -> list[memoryview]:
     return []
 
 
-def _shut(sock: socket.socket) -> None:
+def shut(sock: socket.socket) -> None:
+    """End what other threads do with ``sock``. An SSL socket's own method would also unwrap it."""
     try:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:

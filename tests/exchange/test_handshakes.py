@@ -1,0 +1,216 @@
+"""Strangers at the door of an agent: garbage, half frames, peers that are slow, many, or gone; others still get in."""
+
+import json
+import socket
+import ssl
+import struct
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+
+import pytest
+from distributed import Security
+from exchanges import rows
+
+from sabotnb.errors import ProtocolError
+from sabotnb.exchange import sockets
+from sabotnb.exchange.channel import Account, ChannelKey
+from sabotnb.exchange.frames import HEADER, Kind
+from sabotnb.exchange.gate import InputGate
+from sabotnb.exchange.handshakes import Handshakes
+from sabotnb.exchange.sockets import SocketTransport
+from sabotnb.exchange.transport import Peer
+
+KEY = ChannelKey("job", 1, 0, 0, 0)
+SECURITY = Security.temporary()
+
+
+def hello(text):
+    data = text if isinstance(text, bytes) else json.dumps(text).encode()
+    return HEADER.pack(Kind.HELLO, 0, len(data), 0) + data
+
+
+FIELDS = {"version": 1, "agent": "left", "to": "right", "token": "no"}
+STRANGE = {
+    "nothing": b"",
+    "garbage": b"GET / HTTP/1.1\r\nHost: here\r\n\r\n",
+    "zeros": bytes(100),
+    "half a header": hello(FIELDS)[:5],
+    "half a frame": hello(FIELDS)[:-3],
+    "a huge length": HEADER.pack(Kind.HELLO, 0, 1 << 63, 0),
+    "a length beyond the limit": HEADER.pack(Kind.HELLO, 0, 4097, 0),
+    "another kind": HEADER.pack(Kind.BYE, 0, 0, 0),
+    "an empty hello": HEADER.pack(Kind.HELLO, 0, 0, 0),
+    "no UTF-8": hello(b"\xff\xfe\xfd"),
+    "no JSON": hello(b"{"),
+    "deep JSON": hello(b"[" * 4096),
+    "a list": hello([1, 2]),
+    "fields that are missing": hello({"version": 1}),
+    "a token with half a character": hello({**FIELDS, "token": "\ud800"}),
+    "a token that is none": hello({**FIELDS, "token": {"a": []}}),
+    "names with half a character": hello({**FIELDS, "agent": "\ud800", "to": "\udfff"}),
+}
+
+
+@contextmanager
+def listening(security=None):
+    channels = {}
+    transport = SocketTransport("right", channels.get, lambda agent, reason: None, security)
+    try:
+        yield transport, transport.start(), channels
+    finally:
+        transport.stop()
+
+
+def tcp(endpoints):
+    host, _, port = endpoints["tcp"].rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def greet(sock, token):
+    """The first byte of the answer; some alert or reset if there is none."""
+    sock.sendall(hello({**FIELDS, "token": token}))
+    return sock.recv(1)
+
+
+def unix(endpoints):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(30)
+    sock.connect(endpoints["unix"])
+    return sock
+
+
+def drained(sock):
+    """Everything until the peer closes, be it orderly or not."""
+    got = b""
+    try:
+        while part := sock.recv(4096):
+            got += part
+    except ConnectionError:
+        pass
+    return got
+
+
+def honest_peer_gets_in(endpoints, channels, security=None):
+    gate = InputGate([(0, KEY)])
+    channels.update((channel.key, channel) for channel in gate.all_channels())
+    transport = SocketTransport("left", {}.get, lambda agent, reason: None, security)
+    transport.start()
+    try:
+        transport.open(KEY, Peer("right", endpoints), Account(1 << 20, lambda: None)).send(rows(0, 3))
+        found = gate.poll(30)
+        assert found is not None
+        assert found[2].data.num_rows == 3
+    finally:
+        transport.stop()
+
+
+@pytest.mark.parametrize("security", [None, SECURITY], ids=["plain", "tls"])
+@pytest.mark.parametrize("dial", [unix, tcp])
+@pytest.mark.parametrize("ending", ["closes", "waits"])
+def test_strangers_are_refused_and_others_get_in(security, dial, ending, monkeypatch):
+    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 2.0)
+    with listening(security) as (transport, endpoints, channels), ExitStack() as stack:
+        strangers = [stack.enter_context(dial(endpoints)) for _ in STRANGE]
+        for sock, data in zip(strangers, STRANGE.values(), strict=True):
+            sock.sendall(data)
+            if ending == "closes":
+                sock.close()
+        for sock in strangers if ending == "waits" else ():
+            assert drained(sock)[:4] != struct.pack("<I", Kind.WELCOME)
+        monkeypatch.undo()
+        honest_peer_gets_in(endpoints, channels, security)
+        while transport.statistics().refused < len(STRANGE):
+            continue
+        assert len(transport._arriving) == 0
+
+
+def test_strange_hellos_inside_tls_are_refused():
+    context = SECURITY.get_connection_args("worker")["ssl_context"]
+    with listening(SECURITY) as (_, endpoints, channels):
+        for name in ("garbage", "a huge length", "deep JSON", "a token with half a character"):
+            with context.wrap_socket(tcp(endpoints)) as sock:
+                sock.sendall(STRANGE[name])
+                try:
+                    answer = drained(sock)
+                except ssl.SSLError:
+                    answer = b""
+                assert answer[:4] != struct.pack("<I", Kind.WELCOME), name
+        honest_peer_gets_in(endpoints, channels, SECURITY)
+
+
+def test_nobody_without_the_certificate_gets_as_far_as_the_token():
+    stranger = Security.temporary().get_connection_args("worker")["ssl_context"]
+    with listening(SECURITY) as (_, endpoints, _channels):
+        with pytest.raises(ssl.SSLError):
+            stranger.wrap_socket(tcp(endpoints))
+        stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
+        with stranger.wrap_socket(tcp(endpoints)) as sock, pytest.raises((ssl.SSLError, ConnectionError)):
+            greet(sock, endpoints["token"])
+
+
+@pytest.mark.parametrize("dial", [unix, tcp])
+def test_a_peer_that_sends_a_byte_now_and_then_has_one_deadline(dial, monkeypatch):
+    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 1.0)
+    with listening() as (transport, endpoints, _), dial(endpoints) as sock:
+        ended = Event()
+
+        def drip():
+            for byte in hello({**FIELDS, "agent": "x" * 3000}):
+                try:
+                    sock.sendall(bytes([byte]))
+                except OSError:
+                    break
+                if ended.wait(0.05):  # 3000 of them would take 150 seconds, and none is late
+                    break
+
+        dripping = Thread(target=drip)
+        dripping.start()
+        assert drained(sock) == b""
+        ended.set()
+        dripping.join()
+        while not transport.statistics().refused:
+            continue
+
+
+def test_many_strangers_do_not_keep_others_out():
+    with listening() as (transport, endpoints, channels), ExitStack() as stack:
+        silent = [stack.enter_context(tcp(endpoints)) for _ in range(2 * sockets.MOST_HANDSHAKES)]
+        honest_peer_gets_in(endpoints, channels)
+        while len(transport._arriving) > sockets.MOST_HANDSHAKES:
+            continue
+        assert drained(silent[0]) == b""
+
+
+def test_stopping_breaks_off_what_has_begun():
+    with ExitStack() as stack:
+        with listening() as (transport, endpoints, _):
+            silent = stack.enter_context(tcp(endpoints))
+            while not len(transport._arriving):
+                continue
+        assert drained(silent) == b""
+
+
+def test_who_dials_has_one_deadline_too(monkeypatch):
+    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        lost = Event()
+        transport = SocketTransport("left", {}.get, lambda agent, reason: (said.append(reason), lost.set()))
+        said = []
+        endpoints = {"tcp": f"127.0.0.1:{silent.getsockname()[1]}", "token": "t"}
+        transport.open(KEY, Peer("right", endpoints), Account(1, lambda: None))
+        assert lost.wait(30)
+        assert said == ["TimeoutError: the handshake took longer than 0.2 s"]
+        transport.stop()
+
+
+def test_a_handshake_that_is_made_is_left_alone():
+    handshakes = Handshakes(60, 1)
+    left, right = socket.socketpair()
+    with left, right:
+        with handshakes.limited(left):
+            pass
+        handshakes.stop()
+        left.sendall(b"x")
+        assert right.recv(1) == b"x"
+        with pytest.raises(TimeoutError, match="this agent stopped"), handshakes.limited(left):
+            raise ProtocolError("closed")
