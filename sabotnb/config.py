@@ -52,6 +52,13 @@ class Config:
     commit_wait_seconds: float = 60.0
     """A job whose output is written, but which no agent is left to publish, fails after so long."""
 
+    dashboard_hosts: str = ""
+    """Host names, separated by commas, of a proxy before Dask's pages: these answer to the loopback's names only."""
+
+    def hosts(self) -> tuple[str, ...]:
+        """The names in ``dashboard_hosts``."""
+        return tuple(name.strip().lower() for name in self.dashboard_hosts.split(",") if name.strip())
+
     @classmethod
     def from_environment(cls) -> Config:
         """The defaults, each replaced by its ``SABOTNB_<NAME>`` where that is set; ValueError if it is no number."""

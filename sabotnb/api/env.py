@@ -44,6 +44,16 @@ class Env:
         return self.cluster.client
 
     @property
+    def dashboard_link(self) -> str:
+        """Link to Dask's dashboard. It holds the token that opens it: whoever has the link can look at the cluster."""
+        return self.cluster.dashboard_link
+
+    @property
+    def dashboard_token(self) -> str:
+        """The bearer token of the HTTP pages, for Prometheus; empty on clusters that sabotnb did not start."""
+        return self.cluster.http_token
+
+    @property
     def workers(self) -> int:
         """Number of agents there are now."""
         return len(self.cluster.slots())
@@ -207,7 +217,7 @@ def local(
 def connect(client_or_address: Any, security: Any = None) -> Env:
     """Use a running Dask cluster, given a synchronous ``distributed.Client`` or the scheduler's address.
 
-    ``tls://`` addresses need ``security``, a ``distributed.Security``.
+    ``tls://`` addresses need ``security``, a ``distributed.Security``, but that of your own detached cluster.
     """
     from sabotnb import cluster as clusters
 

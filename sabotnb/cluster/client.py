@@ -42,8 +42,8 @@ Run = tuple[str, int]
 
 BEFORE_ROWS = (JobState.PENDING, JobState.DEPLOYING)
 
-GONE = "tcp://127.0.0.1:0"
-"""Address of a worker that is not there any more: nobody answers."""
+GONE = "127.0.0.1:0"
+"""Where a worker is that is not there any more: nobody answers."""
 
 
 class ClusterClient:
@@ -243,7 +243,9 @@ class ClusterClient:
             tasks = [row for row in status["vertices"] if row["vertex"] == vertex]
             if tasks:
                 addresses = {row["agent"]: row["address"] for row in self.slots()}
-                return [Place(row["agent"], addresses.get(row["agent"], GONE)) for row in tasks]
+                # a client with TLS refuses to dial an address without it
+                gone = ("tls://" if self.address.startswith("tls://") else "tcp://") + GONE
+                return [Place(row["agent"], addresses.get(row["agent"], gone)) for row in tasks]
             if JobState(status["state"]).terminal:
                 raise job_failed(job, status)
 

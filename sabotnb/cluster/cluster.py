@@ -12,10 +12,13 @@ from uuid import uuid4
 
 import distributed
 
-from sabotnb.cluster.agent import Agent
+from sabotnb.cluster.agent import LOOPBACK, Agent
+from sabotnb.cluster.certificates import http_token
 from sabotnb.cluster.checks import Problem, check
 from sabotnb.cluster.client import ClusterClient
+from sabotnb.cluster.http_gate import PARAMETER
 from sabotnb.cluster.job_manager import JobManager
+from sabotnb.cluster.private_cluster import PrivateScheduler
 from sabotnb.config import Config
 from sabotnb.errors import EnvError
 from sabotnb.expr.arguments import whole
@@ -58,6 +61,20 @@ class Cluster:
         return self.jobs.address
 
     @property
+    def http_token(self) -> str:
+        """What the scheduler's HTTP pages want to see; empty on clusters that sabotnb did not start."""
+        is_private = self.client.scheduler_info()["type"] == PrivateScheduler.__name__
+        return http_token(self.client.security) if is_private else ""
+
+    @property
+    def dashboard_link(self) -> str:
+        """Dask's dashboard, with the token that opens it."""
+        link, token = str(self.client.dashboard_link), self.http_token
+        if self.address.startswith("inproc://"):  # whose own host is not where its pages are
+            link = f"http://{LOOPBACK}:{self.client.scheduler_info()['services']['dashboard']}/status"
+        return f"{link}{'&' if '?' in link else '?'}{PARAMETER}={token}" if token else link
+
+    @property
     def closed(self) -> bool:
         """True after ``close``."""
         return self._closed
@@ -81,10 +98,10 @@ class Cluster:
         workers = whole(workers, wrong, 1)
         resize = self._resize
         if resize is None:
-            raise EnvError(
-                f"the workers of {self.address} were started by somebody else: "
-                f"`dask worker {self.address}` starts one more"
-            )
+            more = f"`dask worker {self.address}` starts one more"
+            if self.http_token:
+                more = "scale them in the session that started them, a detached cluster with sb.local(detached=True)"
+            raise EnvError(f"the workers of {self.address} were started by somebody else: {more}")
         leaving = self._leaving(workers)
         self.jobs.run(lambda: resize(workers, leaving), SCALE_SECONDS)
         self.jobs.wait_agents(workers, SCALE_SECONDS)

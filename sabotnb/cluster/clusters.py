@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import distributed
-from dask.system import CPU_COUNT
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.deploy.spec import SpecCluster
 
-from sabotnb.cluster.agent import LOOPBACK, SLOTS_PER_THREAD
+from sabotnb.cluster.announcement import find_detached
+from sabotnb.cluster.certificates import new_certificate, security_of
 from sabotnb.cluster.checks import check_installed
 from sabotnb.cluster.cluster import Cluster, Resize
 from sabotnb.cluster.guard import ADVICE, check_main_guard
+from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
 from sabotnb.errors import ClusterGone, EnvError, JobError
 from sabotnb.protocol.control import JobState
 
 CONNECT_SECONDS = 10.0
+
+_securities: dict[str, distributed.Security] = {}
+"""Of the local clusters of this process, by the scheduler's address."""
 
 CANCEL_SECONDS = 3.0
 """How long the end of a cluster waits for its jobs to be canceled."""
@@ -36,18 +39,22 @@ def local_cluster(
 ) -> Cluster:
     """Start a cluster that lives as long as this process: one worker process per core, ``slots`` (4) each.
 
-    Listens on 127.0.0.1 only. ``processes=False`` runs the agents in this process: quick, for tests and debuggers.
+    Listens on 127.0.0.1 only, and lets in nobody but clients of this process, by a certificate that is never written
+    down. ``processes=False`` runs the agents in this process: quick, for tests and debuggers.
 
     Raises:
         EnvError: a script without a ``__main__`` guard, or workers that do not start.
     """
     if processes:
         check_main_guard()
+    config = config or Config.from_environment()
+    security = security_of(*new_certificate())
     try:
-        dask_cluster = distributed.LocalCluster(**local_options(workers, slots, processes=processes))
+        dask_cluster = PrivateCluster(workers, slots, security, processes=processes, hosts=config.hosts())
     except RuntimeError as error:
         raise EnvError(f"the workers did not start ({error}); if this is a script, {ADVICE}") from error
     client = distributed.Client(dask_cluster, set_as_default=False)
+    _securities[dask_cluster.scheduler_address] = security
     cluster = Cluster(client, config=config, resize=resize_of(dask_cluster), close=lambda: _end(cluster, dask_cluster))
     return cluster
 
@@ -55,7 +62,8 @@ def local_cluster(
 def connect(client_or_address: distributed.Client | str, security: Any = None, config: Config | None = None) -> Cluster:
     """Use a running Dask cluster, given a synchronous client of it or its scheduler's address.
 
-    ``tls://`` addresses need ``security`` (a ``distributed.Security``). The plugins are registered if they are not yet.
+    ``tls://`` addresses need ``security`` (a ``distributed.Security``), except those of this user's detached cluster
+    and of clusters that this process has started. The plugins are registered if they are not yet.
 
     Raises:
         ClusterGone: nobody answers there.
@@ -77,18 +85,6 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     return Cluster(client, config=config, resize=resize_of(deployer) if isinstance(deployer, SpecCluster) else None)
 
 
-def local_options(workers: int | None, slots: int | None, *, processes: bool) -> dict[str, Any]:
-    """The arguments of ``LocalCluster`` for agents: a thread each for Dask itself, since tasks have their own."""
-    return {
-        "n_workers": workers or CPU_COUNT,
-        "threads_per_worker": 1,
-        "processes": processes,
-        "dashboard_address": f"{LOOPBACK}:0",
-        "silence_logs": logging.CRITICAL,
-        "resources": {"slot": slots or SLOTS_PER_THREAD},
-    }
-
-
 def resize_of(cluster: SpecCluster) -> Resize:
     """How a Dask deployer gets more workers, or loses the named ones."""
 
@@ -104,7 +100,7 @@ def resize_of(cluster: SpecCluster) -> Resize:
 
 def _client_of(address: str, security: Any) -> distributed.Client:
     if address.startswith("tls://") and security is None:
-        raise EnvError(f"{address} uses TLS: sb.connect(address, security=distributed.Security(...))")
+        security = _known_security(address)
     scheme, location = parse_address(address)
     try:
         if scheme in ("tcp", "tls"):
@@ -119,7 +115,19 @@ def _client_of(address: str, security: Any) -> distributed.Client:
         ) from error
 
 
-def _end(cluster: Cluster, deployer: distributed.LocalCluster) -> None:
+def _known_security(address: str) -> distributed.Security:
+    if address in _securities:
+        return _securities[address]
+    detached = find_detached()
+    if detached is not None and detached.address == address:
+        return detached.security
+    raise EnvError(
+        f"{address} uses TLS, and is not this user's detached cluster: "
+        "sb.connect(address, security=distributed.Security(...))"
+    )
+
+
+def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
     """Cancel what still runs, so that nothing of its output stays, and end the processes."""
     with suppress(ClusterGone, JobError):  # no jobs any more, which is what was wanted
         running = [row for row in cluster.jobs.jobs() if not JobState(row["state"]).terminal]
@@ -128,5 +136,6 @@ def _end(cluster: Cluster, deployer: distributed.LocalCluster) -> None:
         deadline = time.monotonic() + CANCEL_SECONDS
         for row in running:
             cluster.jobs.wait(row["job"], row["epoch"], max(0.0, deadline - time.monotonic()))
+    _securities.pop(deployer.scheduler_address, None)
     cluster.client.close()
     deployer.close()

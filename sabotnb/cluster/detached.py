@@ -1,7 +1,8 @@
 """A local cluster that outlives the process that asked for it.
 
-Scheduler and workers are a process group of their own. A file in the user's runtime folder says where it listens; the
-next session finds it there. It ends by itself when no client was connected and no job was running for a while.
+Scheduler and workers are a process group of their own. A file in the user's runtime folder says where it listens, and
+has its certificate; the next session finds it there. It ends by itself when no client was connected and no job was
+running for a while.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,9 +22,11 @@ from typing import Any
 import distributed
 
 from sabotnb.cluster import keeper
+from sabotnb.cluster.announcement import Announcement, announced, find_detached
 from sabotnb.cluster.cluster import Cluster
 from sabotnb.cluster.clusters import CONNECT_SECONDS
-from sabotnb.cluster.keeper import ANNOUNCEMENT, Announcement, Order
+from sabotnb.cluster.keeper import Order
+from sabotnb.cluster.private_files import open_private, private_folder, runtime_folder
 from sabotnb.config import Config
 from sabotnb.errors import ClusterGone, EnvError
 
@@ -52,7 +54,9 @@ def detached_cluster(
         ClusterGone: its process is there, but does not answer.
     """
     config = config or Config.from_environment()
-    folder = folder or runtime_folder()
+    folder = private_folder(folder, "give another one") if folder else runtime_folder()
+    for process in _started:
+        process.poll()  # one that has ended is a zombie until then
     with _only_one_starts(folder):
         found = find_detached(folder) or _start(folder, workers, slots, idle_seconds, config)
     if (workers not in (None, found.workers)) or (slots not in (None, found.slots)):
@@ -69,18 +73,6 @@ def detached_cluster(
     return Cluster(client, config=config, resize=resize, close=lambda: _disconnect(client))
 
 
-def find_detached(folder: Path | None = None) -> Announcement | None:
-    """The announcement of a detached cluster whose process is alive; None if there is none."""
-    path = (folder or runtime_folder()) / ANNOUNCEMENT
-    for process in _started:
-        process.poll()  # a killed child that nobody has asked after still looks alive
-    try:
-        found = Announcement(**json.loads(path.read_text()))
-    except FileNotFoundError:
-        return None
-    return found if found.alive else None
-
-
 def end_detached(folder: Path | None = None) -> bool:
     """Tell the detached cluster to end; returns at once, False if there is none."""
     found = find_detached(folder)
@@ -89,23 +81,9 @@ def end_detached(folder: Path | None = None) -> bool:
     return found is not None
 
 
-def runtime_folder() -> Path:
-    """Where this user's detached cluster is announced; a folder that nobody else may enter.
-
-    Raises:
-        EnvError: it exists and belongs to somebody else.
-    """
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(base) / "sabotnb" if base else Path(tempfile.gettempdir()) / f"sabotnb-{os.getuid()}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise EnvError(f"{folder} belongs to another user: set XDG_RUNTIME_DIR to a folder of your own")
-    return folder
-
-
 @contextmanager
 def _only_one_starts(folder: Path) -> Iterator[None]:
-    with (folder / "cluster.lock").open("w") as lock:
+    with open_private(folder / "cluster.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -115,7 +93,7 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
     log = folder / "cluster.log"
     reading, writing = os.pipe()
     order = Order(str(folder), writing, workers, slots, idle, asdict(config))
-    with log.open("wb") as output, os.fdopen(reading) as announced:
+    with open_private(log) as output, os.fdopen(reading) as starter:
         _started.append(
             subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", keeper.__name__, json.dumps(asdict(order))],
@@ -127,16 +105,16 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
             )
         )
         os.close(writing)
-        line = announced.readline()
+        line = starter.readline()
     if not line:
         tail = log.read_text(errors="replace")[-LOG_TAIL:]
         raise EnvError(f"the detached cluster did not start; the end of {log}:\n{tail}")
-    return Announcement(**json.loads(line))
+    return announced(line)
 
 
 def _connected(found: Announcement) -> distributed.Client:
     try:
-        return distributed.Client(found.address, timeout=CONNECT_SECONDS, set_as_default=False)
+        return distributed.Client(found.address, security=found.security, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
         raise ClusterGone(
             f"the detached cluster (process {found.pid}) does not answer at {found.address}: "

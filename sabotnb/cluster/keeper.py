@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +16,22 @@ import distributed
 import psutil
 
 from sabotnb.cluster.agent import Agent
-from sabotnb.cluster.clusters import local_options, resize_of
+from sabotnb.cluster.announcement import ANNOUNCEMENT, Announcement
+from sabotnb.cluster.certificates import new_certificate, security_of
+from sabotnb.cluster.clusters import resize_of
 from sabotnb.cluster.job_manager import JobManager
+from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
 
-ANNOUNCEMENT = "cluster.json"
 IDLE_CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
-    """What the file in the runtime folder says; ``began`` tells the process from a later one of the same pid."""
-
-    address: str
-    pid: int
-    workers: int
-    slots: int
-    began: float = 0.0
-
-    @property
-    def alive(self) -> bool:
-        """True while that very process runs."""
-        try:
-            return bool(psutil.Process(self.pid).create_time() == self.began)
-        except psutil.NoSuchProcess:
-            return False
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
-    """What the process is told on its command line; ``announce`` is the pipe that its starter listens to."""
+    """What the process is told on its command line; ``announce`` is the pipe that its starter listens to.
+
+    Everybody can read command lines, so no secret is in it: the process makes its certificate itself.
+    """
 
     folder: str
     announce: int
@@ -60,30 +46,26 @@ async def serve(order: Order) -> None:
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
     config = Config(**order.config)
-    options = local_options(order.workers, order.slots, processes=True)
-    async with distributed.LocalCluster(asynchronous=True, **options) as cluster:
+    certificate, key = new_certificate()
+    security = security_of(certificate, key)
+    local = PrivateCluster(order.workers, order.slots, security, hosts=config.hosts(), asynchronous=True)
+    async with local as cluster:
         job_manager = JobManager(config)
         await cluster.scheduler.register_scheduler_plugin(job_manager, idempotent=True)
         async with distributed.Client(cluster, asynchronous=True, set_as_default=False) as client:
             await client.register_plugin(Agent(config))
         cluster.scheduler.handlers["sabot_scale"] = resize_of(cluster)
-        path = Path(order.folder) / ANNOUNCEMENT
-        size = (options["n_workers"], options["resources"]["slot"])
+        folder = Path(order.folder)
+        size = (cluster.workers_at_start, cluster.slots_each)
         began = psutil.Process().create_time()
-        _announce(path, Announcement(cluster.scheduler_address, os.getpid(), *size, began), order.announce)
+        announcement = Announcement(cluster.scheduler_address, os.getpid(), *size, began, certificate, key)
+        announcement.write(folder)
+        with os.fdopen(order.announce, "w") as starter:
+            starter.write(announcement.text() + "\n")
         try:
             await _idle_or_told(cluster.scheduler, job_manager, ending, order.idle_seconds)
         finally:
-            path.unlink(missing_ok=True)
-
-
-def _announce(path: Path, announcement: Announcement, pipe: int) -> None:
-    text = json.dumps(asdict(announcement))
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text)
-    temporary.replace(path)
-    with os.fdopen(pipe, "w") as starter:
-        starter.write(text + "\n")
+            (folder / ANNOUNCEMENT).unlink(missing_ok=True)
 
 
 async def _idle_or_told(

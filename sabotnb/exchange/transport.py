@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, Sender
@@ -20,7 +20,7 @@ class Peer:
     """Another agent and where it is reached; endpoints that are of no use from here are left out."""
 
     agent: str
-    endpoints: Mapping[str, str]
+    endpoints: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

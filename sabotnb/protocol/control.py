@@ -51,7 +51,8 @@ class JobState(str, Enum):
 class AgentInfo:
     """What an agent says about itself when it registers. ``id`` is new for every process (``agent-3``).
 
-    ``endpoints`` are where its data server listens: ``unix`` (a path) and ``tcp`` (``host:port``).
+    ``endpoints`` are where its data server listens: ``unix`` (a path) and ``tcp`` (``host:port``), and the ``token``
+    that lets others in, so they are not shown.
     """
 
     id: str
@@ -61,7 +62,7 @@ class AgentInfo:
     slots: int
     resources: Mapping[str, float] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
-    endpoints: Mapping[str, str] = field(default_factory=dict)
+    endpoints: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 
 import distributed
 import psutil
@@ -16,8 +15,8 @@ import pytest
 from cluster_jobs import collected, endless, line, numbers, submit
 
 from sabotnb.cluster import clusters, connect, detached, detached_cluster, end_detached, local_cluster
-from sabotnb.cluster.detached import find_detached
-from sabotnb.cluster.keeper import Announcement
+from sabotnb.cluster.announcement import Announcement, find_detached
+from sabotnb.cluster.certificates import new_certificate
 from sabotnb.errors import ClusterGone, EnvError, JobCanceled, JobFailed
 from sabotnb.graph import Operator, Sink
 
@@ -107,10 +106,11 @@ def test_a_tls_address_needs_security():
 
 
 def test_a_client_of_somebody_elses_stays_open(cluster):
-    with distributed.Client(cluster.address, set_as_default=False) as client:
+    security = cluster.client.security
+    with distributed.Client(cluster.address, security=security, set_as_default=False) as client:
         mine = connect(client)
         assert count_to_five(mine, "connected") == [0, 1, 2, 3, 4]
-        with pytest.raises(EnvError, match="were started by somebody else: `dask worker"):
+        with pytest.raises(EnvError, match="were started by somebody else: scale them in the session"):
             mine.scale(3)
         mine.close()
         assert mine.closed
@@ -177,7 +177,7 @@ def test_a_detached_cluster_that_was_killed_is_replaced(tmp_path):
 
 
 def test_another_process_with_the_pid_of_a_detached_cluster_is_left_alone(tmp_path):
-    (tmp_path / "cluster.json").write_text(json.dumps(asdict(Announcement("tcp://127.0.0.1:1", os.getpid(), 1, 1))))
+    Announcement("tls://127.0.0.1:1", os.getpid(), 1, 1).write(tmp_path)
     assert find_detached(tmp_path) is None
     assert end_detached(tmp_path) is False
 
@@ -187,7 +187,7 @@ def test_a_detached_cluster_that_does_not_answer_is_named(tmp_path, monkeypatch)
     began = psutil.Process().create_time()
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        (tmp_path / "cluster.json").write_text(json.dumps(asdict(Announcement(address, os.getpid(), 1, 1, began))))
+        address = f"tls://127.0.0.1:{silent.getsockname()[1]}"
+        Announcement(address, os.getpid(), 1, 1, began, *new_certificate()).write(tmp_path)
         with pytest.raises(ClusterGone, match=rf"does not answer at {address}: end it with `kill -9 {os.getpid()}`"):
             detached_cluster(folder=tmp_path)

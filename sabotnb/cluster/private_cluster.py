@@ -1,0 +1,94 @@
+"""A local Dask cluster that is closed to everybody but its owner.
+
+Dask's own local cluster takes pickled code from whoever connects, shows state and logs on HTTP pages of the scheduler
+and of each worker, and keeps its working directories where others may have put something.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from dask.system import CPU_COUNT
+from distributed import Nanny, Scheduler, Security, Worker
+from distributed.deploy.spec import SpecCluster
+from distributed.system import MEMORY_LIMIT
+
+from sabotnb.cluster.agent import LOOPBACK, SLOTS_PER_THREAD
+from sabotnb.cluster.certificates import http_token
+from sabotnb.cluster.http_gate import HttpAccess, close_to_strangers
+from sabotnb.cluster.private_files import scratch_folder
+
+
+class PrivateScheduler(Scheduler):
+    """Its HTTP pages want the token. ``hosts`` are names that they may be asked for besides the loopback's."""
+
+    def __init__(self, *, hosts: Sequence[str] = (), **options: Any) -> None:
+        self._http_hosts = tuple(hosts)
+        super().__init__(**options)
+
+    def start_http_server(self, *arguments: Any, **options: Any) -> None:
+        """Listen, and close the gate in the same turn of the event loop: no request is answered before."""
+        super().start_http_server(*arguments, **options)  # type: ignore[no-untyped-call]
+        close_to_strangers(self.http_server, HttpAccess(http_token(self.security), self._http_hosts))
+
+
+class PrivateWorker(Worker):
+    """Has no HTTP pages."""
+
+    def start_http_server(self, *arguments: Any, **options: Any) -> None:
+        """Listen nowhere."""
+
+
+class PrivateNanny(Nanny):
+    """Watches a ``PrivateWorker``, and starts another one when it dies."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, worker_class=PrivateWorker, **options)  # type: ignore[misc]
+
+
+class PrivateCluster(SpecCluster):
+    """Scheduler in this process, workers in processes of their own or in this one; all listen on the loopback only.
+
+    Every worker has ``slots`` slots, and a thread for Dask itself, since tasks have their own.
+    """
+
+    def __init__(
+        self,
+        workers: int | None,
+        slots: int | None,
+        security: Security,
+        *,
+        processes: bool = True,
+        hosts: Sequence[str] = (),
+        asynchronous: bool = False,
+    ) -> None:
+        self.workers_at_start = workers or CPU_COUNT
+        self.slots_each = slots or SLOTS_PER_THREAD
+        common = {
+            "host": LOOPBACK if processes else None,
+            "protocol": "tls://" if processes else "inproc://",
+            "security": security,
+            "local_directory": str(scratch_folder()),
+        }
+        pages = {"dashboard": True, "dashboard_address": f"{LOOPBACK}:0", "hosts": hosts}
+        worker = {
+            "cls": PrivateNanny if processes else PrivateWorker,
+            "options": {
+                **common,
+                "nthreads": 1,
+                "resources": {"slot": self.slots_each},
+                "memory_limit": MEMORY_LIMIT // self.workers_at_start,
+                "dashboard": False,
+                "silence_logs": logging.CRITICAL,
+            },
+        }
+        super().__init__(  # type: ignore[no-untyped-call]
+            workers=dict.fromkeys(range(self.workers_at_start), worker),
+            scheduler={"cls": PrivateScheduler, "options": {**common, "port": 0, **pages}},
+            worker=worker,
+            security=security,
+            asynchronous=asynchronous,
+            silence_logs=logging.CRITICAL,
+        )

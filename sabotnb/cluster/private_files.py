@@ -1,0 +1,66 @@
+"""Folders and files that only their owner may open."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import dask
+
+from sabotnb.errors import EnvError
+
+
+def private_folder(path: Path, instead: str) -> Path:
+    """Make ``path`` if it is missing, and check that nobody else may enter it; ``instead`` is how to get another one.
+
+    Looks at the folder itself, not at what a link points to: whoever can write beside it could have made that.
+
+    Raises:
+        EnvError: it is no folder, belongs to another user, or others may enter it.
+    """
+    with suppress(FileExistsError):  # a file, or a link that leads nowhere
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise EnvError(f"{path} is a link or a file, not a folder: remove it, or {instead}")
+    if found.st_uid != os.getuid():
+        raise EnvError(f"{path} belongs to another user (uid {found.st_uid}): {instead}")
+    if found.st_mode & 0o077:
+        mode = stat.S_IMODE(found.st_mode)
+        raise EnvError(f"{path} may be entered by other users (its mode is {mode:o}): chmod 700 {path}")
+    return path
+
+
+def runtime_folder() -> Path:
+    """Where this user's detached cluster is announced, with its certificate; EnvError as ``private_folder``."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    path = Path(base) / "sabotnb" if base else Path(tempfile.gettempdir()) / f"sabotnb-{os.getuid()}"
+    return private_folder(path, "set XDG_RUNTIME_DIR to a folder of your own")
+
+
+def scratch_folder() -> Path:
+    """Where workers have their working directories; EnvError as ``private_folder``.
+
+    Dask puts these before everything else on ``sys.path``, and takes over a folder that it finds, whoever made it.
+    """
+    base = dask.config.get("temporary-directory") or tempfile.gettempdir()
+    return private_folder(Path(base) / f"sabotnb-{os.getuid()}", "set TMPDIR to a folder of your own")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the file at once by one that only its owner may ever have opened."""
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with open_private(temporary, os.O_EXCL) as file:
+        file.write(text.encode())
+    temporary.replace(path)
+
+
+def open_private(path: Path, flags: int = os.O_TRUNC) -> BinaryIO:
+    """Write to a file that is made for its owner alone if it is missing, and is not reached through a link."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flags, 0o600)
+    return os.fdopen(handle, "wb")
