@@ -107,6 +107,8 @@ def _client_of(address: str, security: Any) -> distributed.Client:
             parse_host_port(location)
     except ValueError as error:
         raise EnvError(f"{address!r} is no address of a scheduler ({error}): write 'tcp://host:8786'") from error
+    if scheme == "tcp" and security is not None and security.require_encryption:
+        raise EnvError(f"{address} has no TLS, which the given security requires: write 'tls://{location}'")
     try:
         return distributed.Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError) as error:

@@ -27,6 +27,11 @@ from tornado.httputil import (
 
 PARAMETER = "token"
 
+REQUEST_SECONDS = 10.0
+"""A connection that asks for nothing for so long is closed, and so is one whose request takes so long to come."""
+
+MOST_BODY_BYTES = 1 << 20
+
 Answer = tuple[int, str, dict[str, str]]
 """Status, text and headers."""
 
@@ -148,4 +153,6 @@ class _Request(HTTPMessageDelegate):
 def close_to_strangers(server: HTTPServer, access: HttpAccess) -> None:
     """Put the gate before everything that ``server`` serves, now and later; call it before the first request."""
     assert isinstance(server.request_callback, HTTPServerConnectionDelegate)
+    server.conn_params.header_timeout = server.conn_params.body_timeout = REQUEST_SECONDS
+    server.conn_params.max_body_size = MOST_BODY_BYTES
     server.request_callback = _Gate(server.request_callback, access)

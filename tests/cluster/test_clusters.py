@@ -105,6 +105,11 @@ def test_a_tls_address_needs_security():
         connect("tls://127.0.0.1:1")
 
 
+def test_a_security_that_requires_tls_wants_a_tls_address():
+    with pytest.raises(EnvError, match=r"has no TLS, which the given security requires: write 'tls://127\.0\.0\.1:1'"):
+        connect("tcp://127.0.0.1:1", distributed.Security.temporary())
+
+
 def test_a_client_of_somebody_elses_stays_open(cluster):
     security = cluster.client.security
     with distributed.Client(cluster.address, security=security, set_as_default=False) as client:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import psutil
 import pytest
 from cluster_jobs import collected, line, numbers, submit
 
-from sabotnb.cluster import connect, detached_cluster, end_detached, local_cluster
+from sabotnb.cluster import connect, detached_cluster, end_detached, http_gate, local_cluster
 from sabotnb.cluster.announcement import find_detached
 from sabotnb.errors import EnvError
 
@@ -302,6 +303,20 @@ def test_agents_in_this_process_serve_pages_on_the_loopback_alone():
     assert status(cluster.dashboard_link.partition("?")[0])[0] == 401
     bearer = {"Authorization": f"Bearer {cluster.http_token}"}
     assert status(f"http://127.0.0.1:{port_of_pages(cluster)}/health", **bearer)[0] == 200
+    cluster.close()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET / HTTP/1.1\r\nHost: ", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"]
+)
+def test_a_request_that_does_not_come_is_not_waited_for(begun, monkeypatch):
+    monkeypatch.setattr(http_gate, "REQUEST_SECONDS", 0.2)
+    cluster = local_cluster(1, 1, processes=False)
+    with socket.create_connection(("127.0.0.1", port_of_pages(cluster)), timeout=30) as sock:
+        sock.sendall(begun)
+        while sock.recv(4096):
+            continue
+    assert status(f"http://127.0.0.1:{port_of_pages(cluster)}/")[0] == 401
     cluster.close()
 
 
