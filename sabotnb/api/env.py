@@ -217,7 +217,7 @@ def local(
 def connect(client_or_address: Any, security: Any = None) -> Env:
     """Use a running Dask cluster, given a synchronous ``distributed.Client`` or the scheduler's address.
 
-    ``tls://`` addresses need ``security``, a ``distributed.Security``, but that of your own detached cluster.
+    ``tls://`` addresses need ``security``, a ``distributed.Security``, except those of your own ``sb.local()``.
     """
     from sabotnb import cluster as clusters
 

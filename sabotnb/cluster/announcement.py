@@ -1,8 +1,11 @@
-"""What a detached cluster leaves in the user's runtime folder, for sessions that look for it."""
+"""What clusters leave in the user's runtime folder for other sessions: where they are, and their certificate."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from sabotnb.cluster.certificates import security_of
 from sabotnb.cluster.private_files import private_folder, runtime_folder, write_private
 
 ANNOUNCEMENT = "cluster.json"
+"""Of the detached cluster."""
+
+LOCAL = "local-"
+"""Begins the names of those of local clusters, which last as long as the session that has started them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,11 @@ class Announcement:
     began: float = 0.0
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
+
+    @classmethod
+    def of_this_process(cls, address: str, workers: int, slots: int, certificate: str, key: str) -> Announcement:
+        """That of a cluster whose scheduler runs here."""
+        return cls(address, os.getpid(), workers, slots, psutil.Process().create_time(), certificate, key)
 
     @property
     def alive(self) -> bool:
@@ -45,9 +57,10 @@ class Announcement:
         """One line of JSON, as ``announced`` reads it."""
         return json.dumps(asdict(self))
 
-    def write(self, folder: Path) -> None:
-        """Announce the cluster in ``folder``."""
-        write_private(folder / ANNOUNCEMENT, self.text())
+    def write(self, folder: Path, name: str = ANNOUNCEMENT) -> Path:
+        """Announce the cluster in ``folder``; the file."""
+        write_private(folder / name, self.text())
+        return folder / name
 
 
 def announced(text: str) -> Announcement:
@@ -67,3 +80,30 @@ def find_detached(folder: Path | None = None) -> Announcement | None:
     except FileNotFoundError:
         return None
     return found if found.alive else None
+
+
+def announce_local(announcement: Announcement) -> Path:
+    """Announce a local cluster to other sessions of this user; the file, to be removed when the cluster ends.
+
+    Those of sessions that were killed are removed here.
+    """
+    folder = runtime_folder()
+    for path, left in _announcements(folder):
+        if path.name.startswith(LOCAL) and not left.alive:
+            path.unlink(missing_ok=True)
+    port = announcement.address.rpartition(":")[2]
+    return announcement.write(folder, f"{LOCAL}{announcement.pid}-{port}.json")
+
+
+def find_announced(address: str) -> Announcement | None:
+    """The announcement of the cluster of this user whose scheduler is at ``address``; None if there is none."""
+    found = (left for _, left in _announcements(runtime_folder()) if left.address == address and left.alive)
+    return next(found, None)
+
+
+def _announcements(folder: Path) -> Iterator[tuple[Path, Announcement]]:
+    for path in sorted(folder.glob("*.json")):
+        with suppress(
+            FileNotFoundError, ValueError, TypeError
+        ):  # its cluster has ended meanwhile, or it is no such file
+            yield path, announced(path.read_text())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import distributed
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.deploy.spec import SpecCluster
 
-from sabotnb.cluster.announcement import find_detached
+from sabotnb.cluster.announcement import Announcement, announce_local, find_announced
 from sabotnb.cluster.certificates import new_certificate, security_of
 from sabotnb.cluster.checks import check_installed
 from sabotnb.cluster.cluster import Cluster, Resize
@@ -22,9 +23,6 @@ from sabotnb.errors import ClusterGone, EnvError, JobError
 from sabotnb.protocol.control import JobState
 
 CONNECT_SECONDS = 10.0
-
-_securities: dict[str, distributed.Security] = {}
-"""Of the local clusters of this process, by the scheduler's address."""
 
 CANCEL_SECONDS = 3.0
 """How long the end of a cluster waits for its jobs to be canceled."""
@@ -39,8 +37,8 @@ def local_cluster(
 ) -> Cluster:
     """Start a cluster that lives as long as this process: one worker process per core, ``slots`` (4) each.
 
-    Listens on 127.0.0.1 only, and lets in nobody but clients of this process, by a certificate that is never written
-    down. ``processes=False`` runs the agents in this process: quick, for tests and debuggers.
+    Listens on 127.0.0.1 only, and lets in nobody but sessions of this user, by a certificate of its own.
+    ``processes=False`` runs the agents in this process: quick, for tests and debuggers.
 
     Raises:
         EnvError: a script without a ``__main__`` guard, or workers that do not start.
@@ -48,22 +46,33 @@ def local_cluster(
     if processes:
         check_main_guard()
     config = config or Config.from_environment()
-    security = security_of(*new_certificate())
+    certificate, key = new_certificate()
+    security = security_of(certificate, key)
     try:
         dask_cluster = PrivateCluster(workers, slots, security, processes=processes, hosts=config.hosts())
     except RuntimeError as error:
         raise EnvError(f"the workers did not start ({error}); if this is a script, {ADVICE}") from error
     client = distributed.Client(dask_cluster, set_as_default=False)
-    _securities[dask_cluster.scheduler_address] = security
-    cluster = Cluster(client, config=config, resize=resize_of(dask_cluster), close=lambda: _end(cluster, dask_cluster))
+    left: list[Path] = []
+    if processes:
+        size = (dask_cluster.workers_at_start, dask_cluster.slots_each)
+        address = dask_cluster.scheduler_address
+        left.append(announce_local(Announcement.of_this_process(address, *size, certificate, key)))
+
+    def end() -> None:
+        for path in left:
+            path.unlink(missing_ok=True)
+        _end(cluster, dask_cluster)
+
+    cluster = Cluster(client, config=config, resize=resize_of(dask_cluster), close=end)
     return cluster
 
 
 def connect(client_or_address: distributed.Client | str, security: Any = None, config: Config | None = None) -> Cluster:
     """Use a running Dask cluster, given a synchronous client of it or its scheduler's address.
 
-    ``tls://`` addresses need ``security`` (a ``distributed.Security``), except those of this user's detached cluster
-    and of clusters that this process has started. The plugins are registered if they are not yet.
+    ``tls://`` addresses need ``security`` (a ``distributed.Security``), except those of clusters that sabotnb runs for
+    this user. The plugins are registered if they are not yet.
 
     Raises:
         ClusterGone: nobody answers there.
@@ -118,15 +127,13 @@ def _client_of(address: str, security: Any) -> distributed.Client:
 
 
 def _known_security(address: str) -> distributed.Security:
-    if address in _securities:
-        return _securities[address]
-    detached = find_detached()
-    if detached is not None and detached.address == address:
-        return detached.security
-    raise EnvError(
-        f"{address} uses TLS, and is not this user's detached cluster: "
-        "sb.connect(address, security=distributed.Security(...))"
-    )
+    announced = find_announced(address)
+    if announced is None:
+        raise EnvError(
+            f"{address} uses TLS, and is no cluster that sabotnb runs for this user: "
+            "sb.connect(address, security=distributed.Security(...))"
+        )
+    return announced.security
 
 
 def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
@@ -138,6 +145,5 @@ def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
         deadline = time.monotonic() + CANCEL_SECONDS
         for row in running:
             cluster.jobs.wait(row["job"], row["epoch"], max(0.0, deadline - time.monotonic()))
-    _securities.pop(deployer.scheduler_address, None)
     cluster.client.close()
     deployer.close()

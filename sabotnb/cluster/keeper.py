@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import distributed
-import psutil
 
 from sabotnb.cluster.agent import Agent
 from sabotnb.cluster.announcement import ANNOUNCEMENT, Announcement
@@ -57,8 +56,7 @@ async def serve(order: Order) -> None:
         cluster.scheduler.handlers["sabot_scale"] = resize_of(cluster)
         folder = Path(order.folder)
         size = (cluster.workers_at_start, cluster.slots_each)
-        began = psutil.Process().create_time()
-        announcement = Announcement(cluster.scheduler_address, os.getpid(), *size, began, certificate, key)
+        announcement = Announcement.of_this_process(cluster.scheduler_address, *size, certificate, key)
         announcement.write(folder)
         with os.fdopen(order.announce, "w") as starter:
             starter.write(announcement.text() + "\n")

@@ -36,8 +36,8 @@ class Handshakes:
         timer = Timer(self._seconds, self._break_off, (sock, f"the handshake took longer than {self._seconds:g} s"))
         timer.daemon = True
         self._begin(sock)
-        timer.start()
         try:
+            timer.start()
             yield
         finally:
             timer.cancel()

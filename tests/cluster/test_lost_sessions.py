@@ -44,7 +44,8 @@ sys.stdin.read()
 @pytest.fixture
 def support(monkeypatch):
     """Let processes import what the tests import."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path.endswith("support")))
+    here = [path for path in sys.path if path.endswith("support")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*here, os.environ.get("PYTHONPATH", "")]))
 
 
 def test_a_job_ends_when_the_session_that_takes_its_rows_is_gone(tmp_path, support):

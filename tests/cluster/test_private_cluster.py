@@ -20,7 +20,8 @@ import pytest
 from cluster_jobs import collected, line, numbers, submit
 
 from sabotnb.cluster import connect, detached_cluster, end_detached, http_gate, local_cluster
-from sabotnb.cluster.announcement import find_detached
+from sabotnb.cluster.announcement import Announcement, find_detached
+from sabotnb.cluster.private_files import private_folder
 from sabotnb.errors import EnvError
 
 pytestmark = pytest.mark.cluster
@@ -269,17 +270,27 @@ def test_a_session_of_the_same_user_connects_by_the_address(announced, monkeypat
         with pytest.raises(EnvError, match=r"a detached cluster with sb\.local\(detached=True\)"):
             other.scale(2)
         other.close()
-        with pytest.raises(EnvError, match="is not this user's detached cluster"):
+        with pytest.raises(EnvError, match="is no cluster that sabotnb runs for this user"):
             connect("tls://127.0.0.1:1")
     finally:
         (folder.parent / "sabotnb").rename(folder)
 
 
-def test_a_session_connects_to_its_own_local_cluster_by_the_address(local):
-    other = connect(local.address)
-    assert other.slots() == local.slots()
-    assert other.dashboard_link == local.dashboard_link
+def test_a_local_cluster_is_announced_to_its_user_as_long_as_it_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    killed = Announcement("tls://127.0.0.1:1", 1, 1, 1).write(
+        private_folder(tmp_path / "sabotnb", "move"), "local-1-1.json"
+    )
+    cluster = local_cluster(1, 1)
+    (announced,) = (tmp_path / "sabotnb").iterdir()
+    assert announced != killed
+    assert stat.S_IMODE(announced.stat().st_mode) == 0o600
+    other = connect(cluster.address)
+    assert other.slots() == cluster.slots()
+    assert other.dashboard_link == cluster.dashboard_link
     other.close()
+    cluster.close()
+    assert list((tmp_path / "sabotnb").iterdir()) == []
 
 
 def test_workers_that_come_later_belong_to_it(local):
