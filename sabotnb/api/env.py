@@ -45,7 +45,7 @@ class Env:
 
     @property
     def dashboard_link(self) -> str:
-        """Link to Dask's dashboard. It holds the token that opens it: whoever has the link can look at the cluster."""
+        """Link to Dask's dashboard. It holds the token that opens it: everyone who has it can look at the cluster."""
         return self.cluster.dashboard_link
 
     @property

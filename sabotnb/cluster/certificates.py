@@ -1,7 +1,7 @@
 """The secret of a cluster that sabotnb starts: one key with a certificate for everybody who belongs to it.
 
 Scheduler, nannies, workers and clients show the certificate to each other and trust no other one. The token of the
-scheduler's HTTP pages follows from the key, so whoever may connect knows it, and it tells nothing of the key.
+scheduler's HTTP pages follows from the key, so all who may connect know it, and it does not reveal the key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CLOCK_SKEW = timedelta(days=1)
 
 
 def new_certificate() -> tuple[str, str]:
-    """A certificate that nobody has had before and its key, as PEM.
+    """A new self-signed certificate and its key, as PEM.
 
     ``Security.temporary`` makes RSA keys, which takes up to 0.3 s, and its certificates end after a year.
     """
@@ -49,7 +49,7 @@ def new_certificate() -> tuple[str, str]:
 
 
 def security_of(certificate: str, key: str) -> Security:
-    """What Dask needs to let in those who have the certificate with its key, and nobody else."""
+    """What Dask needs to let in only those who have the certificate with its key."""
     return Security(
         require_encryption=True,
         tls_ca_file=certificate,

@@ -43,7 +43,7 @@ Run = tuple[str, int]
 BEFORE_ROWS = (JobState.PENDING, JobState.DEPLOYING)
 
 GONE = "127.0.0.1:0"
-"""Where a worker is that is not there any more: nobody answers."""
+"""Stands for the address of a worker that is gone: connecting to it is refused."""
 
 
 class ClusterClient:

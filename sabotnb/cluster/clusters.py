@@ -37,7 +37,7 @@ def local_cluster(
 ) -> Cluster:
     """Start a cluster that lives as long as this process: one worker process per core, ``slots`` (4) each.
 
-    Listens on 127.0.0.1 only, and lets in nobody but sessions of this user, by a certificate of its own.
+    Listens on 127.0.0.1 only, and lets in only sessions of this user, by a certificate of its own.
     ``processes=False`` runs the agents in this process: quick, for tests and debuggers.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A gate before all pages of an HTTP server, and their websockets: nobody gets in without the token.
+"""A gate before all pages of an HTTP server, and their websockets: requests without the token are refused.
 
 A program sends it as ``Authorization: Bearer TOKEN``. A browser opens a link with ``?token=TOKEN`` and is given a
 cookie for the pages' own links and websockets. Requests under another name than the server's (a rebound domain), and

@@ -1,7 +1,7 @@
 """A local Dask cluster that is closed to everybody but its owner.
 
-Dask's own local cluster takes pickled code from whoever connects, shows state and logs on HTTP pages of the scheduler
-and of each worker, and keeps its working directories where others may have put something.
+Dask's own local cluster runs pickled code from every client that connects, shows state and logs on HTTP pages of the
+scheduler and of each worker, and keeps its working directories where other users may have put files.
 """
 
 from __future__ import annotations

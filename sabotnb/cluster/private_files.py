@@ -15,9 +15,9 @@ from sabotnb.errors import EnvError
 
 
 def private_folder(path: Path, instead: str) -> Path:
-    """Make ``path`` if it is missing, and check that nobody else may enter it; ``instead`` is how to get another one.
+    """Make ``path`` if it is missing, and check that only this user may enter it; ``instead`` is how to get another.
 
-    Looks at the folder itself, not at what a link points to: whoever can write beside it could have made that.
+    Looks at the folder itself, not at what a link points to: another user could have made the link.
 
     Raises:
         EnvError: it is no folder, belongs to another user, or others may enter it.
@@ -45,7 +45,7 @@ def runtime_folder() -> Path:
 def scratch_folder() -> Path:
     """Where workers have their working directories; EnvError as ``private_folder``.
 
-    Dask puts these before everything else on ``sys.path``, and takes over a folder that it finds, whoever made it.
+    Dask puts these before everything else on ``sys.path``, and takes over a folder that another user has made.
     """
     base = dask.config.get("temporary-directory") or tempfile.gettempdir()
     return private_folder(Path(base) / f"sabotnb-{os.getuid()}", "set TMPDIR to a folder of your own")

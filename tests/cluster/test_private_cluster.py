@@ -104,7 +104,7 @@ os.setgid(65534)
 os.setuid(65534)
 print(json.dumps(all_of(told)))
 """
-"""Tries everything once as root, as what is imported late may be closed to a user without rights, then as nobody."""
+"""Tries everything once as root, as modules imported later may be closed to other users, then as another user."""
 
 
 @pytest.fixture(scope="module")

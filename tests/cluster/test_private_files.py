@@ -11,7 +11,7 @@ from sabotnb.cluster.announcement import find_detached
 from sabotnb.cluster.private_files import private_folder, runtime_folder, scratch_folder, write_private
 from sabotnb.errors import EnvError
 
-NOBODY = 65534
+OTHER_UID = 65534
 
 
 def mode(path):
@@ -66,8 +66,8 @@ def test_what_is_no_folder_is_refused(tmp_path, make):
 def test_a_folder_of_another_user_is_refused(tmp_path):
     folder = tmp_path / "theirs"
     folder.mkdir(mode=0o700)
-    os.chown(folder, NOBODY, NOBODY)
-    with pytest.raises(EnvError, match=rf"theirs belongs to another user \(uid {NOBODY}\): move"):
+    os.chown(folder, OTHER_UID, OTHER_UID)
+    with pytest.raises(EnvError, match=rf"theirs belongs to another user \(uid {OTHER_UID}\): move"):
         private_folder(folder, "move")
     with pytest.raises(EnvError, match="belongs to another user"):
         find_detached(folder)
