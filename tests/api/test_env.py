@@ -123,3 +123,9 @@ def test_a_forgotten_run_has_a_text(env: sb.Env, rows: sb.Stream, monkeypatch: p
         for _ in range(3):
             rows.sink_live().run("same").wait(timeout=60)
         assert repr(first).startswith("same is no longer known: this run of job 'same' ended so long ago")
+
+
+def test_the_link_to_the_dashboard_has_its_token_which_the_env_does_not_show(env: sb.Env) -> None:
+    assert env.dashboard_link.startswith("http://127.0.0.1:")
+    assert env.dashboard_link.endswith(f"/status?token={env.dashboard_token}")
+    assert env.dashboard_token not in repr(env)
