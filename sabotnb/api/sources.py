@@ -25,10 +25,10 @@ def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -
     return from_source(replace(spec, event_time=event_time(time, max_delay, idle, spec.schema)))
 
 
-def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
+def files(connector: str, paths: Any, schema: Any, special: Mapping[str, Any] | None = None, **options: Any) -> Source:
     """Files of one format (``connector``); ``schema`` may be a schema, or types of some columns.
 
-    With a whole schema a folder that is followed may still be empty.
+    With a whole schema a folder that is followed may still be empty. ``special`` are options of this format only.
     """
     describe = {
         "parquet": connectors.parquet,
@@ -38,10 +38,10 @@ def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
     }[connector]
     wanted = schema if schema is None or isinstance(schema, pa.Schema) else as_types(schema)
     if options["follow"] and isinstance(wanted, pa.Schema):
-        awaited = connectors.awaited(connector, paths, wanted)
+        awaited = connectors.awaited(connector, paths, wanted, **(special or {}))
         if awaited is not None:
             return awaited
-    return describe(paths, schema=wanted, **options)
+    return describe(paths, schema=wanted, **options, **(special or {}))
 
 
 def arrow(data: Any) -> Source:

@@ -91,9 +91,16 @@ class Stream:
         event_time: str | None = None,
         max_delay: Duration = "0s",
         idle: Duration = "30s",
+        separator: str | None = None,
+        null_values: Sequence[str] = ("",),
     ) -> Stream:
-        """Read CSV files with a header line; types come from the first rows unless ``schema`` says them."""
-        spec = sources.files("csv", paths, schema, rate=rate, speed=speed, follow=follow)
+        """Read CSV files with a header line; types come from the first rows unless ``schema`` says them.
+
+        Integers beyond int64 become uint64 or decimal128. Fields without quotes that are in ``null_values`` are null.
+        ``separator`` is a comma; a file that seems to have another one is refused until it is named.
+        """
+        special = {"separator": separator, "null_values": null_values}
+        spec = sources.files("csv", paths, schema, special, rate=rate, speed=speed, follow=follow)
         return cls(sources.begun(spec, event_time, max_delay, idle))
 
     @classmethod

@@ -1,0 +1,87 @@
+"""The type that holds numbers written in text exactly: two different integers never become one value.
+
+Arrow reads integers beyond int64, and those beside fractions, as doubles, which round from 2**53 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types as t
+
+LEAST_ROUNDED = 2.0**53
+"""From here on a double may stand for several integers."""
+
+_MOST_DIGITS = 38
+_SHORT = 15
+"""Digits that a double always holds."""
+
+
+def may_be_rounded(column: pa.Array | pa.ChunkedArray) -> bool:
+    """True if a column of doubles has a value that may stand for an integer that was rounded."""
+    bounds = pc.min_max(column)
+    return any(bounds[end].is_valid and abs(bounds[end].as_py()) >= LEAST_ROUNDED for end in ("min", "max"))
+
+
+def is_rounded(number: Decimal) -> bool:
+    """True for an integer, written without an exponent, that no double equals."""
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or exponent > 0 or len(digits) <= _SHORT or number != number.to_integral_value():
+        return False
+    try:
+        return int(number) != int(float(number))
+    except OverflowError:
+        return True
+
+
+def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:
+    """The first of int64, uint64, double and decimal128 that holds all ``numbers`` without rounding an integer.
+
+    None if there is no such type. Numbers written with an exponent are doubles.
+    """
+    low = high = Decimal(0)
+    whole = scale = 0
+    has_exponents = has_rounded = False
+    for number in numbers:
+        _, digits, exponent = number.as_tuple()
+        if not isinstance(exponent, int) or exponent > 0:
+            has_exponents = True
+            continue
+        low, high = min(low, number), max(high, number)
+        whole, scale = max(whole, len(digits) + exponent), max(scale, -exponent)
+        has_rounded = has_rounded or is_rounded(number)
+    if scale == 0 and not has_exponents:
+        return _integer_type(low, high, whole)
+    if not has_rounded:
+        return pa.float64()
+    return None if has_exponents or whole + scale > _MOST_DIGITS else pa.decimal128(_MOST_DIGITS, scale)
+
+
+def joint_type(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
+    """A type that holds what columns of both types hold, without rounding an integer; None if no type is known to."""
+    if known.equals(found) or t.is_null(known):
+        return found
+    if not _is_number(known) or not _is_number(found):
+        return found if t.is_date(known) and t.is_timestamp(found) else None
+    if t.is_integer(known) and t.is_integer(found):
+        return pa.decimal128(_MOST_DIGITS, 0)
+    if t.is_decimal(known) and t.is_decimal(found):
+        return pa.decimal128(_MOST_DIGITS, max(known.scale, found.scale))
+    if t.is_decimal(known):
+        return known if t.is_integer(found) else None
+    return None if t.is_floating(known) and t.is_integer(found) and not found.equals(pa.int64()) else found
+
+
+def _is_number(data_type: pa.DataType) -> bool:
+    return bool(t.is_integer(data_type) or t.is_floating(data_type) or t.is_decimal(data_type))
+
+
+def _integer_type(low: Decimal, high: Decimal, digits: int) -> pa.DataType | None:
+    if low >= -(2**63) and high < 2**63:
+        return pa.int64()
+    if low >= 0 and high < 2**64:
+        return pa.uint64()
+    return pa.decimal128(_MOST_DIGITS, 0) if digits <= _MOST_DIGITS else None
