@@ -62,12 +62,36 @@ def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:
 
 def joint_type(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
     """A type that holds what columns of both types hold, without rounding an integer; None if no type is known to."""
-    if known.equals(found) or t.is_null(known):
+    if known.equals(found) or t.is_null(found):
+        return known
+    if t.is_null(known):
         return found
-    if not _is_number(known) or not _is_number(found):
-        return found if t.is_date(known) and t.is_timestamp(found) else None
+    if t.is_struct(known) and t.is_struct(found):
+        return _joint_struct(known, found)
+    if t.is_list(known) and t.is_list(found):
+        inner = joint_type(known.value_type, found.value_type)
+        return None if inner is None else pa.list_(inner)
+    if _is_number(known) and _is_number(found):
+        return _joint_number(known, found)
+    return found if t.is_date(known) and t.is_timestamp(found) else None
+
+
+def _joint_struct(known: pa.StructType, found: pa.StructType) -> pa.DataType | None:
+    fields = {field.name: field.type for field in known}
+    for field in found:
+        joint = joint_type(fields.get(field.name, pa.null()), field.type)
+        if joint is None:
+            return None
+        fields[field.name] = joint
+    return pa.struct(list(fields.items()))
+
+
+def _joint_number(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
     if t.is_integer(known) and t.is_integer(found):
-        return pa.decimal128(_MOST_DIGITS, 0)
+        if t.is_unsigned_integer(known) and t.is_unsigned_integer(found):
+            return pa.uint64()
+        has_all = not known.equals(pa.uint64()) and not found.equals(pa.uint64())
+        return pa.int64() if has_all else pa.decimal128(_MOST_DIGITS, 0)
     if t.is_decimal(known) and t.is_decimal(found):
         return pa.decimal128(_MOST_DIGITS, max(known.scale, found.scale))
     if t.is_decimal(known):

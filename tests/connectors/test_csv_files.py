@@ -278,21 +278,11 @@ def test_no_integer_is_rounded(tmp_path, read, values, data_type):
 
 
 @pytest.mark.parametrize("values", [["9007199254740993", "1e-300", "1e300"], ["1" * 39, "1.5"], ["1" * 40]])
-def test_integers_that_no_type_holds_are_refused(tmp_path, read, values):
+def test_integers_that_no_type_holds_are_refused(tmp_path, read, advised, values):
     path = write(tmp_path, "x\n" + "".join(f"{value}\n" for value in values))
     with pytest.raises(SourceError, match=rf"line 2: column 'x' is double .* would round {values[0]} here") as caught:
         connectors.csv(path)
-    assert read(with_advice(path, caught))["x"].to_pylist() == values
-
-
-def with_advice(path, caught):
-    """The source of ``path`` with the options that an error advises."""
-    options = {}
-    for name in ("schema", "null_values"):
-        if found := re.search(rf"{name}=(\{{.*?\}}|\[.*?\])(?=,| or |$)", str(caught.value)):
-            options[name] = eval(found[1], {"pa": pa})
-    assert options
-    return connectors.csv(path, **options)
+    assert read(connectors.csv(path, **advised(caught.value)))["x"].to_pylist() == values
 
 
 @pytest.mark.parametrize(
@@ -313,13 +303,13 @@ def with_advice(path, caught):
     ],
 )
 @pytest.mark.parametrize("section", [300, 1 << 24])
-def test_advice_for_a_value_behind_the_first_block_can_be_run(tmp_path, read, rows, later, data_type, section):
+def test_advice_for_a_value_behind_the_first_block_can_be_run(tmp_path, read, advised, rows, later, data_type, section):
     values = [*rows * 200, *later, *rows * 50]
     path = write(tmp_path, "x,y\n" + "".join(f"{value},y\n" for value in values))
     spec = connectors.csv(path, first_block=100)
     with pytest.raises(SourceError, match=r"a\.csv', line [24]0[23]: column 'x' is .* here: give a type") as caught:
         read(spec, connector=small_sections(spec, section, 100))
-    advised = with_advice(path, caught)
+    advised = connectors.csv(path, **advised(caught.value))
     assert advised.schema.field("x").type == data_type
     texts = [str(value) for value in read(advised, connector=small_sections(advised, section, 100))["x"].to_pylist()]
     if pa.types.is_decimal(data_type):
@@ -343,13 +333,13 @@ def test_a_second_file_rounds_no_integer(tmp_path, read):
 
 
 @pytest.mark.parametrize("schema", [None, {"x": pa.float64()}, {"x": pa.int64()}])
-def test_a_marker_of_null_in_a_column_of_numbers(tmp_path, read, schema):
+def test_a_marker_of_null_in_a_column_of_numbers(tmp_path, read, advised, schema):
     path = write(tmp_path, "x,y\n" + "1,a\n" * 200 + "NA,a\n2,a\n")
     with pytest.raises(
         SourceError, match=r"has 'NA' here: if that means null, pass null_values=\['', 'NA'\]"
     ) as caught:
         read(connectors.csv(path, schema=schema))
-    assert read(with_advice(path, caught))["x"].to_pylist() == [*[1] * 200, None, 2]
+    assert read(connectors.csv(path, **advised(caught.value)))["x"].to_pylist() == [*[1] * 200, None, 2]
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])

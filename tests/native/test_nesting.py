@@ -8,7 +8,9 @@ from sabotnb.native.nesting import first_deeper
 
 VALUES = st.recursive(
     st.text(alphabet='[]{}"\\a\n', max_size=5) | st.integers(-9, 9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet='[{"\\', max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet='[{"\\', max_size=3), inner, max_size=3)
+    ),
     max_leaves=20,
 )
 
