@@ -30,8 +30,8 @@ def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: 
     kind = bind(col(column), schema)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         raise TypeMismatch(
-            f"event time {column!r} is {kind}, not a timestamp; make it one: "
-            f".with_columns({column}=col({column!r}).cast(pa.timestamp('us')))"
+            f"event time {column!r} is {kind}, not a timestamp; declare it where it is read: "
+            f"schema={{{column!r}: pa.timestamp('us')}}"
         )
     delay, quiet = duration_us(max_delay), duration_us(idle)
     for option, given, us in (("max_delay", max_delay, delay), ("idle", idle, quiet)):

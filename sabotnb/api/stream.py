@@ -116,7 +116,11 @@ class Stream:
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """Read files of one JSON object per line; types come from the first rows unless ``schema`` says them."""
+        """Read files of one JSON object per line; types come from the first rows unless ``schema`` says them.
+
+        JSON has no dates: text stays text until ``schema`` declares it, ``{"t": pa.timestamp("us")}``. Integers beyond
+        int64 become uint64 or decimal128.
+        """
         spec = sources.files("json", paths, schema, rate=rate, speed=speed, follow=follow)
         return cls(sources.begun(spec, event_time, max_delay, idle))
 
@@ -367,11 +371,15 @@ class Stream:
         return Sink(targets.to_files(self.flow, "parquet", path, mode, partition_by))
 
     def sink_csv(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
-        """Write CSV files with a header; see ``sink_parquet``."""
+        """Write CSV files with a header; see ``sink_parquet``. Refuses types and values that CSV cannot hold."""
         return Sink(targets.to_files(self.flow, "csv", path, mode, partition_by))
 
     def sink_json(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
-        """Write files of one JSON object per line; see ``sink_parquet``."""
+        """Write files of one JSON object per line; see ``sink_parquet``.
+
+        Dates, decimals and bytes (base64) are text, durations seconds: declare them to read them back. NaN and
+        infinity, which JSON lacks, fail the job.
+        """
         return Sink(targets.to_files(self.flow, "json", path, mode, partition_by))
 
     def sink_ipc(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:

@@ -82,7 +82,7 @@ def whole_block(
 
 def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows of a section. Where a record is longer than a block, what is left is read in longer blocks."""
-    types = pa.schema(records.types.items())
+    types = pa.schema([(name, _parsed_as(kind)) for name, kind in records.types.items()])
     done, block_size, longest = 0, READ_BLOCK, min(records.bounds[1] - records.bounds[0] + 1, LONGEST_BLOCK)
     while True:
         skip = done
@@ -102,3 +102,10 @@ def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.Rec
             else:
                 return
         block_size = min(4 * block_size, longest)
+
+
+def _parsed_as(data_type: pa.DataType) -> pa.DataType:
+    """What the parser reads for a type that it lacks, to be cast."""
+    if pa.types.is_decimal256(data_type):
+        return pa.string()
+    return pa.float32() if pa.types.is_float16(data_type) else data_type

@@ -3,4 +3,3 @@ def first_deeper(text: bytes, limit: int) -> int:
 
     Brackets in strings do not count. Of text that is not JSON it judges what comes before the first error.
     """
-    ...
