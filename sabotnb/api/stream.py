@@ -17,6 +17,7 @@ from sabotnb.api.flow import Flow, naming
 from sabotnb.api.grouping import Grouping
 from sabotnb.api.job import Job
 from sabotnb.api.options import Duration, seconds
+from sabotnb.api.pandas_frames import pandas_frame
 from sabotnb.api.preview import Preview, preview
 from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
@@ -415,9 +416,8 @@ class Stream:
     collect = to_arrow
 
     def to_pandas(self) -> pd.DataFrame:
-        """``to_arrow`` as a pandas frame."""
-        frame: pd.DataFrame = self.to_arrow().to_pandas()
-        return frame
+        """``to_arrow`` as a pandas frame; integers that floats beside nulls would round are nullable ones."""
+        return pandas_frame(self.to_arrow())
 
     def to_polars(self) -> pl.DataFrame:
         """``to_arrow`` as a polars frame."""

@@ -38,7 +38,9 @@ def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
     is_whole = records.is_all and len(cut) <= SECTIONS
     if is_whole and pa.types.is_int64(known) and pa.types.is_uint64(found):
         return found  # there is no negative one anywhere
-    joint = joint_type(known, found)
+    joint = joint_type(known, settled(found))
+    if joint is not None and joint.equals(known) and pa.types.is_timestamp(found):
+        return found  # finer than microseconds
     return pa.string() if joint is None or joint.equals(known) else joint
 
 
@@ -76,7 +78,7 @@ def _column_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect
         return None
     if pa.types.is_floating(column.type) and may_be_rounded(column):
         return exact_type(block, names, name, dialect) or pa.string()
-    return settled(column.type)
+    return column.type
 
 
 def _texts(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.ChunkedArray:

@@ -146,6 +146,7 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.local(slots="2"), errors.EnvError, "slots='2'.*at least 1"),
     (lambda s: sb.connect("nonsense"), errors.EnvError, "tcp://host:8786"),
     (lambda s: sb.Stream.from_rows([{"a": 1}], event_time="a"), errors.TypeMismatch, "cast"),
+    (lambda s: sb.Stream.from_rows([{"a": "x"}], event_time="a"), errors.TypeMismatch, r"schema=\{'a': pa.timestamp"),
 ]
 
 

@@ -298,6 +298,7 @@ def test_integers_that_no_type_holds_are_refused(tmp_path, read, advised, values
         (["9007199254740993", "2.5"], ["2.25"], DECIMAL(2)),
         (["9007199254740993", "2.5"], ["1e300"], pa.string()),
         (["2024-01-02"], ["2024-01-02 03:04:05"], pa.timestamp("us")),
+        (["2024-01-02 03:04:05"], ["2024-01-02 03:04:05.123456789"], pa.timestamp("ns")),
         (["2024-01-02 03:04:05"], ["soon"], pa.string()),
         (["true"], ["5"], pa.string()),
     ],
