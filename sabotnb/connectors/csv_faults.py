@@ -40,7 +40,7 @@ def fault(error: Exception, records: Records) -> SourceError:
         line, _ = _first(records, lambda record: len(record) != len(names))
         return SourceError(
             f"'{file}'{line}: {found[2]} fields, but the header has {found[1]}: "
-            "correct the file; a comma inside of a value must be in quotes"
+            "correct the file; a comma inside a value must be in quotes"
         )
     if _BAD_TEXT.search(message):
         return not_utf8(file)

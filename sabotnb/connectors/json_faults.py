@@ -163,9 +163,21 @@ def _misfit(field: pa.Field, value: Any, rows: _Rows) -> str:
     what = "declare what it is" if declared else "give a type that fits all rows"
     try:
         fits = schema_code(field.name, rows.fitting(field.name, field.type))
-    except Unholdable:
-        return f"{problem}, but has {value!r} here: no type holds both, so correct the file"
+    except Unholdable as error:
+        if error.number is None:
+            return f"{problem}, but has {value!r} here: no type holds both, so correct the file"
+        doubles = schema_code(field.name, _with_doubles(field.type))
+        return f"{problem}, but has {value!r} here: no type holds the digits of both; pass {doubles} to round"
     return f"{problem}, but has {value!r} here: {what}, {fits}, or correct the file"
+
+
+def _with_doubles(data_type: pa.DataType) -> pa.DataType:
+    """The type with doubles for all its numbers."""
+    if t.is_struct(data_type):
+        return pa.struct([field.with_type(_with_doubles(field.type)) for field in data_type])
+    if t.is_list(data_type):
+        return pa.list_(_with_doubles(data_type.value_type))
+    return pa.float64() if t.is_integer(data_type) or t.is_decimal(data_type) else data_type
 
 
 def _advice(name: str, known: pa.DataType, rows: _Rows) -> str:

@@ -53,8 +53,8 @@ def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:
         low, high = min(low, number), max(high, number)
         whole, scale = max(whole, len(digits) + exponent), max(scale, -exponent)
         has_rounded = has_rounded or is_rounded(number)
-    if scale == 0 and not has_exponents:
-        return _integer_type(low, high, whole)
+    if scale == 0 and not has_exponents and whole <= _MOST_DIGITS:
+        return _integer_type(low, high)
     if not has_rounded:
         return pa.float64()
     return None if has_exponents or whole + scale > _MOST_DIGITS else pa.decimal128(_MOST_DIGITS, scale)
@@ -96,16 +96,16 @@ def _joint_number(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
         return pa.decimal128(_MOST_DIGITS, max(known.scale, found.scale))
     if t.is_decimal(known):
         return known if t.is_integer(found) else None
-    return None if t.is_floating(known) and t.is_integer(found) and not found.equals(pa.int64()) else found
+    if t.is_floating(known) and t.is_integer(found):
+        return known if found.equals(pa.int64()) else None
+    return found
 
 
 def _is_number(data_type: pa.DataType) -> bool:
     return bool(t.is_integer(data_type) or t.is_floating(data_type) or t.is_decimal(data_type))
 
 
-def _integer_type(low: Decimal, high: Decimal, digits: int) -> pa.DataType | None:
+def _integer_type(low: Decimal, high: Decimal) -> pa.DataType:
     if low >= -(2**63) and high < 2**63:
         return pa.int64()
-    if low >= 0 and high < 2**64:
-        return pa.uint64()
-    return pa.decimal128(_MOST_DIGITS, 0) if digits <= _MOST_DIGITS else None
+    return pa.uint64() if low >= 0 and high < 2**64 else pa.decimal128(_MOST_DIGITS, 0)

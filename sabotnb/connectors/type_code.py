@@ -15,7 +15,7 @@ _CALLS = {
 }
 
 
-def type_code(data_type: pa.DataType) -> str:  # noqa: PLR0911  one case per kind of type
+def type_code(data_type: pa.DataType) -> str:  # noqa: C901, PLR0911  one case per kind of type
     """``pa.list_(pa.uint64())``."""
     if data_type in _CALLS:
         return _CALLS[data_type]
@@ -31,6 +31,12 @@ def type_code(data_type: pa.DataType) -> str:  # noqa: PLR0911  one case per kin
         return f"pa.struct({{{fields}}})"
     if t.is_list(data_type) or t.is_large_list(data_type):
         return f"pa.{'list_' if t.is_list(data_type) else 'large_list'}({type_code(data_type.value_type)})"
+    if t.is_fixed_size_list(data_type):
+        return f"pa.list_({type_code(data_type.value_type)}, {data_type.list_size})"
+    if t.is_fixed_size_binary(data_type):
+        return f"pa.binary({data_type.byte_width})"
+    if t.is_dictionary(data_type):
+        return f"pa.dictionary({type_code(data_type.index_type)}, {type_code(data_type.value_type)})"
     if t.is_map(data_type):
         return f"pa.map_({type_code(data_type.key_type)}, {type_code(data_type.item_type)})"
     return f"pa.{data_type}()"

@@ -174,7 +174,7 @@ def _holds(data_type: pa.DataType, value: Any) -> bool:  # noqa: C901, PLR0911  
     if t.is_integer(data_type) or (t.is_temporal(data_type) and isinstance(value, float | np.floating | Decimal)):
         return bool(value == int(value))
     if t.is_date(data_type):
-        if type(value).__name__ in MISSING:  # inside of a list or struct, where Arrow takes it for the year 1
+        if type(value).__name__ in MISSING:  # inside a list or struct, where Arrow takes it for the year 1
             return False
         return not isinstance(value, datetime) or value.time() == time()
     if t.is_timestamp(data_type) or t.is_duration(data_type) or t.is_time(data_type):
