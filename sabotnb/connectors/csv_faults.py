@@ -12,7 +12,7 @@ from sabotnb.connectors.csv_fitting import decimals, fitting_type
 from sabotnb.connectors.csv_parsing import BLOCK_TOO_SHORT, Dialect, Records
 from sabotnb.connectors.schemas import is_text
 from sabotnb.connectors.sections import Section, line_breaks
-from sabotnb.connectors.type_code import schema_code
+from sabotnb.connectors.type_code import schema_code, shortened, shown
 from sabotnb.errors import SourceError
 
 _BAD_VALUE = re.compile(
@@ -54,7 +54,8 @@ def rounded(records: Records, name: str, value: str) -> SourceError:
     column = records.names.index(name)
     line, _ = _first(records, lambda record: len(record) > column and record[column] == value)
     return SourceError(
-        f"'{records.file}'{line}: column {name!r} is double by the other rows, which would round {value} here: "
+        f"'{records.file}'{line}: column {name!r} is double by the other rows, "
+        f"which would round {shortened(value)} here: "
         f"give a type that holds its digits, {schema_code(name, fitting_type(records, name, value))}, "
         f"or schema={{{name!r}: pa.float64()}} to round"
     )
@@ -74,7 +75,7 @@ def _misfit(records: Records, line: str, name: str, value: str) -> SourceError:
     who, what = "the rows before", "give a type that fits all rows"
     if name in records.declared:
         who, what = "schema=", "declare what it is"
-    problem = f"'{records.file}'{line}: column {name!r} is {data_type} by {who}, but has {value!r} here"
+    problem = f"'{records.file}'{line}: column {name!r} is {data_type} by {who}, but has {shown(value)} here"
     if value.strip().lower() in _NULL_MARKERS and value not in nulls and not is_text(data_type):
         markers = [*nulls, value.strip()]
         return SourceError(f"{problem}: if that means null, pass null_values={markers!r}, or correct the file")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from sabotnb.connectors.csv_faults import fault, not_utf8, rounded
 from sabotnb.connectors.csv_fitting import first_rounded
 from sabotnb.connectors.csv_header import check_separator, header
-from sabotnb.connectors.csv_parsing import Dialect, Records, section_batches
+from sabotnb.connectors.csv_parsing import Dialect, Records, refuse_unreadable, section_batches
 from sabotnb.connectors.csv_types import infer
 from sabotnb.connectors.number_types import may_be_rounded
 from sabotnb.connectors.options import section_splits, size_of, source_options
@@ -65,7 +65,8 @@ def describe(
                 f"'{file}' has another header than '{files[0]}' (lacks {lacks}, has {has} instead): "
                 "read them as several streams and make them alike (select, rename) before sb.union"
             )
-    types = () if schema is None else types_of(schema)
+    types = types_of(schema)
+    refuse_unreadable(types)
     is_all = len(files) == 1 and not follow
     found = known_from(files, lambda file: infer(file, dialect, types, first_block, is_all=is_all))
     given = settle(found, schema, files[0])

@@ -46,7 +46,10 @@ def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
 
 def exact_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.DataType | None:
     """The type of a column of numbers in whole records that rounds no integer; None if there is none."""
-    return number_type(decimals(_texts(block, names, name, dialect).to_pylist()))
+    texts = _texts(block, names, name, dialect)
+    found = number_type(decimals(texts.to_pylist()))
+    has_plus = pc.any(pc.match_substring_regex(texts, r"^\s*\+")).as_py()
+    return pa.decimal128(38, 0) if has_plus and pa.types.is_integer(found) else found  # no integer type reads +5
 
 
 def first_rounded(records: Records, name: str) -> str | None:

@@ -10,6 +10,8 @@ import pyarrow as pa
 from pyarrow import csv
 
 from sabotnb.connectors.sections import Section
+from sabotnb.errors import SourceError
+from sabotnb.native.layouts import plain_layout
 
 READ_BLOCK = 4 << 20
 LONGEST_BLOCK = (1 << 31) - 2
@@ -102,6 +104,19 @@ def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.Rec
             else:
                 return
         block_size = min(4 * block_size, longest)
+
+
+def refuse_unreadable(types: Mapping[str, pa.DataType]) -> None:
+    """Raise a SourceError for a declared type that CSV files cannot hold."""
+    for name, data_type in types.items():
+        try:
+            whole_block(b"0\n", [name], Dialect(), types=pa.schema({name: _parsed_as(plain_layout(data_type))}))
+        except pa.ArrowNotImplementedError as error:
+            raise SourceError(
+                f"schema= declares {name!r} as {data_type}, which CSV files cannot hold: declare pa.string()"
+            ) from error
+        except pa.ArrowInvalid:  # that it is no value of this type
+            continue
 
 
 def _parsed_as(data_type: pa.DataType) -> pa.DataType:

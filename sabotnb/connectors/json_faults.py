@@ -18,7 +18,7 @@ from sabotnb.connectors.json_parsing import ADVICE, Types, parse
 from sabotnb.connectors.json_values import Unholdable, objects, type_of_values
 from sabotnb.connectors.number_types import joint_type
 from sabotnb.connectors.schemas import settled
-from sabotnb.connectors.type_code import schema_code
+from sabotnb.connectors.type_code import schema_code, shortened, shown
 from sabotnb.errors import SourceError
 
 HEAD_BYTES = 4 << 20
@@ -54,7 +54,7 @@ def rounded(file: str, start: int, block: bytes, types: Types, found: tuple[int,
         holds = "no type holds its digits beside the other rows; write such numbers as text"
     return SourceError(
         f"'{file}', line {lines_before(file, start) + lines + 1}: field {name!r} has doubles by the other rows, "
-        f"which would round {number} here: {holds}, or {schema_code(name, known)} to round"
+        f"which would round {shortened(str(number))} here: {holds}, or {schema_code(name, known)} to round"
     )
 
 
@@ -138,7 +138,7 @@ def _problem(line: bytes, rows: _Rows, error: Exception) -> str:
     except ValueError as unread:
         return f"this is no JSON ({unread}): {ADVICE}"
     if not isinstance(row, dict):
-        return f"{row!r} is no object: {ADVICE}"
+        return f"{shown(row)} is no object: {ADVICE}"
     for field in types.schema:
         try:
             parse(line, pa.schema([field]), strange="ignore")
@@ -165,10 +165,10 @@ def _misfit(field: pa.Field, value: Any, rows: _Rows) -> str:
         fits = schema_code(field.name, rows.fitting(field.name, field.type))
     except Unholdable as error:
         if error.number is None:
-            return f"{problem}, but has {value!r} here: no type holds both, so correct the file"
+            return f"{problem}, but has {shown(value)} here: no type holds both, so correct the file"
         doubles = schema_code(field.name, _with_doubles(field.type))
-        return f"{problem}, but has {value!r} here: no type holds the digits of both; pass {doubles} to round"
-    return f"{problem}, but has {value!r} here: {what}, {fits}, or correct the file"
+        return f"{problem}, but has {shown(value)} here: no type holds the digits of both; pass {doubles} to round"
+    return f"{problem}, but has {shown(value)} here: {what}, {fits}, or correct the file"
 
 
 def _with_doubles(data_type: pa.DataType) -> pa.DataType:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sabotnb.connectors.json_faults import fault, not_json, rounded, without_times
-from sabotnb.connectors.json_parsing import Types, check_lines, parse
+from sabotnb.connectors.json_parsing import Types, check_lines, parse, refuse_unreadable
 from sabotnb.connectors.json_values import Unholdable, first_rounded, may_round, objects, type_of_values
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
@@ -54,6 +54,7 @@ def describe(
     for file in files:
         refuse_compressed(file)
     declared = pa.schema(list(types_of(schema).items()))
+    refuse_unreadable(declared)
     full = [file for file in files if not is_empty(file)]
     if not full and not declared.names:
         raise SourceError(

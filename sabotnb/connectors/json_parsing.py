@@ -11,6 +11,7 @@ from pyarrow import json
 from sabotnb.connectors.csv_faults import lines_before
 from sabotnb.connectors.json_types import made_of_parsed, parsed_schema
 from sabotnb.errors import SourceError
+from sabotnb.native.layouts import plain_schema
 from sabotnb.native.nesting import first_deeper
 
 DEEPEST = 60
@@ -69,6 +70,17 @@ def check_lines(file: str, start: int, block: bytes) -> None:
     except UnicodeDecodeError as error:
         where = line_of(file, start, block, error.start)
         raise SourceError(f"{where}: this is not UTF-8 text: save the file as UTF-8") from error
+
+
+def refuse_unreadable(declared: pa.Schema) -> None:
+    """Raise a SourceError for a declared type that JSON files cannot hold."""
+    for field in plain_schema(declared):
+        try:
+            parse(b"{}", pa.schema([field]))
+        except pa.ArrowNotImplementedError as error:
+            raise SourceError(
+                f"schema= declares {field.name!r} as {field.type}, which JSON files cannot hold: declare pa.string()"
+            ) from error
 
 
 def line_of(file: str, start: int, block: bytes, at: int) -> str:

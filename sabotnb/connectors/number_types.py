@@ -50,7 +50,7 @@ def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:
         if not isinstance(exponent, int) or exponent > 0:
             has_exponents = True
             continue
-        low, high = min(low, number), max(high, number)
+        low, high = min(low, number or Decimal(-number.is_signed())), max(high, number)  # no unsigned type reads -0
         whole, scale = max(whole, len(digits) + exponent), max(scale, -exponent)
         has_rounded = has_rounded or is_rounded(number)
     if scale == 0 and not has_exponents and whole <= _MOST_DIGITS:

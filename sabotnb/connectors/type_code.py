@@ -5,6 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 from pyarrow import types as t
 
+MOST_SHOWN = 100
+"""Characters of a value in a message."""
+
 _CALLS = {
     pa.bool_(): "pa.bool_()",
     pa.float16(): "pa.float16()",
@@ -40,6 +43,16 @@ def type_code(data_type: pa.DataType) -> str:  # noqa: C901, PLR0911  one case p
     if t.is_map(data_type):
         return f"pa.map_({type_code(data_type.key_type)}, {type_code(data_type.item_type)})"
     return f"pa.{data_type}()"
+
+
+def shown(value: object) -> str:
+    """``repr(value)``, or the beginning of it, for a message."""
+    return shortened(repr(value))
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long for a message."""
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def schema_code(name: str, data_type: pa.DataType) -> str:

@@ -233,10 +233,23 @@ def test_files_with_other_headers_are_refused_with_the_difference(tmp_path):
         connectors.csv(tmp_path)
 
 
-def test_a_type_that_csv_cannot_hold(tmp_path, read):
+@pytest.mark.parametrize("data_type", [pa.list_(pa.int64()), pa.uuid(), pa.month_day_nano_interval()])
+def test_a_type_that_csv_cannot_hold(tmp_path, data_type):
     path = write(tmp_path, "a,b\n1,2\n")
-    with pytest.raises(SourceError, match=r"a\.csv' cannot be read"):
-        read(connectors.csv(path, schema={"a": pa.list_(pa.int64())}))
+    with pytest.raises(SourceError, match=r"declares 'a' as .*, which CSV files cannot hold: declare pa.string\(\)"):
+        connectors.csv(path, schema={"a": data_type})
+
+
+def test_long_values_are_shortened_in_messages(tmp_path, read):
+    path = write(tmp_path, "a\n" + "1\n" * 200 + "x" * 1_000_000 + "\n")
+    with pytest.raises(SourceError, match=r"has 'x{99}\.\.\. here: give a type") as caught:
+        read(connectors.csv(path))
+    assert len(str(caught.value)) < 500
+
+
+def test_a_sign_of_plus(tmp_path, read):
+    path = write(tmp_path, "a\n+9007199254740993\n1\n")
+    assert read(connectors.csv(path))["a"].to_pylist() == [9007199254740993, 1]
 
 
 def test_a_type_that_the_user_declared_is_not_called_that_of_the_rows_before(tmp_path, read):

@@ -324,3 +324,20 @@ def test_a_field_without_values_in_the_first_rows(tmp_path, read, advised):
     with pytest.raises(SourceError, match=r"line 21: field 'x' is string by the rows before") as caught:
         read(connectors.json(path, first_block=20))
     assert read(connectors.json(path, **advised(caught.value))).to_pylist()[20] == {"x": 5}
+
+
+@pytest.mark.parametrize("data_type", [pa.month_day_nano_interval(), pa.list_(pa.json_())])
+def test_a_type_that_json_cannot_hold(tmp_path, data_type):
+    with pytest.raises(SourceError, match=r"declares 'a' as .*, which JSON files cannot hold: declare pa.string\(\)"):
+        connectors.json(write(tmp_path, [{"a": 1}]), schema={"a": data_type})
+
+
+def test_long_values_are_shortened_in_messages(tmp_path):
+    with pytest.raises(SourceError, match=r"would round 1{100}\.\.\. here") as caught:
+        connectors.json(write(tmp_path, '{"a": 1.5}\n{"a": ' + "1" * 10_000 + "}\n"))
+    assert len(str(caught.value)) < 600
+
+
+def test_a_negative_zero_beside_large_integers(tmp_path, read):
+    path = write(tmp_path, '{"a": -0}\n{"a": 12345678901234567890}\n')
+    assert read(connectors.json(path))["a"].to_pylist() == [0, 12345678901234567890]
