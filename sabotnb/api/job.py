@@ -11,6 +11,7 @@ import pyarrow as pa
 from sabotnb.api import frames
 from sabotnb.api.boundary import boundary
 from sabotnb.api.options import Duration, seconds
+from sabotnb.api.pandas_frames import pandas_frame
 from sabotnb.api.pulling import LiveRows, Puller, Take
 from sabotnb.api.status import JobResult, JobStatus, assignment
 from sabotnb.api.why import Why
@@ -126,7 +127,7 @@ class Job:
             JobError: there is no such operator (the message lists those there are), or the job does not run.
         """
         found = self._client.probe(self.name, self.epoch, target, rows)
-        frame: pd.DataFrame = found.table.to_pandas()
+        frame = pandas_frame(found.table)
         frame.attrs.update(
             operator=found.operator,
             seen=found.seen,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from sabotnb.api.flow import Flow, is_bounded
+from sabotnb.api.pandas_frames import pandas_frame
 from sabotnb.api.sample import SourceSample, collected, run_on_sample
 from sabotnb.config import Config
 from sabotnb.display import rows as tables
@@ -38,8 +39,7 @@ class Preview:
 
     def to_pandas(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
-        frame: pd.DataFrame = self.table.to_pandas()
-        return frame
+        return pandas_frame(self.table)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -25,10 +25,10 @@ def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -
     return from_source(replace(spec, event_time=event_time(time, max_delay, idle, spec.schema)))
 
 
-def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
+def files(connector: str, paths: Any, schema: Any, special: Mapping[str, Any] | None = None, **options: Any) -> Source:
     """Files of one format (``connector``); ``schema`` may be a schema, or types of some columns.
 
-    With a whole schema a folder that is followed may still be empty.
+    With a whole schema a folder that is followed may still be empty. ``special`` are options of this format only.
     """
     describe = {
         "parquet": connectors.parquet,
@@ -38,10 +38,10 @@ def files(connector: str, paths: Any, schema: Any, **options: Any) -> Source:
     }[connector]
     wanted = schema if schema is None or isinstance(schema, pa.Schema) else as_types(schema)
     if options["follow"] and isinstance(wanted, pa.Schema):
-        awaited = connectors.awaited(connector, paths, wanted)
+        awaited = connectors.awaited(connector, paths, wanted, **(special or {}))
         if awaited is not None:
             return awaited
-    return describe(paths, schema=wanted, **options)
+    return describe(paths, schema=wanted, **options, **(special or {}))
 
 
 def arrow(data: Any) -> Source:
@@ -76,6 +76,8 @@ def pandas(frame: Any) -> Source:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError) as error:
         raise SchemaError(_problem(frame, error)) from error
+    except OverflowError as error:
+        raise SchemaError(_large_integers(frame)) from error
     except ValueError as error:
         raise SchemaError(f"{error}; rename all but one of each: frame.columns = [...]") from error
     columns = [str(name) for name, dtype in frame.dtypes.items() if not _is_its_own(dtype)]
@@ -89,6 +91,19 @@ def _problem(frame: Any, error: Exception) -> str:
             return f"column {name!r} is sparse; make it dense: frame[{name!r}].sparse.to_dense()"
     problem = ": ".join(str(part) for part in reversed(error.args))
     return f"{problem}; convert its values to one type: frame.astype({{column: 'string'}})"
+
+
+def _large_integers(frame: Any) -> str:
+    """Which object column has integers beyond int64, and what to make of it."""
+    for name, column in frame.items():
+        large = [v for v in column if column.dtype == "object" and isinstance(v, int) and not -(2**63) <= v < 2**63]
+        if large:
+            is_uint64 = all(isinstance(v, int) and 0 <= v < 2**64 for v in column if v is not None)
+            kind = "UInt64" if is_uint64 else "string"
+            return (
+                f"column {name!r} has {large[0]}, which int64 does not hold; pass frame.astype({{{name!r}: {kind!r}}})"
+            )
+    return "the frame has integers that int64 does not hold; pass frame.astype({column: 'string'})"
 
 
 def _called(data: Any) -> str:

@@ -17,6 +17,7 @@ from sabotnb.api.flow import Flow, naming
 from sabotnb.api.grouping import Grouping
 from sabotnb.api.job import Job
 from sabotnb.api.options import Duration, seconds
+from sabotnb.api.pandas_frames import pandas_frame
 from sabotnb.api.preview import Preview, preview
 from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
@@ -92,9 +93,16 @@ class Stream:
         event_time: str | None = None,
         max_delay: Duration = "0s",
         idle: Duration = "30s",
+        separator: str | None = None,
+        null_values: Sequence[str] = ("",),
     ) -> Stream:
-        """Read CSV files with a header line; types come from the first rows unless ``schema`` says them."""
-        spec = sources.files("csv", paths, schema, rate=rate, speed=speed, follow=follow)
+        """Read CSV files with a header line; types come from the first rows unless ``schema`` says them.
+
+        Integers beyond int64 become uint64 or decimal128. Fields without quotes that are in ``null_values`` are null.
+        ``separator`` is a comma; a file that seems to have another one is refused until it is named.
+        """
+        special = {"separator": separator, "null_values": null_values}
+        spec = sources.files("csv", paths, schema, special, rate=rate, speed=speed, follow=follow)
         return cls(sources.begun(spec, event_time, max_delay, idle))
 
     @classmethod
@@ -110,7 +118,11 @@ class Stream:
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """Read files of one JSON object per line; types come from the first rows unless ``schema`` says them."""
+        """Read files of one JSON object per line; types come from the first rows unless ``schema`` says them.
+
+        JSON has no dates: text stays text until ``schema`` declares it, ``{"t": pa.timestamp("us")}``. Integers beyond
+        int64 become uint64 or decimal128.
+        """
         spec = sources.files("json", paths, schema, rate=rate, speed=speed, follow=follow)
         return cls(sources.begun(spec, event_time, max_delay, idle))
 
@@ -361,11 +373,15 @@ class Stream:
         return Sink(targets.to_files(self.flow, "parquet", path, mode, partition_by))
 
     def sink_csv(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
-        """Write CSV files with a header; see ``sink_parquet``."""
+        """Write CSV files with a header; see ``sink_parquet``. Refuses types and values that CSV cannot hold."""
         return Sink(targets.to_files(self.flow, "csv", path, mode, partition_by))
 
     def sink_json(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
-        """Write files of one JSON object per line; see ``sink_parquet``."""
+        """Write files of one JSON object per line; see ``sink_parquet``.
+
+        Dates, decimals and bytes (base64) are text, durations seconds: declare them to read them back. NaN and
+        infinity, which JSON lacks, fail the job.
+        """
         return Sink(targets.to_files(self.flow, "json", path, mode, partition_by))
 
     def sink_ipc(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
@@ -401,9 +417,8 @@ class Stream:
     collect = to_arrow
 
     def to_pandas(self) -> pd.DataFrame:
-        """``to_arrow`` as a pandas frame."""
-        frame: pd.DataFrame = self.to_arrow().to_pandas()
-        return frame
+        """``to_arrow`` as a pandas frame; integers that floats beside nulls would round are nullable ones."""
+        return pandas_frame(self.to_arrow())
 
     def to_polars(self) -> pl.DataFrame:
         """``to_arrow`` as a polars frame."""

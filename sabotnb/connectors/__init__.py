@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -77,9 +78,13 @@ _SUFFIXES = {
 }
 
 
-def awaited(file_format: str, paths: Paths, schema: pa.Schema) -> Spec | None:
-    """The source of files that are followed and still to come; None if there are some, or nowhere to come into."""
-    return describe_awaited(file_format, _SUFFIXES[file_format], paths, schema)
+def awaited(file_format: str, paths: Paths, schema: pa.Schema, **options: Any) -> Spec | None:
+    """The source of files that are followed and still to come; None if there are some, or nowhere to come into.
+
+    ``options`` are those of the format: ``separator`` and ``null_values`` of CSV.
+    """
+    special = csv_files.dialect_options(**options) if file_format == "csv" else {}
+    return describe_awaited(file_format, _SUFFIXES[file_format], paths, schema, special)
 
 
 def source(spec: Spec, clock: Clock = time.time) -> BatchSource:

@@ -1,6 +1,7 @@
 """Rows as CSV text (RFC 4180, lines end in a line feed), made column by column.
 
-Text is always in quotes, so that an empty text and a null (nothing at all) differ; times are ISO 8601 with a blank.
+Text is always in quotes, so that an empty text and a null (nothing at all) differ; times are ISO 8601 with a blank,
+those with a zone in UTC.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.connectors.schemas import is_text
-from sabotnb.connectors.texts import concatenated, float_texts, joined
+from sabotnb.connectors.texts import Unwritable, check_years, concatenated, float_texts, joined, utc
+from sabotnb.errors import SinkError
 
 
 def csv_header(schema: pa.Schema) -> bytes:
@@ -23,7 +25,13 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
     if not batch.num_columns or not batch.num_rows:
         return b""
     parts: list[pa.LargeStringArray | str] = []
-    for column in batch.columns:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            check_years(column)
+        except Unwritable as error:
+            raise SinkError(
+                f"column {name!r} has {error}, which CSV cannot hold: write Parquet or Arrow IPC"
+            ) from error
         parts += [*([","] if parts else []), _texts(column).fill_null("")]
     return concatenated(joined(*parts, "\n"))
 
@@ -31,7 +39,7 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
 def _texts(column: pa.Array) -> pa.LargeStringArray:
     if pa.types.is_floating(column.type):
         return float_texts(column)
-    texts = column.cast(pa.large_string())
+    texts = utc(column).cast(pa.large_string())
     if not is_text(column.type):
         return texts
     if pc.any(pc.match_substring(texts, '"')).as_py():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -23,14 +23,19 @@ LOOK_SECONDS = 1.0
 _Stamp = tuple[int, int]
 
 
-def describe_awaited(connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema) -> Spec | None:
-    """The source of files of ``schema`` that are still to come; None if there are some, or no folder to come into."""
+def describe_awaited(
+    connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema, special: Mapping[str, Any]
+) -> Spec | None:
+    """The source of files of ``schema`` that are still to come; None if there are some, or no folder to come into.
+
+    ``special`` are the options of the format.
+    """
     for path in map(absolute, listed(paths)):
         if not path.is_dir() and not (glob.has_magic(str(path)) and not files_of_glob(str(path))):
             return None
         if path.is_dir() and any(Path(file).suffix in suffixes for file in files_below(path)):
             return None
-    options = {**source_options((), schema, {}, paths), "suffixes": list(suffixes)}
+    options = {**source_options((), schema, {}, paths), "suffixes": list(suffixes), "declared": schema.names, **special}
     options["hive"] = {"base": base_of(paths), "added": []}  # which columns folders will have is not known yet
     return Spec(connector, plain_schema(schema.remove_metadata()), options, bounded=False, replayable=False)
 

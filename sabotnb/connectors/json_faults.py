@@ -1,37 +1,28 @@
-"""Which line and field of a JSONL file is wrong, for an error that names neither."""
+"""Which line and field of a JSONL file is wrong, for an error that names neither, and which type would do."""
 
 from __future__ import annotations
 
-import json as text_json
-import re
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import json
+from pyarrow import types as t
 
 from sabotnb.connectors.csv_faults import lines_before
-from sabotnb.connectors.json_types import made_of_parsed, parsed_schema
+from sabotnb.connectors.json_parsing import ADVICE, Types, parse
+from sabotnb.connectors.json_values import Unholdable, objects, type_of_values
+from sabotnb.connectors.number_types import joint_type
+from sabotnb.connectors.schemas import settled
+from sabotnb.connectors.type_code import schema_code, shortened, shown
 from sabotnb.errors import SourceError
 
-
-@dataclass(frozen=True, slots=True)
-class Types:
-    """The types of fields, and which of them the user has said; others were ``inferred``, or are to be."""
-
-    schema: pa.Schema
-    declared: frozenset[str]
-    inferred: bool = False
-
-
-def parse(block: bytes, types: pa.Schema, strange: str = "error") -> pa.Table:
-    """The rows of whole lines, in one piece; ``strange``: what a field not in ``types`` is (error, ignore, infer)."""
-    table = json.read_json(
-        pa.BufferReader(block),
-        json.ReadOptions(use_threads=False, block_size=len(block) + 1),
-        json.ParseOptions(explicit_schema=parsed_schema(types), unexpected_field_behavior=strange),
-    )
-    return made_of_parsed(table, types)
+HEAD_BYTES = 4 << 20
+"""So much of the beginning of a file is read for advice, beside the block that failed."""
 
 
 def fault(error: Exception, file: str, start: int, block: bytes, types: Types) -> SourceError:
@@ -46,33 +37,88 @@ def fault(error: Exception, file: str, start: int, block: bytes, types: Types) -
             bad = middle
     before = b"\n".join(lines[:good])
     if types.inferred and before.strip():
-        types = replace(types, schema=parse(before, types.schema, "infer").schema)
-    return SourceError(f"'{file}', line {lines_before(file, start) + bad}: {_problem(lines[good], types, error)}")
+        types = replace(types, schema=without_times(parse(before, types.schema, "infer").schema, types.declared))
+    where = f"'{file}', line {lines_before(file, start) + bad}"
+    return SourceError(f"{where}: {_problem(lines[good], _Rows(file, block, types), error)}")
 
 
-def check_lines(file: str, start: int, block: bytes) -> None:
-    """Raise a SourceError for the first line of ``block`` that the parser takes though it should not.
-
-    That is null, which it takes for a row of nulls, or crashes on if it comes first; and text that is not UTF-8.
-    """
-    if found := _NULL.match(block) or _NULL_LINE.search(block):
-        raise SourceError(f"'{file}', line {_line(file, start, block, found.end())}: null is no object: {_ADVICE}")
-    if block.isascii():
-        return
+def rounded(file: str, start: int, block: bytes, types: Types, found: tuple[int, str, Decimal]) -> SourceError:
+    """A SourceError for an integer that ``json_values.first_rounded`` has found in a field of doubles."""
+    lines, name, number = found
+    known = types.schema.field(name).type
     try:
-        block.decode()
-    except UnicodeDecodeError as error:
-        line = _line(file, start, block, error.start)
-        raise SourceError(f"'{file}', line {line}: this is not UTF-8 text: save the file as UTF-8") from error
+        holds = (
+            f"give a type that holds its digits, {schema_code(name, _Rows(file, block, types).fitting(name, known))}"
+        )
+    except Unholdable:
+        holds = "no type holds its digits beside the other rows; write such numbers as text"
+    return SourceError(
+        f"'{file}', line {lines_before(file, start) + lines + 1}: field {name!r} has doubles by the other rows, "
+        f"which would round {shortened(str(number))} here: {holds}, or {schema_code(name, known)} to round"
+    )
 
 
-_NULL = re.compile(rb"(?:\xef\xbb\xbf)?\s*null")
-_NULL_LINE = re.compile(rb"\n[ \t\r]*null")
-_ADVICE = "correct the file, one object a line"
+def not_json(file: str, error: ValueError) -> SourceError:
+    """A SourceError for numbers that Arrow takes though they are not JSON (``Inf``): no digits can be checked."""
+    return SourceError(f"'{file}' has numbers that are not JSON ({error}): correct the file")
 
 
-def _line(file: str, start: int, block: bytes, at: int) -> int:
-    return lines_before(file, start) + block.count(b"\n", 0, at) + 1
+def without_times(schema: pa.Schema, declared: frozenset[str]) -> pa.Schema:
+    """An inferred schema in which text that looks like a time is text, as JSON has no times."""
+    return pa.schema([f if f.name in declared else f.with_type(_text_for_times(f.type)) for f in schema])
+
+
+def _text_for_times(data_type: pa.DataType) -> pa.DataType:
+    if t.is_timestamp(data_type):
+        return pa.string()
+    if t.is_struct(data_type):
+        return pa.struct([field.with_type(_text_for_times(field.type)) for field in data_type])
+    return pa.list_(_text_for_times(data_type.value_type)) if t.is_list(data_type) else data_type
+
+
+class _Rows:
+    """Rows of a file that advice is made of: its first ones, and those of the block that failed."""
+
+    def __init__(self, file: str, block: bytes, types: Types) -> None:
+        self._file = file
+        self._block = block
+        self._types = types
+
+    @property
+    def types(self) -> Types:
+        return self._types
+
+    def fitting(self, name: str, known: pa.DataType) -> pa.DataType:
+        """A type for field ``name``, which is ``known``, but has other values.
+
+        Raises:
+            Unholdable: no type holds them.
+        """
+        with Path(self._file).open("rb") as opened:
+            head = opened.read(HEAD_BYTES) + opened.readline()
+            is_whole = self._types.is_all and not opened.read(1)
+        rows = chain(_objects(head), _objects(self._block))
+        found = settled(type_of_values(row.get(name) for row in rows if isinstance(row, dict)))
+        is_number = not (t.is_string(known) or t.is_nested(known) or t.is_temporal(known) or t.is_boolean(known))
+        if found.equals(known):
+            raise Unholdable
+        if is_whole or (name in self._types.declared and not is_number):
+            return found
+        joint = joint_type(known, found)
+        if joint is None and self._types.is_all:
+            return found  # the first rows, which say what is known, are among those
+        if joint is None or joint.equals(known):
+            raise Unholdable
+        return joint
+
+
+def _objects(block: bytes) -> Iterator[Any]:
+    """The rows before the first one that is not JSON."""
+    try:
+        for _, row in objects(block):
+            yield row
+    except ValueError:
+        return
 
 
 def _parses(block: bytes, types: Types) -> bool:
@@ -85,51 +131,57 @@ def _parses(block: bytes, types: Types) -> bool:
     return True
 
 
-def _problem(line: bytes, types: Types, error: Exception) -> str:
+def _problem(line: bytes, rows: _Rows, error: Exception) -> str:
+    types = rows.types
     try:
-        row = text_json.loads(line)
+        row = json.loads(line.decode("utf-8-sig"))
     except ValueError as unread:
-        return f"this is no JSON ({unread}): {_ADVICE}"
+        return f"this is no JSON ({unread}): {ADVICE}"
     if not isinstance(row, dict):
-        return f"{row!r} is no object: {_ADVICE}"
+        return f"{shown(row)} is no object: {ADVICE}"
     for field in types.schema:
         try:
             parse(line, pa.schema([field]), strange="ignore")
         except pa.ArrowInvalid:
-            return _misfit(field, row[field.name], declared=field.name in types.declared)
+            return _misfit(field, row[field.name], rows)
     strange = [name for name in row if name not in types.schema.names]
     if strange and not types.inferred:
         return (
             f"the field {strange[0]!r} is not in the rows before: name its type, "
-            f"schema={{{strange[0]!r}: {_type_for(row[strange[0]])}}}, or correct the file"
+            f"{_advice(strange[0], pa.null(), rows)}, or correct the file"
         )
+    for field in types.schema:  # a field of a struct that is not in the rows before
+        if t.is_nested(field.type) and row.get(field.name) is not None:
+            return _misfit(field, row[field.name], rows)
     return f"{error}: correct the file"
 
 
-def _misfit(field: pa.Field, value: Any, *, declared: bool) -> str:
+def _misfit(field: pa.Field, value: Any, rows: _Rows) -> str:
     """What to say of a value that is not of the type of its field, and which type would take it."""
+    declared = field.name in rows.types.declared
     problem = f"field {field.name!r} is {field.type} by {'schema=' if declared else 'the rows before'}"
-    found = _type_for(value)
-    number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-    if declared:
-        what = f"declare what it is, schema={{{field.name!r}: {found}}}"
-    elif (isinstance(value, int | float) and not isinstance(value, bool) and number) or (
-        isinstance(value, str) and pa.types.is_timestamp(field.type)
-    ):
-        what = f"give a type that fits all rows, schema={{{field.name!r}: {found}}}"
-    else:
-        return f"{problem}, but has {value!r} here: no type holds both, so correct the file"
-    return f"{problem}, but has {value!r} here: {what}, or correct the file"
+    what = "declare what it is" if declared else "give a type that fits all rows"
+    try:
+        fits = schema_code(field.name, rows.fitting(field.name, field.type))
+    except Unholdable as error:
+        if error.number is None:
+            return f"{problem}, but has {shown(value)} here: no type holds both, so correct the file"
+        doubles = schema_code(field.name, _with_doubles(field.type))
+        return f"{problem}, but has {shown(value)} here: no type holds the digits of both; pass {doubles} to round"
+    return f"{problem}, but has {shown(value)} here: {what}, {fits}, or correct the file"
 
 
-def _type_for(value: Any) -> str:
-    match value:
-        case bool():
-            return "pa.bool_()"
-        case int() if -(2**63) <= value < 2**63:
-            return "pa.int64()"
-        case int() | float():
-            return "pa.float64()"
-        case str() | None:
-            return "pa.string()"
-    return "..."
+def _with_doubles(data_type: pa.DataType) -> pa.DataType:
+    """The type with doubles for all its numbers."""
+    if t.is_struct(data_type):
+        return pa.struct([field.with_type(_with_doubles(field.type)) for field in data_type])
+    if t.is_list(data_type):
+        return pa.list_(_with_doubles(data_type.value_type))
+    return pa.float64() if t.is_integer(data_type) or t.is_decimal(data_type) else data_type
+
+
+def _advice(name: str, known: pa.DataType, rows: _Rows) -> str:
+    try:
+        return schema_code(name, rows.fitting(name, known))
+    except Unholdable:
+        return f"schema={{{name!r}: ...}}"

@@ -6,12 +6,15 @@ import json as text_json
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from sabotnb.connectors.hive import folders_of, names_of
-from sabotnb.connectors.json_faults import Types, check_lines, fault, parse
+from sabotnb.connectors.json_faults import fault, not_json, rounded, without_times
+from sabotnb.connectors.json_parsing import Types, check_lines, parse, refuse_unreadable
+from sabotnb.connectors.json_values import Unholdable, first_rounded, may_round, objects, type_of_values
 from sabotnb.connectors.options import section_splits, size_of, source_options
 from sabotnb.connectors.pacing import pace_options
 from sabotnb.connectors.paths import Paths, base_of, find, is_empty, reading, refuse_compressed
@@ -40,9 +43,11 @@ def describe(
 ) -> Spec:
     """The source of the JSONL files at ``paths``.
 
-    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value; text
-    that looks like a time is a timestamp in microseconds. ``schema`` as a mapping replaces types of single columns, as
-    a schema says all columns. A field that an object lacks is null; one that the first block did not have is an error.
+    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value. Text is
+    text, also where it looks like a date: ``schema`` declares those. Integers beyond int64 are uint64 or decimal128,
+    and so are those that a double would round beside fractions. ``schema`` as a mapping replaces types of single
+    columns, as a schema says all columns. A field that an object lacks is null; one that the first block did not have
+    is an error.
 
     Files of 0 bytes have no rows, as a job writes them that has none; they need ``schema`` if all are so.
 
@@ -52,6 +57,7 @@ def describe(
     files = find(paths, SUFFIXES, may_be_empty=True)
     for file in files:
         refuse_compressed(file)
+    refuse_unreadable(pa.schema(list(types_of(schema).items())))
     full = [file for file in files if not is_empty(file)]
     base = base_of(paths)
     only_in_folders = names_of(files, base) - _first_names(full)
@@ -61,7 +67,8 @@ def describe(
             f"'{files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
             "schema=pa.schema({'column': pa.int64(), ...})"
         )
-    found = known_from(full, lambda file: _infer(file, declared, first_block)) if full else declared
+    types_said = Types(declared, frozenset(declared.names), inferred=True, is_all=len(files) == 1 and not follow)
+    found = known_from(full, lambda file: _infer(file, types_said, first_block)) if full else declared
     folders = folders_of(files, base, set(found.names) - only_in_folders, types_of(schema))
     found = pa.schema([*(field for field in found if field.name not in only_in_folders), *folders.added])
     types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
@@ -82,7 +89,7 @@ def _first_names(files: Sequence[str]) -> set[str]:
     return set()
 
 
-def _infer(file: str, declared: pa.Schema, first_block: int) -> pa.Schema:
+def _infer(file: str, types: Types, first_block: int) -> pa.Schema:
     with reading(file), Path(file).open("rb") as opened:
         block = opened.read(first_block)
         if len(block) == first_block:
@@ -95,19 +102,42 @@ def _infer(file: str, declared: pa.Schema, first_block: int) -> pa.Schema:
         raise SourceError(f"'{file}' has nothing but blank lines: leave it out, or give a file with rows first")
     check_lines(file, 0, block)
     try:
-        found = parse(block, declared, "infer").schema
+        table = parse(block, types.schema, "infer")
     except pa.ArrowInvalid as error:
-        raise fault(error, file, 0, block, Types(declared, frozenset(declared.names), inferred=True)) from error
-    order = found.names if not declared.names else _in_order(block, found.names)
+        raise fault(error, file, 0, block, types) from error
+    found = _exact(file, block, replace(types, schema=without_times(table.schema, types.declared)), table)
+    order = found.names if not types.declared else _in_order(file, block, found.names)
     return pa.schema([found.field(name) for name in order])
 
 
-def _in_order(block: bytes, names: Sequence[str]) -> list[str]:
+def _exact(file: str, block: bytes, types: Types, table: pa.Table) -> pa.Schema:
+    """The types of the rows of ``block``, in which no integer is rounded."""
+    schema = types.schema
+    for at, field in enumerate(schema):
+        if field.name not in types.declared and may_round(table.column(at)):
+            try:
+                exact = type_of_values([row.get(field.name) for _, row in objects(block)])
+            except ValueError as error:
+                raise not_json(file, error) from error
+            except Unholdable:
+                found = first_rounded(block, {field.name: field.type})
+                if found is None:
+                    continue
+                raise rounded(file, 0, block, types, found) from None
+            schema = schema.set(at, field.with_type(exact))
+    return schema
+
+
+def _in_order(file: str, block: bytes, names: Sequence[str]) -> list[str]:
     """``names`` as the lines have them; the parser puts those with a given type first."""
     met: dict[str, None] = {}
-    for line in block.splitlines():
-        if line.strip() and len(met) < len(names):
-            met |= dict.fromkeys(text_json.loads(line.removeprefix(BOM_UTF8)))
+    try:
+        for _, row in objects(block):
+            met |= dict.fromkeys(row)
+            if len(met) >= len(names):
+                break
+    except ValueError as error:
+        raise not_json(file, error) from error
     return [name for name in met if name in names] + [name for name in names if name not in met]
 
 
@@ -118,7 +148,8 @@ class JsonFiles:
         self._section_bytes = section_bytes
         self._files: Sequence[str] = spec.options["files"]
         schema = pa.schema([f.with_type(plain_type(f.type)) for f in from_text(spec.options["schema"])])
-        self._types = Types(schema, frozenset(spec.options.get("declared", ())))
+        is_all = len(self._files) == 1 and "follow" not in spec.options
+        self._types = Types(schema, frozenset(spec.options.get("declared", ())), is_all=is_all)
 
     def estimate(self) -> Estimate:
         return size_of(self._files)
@@ -144,4 +175,17 @@ class JsonFiles:
                 table = parse(block, self._types.schema)
             except pa.ArrowInvalid as error:
                 raise fault(error, file, start, block, self._types) from error
+            self._refuse_rounded(file, start, block, table)
             yield from table.to_batches(max_chunksize=batch_rows)
+
+    def _refuse_rounded(self, file: str, start: int, block: bytes, table: pa.Table) -> None:
+        schema, declared = self._types.schema, self._types.declared
+        suspects = {f.name: f.type for f in schema if f.name not in declared and may_round(table.column(f.name))}
+        if not suspects:
+            return
+        try:
+            found = first_rounded(block, suspects)
+        except ValueError as error:
+            raise not_json(file, error) from error
+        if found is not None:
+            raise rounded(file, start, block, self._types, found)

@@ -13,9 +13,6 @@ import numpy.typing as npt
 
 SECTION_BYTES = 16 << 20
 SCAN_BYTES = 1 << 20
-_BESIDE_QUOTES = np.isin(np.arange(256), np.frombuffer(b',"\r\n', np.uint8))
-"""Bytes that may be in front of an opening quote and behind a closing one."""
-
 _QUOTE_OR_BREAK = re.compile(rb'["\r\n]')
 
 Bounds: TypeAlias = list[tuple[int, int]]
@@ -57,7 +54,9 @@ def cut_lines(file: str, start: int = 0, section_bytes: int = SECTION_BYTES) -> 
     return _pairs(bounds, size)
 
 
-def cut_records(file: str, start: int, section_bytes: int = SECTION_BYTES, scan_bytes: int = SCAN_BYTES) -> Bounds:
+def cut_records(
+    file: str, start: int, section_bytes: int = SECTION_BYTES, scan_bytes: int = SCAN_BYTES, separator: str = ","
+) -> Bounds:
     """Sections of whole CSV records (RFC 4180), from ``start``, which must be between two records.
 
     A line break inside quotes is no end, so what is before it has to be known: a file longer than a section is scanned
@@ -67,7 +66,8 @@ def cut_records(file: str, start: int, section_bytes: int = SECTION_BYTES, scan_
     if size - start <= section_bytes:
         return _pairs([start], size)
     bounds = [start]
-    for offset, window, inside in _windows(file, start, scan_bytes):
+    beside = np.isin(np.arange(256), np.frombuffer(separator.encode() + b'"\r\n', np.uint8))
+    for offset, window, inside in _windows(file, start, scan_bytes, beside):
         if inside is None:
             return _pairs([start], size)
         if offset + len(window) >= bounds[-1] + section_bytes:
@@ -102,7 +102,9 @@ def line_breaks(data: bytes) -> int:
     return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
 
 
-def _windows(file: str, start: int, scan_bytes: int) -> Iterator[tuple[int, bytes, bool | None]]:
+def _windows(
+    file: str, start: int, scan_bytes: int, beside: npt.NDArray[np.bool_]
+) -> Iterator[tuple[int, bytes, bool | None]]:
     """Pieces of the file: offset, bytes, and whether byte 1 is inside quotes (None: quotes are out of order).
 
     A quote is judged by the bytes beside it, so windows overlap by two bytes, and each judges all but its outermost.
@@ -116,7 +118,7 @@ def _windows(file: str, start: int, scan_bytes: int) -> Iterator[tuple[int, byte
             yield offset, window, inside
             judged = window if more else window + b"\n"
             quotes = _quotes(judged)
-            if not _in_order(judged, quotes, inside=inside):
+            if not _in_order(judged, quotes, beside, inside=inside):
                 yield offset, window, None
             if not more:
                 return
@@ -131,11 +133,14 @@ def _quotes(window: bytes) -> npt.NDArray[np.intp]:
     return np.flatnonzero(np.frombuffer(window, np.uint8)[1:-1] == ord('"')) + 1
 
 
-def _in_order(window: bytes, quotes: npt.NDArray[np.intp], *, inside: bool) -> bool:
-    """True if quotes open at the beginning of fields only, and close at the end of them or are doubled."""
+def _in_order(window: bytes, quotes: npt.NDArray[np.intp], beside: npt.NDArray[np.bool_], *, inside: bool) -> bool:
+    """True if quotes open at the beginning of fields only, and close at the end of them or are doubled.
+
+    ``beside`` is true for bytes that may be in front of an opening quote and behind a closing one.
+    """
     data = np.frombuffer(window, np.uint8)
     opening, closing = (quotes[1::2], quotes[::2]) if inside else (quotes[::2], quotes[1::2])
-    return bool(_BESIDE_QUOTES[data[opening - 1]].all() and _BESIDE_QUOTES[data[closing + 1]].all())
+    return bool(beside[data[opening - 1]].all() and beside[data[closing + 1]].all())
 
 
 def _pairs(bounds: list[int], size: int) -> Bounds:

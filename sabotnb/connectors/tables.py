@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import pyarrow as pa
@@ -65,10 +66,10 @@ def _column_type(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.DataType:
     except Misfit as misfit:
         kinds = sorted({type(value).__name__ for value in values if value is not None})
         problem = "of several kinds" if len(kinds) > 1 else "that no type holds"
-        raise SourceError(
-            f"column {name!r} has values {problem} ({', '.join(kinds)}): make them alike, "
-            f"or give schema={{{name!r}: ...}} ({misfit})"
-        ) from misfit
+        advice = f"make them alike, or give schema={{{name!r}: ...}}"
+        if len(kinds) > 1 and all(isinstance(value, Number) for value in values if value is not None):
+            advice = f"make them alike, {{**row, {name!r}: Decimal(str(row[{name!r}]))}}"
+        raise SourceError(f"column {name!r} has values {problem} ({', '.join(kinds)}): {advice} ({misfit})") from misfit
 
 
 class TableSlices:

@@ -7,6 +7,33 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_FIRST_DAY, _LAST_DAY = -719_528, 2_932_896
+"""Of the years 0000 to 9999, counted from 1970."""
+
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
+
+
+class Unwritable(Exception):  # noqa: N818  who writes says into what
+    """A value that a text format lacks; the text is the value."""
+
+
+def check_years(column: pa.Array) -> None:
+    """Raise Unwritable for a date or time outside the years 0000 to 9999, which no reader would take."""
+    data_type = column.type
+    if pa.types.is_date(data_type):
+        counts, per_day = column.cast(pa.int32() if pa.types.is_date32(data_type) else pa.int64()), 1
+        if pa.types.is_date64(data_type):
+            per_day = _PER_DAY["ms"]
+    elif pa.types.is_timestamp(data_type) and data_type.unit in _PER_DAY:  # nanoseconds end in 2262
+        counts, per_day = column.cast(pa.int64()), _PER_DAY[data_type.unit]
+    else:
+        return
+    bounds = pc.min_max(counts)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is not None and (low < _FIRST_DAY * per_day or high >= (_LAST_DAY + 1) * per_day):
+        at = pc.index(counts, low if low < _FIRST_DAY * per_day else high).as_py()
+        raise Unwritable(column.slice(at, 1).cast(pa.string())[0].as_py())
+
 
 def float_texts(column: pa.Array) -> pa.LargeStringArray:
     """``1.0``, ``0.5``, ``1e+20``, ``nan``: Arrow writes whole floats as integers, which readers take for such."""
@@ -15,6 +42,13 @@ def float_texts(column: pa.Array) -> pa.LargeStringArray:
         return texts
     whole = pc.match_substring_regex(texts, r"^-?\d+$")
     return pc.if_else(whole, joined(texts, ".0"), texts)
+
+
+def utc(column: pa.Array) -> pa.Array:
+    """Timestamps with a zone as those of UTC: old offsets have seconds, which text has no room for."""
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        return column
+    return column.cast(pa.timestamp(column.type.unit, "UTC"))
 
 
 def joined(*parts: pa.LargeStringArray | str) -> pa.LargeStringArray:

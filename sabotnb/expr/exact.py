@@ -16,13 +16,15 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types as t
 
-_MISSING = frozenset({"NaTType", "NAType"})
+MISSING = frozenset({"NaTType", "NAType"})
 """Types of what pandas writes for None, which must not be imported to be known."""
 
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000}
 """Of units that do not hold every value of Python's own types."""
 
-_REFUSALS = (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeError)
+_EXACT_IN_DOUBLE = 2**53
+
+REFUSALS = (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeError)
 """What Arrow raises for values that a type does not have, depending on the value."""
 
 
@@ -45,8 +47,15 @@ class Misfit(Exception):  # noqa: N818  who asked for the array says whose value
     def what(self) -> str:
         """The value with its Python type, or what all are, or else why they do not fit."""
         if self.position is not None:
-            return f"{self.value!r} ({type(self.value).__name__})"
+            return f"{_shown(self.value)} ({type(self.value).__name__})"
         return f"{self.found}{self}" if self.found is not None else str(self)
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except RecursionError:
+        return "a value that is nested too deep to be shown"
 
 
 class ColumnMisfit(Misfit):
@@ -69,7 +78,7 @@ def exact_array(values: Sequence[Any], data_type: pa.DataType, *, nan_is_null: b
         values = _without_missing(values)
     try:
         array = pa.array(values, data_type, from_pandas=nan_is_null)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         known = _without_missing(values)
         if known is not values:
             return exact_array(known, data_type, nan_is_null=nan_is_null)
@@ -108,34 +117,18 @@ def is_open(data_type: pa.DataType) -> bool:
     return bool(t.is_null(data_type) or (t.is_dictionary(data_type) and is_open(data_type.value_type)))
 
 
-def inferred_type(values: Sequence[Any]) -> pa.DataType:
-    """The type of ``values``, which are of one kind; it ``is_open`` where none of them says.
-
-    Raises:
-        Misfit: there is no type that holds all.
-    """
-    known = [value for value in values if type(value).__name__ not in _MISSING]
-    try:
-        return pa.array(known).type
-    except OverflowError:
-        exact_array(known, pa.uint64())  # larger than int64, as some ids are
-        return pa.uint64()
-    except _REFUSALS as error:
-        raise Misfit(str(error)) from error
-
-
 def _without_missing(values: Sequence[Any]) -> Sequence[Any]:
     """None for each NaT and NA; ``values`` itself if it has none."""
-    if not any(kind.__name__ in _MISSING for kind in set(map(type, values))):
+    if not any(kind.__name__ in MISSING for kind in set(map(type, values))):
         return values
-    return [None if type(value).__name__ in _MISSING else value for value in values]
+    return [None if type(value).__name__ in MISSING else value for value in values]
 
 
 def _refused(values: Sequence[Any], data_type: pa.DataType, reason: str) -> Misfit:
     for position, value in enumerate(values):
         try:
             pa.array([value], data_type)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             return Misfit(str(error), position, value)
     return Misfit(reason)
 
@@ -150,6 +143,8 @@ def _may_be_cut(values: Iterable[Any], data_type: pa.DataType) -> bool:  # noqa:
         return data_type.unit in _MICROSECONDS or not _TIMES.issuperset(map(type, values))
     if t.is_dictionary(data_type):
         return _may_be_cut(values, data_type.value_type)
+    if t.is_floating(data_type):  # Arrow makes -1.0 of NumPy's largest uint64
+        return np.uint64 in set(map(type, values))
     if not t.is_nested(data_type):
         return False
     if not (_LISTS if _is_list(data_type) else _DICTS).issuperset(map(type, values)):
@@ -168,16 +163,18 @@ _TIMES = frozenset({datetime, timedelta, time, _NONE})
 _LISTS, _DICTS = frozenset({list, tuple, _NONE}), frozenset({dict, _NONE})
 
 
-def _holds(data_type: pa.DataType, value: Any) -> bool:  # noqa: PLR0911  one line per kind of type
+def _holds(data_type: pa.DataType, value: Any) -> bool:  # noqa: C901, PLR0911  one line per kind of type
     """True if nothing of ``value``, which Arrow takes for this type, is lost."""
     if value is None or _is_nan(value):
         return True
     if t.is_dictionary(data_type):
         return _holds(data_type.value_type, value)
+    if t.is_floating(data_type) and isinstance(value, np.uint64):
+        return bool(value <= _EXACT_IN_DOUBLE)
     if t.is_integer(data_type) or (t.is_temporal(data_type) and isinstance(value, float | np.floating | Decimal)):
         return bool(value == int(value))
     if t.is_date(data_type):
-        if type(value).__name__ in _MISSING:  # inside of a list or struct, where Arrow takes it for the year 1
+        if type(value).__name__ in MISSING:  # inside a list or struct, where Arrow takes it for the year 1
             return False
         return not isinstance(value, datetime) or value.time() == time()
     if t.is_timestamp(data_type) or t.is_duration(data_type) or t.is_time(data_type):

@@ -44,6 +44,11 @@ def test_an_unknown_column_names_the_nearest_and_the_line(flights: sb.Stream, ve
     assert "It has: carrier, origin, delay, minutes" in message
 
 
+def large_integers(*values):
+    """A frame with a column of Python's own integers."""
+    return pd.DataFrame({"a": pd.Series(values, dtype=object)})
+
+
 SPARSE = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1])})
 SCHEMA_REFUSALS = [
     (lambda s: s.filter(col("carrier") > 15), errors.TypeMismatch, "string"),
@@ -127,6 +132,8 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.Stream.from_pandas(SPARSE), errors.SchemaError, r"'a' is sparse.*\['a'\].sparse.to_dense\(\)"),
     (lambda s: sb.Stream.from_arrow(pa.array([1])), errors.SchemaError, "Int64Array is one column.*pa.table"),
     (lambda s: sb.Stream.from_arrow(pl.Series([1])), errors.SchemaError, "polars.Series is one column.*pa.table"),
+    (lambda s: sb.Stream.from_pandas(large_integers(2**63, None)), errors.SchemaError, r"astype\(\{'a': 'UInt64'\}\)"),
+    (lambda s: sb.Stream.from_pandas(large_integers(2**63, -1)), errors.SchemaError, r"astype\(\{'a': 'string'\}\)"),
     (lambda s: sb.Stream.from_pandas(pd.DataFrame({"a": [1, "x"]})), errors.SchemaError, "column a .*'x'.*astype"),
     (lambda s: sb.Stream.from_pandas(pd.DataFrame([[1, 2]], columns=["a", "a"])), errors.SchemaError, "rename"),
     (lambda s: sb.Stream.from_csv(sys.stdin), errors.SourceError, "is no path: give the path"),
@@ -139,6 +146,7 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.local(slots="2"), errors.EnvError, "slots='2'.*at least 1"),
     (lambda s: sb.connect("nonsense"), errors.EnvError, "tcp://host:8786"),
     (lambda s: sb.Stream.from_rows([{"a": 1}], event_time="a"), errors.TypeMismatch, "cast"),
+    (lambda s: sb.Stream.from_rows([{"a": "x"}], event_time="a"), errors.TypeMismatch, r"schema=\{'a': pa.timestamp"),
 ]
 
 

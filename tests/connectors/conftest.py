@@ -44,3 +44,22 @@ def read():
 @pytest.fixture
 def clock():
     return Clock()
+
+
+def options_of(error):
+    """The options that the message of an error advises first, as values: ``schema={'x': pa.uint64()}``."""
+    message, options = str(error), {}
+    for name in ("schema", "null_values", "separator"):
+        _, found, rest = message.partition(f"{name}=")
+        for end in range(1, len(rest) + 1 if found else 0):
+            try:
+                options[name] = eval(rest[:end], {"pa": pa})
+            except SyntaxError:
+                continue
+            break
+    return options
+
+
+@pytest.fixture(scope="session")
+def advised():
+    return options_of

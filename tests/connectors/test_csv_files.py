@@ -1,7 +1,9 @@
 import csv as text_csv
 import io
+import re
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
 import pyarrow as pa
@@ -231,10 +233,23 @@ def test_files_with_other_headers_are_refused_with_the_difference(tmp_path):
         connectors.csv(tmp_path)
 
 
-def test_a_type_that_csv_cannot_hold(tmp_path, read):
+@pytest.mark.parametrize("data_type", [pa.list_(pa.int64()), pa.uuid(), pa.month_day_nano_interval()])
+def test_a_type_that_csv_cannot_hold(tmp_path, data_type):
     path = write(tmp_path, "a,b\n1,2\n")
-    with pytest.raises(SourceError, match=r"a\.csv' cannot be read"):
-        read(connectors.csv(path, schema={"a": pa.list_(pa.int64())}))
+    with pytest.raises(SourceError, match=r"declares 'a' as .*, which CSV files cannot hold: declare pa.string\(\)"):
+        connectors.csv(path, schema={"a": data_type})
+
+
+def test_long_values_are_shortened_in_messages(tmp_path, read):
+    path = write(tmp_path, "a\n" + "1\n" * 200 + "x" * 1_000_000 + "\n")
+    with pytest.raises(SourceError, match=r"has 'x{99}\.\.\. here: give a type") as caught:
+        read(connectors.csv(path))
+    assert len(str(caught.value)) < 500
+
+
+def test_a_sign_of_plus(tmp_path, read):
+    path = write(tmp_path, "a\n+9007199254740993\n1\n")
+    assert read(connectors.csv(path))["a"].to_pylist() == [9007199254740993, 1]
 
 
 def test_a_type_that_the_user_declared_is_not_called_that_of_the_rows_before(tmp_path, read):
@@ -243,3 +258,140 @@ def test_a_type_that_the_user_declared_is_not_called_that_of_the_rows_before(tmp
         SourceError, match=r"line 3: .* is timestamp.* by schema=, .*: declare what it is, schema={'a': pa"
     ):
         read(connectors.csv(tmp_path, schema={"a": pa.timestamp("us")}))
+
+
+BIG = ["12345678901234567890", "12345678901234567891"]
+DECIMAL = partial(pa.decimal128, 38)
+
+
+@pytest.mark.parametrize(
+    ("values", "data_type"),
+    [
+        (BIG, pa.uint64()),
+        (["1", *BIG], pa.uint64()),
+        (["", *BIG], pa.uint64()),
+        (["9223372036854775808", "1"], pa.uint64()),
+        (["-1", *BIG], DECIMAL(0)),
+        (["-9223372036854775809", "1"], DECIMAL(0)),
+        (["18446744073709551616", "18446744073709551617"], DECIMAL(0)),
+        (["9007199254740993", "1.5"], DECIMAL(1)),
+        (["1.25", "-9007199254740993"], DECIMAL(2)),
+        (["9007199254740993.0", "9007199254740992.0"], DECIMAL(1)),
+        (["9007199254740992", "1.5"], pa.float64()),
+        (["100000000000000000000", "1.5"], pa.float64()),
+        (["1e300", "1.5"], pa.float64()),
+        (["inf", "nan"], pa.float64()),
+    ],
+)
+def test_no_integer_is_rounded(tmp_path, read, values, data_type):
+    spec = connectors.csv(write(tmp_path, "k,x\n" + "".join(f"0,{value}\n" for value in values)))
+    assert spec.schema.field("x").type == data_type
+    if not pa.types.is_floating(data_type):
+        assert read(spec)["x"].to_pylist() == [Decimal(value) if value else None for value in values]
+
+
+@pytest.mark.parametrize("values", [["9007199254740993", "1e-300", "1e300"], ["1" * 39, "1.5"], ["1" * 40]])
+def test_integers_that_no_type_holds_are_refused(tmp_path, read, advised, values):
+    path = write(tmp_path, "x\n" + "".join(f"{value}\n" for value in values))
+    with pytest.raises(SourceError, match=rf"line 2: column 'x' is double .* would round {values[0]} here") as caught:
+        connectors.csv(path)
+    assert read(connectors.csv(path, **advised(caught.value)))["x"].to_pylist() == values
+
+
+@pytest.mark.parametrize(
+    ("rows", "later", "data_type"),
+    [
+        (["1"], BIG, pa.uint64()),
+        (["-1"], BIG, DECIMAL(0)),
+        (["1.5"], ["9007199254740993"], DECIMAL(1)),
+        (["1.5"], ["9007199254740992", "9007199254740993"], DECIMAL(1)),
+        (["1"], ["2.5"], pa.float64()),
+        (["9007199254740993"], ["2.5"], DECIMAL(1)),
+        ([BIG[0]], ["-5"], DECIMAL(0)),
+        (["9007199254740993", "2.5"], ["2.25"], DECIMAL(2)),
+        (["9007199254740993", "2.5"], ["1e300"], pa.string()),
+        (["2024-01-02"], ["2024-01-02 03:04:05"], pa.timestamp("us")),
+        (["2024-01-02 03:04:05"], ["2024-01-02 03:04:05.123456789"], pa.timestamp("ns")),
+        (["2024-01-02 03:04:05"], ["soon"], pa.string()),
+        (["true"], ["5"], pa.string()),
+    ],
+)
+@pytest.mark.parametrize("section", [300, 1 << 24])
+def test_advice_for_a_value_behind_the_first_block_can_be_run(tmp_path, read, advised, rows, later, data_type, section):
+    values = [*rows * 200, *later, *rows * 50]
+    path = write(tmp_path, "x,y\n" + "".join(f"{value},y\n" for value in values))
+    spec = connectors.csv(path, first_block=100)
+    with pytest.raises(SourceError, match=r"a\.csv', line [24]0[23]: column 'x' is .* here: give a type") as caught:
+        read(spec, connector=small_sections(spec, section, 100))
+    advised = connectors.csv(path, **advised(caught.value))
+    assert advised.schema.field("x").type == data_type
+    texts = [str(value) for value in read(advised, connector=small_sections(advised, section, 100))["x"].to_pylist()]
+    if pa.types.is_decimal(data_type):
+        values = [str(Decimal(value).quantize(Decimal(10) ** -data_type.scale)) for value in values]
+    if not pa.types.is_floating(data_type) and not pa.types.is_timestamp(data_type) and later != ["1e300"]:
+        assert texts == values
+
+
+def test_a_second_file_rounds_no_integer(tmp_path, read):
+    write(tmp_path, "x\n1.5\n")
+    write(tmp_path, "x\n9007199254740993\n", "b.csv")
+    with pytest.raises(
+        SourceError, match=r"b\.csv', line 2: column 'x' is double .* would round 9007199254740993 here"
+    ):
+        read(connectors.csv(tmp_path))
+    assert read(connectors.csv(tmp_path, schema={"x": DECIMAL(1)}))["x"].to_pylist() == [
+        Decimal("1.5"),
+        Decimal(9007199254740993),
+    ]
+    assert read(connectors.csv(tmp_path, schema={"x": pa.float64()}))["x"].to_pylist() == [1.5, 2.0**53]
+
+
+@pytest.mark.parametrize("schema", [None, {"x": pa.float64()}, {"x": pa.int64()}])
+def test_a_marker_of_null_in_a_column_of_numbers(tmp_path, read, advised, schema):
+    path = write(tmp_path, "x,y\n" + "1,a\n" * 200 + "NA,a\n2,a\n")
+    with pytest.raises(
+        SourceError, match=r"has 'NA' here: if that means null, pass null_values=\['', 'NA'\]"
+    ) as caught:
+        read(connectors.csv(path, schema=schema))
+    assert read(connectors.csv(path, **advised(caught.value)))["x"].to_pylist() == [*[1] * 200, None, 2]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_is_named_or_refused(tmp_path, read, separator):
+    path = write(tmp_path, 'a;b\n1;"x;y"\n2;z\n'.replace(";", separator))
+    with pytest.raises(SourceError, match=re.escape(f"separated by {separator!r}. Pass separator={separator!r}, or")):
+        connectors.csv(path)
+    spec = connectors.csv(path, separator=separator)
+    assert read(spec, connector=small_sections(spec, 5, 5)).to_pylist() == [
+        {"a": 1, "b": f"x{separator}y"},
+        {"a": 2, "b": "z"},
+    ]
+    assert connectors.csv(path, separator=",").schema.names == [f"a{separator}b"]
+
+
+def test_a_single_column_may_have_other_separators_in_its_name(tmp_path, read):
+    assert read(connectors.csv(write(tmp_path, "a;b\n1\n2\n"))).to_pylist() == [{"a;b": 1}, {"a;b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"separator": ";;"}, "is not a single ASCII character"), ({"null_values": "NA"}, r"pass one, null_values=\[")],
+)
+def test_options_of_the_dialect(tmp_path, options, message):
+    with pytest.raises(SourceError, match=message):
+        connectors.csv(write(tmp_path, "a\n1\n"), **options)
+
+
+@pytest.mark.parametrize("before", [0, 3, 200_000])
+def test_a_record_longer_than_a_block(tmp_path, read, before):
+    long = "x" * (10 << 20)
+    path = write(tmp_path, "n,s\n" + '1,"a b c d e f g h i j k l"\n' * before + f"2,{long}\n3,b\n")
+    table = read(connectors.csv(path))
+    assert table["n"].to_pylist() == [1] * before + [2, 3]
+    assert table["s"][before].as_py() == long
+
+
+def test_a_header_longer_than_a_block(tmp_path, read):
+    names = [f"{'x' * 100}{number}" for number in range(12_000)]
+    path = write(tmp_path, ",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    assert connectors.csv(path).schema.names == names

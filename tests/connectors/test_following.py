@@ -85,6 +85,35 @@ def test_a_folder_with_a_schema_may_be_empty_at_first(tmp_path, clock, name):
     assert connectors.awaited(name, tmp_path / "missing", schema) is None
 
 
+def test_options_of_csv_hold_for_files_that_come(tmp_path, clock):
+    schema = pa.schema({"n": pa.int64(), "x": pa.float64()})
+    source = connectors.source(connectors.awaited("csv", tmp_path, schema, separator=";", null_values=["NA"]), clock)
+    reader = source.open(source.splits()[0])
+    assert rows(reader) is None
+    (tmp_path / "a.csv").write_text("n;x\n3;NA\nNA;9007199254740993\n")
+    for _ in range(2):
+        clock.now += 1
+        found = rows(reader)
+    assert found == [3, None]
+
+
+@pytest.mark.parametrize("name", ["csv", "json"])
+def test_a_file_that_comes_rounds_no_integer(tmp_path, clock, name):
+    texts = {"csv": "n\n{}\n", "json": '{{"n": {}}}\n'}
+    suffix = {"csv": ".csv", "json": ".jsonl"}[name]
+    (tmp_path / f"a{suffix}").write_text(texts[name].format("1.5"))
+    source = connectors.source(getattr(connectors, name)(tmp_path, follow=True), clock)
+    reader = source.open(source.splits()[0])
+    assert rows(reader) == [1.5]
+    assert rows(reader) is None
+    (tmp_path / f"b{suffix}").write_text(texts[name].format("9007199254740993"))
+    clock.now += 1
+    assert rows(reader) is None
+    clock.now += 1
+    with pytest.raises(SourceError, match=rf"b\{suffix}', line \d: .* would round 9007199254740993 here"):
+        rows(reader)
+
+
 def test_what_is_awaited_is_described_by_the_stream(tmp_path):
     schema = pa.schema({"n": pa.int64()})
     assert sb.Stream.from_parquet(tmp_path, schema=schema, follow=True).schema == schema

@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -55,6 +57,36 @@ def test_columns_of_one_name_are_refused():
         connectors.table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]))
 
 
+def nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("values", "data_type"),
+    [
+        ([12345678901234567890, 12345678901234567891], pa.uint64()),
+        ([2**64 - 1, None, -1], pa.decimal128(38, 0)),
+        ([2**70, 2**70 + 1], pa.decimal128(38, 0)),
+        ([np.uint64(2**64 - 1), 5], pa.uint64()),
+        ([2**53 + 1, Decimal("1.5")], pa.decimal128(38, 1)),
+        ([[2**63, 1], [], None], pa.list_(pa.uint64())),
+        ([{"a": 2**63}, {"b": [2**64]}], pa.struct({"a": pa.uint64(), "b": pa.list_(pa.decimal128(38, 0))})),
+    ],
+)
+def test_large_integers_keep_their_digits(read, values, data_type):
+    spec = connectors.rows([{"x": value} for value in values])
+    assert spec.schema.field("x").type == data_type
+    expected = values if not pa.types.is_struct(data_type) else [{"a": 2**63, "b": None}, {"a": None, "b": [2**64]}]
+    assert read(spec)["x"].to_pylist() == expected
+
+
+def test_rows_of_60_levels(read):
+    assert read(connectors.rows([{"x": nested(60)}])).to_pylist() == [{"x": nested(60)}]
+
+
 def test_rows_take_the_union_of_keys_and_kinds(read):
     rows = [{"a": 1}, {"a": 2.5, "b": "x"}, {"b": None, "c": datetime(2024, 1, 1)}]
     table = read(connectors.rows(rows))
@@ -80,7 +112,17 @@ def test_rows_with_a_schema(read):
             pa.schema({"a": pa.int64()}),
             "row 0 has 'b', but the columns are a: add it to the schema",
         ),
-        ([{"a": 2**70}], None, r"column 'a' has values that no type holds \(int\): make them alike, or give schema="),
+        ([{"a": 2**200}], None, r"column 'a' has values that no type holds \(int\): make them alike, or give schema="),
+        (
+            [{"a": 2**53 + 1}, {"a": 1.5}],
+            None,
+            r"several kinds \(float, int\): make them alike, \{\*\*row, 'a': Decimal",
+        ),
+        ([{"a": np.uint64(2**64 - 1)}, {"a": 1.5}], None, r"row 0: np.uint64\(18446744073709551615\) .* is no double"),
+        ([{"a": [np.uint64(2**64 - 1), 1.5]}], None, r"row 0: .* is no list<item: double> for column 'a'"),
+        ([{"a": nested(61)}], None, r"column 'a' has values .*\(some are nested more than 60 levels deep\)"),
+        ([{"a": nested(100_000)}], None, r"column 'a' has values .*\(some are nested more than 60 levels deep\)"),
+        ([{"a": nested(100_000)}], {"a": pa.int64()}, r"row 0: .* \(list\) is no int64 for column 'a'"),
         ([{"a": object()}], None, r"column 'a' has values that no type holds \(object\)"),
         ([{"a": [1, "x"]}], None, r"column 'a' has values that no type holds \(list\)"),
         ([{1: 2}], None, "row 0 has the key 1: give names as text, {'column': value}"),

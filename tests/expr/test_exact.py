@@ -71,6 +71,13 @@ def test_what_a_type_holds(value, data_type, held):
         (1.5, pa.dictionary(pa.int32(), pa.int64())),
         ("5", pa.int64()),
         (5, pa.string()),
+        (np.uint64(2**64 - 1), pa.float64()),
+        (np.uint64(2**63), pa.float32()),
+        (np.uint64(2**53 + 1), pa.float64()),
+        (np.array([2**64 - 1], np.uint64), pa.list_(pa.float64())),
+        ({"a": np.uint64(2**64 - 1)}, pa.struct({"a": pa.float64()})),
+        (np.int64(2**53 + 1), pa.float64()),
+        (2**53 + 1, pa.float64()),
     ],
 )
 def test_what_a_type_would_cut_or_does_not_have(value, data_type):
@@ -168,6 +175,6 @@ def test_the_type_of_values():
     assert inferred_type([2**63, 1]) == pa.uint64()
     assert inferred_type([pd.NaT, pd.Timestamp("2024-05-06")]) == pa.timestamp("us")
     assert inferred_type([None]) == pa.null()
-    for values in ([1, "x"], [2**70], [object()], [{1: 2}], [np.datetime64("2024-05-06"), NOON]):
+    for values in ([1, "x"], [2**200], [object()], [{1: 2}], [np.datetime64("2024-05-06"), NOON]):
         with pytest.raises(Misfit):
             inferred_type(values)

@@ -1,0 +1,111 @@
+"""The type that holds numbers written in text exactly: two different integers never become one value.
+
+Arrow reads integers beyond int64, and those beside fractions, as doubles, which round from 2**53 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types as t
+
+LEAST_ROUNDED = 2.0**53
+"""From here on a double may stand for several integers."""
+
+_MOST_DIGITS = 38
+_SHORT = 15
+"""Digits that a double always holds."""
+
+
+def may_be_rounded(column: pa.Array | pa.ChunkedArray) -> bool:
+    """True if a column of doubles has a value that may stand for an integer that was rounded."""
+    bounds = pc.min_max(column)
+    return any(bounds[end].is_valid and abs(bounds[end].as_py()) >= LEAST_ROUNDED for end in ("min", "max"))
+
+
+def is_rounded(number: Decimal) -> bool:
+    """True for an integer, written without an exponent, that no double equals."""
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or exponent > 0 or len(digits) <= _SHORT or number != number.to_integral_value():
+        return False
+    try:
+        return int(number) != int(float(number))
+    except OverflowError:
+        return True
+
+
+def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:
+    """The first of int64, uint64, double and decimal128 that holds all ``numbers`` without rounding an integer.
+
+    None if there is no such type. Numbers written with an exponent are doubles.
+    """
+    low = high = Decimal(0)
+    whole = scale = 0
+    has_exponents = has_rounded = False
+    for number in numbers:
+        _, digits, exponent = number.as_tuple()
+        if not isinstance(exponent, int) or exponent > 0:
+            has_exponents = True
+            continue
+        low, high = min(low, number or Decimal(-number.is_signed())), max(high, number)  # no unsigned type reads -0
+        whole, scale = max(whole, len(digits) + exponent), max(scale, -exponent)
+        has_rounded = has_rounded or is_rounded(number)
+    if scale == 0 and not has_exponents and whole <= _MOST_DIGITS:
+        return _integer_type(low, high)
+    if not has_rounded:
+        return pa.float64()
+    return None if has_exponents or whole + scale > _MOST_DIGITS else pa.decimal128(_MOST_DIGITS, scale)
+
+
+def joint_type(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
+    """A type that holds what columns of both types hold, without rounding an integer; None if no type is known to."""
+    if known.equals(found) or t.is_null(found):
+        return known
+    if t.is_null(known):
+        return found
+    if t.is_struct(known) and t.is_struct(found):
+        return _joint_struct(known, found)
+    if t.is_list(known) and t.is_list(found):
+        inner = joint_type(known.value_type, found.value_type)
+        return None if inner is None else pa.list_(inner)
+    if _is_number(known) and _is_number(found):
+        return _joint_number(known, found)
+    return found if t.is_date(known) and t.is_timestamp(found) else None
+
+
+def _joint_struct(known: pa.StructType, found: pa.StructType) -> pa.DataType | None:
+    fields = {field.name: field.type for field in known}
+    for field in found:
+        joint = joint_type(fields.get(field.name, pa.null()), field.type)
+        if joint is None:
+            return None
+        fields[field.name] = joint
+    return pa.struct(list(fields.items()))
+
+
+def _joint_number(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
+    if t.is_integer(known) and t.is_integer(found):
+        if t.is_unsigned_integer(known) and t.is_unsigned_integer(found):
+            return pa.uint64()
+        has_all = not known.equals(pa.uint64()) and not found.equals(pa.uint64())
+        return pa.int64() if has_all else pa.decimal128(_MOST_DIGITS, 0)
+    if t.is_decimal(known) and t.is_decimal(found):
+        return pa.decimal128(_MOST_DIGITS, max(known.scale, found.scale))
+    if t.is_decimal(known):
+        return known if t.is_integer(found) else None
+    if t.is_floating(known) and t.is_integer(found):
+        return known if found.equals(pa.int64()) else None
+    return found
+
+
+def _is_number(data_type: pa.DataType) -> bool:
+    return bool(t.is_integer(data_type) or t.is_floating(data_type) or t.is_decimal(data_type))
+
+
+def _integer_type(low: Decimal, high: Decimal) -> pa.DataType:
+    if low >= -(2**63) and high < 2**63:
+        return pa.int64()
+    return pa.uint64() if low >= 0 and high < 2**64 else pa.decimal128(_MOST_DIGITS, 0)
