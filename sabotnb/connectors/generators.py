@@ -15,6 +15,7 @@ from sabotnb.connectors.row_batches import batch_of
 from sabotnb.connectors.schemas import from_text, to_text
 from sabotnb.errors import SourceError, UserFunctionError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.validity import check_table
 from sabotnb.protocol.source import Split
 
 _AHEAD_ROWS = 65_536
@@ -170,6 +171,13 @@ def _whole(item: Any, schema: pa.Schema, function: Function, number: int) -> lis
             f"{function.name} ({function.origin}) yielded a batch of another schema than it declared: "
             f"it has {_columns(item.schema)}, schema= says {_columns(schema)}; change one of them"
         )
+    try:
+        check_table(pa.Table.from_batches([item]) if isinstance(item, pa.RecordBatch) else item, text=False)
+    except pa.ArrowException as error:
+        raise UserFunctionError(
+            f"{function.name} ({function.origin}) yielded a broken Arrow batch ({error}): "
+            "call .validate(full=True) where it is made"
+        ) from error
     return [item] if isinstance(item, pa.RecordBatch) else list(item.to_batches())
 
 

@@ -14,6 +14,7 @@ from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, check_same, settle, types_of
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.validity import check_batch
 from sabotnb.protocol.source import Split
 
 SUFFIXES = (".arrow", ".ipc", ".feather", ".arrows")
@@ -94,6 +95,7 @@ class IpcFiles:
         with reading(file, _BROKEN), pa.OSFile(file) as opened:
             reader = _reader(file, opened, [names.index(name) for name in self._columns])
             for batch in _run(reader, split):
+                check_batch(batch)
                 for at in range(0, batch.num_rows, batch_rows):
                     yield batch.slice(at, batch_rows)
 

@@ -16,6 +16,7 @@ from sabotnb.errors import SourceError
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.layouts import plain_batch
+from sabotnb.native.validity import check_table
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
 
@@ -24,6 +25,12 @@ SPLIT_ROWS = 262_144
 
 def describe(table: pa.Table) -> Spec:
     """The source of an Arrow table, which travels with the job and must not be changed afterwards."""
+    try:
+        check_table(table, text=False)
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"the table is broken ({error}): call .validate(full=True) where it is made, or make it again"
+        ) from error
     schema = settle(table.schema.remove_metadata(), None, "the table")
     batches = table.replace_schema_metadata(None).to_batches()
     plain = pa.Table.from_batches([plain_batch(batch) for batch in batches], schema)

@@ -12,6 +12,7 @@ from pyarrow import types as t
 from sabotnb.expr.exact import Misfit, exact_array
 from sabotnb.expr.types import is_number, is_text
 from sabotnb.native.canonical import plain_type
+from sabotnb.native.validity import checked
 
 SameLeaf = Callable[[pa.DataType, pa.DataType], bool]
 
@@ -47,9 +48,9 @@ def typed_array(values: Any, *, nan_is_null: bool = False) -> pa.Array:
             values = pa.chunked_array(values)
         elif not isinstance(values, pa.Array):
             values = pa.array(values, from_pandas=nan_is_null)
+        return checked(values, text=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise Misfit(f"Arrow cannot read it ({error})") from error
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _is_pandas(values: Any) -> bool:
