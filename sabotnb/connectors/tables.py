@@ -15,7 +15,7 @@ from sabotnb.connectors.schemas import Wanted, settle, settled, types_of
 from sabotnb.errors import SourceError
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.layouts import plain_batch
+from sabotnb.native.layouts import plain_batch, plain_schema
 from sabotnb.native.validity import check_table
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
@@ -53,7 +53,7 @@ def describe_rows(rows: Iterable[Mapping[str, Any]], schema: Wanted = None) -> S
             raise SourceError(f"row {number} is {row!r} ({type(row).__name__}): give dicts, {{'column': value}}")
         if strange := [name for name in row if not isinstance(name, str)]:
             raise SourceError(f"row {number} has the key {strange[0]!r}: give names as text, {{'column': value}}")
-    full = schema.remove_metadata() if isinstance(schema, pa.Schema) else _infer(rows, types_of(schema))
+    full = plain_schema(schema if isinstance(schema, pa.Schema) else _infer(rows, types_of(schema))).remove_metadata()
     return describe(pa.Table.from_batches([batch_of(rows, full, SourceError, "row")], full))
 
 

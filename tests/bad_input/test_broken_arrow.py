@@ -50,5 +50,5 @@ def rows() -> sb.Stream:
     ],
 )
 def test_indexes_that_lead_nowhere(given: Callable[[], sb.Stream]):
-    with pytest.raises(SabotError, match="broken .*1048576"):
+    with pytest.raises(SabotError, match=r"broken .*1048576"):
         given().to_rows()
