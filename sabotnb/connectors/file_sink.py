@@ -21,6 +21,7 @@ from sabotnb.connectors.ownership import published_name
 from sabotnb.connectors.writers import FORMATS, Writer, output_schema
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
+from sabotnb.native.categories import Orders, without_order
 from sabotnb.native.compact import compact, own_bytes
 from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
 
@@ -62,9 +63,11 @@ class FileSink(Sink):
 
     def __init__(self, spec: Spec, schema: pa.Schema) -> None:
         self._format = FORMATS[spec.connector]
-        self._schema = schema
         self._output = Path(spec.options["path"])
         self._keys: list[str] = list(spec.options.get("partition_by") or ())
+        ordered = {field.name for field in schema} - set(self._keys)
+        self._schema = without_order(schema, ordered)  # names of folders are text
+        self._orders = Orders(self._schema)
         self._open: dict[str, _File] = {}
         self._complete: list[dict[str, Any]] = []
         self._made = 0
@@ -79,7 +82,7 @@ class FileSink(Sink):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
-        rows = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        rows = self._orders.aligned(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         with writing(self._output):
             for folder, piece in _partitions(rows, self._keys):
                 self._file(folder).add(piece)

@@ -18,6 +18,7 @@ from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, settle, types_of
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import is_ordered
 from sabotnb.native.layouts import plain_layout
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
@@ -145,13 +146,22 @@ class ParquetFiles:
             )
 
     def _dictionaries(self) -> list[str]:
-        return [f.name for f in self._spec.schema if pa.types.is_dictionary(f.type) and is_text(f.type.value_type)]
+        """Text columns to read as dictionaries; not ordered ones, which come as such and would lose their order."""
+        types = [(field.name, field.type) for field in self._spec.schema if pa.types.is_dictionary(field.type)]
+        return [name for name, found in types if is_text(found.value_type) and not is_ordered(found)]
 
 
 def _read_as_they_are(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
     """The columns of a file that are not cast to another type when they are read."""
     types = {field.name: plain_type(field.type) for field in wanted}
-    return pa.schema([field for field in found if plain_type(plain_layout(field.type)) == types.get(field.name)])
+    ordered = {field.name for field in wanted if is_ordered(field.type)}  # statistics compare text
+    return pa.schema(
+        [
+            field
+            for field in found
+            if plain_type(plain_layout(field.type)) == types.get(field.name) and field.name not in ordered
+        ]
+    )
 
 
 def _describe_group(

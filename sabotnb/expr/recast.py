@@ -12,6 +12,7 @@ from pyarrow import types as t
 from sabotnb.expr.exact import Misfit, exact_array
 from sabotnb.expr.types import is_number, is_text
 from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import is_ordered
 from sabotnb.native.validity import checked
 
 SameLeaf = Callable[[pa.DataType, pa.DataType], bool]
@@ -94,6 +95,12 @@ def _cuts_times(array: pa.Array, made: pa.Array) -> bool:
 
 
 def _cast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
+    if is_ordered(data_type):
+        if not is_ordered(array.type):
+            raise ValueError("which does not tell the order of its categories")
+        return pa.DictionaryArray.from_arrays(
+            array.indices.cast(data_type.index_type), _cast(array.dictionary, data_type.value_type), ordered=True
+        )
     if t.is_dictionary(array.type):  # its values may be of a layout that Arrow decodes no dictionary of
         return _cast(array.dictionary, data_type).take(array.indices)
     if t.is_dictionary(data_type):
