@@ -58,7 +58,7 @@ BACKWARDS = SIZES[::-1]
         (lambda s: s.group_by("g").agg(size=col("size").first(by="n")).sort("size", "g"), ["M", "L", "XL"]),
         (lambda s: s.union(stream(["S"], SIZES[:2])).sort("size"), ["S", *SORTED]),
         (lambda s: stream(["S"], SIZES[:2]).union(s).sort("size"), ["S", *SORTED]),
-        (lambda s: s.map_batches(lambda batch: batch).sort("size"), sorted(SORTED[:-1]) + [None]),
+        (lambda s: s.map_batches(lambda batch: batch).sort("size"), [*sorted(SORTED[:-1]), None]),
     ],
 )
 def test_the_order_of_categories(verb: Callable[[sb.Stream], sb.Stream], expected: list[str | None]):
