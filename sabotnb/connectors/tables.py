@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from sabotnb.blobs import table_of
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.row_batches import batch_of
 from sabotnb.connectors.schemas import Wanted, settle, settled, types_of
+from sabotnb.connectors.unshared import unshared
 from sabotnb.errors import SourceError
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph.specs import Source as Spec
@@ -23,8 +24,11 @@ from sabotnb.protocol.source import Split
 SPLIT_ROWS = 262_144
 
 
-def describe(table: pa.Table) -> Spec:
-    """The source of an Arrow table, which travels with the job and must not be changed afterwards."""
+def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
+    """The source of an Arrow table, which travels with the job and must not be changed afterwards.
+
+    Columns that are ``copied`` may be. Raises a SourceError for offsets or indexes that lie outside of their buffers.
+    """
     try:
         check_table(table, text=False)
     except pa.ArrowException as error:
@@ -32,7 +36,7 @@ def describe(table: pa.Table) -> Spec:
             f"the table is broken ({error}): call .validate(full=True) where it is made, or make it again"
         ) from error
     schema = settle(table.schema.remove_metadata(), None, "the table")
-    batches = table.replace_schema_metadata(None).to_batches()
+    batches = unshared(table.replace_schema_metadata(None), copied).to_batches()
     plain = pa.Table.from_batches([plain_batch(batch) for batch in batches], schema)
     return Spec("table", schema, table=table_of(plain))
 
