@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,7 @@ from sabotnb.connectors.paths import Paths, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, settle, types_of
+from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.canonical import plain_type
 from sabotnb.native.categories import is_ordered
@@ -138,12 +139,28 @@ class ParquetFiles:
         self._last = (file, opened.metadata)
         with opened, reading(file):
             check_columns(file, self._shape.columns, opened.schema_arrow.names)
+            self._check_orders(file, opened.metadata, split.position["groups"])
             yield from opened.iter_batches(
                 batch_size=batch_rows,
                 row_groups=split.position["groups"],
                 columns=list(self._shape.columns),
                 use_threads=False,
             )
+
+    def _check_orders(self, file: str, metadata: pq.FileMetaData, groups: Iterable[int]) -> None:
+        """SourceError for an ordered column that was written without a dictionary, which tells the order."""
+        types = declared(self._spec)
+        ordered = {name for name in self._shape.columns if is_ordered(types.field(name).type)}
+        if not ordered:
+            return
+        for group in map(metadata.row_group, groups):
+            for column in map(group.column, range(group.num_columns)):
+                if column.path_in_schema in ordered and not column.has_dictionary_page and column.num_values:
+                    name = column.path_in_schema
+                    raise SourceError(
+                        f"'{file}' has no dictionary of the ordered column {name!r}, so nothing tells its order: "
+                        f"read it as text, schema={{{name!r}: 'string'}}"
+                    )
 
     def _dictionaries(self) -> list[str]:
         """Text columns to read as dictionaries; not ordered ones, which come as such and would lose their order."""

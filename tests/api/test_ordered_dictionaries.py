@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -144,7 +145,7 @@ def test_pandas_parquet_files_with_statistics_of_text(tmp_path):
     frame().to_parquet(tmp_path / "a.parquet")
     frame(["M", "XL"]).to_parquet(tmp_path / "b.parquet")
     read = sb.Stream.from_parquet(tmp_path)
-    assert read.schema.field("size").type == ORDERED or read.schema.field("size").type.ordered
+    assert read.schema.field("size").type.ordered
     assert sizes(read.sort("size")) == ["S", "S", "M", "M", "M", "L", "XL", "XL", None]
     assert sorted(sizes(read.filter(col("size") > "M"))) == ["L", "XL", "XL"]
     assert sorted(sizes(read.filter(col("size").is_between("S", "M")))) == ["M", "M", "M", "S", "S"]
@@ -162,3 +163,19 @@ def test_files_keep_the_order(tmp_path, kind: str):
     for folder in ("all", "parts"):
         read = getattr(sb.Stream, f"from_{kind}")(tmp_path / folder)
         assert sizes(read.sort("size")) == ["S", *SORTED]
+
+
+def test_a_parquet_column_without_a_dictionary_has_no_order(tmp_path):
+    frame().to_parquet(tmp_path / "a.parquet", use_dictionary=False)
+    with pytest.raises(SabotError, match="no dictionary of the ordered column 'size', so nothing tells its order"):
+        sb.Stream.from_parquet(tmp_path).sort("size").to_rows()
+    read = sb.Stream.from_parquet(tmp_path, schema={"size": "string"})
+    assert sizes(read.sort("size")) == ["L", "M", "M", "S", "S", "XL", None]
+
+
+def test_enums_of_polars(tmp_path):
+    given = pl.DataFrame({"size": pl.Series(GIVEN, dtype=pl.Enum(SIZES)), "n": range(len(GIVEN))})
+    given.write_parquet(tmp_path / "a.parquet")
+    for read in (sb.Stream.from_arrow(given), sb.Stream.from_parquet(tmp_path)):
+        assert sizes(read.sort("size")) == SORTED
+        assert sizes(read.filter(col("size") > "M").sort("n")) == ["L", "XL"]
