@@ -19,7 +19,8 @@ class CategoryCodes:
     """Translates batches of an aggregate into a form without ordered dictionaries, and its results back.
 
     ``keys``, ``columns`` and ``schema`` are those of the aggregate in that form: keys are plain, and beside each
-    ordered column that is aggregated or ordered by is one of its indexes.
+    ordered column that is aggregated or ordered by is one of its indexes. Exported state has indexes alone: whoever
+    loads it must have met the categories, or restoring them raises.
     """
 
     def __init__(self, spec: Aggregate) -> None:
@@ -44,6 +45,8 @@ class CategoryCodes:
 
     def coded_partials(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of the mergeable form."""
+        if not self._categories:
+            return batch
         columns = []
         for field, source in zip(batch.schema, self._sources(partial=True), strict=True):
             column = batch.column(field.name)
@@ -55,12 +58,16 @@ class CategoryCodes:
 
     def partials(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """What was made of rows of ``coded``, in the mergeable form that others know."""
+        if not self._categories:
+            return batch
         schema = partial_schema(self._spec.keys, self._spec.columns, self._spec.schema)
         assert schema is not None
         return self._restored(batch, schema, self._sources(partial=True))
 
     def results(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Results as the aggregate says them."""
+        if not self._categories:
+            return batch
         spec = self._spec
         return self._restored(batch, result_schema(spec.keys, spec.columns, spec.schema), self._sources(partial=False))
 

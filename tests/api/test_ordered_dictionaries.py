@@ -117,6 +117,8 @@ def test_keys_keep_all_categories(parts: int):
         (lambda s: s.filter(col("size") < 5), "int64 has no place in the order of categories; compare text"),
         (lambda s: s.filter(col("size") < col("size").cast("string")), "string has no place in the order"),
         (lambda s: s.with_columns(size=col("size").clip("S", "M")), "clip does not know categories"),
+        (lambda s: s.with_columns(size=col("size").fill_null("S")), "lose the order of categories; choose text"),
+        (lambda s: s.with_columns(size=sb.when(col("n") > 1).then(col("size")).otherwise("S")), "lose the order"),
         (lambda s: s.union(stream(["L"], BACKWARDS)), "'size' meets two orders of categories: .* < .*cast"),
         (lambda s: s.union(s.with_columns(size=col("size").cast("string"))), "ordered=1"),
         (
