@@ -94,8 +94,9 @@ class IpcFiles:
         check_columns(file, self._columns, names)
         with reading(file, _BROKEN), pa.OSFile(file) as opened:
             reader = _reader(file, opened, [names.index(name) for name in self._columns])
+            dictionaries: dict[str, pa.Array] = {}
             for batch in _run(reader, split):
-                check_batch(batch)
+                check_batch(batch, known=dictionaries)
                 for at in range(0, batch.num_rows, batch_rows):
                     yield batch.slice(at, batch_rows)
 

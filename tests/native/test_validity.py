@@ -40,6 +40,21 @@ def test_what_would_end_the_process_is_refused(array, text: bool):
         checked(pa.chunked_array([array.slice(0, 0), array]), text=text)
 
 
+def test_a_dictionary_that_batches_share_is_checked_once():
+    values = pa.array(["a", "b"])
+    known: dict[str, pa.Array] = {}
+    first = pa.RecordBatch.from_arrays([pa.DictionaryArray.from_arrays(pa.array([0, 1]), values)], ["x"])
+    check_batch(first, known=known)
+    assert known["x"].equals(values)
+    for wrong in (2, -1):
+        bad = pa.DictionaryArray.from_arrays(pa.array([0, wrong]), values, safe=False)
+        with pytest.raises(pa.ArrowInvalid, match="column 'x': "):
+            check_batch(pa.RecordBatch.from_arrays([bad], ["x"]), known=known)
+    broken = BROKEN["a broken dictionary"]
+    with pytest.raises(pa.ArrowInvalid, match="column 'x': "):
+        check_batch(pa.RecordBatch.from_arrays([broken], ["x"]), known=known)
+
+
 def test_text_that_is_not_utf_8_is_refused_where_that_is_asked_for():
     batch = pa.RecordBatch.from_arrays([of(pa.string(), 1, struct.pack("ii", 0, 2), b"\xff\xfe")], ["x"])
     check_batch(batch, text=False)
