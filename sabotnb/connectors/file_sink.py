@@ -23,6 +23,7 @@ from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
 from sabotnb.native.categories import Orders, without_order
 from sabotnb.native.compact import compact, own_bytes
+from sabotnb.native.layouts import decoded_array
 from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
 
 FLUSH_ROWS = 131_072
@@ -179,7 +180,7 @@ class _File:
 
 
 def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    return column if column.type.equals(data_type) else column.cast(data_type)
+    return column if column.type.equals(data_type) else decoded_array(column)
 
 
 def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:

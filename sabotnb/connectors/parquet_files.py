@@ -20,7 +20,7 @@ from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.canonical import plain_type
 from sabotnb.native.categories import is_ordered
-from sabotnb.native.layouts import plain_layout
+from sabotnb.native.layouts import plain_layout, without_dictionaries
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
 
@@ -140,12 +140,19 @@ class ParquetFiles:
         with opened, reading(file):
             check_columns(file, self._shape.columns, opened.schema_arrow.names)
             self._check_orders(file, opened.metadata, split.position["groups"])
-            yield from opened.iter_batches(
-                batch_size=batch_rows,
-                row_groups=split.position["groups"],
-                columns=list(self._shape.columns),
-                use_threads=False,
-            )
+            for groups in self._read_together(split.position["groups"], opened.schema_arrow):
+                yield from opened.iter_batches(
+                    batch_size=batch_rows, row_groups=groups, columns=list(self._shape.columns), use_threads=False
+                )
+
+    def _read_together(self, groups: list[int], schema: pa.Schema) -> list[list[int]]:
+        """All groups at once, or each alone: Arrow reads no batch of several whose nested dictionaries differ."""
+        nested = (
+            schema.field(name).type for name in self._shape.columns if pa.types.is_nested(schema.field(name).type)
+        )
+        return (
+            [groups] if all(kind.equals(without_dictionaries(kind)) for kind in nested) else [[one] for one in groups]
+        )
 
     def _check_orders(self, file: str, metadata: pq.FileMetaData, groups: Iterable[int]) -> None:
         """SourceError for an ordered column that was written without a dictionary, which tells the order."""

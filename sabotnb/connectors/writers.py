@@ -13,8 +13,8 @@ from pyarrow import types as t
 from sabotnb.connectors.csv_lines import csv_header, csv_lines
 from sabotnb.connectors.json_lines import json_lines
 from sabotnb.errors import SinkError
-from sabotnb.native.canonical import plain_type
 from sabotnb.native.categories import is_ordered
+from sabotnb.native.layouts import without_dictionaries
 
 
 class Writer(Protocol):
@@ -112,7 +112,7 @@ def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
     keeps_order = connector in ("parquet", "ipc")
     written = pa.schema(
         [
-            field if keeps_order and is_ordered(field.type) else field.with_type(plain_type(field.type))
+            field if keeps_order and is_ordered(field.type) else field.with_type(without_dictionaries(field.type))
             for field in schema
         ]
     )

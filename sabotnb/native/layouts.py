@@ -7,6 +7,8 @@ writes int8, which has no room for the values of several files together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 from pyarrow import types
 
@@ -28,30 +30,31 @@ def plain_layout(data_type: pa.DataType) -> pa.DataType:
         return plain_layout(data_type.value_type)
     if types.is_dictionary(data_type):
         return pa.dictionary(INDEX, plain_layout(data_type.value_type), data_type.ordered)
-    return _plain_nested_type(data_type) if types.is_nested(data_type) else data_type
+    return _nested_type(data_type, plain_layout)
 
 
-def _plain_nested_type(data_type: pa.DataType) -> pa.DataType:
+def _nested_type(data_type: pa.DataType, inner: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """A nested type with other types inside."""
+
+    def changed(field: pa.Field) -> pa.Field:
+        return field.with_type(inner(field.type))
+
     if types.is_struct(data_type):
-        return pa.struct([_plain_field(field) for field in data_type])
+        return pa.struct([changed(field) for field in data_type])
     if types.is_list(data_type):
-        return pa.list_(_plain_field(data_type.value_field))
+        return pa.list_(changed(data_type.value_field))
     if types.is_large_list(data_type):
-        return pa.large_list(_plain_field(data_type.value_field))
+        return pa.large_list(changed(data_type.value_field))
     if types.is_fixed_size_list(data_type):
-        return pa.list_(_plain_field(data_type.value_field), data_type.list_size)
+        return pa.list_(changed(data_type.value_field), data_type.list_size)
     if types.is_map(data_type):
-        return pa.map_(_plain_field(data_type.key_field), _plain_field(data_type.item_field), data_type.keys_sorted)
+        return pa.map_(changed(data_type.key_field), changed(data_type.item_field), data_type.keys_sorted)
     return data_type
-
-
-def _plain_field(field: pa.Field) -> pa.Field:
-    return field.with_type(plain_layout(field.type))
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
     """``schema`` with plain layouts."""
-    return pa.schema([_plain_field(field) for field in schema], schema.metadata)
+    return pa.schema([field.with_type(plain_layout(field.type)) for field in schema], schema.metadata)
 
 
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -77,23 +80,40 @@ def plain_array(column: pa.Array) -> pa.Array:
         indices = column.indices.cast(INDEX)
         return pa.DictionaryArray.from_arrays(indices, plain_array(column.dictionary), ordered=data_type.ordered)
     if types.is_nested(data_type):
-        return _plain_nested(column, data_type)
+        return _nested_array(column, data_type, plain_array)
     return column.cast(data_type)
 
 
-def _plain_nested(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """The children in plain layouts, below the same offsets. Arrow has no casts of dictionaries in there."""
+def _nested_array(column: pa.Array, data_type: pa.DataType, inner: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """The children as ``inner`` makes them, below the same offsets. Arrow has no casts of dictionaries in there."""
     if types.is_struct(data_type):
-        children = [plain_array(column.field(number)) for number in range(data_type.num_fields)]
+        children = [inner(column.field(number)) for number in range(data_type.num_fields)]
         return pa.StructArray.from_arrays(children, fields=list(data_type), mask=column.is_null())
     if types.is_map(data_type):
         fields = [data_type.key_field, data_type.item_field]
-        values = pa.StructArray.from_arrays([plain_array(column.keys), plain_array(column.items)], fields=fields)
+        values = pa.StructArray.from_arrays([inner(column.keys), inner(column.items)], fields=fields)
     else:
-        values = plain_array(column.values)
+        values = inner(column.values)
     own = 1 if types.is_fixed_size_list(data_type) else 2  # validity and offsets; those of the values come behind them
     buffers = column.buffers()[:own]
     return pa.Array.from_buffers(data_type, len(column), buffers, offset=column.offset, children=[values])
+
+
+def without_dictionaries(data_type: pa.DataType) -> pa.DataType:
+    """The type of the same values without dictionaries, also inside lists, maps and structs."""
+    if types.is_dictionary(data_type):
+        return without_dictionaries(data_type.value_type)
+    return _nested_type(data_type, without_dictionaries)
+
+
+def decoded_array(column: pa.Array) -> pa.Array:
+    """The same values in the type that ``without_dictionaries`` gives."""
+    data_type = without_dictionaries(column.type)
+    if column.type.equals(data_type):
+        return column
+    if types.is_dictionary(column.type):
+        return decoded_array(column.dictionary_decode())
+    return _nested_array(column, data_type, decoded_array)
 
 
 def _run_end_decoded(column: pa.Array) -> pa.Array:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.connectors import file_sink
 
 INDEXES = (pa.int8(), pa.uint8(), pa.uint64())
 PARTS = range(3)
@@ -89,7 +91,7 @@ def test_schema_and_data_say_the_same(tmp_path, source: str):
     assert set(stream.head(3 * MANY).to_pandas()["c"]) == {value for part in PARTS for value in values(part)}
 
 
-def test_dictionaries_in_structs_and_lists():
+def nested() -> pa.Table:
     batches = [
         pa.record_batch(
             {
@@ -100,8 +102,30 @@ def test_dictionaries_in_structs_and_lists():
         )
         for part in tables()
     ]
-    stream = sb.Stream.from_arrow(pa.Table.from_batches(batches))
-    rows = stream.sort("n").to_rows()
-    assert rows == sorted(pa.Table.from_batches(batches).to_pylist(), key=lambda row: row["n"])
+    return pa.Table.from_batches(batches)
+
+
+def by_number(rows: list[dict]) -> list[dict]:
+    return sorted(rows, key=lambda row: (row["n"], row["s"]["c"]))
+
+
+def test_dictionaries_in_structs_and_lists():
+    stream = sb.Stream.from_arrow(nested())
+    assert by_number(stream.sort("n").to_rows()) == by_number(nested().to_pylist())
     assert stream.to_arrow().schema == stream.schema
     assert len(stream.group_by(c=col("s").struct.field("c")).agg(n=sb.count()).to_rows()) == 3 * MANY
+
+
+@pytest.mark.parametrize("kind", ["parquet", "ipc"])
+def test_files_of_dictionaries_in_structs_and_lists(tmp_path, monkeypatch, kind: str):
+    monkeypatch.setattr(file_sink, "FLUSH_ROWS", MANY)
+    with sb.local(processes=False):
+        getattr(sb.Stream.from_arrow(nested()), f"sink_{kind}")(tmp_path / "out").run().wait()
+    assert by_number(getattr(sb.Stream, f"from_{kind}")(tmp_path / "out").to_rows()) == by_number(nested().to_pylist())
+
+
+def test_parquet_files_of_others_with_dictionaries_in_structs(tmp_path):
+    with pq.ParquetWriter(tmp_path / "a.parquet", nested().schema) as writer:
+        for batch in nested().to_batches():
+            writer.write_batch(batch)
+    assert by_number(sb.Stream.from_parquet(tmp_path).to_rows()) == by_number(nested().to_pylist())

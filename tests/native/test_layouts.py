@@ -3,7 +3,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from sabotnb.native.layouts import plain_batch
+from sabotnb.native.layouts import decoded_array, plain_batch
 
 VIEWS = pa.struct([("x", pa.string_view()), ("n", pa.int8())])
 LARGE = pa.struct([("x", pa.large_string()), ("n", pa.int8())])
@@ -53,3 +53,23 @@ def test_the_same_values_in_a_layout_that_rows_can_be_taken_of(column, expected,
 def test_a_batch_of_plain_layouts_is_handed_on():
     batch = pa.record_batch({"x": [1, 2], "text": ["a", "b"]})
     assert plain_batch(batch) is batch
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (NARROW, pa.string()),
+        (
+            pa.StructArray.from_arrays([NARROW, NARROW.indices], ["x", "n"]),
+            pa.struct({"x": pa.string(), "n": pa.int8()}),
+        ),
+        (pa.ListArray.from_arrays(pa.array([0, 2, None, 3]), NARROW), pa.list_(pa.string())),
+        (pa.MapArray.from_arrays(pa.array([0, 2, 3]), pa.array([1, 2, 3]), NARROW), pa.map_(pa.int64(), pa.string())),
+    ],
+)
+def test_values_without_dictionaries(column, expected, start: int):
+    decoded = decoded_array(column.slice(start))
+    assert decoded.type == expected
+    assert decoded.to_pylist() == column.slice(start).to_pylist()
+    assert decoded_array(decoded) is decoded
