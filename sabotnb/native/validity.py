@@ -39,8 +39,9 @@ def check_batch(batch: pa.RecordBatch, *, text: bool = True, known: Checked | No
 def check_table(table: pa.Table, *, text: bool = True) -> None:
     """``check_batch`` of each chunk."""
     for name, column in zip(table.schema.names, table.columns, strict=True):
+        known: dict[str, pa.Array] = {}
         for chunk in column.chunks:
-            check_batch(pa.RecordBatch.from_arrays([chunk], [name]), text=text)
+            check_batch(pa.RecordBatch.from_arrays([chunk], [name]), text=text, known=known)
 
 
 def check_array(array: pa.Array, *, text: bool = True) -> None:
