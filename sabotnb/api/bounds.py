@@ -14,6 +14,7 @@ from sabotnb.expr.nodes import Literal
 from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Sink
 from sabotnb.graph.topology import reachable
 from sabotnb.native import canonical
+from sabotnb.native.categories import Categories, is_ordered
 
 SAMPLE_SECONDS = 2.0
 
@@ -43,11 +44,17 @@ def _sampled(graph: JobGraph, edge: Edge, column: str, ranges: int) -> tuple[Lit
     run = run_on_sample(above, Config.from_environment().preview_rows, SAMPLE_SECONDS)
     (sink,) = above.get_sinks()
     table = pa.Table.from_batches(list(run.batches), schema=above.schemas()[sink.id])
-    chunks = [canonical.decoded(chunk).drop_null() for chunk in table.column(column).chunks]
-    if ranges < 2 or not any(len(chunk) for chunk in chunks):
+    categories, data_type = Categories(column), table.schema.field(column).type
+    chunks = [
+        categories.codes(chunk) if is_ordered(data_type) else canonical.decoded(chunk)
+        for chunk in table.column(column).chunks
+    ]
+    if ranges < 2 or not any(len(chunk) > chunk.null_count for chunk in chunks):
         return ()
-    values = pa.concat_arrays(chunks)
+    values = pa.concat_arrays(chunks).drop_null()
     ordered = values.take(pc.sort_indices(values))
+    if is_ordered(data_type):
+        ordered = canonical.decoded(categories.restored(ordered, data_type))
     positions = [len(ordered) * cut // ranges for cut in range(1, ranges)]
     return tuple(dict.fromkeys(literal_of(ordered[position]) for position in positions))
 

@@ -15,6 +15,7 @@ from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
 from sabotnb.expr import Misfit, exact_array, inferred_type, is_open
 from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import without_order
 from sabotnb.native.layouts import decoded_schema
 from sabotnb.operators.formats import given
 from sabotnb.operators.map_rows import dicts
@@ -94,7 +95,7 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> 
 
 def _type_of(name: str, values: Sequence[Any], schema: pa.Schema, function: Function) -> pa.DataType:
     """The type of the first values of a column; or of the input's column of this name, where that says more."""
-    known = schema.field(name).type if name in schema.names else None
+    known = without_order(schema).field(name).type if name in schema.names else None
     found, wrong = pa.null(), None
     try:
         found = inferred_type(values)

@@ -13,6 +13,7 @@ from sabotnb.blobs import capture, capture_value
 from sabotnb.errors import DuplicateColumn, SchemaError
 from sabotnb.expr import Aggregation, Expr, bind, col, column_name, same, whole
 from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top
+from sabotnb.native.categories import without_order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +142,7 @@ def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] 
     if init is not None and not isinstance(init, Mapping):
         raise SchemaError(f"init={init!r} is no row; give the dict that each key starts with: init={{'n': 0}}")
     start = None if init is None else capture_value(init, "init of reduce")
-    return flow.then(Reduce(grouping.names, capture(fn, "reduce"), flow.schema, start))
+    return flow.then(Reduce(grouping.names, capture(fn, "reduce"), without_order(flow.schema, grouping.names), start))
 
 
 def _aggregate_name(given: object) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sabotnb.api import columns
+import pyarrow as pa
+
+from sabotnb.api import columns, rows
 from sabotnb.api.columns import Column
 from sabotnb.api.flow import Flow, is_bounded
 from sabotnb.errors import GraphError, SchemaError
+from sabotnb.expr import col
+from sabotnb.expr.types import common
 from sabotnb.graph import Join
+from sabotnb.native.canonical import plain_type
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
 STRATEGIES = ("auto", "broadcast", "hash")
@@ -39,7 +44,45 @@ def joined(
     if not (is_bounded(left) and is_bounded(right)):
         raise GraphError("a join without a window needs two bounded streams; one of these is endless: bound its source")
     left_keys, right_keys = _keys(left, right, on, left_on, right_on)
-    return left.then(Join(left_keys, right_keys, how, suffix, strategy), right)
+    pairs = list(zip(left_keys, right_keys, strict=True))
+    shared = {pair: kind for pair in pairs if (kind := _shared_decimal(left, right, *pair)) is not None}
+    if not shared or how in ("right", "full"):  # which put right keys into left columns
+        return left.then(Join(left_keys, right_keys, how, suffix, strategy), right)
+    hidden = _hidden_names(shared, {*left.schema.names, *right.schema.names})
+    mine = rows.with_columns(left, (), {hidden[pair]: col(pair[0]).cast(kind) for pair, kind in shared.items()})
+    others = rows.with_columns(right, (), {hidden[pair]: col(pair[1]).cast(kind) for pair, kind in shared.items()})
+    others = rows.dropped(others, [other for _, other in shared])
+    left_on = tuple(hidden.get(pair, pair[0]) for pair in pairs)
+    right_on = tuple(hidden.get(pair, pair[1]) for pair in pairs)
+    return rows.dropped(mine.then(Join(left_on, right_on, how, suffix, strategy), others), list(hidden.values()))
+
+
+Pair = tuple[str, str]
+"""A left and a right key."""
+
+
+def _shared_decimal(left: Flow, right: Flow, mine: str, other: str) -> pa.DataType | None:
+    """The type in which decimals of different types, or decimals and integers, are equal; None for other keys.
+
+    Keys are compared and sent to tasks by their bytes, which differ where scales do.
+    """
+    types = [plain_type(flow.schema.field(name).type) for flow, name in ((left, mine), (right, other))]
+    exact = all(pa.types.is_decimal(kind) or pa.types.is_integer(kind) for kind in types)
+    if not exact or types[0].equals(types[1]) or not any(map(pa.types.is_decimal, types)):
+        return None
+    return common(*types)
+
+
+def _hidden_names(pairs: Iterable[Pair], taken: set[str]) -> dict[Pair, str]:
+    """Names that no column has."""
+    names = {}
+    for pair in pairs:
+        name = f"{pair[0]}:key"
+        while name in taken:
+            name += "'"
+        names[pair] = name
+        taken.add(name)
+    return names
 
 
 def _keys(

@@ -51,7 +51,7 @@ def arrow(data: Any) -> Source:
     if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
         raise SchemaError(f"{_called(data)} is not Arrow data; use from_rows or from_generator")
     table = _table(data)
-    return connectors.table(connectors.unshared(table, connectors.maybe_of_numpy(table)))
+    return connectors.table(table, connectors.maybe_of_numpy(table))
 
 
 def _table(data: Any) -> pa.Table:
@@ -81,7 +81,7 @@ def pandas(frame: Any) -> Source:
     except ValueError as error:
         raise SchemaError(f"{error}; rename all but one of each: frame.columns = [...]") from error
     columns = [str(name) for name, dtype in frame.dtypes.items() if not _is_its_own(dtype)]
-    return connectors.table(connectors.unshared(table.replace_schema_metadata(None), columns))
+    return connectors.table(table, columns)
 
 
 def _problem(frame: Any, error: Exception) -> str:

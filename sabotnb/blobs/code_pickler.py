@@ -7,8 +7,10 @@ from types import CodeType
 from typing import Any
 
 import cloudpickle
+import pyarrow as pa
 
 from sabotnb.blobs.travel import arrive, sources_of
+from sabotnb.pickling import reduced_array
 
 
 def dumps(what: Any) -> bytes:
@@ -30,6 +32,8 @@ class _CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type
         self.files: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, pa.Array):  # those of tables and batches, too
+            return reduced_array(obj)
         if not isinstance(obj, CodeType):
             return super().reducer_override(obj)
         self.files.add(obj.co_filename)

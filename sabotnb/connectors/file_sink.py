@@ -24,7 +24,9 @@ from sabotnb.connectors.paths import LONGEST_NAME
 from sabotnb.connectors.writers import FORMATS, Writer, output_schema
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink as Spec
+from sabotnb.native.categories import Orders, without_order
 from sabotnb.native.compact import compact, own_bytes
+from sabotnb.native.layouts import decoded_array
 from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
 
 FLUSH_ROWS = 131_072
@@ -75,9 +77,11 @@ class FileSink(Sink):
 
     def __init__(self, spec: Spec, schema: pa.Schema) -> None:
         self._format = FORMATS[spec.connector]
-        self._schema = schema
         self._output = Path(spec.options["path"])
         self._keys: list[str] = list(spec.options.get("partition_by") or ())
+        ordered = {field.name for field in schema} - set(self._keys)
+        self._schema = without_order(schema, ordered)  # names of folders are text
+        self._orders = Orders(self._schema)
         self._open: dict[str, _File] = {}
         self._complete: list[dict[str, Any]] = []
         self._made = 0
@@ -94,7 +98,7 @@ class FileSink(Sink):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
-        rows = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        rows = self._orders.aligned(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         with writing(self._output):
             for folder, piece in _partitions(rows, self._keys):
                 self._file(folder).add(piece)
@@ -191,7 +195,7 @@ class _File:
 
 
 def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    return column if column.type.equals(data_type) else column.cast(data_type)
+    return column if column.type.equals(data_type) else decoded_array(column)
 
 
 def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -15,6 +15,8 @@ from sabotnb.connectors.row_batches import batch_of
 from sabotnb.connectors.schemas import from_text, to_text
 from sabotnb.errors import SourceError, UserFunctionError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.layouts import plain_schema
+from sabotnb.native.validity import check_table
 from sabotnb.protocol.source import Split
 
 _AHEAD_ROWS = 65_536
@@ -36,8 +38,7 @@ def describe(
     One task calls it, once. ``replayable`` promises that it yields the same rows each time, so that reading can go on
     in the middle. ``bounded=False`` says that it never ends.
     """
-    if not isinstance(schema, pa.Schema):
-        schema = pa.schema(schema)
+    schema = plain_schema(schema if isinstance(schema, pa.Schema) else pa.schema(schema))
     options = {"schema": to_text(schema)}
     function = capture(fn, "from_generator")
     return Spec("generator", schema, options, bounded=bounded, replayable=replayable, function=function)
@@ -165,11 +166,18 @@ def _whole(item: Any, schema: pa.Schema, function: Function, number: int) -> lis
             f"{function.name} ({function.origin}) yielded {item!r} ({type(item).__name__}) after {number} rows: "
             "yield dicts, record batches or Arrow tables"
         )
-    if not item.schema.remove_metadata().equals(schema.remove_metadata()):
+    if not plain_schema(item.schema).equals(schema):
         raise UserFunctionError(
             f"{function.name} ({function.origin}) yielded a batch of another schema than it declared: "
             f"it has {_columns(item.schema)}, schema= says {_columns(schema)}; change one of them"
         )
+    try:
+        check_table(pa.Table.from_batches([item]) if isinstance(item, pa.RecordBatch) else item, text=False)
+    except pa.ArrowException as error:
+        raise UserFunctionError(
+            f"{function.name} ({function.origin}) yielded a broken Arrow batch ({error}): "
+            "call .validate(full=True) where it is made"
+        ) from error
     return [item] if isinstance(item, pa.RecordBatch) else list(item.to_batches())
 
 

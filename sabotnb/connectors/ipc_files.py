@@ -15,6 +15,7 @@ from sabotnb.connectors.paths import Paths, base_of, find, reading
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, check_same, settle, types_of
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.validity import check_batch
 from sabotnb.protocol.source import Split
 
 SUFFIXES = (".arrow", ".ipc", ".feather", ".arrows")
@@ -95,7 +96,9 @@ class IpcFiles:
         check_columns(file, self._columns, names)
         with reading(file, _BROKEN), pa.OSFile(file) as opened:
             reader = _reader(file, opened, [names.index(name) for name in self._columns])
+            dictionaries: dict[str, pa.Array] = {}
             for batch in _run(reader, split):
+                check_batch(batch, known=dictionaries)
                 for at in range(0, batch.num_rows, batch_rows):
                     yield batch.slice(at, batch_rows)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,9 +19,11 @@ from sabotnb.connectors.paths import Paths, base_of, find, reading
 from sabotnb.connectors.pruning import may_match
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.schemas import Wanted, check_columns, check_same, declared, is_text, settle, types_of
+from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.canonical import plain_type
-from sabotnb.native.layouts import plain_layout
+from sabotnb.native.categories import is_ordered
+from sabotnb.native.layouts import plain_layout, without_dictionaries
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
 
@@ -140,21 +142,53 @@ class ParquetFiles:
         self._last = (file, opened.metadata)
         with opened, reading(file):
             check_columns(file, self._shape.columns, opened.schema_arrow.names)
-            yield from opened.iter_batches(
-                batch_size=batch_rows,
-                row_groups=split.position["groups"],
-                columns=list(self._shape.columns),
-                use_threads=False,
-            )
+            self._check_orders(file, opened.metadata, split.position["groups"])
+            for groups in self._read_together(split.position["groups"], opened.schema_arrow):
+                yield from opened.iter_batches(
+                    batch_size=batch_rows, row_groups=groups, columns=list(self._shape.columns), use_threads=False
+                )
+
+    def _read_together(self, groups: list[int], schema: pa.Schema) -> list[list[int]]:
+        """All groups at once, or each alone: Arrow reads no batch of several whose nested dictionaries differ."""
+        nested = (
+            schema.field(name).type for name in self._shape.columns if pa.types.is_nested(schema.field(name).type)
+        )
+        return (
+            [groups] if all(kind.equals(without_dictionaries(kind)) for kind in nested) else [[one] for one in groups]
+        )
+
+    def _check_orders(self, file: str, metadata: pq.FileMetaData, groups: Iterable[int]) -> None:
+        """SourceError for an ordered column that was written without a dictionary, which tells the order."""
+        types = declared(self._spec)
+        ordered = {name for name in self._shape.columns if is_ordered(types.field(name).type)}
+        if not ordered:
+            return
+        for group in map(metadata.row_group, groups):
+            for column in map(group.column, range(group.num_columns)):
+                if column.path_in_schema in ordered and not column.has_dictionary_page and column.num_values:
+                    name = column.path_in_schema
+                    raise SourceError(
+                        f"'{file}' has no dictionary of the ordered column {name!r}, so nothing tells its order: "
+                        f"read it as text, schema={{{name!r}: 'string'}}"
+                    )
 
     def _dictionaries(self) -> list[str]:
-        return [f.name for f in self._spec.schema if pa.types.is_dictionary(f.type) and is_text(f.type.value_type)]
+        """Text columns to read as dictionaries; not ordered ones, which come as such and would lose their order."""
+        types = [(field.name, field.type) for field in self._spec.schema if pa.types.is_dictionary(field.type)]
+        return [name for name, found in types if is_text(found.value_type) and not is_ordered(found)]
 
 
 def _read_as_they_are(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
     """The columns of a file that are not cast to another type when they are read."""
     types = {field.name: plain_type(field.type) for field in wanted}
-    return pa.schema([field for field in found if plain_type(plain_layout(field.type)) == types.get(field.name)])
+    ordered = {field.name for field in wanted if is_ordered(field.type)}  # statistics compare text
+    return pa.schema(
+        [
+            field
+            for field in found
+            if plain_type(plain_layout(field.type)) == types.get(field.name) and field.name not in ordered
+        ]
+    )
 
 
 def _describe_group(

@@ -188,7 +188,7 @@ def reading(
         ) from error
     except PermissionError as error:
         raise SourceError(f"'{file}' may not be read: give this user the right to read it") from error
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise SourceError(f"'{file}' cannot be read ({_first_line(error)}): {what_to_do}") from error
 
 

@@ -15,6 +15,7 @@ from sabotnb.connectors.pacing import Pace, pace_of
 from sabotnb.connectors.schemas import declared
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.categories import is_ordered
 from sabotnb.native.layouts import plain_batch
 from sabotnb.protocol.source import Finished, Position, Split
 
@@ -104,6 +105,11 @@ def _as(array: pa.Array, field: pa.Field) -> pa.Array:
     if array.type.equals(field.type):
         return array
     try:
+        if is_ordered(field.type) and not is_ordered(array.type):
+            raise SourceError(
+                f"column {field.name!r} is {array.type}, which does not tell the order of {field.type}: "
+                f"read it as text, schema={{{field.name!r}: 'string'}}"
+            )
         if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(array.type):
             return array.cast(field.type.value_type).dictionary_encode().cast(field.type)
         return array.cast(field.type)

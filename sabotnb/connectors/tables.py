@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Number
 from typing import Any
 
@@ -13,20 +13,31 @@ from sabotnb.blobs import table_of
 from sabotnb.connectors.reading import Estimate, RawBatches, Shape
 from sabotnb.connectors.row_batches import batch_of
 from sabotnb.connectors.schemas import Wanted, settle, settled, types_of
+from sabotnb.connectors.unshared import unshared
 from sabotnb.errors import SourceError
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.layouts import plain_batch
+from sabotnb.native.layouts import plain_batch, plain_schema
+from sabotnb.native.validity import check_table
 from sabotnb.protocol.elements import MIN_WATERMARK
 from sabotnb.protocol.source import Split
 
 SPLIT_ROWS = 262_144
 
 
-def describe(table: pa.Table) -> Spec:
-    """The source of an Arrow table, which travels with the job and must not be changed afterwards."""
+def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
+    """The source of an Arrow table, which travels with the job and must not be changed afterwards.
+
+    Columns that are ``copied`` may be. Raises a SourceError for offsets or indexes that lie outside of their buffers.
+    """
+    try:
+        check_table(table, text=False)
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"the table is broken ({error}): call .validate(full=True) where it is made, or make it again"
+        ) from error
     schema = settle(table.schema.remove_metadata(), None, "the table")
-    batches = table.replace_schema_metadata(None).to_batches()
+    batches = unshared(table.replace_schema_metadata(None), copied).to_batches()
     plain = pa.Table.from_batches([plain_batch(batch) for batch in batches], schema)
     return Spec("table", schema, table=table_of(plain))
 
@@ -47,7 +58,7 @@ def describe_rows(rows: Iterable[Mapping[str, Any]], schema: Wanted = None) -> S
             raise SourceError(f"row {number} is {row!r} ({type(row).__name__}): give dicts, {{'column': value}}")
         if strange := [name for name in row if not isinstance(name, str)]:
             raise SourceError(f"row {number} has the key {strange[0]!r}: give names as text, {{'column': value}}")
-    full = schema.remove_metadata() if isinstance(schema, pa.Schema) else _infer(rows, types_of(schema))
+    full = plain_schema(schema if isinstance(schema, pa.Schema) else _infer(rows, types_of(schema))).remove_metadata()
     return describe(pa.Table.from_batches([batch_of(rows, full, SourceError, "row")], full))
 
 

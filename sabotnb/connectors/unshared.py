@@ -1,7 +1,6 @@
-"""Tables that nobody changes any more: columns in memory that NumPy may write to are copied.
+"""Tables whose memory others may write to: columns in memory of NumPy are copied, of slices only their own rows.
 
-Only columns of a fixed width can lie in NumPy's memory. Copying takes about a tenth of the time in which a table is
-hashed, and as much memory as those columns have.
+Copying takes about a tenth of the time in which a table is hashed, and as much memory as those rows have.
 """
 
 from __future__ import annotations
@@ -16,13 +15,16 @@ def unshared(table: pa.Table, columns: Collection[str]) -> pa.Table:
     """``table`` with copies of ``columns``."""
     for at, name in enumerate(table.schema.names):
         if name in columns:
-            chunks = [chunk.copy_to(pa.default_cpu_memory_manager()) for chunk in table.column(at).chunks]
+            chunks = [_copied(chunk) for chunk in table.column(at).chunks]
             table = table.set_column(at, table.field(at), pa.chunked_array(chunks, table.field(at).type))
     return table
 
 
 def maybe_of_numpy(table: pa.Table) -> frozenset[str]:
-    """Columns that Arrow may have taken over from NumPy as they are: of a fixed width, writable, without nulls."""
+    """Columns that may have values, offsets or indexes which Arrow took over from NumPy as they are.
+
+    Those are of a fixed width, writable, and without nulls.
+    """
     return frozenset(
         field.name
         for field, column in zip(table.schema, table.columns, strict=True)
@@ -30,7 +32,24 @@ def maybe_of_numpy(table: pa.Table) -> frozenset[str]:
     )
 
 
+def _copied(chunk: pa.Array) -> pa.Array:
+    """The rows of ``chunk`` in memory of their own, and not what else its buffers hold."""
+    if isinstance(chunk, pa.DictionaryArray):
+        indices, values = pa.concat_arrays([chunk.indices]), chunk.dictionary
+        values = pa.concat_arrays([values]) if _shared(values) else values
+        return pa.DictionaryArray.from_arrays(indices, values, ordered=chunk.type.ordered, safe=False)
+    return pa.concat_arrays([chunk])
+
+
 def _shared(chunk: pa.Array) -> bool:
+    if t.is_dictionary(chunk.type):
+        return _shared(chunk.indices) or _shared(chunk.dictionary)
+    if t.is_struct(chunk.type):
+        return any(_shared(chunk.field(number)) for number in range(chunk.type.num_fields))
+    if t.is_map(chunk.type):
+        return _shared(chunk.keys) or _shared(chunk.items)
+    if t.is_list(chunk.type) or t.is_large_list(chunk.type) or t.is_fixed_size_list(chunk.type):
+        return _shared(chunk.values)
     if not t.is_primitive(chunk.type) or t.is_boolean(chunk.type):
         return False
     valid, values = chunk.buffers()

@@ -13,7 +13,8 @@ from pyarrow import types as t
 from sabotnb.connectors.csv_lines import csv_header, csv_lines
 from sabotnb.connectors.json_lines import json_lines
 from sabotnb.errors import SinkError
-from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import is_ordered
+from sabotnb.native.layouts import without_dictionaries
 
 
 class Writer(Protocol):
@@ -94,17 +95,32 @@ def _not_in_parquet(data_type: pa.DataType) -> bool:
     return False
 
 
+def _ipc_writer(file: pa.NativeFile, schema: pa.Schema) -> Writer:
+    """A file whose ordered dictionaries may grow from one batch to the next."""
+    writer: Writer = pa.ipc.new_file(file, schema, options=pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True))
+    return writer
+
+
 FORMATS: dict[str, Format] = {
     "parquet": Format(".parquet", open_parquet_writer, _not_in_parquet),
     "csv": Format(".csv", CsvWriter, _not_in_csv),
     "json": Format(".jsonl", JsonWriter, _not_in_json),
-    "ipc": Format(".arrow", pa.ipc.new_file),
+    "ipc": Format(".arrow", _ipc_writer),
 }
 
 
 def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
-    """What is written for rows of ``schema``: the same without dictionaries; SinkError if the format lacks a type."""
-    written = pa.schema([field.with_type(plain_type(field.type)) for field in schema])
+    """What is written for rows of ``schema``: the same without dictionaries; SinkError if the format lacks a type.
+
+    Parquet and IPC keep those that are ordered: nothing else would tell the order of their categories.
+    """
+    keeps_order = connector in ("parquet", "ipc")
+    written = pa.schema(
+        [
+            field if keeps_order and is_ordered(field.type) else field.with_type(without_dictionaries(field.type))
+            for field in schema
+        ]
+    )
     for field in written:
         if FORMATS[connector].refuses(field.type):
             raise SinkError(

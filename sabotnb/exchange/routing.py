@@ -14,6 +14,7 @@ from sabotnb.expr.literals import scalar_of
 from sabotnb.expr.nodes import Literal
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import canonical, partition, scatter
+from sabotnb.native.categories import Categories, is_ordered
 from sabotnb.native.layouts import decoded
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 
@@ -48,11 +49,18 @@ def _by_range(
     """Task i gets bounds[i - 1] <= value < bounds[i]; the last one what has no order: nulls and NaN."""
     import pyarrow.compute as pc
 
-    values = canonical.decoded(batch.column(column))
+    values = batch.column(column)
     last = min(len(bounds), tasks - 1)
+    if is_ordered(values.type):
+        categories = Categories(column)
+        values = categories.codes(values)
+        ends = [pa.scalar(categories.code(bound.value), values.type) for bound in bounds[:last]]
+    else:
+        values = canonical.decoded(values)
+        ends = [scalar_of(bound, values.type) for bound in bounds[:last]]
     place = pa.repeat(pa.scalar(0, pa.uint16()), batch.num_rows)
-    for bound in bounds[:last]:
-        above = pc.greater_equal(values, scalar_of(bound, values.type))
+    for end in ends:
+        above = pc.greater_equal(values, end)
         place = pc.add(place, pc.cast(above, pa.uint16()))
     if pa.types.is_floating(values.type):
         place = pc.if_else(pc.is_nan(values), pa.scalar(last, pa.uint16()), place)

@@ -18,6 +18,7 @@ from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
 from sabotnb.native import canonical
 from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import is_ordered
 
 Options = Mapping[str, Any]
 
@@ -63,6 +64,21 @@ def value_type(data_type: pa.DataType) -> pa.DataType:
     if pa.types.is_string_view(plain):
         return pa.large_string()
     return pa.large_binary() if pa.types.is_binary_view(plain) else plain
+
+
+def keeps_order(fn: str) -> bool:
+    """True for aggregates that give values of their column: those of an ordered dictionary stay one."""
+    return fn in ("top_k", "collect_list") or (fn in RULES and RULES[fn].gives is _same)
+
+
+def _taken_type(fn: str, data_type: pa.DataType) -> pa.DataType:
+    """The type of the values that ``fn`` takes from a column of ``data_type``."""
+    return data_type if is_ordered(data_type) and keeps_order(fn) else value_type(data_type)
+
+
+def _order_type(data_type: pa.DataType) -> pa.DataType:
+    """The type of the values of an order column."""
+    return data_type if is_ordered(data_type) else value_type(data_type)
 
 
 def _is_number(data_type: pa.DataType) -> bool:
@@ -165,7 +181,7 @@ def result_type(fn: str, input_type: pa.DataType | None, options: Options | None
         if fn != "count":
             raise SchemaError(f"{fn} needs a column: col('x').{fn}()")
         return pa.int64()
-    plain = value_type(input_type)
+    plain = _taken_type(fn, input_type)
     if not rule.takes(plain):
         raise TypeMismatch(f"{fn} takes {rule.wants}, not {plain}; cast the column first or leave it out")
     return rule.gives(plain, options or {})
@@ -175,7 +191,7 @@ def _fits_word(data_type: pa.DataType) -> bool:
     """True for values of at most 64 bits: their accumulators have a fixed width."""
     types = pa.types
     number = types.is_integer(data_type) or types.is_floating(data_type) or types.is_boolean(data_type)
-    return bool(number or (types.is_temporal(data_type) and not types.is_interval(data_type)))
+    return bool(is_ordered(data_type) or number or (types.is_temporal(data_type) and not types.is_interval(data_type)))
 
 
 def is_text(data_type: pa.DataType) -> bool:
@@ -191,7 +207,7 @@ def _shrinks(rule: Rule, source: pa.DataType | None, by_type: pa.DataType | None
     if not rule.parts:
         return False
     if rule.ordered_by:
-        sortable = by_type is not None and _fits_word(value_type(by_type))
+        sortable = by_type is not None and _fits_word(_order_type(by_type))
         return sortable and source is not None and (_fits_word(source) or is_text(source))
     if rule is _EXTREME and source is not None:
         return _fits_word(source) or is_text(source) or (pa.types.is_decimal(source) and source.precision <= 38)
@@ -211,11 +227,11 @@ def partial_fields(
     """
     rule = _rule(fn)
     given = result_type(fn, input_type, options)
-    source = None if input_type is None else value_type(input_type)
+    source = None if input_type is None else _taken_type(fn, input_type)
     if not _shrinks(rule, source, by_type):
         return None
     types = {"count": pa.int64(), "sum": given, "total": pa.float64(), "mean": pa.float64(), "m2": pa.float64()}
-    types |= {"value": given, "order": value_type(by_type) if by_type is not None else pa.null()}
+    types |= {"value": given, "order": _order_type(by_type) if by_type is not None else pa.null()}
     types["values"] = pa.list_(source) if source is not None else pa.null()
     return [pa.field(f"{name}:{part}", types[part]) for part in rule.parts]
 

@@ -15,7 +15,7 @@ from sabotnb.errors import UserFunctionError
 from sabotnb.expr.compiled import Run, of_length
 from sabotnb.expr.exact import Misfit
 from sabotnb.expr.nodes import Apply
-from sabotnb.expr.recast import exact_column
+from sabotnb.expr.recast import exact_column, typed_array
 from sabotnb.expr.sample import sample_of
 from sabotnb.expr.types import plain
 from sabotnb.native.layouts import plain_array
@@ -105,11 +105,9 @@ def _array(node: Apply, values: Any) -> pa.Array:
 
 def _checked(node: Apply, result: Any, rows: int, columns: list[pa.Array]) -> pa.Array:
     """``result`` as an array of the declared type and length, or a UserFunctionError that says what it is instead."""
-    if isinstance(result, pa.ChunkedArray):
-        result = result.combine_chunks()
     if isinstance(result, pa.Scalar):
         result = of_length(result, node.returns, rows)
-    array = plain_array(result) if isinstance(result, pa.Array) else _array(node, result)
+    array = plain_array(_sound(node, result)) if isinstance(result, _ARROW) else _array(node, result)
     if not array.type.equals(node.returns):
         problem = f"says it returns {node.returns}, but gave {array.type}; cast its result, or declare that type"
     elif len(array) != rows:
@@ -122,6 +120,22 @@ def _checked(node: Apply, result: Any, rows: int, columns: list[pa.Array]) -> pa
         origin=str(node.function.origin),
         sample=_sample(columns),
     )
+
+
+_ARROW = pa.Array | pa.ChunkedArray
+
+
+def _sound(node: Apply, values: Any) -> pa.Array:
+    """One array of ``values``, whose offsets and indexes stay inside its buffers."""
+    try:
+        return typed_array(values)
+    except Misfit as misfit:
+        raise UserFunctionError(
+            f"{node.function.name} ({node.function.origin}) gave a broken Arrow array: {misfit}. "
+            "Call .validate(full=True) where it is made",
+            function=node.function.name,
+            origin=str(node.function.origin),
+        ) from misfit
 
 
 def _sample(columns: list[pa.Array]) -> str:

@@ -17,9 +17,11 @@ from sabotnb.expr.guarded import guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
 from sabotnb.expr.messages import column_not_found, type_mismatch
 from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node, walk
+from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.text import text
 from sabotnb.expr.types import always_fits, is_text, plain
+from sabotnb.native.categories import is_ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ def _column(name: str, node: Column, schema: pa.Schema) -> Step:
 
 def _call(node: Call, schema: pa.Schema) -> Step:
     steps = [_step(arg, schema) for arg in node.args]
+    if goes_by_categories(node.fn, [step.type for step in steps]):
+        return Step(pa.bool_(), comparison_of_categories(node, steps), total=False)
+    if node.fn in ("case", "coalesce") and any(is_ordered(step.type) for step in steps):
+        raise type_mismatch(
+            f"{text(node)}\nthis would lose the order of categories; choose text: .cast('string')", node
+        )
     overload = _overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
     _demand_kernel(node, overload)
     converted = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]

@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types as t
 
+from sabotnb.native.categories import is_ordered
+
 MISSING = frozenset({"NaTType", "NAType"})
 """Types of what pandas writes for None, which must not be imported to be known."""
 
@@ -74,6 +76,8 @@ def exact_array(values: Sequence[Any], data_type: pa.DataType, *, nan_is_null: b
     Raises:
         Misfit: with the first value that ``data_type`` does not hold.
     """
+    if is_ordered(data_type) and any(value is not None for value in values):
+        raise Misfit("values that do not tell the order of its categories")
     if t.is_temporal(data_type):  # Arrow takes NaT for a date in the year 1
         values = _without_missing(values)
     try:

@@ -12,6 +12,8 @@ from pyarrow import types as t
 from sabotnb.expr.exact import Misfit, exact_array
 from sabotnb.expr.types import is_number, is_text
 from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import is_ordered
+from sabotnb.native.validity import checked
 
 SameLeaf = Callable[[pa.DataType, pa.DataType], bool]
 
@@ -47,9 +49,9 @@ def typed_array(values: Any, *, nan_is_null: bool = False) -> pa.Array:
             values = pa.chunked_array(values)
         elif not isinstance(values, pa.Array):
             values = pa.array(values, from_pandas=nan_is_null)
+        return checked(values, text=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise Misfit(f"Arrow cannot read it ({error})") from error
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _is_pandas(values: Any) -> bool:
@@ -93,6 +95,12 @@ def _cuts_times(array: pa.Array, made: pa.Array) -> bool:
 
 
 def _cast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
+    if is_ordered(data_type):
+        if not is_ordered(array.type):
+            raise ValueError("which does not tell the order of its categories")
+        return pa.DictionaryArray.from_arrays(
+            array.indices.cast(data_type.index_type), _cast(array.dictionary, data_type.value_type), ordered=True
+        )
     if t.is_dictionary(array.type):  # its values may be of a layout that Arrow decodes no dictionary of
         return _cast(array.dictionary, data_type).take(array.indices)
     if t.is_dictionary(data_type):

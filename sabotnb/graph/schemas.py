@@ -30,6 +30,7 @@ from sabotnb.graph.specs import (
 )
 from sabotnb.native import canonical
 from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import is_ordered
 
 ERROR_COLUMN = "error"
 """What an ``errors`` side output adds to the input's columns: the exception as text."""
@@ -166,6 +167,8 @@ def _common_type(types: Sequence[pa.DataType]) -> pa.DataType:
     for same in (types, [plain_type(data_type) for data_type in types]):
         if all(other.equals(same[0]) for other in same):
             return same[0]
+    if is_ordered(types[0]):
+        return pa.dictionary(types[0].index_type, pa.large_string(), ordered=True)
     return pa.large_string() if _key_kind(plain_type(types[0])) == "text" else pa.large_binary()
 
 
@@ -229,7 +232,9 @@ def _demand_boolean(data_type: pa.DataType) -> None:
 
 def _demand_joinable(left: pa.Field, right: pa.Field, how: str) -> None:
     mine, other = plain_type(left.type), plain_type(right.type)
-    same = _alike(mine, other) if how in ("right", "full") else _key_kind(mine) == _key_kind(other)
+    same = _key_kind(mine) == _key_kind(other)
+    if how in ("right", "full"):  # right keys go into the left column
+        same = _alike(mine, other) and is_ordered(left.type) == is_ordered(right.type)
     if not same:
         raise TypeMismatch(
             f"cannot join {left.name!r} ({left.type}) with {right.name!r} ({right.type}): "
@@ -240,6 +245,8 @@ def _demand_joinable(left: pa.Field, right: pa.Field, how: str) -> None:
 def _alike(left: pa.DataType, right: pa.DataType) -> bool:
     """True if both hold the same values: equal types, or texts (or bytes) in different encodings."""
     kind = _key_kind(plain_type(left))
+    if is_ordered(left) != is_ordered(right):
+        return False
     return left.equals(right) or (kind in ("text", "bytes") and kind == _key_kind(plain_type(right)))
 
 

@@ -32,6 +32,8 @@ def without_unused(column: pa.Array) -> pa.Array:
     """A dictionary column without the values that no row has, if they are many: they would travel with the rows."""
     if not isinstance(column, pa.DictionaryArray) or len(column.dictionary) <= WASTE * len(column):
         return column
+    if column.type.ordered:
+        return column  # the order is that of all its values
     smaller = column.dictionary_decode().dictionary_encode()
     indices = smaller.indices.cast(column.type.index_type)
     return pa.DictionaryArray.from_arrays(indices, smaller.dictionary, ordered=column.type.ordered, safe=False)

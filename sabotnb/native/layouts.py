@@ -1,19 +1,25 @@
 """Arrow layouts: plain ones stand inside for those that Arrow cannot take rows of (views of text and bytes, and runs).
 
 So do decimals of 128 bits for narrower ones, which Arrow puts in a wrong order and hardly computes with. Dictionaries
-stay, for they are hashed once per value; only functions of users get them decoded.
+stay, for they are hashed once per value; only functions of users get them decoded. Their indexes become int32: pandas
+writes int8, which has no room for the values of several files together.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pyarrow as pa
 from pyarrow import types
 
 from sabotnb.native.canonical import plain_type
 
+INDEX = pa.int32()
+"""Of every dictionary inside: 2 ** 31 values are more than a dictionary has use for."""
 
-def plain_layout(data_type: pa.DataType) -> pa.DataType:  # noqa: PLR0911  one case per layout
-    """The type of the same values in a layout that every kernel takes; also inside of lists and structs."""
+
+def plain_layout(data_type: pa.DataType) -> pa.DataType:
+    """The type of the same values in a layout that every kernel takes; also inside lists, maps and structs."""
     if types.is_string_view(data_type):
         return pa.large_string()
     if types.is_binary_view(data_type):
@@ -23,13 +29,26 @@ def plain_layout(data_type: pa.DataType) -> pa.DataType:  # noqa: PLR0911  one c
     if types.is_run_end_encoded(data_type):
         return plain_layout(data_type.value_type)
     if types.is_dictionary(data_type):
-        return pa.dictionary(data_type.index_type, plain_layout(data_type.value_type), data_type.ordered)
+        return pa.dictionary(INDEX, plain_layout(data_type.value_type), data_type.ordered)
+    return _nested_type(data_type, plain_layout)
+
+
+def _nested_type(data_type: pa.DataType, inner: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """A nested type with other types inside."""
+
+    def changed(field: pa.Field) -> pa.Field:
+        return field.with_type(inner(field.type))
+
     if types.is_struct(data_type):
-        return pa.struct([field.with_type(plain_layout(field.type)) for field in data_type])
+        return pa.struct([changed(field) for field in data_type])
     if types.is_list(data_type):
-        return pa.list_(data_type.value_field.with_type(plain_layout(data_type.value_type)))
+        return pa.list_(changed(data_type.value_field))
     if types.is_large_list(data_type):
-        return pa.large_list(data_type.value_field.with_type(plain_layout(data_type.value_type)))
+        return pa.large_list(changed(data_type.value_field))
+    if types.is_fixed_size_list(data_type):
+        return pa.list_(changed(data_type.value_field), data_type.list_size)
+    if types.is_map(data_type):
+        return pa.map_(changed(data_type.key_field), changed(data_type.item_field), data_type.keys_sorted)
     return data_type
 
 
@@ -47,13 +66,54 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def plain_array(column: pa.Array) -> pa.Array:
-    """The same values in a plain layout; ``column`` itself if it has one."""
+    """The same values in a plain layout; ``column`` itself if it has one.
+
+    Raises:
+        pa.ArrowInvalid: a dictionary of more values than INDEX counts.
+    """
     data_type = plain_layout(column.type)
+    if column.type.equals(data_type):
+        return column
     if types.is_run_end_encoded(column.type):
-        column = _run_end_decoded(column)
-    if types.is_dictionary(column.type) and not column.type.equals(data_type):
-        return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(data_type.value_type))
-    return column if column.type.equals(data_type) else column.cast(data_type)
+        return plain_array(_run_end_decoded(column))
+    if types.is_dictionary(column.type):
+        indices = column.indices.cast(INDEX)
+        return pa.DictionaryArray.from_arrays(indices, plain_array(column.dictionary), ordered=data_type.ordered)
+    if types.is_nested(data_type):
+        return _nested_array(column, data_type, plain_array)
+    return column.cast(data_type)
+
+
+def _nested_array(column: pa.Array, data_type: pa.DataType, inner: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """The children as ``inner`` makes them, below the same offsets. Arrow has no casts of dictionaries in there."""
+    if types.is_struct(data_type):
+        children = [inner(column.field(number)) for number in range(data_type.num_fields)]
+        return pa.StructArray.from_arrays(children, fields=list(data_type), mask=column.is_null())
+    if types.is_map(data_type):
+        fields = [data_type.key_field, data_type.item_field]
+        values = pa.StructArray.from_arrays([inner(column.keys), inner(column.items)], fields=fields)
+    else:
+        values = inner(column.values)
+    own = 1 if types.is_fixed_size_list(data_type) else 2  # validity and offsets; those of the values come behind them
+    buffers = column.buffers()[:own]
+    return pa.Array.from_buffers(data_type, len(column), buffers, offset=column.offset, children=[values])
+
+
+def without_dictionaries(data_type: pa.DataType) -> pa.DataType:
+    """The type of the same values without dictionaries, also inside lists, maps and structs."""
+    if types.is_dictionary(data_type):
+        return without_dictionaries(data_type.value_type)
+    return _nested_type(data_type, without_dictionaries)
+
+
+def decoded_array(column: pa.Array) -> pa.Array:
+    """The same values in the type that ``without_dictionaries`` gives."""
+    data_type = without_dictionaries(column.type)
+    if column.type.equals(data_type):
+        return column
+    if types.is_dictionary(column.type):
+        return decoded_array(column.dictionary_decode())
+    return _nested_array(column, data_type, decoded_array)
 
 
 def _run_end_decoded(column: pa.Array) -> pa.Array:

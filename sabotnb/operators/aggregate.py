@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from sabotnb.graph.specs import Aggregate, Phase
+from sabotnb.operators.category_codes import CategoryCodes
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 from sabotnb.protocol.state import StateSpec
@@ -21,27 +22,27 @@ class AggregateOperator(Operator):
 
     def __init__(self, spec: Aggregate, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
-        self._keys = pa.schema([spec.schema.field(key) for key in spec.keys])
+        self._codes = CategoryCodes(spec)
 
     def open(self, ctx: OperatorContext) -> None:
-        spec = self._spec
+        spec, codes = self._spec, self._codes
         self._ctx = ctx
         if spec.phase is Phase.PARTIAL:
-            self._local = BatchPartials(self._keys, spec.columns, spec.schema)
+            self._local = BatchPartials(codes.keys, codes.columns, codes.schema)
         else:
-            state = GroupedAggregates(self._keys, spec.columns, spec.schema, ctx.groups)
+            state = GroupedAggregates(codes.keys, codes.columns, codes.schema, ctx.groups)
             self._state = ctx.keyed(StateSpec("aggregates"), state)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL:
-            return (self._local.partials(batch),)
+            return (self._codes.partials(self._local.partials(self._codes.coded(batch))),)
         if self._spec.phase is Phase.FINAL:
-            self._state.merge(batch)
+            self._state.merge(self._codes.coded_partials(batch))
         else:
-            self._state.update(batch)
+            self._state.update(self._codes.coded(batch))
         return ()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL or (not self._spec.keys and self._ctx.index > 0):
             return ()
-        return self._state.results(self._ctx.config.batch_rows)
+        return map(self._codes.results, self._state.results(self._ctx.config.batch_rows))

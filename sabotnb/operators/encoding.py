@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.errors import TypeMismatch
+from sabotnb.native.categories import is_ordered
 from sabotnb.native.layouts import plain_schema
 
 
@@ -12,11 +14,20 @@ def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """``batch`` in the encodings of ``schema``, which has the same names and values of the same types."""
     if batch.schema.equals(schema):
         return batch
-    columns = [
-        column if column.type.equals(field.type) else column.cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
+    columns = [_encoded(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _encoded(column: pa.Array, data_type: pa.DataType) -> pa.Array:
+    if column.type.equals(data_type):
+        return column
+    if is_ordered(data_type):
+        if not is_ordered(column.type):
+            raise TypeMismatch(f"{column.type} does not tell the order of {data_type}; cast it: .cast('string')")
+
+        values = column.dictionary.cast(data_type.value_type)
+        return pa.DictionaryArray.from_arrays(column.indices.cast(data_type.index_type), values, ordered=True)
+    return column.cast(data_type)
 
 
 def taken(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:

@@ -12,6 +12,7 @@ from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
 from sabotnb.graph.specs import Filter, FilterBatches
 from sabotnb.native.layouts import decoded
+from sabotnb.native.validity import checked
 from sabotnb.operators.failing import returned_wrong
 from sabotnb.operators.prepared import Prepared
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
@@ -50,11 +51,14 @@ class FilterBatchesOperator(Operator):
         return kept(batch, self._mask(result, batch))
 
     def _mask(self, result: Any, batch: pa.RecordBatch) -> pa.BooleanArray:
-        mask = result.combine_chunks() if isinstance(result, pa.ChunkedArray) else result
         try:
-            mask = mask if isinstance(mask, pa.Array) else pa.array(mask)
+            mask = result if isinstance(result, pa.Array | pa.ChunkedArray) else pa.array(result)
         except (pa.ArrowException, TypeError) as error:
             raise self._wrong(f"gave {type(result).__name__}", batch) from error
+        try:
+            mask = checked(mask, text=False)
+        except pa.ArrowException as error:
+            raise self._wrong(f"gave a broken Arrow array ({error})", batch) from error
         if not pa.types.is_boolean(mask.type):
             raise self._wrong(f"gave {mask.type}", batch)
         if len(mask) != batch.num_rows:

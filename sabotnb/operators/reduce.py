@@ -10,6 +10,7 @@ from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import ColumnMisfit, exact_batch, text_table
 from sabotnb.graph.specs import Reduce
+from sabotnb.native.categories import Orders, is_ordered, without_order
 from sabotnb.operators.failing import returned_wrong
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
@@ -34,12 +35,14 @@ class ReduceOperator(Operator):
         self._ctx = ctx
         self._function = self._spec.function.load()
         keys = pa.schema([self._input.field(key) for key in self._spec.keys])
+        self._orders = Orders(keys)
         self._init = self._spec.init.load if self._spec.init is not None else None
         if self._init is not None:
             self._init()  # what it needs is missing now, or never
-        self._folds = ctx.keyed(StateSpec("folds"), Folds(keys, self._folded, self._init, ctx.groups))
+        self._folds = ctx.keyed(StateSpec("folds"), Folds(without_order(keys), self._folded, self._init, ctx.groups))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        self._orders.take(batch)
         self._folds.update(batch)
         return ()
 
@@ -67,13 +70,18 @@ class ReduceOperator(Operator):
 
     def _batch(self, rows: Sequence[Row], keys: Sequence[pa.Array]) -> pa.RecordBatch:
         schema = self._spec.schema
+        known = dict(zip(self._spec.keys, keys, strict=bool(keys)))
         try:
-            batch = exact_batch(rows, schema)
+            made = exact_batch(rows, pa.schema([field for field in schema if field.name not in known]))
         except ColumnMisfit as misfit:
             raise self._wrong(_problem(misfit)) from misfit
-        for name, column in zip(self._spec.keys, keys, strict=bool(keys)):
-            batch = batch.set_column(schema.get_field_index(name), schema.field(name), column)
-        return batch
+        columns = [
+            self._key(known[field.name], field) if field.name in known else made.column(field.name) for field in schema
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _key(self, column: pa.Array, field: pa.Field) -> pa.Array:
+        return self._orders[field.name].encoded(column, field.type) if is_ordered(field.type) else column
 
     def _wrong(self, problem: str) -> UserFunctionError:
         return returned_wrong(self._spec.function, problem, operator=self._ctx.operator)

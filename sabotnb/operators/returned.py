@@ -10,6 +10,7 @@ import pyarrow as pa
 from sabotnb.expr import Misfit, exact_column, is_typed, same_values, typed_array
 from sabotnb.graph.specs import MapBatches
 from sabotnb.native.layouts import plain_array, plain_batch
+from sabotnb.native.validity import check_batch, checked
 from sabotnb.operators.encoding import conformed
 from sabotnb.operators.failing import expected
 
@@ -119,7 +120,7 @@ def _from_columns(columns: Mapping[str, Any], spec: MapBatches, *, strict: bool 
 
 def _array(values: Any, field: pa.Field, spec: MapBatches, *, strict: bool) -> pa.Array:
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        values = plain_array(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
+        values = plain_array(_sound(values, field.name))
         if strict:
             _demand_type(values.type, field, spec)
     try:
@@ -134,9 +135,24 @@ def _array(values: Any, field: pa.Field, spec: MapBatches, *, strict: bool) -> p
 _ADVICE = "mend it, or declare what it gives: schema={...}"
 
 
+def _sound(values: pa.Array | pa.ChunkedArray, name: str) -> pa.Array:
+    """One array of ``values``; WrongResult if its offsets or indexes are broken."""
+    try:
+        return checked(values, text=False)
+    except pa.ArrowException as error:
+        raise WrongResult(f"gave {name!r} as a broken Arrow array ({error}); {_BROKEN}") from error
+
+
+_BROKEN = "call .validate(full=True) where it is made"
+
+
 def _from_arrow(batch: pa.RecordBatch, spec: MapBatches) -> pa.RecordBatch:
     schema = spec.schema
     _demand_names(batch.schema.names, schema)
+    try:
+        check_batch(batch, text=False)
+    except pa.ArrowException as error:
+        raise WrongResult(f"gave a broken Arrow batch ({error}); {_BROKEN}") from error
     plain = plain_batch(batch)
     ordered = plain if plain.schema.names == schema.names else plain.select(schema.names)
     for field, got in zip(schema, ordered.schema, strict=True):

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from sabotnb.errors import TypeMismatch
 from sabotnb.graph import output_schema
 from sabotnb.graph.specs import Top
+from sabotnb.native.categories import Orders
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 from sabotnb.protocol.state import StateSpec
@@ -29,6 +30,7 @@ class TopOperator(Operator):
         self._output = output_schema(spec, inputs)
         if sortable(pa.array([], self._input.field(spec.by).type)) is None:
             raise TypeMismatch(f"{spec.by!r} has no order; take the top by a plain column")
+        self._orders = Orders(self._input)
         self._kept: Joined | None = None
         self._least: pa.Scalar | None = None
 
@@ -41,6 +43,7 @@ class TopOperator(Operator):
         self._rows = ctx.keyed(StateSpec("best"), KeyedRows(self._input, keys, ctx.groups, keep))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        self._orders.take(batch)
         if self._least is not None:
             batch = batch.filter(self._can_win(batch))
         if batch.num_rows:

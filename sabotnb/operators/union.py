@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sabotnb.graph import output_schema
 from sabotnb.graph.specs import Union
+from sabotnb.native.categories import Orders
 from sabotnb.operators.encoding import conformed
 from sabotnb.protocol.operator import Operator, Out
 
@@ -17,6 +18,9 @@ class UnionOperator(Operator):
 
     def __init__(self, spec: Union, inputs: Sequence[pa.Schema]) -> None:
         self._schema = output_schema(spec, inputs)
+        self._orders = Orders(self._schema)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        return (conformed(batch, self._schema),)
+        batch = conformed(batch, self._schema)
+        self._orders.take(batch)
+        return (batch,)

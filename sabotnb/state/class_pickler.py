@@ -7,6 +7,9 @@ import pickle
 from typing import Any
 
 import cloudpickle
+import pyarrow as pa
+
+from sabotnb.pickling import reduced_array
 
 CLASS = 0
 """What stands for the class."""
@@ -16,6 +19,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     def __init__(self, file: io.BytesIO, left_out: type) -> None:
         super().__init__(file)
         self._left_out = left_out
+
+    def reducer_override(self, obj: Any) -> Any:
+        return reduced_array(obj) if isinstance(obj, pa.Array) else super().reducer_override(obj)
 
     def persistent_id(self, obj: Any) -> int | None:
         return CLASS if obj is self._left_out else None

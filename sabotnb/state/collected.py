@@ -154,8 +154,11 @@ def quantile(q: float) -> Callable[[pa.Array, np.ndarray], pa.Array]:
         part = at - low
         below = numbers[offsets[:-1] + low]
         above = numbers[offsets[:-1] + np.where(part > 0, low + 1, low)]
-        with np.errstate(invalid="ignore"):
-            between = np.where(part > 0, below + (above - below) * part, below)
+        with np.errstate(invalid="ignore", over="ignore"):
+            step = above - below
+            near = below + step * part
+            far = below * (1 - part) + above * part  # where the step is infinite, or none between equal infinities
+            between = np.where(part > 0, np.where(np.isfinite(step), near, far), below)
         return pa.array(between, mask=counts == 0)
 
     return finish

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.native import hash_rows, key_groups
+from sabotnb.native.categories import Orders
 from sabotnb.native.compact import without_unused
 from sabotnb.native.layouts import plain_schema
 from sabotnb.state.keep import ALL_ROWS, Keep
@@ -28,6 +29,7 @@ class GroupedRows:
         self._names = tuple(keys)
         self._groups = groups if keys else 1
         self._pile = Pile(self.schema, keep)
+        self._orders = Orders(self.schema)
 
     @property
     def rows(self) -> int:
@@ -70,7 +72,9 @@ class GroupedRows:
 
     def _add(self, batch: pa.RecordBatch) -> Piece:
         places = self._places([batch.column(name) for name in self._names], batch.num_rows)
-        return self._pile.add(_encoded(batch, self._pile.schema), *places)
+        encoded = _encoded(batch, self._pile.schema)
+        self._orders.take(encoded)
+        return self._pile.add(encoded, *places)
 
     def _places(self, keys: Sequence[pa.Array], rows: int) -> Places:
         return (key_groups(hash_rows(keys), self._groups).to_numpy(), None) if keys else (None, None)

@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
+from sabotnb.errors import TypeMismatch
 from sabotnb.expr.aggregates import value_type
 from sabotnb.native import canonical
+from sabotnb.native.categories import is_ordered
 
 SIGN = np.uint64(1 << 63)
 
@@ -88,13 +90,18 @@ def from_order_words(words: pa.Array, data_type: pa.DataType) -> pa.Array:
 
 
 def sortable(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
-    """A column that ``pc.sort_indices`` puts in sabotnb's order in both directions; None for types without one."""
+    """A column that ``pc.sort_indices`` puts in sabotnb's order in both directions; None for types without one.
+
+    The dictionaries of an ordered column must agree: ``native.categories`` says in what.
+    """
     plain = value_type(column.type)
     if _has_no_order(plain):
         return None
     if isinstance(column, pa.ChunkedArray):
         chunks = [sortable(chunk) for chunk in column.chunks] or [sortable(pa.array([], column.type))]
         return pa.chunked_array(chunks)
+    if is_ordered(column.type):
+        return column.indices
     column = canonical.decoded(column)
     if types.is_floating(plain) or types.is_null(plain):
         return order_words(column)
@@ -113,6 +120,8 @@ def encoded_as(column: pa.Array, data_type: pa.DataType) -> pa.Array:
     """The same values in the encoding of ``data_type``."""
     if column.type.equals(data_type):
         return column
+    if is_ordered(data_type):
+        raise TypeMismatch(f"text does not tell the order of {data_type}; compare text: .cast('string')")
     if types.is_dictionary(data_type):
         return canonical.decoded(column).dictionary_encode().cast(data_type)
     return canonical.decoded(column).cast(data_type)

@@ -1,6 +1,9 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,3 +69,52 @@ def test_a_column_that_went_away_meanwhile(tmp_path):
     (split,) = source.splits()
     with pytest.raises(SourceError, match="has no column 's' any more"):
         source.open(split).poll(10)
+
+
+DAMAGED = """
+import random, sys
+from pathlib import Path
+import sabotnb as sb
+from sabotnb.errors import SabotError, SourceError
+
+whole, path, seeds = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), range(int(sys.argv[3]))
+for seed in seeds:
+    draw = random.Random(seed)
+    data = bytearray(whole)
+    for _ in range(draw.choice([1, 2, 20])):
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+    path.write_bytes(data)
+    print(seed, flush=True)
+    try:
+        stream = sb.Stream.from_ipc(path)
+        stream.to_arrow()
+        stream.sort(stream.schema.names[0]).to_arrow()
+        stream.group_by(stream.schema.names[0]).agg(n=sb.count()).to_arrow()
+    except SourceError as error:
+        assert path.name in str(error), (seed, error)
+    except SabotError as error:
+        print(type(error).__name__, error)
+print("survived")
+"""
+
+DICTIONARY = pa.array(["alpha", "beta", None, "gamma"] * 50).dictionary_encode()
+KINDS = {
+    "dictionaries": pa.table({"d": DICTIONARY, "n": range(200)}),
+    "texts": pa.table({"s": ["a text", "and another one", None, ""] * 50, "b": [b"1", b"22", None, b""] * 50}),
+    "views": pa.table({"v": pa.array(["short", "one that is not held inside the view"] * 100, pa.string_view())}),
+    "lists": pa.table({"n": range(200), "l": [[1, 2], None, [], [3]] * 50}),
+    "nested": pa.table({"n": range(200), "s": pa.StructArray.from_arrays([DICTIONARY, DICTIONARY], ["d", "e"])}),
+    "runs": pa.table({"n": range(200), "r": pc.run_end_encode(pa.array(["a", "b"] * 100))}),
+}
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+@pytest.mark.parametrize("opener", [pa.ipc.new_file, pa.ipc.new_stream])
+@pytest.mark.parametrize("kind", KINDS)
+def test_flipped_bits_never_end_the_process(tmp_path, kind, opener, compression):
+    whole = tmp_path / "whole.arrow"
+    with opener(str(whole), KINDS[kind].schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(KINDS[kind], max_chunksize=100)
+    child = [sys.executable, "-c", DAMAGED, str(whole), str(tmp_path / "damaged.arrow"), "40"]
+    done = subprocess.run(child, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, ["survived"]), done.stdout[-300:] + done.stderr[-2000:]

@@ -50,3 +50,40 @@ def test_only_named_columns_are_copied():
     assert address[0][0] == address[1][0]
     assert address[0][1] != address[1][1]
     assert copied.equals(table)
+
+
+ROWS = 100_000
+NUMBERS = np.arange(ROWS, dtype=np.int32)
+PARENTS = {
+    "numbers": pa.array(NUMBERS),
+    "dictionary": pa.DictionaryArray.from_arrays(pa.array(np.zeros(ROWS, np.int32)), ["x"]),
+    "list": pa.ListArray.from_arrays(pa.array(NUMBERS), pa.array(NUMBERS[:-1].copy())),
+    "struct": pa.StructArray.from_arrays([pa.array(NUMBERS)], ["x"]),
+    "map": pa.MapArray.from_arrays(pa.array(NUMBERS), pa.array(NUMBERS[:-1].copy()), pa.array(["a"] * (ROWS - 1))),
+}
+
+
+@pytest.mark.parametrize("kind", PARENTS)
+def test_of_a_slice_only_its_rows_are_copied(kind: str):
+    part = pa.table({"x": PARENTS[kind].slice(50_000, 10)})
+    assert maybe_of_numpy(part) == {"x"}
+    stream = sb.Stream.from_arrow(part)
+    assert stream.to_arrow()["x"].to_pylist() == part["x"].to_pylist()
+    assert stream.flow.node.spec.table.data.get_total_buffer_size() < 1000
+
+
+def test_a_slice_of_a_frame_is_copied_alone():
+    stream = sb.Stream.from_pandas(pd.DataFrame({"x": NUMBERS, "c": pd.Categorical(NUMBERS % 3)}).iloc[70:80])
+    assert stream.flow.node.spec.table.data.get_total_buffer_size() < 1000
+
+
+def test_numbers_inside_lists_and_structs_are_copied_too():
+    ours = np.arange(4)
+    nested = {
+        "list": pa.ListArray.from_arrays(pa.array([0, 2, 4], pa.int32()), pa.array(ours)),
+        "struct": pa.StructArray.from_arrays([pa.array(ours)], ["x"]).slice(0, 2),
+    }
+    stream = sb.Stream.from_arrow(pa.table(nested))
+    before = stream.to_rows()
+    ours[:] = 9
+    assert stream.to_rows() == before

@@ -129,15 +129,18 @@ def _floor_division(symbol: str, function: Callable[..., Any]) -> Rule:
             wide = pa.int64()
         if t.is_null(wide):
             raise _not_numbers(symbol, args)
-        kernel = _floored(function, wide)
+        kernel = _floored(function, wide, may_overflow=symbol == "//")
         return Overload((wide, wide), wide, kernel, total=t.is_floating(wide))
 
     return rule
 
 
-def _floored(function: Callable[..., Any], data_type: pa.DataType) -> Callable[..., Any]:
-    """``function`` of NumPy (rounding towards minus infinity, as Python does) on Arrow data with nulls."""
-    lowest = -(1 << data_type.bit_width - 1) if t.is_signed_integer(data_type) else None
+def _floored(function: Callable[..., Any], data_type: pa.DataType, *, may_overflow: bool) -> Callable[..., Any]:
+    """``function`` of NumPy (rounding towards minus infinity, as Python does) on Arrow data with nulls.
+
+    ``may_overflow``: the smallest integer divided by -1 has no room. The remainder of that is 0.
+    """
+    lowest = -(1 << data_type.bit_width - 1) if may_overflow and t.is_signed_integer(data_type) else None
 
     def divide(left: Any, right: Any) -> Any:
         if _has_nulls(left) or _has_nulls(right):

@@ -12,6 +12,7 @@ from pyarrow import types as t
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE
 from sabotnb.expr.types import always_fits
+from sabotnb.native.categories import is_ordered
 
 
 def _case(args: Sequence[Arg], _: Options) -> Overload:
@@ -39,6 +40,8 @@ def _first_known(args: Sequence[Arg], _: Options) -> Overload:
 def _cast(args: Sequence[Arg], options: Options) -> Overload:
     """Strict: a value that the type cannot hold raises. Finer units of time and fractions of seconds are cut off."""
     source, target = args[0].type, options["type"]
+    if is_ordered(target):
+        raise Refused(f"a cast does not tell the order of {target}; make it with Arrow before, or use .cast('string')")
     if t.is_boolean(source) and (t.is_floating(target) or t.is_decimal(target)):
         number = pa.int8()
         kernel = _caster(target)

@@ -13,6 +13,9 @@ from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, s
 from sabotnb.expr.scalars import FALSE, scalar
 from sabotnb.expr.types import is_number
 
+MOST_DIGITS = 76
+"""Of a decimal."""
+
 
 def _number(name: str, arg: Arg) -> pa.DataType:
     if not is_number(arg.type):
@@ -34,15 +37,68 @@ def _absolute_duration(data: Any) -> Any:
 
 
 def _rounding(args: Sequence[Arg], options: Options) -> Overload:
-    """Halves go to the even neighbour, as in Python; integers stay integers. Large floats may overflow on the way."""
+    """Halves go to the even neighbour, as in Python; integers stay integers."""
     data_type, digits = _number("round", args[0]), options["decimals"]
     if t.is_integer(data_type) and digits >= 0:
         return Overload((data_type,), data_type, _unchanged)
 
-    def kernel(data: Any) -> Any:
-        return pc.round(data, ndigits=digits, round_mode="half_to_even")
+    if t.is_floating(data_type):
+        return Overload((data_type,), data_type, _float_rounding(data_type, digits))
 
-    return Overload((data_type,), data_type, kernel, total=t.is_floating(data_type) and digits <= 0)
+    def kernel(data: Any) -> Any:
+        return pc.round(data, ndigits=digits, round_mode=_HALVES)
+
+    if t.is_decimal(data_type):
+        return _rounded_decimals(data_type, kernel, digits)
+    wide = data_type if t.is_uint64(data_type) else pa.int64()
+    return Overload((wide,), data_type, lambda data: pc.cast(kernel(data), data_type), total=False)
+
+
+_HALVES = "half_to_even"
+
+
+def _float_rounding(data_type: pa.DataType, digits: int) -> Callable[[Any], Any]:
+    """Scaled by a power of ten, rounded and scaled back: Arrow's own rounding overflows, and is off by more than that.
+
+    A double of 2 ** 52 or more is an integer, so scaled values of that size are left as they are.
+    """
+    if digits > _MOST_SHIFT:
+        return _unchanged
+    if digits < -_MOST_SHIFT:
+        return _zeros
+    power, fraction_below = scalar(10.0 ** abs(digits), pa.float64()), scalar(2.0**52 / 10.0**digits, pa.float64())
+    enlarge, reduce = (pc.multiply, pc.divide) if digits > 0 else (pc.divide, pc.multiply)
+
+    def kernel(data: Any) -> Any:
+        wide = pc.cast(data, pa.float64())
+        rounded = reduce(pc.round(enlarge(wide, power), round_mode=_HALVES), power)
+        has_fraction = pc.less(pc.abs(wide), fraction_below)
+        return pc.cast(pc.if_else(has_fraction, rounded, wide), data_type, safe=False)
+
+    return kernel
+
+
+_MOST_SHIFT = 308
+"""Digits by which a double can be shifted."""
+
+
+def _zeros(data: Any) -> Any:
+    """Zeros with the signs of ``data``; NaN and infinities stay."""
+    return pc.if_else(pc.is_finite(data), pc.multiply(data, pc.cast(scalar(0.0, pa.float64()), data.type)), data)
+
+
+def _rounded_decimals(data_type: pa.DataType, kernel: Callable[[Any], Any], digits: int = 0) -> Overload:
+    """One digit more than the argument has: 9.99 becomes 10.00, for which Arrow gives 0.00 where it has no room."""
+    if digits >= data_type.scale > 0:
+        return Overload((data_type,), data_type, _unchanged)
+    precision = max(data_type.precision, data_type.scale - digits) + 1
+    if precision > MOST_DIGITS:
+        raise Refused(f"rounding {data_type} so could need {precision} digits; cast it to fewer: .cast('double')")
+    result = (pa.decimal256 if t.is_decimal256(data_type) else pa.decimal128)(
+        precision if t.is_decimal256(data_type) else min(precision, 38), data_type.scale
+    )
+    wide = result if precision <= 38 else pa.decimal256(precision, data_type.scale)
+    return Overload((wide,), result, lambda data: pc.cast(kernel(data), result), total=False)
 
 
 def _whole(name: str, function: Callable[..., Any]) -> Rule:
@@ -50,7 +106,9 @@ def _whole(name: str, function: Callable[..., Any]) -> Rule:
         data_type = _number(name, args[0])
         if t.is_integer(data_type):
             return Overload((data_type,), data_type, _unchanged)
-        return Overload((data_type,), data_type, function, total=t.is_floating(data_type))
+        if t.is_decimal(data_type):
+            return _rounded_decimals(data_type, function)
+        return Overload((data_type,), data_type, function)
 
     return rule
 

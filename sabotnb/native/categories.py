@@ -1,0 +1,133 @@
+"""Ordered dictionaries: values are ordered as their dictionary lists them (pandas' ordered categoricals), not as text.
+
+The order is in the data, not in the type: two columns of one type may have different orders. Dictionaries agree if one
+begins as the other does. The indexes of dictionaries that agree compare as the values do, whichever batch they come
+from; so whatever orders or compares lets ``Categories`` take each dictionary first, which refuses those that disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pyarrow as pa
+from pyarrow import types
+
+from sabotnb.errors import TypeMismatch
+from sabotnb.native.canonical import plain_type
+
+SHOWN = 6
+"""Categories that a message lists."""
+
+
+def is_ordered(data_type: pa.DataType) -> bool:
+    """True for a dictionary whose order is that of its values."""
+    return bool(types.is_dictionary(data_type) and data_type.ordered)
+
+
+def without_order(schema: pa.Schema, keep: Collection[str] = ()) -> pa.Schema:
+    """``schema`` with plain types for ordered dictionaries: what functions give does not tell an order."""
+    fields = (
+        field.with_type(plain_type(field.type)) if is_ordered(field.type) and field.name not in keep else field
+        for field in schema
+    )
+    return pa.schema(fields)
+
+
+class Categories:
+    """The categories of one column called ``name``, as far as dictionaries have shown them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.known: pa.Array | None = None
+
+    def codes(self, column: pa.DictionaryArray) -> pa.Array:
+        """The indexes of ``column``, which compare as its values do.
+
+        Raises:
+            TypeMismatch: its dictionary has another order than one before, or lists a value twice.
+        """
+        self.take(column.dictionary)
+        return column.indices
+
+    def take(self, dictionary: pa.Array) -> None:
+        """Learn from ``dictionary``; TypeMismatch as ``codes``."""
+        known = self.known
+        if known is None or not _same(known, dictionary):
+            shared = len(dictionary) if known is None else min(len(known), len(dictionary))
+            if known is not None and not known.slice(0, shared).equals(dictionary.slice(0, shared)):
+                raise TypeMismatch(
+                    f"{self._name!r} meets two orders of categories: {_listed(known)}, and {_listed(dictionary)}. "
+                    "Give both the same categories, or compare text: .cast('string')"
+                )
+            if known is None or len(dictionary) > len(known):
+                if dictionary.null_count or len(dictionary.unique()) < len(dictionary):
+                    raise TypeMismatch(
+                        f"{self._name!r} lists a category twice, or null as one: {_listed(dictionary)}. "
+                        "List each category once, or compare text: .cast('string')"
+                    )
+                self.known = dictionary
+
+    def code(self, value: str) -> int:
+        """The index of a category; TypeMismatch for what is none."""
+        values = [] if self.known is None else self.known.to_pylist()
+        if value not in values:
+            raise TypeMismatch(
+                f"{value!r} is no category of {self._name!r}, which has {_listed(self.known)}. "
+                "Compare with one of them, or compare text: .cast('string')"
+            )
+        return values.index(value)
+
+    def restored(self, codes: pa.Array, data_type: pa.DataType) -> pa.DictionaryArray:
+        """What ``codes`` made of columns stand for, as ``data_type``."""
+        known = pa.array([], data_type.value_type) if self.known is None else self.known
+        return pa.DictionaryArray.from_arrays(codes.cast(data_type.index_type), known, ordered=True)
+
+    def encoded(self, values: pa.Array, data_type: pa.DataType) -> pa.DictionaryArray:
+        """Plain ``values``, all of them categories, as ``data_type``."""
+        import pyarrow.compute as pc
+
+        known = pa.array([], data_type.value_type) if self.known is None else self.known
+        return self.restored(pc.index_in(values.cast(known.type), value_set=known), data_type)
+
+
+class Orders:
+    """The categories of all ordered columns of batches of one schema."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._columns = {field.name: Categories(field.name) for field in schema if is_ordered(field.type)}
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Learn from ``batch``; TypeMismatch for an order that is not that of the batches before."""
+        for name, categories in self._columns.items():
+            categories.take(batch.column(name).dictionary)
+
+    def aligned(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """``batch`` with all categories that are known in each ordered column: files take one dictionary."""
+        self.take(batch)
+        for name, categories in self._columns.items():
+            column = batch.column(name)
+            if categories.known is not None and len(column.dictionary) < len(categories.known):
+                place = batch.schema.get_field_index(name)
+                whole = categories.restored(column.indices, column.type)
+                batch = batch.set_column(place, batch.schema.field(place), whole)
+        return batch
+
+    def __getitem__(self, name: str) -> Categories:
+        return self._columns[name]
+
+
+def _same(known: pa.Array, other: pa.Array) -> bool:
+    """True at once if both are the same memory, which most batches share."""
+    if len(known) != len(other):
+        return False
+    mine, others = known.buffers(), other.buffers()
+    same = all((a and a.address) == (b and b.address) for a, b in zip(mine, others, strict=True))
+    return (same and known.offset == other.offset) or bool(known.equals(other))
+
+
+def _listed(categories: pa.Array | None) -> str:
+    if categories is None or not len(categories):
+        return "none"
+    shown = [str(value) for value in categories[:SHOWN]]
+    more = " < ..." if len(categories) > SHOWN else ""
+    return " < ".join(shown) + more

@@ -1,0 +1,82 @@
+"""Arrow memory of others, checked before a kernel follows its offsets and indexes: a wrong one ends the process."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+import pyarrow as pa
+from pyarrow import types
+
+MOST_EMPTY_ROWS = (1 << 31) - 1
+"""Of a batch without bytes: columns of nulls need none, so nothing else bounds how many a damaged length claims."""
+
+
+Checked = MutableMapping[str, pa.Array]
+"""The dictionary of each column that was checked last."""
+
+
+def check_batch(batch: pa.RecordBatch, *, text: bool = True, known: Checked | None = None) -> None:
+    """Raise a pa.ArrowInvalid that names the column if offsets, indexes, lengths or null counts of ``batch`` are wrong.
+
+    ``text``: also if bytes of a string are not UTF-8, which costs five times as much as everything else and is not
+    needed for the safety of memory. ``known`` is filled for the next batch of one reader: a dictionary that is the same
+    memory is not checked again.
+    """
+    if batch.num_rows > MOST_EMPTY_ROWS and batch.get_total_buffer_size() == 0:
+        raise pa.ArrowInvalid(f"a batch claims {batch.num_rows} rows of nothing")
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            if known is not None and isinstance(column, pa.DictionaryArray):
+                _check_dictionary(name, column, known, text=text)
+            else:
+                check_array(column, text=text)
+        except pa.ArrowException as error:
+            raise pa.ArrowInvalid(f"column {name!r}: {error}") from error
+        if len(column) != batch.num_rows:
+            raise pa.ArrowInvalid(f"column {name!r} has {len(column)} values for {batch.num_rows} rows")
+
+
+def check_table(table: pa.Table, *, text: bool = True) -> None:
+    """``check_batch`` of each chunk."""
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        known: dict[str, pa.Array] = {}
+        for chunk in column.chunks:
+            check_batch(pa.RecordBatch.from_arrays([chunk], [name]), text=text, known=known)
+
+
+def check_array(array: pa.Array, *, text: bool = True) -> None:
+    """The same of one column."""
+    array.validate()  # buffers are long enough, so that what follows may look into them
+    if not text and types.is_string(array.type):
+        array = array.view(pa.binary())
+    elif not text and types.is_large_string(array.type):
+        array = array.view(pa.large_binary())
+    array.validate(full=True)
+
+
+def _check_dictionary(name: str, column: pa.DictionaryArray, known: Checked, *, text: bool) -> None:
+    column.validate()
+    dictionary = column.dictionary
+    if name not in known or not _same_memory(known[name], dictionary):
+        check_array(dictionary, text=text)
+        known[name] = dictionary
+    indices = column.indices
+    indices.validate(full=True)
+    pa.DictionaryArray.from_arrays(indices, dictionary)  # looks at the bounds of indexes, and at nothing else
+
+
+def _same_memory(left: pa.Array, right: pa.Array) -> bool:
+    if left.type != right.type or len(left) != len(right) or left.offset != right.offset:
+        return False
+    mine, others = left.buffers(), right.buffers()
+    return [buffer and buffer.address for buffer in mine] == [buffer and buffer.address for buffer in others]
+
+
+def checked(values: pa.Array | pa.ChunkedArray, *, text: bool = True) -> pa.Array:
+    """``values`` in one array, if ``check_array`` finds nothing wrong."""
+    if isinstance(values, pa.Array):
+        check_array(values, text=text)
+        return values
+    for chunk in values.chunks:
+        check_array(chunk, text=text)
+    return values.combine_chunks()

@@ -1,0 +1,183 @@
+"""Ordered dictionaries (pandas' ordered categoricals): ordered as their categories are listed, never as text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import sabotnb as sb
+from sabotnb import col
+from sabotnb.errors import SabotError
+
+SIZES = ["S", "M", "L", "XL"]
+GIVEN = ["L", "S", "M", "XL", None, "S", "M"]
+SORTED = ["S", "S", "M", "M", "L", "XL", None]
+COUNTS = [("S", 2), ("M", 2), ("L", 1), ("XL", 1), (None, 1)]
+
+
+def frame(values: list[str | None] = GIVEN, categories: list[str] = SIZES) -> pd.DataFrame:
+    sizes = pd.Categorical(values, categories=categories, ordered=True)
+    return pd.DataFrame({"size": sizes, "n": range(len(values)), "g": [at // 3 for at in range(len(values))]})
+
+
+def stream(*args: Any) -> sb.Stream:
+    return sb.Stream.from_pandas(frame(*args))
+
+
+def sizes(of: sb.Stream) -> list[str | None]:
+    return [row["size"] for row in of.to_rows()]
+
+
+BACKWARDS = SIZES[::-1]
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [
+        (lambda s: s.sort("size"), SORTED),
+        (lambda s: s.sort("size", descending=True), [*SORTED[-2::-1], None]),
+        (lambda s: s.top(2, by="size"), ["XL", "L"]),
+        (lambda s: s.top(3, by="size", reverse=True), ["S", "S", "M"]),
+        (lambda s: s.group_by("g").top(1, by="size").sort("g"), ["L", "XL", "M"]),
+        (lambda s: s.distinct("size").sort("size"), ["S", "M", "L", "XL", None]),
+        (lambda s: s.filter(col("size") < "L").sort("n"), ["S", "M", "S", "M"]),
+        (lambda s: s.filter(col("size") >= "L").sort("n"), ["L", "XL"]),
+        (lambda s: s.filter(sb.lit("M") > col("size")), ["S", "S"]),
+        (lambda s: s.filter(col("size").is_between("M", "L")), ["L", "M", "M"]),
+        (lambda s: s.filter(col("size").is_between("M", "L", closed="none")), []),
+        (lambda s: s.filter((col("n") < 1) | (col("size") > "M")), ["L", "XL"]),
+        (lambda s: s.with_columns(t=col("size")).filter(col("size") <= col("t")), [v for v in GIVEN if v]),
+        (lambda s: s.filter(col("size") == "M"), ["M", "M"]),
+        (lambda s: s.filter(col("size").is_in(["S", "no size"])), ["S", "S"]),
+        (lambda s: s.filter(col("size").cast("string") < "M"), ["L"]),
+        (lambda s: s.filter(col("size").is_null()).filter(col("size") < "S"), []),
+        (lambda s: s.group_by("g").agg(size=col("size").max()).sort("size"), ["M", "L", "XL"]),
+        (lambda s: s.group_by("g").agg(size=col("size").min()).sort("g"), ["S", "S", "M"]),
+        (lambda s: s.group_by("g").agg(size=col("size").first(by="n")).sort("size", "g"), ["M", "L", "XL"]),
+        (lambda s: s.union(stream(["S"], SIZES[:2])).sort("size"), ["S", *SORTED]),
+        (lambda s: stream(["S"], SIZES[:2]).union(s).sort("size"), ["S", *SORTED]),
+        (lambda s: s.map_batches(lambda batch: batch).sort("size"), [*sorted(SORTED[:-1]), None]),
+    ],
+)
+def test_the_order_of_categories(verb: Callable[[sb.Stream], sb.Stream], expected: list[str | None]):
+    assert sizes(verb(stream())) == expected
+
+
+def test_aggregates_of_and_by_categories():
+    (row,) = (
+        stream()
+        .agg(
+            low=col("size").min(),
+            high=col("size").max(),
+            at_low=col("n").arg_min("size"),
+            at_high=col("n").arg_max("size"),
+            last=col("n").last(by="size"),
+            best=col("size").top_k(2),
+            all=col("size").collect_list(),
+            different=col("size").n_unique(),
+            known=col("size").count(),
+        )
+        .to_rows()
+    )
+    assert row == {
+        "low": "S",
+        "high": "XL",
+        "at_low": 1,
+        "at_high": 3,
+        "last": 3,
+        "best": ["XL", "L"],
+        "all": GIVEN,
+        "different": 4,
+        "known": 6,
+    }
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_keys_keep_all_categories(parts: int):
+    table = pa.Table.from_pandas(frame(), preserve_index=False)
+    streams = [sb.Stream.from_arrow(table.slice(at, -(-7 // parts))) for at in range(0, 7, -(-7 // parts))]
+    both = sb.union(*streams)
+    counted = both.group_by("size").agg(n=sb.count())
+    assert [(row["size"], row["n"]) for row in counted.sort("size").to_rows()] == COUNTS
+    summed = both.select("size", n=sb.lit(1)).group_by("size").reduce(lambda a, b: {"n": a["n"] + b["n"]})
+    assert [(row["size"], row["n"]) for row in summed.sort("size").to_rows()] == COUNTS
+    for chunk in counted.to_arrow()["size"].chunks:
+        assert chunk.type.ordered
+        assert chunk.dictionary.to_pylist() == SIZES
+
+
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [
+        (lambda s: s.filter(col("size") < "XXL"), "'XXL' is no category of 'size', which has S < M < L < XL"),
+        (lambda s: s.filter(col("size").is_between("S", "s")), "'s' is no category of 'size'"),
+        (lambda s: s.filter(col("size") < 5), "int64 has no place in the order of categories; compare text"),
+        (lambda s: s.filter(col("size") < col("size").cast("string")), "string has no place in the order"),
+        (lambda s: s.with_columns(size=col("size").clip("S", "M")), "clip does not know categories"),
+        (lambda s: s.with_columns(size=col("size").fill_null("S")), "lose the order of categories; choose text"),
+        (lambda s: s.with_columns(size=sb.when(col("n") > 1).then(col("size")).otherwise("S")), "lose the order"),
+        (lambda s: s.union(stream(["L"], BACKWARDS)), "'size' meets two orders of categories: .* < .*cast"),
+        (lambda s: s.union(s.with_columns(size=col("size").cast("string"))), "ordered=1"),
+        (
+            lambda s: s.join(stream(["L"], BACKWARDS).select("g", t="size"), on="g").filter(col("size") < col("t")),
+            "two orders of categories: S < M < L < XL, and XL < L < M < S",
+        ),
+        (lambda s: s.with_columns(t=col("n").cast("string").cast(ORDERED)), "a cast does not tell the order"),
+        (lambda s: s.agg(x=col("size").quantile(0.5)), "quantile takes numbers"),
+        (
+            lambda s: s.map_rows(lambda row: row, schema={"size": ORDERED, "n": int, "g": int}),
+            "the order of its categories",
+        ),
+        (lambda s: s.map_batches(lambda batch: batch, schema={"size": ORDERED, "n": int, "g": int}), "tell the order"),
+        (lambda _: stream(["a"], ["a", "b"]).union(stream(["c"], ["c"])).sort("size"), "a < b"),
+    ],
+)
+def test_an_order_that_nothing_tells_is_refused(verb: Callable[[sb.Stream], sb.Stream], message: str):
+    with pytest.raises(SabotError, match=message):
+        verb(stream()).to_rows()
+
+
+ORDERED = pa.dictionary(pa.int32(), pa.string(), ordered=True)
+
+
+def test_pandas_parquet_files_with_statistics_of_text(tmp_path):
+    frame().to_parquet(tmp_path / "a.parquet")
+    frame(["M", "XL"]).to_parquet(tmp_path / "b.parquet")
+    read = sb.Stream.from_parquet(tmp_path)
+    assert read.schema.field("size").type.ordered
+    assert sizes(read.sort("size")) == ["S", "S", "M", "M", "M", "L", "XL", "XL", None]
+    assert sorted(sizes(read.filter(col("size") > "M"))) == ["L", "XL", "XL"]
+    assert sorted(sizes(read.filter(col("size").is_between("S", "M")))) == ["M", "M", "M", "S", "S"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "ipc"])
+def test_files_keep_the_order(tmp_path, kind: str):
+    both = stream(["S"], SIZES[:2]).union(stream())
+    with sb.local(processes=False):
+        getattr(both, f"sink_{kind}")(tmp_path / "all").run().wait()
+        getattr(both, f"sink_{kind}")(tmp_path / "parts", partition_by="g").run().wait()
+        getattr(both, f"sink_{kind}")(tmp_path / "names", partition_by="size").run().wait()
+        ranged = both.range_partition("size").to_arrow()
+    assert sorted(filter(None, ranged["size"].to_pylist())) == sorted(["S", *SORTED[:-1]])
+    for folder in ("all", "parts"):
+        read = getattr(sb.Stream, f"from_{kind}")(tmp_path / folder)
+        assert sizes(read.sort("size")) == ["S", *SORTED]
+
+
+def test_a_parquet_column_without_a_dictionary_has_no_order(tmp_path):
+    frame().to_parquet(tmp_path / "a.parquet", use_dictionary=False)
+    with pytest.raises(SabotError, match="no dictionary of the ordered column 'size', so nothing tells its order"):
+        sb.Stream.from_parquet(tmp_path).sort("size").to_rows()
+    read = sb.Stream.from_parquet(tmp_path, schema={"size": "string"})
+    assert sizes(read.sort("size")) == ["L", "M", "M", "S", "S", "XL", None]
+
+
+def test_enums_of_polars(tmp_path):
+    given = pl.DataFrame({"size": pl.Series(GIVEN, dtype=pl.Enum(SIZES)), "n": range(len(GIVEN))})
+    given.write_parquet(tmp_path / "a.parquet")
+    for read in (sb.Stream.from_arrow(given), sb.Stream.from_parquet(tmp_path)):
+        assert sizes(read.sort("size")) == SORTED
+        assert sizes(read.filter(col("size") > "M").sort("n")) == ["L", "XL"]

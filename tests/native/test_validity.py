@@ -1,0 +1,68 @@
+import struct
+
+import pyarrow as pa
+import pytest
+
+from sabotnb.native.validity import check_batch, check_table, checked
+
+
+def of(data_type, length, *buffers):
+    return pa.Array.from_buffers(data_type, length, [None, *(pa.py_buffer(buffer) for buffer in buffers)])
+
+
+def indexes(*values):
+    return pa.DictionaryArray.from_arrays(pa.array(values, pa.int32()), pa.array(["a", "b"]), safe=False)
+
+
+FAR = struct.pack("iii", 0, 1 << 28, 2)
+BROKEN = {
+    "offsets beyond the text": of(pa.string(), 2, FAR, b"ab"),
+    "offsets that go back": of(pa.large_string(), 2, struct.pack("qqq", 0, 2, 1), b"ab"),
+    "an index beyond the dictionary": indexes(0, 1 << 20),
+    "an index below zero": indexes(0, -5),
+    "a broken dictionary": pa.DictionaryArray.from_arrays(pa.array([0]), of(pa.string(), 2, FAR, b"ab"), safe=False),
+    "offsets of a list": pa.Array.from_buffers(
+        pa.list_(pa.int8()), 2, [None, pa.py_buffer(FAR)], children=[pa.array([1, 2], pa.int8())]
+    ),
+    "a view of nothing": of(pa.string_view(), 1, struct.pack("<i4sii", 40, b"abcd", 7, 99)),
+    "an index in a struct": pa.StructArray.from_arrays([indexes(7)], ["x"]),
+}
+
+
+@pytest.mark.parametrize("array", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("text", [True, False])
+def test_what_would_end_the_process_is_refused(array, text: bool):
+    with pytest.raises(pa.ArrowInvalid, match="column 'x': "):
+        check_batch(pa.RecordBatch.from_arrays([array], ["x"]), text=text)
+    with pytest.raises(pa.ArrowInvalid, match="column 'x': "):
+        check_table(pa.table({"x": pa.chunked_array([array.slice(0, 0), array])}), text=text)
+    with pytest.raises(pa.ArrowException):
+        checked(pa.chunked_array([array.slice(0, 0), array]), text=text)
+
+
+def test_a_dictionary_that_batches_share_is_checked_once():
+    values = pa.array(["a", "b"])
+    known: dict[str, pa.Array] = {}
+    first = pa.RecordBatch.from_arrays([pa.DictionaryArray.from_arrays(pa.array([0, 1]), values)], ["x"])
+    check_batch(first, known=known)
+    assert known["x"].equals(values)
+    for wrong in (2, -1):
+        bad = pa.DictionaryArray.from_arrays(pa.array([0, wrong]), values, safe=False)
+        with pytest.raises(pa.ArrowInvalid, match="column 'x': "):
+            check_batch(pa.RecordBatch.from_arrays([bad], ["x"]), known=known)
+    broken = BROKEN["a broken dictionary"]
+    with pytest.raises(pa.ArrowInvalid, match="column 'x': "):
+        check_batch(pa.RecordBatch.from_arrays([broken], ["x"]), known=known)
+
+
+def test_text_that_is_not_utf_8_is_refused_where_that_is_asked_for():
+    batch = pa.RecordBatch.from_arrays([of(pa.string(), 1, struct.pack("ii", 0, 2), b"\xff\xfe")], ["x"])
+    check_batch(batch, text=False)
+    with pytest.raises(pa.ArrowInvalid, match="UTF8"):
+        check_batch(batch)
+
+
+def test_no_bytes_stand_for_any_number_of_rows():
+    with pytest.raises(pa.ArrowInvalid, match="1099511627776 rows of nothing"):
+        check_batch(pa.RecordBatch.from_arrays([pa.Array.from_buffers(pa.null(), 1 << 40, [None])], ["x"]))
+    check_batch(pa.RecordBatch.from_arrays([pa.nulls(1000)], ["x"]))
