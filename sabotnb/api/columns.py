@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from sabotnb.errors import DuplicateColumn, SchemaError
-from sabotnb.expr import Aggregation, Expr, as_column, bind, col, column_name, root_name
+from sabotnb.expr import Expr, as_column, bind, col, column_name, root_name
 
 Column = str | Expr
 Named = tuple[str, Expr]
@@ -32,6 +32,7 @@ def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
     for given in columns:
         name = column_name(as_expr(given))
         if name is None:
+            bind(as_expr(given), schema)  # an aggregate, or a wrong column in an expression, comes first
             raise SchemaError(f"{given} is not a column; make it one first: .with_columns(key={given})")
         bind(col(name), schema)
         found.append(name)
@@ -41,11 +42,11 @@ def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
 
 def as_expr(given: Column) -> Expr:
     """A name as ``col(name)``; an expression as it is. Anything else is refused."""
-    if not isinstance(given, str | Expr | Aggregation):
+    if not isinstance(given, str | Expr):
         raise SchemaError(
             f"{given!r} ({type(given).__name__}) is not a column; give a name or an expression, col('x') + 1"
         )
-    return as_column(given)  # which refuses aggregations, saying where they go
+    return as_column(given)
 
 
 def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:

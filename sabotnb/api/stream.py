@@ -21,7 +21,7 @@ from sabotnb.api.preview import Preview, preview
 from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
 from sabotnb.errors import GraphError
-from sabotnb.expr import Aggregation
+from sabotnb.expr import Expr
 from sabotnb.plan import PlannedJobGraph
 
 if TYPE_CHECKING:  # names in annotations alone: importing sabotnb loads neither pandas nor polars
@@ -286,7 +286,7 @@ class Stream:
 
     key_by = group_by
 
-    def agg(self, *exprs: Aggregation, **named: Aggregation) -> Stream:
+    def agg(self, *exprs: Expr, **named: Expr) -> Stream:
         """One row: aggregates of all rows."""
         return Grouped(Grouping(self.flow)).agg(*exprs, **named)
 
@@ -453,8 +453,11 @@ class Grouped:
 
     grouping: Grouping
 
-    def agg(self, *exprs: Aggregation, **named: Aggregation) -> Stream:
-        """A row for each group: the keys, then the aggregates. A positional one keeps its column's name."""
+    def agg(self, *exprs: Expr, **named: Expr) -> Stream:
+        """A row for each group: the keys, then the aggregates. A positional one keeps its column's name.
+
+        Aggregates can be calculated with, and with keys: ``.agg(share=col("x").sum() / sb.count())``.
+        """
         return Stream(grouping.aggregated(self.grouping, exprs, named))
 
     def top(

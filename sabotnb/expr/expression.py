@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 from typing import Literal as OneOf
 
 import pyarrow as pa
 
-from sabotnb.blobs import Function, call_site
+from sabotnb.blobs import call_site
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr.arguments import whole
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
-from sabotnb.expr.nodes import RANGE_ENDS, Alias, Call, Column, Literal, Node
-from sabotnb.expr.rewrite import root_of
+from sabotnb.expr.nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
+from sabotnb.expr.rewrite import aggregates_of
 from sabotnb.expr.text import text
 from sabotnb.expr.types import type_of
 
@@ -327,32 +327,14 @@ class Expr:
         return self._with(fn, other)
 
     def _aggregate(self, fn: Name, by: Any = None, **options: Any) -> Aggregation:
-        return Aggregation(fn, self, as_column(by) if by is not None else None, options, root_of(self.node))
+        order = as_column(by).node if by is not None else None
+        return Aggregation(Aggregated(fn, _per_row(self.node, fn), order, tuple(sorted(options.items()))))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Aggregation:
-    """What ``agg`` takes: aggregate ``fn`` of ``expr`` (None: of whole rows), ordered by ``by``, named ``name``.
+class Aggregation(Expr):
+    """One value per group: what ``agg`` takes, and what can be calculated with there, as any expression."""
 
-    ``name`` is the column's own until ``alias`` gives another. ``function`` is the class of ``sb.aggregate``.
-    """
-
-    fn: str
-    expr: Expr | None = None
-    by: Expr | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    name: str | None = None
-    function: Function | None = None
-
-    def alias(self, name: str) -> Aggregation:
-        """The same under another name."""
-        return replace(self, name=_name(name))
-
-    def __repr__(self) -> str:
-        of = "sb" if self.expr is None else repr(self.expr)
-        given = [f"{name}={value!r}" for name, value in self.options.items() if name != "returns"]
-        by = [f"by={self.by!r}"] if self.by is not None else []
-        return f"{of}.{self.function.name if self.function else self.fn}({', '.join([*by, *given])})"
+    __slots__ = ()
 
 
 def col(name: str) -> Expr:
@@ -373,10 +355,6 @@ def as_expr(value: Any) -> Expr:
     """``value`` as an expression: itself, or a literal. None is a null literal."""
     if isinstance(value, Expr):
         return value
-    if isinstance(value, Aggregation):
-        raise TypeMismatch(
-            f"{value} is one value per group: aggregate first, in agg(...), and compute in with_columns(...)"
-        )
     if value is None:
         return Expr(Literal(None, pa.null()))
     return Expr(literal_of(value))
@@ -396,12 +374,22 @@ def coalesce(*values: Any) -> Expr:
 
 def count() -> Aggregation:
     """Rows, nulls or not."""
-    return Aggregation("count", name="count")
+    return Aggregation(Aggregated("count"))
 
 
 def duration(value: str | timedelta) -> Expr:
     """A duration as a constant: ``col("t") + sb.duration("15m")``."""
     return Expr(duration_literal(value))
+
+
+def _per_row(node: Node, fn: str) -> Node:
+    """``node``, unless it is computed from aggregates already."""
+    if inner := aggregates_of(node):
+        raise TypeMismatch(
+            f"{fn} of {Expr(inner[0])} is an aggregate of an aggregate; aggregate twice: "
+            ".group_by('key').agg(x=...).agg(y=...)"
+        )
+    return node
 
 
 def _fraction(q: float) -> float:

@@ -11,8 +11,7 @@ from sabotnb.blobs import Function, capture
 from sabotnb.errors import FunctionError
 from sabotnb.expr.aggregates import type_to_text
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
-from sabotnb.expr.nodes import Apply
-from sabotnb.expr.rewrite import root_of
+from sabotnb.expr.nodes import Aggregated, Apply
 from sabotnb.expr.types import type_of
 
 ENGINES = ("arrow", "numba", "row")
@@ -63,9 +62,7 @@ class UserAggregate:
     def __call__(self, expr: Any) -> Aggregation:
         over = as_column(expr)
         returns = type_to_text(type_of(self.cls.returns))  # type: ignore[attr-defined]
-        return Aggregation(
-            "custom", over, options={"returns": returns}, name=root_of(over.node), function=self.function
-        )
+        return Aggregation(Aggregated("custom", over.node, options=(("returns", returns),), function=self.function))
 
 
 def aggregate(cls: type) -> UserAggregate:
