@@ -5,6 +5,7 @@ SabotError
 │   ├── ColumnNotFound          a name that the stream does not have
 │   ├── DuplicateColumn         two columns of one name
 │   └── TypeMismatch            an operation that the column's type does not have
+├── InvalidUse                  a method or operator with arguments, or on an object, that does not take them
 ├── ExpressionError             rows on which an expression has no value: overflow, division by zero, a failed cast
 ├── GraphError                  a job graph that cannot run (cycle, open port, parallelism)
 ├── SourceError                 input that is missing, truncated, or of another shape
@@ -53,6 +54,10 @@ class DuplicateColumn(SchemaError):
 
 class TypeMismatch(SchemaError, TypeError):
     """An operation that the column's type does not have."""
+
+
+class InvalidUse(SabotError, TypeError):
+    """A method or operator used as it cannot be: unknown or missing arguments, the length of a stream, an index."""
 
 
 class ExpressionError(SabotError, ValueError):

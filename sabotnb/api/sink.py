@@ -15,12 +15,13 @@ from sabotnb.api.lower import lower
 from sabotnb.api.targets import Target
 from sabotnb.display import words
 from sabotnb.errors import GraphError
+from sabotnb.foreign import Hinted
 from sabotnb.plan import PlannedJobGraph
 
 
 @boundary
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Sink:
+class Sink(Hinted):
     """An output of a stream. Nothing happens before ``run``."""
 
     target: Target

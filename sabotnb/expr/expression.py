@@ -11,7 +11,7 @@ from typing import Literal as OneOf
 import pyarrow as pa
 
 from sabotnb.blobs import call_site
-from sabotnb.errors import TypeMismatch
+from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.arguments import whole
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
@@ -19,12 +19,14 @@ from sabotnb.expr.nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Lite
 from sabotnb.expr.rewrite import aggregates_of
 from sabotnb.expr.text import text
 from sabotnb.expr.types import type_of
+from sabotnb.foreign import Hinted, explained, explained_methods
 
 Name = str  # inside of Expr, `str` is a namespace
 
 
+@explained_methods
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Expr:
+class Expr(Hinted):
     """A typed expression over the columns of a stream; immutable.
 
     ``==`` and its like build expressions. To ask whether two expressions are the same tree compare their ``node``.
@@ -52,6 +54,14 @@ class Expr:
 
     def __iter__(self) -> NoReturn:
         raise TypeMismatch(f"{self} has no rows to go through here; run the stream and iterate over that")
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        if isinstance(key, Name):
+            raise InvalidUse(f"{self} has no [...]; a field of a struct is {self}.struct.field({key!r})")
+        raise InvalidUse(f"{self} has no [...]; of a list write {self}.list.get(0), of text {self}.str.slice(0, 2)")
+
+    def __len__(self) -> NoReturn:
+        raise InvalidUse(f"{self} has no length here; write {self}.str.len(), {self}.list.len() or sb.count()")
 
     # arithmetic
 
@@ -102,6 +112,18 @@ class Expr:
 
     def __abs__(self) -> Expr:
         return self.abs()
+
+    def __pos__(self) -> Expr:
+        return self
+
+    def __round__(self, decimals: int | None = None) -> Expr:
+        return self.round(decimals or 0)
+
+    def __floor__(self) -> Expr:
+        return self.floor()
+
+    def __ceil__(self) -> Expr:
+        return self.ceil()
 
     # comparison and logic
 
@@ -337,6 +359,7 @@ class Aggregation(Expr):
     __slots__ = ()
 
 
+@explained
 def col(name: str) -> Expr:
     """The column ``name``. Remembers the line that it is written in, for error messages."""
     if not isinstance(name, str):
@@ -344,6 +367,7 @@ def col(name: str) -> Expr:
     return Expr(Column(name, call_site(name)))
 
 
+@explained
 def lit(value: Any, type: Any = None) -> Expr:  # noqa: A002  Arrow calls it so
     """A constant; with ``type`` it keeps that type, else it takes the type of what it meets, where it fits."""
     if isinstance(value, Expr):
@@ -365,6 +389,7 @@ def as_column(value: Any) -> Expr:
     return col(value) if isinstance(value, str) else as_expr(value)
 
 
+@explained
 def coalesce(*values: Any) -> Expr:
     """The first of ``values`` that is not null, for each row: columns by name, expressions, ``lit("text")``."""
     if not values:
@@ -372,11 +397,13 @@ def coalesce(*values: Any) -> Expr:
     return Expr(Call("coalesce", tuple(as_column(value).node for value in values)))
 
 
+@explained
 def count() -> Aggregation:
     """Rows, nulls or not."""
     return Aggregation(Aggregated("count"))
 
 
+@explained
 def duration(value: str | timedelta) -> Expr:
     """A duration as a constant: ``col("t") + sb.duration("15m")``."""
     return Expr(duration_literal(value))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
-from sabotnb.errors import TypeMismatch
+from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.literals import duration_literal
 from sabotnb.expr.nodes import Call, Node
+from sabotnb.foreign import Hinted, explained_methods
 
 E = TypeVar("E")
 
 
-class Namespace(Generic[E]):
+class Namespace(Hinted, Generic[E]):
     """Methods of one node; ``make`` wraps what they build."""
 
     __slots__ = ("_make", "_node")
@@ -27,8 +28,12 @@ class Namespace(Generic[E]):
         return self._make(Call(fn, (self._node,), tuple(sorted(options.items()))))
 
 
+@explained_methods
 class TextMethods(Namespace[E]):
     """Methods of text. Lengths and positions count characters; patterns are RE2 regular expressions unless literal."""
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        raise InvalidUse(f"text has no [...] here; write .str.slice{_slice_of(key)}")
 
     def len(self) -> E:
         """Characters, int64."""
@@ -94,6 +99,7 @@ class TextMethods(Namespace[E]):
         return self._call("str.to_datetime", format=format)
 
 
+@explained_methods
 class TimeMethods(Namespace[E]):
     """Methods of dates, timestamps and durations. Naive timestamps are UTC, others are read in their zone."""
 
@@ -179,6 +185,7 @@ class TimeMethods(Namespace[E]):
         return self._call("dt.total_seconds")
 
 
+@explained_methods
 class StructMethods(Namespace[E]):
     """Methods of structs."""
 
@@ -186,7 +193,14 @@ class StructMethods(Namespace[E]):
         """The field of that name; null where the struct is null."""
         return self._call("struct.field", name=name)
 
+    def __getitem__(self, name: str) -> E:
+        return self.field(name)
 
+    def __iter__(self) -> NoReturn:
+        raise InvalidUse("the fields of a struct cannot be iterated over here; write .struct.field('name')")
+
+
+@explained_methods
 class ListMethods(Namespace[E]):
     """Methods of lists."""
 
@@ -197,6 +211,26 @@ class ListMethods(Namespace[E]):
     def get(self, index: int) -> E:
         """The item at ``index`` (negative: from the end); null where the list is shorter."""
         return self._call("list.get", index=index)
+
+    def __getitem__(self, index: int) -> E:
+        return self.get(index)
+
+    def __iter__(self) -> NoReturn:
+        raise InvalidUse("the items of a list cannot be iterated over here; write .list.get(0), .list.len()")
+
+
+def _slice_of(key: Any) -> str:
+    """The arguments of ``slice`` for ``[key]``, as a call has them."""
+    match key:
+        case slice(start=None | int(), stop=int(stop), step=None):
+            start = key.start or 0
+            return f"({start}, {stop - start})" if 0 <= start <= stop else f"({start})"
+        case slice(start=int(start), stop=None, step=None):
+            return f"({start})"
+        case int():
+            return f"({key}, 1)"
+        case _:
+            return "(0, 2)"
 
 
 def _calendar(every: str) -> str:

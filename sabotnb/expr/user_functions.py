@@ -13,10 +13,12 @@ from sabotnb.expr.aggregates import type_to_text
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
 from sabotnb.expr.nodes import Aggregated, Apply
 from sabotnb.expr.types import type_of
+from sabotnb.foreign import explained
 
 ENGINES = ("arrow", "numba", "row")
 
 
+@explained
 def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function usable inside expressions: called with an expression it gives one, else it is called as it is.
 
@@ -65,6 +67,7 @@ class UserAggregate:
         return Aggregation(Aggregated("custom", over.node, options=(("returns", returns),), function=self.function))
 
 
+@explained
 def aggregate(cls: type) -> UserAggregate:
     """Make an aggregate of a class with ``returns`` (a type) and ``update(values)``, ``merge(other)``, ``result()``.
 
