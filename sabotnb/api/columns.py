@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ def named(exprs: Iterable[Column], keywords: Mapping[str, object], schema: pa.Sc
 
     Raises ColumnNotFound or TypeMismatch for what does not fit, DuplicateColumn for a name given twice.
     """
-    columns = [*((_name_of(given), as_expr(given)) for given in exprs)]
+    columns = [*((_name_of(given), as_expr(given)) for given in flat(exprs))]
     columns += [(name, as_column(value)) for name, value in keywords.items()]
     for _, expr in columns:
         bind(expr, schema)
@@ -29,7 +30,7 @@ def named(exprs: Iterable[Column], keywords: Mapping[str, object], schema: pa.Sc
 def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
     """Plain column names, each in ``schema``; expressions other than ``col(name)`` are refused."""
     found = []
-    for given in columns:
+    for given in flat(columns):
         name = column_name(as_expr(given))
         if name is None:
             bind(as_expr(given), schema)  # an aggregate, or a wrong column in an expression, comes first
@@ -47,6 +48,11 @@ def as_expr(given: Column) -> Expr:
             f"{given!r} ({type(given).__name__}) is not a column; give a name or an expression, col('x') + 1"
         )
     return as_column(given)
+
+
+def flat(given: Iterable[Any]) -> tuple[Any, ...]:
+    """Arguments one by one, where a list or tuple stands for several."""
+    return tuple(part for one in given for part in (one if isinstance(one, list | tuple) else (one,)))
 
 
 def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:

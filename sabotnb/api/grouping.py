@@ -69,7 +69,7 @@ def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str,
     What is aggregated or grouped by an expression becomes a column in a projection before, under a name of its own;
     what is calculated with aggregates is a projection behind.
     """
-    wanted = [(_aggregate_name(given), given) for given in exprs]
+    wanted = [(_aggregate_name(given), given) for given in columns.flat(exprs)]
     wanted += [(name, _aggregation(given)) for name, given in keywords.items()]
     if not wanted:
         raise SchemaError("agg() has no aggregate; give one: .agg(n=sb.count(), worst=col('x').max())")

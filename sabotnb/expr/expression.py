@@ -14,6 +14,7 @@ from sabotnb.blobs import call_site
 from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.arguments import whole
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
+from sabotnb.expr.method_options import checked
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
 from sabotnb.expr.nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
 from sabotnb.expr.rewrite import aggregates_of
@@ -210,8 +211,7 @@ class Expr(Hinted):
 
     def round(self, decimals: int = 0) -> Expr:
         """To so many decimals; halves go to the even neighbour."""
-        wrong = TypeMismatch(f"round takes a whole number of decimals, not {decimals!r}; write .round(2), .round(-3)")
-        return self._call("round", decimals=whole(decimals, wrong))
+        return self._call("round", decimals=decimals)
 
     def floor(self) -> Expr:
         """Down to a whole number, of the same type."""
@@ -327,9 +327,8 @@ class Expr(Hinted):
 
     def top_k(self, k: int, by: Any = None, *, reverse: bool = False) -> Aggregation:
         """A list of the ``k`` largest values, or of those with the largest ``by``; the smallest if ``reverse``."""
-        if not isinstance(k, int) or k < 1:
-            raise TypeMismatch(f"top_k takes a whole number of at least 1, not {k!r}")
-        return self._aggregate("top_k", by, k=k, reverse=reverse)
+        wrong = TypeMismatch(f"top_k takes a whole number of at least 1, not {k!r}; write .top_k(3)")
+        return self._aggregate("top_k", by, k=whole(k, wrong, 1), reverse=reverse)
 
     def collect_list(self) -> Aggregation:
         """A list of all values, nulls included, in no particular order."""
@@ -339,7 +338,7 @@ class Expr(Hinted):
         return Expr(Call(fn, (self.node, as_expr(other).node)))
 
     def _call(self, fn: Name, *others: Any, **options: Any) -> Expr:
-        return Expr(Call(fn, (self.node, *(as_expr(other).node for other in others)), tuple(sorted(options.items()))))
+        return Expr(Call(fn, (self.node, *(as_expr(other).node for other in others)), checked(fn, options)))
 
     def _compared(self, fn: Name, other: Any, instead: Name) -> Expr:
         if other is None:

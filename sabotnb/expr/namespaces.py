@@ -9,7 +9,9 @@ from typing import Any, Generic, NoReturn, TypeVar
 from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.literals import duration_literal
+from sabotnb.expr.method_options import checked
 from sabotnb.expr.nodes import Call, Node
+from sabotnb.expr.zones import demand_zone
 from sabotnb.foreign import Hinted, explained_methods
 
 E = TypeVar("E")
@@ -25,7 +27,7 @@ class Namespace(Hinted, Generic[E]):
         self._make = make
 
     def _call(self, fn: str, **options: Any) -> E:
-        return self._make(Call(fn, (self._node,), tuple(sorted(options.items()))))
+        return self._make(Call(fn, (self._node,), checked(fn, options)))
 
 
 @explained_methods
@@ -72,18 +74,22 @@ class TextMethods(Namespace[E]):
         return self._call("str.ends_with", suffix=suffix)
 
     def replace(self, pattern: str, value: str, *, literal: bool = False) -> E:
-        r"""Replace the first ``pattern``; ``\1`` in ``value`` stands for the first group."""
+        r"""Replace the first ``pattern``; ``$1`` or ``\1`` in ``value`` stands for the first group, ``$0`` for all.
+
+        Write ``$$`` for a dollar sign before a digit. With ``literal`` both are plain text.
+        """
         return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=False)
 
     def replace_all(self, pattern: str, value: str, *, literal: bool = False) -> E:
-        """Replace every ``pattern``."""
+        """Replace every ``pattern``; see ``replace``."""
         return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=True)
 
     def slice(self, offset: int, length: int | None = None) -> E:
         """``length`` characters (the rest) from ``offset``; a negative offset counts from the end."""
+        made = self._call("str.slice", offset=offset, length=length)
         if length is not None and length < 0:
-            raise TypeMismatch(f"slice takes a length of 0 or more, not {length}")
-        return self._call("str.slice", offset=offset, length=length)
+            raise TypeMismatch(f"slice takes a length of 0 or more, not {length}; write .str.slice(0, 2)")
+        return made
 
     def split(self, by: str) -> E:
         """The parts between ``by``, a list of text."""
@@ -94,8 +100,6 @@ class TextMethods(Namespace[E]):
 
         ``%f`` is a fraction of a second of up to six digits, ``%.f`` one with its point or none, ``%z`` an offset.
         """
-        if format is not None:
-            _demand_text("to_datetime", format, "a format, such as '%d.%m.%Y %H:%M'")
         return self._call("str.to_datetime", format=format)
 
 
@@ -174,6 +178,8 @@ class TimeMethods(Namespace[E]):
 
     def convert_time_zone(self, zone: str) -> E:
         """The same instants, read in ``zone`` (``"Europe/Berlin"``)."""
+        if isinstance(zone, str):
+            demand_zone(zone)
         return self._call("dt.convert_time_zone", zone=zone)
 
     def strftime(self, format: str) -> E:  # noqa: A002  polars calls it so
@@ -235,9 +241,3 @@ def _slice_of(key: Any) -> str:
 
 def _calendar(every: str) -> str:
     return next((suffix for suffix in ("mo", "q", "y") if every.endswith(suffix)), "")
-
-
-def _demand_text(method: str, given: object, wanted: str) -> None:
-    """TypeMismatch for what is not text."""
-    if not isinstance(given, str):
-        raise TypeMismatch(f"{method} takes {wanted}, not {given!r} ({type(given).__name__})")

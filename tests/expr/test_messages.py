@@ -92,7 +92,7 @@ TypeMismatch: col('carrier').dt.hour()  etl.py:1
 TypeMismatch: col('carrier').str.contains(pattern='(')  etl.py:1
     col('carrier').str.contains('(')
          ^^^^^^^
-Invalid regular expression: missing ): (; to look for plain text write literal=True""",
+Invalid regular expression: missing ): (; for plain text write literal=True""",
     "col('time_hour') > 'soon'": """\
 TypeMismatch: col('time_hour') > 'soon'  etl.py:1
     col('time_hour') > 'soon'
