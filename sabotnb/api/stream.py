@@ -22,6 +22,7 @@ from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
 from sabotnb.errors import GraphError, InvalidUse
 from sabotnb.expr import Expr
+from sabotnb.extras import demand
 from sabotnb.foreign import Hinted
 from sabotnb.plan import PlannedJobGraph
 
@@ -427,6 +428,7 @@ class Stream(Hinted):
 
     def to_polars(self) -> pl.DataFrame:
         """``to_arrow`` as a polars frame."""
+        demand("polars", "to_polars()")
         import polars as pl
 
         frame = pl.from_arrow(self.to_arrow())

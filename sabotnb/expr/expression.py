@@ -20,6 +20,7 @@ from sabotnb.expr.nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Lite
 from sabotnb.expr.rewrite import aggregates_of
 from sabotnb.expr.text import text
 from sabotnb.expr.types import type_of
+from sabotnb.extras import demand
 from sabotnb.foreign import Hinted, explained, explained_methods
 
 Name = str  # inside of Expr, `str` is a namespace
@@ -307,6 +308,7 @@ class Expr(Hinted):
 
     def approx_n_unique(self) -> Aggregation:
         """About how many distinct values, in bounded memory."""
+        demand("datasketches", "approx_n_unique()")
         return self._aggregate("approx_n_unique")
 
     def quantile(self, q: float) -> Aggregation:
@@ -315,6 +317,7 @@ class Expr(Hinted):
 
     def approx_quantile(self, q: float) -> Aggregation:
         """About the quantile (0 <= q <= 1), in bounded memory."""
+        demand("datasketches", "approx_quantile()")
         return self._aggregate("approx_quantile", q=_fraction(q))
 
     def arg_min(self, by: Any) -> Aggregation:

@@ -13,6 +13,7 @@ from sabotnb.expr.aggregates import type_to_text
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
 from sabotnb.expr.nodes import Aggregated, Apply
 from sabotnb.expr.types import type_of
+from sabotnb.extras import demand
 from sabotnb.foreign import explained
 
 ENGINES = ("arrow", "numba", "row")
@@ -38,7 +39,7 @@ def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], C
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
         if engine == "numba":
-            _demand_numba(fn)
+            demand("numba", f"engine='numba' of {fn.__name__}")
         taken: list[Function] = []  # captured when first used, so that it may use what is defined below it
 
         @functools.wraps(fn)
@@ -81,10 +82,3 @@ def aggregate(cls: type) -> UserAggregate:
         )
     type_of(cls.returns)  # type: ignore[attr-defined]
     return UserAggregate(cls, capture(cls, "aggregate"))
-
-
-def _demand_numba(fn: Callable[..., Any]) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("numba") is None:
-        raise FunctionError(f"engine='numba' of {fn.__name__} needs numba: pip install 'sabotnb[numba]'")

@@ -80,15 +80,6 @@ def test_numba_compiles_a_function_of_numbers():
     assert expr.evaluate(fee(col("p"), col("q")), batch.slice(0, 0)).to_pylist() == []
 
 
-def test_without_numba_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(FunctionError, match=r"engine='numba' of fee needs numba: pip install 'sabotnb\[numba\]'"):
-
-        @udf("double", engine="numba")
-        def fee(price):
-            return price
-
-
 def test_on_plain_values_it_is_the_function_itself():
     assert root(4.0) == 4.0
     assert length.__name__ == "length"
