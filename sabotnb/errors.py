@@ -18,6 +18,7 @@ SabotError
 │   ├── ClusterGone             the scheduler does not answer any more
 │   │   └── ClusterSilent       it has not answered one question, and may answer the next
 │   ├── AgentLost               a worker process, or the connection between two of them, is gone
+│   ├── OutOfMemory             an operator needed more memory than its worker process has
 │   └── SlotsShort              fewer free slots than the job needs
 ├── JobError                    one job
 │   ├── NameHeld                another session that is connected runs a job of this name
@@ -129,6 +130,10 @@ class AgentLost(EnvError):
     """A worker process died or hung, or two of them cannot reach each other any more."""
 
 
+class OutOfMemory(EnvError, MemoryError):
+    """An operator needed more memory than its worker process has."""
+
+
 class SlotsShort(EnvError):
     """Fewer free slots than the job needs."""
 
@@ -144,7 +149,8 @@ class NameHeld(JobError):
 class JobFailed(JobError):
     """A job ended in FAILED; the user's own exception is its ``__cause__`` where there is one.
 
-    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, AgentLost, ...
+    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, AgentLost,
+    OutOfMemory, ...
     """
 
     reason: SabotError | None = None
