@@ -21,7 +21,7 @@ from sabotnb.api.preview import Preview, preview
 from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
 from sabotnb.errors import GraphError, InvalidUse
-from sabotnb.expr import Expr
+from sabotnb.expr import Expr, python_rows
 from sabotnb.extras import demand
 from sabotnb.foreign import Hinted
 from sabotnb.plan import PlannedJobGraph
@@ -437,8 +437,7 @@ class Stream(Hinted):
 
     def to_rows(self) -> list[dict[str, Any]]:
         """``to_arrow`` as dicts."""
-        rows: list[dict[str, Any]] = self.to_arrow().to_pylist()
-        return rows
+        return python_rows(self.to_arrow())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return collecting.batches_of(self.flow)

@@ -22,6 +22,7 @@ from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, i
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
 from sabotnb.expr.messages import column_not_found, duplicate_column
 from sabotnb.expr.nodes import Aggregated, Apply, Column, walk
+from sabotnb.expr.python_rows import python_rows
 from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
 from sabotnb.expr.sample import sample_of, text_table
 from sabotnb.expr.types import type_of
@@ -67,6 +68,7 @@ __all__ = [
     "is_total",
     "is_typed",
     "lit",
+    "python_rows",
     "root_name",
     "same",
     "same_values",
