@@ -145,7 +145,7 @@ def aggregates(expr: Expr) -> tuple[Aggregated, ...]:
 
 
 def beside_aggregates(expr: Expr) -> tuple[Column, ...]:
-    """The columns that ``expr`` reads outside of its aggregates."""
+    """The columns that ``expr`` reads beside its aggregates."""
     return rewrite.columns_beside_aggregates(expr.node)
 
 

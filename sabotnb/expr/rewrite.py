@@ -70,7 +70,7 @@ def _origin_of(node: Node) -> Origin | None:
 
 
 def columns_beside_aggregates(node: Node) -> tuple[Column, ...]:
-    """The columns that ``node`` reads outside of its aggregates."""
+    """The columns that ``node`` reads beside its aggregates."""
     waiting, found = [node], []
     while waiting:
         part = waiting.pop()
