@@ -100,7 +100,7 @@ def __getattr__(name: str) -> Any:
     if name == "JobGraph":
         return import_module("sabotnb.plan").PlannedJobGraph
     if name not in _HOME_OF:
-        raise AttributeError(f"module 'sabotnb' has no attribute {name!r}")
+        raise import_module("sabotnb.foreign").absent("module 'sabotnb'", name, ("sabotnb",), tuple(__all__))
     value = getattr(import_module(_HOME_OF[name]), name)
     globals()[name] = value
     return value

@@ -5,6 +5,7 @@ SabotError
 │   ├── ColumnNotFound          a name that the stream does not have
 │   ├── DuplicateColumn         two columns of one name
 │   └── TypeMismatch            an operation that the column's type does not have
+├── InvalidUse                  a method or operator with arguments, or on an object, that does not take them
 ├── ExpressionError             rows on which an expression has no value: overflow, division by zero, a failed cast
 ├── GraphError                  a job graph that cannot run (cycle, open port, parallelism)
 ├── SourceError                 input that is missing, truncated, or of another shape
@@ -17,6 +18,7 @@ SabotError
 │   ├── ClusterGone             the scheduler does not answer any more
 │   │   └── ClusterSilent       it has not answered one question, and may answer the next
 │   ├── AgentLost               a worker process, or the connection between two of them, is gone
+│   ├── OutOfMemory             an operator needed more memory than its worker process has
 │   └── SlotsShort              fewer free slots than the job needs
 ├── JobError                    one job
 │   ├── NameHeld                another session that is connected runs a job of this name
@@ -53,6 +55,10 @@ class DuplicateColumn(SchemaError):
 
 class TypeMismatch(SchemaError, TypeError):
     """An operation that the column's type does not have."""
+
+
+class InvalidUse(SabotError, TypeError):
+    """A method or operator used as it cannot be: unknown or missing arguments, the length of a stream, an index."""
 
 
 class ExpressionError(SabotError, ValueError):
@@ -124,6 +130,10 @@ class AgentLost(EnvError):
     """A worker process died or hung, or two of them cannot reach each other any more."""
 
 
+class OutOfMemory(EnvError, MemoryError):
+    """An operator needed more memory than its worker process has."""
+
+
 class SlotsShort(EnvError):
     """Fewer free slots than the job needs."""
 
@@ -139,7 +149,8 @@ class NameHeld(JobError):
 class JobFailed(JobError):
     """A job ended in FAILED; the user's own exception is its ``__cause__`` where there is one.
 
-    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, AgentLost, ...
+    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, AgentLost,
+    OutOfMemory, ...
     """
 
     reason: SabotError | None = None

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 from sabotnb.blobs import without_our_frames
 from sabotnb.config import Config
 from sabotnb.errors import ProtocolError, SabotError
+from sabotnb.foreign import explained
 from sabotnb.widgets.shell import running_shell
 
 C = TypeVar("C", bound=type)
@@ -37,11 +38,12 @@ def folding(function: Callable[P, R]) -> Callable[P, R]:
     every frame, and so does everything under ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks do not show the one frame that
     is left.
     """
+    call = explained(function)
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            return call(*args, **kwargs)
         except (SabotError, TimeoutError, KeyboardInterrupt) as error:
             if isinstance(error, ProtocolError) or Config.from_environment().full_tracebacks:
                 raise

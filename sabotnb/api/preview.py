@@ -16,6 +16,7 @@ from sabotnb.display import rows as tables
 from sabotnb.display import theme, words
 from sabotnb.errors import SchemaError
 from sabotnb.expr import whole
+from sabotnb.foreign import Hinted
 
 if TYPE_CHECKING:  # a name in annotations alone: importing sabotnb must not load pandas
     import pandas as pd
@@ -26,7 +27,7 @@ ENDLESS_PART = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Hinted):
     """Rows to look at. ``complete``: every source was read to its end, so the values are not those of a part."""
 
     table: pa.Table

@@ -25,12 +25,25 @@ def filtered(flow: Flow, conditions: Sequence[Condition]) -> Flow:
     """Keep rows for which all conditions hold; a callable gives the mask of a whole batch."""
     if not conditions:
         raise SchemaError("filter() has no condition; give one: .filter(col('x') > 0)")
-    exprs = [columns.as_expr(given) for given in conditions if isinstance(given, str | Expr)]
+    every = columns.flat(conditions)
+    exprs = [columns.as_expr(given) for given in every if isinstance(given, str | Expr)]
     kept = flow.then(Filter(all_of(exprs))) if exprs else flow
-    for given in conditions:
+    for given in every:
         if not isinstance(given, str | Expr):
+            _demand_condition(given)
             kept = kept.then(FilterBatches(capture(given, "filter")))
     return kept
+
+
+def _demand_condition(given: object) -> None:
+    if isinstance(given, bool):
+        raise SchemaError(
+            f"filter got {given}, one truth for all rows: `is`, `in` and a method without () compare objects; "
+            "write col('x').is_null(), col('x').is_in([1, 2]) or col('t').dt.year() == 2013"
+        )
+    if not callable(given):
+        found = f"{given!r} ({type(given).__name__})"
+        raise SchemaError(f"filter takes conditions, not {found}; write .filter(col('x') > 1)")
 
 
 def selected(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]) -> Flow:

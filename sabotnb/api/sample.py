@@ -14,6 +14,7 @@ from sabotnb.api.compiling import compile_graph, sources, with_sources
 from sabotnb.api.flow import Flow
 from sabotnb.api.lower import lower
 from sabotnb.connectors import BatchSource
+from sabotnb.expr import python_rows
 from sabotnb.graph import JobGraph, Sink, Source
 from sabotnb.protocol.source import Finished
 from sabotnb.task import Makers
@@ -113,4 +114,4 @@ def _read(reader: Any, wanted: int, deadline: float, into: list[pa.RecordBatch])
 def rows_of(flow: Flow, rows: int) -> Iterator[dict[str, Any]]:
     """The rows, as dicts, that ``flow`` makes of the first ``rows`` rows of each source."""
     for batch in run_on_sample(collected(flow), rows, timeout=2.0).batches:
-        yield from batch.to_pylist()
+        yield from python_rows(batch)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sabotnb.api import env as envs
 from sabotnb.api import running, views
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.env import Env
-from sabotnb.api.flow import naming
+from sabotnb.api.flow import is_bounded, naming
 from sabotnb.api.job import Job
 from sabotnb.api.lower import lower
 from sabotnb.api.targets import Target
 from sabotnb.display import words
 from sabotnb.errors import GraphError
+from sabotnb.foreign import Hinted
 from sabotnb.plan import PlannedJobGraph
+
+FILES_AT_THE_END = "the input is endless, so files appear when the job ends: job.stop() ends it"
+_USERS_LINE = 5
+"""Frames from ``warn`` to the line that called ``run``, past the two wrappers of a public method."""
 
 
 @boundary
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Sink:
+class Sink(Hinted):
     """An output of a stream. Nothing happens before ``run``."""
 
     target: Target
@@ -57,6 +63,7 @@ class Sink:
             SinkError: the output may not be written there.
             NameHeld: another session that is connected runs a job of this name.
         """
+        _warn_of_late_files([self.target])
         options = running.RunOptions(parallelism, placement, optimize)
         return running.run_targets(envs.needed(env), name, [self.target], options)
 
@@ -70,7 +77,8 @@ class Sink:
 
     def __repr__(self) -> str:
         spec = self.target.flow.node.spec
-        return f"Sink {words.brief(spec)}: not started, add .run()"
+        when = f"; {FILES_AT_THE_END}" if _writes_at_the_end(self.target) else ""
+        return f"Sink {words.brief(spec)}: not started, add .run(){when}"
 
 
 @folding
@@ -91,4 +99,15 @@ def run(
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
     targets = [sink.target for sink in sinks]
+    _warn_of_late_files(targets)
     return running.run_targets(envs.needed(env), name, targets, running.RunOptions(parallelism, placement, optimize))
+
+
+def _writes_at_the_end(target: Target) -> bool:
+    return target.path is not None and not is_bounded(target.flow)
+
+
+def _warn_of_late_files(targets: Sequence[Target]) -> None:
+    for target in targets:
+        if _writes_at_the_end(target):
+            warnings.warn(f"{target.path}: {FILES_AT_THE_END}", stacklevel=_USERS_LINE)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 
-from sabotnb.api import collecting, elsewhere, grouping, joins, rows, sources, spreading, targets, views
+from sabotnb.api import brackets, collecting, grouping, joins, rows, sources, spreading, targets, views
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.columns import Column
 from sabotnb.api.env import Env
@@ -21,8 +21,10 @@ from sabotnb.api.pandas_frames import pandas_frame
 from sabotnb.api.preview import Preview, preview
 from sabotnb.api.rows import Condition
 from sabotnb.api.sink import Sink
-from sabotnb.errors import GraphError
-from sabotnb.expr import Aggregation
+from sabotnb.errors import GraphError, InvalidUse
+from sabotnb.expr import Expr, python_rows
+from sabotnb.extras import demand
+from sabotnb.foreign import Hinted
 from sabotnb.plan import PlannedJobGraph
 
 if TYPE_CHECKING:  # names in annotations alone: importing sabotnb loads neither pandas nor polars
@@ -36,7 +38,7 @@ Columns = Column | Sequence[Column]
 
 @boundary
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Stream:
+class Stream(Hinted):
     """A description of rows: where they come from and what happens to them. Immutable; every verb gives a new one.
 
     Columns and types are checked when a verb is called, so a mistake raises at the line that wrote it
@@ -46,14 +48,34 @@ class Stream:
 
     flow: Flow
 
-    if not TYPE_CHECKING:  # where it would make every name an attribute
+    def __post_init__(self) -> None:
+        if not isinstance(self.flow, Flow):
+            raise InvalidUse("a stream begins with a source: sb.Stream.from_rows([{'x': 1}]), .from_pandas(frame), ...")
 
-        def __getattr__(self, name: str) -> Any:
-            """Say how a column, or a method of another library, is written here."""
-            hint = f"; here it is {elsewhere.here(name)}" if elsewhere.here(name) else ""
-            if not name.startswith("_") and name != "flow" and name in self.schema.names:
-                hint = f"; for its column write col({name!r})"
-            raise AttributeError(f"'Stream' object has no attribute {name!r}{hint}", name=name, obj=self)
+    def _own_hint(self, name: str) -> str:
+        is_column = name != "flow" and name in self.schema.names
+        return f"for its column write col({name!r})" if is_column else ""
+
+    # Operations of Python that a description of rows cannot have: say what to write
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        raise InvalidUse(f"a stream has no [...]; {brackets.instead(key)}")
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        name = key if isinstance(key, str) else "x"
+        raise InvalidUse(f"a stream never changes; make another one: .with_columns({name}={value!r})")
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise InvalidUse(f"a stream has no values to look through; its columns are: {item!r} in stream.schema.names")
+
+    def __len__(self) -> NoReturn:
+        raise InvalidUse("a stream has no length before it runs; count its rows: .agg(n=sb.count()).to_rows()")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __add__(self, other: Any) -> NoReturn:
+        raise InvalidUse("streams have no +; bring their rows together: .union(other)")
 
     # Sources
 
@@ -299,7 +321,7 @@ class Stream:
 
     key_by = group_by
 
-    def agg(self, *exprs: Aggregation, **named: Aggregation) -> Stream:
+    def agg(self, *exprs: Expr, **named: Expr) -> Stream:
         """One row: aggregates of all rows."""
         return Grouped(Grouping(self.flow)).agg(*exprs, **named)
 
@@ -422,6 +444,7 @@ class Stream:
 
     def to_polars(self) -> pl.DataFrame:
         """``to_arrow`` as a polars frame."""
+        demand("polars", "to_polars()")
         import polars as pl
 
         frame = pl.from_arrow(self.to_arrow())
@@ -430,8 +453,7 @@ class Stream:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """``to_arrow`` as dicts."""
-        rows: list[dict[str, Any]] = self.to_arrow().to_pylist()
-        return rows
+        return python_rows(self.to_arrow())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return collecting.batches_of(self.flow)
@@ -464,13 +486,27 @@ class Stream:
 
 @boundary
 @dataclass(frozen=True, slots=True, eq=False)
-class Grouped:
+class Grouped(Hinted):
     """A stream grouped by keys, waiting for what is to be made of each group."""
 
     grouping: Grouping
 
-    def agg(self, *exprs: Aggregation, **named: Aggregation) -> Stream:
-        """A row for each group: the keys, then the aggregates. A positional one keeps its column's name."""
+    def _own_hint(self, name: str) -> str:
+        is_column = name != "grouping" and name in self.grouping.flow.schema.names
+        return f"aggregate its column: .agg({name}=col({name!r}).max())" if is_column else ""
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        name = key if isinstance(key, str) else "x"
+        raise InvalidUse(f"groups have no [...]; aggregate columns: .agg({name}=col({name!r}).sum())")
+
+    def __iter__(self) -> NoReturn:
+        raise InvalidUse("groups cannot be iterated over; aggregate them: .agg(n=sb.count())")
+
+    def agg(self, *exprs: Expr, **named: Expr) -> Stream:
+        """A row for each group: the keys, then the aggregates. A positional one keeps its column's name.
+
+        Aggregates can be calculated with, and with keys: ``.agg(share=col("x").sum() / sb.count())``.
+        """
         return Stream(grouping.aggregated(self.grouping, exprs, named))
 
     def top(

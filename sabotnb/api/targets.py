@@ -27,6 +27,12 @@ class Target:
     flow: Flow
     take: Take | None = None
 
+    @property
+    def path(self) -> str | None:
+        """The folder that it writes into; None of a sink without files."""
+        spec = self.flow.node.spec
+        return spec.options.get("path") if isinstance(spec, SinkSpec) else None
+
     def named(self, naming: Naming) -> Target:
         """The same sink, named and placed."""
         return replace(self, flow=self.flow.named(naming))

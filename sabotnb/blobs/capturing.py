@@ -17,6 +17,17 @@ from sabotnb.blobs.value import Value
 from sabotnb.config import Config
 from sabotnb.errors import FunctionError, UnpicklableFunction
 
+_EXAMPLES = {
+    "map_rows": "lambda row: row",
+    "reduce": "lambda left, right: left",
+    "partition_by": "lambda batch, tasks: pa.array([0] * batch.num_rows)",
+    "from_generator": "lambda: [{'x': 1}], {'x': 'int64'}",
+}
+
+
+def _example(what: str) -> str:
+    return f"{what}({_EXAMPLES.get(what, 'lambda batch: batch')})"
+
 
 def capture(fn: Callable[..., Any], what: str) -> Function:
     """Pickle ``fn`` for ``what`` (``map_batches``); modules of the notebook's folder travel by value.
@@ -26,7 +37,7 @@ def capture(fn: Callable[..., Any], what: str) -> Function:
         FunctionError: it cannot be called.
     """
     if not callable(fn):
-        raise FunctionError(f"{what} takes a function, not {fn!r} ({type(fn).__name__}); write lambda batch: ...")
+        raise FunctionError(f"{what} takes a function, not {fn!r} ({type(fn).__name__}); write {_example(what)}")
     name, origin = _name(fn), _origin(fn)
     with modules_by_value():
         pickled = _pickled(fn, f"{name} ({origin}), the function of {what},", _values(fn))

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sabotnb import __version__
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Live dataflows on a Dask cluster.")
 bench = typer.Typer(no_args_is_help=True, help="Measure: queries beside other engines, kernels, pipelines, latencies.")
 app.add_typer(bench, name="bench")
@@ -17,6 +19,21 @@ Repeat = Annotated[int, typer.Option(min=1, help="Timed runs of each case; the m
 Only = Annotated[str, typer.Option("--only", help="Run the cases whose name contains this.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sabotnb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Live dataflows on a Dask cluster."""
+
+
 @app.command()
 def demo(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the verdict only.")] = False,
@@ -24,15 +41,24 @@ def demo(
 ) -> None:
     """Run the main job on the flights of 2013 and check its files against DuckDB."""
     from sabotnb.cli.demo import run
+    from sabotnb.errors import SabotError
 
-    raise typer.Exit(0 if run(workers=workers, quiet=quiet) else 1)
+    try:
+        equal = run(workers=workers, quiet=quiet)
+    except SabotError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(0 if equal else 1)
 
 
 @app.command()
 def doctor() -> None:
     """Say what this machine lacks to run jobs, and what to do about it."""
-    from sabotnb import doctor as examine
-
+    try:
+        from sabotnb import doctor as examine
+    except ImportError as error:  # kernels that are not built, or a package that is missing
+        typer.echo(f"  ! {error}", err=True)
+        raise typer.Exit(1) from None
     typer.echo(examine())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.extras import demand
 
 if TYPE_CHECKING:
     from sabotnb.api.job import Job
@@ -41,6 +42,7 @@ def pipeline(data: NycFlights) -> sb.Stream:
 
 def run(*, workers: int, quiet: bool) -> bool:
     """Run the job, print what a user would look at, and say whether its files equal DuckDB's answer."""
+    demand("duckdb", "the demo, which compares its output with DuckDB's,")
     data = sb.datasets.nycflights13()
     by_carrier = pipeline(data)
     with tempfile.TemporaryDirectory(prefix="sabotnb-demo-") as folder, sb.local(workers=workers):

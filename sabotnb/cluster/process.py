@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import signal
 import sys
 import threading
 
 import pyarrow as pa
 from distributed.gc import disable_gc_diagnosis
+
+from sabotnb.task.steps import TaskCanceled
 
 SWITCH_SECONDS = 0.0002
 """Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""
@@ -24,6 +27,26 @@ def have_process_alone() -> None:
     pa.set_cpu_count(1)
     disable_gc_diagnosis(force=True)  # Python written to run in every collection, where an interrupted task would end
     keep_freed_memory()
+    allow_children()
+    hide_cancels()
+
+
+def allow_children() -> None:
+    """Let functions of the user start processes: Dask's workers are daemons, which multiprocessing forbids it."""
+    process = multiprocessing.current_process()
+    if process.daemon:
+        process.daemon = False
+
+
+def hide_cancels() -> None:
+    """Print nothing when a cancel ends a finalizer, where Python cannot raise it; the task is interrupted again."""
+    show = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not TaskCanceled:
+            show(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def keep_freed_memory() -> None:

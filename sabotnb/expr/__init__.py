@@ -22,13 +22,15 @@ from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, i
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
 from sabotnb.expr.inference import inferred_type
 from sabotnb.expr.messages import column_not_found, duplicate_column
-from sabotnb.expr.nodes import Apply, Column, walk
+from sabotnb.expr.nodes import Aggregated, Apply, Column, walk
+from sabotnb.expr.python_rows import python_rows
 from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
 from sabotnb.expr.sample import sample_of, text_table
 from sabotnb.expr.types import type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 __all__ = [
+    "Aggregated",
     "Aggregation",
     "ColumnMisfit",
     "Compiled",
@@ -38,9 +40,11 @@ __all__ = [
     "UserAggregate",
     "When",
     "aggregate",
+    "aggregates",
     "all_of",
     "as_column",
     "as_expr",
+    "beside_aggregates",
     "bind",
     "coalesce",
     "col",
@@ -65,6 +69,7 @@ __all__ = [
     "is_total",
     "is_typed",
     "lit",
+    "python_rows",
     "root_name",
     "same",
     "same_values",
@@ -76,8 +81,10 @@ __all__ = [
     "type_of",
     "typed_array",
     "udf",
+    "unnamed",
     "when",
     "whole",
+    "without_aggregates",
 ]
 
 
@@ -131,6 +138,26 @@ def column_name(expr: Expr) -> str | None:
     """The column that ``expr`` is, if it is a column and nothing more (an alias does not count)."""
     node = rewrite.unnamed(expr.node)
     return node.name if isinstance(node, Column) else None
+
+
+def aggregates(expr: Expr) -> tuple[Aggregated, ...]:
+    """The aggregates that ``expr`` is computed from, each once."""
+    return rewrite.aggregates_of(expr.node)
+
+
+def beside_aggregates(expr: Expr) -> tuple[Column, ...]:
+    """The columns that ``expr`` reads beside its aggregates."""
+    return rewrite.columns_beside_aggregates(expr.node)
+
+
+def without_aggregates(expr: Expr, names: Mapping[Aggregated, str]) -> Expr:
+    """``expr`` over the columns that hold its aggregates, by ``names``."""
+    return Expr(rewrite.without_aggregates(expr.node, names))
+
+
+def unnamed(expr: Expr) -> Expr:
+    """``expr`` without aliases around it."""
+    return Expr(rewrite.unnamed(expr.node))
 
 
 def columns(expr: Expr) -> frozenset[str]:

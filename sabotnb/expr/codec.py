@@ -13,7 +13,8 @@ import pyarrow as pa
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError
 from sabotnb.expr.aggregates import type_from_text, type_to_text
-from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node
+from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node
+from sabotnb.expr.text import text
 
 Json = Any
 
@@ -33,6 +34,8 @@ def written(node: Node) -> Json:
         case Call(fn=fn, args=args, options=options):
             named = {"options": {name: _option(value) for name, value in options}} if options else {}
             return {"call": fn, "args": [written(arg) for arg in args], **named}
+        case Aggregated():
+            raise SchemaError(f"{text(node)} is one value per group, so a row has none; use it in .agg(...)")
 
 
 def read(data: Json, functions: Mapping[str, Function]) -> Node:

@@ -16,7 +16,7 @@ from sabotnb.expr.compiled import Compiled, Run, of_length
 from sabotnb.expr.guarded import guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
 from sabotnb.expr.messages import column_not_found, type_mismatch
-from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node, walk
+from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, walk
 from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.text import text
@@ -62,8 +62,13 @@ def _step(node: Node, schema: pa.Schema) -> Step:
             return _step(arg, schema)
         case Apply(args=args):
             return Step(node.returns, applied(node, [_step(arg, schema).run for arg in args]), total=False)
+        case Aggregated():
+            raise type_mismatch(f"{text(node)} is one value per group, so a row has none\n{_IN_AGG}", node)
         case Call():
             return _call(node, schema)
+
+
+_IN_AGG = "use it in agg(...), as .group_by('key').agg(total=col('x').sum()), and join the result for a value per row"
 
 
 def _column(name: str, node: Column, schema: pa.Schema) -> Step:

@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from sabotnb.expr.expression import Expr, as_expr
 from sabotnb.expr.nodes import Call, Literal, Node
+from sabotnb.foreign import Hinted, explained, explained_methods
 
 
+@explained_methods
 @dataclass(frozen=True, slots=True)
-class When:
+class When(Hinted):
     """A condition that waits for its value."""
 
     condition: Node
@@ -23,6 +25,7 @@ class When:
         return Then(Call("case", (*self.before, self.condition, as_expr(value).node, Literal(None, pa.null()))))
 
 
+@explained_methods
 class Then(Expr):
     """Conditions with values; it is an expression already, null where no condition is true."""
 
@@ -41,6 +44,7 @@ class Then(Expr):
         return self.node.args[:-1]
 
 
+@explained
 def when(condition: Expr) -> When:
     """Choose by row: ``when(col("x") > 0).then("gain").otherwise("loss")``; the first true condition counts.
 

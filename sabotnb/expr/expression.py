@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 from typing import Literal as OneOf
 
 import pyarrow as pa
 
-from sabotnb.blobs import Function, call_site
-from sabotnb.errors import TypeMismatch
+from sabotnb.blobs import call_site
+from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.arguments import whole
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
+from sabotnb.expr.method_options import checked
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
-from sabotnb.expr.nodes import RANGE_ENDS, Alias, Call, Column, Literal, Node
-from sabotnb.expr.rewrite import root_of
+from sabotnb.expr.nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
+from sabotnb.expr.rewrite import aggregates_of
 from sabotnb.expr.text import text
 from sabotnb.expr.types import type_of
+from sabotnb.extras import demand
+from sabotnb.foreign import Hinted, explained, explained_methods
 
 Name = str  # inside of Expr, `str` is a namespace
 
 
+@explained_methods
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Expr:
+class Expr(Hinted):
     """A typed expression over the columns of a stream; immutable.
 
     ``==`` and its like build expressions. To ask whether two expressions are the same tree compare their ``node``.
@@ -52,6 +56,14 @@ class Expr:
 
     def __iter__(self) -> NoReturn:
         raise TypeMismatch(f"{self} has no rows to go through here; run the stream and iterate over that")
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        if isinstance(key, Name):
+            raise InvalidUse(f"{self} has no [...]; a field of a struct is {self}.struct.field({key!r})")
+        raise InvalidUse(f"{self} has no [...]; of a list write {self}.list.get(0), of text {self}.str.slice(0, 2)")
+
+    def __len__(self) -> NoReturn:
+        raise InvalidUse(f"{self} has no length here; write {self}.str.len(), {self}.list.len() or sb.count()")
 
     # arithmetic
 
@@ -102,6 +114,18 @@ class Expr:
 
     def __abs__(self) -> Expr:
         return self.abs()
+
+    def __pos__(self) -> Expr:
+        return self
+
+    def __round__(self, decimals: int | None = None) -> Expr:
+        return self.round(decimals or 0)
+
+    def __floor__(self) -> Expr:
+        return self.floor()
+
+    def __ceil__(self) -> Expr:
+        return self.ceil()
 
     # comparison and logic
 
@@ -188,8 +212,7 @@ class Expr:
 
     def round(self, decimals: int = 0) -> Expr:
         """To so many decimals; halves go to the even neighbour."""
-        wrong = TypeMismatch(f"round takes a whole number of decimals, not {decimals!r}; write .round(2), .round(-3)")
-        return self._call("round", decimals=whole(decimals, wrong))
+        return self._call("round", decimals=decimals)
 
     def floor(self) -> Expr:
         """Down to a whole number, of the same type."""
@@ -285,6 +308,7 @@ class Expr:
 
     def approx_n_unique(self) -> Aggregation:
         """About how many distinct values, in bounded memory."""
+        demand("datasketches", "approx_n_unique()")
         return self._aggregate("approx_n_unique")
 
     def quantile(self, q: float) -> Aggregation:
@@ -293,6 +317,7 @@ class Expr:
 
     def approx_quantile(self, q: float) -> Aggregation:
         """About the quantile (0 <= q <= 1), in bounded memory."""
+        demand("datasketches", "approx_quantile()")
         return self._aggregate("approx_quantile", q=_fraction(q))
 
     def arg_min(self, by: Any) -> Aggregation:
@@ -305,9 +330,8 @@ class Expr:
 
     def top_k(self, k: int, by: Any = None, *, reverse: bool = False) -> Aggregation:
         """A list of the ``k`` largest values, or of those with the largest ``by``; the smallest if ``reverse``."""
-        if not isinstance(k, int) or k < 1:
-            raise TypeMismatch(f"top_k takes a whole number of at least 1, not {k!r}")
-        return self._aggregate("top_k", by, k=k, reverse=reverse)
+        wrong = TypeMismatch(f"top_k takes a whole number of at least 1, not {k!r}; write .top_k(3)")
+        return self._aggregate("top_k", by, k=whole(k, wrong, 1), reverse=reverse)
 
     def collect_list(self) -> Aggregation:
         """A list of all values, nulls included, in no particular order."""
@@ -317,7 +341,7 @@ class Expr:
         return Expr(Call(fn, (self.node, as_expr(other).node)))
 
     def _call(self, fn: Name, *others: Any, **options: Any) -> Expr:
-        return Expr(Call(fn, (self.node, *(as_expr(other).node for other in others)), tuple(sorted(options.items()))))
+        return Expr(Call(fn, (self.node, *(as_expr(other).node for other in others)), checked(fn, options)))
 
     def _compared(self, fn: Name, other: Any, instead: Name) -> Expr:
         if other is None:
@@ -327,34 +351,17 @@ class Expr:
         return self._with(fn, other)
 
     def _aggregate(self, fn: Name, by: Any = None, **options: Any) -> Aggregation:
-        return Aggregation(fn, self, as_column(by) if by is not None else None, options, root_of(self.node))
+        order = as_column(by).node if by is not None else None
+        return Aggregation(Aggregated(fn, _per_row(self.node, fn), order, tuple(sorted(options.items()))))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Aggregation:
-    """What ``agg`` takes: aggregate ``fn`` of ``expr`` (None: of whole rows), ordered by ``by``, named ``name``.
+class Aggregation(Expr):
+    """One value per group: what ``agg`` takes, and what can be calculated with there, as any expression."""
 
-    ``name`` is the column's own until ``alias`` gives another. ``function`` is the class of ``sb.aggregate``.
-    """
-
-    fn: str
-    expr: Expr | None = None
-    by: Expr | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    name: str | None = None
-    function: Function | None = None
-
-    def alias(self, name: str) -> Aggregation:
-        """The same under another name."""
-        return replace(self, name=_name(name))
-
-    def __repr__(self) -> str:
-        of = "sb" if self.expr is None else repr(self.expr)
-        given = [f"{name}={value!r}" for name, value in self.options.items() if name != "returns"]
-        by = [f"by={self.by!r}"] if self.by is not None else []
-        return f"{of}.{self.function.name if self.function else self.fn}({', '.join([*by, *given])})"
+    __slots__ = ()
 
 
+@explained
 def col(name: str) -> Expr:
     """The column ``name``. Remembers the line that it is written in, for error messages."""
     if not isinstance(name, str):
@@ -362,6 +369,7 @@ def col(name: str) -> Expr:
     return Expr(Column(name, call_site(name)))
 
 
+@explained
 def lit(value: Any, type: Any = None) -> Expr:  # noqa: A002  Arrow calls it so
     """A constant; with ``type`` it keeps that type, else it takes the type of what it meets, where it fits."""
     if isinstance(value, Expr):
@@ -373,10 +381,6 @@ def as_expr(value: Any) -> Expr:
     """``value`` as an expression: itself, or a literal. None is a null literal."""
     if isinstance(value, Expr):
         return value
-    if isinstance(value, Aggregation):
-        raise TypeMismatch(
-            f"{value} is one value per group: aggregate first, in agg(...), and compute in with_columns(...)"
-        )
     if value is None:
         return Expr(Literal(None, pa.null()))
     return Expr(literal_of(value))
@@ -387,6 +391,7 @@ def as_column(value: Any) -> Expr:
     return col(value) if isinstance(value, str) else as_expr(value)
 
 
+@explained
 def coalesce(*values: Any) -> Expr:
     """The first of ``values`` that is not null, for each row: columns by name, expressions, ``lit("text")``."""
     if not values:
@@ -394,14 +399,26 @@ def coalesce(*values: Any) -> Expr:
     return Expr(Call("coalesce", tuple(as_column(value).node for value in values)))
 
 
+@explained
 def count() -> Aggregation:
     """Rows, nulls or not."""
-    return Aggregation("count", name="count")
+    return Aggregation(Aggregated("count"))
 
 
+@explained
 def duration(value: str | timedelta) -> Expr:
     """A duration as a constant: ``col("t") + sb.duration("15m")``."""
     return Expr(duration_literal(value))
+
+
+def _per_row(node: Node, fn: str) -> Node:
+    """``node``, unless it is computed from aggregates already."""
+    if inner := aggregates_of(node):
+        raise TypeMismatch(
+            f"{fn} of {Expr(inner[0])} is an aggregate of an aggregate; aggregate twice: "
+            ".group_by('key').agg(x=...).agg(y=...)"
+        )
+    return node
 
 
 def _fraction(q: float) -> float:

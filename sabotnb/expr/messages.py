@@ -9,6 +9,7 @@ import pyarrow as pa
 from sabotnb.blobs import Origin
 from sabotnb.errors import ColumnNotFound, DuplicateColumn, TypeMismatch
 from sabotnb.expr.nodes import Column, Node, walk
+from sabotnb.expr.written_text import as_code
 
 _MOST_COLUMNS = 16
 _WIDTH = 110  # of a line of source that is shown whole
@@ -18,6 +19,7 @@ def column_not_found(name: str, schema: pa.Schema, origin: Origin | None = None)
     """``name`` is not in ``schema``; ``origin`` is where the name was written."""
     near = _nearest(name, schema.names)
     hint = f"did you mean {near!r} ({schema.field(near).type})? " if near is not None else ""
+    hint = as_code(name, schema.names) or hint
     has = "It has: " + _listed(schema.names) if schema.names else "The stream has no columns"
     return ColumnNotFound(pointed(repr(name), f"{hint}{has}", name, origin))
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
-from sabotnb.errors import TypeMismatch
+from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.literals import duration_literal
+from sabotnb.expr.method_options import checked
 from sabotnb.expr.nodes import Call, Node
+from sabotnb.expr.zones import demand_zone
+from sabotnb.foreign import Hinted, explained_methods
 
 E = TypeVar("E")
 
 
-class Namespace(Generic[E]):
+class Namespace(Hinted, Generic[E]):
     """Methods of one node; ``make`` wraps what they build."""
 
     __slots__ = ("_make", "_node")
@@ -24,11 +27,15 @@ class Namespace(Generic[E]):
         self._make = make
 
     def _call(self, fn: str, **options: Any) -> E:
-        return self._make(Call(fn, (self._node,), tuple(sorted(options.items()))))
+        return self._make(Call(fn, (self._node,), checked(fn, options)))
 
 
+@explained_methods
 class TextMethods(Namespace[E]):
     """Methods of text. Lengths and positions count characters; patterns are RE2 regular expressions unless literal."""
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        raise InvalidUse(f"text has no [...] here; write .str.slice{_slice_of(key)}")
 
     def len(self) -> E:
         """Characters, int64."""
@@ -67,18 +74,22 @@ class TextMethods(Namespace[E]):
         return self._call("str.ends_with", suffix=suffix)
 
     def replace(self, pattern: str, value: str, *, literal: bool = False) -> E:
-        r"""Replace the first ``pattern``; ``\1`` in ``value`` stands for the first group."""
+        r"""Replace the first ``pattern``; ``$1`` or ``\1`` in ``value`` stands for the first group, ``$0`` for all.
+
+        Write ``$$`` for a dollar sign before a digit. With ``literal`` both are plain text.
+        """
         return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=False)
 
     def replace_all(self, pattern: str, value: str, *, literal: bool = False) -> E:
-        """Replace every ``pattern``."""
+        """Replace every ``pattern``; see ``replace``."""
         return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=True)
 
     def slice(self, offset: int, length: int | None = None) -> E:
         """``length`` characters (the rest) from ``offset``; a negative offset counts from the end."""
+        made = self._call("str.slice", offset=offset, length=length)
         if length is not None and length < 0:
-            raise TypeMismatch(f"slice takes a length of 0 or more, not {length}")
-        return self._call("str.slice", offset=offset, length=length)
+            raise TypeMismatch(f"slice takes a length of 0 or more, not {length}; write .str.slice(0, 2)")
+        return made
 
     def split(self, by: str) -> E:
         """The parts between ``by``, a list of text."""
@@ -89,11 +100,10 @@ class TextMethods(Namespace[E]):
 
         ``%f`` is a fraction of a second of up to six digits, ``%.f`` one with its point or none, ``%z`` an offset.
         """
-        if format is not None:
-            _demand_text("to_datetime", format, "a format, such as '%d.%m.%Y %H:%M'")
         return self._call("str.to_datetime", format=format)
 
 
+@explained_methods
 class TimeMethods(Namespace[E]):
     """Methods of dates, timestamps and durations. Naive timestamps are UTC, others are read in their zone."""
 
@@ -168,6 +178,8 @@ class TimeMethods(Namespace[E]):
 
     def convert_time_zone(self, zone: str) -> E:
         """The same instants, read in ``zone`` (``"Europe/Berlin"``)."""
+        if isinstance(zone, str):
+            demand_zone(zone)
         return self._call("dt.convert_time_zone", zone=zone)
 
     def strftime(self, format: str) -> E:  # noqa: A002  polars calls it so
@@ -179,6 +191,7 @@ class TimeMethods(Namespace[E]):
         return self._call("dt.total_seconds")
 
 
+@explained_methods
 class StructMethods(Namespace[E]):
     """Methods of structs."""
 
@@ -186,7 +199,14 @@ class StructMethods(Namespace[E]):
         """The field of that name; null where the struct is null."""
         return self._call("struct.field", name=name)
 
+    def __getitem__(self, name: str) -> E:
+        return self.field(name)
 
+    def __iter__(self) -> NoReturn:
+        raise InvalidUse("the fields of a struct cannot be iterated over here; write .struct.field('name')")
+
+
+@explained_methods
 class ListMethods(Namespace[E]):
     """Methods of lists."""
 
@@ -198,12 +218,26 @@ class ListMethods(Namespace[E]):
         """The item at ``index`` (negative: from the end); null where the list is shorter."""
         return self._call("list.get", index=index)
 
+    def __getitem__(self, index: int) -> E:
+        return self.get(index)
+
+    def __iter__(self) -> NoReturn:
+        raise InvalidUse("the items of a list cannot be iterated over here; write .list.get(0), .list.len()")
+
+
+def _slice_of(key: Any) -> str:
+    """The arguments of ``slice`` for ``[key]``, as a call has them."""
+    match key:
+        case slice(start=None | int(), stop=int(stop), step=None):
+            start = key.start or 0
+            return f"({start}, {stop - start})" if 0 <= start <= stop else f"({start})"
+        case slice(start=int(start), stop=None, step=None):
+            return f"({start})"
+        case int():
+            return f"({key}, 1)"
+        case _:
+            return "(0, 2)"
+
 
 def _calendar(every: str) -> str:
     return next((suffix for suffix in ("mo", "q", "y") if every.endswith(suffix)), "")
-
-
-def _demand_text(method: str, given: object, wanted: str) -> None:
-    """TypeMismatch for what is not text."""
-    if not isinstance(given, str):
-        raise TypeMismatch(f"{method} takes {wanted}, not {given!r} ({type(given).__name__})")

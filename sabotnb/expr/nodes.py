@@ -79,7 +79,21 @@ class Alias:
     name: str
 
 
-Node = Column | Literal | Call | Apply | Alias
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """Aggregate ``fn`` of ``arg`` (None: of whole rows) over the rows of a group, ordered by ``by``.
+
+    Only ``agg`` computes it; ``rewrite.without_aggregates`` replaces it by the column that ``agg`` made.
+    """
+
+    fn: str
+    arg: Node | None = None
+    by: Node | None = None
+    options: Options = ()
+    function: Function | None = None
+
+
+Node = Column | Literal | Call | Apply | Alias | Aggregated
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -89,6 +103,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return args
         case Alias(arg=arg):
             return (arg,)
+        case Aggregated(arg=arg, by=by):
+            return tuple(part for part in (arg, by) if part is not None)
         case _:
             return ()
 

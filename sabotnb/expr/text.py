@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 
 from sabotnb.expr.literals import text_of
-from sabotnb.expr.nodes import Alias, Apply, Call, Column, Literal, Node
+from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node
 
 INFIX: Mapping[str, str] = {
     "add": "+",
@@ -40,6 +40,8 @@ def text(node: Node) -> str:  # noqa: PLR0911  one case per form
             return f"{_operand(arg)}.alias({name!r})"
         case Apply(function=function, args=args):
             return f"{function.name}({', '.join(map(text, args))})"
+        case Aggregated():
+            return _aggregate(node)
         case Call(fn=fn, args=args) if fn in INFIX:
             return f" {INFIX[fn]} ".join(_operand(arg) for arg in args)
         case Call(fn=fn, args=args) if fn in _PREFIX:
@@ -53,6 +55,13 @@ def text(node: Node) -> str:  # noqa: PLR0911  one case per form
 def _method(node: Call) -> str:
     options = [_option(name, value) for name, value in node.options if value not in _DEFAULTS]
     return f"{_operand(node.args[0])}.{node.fn}({', '.join([*map(text, node.args[1:]), *options])})"
+
+
+def _aggregate(node: Aggregated) -> str:
+    over = "sb" if node.arg is None else _operand(node.arg)
+    by = [f"by={text(node.by)}"] if node.by is not None else []
+    options = [f"{name}={value!r}" for name, value in node.options if name != "returns"]
+    return f"{over}.{node.function.name if node.function else node.fn}({', '.join([*by, *options])})"
 
 
 _DEFAULTS = (None, False, "both")

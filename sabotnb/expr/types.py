@@ -11,6 +11,7 @@ from pyarrow import types as t
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr.arguments import is_hashable
+from sabotnb.expr.zones import demand_zone
 from sabotnb.native.layouts import plain_layout
 
 _SPELLINGS: dict[Any, pa.DataType] = {
@@ -55,7 +56,9 @@ def type_of(spelling: Any) -> pa.DataType:
         text = spelling.strip()
         if text.startswith("timestamp[") and "tz=" in text:
             unit, _, zone = text.removeprefix("timestamp[").removesuffix("]").partition(",")
-            return pa.timestamp(unit, zone.partition("=")[2].strip())
+            name = zone.partition("=")[2].strip()
+            demand_zone(name)
+            return pa.timestamp(unit, name)
         if text.startswith("list[") and text.endswith("]"):
             return pa.list_(type_of(text.removeprefix("list[").removesuffix("]")))
         try:

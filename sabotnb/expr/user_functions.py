@@ -11,13 +11,15 @@ from sabotnb.blobs import Function, capture
 from sabotnb.errors import FunctionError
 from sabotnb.expr.aggregates import type_to_text
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
-from sabotnb.expr.nodes import Apply
-from sabotnb.expr.rewrite import root_of
+from sabotnb.expr.nodes import Aggregated, Apply
 from sabotnb.expr.types import type_of
+from sabotnb.extras import demand
+from sabotnb.foreign import explained
 
 ENGINES = ("arrow", "numba", "row")
 
 
+@explained
 def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function usable inside expressions: called with an expression it gives one, else it is called as it is.
 
@@ -37,7 +39,7 @@ def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], C
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
         if engine == "numba":
-            _demand_numba(fn)
+            demand("numba", f"engine='numba' of {fn.__name__}")
         taken: list[Function] = []  # captured when first used, so that it may use what is defined below it
 
         @functools.wraps(fn)
@@ -63,11 +65,10 @@ class UserAggregate:
     def __call__(self, expr: Any) -> Aggregation:
         over = as_column(expr)
         returns = type_to_text(type_of(self.cls.returns))  # type: ignore[attr-defined]
-        return Aggregation(
-            "custom", over, options={"returns": returns}, name=root_of(over.node), function=self.function
-        )
+        return Aggregation(Aggregated("custom", over.node, options=(("returns", returns),), function=self.function))
 
 
+@explained
 def aggregate(cls: type) -> UserAggregate:
     """Make an aggregate of a class with ``returns`` (a type) and ``update(values)``, ``merge(other)``, ``result()``.
 
@@ -81,10 +82,3 @@ def aggregate(cls: type) -> UserAggregate:
         )
     type_of(cls.returns)  # type: ignore[attr-defined]
     return UserAggregate(cls, capture(cls, "aggregate"))
-
-
-def _demand_numba(fn: Callable[..., Any]) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("numba") is None:
-        raise FunctionError(f"engine='numba' of {fn.__name__} needs numba: pip install 'sabotnb[numba]'")

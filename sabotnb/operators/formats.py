@@ -7,18 +7,18 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import types as t
 
-from sabotnb.errors import FunctionError, SchemaError
+from sabotnb.errors import SchemaError
+from sabotnb.extras import demand
 from sabotnb.native.layouts import decoded
 
 
 def check_format(schema: pa.Schema, wanted: str) -> None:
-    """Raise a SchemaError if a column has a type that the format lacks, or a FunctionError if polars is missing."""
+    """Raise a SchemaError if a column has a type that the format lacks, ModuleMissing if polars is not installed."""
     if wanted != "polars":
         return
-    try:
-        import polars as pl
-    except ImportError as error:
-        raise FunctionError("format='polars' needs polars: pip install 'sabotnb[polars]'") from error
+    demand("polars", "format='polars'")
+    import polars as pl
+
     for field in schema:
         try:
             if "decimal256" in str(field.type):  # which polars does not refuse: it panics

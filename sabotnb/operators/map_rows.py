@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr import ColumnMisfit, exact_batch, text_table
+from sabotnb.expr import ColumnMisfit, exact_batch, python_rows, text_table
 from sabotnb.graph.specs import MapRows, OnError
 from sabotnb.operators.failing import ErrorRows, expected, returned_wrong
 from sabotnb.operators.returned import WrongResult
@@ -46,7 +46,7 @@ class MapRowsOperator(Operator):
     def _mapped(self, piece: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         made: list[Row] = []
         sources: list[Row] = []
-        for row in piece.to_pylist():
+        for row in python_rows(piece):
             for result in self._results(row):
                 made.append(result)
                 sources.append(row)
@@ -61,7 +61,7 @@ class MapRowsOperator(Operator):
         made: list[pa.RecordBatch] = []
         bad: list[int] = []
         raised: list[UserFunctionError] = []
-        for at, row in enumerate(piece.to_pylist()):
+        for at, row in enumerate(python_rows(piece)):
             try:
                 results = list(self._results(row))
                 if results:

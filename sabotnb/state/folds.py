@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sabotnb.expr import python_rows
 from sabotnb.native.keyindex import Slots
 from sabotnb.state.keys import (
     View,
@@ -47,7 +48,7 @@ class Folds:
     def update(self, batch: pa.RecordBatch) -> None:
         """Fold the rows of ``batch`` in."""
         slots = self._slots([batch.column(name) for name in self._keys.names], batch.num_rows)
-        for group, slot, row in _placed(slots, batch.to_pylist()):
+        for group, slot, row in _placed(slots, python_rows(batch)):
             left = self._folds.own(group, slot)
             self._folds.put(group, slot, row if left is None else self._fold(left, row))
 

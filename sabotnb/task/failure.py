@@ -14,6 +14,7 @@ from sabotnb.blobs import Function, text_of, user_traceback
 from sabotnb.errors import (
     JobFailed,
     ModuleMissing,
+    OutOfMemory,
     ProtocolError,
     SabotError,
     SinkError,
@@ -29,6 +30,10 @@ from sabotnb.task.steps import StepFailed
 PICKLED_BYTES = 1 << 20
 EVERYTHING_LETTERS = 50_000
 """Of a longer traceback the end is kept."""
+MORE_MEMORY = (
+    "the worker process has no memory left; filter rows, drop columns or group by fewer keys before, or use larger "
+    "machines: sb.connect('tcp://host:8786')"
+)
 CORRECT = "correct it; .head() tries it on a few rows in this process"
 
 
@@ -53,7 +58,7 @@ def _described(error: BaseException, agent: str) -> Failure:
     elif isinstance(raised, SabotError):
         kind, message = type(raised).__name__, f"{error.node.id}: {raised}"
     else:
-        kind, message = _kind(error.node, used), f"{error.node.id}: {_what(cause, used)} in {error.step}"
+        kind, message = _kind(error.node, used, cause), f"{error.node.id}: {_what(cause, used)} in {error.step}"
     speaks_for_itself = isinstance(raised, SinkError | SourceError) or kind == ModuleMissing.__name__
     return Failure(
         error=kind,
@@ -61,7 +66,7 @@ def _described(error: BaseException, agent: str) -> Failure:
         operator=error.node.id,
         traceback="" if speaks_for_itself else _traceback(raised),
         sample="" if speaks_for_itself else _sample(raised, error.batch),
-        advice=_advice(error.node) if kind == UserFunctionError.__name__ and _is_users(raised) else "",
+        advice=_advice(error.node, kind, raised),
         pickled=_pickled(cause),
         everything=_everything(error),
     )
@@ -112,7 +117,9 @@ def _cause(failure: Failure) -> BaseException | None:
     return cause if isinstance(cause, BaseException) else None
 
 
-def _kind(node: Node, used: Sequence[Function]) -> str:
+def _kind(node: Node, used: Sequence[Function], cause: BaseException) -> str:
+    if isinstance(cause, MemoryError):
+        return OutOfMemory.__name__
     if used:
         return UserFunctionError.__name__
     if isinstance(node.spec, specs.Source):
@@ -149,7 +156,11 @@ def _is_users(raised: BaseException) -> bool:
     return not isinstance(raised, SabotError) or bool(getattr(raised, "user_traceback", ""))
 
 
-def _advice(node: Node) -> str:
+def _advice(node: Node, kind: str, raised: BaseException) -> str:
+    if kind == OutOfMemory.__name__:
+        return MORE_MEMORY
+    if kind != UserFunctionError.__name__ or not _is_users(raised):
+        return ""
     if isinstance(node.spec, specs.MapBatches | specs.MapRows):
         return "correct it, or set such rows aside: on_error='side', and read them from .side('errors')"
     return CORRECT

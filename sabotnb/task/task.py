@@ -143,7 +143,7 @@ class Task:
         for raised in self._close():
             if state is TaskState.FINISHED:
                 state, failure, committables = TaskState.FAILED, failure_of(raised, self._host.agent), ()
-            else:
+            elif not isinstance(raised, TaskCanceled):
                 log.warning("closing %s, which is %s already", self.attempt, state.value, exc_info=raised)
         self._stopwatch.stop()
         self._let_go()

@@ -7,6 +7,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.api.flow import Flow
 
 
 def raised(write):
@@ -52,8 +53,8 @@ def test_a_librarys_exception_is_one_line(tmp_path):
     assert cause.__traceback__ is None
 
 
-def test_a_defect_shows_everything():
-    error = raised(lambda: sb.Stream(None).drop("delay"))
+def test_a_defect_shows_everything(flights):
+    error = raised(lambda: sb.Stream(Flow(None, flights.schema)).explain())
     assert isinstance(error, AttributeError)
     assert len(files(error)) > 1
 

@@ -1,5 +1,6 @@
 """An env and the jobs that it was given: which handles it keeps, and what leaving its block waits for."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-def env() -> sb.Env:
-    return sb.local(workers=1, slots=4, processes=False)
+def env() -> Iterator[sb.Env]:
+    opened = sb.local(workers=1, slots=4, processes=False)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

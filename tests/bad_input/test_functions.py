@@ -1,9 +1,11 @@
 """Functions of users that go wrong on worker processes, and what their scripts print in a terminal."""
 
+import math
 import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 import pyarrow as pa
 import pytest
@@ -132,3 +134,54 @@ def test_a_module_that_is_here_alone(env, tmp_path, monkeypatch, written):
     assert written() == []
     eval(found[1], {"env": env})
     assert sink.run("geo").wait(timeout=60).rows_out == 10
+
+
+def squares(batch):
+    with ProcessPoolExecutor(1) as pool:
+        return pa.record_batch({"square": list(pool.map(math.sqrt, batch["delay"].to_pylist()[3:]))})
+
+
+def test_a_function_that_starts_processes(env):
+    rows = FLIGHTS.map_batches(squares, schema={"square": "double"}).to_rows()
+    assert [row["square"] for row in rows] == [math.sqrt(n) for n in range(7)]
+
+
+CANCELED_IN_CLEANUP = """\
+import threading
+
+import sabotnb as sb
+
+
+def unhurried():
+    try:
+        yield
+    finally:
+        while True:
+            pass
+
+
+def dropped(row):
+    generator = unhurried()
+    next(generator)
+    print("started", flush=True)
+    del generator  # where Python cannot raise what interrupts it
+    return row
+
+
+if __name__ == "__main__":
+    with sb.local(workers=1):
+        job = sb.Stream.from_rate(10).map_rows(dropped, schema={"value": "int64"}).select("value").sink_live().run()
+        job.wait_changed(timeout=10)
+        while not job.metrics()["rows_in"].sum():
+            job.wait_changed(timeout=1)
+        job.cancel()
+"""
+
+
+def test_a_cancel_in_a_finalizer_prints_nothing(tmp_path):
+    script = tmp_path / "canceled.py"
+    script.write_text(CANCELED_IN_CLEANUP)
+    done = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0
+    assert "started" in done.stdout
+    assert done.stderr == ""

@@ -13,7 +13,7 @@ import pytest
 import sabotnb as sb
 from sabotnb import errors
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:.*the input is endless:UserWarning")]
 
 ONE = [{"value": 1}]
 OTHER_CLUSTER = """

@@ -12,7 +12,7 @@ import pytest
 import sabotnb as sb
 from sabotnb import col, errors
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:.*the input is endless:UserWarning")]
 
 ANOTHER_SESSION = """
 import sys

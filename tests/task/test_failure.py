@@ -5,7 +5,15 @@ import pytest
 from taskjobs import X, rows
 
 from sabotnb.blobs import Function, Origin, user_error
-from sabotnb.errors import ColumnNotFound, JobFailed, ModuleMissing, SinkError, SourceError, UserFunctionError
+from sabotnb.errors import (
+    ColumnNotFound,
+    JobFailed,
+    ModuleMissing,
+    OutOfMemory,
+    SinkError,
+    SourceError,
+    UserFunctionError,
+)
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.task.failure import error_of, failure_of
@@ -90,6 +98,8 @@ def test_an_exception_that_is_not_wrapped_is_described_as_well():
         (specs.Source("csv", X), OSError("gone"), SourceError),
         (specs.Sink("csv"), OSError("full"), SinkError),
         (specs.Union(1), OverflowError("too large"), JobFailed),
+        (specs.Union(1), MemoryError("malloc of 8 bytes failed"), OutOfMemory),
+        (specs.Distinct(("k",)), pa.ArrowMemoryError("malloc of size 64 failed"), OutOfMemory),
         (specs.Union(1), ColumnNotFound("column 'y' is not in the stream"), ColumnNotFound),
     ],
 )

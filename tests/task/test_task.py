@@ -411,6 +411,26 @@ def test_a_canceled_task_that_waits_in_its_gate_ends():
         assert deployed.reports.ends() == ["CANCELED", "CANCELED"]
 
 
+class SlowToClose(Reached):
+    """Its cleanup does not return by itself."""
+
+    def close(self):
+        hang(self.reached)
+
+
+def test_a_cancel_that_interrupts_a_cleanup_is_not_reported_as_its_failure(caplog):
+    reached, closing = threading.Event(), threading.Event()
+    slow = Custom(lambda: SlowToClose(closing, reached.set))
+    with Deployed(
+        graph([vertex("numbers", reads(numbers([[1], Hold(threading.Event())])), slow, COLLECT)])
+    ).start() as job:
+        assert reached.wait(60)
+        assert job.cancel() == []
+        assert closing.is_set()
+        assert job.reports.ends() == ["CANCELED"]
+    assert caplog.records == []
+
+
 def test_a_task_that_hangs_in_a_call_is_given_up_by_name():
     reached, released = threading.Event(), threading.Event()
     job = graph([vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, released.wait)), COLLECT)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -47,7 +48,8 @@ def _tried(kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
     try:
         kernel(scalar("", pa.string()))
     except pa.ArrowInvalid as error:
-        raise Refused(f"{error}; to look for plain text write literal=True") from error
+        dollars = ", and $$ for a dollar sign" if "Rewrite" in str(error) else ""
+        raise Refused(f"{str(error).rstrip('.')}; for plain text write literal=True{dollars}") from error
     return kernel
 
 
@@ -66,12 +68,27 @@ def _contains(options: Options) -> Callable[[Any], Any]:
 
 
 def _replace(options: Options) -> Callable[[Any], Any]:
-    pattern, value = options["pattern"], options["value"]
+    pattern = options["pattern"]
+    value = options["value"] if options["literal"] else _groups(options["value"])
     replace = pc.replace_substring if options["literal"] else pc.replace_substring_regex
     if options["literal"] and not pattern:  # Arrow looks for empty texts for ever, but not for empty expressions
         replace, value = pc.replace_substring_regex, value.replace("\\", "\\\\")
     limit = None if options["every"] else 1
     return lambda data: replace(data, pattern=pattern, replacement=value, max_replacements=limit)
+
+
+def _groups(value: str) -> str:
+    r"""A replacement with groups as RE2 writes them (``\1``) where it has them as polars does (``$1``, ``${1}``)."""
+
+    def group(found: re.Match[str]) -> str:
+        if found[0] == "$$":
+            return "$"
+        number = found[1] or found[2]
+        if len(number) > 1 or not number.isdecimal():
+            raise Refused(f"{found[0]} is not a group that a replacement can have; number it, $1 to $9, or write $$")
+        return f"\\{number}"
+
+    return re.sub(r"\$\$|\$(\d+)|\$\{(\w+)\}", group, value)
 
 
 def _slice(options: Options) -> Callable[[Any], Any]:

@@ -151,6 +151,7 @@ def _in_zone(args: Sequence[Arg], options: Options) -> Overload:
 
 def _written(args: Sequence[Arg], options: Options) -> Overload:
     data_type = _moment("strftime", args[0])
+    _demand_directives(options["format"])
     parts = _FRACTION.split(options["format"])
     if any("%f" in part.replace("%%", "") or "%.f" in part.replace("%%", "") for part in parts):
         raise Refused(".dt.strftime writes fractions behind seconds alone: write '%S.%f' or '%S%.f'")
@@ -167,6 +168,16 @@ def _written(args: Sequence[Arg], options: Options) -> Overload:
         return pc.strftime(data, format=pattern)
 
     return Overload((data_type,), pa.string(), kernel)
+
+
+def _demand_directives(written: str) -> None:
+    """Refuse what Arrow would write as it stands, or as a number that is no part of a time."""
+    known = {f"%{letter}" for letter in "aAbBcCdDeFgGhHIjmMnpPrRStTuUVwWxXyYzZ%"} | {"%f", "%.f"}
+    for directive in re.findall(r"%\.?.?", written, re.DOTALL):
+        if directive == "%s":
+            raise Refused(".dt.strftime has no '%s'; for seconds since 1970 write .dt.epoch('s')")
+        if directive not in known:
+            raise Refused(f".dt.strftime has no {directive!r}; write '%Y-%m-%d %H:%M:%S', and '%%' for a percent sign")
 
 
 _FRACTION = re.compile(r"(?<!%)%S(?:\.%f|%\.f)")

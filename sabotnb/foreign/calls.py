@@ -1,0 +1,105 @@
+"""Calls with arguments that a method does not take: what it takes, and what another library's argument is here."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from sabotnb.errors import InvalidUse
+from sabotnb.foreign.arguments import KEYWORDS, OPTIONS, POSITIONAL, SOURCE_KEYWORDS, SOURCES
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def explained(function: Callable[P, R]) -> Callable[P, R]:
+    """``function``; a call that it does not take raises InvalidUse, which says what it takes."""
+
+    @functools.wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            bound_nothing = error.__traceback__ is not None and error.__traceback__.tb_next is None
+            if not bound_nothing or isinstance(error, InvalidUse):
+                raise  # from inside: an error of another kind
+            raise _explanation(function, args, kwargs) or error from None
+
+    return called
+
+
+def _explanation(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> InvalidUse | None:
+    signature = inspect.signature(function)
+    receiver = [name for name in signature.parameters if name in ("self", "cls")]
+    parameters = [one for name, one in signature.parameters.items() if name not in receiver]
+    called = _called(function, is_method=bool(receiver))
+    takes = f"It takes {', '.join(map(_written, parameters))}" if parameters else "It takes no arguments"
+    open_keywords = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    named = {one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    unknown = [] if open_keywords else [name for name in kwargs if name not in named]
+    if unknown:
+        advice = _instead(function.__name__, unknown[0], kwargs[unknown[0]], named)
+        return InvalidUse(f"{called} has no argument {unknown[0]!r}. {takes}{advice}")
+    places = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    given = len(args) - len(receiver)
+    if given > len(places):
+        advice = f". Write {POSITIONAL[function.__name__]}" if function.__name__ in POSITIONAL else ""
+        return InvalidUse(f"{called} got {given} positional arguments, and takes {len(places)}. {takes}{advice}")
+    taken = {one.name for one in places[:given]} | set(kwargs)
+    missing = [one.name for one in parameters if one.default is one.empty and one.name not in taken and _is_one(one)]
+    if missing:
+        return InvalidUse(f"{called} needs {' and '.join(missing)}. {takes}")
+    return None
+
+
+def _called(function: Callable[..., Any], *, is_method: bool) -> str:
+    return f".{function.__name__}()" if is_method else f"sb.{function.__name__}()"
+
+
+def _is_one(parameter: inspect.Parameter) -> bool:
+    return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+
+
+def _written(parameter: inspect.Parameter) -> str:
+    """A parameter as a call has it: ``n=5``, ``*columns``, ``path``."""
+    if not _is_one(parameter):
+        return str(parameter.replace(annotation=parameter.empty))
+    if parameter.default is parameter.empty:
+        return parameter.name
+    return f"{parameter.name}={parameter.default!r}"
+
+
+def _instead(method: str, keyword: str, value: Any, named: set[str]) -> str:
+    """What to write instead of ``keyword=value``."""
+    if code := _code(method, keyword, value, named):
+        return f". Write {code}"
+    import difflib
+
+    near = difflib.get_close_matches(keyword, named, n=1, cutoff=0.6)
+    return f". Did you mean {near[0]}={_short(value)}?" if near else ""
+
+
+def _code(method: str, keyword: str, value: Any, named: set[str]) -> str | None:
+    if method == "filter":
+        return f".filter(col({keyword!r}) == {_short(value)})"
+    if method == "rename":
+        swapped = isinstance(value, Mapping)  # pandas: rename(columns={'x': 'z'})
+        return f".rename({value!r})" if swapped else f".rename({{{keyword!r}: {_short(value)}}})"
+    if method in SOURCES:
+        option = next((one for one, names in OPTIONS.items() if keyword in names and one in named), None)
+        begun = f"sb.Stream.{method}('data.{method.removeprefix('from_')}'"
+        if option is not None:
+            return f"{begun}, {option}={_short(value)})"
+        if keyword in SOURCE_KEYWORDS:
+            return begun + SOURCE_KEYWORDS[keyword]
+        if method == "from_csv":
+            return f"sb.Stream.from_pandas(pd.read_csv('data.csv', {keyword}={_short(value)}))"
+    code = KEYWORDS.get(method, {}).get(keyword)
+    return code.replace("{value}", _short(value)) if code else None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

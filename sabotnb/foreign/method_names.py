@@ -1,0 +1,388 @@
+"""Methods of polars, pandas, Spark, Flink and SQL, by the class here on which users look for them.
+
+A hint is code to run, after a sentence where the code needs one. Code that begins with a dot goes behind what the
+name was asked of. ``x``, ``y`` stand for columns of numbers, ``s`` for one of texts, ``t`` for one of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Hint(NamedTuple):
+    """``code`` to run instead; ``note`` says in what it differs."""
+
+    code: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.note}: {self.code}" if self.note else f"write {self.code}"
+
+
+_STREAM = {
+    Hint(".with_columns(z=col('x') + 1)"): ("with_column", "withColumn", "assign", "mutate", "eval"),
+    Hint(".filter(col('x') > 1)"): ("where", "query", "loc", "iloc", "remove"),
+    Hint(".group_by('s').agg(n=sb.count())"): ("groupby", "groupBy", "group", "value_counts", "partition"),
+    Hint(".partition_by('s')"): ("keyBy", "keyed"),
+    Hint(".map_rows(lambda row: row)"): ("apply", "flatMap", "foreach_row", "iter_rows", "iterrows", "itertuples"),
+    Hint(".map_batches(lambda batch: batch)"): ("map_partitions", "mapPartitions", "pipe", "transform"),
+    Hint(".join(other, on='s')"): ("merge", "join_where", "crossJoin"),
+    Hint(".join(other, on='s')", "joins by nearest time are not there yet, a join of equal keys is"): (
+        "join_asof",
+        "merge_asof",
+        "asof_join",
+        "interval_join",
+    ),
+    Hint(".sort('x', descending=True)"): ("sort_values", "order_by", "orderBy", "sort_by"),
+    Hint(".top(5, by='x')"): ("top_k", "bottom_k", "nlargest", "nsmallest"),
+    Hint(".distinct('s')"): ("unique", "drop_duplicates", "dropDuplicates", "n_unique", "nunique"),
+    Hint(".union(other)"): ("concat", "vstack", "unionByName", "append", "extend", "unionAll", "merge_sorted"),
+    Hint(".rebalance()"): ("repartition", "shuffle", "coalesce", "rechunk"),
+    Hint(".head(5)", "a stream cannot be cut to its first rows yet; head shows them"): (
+        "limit",
+        "take",
+        "slice",
+        "tail",
+        "first",
+        "last",
+        "fetch",
+    ),
+    Hint(".head(5)"): ("show", "sample", "print", "display", "glimpse"),
+    Hint(".agg(n=sb.count())"): ("count", "len", "size", "height", "shape"),
+    Hint(".agg(total=col('x').sum(), most=col('x').max())"): (
+        "sum",
+        "mean",
+        "min",
+        "max",
+        "std",
+        "var",
+        "median",
+        "quantile",
+        "aggregate",
+        "describe",
+    ),
+    Hint(".to_arrow()"): ("compute", "execute", "collect_async", "toPandas", "to_dicts", "persist", "cache"),
+    Hint(".schema"): ("dtypes", "collect_schema", "printSchema", "info"),
+    Hint(".schema.names"): ("columns", "width"),
+    Hint(".select('s', 'x')"): ("get", "get_column", "reindex", "select_dtypes"),
+    Hint(".drop('x')"): ("drop_columns", "dropColumns", "pop", "delete"),
+    Hint(".rename({'x': 'z'})"): ("withColumnRenamed", "with_columns_renamed", "rename_columns", "set_axis"),
+    Hint(".with_columns(x=col('x').fill_null(0))"): ("fill_null", "fillna", "fill_nan", "ffill", "bfill", "na"),
+    Hint(".filter(col('x').is_not_null())"): ("drop_nulls", "dropna", "drop_nans", "isna", "isnull"),
+    Hint(".with_columns(x=col('x').cast('double'))"): ("cast", "astype", "convert_dtypes"),
+    Hint(
+        ".group_by(hour=col('t').dt.truncate('1h')).agg(n=sb.count())", "windows are not there yet; for bounded input"
+    ): (
+        "window",
+        "resample",
+        "group_by_dynamic",
+        "groupby_dynamic",
+        "rolling",
+        "rolling_by",
+        "tumble",
+        "time_window",
+        "windowAll",
+    ),
+    Hint(".map_rows(lambda row: [{**row, 'x': part} for part in [row['x']]])", "explode is not there yet"): (
+        "explode",
+        "unnest",
+        "unpivot",
+        "melt",
+        "pivot",
+    ),
+    Hint(".with_event_time('t')"): ("withWatermark", "assign_timestamps_and_watermarks", "with_watermark"),
+    Hint(".sink_parquet('out')"): ("write_parquet", "to_parquet", "write", "writeStream", "save", "sink_delta"),
+    Hint(".sink_csv('out')"): ("write_csv", "to_csv"),
+    Hint(".sink_json('out')"): ("write_json", "write_ndjson", "to_json", "sink_ndjson"),
+    Hint(".sink_ipc('out')"): ("write_ipc", "to_feather"),
+    Hint(".sink_callback(print)"): ("foreach", "for_each", "foreachBatch", "sink", "add_sink", "sink_batches"),
+    Hint(".sink_callback(print)", "Kafka and SQL are not there yet; a function can write there"): (
+        "sink_kafka",
+        "sink_sql",
+        "to_sql",
+        "write_database",
+    ),
+    Hint(".run()"): ("start", "submit", "execute_async"),
+    Hint("sb.Stream.from_arrow(table)"): ("from_polars", "from_table", "from_dataframe", "from_numpy", "from_dask"),
+    Hint("sb.Stream.from_rows([{'x': 1}])"): (
+        "from_dicts",
+        "from_dict",
+        "from_list",
+        "from_records",
+        "from_collection",
+        "from_iterable",
+        "from_pydict",
+        "from_pylist",
+    ),
+    Hint("sb.Stream.from_parquet('data/*.parquet')"): ("read_parquet", "scan_parquet", "from_files"),
+    Hint("sb.Stream.from_csv('data/*.csv')"): ("read_csv", "scan_csv", "from_text"),
+    Hint("sb.Stream.from_json('data/*.json')"): (
+        "read_json",
+        "scan_ndjson",
+        "read_ndjson",
+        "from_ndjson",
+        "from_jsonl",
+    ),
+    Hint("sb.Stream.from_ipc('data/*.arrow')"): ("from_feather", "read_ipc", "scan_ipc", "read_feather"),
+    Hint(
+        "sb.Stream.from_generator(rows, {'x': 'int64'}, bounded=False)",
+        "there is no such connector yet; a generator can read from anywhere",
+    ): (
+        "from_kafka",
+        "from_sql",
+        "from_websocket",
+        "from_socket",
+        "from_database",
+        "read_sql",
+        "read_database",
+        "from_delta",
+        "from_iceberg",
+        "readStream",
+        "from_source",
+        "add_source",
+    ),
+}
+
+_GROUPED = {
+    Hint(".agg(n=sb.count())"): ("count", "size", "len", "value_counts", "n_groups", "ngroups"),
+    Hint(".agg(x=col('x').sum())"): (
+        "sum",
+        "mean",
+        "min",
+        "max",
+        "std",
+        "var",
+        "median",
+        "quantile",
+        "n_unique",
+        "nunique",
+        "aggregate",
+        "describe",
+        "all",
+        "select",
+        "prod",
+    ),
+    Hint(".top(1, by='x')"): ("head", "first", "tail", "last", "nth", "limit", "nlargest", "idxmax"),
+    Hint(".agg(x=col('x').collect_list())"): ("apply", "map_groups", "transform", "pipe", "groups", "get_group"),
+    Hint(".reduce(lambda left, right: left)"): ("fold", "aggregate_by", "combine"),
+    Hint(".agg(n=sb.count())", "group by a truncated time instead of a window, and go on with"): (
+        "window",
+        "rolling",
+        "resample",
+        "process",
+    ),
+    Hint(".agg(n=sb.count()).filter(col('n') > 1)"): ("filter", "having", "where"),
+    Hint(".agg(n=sb.count()).sink_parquet('out')"): ("sink_parquet", "sink_csv", "sink_json", "run", "to_arrow"),
+    Hint(".agg(n=sb.count()).to_pandas()"): ("to_pandas", "to_polars", "to_rows", "collect"),
+}
+
+_EXPR = {
+    Hint("col('x').is_in([1, 2])"): ("isin", "in_", "contains_any"),
+    Hint("col('x').is_between(1, 2)"): ("between",),
+    Hint("col('x').is_null()"): ("isnull", "isna", "isNull", "is_none"),
+    Hint("col('x').is_not_null()"): ("notnull", "notna", "isNotNull", "drop_nulls", "dropna"),
+    Hint("col('x').fill_null(0)"): ("fillna", "fill_nan", "ifnull", "nvl", "coalesce", "forward_fill", "ffill"),
+    Hint("col('x').cast('int64')"): ("astype", "to_integer", "to_float", "to_string", "to_physical"),
+    Hint("col('x').alias('z')"): ("name", "as_", "label", "rename", "suffix", "prefix"),
+    Hint("col('x').n_unique()"): ("nunique", "count_distinct", "approx_count_distinct", "unique", "distinct"),
+    Hint("col('x').quantile(0.5)"): ("median", "percentile"),
+    Hint("col('x').mean()"): ("avg", "average"),
+    Hint("col('x').collect_list()"): ("list_agg", "array_agg", "implode", "to_list", "tolist", "agg_groups"),
+    Hint("col('x').arg_max(by='y')"): ("max_by", "idxmax"),
+    Hint("col('x').arg_min(by='y')"): ("min_by", "idxmin"),
+    Hint("sb.count()"): ("len", "size"),
+    Hint("-col('x')"): ("neg", "negate"),
+    Hint("col('x') ** 2"): ("pow", "square"),
+    Hint("col('x') > 1"): ("gt", "ge", "lt", "le", "eq", "ne", "ne_missing", "eq_missing"),
+    Hint("(col('x') > 1) & (col('y') > 1)"): ("and_", "or_", "all", "any", "xor"),
+    Hint("~(col('x') > 1)"): ("not_", "invert", "is_not"),
+    Hint("sb.when(col('x') > 1).then(col('x'))"): ("filter", "where", "mask", "when", "if_else"),
+    Hint("sb.when(col('x') == 1).then(2).otherwise(col('x'))"): ("replace", "replace_strict", "map_dict", "recode"),
+    Hint("sb.udf('double')(function)(col('x'))"): ("map_elements", "map_batches", "apply", "map"),
+    Hint("stream.sort('x')"): ("sort", "desc", "asc", "sort_by", "sort_values", "rank", "arg_sort", "top"),
+    Hint(
+        "stream.join(stream.group_by('s').agg(total=col('x').sum()), on='s')",
+        "window functions are not there yet; join what is aggregated",
+    ): (
+        "over",
+        "shift",
+        "diff",
+        "cum_sum",
+        "cumsum",
+        "cum_count",
+        "rolling_mean",
+        "rolling_sum",
+        "pct_change",
+        "lag",
+        "lead",
+    ),
+    Hint("col('s').str.contains('ab')"): ("contains", "like", "ilike", "rlike", "match", "regexp_matches"),
+    Hint("col('s').str.starts_with('ab')"): ("startswith", "starts_with", "startsWith"),
+    Hint("col('s').str.ends_with('ab')"): ("endswith", "ends_with", "endsWith"),
+    Hint("col('s').str.lower()"): ("lower", "upper", "strip", "trim", "split", "substr", "slice"),
+    Hint("col('t').dt.year()"): ("year", "month", "day", "hour", "minute", "date", "weekday"),
+    Hint("col('t').dt.truncate('1h')"): ("date_trunc", "truncate", "floor_dt", "dt_truncate"),
+    Hint("col('t').dt.strftime('%Y-%m-%d')"): ("strftime", "date_format", "to_char"),
+    Hint("col('s').str.to_datetime('%Y-%m-%d')"): ("to_datetime", "strptime", "to_date"),
+    Hint("col('l').list.len()"): ("arr", "array"),
+    Hint("stream.explain()"): ("explain", "schema", "dtype"),
+    Hint("stream.head(5)"): ("head", "show", "limit", "tail", "sample", "collect", "to_numpy", "values"),
+}
+
+_TEXT = {
+    Hint("col('s').str.lower()"): ("to_lowercase", "casefold", "lowercase"),
+    Hint("col('s').str.upper()"): ("to_uppercase", "uppercase", "capitalize", "title", "to_titlecase"),
+    Hint("col('s').str.strip()"): ("strip_chars", "trim"),
+    Hint("col('s').str.strip_start()"): ("lstrip", "strip_chars_start", "ltrim", "strip_prefix", "removeprefix"),
+    Hint("col('s').str.strip_end()"): ("rstrip", "strip_chars_end", "rtrim", "strip_suffix", "removesuffix"),
+    Hint("col('s').str.starts_with('ab')"): ("startswith", "startsWith"),
+    Hint("col('s').str.ends_with('ab')"): ("endswith", "endsWith"),
+    Hint("col('s').str.contains('ab')"): ("match", "find", "like", "fullmatch", "contains_any", "search"),
+    Hint("col('s').str.len()"): ("len_chars", "len_bytes", "length", "size", "lengths", "n_chars"),
+    Hint("col('s').str.slice(0, 2)"): ("substr", "substring", "head", "tail", "left", "right", "get"),
+    Hint("col('s').str.replace_all('^.*(a+).*$', r'\\1')"): ("extract", "extract_all", "findall", "regexp_extract"),
+    Hint("col('s').str.replace_all('a', 'b')"): ("sub", "regexp_replace", "replace_many", "translate"),
+    Hint("col('s').str.split(',')"): ("split_exact", "splitn", "rsplit", "partition", "explode"),
+    Hint("col('s').str.to_datetime('%Y-%m-%d')"): ("strptime", "to_date", "to_time", "parse"),
+    Hint("col('s').cast('int64')"): ("to_integer", "to_decimal", "to_int"),
+    Hint("col('s') + '!'"): ("concat", "cat", "join", "concat_str", "zfill", "pad_start", "pad_end"),
+}
+
+_TIME = {
+    Hint("col('t').dt.truncate('1h')"): ("floor", "round", "ceil", "trunc", "date_trunc", "normalize"),
+    Hint("col('t').dt.weekday()"): ("day_of_week", "dayofweek", "day_name", "isoweekday", "day_of_weeks"),
+    Hint("col('t').dt.day_of_year()"): ("dayofyear", "ordinal_day"),
+    Hint("col('t').dt.week()"): ("weekofyear", "isocalendar", "iso_week", "week_of_year"),
+    Hint("col('t').dt.strftime('%H:%M')"): ("to_string", "format", "isoformat", "month_name", "time"),
+    Hint("col('t').dt.convert_time_zone('Europe/Berlin')"): ("tz_convert", "tz_localize", "replace_time_zone", "tz"),
+    Hint("col('t').dt.epoch('ms')"): ("timestamp", "to_epoch", "millisecond", "microsecond", "nanosecond"),
+    Hint("col('t').dt.offset_by('1d')"): ("add", "shift", "add_business_days"),
+    Hint("(col('t') - col('t')).dt.total_seconds()"): (
+        "total_minutes",
+        "total_hours",
+        "total_days",
+        "seconds",
+        "days",
+        "total_milliseconds",
+        "total_microseconds",
+    ),
+    Hint("col('t').cast('timestamp[ms]')"): ("cast_time_unit", "as_unit", "with_time_unit"),
+}
+
+_LIST = {
+    Hint("col('l').list.len()"): ("length", "lengths", "size", "count", "count_matches", "n_unique"),
+    Hint("col('l').list.get(0)"): ("first", "element_at", "item", "head"),
+    Hint("col('l').list.get(-1)"): ("last", "tail"),
+    Hint("stream.map_rows(lambda row: {'total': sum(row['l'] or [])})", "a function can compute it"): (
+        "sum",
+        "mean",
+        "min",
+        "max",
+        "contains",
+        "join",
+        "explode",
+        "eval",
+        "sort",
+        "unique",
+        "slice",
+    ),
+}
+
+_STRUCT = {Hint("col('r').struct.field('f')"): ("get", "get_field", "getField", "fields", "unnest", "rename_fields")}
+
+_PREVIEW = {
+    Hint(".to_pandas()", "a preview has rows to look at; go on with the stream, or with"): (
+        "filter",
+        "select",
+        "with_columns",
+        "group_by",
+        "sort",
+        "join",
+        "to_polars",
+        "to_rows",
+        "head",
+        "sink_parquet",
+        "run",
+        "collect",
+        "columns",
+        "iloc",
+        "loc",
+    ),
+    Hint(".to_arrow().schema"): ("schema", "dtypes"),
+    Hint(".to_arrow().num_rows"): ("shape", "height", "count"),
+}
+
+_SINK = {
+    Hint(".run()"): ("start", "execute", "compute", "collect", "submit", "write", "wait", "save", "awaitTermination"),
+    Hint(".run().status"): ("status", "metrics", "result"),
+}
+
+_WHEN = {Hint("sb.when(col('x') > 1).then(2).otherwise(3)"): ("otherwise", "else_", "when", "alias", "end")}
+
+_MODULE = {
+    Hint("sb.Stream.from_parquet('data/*.parquet')"): ("read_parquet", "scan_parquet", "from_parquet"),
+    Hint("sb.Stream.from_csv('data/*.csv')"): ("read_csv", "scan_csv", "from_csv"),
+    Hint("sb.Stream.from_json('data/*.json')"): ("read_json", "scan_ndjson", "read_ndjson", "from_json"),
+    Hint("sb.Stream.from_ipc('data/*.arrow')"): ("read_ipc", "scan_ipc", "read_feather", "from_ipc"),
+    Hint("sb.Stream.from_pandas(frame)"): ("from_pandas", "DataFrame"),
+    Hint("sb.Stream.from_arrow(table)"): ("from_arrow", "from_polars", "LazyFrame", "from_table", "table"),
+    Hint("sb.Stream.from_rows([{'x': 1}])"): (
+        "from_rows",
+        "from_dicts",
+        "from_dict",
+        "from_records",
+        "from_collection",
+    ),
+    Hint("sb.Stream.from_rate(10)"): ("from_rate", "range", "timer"),
+    Hint("sb.Stream.from_generator(rows, {'x': 'int64'})"): (
+        "from_generator",
+        "from_iterable",
+        "from_kafka",
+        "from_sql",
+    ),
+    Hint("sb.union(stream, other)"): ("concat", "merge", "union_all", "vstack"),
+    Hint("sb.count()"): ("len", "size", "n"),
+    Hint("col('x').sum()"): ("sum", "mean", "min", "max", "avg", "median", "std", "var", "first", "last"),
+    Hint("sb.when(col('x') > 1).then(2).otherwise(3)"): ("if_else", "case", "where", "iff", "ifelse"),
+    Hint("sb.lit(1)"): ("literal", "const", "constant"),
+    Hint("col('x')"): ("column", "field", "c", "element", "all", "nth", "cols"),
+    Hint("sb.local()"): ("LocalCluster", "start", "init", "session", "env", "SparkSession", "Cluster"),
+    Hint("sb.connect('tcp://host:8786')"): ("Client", "client"),
+    Hint("sb.duration('1h')"): ("timedelta", "Duration", "interval", "hours", "minutes", "seconds"),
+    Hint("sb.coalesce('x', 'y')"): ("ifnull", "nvl", "fill_null"),
+    Hint("sb.datasets.nycflights13()"): ("nycflights13", "load_dataset", "data"),
+    Hint("sb.jobs()"): ("list_jobs", "status", "ps"),
+    Hint("stream.group_by(hour=col('t').dt.truncate('1h'))", "windows are not there yet; for bounded input"): (
+        "tumbling",
+        "sliding",
+        "session_window",
+        "count_window",
+        "window",
+        "global_window",
+    ),
+    Hint("stream.sink_parquet('out').run()", "checkpoints and saved state are not there yet; start the job again"): (
+        "checkpoint",
+        "resume",
+        "read_state",
+        "savepoint",
+    ),
+}
+
+_TABLES: Mapping[str, Mapping[Hint, tuple[str, ...]]] = {
+    "Stream": _STREAM,
+    "Grouped": _GROUPED,
+    "Expr": _EXPR,
+    "TextMethods": _TEXT,
+    "TimeMethods": _TIME,
+    "ListMethods": _LIST,
+    "StructMethods": _STRUCT,
+    "Preview": _PREVIEW,
+    "Sink": _SINK,
+    "When": _WHEN,
+    "sabotnb": _MODULE,
+}
+HINTS: Mapping[str, Mapping[str, Hint]] = {
+    where: {name: hint for hint, names in table.items() for name in names} for where, table in _TABLES.items()
+}
+"""By the name of a class (or the module ``sabotnb``), then by the foreign name."""

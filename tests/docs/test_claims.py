@@ -1,0 +1,40 @@
+"""What README says works, and what it says does not yet."""
+
+import pytest
+
+import sabotnb as sb
+from sabotnb import col, errors
+
+BOUNDED = sb.Stream.from_rows([{"value": 1, "name": "x"}])
+WORKS = {
+    "filter": lambda s: s.filter(col("value") > 1),
+    "select": lambda s: s.select("value"),
+    "with_columns": lambda s: s.with_columns(twice=col("value") * 2),
+    "map_rows": lambda s: s.map_rows(lambda row: row, schema={"value": "int64"}),
+    "map_batches": lambda s: s.map_batches(lambda batch: batch),
+    "distinct": lambda s: s.distinct("value"),
+    "union": lambda s: s.union(s),
+}
+NOT_YET = {
+    "groups": lambda s: s.group_by("value").agg(n=sb.count()),
+    "joins": lambda s: s.join(BOUNDED, on="value"),
+    "top": lambda s: s.top(3, by="value"),
+    "sort": lambda s: s.sort("value"),
+}
+NO_VERBS = ("limit", "explode", "unpivot", "window", "sink_kafka", "sink_sql", "sink_delta", "from_kafka", "from_sql")
+
+
+@pytest.mark.parametrize("verb", WORKS)
+def test_an_endless_stream_has_this_verb(verb: str) -> None:
+    WORKS[verb](sb.Stream.from_rate(10)).check()
+
+
+@pytest.mark.parametrize("verb", NOT_YET)
+def test_an_endless_stream_has_this_verb_not_yet(verb: str) -> None:
+    with pytest.raises(errors.GraphError, match="endless"):
+        NOT_YET[verb](sb.Stream.from_rate(10)).check()
+
+
+@pytest.mark.parametrize("verb", NO_VERBS)
+def test_this_verb_is_not_there_yet(verb: str) -> None:
+    assert not hasattr(sb.Stream, verb)
