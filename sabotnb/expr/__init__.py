@@ -87,7 +87,9 @@ def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
         ColumnNotFound: it names a column that is not there; the message has a caret and the nearest name.
         TypeMismatch: an operation that its arguments' types do not have.
     """
-    return compile(expr, _read_by(expr, schema)).type
+    from sabotnb.expr.compiler import typed
+
+    return typed(expr.node, _read_by(expr, schema)).type
 
 
 def compile(expr: Expr, schema: pa.Schema) -> Compiled:  # noqa: A001  what it does
@@ -111,7 +113,9 @@ def is_total(expr: Expr, schema: pa.Schema) -> bool:
 
     Integer arithmetic can overflow, text need not be a number, and a function of the user can do anything.
     """
-    return compile(expr, _read_by(expr, schema)).total
+    from sabotnb.expr.compiler import typed
+
+    return typed(expr.node, _read_by(expr, schema)).total
 
 
 def _read_by(expr: Expr, schema: pa.Schema) -> pa.Schema:

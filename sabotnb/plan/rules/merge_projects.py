@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from sabotnb.expr import column_name, substitute
 from sabotnb.graph import JobGraph, Project
 from sabotnb.plan.expressions import column_uses, is_cheap
@@ -20,7 +18,7 @@ def merge_projects(graph: JobGraph, _: Known) -> Rewrite | None:
         if not isinstance(upper.spec, Project) or not isinstance(lower.spec, Project):
             continue
         made = dict(upper.spec.columns)
-        uses = Counter(name for _, expr in lower.spec.columns for name in column_uses(expr))
+        uses = column_uses(expr for _, expr in lower.spec.columns)
         if any(uses[name] > 1 and not is_cheap(expr) for name, expr in made.items()):
             continue
         merged = Project(tuple((name, substitute(expr, made)) for name, expr in lower.spec.columns))
