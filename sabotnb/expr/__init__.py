@@ -19,7 +19,18 @@ from sabotnb.expr.compiled import Compiled
 from sabotnb.expr.conditional import Then, When, when
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, inferred_type, is_open
-from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
+from sabotnb.expr.expression import (
+    Aggregation,
+    Expr,
+    as_column,
+    as_expr,
+    coalesce,
+    col,
+    count,
+    duration,
+    known_column,
+    lit,
+)
 from sabotnb.expr.messages import column_not_found, duplicate_column
 from sabotnb.expr.nodes import Apply, Column, walk
 from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
@@ -63,6 +74,7 @@ __all__ = [
     "is_open",
     "is_total",
     "is_typed",
+    "known_column",
     "lit",
     "root_name",
     "same",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, substitute
+from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, known_column, substitute
 from sabotnb.graph import Aggregate, Distinct, Filter, JobGraph, Join, Operator, Phase, Project, Sort, Spec, Top, Union
 from sabotnb.graph.schemas import right_output_names
 from sabotnb.native.canonical import plain_type
@@ -104,7 +104,7 @@ def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[
         return {0: part, 1: substitute(part, {mine: col(other) for mine, other in keys.items()})}
     if used <= set(inputs[0].names) and join.how in ("inner", "left", "semi", "anti"):
         return {0: part}
-    right = {output: col(name) for name, output in right_output_names(join, inputs[0], inputs[1]).items()}
+    right = {output: known_column(name) for name, output in right_output_names(join, inputs[0], inputs[1]).items()}
     if used <= right.keys() and join.how in ("inner", "right"):
         return {1: substitute(part, right)}
     return {}
