@@ -92,6 +92,10 @@ __all__ = [
 ]
 
 
+NARROW = 32
+"""Columns of a schema that is taken as it is: looking what a long expression reads of it costs more."""
+
+
 def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
     """The type of ``expr`` over ``schema``.
 
@@ -132,6 +136,8 @@ def is_total(expr: Expr, schema: pa.Schema) -> bool:
 
 def _read_by(expr: Expr, schema: pa.Schema) -> pa.Schema:
     """What ``expr`` reads of ``schema``: the same of many wide schemas, so that what is known of it is found again."""
+    if len(schema) <= NARROW:
+        return schema
     names = sorted(columns(expr))
     places = [schema.get_field_index(name) for name in names]
     return schema if -1 in places else pa.schema([schema.field(place) for place in places])

@@ -42,11 +42,27 @@ class Known:
     config: Config = field(default_factory=Config)
 
 
-Rule = Callable[[JobGraph, Known], Rewrite | None]
+GraphRule = Callable[[JobGraph, Known], Rewrite | None]
 """A pure function: the graph after one application, or None if there is nowhere to apply it.
 
 A rule leaves alone what the user placed (``Operator.placed``): it never removes or moves a named operator.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRule:
+    """A rule that looks at one operator: ``at`` returns the graph after applying it there, or None.
+
+    ``at`` goes by the operator, those that it reads and those that read it, with their edges and the schemas before
+    and behind it, so that it is asked again only where one of these has changed. It is applied at the first operator
+    where it can be; with ``upwards`` at the last in topological order.
+    """
+
+    at: Callable[[JobGraph, str, Known], Rewrite | None]
+    upwards: bool = False
+
+
+Rule = GraphRule | OperatorRule
 
 
 def with_spec(graph: JobGraph, name: str, spec: Spec) -> JobGraph:
