@@ -40,6 +40,8 @@ def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
         if not isinstance(part, Column) or part.name not in replacements:
             return with_children(part, tuple(below))
         instead = unnamed(replacements[part.name])
+        if instead == part:
+            return part  # so that all around it stays the same object, whose type is known
         return replace(instead, flexible=False) if isinstance(instead, Literal) else instead
 
     return fold(node, children, made)

@@ -17,6 +17,7 @@ from sabotnb.plan.rules.choose_join import choose_join
 from sabotnb.plan.rules.filter_files import filter_files
 from sabotnb.plan.rules.merge_filters import merge_filters
 from sabotnb.plan.rules.merge_projects import drop_identity, merge_projects
+from sabotnb.plan.rules.merge_unions import merge_unions
 from sabotnb.plan.rules.narrow_columns import narrow_columns
 from sabotnb.plan.rules.prune import prune
 from sabotnb.plan.rules.push_filters import push_filters
@@ -29,6 +30,7 @@ __all__ = ["Optimized", "Step", "optimize"]
 
 PHASES: Sequence[Sequence[Rule]] = (
     (prune,),  # first, and once: no rule leaves an operator that leads nowhere
+    (merge_unions,),
     (merge_filters, push_filters, filter_files, merge_projects, drop_identity, narrow_columns),
     (choose_join,),
     (read_dictionaries,),

@@ -20,7 +20,8 @@ MOST_BOXES = 200
 def picture(nodes: Mapping[str, Sequence[str]], edges: Sequence[tuple[str, str, str]]) -> str:
     """Draw ``nodes`` (lines of text by name) and ``edges`` (from, to, label); lines end without spaces.
 
-    More than ``MOST_BOXES`` nodes are listed instead. A label stands beside the end of its line and is left out where something else is in its place.
+    A label stands beside the end of its line and is left out where something else is in its place. More than
+    ``MOST_BOXES`` nodes are listed instead.
     """
     if len(nodes) > MOST_BOXES:
         return "\n".join("  ".join(lines) for lines in nodes.values())

@@ -86,7 +86,9 @@ def removed(graph: JobGraph, name: str) -> JobGraph:
 def inserted(graph: JobGraph, edge: Edge, operator: Operator) -> JobGraph:
     """The graph with ``operator`` in the middle of ``edge``, above its hint."""
     halves = (Edge(edge.up, operator.id, side=edge.side), replace(edge, up=operator.id, side=None))
-    edges = [half for other in graph.edges for half in (halves if other == edge else (other,))]
+    edges: list[Edge] = []
+    for other in graph.edges:
+        edges.extend(halves if other.down == edge.down and other == edge else (other,))
     return graph.derived({**graph.operators, operator.id: operator}, edges)
 
 
