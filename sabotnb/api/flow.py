@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -66,6 +67,12 @@ class Node:
     def __repr__(self) -> str:
         return f"Node({self.naming.name or self.spec.kind})"  # not its inputs: those of a diamond would come twice
 
+    def __copy__(self) -> Node:
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Node:
+        return self  # immutable, compared by identity, and as deep as a loop makes it
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Flow:
@@ -80,24 +87,28 @@ class Flow:
     def __repr__(self) -> str:
         return f"Flow behind {self.node}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        nodes = nodes_of((self,))
+        place = {node: number for number, node in enumerate(nodes)}
+        ends = [(place[flow.node], *flow.beside_node()) for node in nodes for flow in node.inputs]
+        rows = [(node.spec, node.schema, len(node.inputs), node.naming, node.origin) for node in nodes]
+        return _from_rows, (rows, [*ends, (place[self.node], *self.beside_node())])
+
+    def beside_node(self) -> tuple[pa.Schema, EventTime | None, str | None, EdgeHint | None]:
+        """All but the node."""
+        return self.schema, self.event_time, self.side, self.hint
+
     def then(self, spec: Spec, *others: Flow) -> Flow:
         """The flow behind one more operator, which reads this flow at port 0 and ``others`` at the next ports.
 
         Raises the ``SchemaError`` of ``output_schema`` if the operator does not fit the columns.
         """
         inputs = (self, *others)
-        names = _names_of(inputs)
+        if others:
+            _names_of(inputs)
         schema = output_schema(spec, [flow.schema for flow in inputs])
         kept = self.event_time if self.event_time is not None and self.event_time.column in schema.names else None
-        node = Node(
-            spec,
-            schema,
-            inputs,
-            origin=call_site(),
-            names_below=names,
-            bounded=all(flow.node.bounded for flow in inputs),
-            replayable=all(flow.node.replayable for flow in inputs),
-        )
+        node = _node(spec, schema, inputs, Naming(), call_site())
         return Flow(node, schema, kept)
 
     def timed(self, column: str | None) -> Flow:
@@ -136,10 +147,36 @@ class Flow:
         return Flow(self.node, schema, side=tag)
 
 
+def _from_rows(rows: list[Any], ends: list[Any]) -> Flow:
+    """The flow that was pickled as a flat list of its nodes and one of their inputs, so that depth does not count."""
+    made: list[Node] = []
+    waiting = iter(ends)
+    for spec, schema, count, given, origin in rows:
+        inputs = tuple(Flow(made[place], *rest) for place, *rest in islice(waiting, count))
+        made.append(_node(spec, schema, inputs, given, origin))
+    place, *rest = next(waiting)
+    return Flow(made[place], *rest)
+
+
+def _node(spec: Spec, schema: pa.Schema, inputs: tuple[Flow, ...], given: Naming, origin: Origin | None) -> Node:
+    """A node with what it sums up of those that it reads."""
+    if isinstance(spec, Source):
+        return Node(spec, schema, inputs, given, origin, bounded=spec.bounded, replayable=spec.replayable)
+    return Node(
+        spec,
+        schema,
+        inputs,
+        given,
+        origin,
+        names_below=_names_of(inputs),
+        bounded=all(flow.node.bounded for flow in inputs),
+        replayable=all(flow.node.replayable for flow in inputs),
+    )
+
+
 def from_source(spec: Source) -> Flow:
     """A flow that begins with ``spec``."""
-    node = Node(spec, spec.schema, origin=call_site(), bounded=spec.bounded, replayable=spec.replayable)
-    return Flow(node, spec.schema, spec.event_time)
+    return Flow(_node(spec, spec.schema, (), Naming(), call_site()), spec.schema, spec.event_time)
 
 
 def nodes_of(flows: tuple[Flow, ...]) -> list[Node]:
