@@ -174,6 +174,9 @@ def _direct(steps: Sequence[Step], converts: Sequence[Convert], overload: Overlo
         return _by_dictionary(converts, varying[0], overload)
     if all(make is _as_it_is for make in converts):
         return lambda _, *values: kernel(*values)
+    if len(converts) == 2:
+        left, right = converts
+        return lambda _, one, other: kernel(left(one), right(other))
     return lambda _, *values: kernel(*[make(value) for make, value in zip(converts, values, strict=True)])
 
 

@@ -64,7 +64,7 @@ def runner(step: Step) -> Callable[[pa.RecordBatch], Any]:
     """A function of batches that computes ``step``; ExpressionError if that takes too many steps."""
     programs = _programs(step)
     if len(programs) == 1:
-        program = programs[id(step)]
+        program = [(one.step.compute, one.args, one.last_used) for one in programs[id(step)]]
         return lambda batch: _straight(program, batch)
     return lambda batch: _branching(programs, step, batch)
 
@@ -112,12 +112,15 @@ def _program(head: Step) -> Program:
     ]
 
 
-def _straight(program: Program, batch: pa.RecordBatch) -> Any:
+def _straight(program: Sequence[tuple[Compute, tuple[int, ...], tuple[int, ...]]], batch: pa.RecordBatch) -> Any:
     """The result of a program without branches."""
     values: list[Any] = []
-    for instruction in program:
-        values.append(instruction.step.compute(batch, *[values[place] for place in instruction.args]))
-        for place in instruction.last_used:
+    for compute, args, last_used in program:
+        if len(args) == 2:
+            values.append(compute(batch, values[args[0]], values[args[1]]))
+        else:
+            values.append(compute(batch, *[values[place] for place in args]))
+        for place in last_used:
             values[place] = None
     return values[-1]
 
