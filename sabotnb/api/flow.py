@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from sabotnb.blobs import Origin, call_site
 from sabotnb.errors import GraphError
 from sabotnb.expr import whole
 from sabotnb.graph import MAX_PARALLELISM, EdgeHint, EventTime, Source, Spec, is_global, output_schema, side_schema
+from sabotnb.traversal import bottom_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,26 @@ class Node:
     inputs: tuple[Flow, ...] = ()
     naming: Naming = field(default_factory=Naming)
     origin: Origin | None = None
+    names_below: Mapping[str, Node] = field(default_factory=dict)
+    """The named operators that this one reads, at any distance, by name."""
+    bounded: bool = True
+    """True if every source that it reads, or is, ends by itself."""
+    replayable: bool = True
+    """True if every source that it reads, or is, can be read again."""
+
+    @property
+    def names(self) -> Mapping[str, Node]:
+        """Its own name too."""
+        return {**self.names_below, self.naming.name: self} if self.naming.name is not None else self.names_below
 
     def __repr__(self) -> str:
         return f"Node({self.naming.name or self.spec.kind})"  # not its inputs: those of a diamond would come twice
+
+    def __copy__(self) -> Node:
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Node:
+        return self  # immutable, compared by identity, and as deep as a loop makes it
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -68,6 +87,17 @@ class Flow:
     def __repr__(self) -> str:
         return f"Flow behind {self.node}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        nodes = nodes_of((self,))
+        place = {node: number for number, node in enumerate(nodes)}
+        ends = [(place[flow.node], *flow.beside_node()) for node in nodes for flow in node.inputs]
+        rows = [(node.spec, node.schema, len(node.inputs), node.naming, node.origin) for node in nodes]
+        return _from_rows, (rows, [*ends, (place[self.node], *self.beside_node())])
+
+    def beside_node(self) -> tuple[pa.Schema, EventTime | None, str | None, EdgeHint | None]:
+        """All but the node."""
+        return self.schema, self.event_time, self.side, self.hint
+
     def then(self, spec: Spec, *others: Flow) -> Flow:
         """The flow behind one more operator, which reads this flow at port 0 and ``others`` at the next ports.
 
@@ -75,10 +105,11 @@ class Flow:
         """
         inputs = (self, *others)
         if others:
-            check_names(nodes_of(inputs))
+            _names_of(inputs)
         schema = output_schema(spec, [flow.schema for flow in inputs])
         kept = self.event_time if self.event_time is not None and self.event_time.column in schema.names else None
-        return Flow(Node(spec, schema, inputs, origin=call_site()), schema, kept)
+        node = _node(spec, schema, inputs, Naming(), call_site())
+        return Flow(node, schema, kept)
 
     def timed(self, column: str | None) -> Flow:
         """The same flow, its event time under another column's name; None if that column is gone."""
@@ -101,7 +132,8 @@ class Flow:
                 f"{merged.parallelism}; leave it out"
             )
         named = replace(self.node, naming=merged)
-        check_names([named, *nodes_of(self.node.inputs)])
+        if merged.name in self.node.names_below:
+            check_names([named, *nodes_of(self.node.inputs)])
         return replace(self, node=named)
 
     def spread(self, hint: EdgeHint) -> Flow:
@@ -115,25 +147,58 @@ class Flow:
         return Flow(self.node, schema, side=tag)
 
 
+def _from_rows(rows: list[Any], ends: list[Any]) -> Flow:
+    """The flow that was pickled as a flat list of its nodes and one of their inputs, so that depth does not count."""
+    made: list[Node] = []
+    waiting = iter(ends)
+    for spec, schema, count, given, origin in rows:
+        inputs = tuple(Flow(made[place], *rest) for place, *rest in islice(waiting, count))
+        made.append(_node(spec, schema, inputs, given, origin))
+    place, *rest = next(waiting)
+    return Flow(made[place], *rest)
+
+
+def _node(spec: Spec, schema: pa.Schema, inputs: tuple[Flow, ...], given: Naming, origin: Origin | None) -> Node:
+    """A node with what it sums up of those that it reads."""
+    if isinstance(spec, Source):
+        return Node(spec, schema, inputs, given, origin, bounded=spec.bounded, replayable=spec.replayable)
+    return Node(
+        spec,
+        schema,
+        inputs,
+        given,
+        origin,
+        names_below=_names_of(inputs),
+        bounded=all(flow.node.bounded for flow in inputs),
+        replayable=all(flow.node.replayable for flow in inputs),
+    )
+
+
 def from_source(spec: Source) -> Flow:
     """A flow that begins with ``spec``."""
-    return Flow(Node(spec, spec.schema, origin=call_site()), spec.schema, spec.event_time)
+    return Flow(_node(spec, spec.schema, (), Naming(), call_site()), spec.schema, spec.event_time)
 
 
 def nodes_of(flows: tuple[Flow, ...]) -> list[Node]:
     """Every node that ``flows`` need, inputs before what reads them, each once; the order depends on nothing else."""
-    order: list[Node] = []
-    met: set[Node] = set()
-    pending: list[tuple[Node, bool]] = [(flow.node, False) for flow in reversed(flows)]
-    while pending:
-        node, inputs_done = pending.pop()
-        if inputs_done:
-            order.append(node)
-        elif node not in met:
-            met.add(node)
-            pending.append((node, True))
-            pending.extend((flow.node, False) for flow in reversed(node.inputs))
-    return order
+    return bottom_up([flow.node for flow in flows], _read_by)
+
+
+def _read_by(node: Node) -> list[Node]:
+    return [flow.node for flow in node.inputs]
+
+
+def _names_of(flows: tuple[Flow, ...]) -> Mapping[str, Node]:
+    """Named operators of all ``flows``; GraphError if two have one name. Copies nothing where one flow has them all."""
+    names = flows[0].node.names
+    for flow in flows[1:]:
+        others = flow.node.names
+        if others is names or not others:
+            continue
+        if any(names.get(name, node) is not node for name, node in others.items()):
+            check_names(nodes_of(flows))
+        names = {**names, **others}
+    return names
 
 
 def check_names(nodes: Iterable[Node]) -> None:
@@ -146,14 +211,9 @@ def check_names(nodes: Iterable[Node]) -> None:
 
 def is_bounded(flow: Flow) -> bool:
     """True if every source below ``flow`` ends by itself."""
-    return all(source.bounded for source in sources_of(flow))
+    return flow.node.bounded
 
 
 def is_replayable(flow: Flow) -> bool:
     """True if every source below ``flow`` can be read again."""
-    return all(source.replayable for source in sources_of(flow))
-
-
-def sources_of(flow: Flow) -> list[Source]:
-    """The sources below ``flow``."""
-    return [node.spec for node in nodes_of((flow,)) if isinstance(node.spec, Source)]
+    return flow.node.replayable

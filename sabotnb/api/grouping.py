@@ -19,6 +19,7 @@ from sabotnb.expr import (
     bind,
     col,
     column_name,
+    known_column,
     root_name,
     same,
     unnamed,
@@ -49,7 +50,7 @@ class Grouping:
             if name in self.flow.schema.names and column_name(expr) != name:
                 raise DuplicateColumn(f"key {name!r} = {expr} hides the column {name!r}; give the key another name")
         made = [(name, expr) for name, expr in self.keys if name not in self.flow.schema.names]
-        kept = [(name, col(name)) for name in self.flow.schema.names]
+        kept = [(name, known_column(name)) for name in self.flow.schema.names]
         return self.flow.then(Project((*kept, *made)))
 
     def _plain(self) -> bool:
@@ -175,9 +176,9 @@ def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, ra
     if plain is not None:
         return flow.then(Top(grouping.names, n, plain, reverse, ties, rank))
     order = columns.free_name("by", [*flow.schema.names, rank or ""])
-    kept = [(name, col(name)) for name in flow.schema.names]
+    kept = [(name, known_column(name)) for name in flow.schema.names]
     found = flow.then(Project((*kept, (order, expr)))).then(Top(grouping.names, n, order, reverse, ties, rank))
-    return found.then(Project(tuple((name, col(name)) for name in found.schema.names if name != order)))
+    return found.then(Project(tuple((name, known_column(name)) for name in found.schema.names if name != order)))
 
 
 def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
@@ -189,7 +190,7 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
     if not wanted:
         return found
     chosen = dict.fromkeys((*grouping.names, *columns.names(wanted, found.schema)))
-    return found.then(Project(tuple((name, col(name)) for name in chosen)))
+    return found.then(Project(tuple((name, known_column(name)) for name in chosen)))
 
 
 def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> Flow:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sabotnb.api.flow import Flow, Node, check_names, nodes_of
-from sabotnb.graph import Operator
+from sabotnb.graph import Edge, Operator
 from sabotnb.plan import PlannedJobGraph
 
 
@@ -23,12 +23,12 @@ def lower(flows: Iterable[Flow]) -> Lowered:
     """Lower everything that ``flows`` need; operators are numbered by kind in topological order (``filter_0``)."""
     nodes = nodes_of(tuple(flows))
     ids = _ids(nodes)
-    graph = PlannedJobGraph()
-    for node in nodes:
-        graph = graph.add_operator(_operator(node, ids[node]))
-        for port, flow in enumerate(node.inputs):
-            graph = graph.connect(ids[flow.node], ids[node], port=port, hint=flow.hint, side=flow.side)
-    return Lowered(graph, ids)
+    edges = (
+        Edge(ids[flow.node], ids[node], port, flow.hint, flow.side)
+        for node in nodes
+        for port, flow in enumerate(node.inputs)
+    )
+    return Lowered(PlannedJobGraph({ids[node]: _operator(node, ids[node]) for node in nodes}, tuple(edges)), ids)
 
 
 def _operator(node: Node, operator_id: str) -> Operator:

@@ -14,7 +14,7 @@ from sabotnb.api.functions import inferred_of_batches, inferred_of_rows
 from sabotnb.api.schemas import as_schema
 from sabotnb.blobs import capture
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.expr import Expr, all_of, col, column_name
+from sabotnb.expr import Expr, all_of, column_name, known_column
 from sabotnb.graph import Distinct, Filter, FilterBatches, MapBatches, MapRows, OnError, Project, Sort, Union
 from sabotnb.operators.formats import check_format
 
@@ -57,14 +57,14 @@ def selected(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]
 def with_columns(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]) -> Flow:
     """All columns, and these: one of a known name replaces that column where it stands."""
     new = dict(columns.named(exprs, keywords, flow.schema))
-    kept = [(name, new.pop(name, col(name))) for name in flow.schema.names]
+    kept = [(name, new.pop(name, known_column(name))) for name in flow.schema.names]
     return _projected(flow, (*kept, *new.items()))
 
 
 def dropped(flow: Flow, given: Sequence[Column]) -> Flow:
     """All columns but these."""
     gone = columns.names(given, flow.schema)
-    kept = tuple((name, col(name)) for name in flow.schema.names if name not in gone)
+    kept = tuple((name, known_column(name)) for name in flow.schema.names if name not in gone)
     if not kept:
         raise SchemaError("drop would leave no column; keep at least one")
     return _projected(flow, kept)
@@ -75,7 +75,7 @@ def renamed(flow: Flow, new_names: Mapping[str, str]) -> Flow:
     if not isinstance(new_names, Mapping) or not all(isinstance(name, str) for name in new_names.values()):
         raise SchemaError(f"rename takes new names by the old ones, not {new_names!r}; write .rename({{'old': 'new'}})")
     columns.names(tuple(new_names), flow.schema)
-    pairs = tuple((new_names.get(name, name), col(name)) for name in flow.schema.names)
+    pairs = tuple((new_names.get(name, name), known_column(name)) for name in flow.schema.names)
     columns.refuse_duplicates([name for name, _ in pairs])
     return _projected(flow, pairs)
 

@@ -50,15 +50,18 @@ class SampledRun:
 def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | None = None) -> SampledRun:
     """Run ``graph``, which ends in one ``collect`` sink, on the first ``rows`` rows of each source.
 
-    Endless sources are read for ``timeout`` seconds at most. At ``until`` (of ``time.monotonic``) the run is over; some
-    time before that its sources end, so that what was counted and sorted until then comes out.
+    Endless sources are read for ``timeout`` seconds at most. At ``until`` (of ``time.monotonic``) the run is over, or
+    later by the time that planning took; some time before that its sources end, so that what was counted and sorted
+    until then comes out.
     """
     deadline = time.monotonic() + timeout
     samples = tuple(sample_source(name, spec, rows, deadline) for name, spec in sources(graph).items())
     tables = {sample.operator: connectors.table(sample.data) for sample in samples}
+    sampled = time.monotonic()
     compiled = compile_graph(with_sources(graph, tables), parallelism=1)
     if until is None:
         return SampledRun(compiled.run_here(), samples, lambda: False)
+    until += time.monotonic() - sampled
     read_until = until - LAST_PART * max(0.0, until - time.monotonic())
     opened: list[connectors.SampledRows] = []
 

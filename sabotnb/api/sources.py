@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from sabotnb import connectors
 from sabotnb.api import columns
-from sabotnb.api.flow import Flow, Node, from_source
+from sabotnb.api.flow import Flow, from_source
 from sabotnb.api.options import Duration, event_time
 from sabotnb.api.schemas import as_schema, as_types
 from sabotnb.errors import SchemaError
 from sabotnb.expr import column_name
-from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source
+from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source, Spec
 
 
 def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> Flow:
@@ -139,23 +139,28 @@ def with_event_time(flow: Flow, column: columns.Column, max_delay: Duration, idl
     (name,) = columns.names((column,), flow.schema)
     time = event_time(name, max_delay, idle, flow.schema)
     assert time is not None
-    return replace(flow, node=_timed(flow.node, time), event_time=time)
+    path, times = [flow.node], [time]
+    while not isinstance(path[-1].spec, Source):
+        times.append(_time_above(path[-1].spec, times[-1]))
+        path.append(path[-1].inputs[0].node)
+    source = path[-1].spec
+    assert isinstance(source, Source)
+    timed = replace(path[-1], spec=replace(source, event_time=times[-1]))
+    for node, above in zip(reversed(path[:-1]), reversed(times[1:]), strict=True):
+        timed = replace(node, inputs=(replace(node.inputs[0], node=timed, event_time=above),))
+    return replace(flow, node=timed, event_time=time)
 
 
-def _timed(node: Node, time: EventTime) -> Node:
-    """The same nodes, with ``time`` recorded at their source under the name that its column has there."""
-    spec = node.spec
-    if isinstance(spec, Source):
-        return replace(node, spec=replace(spec, event_time=time))
+def _time_above(spec: Spec, time: EventTime) -> EventTime:
+    """``time`` under the name that its column has before an operator with ``spec``."""
     if not isinstance(spec, Filter | FilterBatches | Project):
         raise SchemaError(f"event time must be known before {spec.kind}; call .with_event_time right behind the source")
-    if isinstance(spec, Project):
-        source = column_name(dict(spec.columns)[time.column])
-        if source is None:
-            raise SchemaError(
-                f"{time.column!r} is computed, but splits are read in the order of a column of the file; "
-                "write the time into the file, or use the column that it is computed from"
-            )
-        time = replace(time, column=source)
-    (above,) = node.inputs
-    return replace(node, inputs=(replace(above, node=_timed(above.node, time), event_time=time),))
+    if not isinstance(spec, Project):
+        return time
+    source = column_name(dict(spec.columns)[time.column])
+    if source is None:
+        raise SchemaError(
+            f"{time.column!r} is computed, but splits are read in the order of a column of the file; "
+            "write the time into the file, or use the column that it is computed from"
+        )
+    return replace(time, column=source)

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 
 from sabotnb import expr
 from sabotnb.errors import SabotError
-from sabotnb.expr.nodes import RANGE_ENDS, Alias, Call, Column, Literal, Node
+from sabotnb.expr.nodes import RANGE_ENDS, Call, Column, Literal, Node
+from sabotnb.expr.rewrite import unnamed
 from sabotnb.expr.scalars import scalar
 from sabotnb.native.canonical import plain_type
+from sabotnb.traversal import fold
 
 _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
 
@@ -32,26 +34,37 @@ def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schem
         for chunk in chunks
         if chunk.statistics is not None and paths[chunk.path_in_schema] == 1 and chunk.path_in_schema in schema.names
     }
-    return all(_may_match(_unnamed(part.node), statistics, schema) for part in expr.conjuncts(predicate))
+    return all(_may_match(unnamed(part.node), statistics, schema) for part in expr.conjuncts(predicate))
 
 
-def _may_match(node: Node, statistics: Mapping[str, pq.Statistics], schema: pa.Schema) -> bool:  # noqa: PLR0911 - a table
+def _may_match(predicate: Node, statistics: Mapping[str, pq.Statistics], schema: pa.Schema) -> bool:
+    """As ``may_match`` of one condition, whose ``&`` and ``|`` may be nested to any depth."""
+
+    def matches(node: Node, below: list[bool]) -> bool:
+        if below:
+            return all(below) if isinstance(node, Call) and node.fn == "and" else any(below)
+        return _compared(node, statistics, schema)
+
+    return fold(predicate, _connected, matches)
+
+
+def _connected(node: Node) -> tuple[Node, ...]:
+    return node.args if isinstance(node, Call) and node.fn in ("and", "or") else ()
+
+
+def _compared(node: Node, statistics: Mapping[str, pq.Statistics], schema: pa.Schema) -> bool:
     match node:
-        case Call("and", (left, right)):
-            return _may_match(left, statistics, schema) and _may_match(right, statistics, schema)
-        case Call("or", (left, right)):
-            return _may_match(left, statistics, schema) or _may_match(right, statistics, schema)
         case Call("is_null", (Column(name),)) if name in statistics:
             return not statistics[name].has_null_count or statistics[name].null_count > 0
         case Call("is_not_null", (Column(name),)) if name in statistics:
             return bool(statistics[name].num_values > 0)
         case Call("equal", (left, right)):
             both = (Call("less_equal", (left, right)), Call("greater_equal", (left, right)))
-            return all(_may_match(part, statistics, schema) for part in both)
+            return all(_compared(part, statistics, schema) for part in both)
         case Call("is_between", (value, low, high), options):
             above, below = RANGE_ENDS[dict(options)["closed"]]
             both = (Call(above, (value, low)), Call(below, (value, high)))
-            return all(_may_match(part, statistics, schema) for part in both)
+            return all(_compared(part, statistics, schema) for part in both)
         case Call(fn, (Column(name), Literal()) | (Literal(), Column(name))) if fn in _MONOTONE and name in statistics:
             return _true_at_an_end(node, name, statistics[name], schema)
         case _:
@@ -85,7 +98,3 @@ def _array(values: tuple[Any, ...], data_type: pa.DataType) -> pa.Array:
     if all(isinstance(value, int | float | str) for value in values):
         return pa.concat_arrays([pa.repeat(scalar(value, data_type), 1) for value in values])
     return pa.array(values, data_type)
-
-
-def _unnamed(node: Node) -> Node:
-    return _unnamed(node.arg) if isinstance(node, Alias) else node

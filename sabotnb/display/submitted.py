@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.display.words import NAME_LETTERS, SENTENCE_LETTERS, brief, cut, label, role
-from sabotnb.graph import Aggregate, EdgeType, JobGraph, Operator, Spec
+from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec
 from sabotnb.plan import ExecutionGraph, Optimized, Step
 
 CODE_LETTERS = 10_000
@@ -134,8 +134,10 @@ def _gone(name: str, went: dict[str, Step]) -> str:
     if step.rule in NOWHERE:
         return cut(step.text, SENTENCE_LETTERS)
     heir = step.operator
-    for _ in went:  # that one may have gone into another
-        heir = went[heir].operator if heir in went else heir
+    met = {name}
+    while heir in went and heir not in met:  # that one may have gone into another
+        met.add(heir)
+        heir = went[heir].operator
     return cut(f"runs in {heir}", SENTENCE_LETTERS)
 
 
@@ -143,14 +145,22 @@ def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph)
     """The links as written, each with the edge by which rows reach its lower end now, if they change tasks there."""
     into = {(edge.down, edge.port): edge for edge in execution.edges}
     for edge in logical.edges:
-        name, port = edge.down, edge.port
-        while (name, port) not in into and name in runs.operators:
+        name, port = edge.down, _port_now(edge, logical, runs)
+        while port is not None and (name, port) not in into and name in runs.operators:
             above = runs.inputs(name)[port].up
             if above in logical.operators:
                 break
             name, port = above, 0  # the optimizer has put it in between
-        crossed = into.get((name, port))
+        crossed = into.get((name, port)) if port is not None else None
         if crossed is None:
             yield [edge.up, edge.down, EdgeType.FORWARD.value, cut(edge.side or "", NAME_LETTERS), []]
         else:
             yield [edge.up, edge.down, crossed.type.value, label(crossed), [crossed.index]]
+
+
+def _port_now(edge: Edge, logical: JobGraph, runs: JobGraph) -> int | None:
+    """The port that rows of ``edge`` reach its lower end by; None if that took over other unions and it is unclear."""
+    if edge.down not in runs.operators or len(runs.inputs(edge.down)) == len(logical.inputs(edge.down)):
+        return edge.port
+    now = (other.port for other in runs.inputs(edge.down) if (other.up, other.side) == (edge.up, edge.side))
+    return next(now, None)

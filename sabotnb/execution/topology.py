@@ -65,9 +65,10 @@ def _vertex(vertex: Vertex) -> dict[str, Any]:
 
 
 def _keys(vertex: Vertex, graph: ExecutionGraph) -> Iterator[tuple[str, list[str]]]:
-    before = next((edge.keys for edge in graph.edges if edge.down == vertex.id and edge.keys), ())
+    before = next((edge.keys for edge in graph.edges_into(vertex.id) if edge.keys), ())
+    after = {edge.operator: edge.keys for edge in reversed(graph.edges_out_of(vertex.id)) if edge.keys}
     for operator, schema in zip(vertex.operators, vertex.schemas, strict=True):
-        behind = next((edge.keys for edge in graph.edges if edge.operator == operator.id and edge.keys), before)
+        behind = after.get(operator.id, before)
         yield operator.id, [key for key in behind if key in schema.names] if behind else []
 
 

@@ -19,7 +19,18 @@ from sabotnb.expr.compiled import Compiled
 from sabotnb.expr.conditional import Then, When, when
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, is_open
-from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr, coalesce, col, count, duration, lit
+from sabotnb.expr.expression import (
+    Aggregation,
+    Expr,
+    as_column,
+    as_expr,
+    coalesce,
+    col,
+    count,
+    duration,
+    known_column,
+    lit,
+)
 from sabotnb.expr.inference import inferred_type
 from sabotnb.expr.messages import column_not_found, duplicate_column
 from sabotnb.expr.nodes import Aggregated, Apply, Column, walk
@@ -68,6 +79,7 @@ __all__ = [
     "is_open",
     "is_total",
     "is_typed",
+    "known_column",
     "lit",
     "python_rows",
     "root_name",
@@ -88,6 +100,10 @@ __all__ = [
 ]
 
 
+NARROW = 32
+"""Columns of a schema that is taken as it is: looking what a long expression reads of it costs more."""
+
+
 def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
     """The type of ``expr`` over ``schema``.
 
@@ -95,7 +111,9 @@ def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
         ColumnNotFound: it names a column that is not there; the message has a caret and the nearest name.
         TypeMismatch: an operation that its arguments' types do not have.
     """
-    return compile(expr, _read_by(expr, schema)).type
+    from sabotnb.expr.compiler import typed
+
+    return typed(expr.node, _read_by(expr, schema)).type
 
 
 def compile(expr: Expr, schema: pa.Schema) -> Compiled:  # noqa: A001  what it does
@@ -119,11 +137,15 @@ def is_total(expr: Expr, schema: pa.Schema) -> bool:
 
     Integer arithmetic can overflow, text need not be a number, and a function of the user can do anything.
     """
-    return compile(expr, _read_by(expr, schema)).total
+    from sabotnb.expr.compiler import typed
+
+    return typed(expr.node, _read_by(expr, schema)).total
 
 
 def _read_by(expr: Expr, schema: pa.Schema) -> pa.Schema:
     """What ``expr`` reads of ``schema``: the same of many wide schemas, so that what is known of it is found again."""
+    if len(schema) <= NARROW:
+        return schema
     names = sorted(columns(expr))
     places = [schema.get_field_index(name) for name in names]
     return schema if -1 in places else pa.schema([schema.field(place) for place in places])

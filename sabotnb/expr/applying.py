@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr.compiled import Run, of_length
+from sabotnb.expr.compiled import of_length
 from sabotnb.expr.exact import Misfit
 from sabotnb.expr.nodes import Apply
+from sabotnb.expr.program import Compute
 from sabotnb.expr.recast import exact_column, typed_array
 from sabotnb.expr.sample import sample_of
 from sabotnb.expr.types import plain
@@ -23,18 +24,18 @@ from sabotnb.native.layouts import plain_array
 Engine = Callable[[Apply, Callable[..., Any], list[pa.Array]], Any]
 
 
-def applied(node: Apply, runs: Sequence[Run]) -> Run:
-    """The function of ``node`` on what ``runs`` compute, unpickled when the first rows come.
+def applied(node: Apply) -> Compute:
+    """The function of ``node`` on the values of its arguments, unpickled when the first rows come.
 
     It is not called for no rows, as when no row of a batch takes its branch of a ``when``.
     """
     load = cache(node.function.load if node.engine != "numba" else lambda: _vectorized(node.function))
     engine = _ENGINES[node.engine]
 
-    def run(batch: pa.RecordBatch) -> pa.Array:
+    def run(batch: pa.RecordBatch, *values: Any) -> pa.Array:
         if not batch.num_rows:
             return pa.nulls(0, node.returns)
-        columns = [_plain(run(batch), batch.num_rows) for run in runs]
+        columns = [_plain(value, batch.num_rows) for value in values]
         try:
             result = engine(node, load(), columns)
         except UserFunctionError:

@@ -13,34 +13,76 @@ import pyarrow as pa
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError
 from sabotnb.expr.aggregates import type_from_text, type_to_text
-from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node
+from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children
 from sabotnb.expr.text import text
+from sabotnb.traversal import fold
 
 Json = Any
 
 
+DEEPEST, LARGEST = 60, 1000
+"""Nesting and nodes of an expression that is written as nested JSON, which parsers read by recursion."""
+
+
 def written(node: Node) -> Json:
-    """``node`` as JSON-able data; functions by their sha256."""
+    """``node`` as JSON-able data; functions by their sha256.
+
+    Nested where that stays small. Else ``{"nodes": [...]}``, whose ``args`` are places in that list, the last one the
+    expression itself: no parser has to recurse, and a part that is used several times is written once.
+    """
+    depth, size = fold(node, children, _measured)
+    if depth <= DEEPEST and size <= LARGEST:
+        return fold(node, children, _row)
+    rows: list[Json] = []
+    place_of: dict[str, int] = {}
+
+    def placed(part: Node, below: list[int]) -> int:
+        row = _row(part, below)
+        place = place_of.setdefault(repr(row), len(rows))
+        if place == len(rows):
+            rows.append(row)
+        return place
+
+    fold(node, children, placed)
+    return {"nodes": rows}
+
+
+def _measured(_: Node, below: list[tuple[int, int]]) -> tuple[int, int]:
+    """Depth and nodes of a tree, given those of the arguments."""
+    return 1 + max((depth for depth, _ in below), default=0), 1 + sum(size for _, size in below)
+
+
+def _row(node: Node, args: list[Any]) -> Json:
     match node:
         case Column(name=name):
             return {"col": name}
         case Literal(value=value, type=data_type, flexible=flexible):
             return {"lit": _value(value), "type": _type(data_type), **({} if flexible else {"fixed": True})}
-        case Alias(arg=arg, name=name):
-            return {"alias": name, "args": [written(arg)]}
-        case Apply(function=function, returns=returns, engine=engine, args=args):
-            called = {"apply": function.sha256, "returns": _type(returns), "engine": engine}
-            return {**called, "args": [written(arg) for arg in args]}
-        case Call(fn=fn, args=args, options=options):
+        case Alias(name=name):
+            return {"alias": name, "args": args}
+        case Apply(function=function, returns=returns, engine=engine):
+            return {"apply": function.sha256, "returns": _type(returns), "engine": engine, "args": args}
+        case Call(fn=fn, options=options):
             named = {"options": {name: _option(value) for name, value in options}} if options else {}
-            return {"call": fn, "args": [written(arg) for arg in args], **named}
+            return {"call": fn, "args": args, **named}
         case Aggregated():
             raise SchemaError(f"{text(node)} is one value per group, so a row has none; use it in .agg(...)")
 
 
 def read(data: Json, functions: Mapping[str, Function]) -> Node:
     """What ``written`` made, with ``functions`` by sha256; SchemaError for what is no expression."""
-    args = tuple(read(arg, functions) for arg in data.get("args", ()))
+    if "nodes" not in data:
+        return fold(data, lambda row: row.get("args", ()), lambda row, below: _node(row, tuple(below), functions))
+    made: list[Node] = []
+    for row in data["nodes"]:
+        places = row.get("args", ())
+        if not all(isinstance(place, int) and 0 <= place < len(made) for place in places):
+            raise SchemaError(f"{row!r} is no part of an expression; to_json writes what from_json reads")
+        made.append(_node(row, tuple(made[place] for place in places), functions))
+    return made[-1]
+
+
+def _node(data: Json, args: tuple[Node, ...], functions: Mapping[str, Function]) -> Node:
     match data:
         case {"col": name}:
             return Column(name)

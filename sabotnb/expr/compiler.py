@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,26 +11,21 @@ import pyarrow as pa
 from sabotnb.errors import ExpressionError
 from sabotnb.expr.applying import applied
 from sabotnb.expr.columnar import convert, on_dictionary
-from sabotnb.expr.compiled import Compiled, Run, of_length
-from sabotnb.expr.guarded import guarded_case, guarded_connective
+from sabotnb.expr.compiled import Compiled, of_length
+from sabotnb.expr.guarded import Convert, guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
 from sabotnb.expr.messages import column_not_found, type_mismatch
-from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, walk
+from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children, walk
 from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
+from sabotnb.expr.program import Compute, Guarded, Step, runner
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.text import text
 from sabotnb.expr.types import always_fits, is_text, plain
 from sabotnb.native.categories import is_ordered
+from sabotnb.traversal import bottom_up
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A compiled node. ``total``: it never raises."""
-
-    type: pa.DataType
-    run: Run
-    total: bool = True
-    literal: Literal | None = None
+MOST_NODES = 50_000
+"""Nodes of one schema that are remembered."""
 
 
 def compiled(node: Node, schema: pa.Schema) -> Compiled:
@@ -43,29 +37,64 @@ def compiled(node: Node, schema: pa.Schema) -> Compiled:
     return _compiled(node, schema) if uses_functions else _remembered(node, schema)
 
 
+def typed(node: Node, schema: pa.Schema) -> Step:
+    """The type of ``node``, and whether it may raise; of an expression that grew since it was asked for, only that."""
+    return _step(node, schema)
+
+
 def _compiled(node: Node, schema: pa.Schema) -> Compiled:
     step = _step(node, schema)
-    return Compiled(step.type, step.run, step.total)
+    return Compiled(step.type, runner(step), step.total)
 
 
 _remembered = lru_cache(maxsize=512)(_compiled)
 
 
+@lru_cache(maxsize=64)
+def _steps_of(_: pa.Schema) -> dict[int, tuple[Node, Step]]:
+    """Compiled nodes of a schema by their ids, which stay theirs because the nodes are kept.
+
+    Loops write expressions that contain the last one: only what is new is compiled.
+    """
+    return {}
+
+
 def _step(node: Node, schema: pa.Schema) -> Step:
+    known = _steps_of(schema)
+    if len(known) > MOST_NODES:
+        known.clear()
+    made: dict[int, Step] = {}
+
+    def not_made(part: Node) -> tuple[Node, ...]:
+        found = known.get(id(part))
+        if found is not None:
+            made[id(part)] = found[1]
+        return () if found is not None else children(part)
+
+    for part in bottom_up((node,), not_made):
+        if id(part) not in made:
+            step = _of(part, [made[id(arg)] for arg in children(part)], schema)
+            made[id(part)] = step
+            if not step.uses_functions:
+                known[id(part)] = part, step
+    return made[id(node)]
+
+
+def _of(node: Node, steps: Sequence[Step], schema: pa.Schema) -> Step:
     match node:
         case Column(name=name):
             return _column(name, node, schema)
         case Literal():
             constant = own_scalar(node)
             return Step(node.type, lambda _: constant, literal=node)
-        case Alias(arg=arg):
-            return _step(arg, schema)
-        case Apply(args=args):
-            return Step(node.returns, applied(node, [_step(arg, schema).run for arg in args]), total=False)
+        case Alias():
+            return steps[0]
+        case Apply():
+            return Step(node.returns, applied(node), tuple(steps), total=False, uses_functions=True)
         case Aggregated():
             raise type_mismatch(f"{text(node)} is one value per group, so a row has none\n{_IN_AGG}", node)
         case Call():
-            return _call(node, schema)
+            return _call(node, steps)
 
 
 _IN_AGG = "use it in agg(...), as .group_by('key').agg(total=col('x').sum()), and join the result for a value per row"
@@ -78,10 +107,11 @@ def _column(name: str, node: Column, schema: pa.Schema) -> Step:
     return Step(schema.field(index).type, lambda batch: batch.column(index))
 
 
-def _call(node: Call, schema: pa.Schema) -> Step:
-    steps = [_step(arg, schema) for arg in node.args]
+def _call(node: Call, steps: Sequence[Step]) -> Step:
+    functions = any(step.uses_functions for step in steps)
     if goes_by_categories(node.fn, [step.type for step in steps]):
-        return Step(pa.bool_(), comparison_of_categories(node, steps), total=False)
+        compared = comparison_of_categories(node, steps)
+        return Step(pa.bool_(), compared, tuple(steps), total=False, uses_functions=functions)
     if node.fn in ("case", "coalesce") and any(is_ordered(step.type) for step in steps):
         raise type_mismatch(
             f"{text(node)}\nthis would lose the order of categories; choose text: .cast('string')", node
@@ -89,13 +119,20 @@ def _call(node: Call, schema: pa.Schema) -> Step:
     overload = _overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
     _demand_kernel(node, overload)
     converted = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
-    runs, total = [run for run, _ in converted], overload.total and all(safe for _, safe in converted)
+    converts, total = [convert for convert, _ in converted], overload.total and all(safe for _, safe in converted)
+    args: tuple[Step, ...] = tuple(steps)
+    branches: tuple[Step, ...] = ()
     if node.fn in ("and", "or") and not steps[1].total:
-        return Step(overload.result, guarded_connective(node.fn, runs[0], runs[1]), total)
-    if node.fn == "case" and not total:
-        return Step(overload.result, _named_errors(guarded_case(runs, overload.result), node), total)
-    run = _direct(steps, runs, overload, total=total)
-    return Step(overload.result, run if total else _named_errors(run, node), total)
+        compute: Compute = guarded_connective(node.fn, *converts)
+        args, branches = args[:1], args[1:]
+    elif node.fn == "case" and not total:
+        compute = _named_branch_errors(guarded_case(converts, overload.result), node)
+        args, branches = args[:1], args[1:]
+    else:
+        compute = _direct(steps, converts, overload, total=total)
+    if not total and not branches:
+        compute = _named_errors(compute, node)
+    return Step(overload.result, compute, args, branches, total, uses_functions=functions)
 
 
 def _overload_of(node: Call, args: Sequence[Arg]) -> Overload:
@@ -128,65 +165,84 @@ def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scal
         raise type_mismatch(f"{text(node)}\n{text(literal)} is no {param}: {error}; {advice}", node) from error
 
 
-def _converted(step: Step, param: pa.DataType, node: Call) -> tuple[Run, bool]:
-    """What gives ``step`` as ``param``, and whether it has a value for every row."""
+def _converted(step: Step, param: pa.DataType, node: Call) -> tuple[Convert, bool]:
+    """What makes the value of ``step`` a ``param``, and whether it has a value for every row."""
     scalar = _literal_scalar(step.literal, param, node) if step.literal is not None else None
     if scalar is not None:
         return (lambda _: scalar), True
-    run = step.run
     if step.type.equals(param):
-        return run, step.total
-    return (lambda batch: convert(run(batch), param)), step.total and always_fits(step.type, param)
+        return _as_it_is, step.total
+    return (lambda value: convert(value, param)), step.total and always_fits(step.type, param)
 
 
-def _direct(steps: Sequence[Step], runs: Sequence[Run], overload: Overload, *, total: bool) -> Run:
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _direct(steps: Sequence[Step], converts: Sequence[Convert], overload: Overload, *, total: bool) -> Compute:
     kernel = overload.kernel
     varying = [place for place, step in enumerate(steps) if step.literal is None]
     if not varying:
-        return _constant(runs, overload)
+        return _constant(converts, overload)
     if len(varying) == 1 and total and overload.strict and pa.types.is_dictionary(steps[varying[0]].type):
-        return _by_dictionary(steps, runs, varying[0], overload)
-    match runs:
-        case [only]:
-            return lambda batch: kernel(only(batch))
-        case [left, right]:
-            return lambda batch: kernel(left(batch), right(batch))
-        case _:
-            return lambda batch: kernel(*(run(batch) for run in runs))
+        return _by_dictionary(converts, varying[0], overload)
+    if all(make is _as_it_is for make in converts):
+        return lambda _, *values: kernel(*values)
+    if len(converts) == 2:
+        left, right = converts
+        return lambda _, one, other: kernel(left(one), right(other))
+    return lambda _, *values: kernel(*[make(value) for make, value in zip(converts, values, strict=True)])
 
 
-def _constant(runs: Sequence[Run], overload: Overload) -> Run:
+def _constant(converts: Sequence[Convert], overload: Overload) -> Compute:
     """Of literals alone: computed on one row, because kernels may need an array to say the length."""
-    one_row = pa.RecordBatch.from_arrays([pa.nulls(1)], [""])
 
-    def run(_: pa.RecordBatch) -> pa.Scalar:
-        arrays = [of_length(run(one_row), param, 1) for run, param in zip(runs, overload.params, strict=True)]
-        return overload.kernel(*arrays)[0]
+    def compute(_: pa.RecordBatch, *values: Any) -> pa.Scalar:
+        given = zip(converts, values, overload.params, strict=True)
+        return overload.kernel(*[of_length(make(value), param, 1) for make, value, param in given])[0]
 
-    return run
+    return compute
 
 
-def _by_dictionary(steps: Sequence[Step], runs: Sequence[Run], place: int, overload: Overload) -> Run:
+def _by_dictionary(converts: Sequence[Convert], place: int, overload: Overload) -> Compute:
     """Compute each distinct value once, where the only column is dictionary-encoded."""
-    column, param, kernel = steps[place].run, overload.params[place], overload.kernel
-    no_batch = pa.RecordBatch.from_arrays([], [])
-    constants = [None if at == place else run(no_batch) for at, run in enumerate(runs)]
+    param, kernel = overload.params[place], overload.kernel
 
-    def of_values(values: Any) -> Any:
-        args = [values if constant is None else constant for constant in constants]
-        return kernel(*args)
+    def compute(_: pa.RecordBatch, *given: Any) -> Any:
+        constants = [None if at == place else make(given[at]) for at, make in enumerate(converts)]
 
-    return lambda batch: on_dictionary(column(batch), param, of_values)
+        def of_values(values: Any) -> Any:
+            return kernel(*[values if at == place else constant for at, constant in enumerate(constants)])
+
+        return on_dictionary(given[place], param, of_values)
+
+    return compute
 
 
-def _named_errors(run: Run, node: Call) -> Run:
-    def checked(batch: pa.RecordBatch) -> Any:
+def _named_errors(compute: Compute, node: Call) -> Compute:
+    def checked(batch: pa.RecordBatch, *values: Any) -> Any:
         try:
-            return run(batch)
+            return compute(batch, *values)
         except pa.ArrowInvalid as error:
-            raise ExpressionError(f"{text(node)}: {error}; {_advice(node, str(error))}") from error
+            raise _named(error, node) from error
 
     return checked
+
+
+def _named_branch_errors(compute: Callable[..., Guarded], node: Call) -> Callable[..., Guarded]:
+    """As ``_named_errors`` for a guarded step; what its branches raise has a name by then and does not pass here."""
+
+    def checked(batch: pa.RecordBatch, *values: Any) -> Guarded:
+        try:
+            return (yield from compute(batch, *values))
+        except pa.ArrowInvalid as error:
+            raise _named(error, node) from error
+
+    return checked
+
+
+def _named(error: pa.ArrowInvalid, node: Call) -> ExpressionError:
+    return ExpressionError(f"{text(node)}: {error}; {_advice(node, str(error))}")
 
 
 def _advice(node: Call, problem: str) -> str:

@@ -369,6 +369,11 @@ def col(name: str) -> Expr:
     return Expr(Column(name, call_site(name)))
 
 
+def known_column(name: str) -> Expr:
+    """The column ``name``, known to be there: no error message needs the line, which takes time to find."""
+    return Expr(Column(name))
+
+
 @explained
 def lit(value: Any, type: Any = None) -> Expr:  # noqa: A002  Arrow calls it so
     """A constant; with ``type`` it keeps that type, else it takes the type of what it meets, where it fits."""

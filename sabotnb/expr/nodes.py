@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
 from sabotnb.blobs import Function, Origin
+from sabotnb.traversal import bottom_up
 
 Options = tuple[tuple[str, Any], ...]
 
@@ -52,17 +53,59 @@ class Literal:
         return repr(self.value), self.type, self.flexible
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Composed:
+    """A node with arguments. A loop can nest them to any depth, so nothing here recurses into ``args``.
+
+    ``own`` is all that a node says besides its arguments. A node never changes, so copies are the node itself, and
+    its hash, which counts the whole tree, is computed once.
+    """
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+    @property
+    def own(self) -> tuple[Any, ...]:
+        """What the node says besides its arguments."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Composed) and _equal(self, other)
+
+    def __hash__(self) -> int:
+        if not hasattr(self, "_hash"):
+            for node in _tree(self, _not_hashed):
+                if isinstance(node, Composed):
+                    object.__setattr__(node, "_hash", hash((type(node), node.own, *map(hash, children(node)))))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.own))})"  # arguments have their text in expr.text
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_rows, (_rows(self),)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Call(Composed):
     """A function of ``sabotnb.expr.rules`` on arguments; ``options`` are constants, sorted by name."""
 
     fn: str
     args: tuple[Node, ...]
     options: Options = ()
 
+    @property
+    def own(self) -> tuple[Any, ...]:
+        return self.fn, self.options
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Apply(Composed):
     """A function of the user. ``engine``: arrow (arrays), numba (values, compiled) or row (values)."""
 
     function: Function
@@ -70,17 +113,25 @@ class Apply:
     engine: str
     args: tuple[Node, ...]
 
+    @property
+    def own(self) -> tuple[Any, ...]:
+        return self.function, self.returns, self.engine
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Alias(Composed):
     """``arg`` under another name."""
 
     arg: Node
     name: str
 
+    @property
+    def own(self) -> tuple[Any, ...]:
+        return (self.name,)
 
-@dataclass(frozen=True, slots=True)
-class Aggregated:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Aggregated(Composed):
     """Aggregate ``fn`` of ``arg`` (None: of whole rows) over the rows of a group, ordered by ``by``.
 
     Only ``agg`` computes it; ``rewrite.without_aggregates`` replaces it by the column that ``agg`` made.
@@ -91,6 +142,10 @@ class Aggregated:
     by: Node | None = None
     options: Options = ()
     function: Function | None = None
+
+    @property
+    def own(self) -> tuple[Any, ...]:
+        return self.fn, self.options, self.function, self.arg is not None, self.by is not None
 
 
 Node = Column | Literal | Call | Apply | Alias | Aggregated
@@ -109,10 +164,81 @@ def children(node: Node) -> tuple[Node, ...]:
             return ()
 
 
+def with_children(node: Node, below: tuple[Node, ...]) -> Node:
+    """``node`` on other arguments; the same object where they are the same."""
+    if all(new is old for new, old in zip(below, children(node), strict=True)):
+        return node
+    return _composed(type(node), node.own, below) if isinstance(node, Composed) else node
+
+
 def walk(node: Node) -> Iterator[Node]:
-    """``node`` and everything below it, parents first, left to right."""
-    waiting = [node]
+    """``node`` and everything below it, each object once, parents first, left to right."""
+    waiting, met = [node], set[int]()
     while waiting:
         one = waiting.pop()
-        yield one
-        waiting.extend(reversed(children(one)))
+        if id(one) not in met:
+            met.add(id(one))
+            yield one
+            waiting.extend(reversed(children(one)))
+
+
+def _tree(root: Any, below: Callable[[Node], tuple[Node, ...]]) -> list[Node]:
+    """``bottom_up`` of a node that is known as ``Composed``."""
+    return bottom_up((root,), below)
+
+
+def _not_hashed(node: Node) -> tuple[Node, ...]:
+    return () if hasattr(node, "_hash") else children(node)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """True for equal trees; pairs of nodes that were compared are not compared again."""
+    waiting: list[tuple[Any, Any]] = [(one, other)]
+    met: set[tuple[int, int]] = set()
+    while waiting:
+        left, right = waiting.pop()
+        key = id(left), id(right)
+        if left is right or key in met:
+            continue
+        met.add(key)
+        if not isinstance(left, Composed):
+            if left != right:
+                return False
+        elif type(left) is not type(right) or left.own != right.own:
+            return False
+        else:
+            below, others = children(left), children(right)  # type: ignore[arg-type]
+            if len(below) != len(others):
+                return False
+            waiting.extend(zip(below, others, strict=True))
+    return True
+
+
+def _rows(root: Composed) -> list[Any]:
+    """The tree as a flat list, to be pickled: leaves as they are, else the class, what it says, and its arguments."""
+    order = _tree(root, children)
+    place = {id(node): number for number, node in enumerate(order)}
+    return [
+        (type(node), node.own, tuple(place[id(part)] for part in children(node)))
+        if isinstance(node, Composed)
+        else node
+        for node in order
+    ]
+
+
+def _from_rows(rows: list[Any]) -> Node:
+    made: list[Any] = []
+    for row in rows:
+        made.append(_composed(row[0], row[1], tuple(made[place] for place in row[2])) if type(row) is tuple else row)
+    return made[-1]  # type: ignore[no-any-return]
+
+
+def _composed(kind: type[Composed], own: tuple[Any, ...], below: tuple[Node, ...]) -> Node:
+    if kind is Call:
+        return Call(own[0], below, own[1])
+    if kind is Apply:
+        return Apply(own[0], own[1], own[2], below)
+    if kind is Alias:
+        return Alias(below[0], own[0])
+    fn, options, function, has_arg, has_by = own
+    return Aggregated(fn, below[0] if has_arg else None, below[-1] if has_by else None, options, function)

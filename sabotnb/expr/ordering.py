@@ -6,14 +6,14 @@ Equality and membership need no order: they compare values, whatever the diction
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.expr.compiled import Run
 from sabotnb.expr.messages import type_mismatch
 from sabotnb.expr.nodes import Call, Column, Literal, walk
+from sabotnb.expr.program import Compute, Step
 from sabotnb.expr.rules import RULES, Arg
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.text import text
@@ -24,23 +24,12 @@ _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "is_
 _CODE = pa.int32()
 
 
-class Argument(Protocol):
-    """A compiled argument: its type, what computes it, and its value if it is a literal."""
-
-    @property
-    def type(self) -> pa.DataType: ...
-    @property
-    def run(self) -> Run: ...
-    @property
-    def literal(self) -> Literal | None: ...
-
-
 def goes_by_categories(fn: str, types: Sequence[pa.DataType]) -> bool:
     """True for a call that orders values of which some are ordered dictionaries."""
     return (fn in _COMPARISONS or fn == "clip") and any(map(is_ordered, types))
 
 
-def comparison_of_categories(node: Call, args: Sequence[Argument]) -> Run:
+def comparison_of_categories(node: Call, args: Sequence[Step]) -> Compute:
     """What computes ``node``, one of ``goes_by_categories``.
 
     Raises:
@@ -56,8 +45,8 @@ def comparison_of_categories(node: Call, args: Sequence[Argument]) -> Run:
     name = next((part.name for part in walk(node) if isinstance(part, Column)), text(node))
     overload = RULES[node.fn]([Arg(_CODE) for _ in args], dict(node.options))
 
-    def run(batch: pa.RecordBatch) -> Any:
-        columns = {number: arg.run(batch) for number, arg in enumerate(args) if arg.literal is None}
+    def compute(batch: pa.RecordBatch, *values: Any) -> Any:
+        columns = {number: values[number] for number, arg in enumerate(args) if arg.literal is None}
         if all(column.null_count == len(column) for column in columns.values()):
             return pa.nulls(batch.num_rows, overload.result)
         categories = Categories(name)
@@ -70,7 +59,7 @@ def comparison_of_categories(node: Call, args: Sequence[Argument]) -> Run:
         data = [codes[number] if number in codes else scalar(given.get(number), _CODE) for number in range(len(args))]
         return overload.kernel(*data)
 
-    return run
+    return compute
 
 
 def _is_category(literal: Literal | None) -> bool:

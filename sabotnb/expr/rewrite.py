@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
 from sabotnb.blobs import Origin
-from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children, walk
+from sabotnb.expr.nodes import Aggregated, Alias, Call, Column, Literal, Node, children, walk, with_children
+from sabotnb.traversal import bottom_up, fold
 
 
 def root_of(node: Node) -> str | None:
     """The name that a result has by itself: an alias, a struct's field, or the leftmost column; None of constants."""
-    match node:
-        case Alias(name=given) | Column(name=given):
-            return given
-        case Call(fn="struct.field", options=options):
-            return str(dict(options)["name"])
-        case Call(fn="case", args=args):
-            return root_of(args[1])
-        case Aggregated(fn=fn, arg=arg):
-            return fn if arg is None else root_of(arg)
-        case Call(args=args) | Apply(args=args):
-            return next((name for arg in args if (name := root_of(arg)) is not None), None)
-        case _:
-            return None
+    waiting, met = [node], set[int]()
+    while waiting:
+        first = waiting.pop()
+        if id(first) in met:
+            continue
+        met.add(id(first))
+        match first:
+            case Alias(name=given) | Column(name=given):
+                return given
+            case Call(fn="struct.field", options=options):
+                return str(dict(options)["name"])
+            case Aggregated(fn=fn, arg=None):
+                return fn
+            case Aggregated(arg=arg) if arg is not None:
+                waiting.append(arg)
+            case Call(fn="case", args=args):
+                waiting.append(args[1])
+            case _:
+                waiting.extend(reversed(children(first)))
+    return None
 
 
 def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
@@ -31,16 +40,28 @@ def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
 
     A constant that was a column has the type of that column, and takes no other.
     """
-    match node:
-        case Column(name=name) if name in replacements:
-            made = unnamed(replacements[name])
-            return replace(made, flexible=False) if isinstance(made, Literal) else made
-        case Call(args=args) | Apply(args=args):
-            return replace(node, args=tuple(substituted(arg, replacements) for arg in args))
-        case Alias(arg=arg):
-            return replace(node, arg=substituted(arg, replacements))
-        case _:
-            return node
+
+    def made(part: Node, below: list[Node]) -> Node:
+        if not isinstance(part, Column) or part.name not in replacements:
+            return with_children(part, tuple(below))
+        instead = unnamed(replacements[part.name])
+        if instead == part:
+            return part  # so that all around it stays the same object, whose type is known
+        return replace(instead, flexible=False) if isinstance(instead, Literal) else instead
+
+    return fold(node, children, made)
+
+
+def uses_of(node: Node) -> Counter[str]:
+    """How often a tree reads each column; what is shared counts for each place in which it stands."""
+    times = {id(node): 1}
+    uses: Counter[str] = Counter()
+    for part in reversed(bottom_up((node,), children)):
+        if isinstance(part, Column):
+            uses[part.name] += times[id(part)]
+        for below in children(part):
+            times[id(below)] = times.get(id(below), 0) + times[id(part)]
+    return uses
 
 
 def aggregates_of(node: Node) -> tuple[Aggregated, ...]:
@@ -50,19 +71,13 @@ def aggregates_of(node: Node) -> tuple[Aggregated, ...]:
 
 def without_aggregates(node: Node, names: Mapping[Aggregated, str]) -> Node:
     """``node`` with each aggregate replaced by the column of that name."""
-    made: dict[int, Node] = {}
-    for part in reversed([*walk(node)]):  # which lists parents first
-        below = tuple(made[id(child)] for child in children(part))
-        match part:
-            case Aggregated():
-                made[id(part)] = Column(names[part], _origin_of(part))
-            case Call() | Apply():
-                made[id(part)] = replace(part, args=below)
-            case Alias():
-                made[id(part)] = replace(part, arg=below[0])
-            case _:
-                made[id(part)] = part
-    return made[id(node)]
+
+    def made(part: Node, below: list[Node]) -> Node:
+        if isinstance(part, Aggregated):
+            return Column(names[part], _origin_of(part))
+        return with_children(part, tuple(below))
+
+    return fold(node, children, made)
 
 
 def _origin_of(node: Node) -> Origin | None:
@@ -83,17 +98,20 @@ def columns_beside_aggregates(node: Node) -> tuple[Column, ...]:
 
 def unnamed(node: Node) -> Node:
     """``node`` without aliases around it."""
-    return unnamed(node.arg) if isinstance(node, Alias) else node
+    while isinstance(node, Alias):
+        node = node.arg
+    return node
 
 
 def conjuncts_of(node: Node) -> tuple[Node, ...]:
-    """The parts of a conjunction, left to right."""
+    """The parts of a conjunction, left to right; those of one that is shared, once."""
     parts: list[Node] = []
-    waiting = [node]
+    waiting, met = [node], set[int]()
     while waiting:
         inner = unnamed(waiting.pop())
-        if isinstance(inner, Call) and inner.fn == "and":
-            waiting.extend(reversed(inner.args))
-        else:
+        if not isinstance(inner, Call) or inner.fn != "and":
             parts.append(inner)
+        elif id(inner) not in met:
+            met.add(id(inner))
+            waiting.extend(reversed(inner.args))
     return tuple(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -29,69 +29,103 @@ INFIX: Mapping[str, str] = {
 _PREFIX = {"not": "~", "negate": "-"}
 
 
-def text(node: Node) -> str:  # noqa: PLR0911  one case per form
-    """``node`` on one line."""
+LETTERS = 10_000
+"""Longer text is cut: one expression used twice by another, and that twice by a third, doubles it each time."""
+
+Part = str | Node
+
+
+def text(node: Node) -> str:
+    """``node`` on one line, without its rest if that is very long."""
+    written: list[str] = []
+    letters, waiting = 0, list[Part]([node])
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, str):
+            waiting.extend(reversed(_parts(part)))
+            continue
+        written.append(part)
+        letters += len(part)
+        if letters > LETTERS:
+            return "".join(written)[:LETTERS] + "..."
+    return "".join(written)
+
+
+def _parts(node: Node) -> list[Part]:  # noqa: PLR0911  one case per form
+    """What ``node`` is written as: letters, and nodes that are still to be written."""
     match node:
         case Column(name=name):
-            return f"col({name!r})"
+            return [f"col({name!r})"]
         case Literal():
-            return text_of(node)
+            return [text_of(node)]
         case Alias(arg=arg, name=name):
-            return f"{_operand(arg)}.alias({name!r})"
+            return [*_operand(arg), f".alias({name!r})"]
         case Apply(function=function, args=args):
-            return f"{function.name}({', '.join(map(text, args))})"
+            return [f"{function.name}(", *_listed(args), ")"]
         case Aggregated():
             return _aggregate(node)
         case Call(fn=fn, args=args) if fn in INFIX:
-            return f" {INFIX[fn]} ".join(_operand(arg) for arg in args)
+            return _joined([_operand(arg) for arg in args], f" {INFIX[fn]} ")
         case Call(fn=fn, args=args) if fn in _PREFIX:
-            return f"{_PREFIX[fn]}{_operand(args[0])}"
+            return [_PREFIX[fn], *_operand(args[0])]
         case Call(fn=fn) if fn in _SPECIAL:
             return _SPECIAL[fn](node)
         case Call():
             return _method(node)
 
 
-def _method(node: Call) -> str:
-    options = [_option(name, value) for name, value in node.options if value not in _DEFAULTS]
-    return f"{_operand(node.args[0])}.{node.fn}({', '.join([*map(text, node.args[1:]), *options])})"
+def _joined(several: Sequence[Sequence[Part]], between: str) -> list[Part]:
+    parts: list[Part] = []
+    for number, some in enumerate(several):
+        parts.extend([between, *some] if number else some)
+    return parts
 
 
-def _aggregate(node: Aggregated) -> str:
-    over = "sb" if node.arg is None else _operand(node.arg)
-    by = [f"by={text(node.by)}"] if node.by is not None else []
-    options = [f"{name}={value!r}" for name, value in node.options if name != "returns"]
-    return f"{over}.{node.function.name if node.function else node.fn}({', '.join([*by, *options])})"
+def _listed(args: Sequence[Node]) -> list[Part]:
+    return _joined([[arg] for arg in args], ", ")
+
+
+def _method(node: Call) -> list[Part]:
+    options = [[_option(name, value)] for name, value in node.options if value not in _DEFAULTS]
+    arguments: list[list[Part]] = [*([arg] for arg in node.args[1:]), *options]  # type: ignore[list-item]
+    return [*_operand(node.args[0]), f".{node.fn}(", *_joined(arguments, ", "), ")"]
+
+
+def _aggregate(node: Aggregated) -> list[Part]:
+    over: list[Part] = ["sb"] if node.arg is None else _operand(node.arg)
+    by: list[list[Part]] = [["by=", node.by]] if node.by is not None else []
+    options: list[list[Part]] = [[f"{name}={value!r}"] for name, value in node.options if name != "returns"]
+    called = node.function.name if node.function else node.fn
+    return [*over, f".{called}(", *_joined([*by, *options], ", "), ")"]
 
 
 _DEFAULTS = (None, False, "both")
 
 
-def _case(node: Call) -> str:
+def _case(node: Call) -> list[Part]:
     pairs = zip(node.args[:-1:2], node.args[1::2], strict=True)
-    chain = ".".join(f"when({text(condition)}).then({text(value)})" for condition, value in pairs)
-    return f"{chain}.otherwise({text(node.args[-1])})"
+    chain: list[list[Part]] = [["when(", condition, ").then(", value, ")"] for condition, value in pairs]
+    return [*_joined(chain, "."), ".otherwise(", node.args[-1], ")"]
 
 
-def _coalesce(node: Call) -> str:
+def _coalesce(node: Call) -> list[Part]:
     """A text by itself would be the name of a column there."""
-    values = [f"lit({text(one)})" if _is_text_literal(one) else text(one) for one in node.args]
-    return f"coalesce({', '.join(values)})"
+    values: list[list[Part]] = [["lit(", one, ")"] if _is_text_literal(one) else [one] for one in node.args]
+    return ["coalesce(", *_joined(values, ", "), ")"]
 
 
 def _is_text_literal(node: Node) -> bool:
     return isinstance(node, Literal) and isinstance(node.value, str)
 
 
-_SPECIAL: Mapping[str, Callable[[Call], str]] = {"case": _case, "coalesce": _coalesce}
+_SPECIAL: Mapping[str, Callable[[Call], list[Part]]] = {"case": _case, "coalesce": _coalesce}
 
 
 def _option(name: str, value: object) -> str:
     return repr(str(value)) if isinstance(value, pa.DataType) else f"{name}={value!r}"
 
 
-def _operand(node: Node) -> str:
-    inside = text(node)
+def _operand(node: Node) -> list[Part]:
     composed = isinstance(node, Call) and (node.fn in INFIX or node.fn in _PREFIX)
-    literal = isinstance(node, Literal) and inside.startswith("-")
-    return f"({inside})" if composed or literal else inside
+    literal = isinstance(node, Literal) and text_of(node).startswith("-")
+    return ["(", node, ")"] if composed or literal else [node]

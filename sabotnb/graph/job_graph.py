@@ -14,9 +14,11 @@ from sabotnb.blobs import Function, Value
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.graph.codec import Reader, Writer
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
+from sabotnb.graph.schemas import output_schema
 from sabotnb.graph.specs import Sink, Source
 from sabotnb.graph.topology import topological_order
 from sabotnb.graph.validation import Outputs, check, check_hint_columns, inputs_of, schemas_of
+from sabotnb.traversal import bottom_up
 
 __all__ = ["MAX_PARALLELISM", "Edge", "EdgeHint", "EdgeType", "JobGraph", "Operator", "Resources"]
 
@@ -37,6 +39,7 @@ class _Known:
     into: Mapping[str, list[Edge]] | None = None
     out_of: Mapping[str, list[Edge]] | None = None
     schemas: Mapping[str, pa.Schema] | None = None
+    order: Sequence[str] | None = None
     outputs: Outputs = field(default_factory=dict)
     former: frozenset[str] = frozenset()
 
@@ -68,9 +71,54 @@ class JobGraph:
     def derived(self, operators: Mapping[str, Operator], edges: Iterable[Edge]) -> Self:
         """A graph of these; schemas behind operators that it shares with this one are not found anew."""
         made = replace(self, operators=operators, edges=tuple(edges))
+        if edges is self.edges:
+            made._known.into, made._known.out_of = self._known.into, self._known.out_of  # noqa: SLF001
+            made._known.order = self._known.order  # noqa: SLF001
         made._known.outputs = self._known.outputs  # noqa: SLF001  its own class's
         made._known.former = self._known.former.union(self.operators)  # noqa: SLF001
         return made
+
+    def continue_from(self, before: JobGraph) -> set[str]:
+        """Take over what is known of ``before``, from which a few edits made this graph; returns what they changed.
+
+        That is every operator that is new or has another spec or another edge; all if a schema has changed. Edits one
+        after the other would else cost the whole graph each time.
+        """
+        changed = {name for name, operator in self.operators.items() if before.operators.get(name) is not operator}
+        former, present = set(map(id, before.edges)), set(map(id, self.edges))
+        edges = [edge for edge in self.edges if id(edge) not in former]
+        edges += [edge for edge in before.edges if id(edge) not in present]
+        ups, downs = {edge.up for edge in edges}, {edge.down for edge in edges}
+        changed |= (ups | downs) & self.operators.keys()
+        known, old = self._known, before._known
+        if old.into is not None:
+            into = _grouped([edge for edge in self.edges if edge.down in downs], lambda edge: edge.down)
+            ordered = {name: sorted(into.get(name, []), key=lambda edge: edge.port) for name in downs}
+            known.into = {**old.into, **ordered}
+        if old.out_of is not None:
+            out_of = _grouped([edge for edge in self.edges if edge.up in ups], lambda edge: edge.up)
+            known.out_of = {**old.out_of, **{name: out_of.get(name, []) for name in ups}}
+        if old.schemas is not None:
+            known.schemas = self._same_schemas(old.schemas, changed)
+            return set(self.operators) if known.schemas is None else changed
+        return changed
+
+    def _same_schemas(self, schemas: Mapping[str, pa.Schema], changed: set[str]) -> Mapping[str, pa.Schema] | None:
+        """``schemas`` with those of new operators; None if an operator gives another one than before."""
+        same = {name: schema for name, schema in schemas.items() if name in self.operators}
+
+        ids = {name: name for name in changed}  # bottom_up knows names by their identity
+
+        def changed_above(name: str) -> list[str]:
+            return [ids[edge.up] for edge in self.inputs(name) if edge.up in ids]
+
+        for name in bottom_up([*ids.values()], changed_above):
+            given = inputs_of(name, self.operators, self.inputs, same)
+            found = output_schema(self.operators[name].spec, given)
+            if name in same and not same[name].equals(found, check_metadata=True):
+                return None
+            same.setdefault(name, found)
+        return same
 
     def unique_id(self, kind: str) -> str:
         """The next free readable id of a kind: ``filter_0``, then ``filter_1``; none that an operator once had.
@@ -105,7 +153,9 @@ class JobGraph:
 
     def topological_sort(self) -> list[str]:
         """Ids so that each operator follows those it reads; GraphError names the cycle if there is one."""
-        return topological_order(self.operators, [(edge.up, edge.down) for edge in self.edges])
+        if self._known.order is None:
+            self._known.order = topological_order(self.operators, [(edge.up, edge.down) for edge in self.edges])
+        return list(self._known.order)
 
     def schemas(self) -> Mapping[str, pa.Schema]:
         """The schema behind each operator, by id; SchemaError names the operator that does not fit."""

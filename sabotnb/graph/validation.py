@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
@@ -86,14 +87,17 @@ def check_hint_columns(edges: Sequence[Edge], schemas: Mapping[str, pa.Schema]) 
 
 
 def _open_ports(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
+    fed: dict[str, Counter[int]] = {}
+    for edge in edges:
+        fed.setdefault(edge.down, Counter())[edge.port] += 1
     for operator in operators.values():
-        ports = [edge.port for edge in edges if edge.down == operator.id]
+        ports = fed.get(operator.id, Counter())
         wanted = input_ports(operator.spec)
         if missing := sorted(set(range(wanted)) - set(ports)):
             yield f"input {', '.join(map(str, missing))} of {operator.id!r} is open; connect something to it"
         if extra := sorted({port for port in ports if port >= wanted or port < 0}):
             yield f"{operator.id!r} has no input {', '.join(map(str, extra))}; it has {wanted}"
-        if twice := sorted({port for port in ports if ports.count(port) > 1}):
+        if twice := sorted(port for port, times in ports.items() if times > 1):
             yield f"input {', '.join(map(str, twice))} of {operator.id!r} is fed more than once; unite with a Union"
     for edge in edges:
         if edge.side is not None and edge.side not in side_tags(operators[edge.up].spec):
@@ -101,7 +105,7 @@ def _open_ports(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
 
 
 def _dead_ends(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
-    sinks = [name for name, operator in operators.items() if isinstance(operator.spec, Sink)]
+    sinks = {name: operator for name, operator in operators.items() if isinstance(operator.spec, Sink)}
     if not any(isinstance(operator.spec, Source) for operator in operators.values()):
         yield "it has no source; add one that rows can come from"
     if not sinks:

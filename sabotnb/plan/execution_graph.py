@@ -6,7 +6,7 @@ N x M channels are derived from it (``plan.expand``), never listed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -58,6 +58,14 @@ class ShuffleEdge:
     function: Function | None = None
 
 
+@dataclass(slots=True)
+class _Ends:
+    """Edges by their ends: every task asks for its own."""
+
+    into: dict[str, list[ShuffleEdge]] = field(default_factory=dict)
+    out_of: dict[str, list[ShuffleEdge]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionGraph:
     """Vertices in topological order, edges by index, and per key domain the task index that owns each key group."""
@@ -66,3 +74,22 @@ class ExecutionGraph:
     edges: tuple[ShuffleEdge, ...]
     tables: Mapping[str, tuple[int, ...]]
     groups: int
+    _ends: _Ends = field(init=False, repr=False, compare=False, default_factory=_Ends)
+
+    def edges_into(self, vertex: str) -> Sequence[ShuffleEdge]:
+        """Edges into ``vertex``, in order of port."""
+        return self._known_ends().into.get(vertex, ())
+
+    def edges_out_of(self, vertex: str) -> Sequence[ShuffleEdge]:
+        """Edges out of ``vertex``, by index."""
+        return self._known_ends().out_of.get(vertex, ())
+
+    def _known_ends(self) -> _Ends:
+        if self.edges and not self._ends.into:
+            made = _Ends()
+            for edge in self.edges:
+                made.out_of.setdefault(edge.up, []).append(edge)
+            for edge in sorted(self.edges, key=lambda edge: (edge.port, edge.index)):
+                made.into.setdefault(edge.down, []).append(edge)
+            self._ends.out_of, self._ends.into = made.out_of, made.into  # complete when another thread sees it
+        return self._ends

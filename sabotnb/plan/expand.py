@@ -39,7 +39,7 @@ def downstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
 
 def input_edges(graph: ExecutionGraph, vertex: str) -> list[ShuffleEdge]:
     """Edges into ``vertex``, in order of port."""
-    return sorted((edge for edge in graph.edges if edge.down == vertex), key=lambda edge: (edge.port, edge.index))
+    return list(graph.edges_into(vertex))
 
 
 def edge_id(job: str, epoch: int, edge: ShuffleEdge) -> str:

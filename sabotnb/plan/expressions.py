@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
 from sabotnb.expr import Expr, functions, is_total
-from sabotnb.expr.nodes import Column, Literal, walk
-from sabotnb.expr.rewrite import unnamed
+from sabotnb.expr.nodes import Column, Literal
+from sabotnb.expr.rewrite import unnamed, uses_of
 
 
-def column_uses(expr: Expr) -> Iterator[str]:
-    """Columns that the expression reads, as often as it reads them."""
-    return (node.name for node in walk(expr.node) if isinstance(node, Column))
+def column_uses(exprs: Iterable[Expr]) -> Counter[str]:
+    """How often the expressions read each column."""
+    uses: Counter[str] = Counter()
+    for expr in exprs:
+        uses.update(uses_of(expr.node))
+    return uses
 
 
 def is_cheap(expr: Expr) -> bool:

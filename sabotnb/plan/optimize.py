@@ -12,22 +12,26 @@ from dataclasses import dataclass
 from sabotnb.config import Config
 from sabotnb.errors import GraphError
 from sabotnb.graph import JobGraph
-from sabotnb.plan.rewrite import Known, Rewrite, Rule, Step
+from sabotnb.plan.rewrite import Known, Rule, Step
 from sabotnb.plan.rules.choose_join import choose_join
 from sabotnb.plan.rules.filter_files import filter_files
 from sabotnb.plan.rules.merge_filters import merge_filters
 from sabotnb.plan.rules.merge_projects import drop_identity, merge_projects
+from sabotnb.plan.rules.merge_unions import merge_unions
 from sabotnb.plan.rules.narrow_columns import narrow_columns
 from sabotnb.plan.rules.prune import prune
 from sabotnb.plan.rules.push_filters import push_filters
 from sabotnb.plan.rules.read_dictionaries import read_dictionaries
 from sabotnb.plan.rules.two_phases import two_phases
 from sabotnb.plan.sizes import Estimate
+from sabotnb.plan.worklist import Worklist
 
 __all__ = ["Optimized", "Step", "optimize"]
 
 PHASES: Sequence[Sequence[Rule]] = (
-    (prune, merge_filters, push_filters, filter_files, merge_projects, drop_identity, narrow_columns),
+    (prune,),  # first, and once: no rule leaves an operator that leads nowhere
+    (merge_unions,),
+    (merge_filters, push_filters, filter_files, merge_projects, drop_identity, narrow_columns),
     (choose_join,),
     (read_dictionaries,),
     (two_phases,),
@@ -57,13 +61,10 @@ def optimize(
     steps: list[Step] = []
     limit = MOST_STEPS_PER_OPERATOR * (len(graph.operators) + 1)
     for rules in PHASES:
-        while (rewrite := _first(rules, graph, known)) is not None:
+        worklist = Worklist(rules, graph, known)
+        while (rewrite := worklist.apply_next()) is not None:
             graph = rewrite.graph
             steps.extend(rewrite.steps)
             if len(steps) > limit:
                 raise GraphError(f"the optimizer does not come to an end; it last did: {steps[-2:]}. Please report it")
     return Optimized(graph, tuple(steps))
-
-
-def _first(rules: Sequence[Rule], graph: JobGraph, known: Known) -> Rewrite | None:
-    return next((rewrite for rule in rules if (rewrite := rule(graph, known)) is not None), None)

@@ -46,7 +46,7 @@ def _chains(graph: JobGraph, routing: Routing) -> dict[str, list[str]]:
 def _chainable(graph: JobGraph, edge: Edge, route: EdgeType, routing: Routing) -> bool:
     """True if the lower operator can run in the upper one's task: nothing else reads the upper, all else is equal."""
     up, down = graph.operators[edge.up], graph.operators[edge.down]
-    alone = [other for other in graph.outputs(edge.up) if other.side is None] == [edge]
+    alone = not any(other.side is None and other is not edge for other in graph.outputs(edge.up))
     placed_alike = (up.slot_group, up.tags) == (down.slot_group, down.tags)
     same_width = routing.parallelism[edge.up] == routing.parallelism[edge.down]
     return route is EdgeType.FORWARD and edge.side is None and alone and placed_alike and same_width
@@ -86,6 +86,7 @@ def _edges(
         if edge.side is not None or vertex_of[edge.up] != vertex_of[edge.down]
     ]
     order = {name: rank for rank, name in enumerate(graph.topological_sort())}
+    arriving = {name: graph.input_schemas(name, schemas) for name in order}
     between.sort(key=lambda pair: (order[pair[0].down], pair[0].port))
     return tuple(
         ShuffleEdge(
@@ -94,7 +95,7 @@ def _edges(
             down=vertex_of[edge.down],
             port=edge.port,
             type=route.type,
-            schema=graph.input_schemas(edge.down, schemas)[edge.port],
+            schema=arriving[edge.down][edge.port],
             operator=edge.up,
             keys=route.keys,
             domain=route.domain,

@@ -13,12 +13,18 @@ STROKES = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"
 
 GAP = 4
 
+MOST_BOXES = 200
+"""More are listed: their picture would have millions of letters."""
+
 
 def picture(nodes: Mapping[str, Sequence[str]], edges: Sequence[tuple[str, str, str]]) -> str:
     """Draw ``nodes`` (lines of text by name) and ``edges`` (from, to, label); lines end without spaces.
 
-    A label stands beside the end of its line and is left out where something else is in its place.
+    A label stands beside the end of its line and is left out where something else is in its place. More than
+    ``MOST_BOXES`` nodes are listed instead.
     """
+    if len(nodes) > MOST_BOXES:
+        return "\n".join("  ".join(lines) for lines in nodes.values())
     rows = max((len(lines) for lines in nodes.values()), default=0) + 2
     sizes = {name: (float(_odd(max(map(len, lines), default=0) + 4)), float(rows)) for name, lines in nodes.items()}
     links = [(up, down) for up, down, _ in edges]
@@ -116,7 +122,13 @@ class _Canvas:
             self.write(x, y, text)
 
     def text(self) -> str:
-        cells = {place: STROKES[bits] for place, bits in self.strokes.items()} | self.letters
-        height = max((y for _, y in cells), default=-1) + 1
-        width = max((x for x, _ in cells), default=-1) + 1
-        return "\n".join("".join(cells.get((x, y), " ") for x in range(width)).rstrip() for y in range(height))
+        rows: dict[int, dict[int, str]] = {}
+        for (x, y), bits in self.strokes.items():
+            rows.setdefault(y, {})[x] = STROKES[bits]
+        for (x, y), letter in self.letters.items():
+            rows.setdefault(y, {})[x] = letter
+        return "\n".join(_line(rows.get(y, {})) for y in range(max(rows, default=-1) + 1))
+
+
+def _line(cells: Mapping[int, str]) -> str:
+    return "".join(cells.get(x, " ") for x in range(max(cells, default=-1) + 1)).rstrip()

@@ -42,11 +42,27 @@ class Known:
     config: Config = field(default_factory=Config)
 
 
-Rule = Callable[[JobGraph, Known], Rewrite | None]
+GraphRule = Callable[[JobGraph, Known], Rewrite | None]
 """A pure function: the graph after one application, or None if there is nowhere to apply it.
 
 A rule leaves alone what the user placed (``Operator.placed``): it never removes or moves a named operator.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRule:
+    """A rule that looks at one operator: ``at`` returns the graph after applying it there, or None.
+
+    ``at`` goes by the operator, those that it reads and those that read it, with their edges and the schemas before
+    and behind it, so that it is asked again only where one of these has changed. It is applied at the first operator
+    where it can be; with ``upwards`` at the last in topological order.
+    """
+
+    at: Callable[[JobGraph, str, Known], Rewrite | None]
+    upwards: bool = False
+
+
+Rule = GraphRule | OperatorRule
 
 
 def with_spec(graph: JobGraph, name: str, spec: Spec) -> JobGraph:
@@ -70,7 +86,9 @@ def removed(graph: JobGraph, name: str) -> JobGraph:
 def inserted(graph: JobGraph, edge: Edge, operator: Operator) -> JobGraph:
     """The graph with ``operator`` in the middle of ``edge``, above its hint."""
     halves = (Edge(edge.up, operator.id, side=edge.side), replace(edge, up=operator.id, side=None))
-    edges = [half for other in graph.edges for half in (halves if other == edge else (other,))]
+    edges: list[Edge] = []
+    for other in graph.edges:
+        edges.extend(halves if other.down == edge.down and other == edge else (other,))
     return graph.derived({**graph.operators, operator.id: operator}, edges)
 
 

@@ -34,6 +34,16 @@ class Stage(NamedTuple):
     operator: Operator
 
 
+class _Called(NamedTuple):
+    """A call of an operator, and what it has yet to give; ``there``: it has made everything, pulling it is no step."""
+
+    position: int
+    step: str
+    batch: pa.RecordBatch | None
+    outs: Iterator[Out]
+    there: bool
+
+
 class _Done:
     """Ends an iterator of an operator."""
 
@@ -130,30 +140,58 @@ class Chain:
     def _run(
         self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None = None
     ) -> Iterator[Emission]:
-        """Call one operator and send each thing that it gives through the operators behind it."""
+        """Call one operator and send each thing that it gives through the operators behind it.
+
+        A chain may have thousands of operators: those that have not given everything yet wait in a list, not on
+        Python's stack.
+        """
+        waiting = [self._called(position, step, call, batch)]
+        try:
+            while waiting:
+                out = self._pulled(waiting[-1])
+                if isinstance(out, _Done):
+                    waiting.pop()
+                    continue
+                position = waiting[-1].position
+                sent = self._sent(position, out)
+                if isinstance(sent, Emission):
+                    yield sent
+                elif sent is not None:
+                    waiting.append(self._called(position + 1, "process", partial(_processed, batch=sent), sent))
+        finally:
+            while waiting:  # the last one first, as it works for the ones before it
+                waiting.pop()
+
+    def _called(
+        self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None
+    ) -> _Called:
         node, operator = self._stages[position]
         if operator is self._sink and batch is not None:  # it passes nothing on
             self._taps.note(node.id, batch)
         outs = self._steps.run(node, step, lambda: _started(call(operator)), batch)
-        if isinstance(outs, tuple):
-            for out in outs:
-                yield from self._pass_on(position, out)
-            return
-        pull = partial(next, outs, _DONE)
-        while not isinstance(out := self._steps.run(node, step, pull, batch), _Done):
-            yield from self._pass_on(position, out)
+        return _Called(position, step, batch, iter(outs), there=isinstance(outs, tuple))
 
-    def _pass_on(self, position: int, out: Out) -> Iterator[Emission]:
+    def _pulled(self, called: _Called) -> Out | _Done:
+        pull = partial(next, called.outs, _DONE)
+        if called.there:
+            return pull()
+        return self._steps.run(self._stages[called.position].node, called.step, pull, called.batch)
+
+    def _sent(self, position: int, out: Out) -> Emission | pa.RecordBatch | None:
+        """What leaves the chain, the rows that the next operator gets, or nothing."""
         node = self._stages[position].node
         side, batch = out if isinstance(out, tuple) else (None, out)
         if not batch.num_rows:
-            return
+            return None
         if side is None:
             self._taps.note(node.id, batch)
         if side is not None or position + 1 == len(self._stages):
-            yield Emission(node.id, side, batch)
-        else:
-            yield from self._run(position + 1, "process", lambda operator: operator.process(0, batch), batch)
+            return Emission(node.id, side, batch)
+        return batch
+
+
+def _processed(operator: Operator, batch: pa.RecordBatch) -> Iterable[Out]:
+    return operator.process(0, batch)
 
 
 def _started(outs: Iterable[Out]) -> tuple[Out, ...] | Iterator[Out]:

@@ -101,8 +101,8 @@ class Assignment:
 
     def edges_out(self) -> list[ShuffleEdge]:
         """Edges that leave the task's vertex."""
-        return [edge for edge in self.graph.edges if edge.up == self.attempt.task.vertex]
+        return list(self.graph.edges_out_of(self.attempt.task.vertex))
 
     def ports(self) -> list[int]:
         """Input ports of the task's vertex."""
-        return sorted({edge.port for edge in self.graph.edges if edge.down == self.attempt.task.vertex})
+        return sorted({edge.port for edge in self.graph.edges_into(self.attempt.task.vertex)})

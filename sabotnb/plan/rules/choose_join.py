@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sabotnb.graph import JobGraph, Join
-from sabotnb.plan.rewrite import Known, Rewrite, Step, with_spec
+from sabotnb.plan.rewrite import Known, Rewrite, Step
 from sabotnb.plan.sizes import sizes
 
 BROADCASTABLE = frozenset({"inner", "left", "semi", "anti"})
@@ -13,21 +13,21 @@ BROADCASTABLE = frozenset({"inner", "left", "semi", "anti"})
 
 
 def choose_join(graph: JobGraph, known: Known) -> Rewrite | None:
-    """Decide ``strategy="auto"`` by the estimated bytes of the right side; unknown is hashed."""
-    for operator in graph.operators.values():
-        join = operator.spec
-        if not isinstance(join, Join) or join.strategy != "auto":
-            continue
-        right = graph.inputs(operator.id)[1]
-        nbytes = sizes(graph, known.estimates)[right.up].nbytes
-        limit = known.config.broadcast_bytes
+    """Decide every ``strategy="auto"`` by the estimated bytes of the right side; unknown is hashed."""
+    joins = {name: one.spec for name, one in graph.operators.items() if isinstance(one.spec, Join)}
+    open_joins = {name: join for name, join in joins.items() if join.strategy == "auto"}
+    if not open_joins:
+        return None
+    limit, size = known.config.broadcast_bytes, sizes(graph, known.estimates)
+    operators, steps = dict(graph.operators), list[Step]()
+    for name, join in open_joins.items():
+        right = graph.inputs(name)[1]
+        nbytes = size[right.up].nbytes
         small = join.how in BROADCASTABLE and right.side is None and nbytes is not None and nbytes <= limit
         strategy = "broadcast" if small else "hash"
-        settled = with_spec(graph, operator.id, replace(join, strategy=strategy))
-        return Rewrite(
-            settled, (Step("choose join", operator.id, _why(join, right.up, nbytes, limit, strategy), nbytes),)
-        )
-    return None
+        operators[name] = replace(operators[name], spec=replace(join, strategy=strategy))
+        steps.append(Step("choose join", name, _why(join, right.up, nbytes, limit, strategy), nbytes))
+    return Rewrite(graph.derived(operators, graph.edges), tuple(steps))
 
 
 def _why(join: Join, right: str, nbytes: int | None, limit: int, strategy: str) -> str:

@@ -8,7 +8,7 @@ from itertools import compress
 from sabotnb.expr import Expr, all_of, conjuncts
 from sabotnb.graph import Filter, JobGraph, Source
 from sabotnb.plan.expressions import may_go_first
-from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
+from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, removed, sole_reader, with_spec
 
 FILTERING = frozenset({"parquet"})
 """Connectors that skip what their statistics exclude; all apply ``Source.predicate`` exactly."""
@@ -20,29 +20,31 @@ PACED = ("rate", "speed", "follow")
 """Options by which rows are due one after another, whether they pass the filter or not."""
 
 
-def filter_files(graph: JobGraph, _: Known) -> Rewrite | None:
+def _filter(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     """Move conjuncts of a filter into ``Source.predicate``, except for those that must not see more rows than before.
 
     A source with an event time keeps all its rows: lateness goes by the largest time before each row.
     """
-    for operator in graph.operators.values():
-        source, edge = operator.spec, sole_reader(graph, operator.id)
-        if not isinstance(source, Source) or edge is None or not _can_filter(source):
-            continue
-        below = graph.operators[edge.down]
-        if not isinstance(below.spec, Filter) or below.placed:
-            continue
-        parts = conjuncts(below.spec.predicate)
-        free = may_go_first(parts, source.schema)
-        if not any(free):
-            continue
-        pushed, kept = [*compress(parts, free)], [part for part, goes in zip(parts, free, strict=True) if not goes]
-        rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
-        rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
-        text = f"reads only rows with {all_of(pushed)}"
-        gone = () if kept else (below.id,)
-        return Rewrite(rewritten, (Step("filter files", operator.id, text, len(parts), len(kept), gone),))
-    return None
+    operator = graph.operators[name]
+    source, edge = operator.spec, sole_reader(graph, name)
+    if not isinstance(source, Source) or edge is None or not _can_filter(source):
+        return None
+    below = graph.operators[edge.down]
+    if not isinstance(below.spec, Filter) or below.placed:
+        return None
+    parts = conjuncts(below.spec.predicate)
+    free = may_go_first(parts, source.schema)
+    if not any(free):
+        return None
+    pushed, kept = [*compress(parts, free)], [part for part, goes in zip(parts, free, strict=True) if not goes]
+    rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
+    rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
+    text = f"reads only rows with {all_of(pushed)}"
+    gone = () if kept else (below.id,)
+    return Rewrite(rewritten, (Step("filter files", operator.id, text, len(parts), len(kept), gone),))
+
+
+filter_files = OperatorRule(_filter)
 
 
 def _can_filter(source: Source) -> bool:

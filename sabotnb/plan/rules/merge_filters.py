@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from sabotnb.expr import all_of, is_total
 from sabotnb.graph import Filter, JobGraph
-from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
+from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, removed, sole_reader, with_spec
 
 
-def merge_filters(graph: JobGraph, _: Known) -> Rewrite | None:
+def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     """Merge a filter into the one above it.
 
     Only a predicate that cannot raise: it will see rows that the filter above would have kept from it.
     """
-    for upper in graph.operators.values():
-        edge = sole_reader(graph, upper.id)
-        lower = graph.operators[edge.down] if edge else None
-        if lower is None or lower.placed:
-            continue
-        if not isinstance(upper.spec, Filter) or not isinstance(lower.spec, Filter):
-            continue
-        if is_total(lower.spec.predicate, graph.schemas()[upper.id]):
-            both = Filter(all_of((upper.spec.predicate, lower.spec.predicate)))
-            merged = removed(with_spec(graph, upper.id, both), lower.id)
-            return Rewrite(
-                merged, (Step("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1, (lower.id,)),)
-            )
+    upper = graph.operators[name]
+    edge = sole_reader(graph, upper.id)
+    lower = graph.operators[edge.down] if edge else None
+    if lower is None or lower.placed:
+        return None
+    if not isinstance(upper.spec, Filter) or not isinstance(lower.spec, Filter):
+        return None
+    if is_total(lower.spec.predicate, graph.schemas()[upper.id]):
+        both = Filter(all_of((upper.spec.predicate, lower.spec.predicate)))
+        merged = removed(with_spec(graph, upper.id, both), lower.id)
+        return Rewrite(merged, (Step("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1, (lower.id,)),))
     return None
+
+
+merge_filters = OperatorRule(_merge)

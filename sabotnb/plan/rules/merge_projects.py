@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from sabotnb.expr import column_name, substitute
 from sabotnb.graph import JobGraph, Project
 from sabotnb.plan.expressions import column_uses, is_cheap
-from sabotnb.plan.rewrite import Known, Rewrite, Step, removed, sole_reader, with_spec
+from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, removed, sole_reader, with_spec
 
 
-def merge_projects(graph: JobGraph, _: Known) -> Rewrite | None:
+def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     """Put the expressions of the upper projection into the lower one, unless that would compute one of them twice."""
-    for upper in graph.operators.values():
-        edge = sole_reader(graph, upper.id)
-        lower = graph.operators[edge.down] if edge else None
-        if lower is None or (upper.placed and lower.placed):
-            continue
-        if not isinstance(upper.spec, Project) or not isinstance(lower.spec, Project):
-            continue
-        made = dict(upper.spec.columns)
-        uses = Counter(name for _, expr in lower.spec.columns for name in column_uses(expr))
-        if any(uses[name] > 1 and not is_cheap(expr) for name, expr in made.items()):
-            continue
-        merged = Project(tuple((name, substitute(expr, made)) for name, expr in lower.spec.columns))
-        kept, gone = (upper, lower) if upper.placed else (lower, upper)
-        rewritten = removed(with_spec(graph, kept.id, merged), gone.id)
-        return Rewrite(
-            rewritten, (Step("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,)),)
-        )
-    return None
+    upper = graph.operators[name]
+    edge = sole_reader(graph, upper.id)
+    lower = graph.operators[edge.down] if edge else None
+    if lower is None or (upper.placed and lower.placed):
+        return None
+    if not isinstance(upper.spec, Project) or not isinstance(lower.spec, Project):
+        return None
+    made = dict(upper.spec.columns)
+    uses = column_uses(expr for _, expr in lower.spec.columns)
+    if any(uses[name] > 1 and not is_cheap(expr) for name, expr in made.items()):
+        return None
+    merged = Project(tuple((name, substitute(expr, made)) for name, expr in lower.spec.columns))
+    kept, gone = (upper, lower) if upper.placed else (lower, upper)
+    rewritten = removed(with_spec(graph, kept.id, merged), gone.id)
+    return Rewrite(rewritten, (Step("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,)),))
 
 
-def drop_identity(graph: JobGraph, _: Known) -> Rewrite | None:
+merge_projects = OperatorRule(_merge)
+
+
+def _drop(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     """Remove a projection that gives its input's columns in their order."""
-    for operator in graph.operators.values():
-        if not isinstance(operator.spec, Project) or operator.placed:
-            continue
-        above = graph.inputs(operator.id)[0]
-        if above.side is not None or (above.hint and any(edge.hint for edge in graph.outputs(operator.id))):
-            continue
-        same = [column_name(expr) == name for name, expr in operator.spec.columns]
-        if all(same) and graph.schemas()[above.up].names == [name for name, _ in operator.spec.columns]:
-            text = f"{operator.id} changed nothing"
-            return Rewrite(
-                removed(graph, operator.id), (Step("drop identity", operator.id, text, 1, 0, (operator.id,)),)
-            )
+    operator = graph.operators[name]
+    if not isinstance(operator.spec, Project) or operator.placed:
+        return None
+    above = graph.inputs(operator.id)[0]
+    if above.side is not None or (above.hint and any(edge.hint for edge in graph.outputs(operator.id))):
+        return None
+    same = [column_name(expr) == name for name, expr in operator.spec.columns]
+    if all(same) and graph.schemas()[above.up].names == [name for name, _ in operator.spec.columns]:
+        text = f"{operator.id} changed nothing"
+        return Rewrite(removed(graph, operator.id), (Step("drop identity", operator.id, text, 1, 0, (operator.id,)),))
     return None
+
+
+drop_identity = OperatorRule(_drop)

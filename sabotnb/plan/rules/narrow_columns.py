@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sabotnb.expr import col, columns
+from sabotnb.expr import columns, known_column
 from sabotnb.expr.aggregates import partial_schema
 from sabotnb.graph import (
     Aggregate,
@@ -172,7 +172,7 @@ def _shrinks_before_it_travels(spec: Spec) -> bool:
 def _projected(graph: JobGraph, edge: Edge, schema: pa.Schema, dead: set[str]) -> tuple[JobGraph, pa.Schema, Step]:
     """A projection on ``edge`` without the dead columns, and the schema behind it."""
     kept = pa.schema([field for field in schema if field.name not in dead])
-    project = Project(tuple((name, col(name)) for name in kept.names))
+    project = Project(tuple((name, known_column(name)) for name in kept.names))
     narrowed = inserted(graph, edge, beside(graph, edge.up, graph.unique_id(Project.kind), project))
     text = f"only {', '.join(kept.names)} enter {edge.down}"
     return narrowed, kept, Step("narrow columns", edge.down, text, len(schema), len(kept))

@@ -7,39 +7,41 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, substitute
+from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, known_column, substitute
 from sabotnb.graph import Aggregate, Distinct, Filter, JobGraph, Join, Operator, Phase, Project, Sort, Spec, Top, Union
 from sabotnb.graph.schemas import right_output_names
 from sabotnb.native.canonical import plain_type
 from sabotnb.plan.expressions import is_cheap, may_go_first
-from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, removed, sole_reader, with_spec
+from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, beside, inserted, removed, sole_reader, with_spec
 
 
-def push_filters(graph: JobGraph, _: Known) -> Rewrite | None:
+def _push(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     """Move conjuncts of a filter above the operator that it reads, as far as that gives the same rows.
 
     Never above a user's function, and never where a predicate that may raise would see more rows than before.
     """
-    for name in reversed(graph.topological_sort()):  # filters that meet on their way up become one
-        operator = graph.operators[name]
-        edge = sole_reader(graph, operator.id)
-        below = graph.operators[edge.down] if edge else None
-        if below is None or below.placed or not isinstance(below.spec, Filter):
-            continue
-        if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | Join):
-            continue
-        inputs = graph.input_schemas(operator.id)
-        parts = conjuncts(below.spec.predicate)
-        safe = may_go_first(parts, graph.schemas()[operator.id])
-        pushed = _above(operator.spec, parts, inputs, safe)
-        if not all(pushed):  # what may raise relies on the conditions written before it
-            pushed = [places if sure else {} for places, sure in zip(pushed, safe, strict=True)]
-        if any(pushed):
-            kept = [part for part, places in zip(parts, pushed, strict=True) if not places]
-            text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
-            rewritten = _move(graph, operator, below, [places for places in pushed if places], kept)
-            return Rewrite(rewritten, (Step("push filters", below.id, text, len(parts), len(kept)),))
+    operator = graph.operators[name]
+    edge = sole_reader(graph, operator.id)
+    below = graph.operators[edge.down] if edge else None
+    if below is None or below.placed or not isinstance(below.spec, Filter):
+        return None
+    if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | Join):
+        return None
+    inputs = graph.input_schemas(operator.id)
+    parts = conjuncts(below.spec.predicate)
+    safe = may_go_first(parts, graph.schemas()[operator.id])
+    pushed = _above(operator.spec, parts, inputs, safe)
+    if not all(pushed):  # what may raise relies on the conditions written before it
+        pushed = [places if sure else {} for places, sure in zip(pushed, safe, strict=True)]
+    if any(pushed):
+        kept = [part for part, places in zip(parts, pushed, strict=True) if not places]
+        text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
+        rewritten = _move(graph, operator, below, [places for places in pushed if places], kept)
+        return Rewrite(rewritten, (Step("push filters", below.id, text, len(parts), len(kept)),))
     return None
+
+
+push_filters = OperatorRule(_push, upwards=True)  # filters that meet on their way up become one
 
 
 def _move(
@@ -104,7 +106,7 @@ def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[
         return {0: part, 1: substitute(part, {mine: col(other) for mine, other in keys.items()})}
     if used <= set(inputs[0].names) and join.how in ("inner", "left", "semi", "anti"):
         return {0: part}
-    right = {output: col(name) for name, output in right_output_names(join, inputs[0], inputs[1]).items()}
+    right = {output: known_column(name) for name, output in right_output_names(join, inputs[0], inputs[1]).items()}
     if used <= right.keys() and join.how in ("inner", "right"):
         return {1: substitute(part, right)}
     return {}

@@ -10,7 +10,7 @@ decoding strings. So the connector names the columns whose dictionaries are smal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -30,7 +30,7 @@ def read_dictionaries(graph: JobGraph, _: Known) -> Rewrite | None:
             continue
         small = source.options.get("dictionaries", ())
         strings = [field.name for field in source.schema if field.name in small and pa.types.is_string(field.type)]
-        read = [name for name in strings if all(_uses(graph, operator.id, name))]
+        read = [name for name in strings if _served(graph, operator.id, name)]
         if read:
             schema = pa.schema([field.with_type(ENCODED) if field.name in read else field for field in source.schema])
             text = f"{', '.join(read)} as dictionaries, hashed once per value"
@@ -39,27 +39,34 @@ def read_dictionaries(graph: JobGraph, _: Known) -> Rewrite | None:
     return None
 
 
-def _uses(graph: JobGraph, name: str, column: str) -> Iterator[bool]:
-    """For each use of ``column`` behind operator ``name``: whether a dictionary serves it."""
-    for edge in graph.outputs(name):
-        yield from _uses_at(graph, edge, column)
+def _served(graph: JobGraph, name: str, column: str) -> bool:
+    """True if a dictionary serves every use of ``column`` behind operator ``name``."""
+    waiting, met = [(name, column)], {(name, column)}
+    while waiting:
+        operator, used = waiting.pop()
+        for edge in graph.outputs(operator):
+            passed_on = _passed_on(graph, edge, used)
+            if passed_on is None:
+                return False
+            behind = {(edge.down, output) for output in passed_on} - met
+            met |= behind
+            waiting.extend(behind)
+    return True
 
 
-def _uses_at(graph: JobGraph, edge: Edge, column: str) -> Iterator[bool]:
+def _passed_on(graph: JobGraph, edge: Edge, column: str) -> Sequence[str] | None:
+    """The columns that are ``column`` behind the reader of ``edge``; None if a dictionary does not serve it."""
     spec = graph.operators[edge.down].spec
     if edge.side is not None or (edge.hint and edge.hint.function):
-        yield False
-        return
+        return None
     match spec:
         case Filter():
-            yield from _uses(graph, edge.down, column)
+            return (column,)
         case Project(columns=made):
-            for output, expr in made:
-                if column_name(expr) == column:
-                    yield from _uses(graph, edge.down, output)
+            return [output for output, expr in made if column_name(expr) == column]
         case Join(strategy="broadcast") if edge.port == 0:
-            yield from _uses(graph, edge.down, column)
-        case Aggregate(phase=Phase.FULL | Phase.PARTIAL, keys=keys):
-            yield column in keys
+            return (column,)
+        case Aggregate(phase=Phase.FULL | Phase.PARTIAL, keys=keys) if column in keys:
+            return ()
         case _:
-            yield False
+            return None

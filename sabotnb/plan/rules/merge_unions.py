@@ -1,0 +1,51 @@
+"""Unions that only another union reads become part of it: loops write them one behind the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sabotnb.graph import Edge, JobGraph, Union
+from sabotnb.plan.rewrite import Known, Rewrite, Step, sole_reader
+
+
+def merge_unions(graph: JobGraph, _: Known) -> Rewrite | None:
+    """Give the inputs of a union to the union that reads it, all at once; a task less per union and parallelism."""
+    joined = {name for name, operator in graph.operators.items() if isinstance(operator.spec, Union)}
+    joined = {name for name in joined if _joins_its_reader(graph, name)}
+    if not joined:
+        return None
+    operators = {name: operator for name, operator in graph.operators.items() if name not in joined}
+    edges: list[Edge] = []
+    steps: list[Step] = []
+    for name, operator in operators.items():
+        ends, gone = _flat(graph, name, joined) if isinstance(operator.spec, Union) else (graph.inputs(name), [])
+        edges.extend(replace(edge, down=name, port=port) for port, edge in enumerate(ends))
+        if gone:
+            operators[name] = replace(operator, spec=Union(len(ends)))
+            text = f"{', '.join(gone[:3])}{' and others' if len(gone) > 3 else ''} joined {name}"
+            steps.append(Step("merge unions", name, text, len(gone) + 1, 1, tuple(gone)))
+    return Rewrite(graph.derived(operators, edges), tuple(steps))
+
+
+def _joins_its_reader(graph: JobGraph, name: str) -> bool:
+    """True if nothing was asked of the union, its edges and the union that is its only reader."""
+    edge = sole_reader(graph, name)
+    if edge is None or any(above.hint is not None for above in graph.inputs(name)):
+        return False
+    reader = graph.operators[edge.down]
+    return isinstance(reader.spec, Union) and not reader.placed and not graph.operators[name].placed
+
+
+def _flat(graph: JobGraph, union: str, joined: set[str]) -> tuple[list[Edge], list[str]]:
+    """The edges that reach ``union`` past the unions of ``joined``, in the order of their rows, and those unions."""
+    ends: list[Edge] = []
+    gone: list[str] = []
+    waiting = list(reversed(graph.inputs(union)))
+    while waiting:
+        edge = waiting.pop()
+        if edge.side is None and edge.up in joined:
+            gone.append(edge.up)
+            waiting.extend(reversed(graph.inputs(edge.up)))
+        else:
+            ends.append(edge)
+    return ends, gone

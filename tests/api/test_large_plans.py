@@ -1,0 +1,108 @@
+"""Streams as loops write them: thousands of verbs, unions and sinks."""
+
+import copy
+import json
+import pickle
+
+import pyarrow as pa
+import pytest
+
+import sabotnb as sb
+from sabotnb import col
+from sabotnb.errors import GraphError
+from sabotnb.plan import PlannedJobGraph
+
+VERBS = 2000
+TABLE = pa.table({"a": list(range(20)), "b": [number % 3 for number in range(20)]})
+
+
+def repeated(step, times=VERBS):
+    stream = sb.Stream.from_arrow(TABLE)
+    for number in range(times):
+        stream = step(stream, number)
+    return stream
+
+
+def rows(stream):
+    return sorted(tuple(row.values()) for row in stream.to_rows())
+
+
+CHAINS = {
+    "filter": (lambda s, n: s.filter(col("a") != n + 7), [(a, a % 3) for a in range(7)]),
+    "filter of a function": (
+        lambda s, n: s.filter(lambda batch: pa.array([True] * batch.num_rows)) if n < 300 else s,
+        [(a, a % 3) for a in range(20)],
+    ),
+    "with_columns": (lambda s, _: s.with_columns(a=col("a") + 1), [(a + VERBS, a % 3) for a in range(20)]),
+    "with_columns that reads twice": (
+        lambda s, _: s.with_columns(a=(col("a") + col("a")) % 7),
+        sorted((pow(2, VERBS, 7) * a % 7, a % 3) for a in range(20)),
+    ),
+    "select": (lambda s, _: s.select("b", a=col("a") - 1).select("a", "b"), [(a - VERBS, a % 3) for a in range(20)]),
+    "rename": (lambda s, n: s.rename({"a": "x"} if n % 2 == 0 else {"x": "a"}), [(a, a % 3) for a in range(20)]),
+    "map_batches": (
+        lambda s, _: s.map_batches(lambda batch: batch, schema=TABLE.schema),
+        [(a, a % 3) for a in range(20)],
+    ),
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_long_chain_gives_its_rows(chain):
+    step, expected = CHAINS[chain]
+    assert rows(repeated(step)) == expected
+
+
+def test_a_long_chain_gives_its_rows_again():
+    stream = repeated(lambda s, _: s.with_columns(a=col("a") + 1), 300)
+    assert rows(stream) == rows(stream) == [(a + 300, a % 3) for a in range(20)]
+
+
+def test_a_long_chain_shows_itself_and_is_data():
+    stream = repeated(lambda s, n: s.filter(col("a") != n + 7), VERBS)
+    assert len(stream.head(3, timeout=60)) == 3
+    assert stream.schema == TABLE.schema
+    assert "bounded" in repr(stream)
+    assert "<svg" in stream._repr_html_()
+    assert "merge filters" in stream.explain()
+    graph = stream.with_columns(a=col("a") + 1).to_job_graph()
+    assert len(graph.to_graphviz().source.splitlines()) > VERBS
+    again = PlannedJobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs())
+    assert again.to_dict() == graph.to_dict()
+    assert again.fingerprint() == graph.fingerprint()
+    for copied in (copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))):
+        assert copied.to_job_graph().to_dict() == stream.to_job_graph().to_dict()
+
+
+def test_a_loop_of_unions_is_one_union_of_all():
+    stream = repeated(lambda s, _: s.union(sb.Stream.from_arrow(TABLE)), 300)
+    assert rows(stream) == sorted((a, a % 3) for a in range(20) for _ in range(301))
+    many = sb.union(*[sb.Stream.from_arrow(TABLE) for _ in range(301)])
+    assert rows(many) == rows(stream)
+
+
+def test_an_event_time_is_found_below_a_long_chain():
+    table = pa.table({"t": pa.array(range(5), pa.timestamp("us"))})
+    stream = sb.Stream.from_arrow(table)
+    for number in range(VERBS):
+        stream = stream.rename({"t": "u"} if number % 2 == 0 else {"u": "t"})
+    graph = stream.with_event_time("t").to_job_graph()
+    assert graph.get_sources()[0].spec.event_time.column == "t"
+
+
+def test_two_operators_of_one_name_are_refused_however_far_apart():
+    stream = repeated(lambda s, _: s.filter(col("a") > 0), 500)
+    named = repeated(lambda s, _: s.filter(col("a") > 0), 1).named("twice")
+    with pytest.raises(GraphError, match=r"2 operators are named 'twice'"):
+        stream.named("twice").union(named)
+    with pytest.raises(GraphError, match=r"2 operators are named 'twice'"):
+        stream.named("twice").filter(col("a") > 1).named("twice")
+
+
+def test_a_deep_aggregate_has_the_right_value():
+    total = col("a")
+    for _ in range(VERBS):
+        total = total + 1
+    made = sb.Stream.from_arrow(TABLE).group_by("b").agg(s=total.sum(), n=sb.count())
+    sums = {b: sum(a + VERBS for a in range(20) if a % 3 == b) for b in range(3)}
+    assert rows(made) == [(b, sums[b], sum(a % 3 == b for a in range(20))) for b in range(3)]
