@@ -1,6 +1,6 @@
 """Every exception that sabotnb raises.
 
-SabotError
+SabotnbError
 ├── SchemaError                 what a stream's columns are and what was asked of them
 │   ├── ColumnNotFound          a name that the stream does not have
 │   ├── DuplicateColumn         two columns of one name
@@ -15,13 +15,13 @@ SabotError
 │   ├── ModuleMissing           needs a module that an agent does not have
 │   └── UserFunctionError       raised, or returned something else than it declared
 ├── EnvError                    the session or its cluster
-│   ├── ClusterGone             the scheduler does not answer any more
-│   │   └── ClusterSilent       it has not answered one question, and may answer the next
+│   ├── ClusterLost             the scheduler does not answer any more
+│   │   └── ClusterTimeout       it has not answered one question, and may answer the next
 │   ├── AgentLost               a worker process, or the connection between two of them, is gone
 │   ├── OutOfMemory             an operator needed more memory than its worker process has
-│   └── SlotsShort              fewer free slots than the job needs
+│   └── InsufficientSlots              fewer free slots than the job needs
 ├── JobError                    one job
-│   ├── NameHeld                another session that is connected runs a job of this name
+│   ├── JobNameTaken                another session that is connected runs a job of this name
 │   ├── JobFailed               ended in FAILED; the user's own exception is chained where there is one
 │   └── JobCanceled             ended in CANCELED
 │       └── JobReplaced         because a newer run of its name took its place
@@ -35,11 +35,11 @@ A message names the thing, says what was found, and ends with what to do.
 from __future__ import annotations
 
 
-class SabotError(Exception):
+class SabotnbError(Exception):
     """Root of the tree: catch this to catch everything that sabotnb raises on purpose."""
 
 
-class SchemaError(SabotError):
+class SchemaError(SabotnbError):
     """What a stream's columns are does not fit what was asked of them."""
 
 
@@ -57,27 +57,27 @@ class TypeMismatch(SchemaError, TypeError):
     """An operation that the column's type does not have."""
 
 
-class InvalidUse(SabotError, TypeError):
+class InvalidUse(SabotnbError, TypeError):
     """A method or operator used as it cannot be: unknown or missing arguments, the length of a stream, an index."""
 
 
-class ExpressionError(SabotError, ValueError):
+class ExpressionError(SabotnbError, ValueError):
     """Rows on which an expression has no value: integer overflow, integer division by zero, a cast that fails."""
 
 
-class GraphError(SabotError):
+class GraphError(SabotnbError):
     """A job graph that cannot run."""
 
 
-class SourceError(SabotError):
+class SourceError(SabotnbError):
     """Input that is missing, truncated, or of another shape than its schema."""
 
 
-class SinkError(SabotError):
+class SinkError(SabotnbError):
     """Output that must not or cannot be written."""
 
 
-class FunctionError(SabotError):
+class FunctionError(SabotnbError):
     """Something is wrong with a function of the user."""
 
 
@@ -114,15 +114,15 @@ class UserFunctionError(FunctionError):
         self.sample = sample
 
 
-class EnvError(SabotError):
+class EnvError(SabotnbError):
     """The session or its cluster cannot do what was asked."""
 
 
-class ClusterGone(EnvError):
+class ClusterLost(EnvError):
     """The scheduler does not answer any more."""
 
 
-class ClusterSilent(ClusterGone):
+class ClusterTimeout(ClusterLost):
     """The scheduler has not answered one question in time; the connection is there, and it may answer the next."""
 
 
@@ -134,15 +134,15 @@ class OutOfMemory(EnvError, MemoryError):
     """An operator needed more memory than its worker process has."""
 
 
-class SlotsShort(EnvError):
+class InsufficientSlots(EnvError):
     """Fewer free slots than the job needs."""
 
 
-class JobError(SabotError):
+class JobError(SabotnbError):
     """Something about one job."""
 
 
-class NameHeld(JobError):
+class JobNameTaken(JobError):
     """Another session runs a job of this name."""
 
 
@@ -153,7 +153,7 @@ class JobFailed(JobError):
     OutOfMemory, ...
     """
 
-    reason: SabotError | None = None
+    reason: SabotnbError | None = None
 
 
 class JobCanceled(JobError):
@@ -164,7 +164,7 @@ class JobReplaced(JobCanceled):
     """A newer run of the job's name took its place."""
 
 
-class ProtocolError(SabotError):
+class ProtocolError(SabotnbError):
     """A defect of sabotnb or a message that comes too late; never the user's doing."""
 
 

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from sabotnb.blobs import without_our_frames
 from sabotnb.config import Config
-from sabotnb.errors import ProtocolError, SabotError
+from sabotnb.errors import ProtocolError, SabotnbError
 from sabotnb.foreign import explained
 from sabotnb.widgets.shell import running_shell
 
@@ -34,7 +34,7 @@ def boundary(cls: C) -> C:
 def folding(function: Callable[P, R]) -> Callable[P, R]:
     """Let errors of ``function`` show the line that called it, and not how sabotnb found them.
 
-    So do waiting in vain and being interrupted. A defect of sabotnb (ProtocolError, or no SabotError at all) keeps
+    So do waiting in vain and being interrupted. A defect of sabotnb (ProtocolError, or no SabotnbError at all) keeps
     every frame, and so does everything under ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks do not show the one frame that
     is left.
     """
@@ -44,7 +44,7 @@ def folding(function: Callable[P, R]) -> Callable[P, R]:
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
-        except (SabotError, TimeoutError, KeyboardInterrupt) as error:
+        except (SabotnbError, TimeoutError, KeyboardInterrupt) as error:
             if isinstance(error, ProtocolError) or Config.from_environment().full_tracebacks:
                 raise
             _fold(error)

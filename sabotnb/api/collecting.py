@@ -17,7 +17,7 @@ from sabotnb.api.flow import Flow, is_bounded
 from sabotnb.api.lower import lower
 from sabotnb.api.running import compiled_for, submit
 from sabotnb.api.sample import collected
-from sabotnb.errors import ClusterGone, GraphError
+from sabotnb.errors import ClusterLost, GraphError
 from sabotnb.graph import Sink
 
 Batches = Generator[pa.RecordBatch, None, None]
@@ -62,5 +62,5 @@ def _run(env: Env, name: str, compiled: Compiled, sink: str) -> Batches:
         complete = True
     finally:
         end = started.client.forget if complete else started.client.cancel
-        with suppress(ClusterGone):  # the run is gone with it; a generator may be dropped after its env
+        with suppress(ClusterLost):  # the run is gone with it; a generator may be dropped after its env
             end(started.name, started.epoch)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sabotnb.api import running
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.job import Job
-from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.errors import ClusterLost, EnvError, JobError
 from sabotnb.expr.arguments import whole
 from sabotnb.graph import JobGraph
 from sabotnb.protocol.control import JobState
@@ -162,7 +162,7 @@ class Env:
             return "Env (closed)"
         try:
             agents = self.cluster.slots()
-        except ClusterGone as gone:
+        except ClusterLost as gone:
             return f"Env: {gone}"
         free = sum(agent["free"] for agent in agents)
         total = sum(agent["slots"] for agent in agents)

@@ -15,7 +15,7 @@ from sabotnb.api.pandas_frames import pandas_frame
 from sabotnb.api.pulling import LiveRows, Puller, Take
 from sabotnb.api.status import JobResult, JobStatus, assignment
 from sabotnb.api.why import Why
-from sabotnb.errors import ClusterGone, JobError
+from sabotnb.errors import ClusterLost, JobError
 from sabotnb.protocol.control import JobState
 from sabotnb.widgets import progress, shell
 from sabotnb.widgets.commands import PROBE_SECONDS
@@ -62,7 +62,7 @@ class Job:
 
     @property
     def status(self) -> JobStatus:
-        """What the job is doing now; ClusterGone if nobody answers."""
+        """What the job is doing now; ClusterLost if nobody answers."""
         return JobStatus.of(self._final or self._kept(self._client.status(self.name, self.epoch)))
 
     def _kept(self, status: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Job:
             JobCanceled: it was canceled.
             TimeoutError: after ``timeout`` (seconds or a duration); the job, or its callback, keeps running.
             KeyboardInterrupt: the cell was interrupted; the job, or its callback, keeps running.
-            ClusterGone, JobError: it has finished, but rows that belong here could not be fetched any more.
+            ClusterLost, JobError: it has finished, but rows that belong here could not be fetched any more.
         """
         from sabotnb.cluster import job_failed
 
@@ -291,7 +291,7 @@ class Job:
     def __repr__(self) -> str:
         try:
             return repr(self.status)
-        except (ClusterGone, JobError) as gone:
+        except (ClusterLost, JobError) as gone:
             return f"{self.name} is no longer known: {gone}"
 
     def _repr_html_(self) -> str:

@@ -72,9 +72,9 @@ def run_targets(session: Session, name: str | None, targets: Sequence[Target], o
     """Start one job for all ``targets``; what they share runs once. Returns as soon as the cluster has taken it.
 
     Raises:
-        SlotsShort: the cluster has too few slots for it.
+        InsufficientSlots: the cluster has too few slots for it.
         GraphError, SchemaError, SourceError, SinkError: the job cannot run, or may not write where it should.
-        NameHeld: another session that is connected runs a job of this name.
+        JobNameTaken: another session that is connected runs a job of this name.
     """
     lowered = lower([target.flow for target in targets])
     takes = {lowered.ids[target.flow.node]: target.take for target in targets if target.take is not None}

@@ -59,9 +59,9 @@ class Sink(Hinted):
         of this name and graph that still runs is attached to; one of another graph is replaced.
 
         Raises:
-            EnvError: no env is open; SlotsShort: it has too few slots.
+            EnvError: no env is open; InsufficientSlots: it has too few slots.
             SinkError: the output may not be written there.
-            NameHeld: another session that is connected runs a job of this name.
+            JobNameTaken: another session that is connected runs a job of this name.
         """
         _warn_of_late_files([self.target])
         options = running.RunOptions(parallelism, placement, optimize)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sabotnb.blobs import user_frame
-from sabotnb.errors import NameHeld
+from sabotnb.errors import JobNameTaken
 from sabotnb.widgets.shell import cell_id, running_shell
 
 Started = TypeVar("Started")
@@ -54,7 +54,7 @@ def started_unnamed(name: str, session: str, start: Callable[[str], Started]) ->
         return start(own)
     try:
         return start(name)
-    except NameHeld:
+    except JobNameTaken:
         _held.add((session, name))
         return start(own)
 

@@ -41,11 +41,11 @@ def demo(
 ) -> None:
     """Run the main job on the flights of 2013 and check its files against DuckDB."""
     from sabotnb.cli.demo import run
-    from sabotnb.errors import SabotError
+    from sabotnb.errors import SabotnbError
 
     try:
         equal = run(workers=workers, quiet=quiet)
-    except SabotError as error:
+    except SabotnbError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     raise typer.Exit(0 if equal else 1)

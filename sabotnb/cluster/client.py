@@ -22,7 +22,7 @@ from sabotnb.cluster import wire
 from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.probing import Probed, aim, combined
 from sabotnb.cluster.results import Place, ResultReader
-from sabotnb.errors import ClusterGone, ClusterSilent, EnvError, JobError, UserFunctionError
+from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
 from sabotnb.task.failure import error_of, failure_of
@@ -47,7 +47,7 @@ GONE = "127.0.0.1:0"
 
 
 class ClusterClient:
-    """Submits jobs, watches them and fetches their results. Thread-safe; ClusterGone if nobody answers."""
+    """Submits jobs, watches them and fetches their results. Thread-safe; ClusterLost if nobody answers."""
 
     def __init__(self, client: distributed.Client, owner: str) -> None:
         self.client = client
@@ -66,8 +66,8 @@ class ClusterClient:
         queued, when it begins as soon as a run that is ending has ended.
 
         Raises:
-            NameHeld: another session that is connected runs a job of this name.
-            SlotsShort: the cluster has too few slots, even when nothing else runs.
+            JobNameTaken: another session that is connected runs a job of this name.
+            InsufficientSlots: the cluster has too few slots, even when nothing else runs.
         """
         packed = wire.dumps(request)
         # as frames of their own, which the scheduler passes on without reading them
@@ -172,7 +172,7 @@ class ClusterClient:
         """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
 
         None for a run that is not known (any more). Metrics have tasks only if the run is over. What the caller has
-        ``known`` and is still true comes back as it is, and does not travel again. ClusterSilent if nobody answers
+        ``known`` and is still true comes back as it is, and does not travel again. ClusterTimeout if nobody answers
         although the session is open.
         """
         before = [(known or {}).get(run) for run in runs]
@@ -183,9 +183,9 @@ class ClusterClient:
         }
         try:
             answer = self.run(lambda: self._scheduler.sabot_watch(**request), seconds + ANSWER_SECONDS)
-        except ClusterGone as gone:
+        except ClusterLost as gone:
             if self.client.status == "running":
-                raise ClusterSilent(str(gone).removesuffix(f": {ADVICE}")) from gone.__cause__
+                raise ClusterTimeout(str(gone).removesuffix(f": {ADVICE}")) from gone.__cause__
             raise
         found: list[JobMetrics | str | None] = wire.loads(answer)
         return [old if isinstance(new, str) else new for old, new in zip(before, found, strict=True)]
@@ -227,7 +227,7 @@ class ClusterClient:
         Raises:
             JobFailed, JobCanceled: before the rows are complete.
             JobError: the job has finished, but some of its rows are not there any more.
-            ClusterGone: nobody answers.
+            ClusterLost: nobody answers.
         """
         places = self._placed(job, epoch, vertex)
         try:
@@ -293,17 +293,17 @@ class ClusterClient:
         """Run what ``call`` returns on the Dask client's loop and wait for it, at most ``timeout`` seconds."""
         loop = self.client.loop
         if loop is None or self.client.status != "running":
-            raise ClusterGone(f"the session was closed, or its cluster went away: {ADVICE}")
+            raise ClusterLost(f"the session was closed, or its cluster went away: {ADVICE}")
         try:
             answer: T = sync(loop, call, callback_timeout=timeout)
         except (OSError, TimeoutError) as error:
             raise self._gone(error) from error
         return answer
 
-    def _gone(self, error: Exception) -> ClusterGone:
+    def _gone(self, error: Exception) -> ClusterLost:
         lost = isinstance(error, CommClosedError)
         why = "the connection was closed" if lost else f"{type(error).__name__}: {error}".removesuffix(": ")
-        return ClusterGone(f"the cluster at {self.address} does not answer ({why}): {ADVICE}")
+        return ClusterLost(f"the cluster at {self.address} does not answer ({why}): {ADVICE}")
 
 
 def _value(answer: bytes) -> dict[str, Any]:

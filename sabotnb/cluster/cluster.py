@@ -81,7 +81,7 @@ class Cluster:
 
     @property
     def gone(self) -> bool:
-        """True when the cluster went away, or somebody else has closed the client, and every call is a ClusterGone."""
+        """True when the cluster went away, or somebody else has closed the client, and every call is a ClusterLost."""
         return not self._closed and self.client.status in ("closing", "closed")
 
     def slots(self) -> list[dict[str, Any]]:

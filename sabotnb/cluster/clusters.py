@@ -19,7 +19,7 @@ from sabotnb.cluster.cluster import Cluster, Resize
 from sabotnb.cluster.guard import ADVICE, check_main_guard
 from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
-from sabotnb.errors import ClusterGone, EnvError, JobError
+from sabotnb.errors import ClusterLost, EnvError, JobError
 from sabotnb.protocol.control import JobState
 
 CONNECT_SECONDS = 10.0
@@ -75,7 +75,7 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     this user. The plugins are registered if they are not yet.
 
     Raises:
-        ClusterGone: nobody answers there.
+        ClusterLost: nobody answers there.
         EnvError: sabotnb is missing on the scheduler or a worker, or the client is an asynchronous one.
     """
     if isinstance(client_or_address, str):
@@ -88,7 +88,7 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     if client.asynchronous:
         raise EnvError("the client is asynchronous: give sb.connect the scheduler's address, and it makes its own")
     if client.status != "running":
-        raise ClusterGone(f"the client is {client.status}: make a new one, or sb.local()")
+        raise ClusterLost(f"the client is {client.status}: make a new one, or sb.local()")
     check_installed(client)
     deployer = client.cluster
     return Cluster(client, config=config, resize=resize_of(deployer) if isinstance(deployer, SpecCluster) else None)
@@ -121,7 +121,7 @@ def _client_of(address: str, security: Any) -> distributed.Client:
     try:
         return distributed.Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError) as error:
-        raise ClusterGone(
+        raise ClusterLost(
             f"no scheduler answers at {address} ({error}): `dask scheduler` starts one, sb.local() a whole cluster"
         ) from error
 
@@ -138,7 +138,7 @@ def _known_security(address: str) -> distributed.Security:
 
 def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
     """Cancel what still runs, so that nothing of its output stays, and end the processes."""
-    with suppress(ClusterGone, JobError):  # no jobs any more, which is what was wanted
+    with suppress(ClusterLost, JobError):  # no jobs any more, which is what was wanted
         running = [row for row in cluster.jobs.jobs() if not JobState(row["state"]).terminal]
         for row in running:
             cluster.jobs.cancel(row["job"])

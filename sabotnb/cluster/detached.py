@@ -28,7 +28,7 @@ from sabotnb.cluster.clusters import CONNECT_SECONDS
 from sabotnb.cluster.keeper import Order
 from sabotnb.cluster.private_files import open_private, private_folder, runtime_folder
 from sabotnb.config import Config
-from sabotnb.errors import ClusterGone, EnvError
+from sabotnb.errors import ClusterLost, EnvError
 
 IDLE_SECONDS = 600.0
 LOG_TAIL = 2000
@@ -51,7 +51,7 @@ def detached_cluster(
 
     Raises:
         EnvError: it runs with other numbers of workers or slots, or its process does not start.
-        ClusterGone: its process is there, but does not answer.
+        ClusterLost: its process is there, but does not answer.
     """
     config = config or Config.from_environment()
     folder = private_folder(folder, "give another one") if folder else runtime_folder()
@@ -116,7 +116,7 @@ def _connected(found: Announcement) -> distributed.Client:
     try:
         return distributed.Client(found.address, security=found.security, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
-        raise ClusterGone(
+        raise ClusterLost(
             f"the detached cluster (process {found.pid}) does not answer at {found.address}: "
             f"end it with `kill -9 {found.pid}`, then sb.local(detached=True) starts another"
         ) from error

@@ -24,7 +24,7 @@ from sabotnb.cluster.metrics_page import serve_metrics
 from sabotnb.cluster.roster import Roster
 from sabotnb.cluster.topics import Topics
 from sabotnb.config import Config
-from sabotnb.errors import SabotError, StaleMessage
+from sabotnb.errors import SabotnbError, StaleMessage
 from sabotnb.execution.machine import Machine
 from sabotnb.metrics import JobMetrics, without_tasks
 from sabotnb.protocol.control import (
@@ -376,7 +376,7 @@ class JobManager(SchedulerPlugin):
         except Exception as defect:
             logger.exception("the control plane cannot handle %s", event)
             if isinstance(event, UserCommand):
-                kind = type(defect).__name__ if isinstance(defect, SabotError) else "ProtocolError"
+                kind = type(defect).__name__ if isinstance(defect, SabotnbError) else "ProtocolError"
                 self._answer(Reply(event.id, failure=Failure(kind, str(defect))))
         else:
             for instruction in instructions:

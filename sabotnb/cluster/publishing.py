@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sabotnb import connectors
-from sabotnb.errors import SabotError, SinkError
+from sabotnb.errors import SabotnbError, SinkError
 from sabotnb.graph.specs import Sink
 from sabotnb.plan import codec
 from sabotnb.protocol.control import Commit
@@ -30,7 +30,7 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
 
 def publishing_failure(order: Commit, error: BaseException) -> Failure:
     """What is said about a commit or an abort that raised ``error``."""
-    kind = type(error) if isinstance(error, SabotError) else SinkError
+    kind = type(error) if isinstance(error, SabotnbError) else SinkError
     doing = "publishing" if order.action == "commit" else "removing"
-    hint = "" if isinstance(error, SabotError) else ": run it again"
+    hint = "" if isinstance(error, SabotnbError) else ": run it again"
     return Failure(kind.__name__, f"{doing} the output of job {order.job!r}: {error}{hint}")

@@ -20,7 +20,7 @@ from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.failures import job_failed
 from sabotnb.connectors import tasks as connector
 from sabotnb.display import scenes
-from sabotnb.errors import ClusterGone, GraphError, JobError
+from sabotnb.errors import ClusterLost, GraphError, JobError
 from sabotnb.execution.request import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
 from sabotnb.plan import Optimized, explain, physical
@@ -79,7 +79,7 @@ class TaskJob:
                 TaskResult(task.task_id, agents[number % len(agents)], values[number])
                 for number, task in enumerate(self._tasks)
             ]
-            with suppress(ClusterGone):  # and what it kept is gone, too
+            with suppress(ClusterLost):  # and what it kept is gone, too
                 self._client.forget(self.name, self.epoch)
         return self._results
 
@@ -115,7 +115,7 @@ def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallel
     Raises:
         GraphError: there are no tasks, or two of one id, or one of an unknown operator type.
         UnpicklableFunction: a task cannot travel to the agents.
-        SlotsShort: there are no agents.
+        InsufficientSlots: there are no agents.
     """
     ids = [task.task_id for task in tasks]
     if not ids:

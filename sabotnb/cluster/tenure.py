@@ -10,7 +10,7 @@ from typing import Any
 
 from sabotnb.cluster.publishing import publish, publishing_failure
 from sabotnb.config import Config
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 from sabotnb.exchange import Exchange
 from sabotnb.protocol.control import (
     Command,
@@ -99,7 +99,7 @@ class Tenure:
         try:
             publish(order, blobs)
         except BaseException as error:  # without a report the job would stay where it is
-            if not isinstance(error, SabotError):  # which says all there is to say, to the job's owner
+            if not isinstance(error, SabotnbError):  # which says all there is to say, to the job's owner
                 logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.job)
             failure = publishing_failure(order, error)
         self._report(Committed(self.agent, order.job, order.epoch, order.action, failure))

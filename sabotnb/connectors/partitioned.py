@@ -15,7 +15,7 @@ from sabotnb.connectors.following import FileConnector
 from sabotnb.connectors.hive import Values, parsed, row_of, values_of
 from sabotnb.connectors.reading import Estimate, RawBatches
 from sabotnb.connectors.schemas import declared, to_text
-from sabotnb.errors import SabotError, SourceError
+from sabotnb.errors import SabotnbError, SourceError
 from sabotnb.expr.nodes import Alias, Call, Node
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.canonical import decoded, plain_type
@@ -123,7 +123,7 @@ def _alternatives(node: Node) -> list[Node]:
 def _is_true(condition: expr.Expr, rows: pa.RecordBatch) -> list[bool]:
     read = expr.columns(condition)
     if read and read <= set(rows.schema.names):
-        with suppress(pa.ArrowException, SabotError):  # raised again where rows are read, with the operator
+        with suppress(pa.ArrowException, SabotnbError):  # raised again where rows are read, with the operator
             return [value is True for value in expr.evaluate(condition, rows).to_pylist()]
     return [True] * rows.num_rows
 

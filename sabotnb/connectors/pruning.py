@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sabotnb import expr
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 from sabotnb.expr.nodes import RANGE_ENDS, Call, Column, Literal, Node
 from sabotnb.expr.rewrite import unnamed
 from sabotnb.expr.scalars import scalar
@@ -82,7 +82,7 @@ def _true_at_an_end(node: Node, name: str, statistics: pq.Statistics, schema: pa
         return bool(
             expr.evaluate(expr.Expr(node), pa.RecordBatch.from_arrays([ends], [name])).to_pylist() != [False] * 2
         )
-    except (pa.ArrowException, SabotError, struct.error, ValueError, OverflowError):
+    except (pa.ArrowException, SabotnbError, struct.error, ValueError, OverflowError):
         return True  # values that cannot be compared, such as half a character or the year 10000: the reader will see
 
 

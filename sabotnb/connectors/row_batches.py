@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 from sabotnb.expr import ColumnMisfit, exact_batch
 
 
 def batch_of(
-    rows: Sequence[Mapping[str, Any]], schema: pa.Schema, failure: type[SabotError], subject: str
+    rows: Sequence[Mapping[str, Any]], schema: pa.Schema, failure: type[SabotnbError], subject: str
 ) -> pa.RecordBatch:
     """One batch of ``schema``; a missing key is null.
 

@@ -64,7 +64,7 @@ def no_such_job(name: str, jobs: Iterable[str]) -> Failure:
 def name_held(job: JobRun) -> Failure:
     """Another session's job has this name."""
     return Failure(
-        "NameHeld",
+        "JobNameTaken",
         f"job {job.name!r} is {job.state.value} and belongs to another session: "
         f"sb.attach({job.name!r}) to watch it, sb.attach({job.name!r}).cancel() to end it, or choose another name",
     )
@@ -115,18 +115,18 @@ def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: S
     """The cluster cannot run the job even when nothing else runs."""
     if not slots.nodes:
         nobody = "no agents are registered, all are gone or not ready yet: env.scale(2)"
-        return Failure("SlotsShort", f"job {request.name!r}: {nobody}")
+        return Failure("InsufficientSlots", f"job {request.name!r}: {nobody}")
     tags = _tags(requests)
     if tags and len(requests) <= slots.total:
         return Failure(
-            "SlotsShort",
+            "InsufficientSlots",
             f"job {request.name!r} needs {_wanted(requests)}, and too few agents are: "
             f"`dask worker --resources {tags[0]}=1` starts one, or leave tags out of .named(...)",
         )
     fits = max(1, slots.total // max(1, len({need.sharing_group for need in requests})))
     agents = max(slots.nodes + 1, -(-len(requests) * slots.nodes // max(1, slots.total)))
     return Failure(
-        "SlotsShort",
+        "InsufficientSlots",
         f"job {request.name!r} {missing_slots(requests, slots)} and the cluster has only {slots.total} "
         f"on {slots.nodes} agents: env.scale({agents}) or .run(parallelism={fits}), and no more in any .named(...)",
     )

@@ -14,15 +14,7 @@ from sabotnb.native import aggregate as kernels
 from sabotnb.native import canonical
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
-from sabotnb.state.values import (
-    doubles,
-    from_kernel,
-    from_order_words,
-    kernel_type,
-    masked,
-    order_words,
-    to_kernel,
-)
+from sabotnb.state.values import doubles, from_kernel, from_order_words, kernel_type, masked, order_words, to_kernel
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 """Fields of consecutive rows: uint8 of shape (rows, width)."""

@@ -8,7 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.native.keyindex import KeyIndex, Slots
-from sabotnb.state.keys import MISSING, View, check_group, compared, complete, groups_in, groups_of, plain_keys, size_of
+from sabotnb.state.keys import (
+    MISSING,
+    View,
+    check_group,
+    compared,
+    complete,
+    groups_in,
+    groups_of,
+    plain_keys,
+    size_of,
+)
 from sabotnb.state.spans import in_pieces
 
 

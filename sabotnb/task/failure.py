@@ -16,7 +16,7 @@ from sabotnb.errors import (
     ModuleMissing,
     OutOfMemory,
     ProtocolError,
-    SabotError,
+    SabotnbError,
     SinkError,
     SourceError,
     UserFunctionError,
@@ -46,7 +46,7 @@ def failure_of(error: BaseException, agent: str) -> Failure:
 
 
 def _described(error: BaseException, agent: str) -> Failure:
-    if isinstance(error, SabotError):
+    if isinstance(error, SabotnbError):
         return _of_ours(error)
     if not isinstance(error, StepFailed):
         return Failure(ProtocolError.__name__, f"a task on {agent} broke: {_line(error)}", traceback=_everything(error))
@@ -55,7 +55,7 @@ def _described(error: BaseException, agent: str) -> Failure:
     used = _functions(error.node, error.step)
     if isinstance(cause, ModuleNotFoundError) and used:
         kind, message = ModuleMissing.__name__, _module_missing(cause, used, agent)
-    elif isinstance(raised, SabotError):
+    elif isinstance(raised, SabotnbError):
         kind, message = type(raised).__name__, f"{error.node.id}: {raised}"
     else:
         kind, message = _kind(error.node, used, cause), f"{error.node.id}: {_what(cause, used)} in {error.step}"
@@ -72,7 +72,7 @@ def _described(error: BaseException, agent: str) -> Failure:
     )
 
 
-def _of_ours(error: SabotError) -> Failure:
+def _of_ours(error: SabotnbError) -> Failure:
     """What was raised outside of every step, such as by a function that says where rows go."""
     if not isinstance(error, UserFunctionError):
         return Failure(type(error).__name__, str(error))
@@ -88,7 +88,7 @@ def _of_ours(error: SabotError) -> Failure:
     )
 
 
-def error_of(failure: Failure) -> SabotError:
+def error_of(failure: Failure) -> SabotnbError:
     """The exception to raise in the client: of the class that ``failure`` names, from the user's own one.
 
     Unpickles what a task of the user's own job has sent; never call it in a scheduler or an agent.
@@ -97,7 +97,7 @@ def error_of(failure: Failure) -> SabotError:
     cause = _cause(failure)
     message = _with_path(failure.message, cause) if isinstance(cause, ModuleNotFoundError) else failure.message
     text = "\n".join(part for part in (message, failure.traceback.rstrip(), sample, failure.advice) if part)
-    kind: type[SabotError] = getattr(errors, failure.error, JobFailed)
+    kind: type[SabotnbError] = getattr(errors, failure.error, JobFailed)
     error = kind(text)
     if isinstance(error, UserFunctionError):
         error.operator, error.user_traceback, error.sample = failure.operator, failure.traceback, failure.sample
@@ -153,7 +153,7 @@ def _with_path(message: str, missing: ModuleNotFoundError) -> str:
 
 def _is_users(raised: BaseException) -> bool:
     """True for what a function raised; an error of ours about its result says itself what to do."""
-    return not isinstance(raised, SabotError) or bool(getattr(raised, "user_traceback", ""))
+    return not isinstance(raised, SabotnbError) or bool(getattr(raised, "user_traceback", ""))
 
 
 def _advice(node: Node, kind: str, raised: BaseException) -> str:
@@ -200,7 +200,7 @@ def _expressions(spec: specs.Spec) -> Iterator[Expr]:
 
 def _traceback(raised: BaseException) -> str:
     """The user's frames; nothing for an error of ours that says by itself what is wrong."""
-    if isinstance(raised, SabotError):
+    if isinstance(raised, SabotnbError):
         return str(getattr(raised, "user_traceback", ""))
     return user_traceback(raised)
 
@@ -211,7 +211,7 @@ def _everything(error: BaseException) -> str:
 
 def _pickled(cause: BaseException | None) -> bytes:
     """The exception for the client's ``__cause__``; empty if it is ours or cannot travel (the message has its text)."""
-    if cause is None or isinstance(cause, SabotError):
+    if cause is None or isinstance(cause, SabotnbError):
         return b""
     import cloudpickle
 

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from sabotnb.display import words
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 from sabotnb.metrics import TaskMetrics
 from sabotnb.widgets import samples
 from sabotnb.widgets.lane import Lane
@@ -80,7 +80,7 @@ class Commands:
     def _carry_out(self, command: Command) -> None:
         try:
             answer = self._done(command)
-        except SabotError as error:
+        except SabotnbError as error:
             answer = _refusal(command.id, str(error))
         except Exception as error:  # noqa: BLE001  a defect is told to the page, where somebody waits for the answer
             answer = _refusal(command.id, f"{type(error).__name__}: {error}")

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sabotnb.display import rows as tables
 from sabotnb.display import theme, words
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 from sabotnb.metrics import JobMetrics
 from sabotnb.widgets import samples, shell
 from sabotnb.widgets.lane import Lane
@@ -167,7 +167,7 @@ class LiveTable:
         """Look, and show what is new."""
         try:
             seen = self._look()
-        except SabotError as error:
+        except SabotnbError as error:
             seen = Seen(self._latest.table, self._latest.total, str(error))
         except Exception as error:  # noqa: BLE001  a defect is told where the rows would be
             seen = Seen(self._latest.table, self._latest.total, f"{type(error).__name__}: {error}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from sabotnb.errors import ClusterSilent
+from sabotnb.errors import ClusterTimeout
 from sabotnb.metrics import JobMetrics
 
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
@@ -134,7 +134,7 @@ class Publisher:
             return ""
         try:
             found = dict(zip(runs, client.watch(runs, seconds, known), strict=True))
-        except ClusterSilent as silent:
+        except ClusterTimeout as silent:
             for watcher in watchers:
                 self._call(watcher, watcher.miss, str(silent))
             return str(silent)

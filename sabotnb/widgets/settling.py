@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
@@ -23,5 +23,5 @@ def wait_settled(client: ClusterClient, run: tuple[str, int]) -> None:
             if found is None:
                 return
             metrics = found
-    except SabotError:
+    except SabotnbError:
         return  # what is shown says it

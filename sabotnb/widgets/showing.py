@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sabotnb.display import job_card, theme
 from sabotnb.display.job_picture import JobPicture
 from sabotnb.display.picturing import job_picture
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 from sabotnb.metrics import JobMetrics, without_tasks
 from sabotnb.widgets import shell
 from sabotnb.widgets.commands import Commands
@@ -154,7 +154,7 @@ class Showing:
         try:
             _ = self._picture
             self.take(self.client.metrics(*self.run))
-        except SabotError as error:
+        except SabotnbError as error:
             self.lose(str(error))
 
     def _show_widget(self) -> None:

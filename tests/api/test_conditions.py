@@ -20,7 +20,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("code", "message"), REFUSED, ids=[code for code, _ in REFUSED])
 def test_what_is_no_condition_or_function_is_refused(code: str, message: str) -> None:
-    with pytest.raises(errors.SabotError) as raised:
+    with pytest.raises(errors.SabotnbError) as raised:
         eval(code, {"s": sb.Stream.from_rows(ROWS), "col": col})
     assert message in str(raised.value)
 

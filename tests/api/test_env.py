@@ -95,7 +95,7 @@ def test_a_handle_knows_how_its_run_ended_when_the_cluster_has_forgotten_it(
 
 def test_a_cluster_that_has_gone_is_not_forgotten_before_another_is_opened(env: sb.Env, rows: sb.Stream) -> None:
     env.cluster.client.close()
-    with pytest.raises(sb.errors.ClusterGone, match=r"sb\.local"):
+    with pytest.raises(sb.errors.ClusterLost, match=r"sb\.local"):
         rows.to_rows()
     assert repr(env).startswith("Env: the session was closed, or its cluster went away")
     with sb.local(workers=1, slots=4, processes=False) as another:

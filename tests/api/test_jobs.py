@@ -422,7 +422,7 @@ def test_metrics_count_rows_per_task_operator_and_edge(numbers: sb.Stream, tmp_p
 
 
 def test_a_job_needs_no_more_slots_than_there_are(numbers: sb.Stream, tmp_path: Path) -> None:
-    with pytest.raises(errors.SlotsShort, match="parallelism="):
+    with pytest.raises(errors.InsufficientSlots, match="parallelism="):
         numbers.sink_parquet(tmp_path / "out").run("greedy", parallelism=100)
 
 

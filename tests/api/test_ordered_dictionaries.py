@@ -10,7 +10,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 
 SIZES = ["S", "M", "L", "XL"]
 GIVEN = ["L", "S", "M", "XL", None, "S", "M"]
@@ -136,7 +136,7 @@ def test_keys_keep_all_categories(parts: int):
     ],
 )
 def test_an_order_that_nothing_tells_is_refused(verb: Callable[[sb.Stream], sb.Stream], message: str):
-    with pytest.raises(SabotError, match=message):
+    with pytest.raises(SabotnbError, match=message):
         verb(stream()).to_rows()
 
 
@@ -169,7 +169,7 @@ def test_files_keep_the_order(tmp_path, kind: str):
 
 def test_a_parquet_column_without_a_dictionary_has_no_order(tmp_path):
     frame().to_parquet(tmp_path / "a.parquet", use_dictionary=False)
-    with pytest.raises(SabotError, match="no dictionary of the ordered column 'size', so nothing tells its order"):
+    with pytest.raises(SabotnbError, match="no dictionary of the ordered column 'size', so nothing tells its order"):
         sb.Stream.from_parquet(tmp_path).sort("size").to_rows()
     read = sb.Stream.from_parquet(tmp_path, schema={"size": "string"})
     assert sizes(read.sort("size")) == ["L", "M", "M", "S", "S", "XL", None]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import sabotnb as sb
-from sabotnb.errors import SabotError
+from sabotnb.errors import SabotnbError
 
 ROWS = [{"x": 1}, {"x": 2}]
 BROKEN = pa.DictionaryArray.from_arrays(pa.array([0, 1 << 20], pa.int32()), pa.array(["a", "b"]), safe=False)
@@ -50,5 +50,5 @@ def rows() -> sb.Stream:
     ],
 )
 def test_indexes_that_lead_nowhere(given: Callable[[], sb.Stream]):
-    with pytest.raises(SabotError, match=r"broken .*1048576"):
+    with pytest.raises(SabotnbError, match=r"broken .*1048576"):
         given().to_rows()

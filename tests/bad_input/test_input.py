@@ -115,7 +115,7 @@ for act in (
 ):
     try:
         act()
-    except errors.SabotError as error:
+    except errors.SabotnbError as error:
         print(error)
 """
 

@@ -71,13 +71,13 @@ def test_a_cluster_that_dies_under_a_job(doomed):
     env, kill = doomed
     job = sb.Stream.from_rate(10).run("orphan", env=env)
     kill()
-    with pytest.raises(errors.ClusterGone) as caught:
+    with pytest.raises(errors.ClusterLost) as caught:
         job.wait(timeout=60)
     assert str(caught.value).endswith("sb.local() starts another, sb.connect(address) finds one")
     assert repr(job).startswith("orphan is no longer known: ")
     assert "sb.local() starts another" in job._repr_html_()
     assert repr(env).startswith("Env: the ")
-    with pytest.raises(errors.ClusterGone, match=r"sb\.local\(\) starts another"):
+    with pytest.raises(errors.ClusterLost, match=r"sb\.local\(\) starts another"):
         sb.Stream.from_rows([{"a": 1}]).to_rows()
 
 
@@ -86,7 +86,7 @@ def test_a_name_that_another_session_holds(env):
     call = [sys.executable, "-c", ANOTHER_SESSION, env.cluster.address]
     told = subprocess.run(call, capture_output=True, text=True, check=False, timeout=60)
     assert told.stderr.splitlines()[-1] == (
-        f"sabotnb.errors.NameHeld: job 'shared' is {mine.status.state} and belongs to another session: "
+        f"sabotnb.errors.JobNameTaken: job 'shared' is {mine.status.state} and belongs to another session: "
         "sb.attach('shared') to watch it, sb.attach('shared').cancel() to end it, or choose another name"
     )
     mine.cancel()
@@ -122,13 +122,13 @@ def test_two_jobs_of_one_name_are_one_after_the_other(env):
 
 def test_a_cluster_without_workers(nobody, tmp_path):
     rows = sb.Stream.from_rows([{"a": 1}])
-    with pytest.raises(errors.SlotsShort, match=r"no agents are registered, .*: env\.scale\(2\)$"):
+    with pytest.raises(errors.InsufficientSlots, match=r"no agents are registered, .*: env\.scale\(2\)$"):
         rows.sink_csv(tmp_path / "out").run("nobody", env=nobody)
 
 
 def test_more_tasks_than_slots(env, tmp_path):
     with pytest.raises(
-        errors.SlotsShort,
+        errors.InsufficientSlots,
         match=r"needs 100 slots, 8 free .*: env\.scale\(25\) or \.run\(parallelism=8\), and no more in any",
     ):
         sb.Stream.from_rate(10).sink_csv(tmp_path / "out").run("greedy", parallelism=100)

@@ -17,7 +17,7 @@ from cluster_jobs import collected, endless, line, numbers, submit
 from sabotnb.cluster import clusters, connect, detached, detached_cluster, end_detached, local_cluster
 from sabotnb.cluster.announcement import Announcement, find_detached
 from sabotnb.cluster.certificates import new_certificate
-from sabotnb.errors import ClusterGone, EnvError, JobCanceled, JobFailed
+from sabotnb.errors import ClusterLost, EnvError, JobCanceled, JobFailed
 from sabotnb.graph import Operator, Sink
 
 pytestmark = pytest.mark.cluster
@@ -36,7 +36,7 @@ def test_agents_in_this_process():
     cluster.close()
     cluster.close()
     assert cluster.closed
-    with pytest.raises(ClusterGone, match="the session was closed"):
+    with pytest.raises(ClusterLost, match="the session was closed"):
         cluster.slots()
 
 
@@ -78,7 +78,7 @@ def test_closing_cancels_what_runs(tmp_path):
     with ThreadPoolExecutor() as threads:
         ends = [threads.submit(writing.wait), threads.submit(unread.table)]
         cluster.close()
-    assert {type(end.exception()) for end in ends} <= {JobCanceled, ClusterGone}
+    assert {type(end.exception()) for end in ends} <= {JobCanceled, ClusterLost}
     assert not (tmp_path / "out").exists()
 
 
@@ -87,7 +87,7 @@ def test_a_cluster_that_goes_away_is_named():
     other = connect(cluster.address)
     assert len(other.slots()) == 1
     cluster.close()
-    with pytest.raises(ClusterGone):
+    with pytest.raises(ClusterLost):
         other.slots()
     other.close()
 
@@ -96,7 +96,7 @@ def test_nobody_answers(monkeypatch):
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        with pytest.raises(ClusterGone, match=r"no scheduler answers at tcp://127\.0\.0\.1"):
+        with pytest.raises(ClusterLost, match=r"no scheduler answers at tcp://127\.0\.0\.1"):
             connect(f"tcp://127.0.0.1:{taken.getsockname()[1]}")
 
 
@@ -194,5 +194,5 @@ def test_a_detached_cluster_that_does_not_answer_is_named(tmp_path, monkeypatch)
         silent.bind(("127.0.0.1", 0))
         address = f"tls://127.0.0.1:{silent.getsockname()[1]}"
         Announcement(address, os.getpid(), 1, 1, began, *new_certificate()).write(tmp_path)
-        with pytest.raises(ClusterGone, match=rf"does not answer at {address}: end it with `kill -9 {os.getpid()}`"):
+        with pytest.raises(ClusterLost, match=rf"does not answer at {address}: end it with `kill -9 {os.getpid()}`"):
             detached_cluster(folder=tmp_path)

@@ -16,7 +16,18 @@ from sabotnb import connectors
 from sabotnb.blobs import capture
 from sabotnb.cluster import local_cluster
 from sabotnb.expr import col
-from sabotnb.graph import Aggregate, AggregateColumn, EdgeHint, EdgeType, Filter, JobGraph, Join, Operator, Sink, Union
+from sabotnb.graph import (
+    Aggregate,
+    AggregateColumn,
+    EdgeHint,
+    EdgeType,
+    Filter,
+    JobGraph,
+    Join,
+    Operator,
+    Sink,
+    Union,
+)
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.plan.tables import balanced_table
 

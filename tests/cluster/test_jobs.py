@@ -9,7 +9,7 @@ from cluster_jobs import collected, endless, line, mapped, numbers, once_waited_
 
 from sabotnb import connectors
 from sabotnb.cluster import connect
-from sabotnb.errors import JobCanceled, JobError, JobFailed, NameHeld, SlotsShort
+from sabotnb.errors import InsufficientSlots, JobCanceled, JobError, JobFailed, JobNameTaken
 from sabotnb.graph import JobGraph, Join, Operator
 
 pytestmark = pytest.mark.cluster
@@ -96,7 +96,7 @@ def test_a_job_waits_for_slots_and_says_who_holds_them(cluster):
 
 
 def test_parallelism_above_all_slots_is_refused(cluster):
-    with pytest.raises(SlotsShort, match=r"needs 99 slots.*env.scale\(25\)"):
+    with pytest.raises(InsufficientSlots, match=r"needs 99 slots.*env.scale\(25\)"):
         submit(cluster, "wide", line(numbers(3), collected()), parallelism=99)
 
 
@@ -130,7 +130,7 @@ def test_a_finished_job_starts_anew(cluster):
 def test_a_name_is_held_by_another_session_while_that_is_connected(cluster):
     other = connect(cluster.address)
     theirs = submit(other, "theirs", endless(), owner="somebody else")
-    with pytest.raises(NameHeld, match=r"sb.attach\('theirs'\)"):
+    with pytest.raises(JobNameTaken, match=r"sb.attach\('theirs'\)"):
         submit(cluster, "theirs", endless())
     other.close()
     while (mine := attached(cluster, "theirs")) is None:
@@ -143,7 +143,7 @@ def test_a_name_is_held_by_another_session_while_that_is_connected(cluster):
 def attached(cluster, name):
     try:
         return submit(cluster, name, endless())
-    except NameHeld:
+    except JobNameTaken:
         return None
 
 

@@ -10,7 +10,7 @@ from cluster_jobs import collected, line, numbers, submit
 from distributed import Security
 
 from sabotnb.cluster import connect
-from sabotnb.errors import ClusterGone
+from sabotnb.errors import ClusterLost
 from sabotnb.graph import Aggregate, AggregateColumn, Operator
 
 pytestmark = pytest.mark.cluster
@@ -117,7 +117,7 @@ def test_strangers_are_refused(address, monkeypatch):
     from sabotnb.cluster import clusters
 
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1.0)
-    with pytest.raises(ClusterGone, match="no scheduler answers"):
+    with pytest.raises(ClusterLost, match="no scheduler answers"):
         connect(address, Security.temporary())
-    with pytest.raises(ClusterGone, match="no scheduler answers"):
+    with pytest.raises(ClusterLost, match="no scheduler answers"):
         connect(address.replace("tls://", "tcp://"))

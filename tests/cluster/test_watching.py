@@ -7,7 +7,7 @@ import pytest
 from cluster_jobs import collected, endless, line, mapped, numbers, once_waited_for, submit
 
 from sabotnb import connectors
-from sabotnb.errors import ClusterSilent, JobError
+from sabotnb.errors import ClusterTimeout, JobError
 from sabotnb.graph import Operator, Sink
 from sabotnb.metrics import JobMetrics, Load
 
@@ -100,7 +100,7 @@ def test_a_question_that_is_not_answered_in_time_does_not_mean_that_the_cluster_
     run.wait_metrics(lambda it: it.state == "RUNNING")
     with monkeypatch.context() as patience:
         patience.setattr("sabotnb.cluster.client.ANSWER_SECONDS", -59.99)
-        with pytest.raises(ClusterSilent, match=r"does not answer \(TimeoutError[^)]*\)$"):
+        with pytest.raises(ClusterTimeout, match=r"does not answer \(TimeoutError[^)]*\)$"):
             cluster.jobs.watch([(run.name, run.epoch)], 60)
     assert cluster.jobs.watch([(run.name, run.epoch)], 0)[0].state == "RUNNING"
 

@@ -75,7 +75,7 @@ DAMAGED = """
 import random, sys
 from pathlib import Path
 import sabotnb as sb
-from sabotnb.errors import SabotError, SourceError
+from sabotnb.errors import SabotnbError, SourceError
 
 whole, path, seeds = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), range(int(sys.argv[3]))
 for seed in seeds:
@@ -92,7 +92,7 @@ for seed in seeds:
         stream.group_by(stream.schema.names[0]).agg(n=sb.count()).to_arrow()
     except SourceError as error:
         assert path.name in str(error), (seed, error)
-    except SabotError as error:
+    except SabotnbError as error:
         print(type(error).__name__, error)
 print("survived")
 """

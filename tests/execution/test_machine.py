@@ -100,7 +100,7 @@ def test_commands_for_an_unknown_job_say_which_there_are():
 
 @pytest.mark.parametrize(
     ("owner", "fingerprint", "expected"),
-    [("me", "f", ("attached", 1)), ("me", "changed", ("replaced", 2)), ("you", "f", "NameHeld")],
+    [("me", "f", ("attached", 1)), ("me", "changed", ("replaced", 2)), ("you", "f", "JobNameTaken")],
 )
 def test_a_running_name_is_attached_replaced_or_held(owner, fingerprint, expected):
     cluster = Simulator()
@@ -116,7 +116,7 @@ def test_a_session_that_is_gone_holds_no_names(fingerprint, how):
     cluster.submit(request())
     cluster.feed(SessionChanged("me", connected=False))
     assert cluster.submit(request(owner="you", fingerprint=fingerprint))["how"] == how
-    assert cluster.submit(request(owner="they", fingerprint=fingerprint)).error == "NameHeld"
+    assert cluster.submit(request(owner="they", fingerprint=fingerprint)).error == "JobNameTaken"
 
 
 @pytest.mark.parametrize(
@@ -275,14 +275,14 @@ def test_a_waiting_job_starts_when_an_agent_joins():
 )
 def test_more_slots_than_there_are_is_refused_with_how_many_agents_would_do(agents, slots, message):
     refusal = Simulator(agents=agents).submit(request(vertices=(("work", slots),)))
-    assert refusal.error == "SlotsShort"
+    assert refusal.error == "InsufficientSlots"
     assert message in refusal.message
 
 
 def test_a_tag_that_no_agent_has_is_refused_with_how_to_start_one():
     tagged = JobRequest("job", "me", "f", execution={}, vertices=(VertexNeeds("work", 1, tags=frozenset({"gpu"})),))
     refusal = Simulator().submit(tagged)
-    assert refusal.error == "SlotsShort"
+    assert refusal.error == "InsufficientSlots"
     assert "tagged gpu, and too few agents are: `dask worker --resources gpu=1`" in refusal.message
 
 
@@ -301,7 +301,7 @@ def test_an_agent_that_leaves_is_given_nothing_more_and_its_jobs_hear_why():
     cluster.feed(AgentLeaving("agent-2", "the cluster was scaled down"))
     assert cluster.state("both") == "RUNNING"
     cluster.submit(request(name="one", vertices=(("work", 1),)))
-    assert cluster.submit(request(name="large", vertices=(("work", 3),))).error == "SlotsShort"
+    assert cluster.submit(request(name="large", vertices=(("work", 3),))).error == "InsufficientSlots"
     assert [who for who, attempt in cluster.running if attempt.task.job == "one"] == ["agent-1"]
     cluster.lose(2)
     assert (cluster.state("both"), cluster.state("one")) == ("FAILED", "RUNNING")

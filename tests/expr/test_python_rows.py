@@ -28,7 +28,7 @@ def stream(data_type: pa.DataType, value: int) -> sb.Stream:
 @pytest.mark.parametrize(("data_type", "value", "message"), CASES)
 @pytest.mark.parametrize("rows_of", ROWS_OF)
 def test_a_time_beyond_pythons_years_names_its_column(rows_of, data_type, value: int, message: str) -> None:
-    with pytest.raises(errors.SabotError) as raised:
+    with pytest.raises(errors.SabotnbError) as raised:
         rows_of(stream(data_type, value))
     assert message in str(raised.value)
 

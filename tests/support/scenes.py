@@ -8,7 +8,16 @@ from job_graphs import make_job
 from sabotnb import display
 from sabotnb.expr import col
 from sabotnb.graph import Aggregate, AggregateColumn, Filter, Join, Operator, Sink, Source
-from sabotnb.metrics import EdgeMetrics, Flow, JobFailure, JobMetrics, Load, OperatorMetrics, TaskMetrics, VertexMetrics
+from sabotnb.metrics import (
+    EdgeMetrics,
+    Flow,
+    JobFailure,
+    JobMetrics,
+    Load,
+    OperatorMetrics,
+    TaskMetrics,
+    VertexMetrics,
+)
 from sabotnb.plan import optimize, physical
 from sabotnb.plan.sizes import Size
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 
-from sabotnb.errors import ClusterGone, ClusterSilent
+from sabotnb.errors import ClusterLost, ClusterTimeout
 
 
 class ScriptedClient:
@@ -34,9 +34,9 @@ class ScriptedClient:
     def watch(self, runs, seconds, known=None):
         self.was_asked.set()
         if self.now == "gone":
-            raise ClusterGone("the cluster does not answer")
+            raise ClusterLost("the cluster does not answer")
         if self.now == "silent":
-            raise ClusterSilent("the cluster does not answer (TimeoutError)")
+            raise ClusterTimeout("the cluster does not answer (TimeoutError)")
         return [self.now for _ in runs]
 
     def pause(self, job, epoch):
@@ -45,7 +45,7 @@ class ScriptedClient:
 
     def cancel(self, job, epoch):
         self.asked.append("cancel")
-        raise ClusterGone("the cluster does not answer")
+        raise ClusterLost("the cluster does not answer")
 
     def stop(self, job, epoch):
         raise ZeroDivisionError("a defect")

@@ -5,7 +5,7 @@ import threading
 from figures import job, vertex
 from shown import ScriptedClient
 
-from sabotnb.errors import ClusterSilent
+from sabotnb.errors import ClusterTimeout
 from sabotnb.widgets.publisher import MOST_SILENT, Publisher
 
 RUNNING = job(vertex("source_0", "source sink"))
@@ -80,7 +80,7 @@ class Forgetful(ScriptedClient):
     def watch(self, runs, seconds, known=None):
         self.silent -= 1
         if self.silent >= 0:
-            raise ClusterSilent("the cluster does not answer (TimeoutError)")
+            raise ClusterTimeout("the cluster does not answer (TimeoutError)")
         return super().watch(runs, seconds, known)
 
 

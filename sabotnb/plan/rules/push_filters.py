@@ -8,7 +8,20 @@ from dataclasses import replace
 import pyarrow as pa
 
 from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, known_column, substitute
-from sabotnb.graph import Aggregate, Distinct, Filter, JobGraph, Join, Operator, Phase, Project, Sort, Spec, Top, Union
+from sabotnb.graph import (
+    Aggregate,
+    Distinct,
+    Filter,
+    JobGraph,
+    Join,
+    Operator,
+    Phase,
+    Project,
+    Sort,
+    Spec,
+    Top,
+    Union,
+)
 from sabotnb.graph.schemas import right_output_names
 from sabotnb.native.canonical import plain_type
 from sabotnb.plan.expressions import is_cheap, may_go_first
