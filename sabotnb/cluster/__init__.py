@@ -4,11 +4,11 @@ from sabotnb.cluster.agent import Agent
 from sabotnb.cluster.checks import Problem
 from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.cluster import Cluster
-from sabotnb.cluster.clusters import connect, local_cluster
 from sabotnb.cluster.detached import detached_cluster, end_detached
 from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.job_manager import JobManager
-from sabotnb.cluster.probing import Probed
+from sabotnb.cluster.launch import connect, local_cluster
+from sabotnb.cluster.probe_requests import Probed
 from sabotnb.cluster.task_jobs import Task, TaskJob, TaskResult, submit_job
 
 __all__ = [

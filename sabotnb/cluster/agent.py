@@ -1,6 +1,6 @@
 """The data plane on a Dask worker: runs tasks in slots, reports, and moves rows to its peers.
 
-The plugin translates: the scheduler's messages become orders to the worker's ``Tenure``, what its tasks say becomes
+The plugin translates: the scheduler's messages become orders to the worker's ``AgentSession``, what its tasks say becomes
 events. Orders run one after another in a thread of their own, so the worker's loop stays free to answer.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 from distributed import Worker, WorkerPlugin
 from distributed.comm.addressing import get_address_host
 
-from sabotnb.cluster import wire
+from sabotnb.cluster import control_codec
+from sabotnb.cluster.agent_session import AgentSession
 from sabotnb.cluster.process import have_process_alone, outlive_interrupts
-from sabotnb.cluster.pulls import Pulls
-from sabotnb.cluster.tenure import Tenure
+from sabotnb.cluster.result_server import ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.control import AgentInfo, Command, Event, Fence, Heartbeat
@@ -60,7 +60,7 @@ class Agent(WorkerPlugin):
         self._reports: list[Event] = []
         self._leaving = False
         self._orders = ThreadPoolExecutor(1, "sabot-orders")
-        self._pulls = Pulls()
+        self._pulls = ResultServer()
         self._probes = ThreadPoolExecutor(PROBES, "sabot-probe")
         worker.handlers["sabot_pull"] = self.sabot_pull
         worker.handlers["sabot_probe"] = self.sabot_probe
@@ -93,7 +93,7 @@ class Agent(WorkerPlugin):
         self._probes.shutdown(wait=False, cancel_futures=True)
 
     async def sabot_pull(self, **request: Any) -> Any:
-        """Results of a collecting task for a client: see ``Pulls.answer``."""
+        """Results of a collecting task for a client: see ``ResultServer.answer``."""
         return await self._pulls.answer(self._tenure.results, **request)
 
     async def sabot_probe(self, **request: Any) -> list[dict[str, Any]]:
@@ -106,9 +106,11 @@ class Agent(WorkerPlugin):
     async def _enroll(self) -> None:
         worker = self._worker
         agent: str = await worker.scheduler.sabot_enroll(address=worker.address)
-        self._tenure = Tenure(agent, self._report_from_thread, self._config, worker.security, _listening_host(worker))
+        self._tenure = AgentSession(
+            agent, self._report_from_thread, self._config, worker.security, _listening_host(worker)
+        )
         endpoints = await self._loop.run_in_executor(self._orders, self._tenure.begin)
-        await worker.scheduler.sabot_register(agent=wire.dumps(self._info(agent, endpoints)))
+        await worker.scheduler.sabot_register(agent=control_codec.dumps(self._info(agent, endpoints)))
 
     def _info(self, agent: str, endpoints: Mapping[str, str]) -> AgentInfo:
         worker = self._worker
@@ -143,21 +145,21 @@ class Agent(WorkerPlugin):
     # Orders
 
     def _on_deploy(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._order(lambda tenure: tenure.deploy(wire.loads(message), blobs))
+        self._order(lambda tenure: tenure.deploy(control_codec.loads(message), blobs))
 
     def _on_commit(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._order(lambda tenure: tenure.commit(wire.loads(message), blobs))
+        self._order(lambda tenure: tenure.commit(control_codec.loads(message), blobs))
 
     def _on_tell(self, message: bytes) -> None:
-        self._order(lambda tenure: self._pass_on(tenure, wire.loads(message)))
+        self._order(lambda tenure: self._pass_on(tenure, control_codec.loads(message)))
 
-    def _pass_on(self, tenure: Tenure, command: Command) -> None:
+    def _pass_on(self, tenure: AgentSession, command: Command) -> None:
         if isinstance(command, Fence):
             self._loop.call_soon_threadsafe(self._fence, command.agent)
         else:
             tenure.command(command)
 
-    def _order(self, act: Callable[[Tenure], None]) -> None:
+    def _order(self, act: Callable[[AgentSession], None]) -> None:
         """Let the orders' thread ``act`` for the identity that was meant, even if it has ended by then.
 
         An agent that has left has no tasks any more, so orders that cross its leaving have nothing to act on.
@@ -178,7 +180,7 @@ class Agent(WorkerPlugin):
 
     def _send_reports(self) -> None:
         events, self._reports = self._reports, []
-        self._worker.batched_send({"op": "sabot-events", "events": wire.dumps(events)})
+        self._worker.batched_send({"op": "sabot-events", "events": control_codec.dumps(events)})
 
     def _heartbeat(self) -> None:
         if not self._is_fencing():  # an identity that is not registered yet would be taken for a lost one
@@ -198,7 +200,7 @@ class Agent(WorkerPlugin):
             act()
 
 
-def _obey(act: Callable[[Tenure], None], tenure: Tenure) -> None:
+def _obey(act: Callable[[AgentSession], None], tenure: AgentSession) -> None:
     """Nobody waits for an order, so what it raises is said here."""
     try:
         act(tenure)

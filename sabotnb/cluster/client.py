@@ -18,10 +18,10 @@ from distributed.comm.core import CommClosedError
 from distributed.protocol.serialize import to_serialize
 from distributed.utils import sync
 
-from sabotnb.cluster import wire
+from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
-from sabotnb.cluster.probing import Probed, aim, combined
-from sabotnb.cluster.results import Place, ResultReader
+from sabotnb.cluster.probe_requests import Probed, aim, combined
+from sabotnb.cluster.result_reader import ResultLocation, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
@@ -69,7 +69,7 @@ class ClusterClient:
             JobNameTaken: another session that is connected runs a job of this name.
             InsufficientSlots: the cluster has too few slots, even when nothing else runs.
         """
-        packed = wire.dumps(request)
+        packed = control_codec.dumps(request)
         # as frames of their own, which the scheduler passes on without reading them
         sent = {sha256: to_serialize(data) for sha256, data in blobs.items()}
         return _value(
@@ -133,12 +133,12 @@ class ClusterClient:
 
     def jobs(self) -> list[dict[str, Any]]:
         """One row per job, in order of submission (``execution.views.job_summary``)."""
-        rows: list[dict[str, Any]] = wire.loads(self._ask(lambda scheduler: scheduler.sabot_jobs()))
+        rows: list[dict[str, Any]] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_jobs()))
         return rows
 
     def slots(self) -> list[dict[str, Any]]:
         """One row per agent: id, address, host, pid, slots, free, tags."""
-        rows: list[dict[str, Any]] = wire.loads(self._ask(lambda scheduler: scheduler.sabot_slots()))
+        rows: list[dict[str, Any]] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_slots()))
         return rows
 
     def wait_agents(self, count: int, timeout: float) -> None:
@@ -187,12 +187,12 @@ class ClusterClient:
             if self.client.status == "running":
                 raise ClusterTimeout(str(gone).removesuffix(f": {ADVICE}")) from gone.__cause__
             raise
-        found: list[JobMetrics | str | None] = wire.loads(answer)
+        found: list[JobMetrics | str | None] = control_codec.loads(answer)
         return [old if isinstance(new, str) else new for old, new in zip(before, found, strict=True)]
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Jobs and tasks by state, total rows and bytes, uptime in seconds: of ``job``, or of all jobs."""
-        summary: dict[str, Any] = wire.loads(self._ask(lambda scheduler: scheduler.sabot_metrics(job=job)))
+        summary: dict[str, Any] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_metrics(job=job)))
         return summary
 
     def probe(self, job: str, epoch: int, target: str, rows: int = 50, wait: float = 2.0) -> Probed:
@@ -235,7 +235,7 @@ class ClusterClient:
         except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
             raise self._gone(error) from error
 
-    def _placed(self, job: str, epoch: int, vertex: str) -> list[Place]:
+    def _placed(self, job: str, epoch: int, vertex: str) -> list[ResultLocation]:
         """Where each task of ``vertex`` runs, once the job has been given slots."""
         while True:
             self._wait_once(job, epoch, WAIT_SECONDS, unlike=JobState.PENDING.value)
@@ -245,14 +245,14 @@ class ClusterClient:
                 addresses = {row["agent"]: row["address"] for row in self.slots()}
                 # a client with TLS refuses to dial an address without it
                 gone = ("tls://" if self.address.startswith("tls://") else "tcp://") + GONE
-                return [Place(row["agent"], addresses.get(row["agent"], gone)) for row in tasks]
+                return [ResultLocation(row["agent"], addresses.get(row["agent"], gone)) for row in tasks]
             if JobState(status["state"]).terminal:
                 raise job_failed(job, status)
 
     # Calls
 
     def _command(self, kind: str, job: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        command = wire.dumps(UserCommand(uuid4().hex, kind, job, args or {}))
+        command = control_codec.dumps(UserCommand(uuid4().hex, kind, job, args or {}))
         return _value(self._ask(lambda scheduler: scheduler.sabot_command(command=command)))
 
     def _told(self, kind: str, job: str, epoch: int | None) -> str:
@@ -273,7 +273,7 @@ class ClusterClient:
         return status
 
     def _known(self, job: str, answer: bytes) -> Any:
-        found = wire.loads(answer)
+        found = control_codec.loads(answer)
         if found is None:
             known = [row["job"] for row in self.jobs()]
             if job in known:
@@ -307,7 +307,7 @@ class ClusterClient:
 
 
 def _value(answer: bytes) -> dict[str, Any]:
-    reply: Reply = wire.loads(answer)
+    reply: Reply = control_codec.loads(answer)
     if reply.failure is not None:
         raise error_of(reply.failure)
     value: dict[str, Any] = reply.value

@@ -21,11 +21,11 @@ from typing import Any
 
 import distributed
 
-from sabotnb.cluster import keeper
+from sabotnb.cluster import detached_process
 from sabotnb.cluster.announcement import Announcement, announced, find_detached
 from sabotnb.cluster.cluster import Cluster
-from sabotnb.cluster.clusters import CONNECT_SECONDS
-from sabotnb.cluster.keeper import Order
+from sabotnb.cluster.detached_process import Order
+from sabotnb.cluster.launch import CONNECT_SECONDS
 from sabotnb.cluster.private_files import open_private, private_folder, runtime_folder
 from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError
@@ -96,7 +96,7 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
     with open_private(log) as output, os.fdopen(reading) as starter:
         _started.append(
             subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", keeper.__name__, json.dumps(asdict(order))],
+                [sys.executable, "-m", detached_process.__name__, json.dumps(asdict(order))],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -18,11 +18,11 @@ from uuid import uuid4
 from distributed import Scheduler, SchedulerPlugin
 from distributed.scheduler import WorkerState
 
-from sabotnb.cluster import wire
-from sabotnb.cluster.blob_keeper import BlobKeeper, Blobs, Run
+from sabotnb.cluster import control_codec
+from sabotnb.cluster.blob_store import Blobs, BlobStore, Run
+from sabotnb.cluster.change_notifier import ChangeNotifier
 from sabotnb.cluster.metrics_page import serve_metrics
 from sabotnb.cluster.roster import Roster
-from sabotnb.cluster.topics import Topics
 from sabotnb.config import Config
 from sabotnb.errors import SabotnbError, StaleMessage
 from sabotnb.execution.machine import Machine
@@ -104,8 +104,8 @@ class JobManager(SchedulerPlugin):
         self._clients: dict[str, str] = {}
         """The session of each Dask client that has submitted a job."""
         self._submitting: dict[str, Blobs] = {}
-        self._blobs = BlobKeeper()
-        self.topics = Topics()
+        self._blobs = BlobStore()
+        self.topics = ChangeNotifier()
         scheduler.handlers.update(
             {
                 handler.__name__: handler
@@ -186,7 +186,7 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_register(self, agent: bytes) -> None:
         """An enrolled agent is ready for tasks."""
-        info: AgentInfo = wire.loads(agent)
+        info: AgentInfo = control_codec.loads(agent)
         await self._roster.register(info.id)
         self._take(AgentUp(info))
         self.topics.wake(AGENTS)
@@ -208,7 +208,7 @@ class JobManager(SchedulerPlugin):
     def _on_agent_events(self, worker: str, events: bytes) -> None:
         """Take what an agent has reported, in its order."""
         try:
-            for event in wire.loads(events):
+            for event in control_codec.loads(events):
                 self._take(event)
         except Exception:
             logger.exception("unreadable message from %s", worker)
@@ -217,15 +217,15 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_command(self, command: bytes) -> bytes:
         """Answer a ``UserCommand`` with its ``Reply``."""
-        return wire.dumps(await self._ask(wire.loads(command), {}))
+        return control_codec.dumps(await self._ask(control_codec.loads(command), {}))
 
     async def sabot_submit(self, request: bytes, blobs: Blobs, client: str) -> bytes:
         """``submit_stream_job`` for the Dask client of that id: the job's name is its session's while it is there."""
-        job: JobRequest = wire.loads(request)
+        job: JobRequest = control_codec.loads(request)
         if client not in self._clients:
             self._clients[client] = job.owner
             self._take(SessionChanged(job.owner, connected=True))
-        return wire.dumps(await self.submit_stream_job(job, blobs))
+        return control_codec.dumps(await self.submit_stream_job(job, blobs))
 
     async def submit_stream_job(self, request: JobRequest, blobs: Blobs) -> Reply:
         """Validate, allocate, deploy and start a job, all of it or nothing; its ``Reply`` has the run's epoch.
@@ -258,11 +258,11 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_status(self, job: str, epoch: int | None = None) -> bytes:
         """The job as ``execution.views.job_status`` says it, with the clock's ``now``; None if it is not known."""
-        return wire.dumps(self._status(job, epoch))
+        return control_codec.dumps(self._status(job, epoch))
 
     async def sabot_views(self, job: str, epoch: int | None = None) -> bytes:
         """Everything that was kept of the run to show it; None if it is not known."""
-        return wire.dumps(self._machine.overview.views(job, epoch))
+        return control_codec.dumps(self._machine.overview.views(job, epoch))
 
     async def sabot_wait(self, job: str, epoch: int, seconds: float, unlike: str = "") -> bytes:
         """The status of that run when it is over; None if it is not known.
@@ -275,17 +275,17 @@ class JobManager(SchedulerPlugin):
             if JobState(state["state"]).terminal:
                 break
             if left <= 0 or unlike not in ("", state["state"]):
-                return wire.dumps(state)
+                return control_codec.dumps(state)
             await self.topics.wait_changed((job,), left)
-        return wire.dumps(self._status(job, epoch))
+        return control_codec.dumps(self._status(job, epoch))
 
     async def sabot_job_metrics(self, job: str, epoch: int | None = None) -> bytes:
         """The run's ``JobMetrics``; None if it is not known (any more)."""
-        return wire.dumps(self._job_metrics(job, epoch))
+        return control_codec.dumps(self._job_metrics(job, epoch))
 
     async def sabot_figures(self, job: str, epoch: int | None, per: str) -> bytes:
         """Rows of ``execution.figures``; None if the run is not known (any more)."""
-        return wire.dumps(self._machine.overview.figures(self._loop.time(), time.time(), job, epoch, per))
+        return control_codec.dumps(self._machine.overview.figures(self._loop.time(), time.time(), job, epoch, per))
 
     async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``.
@@ -295,19 +295,19 @@ class JobManager(SchedulerPlugin):
         """
         await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)
         found = [self._job_metrics(job, epoch) for job, epoch in runs]
-        return wire.dumps([_news(metrics, stamp) for metrics, stamp in zip(found, known, strict=True)])
+        return control_codec.dumps([_news(metrics, stamp) for metrics, stamp in zip(found, known, strict=True)])
 
     async def sabot_metrics(self, job: str | None = None) -> bytes:
         """``get_metrics_summary`` for a client."""
-        return wire.dumps(self.get_metrics_summary(job))
+        return control_codec.dumps(self.get_metrics_summary(job))
 
     async def sabot_slots(self) -> bytes:
         """One row per agent."""
-        return wire.dumps(self._machine.overview.slots())
+        return control_codec.dumps(self._machine.overview.slots())
 
     async def sabot_jobs(self) -> bytes:
         """One row per job."""
-        return wire.dumps(self._machine.overview.summaries())
+        return control_codec.dumps(self._machine.overview.summaries())
 
     async def sabot_pull(self, agent: str, **request: Any) -> Any:
         """Pull results for a client that cannot reach the agent's worker itself."""
@@ -402,7 +402,7 @@ class JobManager(SchedulerPlugin):
     def _tell(self, agent: str, op: str, message: Any, blobs: Blobs | None = None) -> None:
         address = self._roster.find(agent)
         if address in self._scheduler.stream_comms:
-            packed = {"op": op, "message": wire.dumps(message)}
+            packed = {"op": op, "message": control_codec.dumps(message)}
             self._scheduler.worker_send(address, packed if blobs is None else {**packed, "blobs": blobs})
 
     def _set_timer(self, name: str, at: float) -> None:

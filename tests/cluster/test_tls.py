@@ -114,7 +114,6 @@ def test_rows_are_shuffled_over_tls(address, certificate):
 
 
 def test_strangers_are_refused(address, monkeypatch):
-    from sabotnb.cluster import clusters
 
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1.0)
     with pytest.raises(ClusterLost, match="no scheduler answers"):

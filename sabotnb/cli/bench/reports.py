@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 import sabotnb as sb
 from sabotnb import col, connectors
 from sabotnb.cli.bench.measure import Case, Work
-from sabotnb.cluster import wire
-from sabotnb.cluster.tenure import Tenure
+from sabotnb.cluster import control_codec
+from sabotnb.cluster.agent_session import AgentSession
 from sabotnb.config import Config
 from sabotnb.graph.specs import Source
 from sabotnb.plan import codec, physical
@@ -35,7 +35,7 @@ def cases() -> Iterator[list[Case]]:
 
 
 def _reporting(running: ExitStack) -> Work:
-    tenure = Tenure("bench", _ignore, Config(), None, "127.0.0.1")
+    tenure = AgentSession("bench", _ignore, Config(), None, "127.0.0.1")
     tenure.begin()
     running.callback(tenure.end)
     tenure.deploy(*_deployment())
@@ -45,7 +45,7 @@ def _reporting(running: ExitStack) -> Work:
     def work() -> float:
         start = time.thread_time()
         for _ in range(REPORTS):
-            wire.dumps([tenure.metrics()])
+            control_codec.dumps([tenure.metrics()])
         return (time.thread_time() - start) / REPORTS
 
     return work

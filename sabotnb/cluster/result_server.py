@@ -14,7 +14,7 @@ ENCODERS = 4
 """Threads that make messages of batches, which takes too long for the loop."""
 
 
-class Pulls:
+class ResultServer:
     """Any number of clients may wait at the same time."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sabotnb.cluster.publishing import publish, publishing_failure
+from sabotnb.cluster.commit_runner import publish, publishing_failure
 from sabotnb.config import Config
 from sabotnb.errors import SabotnbError
 from sabotnb.exchange import Exchange
@@ -32,7 +32,7 @@ logger = logging.getLogger("sabotnb.agent")
 Run = tuple[str, int]
 
 
-class Tenure:
+class AgentSession:
     """Tasks, channels and results under one agent id.
 
     ``begin``, ``deploy``, ``command``, ``commit`` and ``end`` are called from one thread; ``report`` from any. Other

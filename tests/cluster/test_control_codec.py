@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from sabotnb.cluster import wire
+from sabotnb.cluster import control_codec
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
 from sabotnb.metrics.latency import merged
@@ -26,7 +26,7 @@ ATTEMPT = Attempt(TaskId("late", "filter_0", 1), number=3, epoch=7)
     ],
 )
 def test_protocol_objects_come_through_as_they_were(message):
-    assert wire.loads(wire.dumps(message)) == message
+    assert control_codec.loads(control_codec.dumps(message)) == message
 
 
 class Evil:
@@ -44,10 +44,10 @@ DOTTED = b"\x80\x04csabotnb.protocol.control\ndataclass.__builtins__.get\n(\x8c\
 )
 def test_nothing_but_plain_data_is_unpickled(payload):
     with pytest.raises(ProtocolError, match="only plain data"):
-        wire.loads(pickle.dumps(payload))
+        control_codec.loads(pickle.dumps(payload))
 
 
 def test_no_name_leads_out_of_its_module():
     assert pickle.loads(DOTTED) is eval
     with pytest.raises(ProtocolError, match="only plain data"):
-        wire.loads(DOTTED)
+        control_codec.loads(DOTTED)

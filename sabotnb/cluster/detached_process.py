@@ -1,4 +1,4 @@
-"""The process of a detached cluster: ``python -m sabotnb.cluster.keeper ORDER``, started by ``detached_cluster``."""
+"""The process of a detached cluster: ``python -m sabotnb.cluster.detached_process ORDER``, started by ``detached_cluster``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import distributed
 from sabotnb.cluster.agent import Agent
 from sabotnb.cluster.announcement import ANNOUNCEMENT, Announcement
 from sabotnb.cluster.certificates import new_certificate, security_of
-from sabotnb.cluster.clusters import resize_of
 from sabotnb.cluster.job_manager import JobManager
+from sabotnb.cluster.launch import resize_of
 from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
 

@@ -12,7 +12,7 @@ Blobs = Mapping[str, Any]
 """Bytes by sha256, passed on in whatever form they came: plain, or as Dask's unread frames."""
 
 
-class BlobKeeper:
+class BlobStore:
     """What runs that are not over need, and which agents have been sent it."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 
 
-class Topics:
+class ChangeNotifier:
     """Who waits for a change of what. Belongs to one event loop."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from sabotnb.cluster.probing import Aim, aim, combined
+from sabotnb.cluster.probe_requests import Aim, aim, combined
 from sabotnb.errors import JobError
 
 EDGE = {"port": 0, "senders": 2, "receivers": 2}

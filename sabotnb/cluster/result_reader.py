@@ -11,7 +11,7 @@ from typing import Any
 import distributed
 import pyarrow as pa
 
-from sabotnb.cluster import wire
+from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
 from sabotnb.errors import JobError, StaleMessage
 from sabotnb.protocol.control import JobState
@@ -28,7 +28,7 @@ WATCH = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResultLocation:
     """Where a task's rows wait: its agent's id, and the address of that agent's worker."""
 
     agent: str
@@ -50,7 +50,7 @@ class ResultReader:
         job: str,
         epoch: int,
         operator: str,
-        places: list[Place],
+        places: list[ResultLocation],
         *,
         one_by_one: bool = False,
     ) -> None:
@@ -134,7 +134,7 @@ class ResultReader:
     async def _watch(self) -> dict[str, Any] | None:
         scheduler: Any = self._client.scheduler
         answer = await scheduler.sabot_wait(job=self._job, epoch=self._epoch, seconds=WATCH_SECONDS)
-        status: dict[str, Any] | None = wire.loads(answer)
+        status: dict[str, Any] | None = control_codec.loads(answer)
         return status
 
     async def _pull(self, index: int, seq: int, seconds: float = PULL_SECONDS) -> tuple[int, list[bytes], bool]:

@@ -55,7 +55,7 @@ def aim(status: Mapping[str, Any], target: str) -> Aim:
     Raises:
         JobError: the job has no such operator, or it does not run, or the beginning is that of several.
     """
-    graph = _Graph(status)
+    graph = _ProbedGraph(status)
     if "->" in target and target not in graph.operators:
         return graph.aim_at(graph.upper_end(target))
     operator = graph.named(target)
@@ -63,7 +63,7 @@ def aim(status: Mapping[str, Any], target: str) -> Aim:
     return graph.aim_at(entering, f"what enters {operator}") if entering else graph.aim_at(operator)
 
 
-class _Graph:
+class _ProbedGraph:
     """The job's operators and edges, as the plain data that was submitted with it."""
 
     def __init__(self, status: Mapping[str, Any]) -> None:

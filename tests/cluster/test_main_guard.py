@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-CALL = "from sabotnb.cluster.guard import check_main_guard\n"
+CALL = "from sabotnb.cluster.main_guard import check_main_guard\n"
 
 GUARDED = {
     "in the guard": CALL + "if __name__ == '__main__':\n    check_main_guard()\n    print('ok')\n",

@@ -6,7 +6,7 @@ from threading import enumerate as threads
 import pyarrow as pa
 import pytest
 
-from sabotnb.cluster.pulls import ENCODERS, Pulls
+from sabotnb.cluster.result_server import ENCODERS, ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch
@@ -18,7 +18,7 @@ WAITING = 100
 
 class Agent:
     def __init__(self):
-        self.results, self.pulls = Results(Config()), Pulls()
+        self.results, self.pulls = Results(Config()), ResultServer()
 
     def open(self, index):
         return self.results.open("job", 1, "sink", index, lambda: None)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from cluster_jobs import collected, endless, line, numbers, submit
 
-from sabotnb.cluster import clusters, connect, detached, detached_cluster, end_detached, local_cluster
+from sabotnb.cluster import connect, detached, detached_cluster, end_detached, local_cluster
 from sabotnb.cluster.announcement import Announcement, find_detached
 from sabotnb.cluster.certificates import new_certificate
 from sabotnb.errors import ClusterLost, EnvError, JobCanceled, JobFailed

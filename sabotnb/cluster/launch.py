@@ -16,7 +16,7 @@ from sabotnb.cluster.announcement import Announcement, announce_local, find_anno
 from sabotnb.cluster.certificates import new_certificate, security_of
 from sabotnb.cluster.checks import check_installed
 from sabotnb.cluster.cluster import Cluster, Resize
-from sabotnb.cluster.guard import ADVICE, check_main_guard
+from sabotnb.cluster.main_guard import ADVICE, check_main_guard
 from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError, JobError
