@@ -63,10 +63,10 @@ def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | 
         return SampledRun(compiled.run_here(), samples, lambda: False)
     until += time.monotonic() - sampled
     read_until = until - LAST_PART * max(0.0, until - time.monotonic())
-    opened: list[connectors.SampledRows] = []
+    opened: list[connectors.TimedSample] = []
 
     def source(spec: Source) -> BatchSource:
-        opened.append(connectors.SampledRows(spec, read_until))
+        opened.append(connectors.TimedSample(spec, read_until))
         return BatchSource(spec, opened[-1], time.time)
 
     batches = compiled.run_here(Makers(source=source), until)

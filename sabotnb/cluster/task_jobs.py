@@ -18,7 +18,7 @@ import cloudpickle
 from sabotnb import connectors
 from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.failures import job_failed
-from sabotnb.connectors import tasks as connector
+from sabotnb.connectors.sources import task_calls as connector
 from sabotnb.display import scenes
 from sabotnb.errors import ClusterLost, GraphError, JobError
 from sabotnb.execution.request import job_request
@@ -123,7 +123,7 @@ def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallel
     twice = sorted({one for one in ids if ids.count(one) > 1})
     if twice:
         raise GraphError(f"job {name!r} has several tasks of one id: {', '.join(twice)}; task_id must be unique")
-    calls = [connector.Call(task.operator_type, task.operator_name, task.parameters, task.data) for task in tasks]
+    calls = [connector.TaskCall(task.operator_type, task.operator_name, task.parameters, task.data) for task in tasks]
     source = connector.tasks(ids, calls)
     graph = (
         JobGraph()

@@ -12,32 +12,33 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.connectors import csv_files, generators, ipc_files, json_files, parquet_files, rates, tables, tasks
-from sabotnb.connectors.csv_files import describe as csv
-from sabotnb.connectors.file_sink import sink
-from sabotnb.connectors.following import FileConnector, Following, describe_awaited
-from sabotnb.connectors.generators import describe as generator
-from sabotnb.connectors.ipc_files import describe as ipc
-from sabotnb.connectors.json_files import describe as json
-from sabotnb.connectors.outputs import check_output, output_folder
-from sabotnb.connectors.parquet_files import describe as parquet
-from sabotnb.connectors.partitioned import Partitioned
-from sabotnb.connectors.paths import Paths
-from sabotnb.connectors.publishing import committer
-from sabotnb.connectors.rates import describe as rate
-from sabotnb.connectors.reading import BatchSource, Connector, Estimate
-from sabotnb.connectors.sampled import SampledRows
-from sabotnb.connectors.tables import describe as table
-from sabotnb.connectors.tables import describe_rows as rows
-from sabotnb.connectors.unchanged import Unchanged
-from sabotnb.connectors.unshared import maybe_of_numpy, unshared
+from sabotnb.connectors.file_guard import FileGuard
+from sabotnb.connectors.folders.partitioned import Partitioned
+from sabotnb.connectors.folders.paths import Paths
+from sabotnb.connectors.formats import csv_files, ipc_files, json_files, parquet_files
+from sabotnb.connectors.formats.csv_files import describe as csv
+from sabotnb.connectors.formats.ipc_files import describe as ipc
+from sabotnb.connectors.formats.json_files import describe as json
+from sabotnb.connectors.formats.parquet_files import describe as parquet
+from sabotnb.connectors.numpy_copies import maybe_of_numpy, unshared
+from sabotnb.connectors.sinks.file_committer import committer
+from sabotnb.connectors.sinks.file_sink import sink
+from sabotnb.connectors.sinks.output_checks import check_output, output_folder
+from sabotnb.connectors.sources import generators, memory_tables, rates, task_calls
+from sabotnb.connectors.sources.batch_source import BatchSource, Connector, SourceEstimate
+from sabotnb.connectors.sources.following import FileConnector, Following, describe_awaited
+from sabotnb.connectors.sources.generators import describe as generator
+from sabotnb.connectors.sources.memory_tables import describe as table
+from sabotnb.connectors.sources.memory_tables import describe_rows as rows
+from sabotnb.connectors.sources.rates import describe as rate
+from sabotnb.connectors.sources.timed_sample import TimedSample
 from sabotnb.errors import SourceError
 from sabotnb.graph.specs import Source as Spec
 
 __all__ = [
     "BatchSource",
-    "Estimate",
-    "SampledRows",
+    "SourceEstimate",
+    "TimedSample",
     "awaited",
     "check_output",
     "committer",
@@ -92,7 +93,7 @@ def source(spec: Spec, clock: Clock = time.time) -> BatchSource:
     return BatchSource(spec, _connector(spec, clock), clock)
 
 
-def estimate(spec: Spec) -> Estimate:
+def estimate(spec: Spec) -> SourceEstimate:
     """How many rows and bytes reading ``spec`` would bring, from metadata; pruned row groups do not count."""
     return _connector(spec, time.time).estimate()
 
@@ -104,14 +105,14 @@ def _connector(spec: Spec, clock: Clock) -> Connector:
         case "rate":
             return rates.Rate(spec, clock)
         case "table":
-            return tables.TableSlices(spec)
+            return memory_tables.TableSlices(spec)
         case "tasks":
-            return tasks.TaskCalls(spec)
+            return task_calls.TaskCalls(spec)
         case file_format if file_format in _FILES:
             files, listed = _files(spec)
             if "follow" in spec.options:
                 return Following(spec, files, clock)
-            return Unchanged(files, listed, may_grow=file_format in _LINES)
+            return FileGuard(files, listed, may_grow=file_format in _LINES)
         case unknown:
             known = ", ".join(["generator", "rate", "table", "tasks", *_FILES])
             raise SourceError(f"there is no source connector {unknown!r}: use one of {known}")

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb import operators
 from sabotnb.config import Config
-from sabotnb.connectors.row_batches import batch_of
+from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.errors import SchemaError
 from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.specs import Spec

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from sabotnb.connectors.row_batches import batch_of
+from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.errors import SchemaError
 from sabotnb.protocol.source import Finished, Position, Reader, Source, Split
 from sabotnb.testing.faults import InjectedFault

@@ -10,7 +10,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.connectors import file_sink
+from sabotnb.connectors.sinks import file_sink
 
 INDEXES = (pa.int8(), pa.uint8(), pa.uint64())
 PARTS = range(3)

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from sabotnb import connectors
-from sabotnb.connectors.reading import BatchSource
+from sabotnb.connectors.sources.batch_source import BatchSource
 from sabotnb.protocol.source import Finished
 
 

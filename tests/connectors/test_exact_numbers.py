@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sabotnb import connectors
-from sabotnb.connectors.csv_files import CsvFiles
-from sabotnb.connectors.json_files import JsonFiles
-from sabotnb.connectors.sections import cut_records
+from sabotnb.connectors.formats.byte_ranges import cut_records
+from sabotnb.connectors.formats.csv_files import CsvFiles
+from sabotnb.connectors.formats.json_files import JsonFiles
 from sabotnb.errors import SourceError
 
 INTEGERS = st.one_of(

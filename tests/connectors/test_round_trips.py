@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from sabotnb import connectors
-from sabotnb.connectors.writers import FORMATS, output_schema
+from sabotnb.connectors.formats.writers import FORMATS, output_schema
 from sabotnb.errors import SinkError
 
 INTEGERS = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}

@@ -1,0 +1,76 @@
+"""Files stay as they were when their splits were made; one that was shortened or replaced since is refused."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sabotnb.connectors.folders.paths import reading
+from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.following import FileConnector
+from sabotnb.errors import SourceError
+from sabotnb.protocol.source import Split
+
+
+class FileGuard:
+    """Connector that reads the files of another connector as they are now, or not at all.
+
+    Files that ``may_grow`` may get more behind what the splits cover: the lines of a log. Another machine may have a
+    copy of its own, whose time and inode are others; there the size alone is compared.
+    """
+
+    def __init__(self, connector: FileConnector, files: Sequence[str], *, may_grow: bool) -> None:
+        self._connector = connector
+        self._files = files
+        self._may_grow = may_grow
+
+    def estimate(self) -> SourceEstimate:
+        return self._connector.estimate()
+
+    def splits(self) -> list[Split]:
+        return [split for file in self._files for split in self._splits_of(file)]
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        file, stamp = split.position["file"], split.position["stamp"]
+        self._check(file, stamp)
+        try:
+            yield from self._connector.batches(split, batch_rows)
+        except Exception:
+            self._check(file, stamp)  # which says more than what the format met
+            raise
+        self._check(file, stamp)
+
+    def _splits_of(self, file: str) -> list[Split]:
+        stamp = _stamp(file)
+        splits = self._connector.splits_of(file)
+        return [replace(split, position={**split.position, "stamp": stamp}) for split in splits]
+
+    def _check(self, file: str, before: dict[str, Any]) -> None:
+        now = _stamp(file)
+        if now["size"] < before["size"]:
+            what = f"was {before['size']:,} bytes and is {now['size']:,}"
+        elif now != before and not self._may_be_so(before, now):
+            what = "was written anew"
+        else:
+            return
+        raise SourceError(f"'{file}' {what} since the run began: start again with what is there")
+
+    def _may_be_so(self, before: dict[str, Any], now: dict[str, Any]) -> bool:
+        if before["host"] != now["host"]:
+            return self._may_grow or now["size"] == before["size"]
+        return self._may_grow and now["inode"] == before["inode"] and now["size"] > before["size"]
+
+
+def _stamp(file: str) -> dict[str, Any]:
+    with reading(file):
+        found: os.stat_result = Path(file).stat()
+    return {
+        "size": found.st_size,
+        "changed": found.st_mtime_ns,
+        "inode": found.st_ino,
+        "host": platform.node(),
+    }

@@ -1,0 +1,196 @@
+"""Which files a source reads: from what the user gave to absolute paths of files that have something in them."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from sabotnb.connectors.folders.file_search import files_below, files_of_glob, fixed_part
+from sabotnb.errors import SourceError
+
+Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+
+LONGEST_NAME = 255
+"""Bytes of a name in most file systems."""
+
+LONGEST_PATH = 4096
+"""Bytes of a path, with a zero at its end."""
+
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip", b"\x28\xb5": "zstd"}
+
+
+def find(given: Paths, suffixes: Sequence[str], *, may_be_empty: bool = False) -> tuple[str, ...]:
+    """Absolute paths of the files meant by a path, a glob, a folder (its files with ``suffixes``) or a list of those.
+
+    Folders are searched recursively; names that begin with ``.`` or ``_`` are not data, except for ``_key=value``.
+    Within a folder or glob the order is by name, and no file comes twice, whatever links there are. SourceError, with
+    what to do, if there is nothing, or a file of 0 bytes that may not be so.
+    """
+    several = listed(given)
+    if not several:
+        raise SourceError("the list of paths is empty: give at least one file, folder or glob")
+    files = [file for one in several for file in _files(one, suffixes)]
+    for file in files:
+        if is_empty(file) and not may_be_empty:
+            raise SourceError(f"'{file}' is empty (0 bytes): remove it, or write it again")
+    return tuple(files)
+
+
+def base_of(given: Paths) -> str:
+    """The folder below which names of folders say something of the files: what all of ``given`` have in common.
+
+    A folder itself, what is before the first wildcard of a glob, the folder of a file.
+    """
+    return os.path.commonpath([_base(one) for one in listed(given)])
+
+
+def _base(given: str) -> str:
+    path = absolute(given)
+    if path.is_dir():
+        return str(path)
+    is_glob = glob.has_magic(given) and not path.exists()
+    return fixed_part(str(path)) if is_glob else str(path.parent)
+
+
+def is_empty(file: str) -> bool:
+    """True if ``file`` has 0 bytes."""
+    with reading(file):
+        return Path(file).stat().st_size == 0
+
+
+def listed(given: Paths) -> list[str]:
+    """One path or several, as several."""
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    if hasattr(several, "read") or not isinstance(several, Iterable):
+        raise SourceError(f"{several!r} is no path: give the path of a file or folder, a glob, or a list of those")
+    return [os.fspath(path) for path in several]
+
+
+def _files(given: str, suffixes: Sequence[str]) -> list[str]:
+    path = absolute(given)
+    if path.is_dir():
+        return _folder(path, suffixes)
+    if path.exists():
+        return [str(path)]
+    if not glob.has_magic(given):
+        raise SourceError(_missing(path, suffixes))
+    found = files_of_glob(str(path))
+    if not found:
+        raise SourceError(f"no file matches '{given}' (in {Path.cwd()}): check the pattern, ** goes into subfolders")
+    return _refuse_broken_links(found)
+
+
+def absolute(given: str) -> Path:
+    """The absolute path of what the user gave; SourceError if it cannot be one on this machine."""
+    if "://" in given and not given.startswith("file://"):
+        raise SourceError(
+            f"'{given}' is not a local path: give a file that every worker can open, such as one on a mounted folder, "
+            "or load it in this session and use Stream.from_arrow"
+        )
+    problem = unusable(given)
+    if problem:
+        raise SourceError(f"{problem}: give the path of a file or folder, a glob, or a list of those")
+    return Path(given.removeprefix("file://")).expanduser().absolute()
+
+
+def unusable(path: str) -> str | None:
+    """Why no file or folder can be called ``path``; None if one can."""
+    if not path:
+        return "the path is empty"
+    if "\0" in path:
+        return f"the path {path!r} has a zero character in it"
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        return f"the path {path!r} has half of a surrogate pair in it, which is no character"
+    if len(encoded) >= LONGEST_PATH:
+        return f"the path '{path[:40]}...' has {len(encoded)} bytes, of at most {LONGEST_PATH - 1}"
+    longest = max(encoded.split(b"/"), key=len)
+    if len(longest) > LONGEST_NAME:
+        start = longest[:40].decode(errors="ignore")
+        return f"the name '{start}...' has {len(longest)} bytes, of at most {LONGEST_NAME}"
+    return None
+
+
+def _folder(folder: Path, suffixes: Sequence[str]) -> list[str]:
+    everything = files_below(folder)
+    found = [file for file in everything if file.endswith(tuple(suffixes))]
+    if not found:
+        wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
+        has = f"it has {Path(everything[0]).name!r}" if everything else "it is empty"
+        raise SourceError(f"the folder '{folder}' has no {wanted} file ({has}): check the path, or give a glob")
+    return _refuse_broken_links(found)
+
+
+def _refuse_broken_links(files: list[str]) -> list[str]:
+    for file in files:
+        broken = None if Path(file).exists() else broken_link(Path(file))
+        if broken:
+            raise SourceError(f"{broken}: correct or remove the link")
+    return files
+
+
+def broken_link(path: Path) -> str | None:
+    """What is wrong with ``path`` or a folder above it, if that is a link that leads nowhere."""
+    for part in (path, *path.parents):
+        if part.is_symlink() and not part.exists():
+            try:
+                part.stat()
+            except FileNotFoundError:
+                return f"'{part}' is a link to '{part.readlink()}', which does not exist"
+            except OSError:
+                return f"'{part}' is a link to '{part.readlink()}', which leads back to it"
+    return None
+
+
+def _missing(path: Path, suffixes: Sequence[str]) -> str:
+    broken = broken_link(path)
+    if broken:
+        return f"{broken}: correct the link, or give another path"
+    parent = path.parent
+    while not parent.is_dir():
+        parent = parent.parent
+    if parent != path.parent:
+        return f"'{path}' does not exist; there is '{parent}', but nothing below it on this path: check the path"
+    names = [entry.name for entry in parent.iterdir()]
+    near = difflib.get_close_matches(path.name, names, n=1)
+    if near:
+        return f"'{path}' does not exist: did you mean '{parent / near[0]}'?"
+    fitting = sorted(name for name in names if name.endswith(tuple(suffixes)))[:5]
+    return f"'{path}' does not exist: check the path; '{parent}' has {', '.join(fitting) or 'no such file'}"
+
+
+def refuse_compressed(file: str) -> None:
+    """Raise a SourceError if ``file`` (a text format) begins like a compressed file."""
+    with reading(file), Path(file).open("rb") as opened:
+        kind = _COMPRESSED.get(opened.read(2))
+    if kind:
+        raise SourceError(f"'{file}' is compressed ({kind}): decompress it first, compressed text cannot be split")
+
+
+@contextmanager
+def reading(
+    file: str, what_to_do: str = "check that it is whole and of this format, or write it again"
+) -> Iterator[None]:
+    """Turn what goes wrong with ``file`` into a SourceError that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceError(
+            f"'{file}' is gone: every worker must be able to open it; start again with what is there"
+        ) from error
+    except PermissionError as error:
+        raise SourceError(f"'{file}' may not be read: give this user the right to read it") from error
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        raise SourceError(f"'{file}' cannot be read ({_first_line(error)}): {what_to_do}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]

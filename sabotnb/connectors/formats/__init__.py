@@ -1,0 +1,1 @@
+"""File formats: how each is described, cut into splits, read and written."""

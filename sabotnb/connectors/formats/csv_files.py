@@ -1,0 +1,150 @@
+"""CSV: splits are sections of whole records; types come from the first block and hold for every row behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.connectors.file_options import section_splits, size_of, source_options
+from sabotnb.connectors.file_schemas import Wanted, check_columns, from_text, known_from, settle, types_of
+from sabotnb.connectors.folders.hive import folders_of
+from sabotnb.connectors.folders.paths import Paths, base_of, find, reading, refuse_compressed
+from sabotnb.connectors.formats.byte_ranges import Bounds, cut_records
+from sabotnb.connectors.formats.csv_faults import fault, not_utf8, rounded
+from sabotnb.connectors.formats.csv_fitting import first_rounded
+from sabotnb.connectors.formats.csv_header import check_separator, header
+from sabotnb.connectors.formats.csv_parsing import Dialect, Records, refuse_unreadable, section_batches
+from sabotnb.connectors.formats.csv_types import infer
+from sabotnb.connectors.formats.number_types import may_be_rounded
+from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
+from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.protocol.source import Split
+
+SUFFIXES = (".csv",)
+FIRST_BLOCK = 1 << 20
+
+
+def describe(
+    paths: Paths,
+    *,
+    schema: Wanted = None,
+    rate: float | None = None,
+    speed: str | None = None,
+    follow: bool = False,
+    separator: str | None = None,
+    null_values: Sequence[str] = ("",),
+    first_block: int = FIRST_BLOCK,
+) -> Spec:
+    """The source of the CSV files at ``paths`` (UTF-8, a header line).
+
+    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value;
+    timestamps are read in microseconds, a column without any value is text. Integers beyond int64 are uint64 or
+    decimal128, and so are those that a double would round beside fractions. A column that is text only because of
+    values behind its first rows is refused, as are values behind the first block that do not fit. ``schema`` as a
+    mapping replaces types of single columns, as a schema says all columns. An unquoted field of ``null_values`` is
+    null; quoted ones never are. ``separator`` is a comma by default; a file that seems to have another is refused.
+
+    Raises:
+        SourceError: no files, an empty one, headers that differ, text that is not UTF-8, or a column of two types.
+    """
+    dialect = _dialect(separator, null_values)
+    files = find(paths, SUFFIXES)
+    for file in files:
+        refuse_compressed(file)
+    if separator is None:
+        check_separator(files[0])
+    first, _ = header(files[0], dialect.separator)
+    for file in files[1:]:
+        names, _ = header(file, dialect.separator)
+        if set(names) != set(first):
+            lacks, has = sorted(set(first) - set(names)), sorted(set(names) - set(first))
+            raise SourceError(
+                f"'{file}' has another header than '{files[0]}' (lacks {lacks}, has {has} instead): "
+                "read them as several streams and make them alike (select, rename) before sb.union"
+            )
+    types = types_of(schema)
+    refuse_unreadable(types)
+    is_all = len(files) == 1 and not follow
+    found = known_from(files, lambda file: infer(file, dialect, types, first_block, is_all=is_all))
+    folders = folders_of(files, base_of(paths), found.names, types_of(schema))
+    found = pa.schema([*found, *folders.added])
+    given = settle(found, schema, files[0])
+    if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
+        raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
+    types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
+    options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
+    options |= {**dialect_options(separator, null_values), "declared": list(types_of(schema))} | folders.options
+    return Spec("csv", given, options, bounded=not follow, replayable=not follow)
+
+
+def dialect_options(separator: str | None = None, null_values: Sequence[str] = ("",)) -> dict[str, Any]:
+    """What the options of a spec say of how records are written."""
+    dialect = _dialect(separator, null_values)
+    return {"separator": dialect.separator, "null_values": list(dialect.null_values)}
+
+
+def _dialect(separator: str | None, null_values: Sequence[str]) -> Dialect:
+    if separator is not None and (
+        not isinstance(separator, str) or len(separator.encode()) != 1 or separator in '"\r\n'
+    ):
+        raise SourceError(f"separator={separator!r} is not a single ASCII character: pass one, separator=';'")
+    if isinstance(null_values, str) or not all(isinstance(value, str) for value in null_values):
+        raise SourceError(f"null_values={null_values!r} is not a list of strings: pass one, null_values=['', 'NA']")
+    return Dialect(separator or ",", tuple(null_values))
+
+
+class CsvFiles:
+    """Connector of CSV files."""
+
+    def __init__(self, spec: Spec, cut: Callable[..., Bounds] = cut_records) -> None:
+        self._cut = cut
+        self._files: Sequence[str] = spec.options["files"]
+        self._types = from_text(spec.options["schema"])
+        self._dialect = Dialect(spec.options.get("separator", ","), spec.options.get("null_values", ("",)))
+        self._declared: Sequence[str] = spec.options.get("declared", ())
+        self._is_all = len(self._files) == 1 and "follow" not in spec.options
+        self._columns = Shape.of(spec).columns
+
+    def estimate(self) -> SourceEstimate:
+        return size_of(self._files)
+
+    def splits(self) -> list[Split]:
+        return [split for file in self._files for split in self.splits_of(file)]
+
+    def splits_of(self, file: str) -> list[Split]:
+        """The sections of one file."""
+        _, start = header(file, self._dialect.separator)
+        with reading(file):
+            return section_splits(file, self._cut(file, start, separator=self._dialect.separator))
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        file, bounds = split.position["file"], (split.position["start"], split.position["stop"])
+        names, _ = header(file, self._dialect.separator)
+        check_columns(file, self._columns, names)
+        types = types_of(self._types)
+        records = Records(file, bounds, names, self._dialect, types, self._declared, self._is_all)
+        doubles = self._inferred_doubles()
+        with reading(file):
+            try:
+                for batch in section_batches(records, self._columns):
+                    for name in [name for name in doubles if may_be_rounded(batch.column(name))]:
+                        _refuse_rounded(records, name)
+                        doubles.remove(name)
+                    yield batch
+            except pa.ArrowInvalid as error:
+                raise fault(error, records) from error
+
+    def _inferred_doubles(self) -> set[str]:
+        """Columns that would round integers, though ``schema`` asks for no doubles."""
+        wanted = [self._types.field(name) for name in self._columns if name not in self._declared]
+        return {field.name for field in wanted if pa.types.is_floating(field.type)}
+
+
+def _refuse_rounded(records: Records, name: str) -> None:
+    value = first_rounded(records, name)
+    if value is not None:
+        raise rounded(records, name, value)

@@ -1,0 +1,93 @@
+"""Which type holds all values of a CSV column: asked when one does not fit, so that the advice works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sabotnb.connectors.file_schemas import settled
+from sabotnb.connectors.formats.byte_ranges import ByteRange, cut_records
+from sabotnb.connectors.formats.csv_header import header
+from sabotnb.connectors.formats.csv_parsing import Dialect, Records, section_batches, whole_block
+from sabotnb.connectors.formats.number_types import is_rounded, joint_type, may_be_rounded, number_type
+
+SECTIONS = 4
+"""So many of the first sections of a file are read for advice, beside the one that failed."""
+
+_MOST_BYTES = 256 << 20
+_LONG_INTEGER = r"^\s*[+-]?\d{16,}(\.0*)?\s*$"
+
+
+def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
+    """A type for a column that has ``value`` among ``records`` though it is of another; string at worst."""
+    known = records.types[name]
+    cut = cut_records(
+        records.file, header(records.file, records.dialect.separator)[1], separator=records.dialect.separator
+    )
+    sections = sorted({records.bounds, *cut[:SECTIONS]})
+    found = None
+    if sum(stop - start for start, stop in sections) <= _MOST_BYTES:
+        block = b"\n".join(_read(records.file, section) for section in sections)
+        found = _column_type(block, records.names, name, records.dialect)
+    if found is None:
+        found = number_type([*decimals([value])]) or pa.string()
+    is_whole = records.is_all and len(cut) <= SECTIONS
+    if is_whole and pa.types.is_int64(known) and pa.types.is_uint64(found):
+        return found  # there is no negative one anywhere
+    joint = joint_type(known, settled(found))
+    if joint is not None and joint.equals(known) and pa.types.is_timestamp(found):
+        return found  # finer than microseconds
+    return pa.string() if joint is None or joint.equals(known) else joint
+
+
+def exact_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.DataType | None:
+    """The type of a column of numbers in whole records that rounds no integer; None if there is none."""
+    texts = _texts(block, names, name, dialect)
+    found = number_type(decimals(texts.to_pylist()))
+    has_plus = pc.any(pc.match_substring_regex(texts, r"^\s*\+")).as_py()
+    return pa.decimal128(38, 0) if has_plus and pa.types.is_integer(found) else found  # no integer type reads +5
+
+
+def first_rounded(records: Records, name: str) -> str | None:
+    """The first integer of a column that no double equals, as the file has it."""
+    texts_of = replace(records, types={name: pa.string()})
+    for batch in section_batches(texts_of, [name]):
+        texts = batch.column(0)
+        for text in texts.filter(pc.match_substring_regex(texts, _LONG_INTEGER)).to_pylist():
+            if any(map(is_rounded, decimals([text]))):
+                return str(text)
+    return None
+
+
+def decimals(texts: Iterable[str | None]) -> Iterator[Decimal]:
+    """The numbers that ``texts`` are; those that are none are left out."""
+    for text in texts:
+        if text is not None:
+            try:
+                yield Decimal(text.strip())
+            except InvalidOperation:
+                continue
+
+
+def _column_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.DataType | None:
+    """What inference says of the column; None if these records cannot be parsed."""
+    try:
+        (column,) = whole_block(block, names, dialect, columns=[name]).columns
+    except pa.ArrowInvalid:
+        return None
+    if pa.types.is_floating(column.type) and may_be_rounded(column):
+        return exact_type(block, names, name, dialect) or pa.string()
+    return column.type
+
+
+def _texts(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.ChunkedArray:
+    return whole_block(block, names, dialect, types=pa.schema({name: pa.string()}), columns=[name]).column(0)
+
+
+def _read(file: str, bounds: tuple[int, int]) -> bytes:
+    with ByteRange(file, *bounds) as section:
+        return section.readall() or b""

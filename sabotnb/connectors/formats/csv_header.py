@@ -1,0 +1,68 @@
+"""The first line of a CSV file: column names, and whether they are separated as the reader assumes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from sabotnb.connectors.folders.paths import reading
+from sabotnb.connectors.formats.byte_ranges import record_end
+from sabotnb.errors import SourceError
+
+HEAD_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_OTHER_SEPARATORS = ";\t|"
+
+
+def header(file: str, separator: str = ",") -> tuple[list[str], int]:
+    """The column names of ``file`` and the offset of its first record."""
+    head, start, end = _head(file)
+    try:
+        text = head[start:end].decode()
+    except UnicodeDecodeError as error:
+        raise SourceError(f"the header of '{file}' is not UTF-8 text: save the file as UTF-8") from error
+    names = _fields(text, separator)
+    if not names:
+        raise SourceError(f"'{file}' has no header line: write the column names into its first line")
+    return names, end
+
+
+def check_separator(file: str) -> None:
+    """Raise a SourceError if ``file`` would be one column, but its first lines have another separator than a comma."""
+    head, start, end = _head(file)
+    first = head[start:end].decode(errors="replace")
+    if len(_fields(first, ",")) != 1:
+        return
+    second = head[end : record_end(head, end)].decode(errors="replace")
+    for separator in _OTHER_SEPARATORS:
+        fields = len(_fields(first, separator))
+        if fields > 1 and (not second.strip() or len(_fields(second, separator)) == fields):
+            raise SourceError(
+                f"'{file}' would be one column named {first.strip()!r}: its fields seem to be separated by "
+                f"{separator!r}. Pass separator={separator!r}, or separator=',' if it is one column"
+            )
+
+
+def _head(file: str) -> tuple[bytes, int, int]:
+    """The beginning of ``file``, and where in it the first line begins and ends."""
+    with reading(file), Path(file).open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+        while True:
+            start = len(_BOM) if head.startswith(_BOM) else 0
+            while head[start : start + 1] in (b"\r", b"\n"):
+                start += 1
+            end = record_end(head, start)
+            if end is not None:
+                return head, start, end
+            more = opened.read(max(len(head), 1))
+            if not more:
+                return head, start, len(head)
+            head += more
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(line, newline=""), delimiter=separator), [])
+    except csv.Error:  # a field longer than that module takes
+        return [line]

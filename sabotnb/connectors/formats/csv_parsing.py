@@ -1,0 +1,126 @@
+"""CSV text parsed by Arrow, whatever the length of its records."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from sabotnb.connectors.formats.byte_ranges import ByteRange
+from sabotnb.errors import SourceError
+from sabotnb.native.layouts import plain_layout
+
+READ_BLOCK = 4 << 20
+LONGEST_BLOCK = (1 << 31) - 2
+BLOCK_TOO_SHORT = "straddling"
+"""What the parser says of a record that is longer than a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How records of a file are written."""
+
+    separator: str = ","
+    null_values: Sequence[str] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records between two offsets of a file: what is known before they are parsed.
+
+    ``types`` are those of the columns, of which the user has ``declared`` some. ``is_all`` is true if no other file
+    belongs to the source.
+    """
+
+    file: str
+    bounds: tuple[int, int]
+    names: Sequence[str]
+    dialect: Dialect
+    types: Mapping[str, pa.DataType]
+    declared: Container[str] = ()
+    is_all: bool = False
+
+
+def open_records(
+    source: Any,
+    names: Sequence[str],
+    dialect: Dialect,
+    *,
+    block_size: int = READ_BLOCK,
+    types: pa.Schema | None = None,
+    columns: Sequence[str] = (),
+) -> csv.CSVStreamingReader:
+    """A reader of records; types of columns that are not in ``types`` are those of the first block."""
+    return csv.open_csv(
+        source,
+        csv.ReadOptions(column_names=list(names), use_threads=False, block_size=block_size),
+        # An empty line is a null where there is but one column.
+        csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1),
+        csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(columns),
+            null_values=list(dialect.null_values),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def whole_block(
+    block: bytes,
+    names: Sequence[str],
+    dialect: Dialect,
+    *,
+    types: pa.Schema | None = None,
+    columns: Sequence[str] = (),
+) -> pa.Table:
+    """The rows of whole records, parsed in one piece."""
+    source = pa.BufferReader(block)
+    return open_records(source, names, dialect, block_size=len(block) + 1, types=types, columns=columns).read_all()
+
+
+def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a section. Where a record is longer than a block, what is left is read in longer blocks."""
+    types = pa.schema([(name, _parsed_as(kind)) for name, kind in records.types.items()])
+    done, block_size, longest = 0, READ_BLOCK, min(records.bounds[1] - records.bounds[0] + 1, LONGEST_BLOCK)
+    while True:
+        skip = done
+        with ByteRange(records.file, *records.bounds) as section:
+            try:
+                for batch in open_records(
+                    section, records.names, records.dialect, block_size=block_size, types=types, columns=columns
+                ):
+                    rows = batch.slice(min(skip, batch.num_rows))
+                    skip -= batch.num_rows - rows.num_rows
+                    if rows.num_rows:
+                        yield rows
+                        done += rows.num_rows
+            except pa.ArrowInvalid as error:
+                if BLOCK_TOO_SHORT not in str(error) or block_size >= longest:
+                    raise
+            else:
+                return
+        block_size = min(4 * block_size, longest)
+
+
+def refuse_unreadable(types: Mapping[str, pa.DataType]) -> None:
+    """Raise a SourceError for a declared type that CSV files cannot hold."""
+    for name, data_type in types.items():
+        try:
+            whole_block(b"0\n", [name], Dialect(), types=pa.schema({name: _parsed_as(plain_layout(data_type))}))
+        except pa.ArrowNotImplementedError as error:
+            raise SourceError(
+                f"schema= declares {name!r} as {data_type}, which CSV files cannot hold: declare pa.string()"
+            ) from error
+        except pa.ArrowInvalid:  # that it is no value of this type
+            continue
+
+
+def _parsed_as(data_type: pa.DataType) -> pa.DataType:
+    """What the parser reads for a type that it lacks, to be cast."""
+    if pa.types.is_decimal256(data_type):
+        return pa.string()
+    return pa.float32() if pa.types.is_float16(data_type) else data_type

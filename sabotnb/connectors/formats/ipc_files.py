@@ -1,0 +1,109 @@
+"""Arrow IPC: the file format (also known as Feather 2) in runs of record batches, the stream format as one split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+
+from sabotnb.connectors.file_options import size_of, source_options
+from sabotnb.connectors.file_schemas import Wanted, check_columns, check_same, settle, types_of
+from sabotnb.connectors.folders.hive import folders_of
+from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
+from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
+from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.validity import check_batch
+from sabotnb.protocol.source import Split
+
+SUFFIXES = (".arrow", ".ipc", ".feather", ".arrows")
+SPLIT_BYTES = 16 << 20
+_MAGIC = b"ARROW1"
+_BROKEN = "it is truncated or no Arrow IPC file; write it again or leave it out"
+
+
+def describe(
+    paths: Paths,
+    *,
+    schema: Wanted = None,
+    rate: float | None = None,
+    speed: str | None = None,
+    follow: bool = False,
+) -> Spec:
+    """The source of the Arrow IPC files (file or stream format) at ``paths``; reads their schemas only.
+
+    Raises:
+        SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
+    """
+    files = find(paths, SUFFIXES)
+    schemas = [_schema(file) for file in files]
+    for file, other in zip(files, schemas, strict=True):
+        check_same(schemas[0], files[0], other, file, types_of(schema))
+    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
+    settled = settle(pa.schema([*schemas[0], *folders.added]), schema, files[0])
+    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
+    return Spec("ipc", settled, options, bounded=not follow, replayable=not follow)
+
+
+def _schema(file: str) -> pa.Schema:
+    with reading(file, _BROKEN), pa.OSFile(file) as opened:
+        return _reader(file, opened).schema
+
+
+def _reader(file: str, opened: pa.NativeFile, columns: Sequence[int] | None = None) -> pa.ipc.RecordBatchFileReader:
+    options = pa.ipc.IpcReadOptions(included_fields=columns, use_threads=False)
+    opener = pa.ipc.open_file if _is_file_format(file) else pa.ipc.open_stream
+    return opener(opened, options=options)
+
+
+def _is_file_format(file: str) -> bool:
+    with Path(file).open("rb") as opened:
+        return opened.read(len(_MAGIC)) == _MAGIC
+
+
+class IpcFiles:
+    """Connector of Arrow IPC files."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._files: Sequence[str] = spec.options["files"]
+        self._columns = Shape.of(spec).columns
+
+    def estimate(self) -> SourceEstimate:
+        return size_of(self._files)
+
+    def splits(self) -> list[Split]:
+        return [split for file in self._files for split in self.splits_of(file)]
+
+    def splits_of(self, file: str) -> Iterator[Split]:
+        """Runs of record batches of about SPLIT_BYTES, or the whole stream."""
+        with reading(file, _BROKEN):
+            size = Path(file).stat().st_size
+            if not _is_file_format(file):
+                yield Split(file, {"file": file}, nbytes=size)
+                return
+            with pa.OSFile(file) as opened:
+                batches = _reader(file, opened).num_record_batches
+        pieces = min(batches, -(-size // SPLIT_BYTES))
+        for first, stop in pairwise(batches * i // pieces for i in range(pieces + 1)) if pieces else ():
+            position = {"file": file, "first": first, "stop": stop}
+            yield Split(f"{file}:{first}", position, nbytes=size * (stop - first) // batches)
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        file = split.position["file"]
+        names = _schema(file).names
+        check_columns(file, self._columns, names)
+        with reading(file, _BROKEN), pa.OSFile(file) as opened:
+            reader = _reader(file, opened, [names.index(name) for name in self._columns])
+            dictionaries: dict[str, pa.Array] = {}
+            for batch in _run(reader, split):
+                check_batch(batch, known=dictionaries)
+                for at in range(0, batch.num_rows, batch_rows):
+                    yield batch.slice(at, batch_rows)
+
+
+def _run(reader: pa.ipc.RecordBatchFileReader, split: Split) -> Iterator[pa.RecordBatch]:
+    if "first" in split.position:
+        return (reader.get_batch(i) for i in range(split.position["first"], split.position["stop"]))
+    return iter(reader)

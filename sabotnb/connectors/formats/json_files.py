@@ -1,0 +1,191 @@
+"""JSONL, one object a line: splits are sections of whole lines; types come from the first block."""
+
+from __future__ import annotations
+
+import json as text_json
+from codecs import BOM_UTF8
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from sabotnb.connectors.file_options import section_splits, size_of, source_options
+from sabotnb.connectors.file_schemas import Wanted, from_text, known_from, settle, types_of
+from sabotnb.connectors.folders.hive import folders_of, names_of
+from sabotnb.connectors.folders.paths import Paths, base_of, find, is_empty, reading, refuse_compressed
+from sabotnb.connectors.formats.byte_ranges import cut_lines
+from sabotnb.connectors.formats.json_faults import fault, not_json, rounded, without_times
+from sabotnb.connectors.formats.json_parsing import Types, check_lines, parse, refuse_unreadable
+from sabotnb.connectors.formats.json_values import Unholdable, first_rounded, may_round, objects, type_of_values
+from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.canonical import plain_type
+from sabotnb.protocol.source import Split
+
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+FIRST_BLOCK = 1 << 20
+SECTION_BYTES = 8 << 20
+"""A section is parsed in one piece, so that no object straddles two blocks."""
+
+
+def describe(
+    paths: Paths,
+    *,
+    schema: Wanted = None,
+    rate: float | None = None,
+    speed: str | None = None,
+    follow: bool = False,
+    first_block: int = FIRST_BLOCK,
+) -> Spec:
+    """The source of the JSONL files at ``paths``.
+
+    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value. Text is
+    text, also where it looks like a date: ``schema`` declares those. Integers beyond int64 are uint64 or decimal128,
+    and so are those that a double would round beside fractions. ``schema`` as a mapping replaces types of single
+    columns, as a schema says all columns. A field that an object lacks is null; one that the first block did not have
+    is an error.
+
+    Files of 0 bytes have no rows, as a job writes them that has none; they need ``schema`` if all are so.
+
+    Raises:
+        SourceError: no files, none with rows and no ``schema``, or one that is not JSONL.
+    """
+    files = find(paths, SUFFIXES, may_be_empty=True)
+    for file in files:
+        refuse_compressed(file)
+    refuse_unreadable(pa.schema(list(types_of(schema).items())))
+    full = [file for file in files if not is_empty(file)]
+    base = base_of(paths)
+    only_in_folders = names_of(files, base) - _first_names(full)
+    declared = pa.schema([item for item in types_of(schema).items() if item[0] not in only_in_folders])
+    if not full and not declared.names:
+        raise SourceError(
+            f"'{files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
+            "schema=pa.schema({'column': pa.int64(), ...})"
+        )
+    types_said = Types(declared, frozenset(declared.names), inferred=True, is_all=len(files) == 1 and not follow)
+    found = known_from(full, lambda file: _infer(file, types_said, first_block)) if full else declared
+    folders = folders_of(files, base, set(found.names) - only_in_folders, types_of(schema))
+    found = pa.schema([*(field for field in found if field.name not in only_in_folders), *folders.added])
+    types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
+    everything = pa.schema(types.items())
+    options = source_options(files, everything, pace_options(rate, speed), paths if follow else None)
+    options |= {"declared": declared.names} | folders.options
+    return Spec("json", settle(everything, schema, files[0]), options, bounded=not follow, replayable=not follow)
+
+
+def _first_names(files: Sequence[str]) -> set[str]:
+    """The fields of the first object; none if the first line is no object, which is refused later."""
+    for file in files[:1]:
+        with reading(file), Path(file).open("rb") as opened:
+            line = next((line for line in opened if line.strip()), b"")
+        with suppress(ValueError, RecursionError):
+            found = text_json.loads(line.removeprefix(BOM_UTF8))
+            return set(found) if isinstance(found, dict) else set()
+    return set()
+
+
+def _infer(file: str, types: Types, first_block: int) -> pa.Schema:
+    with reading(file), Path(file).open("rb") as opened:
+        block = opened.read(first_block)
+        if len(block) == first_block:
+            block += opened.readline()
+    if block.lstrip()[:1] == b"[":
+        raise SourceError(
+            f"'{file}' is one JSON array: write an object a line (JSONL), or use Stream.from_rows(json.load(file))"
+        )
+    if not block.strip():
+        raise SourceError(f"'{file}' has nothing but blank lines: leave it out, or give a file with rows first")
+    check_lines(file, 0, block)
+    try:
+        table = parse(block, types.schema, "infer")
+    except pa.ArrowInvalid as error:
+        raise fault(error, file, 0, block, types) from error
+    found = _exact(file, block, replace(types, schema=without_times(table.schema, types.declared)), table)
+    order = found.names if not types.declared else _in_order(file, block, found.names)
+    return pa.schema([found.field(name) for name in order])
+
+
+def _exact(file: str, block: bytes, types: Types, table: pa.Table) -> pa.Schema:
+    """The types of the rows of ``block``, in which no integer is rounded."""
+    schema = types.schema
+    for at, field in enumerate(schema):
+        if field.name not in types.declared and may_round(table.column(at)):
+            try:
+                exact = type_of_values([row.get(field.name) for _, row in objects(block)])
+            except ValueError as error:
+                raise not_json(file, error) from error
+            except Unholdable:
+                found = first_rounded(block, {field.name: field.type})
+                if found is None:
+                    continue
+                raise rounded(file, 0, block, types, found) from None
+            schema = schema.set(at, field.with_type(exact))
+    return schema
+
+
+def _in_order(file: str, block: bytes, names: Sequence[str]) -> list[str]:
+    """``names`` as the lines have them; the parser puts those with a given type first."""
+    met: dict[str, None] = {}
+    try:
+        for _, row in objects(block):
+            met |= dict.fromkeys(row)
+            if len(met) >= len(names):
+                break
+    except ValueError as error:
+        raise not_json(file, error) from error
+    return [name for name in met if name in names] + [name for name in names if name not in met]
+
+
+class JsonFiles:
+    """Connector of JSONL files."""
+
+    def __init__(self, spec: Spec, section_bytes: int = SECTION_BYTES) -> None:
+        self._section_bytes = section_bytes
+        self._files: Sequence[str] = spec.options["files"]
+        schema = pa.schema([f.with_type(plain_type(f.type)) for f in from_text(spec.options["schema"])])
+        is_all = len(self._files) == 1 and "follow" not in spec.options
+        self._types = Types(schema, frozenset(spec.options.get("declared", ())), is_all=is_all)
+
+    def estimate(self) -> SourceEstimate:
+        return size_of(self._files)
+
+    def splits(self) -> list[Split]:
+        return [split for file in self._files for split in self.splits_of(file)]
+
+    def splits_of(self, file: str) -> list[Split]:
+        """The sections of one file."""
+        with reading(file):
+            return section_splits(file, cut_lines(file, section_bytes=self._section_bytes))
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        file, start = split.position["file"], split.position["start"]
+        with reading(file):
+            with Path(file).open("rb") as opened:
+                opened.seek(start)
+                block = opened.read(split.position["stop"] - start)
+            if not block.strip():
+                return
+            check_lines(file, start, block)
+            try:
+                table = parse(block, self._types.schema)
+            except pa.ArrowInvalid as error:
+                raise fault(error, file, start, block, self._types) from error
+            self._refuse_rounded(file, start, block, table)
+            yield from table.to_batches(max_chunksize=batch_rows)
+
+    def _refuse_rounded(self, file: str, start: int, block: bytes, table: pa.Table) -> None:
+        schema, declared = self._types.schema, self._types.declared
+        suspects = {f.name: f.type for f in schema if f.name not in declared and may_round(table.column(f.name))}
+        if not suspects:
+            return
+        try:
+            found = first_rounded(block, suspects)
+        except ValueError as error:
+            raise not_json(file, error) from error
+        if found is not None:
+            raise rounded(file, start, block, self._types, found)

@@ -1,0 +1,237 @@
+"""Parquet: splits are row groups, read without threads, with projection, predicate and dictionaries pushed down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sabotnb.connectors.file_options import source_options
+from sabotnb.connectors.file_schemas import Wanted, check_columns, check_same, declared, is_text, settle, types_of
+from sabotnb.connectors.folders.hive import folders_of
+from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
+from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
+from sabotnb.connectors.formats.pruning import may_match
+from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
+from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.canonical import plain_type
+from sabotnb.native.categories import is_ordered
+from sabotnb.native.layouts import plain_layout, without_dictionaries
+from sabotnb.protocol.elements import MIN_WATERMARK
+from sabotnb.protocol.source import Split
+
+SUFFIXES = (".parquet", ".pq")
+_SMALL_GROUP_ROWS = 65_536
+"""Neighbouring row groups are read as one split until they have this many rows."""
+
+_SMALL_DICTIONARY_BYTES = 1 << 18
+
+_BUFFER_BYTES = 1 << 18
+"""Pages are read through a buffer of this size: faster than whole column chunks, and bounded however long those are."""
+
+
+def describe(
+    paths: Paths,
+    *,
+    schema: Wanted = None,
+    rate: float | None = None,
+    speed: str | None = None,
+    follow: bool = False,
+) -> Spec:
+    """The source of the Parquet files at ``paths``; reads footers only.
+
+    Raises:
+        SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
+    """
+    files = find(paths, SUFFIXES)
+    opened = [open_parquet(file) for file in files]
+    schemas = [file.schema_arrow for file in opened]
+    for file, other in zip(files, schemas, strict=True):
+        check_same(schemas[0], files[0], other, file, types_of(schema))
+    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
+    settled = settle(pa.schema([*schemas[0], *folders.added]), schema, files[0])
+    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
+    options["dictionaries"] = _small_dictionaries(opened[0].metadata)
+    return Spec("parquet", settled, options, bounded=not follow, replayable=not follow)
+
+
+def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
+    """Top-level columns that the first row group holds as a small dictionary: cheap to read, hash and group by as one.
+
+    The pages of a column start with its dictionary. A writer that finds it too large (1 MB before compression, usually)
+    goes on without; the limit here is lower by so much that a column counts only if all of it is encoded.
+    """
+    if not metadata.num_row_groups:
+        return []
+    group = metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    return [
+        column.path_in_schema
+        for column in columns
+        if column.dictionary_page_offset is not None
+        and column.data_page_offset - column.dictionary_page_offset < _SMALL_DICTIONARY_BYTES
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Neighbouring row groups of one file. Times are microseconds of the event time, None if not known."""
+
+    indexes: tuple[int, ...]
+    rows: int
+    nbytes: int
+    low: int | None
+    high: int | None
+
+    def __add__(self, other: _Groups) -> _Groups:
+        lows, highs = (self.low, other.low), (self.high, other.high)
+        return _Groups(
+            self.indexes + other.indexes,
+            self.rows + other.rows,
+            self.nbytes + other.nbytes,
+            None if None in lows else min(low for low in lows if low is not None),
+            None if None in highs else max(high for high in highs if high is not None),
+        )
+
+
+class ParquetFiles:
+    """Connector of Parquet files."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._shape = Shape.of(spec)
+        self._files: Sequence[str] = spec.options["files"]
+        self._last: tuple[str, pq.FileMetaData] | None = None
+
+    def estimate(self) -> SourceEstimate:
+        return SourceEstimate.of(self.splits())
+
+    def splits(self) -> list[Split]:
+        return [split for file in self._files for split in self.splits_of(file)]
+
+    def splits_of(self, file: str) -> Iterator[Split]:
+        """The splits of one file, row groups that cannot match the predicate left out."""
+        opened = open_parquet(file)
+        with reading(file, TRUNCATED):
+            groups = self._groups(opened)
+        for part in _merged(groups, in_order=self._spec.event_time is not None):
+            position = {"file": file, "groups": list(part.indexes)}
+            low = MIN_WATERMARK if part.low is None else part.low
+            yield Split(f"{file}:{part.indexes[0]}", position, low, part.nbytes, part.rows)
+
+    def _groups(self, opened: pq.ParquetFile) -> list[_Groups]:
+        metadata, predicate = opened.metadata, self._spec.predicate
+        comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
+        return [
+            _describe_group(metadata, index, self._shape.columns, self._spec, opened.schema_arrow)
+            for index in range(metadata.num_row_groups)
+            if predicate is None or may_match(predicate, metadata.row_group(index), comparable)
+        ]
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        file = split.position["file"]
+        known = self._last[1] if self._last is not None and self._last[0] == file else None
+        opened = open_parquet(file, metadata=known, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
+        self._last = (file, opened.metadata)
+        with opened, reading(file):
+            check_columns(file, self._shape.columns, opened.schema_arrow.names)
+            self._check_orders(file, opened.metadata, split.position["groups"])
+            for groups in self._read_together(split.position["groups"], opened.schema_arrow):
+                yield from opened.iter_batches(
+                    batch_size=batch_rows, row_groups=groups, columns=list(self._shape.columns), use_threads=False
+                )
+
+    def _read_together(self, groups: list[int], schema: pa.Schema) -> list[list[int]]:
+        """All groups at once, or each alone: Arrow reads no batch of several whose nested dictionaries differ."""
+        nested = (
+            schema.field(name).type for name in self._shape.columns if pa.types.is_nested(schema.field(name).type)
+        )
+        return (
+            [groups] if all(kind.equals(without_dictionaries(kind)) for kind in nested) else [[one] for one in groups]
+        )
+
+    def _check_orders(self, file: str, metadata: pq.FileMetaData, groups: Iterable[int]) -> None:
+        """SourceError for an ordered column that was written without a dictionary, which tells the order."""
+        types = declared(self._spec)
+        ordered = {name for name in self._shape.columns if is_ordered(types.field(name).type)}
+        if not ordered:
+            return
+        for group in map(metadata.row_group, groups):
+            for column in map(group.column, range(group.num_columns)):
+                if column.path_in_schema in ordered and not column.has_dictionary_page and column.num_values:
+                    name = column.path_in_schema
+                    raise SourceError(
+                        f"'{file}' has no dictionary of the ordered column {name!r}, so nothing tells its order: "
+                        f"read it as text, schema={{{name!r}: 'string'}}"
+                    )
+
+    def _dictionaries(self) -> list[str]:
+        """Text columns to read as dictionaries; not ordered ones, which come as such and would lose their order."""
+        types = [(field.name, field.type) for field in self._spec.schema if pa.types.is_dictionary(field.type)]
+        return [name for name, found in types if is_text(found.value_type) and not is_ordered(found)]
+
+
+def _read_as_they_are(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
+    """The columns of a file that are not cast to another type when they are read."""
+    types = {field.name: plain_type(field.type) for field in wanted}
+    ordered = {field.name for field in wanted if is_ordered(field.type)}  # statistics compare text
+    return pa.schema(
+        [
+            field
+            for field in found
+            if plain_type(plain_layout(field.type)) == types.get(field.name) and field.name not in ordered
+        ]
+    )
+
+
+def _describe_group(
+    metadata: pq.FileMetaData, index: int, columns: Sequence[str], spec: Spec, schema: pa.Schema
+) -> _Groups:
+    group = metadata.row_group(index)
+    nbytes, low, high = 0, None, None
+    time = spec.event_time.column if spec.event_time else None
+    for number in range(group.num_columns):
+        column = group.column(number)
+        name = column.path_in_schema
+        if name in columns or name.partition(".")[0] in columns:
+            nbytes += column.total_uncompressed_size
+        if name == time and column.statistics is not None and column.statistics.has_min_max:
+            data_type = schema.field(name).type
+            with suppress(ValueError, OverflowError):  # beyond the years that Python has
+                low, high = (
+                    _microseconds(value, data_type) for value in (column.statistics.min, column.statistics.max)
+                )
+    return _Groups((index,), group.num_rows, nbytes, low, high)
+
+
+def _microseconds(value: Any, data_type: pa.DataType) -> int | None:
+    if not (pa.types.is_timestamp(data_type) or pa.types.is_date(data_type)):
+        return None
+    zone = data_type.tz if pa.types.is_timestamp(data_type) else None
+    micros: int = pa.scalar(value, data_type).cast(pa.timestamp("us", zone), safe=False).value
+    return micros
+
+
+def _merged(groups: Sequence[_Groups], *, in_order: bool) -> list[_Groups]:
+    """What is read together: everything, if event time matters and row groups are not proven to follow each other."""
+    if not groups:
+        return []
+    merged = [groups[0]]
+    sorted_in_time = all(
+        before.high is not None and after.low is not None and before.high <= after.low
+        for before, after in pairwise(groups)
+    )
+    for group in groups[1:]:
+        together = (in_order and not sorted_in_time) or merged[-1].rows + group.rows <= _SMALL_GROUP_ROWS
+        if together:
+            merged[-1] += group
+        else:
+            merged.append(group)
+    return merged

@@ -1,0 +1,134 @@
+"""One writer per file format. A file is complete when its writer is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import types as t
+
+from sabotnb.connectors.formats.csv_lines import csv_header, csv_lines
+from sabotnb.connectors.formats.json_lines import json_lines
+from sabotnb.errors import SinkError
+from sabotnb.native.categories import is_ordered
+from sabotnb.native.layouts import without_dictionaries
+
+
+class FileWriter(Protocol):
+    """Writes tables of one schema into one file."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows."""
+        ...
+
+    def close(self) -> None:
+        """Write what belongs behind the rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How files of one format are named and written. ``refuses`` is true for types that the format cannot hold."""
+
+    suffix: str
+    open: Callable[[pa.NativeFile, pa.Schema], FileWriter]
+    refuses: Callable[[pa.DataType], bool] = lambda _: False
+
+
+class CsvWriter:
+    """A header and a record a line."""
+
+    def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
+        self._file = file
+        file.write(csv_header(schema))
+
+    def write_table(self, table: pa.Table) -> None:
+        for batch in table.to_batches(max_chunksize=16_384):
+            self._file.write(csv_lines(batch))
+
+    def close(self) -> None:
+        """There is nothing behind the last line."""
+
+
+class JsonWriter:
+    """One object a line."""
+
+    def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
+        self._file = file
+
+    def write_table(self, table: pa.Table) -> None:
+        for batch in table.to_batches(max_chunksize=16_384):
+            self._file.write(json_lines(batch))
+
+    def close(self) -> None:
+        """There is nothing behind the last line."""
+
+
+def open_parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
+    """A Parquet writer whose pages have checksums, so that no reader takes a flipped bit for a value."""
+    return pq.ParquetWriter(file, schema, write_page_checksum=True)
+
+
+def _not_in_csv(data_type: pa.DataType) -> bool:
+    is_binary = t.is_binary(data_type) or t.is_large_binary(data_type) or t.is_fixed_size_binary(data_type)
+    return t.is_nested(data_type) or t.is_duration(data_type) or is_binary or _has_no_text(data_type)
+
+
+def _not_in_json(data_type: pa.DataType) -> bool:
+    if t.is_nested(data_type) and not t.is_union(data_type):
+        return any(_not_in_json(data_type.field(at).type) for at in range(data_type.num_fields))
+    return not data_type.equals(pa.uuid()) and _has_no_text(data_type)
+
+
+def _has_no_text(data_type: pa.DataType) -> bool:
+    return t.is_interval(data_type) or t.is_union(data_type) or isinstance(data_type, pa.BaseExtensionType)
+
+
+def _not_in_parquet(data_type: pa.DataType) -> bool:
+    try:
+        open_parquet_writer(pa.BufferOutputStream(), pa.schema({"x": data_type})).close()
+    except pa.ArrowNotImplementedError:
+        return True
+    return False
+
+
+def _ipc_writer(file: pa.NativeFile, schema: pa.Schema) -> FileWriter:
+    """A file whose ordered dictionaries may grow from one batch to the next."""
+    writer: FileWriter = pa.ipc.new_file(file, schema, options=pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True))
+    return writer
+
+
+FORMATS: dict[str, Format] = {
+    "parquet": Format(".parquet", open_parquet_writer, _not_in_parquet),
+    "csv": Format(".csv", CsvWriter, _not_in_csv),
+    "json": Format(".jsonl", JsonWriter, _not_in_json),
+    "ipc": Format(".arrow", _ipc_writer),
+}
+
+
+def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
+    """What is written for rows of ``schema``: the same without dictionaries; SinkError if the format lacks a type.
+
+    Parquet and IPC keep those that are ordered: nothing else would tell the order of their categories.
+    """
+    keeps_order = connector in ("parquet", "ipc")
+    written = pa.schema(
+        [
+            field if keeps_order and is_ordered(field.type) else field.with_type(without_dictionaries(field.type))
+            for field in schema
+        ]
+    )
+    for field in written:
+        if FORMATS[connector].refuses(field.type):
+            raise SinkError(
+                f"column {field.name!r} is {field.type}, which {connector} files cannot hold: "
+                f"make it a column of numbers, text or times, or {_instead(connector)}"
+            )
+    return written
+
+
+def _instead(connector: str) -> str:
+    return "write Arrow IPC, which holds all types" if connector == "parquet" else "write Parquet or Arrow IPC"

@@ -1,0 +1,1 @@
+"""Output in files: hidden until a committer gives them their final names."""

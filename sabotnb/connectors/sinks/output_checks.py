@@ -1,0 +1,97 @@
+"""Where a job may write: its output replaces nothing but its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sabotnb.connectors.folders.file_search import is_dotted
+from sabotnb.connectors.folders.paths import broken_link, unusable
+from sabotnb.connectors.formats.writers import FORMATS
+from sabotnb.connectors.sinks.file_sink import writing
+from sabotnb.connectors.sinks.ownership import OLD_MARKER, Owners, owners_of
+from sabotnb.errors import SinkError
+from sabotnb.graph.specs import Sink as Spec
+
+MODES = ("error", "append", "overwrite")
+
+
+def output_folder(path: str | os.PathLike[str]) -> str:
+    """Where workers find ``path``, whatever their own folder is; URLs stay as they are.
+
+    SinkError for what cannot be the path of a folder.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise SinkError(f"{path!r} is not a path: give a folder, in which each task writes a file")
+    text = os.fspath(path)
+    problem = unusable(text)
+    if problem:
+        raise SinkError(f"{problem}: give a folder, in which each task writes a file")
+    return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
+
+
+def check_output(spec: Spec, job: str) -> None:
+    """Raise a SinkError if ``job`` must not or cannot write where ``spec`` says; changes nothing.
+
+    ``append`` adds to whatever is there. ``error`` and ``overwrite`` need a folder that is missing, empty, or holds
+    nothing but output of the same job, which is then replaced when the new output is complete.
+    """
+    if spec.connector not in FORMATS:
+        return
+    mode, path = spec.options.get("mode", "error"), spec.options["path"]
+    if mode not in MODES:
+        raise SinkError(f"mode={mode!r}: choose one of {', '.join(MODES)}")
+    if "://" in path:
+        raise SinkError(f"'{path}' is not a local path: give a folder that every worker can write to")
+    output = Path(path)
+    broken = broken_link(output)
+    if broken:
+        raise SinkError(f"{broken}: correct the link, or give another folder")
+    if output.exists() and not output.is_dir():
+        raise SinkError(f"'{output}' is a file: give a folder, the output is one file for each task")
+    with writing(output):
+        check_right_to_write(output)
+        if mode != "append":
+            refuse_foreign(output, owners_of(output, data_files(output)), job)
+
+
+def check_right_to_write(output: Path) -> None:
+    """Raise a SinkError unless files may be made in ``output``, or in what there is above it."""
+    there = output
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise SinkError(f"'{there}' is a file, so '{output}' cannot be a folder: give another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise SinkError(f"'{there}' may not be written: give this user the right, or another folder")
+
+
+def refuse_foreign(output: Path, owners: Owners, job: str) -> None:
+    """Raise a SinkError if there is a file that ``job`` may not replace."""
+    for file, owner in owners.items():
+        if owner is None:
+            raise SinkError(
+                f"'{output}' has files that sabotnb did not write, such as '{file}': "
+                "give another folder, remove them, or add to them with mode='append'"
+            )
+    found = sorted({owner for owner in owners.values() if owner is not None})
+    if len(found) > 1:
+        jobs = ", ".join(map(repr, found))
+        raise SinkError(
+            f"'{output}' holds output of several jobs ({jobs}), so none of them may replace it: "
+            "give another folder, remove it, or add to it with mode='append'"
+        )
+    if found and found[0] != job:
+        raise SinkError(
+            f"'{output}' holds output of job {found[0]!r}, not of {job!r}: "
+            f"give another folder, remove it, or run under its name: .run({found[0]!r})"
+        )
+
+
+def data_files(output: Path) -> list[str]:
+    """Everything in the output folder but hidden files, and the list of owners that older output has."""
+    found = []
+    for parent, folders, names in os.walk(output):
+        folders[:] = [name for name in folders if not is_dotted(name)]
+        found += [os.path.relpath(Path(parent) / name, output) for name in names if not name.startswith(".")]
+    return sorted(file for file in found if file != OLD_MARKER)

@@ -1,0 +1,1 @@
+"""Sources other than file formats, and what all sources share."""

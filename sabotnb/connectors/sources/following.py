@@ -1,0 +1,108 @@
+"""Files read as they come: folders and globs are looked at again and again, without end."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sabotnb.connectors.file_options import source_options
+from sabotnb.connectors.folders.file_search import files_below, files_of_glob
+from sabotnb.connectors.folders.paths import Paths, absolute, base_of, listed
+from sabotnb.connectors.sources.batch_source import Connector, RawBatches, SourceEstimate
+from sabotnb.errors import SourceError
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.layouts import plain_schema
+from sabotnb.protocol.source import Split
+
+LOOK_SECONDS = 1.0
+
+_Stamp = tuple[int, int]
+
+
+def describe_awaited(
+    connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema, special: Mapping[str, Any]
+) -> Spec | None:
+    """The source of files of ``schema`` that are still to come; None if there are some, or no folder to come into.
+
+    ``special`` are the options of the format.
+    """
+    for path in map(absolute, listed(paths)):
+        if not path.is_dir() and not (glob.has_magic(str(path)) and not files_of_glob(str(path))):
+            return None
+        if path.is_dir() and any(Path(file).suffix in suffixes for file in files_below(path)):
+            return None
+    options = {**source_options((), schema, {}, paths), "suffixes": list(suffixes), "declared": schema.names, **special}
+    options["hive"] = {"base": base_of(paths), "added": []}  # which columns folders will have is not known yet
+    return Spec(connector, plain_schema(schema.remove_metadata()), options, bounded=False, replayable=False)
+
+
+class FileConnector(Connector, Protocol):
+    """The connector of a file format, which can read a file that was not there when the source was described."""
+
+    def splits_of(self, file: str) -> Iterable[Split]:
+        """The splits of one file."""
+        ...
+
+
+class Following:
+    """Connector that reads the files of another connector once each, in the order in which they were found.
+
+    A new file is read when two looks, a second apart, have found it unchanged: writers need not rename, but a file
+    that grows after that is not read again.
+    """
+
+    def __init__(self, spec: Spec, connector: FileConnector, clock: Callable[[], float]) -> None:
+        self._paths: list[str] = spec.options["follow"]
+        self._suffixes = {Path(file).suffix for file in spec.options["files"]} | {*spec.options.get("suffixes", ())}
+        self._first: list[str] = spec.options["files"]
+        self._connector = connector
+        self._clock = clock
+
+    def estimate(self) -> SourceEstimate:
+        return SourceEstimate(None, None)
+
+    def splits(self) -> list[Split]:
+        return [Split("follow")]
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        yield from self._read(self._first, batch_rows)
+        done = set(self._first)
+        seen: dict[str, _Stamp] = {}
+        looked = self._clock()
+        while True:
+            left = LOOK_SECONDS - (self._clock() - looked)
+            if left > 0:
+                yield left
+                continue
+            looked = self._clock()
+            before, seen = seen, {file: _stamp(file) for file in self._files() if file not in done}
+            ready = sorted(file for file, stamp in seen.items() if stamp[0] and before.get(file) == stamp)
+            done.update(ready)
+            yield from self._read(ready, batch_rows)
+
+    def _read(self, files: Iterable[str], batch_rows: int) -> RawBatches:
+        for file in files:
+            for part in self._connector.splits_of(file):
+                yield from self._connector.batches(part, batch_rows)
+
+    def _files(self) -> Iterator[str]:
+        for path in self._paths:
+            if Path(path).is_dir():
+                yield from (file for file in files_below(path) if Path(file).suffix in self._suffixes)
+            else:
+                yield from files_of_glob(path)
+
+
+def _stamp(file: str) -> _Stamp:
+    """Size and time of change; size 0 for a file that is gone again."""
+    try:
+        found = Path(file).stat()
+    except FileNotFoundError:
+        return 0, 0
+    except OSError as error:
+        raise SourceError(f"'{file}' cannot be looked at ({error}): give this user the right to read it") from error
+    return found.st_size, found.st_mtime_ns

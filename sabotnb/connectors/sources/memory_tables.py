@@ -1,0 +1,124 @@
+"""Data of the session itself: Arrow tables (pandas and polars frames come as such) and lists of dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from numbers import Number
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sabotnb.blobs import table_of
+from sabotnb.connectors.file_schemas import Wanted, settle, settled, types_of
+from sabotnb.connectors.numpy_copies import unshared
+from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
+from sabotnb.connectors.sources.row_batches import batch_of
+from sabotnb.errors import SourceError
+from sabotnb.expr import Misfit, inferred_type
+from sabotnb.graph.specs import Source as Spec
+from sabotnb.native.layouts import plain_batch, plain_schema
+from sabotnb.native.validity import check_table
+from sabotnb.protocol.elements import MIN_WATERMARK
+from sabotnb.protocol.source import Split
+
+SPLIT_ROWS = 262_144
+
+
+def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
+    """The source of an Arrow table, which travels with the job and must not be changed afterwards.
+
+    Columns that are ``copied`` may be. Raises a SourceError for offsets or indexes that lie outside of their buffers.
+    """
+    try:
+        check_table(table, text=False)
+    except pa.ArrowException as error:
+        raise SourceError(
+            f"the table is broken ({error}): call .validate(full=True) where it is made, or make it again"
+        ) from error
+    schema = settle(table.schema.remove_metadata(), None, "the table")
+    batches = unshared(table.replace_schema_metadata(None), copied).to_batches()
+    plain = pa.Table.from_batches([plain_batch(batch) for batch in batches], schema)
+    return Spec("table", schema, table=table_of(plain))
+
+
+def describe_rows(rows: Iterable[Mapping[str, Any]], schema: Wanted = None) -> Spec:
+    """The source of dicts, one a row; a missing key is null.
+
+    Types are inferred from all rows; ``schema`` as a mapping replaces types of single columns, as a schema says all.
+
+    Raises:
+        SourceError: a row that is no dict, has a key that ``schema`` lacks, or a value that does not fit.
+    """
+    if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
+        raise SourceError(f"rows are {rows!r} ({type(rows).__name__}): give a list of dicts, [{{'column': value}}]")
+    rows = list(rows)
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise SourceError(f"row {number} is {row!r} ({type(row).__name__}): give dicts, {{'column': value}}")
+        if strange := [name for name in row if not isinstance(name, str)]:
+            raise SourceError(f"row {number} has the key {strange[0]!r}: give names as text, {{'column': value}}")
+    full = plain_schema(schema if isinstance(schema, pa.Schema) else _infer(rows, types_of(schema))).remove_metadata()
+    return describe(pa.Table.from_batches([batch_of(rows, full, SourceError, "row")], full))
+
+
+def _infer(rows: Sequence[Mapping[str, Any]], given: Mapping[str, pa.DataType]) -> pa.Schema:
+    names = dict.fromkeys([name for row in rows for name in row] + list(given))
+    if not names:
+        raise SourceError("there are no rows, so nothing says which columns there are: give schema=pa.schema({...})")
+    types = {name: given[name] if name in given else _column_type(name, rows) for name in names}
+    return pa.schema(types.items())
+
+
+def _column_type(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.DataType:
+    values = [row.get(name) for row in rows]
+    try:
+        return settled(inferred_type(values))
+    except Misfit as misfit:
+        kinds = sorted({type(value).__name__ for value in values if value is not None})
+        problem = "of several kinds" if len(kinds) > 1 else "that no type holds"
+        advice = f"make them alike, or give schema={{{name!r}: ...}}"
+        if len(kinds) > 1 and all(isinstance(value, Number) for value in values if value is not None):
+            advice = f"make them alike, {{**row, {name!r}: Decimal(str(row[{name!r}]))}}"
+        raise SourceError(f"column {name!r} has values {problem} ({', '.join(kinds)}): {advice} ({misfit})") from misfit
+
+
+class TableSlices:
+    """Connector of an in-memory table: splits are slices of it."""
+
+    def __init__(self, spec: Spec) -> None:
+        if spec.table is None:
+            raise SourceError("a table source without its table cannot be read")
+        self._table = spec.table.data
+        self._columns = list(Shape.of(spec).columns)
+        self._time = spec.event_time.column if spec.event_time else None
+
+    def estimate(self) -> SourceEstimate:
+        return SourceEstimate(self._table.num_rows, self._table.select(self._columns).nbytes)
+
+    def splits(self) -> list[Split]:
+        rows = self._table.num_rows
+        width = self._table.nbytes / max(rows, 1)
+        return [
+            Split(
+                f"rows-{start}",
+                {"start": start, "stop": stop},
+                self._low(start, stop),
+                int(width * (stop - start)),
+                stop - start,
+            )
+            for start in range(0, rows, SPLIT_ROWS)
+            for stop in (min(start + SPLIT_ROWS, rows),)
+        ]
+
+    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+        start, stop = split.position["start"], split.position["stop"]
+        piece = self._table.select(self._columns).slice(start, stop - start)
+        return iter(piece.to_batches(max_chunksize=batch_rows))
+
+    def _low(self, start: int, stop: int) -> int:
+        if self._time is None:
+            return MIN_WATERMARK
+        low = pc.min(self._table[self._time].slice(start, stop - start))
+        zone = low.type.tz if pa.types.is_timestamp(low.type) else None
+        return low.cast(pa.timestamp("us", zone), safe=False).value if low.is_valid else MIN_WATERMARK

@@ -1,0 +1,542 @@
+import fcntl
+import json
+import os
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow.dataset import dataset
+
+import sabotnb as sb
+from sabotnb import connectors
+from sabotnb.connectors.sinks import file_committer, file_sink
+from sabotnb.connectors.sinks.ownership import owners_of
+from sabotnb.errors import SinkError
+from sabotnb.graph.specs import Sink
+from sabotnb.protocol.operator import OperatorContext
+
+SCHEMA = pa.schema({"n": pa.int64()})
+
+
+def spec_of(folder, mode="error", partition_by=()):
+    return Sink("csv", {"path": str(folder), "mode": mode, "partition_by": list(partition_by)})
+
+
+def prepare(spec, values, job="job", epoch=1, tasks=2, operator="sink_0"):
+    prepared = []
+    for index in range(tasks):
+        sink = connectors.sink(spec, SCHEMA)
+        sink.open(OperatorContext(job, operator, index, tasks, 128, epoch=epoch))
+        if values[index::tasks]:
+            sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks]}, SCHEMA))
+        prepared += sink.prepare(0)
+        sink.close()
+    return prepared
+
+
+def store(spec, values, job="job", epoch=1):
+    connectors.check_output(spec, job)
+    connectors.committer({"sink_0": spec}, job, epoch).commit(prepare(spec, values, job, epoch))
+
+
+def everything(folder):
+    """All files with their content; what a careful ``ls -aR`` would find."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+
+
+def numbers(folder):
+    found = sorted(Path(folder).glob("**/*.csv"))
+    return sorted(int(line) for file in found for line in file.read_text().splitlines()[1:])
+
+
+def owners(folder):
+    return sorted(owner for owner in owners_of(folder, list(everything(folder))).values())
+
+
+def test_a_commit_makes_files_that_say_whose_they_are_and_nothing_else(tmp_path):
+    store(spec_of(tmp_path / "out"), [1, 2, 3], job="late.1")
+    names = sorted(everything(tmp_path / "out"))
+    assert [re.sub("[0-9a-f]{8}", "*", name) for name in names] == [
+        "part-00000-*-0.late.1.csv",
+        "part-00001-*-0.late.1.csv",
+    ]
+    assert owners(tmp_path / "out") == ["late.1"] * 2
+    assert numbers(tmp_path / "out") == [1, 2, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def with_old_marker(folder, values, job="job"):
+    """Output as it was before the names of files told whose they are."""
+    folder.mkdir(exist_ok=True)
+    files = {f"part-00000-0000000{value}-0.csv": job for value in values}
+    for file, value in zip(files, values, strict=True):
+        (folder / file).write_text(f'"n"\n{value}\n')
+    (folder / "_sabotnb.json").write_text(json.dumps({"format": 1, "jobs": [job], "files": files}))
+
+
+def test_older_output_is_known_by_its_list(tmp_path):
+    with_old_marker(tmp_path, [1, 2])
+    with pytest.raises(SinkError, match="holds output of job 'job', not of 'other'"):
+        connectors.check_output(spec_of(tmp_path), "other")
+    store(spec_of(tmp_path, "append"), [3])
+    assert numbers(tmp_path) == [1, 2, 3]
+    store(spec_of(tmp_path), [4])
+    assert numbers(tmp_path) == [4]
+    assert owners(tmp_path) == ["job"]
+
+
+READERS = {
+    "parquet": [
+        pl.read_parquet,
+        lambda folder: pl.scan_parquet(folder).collect(),
+        pd.read_parquet,
+        pq.read_table,
+        lambda folder: duckdb.sql(f"from read_parquet('{folder}/*')").arrow().read_all(),
+    ],
+    "csv": [
+        lambda folder: pl.scan_csv(folder).collect(),
+        lambda folder: dataset(folder, format="csv").to_table(),
+        lambda folder: duckdb.sql(f"from read_csv('{folder}/*')").arrow().read_all(),
+    ],
+    "json": [
+        lambda folder: pl.scan_ndjson(folder).collect(),
+        lambda folder: dataset(folder, format="json").to_table(),
+        lambda folder: duckdb.sql(f"from read_json('{folder}/*')").arrow().read_all(),
+    ],
+    "ipc": [pl.read_ipc, lambda folder: dataset(folder, format="ipc").to_table()],
+}
+
+
+@pytest.mark.parametrize(("connector", "reader"), [(name, at) for name in READERS for at in range(len(READERS[name]))])
+def test_other_libraries_read_a_folder_by_its_path(tmp_path, connector, reader):
+    spec = Sink(connector, {"path": str(tmp_path / "out"), "mode": "error", "partition_by": []})
+    store(spec, [1, 2, 3])
+    frame = READERS[connector][reader](str(tmp_path / "out"))
+    assert sorted(pa.table(frame)["n"].to_pylist()) == [1, 2, 3]
+
+
+def shown(folder):
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
+    durable = {}
+
+    def sync(folder, really=file_committer.sync_folder):
+        really(folder)
+        durable[folder] = shown(folder)
+
+    for module in (publishing, file_sink):
+        monkeypatch.setattr(module, "sync_folder", sync)
+    output = tmp_path / "deep" / "out"
+    for epoch, values in enumerate(([1, 2], [2, 3]), 1):
+        spec = Sink("csv", {"path": str(output), "mode": "overwrite", "partition_by": ["n", "m"]})
+        sink = connectors.sink(spec, pa.schema({"n": pa.int64(), "m": pa.int64(), "x": pa.int64()}))
+        sink.open(OperatorContext("job", "sink_0", 0, 1, 128, epoch=epoch))
+        sink.process(0, pa.RecordBatch.from_pydict({"n": values, "m": values, "x": values}))
+        connectors.committer({"sink_0": spec}, "job", epoch).commit(sink.prepare(0))
+        for folder in [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]:
+            assert durable[folder] == shown(folder)
+
+
+@pytest.mark.parametrize("mode", ["error", "append", "overwrite"])
+def test_committing_twice_changes_nothing(tmp_path, mode):
+    spec = spec_of(tmp_path, mode)
+    store(spec, [7])
+    prepared = prepare(spec, [1, 2, 3], epoch=2)
+    committer = connectors.committer({"sink_0": spec}, "job", 2)
+    committer.commit(prepared)
+    once = everything(tmp_path)
+    committer.commit(prepared)
+    connectors.committer({"sink_0": spec}, "job", 2).commit(prepared)
+    assert everything(tmp_path) == once
+
+
+def test_the_same_job_replaces_its_output_when_the_new_one_is_complete(tmp_path):
+    for mode in ("error", "overwrite"):
+        spec = spec_of(tmp_path, mode)
+        store(spec, [1, 2])
+        prepared = prepare(spec, [3], epoch=2)
+        assert numbers(tmp_path) == [1, 2]
+        connectors.committer({"sink_0": spec}, "job", 2).commit(prepared)
+        assert numbers(tmp_path) == [3]
+
+
+def test_replaced_partitions_leave_no_empty_folders(tmp_path):
+    spec = spec_of(tmp_path, "overwrite", ["n"])
+    store(spec, [1, 2])
+    assert sorted(p.name for p in tmp_path.glob("n=*")) == ["n=1", "n=2"]
+    store(spec, [2, 3], epoch=2)
+    assert sorted(p.name for p in tmp_path.glob("n=*")) == ["n=2", "n=3"]
+
+
+def test_append_adds_to_whatever_is_there(tmp_path):
+    (tmp_path / "mine.csv").write_text("n\n100\n")
+    spec = spec_of(tmp_path, "append")
+    for job in ("job", "other", "job"):
+        store(spec, [1, 2], job)
+    assert numbers(tmp_path) == [1, 1, 1, 2, 2, 2, 100]
+    assert owners_of(tmp_path, ["mine.csv"]) == {"mine.csv": None}
+    (tmp_path / "mine.csv").unlink()
+    assert owners(tmp_path) == ["job"] * 4 + ["other"] * 2
+
+
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_foreign_files_are_refused_and_never_touched(tmp_path, mode):
+    (tmp_path / "mine.csv").write_text("n\n100\n")
+    with pytest.raises(
+        SinkError, match=r"has files that sabotnb did not write, such as 'mine\.csv': give another folder"
+    ):
+        connectors.check_output(spec_of(tmp_path, mode), "job")
+    # also when they came after the job had started
+    prepared = prepare(spec_of(tmp_path, mode), [1])
+    with pytest.raises(SinkError, match="did not write"):
+        connectors.committer({"sink_0": spec_of(tmp_path, mode)}, "job", 1).commit(prepared)
+    connectors.committer({"sink_0": spec_of(tmp_path, mode)}, "job", 1).abort(prepared)
+    assert everything(tmp_path) == {"mine.csv": b"n\n100\n"}
+
+
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_output_of_another_job_is_refused(tmp_path, mode):
+    store(spec_of(tmp_path), [1], job="first")
+    with pytest.raises(SinkError, match=r"of job 'first', not of 'second': .*run under its name: \.run\('first'\)"):
+        connectors.check_output(spec_of(tmp_path, mode), "second")
+    store(spec_of(tmp_path, "append"), [2], job="second")
+    for job in ("first", "second"):
+        with pytest.raises(SinkError, match=r"of several jobs \('first', 'second'\), .* add to it with mode='append'"):
+            connectors.check_output(spec_of(tmp_path, mode), job)
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "message"),
+    [
+        ("{}/file", "error", "file' is a file: give a folder"),
+        ("{}/file/out", "error", "file' is a file, so '.*file/out' cannot be a folder: give another folder"),
+        ("s3://bucket/out", "error", "is not a local path: give a folder that every worker can write to"),
+        ("{}/out", "replace", "mode='replace': choose one of error, append, overwrite"),
+    ],
+)
+def test_outputs_that_cannot_be(tmp_path, path, mode, message):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SinkError, match=message):
+        connectors.check_output(spec_of(path.format(tmp_path), mode), "job")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("marker", ["{", '{"format": 99, "files": {}}', "[]"])
+def test_a_marker_that_cannot_be_read(tmp_path, marker):
+    (tmp_path / "_sabotnb.json").write_text(marker)
+    with pytest.raises(SinkError, match=r"_sabotnb\.json' is (damaged|of another version).*give another folder"):
+        connectors.check_output(spec_of(tmp_path), "job")
+
+
+def test_collecting_sinks_have_no_output_to_check():
+    connectors.check_output(Sink("collect"), "job")
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("error", 7), ("append", 0)])
+def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode, refused):
+    spec = spec_of(tmp_path, mode)
+    jobs = {f"job-{number}": prepare(spec, [number], f"job-{number}") for number in range(8)}
+    begin = threading.Barrier(len(jobs))
+
+    def publish(job):
+        begin.wait()
+        try:
+            connectors.committer({"sink_0": spec}, job, 1).commit(jobs[job])
+        except SinkError:
+            return 1
+        return 0
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        assert sum(pool.map(publish, jobs)) == refused
+    assert len(list(tmp_path.glob("*.csv"))) == 8 - refused
+
+
+def test_a_commit_goes_on_without_one_that_was_stopped_while_it_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing, "LOCK_SECONDS", 0.0)
+    prepared = prepare(spec_of(tmp_path), [1, 2])
+    stopped = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(stopped, fcntl.LOCK_EX)
+    committer = connectors.committer({"sink_0": spec_of(tmp_path)}, "job", 1)
+    committer.commit(prepared)
+    os.close(stopped)
+    committer.commit(prepared)
+    assert numbers(tmp_path) == [1, 2]
+
+
+def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
+    spec = spec_of(tmp_path)
+    store(spec, [1])
+    before = everything(tmp_path)
+    prepared = prepare(spec, [2, 3], epoch=2)
+    unprepared = connectors.sink(spec, SCHEMA)
+    unprepared.open(OperatorContext("job", "sink_0", 5, 6, 128, epoch=2))
+    unprepared.process(0, pa.RecordBatch.from_pydict({"n": [4]}, SCHEMA))
+    committer = connectors.committer({"sink_0": spec}, "job", 2)
+    committer.abort(prepared)
+    committer.abort(prepared)
+    assert everything(tmp_path) == before
+    unprepared.close()
+    assert everything(tmp_path) == before
+
+
+def test_an_abort_removes_the_folders_that_the_run_made(tmp_path):
+    spec = spec_of(tmp_path / "new" / "out", partition_by=["k"])
+    schema = pa.schema({"n": pa.int64(), "k": pa.int64()})
+    sink = connectors.sink(spec, schema)
+    sink.open(OperatorContext("job", "sink_0", 0, 1, 128, epoch=1))
+    sink.process(0, pa.RecordBatch.from_pydict({"n": [1], "k": [2]}, schema))
+    sink.close()
+    committer = connectors.committer({"sink_0": spec}, "job", 1)
+    committer.abort([])
+    committer.abort([])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("made", [".", "out", "out/other.txt"])
+def test_an_abort_leaves_folders_that_were_there_or_have_something_in_them(tmp_path, made):
+    output = tmp_path / "out"
+    if made == "out":
+        output.mkdir()
+    spec = spec_of(output)
+    prepared = prepare(spec, [1, 2])
+    if made == "out/other.txt":
+        (output / "other.txt").write_text("of somebody else")
+    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
+    assert output.exists() is (made != ".")
+    assert list(everything(tmp_path)) == ([made] if made == "out/other.txt" else [])
+
+
+@pytest.mark.parametrize(
+    ("target", "what"), [("gone", "which does not exist: correct"), ("out", "which leads back to it: correct")]
+)
+@pytest.mark.parametrize("below", ["", "deep/er"])
+def test_a_link_that_leads_nowhere_is_refused(tmp_path, target, what, below):
+    (tmp_path / "out").symlink_to(tmp_path / target)
+    with pytest.raises(SinkError, match=rf"out' is a link to '.*{target}', {what} the link, or give another folder"):
+        connectors.check_output(spec_of(tmp_path / "out" / below), "job")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("", "the path is empty: give a folder"),
+        ("a\0b", r"the path 'a\\x00b' has a zero character in it: give a folder"),
+        ("a\udc80b", r"the path 'a\\udc80b' has half of a surrogate pair in it, .*: give a folder"),
+        ("deep/" + "ä" * 150, r"the name 'ä{20}\.\.\.' has 300 bytes, of at most 255: give a folder"),
+        ("d/" * 2100, r"the path 'd/.*\.\.\.' has 4200 bytes, of at most 4095: give a folder"),
+        (5, "5 is not a path: give a folder"),
+    ],
+)
+def test_what_cannot_be_a_folder_is_refused_where_it_is_written(path, message):
+    with pytest.raises(SinkError, match=message):
+        sb.Stream.from_rows([{"n": 1}]).sink_parquet(path)
+
+
+def test_an_abort_leaves_other_jobs_and_later_runs_alone(tmp_path):
+    spec = spec_of(tmp_path, "append")
+    later, other = prepare(spec, [1], epoch=9), prepare(spec, [2], job="job-2")
+    connectors.committer({"sink_0": spec}, "job", 2).abort([])
+    connectors.committer({"sink_0": spec}, "job", 9).commit(later)
+    connectors.committer({"sink_0": spec}, "job-2", 1).commit(other)
+    assert numbers(tmp_path) == [1, 2]
+
+
+def test_two_sinks_of_a_job_may_append_to_one_folder(tmp_path):
+    spec = spec_of(tmp_path, "append")
+    prepared = prepare(spec, [1, 2]) + prepare(spec, [3], operator="sink_1")
+    connectors.committer({"sink_0": spec, "sink_1": spec}, "job", 1).commit(prepared)
+    assert numbers(tmp_path) == [1, 2, 3]
+    assert len(everything(tmp_path)) == 3
+
+
+def two_sinks(tmp_path, mode="error"):
+    """The specs of two sinks that have old output [1] and [2], and what a second run prepared for [3] and [4]."""
+    specs = {f"sink_{number}": spec_of(tmp_path / f"out-{number}", mode) for number in range(2)}
+    for epoch in (1, 2):
+        prepared = [
+            one
+            for number, (operator, spec) in enumerate(specs.items())
+            for one in prepare(spec, [2 * epoch - 1 + number], epoch=epoch, operator=operator)
+        ]
+        if epoch == 1:
+            connectors.committer(specs, "job", 1).commit(prepared)
+    return specs, prepared
+
+
+def spoil(what, folder, prepared):
+    """Let the commit of the sink that writes into ``folder`` fail; gives what undoes that."""
+    if what == "foreign":
+        (folder / "mine.csv").write_text("n\n100\n")
+        return (folder / "mine.csv").unlink
+    hidden = Path(prepared[-1].payload["files"][0]["hidden"])
+    hidden.rename(folder.parent / "gone")
+    return (folder.parent / "gone").unlink
+
+
+@pytest.mark.parametrize(("what", "mode"), [("foreign", "error"), ("gone", "error"), ("gone", "append")])
+def test_no_sink_publishes_when_another_cannot(tmp_path, what, mode):
+    specs, prepared = two_sinks(tmp_path, mode)
+    mend = spoil(what, tmp_path / "out-1", prepared)
+    with pytest.raises(SinkError):
+        connectors.committer(specs, "job", 2).commit(prepared)
+    assert numbers(tmp_path / "out-0") == [1]
+    connectors.committer(specs, "job", 2).abort(prepared)
+    mend()
+    assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[1], [2]]
+    assert len(everything(tmp_path)) == 2
+
+
+def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_path, monkeypatch):
+    specs, prepared = two_sinks(tmp_path)
+    before = everything(tmp_path)
+
+    def replace(path, target, really=Path.replace):
+        if Path(target).parent.name == "out-1":
+            raise OSError(28, "No space left on device")
+        return really(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(SinkError, match=r"writing into '.*out-1' failed .*No space left"):
+            connectors.committer(specs, "job", 2).commit(prepared)
+    assert everything(tmp_path) == before
+    connectors.committer(specs, "job", 2).commit(prepared)
+    assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[3], [4]]
+
+
+def test_a_commit_that_comes_late_does_not_touch_what_later_runs_have_published(tmp_path):
+    specs = {"sink_0": spec_of(tmp_path)}
+    late = prepare(specs["sink_0"], [1])
+    connectors.committer(specs, "job", 1).commit(late)
+    store(spec_of(tmp_path, "append"), [2], epoch=2)
+    connectors.committer(specs, "job", 1).commit(late)
+    assert numbers(tmp_path) == [1, 2]
+    store(spec_of(tmp_path, "overwrite"), [3], epoch=3)
+    with pytest.raises(SinkError, match="is gone before it was published"):
+        connectors.committer(specs, "job", 1).commit(late)
+    assert numbers(tmp_path) == [3]
+
+
+def test_names_of_jobs_may_have_any_letters(tmp_path):
+    store(spec_of(tmp_path / "out"), [1], job="a/b ../é")
+    assert numbers(tmp_path / "out") == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Failing:
+    """Lets ``steps`` changes of the file system pass, then crashes."""
+
+    CHANGES = ("replace", "unlink", "mkdir", "rmdir", "write_text")
+
+    def __init__(self, monkeypatch, steps):
+        self.left = steps
+        for name in self.CHANGES:
+            monkeypatch.setattr(Path, name, self._counted(getattr(Path, name)))
+        monkeypatch.setattr(file_committer.shutil, "rmtree", self._counted(file_committer.shutil.rmtree))
+
+    def _counted(self, change):
+        def counted(*args, **kwargs):
+            if self.left == 0:
+                raise Crash
+            self.left -= 1
+            return change(*args, **kwargs)
+
+        return counted
+
+
+OUTPUTS = {"sink_0": "left", "sink_1": "right"}
+
+
+def specs_in(folder):
+    return {operator: spec_of(folder / name, "overwrite", ["n"]) for operator, name in OUTPUTS.items()}
+
+
+def prepare_all(folder, values, epoch):
+    return [one for name, spec in specs_in(folder).items() for one in prepare(spec, values, epoch=epoch, operator=name)]
+
+
+def numbers_of_all(folder):
+    return [numbers(folder / name) for name in OUTPUTS.values()]
+
+
+def crash_at_each_step(tmp_path, monkeypatch, act, check):
+    """Run ``act(folder)`` crashing at its nth step, for n from 0 until it gets through; ``check`` each time."""
+    for steps in range(100):
+        folder = tmp_path / f"at-{steps}"
+        connectors.committer(specs_in(folder), "job", 1).commit(prepare_all(folder, [1, 2], 1))
+        prepared = prepare_all(folder, [2, 3, 4], 2)
+        with monkeypatch.context() as patch:
+            Failing(patch, steps)
+            try:
+                act(folder, prepared)
+            except Crash:
+                crashed = True
+            else:
+                crashed = False
+        check(folder, prepared)
+        if not crashed:
+            return steps
+    raise AssertionError("never got through")
+
+
+def commit(folder, prepared):
+    connectors.committer(specs_in(folder), "job", 2).commit(prepared)
+
+
+def abort(folder, prepared):
+    connectors.committer(specs_in(folder), "job", 2).abort(prepared)
+
+
+def test_a_commit_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
+    def check(folder, prepared):
+        whole = [path.read_text() for path in folder.glob("**/*.csv")]
+        assert all(text.startswith('"n"\n') and text.endswith("\n") for text in whole)
+        assert all(set(found) >= {2} for found in numbers_of_all(folder))
+        commit(folder, prepared)
+        assert numbers_of_all(folder) == [[2, 3, 4]] * 2
+        assert len(everything(folder)) == 6
+        for spec in specs_in(folder).values():
+            connectors.check_output(spec, "job")
+
+    assert crash_at_each_step(tmp_path, monkeypatch, commit, check) > 16
+
+
+def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp_path, monkeypatch):
+    def check(folder, prepared):
+        abort(folder, prepared)
+        assert [path for path in everything(folder) if ".partial" in path] == []
+        if numbers_of_all(folder) != [[1, 2]] * 2:
+            # All had their names: the old files that are still there are what the next commit replaces.
+            assert all(set(found) >= {2, 3, 4} for found in numbers_of_all(folder))
+
+    crash_at_each_step(tmp_path, monkeypatch, commit, check)
+
+
+def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
+    def check(folder, prepared):
+        abort(folder, prepared)
+        assert numbers_of_all(folder) == [[1, 2]] * 2
+        assert len(everything(folder)) == 4
+
+    assert crash_at_each_step(tmp_path, monkeypatch, abort, check) >= 1
+
+
+def test_files_that_are_gone_before_the_commit(tmp_path):
+    spec = spec_of(tmp_path)
+    prepared = prepare(spec, [1])
+    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
+    with pytest.raises(SinkError, match=r"is gone before it was published as .*: run the job again"):
+        connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
