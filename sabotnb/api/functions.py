@@ -19,7 +19,7 @@ from sabotnb.native.categories import without_order
 from sabotnb.native.layouts import decoded_schema
 from sabotnb.operators.formats import given
 from sabotnb.operators.map_rows import dicts
-from sabotnb.operators.returned import WrongResult, schema_of
+from sabotnb.operators.result_conversion import WrongResult, schema_of
 
 INFERENCE_ROWS = 100
 

@@ -13,8 +13,8 @@ from sabotnb.expr import sample_of
 from sabotnb.graph.specs import Filter, FilterBatches
 from sabotnb.native.layouts import decoded
 from sabotnb.native.validity import checked
-from sabotnb.operators.failing import returned_wrong
-from sabotnb.operators.prepared import Prepared
+from sabotnb.operators.compiled_expressions import CompiledExpressions
+from sabotnb.operators.error_policy import returned_wrong
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 
@@ -22,7 +22,7 @@ class FilterOperator(Operator):
     """Keeps rows for which the predicate is true. A batch that passes whole is handed on uncopied."""
 
     def __init__(self, spec: Filter, inputs: Sequence[pa.Schema]) -> None:
-        self._predicate = Prepared([spec.predicate], inputs[0])
+        self._predicate = CompiledExpressions([spec.predicate], inputs[0])
 
     def open(self, ctx: OperatorContext) -> None:
         self._predicate.load()

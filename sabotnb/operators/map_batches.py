@@ -10,9 +10,9 @@ from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
 from sabotnb.graph.specs import MapBatches, OnError
-from sabotnb.operators.failing import ErrorRows, returned_wrong
+from sabotnb.operators.error_policy import ErrorRows, returned_wrong
 from sabotnb.operators.formats import given
-from sabotnb.operators.returned import WrongResult, results
+from sabotnb.operators.result_conversion import WrongResult, results
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 

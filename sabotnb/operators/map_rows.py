@@ -11,8 +11,8 @@ from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import ColumnMisfit, exact_batch, python_rows, text_table
 from sabotnb.graph.specs import MapRows, OnError
-from sabotnb.operators.failing import ErrorRows, expected, returned_wrong
-from sabotnb.operators.returned import WrongResult
+from sabotnb.operators.error_policy import ErrorRows, expected, returned_wrong
+from sabotnb.operators.result_conversion import WrongResult
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 PIECE_ROWS = 1024

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.graph import output_schema
 from sabotnb.graph.specs import Project
-from sabotnb.operators.prepared import Prepared
+from sabotnb.operators.compiled_expressions import CompiledExpressions
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 
 
@@ -17,7 +17,7 @@ class ProjectOperator(Operator):
 
     def __init__(self, spec: Project, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
-        self._columns = Prepared([expr for _, expr in spec.columns], inputs[0])
+        self._columns = CompiledExpressions([expr for _, expr in spec.columns], inputs[0])
         self._expect(inputs[0])
 
     def open(self, ctx: OperatorContext) -> None:

@@ -11,12 +11,12 @@ from sabotnb.errors import UserFunctionError
 from sabotnb.expr import ColumnMisfit, exact_batch, text_table
 from sabotnb.graph.specs import Reduce
 from sabotnb.native.categories import Orders, is_ordered, without_order
-from sabotnb.operators.failing import returned_wrong
+from sabotnb.operators.error_policy import returned_wrong
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 from sabotnb.protocol.state import StateSpec
-from sabotnb.state import Folds
-from sabotnb.state.folds import Row
+from sabotnb.state import Reducers
+from sabotnb.state.reducers import Row
 
 
 class ReduceOperator(Operator):
@@ -39,7 +39,7 @@ class ReduceOperator(Operator):
         self._init = self._spec.init.load if self._spec.init is not None else None
         if self._init is not None:
             self._init()  # what it needs is missing now, or never
-        self._folds = ctx.keyed(StateSpec("folds"), Folds(without_order(keys), self._folded, self._init, ctx.groups))
+        self._folds = ctx.keyed(StateSpec("folds"), Reducers(without_order(keys), self._folded, self._init, ctx.groups))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._orders.take(batch)

@@ -14,7 +14,7 @@ from sabotnb.native.categories import Orders
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.operator import Operator, OperatorContext, Out
 from sabotnb.protocol.state import StateSpec
-from sabotnb.state import Direction, Joined, Keep, KeyedRows, position, sortable, tied
+from sabotnb.state import Direction, GroupedBatches, KeyedRows, Retention, position, sortable, tied
 
 
 class TopOperator(Operator):
@@ -31,13 +31,13 @@ class TopOperator(Operator):
         if sortable(pa.array([], self._input.field(spec.by).type)) is None:
             raise TypeMismatch(f"{spec.by!r} has no order; take the top by a plain column")
         self._orders = Orders(self._input)
-        self._kept: Joined | None = None
+        self._kept: GroupedBatches | None = None
         self._least: pa.Scalar | None = None
 
     def open(self, ctx: OperatorContext) -> None:
         spec, others = self._spec, [name for name in self._input.names if name != self._spec.by]
         best = Direction.UP if spec.reverse else Direction.DOWN
-        keep = Keep(spec.n, ((spec.by, best), *((name, Direction.UP) for name in others)), spec.ties)
+        keep = Retention(spec.n, ((spec.by, best), *((name, Direction.UP) for name in others)), spec.ties)
         keys = pa.schema([self._input.field(key) for key in spec.keys])
         self._limit = ctx.config.batch_rows
         self._rows = ctx.keyed(StateSpec("best"), KeyedRows(self._input, keys, ctx.groups, keep))
@@ -74,7 +74,7 @@ class TopOperator(Operator):
             worst = self._by(kept)[kept.rows - 1]
             self._least = worst if worst.is_valid else None
 
-    def _by(self, rows: Joined | pa.RecordBatch) -> pa.Array:
+    def _by(self, rows: GroupedBatches | pa.RecordBatch) -> pa.Array:
         column = sortable(rows.column(self._spec.by))
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 

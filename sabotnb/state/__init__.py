@@ -1,27 +1,27 @@
 """Keyed state: what operators remember, apart for every key group."""
 
 from sabotnb.state.build_side import BuildSide
-from sabotnb.state.folds import Folds
 from sabotnb.state.grouped import GroupedAggregates
+from sabotnb.state.grouped_batches import GroupedBatches
 from sabotnb.state.held_rows import GroupedRows, KeyedRows
-from sabotnb.state.keep import Direction, Keep, position, tied
 from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import complete
 from sabotnb.state.partials import BatchPartials
-from sabotnb.state.pieces import Joined
+from sabotnb.state.reducers import Reducers
+from sabotnb.state.retention import Direction, Retention, position, tied
 from sabotnb.state.values import encoded_as, sortable
 
 __all__ = [
     "BatchPartials",
     "BuildSide",
     "Direction",
-    "Folds",
     "GroupedAggregates",
+    "GroupedBatches",
     "GroupedRows",
-    "Joined",
-    "Keep",
     "KeySet",
     "KeyedRows",
+    "Reducers",
+    "Retention",
     "complete",
     "encoded_as",
     "position",

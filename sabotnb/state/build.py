@@ -13,15 +13,15 @@ from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
 from sabotnb.expr.aggregates import AggregateLike, is_text, result_type, value_type
 from sabotnb.native.keyindex import Slots
-from sabotnb.state.collected import ORDER, VALUE, Collected, as_lists, only, quantile
 from sabotnb.state.custom import UserClass
-from sabotnb.state.fixed import ByOrder, Count, Extreme, FixedAggregate, Mean, Sum, Variance
-from sabotnb.state.keep import Direction, Keep
+from sabotnb.state.fixed_width import ByOrder, Count, Extreme, FixedAggregate, Mean, Sum, Variance
 from sabotnb.state.objects import Objects
+from sabotnb.state.retention import Direction, Retention
 from sabotnb.state.sketches import DistinctSketch, QuantileSketch
-from sabotnb.state.spans import Span
-from sabotnb.state.texts import TextAggregate
+from sabotnb.state.slot_ranges import SlotRange
+from sabotnb.state.text_aggregates import TextAggregate
 from sabotnb.state.unique import Unique
+from sabotnb.state.value_aggregates import ORDER, VALUE, ValueAggregates, as_lists, only, quantile
 from sabotnb.state.values import has_order_words, kernel_type
 
 UP, DOWN = Direction.UP, Direction.DOWN
@@ -30,12 +30,12 @@ UP, DOWN = Direction.UP, Direction.DOWN
 class FrozenColumns(Protocol):
     """The state of one aggregate in some key groups as it was when it was frozen; may be read from any thread."""
 
-    def state(self, span: Span) -> list[pa.Array]:
+    def state(self, span: SlotRange) -> list[pa.Array]:
         """The state columns of the slots of ``span``."""
         ...
 
 
-class LooseAggregate(Protocol):
+class VariableWidthAggregate(Protocol):
     """An aggregate that keeps its state itself, of any size per key, in columns of ``state_types``."""
 
     @property
@@ -56,7 +56,7 @@ class LooseAggregate(Protocol):
     def detach(self, group: int) -> None:
         """Called before ``update`` or ``merge`` touch a group that a view shares, once for each freeze."""
 
-    def result(self, spans: Sequence[Span]) -> pa.Array:
+    def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
         ...
 
@@ -72,7 +72,7 @@ class LooseAggregate(Protocol):
         ...
 
 
-class MergeableAggregate(LooseAggregate, Protocol):
+class MergeableAggregate(VariableWidthAggregate, Protocol):
     """One whose state columns are the mergeable ones of ``expr.aggregates.partial_fields``."""
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
@@ -108,7 +108,7 @@ def fixed(column: AggregateLike, schema: pa.Schema) -> FixedAggregate | None:
     return None if make is None else make(_wanted(column, schema))
 
 
-def loose(column: AggregateLike, schema: pa.Schema, groups: int) -> LooseAggregate:
+def loose(column: AggregateLike, schema: pa.Schema, groups: int) -> VariableWidthAggregate:
     """What computes an aggregate that has no ``fixed`` form.
 
     Raises:
@@ -146,46 +146,48 @@ def _by_order(wanted: _Wanted) -> FixedAggregate | None:
 
 
 def _collected(
-    wanted: _Wanted, keep: Keep, finish: Callable[[pa.Array, np.ndarray], pa.Array], *, nulls: bool = False
-) -> LooseAggregate:
+    wanted: _Wanted, keep: Retention, finish: Callable[[pa.Array, np.ndarray], pa.Array], *, nulls: bool = False
+) -> VariableWidthAggregate:
     """Where there is an order, rows that lack it are left out; else rows that lack a value, unless ``nulls`` count."""
     if wanted.by is None or wanted.by_type is None:
-        return Collected([wanted.name], [wanted.source], keep, None if nulls else VALUE, finish)
-    return Collected([wanted.name, wanted.by], [wanted.source, wanted.by_type], keep, ORDER, finish)
+        return ValueAggregates([wanted.name], [wanted.source], keep, None if nulls else VALUE, finish)
+    return ValueAggregates([wanted.name, wanted.by], [wanted.source, wanted.by_type], keep, ORDER, finish)
 
 
-def _best_value(wanted: _Wanted) -> LooseAggregate:
+def _best_value(wanted: _Wanted) -> VariableWidthAggregate:
     if is_text(wanted.source):
         return TextAggregate(wanted.name, None, (wanted.gives, None), last=wanted.last, groups=wanted.groups)
-    return _collected(wanted, Keep(1, ((VALUE, DOWN if wanted.last else UP),)), only)
+    return _collected(wanted, Retention(1, ((VALUE, DOWN if wanted.last else UP),)), only)
 
 
-def _best_order(wanted: _Wanted) -> LooseAggregate:
+def _best_order(wanted: _Wanted) -> VariableWidthAggregate:
     if is_text(wanted.source) and wanted.by_type is not None and has_order_words(wanted.by_type):
         types = (wanted.gives, wanted.by_type)
         return TextAggregate(wanted.name, wanted.by, types, last=wanted.last, groups=wanted.groups)
-    return _collected(wanted, Keep(1, ((ORDER, DOWN if wanted.last else UP), (VALUE, UP))), only)
+    return _collected(wanted, Retention(1, ((ORDER, DOWN if wanted.last else UP), (VALUE, UP))), only)
 
 
-def _quantile(wanted: _Wanted) -> LooseAggregate:
-    return Collected([wanted.name], [pa.float64()], Keep(order=((VALUE, UP),)), VALUE, quantile(_share(wanted)))
+def _quantile(wanted: _Wanted) -> VariableWidthAggregate:
+    return ValueAggregates(
+        [wanted.name], [pa.float64()], Retention(order=((VALUE, UP),)), VALUE, quantile(_share(wanted))
+    )
 
 
-def _top_k(wanted: _Wanted) -> LooseAggregate:
+def _top_k(wanted: _Wanted) -> VariableWidthAggregate:
     best = UP if wanted.options.get("reverse") else DOWN
     limit = int(wanted.options["k"])
     if wanted.by is not None:
-        return _collected(wanted, Keep(limit, ((ORDER, best), (VALUE, UP))), as_lists)
+        return _collected(wanted, Retention(limit, ((ORDER, best), (VALUE, UP))), as_lists)
     if pa.types.is_nested(wanted.source):
         raise TypeMismatch(f"top_k of {wanted.name!r} needs an order, {wanted.source} has none; give by=")
-    return _collected(wanted, Keep(limit, ((VALUE, best),)), as_lists)
+    return _collected(wanted, Retention(limit, ((VALUE, best),)), as_lists)
 
 
-def _list(wanted: _Wanted) -> LooseAggregate:
-    return _collected(wanted, Keep(order=((ORDER, UP),) if wanted.by else ()), as_lists, nulls=True)
+def _list(wanted: _Wanted) -> VariableWidthAggregate:
+    return _collected(wanted, Retention(order=((ORDER, UP),) if wanted.by else ()), as_lists, nulls=True)
 
 
-def _custom(wanted: _Wanted) -> LooseAggregate:
+def _custom(wanted: _Wanted) -> VariableWidthAggregate:
     if wanted.function is None:
         raise SchemaError(f"the aggregate of {wanted.name!r} has no class; make it by sb.aggregate(cls)")
     return Objects(wanted.name, UserClass(wanted.function, wanted.gives))
@@ -211,7 +213,7 @@ _FIXED: Mapping[str, Callable[[_Wanted], FixedAggregate | None]] = {
     "arg_max": _by_order,
 }
 
-_LOOSE: Mapping[str, Callable[[_Wanted], LooseAggregate]] = {
+_LOOSE: Mapping[str, Callable[[_Wanted], VariableWidthAggregate]] = {
     "min": _best_value,
     "max": _best_value,
     "first": _best_order,

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.native.join import Matches, Probe
+from sabotnb.state.grouped_batches import GroupedBatches
 from sabotnb.state.held_rows import FrozenRows, KeyedRows
 from sabotnb.state.keys import MISSING, check_group, compared, complete, find, groups_in
-from sabotnb.state.pieces import Joined
-from sabotnb.state.pile import FrozenPile
+from sabotnb.state.row_store import FrozenRowStore
 
 MATCHED = "matched"
 
@@ -21,7 +21,7 @@ MATCHED = "matched"
 class _Built:
     """All rows as they were when they were put in order for probing; groups that were dropped since are ``gone``."""
 
-    rows: Joined
+    rows: GroupedBatches
     matches: Matches
     gone: set[int] = field(default_factory=set)
 
@@ -117,7 +117,7 @@ class BuildSide(KeyedRows):
 class FrozenBuildSide(FrozenRows):
     """The same with the keys that had been met."""
 
-    def __init__(self, pile: FrozenPile, schema: pa.Schema, matched: Mapping[int, np.ndarray]) -> None:
+    def __init__(self, pile: FrozenRowStore, schema: pa.Schema, matched: Mapping[int, np.ndarray]) -> None:
         super().__init__(pile)
         self._schema = schema
         self._matched = matched

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.state.accumulator_layout import Field, gathered
 from sabotnb.state.build import FrozenColumns
 from sabotnb.state.keys import View
-from sabotnb.state.layout import Field, gathered
-from sabotnb.state.spans import Span, in_pieces
+from sabotnb.state.slot_ranges import SlotRange, in_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class FrozenAggregates:
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group`` and the state of their aggregates; from any thread."""
         frozen = self._groups[group]
-        return in_pieces(len(frozen.keys), lambda start, stop: self._piece(frozen, Span(group, start, stop)))
+        return in_pieces(len(frozen.keys), lambda start, stop: self._piece(frozen, SlotRange(group, start, stop)))
 
-    def _piece(self, frozen: FrozenGroup, span: Span) -> pa.RecordBatch:
+    def _piece(self, frozen: FrozenGroup, span: SlotRange) -> pa.RecordBatch:
         rows = gathered(frozen.rows, span, self._width)
         columns = frozen.keys.keys(span.start, span.stop)
         for item in self._items:

@@ -10,10 +10,10 @@ import pyarrow as pa
 from sabotnb.expr.aggregates import AggregateLike, result_schema
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
+from sabotnb.state.accumulator_layout import Field, gathered, lay_out, state_fields
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
 from sabotnb.state.keys import check_group, groups_in, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
-from sabotnb.state.layout import Field, gathered, lay_out, state_fields
-from sabotnb.state.spans import PIECE_ROWS, cut
+from sabotnb.state.slot_ranges import PIECE_ROWS, cut
 
 
 class GroupedAggregates:

@@ -11,10 +11,10 @@ from sabotnb.native import hash_rows, key_groups
 from sabotnb.native.categories import Orders
 from sabotnb.native.compact import without_unused
 from sabotnb.native.layouts import plain_schema
-from sabotnb.state.keep import ALL_ROWS, Keep
+from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches
 from sabotnb.state.keys import check_group, compared, index_of, size_of, slots_of
-from sabotnb.state.pieces import Joined, Piece
-from sabotnb.state.pile import FrozenPile, Pile
+from sabotnb.state.retention import ALL_ROWS, Retention
+from sabotnb.state.row_store import FrozenRowStore, RowStore
 from sabotnb.state.values import encoded_as
 
 Places = tuple[np.ndarray | None, np.ndarray | None]
@@ -24,11 +24,11 @@ Places = tuple[np.ndarray | None, np.ndarray | None]
 class GroupedRows:
     """Rows apart for every key group; without ``keys`` they are all in group 0. Implements ``protocol.KeyedState``."""
 
-    def __init__(self, schema: pa.Schema, keys: Sequence[str], groups: int, keep: Keep = ALL_ROWS) -> None:
+    def __init__(self, schema: pa.Schema, keys: Sequence[str], groups: int, keep: Retention = ALL_ROWS) -> None:
         self.schema = plain_schema(schema).remove_metadata()
         self._names = tuple(keys)
         self._groups = groups if keys else 1
-        self._pile = Pile(self.schema, keep)
+        self._pile = RowStore(self.schema, keep)
         self._orders = Orders(self.schema)
 
     @property
@@ -44,7 +44,7 @@ class GroupedRows:
         """Give up the rows that came first; None if there are none."""
         return self._pile.take_first()
 
-    def joined(self) -> Joined:
+    def joined(self) -> GroupedBatches:
         """All rows, numbered in an order that lasts until rows are added or dropped."""
         return self._pile.join()
 
@@ -70,7 +70,7 @@ class GroupedRows:
     def size(self) -> tuple[int, int]:
         return 0, self._pile.nbytes
 
-    def _add(self, batch: pa.RecordBatch) -> Piece:
+    def _add(self, batch: pa.RecordBatch) -> GroupedBatch:
         places = self._places([batch.column(name) for name in self._names], batch.num_rows)
         encoded = _encoded(batch, self._pile.schema)
         self._orders.take(encoded)
@@ -83,18 +83,18 @@ class GroupedRows:
 class KeyedRows(GroupedRows):
     """Rows by key: beside them is an index of the keys, so that each key can keep the rows that ``keep`` says."""
 
-    def __init__(self, schema: pa.Schema, keys: pa.Schema, groups: int, keep: Keep = ALL_ROWS) -> None:
+    def __init__(self, schema: pa.Schema, keys: pa.Schema, groups: int, keep: Retention = ALL_ROWS) -> None:
         """``keys`` are columns of ``schema``, with the plain types in which they are compared."""
         super().__init__(schema, keys.names, groups, keep)
         self._keys = keys
         self._index = index_of(keys, self._groups)
 
     @property
-    def kept(self) -> Joined | None:
+    def kept(self) -> GroupedBatches | None:
         """What was kept when rows were cut last, until a group is dropped."""
         return self._pile.kept
 
-    def arranged(self) -> Joined:
+    def arranged(self) -> GroupedBatches:
         """The rows that are kept, by key and in order."""
         return self._pile.arrange()
 
@@ -126,7 +126,7 @@ def _encoded(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 class FrozenRows:
     """The rows that there were; may be read from any thread."""
 
-    def __init__(self, pile: FrozenPile) -> None:
+    def __init__(self, pile: FrozenRowStore) -> None:
         self._pile = pile
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
@@ -134,5 +134,5 @@ class FrozenRows:
         for piece in self._pile.pieces(group):
             yield pa.RecordBatch.from_arrays(self._columns(piece), schema=piece.batch.schema)
 
-    def _columns(self, piece: Piece) -> list[pa.Array]:
+    def _columns(self, piece: GroupedBatch) -> list[pa.Array]:
         return [without_unused(column) for column in piece.batch.columns]

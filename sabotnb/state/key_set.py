@@ -19,7 +19,7 @@ from sabotnb.state.keys import (
     plain_keys,
     size_of,
 )
-from sabotnb.state.spans import in_pieces
+from sabotnb.state.slot_ranges import in_pieces
 
 
 class KeySet:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from sabotnb.native import canonical
 from sabotnb.native.keyindex import KeyIndex, Slots
 from sabotnb.native.keyview import KeyView
-from sabotnb.state.spans import Span
+from sabotnb.state.slot_ranges import SlotRange
 from sabotnb.state.values import encoded_as
 
 MISSING = 0xFFFFFFFF
@@ -128,7 +128,7 @@ def check_group(group: int, found: Iterable[int]) -> None:
         raise ValueError(f"rows of key groups {sorted(others)} were loaded into group {group}")
 
 
-def key_columns(index: Index, spans: Sequence[Span], keys: pa.Schema) -> list[pa.Array]:
+def key_columns(index: Index, spans: Sequence[SlotRange], keys: pa.Schema) -> list[pa.Array]:
     """The keys of the slots of ``spans``, in the encodings of ``keys``."""
     parts = [index.view(span.group).keys(span.start, span.stop) for span in spans]
     return [

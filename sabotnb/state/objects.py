@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from sabotnb.native import canonical
 from sabotnb.native.keyindex import Slots
-from sabotnb.state.spans import Span
+from sabotnb.state.slot_ranges import SlotRange
 
 SAMPLE = 32
 """Objects that are dumped to judge how large they all are."""
@@ -77,7 +77,7 @@ class SlotObjects:
         """Key groups that have objects, ascending."""
         return sorted(self._objects)
 
-    def read(self, span: Span) -> list[Any]:
+    def read(self, span: SlotRange) -> list[Any]:
         """The objects of the slots of ``span``."""
         return self._upto(span.group, span.stop - 1)[span.start : span.stop]
 
@@ -144,7 +144,7 @@ class Objects:
     def detach(self, group: int) -> None:
         """Objects are detached one by one."""
 
-    def result(self, spans: Sequence[Span]) -> pa.Array:
+    def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
         return self._kind.results([target for span in spans for target in self._objects.read(span)])
 
@@ -168,7 +168,7 @@ class FrozenObjects:
         self._kind = kind
         self._objects = objects
 
-    def state(self, span: Span) -> list[pa.Array]:
+    def state(self, span: SlotRange) -> list[pa.Array]:
         """The objects of ``span`` as bytes."""
         known = self._objects[span.group][span.start : span.stop]
         dumped = [self._kind.dump(target) for target in known]

@@ -13,10 +13,10 @@ from sabotnb.expr.aggregates import AggregateLike, partial_schema
 from sabotnb.native.compact import without_unused
 from sabotnb.native.keyindex import Slots, codes
 from sabotnb.native.rows import Rows
+from sabotnb.state.accumulator_layout import Field, gathered, lay_out
 from sabotnb.state.build import MergeableAggregate
 from sabotnb.state.keys import index_of, slots_of
-from sabotnb.state.layout import Field, gathered, lay_out
-from sabotnb.state.spans import Span
+from sabotnb.state.slot_ranges import SlotRange
 from sabotnb.state.values import encoded_as
 
 WORTH = 2
@@ -90,7 +90,7 @@ class BatchPartials:
                 item.aggregate.update(self._rows, item.offset, slots, batch)
             else:
                 item.update(slots, batch)
-        span = Span(0, 0, size)
+        span = SlotRange(0, 0, size)
         rows = gathered(self._rows.buffer(), span, self._rows.width)
         parts = []
         for item in self._items:

@@ -13,7 +13,7 @@ from sabotnb.native import canonical
 from sabotnb.native.keyindex import KeyIndex, Slots
 from sabotnb.native.keyview import KeyView
 from sabotnb.native.rows import Rows
-from sabotnb.state.spans import Span
+from sabotnb.state.slot_ranges import SlotRange
 
 
 class Unique:
@@ -53,7 +53,7 @@ class Unique:
     def detach(self, group: int) -> None:
         """Pairs are only added, and counters are not frozen."""
 
-    def result(self, spans: Sequence[Span]) -> pa.Array:
+    def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The counts of the slots of ``spans``."""
         return pa.array(np.concatenate([self._count(span) for span in spans]))
 
@@ -80,7 +80,7 @@ class Unique:
         self._counts.reserve(room_for(new, self._counts.groups))
         kernels.count_rows(self._counts, 0, new)
 
-    def _count(self, span: Span) -> np.ndarray:
+    def _count(self, span: SlotRange) -> np.ndarray:
         counts = np.zeros(len(span), np.int64)
         buffer = self._counts.buffer(span.group)
         if buffer is not None:
@@ -97,7 +97,7 @@ class FrozenUnique:
         self._pairs = pairs
         self._order: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def state(self, span: Span) -> list[pa.Array]:
+    def state(self, span: SlotRange) -> list[pa.Array]:
         """A list of values for each slot of ``span``."""
         pairs = self._pairs[span.group]
         order, slots = self._ordered(span.group)

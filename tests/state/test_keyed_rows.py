@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyed_state_suite import DRAWN, MANY, KeyedStateSuite
 
-from sabotnb.state import BuildSide, Direction, Folds, GroupedRows, Keep, KeyedRows, KeySet
+from sabotnb.state import BuildSide, Direction, GroupedRows, KeyedRows, KeySet, Reducers, Retention
 
 SCHEMA = pa.schema({"k": pa.dictionary(pa.int32(), pa.string()), "n": pa.int16(), "x": pa.int64()})
 KEYS = pa.schema({"k": pa.string(), "n": pa.int16()})
@@ -81,7 +81,7 @@ class TestBestRows(RowsSuite):
     order = (("x", Direction.DOWN), ("k", Direction.UP))
 
     def make(self):
-        return KeyedRows(SCHEMA, KEYS.remove(0), self.groups, Keep(2, self.order))
+        return KeyedRows(SCHEMA, KEYS.remove(0), self.groups, Retention(2, self.order))
 
     def results(self, state):
         return in_order(piece.batch for piece in state.arranged().pieces)
@@ -194,7 +194,7 @@ class TestFolds(KeyedStateSuite):
     init = None
 
     def make(self):
-        return Folds(pa.schema([SCHEMA.field(name) for name in KEYS.names]), added, self.init, self.groups)
+        return Reducers(pa.schema([SCHEMA.field(name) for name in KEYS.names]), added, self.init, self.groups)
 
     def feed(self, state, rows):
         if rows:
@@ -221,7 +221,7 @@ class TestFoldsWithoutKeys(TestFolds):
     keyed = False
 
     def make(self):
-        return Folds(pa.schema([]), added, None, self.groups)
+        return Reducers(pa.schema([]), added, None, self.groups)
 
     def many(self):
         return self.fed(many_rows().slice(0, 100).to_pylist())
@@ -232,7 +232,7 @@ def test_columns_may_have_the_names_of_what_is_beside_them():
     side, other = (BuildSide(batch.schema, batch.schema.remove(1), 4, outer=True) for _ in range(2))
     side.add(batch)
     assert side.probe([pa.array([2])], outer=False).next(9) is not None
-    folds, more = (Folds(batch.schema.remove(0), added, None, 4) for _ in range(2))
+    folds, more = (Reducers(batch.schema.remove(0), added, None, 4) for _ in range(2))
     folds.update(batch)
     for old, new in ((side, other), (folds, more)):
         for group in old.groups():

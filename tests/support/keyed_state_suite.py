@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sabotnb.state.spans import PIECE_ROWS
+from sabotnb.state.slot_ranges import PIECE_ROWS
 
 MANY = 10_000
 

@@ -9,10 +9,10 @@ from aggregates_oracle import rank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.state.keep import ALL_ROWS, LOT_ROWS, Direction, Keep, _kept
-from sabotnb.state.pieces import Joined, Piece, join
-from sabotnb.state.pile import Pile
-from sabotnb.state.spans import PIECE_BYTES, PIECE_ROWS
+from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches, join
+from sabotnb.state.retention import ALL_ROWS, LOT_ROWS, Direction, Retention, _kept
+from sabotnb.state.row_store import RowStore
+from sabotnb.state.slot_ranges import PIECE_BYTES, PIECE_ROWS
 
 UP, DOWN = Direction.UP, Direction.DOWN
 SCHEMA = pa.schema({"x": pa.int64(), "f": pa.float64(), "s": pa.dictionary(pa.int32(), pa.string())})
@@ -27,7 +27,7 @@ ROW = st.fixed_dictionaries(
 ).map(lambda row: {name: row[name] for name in ("group", "slot", *SCHEMA.names)})
 LOTS = st.lists(st.lists(ROW, min_size=1, max_size=12), max_size=5)
 KEEPS = st.builds(
-    Keep,
+    Retention,
     limit=st.none() | st.integers(1, 3),
     order=st.sampled_from([(("x", DOWN),), (("f", UP), ("x", UP)), (("s", UP), ("f", DOWN), ("x", DOWN))]),
     ties=st.booleans(),
@@ -44,7 +44,7 @@ def add(pile, rows):
 
 
 def piled(lots, keep=ALL_ROWS, **options):
-    pile = Pile(SCHEMA, keep, **options)
+    pile = RowStore(SCHEMA, keep, **options)
     for rows in lots:
         add(pile, rows)
     return pile
@@ -137,8 +137,8 @@ def test_groups_are_dropped_alone_and_frozen_as_they_are(lots, later, dropped, a
 @given(lots=LOTS, numbers=st.lists(st.none() | st.integers(0, 10**6), max_size=20), together=st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_rows_are_taken_by_number_from_one_piece_or_many(lots, numbers, together):
-    pieces = [Piece(batch_of(rows)) for rows in lots]
-    joined = join(SCHEMA, pieces) if together else Joined(SCHEMA, pieces)
+    pieces = [GroupedBatch(batch_of(rows)) for rows in lots]
+    joined = join(SCHEMA, pieces) if together else GroupedBatches(SCHEMA, pieces)
     rows = [row for piece in pieces for row in piece.batch.to_pylist()]
     wanted = [None if number is None or not rows else number % len(rows) for number in numbers]
     expected = [dict.fromkeys(SCHEMA.names) if number is None else rows[number] for number in wanted]
@@ -152,7 +152,7 @@ def test_many_rows_are_sorted_lot_by_lot():
     random = np.random.default_rng(1)
     rows = 3 * LOT_ROWS
     x, groups, slots = random.integers(0, 100, rows), random.integers(0, 50, rows), random.integers(0, 9, rows)
-    pile = Pile(pa.schema({"x": pa.int64()}), Keep(order=(("x", UP),)))
+    pile = RowStore(pa.schema({"x": pa.int64()}), Retention(order=(("x", UP),)))
     pile.add(pa.record_batch({"x": x}), groups.astype(np.uint16), slots.astype(np.uint32))
     order = np.lexsort((x, slots, groups))
     found = pile.arrange()
@@ -173,7 +173,7 @@ def test_the_rows_that_came_first_are_given_up_first():
 
 @pytest.mark.parametrize(("width", "rows"), [(8, PIECE_ROWS), (1000, PIECE_BYTES // 1006)])
 def test_frozen_rows_come_in_pieces(width, rows):
-    pile = Pile(pa.schema({"s": pa.binary(width)}))
+    pile = RowStore(pa.schema({"s": pa.binary(width)}))
     values = pa.array([b"x" * width], pa.binary(width)).take(pa.array(np.zeros(150_000, np.int64)))
     pile.add(pa.record_batch({"s": values}), np.arange(150_000, dtype=np.uint16) % 2, None)
     sizes = [piece.batch.num_rows for piece in pile.freeze([1]).pieces(1)]
@@ -186,7 +186,9 @@ def test_frozen_rows_come_in_pieces(width, rows):
 def test_rows_that_one_piece_has_no_room_for_are_sorted_and_cut_alike(lots, keep):
     rows = [row for each in lots for row in each]
     groups, slots = (np.array([row[name] for row in rows]) for name in ("group", "slot"))
-    together = Piece(batch_of(rows), groups.astype(np.uint16), slots.astype(np.uint32))
+    together = GroupedBatch(batch_of(rows), groups.astype(np.uint16), slots.astype(np.uint32))
     bounds = np.cumsum([0, *map(len, lots)]).tolist()
     apart = [together.slice(start, stop) for start, stop in pairwise(bounds)]
-    assert _kept(Joined(SCHEMA, apart), keep).tolist() == _kept(Joined(SCHEMA, [together]), keep).tolist()
+    assert (
+        _kept(GroupedBatches(SCHEMA, apart), keep).tolist() == _kept(GroupedBatches(SCHEMA, [together]), keep).tolist()
+    )

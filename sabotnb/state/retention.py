@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.native.places import rows_by_key
-from sabotnb.state.pieces import Joined, Piece, join
+from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches, join
 from sabotnb.state.values import sortable
 
 LOT_ROWS = 1 << 15
@@ -29,7 +29,7 @@ class Direction(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Retention:
     """The first ``limit`` rows (None: all) of each key, by the columns of ``order``; those without one are left out.
 
     With ``ties`` also the rows that are equal to the last of them in the first of these columns.
@@ -40,15 +40,15 @@ class Keep:
     ties: bool = False
 
 
-ALL_ROWS = Keep()
+ALL_ROWS = Retention()
 
 
-def arranged(schema: pa.Schema, pieces: Sequence[Piece], keep: Keep) -> Joined:
+def arranged(schema: pa.Schema, pieces: Sequence[GroupedBatch], keep: Retention) -> GroupedBatches:
     """The rows that are kept, by key group, slot and the order of ``keep``."""
     rows = join(schema, pieces)
     numbers = _kept(rows, keep)
     most = max(1, MOST_BYTES // max(1, int(rows.row_bytes)))
-    return Joined(schema, [rows.piece(numbers[start : start + most]) for start in range(0, len(numbers), most)])
+    return GroupedBatches(schema, [rows.piece(numbers[start : start + most]) for start in range(0, len(numbers), most)])
 
 
 def position(places: np.ndarray) -> np.ndarray:
@@ -79,7 +79,7 @@ def _runs(first: np.ndarray) -> np.ndarray:
     return starts
 
 
-def _kept(rows: Joined, keep: Keep) -> np.ndarray:
+def _kept(rows: GroupedBatches, keep: Retention) -> np.ndarray:
     """The numbers of the rows that are kept, in order.
 
     The first column decides alone at first: what is left for the others to decide is little.
@@ -131,4 +131,6 @@ def _taken(column: pa.Array | pa.ChunkedArray, numbers: np.ndarray) -> pa.Array:
     if isinstance(column, pa.Array):
         return column.take(pa.array(numbers))
     schema = pa.schema({"": column.type})
-    return Joined(schema, [Piece(pa.record_batch([chunk], schema=schema)) for chunk in column.chunks]).take(numbers)[0]
+    return GroupedBatches(
+        schema, [GroupedBatch(pa.record_batch([chunk], schema=schema)) for chunk in column.chunks]
+    ).take(numbers)[0]

@@ -15,7 +15,7 @@ PIECE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SlotRange:
     """Slots ``start`` to ``stop`` of a key group."""
 
     group: int
@@ -26,14 +26,14 @@ class Span:
         return self.stop - self.start
 
 
-def cut(sizes: Iterable[tuple[int, int]], limit: int) -> Iterator[list[Span]]:
+def cut(sizes: Iterable[tuple[int, int]], limit: int) -> Iterator[list[SlotRange]]:
     """Divide groups of (number, size) into lists of spans of ``limit`` slots each (the last has fewer)."""
-    piece: list[Span] = []
+    piece: list[SlotRange] = []
     room = limit
     for group, size in sizes:
         start = 0
         while start < size:
-            span = Span(group, start, min(size, start + room))
+            span = SlotRange(group, start, min(size, start + room))
             piece.append(span)
             start, room = span.stop, room - len(span)
             if room == 0:

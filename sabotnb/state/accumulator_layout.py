@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.expr.aggregates import AggregateLike
-from sabotnb.state.build import LooseAggregate, fixed, loose
-from sabotnb.state.fixed import Bytes, FixedAggregate
-from sabotnb.state.spans import Span
+from sabotnb.state.build import VariableWidthAggregate, fixed, loose
+from sabotnb.state.fixed_width import Bytes, FixedAggregate
+from sabotnb.state.slot_ranges import SlotRange
 
 EMPTY_ROW = 8
 """Bytes of a row that has no field: rows are never of width 0."""
@@ -31,21 +31,21 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class AccumulatorLayout:
     """The aggregates in the order they were given, and the width of a row."""
 
-    items: tuple[Field | LooseAggregate, ...]
+    items: tuple[Field | VariableWidthAggregate, ...]
     width: int
 
     @property
-    def loose(self) -> list[LooseAggregate]:
+    def loose(self) -> list[VariableWidthAggregate]:
         """Those with a state of their own."""
         return [item for item in self.items if not isinstance(item, Field)]
 
 
-def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) -> Layout:
+def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) -> AccumulatorLayout:
     """Find a place for every aggregate over batches of ``schema``."""
-    items: list[Field | LooseAggregate] = []
+    items: list[Field | VariableWidthAggregate] = []
     width = 0
     for column in columns:
         found = fixed(column, schema)
@@ -55,10 +55,10 @@ def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) ->
         nothing = np.zeros((0, found.width), np.uint8)
         items.append(Field(found, width, len(found.state(nothing))))
         width += found.width
-    return Layout(tuple(items), width or EMPTY_ROW)
+    return AccumulatorLayout(tuple(items), width or EMPTY_ROW)
 
 
-def state_fields(layout: Layout, columns: Sequence[AggregateLike]) -> list[pa.Field]:
+def state_fields(layout: AccumulatorLayout, columns: Sequence[AggregateLike]) -> list[pa.Field]:
     """The state columns of all aggregates."""
     fields = []
     for item, column in zip(layout.items, columns, strict=True):
@@ -71,7 +71,7 @@ def state_fields(layout: Layout, columns: Sequence[AggregateLike]) -> list[pa.Fi
     return fields
 
 
-def gathered(buffer: np.ndarray | None, span: Span, width: int) -> Bytes:
+def gathered(buffer: np.ndarray | None, span: SlotRange, width: int) -> Bytes:
     """A copy of the rows of ``span`` in the buffer of their group; zeros where there are none."""
     out = np.zeros((len(span), width), np.uint8)
     if buffer is not None:

@@ -10,16 +10,16 @@ import pyarrow.compute as pc
 
 from sabotnb.native import canonical
 from sabotnb.native.keyindex import Slots
-from sabotnb.state.keep import Keep
-from sabotnb.state.pieces import Joined, place
-from sabotnb.state.pile import FrozenPile, Pile
-from sabotnb.state.spans import Span
+from sabotnb.state.grouped_batches import GroupedBatches, place
+from sabotnb.state.retention import Retention
+from sabotnb.state.row_store import FrozenRowStore, RowStore
+from sabotnb.state.slot_ranges import SlotRange
 from sabotnb.state.values import doubles
 
 VALUE, ORDER = "value", "order"
 
 
-class Collected:
+class ValueAggregates:
     """Values of all keys of one aggregate; ``finish`` makes an array of the kept values of consecutive slots.
 
     ``keep`` orders by the columns ``value`` and ``order``. Rows with a null in ``required`` are left out.
@@ -30,7 +30,7 @@ class Collected:
         self,
         columns: Sequence[str],
         types: Sequence[pa.DataType],
-        keep: Keep,
+        keep: Retention,
         required: str | None,
         finish: Callable[[pa.Array, np.ndarray], pa.Array],
     ) -> None:
@@ -39,7 +39,7 @@ class Collected:
         self._schema = pa.schema(list(zip((VALUE, ORDER), types, strict=False)))
         self._required = required
         self._finish = finish
-        self._pile = Pile(self._schema, keep)
+        self._pile = RowStore(self._schema, keep)
 
     @property
     def state_types(self) -> list[pa.DataType]:
@@ -56,14 +56,14 @@ class Collected:
         parents = np.asarray(pc.list_parent_indices(parts[0]))
         self._add(slots.take(parents), [rows.field(name) for name in self._schema.names])
 
-    def freeze(self, groups: Sequence[int]) -> FrozenCollected:
+    def freeze(self, groups: Sequence[int]) -> FrozenValueAggregates:
         """What is collected of ``groups``; whoever asks for it sorts it."""
-        return FrozenCollected(self.state_types[0], self._pile.freeze(groups))
+        return FrozenValueAggregates(self.state_types[0], self._pile.freeze(groups))
 
     def detach(self, group: int) -> None:
         """What is collected does not change."""
 
-    def result(self, spans: Sequence[Span]) -> pa.Array:
+    def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
         rows = self._pile.arrange()
         return pa.concat_arrays([self._result(rows, span) for span in spans])
@@ -89,20 +89,20 @@ class Collected:
         if batch.num_rows:
             self._pile.add(batch, slots.groups, slots.slots)
 
-    def _result(self, rows: Joined, span: Span) -> pa.Array:
+    def _result(self, rows: GroupedBatches, span: SlotRange) -> pa.Array:
         start, bounds = _bounds(rows, span)
         return self._finish(rows.slice(start, start + bounds[-1]).column(VALUE), bounds)
 
 
-class FrozenCollected:
+class FrozenValueAggregates:
     """What was collected of the keys of some groups."""
 
-    def __init__(self, data_type: pa.DataType, pile: FrozenPile) -> None:
+    def __init__(self, data_type: pa.DataType, pile: FrozenRowStore) -> None:
         self._type = data_type
         self._pile = pile
-        self._sorted: tuple[int, Joined] | None = None
+        self._sorted: tuple[int, GroupedBatches] | None = None
 
-    def state(self, span: Span) -> list[pa.Array]:
+    def state(self, span: SlotRange) -> list[pa.Array]:
         """A list of (value, order) for each slot of ``span``."""
         known = self._sorted
         if known is None or known[0] != span.group:
@@ -114,7 +114,7 @@ class FrozenCollected:
         return [pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), values, type=self._type)]
 
 
-def _bounds(rows: Joined, span: Span) -> tuple[int, np.ndarray]:
+def _bounds(rows: GroupedBatches, span: SlotRange) -> tuple[int, np.ndarray]:
     """The first row of ``span``, and where behind it the rows of each slot begin; the last is where all end."""
     wanted = place(span.group, np.arange(span.start, span.stop + 1, dtype=np.uint64))
     bounds = np.searchsorted(rows.places, wanted)

@@ -12,7 +12,7 @@ from sabotnb.graph.specs import MapBatches
 from sabotnb.native.layouts import plain_array, plain_batch
 from sabotnb.native.validity import check_batch, checked
 from sabotnb.operators.encoding import conformed
-from sabotnb.operators.failing import expected
+from sabotnb.operators.error_policy import expected
 
 
 class WrongResult(Exception):  # noqa: N818  never reaches the user: the operator adds the function and its rows

@@ -12,14 +12,14 @@ from sabotnb.expr import python_rows
 from sabotnb.native.keyindex import Slots
 from sabotnb.state.keys import View, check_group, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
 from sabotnb.state.objects import SlotObjects
-from sabotnb.state.spans import Span, cut, in_pieces
+from sabotnb.state.slot_ranges import SlotRange, cut, in_pieces
 
 Row = Mapping[str, Any]
 
 FOLD = "fold"
 
 
-class Folds:
+class Reducers:
     """The fold of the rows of each key by ``fold(left, right)``.
 
     Each key starts with an ``init()`` of its own if there is one, else with its first row. What ``fold`` raises comes
@@ -44,15 +44,15 @@ class Folds:
             self._folds.put(group, slot, row if left is None else self._fold(left, row))
 
     def results(self, limit: int) -> Iterator[tuple[list[Row], list[pa.Array]]]:
-        """Folds and the key columns beside them, ``limit`` keys at a time."""
+        """Reducers and the key columns beside them, ``limit`` keys at a time."""
         for spans in cut(((group, self._folds.count(group)) for group in self.groups()), limit):
             yield [row for span in spans for row in self._folds.read(span)], key_columns(self._index, spans, self._keys)
 
     def groups(self) -> Sequence[int]:
         return self._folds.groups()
 
-    def freeze(self, groups: Sequence[int]) -> FrozenFolds:
-        return FrozenFolds(
+    def freeze(self, groups: Sequence[int]) -> FrozenReducers:
+        return FrozenReducers(
             self.schema, {group: (self._index.view(group), self._folds.freeze(group)) for group in groups}
         )
 
@@ -85,8 +85,8 @@ class Folds:
         return slots_of(self._index, keys, rows)
 
 
-class FrozenFolds:
-    """Folds that nobody changes any more; may be read from any thread."""
+class FrozenReducers:
+    """Reducers that nobody changes any more; may be read from any thread."""
 
     def __init__(self, schema: pa.Schema, folds: Mapping[int, tuple[View, list[Row]]]) -> None:
         self._schema = schema
@@ -94,9 +94,9 @@ class FrozenFolds:
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group`` and their folds, pickled."""
-        return in_pieces(len(self._folds[group][1]), lambda start, stop: self._piece(Span(group, start, stop)))
+        return in_pieces(len(self._folds[group][1]), lambda start, stop: self._piece(SlotRange(group, start, stop)))
 
-    def _piece(self, span: Span) -> pa.RecordBatch:
+    def _piece(self, span: SlotRange) -> pa.RecordBatch:
         keys, folds = self._folds[span.group]
         pickles = pa.array([dumped(fold) for fold in folds[span.start : span.stop]], pa.binary())
         return pa.RecordBatch.from_arrays([*keys.keys(span.start, span.stop), pickles], schema=self._schema)

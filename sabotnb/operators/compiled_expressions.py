@@ -9,7 +9,7 @@ import pyarrow as pa
 from sabotnb.expr import Compiled, Expr, compile, functions  # noqa: A004  what it does
 
 
-class Prepared:
+class CompiledExpressions:
     """Computes expressions of batch after batch.
 
     A column may come dictionary-encoded in one batch and plain in the next, so each new schema is compiled for.

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sabotnb.state.collected import quantile
+from sabotnb.state.value_aggregates import quantile
 
 INF = math.inf
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sabotnb.native import canonical
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.texts import Texts
-from sabotnb.state.spans import Span
+from sabotnb.state.slot_ranges import SlotRange
 from sabotnb.state.unique import room_for
 from sabotnb.state.values import encoded_as, from_order_words, order_words
 
@@ -55,7 +55,7 @@ class TextAggregate:
         """Go on with a copy of ``group``."""
         self._texts.detach(group)
 
-    def result(self, spans: Sequence[Span]) -> pa.Array:
+    def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The texts of the slots of ``spans``."""
         found = [self._texts.texts(span.group, span.start, span.stop) for span in spans]
         return canonical.from_binary(pa.concat_arrays(found), self._gives)
@@ -84,7 +84,7 @@ class FrozenTexts:
         self._gives = gives
         self._by_type = by_type
 
-    def state(self, span: Span) -> list[pa.Array]:
+    def state(self, span: SlotRange) -> list[pa.Array]:
         """The texts of ``span``, and their order."""
         texts = self._texts[span.group]
         columns = [canonical.from_binary(texts.texts(0, span.start, span.stop), self._gives)]

@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sabotnb.state.spans import FIRST_ROWS, PIECE_BYTES, PIECE_ROWS, Span, cut, in_pieces
+from sabotnb.state.slot_ranges import FIRST_ROWS, PIECE_BYTES, PIECE_ROWS, SlotRange, cut, in_pieces
 
 
 @given(sizes=st.lists(st.integers(0, 20), max_size=6), limit=st.integers(1, 7))
@@ -13,7 +13,7 @@ def test_spans_cover_all_slots_once_in_lists_of_the_limit(sizes, limit):
     assert [sum(map(len, piece)) for piece in pieces[:-1]] == [limit] * (len(pieces) - 1)
     slots = [(span.group, slot) for piece in pieces for span in piece for slot in range(span.start, span.stop)]
     assert slots == [(group, slot) for group, size in enumerate(sizes) for slot in range(size)]
-    assert all(isinstance(span, Span) and len(span) for piece in pieces for span in piece)
+    assert all(isinstance(span, SlotRange) and len(span) for piece in pieces for span in piece)
 
 
 def lengths(size, values):

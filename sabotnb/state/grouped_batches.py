@@ -14,7 +14,7 @@ GROUP_BYTES = 2
 SLOT_BYTES = 4
 
 
-class Piece:
+class GroupedBatch:
     """Rows with the key group of each (None: all in 0) and the slot of its key (None: nobody asks). Never changes.
 
     ``batch`` may still have rows of groups that are ``gone``; what is said of a piece does not count them.
@@ -64,40 +64,40 @@ class Piece:
         """Rows of ``group``."""
         return 0 if group in self.gone or group >= len(self._counts) else int(self._counts[group])
 
-    def without(self, group: int) -> Piece | None:
+    def without(self, group: int) -> GroupedBatch | None:
         """The other groups; None if there are none. Rows are copied when more are gone than are left."""
         if not self.count(group):
             return self
-        left = Piece(self.batch, self.groups, self.slots, self.gone | {group}, self._own)
+        left = GroupedBatch(self.batch, self.groups, self.slots, self.gone | {group}, self._own)
         left._counts = self._counts
         if not left.rows:
             return None
         return left.whole() if 2 * left.rows < left.batch.num_rows else left
 
-    def whole(self) -> Piece:
+    def whole(self) -> GroupedBatch:
         """The same without rows that are gone."""
         if self.groups is None or not self.gone:
             return self
         return self.take(np.flatnonzero(~np.isin(self.groups, list(self.gone))))
 
-    def take(self, numbers: np.ndarray) -> Piece:
+    def take(self, numbers: np.ndarray) -> GroupedBatch:
         """The rows of these numbers."""
-        return Piece(self.batch.take(pa.array(numbers)), _at(self.groups, numbers), _at(self.slots, numbers))
+        return GroupedBatch(self.batch.take(pa.array(numbers)), _at(self.groups, numbers), _at(self.slots, numbers))
 
-    def slice(self, start: int, stop: int) -> Piece:
+    def slice(self, start: int, stop: int) -> GroupedBatch:
         """Rows ``start`` to ``stop``, not copied."""
         part = slice(start, stop)
-        return Piece(self.batch.slice(start, stop - start), _at(self.groups, part), _at(self.slots, part))
+        return GroupedBatch(self.batch.slice(start, stop - start), _at(self.groups, part), _at(self.slots, part))
 
 
 def _at(each: np.ndarray | None, rows: np.ndarray | slice) -> np.ndarray | None:
     return None if each is None else each[rows]
 
 
-class Joined:
+class GroupedBatches:
     """Pieces of one schema side by side: their rows have numbers, from 0 on."""
 
-    def __init__(self, schema: pa.Schema, pieces: Sequence[Piece]) -> None:
+    def __init__(self, schema: pa.Schema, pieces: Sequence[GroupedBatch]) -> None:
         self.schema = schema
         self.pieces = tuple(pieces)
         self._stops = np.cumsum([piece.batch.num_rows for piece in pieces], dtype=np.int64)
@@ -128,12 +128,12 @@ class Joined:
         """Bytes of a row on average."""
         return sum(piece.rows * piece.row_bytes for piece in self.pieces) / max(1, self.rows)
 
-    def piece(self, numbers: np.ndarray) -> Piece:
+    def piece(self, numbers: np.ndarray) -> GroupedBatch:
         """The rows of these numbers."""
         first = self.pieces[0]
         groups = None if first.groups is None else self.groups[numbers]
         slots = None if first.slots is None else self.slots[numbers]
-        return Piece(self.take(numbers), groups, slots)
+        return GroupedBatch(self.take(numbers), groups, slots)
 
     def slice(self, start: int, stop: int) -> pa.RecordBatch:
         """Rows ``start`` to ``stop``."""
@@ -165,9 +165,9 @@ class Joined:
         return together[0].take(pa.array(back, mask=mask))
 
 
-def join(schema: pa.Schema, pieces: Iterable[Piece]) -> Joined:
+def join(schema: pa.Schema, pieces: Iterable[GroupedBatch]) -> GroupedBatches:
     """All rows in one piece, or in a few where Arrow's offsets have no room for one (2 GB of text in a column)."""
-    apart = Joined(schema, [piece.whole() for piece in pieces])
+    apart = GroupedBatches(schema, [piece.whole() for piece in pieces])
     if len(apart.pieces) < 2:
         return apart
     groups = None if apart.pieces[0].groups is None else apart.groups
@@ -175,9 +175,9 @@ def join(schema: pa.Schema, pieces: Iterable[Piece]) -> Joined:
     together, start = [], 0
     for batch in combined(schema, [piece.batch for piece in apart.pieces]):
         part = slice(start, start + batch.num_rows)
-        together.append(Piece(batch, _at(groups, part), _at(slots, part)))
+        together.append(GroupedBatch(batch, _at(groups, part), _at(slots, part)))
         start = part.stop
-    return Joined(schema, together)
+    return GroupedBatches(schema, together)
 
 
 def combined(schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
