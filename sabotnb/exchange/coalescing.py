@@ -22,7 +22,7 @@ class Traffic:
     batches: int = 0
 
 
-class Lane:
+class CoalescingBuffer:
     """Pending slices for one or more channels that get the same rows.
 
     ``choose`` picks the channels of the next batch when it leaves; ``traffic`` counts it, by index of the task below.

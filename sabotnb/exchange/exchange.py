@@ -8,13 +8,13 @@ from functools import partial
 from threading import Lock
 
 from sabotnb.config import Config
-from sabotnb.exchange.alarm import Alarm
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, LocalSender, Sender
 from sabotnb.exchange.gate import InputGate
 from sabotnb.exchange.output import OutputPartition, Spread
-from sabotnb.exchange.pace import Pace
+from sabotnb.exchange.rate_limiter import RateLimiter
 from sabotnb.exchange.routing import splitter
 from sabotnb.exchange.sockets import Security, SocketTransport
+from sabotnb.exchange.timer import Timer
 from sabotnb.exchange.transport import OnPeerLost, Peer, Transport, TransportStatistics
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 from sabotnb.plan.expand import downstreams, input_edges, upstreams
@@ -42,8 +42,8 @@ class Exchange:
         self._config = config
         self._lock = Lock()
         self._channels: dict[tuple[str, int], dict[ChannelKey, Channel]] = {}
-        self._alarm = Alarm()
-        self._pace = Pace(time.monotonic)
+        self._alarm = Timer()
+        self._pace = RateLimiter(time.monotonic)
         self._transport: Transport = SocketTransport(agent, self._find, on_peer_lost or _ignore, security, host)
 
     def start(self) -> Mapping[str, str]:

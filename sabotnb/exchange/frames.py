@@ -43,7 +43,7 @@ WIRE_VERSION = 1
 HEADER = struct.Struct("<IIQQ")
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """What a frame is; see the table above."""
 
     HELLO = 1
@@ -63,7 +63,7 @@ class Kind(IntEnum):
 class Frame:
     """A frame; ``payload`` is bytes or a pyarrow buffer."""
 
-    kind: Kind
+    kind: FrameKind
     channel: int = 0
     payload: Any = b""
     value: int = 0
@@ -87,16 +87,16 @@ class Encoder:
     def encode(self, element: Element) -> list[Frame]:
         """The frames of ``element``; the last one is the element itself."""
         if not isinstance(element, Batch):
-            return [Frame(Kind.ELEMENT, self._channel, dump_element(element))]
+            return [Frame(FrameKind.ELEMENT, self._channel, dump_element(element))]
         batch = element.data
         frames = self._schema_frames(batch.schema)
         if self._nested:
             stream = _stream(batch)
-            return [*frames, Frame(Kind.STREAM, self._channel, stream, max(1, len(stream)))]
+            return [*frames, Frame(FrameKind.STREAM, self._channel, stream, max(1, len(stream)))]
         frames += self._dictionary_frames(batch)
         payload = (_plain(batch, self._columns, self._wire) if self._columns else batch).serialize()
         charge = len(payload) + sum(len(frame.payload) for frame in frames)
-        return [*frames, Frame(Kind.BATCH, self._channel, payload, charge)]
+        return [*frames, Frame(FrameKind.BATCH, self._channel, payload, charge)]
 
     def _schema_frames(self, schema: pa.Schema) -> list[Frame]:
         if self._schema is not None and schema.equals(self._schema, check_metadata=True):
@@ -105,7 +105,7 @@ class Encoder:
         self._columns = dictionary_columns(schema)
         self._nested = any(_nests_dictionary(data_type) for data_type in schema.types)
         self._dictionaries = {}
-        return [Frame(Kind.SCHEMA, self._channel, schema.serialize())]
+        return [Frame(FrameKind.SCHEMA, self._channel, schema.serialize())]
 
     def _dictionary_frames(self, batch: pa.RecordBatch) -> list[Frame]:
         frames = []
@@ -115,12 +115,12 @@ class Encoder:
             if known is None or not same_values(known, dictionary):
                 self._dictionaries[column] = dictionary
                 values = pa.record_batch([dictionary], names=["values"]).serialize()
-                frames.append(Frame(Kind.DICTIONARY, self._channel, values, column))
+                frames.append(Frame(FrameKind.DICTIONARY, self._channel, values, column))
         return frames
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class FrameLayout:
     """What batches of a channel look like on the wire at one moment."""
 
     schema: pa.Schema
@@ -132,30 +132,30 @@ class Decoder:
     """Turns the frames of one channel into elements; used by the thread that receives, in order."""
 
     def __init__(self) -> None:
-        self._layout: Layout | None = None
+        self._layout: FrameLayout | None = None
 
     def decode(self, kind: int, value: int, payload: pa.Buffer) -> Element | Sealed | None:
         """The element, or None if the frame only prepares one; ProtocolError if it is of no known kind.
 
         Batches stay encoded until the task polls them.
         """
-        if kind == Kind.ELEMENT:
+        if kind == FrameKind.ELEMENT:
             return load_element(payload.to_pybytes())
-        if kind == Kind.SCHEMA:
+        if kind == FrameKind.SCHEMA:
             schema = pa.ipc.read_schema(payload)
-            self._layout = Layout(schema, _wire_schema(schema), {})
+            self._layout = FrameLayout(schema, _wire_schema(schema), {})
             return None
         layout = self._layout
         if layout is None:
             raise ProtocolError(f"frame of kind {kind} before the channel's schema")
-        if kind == Kind.DICTIONARY:
+        if kind == FrameKind.DICTIONARY:
             values = pa.schema([("values", layout.schema.field(value).type.value_type)])
             dictionary = pa.ipc.read_record_batch(payload, values).column(0)
             self._layout = replace(layout, dictionaries={**layout.dictionaries, value: dictionary})
             return None
-        if kind == Kind.BATCH:
+        if kind == FrameKind.BATCH:
             return Sealed(partial(_open_batch, payload, layout))
-        if kind == Kind.STREAM:
+        if kind == FrameKind.STREAM:
             return Sealed(partial(_open_stream, payload))
         raise ProtocolError(f"frame of unknown kind {kind}")
 
@@ -195,7 +195,7 @@ def _plain(batch: pa.RecordBatch, columns: tuple[int, ...], wire: pa.Schema | No
     return pa.RecordBatch.from_arrays(arrays, schema=wire)
 
 
-def _open_batch(payload: pa.Buffer, layout: Layout) -> Batch:
+def _open_batch(payload: pa.Buffer, layout: FrameLayout) -> Batch:
     plain = pa.ipc.read_record_batch(payload, layout.wire)
     if not layout.dictionaries:
         return Batch(plain, len(payload))

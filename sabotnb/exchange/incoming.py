@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Channel
-from sabotnb.exchange.frames import Decoder, Frame, Kind, load_opening
-from sabotnb.exchange.link import Link
-from sabotnb.exchange.streams import Received, Stream
+from sabotnb.exchange.frames import Decoder, Frame, FrameKind, load_opening
+from sabotnb.exchange.link import PeerLink
+from sabotnb.exchange.streams import ByteStream, Received
 from sabotnb.exchange.transport import Find
 
 logger = logging.getLogger("sabotnb.exchange")
@@ -21,7 +21,7 @@ logger = logging.getLogger("sabotnb.exchange")
 class Inlet:
     """A channel that a peer has opened: decodes for its queue, and sends credit back in lumps."""
 
-    def __init__(self, number: int, channel: Channel, budget: int, link: Link) -> None:
+    def __init__(self, number: int, channel: Channel, budget: int, link: PeerLink) -> None:
         self.channel = channel
         self._number = number
         self._lump = budget // 4
@@ -43,15 +43,15 @@ class Inlet:
             if self._owed < self._lump and self.channel.held:
                 return
             owed, self._owed = self._owed, 0
-        self._link.send([Frame(Kind.CREDIT, self._number, value=owed)])
+        self._link.send([Frame(FrameKind.CREDIT, self._number, value=owed)])
 
 
 class Incoming:
     """Sorts the frames of one peer into channels. Unknown and released channels are refused, and counted."""
 
-    def __init__(self, peer: str, stream: Stream, find: Find, on_lost: Callable[[str], None]) -> None:
+    def __init__(self, peer: str, stream: ByteStream, find: Find, on_lost: Callable[[str], None]) -> None:
         self.peer = peer
-        self.link = Link(f"sabot-from-{peer}", lambda: stream, self._on_frame, self._on_end)
+        self.link = PeerLink(f"sabot-from-{peer}", lambda: stream, self._on_frame, self._on_end)
         self._on_lost = on_lost
         self.refused = 0
         self._find = find
@@ -66,12 +66,12 @@ class Incoming:
 
     def _on_frame(self, received: Received) -> None:
         kind, number, value, payload = received
-        if kind == Kind.BYE:
+        if kind == FrameKind.BYE:
             self.link.part()
             return
         if payload is None:
             raise ProtocolError(f"frame of kind {kind} without payload from {self.peer}")
-        if kind == Kind.OPEN:
+        if kind == FrameKind.OPEN:
             self._open(number, payload)
             return
         inlet = self._inlets.get(number)
@@ -98,4 +98,4 @@ class Incoming:
         if number not in self._strangers:
             self._strangers.add(number)
             logger.warning("refused channel %d of %s: %s", number, self.peer, reason)
-            self.link.send([Frame(Kind.REFUSED, number, reason.encode())])
+            self.link.send([Frame(FrameKind.REFUSED, number, reason.encode())])

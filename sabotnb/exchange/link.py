@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from threading import Condition, Lock, Thread
 
 from sabotnb.exchange.channel import NO_LIMIT
-from sabotnb.exchange.frames import Frame, Kind
-from sabotnb.exchange.streams import Received, Stream
+from sabotnb.exchange.frames import Frame, FrameKind
+from sabotnb.exchange.streams import ByteStream, Received
 
 MOST_FRAMES = 64
 """Frames written at once; their memory is freed when the write returns."""
 
 
-class Link:
+class PeerLink:
     """Frames to and from a peer. ``send`` never blocks; the credit of its channels bounds the queue.
 
     ``connect`` is called in the writing thread. ``on_frame`` is called in the reading thread and must not block; what
@@ -26,7 +26,7 @@ class Link:
     def __init__(
         self,
         name: str,
-        connect: Callable[[], Stream],
+        connect: Callable[[], ByteStream],
         on_frame: Callable[[Received], None],
         on_end: Callable[[str | None], None],
     ) -> None:
@@ -38,7 +38,7 @@ class Link:
         self._stopping = False
         self._parted = False
         self._gone: str | None = None
-        self._stream: Stream | None = None
+        self._stream: ByteStream | None = None
         self._users = 1
         self._reader = Thread(target=self._read, name=f"{name}-read", daemon=True)
         self._writer = Thread(target=self._write, name=f"{name}-write", daemon=True)
@@ -68,7 +68,7 @@ class Link:
     def say_bye(self) -> None:
         """Send nothing more but what is queued and BYE; then ``stop``. Does not wait."""
         with self._changed:
-            self._queue.append(Frame(Kind.BYE))
+            self._queue.append(Frame(FrameKind.BYE))
             self._stopping = self._parted = True
             self._changed.notify()
 

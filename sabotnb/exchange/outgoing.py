@@ -8,9 +8,9 @@ from itertools import count
 
 from sabotnb.errors import AgentLost, StaleMessage
 from sabotnb.exchange.channel import Account, ChannelKey
-from sabotnb.exchange.frames import Encoder, Frame, Kind, dump_opening
-from sabotnb.exchange.link import Link
-from sabotnb.exchange.streams import Received, Stream
+from sabotnb.exchange.frames import Encoder, Frame, FrameKind, dump_opening
+from sabotnb.exchange.link import PeerLink
+from sabotnb.exchange.streams import ByteStream, Received
 from sabotnb.protocol.elements import Batch, Element
 from sabotnb.protocol.failure import connection_lost
 
@@ -24,10 +24,12 @@ class Outgoing:
     hears of it.
     """
 
-    def __init__(self, agent: str, peer: str, connect: Callable[[], Stream], on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, agent: str, peer: str, connect: Callable[[], ByteStream], on_lost: Callable[[str], None]
+    ) -> None:
         self.agent = agent
         self.peer = peer
-        self.link = Link(f"sabot-to-{peer}", connect, self._on_frame, self._on_end)
+        self.link = PeerLink(f"sabot-to-{peer}", connect, self._on_frame, self._on_end)
         self._on_lost = on_lost
         self._numbers = count(1)
         self._senders: dict[int, RemoteSender] = {}
@@ -45,11 +47,11 @@ class Outgoing:
     def _on_frame(self, received: Received) -> None:
         kind, number, value, payload = received
         sender = self._senders.get(number)
-        if kind == Kind.BYE:
+        if kind == FrameKind.BYE:
             self.link.part()
-        elif kind == Kind.CREDIT and sender is not None:
+        elif kind == FrameKind.CREDIT and sender is not None:
             sender.account.refund(value)
-        elif kind == Kind.REFUSED and sender is not None and payload is not None:
+        elif kind == FrameKind.REFUSED and sender is not None and payload is not None:
             sender.refused = payload.to_pybytes().decode()
             logger.warning("%s refuses channel %s: %s", self.peer, sender.key, sender.refused)
             sender.account.void()
@@ -84,7 +86,7 @@ class RemoteSender:
             self.account.charge(frames[-1].value)
         if not self._opened:
             self._opened = True
-            frames.insert(0, Frame(Kind.OPEN, self.number, dump_opening(self.key, self.account.budget)))
+            frames.insert(0, Frame(FrameKind.OPEN, self.number, dump_opening(self.key, self.account.budget)))
         link.send(frames)
 
     def credit(self) -> int:

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.exchange.channel import Sender
-from sabotnb.exchange.coalescing import Lane, MostCredit, Traffic
-from sabotnb.exchange.pace import CRUMB_ROWS, Pace
+from sabotnb.exchange.coalescing import CoalescingBuffer, MostCredit, Traffic
+from sabotnb.exchange.rate_limiter import CRUMB_ROWS, RateLimiter
 from sabotnb.exchange.routing import Split
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.protocol.elements import Batch, Cut, Element, End, Leave, Marker
@@ -30,12 +30,12 @@ class Spread:
     senders: Mapping[int, Sender]
     split: Split | None
 
-    def lanes(self, config: Config, traffic: Mapping[int, Traffic]) -> tuple[Lane, ...]:
+    def lanes(self, config: Config, traffic: Mapping[int, Traffic]) -> tuple[CoalescingBuffer, ...]:
         """One lane per channel where rows are split; else one for all: every channel's, or the freest one's."""
         senders = tuple(self.senders.values())
         if self.split is not None:
-            return tuple(Lane([sender], config, traffic) for sender in senders)
-        return (Lane(senders, config, traffic, MostCredit() if self.type is EdgeType.REBALANCE else None),)
+            return tuple(CoalescingBuffer([sender], config, traffic) for sender in senders)
+        return (CoalescingBuffer(senders, config, traffic, MostCredit() if self.type is EdgeType.REBALANCE else None),)
 
 
 class OutputPartition:
@@ -51,7 +51,7 @@ class OutputPartition:
         spread: Spread,
         config: Config,
         clock: Callable[[], float],
-        pace: Pace,
+        pace: RateLimiter,
         alarm: Callable[[float], None],
     ) -> None:
         self._config = config
@@ -150,5 +150,5 @@ class OutputPartition:
             lane.drop()
 
 
-def _crumbs(lanes: Sequence[Lane]) -> int:
+def _crumbs(lanes: Sequence[CoalescingBuffer]) -> int:
     return sum(lane.rows < CRUMB_ROWS for lane in lanes)

@@ -24,12 +24,12 @@ from typing import Any, Protocol
 
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Account, ChannelKey, Sender
-from sabotnb.exchange.frames import WIRE_VERSION, Frame, Kind
+from sabotnb.exchange.frames import WIRE_VERSION, Frame, FrameKind
 from sabotnb.exchange.handshakes import Handshakes
 from sabotnb.exchange.incoming import Incoming
-from sabotnb.exchange.link import Link
+from sabotnb.exchange.link import PeerLink
 from sabotnb.exchange.outgoing import Outgoing
-from sabotnb.exchange.streams import PlainStream, Stream, TlsStream, tune
+from sabotnb.exchange.streams import ByteStream, PlainStream, TlsStream, tune
 from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatistics
 
 logger = logging.getLogger("sabotnb.exchange")
@@ -117,7 +117,7 @@ class SocketTransport:
         outgoing.link.start()
         return outgoing
 
-    def _connect(self, peer: Peer) -> Stream:
+    def _connect(self, peer: Peer) -> ByteStream:
         """Connect and introduce ourselves."""
         sock = self._reach(peer.endpoints)
         hello = {
@@ -129,9 +129,9 @@ class SocketTransport:
         try:
             with Handshakes(HANDSHAKE_SECONDS, 1).limited(sock):
                 stream = _open_stream(sock)
-                stream.write(Frame(Kind.HELLO, payload=json.dumps(hello).encode()).buffers())
+                stream.write(Frame(FrameKind.HELLO, payload=json.dumps(hello).encode()).buffers())
                 answer = stream.read(HELLO_BYTES)
-                if answer is None or answer[0] != Kind.WELCOME:
+                if answer is None or answer[0] != FrameKind.WELCOME:
                     reason = answer[3].to_pybytes().decode() if answer and answer[3] else "it closed the connection"
                     raise ProtocolError(f"{peer.agent} refused the connection: {reason}")
         except BaseException:
@@ -181,10 +181,10 @@ class SocketTransport:
                 stream = _open_stream(sock)
                 peer, refusal = self._check(stream)
                 if refusal is None:
-                    stream.write(Frame(Kind.WELCOME).buffers())
+                    stream.write(Frame(FrameKind.WELCOME).buffers())
                 else:
                     self._count_refusal(refusal)
-                    stream.write(Frame(Kind.REFUSED, payload=refusal.encode(errors="replace")).buffers())
+                    stream.write(Frame(FrameKind.REFUSED, payload=refusal.encode(errors="replace")).buffers())
             tune(sock)
         except Exception as error:  # noqa: BLE001
             self._count_refusal(f"{type(error).__name__}: {error}")
@@ -195,7 +195,7 @@ class SocketTransport:
         else:
             sock.close()
 
-    def _take_in(self, peer: str, stream: Stream) -> None:
+    def _take_in(self, peer: str, stream: ByteStream) -> None:
         incoming = Incoming(peer, stream, self._find, lambda reason: self._lose(peer, reason))
         with self._lock:
             if self._stopping.is_set():  # and the links that are to be closed were listed already
@@ -210,10 +210,10 @@ class SocketTransport:
             self._refused += 1
         logger.warning("%s refused a connection: %s", self._agent, reason)
 
-    def _check(self, stream: Stream) -> tuple[str, str | None]:
+    def _check(self, stream: ByteStream) -> tuple[str, str | None]:
         """Who dials, and why it is refused, if it is."""
         received = stream.read(HELLO_BYTES)
-        if received is None or received[0] != Kind.HELLO or received[3] is None:
+        if received is None or received[0] != FrameKind.HELLO or received[3] is None:
             return "", "no hello"
         try:
             hello = json.loads(received[3].to_pybytes())
@@ -241,7 +241,7 @@ class SocketTransport:
         for one in incoming:
             one.release(job, epoch)
 
-    def _links(self) -> list[Link]:
+    def _links(self) -> list[PeerLink]:
         return [one.link for one in self._outgoing.values()] + [one.link for one in self._incoming]
 
     def statistics(self) -> TransportStatistics:
@@ -279,7 +279,7 @@ def _context(args: Mapping[str, Any]) -> ssl.SSLContext | None:
     return context
 
 
-def _open_stream(sock: socket.socket) -> Stream:
+def _open_stream(sock: socket.socket) -> ByteStream:
     """The stream of a connected socket, after the TLS handshake if it has TLS; blocks."""
     sock.settimeout(None)
     if not isinstance(sock, ssl.SSLSocket):

@@ -24,7 +24,7 @@ Received = tuple[int, int, int, pa.Buffer | None]
 """Kind, channel, value and payload of a frame."""
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """A connected byte stream."""
 
     def read(self, limit: int) -> Received | None:

@@ -4,7 +4,7 @@ from exchanges import rows
 
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Sealed
-from sabotnb.exchange.frames import HEADER, Decoder, Encoder, Frame, Kind
+from sabotnb.exchange.frames import HEADER, Decoder, Encoder, Frame, FrameKind
 from sabotnb.native.frames import HEADER_BYTES
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, EndReason, Leave, Marker, Status, Watermark
 
@@ -123,9 +123,9 @@ def test_metadata_of_the_schema_travels():
 @pytest.mark.parametrize(
     ("kind", "payload", "message"),
     [
-        (Kind.BATCH, b"x", "before the channel's schema"),
+        (FrameKind.BATCH, b"x", "before the channel's schema"),
         (99, b"x", "before the channel's schema"),
-        (Kind.ELEMENT, b'{"element": "Bang"}', "unknown kind 'Bang'"),
+        (FrameKind.ELEMENT, b'{"element": "Bang"}', "unknown kind 'Bang'"),
     ],
 )
 def test_refuses_what_it_does_not_know(kind, payload, message):
@@ -134,7 +134,7 @@ def test_refuses_what_it_does_not_know(kind, payload, message):
 
 
 def test_the_header_is_the_kernel_s():
-    header, payload = Frame(Kind.CREDIT, 3, b"", 5).buffers()
+    header, payload = Frame(FrameKind.CREDIT, 3, b"", 5).buffers()
     assert (len(header), HEADER.size, HEADER.unpack(header), payload) == (
         HEADER_BYTES,
         HEADER_BYTES,

@@ -14,7 +14,7 @@ from exchanges import rows
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange import sockets
 from sabotnb.exchange.channel import Account, ChannelKey
-from sabotnb.exchange.frames import HEADER, Kind
+from sabotnb.exchange.frames import HEADER, FrameKind
 from sabotnb.exchange.gate import InputGate
 from sabotnb.exchange.handshakes import Handshakes
 from sabotnb.exchange.sockets import SocketTransport
@@ -26,7 +26,7 @@ SECURITY = Security.temporary()
 
 def hello(text):
     data = text if isinstance(text, bytes) else json.dumps(text).encode()
-    return HEADER.pack(Kind.HELLO, 0, len(data), 0) + data
+    return HEADER.pack(FrameKind.HELLO, 0, len(data), 0) + data
 
 
 FIELDS = {"version": 1, "agent": "left", "to": "right", "token": "no"}
@@ -36,10 +36,10 @@ STRANGE = {
     "zeros": bytes(100),
     "half a header": hello(FIELDS)[:5],
     "half a frame": hello(FIELDS)[:-3],
-    "a huge length": HEADER.pack(Kind.HELLO, 0, 1 << 63, 0),
-    "a length beyond the limit": HEADER.pack(Kind.HELLO, 0, 4097, 0),
-    "another kind": HEADER.pack(Kind.BYE, 0, 0, 0),
-    "an empty hello": HEADER.pack(Kind.HELLO, 0, 0, 0),
+    "a huge length": HEADER.pack(FrameKind.HELLO, 0, 1 << 63, 0),
+    "a length beyond the limit": HEADER.pack(FrameKind.HELLO, 0, 4097, 0),
+    "another kind": HEADER.pack(FrameKind.BYE, 0, 0, 0),
+    "an empty hello": HEADER.pack(FrameKind.HELLO, 0, 0, 0),
     "no UTF-8": hello(b"\xff\xfe\xfd"),
     "no JSON": hello(b"{"),
     "deep JSON": hello(b"[" * 4096),
@@ -116,7 +116,7 @@ def test_strangers_are_refused_and_others_get_in(security, dial, ending, monkeyp
             if ending == "closes":
                 sock.close()
         for sock in strangers if ending == "waits" else ():
-            assert drained(sock)[:4] != struct.pack("<I", Kind.WELCOME)
+            assert drained(sock)[:4] != struct.pack("<I", FrameKind.WELCOME)
         monkeypatch.undo()
         honest_peer_gets_in(endpoints, channels, security)
         while transport.statistics().refused < len(STRANGE):
@@ -134,7 +134,7 @@ def test_strange_hellos_inside_tls_are_refused():
                     answer = drained(sock)
                 except ssl.SSLError:
                     answer = b""
-                assert answer[:4] != struct.pack("<I", Kind.WELCOME), name
+                assert answer[:4] != struct.pack("<I", FrameKind.WELCOME), name
         honest_peer_gets_in(endpoints, channels, SECURITY)
 
 

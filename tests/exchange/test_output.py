@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sabotnb.config import Config
 from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.output import OutputPartition, Spread
-from sabotnb.exchange.pace import BURST, Pace
+from sabotnb.exchange.rate_limiter import BURST, RateLimiter
 from sabotnb.exchange.routing import splitter
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import hash_rows, key_groups
@@ -61,7 +61,7 @@ class Setup:
         self.now = 100.0
         self.alarms = []
         self.wires = [Wire(i) for i in range(down)]
-        self.pace = pace or Pace(lambda: self.now)
+        self.pace = pace or RateLimiter(lambda: self.now)
         spread = spread_of(kind, self.wires)
         self.output = OutputPartition(spread, config, lambda: self.now, self.pace, self.alarms.append)
 

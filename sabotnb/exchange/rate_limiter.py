@@ -14,7 +14,7 @@ CRUMBS_PER_SECOND = 2000
 BURST = 200
 
 
-class Pace:
+class RateLimiter:
     """A token bucket for all outputs of an agent: few tasks send at once what they have, thousands of channels wait."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -9,7 +9,7 @@ from itertools import count
 from threading import Condition, Lock, Thread
 
 
-class Alarm:
+class Timer:
     """Runs callbacks at their time. They must not block and must not raise. The thread starts with the first one."""
 
     def __init__(self) -> None:

@@ -1,12 +1,12 @@
 import pytest
 
-from sabotnb.exchange.pace import BURST, CRUMBS_PER_SECOND, Pace
+from sabotnb.exchange.rate_limiter import BURST, CRUMBS_PER_SECOND, RateLimiter
 
 
 class Setup:
     def __init__(self):
         self.now = 50.0
-        self.pace = Pace(lambda: self.now)
+        self.pace = RateLimiter(lambda: self.now)
 
 
 def test_few_crumbs_never_wait():

@@ -4,14 +4,14 @@ from threading import enumerate as threads
 
 import pytest
 
-from sabotnb.exchange.alarm import Alarm
+from sabotnb.exchange.timer import Timer
 
 
 class Held:
     """An alarm whose thread is in a callback until ``go`` is set; ``rung`` are the names of the calls behind it."""
 
     def __init__(self):
-        self.alarm, self.rung, self.go = Alarm(), SimpleQueue(), Event()
+        self.alarm, self.rung, self.go = Timer(), SimpleQueue(), Event()
         began = SimpleQueue()
         self.alarm.set(0, lambda: (began.put(current_thread()), self.go.wait()))
         self.thread = began.get(timeout=30)
@@ -45,7 +45,7 @@ def test_what_is_due_overtakes_what_is_not(held):
 
 def test_has_no_thread_before_it_is_set():
     before = set(threads())
-    alarm = Alarm()
+    alarm = Timer()
     assert set(threads()) == before
     alarm.stop()
 
