@@ -60,11 +60,11 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb import datasets, errors, nexmark, testing
     from sabotnb.api.doctor import doctor
     from sabotnb.api.env import Env, attach, connect, jobs, local
-    from sabotnb.api.job import Job
-    from sabotnb.api.live import live
-    from sabotnb.api.preview import Preview
+    from sabotnb.api.handles.job import Job
+    from sabotnb.api.handles.live import live
+    from sabotnb.api.handles.status import JobResult, JobStatus
+    from sabotnb.api.running.preview import Preview
     from sabotnb.api.sink import Sink, run
-    from sabotnb.api.status import JobResult, JobStatus
     from sabotnb.api.stream import Grouped, Stream, union
     from sabotnb.cluster import JobManager, Task
     from sabotnb.config import Config
@@ -78,11 +78,11 @@ _MODULES = ("datasets", "errors", "nexmark", "testing")
 _HOMES = {
     "sabotnb.api.doctor": ("doctor",),
     "sabotnb.api.env": ("Env", "attach", "connect", "jobs", "local"),
-    "sabotnb.api.job": ("Job",),
-    "sabotnb.api.live": ("live",),
-    "sabotnb.api.preview": ("Preview",),
+    "sabotnb.api.handles.job": ("Job",),
+    "sabotnb.api.handles.live": ("live",),
+    "sabotnb.api.running.preview": ("Preview",),
     "sabotnb.api.sink": ("Sink", "run"),
-    "sabotnb.api.status": ("JobResult", "JobStatus"),
+    "sabotnb.api.handles.status": ("JobResult", "JobStatus"),
     "sabotnb.api.stream": ("Grouped", "Stream", "union"),
     "sabotnb.cluster": ("JobManager", "Task"),
     "sabotnb.config": ("Config",),

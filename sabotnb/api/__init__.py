@@ -2,10 +2,10 @@
 
 from sabotnb.api.doctor import Checkup, doctor
 from sabotnb.api.env import Env, attach, connect, jobs, local
-from sabotnb.api.job import Job
-from sabotnb.api.preview import Preview
+from sabotnb.api.handles.job import Job
+from sabotnb.api.handles.status import JobResult, JobStatus
+from sabotnb.api.running.preview import Preview
 from sabotnb.api.sink import Sink, run
-from sabotnb.api.status import JobResult, JobStatus
 from sabotnb.api.stream import Grouped, Stream, union
 
 __all__ = [

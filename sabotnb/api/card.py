@@ -9,7 +9,7 @@ from html import escape
 
 import pyarrow as pa
 
-from sabotnb.api.flow import Flow, is_bounded, nodes_of
+from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
 from sabotnb.display import saved, svg_picture, theme, words
 from sabotnb.display.scene import Scene, scene_of
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
@@ -74,7 +74,7 @@ class Card:
         return theme.side_by_side([theme.table(("column", "type", ""), part, (False, False, False)) for part in parts])
 
 
-def card_of(flow: Flow, graph: JobGraph, parallelism: int, rows: int | None) -> Card:
+def card_of(flow: StreamPlan, graph: JobGraph, parallelism: int, rows: int | None) -> Card:
     """The card of ``flow``; ``graph`` is what collecting it lowers to, ``rows`` what its sources are known to have."""
     bounded = is_bounded(flow)
     read = [] if rows is None else [f"reads {words.count(rows)}"]
@@ -93,7 +93,7 @@ def _title(spec: Spec) -> str:
     return words.brief(spec) if isinstance(spec, Source) else f"{spec.kind} {words.brief(spec)}"
 
 
-def _notes(flow: Flow, *, bounded: bool) -> list[str]:
+def _notes(flow: StreamPlan, *, bounded: bool) -> list[str]:
     """What is worth knowing of what the stream will do, in the order in which it happens."""
     notes = []
     for node in nodes_of((flow,)):
@@ -113,7 +113,7 @@ def _notes(flow: Flow, *, bounded: bool) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def _marks(flow: Flow) -> dict[str, str]:
+def _marks(flow: StreamPlan) -> dict[str, str]:
     marks = {field.name: "" if field.nullable else "never null" for field in flow.schema}
     keys = getattr(flow.node.spec, "keys", ())
     marks.update({name: "key" for name in keys if name in marks})

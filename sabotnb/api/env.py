@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sabotnb.api import running
 from sabotnb.api.boundary import boundary, folding
-from sabotnb.api.job import Job
+from sabotnb.api.handles.job import Job
+from sabotnb.api.running import submission
 from sabotnb.errors import ClusterLost, EnvError, JobError
 from sabotnb.expr.arguments import whole
 from sabotnb.graph import JobGraph
@@ -92,7 +92,7 @@ class Env:
         name: str | None = None,
         *,
         parallelism: int | None = None,
-        placement: str = running.ROUND_ROBIN,
+        placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
     ) -> Job:
         """Start a job of a job graph, such as one that ``JobGraph.from_dict`` has read; returns at once.
@@ -100,7 +100,7 @@ class Env:
         Names, options and errors are those of ``Sink.run``. Live sinks keep their rows for the job's handle; a callback
         is a function of the session that wrote it, so a graph with one is refused (GraphError).
         """
-        return running.run_graph(self, name, graph, running.RunOptions(parallelism, placement, optimize))
+        return submission.run_graph(self, name, graph, submission.RunOptions(parallelism, placement, optimize))
 
     def close(self) -> None:
         """Leave the cluster, and end it if this session started it. Jobs on a cluster that is ended end with it."""

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sabotnb.api import env as envs
-from sabotnb.api import running, views
+from sabotnb.api import views
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.env import Env
-from sabotnb.api.flow import is_bounded, naming
-from sabotnb.api.job import Job
-from sabotnb.api.lower import lower
-from sabotnb.api.targets import Target
+from sabotnb.api.handles.job import Job
+from sabotnb.api.running import submission
+from sabotnb.api.running.lowering import lower
+from sabotnb.api.stream_node import is_bounded, naming
+from sabotnb.api.verbs.targets import Target
 from sabotnb.display import words
 from sabotnb.errors import GraphError
 from sabotnb.foreign import Hinted
@@ -47,7 +48,7 @@ class Sink(Hinted):
         name: str | None = None,
         *,
         parallelism: int | None = None,
-        placement: str = running.ROUND_ROBIN,
+        placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
         env: Env | None = None,
     ) -> Job:
@@ -64,8 +65,8 @@ class Sink(Hinted):
             JobNameTaken: another session that is connected runs a job of this name.
         """
         _warn_of_late_files([self.target])
-        options = running.RunOptions(parallelism, placement, optimize)
-        return running.run_targets(envs.needed(env), name, [self.target], options)
+        options = submission.RunOptions(parallelism, placement, optimize)
+        return submission.run_targets(envs.needed(env), name, [self.target], options)
 
     def explain(self) -> str:
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
@@ -86,7 +87,7 @@ def run(
     name: str | None = None,
     *sinks: Sink,
     parallelism: int | None = None,
-    placement: str = running.ROUND_ROBIN,
+    placement: str = submission.ROUND_ROBIN,
     optimize: bool = True,
     env: Env | None = None,
 ) -> Job:
@@ -100,7 +101,9 @@ def run(
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
     targets = [sink.target for sink in sinks]
     _warn_of_late_files(targets)
-    return running.run_targets(envs.needed(env), name, targets, running.RunOptions(parallelism, placement, optimize))
+    return submission.run_targets(
+        envs.needed(env), name, targets, submission.RunOptions(parallelism, placement, optimize)
+    )
 
 
 def _writes_at_the_end(target: Target) -> bool:

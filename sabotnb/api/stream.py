@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pyarrow as pa
 
-from sabotnb.api import brackets, collecting, grouping, joins, rows, sources, spreading, targets, views
+from sabotnb.api import views
 from sabotnb.api.boundary import boundary, folding
-from sabotnb.api.columns import Column
 from sabotnb.api.env import Env
-from sabotnb.api.flow import Flow, naming
-from sabotnb.api.grouping import Grouping
-from sabotnb.api.job import Job
-from sabotnb.api.options import Duration, seconds
-from sabotnb.api.pandas_frames import pandas_frame
-from sabotnb.api.preview import Preview, preview
-from sabotnb.api.rows import Condition
+from sabotnb.api.handles.job import Job
+from sabotnb.api.running import collecting
+from sabotnb.api.running.pandas_frames import pandas_frame
+from sabotnb.api.running.preview import Preview, preview
 from sabotnb.api.sink import Sink
+from sabotnb.api.stream_node import StreamPlan, naming
+from sabotnb.api.verbs import brackets, grouping, joins, partition_verbs, row_verbs, sources, targets
+from sabotnb.api.verbs.columns import Column
+from sabotnb.api.verbs.grouping import Grouping
+from sabotnb.api.verbs.row_verbs import Condition
+from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import GraphError, InvalidUse
 from sabotnb.expr import Expr, python_rows
 from sabotnb.extras import demand
@@ -46,10 +48,10 @@ class Stream(Hinted):
     have any name: options of an operator go in ``named``.
     """
 
-    flow: Flow
+    flow: StreamPlan
 
     def __post_init__(self) -> None:
-        if not isinstance(self.flow, Flow):
+        if not isinstance(self.flow, StreamPlan):
             raise InvalidUse("a stream begins with a source: sb.Stream.from_rows([{'x': 1}]), .from_pandas(frame), ...")
 
     def _own_hint(self, name: str) -> str:
@@ -243,23 +245,23 @@ class Stream(Hinted):
 
     def filter(self, *conditions: Condition) -> Stream:
         """Keep rows for which all conditions are true (null drops). A function gets the batch and gives the mask."""
-        return Stream(rows.filtered(self.flow, conditions))
+        return Stream(row_verbs.filtered(self.flow, conditions))
 
     def select(self, *exprs: Column, **named: Any) -> Stream:
         """Exactly these columns; a positional expression keeps its root name."""
-        return Stream(rows.selected(self.flow, exprs, named))
+        return Stream(row_verbs.selected(self.flow, exprs, named))
 
     def with_columns(self, *exprs: Column, **named: Any) -> Stream:
         """All columns and these; one of a known name replaces that column."""
-        return Stream(rows.with_columns(self.flow, exprs, named))
+        return Stream(row_verbs.with_columns(self.flow, exprs, named))
 
     def drop(self, *columns: Column) -> Stream:
         """All columns but these."""
-        return Stream(rows.dropped(self.flow, columns))
+        return Stream(row_verbs.dropped(self.flow, columns))
 
     def rename(self, names: Mapping[str, str]) -> Stream:
         """Columns by new names: ``{old: new}``."""
-        return Stream(rows.renamed(self.flow, names))
+        return Stream(row_verbs.renamed(self.flow, names))
 
     def map_batches(
         self,
@@ -275,7 +277,7 @@ class Stream(Hinted):
         Arrow's types.
         ``on_error="side"`` puts the rows of a batch that raises into ``.side("errors")``.
         """
-        return Stream(rows.mapped_batches(self.flow, fn, schema, format, on_error))
+        return Stream(row_verbs.mapped_batches(self.flow, fn, schema, format, on_error))
 
     map = map_batches
     flat_map = map_batches
@@ -285,33 +287,33 @@ class Stream(Hinted):
 
         Without ``schema`` it is called on the first 100 rows to see what it makes.
         """
-        return Stream(rows.mapped_rows(self.flow, fn, schema, on_error))
+        return Stream(row_verbs.mapped_rows(self.flow, fn, schema, on_error))
 
     def union(self, *others: Stream) -> Stream:
         """All rows of all streams, which must have one schema (SchemaError says in what they differ)."""
-        return Stream(rows.united(self.flow, [_flow_of(other) for other in others]))
+        return Stream(row_verbs.united(self.flow, [_flow_of(other) for other in others]))
 
     def distinct(self, *columns: Column) -> Stream:
         """One row for each distinct value of these columns, of all columns if none is named."""
-        return Stream(rows.distinct(self.flow, columns))
+        return Stream(row_verbs.distinct(self.flow, columns))
 
     def sort(self, *columns: Column, descending: bool | Sequence[bool] = False) -> Stream:
         """Bounded rows in order; nulls last, NaN largest. ``descending`` for all columns, or one for each."""
-        return Stream(rows.ordered(self.flow, columns, descending))
+        return Stream(row_verbs.ordered(self.flow, columns, descending))
 
     # Spreading
 
     def rebalance(self) -> Stream:
         """Spread batches evenly over the tasks of the next operator."""
-        return Stream(spreading.rebalanced(self.flow))
+        return Stream(partition_verbs.rebalanced(self.flow))
 
     def partition_by(self, by: Callable[[pa.RecordBatch, int], Any] | Columns) -> Stream:
         """Rows of equal columns to one task; or as ``by(batch, tasks)`` says, an integer task for each row."""
-        return Stream(spreading.partitioned(self.flow, by))
+        return Stream(partition_verbs.partitioned(self.flow, by))
 
     def range_partition(self, column: Column) -> Stream:
         """Rows of neighbouring values to one task of the next operator; bounds come from a sample at run time."""
-        return Stream(spreading.range_partitioned(self.flow, column))
+        return Stream(partition_verbs.range_partitioned(self.flow, column))
 
     # Grouping
 
@@ -535,7 +537,7 @@ class Grouped(Hinted):
         return f"Grouped by {', '.join(self.grouping.names)}: add .agg(...), .top(...), .latest() or .reduce(...)"
 
 
-def _flow_of(other: object) -> Flow:
+def _flow_of(other: object) -> StreamPlan:
     if not isinstance(other, Stream):
         raise GraphError(
             f"{type(other).__name__} is not a stream; make it one: sb.Stream.from_pandas, from_arrow, from_rows"
@@ -549,4 +551,4 @@ def union(*streams: Stream) -> Stream:
     if not streams:
         raise GraphError("union() of nothing has no schema; give at least one stream")
     first, *others = [_flow_of(stream) for stream in streams]
-    return Stream(rows.united(first, others))
+    return Stream(row_verbs.united(first, others))

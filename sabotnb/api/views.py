@@ -6,20 +6,20 @@ from dataclasses import replace
 
 from sabotnb import plan
 from sabotnb.api import env as envs
-from sabotnb.api.bounds import with_bounds
 from sabotnb.api.card import Card, card_of
-from sabotnb.api.compiling import LOCAL_PARALLELISM, Compiled, compile_graph, estimates
-from sabotnb.api.flow import Flow
-from sabotnb.api.lower import lower
+from sabotnb.api.running.bounds import with_bounds
+from sabotnb.api.running.compiling import LOCAL_PARALLELISM, CompiledJob, compile_graph, estimates
+from sabotnb.api.running.lowering import lower
+from sabotnb.api.stream_node import StreamPlan
 from sabotnb.graph import JobGraph, Join, Sink
 
 
-def job_graph(flow: Flow) -> plan.PlannedJobGraph:
+def job_graph(flow: StreamPlan) -> plan.PlannedJobGraph:
     """The operators of ``flow``; a stream has no sink."""
     return lower((flow,)).graph
 
 
-def card(flow: Flow) -> Card:
+def card(flow: StreamPlan) -> Card:
     """What a notebook shows of a stream."""
     graph = _with_joins_settled(lower((flow.then(Sink("collect")),)).graph)
     known = [estimate.rows for estimate in estimates(graph).values()]
@@ -39,14 +39,14 @@ def _with_joins_settled(graph: JobGraph) -> JobGraph:
     return replace(graph, operators=chosen)
 
 
-def compiled(flow: Flow) -> Compiled:
+def compiled(flow: StreamPlan) -> CompiledJob:
     """``flow`` at every level; as if it were collected, if it does not end in a sink."""
     tasks = default_parallelism()
     ended = flow if isinstance(flow.node.spec, Sink) else flow.then(Sink("collect"))
     return compile_graph(with_bounds(lower((ended,)).graph, tasks), tasks)
 
 
-def explained(flow: Flow, *, optimize: bool) -> str:
+def explained(flow: StreamPlan, *, optimize: bool) -> str:
     """The graph as described, as optimized with what each rule did, and as deployed."""
     found = compiled(flow)
     if not optimize:

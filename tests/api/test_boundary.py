@@ -7,7 +7,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.api.flow import Flow
+from sabotnb.api.stream_node import StreamPlan
 
 
 def raised(write):
@@ -54,7 +54,7 @@ def test_a_librarys_exception_is_one_line(tmp_path):
 
 
 def test_a_defect_shows_everything(flights):
-    error = raised(lambda: sb.Stream(Flow(None, flights.schema)).explain())
+    error = raised(lambda: sb.Stream(StreamPlan(None, flights.schema)).explain())
     assert isinstance(error, AttributeError)
     assert len(files(error)) > 1
 

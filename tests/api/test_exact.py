@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.api.compiling import compile_graph
-from sabotnb.api.lower import lower
+from sabotnb.api.running.compiling import compile_graph
+from sabotnb.api.running.lowering import lower
 from sabotnb.graph import Sink
 
 SCHEMA = pa.schema({"k": pa.string(), "g": pa.int64(), "v": pa.int64(), "x": pa.float64()})

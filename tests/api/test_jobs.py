@@ -130,7 +130,7 @@ def test_an_iterator_that_nobody_asks_for_rows_starts_no_job(numbers: sb.Stream)
 
 
 def test_readers_of_one_line_do_not_take_rows_from_each_other(numbers: sb.Stream, monkeypatch) -> None:
-    monkeypatch.setattr("sabotnb.api.site.job_name", lambda: "cell-1")
+    monkeypatch.setattr("sabotnb.api.job_naming.job_name", lambda: "cell-1")
     slow = iter(sb.Stream.from_rate(1000, n=1_000_000))
     next(slow)
     quick = iter(numbers.select("x"))

@@ -91,6 +91,6 @@ def test_a_long_chain_needs_no_recursion(flights: sb.Stream) -> None:
 
 
 def sb_nodes(stream: sb.Stream) -> list[object]:
-    from sabotnb.api.flow import nodes_of
+    from sabotnb.api.stream_node import nodes_of
 
     return list(nodes_of((stream.flow,)))

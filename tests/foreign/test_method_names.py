@@ -10,7 +10,8 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.api import preview, sink, stream
+from sabotnb.api import sink, stream
+from sabotnb.api.running import preview
 from sabotnb.expr import When, namespaces
 from sabotnb.foreign.method_names import HINTS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sabotnb.api import site
+from sabotnb.api import job_naming
 
 ADDRESS = "vscode-notebook-cell:/home/me/a.ipynb#W"
 
@@ -18,7 +18,7 @@ class Shell:
         """Name of a job in the next run of ``cell``."""
         self.cell = cell
         self.execution_count += 1
-        return site.job_name()
+        return job_naming.job_name()
 
 
 @pytest.fixture
@@ -52,5 +52,5 @@ def test_a_random_id_is_recognised_in_the_name(shell: Shell) -> None:
 
 def test_a_second_job_of_the_same_run_is_numbered(shell: Shell) -> None:
     first = shell.runs("a1b2c3d4")
-    assert site.job_name() == f"{first}-2"
+    assert job_naming.job_name() == f"{first}-2"
     assert shell.runs("a1b2c3d4") == first

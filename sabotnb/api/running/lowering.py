@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sabotnb.api.flow import Flow, Node, check_names, nodes_of
+from sabotnb.api.stream_node import StreamNode, StreamPlan, check_names, nodes_of
 from sabotnb.graph import Edge, Operator
 from sabotnb.plan import PlannedJobGraph
 
@@ -16,10 +16,10 @@ class Lowered:
     """The job graph of some flows, and which operator each node became."""
 
     graph: PlannedJobGraph
-    ids: Mapping[Node, str]
+    ids: Mapping[StreamNode, str]
 
 
-def lower(flows: Iterable[Flow]) -> Lowered:
+def lower(flows: Iterable[StreamPlan]) -> Lowered:
     """Lower everything that ``flows`` need; operators are numbered by kind in topological order (``filter_0``)."""
     nodes = nodes_of(tuple(flows))
     ids = _ids(nodes)
@@ -31,7 +31,7 @@ def lower(flows: Iterable[Flow]) -> Lowered:
     return Lowered(PlannedJobGraph({ids[node]: _operator(node, ids[node]) for node in nodes}, tuple(edges)), ids)
 
 
-def _operator(node: Node, operator_id: str) -> Operator:
+def _operator(node: StreamNode, operator_id: str) -> Operator:
     naming = node.naming
     return Operator(
         operator_id,
@@ -44,10 +44,10 @@ def _operator(node: Node, operator_id: str) -> Operator:
     )
 
 
-def _ids(nodes: list[Node]) -> dict[Node, str]:
+def _ids(nodes: list[StreamNode]) -> dict[StreamNode, str]:
     check_names(nodes)
     given = {node.naming.name for node in nodes}
-    ids: dict[Node, str] = {}
+    ids: dict[StreamNode, str] = {}
     running: Counter[str] = Counter()
     for node in nodes:
         if node.naming.name is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.api.sample import run_on_sample
+from sabotnb.api.running.sampled_run import run_on_sample
 from sabotnb.config import Config
 from sabotnb.expr.literals import literal_of
 from sabotnb.expr.nodes import Literal

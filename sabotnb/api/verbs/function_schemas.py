@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.api.flow import Flow, is_replayable
-from sabotnb.api.sample import rows_of
+from sabotnb.api.running.sampled_run import rows_of
+from sabotnb.api.stream_node import StreamPlan, is_replayable
 from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
 from sabotnb.expr import Misfit, exact_array, inferred_type, is_open
@@ -62,7 +62,7 @@ def _settled(field: pa.Field, schema: pa.Schema, went_in: pa.Schema, function: F
     return field.with_type(plain)
 
 
-def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: Flow) -> pa.Schema:
+def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: StreamPlan) -> pa.Schema:
     """What ``fn`` makes of the first 100 rows of ``flow``, which must be readable more than once."""
     if not is_replayable(flow):
         raise SchemaError(

@@ -5,7 +5,7 @@ import threading
 import pyarrow as pa
 import pytest
 
-from sabotnb.api.pulling import LiveRows, Puller
+from sabotnb.api.running.pulling import LiveRows, Puller
 from sabotnb.errors import JobFailed, UserFunctionError
 
 SCHEMA = pa.schema({"x": pa.int64()})

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.api import columns
-from sabotnb.api.columns import Column, Named
-from sabotnb.api.flow import Flow
-from sabotnb.api.functions import inferred_of_batches, inferred_of_rows
-from sabotnb.api.schemas import as_schema
+from sabotnb.api.stream_node import StreamPlan
+from sabotnb.api.verbs import columns
+from sabotnb.api.verbs.columns import Column, Named
+from sabotnb.api.verbs.function_schemas import inferred_of_batches, inferred_of_rows
+from sabotnb.api.verbs.user_schemas import as_schema
 from sabotnb.blobs import capture
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.expr import Expr, all_of, column_name, known_column
@@ -21,7 +21,7 @@ from sabotnb.operators.formats import check_format
 Condition = Column | Callable[[pa.RecordBatch], Any]
 
 
-def filtered(flow: Flow, conditions: Sequence[Condition]) -> Flow:
+def filtered(flow: StreamPlan, conditions: Sequence[Condition]) -> StreamPlan:
     """Keep rows for which all conditions hold; a callable gives the mask of a whole batch."""
     if not conditions:
         raise SchemaError("filter() has no condition; give one: .filter(col('x') > 0)")
@@ -46,7 +46,7 @@ def _demand_condition(given: object) -> None:
         raise SchemaError(f"filter takes conditions, not {found}; write .filter(col('x') > 1)")
 
 
-def selected(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]) -> Flow:
+def selected(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, object]) -> StreamPlan:
     """Exactly these columns."""
     chosen = columns.named(exprs, keywords, flow.schema)
     if not chosen:
@@ -54,14 +54,14 @@ def selected(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]
     return _projected(flow, chosen)
 
 
-def with_columns(flow: Flow, exprs: Sequence[Column], keywords: Mapping[str, object]) -> Flow:
+def with_columns(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, object]) -> StreamPlan:
     """All columns, and these: one of a known name replaces that column where it stands."""
     new = dict(columns.named(exprs, keywords, flow.schema))
     kept = [(name, new.pop(name, known_column(name))) for name in flow.schema.names]
     return _projected(flow, (*kept, *new.items()))
 
 
-def dropped(flow: Flow, given: Sequence[Column]) -> Flow:
+def dropped(flow: StreamPlan, given: Sequence[Column]) -> StreamPlan:
     """All columns but these."""
     gone = columns.names(given, flow.schema)
     kept = tuple((name, known_column(name)) for name in flow.schema.names if name not in gone)
@@ -70,7 +70,7 @@ def dropped(flow: Flow, given: Sequence[Column]) -> Flow:
     return _projected(flow, kept)
 
 
-def renamed(flow: Flow, new_names: Mapping[str, str]) -> Flow:
+def renamed(flow: StreamPlan, new_names: Mapping[str, str]) -> StreamPlan:
     """The same columns, some by other names."""
     if not isinstance(new_names, Mapping) or not all(isinstance(name, str) for name in new_names.values()):
         raise SchemaError(f"rename takes new names by the old ones, not {new_names!r}; write .rename({{'old': 'new'}})")
@@ -80,7 +80,7 @@ def renamed(flow: Flow, new_names: Mapping[str, str]) -> Flow:
     return _projected(flow, pairs)
 
 
-def _projected(flow: Flow, pairs: tuple[Named, ...]) -> Flow:
+def _projected(flow: StreamPlan, pairs: tuple[Named, ...]) -> StreamPlan:
     """Project; the event time goes along with its column under the column's new name."""
     time = flow.event_time
     if time is None:
@@ -89,7 +89,9 @@ def _projected(flow: Flow, pairs: tuple[Named, ...]) -> Flow:
     return flow.then(Project(pairs)).timed(behind[0] if behind else None)
 
 
-def mapped_batches(flow: Flow, fn: Callable[..., Any], schema: Any, batch_format: str, on_error: str) -> Flow:
+def mapped_batches(
+    flow: StreamPlan, fn: Callable[..., Any], schema: Any, batch_format: str, on_error: str
+) -> StreamPlan:
     """Call ``fn`` with each batch; without ``schema`` the result of an empty batch says what comes out."""
     function = capture(fn, "map_batches")
     _one_of("format", batch_format, ("arrow", "pandas", "polars"))
@@ -99,7 +101,7 @@ def mapped_batches(flow: Flow, fn: Callable[..., Any], schema: Any, batch_format
     return flow.then(MapBatches(function, result, batch_format, OnError(on_error), inferred=schema is None))
 
 
-def mapped_rows(flow: Flow, fn: Callable[..., Any], schema: Any, on_error: str) -> Flow:
+def mapped_rows(flow: StreamPlan, fn: Callable[..., Any], schema: Any, on_error: str) -> StreamPlan:
     """Call ``fn`` with each row as a dict; without ``schema`` the results of the first 100 rows say what comes out."""
     function = capture(fn, "map_rows")
     _one_of("on_error", on_error, ("fail", "side"))
@@ -107,17 +109,17 @@ def mapped_rows(flow: Flow, fn: Callable[..., Any], schema: Any, on_error: str) 
     return flow.then(MapRows(function, result, OnError(on_error), inferred=schema is None))
 
 
-def united(flow: Flow, others: Sequence[Flow]) -> Flow:
+def united(flow: StreamPlan, others: Sequence[StreamPlan]) -> StreamPlan:
     """All rows of all flows; SchemaError says in what a schema differs from the first one's."""
     return flow.then(Union(len(others) + 1), *others) if others else flow
 
 
-def distinct(flow: Flow, given: Sequence[Column]) -> Flow:
+def distinct(flow: StreamPlan, given: Sequence[Column]) -> StreamPlan:
     """One row of each distinct value of these columns; of all columns if none is named."""
     return flow.then(Distinct(columns.names(given, flow.schema) or tuple(flow.schema.names)))
 
 
-def ordered(flow: Flow, given: Sequence[Column], descending: bool | Sequence[bool]) -> Flow:
+def ordered(flow: StreamPlan, given: Sequence[Column], descending: bool | Sequence[bool]) -> StreamPlan:
     """Sort by these columns, all the same way or each its own."""
     by = columns.names(given, flow.schema)
     if not by:

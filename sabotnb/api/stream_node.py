@@ -44,15 +44,15 @@ def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any) -> Naming:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Node:
+class StreamNode:
     """One operator of a description. Compared by identity: a node that two outputs share is one operator, run once."""
 
     spec: Spec
     schema: pa.Schema
-    inputs: tuple[Flow, ...] = ()
+    inputs: tuple[StreamPlan, ...] = ()
     naming: Naming = field(default_factory=Naming)
     origin: Origin | None = None
-    names_below: Mapping[str, Node] = field(default_factory=dict)
+    names_below: Mapping[str, StreamNode] = field(default_factory=dict)
     """The named operators that this one reads, at any distance, by name."""
     bounded: bool = True
     """True if every source that it reads, or is, ends by itself."""
@@ -60,32 +60,34 @@ class Node:
     """True if every source that it reads, or is, can be read again."""
 
     @property
-    def names(self) -> Mapping[str, Node]:
+    def names(self) -> Mapping[str, StreamNode]:
         """Its own name too."""
         return {**self.names_below, self.naming.name: self} if self.naming.name is not None else self.names_below
 
     def __repr__(self) -> str:
-        return f"Node({self.naming.name or self.spec.kind})"  # not its inputs: those of a diamond would come twice
+        return (
+            f"StreamNode({self.naming.name or self.spec.kind})"  # not its inputs: those of a diamond would come twice
+        )
 
-    def __copy__(self) -> Node:
+    def __copy__(self) -> StreamNode:
         return self
 
-    def __deepcopy__(self, _: dict[int, Any]) -> Node:
+    def __deepcopy__(self, _: dict[int, Any]) -> StreamNode:
         return self  # immutable, compared by identity, and as deep as a loop makes it
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Flow:
+class StreamPlan:
     """Rows that leave ``node``: by its side output ``side``, or the main one; ``hint`` is how they are to be spread."""
 
-    node: Node
+    node: StreamNode
     schema: pa.Schema
     event_time: EventTime | None = None
     side: str | None = None
     hint: EdgeHint | None = None
 
     def __repr__(self) -> str:
-        return f"Flow behind {self.node}"
+        return f"StreamPlan behind {self.node}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         nodes = nodes_of((self,))
@@ -98,7 +100,7 @@ class Flow:
         """All but the node."""
         return self.schema, self.event_time, self.side, self.hint
 
-    def then(self, spec: Spec, *others: Flow) -> Flow:
+    def then(self, spec: Spec, *others: StreamPlan) -> StreamPlan:
         """The flow behind one more operator, which reads this flow at port 0 and ``others`` at the next ports.
 
         Raises the ``SchemaError`` of ``output_schema`` if the operator does not fit the columns.
@@ -109,15 +111,15 @@ class Flow:
         schema = output_schema(spec, [flow.schema for flow in inputs])
         kept = self.event_time if self.event_time is not None and self.event_time.column in schema.names else None
         node = _node(spec, schema, inputs, Naming(), call_site())
-        return Flow(node, schema, kept)
+        return StreamPlan(node, schema, kept)
 
-    def timed(self, column: str | None) -> Flow:
+    def timed(self, column: str | None) -> StreamPlan:
         """The same flow, its event time under another column's name; None if that column is gone."""
         if self.event_time is None and column is None:
             return self
         return replace(self, event_time=replace(self.event_time or EventTime(""), column=column) if column else None)
 
-    def named(self, naming: Naming) -> Flow:
+    def named(self, naming: Naming) -> StreamPlan:
         """The same flow, its last operator named and placed; what was said before and not now is kept."""
         before = self.node.naming
         merged = Naming(
@@ -136,33 +138,35 @@ class Flow:
             check_names([named, *nodes_of(self.node.inputs)])
         return replace(self, node=named)
 
-    def spread(self, hint: EdgeHint) -> Flow:
+    def spread(self, hint: EdgeHint) -> StreamPlan:
         """The same rows, spread over the next operator's tasks as ``hint`` says."""
         return replace(self, hint=hint)
 
-    def side_output(self, tag: str) -> Flow:
+    def side_output(self, tag: str) -> StreamPlan:
         """The rows that the last operator puts aside under ``tag``; GraphError if it has no such side output."""
         spec = self.node.spec
         schema = side_schema(spec, tag, [flow.schema for flow in self.node.inputs])
-        return Flow(self.node, schema, side=tag)
+        return StreamPlan(self.node, schema, side=tag)
 
 
-def _from_rows(rows: list[Any], ends: list[Any]) -> Flow:
+def _from_rows(rows: list[Any], ends: list[Any]) -> StreamPlan:
     """The flow that was pickled as a flat list of its nodes and one of their inputs, so that depth does not count."""
-    made: list[Node] = []
+    made: list[StreamNode] = []
     waiting = iter(ends)
     for spec, schema, count, given, origin in rows:
-        inputs = tuple(Flow(made[place], *rest) for place, *rest in islice(waiting, count))
+        inputs = tuple(StreamPlan(made[place], *rest) for place, *rest in islice(waiting, count))
         made.append(_node(spec, schema, inputs, given, origin))
     place, *rest = next(waiting)
-    return Flow(made[place], *rest)
+    return StreamPlan(made[place], *rest)
 
 
-def _node(spec: Spec, schema: pa.Schema, inputs: tuple[Flow, ...], given: Naming, origin: Origin | None) -> Node:
+def _node(
+    spec: Spec, schema: pa.Schema, inputs: tuple[StreamPlan, ...], given: Naming, origin: Origin | None
+) -> StreamNode:
     """A node with what it sums up of those that it reads."""
     if isinstance(spec, Source):
-        return Node(spec, schema, inputs, given, origin, bounded=spec.bounded, replayable=spec.replayable)
-    return Node(
+        return StreamNode(spec, schema, inputs, given, origin, bounded=spec.bounded, replayable=spec.replayable)
+    return StreamNode(
         spec,
         schema,
         inputs,
@@ -174,21 +178,21 @@ def _node(spec: Spec, schema: pa.Schema, inputs: tuple[Flow, ...], given: Naming
     )
 
 
-def from_source(spec: Source) -> Flow:
+def from_source(spec: Source) -> StreamPlan:
     """A flow that begins with ``spec``."""
-    return Flow(_node(spec, spec.schema, (), Naming(), call_site()), spec.schema, spec.event_time)
+    return StreamPlan(_node(spec, spec.schema, (), Naming(), call_site()), spec.schema, spec.event_time)
 
 
-def nodes_of(flows: tuple[Flow, ...]) -> list[Node]:
+def nodes_of(flows: tuple[StreamPlan, ...]) -> list[StreamNode]:
     """Every node that ``flows`` need, inputs before what reads them, each once; the order depends on nothing else."""
     return bottom_up([flow.node for flow in flows], _read_by)
 
 
-def _read_by(node: Node) -> list[Node]:
+def _read_by(node: StreamNode) -> list[StreamNode]:
     return [flow.node for flow in node.inputs]
 
 
-def _names_of(flows: tuple[Flow, ...]) -> Mapping[str, Node]:
+def _names_of(flows: tuple[StreamPlan, ...]) -> Mapping[str, StreamNode]:
     """Named operators of all ``flows``; GraphError if two have one name. Copies nothing where one flow has them all."""
     names = flows[0].node.names
     for flow in flows[1:]:
@@ -201,7 +205,7 @@ def _names_of(flows: tuple[Flow, ...]) -> Mapping[str, Node]:
     return names
 
 
-def check_names(nodes: Iterable[Node]) -> None:
+def check_names(nodes: Iterable[StreamNode]) -> None:
     """Raise GraphError for a name that was given to several operators."""
     given = Counter(node.naming.name for node in nodes if node.naming.name is not None)
     for name, times in given.items():
@@ -209,11 +213,11 @@ def check_names(nodes: Iterable[Node]) -> None:
             raise GraphError(f"{times} operators are named {name!r}; give each .named(...) another name")
 
 
-def is_bounded(flow: Flow) -> bool:
+def is_bounded(flow: StreamPlan) -> bool:
     """True if every source below ``flow`` ends by itself."""
     return flow.node.bounded
 
 
-def is_replayable(flow: Flow) -> bool:
+def is_replayable(flow: StreamPlan) -> bool:
     """True if every source below ``flow`` can be read again."""
     return flow.node.replayable

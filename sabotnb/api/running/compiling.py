@@ -21,7 +21,7 @@ LOCAL_PARALLELISM = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledJob:
     """A job at every level: as described, as optimized, as deployed; and what its sources will read."""
 
     graph: JobGraph
@@ -43,7 +43,7 @@ class Compiled:
         return next(one.id for one in self.execution.vertices.values() if operator in [it.id for it in one.operators])
 
 
-def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -> Compiled:
+def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -> CompiledJob:
     """Compile a job graph for ``parallelism`` tasks per operator; reads metadata of sources.
 
     Without ``optimize`` it runs as it was described, only chained.
@@ -55,7 +55,7 @@ def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -
     graph.validate()
     optimized = plan.optimize(graph, estimates(graph)) if optimize else Optimized(graph, ())
     execution = plan.physical(optimized.graph, parallelism, groups=Config.from_environment().key_groups)
-    return Compiled(graph, optimized, execution, _splits(execution))
+    return CompiledJob(graph, optimized, execution, _splits(execution))
 
 
 def check_outputs(graph: JobGraph, job: str) -> None:

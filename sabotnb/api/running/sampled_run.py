@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb import connectors
-from sabotnb.api.compiling import compile_graph, sources, with_sources
-from sabotnb.api.flow import Flow
-from sabotnb.api.lower import lower
+from sabotnb.api.running.compiling import compile_graph, sources, with_sources
+from sabotnb.api.running.lowering import lower
+from sabotnb.api.stream_node import StreamPlan
 from sabotnb.connectors import BatchSource
 from sabotnb.expr import python_rows
 from sabotnb.graph import JobGraph, Sink, Source
@@ -73,7 +73,7 @@ def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | 
     return SampledRun(batches, samples, lambda: time.monotonic() >= until or any(one.ran_out for one in opened))
 
 
-def collected(flow: Flow) -> JobGraph:
+def collected(flow: StreamPlan) -> JobGraph:
     """The job graph of ``flow`` whose rows are read here."""
     return lower((flow.then(Sink("collect")),)).graph
 
@@ -114,7 +114,7 @@ def _read(reader: Any, wanted: int, deadline: float, into: list[pa.RecordBatch])
     return wanted, False
 
 
-def rows_of(flow: Flow, rows: int) -> Iterator[dict[str, Any]]:
+def rows_of(flow: StreamPlan, rows: int) -> Iterator[dict[str, Any]]:
     """The rows, as dicts, that ``flow`` makes of the first ``rows`` rows of each source."""
     for batch in run_on_sample(collected(flow), rows, timeout=2.0).batches:
         yield from python_rows(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sabotnb.api.boundary import folding
-from sabotnb.api.options import Duration, seconds
+from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import EnvError
 from sabotnb.widgets import shell
 from sabotnb.widgets.live_plot import LivePlot

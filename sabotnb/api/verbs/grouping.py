@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sabotnb.api import columns
-from sabotnb.api.columns import Column, Named
-from sabotnb.api.flow import Flow
+from sabotnb.api.stream_node import StreamPlan
+from sabotnb.api.verbs import columns
+from sabotnb.api.verbs.columns import Column, Named
 from sabotnb.blobs import capture, capture_value
 from sabotnb.errors import DuplicateColumn, SchemaError
 from sabotnb.expr import (
@@ -34,7 +34,7 @@ from sabotnb.native.categories import without_order
 class Grouping:
     """A flow and the named expressions that it is grouped by (none: one group)."""
 
-    flow: Flow
+    flow: StreamPlan
     keys: tuple[Named, ...] = ()
 
     @property
@@ -42,7 +42,7 @@ class Grouping:
         """Names of the keys."""
         return tuple(name for name, _ in self.keys)
 
-    def with_keys(self) -> Flow:
+    def with_keys(self) -> StreamPlan:
         """The flow with every key as a column; a key may not hide a column that it is not."""
         if self._plain():
             return self.flow
@@ -57,7 +57,7 @@ class Grouping:
         return all(column_name(expr) == name for name, expr in self.keys)
 
 
-def grouped(flow: Flow, keys: Sequence[Column], keywords: Mapping[str, object]) -> Grouping:
+def grouped(flow: StreamPlan, keys: Sequence[Column], keywords: Mapping[str, object]) -> Grouping:
     """Group by names and expressions."""
     named = columns.named(keys, keywords, flow.schema)
     if not named:
@@ -65,7 +65,7 @@ def grouped(flow: Flow, keys: Sequence[Column], keywords: Mapping[str, object]) 
     return Grouping(flow, named)
 
 
-def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str, Expr]) -> Flow:
+def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str, Expr]) -> StreamPlan:
     """One row per key: the keys, then the aggregates.
 
     What is aggregated or grouped by an expression becomes a column in a projection before, under a name of its own;
@@ -136,7 +136,7 @@ class _Inputs:
         by = self._place(order, f"{name}_by") if order is not None else None
         return AggregateColumn(name, given.fn, of, by, dict(given.options), given.function)
 
-    def projected(self) -> Flow:
+    def projected(self) -> StreamPlan:
         """The flow with all these columns; the flow itself if it has them as they are."""
         if all(column_name(expr) == name for name, expr in self._columns.items()):
             return self._flow
@@ -162,7 +162,7 @@ class _Inputs:
         return name
 
 
-def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, rank: str | None) -> Flow:
+def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, rank: str | None) -> StreamPlan:
     """The ``n`` rows of each key with the largest ``by``."""
     n = whole(n, SchemaError(f"top({n!r}): give a whole number of rows, at least 1"), 1)
     if rank is not None and not isinstance(rank, str):
@@ -181,7 +181,7 @@ def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, ra
     return found.then(Project(tuple((name, known_column(name)) for name in found.schema.names if name != order)))
 
 
-def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
+def latest(grouping: Grouping, wanted: Sequence[Column]) -> StreamPlan:
     """The row of each key with the latest event time; the keys and these columns of it, or all."""
     time = grouping.flow.event_time
     if time is None:
@@ -193,7 +193,7 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> Flow:
     return found.then(Project(tuple((name, known_column(name)) for name in chosen)))
 
 
-def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> Flow:
+def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> StreamPlan:
     """Fold the rows of each key, two at a time, in any order."""
     flow = grouping.with_keys()
     if init is not None and not isinstance(init, Mapping):

@@ -9,21 +9,21 @@ from uuid import uuid4
 import pyarrow as pa
 
 from sabotnb.api import env as envs
-from sabotnb.api import site
-from sabotnb.api.bounds import with_bounds
-from sabotnb.api.compiling import LOCAL_PARALLELISM, Compiled, compile_graph
+from sabotnb.api import job_naming
 from sabotnb.api.env import Env
-from sabotnb.api.flow import Flow, is_bounded
-from sabotnb.api.lower import lower
-from sabotnb.api.running import compiled_for, submit
-from sabotnb.api.sample import collected
+from sabotnb.api.running.bounds import with_bounds
+from sabotnb.api.running.compiling import LOCAL_PARALLELISM, CompiledJob, compile_graph
+from sabotnb.api.running.lowering import lower
+from sabotnb.api.running.sampled_run import collected
+from sabotnb.api.running.submission import compiled_for, submit
+from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.errors import ClusterLost, GraphError
 from sabotnb.graph import Sink
 
 Batches = Generator[pa.RecordBatch, None, None]
 
 
-def batches_of(flow: Flow) -> Batches:
+def batches_of(flow: StreamPlan) -> Batches:
     """Run ``flow`` when the first row is asked for, and yield its rows; closing the generator early ends the run.
 
     Raises at once what keeps the flow from running, such as GraphError if it is endless.
@@ -37,22 +37,22 @@ def batches_of(flow: Flow) -> Batches:
     return _from_here(flow) if env is None else _from_cluster(flow, env)
 
 
-def _from_here(flow: Flow) -> Batches:
+def _from_here(flow: StreamPlan) -> Batches:
     graph = with_bounds(collected(flow), LOCAL_PARALLELISM)
     return compile_graph(graph, LOCAL_PARALLELISM).run_here()
 
 
-def _from_cluster(flow: Flow, env: Env) -> Batches:
+def _from_cluster(flow: StreamPlan, env: Env) -> Batches:
     collected = flow.then(Sink("collect"))
     lowered = lower([collected])
     compiled = compiled_for(lowered.graph, None, env)
     # Never attached to: two readers of one run would take rows from each other.
-    return _run(env, f"collect-{site.job_name()}", compiled, lowered.ids[collected.node])
+    return _run(env, f"collect-{job_naming.job_name()}", compiled, lowered.ids[collected.node])
 
 
-def _run(env: Env, name: str, compiled: Compiled, sink: str) -> Batches:
+def _run(env: Env, name: str, compiled: CompiledJob, sink: str) -> Batches:
     client = env.cluster.jobs
-    started = site.started_unnamed(
+    started = job_naming.started_unnamed(
         name, client.owner, lambda own: submit(client, own, compiled, fingerprint=uuid4().hex)
     )
     complete = False

@@ -11,13 +11,13 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from sabotnb import display, plan
-from sabotnb.api import site
-from sabotnb.api.bounds import with_bounds
-from sabotnb.api.compiling import Compiled, check_outputs, compile_graph, sources
-from sabotnb.api.job import Job
-from sabotnb.api.lower import lower
-from sabotnb.api.pulling import LiveRows, Puller, Take
-from sabotnb.api.targets import Target
+from sabotnb.api import job_naming
+from sabotnb.api.handles.job import Job
+from sabotnb.api.running.bounds import with_bounds
+from sabotnb.api.running.compiling import CompiledJob, check_outputs, compile_graph, sources
+from sabotnb.api.running.lowering import lower
+from sabotnb.api.running.pulling import LiveRows, Puller, Take
+from sabotnb.api.verbs.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.request import job_request
@@ -109,7 +109,11 @@ def _run(session: Session, name: str | None, graph: JobGraph, takes: Mapping[str
         return submit(client, job_name, compiled, fingerprint, options.placement)
 
     unnamed = name is None
-    started = site.started_unnamed(site.job_name(), client.owner, start) if unnamed else start(_checked_name(name))
+    started = (
+        job_naming.started_unnamed(job_naming.job_name(), client.owner, start)
+        if unnamed
+        else start(_checked_name(name))
+    )
     known = session.known(started.name, started.epoch)
     if known is None:
         return session.remember(_job(started, takes))
@@ -126,7 +130,7 @@ def _checked_name(name: object) -> str:
     return name
 
 
-def compiled_for(graph: JobGraph, parallelism: int | None, session: Session, *, optimize: bool = True) -> Compiled:
+def compiled_for(graph: JobGraph, parallelism: int | None, session: Session, *, optimize: bool = True) -> CompiledJob:
     """Compile for ``session``: a task per worker process and operator where nothing else is said."""
     tasks = parallelism if parallelism is not None else max(1, session.workers)
     return compile_graph(with_bounds(graph, tasks), tasks, optimize=optimize)
@@ -139,7 +143,7 @@ class Started:
     client: ClusterClient
     name: str
     epoch: int
-    compiled: Compiled
+    compiled: CompiledJob
     how: str
     """started, attached, replaced or queued"""
 
@@ -158,7 +162,7 @@ class Started:
 def submit(
     client: ClusterClient,
     name: str,
-    compiled: Compiled,
+    compiled: CompiledJob,
     fingerprint: str,
     placement: str = ROUND_ROBIN,
 ) -> Started:

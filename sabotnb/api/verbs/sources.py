@@ -9,16 +9,16 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb import connectors
-from sabotnb.api import columns
-from sabotnb.api.flow import Flow, from_source
-from sabotnb.api.options import Duration, event_time
-from sabotnb.api.schemas import as_schema, as_types
+from sabotnb.api.stream_node import StreamPlan, from_source
+from sabotnb.api.verbs import columns
+from sabotnb.api.verbs.user_schemas import as_schema, as_types
+from sabotnb.api.verbs.verb_options import Duration, event_time
 from sabotnb.errors import SchemaError
 from sabotnb.expr import column_name
 from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source, Spec
 
 
-def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> Flow:
+def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> StreamPlan:
     """A flow from ``spec``, whose rows have their event time in column ``time``."""
     if not len(spec.schema):
         raise SchemaError("this source has no columns: give data that has at least one")
@@ -134,7 +134,7 @@ def rate(per_second: float, n: int | None) -> Source:
     return connectors.rate(per_second, n)
 
 
-def with_event_time(flow: Flow, column: columns.Column, max_delay: Duration, idle: Duration) -> Flow:
+def with_event_time(flow: StreamPlan, column: columns.Column, max_delay: Duration, idle: Duration) -> StreamPlan:
     """Say which column is the event time; it must be one that comes unchanged from the stream's single source."""
     (name,) = columns.names((column,), flow.schema)
     time = event_time(name, max_delay, idle, flow.schema)

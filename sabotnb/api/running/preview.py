@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sabotnb.api.flow import Flow, is_bounded
-from sabotnb.api.pandas_frames import pandas_frame
-from sabotnb.api.sample import SourceSample, collected, run_on_sample
+from sabotnb.api.running.pandas_frames import pandas_frame
+from sabotnb.api.running.sampled_run import SourceSample, collected, run_on_sample
+from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.config import Config
 from sabotnb.display import rows as tables
 from sabotnb.display import theme, words
@@ -52,7 +52,7 @@ class Preview(Hinted):
         return theme.panel(tables.html(self.table) + theme.sentences([self.note]))
 
 
-def preview(flow: Flow, n: int, timeout: float) -> Preview:
+def preview(flow: StreamPlan, n: int, timeout: float) -> Preview:
     """The first ``n`` rows that ``flow`` makes of the first ``Config.preview_rows`` rows of each source."""
     n = whole(n, SchemaError(f"head({n!r}): give a whole number of rows, 0 or more"), 0)
     until = time.monotonic() + timeout

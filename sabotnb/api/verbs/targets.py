@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sabotnb import connectors
-from sabotnb.api import columns
-from sabotnb.api.columns import Column
-from sabotnb.api.flow import Flow, Naming
-from sabotnb.api.pulling import Take
+from sabotnb.api.running.pulling import Take
+from sabotnb.api.stream_node import Naming, StreamPlan
+from sabotnb.api.verbs import columns
+from sabotnb.api.verbs.columns import Column
 from sabotnb.blobs import fingerprint_here
 from sabotnb.errors import SchemaError, SinkError
 from sabotnb.expr import whole
@@ -24,7 +24,7 @@ MODES = ("error", "append", "overwrite")
 class Target:
     """A sink's place in a description. ``take`` gets its batches in this process."""
 
-    flow: Flow
+    flow: StreamPlan
     take: Take | None = None
 
     @property
@@ -39,7 +39,11 @@ class Target:
 
 
 def to_files(
-    flow: Flow, connector: str, path: str | os.PathLike[str], mode: str, partition_by: Column | Sequence[Column] | None
+    flow: StreamPlan,
+    connector: str,
+    path: str | os.PathLike[str],
+    mode: str,
+    partition_by: Column | Sequence[Column] | None,
 ) -> Target:
     """Write files of one format into a folder."""
     if mode not in MODES:
@@ -53,7 +57,7 @@ def to_files(
     return Target(flow.then(spec))
 
 
-def to_callback(flow: Flow, fn: Take) -> Target:
+def to_callback(flow: StreamPlan, fn: Take) -> Target:
     """Hand every batch to ``fn``, in this process."""
     if not callable(fn):
         raise SinkError(f"sink_callback needs a function of a RecordBatch, not {fn!r}")
@@ -62,7 +66,7 @@ def to_callback(flow: Flow, fn: Take) -> Target:
     return Target(flow.then(SinkSpec("callback", options)), take=fn)
 
 
-def to_live(flow: Flow, keep: int) -> Target:
+def to_live(flow: StreamPlan, keep: int) -> Target:
     """Keep the last ``keep`` rows in this process."""
     keep = whole(keep, SinkError(f"sink_live(keep={keep!r}): give a whole number of rows, at least 1"), 1)
     return Target(flow.then(SinkSpec("live", {"keep": keep})))

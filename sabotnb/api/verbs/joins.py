@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from sabotnb.api import columns, rows
-from sabotnb.api.columns import Column
-from sabotnb.api.flow import Flow, is_bounded
+from sabotnb.api.stream_node import StreamPlan, is_bounded
+from sabotnb.api.verbs import columns, row_verbs
+from sabotnb.api.verbs.columns import Column
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.expr import col
 from sabotnb.expr.types import common
@@ -20,8 +20,8 @@ STRATEGIES = ("auto", "broadcast", "hash")
 
 
 def joined(
-    left: Flow,
-    right: Flow,
+    left: StreamPlan,
+    right: StreamPlan,
     on: Column | Sequence[Column] | None,
     left_on: Column | Sequence[Column] | None,
     right_on: Column | Sequence[Column] | None,
@@ -29,7 +29,7 @@ def joined(
     how: str,
     suffix: str,
     strategy: str,
-) -> Flow:
+) -> StreamPlan:
     """Rows of both sides whose keys are equal; the key types must agree, which the join's schema checks."""
     if how not in HOW:
         raise GraphError(f"how is {how!r}; choose one of {', '.join(HOW)}")
@@ -49,19 +49,19 @@ def joined(
     if not shared or how in ("right", "full"):  # which put right keys into left columns
         return left.then(Join(left_keys, right_keys, how, suffix, strategy), right)
     hidden = _hidden_names(shared, {*left.schema.names, *right.schema.names})
-    mine = rows.with_columns(left, (), {hidden[pair]: col(pair[0]).cast(kind) for pair, kind in shared.items()})
-    others = rows.with_columns(right, (), {hidden[pair]: col(pair[1]).cast(kind) for pair, kind in shared.items()})
-    others = rows.dropped(others, [other for _, other in shared])
+    mine = row_verbs.with_columns(left, (), {hidden[pair]: col(pair[0]).cast(kind) for pair, kind in shared.items()})
+    others = row_verbs.with_columns(right, (), {hidden[pair]: col(pair[1]).cast(kind) for pair, kind in shared.items()})
+    others = row_verbs.dropped(others, [other for _, other in shared])
     left_on = tuple(hidden.get(pair, pair[0]) for pair in pairs)
     right_on = tuple(hidden.get(pair, pair[1]) for pair in pairs)
-    return rows.dropped(mine.then(Join(left_on, right_on, how, suffix, strategy), others), list(hidden.values()))
+    return row_verbs.dropped(mine.then(Join(left_on, right_on, how, suffix, strategy), others), list(hidden.values()))
 
 
 Pair = tuple[str, str]
 """A left and a right key."""
 
 
-def _shared_decimal(left: Flow, right: Flow, mine: str, other: str) -> pa.DataType | None:
+def _shared_decimal(left: StreamPlan, right: StreamPlan, mine: str, other: str) -> pa.DataType | None:
     """The type in which decimals of different types, or decimals and integers, are equal; None for other keys.
 
     Keys are compared and sent to tasks by their bytes, which differ where scales do.
@@ -86,8 +86,8 @@ def _hidden_names(pairs: Iterable[Pair], taken: set[str]) -> dict[Pair, str]:
 
 
 def _keys(
-    left: Flow,
-    right: Flow,
+    left: StreamPlan,
+    right: StreamPlan,
     on: Column | Sequence[Column] | None,
     left_on: Column | Sequence[Column] | None,
     right_on: Column | Sequence[Column] | None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sabotnb.api import columns
-from sabotnb.api.columns import Column
-from sabotnb.api.flow import Flow
+from sabotnb.api.stream_node import StreamPlan
+from sabotnb.api.verbs import columns
+from sabotnb.api.verbs.columns import Column
 from sabotnb.blobs import capture
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr import Expr
@@ -15,19 +15,19 @@ from sabotnb.graph import EdgeHint, EdgeType
 from sabotnb.graph.schemas import has_order
 
 
-def rebalanced(flow: Flow) -> Flow:
+def rebalanced(flow: StreamPlan) -> StreamPlan:
     """Each batch to the task with most room."""
     return flow.spread(EdgeHint(EdgeType.REBALANCE))
 
 
-def partitioned(flow: Flow, by: Callable[..., Any] | Column | Sequence[Column]) -> Flow:
+def partitioned(flow: StreamPlan, by: Callable[..., Any] | Column | Sequence[Column]) -> StreamPlan:
     """Rows of equal columns to one task; or each row to the task that a function of batch and number of tasks says."""
     if callable(by) and not isinstance(by, Expr):
         return flow.spread(EdgeHint(EdgeType.CUSTOM, function=capture(by, "partition_by")))
     return flow.spread(EdgeHint(EdgeType.HASH, columns.names(columns.listed(by), flow.schema)))
 
 
-def range_partitioned(flow: Flow, column: Column) -> Flow:
+def range_partitioned(flow: StreamPlan, column: Column) -> StreamPlan:
     """Rows of neighbouring values to one task; the bounds come from a sample when the stream is run."""
     (name,) = columns.names((column,), flow.schema)
     data_type = flow.schema.field(name).type

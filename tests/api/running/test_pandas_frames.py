@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from sabotnb.api.pandas_frames import pandas_frame
+from sabotnb.api.running.pandas_frames import pandas_frame
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sabotnb.api import frames
 from sabotnb.api.boundary import boundary
-from sabotnb.api.options import Duration, seconds
-from sabotnb.api.pandas_frames import pandas_frame
-from sabotnb.api.pulling import LiveRows, Puller, Take
-from sabotnb.api.status import JobResult, JobStatus, assignment
-from sabotnb.api.why import Why
+from sabotnb.api.handles import metric_frames
+from sabotnb.api.handles.diagnosis import Why
+from sabotnb.api.handles.status import JobResult, JobStatus, assignment
+from sabotnb.api.running.pandas_frames import pandas_frame
+from sabotnb.api.running.pulling import LiveRows, Puller, Take
+from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import ClusterLost, JobError
 from sabotnb.protocol.control import JobState
 from sabotnb.widgets import progress, shell
@@ -99,16 +99,16 @@ class Job:
         """
         match per:
             case "task":
-                return frames.tasks(self._client.metrics(self.name, self.epoch))
+                return metric_frames.tasks(self._client.metrics(self.name, self.epoch))
             case "operator":
-                return frames.operators(self._client.metrics(self.name, self.epoch))
+                return metric_frames.operators(self._client.metrics(self.name, self.epoch))
             case "edge":
                 known = self._client.status(self.name, self.epoch)["views"]["edges"]
-                return frames.edges(self._client.metrics(self.name, self.epoch), known)
+                return metric_frames.edges(self._client.metrics(self.name, self.epoch), known)
             case "channel":
-                return frames.frame(self._client.figures(self.name, self.epoch, per), frames.CHANNELS)
+                return metric_frames.frame(self._client.figures(self.name, self.epoch, per), metric_frames.CHANNELS)
             case "history":
-                return frames.frame(self._client.figures(self.name, self.epoch, per), frames.HISTORY)
+                return metric_frames.frame(self._client.figures(self.name, self.epoch, per), metric_frames.HISTORY)
         raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator', 'edge', 'channel' or 'history'")
 
     def why(self) -> Why:

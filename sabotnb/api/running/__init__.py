@@ -1,0 +1,1 @@
+"""From a stream to rows: compiling, submitting, pulling results, previews."""

@@ -1,0 +1,1 @@
+"""What the methods of ``Stream`` and ``Grouped`` do: each returns a new node, and nothing runs."""
