@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import JobError
-from sabotnb.execution.topology import last_operators
+from sabotnb.execution.job_topology import last_operators
 from sabotnb.protocol.elements import MAX_WATERMARK
 
 HOT_KEYS = 5

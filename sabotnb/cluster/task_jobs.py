@@ -21,7 +21,7 @@ from sabotnb.cluster.failures import job_failed
 from sabotnb.connectors.sources import task_calls as connector
 from sabotnb.display import scenes
 from sabotnb.errors import ClusterLost, GraphError, JobError
-from sabotnb.execution.request import job_request
+from sabotnb.execution.job_request import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
 from sabotnb.plan import Optimized, explain, physical
 from sabotnb.protocol.control import JobState

@@ -14,14 +14,14 @@ from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.execution import refusals, sessions
 from sabotnb.execution.cluster_state import ClusterState, tell_running
-from sabotnb.execution.ending import COMMIT_TIMER, Ending
+from sabotnb.execution.job_commands import JobCommands
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.leases import Leases
-from sabotnb.execution.overview import Overview
 from sabotnb.execution.reporting import take_report
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.sessions import Sessions
-from sabotnb.execution.steering import Steering
+from sabotnb.execution.status.overview import Overview
+from sabotnb.execution.termination import COMMIT_TIMER, Termination
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.protocol.control import (
     AgentDown,
@@ -66,7 +66,7 @@ class Machine:
         self.overview = Overview(state)
         self._scheduling = Scheduling(state)
         config = config or Config()
-        self._ending = Ending(state, self._scheduling, config.commit_wait_seconds)
+        self._ending = Termination(state, self._scheduling, config.commit_wait_seconds)
         self._sessions = Sessions(state, self._ending, config.session_lost_seconds)
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
@@ -82,7 +82,7 @@ class Machine:
             PeerLost: self._peer_lost,
             SessionChanged: self._sessions.changed,
             TimerFired: self._timer,
-            UserCommand: Steering(state, self._scheduling, self._ending, next_epoch).command,
+            UserCommand: JobCommands(state, self._scheduling, self._ending, next_epoch).command,
         }
 
     def handle(self, now: float, event: Event) -> list[Instruction]:

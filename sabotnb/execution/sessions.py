@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
-from sabotnb.execution.ending import Ending
+from sabotnb.execution.termination import Termination
 from sabotnb.protocol.control import Instruction, SessionChanged, SetTimer
 
 TIMER = "session "
@@ -20,7 +20,7 @@ class Sessions:
     restarted kernel may run the job's cell again and take it over.
     """
 
-    def __init__(self, state: ClusterState, ending: Ending, seconds: float) -> None:
+    def __init__(self, state: ClusterState, ending: Termination, seconds: float) -> None:
         self._state = state
         self._ending = ending
         self._seconds = seconds

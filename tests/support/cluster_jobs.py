@@ -12,7 +12,7 @@ import pyarrow as pa
 from sabotnb import connectors
 from sabotnb.blobs import capture
 from sabotnb.cluster import Cluster, job_failed
-from sabotnb.execution.request import job_request
+from sabotnb.execution.job_request import job_request
 from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
 from sabotnb.metrics import JobMetrics
 from sabotnb.plan import physical

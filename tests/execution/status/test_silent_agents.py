@@ -3,7 +3,7 @@
 import pytest
 from simulator import Simulator, request
 
-from sabotnb.execution.silence import silence
+from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import MetricsReported
 

@@ -3,7 +3,7 @@
 import pytest
 from simulator import Simulator, request
 
-from sabotnb.execution.progress import progress
+from sabotnb.execution.status.input_progress import progress
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import MetricsReported, TaskChanged, TaskState
 from sabotnb.protocol.source import Split

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sabotnb.execution.topology import topology
+from sabotnb.execution.job_topology import topology
 from sabotnb.graph.specs import Sink
 from sabotnb.plan.codec import dump
 from sabotnb.plan.execution_graph import ExecutionGraph

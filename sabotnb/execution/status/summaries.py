@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.topology import last_operators
+from sabotnb.execution.job_topology import last_operators
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import AgentInfo
 from sabotnb.protocol.ids import Attempt

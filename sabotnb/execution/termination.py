@@ -33,7 +33,7 @@ MOST_COMMITTERS = 5
 """A commit that costs so many agents their lives is not given to another."""
 
 
-class Ending:
+class Termination:
     """Takes runs down, lets agents publish or remove their output, and frees their slots."""
 
     def __init__(self, state: ClusterState, scheduling: Scheduling, commit_wait_seconds: float) -> None:

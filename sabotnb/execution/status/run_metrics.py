@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.progress import progress
-from sabotnb.execution.silence import silence
-from sabotnb.execution.topology import last_operators
+from sabotnb.execution.job_topology import last_operators
+from sabotnb.execution.status.input_progress import progress
+from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import (
     EdgeMetrics,
     Flow,

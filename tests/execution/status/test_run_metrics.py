@@ -5,7 +5,7 @@ import pickle
 import pytest
 from simulator import Simulator, request
 
-from sabotnb.execution.job_metrics import job_metrics
+from sabotnb.execution.status.run_metrics import job_metrics
 from sabotnb.metrics import Flow, Histogram, Load, Share, TaskCounters, TaskDot, without_tasks
 from sabotnb.protocol.control import MetricsReported, Queue, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure

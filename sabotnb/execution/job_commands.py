@@ -9,11 +9,11 @@ from typing import Any
 from sabotnb.execution import refusals
 from sabotnb.execution.answers import said
 from sabotnb.execution.cluster_state import ClusterState, tell_running
-from sabotnb.execution.ending import Ending
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
+from sabotnb.execution.termination import Termination
 from sabotnb.protocol.control import (
     Instruction,
     JobChanged,
@@ -27,11 +27,11 @@ from sabotnb.protocol.control import (
 )
 
 
-class Steering:
+class JobCommands:
     """Carries commands out. ``next_epoch`` gives a greater epoch than the one it is given."""
 
     def __init__(
-        self, state: ClusterState, scheduling: Scheduling, ending: Ending, next_epoch: Callable[[int], int]
+        self, state: ClusterState, scheduling: Scheduling, ending: Termination, next_epoch: Callable[[int], int]
     ) -> None:
         self._state = state
         self._scheduling = scheduling

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sabotnb.execution import figures, refusals, views
+from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
-from sabotnb.execution.job_metrics import shown_metrics
 from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.status import job_series, summaries
+from sabotnb.execution.status.run_metrics import shown_metrics
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import AgentInfo, JobState
 
@@ -29,12 +30,12 @@ class Overview:
     def status(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
         """The run as plain data (``views.job_status``); None if it is not known."""
         job = self._runs.get(name, epoch)
-        return views.job_status(job, self._waits(job)[0]) if job else None
+        return summaries.job_status(job, self._waits(job)[0]) if job else None
 
     def state(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
         """What is enough to wait for the run (``views.job_state``); None if it is not known."""
         job = self._runs.get(name, epoch)
-        return views.job_state(job) if job else None
+        return summaries.job_state(job) if job else None
 
     def views(self, name: str, epoch: int | None = None) -> Mapping[str, Any] | None:
         """Everything that was kept of the run to show it, its scenes too; None if it is not known."""
@@ -51,17 +52,19 @@ class Overview:
         job = self._runs.get(name, epoch)
         if job is None:
             return None
-        return list(figures.channel_rows(job) if per == "channel" else figures.history_rows(job, wall - now))
+        return list(job_series.channel_rows(job) if per == "channel" else job_series.history_rows(job, wall - now))
 
     def summaries(self) -> list[dict[str, Any]]:
         """One row per job, in order of submission."""
-        return [views.job_summary(job) for job in self._runs.current.values()]
+        return [summaries.job_summary(job) for job in self._runs.current.values()]
 
     def slots(self) -> list[dict[str, Any]]:
         """One row per agent: slots, free slots, host, pid, what hangs there."""
         free = {node.agent: node.free for node in self._pool.nodes()}
         hanging = self._state.hanging
-        return [views.agent_row(agent, free[agent.id], hanging.get(agent.id, ())) for agent in self._agents.values()]
+        return [
+            summaries.agent_row(agent, free[agent.id], hanging.get(agent.id, ())) for agent in self._agents.values()
+        ]
 
     def idle(self) -> list[AgentInfo]:
         """Agents of which no slot is held, in order of registration."""
