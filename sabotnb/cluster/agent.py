@@ -24,7 +24,7 @@ from sabotnb.cluster.result_server import ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.control import AgentInfo, Command, Event, Fence, Heartbeat
-from sabotnb.task.warming import warm_up
+from sabotnb.task.warmup import warm_up
 
 logger = logging.getLogger("sabotnb.agent")
 

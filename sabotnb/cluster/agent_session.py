@@ -24,7 +24,7 @@ from sabotnb.protocol.control import (
     PeerLost,
 )
 from sabotnb.protocol.ids import Attempt
-from sabotnb.task.results import Results
+from sabotnb.task.result_buffers import Results
 from sabotnb.task.runner import TaskRunner
 
 logger = logging.getLogger("sabotnb.agent")

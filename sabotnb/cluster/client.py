@@ -25,7 +25,7 @@ from sabotnb.cluster.result_reader import ResultLocation, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
-from sabotnb.task.failure import error_of, failure_of
+from sabotnb.task.failure_report import error_of, failure_of
 
 T = TypeVar("T")
 

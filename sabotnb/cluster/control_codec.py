@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from sabotnb.errors import ProtocolError
-from sabotnb.metrics.latency import Histogram
+from sabotnb.metrics.histogram import Histogram
 
 ROOMS = ("sabotnb.protocol.", "sabotnb.metrics.")
 

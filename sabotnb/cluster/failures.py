@@ -7,7 +7,7 @@ from typing import Any
 
 from sabotnb.errors import JobCanceled, JobError, JobFailed
 from sabotnb.protocol.failure import Failure
-from sabotnb.task.failure import error_of
+from sabotnb.task.failure_report import error_of
 
 
 def job_failed(job: str, status: Mapping[str, Any] | None) -> JobError:

@@ -9,7 +9,7 @@ from html import escape
 from sabotnb.display import figures, job_line, job_svg, saved, theme, words
 from sabotnb.display.job_picture import JobPicture, Node, View
 from sabotnb.display.job_svg import Mark
-from sabotnb.metrics import Flow, JobFailure, JobMetrics, Load, TaskMetrics, VertexMetrics
+from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics
 from sabotnb.metrics.why import stopped_early
 
 TRACEBACK_LETTERS = 20_000
@@ -237,7 +237,7 @@ def _task(task: TaskMetrics) -> Sequence[str]:
     return name, task.state, task.agent, str(task.slot), *rows, *sizes, figures.count(task.late)
 
 
-def _flow(flow: Flow) -> tuple[str, str]:
+def _flow(flow: Throughput) -> tuple[str, str]:
     return figures.count(flow.rows), figures.size(flow.bytes)
 
 

@@ -1,11 +1,11 @@
 """Counters that a task keeps about itself, and what is known of a job from all of them."""
 
 from sabotnb.metrics.counters import TaskCounters
+from sabotnb.metrics.histogram import Histogram
 from sabotnb.metrics.history import History, Moment
 from sabotnb.metrics.job_metrics import (
     EdgeMetrics,
     Finding,
-    Flow,
     JobFailure,
     JobMetrics,
     Latency,
@@ -14,16 +14,15 @@ from sabotnb.metrics.job_metrics import (
     Share,
     TaskDot,
     TaskMetrics,
+    Throughput,
     VertexMetrics,
     without_tasks,
 )
-from sabotnb.metrics.latency import Histogram
 from sabotnb.metrics.reports import Report, Reports
 
 __all__ = [
     "EdgeMetrics",
     "Finding",
-    "Flow",
     "Histogram",
     "History",
     "JobFailure",
@@ -38,6 +37,7 @@ __all__ = [
     "TaskCounters",
     "TaskDot",
     "TaskMetrics",
+    "Throughput",
     "VertexMetrics",
     "without_tasks",
 ]

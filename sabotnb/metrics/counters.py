@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sabotnb.metrics.latency import Histogram
+from sabotnb.metrics.histogram import Histogram
 
 
 @dataclass(slots=True)

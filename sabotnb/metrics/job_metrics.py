@@ -21,7 +21,7 @@ MOST_SHARES = 16
 
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
-class Flow:
+class Throughput:
     """Rows, batches and bytes that have passed, and how many of them per second now."""
 
     rows: int = 0
@@ -66,8 +66,8 @@ class TaskMetrics:
     agent: str
     slot: int
     state: str
-    into: Flow = field(default_factory=Flow)
-    out: Flow = field(default_factory=Flow)
+    into: Throughput = field(default_factory=Throughput)
+    out: Throughput = field(default_factory=Throughput)
     load: Load = field(default_factory=Load)
     late: int = 0
     queued: int = 0
@@ -138,8 +138,8 @@ class VertexMetrics:
     operators: tuple[OperatorMetrics, ...]
     tasks: int
     states: Mapping[str, int]
-    into: Flow = field(default_factory=Flow)
-    out: Flow = field(default_factory=Flow)
+    into: Throughput = field(default_factory=Throughput)
+    out: Throughput = field(default_factory=Throughput)
     load: Load = field(default_factory=Load)
     busiest: float = 0.0
     busiest_task: int = 0
@@ -176,7 +176,7 @@ class EdgeMetrics:
     type: str
     keys: tuple[str, ...]
     channels: int
-    sent: Flow = field(default_factory=Flow)
+    sent: Throughput = field(default_factory=Throughput)
     queued: int = 0
     fill: float = 0.0
     shares: tuple[Share, ...] = ()
@@ -223,9 +223,9 @@ class JobMetrics:
     submitted: float
     started: float | None
     ended: float | None
-    rows_in: Flow
+    rows_in: Throughput
     """Of all sources."""
-    rows_out: Flow
+    rows_out: Throughput
     """Of all sinks."""
     late: int
     progress: float | None

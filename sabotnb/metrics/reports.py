@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sabotnb.metrics.counters import TaskCounters
-from sabotnb.metrics.job_metrics import Flow, Load, OperatorMetrics
-from sabotnb.metrics.latency import Histogram
+from sabotnb.metrics.histogram import Histogram
+from sabotnb.metrics.job_metrics import Load, OperatorMetrics, Throughput
 
 KEPT = 5
 """Reports that rates are taken over: two of them are half a second apart."""
@@ -70,40 +70,40 @@ class Reports:
             return self._kept[0], self._kept[-1]
         return Report(0.0, _NOTHING), self._kept[-1] if self._kept else Report(0.0, _NOTHING)
 
-    def into(self) -> Flow:
+    def into(self) -> Throughput:
         """What has come in."""
         (old, new), seconds = self._counters(), self.seconds
         totals = new.rows_in, new.batches_in, new.bytes_in
         if seconds <= 0:
-            return Flow(*totals)
-        return Flow(
+            return Throughput(*totals)
+        return Throughput(
             *totals,
             (new.rows_in - old.rows_in) / seconds,
             (new.batches_in - old.batches_in) / seconds,
             (new.bytes_in - old.bytes_in) / seconds,
         )
 
-    def out(self) -> Flow:
+    def out(self) -> Throughput:
         """What has gone out."""
         (old, new), seconds = self._counters(), self.seconds
         totals = new.rows_out, new.batches_out, new.bytes_out
         if seconds <= 0:
-            return Flow(*totals)
-        return Flow(
+            return Throughput(*totals)
+        return Throughput(
             *totals,
             (new.rows_out - old.rows_out) / seconds,
             (new.batches_out - old.batches_out) / seconds,
             (new.bytes_out - old.bytes_out) / seconds,
         )
 
-    def sent(self, edge: int) -> Flow:
+    def sent(self, edge: int) -> Throughput:
         """What was sent on an edge; batches are not counted by edge."""
         (old, new), seconds = self.ends, self.seconds
         rows, nbytes = new.sent.get(edge, (0, 0))
         if seconds <= 0:
-            return Flow(rows, 0, nbytes)
+            return Throughput(rows, 0, nbytes)
         rows_then, bytes_then = old.sent.get(edge, (0, 0))
-        return Flow(rows, 0, nbytes, (rows - rows_then) / seconds, 0.0, (nbytes - bytes_then) / seconds)
+        return Throughput(rows, 0, nbytes, (rows - rows_then) / seconds, 0.0, (nbytes - bytes_then) / seconds)
 
     def operator(self, name: str) -> OperatorMetrics:
         """Rows that left an operator of the task's chain, and the share of the task's time that it took."""

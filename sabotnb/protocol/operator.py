@@ -107,7 +107,7 @@ class Committable:
     payload: Mapping[str, Any]
 
 
-class Sink(Operator, Protocol):
+class SinkOperator(Operator, Protocol):
     """An operator that writes. ``process`` yields nothing."""
 
     def prepare(self, cut: int) -> list[Committable]:

@@ -1,9 +1,9 @@
 """Running tasks: the loop of one task, all tasks of an agent, and whole jobs inside this process."""
 
-from sabotnb.task.failure import error_of
+from sabotnb.task.failure_report import error_of
 from sabotnb.task.host import Makers
 from sabotnb.task.local import run_local
-from sabotnb.task.results import Results
+from sabotnb.task.result_buffers import Results
 from sabotnb.task.runner import TaskRunner
 
 __all__ = ["Makers", "Results", "TaskRunner", "error_of", "run_local"]

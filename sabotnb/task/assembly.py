@@ -13,13 +13,13 @@ from sabotnb.protocol.operator import OperatorContext
 from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host, TaskGate
-from sabotnb.task.outputs import Outputs, Route
-from sabotnb.task.results import ResultBuffer, ResultOutput
+from sabotnb.task.probes import Probes
+from sabotnb.task.result_buffers import ResultBuffer, ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps
-from sabotnb.task.taps import Taps
 from sabotnb.task.task_input import TaskInput
+from sabotnb.task.task_outputs import OutputRoute, TaskOutputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,19 @@ class Assembly:
     host: Host
     gate: TaskGate
     steps: Steps
-    taps: Taps
+    taps: Probes
     counters: TaskCounters
 
-    def outputs(self, wake: Callable[[], None]) -> Outputs:
+    def outputs(self, wake: Callable[[], None]) -> TaskOutputs:
         """The outputs of every edge that leaves the vertex, and of a sink that the client pulls."""
         last = self.assignment.vertex.operators[-1]
         if not is_pulled(last) or not isinstance(last.spec, specs.Sink):
-            return Outputs(self._edges(wake), self.counters)
+            return TaskOutputs(self._edges(wake), self.counters)
         buffer = self._results(last.id, last.spec, wake)
-        pulled = Route(last.id, None, None, ResultOutput(buffer, self.host.config))
+        pulled = OutputRoute(last.id, None, None, ResultOutput(buffer, self.host.config))
         if last.spec.connector == "callback":
-            return Outputs([*self._edges(wake), pulled], self.counters, buffer.unread)
-        return Outputs([*self._edges(wake), pulled], self.counters)
+            return TaskOutputs([*self._edges(wake), pulled], self.counters, buffer.unread)
+        return TaskOutputs([*self._edges(wake), pulled], self.counters)
 
     def chain(self) -> Chain:
         """The operators, not opened yet; StepFailed if one cannot be made."""
@@ -83,11 +83,11 @@ class Assembly:
             epoch=attempt.epoch,
         )
 
-    def _edges(self, wake: Callable[[], None]) -> list[Route]:
+    def _edges(self, wake: Callable[[], None]) -> list[OutputRoute]:
         assignment, attempt = self.assignment, self.assignment.attempt
         placed = Placed(assignment.graph, assignment.placement, assignment.agents)
         return [
-            Route(
+            OutputRoute(
                 edge.operator,
                 edge.side,
                 edge.index,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from sabotnb.task.task import Task
+from sabotnb.task.task import TaskExecution
 
 INTERRUPT_SECONDS = 0.25
 """A canceled task that is still in a call after this many seconds is interrupted there, and again after as long."""
@@ -14,7 +14,7 @@ GRACE_SECONDS = 0.75
 """After this many seconds a canceled task is reported CANCELED although its thread lives, so that its job can end."""
 
 
-def await_canceled(tasks: Iterable[Task], grace: float = GRACE_SECONDS) -> list[Task]:
+def await_canceled(tasks: Iterable[TaskExecution], grace: float = GRACE_SECONDS) -> list[TaskExecution]:
     """Wait until canceled tasks have ended, for ``grace`` seconds at most; gives those that hang, which are given up.
 
     A task answers a cancel between two batches. One that is inside a call is interrupted there, which ends a loop in

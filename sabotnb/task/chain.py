@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
 from sabotnb.protocol.state import KeyedState, StateSpec
+from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
-from sabotnb.task.taps import Taps
 
 FINAL_CUT = 0
 """What ``prepare`` is called with at the end of the input; cuts of a job count from 1."""
@@ -70,11 +70,13 @@ class Chain:
     Dropping an iterator before its end closes the operators' own iterators within it.
     """
 
-    def __init__(self, stages: Sequence[Stage], steps: Steps, taps: Taps) -> None:
+    def __init__(self, stages: Sequence[Stage], steps: Steps, taps: Probes) -> None:
         self._stages = tuple(stages)
         self._steps = steps
         self._taps = taps
-        self._sink = cast("Sink", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
+        self._sink = (
+            cast("SinkOperator", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
+        )
         self._opened = 0
         self.states: dict[str, Mapping[StateSpec, KeyedState]] = {}
         """What the operators keep, by the operator's id."""

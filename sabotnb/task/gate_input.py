@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.channel import Gate
 from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndReason, Leave, Marker, Status, Watermark
-from sabotnb.task import latency
+from sabotnb.protocol.gate_and_output import Gate
+from sabotnb.task import latency_markers
 from sabotnb.task.chain import Chain
 from sabotnb.task.task_input import Work
 from sabotnb.task.watermarks import Watermarks
@@ -105,8 +105,8 @@ class GateInput:
         return self._chain.process(port, batch.data)
 
     def _marker(self, marker: Marker) -> Work:
-        if marker.kind == latency.KIND:
-            self._counters.latency.add(latency.age_of(marker, time.time()))
+        if marker.kind == latency_markers.KIND:
+            self._counters.latency.add(latency_markers.age_of(marker, time.time()))
         yield marker
 
     def _risen(self, us: int | None) -> Work:

@@ -13,12 +13,12 @@ from sabotnb.config import Config
 from sabotnb.graph import specs
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.plan.placed import Placed
-from sabotnb.protocol.channel import Gate, Output
 from sabotnb.protocol.control import AgentInfo, Queue, TaskChanged
+from sabotnb.protocol.gate_and_output import Gate, Output
 from sabotnb.protocol.ids import Attempt
-from sabotnb.protocol.operator import Operator, Sink
+from sabotnb.protocol.operator import Operator, SinkOperator
 from sabotnb.protocol.source import Source, Split
-from sabotnb.task.results import Results
+from sabotnb.task.result_buffers import Results
 
 
 class TaskGate(Gate, Protocol):
@@ -33,7 +33,7 @@ class TaskGate(Gate, Protocol):
         ...
 
 
-class Exchange(Protocol):
+class TaskExchange(Protocol):
     """The part of ``exchange.Exchange`` that tasks use."""
 
     agent: str
@@ -65,14 +65,14 @@ class Makers:
 
     operator: Callable[[specs.Spec, Sequence[pa.Schema]], Operator] = operators.create
     source: Callable[[specs.Source], Source] = connectors.source
-    sink: Callable[[specs.Sink, pa.Schema], Sink] = connectors.sink
+    sink: Callable[[specs.Sink, pa.Schema], SinkOperator] = connectors.sink
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """The process. ``report`` is called from the tasks' threads, must not block and must not raise."""
 
-    exchange: Exchange
+    exchange: TaskExchange
     results: Results
     report: Callable[[TaskChanged], None]
     config: Config

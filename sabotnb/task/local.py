@@ -16,11 +16,11 @@ from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, TaskId
 from sabotnb.protocol.source import Split
 from sabotnb.task.canceling import await_canceled
-from sabotnb.task.failure import error_of
+from sabotnb.task.failure_report import error_of
 from sabotnb.task.host import Assignment, Host, Makers
-from sabotnb.task.results import Results
+from sabotnb.task.result_buffers import Results
 from sabotnb.task.stages import is_pulled
-from sabotnb.task.task import Task
+from sabotnb.task.task import TaskExecution
 
 AGENT = "this process"
 JOB = "local"
@@ -70,7 +70,7 @@ class _LocalRun:
         host = Host(self._exchange, self._results, self._on_change, config, makers)
         placement = {vertex.id: (AGENT,) * vertex.parallelism for vertex in execution.vertices.values()}
         self._tasks = [
-            Task(
+            TaskExecution(
                 Assignment(
                     Attempt(TaskId(JOB, vertex.id, index), 0, EPOCH),
                     execution,

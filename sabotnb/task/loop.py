@@ -6,10 +6,10 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources
 from sabotnb.task.chain import Chain, Emission
 from sabotnb.task.mailbox import Mailbox
-from sabotnb.task.outputs import Outputs
 from sabotnb.task.steps import TaskCanceled
 from sabotnb.task.stopwatch import Activity, Stopwatch
 from sabotnb.task.task_input import TaskInput, Work
+from sabotnb.task.task_outputs import TaskOutputs
 
 SLEEP_SECONDS = 1.0
 """Longest sleep. Everything that concerns a task wakes it; this bounds what a lost wake-up could cost."""
@@ -26,7 +26,7 @@ class Loop:
         self,
         task_input: TaskInput,
         chain: Chain,
-        outputs: Outputs,
+        outputs: TaskOutputs,
         mailbox: Mailbox,
         stopwatch: Stopwatch,
         counters: TaskCounters,

@@ -21,7 +21,7 @@ KEY_LETTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ProbeSample:
     """Rows that a probe has kept, in order, and how many it has ``seen`` since it was put there at ``since``."""
 
     batches: tuple[pa.RecordBatch, ...]
@@ -106,10 +106,10 @@ class Probe:
         with self._changed:
             self._changed.wait_for(lambda: self._seen or self._ended, timeout)
 
-    def sample(self) -> Sample:
+    def sample(self) -> ProbeSample:
         """What it has kept."""
         with self._changed:
-            return Sample(tuple(batch for batch, _ in self._batches), self._seen, self._since)
+            return ProbeSample(tuple(batch for batch, _ in self._batches), self._seen, self._since)
 
 
 def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -28,11 +28,11 @@ from sabotnb.protocol.control import (
 )
 from sabotnb.protocol.ids import Attempt
 from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
-from sabotnb.task.failure import failure_of
-from sabotnb.task.host import Assignment, Exchange, Host, Makers
-from sabotnb.task.probe import Sample
-from sabotnb.task.results import Results
-from sabotnb.task.task import Task
+from sabotnb.task.failure_report import failure_of
+from sabotnb.task.host import Assignment, Host, Makers, TaskExchange
+from sabotnb.task.probe import ProbeSample
+from sabotnb.task.result_buffers import Results
+from sabotnb.task.task import TaskExecution
 
 ENDED = (TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELED)
 
@@ -42,7 +42,7 @@ class _JobTasks:
     """What this agent runs of one run of a job: ``tasks`` that have not ended, and every attempt there ever was."""
 
     epoch: int
-    tasks: dict[Attempt, Task] = field(default_factory=dict)
+    tasks: dict[Attempt, TaskExecution] = field(default_factory=dict)
     attempts: set[Attempt] = field(default_factory=set)
 
 
@@ -55,7 +55,7 @@ class TaskRunner:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: TaskExchange,
         report: Callable[[TaskChanged], None],
         results: Results,
         config: Config,
@@ -68,7 +68,7 @@ class TaskRunner:
         self._lock = threading.Lock()
         self._jobs: dict[str, _JobTasks] = {}
         self._epochs: dict[str, int] = {}
-        self._hanging: list[Task] = []
+        self._hanging: list[TaskExecution] = []
         self._probing = threading.Lock()
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
@@ -203,11 +203,11 @@ class TaskRunner:
         for job, running in jobs.items():
             self._release(job, running.epoch)
 
-    def _make(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> tuple[Task, ...]:
+    def _make(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> tuple[TaskExecution, ...]:
         """Make every task, and so every gate, before one of them runs and sends."""
         graph = codec.load(deployment.execution, blobs)
         return tuple(
-            Task(
+            TaskExecution(
                 Assignment(
                     attempt,
                     graph,
@@ -220,7 +220,7 @@ class TaskRunner:
             for attempt in deployment.attempts
         )
 
-    def _running(self, job: str, epoch: int, what: str) -> Sequence[Task]:
+    def _running(self, job: str, epoch: int, what: str) -> Sequence[TaskExecution]:
         with self._lock:
             running = self._jobs.get(job)
             if running is None or running.epoch != epoch:
@@ -228,17 +228,17 @@ class TaskRunner:
                 raise StaleMessage(f"{what} of job {job!r}, epoch {epoch}: {found}")
             return list(running.tasks.values())
 
-    def _tasks(self) -> list[Task]:
+    def _tasks(self) -> list[TaskExecution]:
         """Tasks that have not ended."""
         with self._lock:
             return [task for running in self._jobs.values() for task in running.tasks.values()]
 
-    def _cancel(self, job: str, epoch: int, tasks: Sequence[Task]) -> None:
+    def _cancel(self, job: str, epoch: int, tasks: Sequence[TaskExecution]) -> None:
         for task in tasks:
             task.post(CancelTasks(job, epoch))
         threading.Thread(target=self._await, args=(tasks,), name=f"cancel {job}", daemon=True).start()
 
-    def _await(self, tasks: Iterable[Task]) -> None:
+    def _await(self, tasks: Iterable[TaskExecution]) -> None:
         hanging = await_canceled(tasks, self._grace)
         with self._lock:
             self._hanging += hanging
@@ -262,7 +262,7 @@ class TaskRunner:
         self._host.results.release(job, epoch)
 
 
-def _probed(task: Task, operator: str, sample: Sample, keys: Sequence[str], rows: int) -> dict[str, Any]:
+def _probed(task: TaskExecution, operator: str, sample: ProbeSample, keys: Sequence[str], rows: int) -> dict[str, Any]:
     schema = task.schema(operator)
     return {
         "index": task.attempt.task.index,

@@ -11,11 +11,11 @@ from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
 from sabotnb.plan.execution_graph import Vertex
-from sabotnb.protocol.channel import Gate
 from sabotnb.protocol.elements import MAX_WATERMARK, End, EndReason, Watermark
+from sabotnb.protocol.gate_and_output import Gate
 from sabotnb.protocol.source import Finished, Reader, Source, Split
 from sabotnb.task.chain import Chain
-from sabotnb.task.latency import Departures
+from sabotnb.task.latency_markers import Departures
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import Work
 

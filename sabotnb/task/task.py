@@ -14,21 +14,21 @@ from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.operator import Committable
 from sabotnb.task.assembly import Assembly
 from sabotnb.task.chain import Chain
-from sabotnb.task.failure import failure_of
+from sabotnb.task.failure_report import failure_of
 from sabotnb.task.host import Assignment, Host
 from sabotnb.task.loop import Loop
 from sabotnb.task.mailbox import Mailbox
-from sabotnb.task.outputs import Outputs
 from sabotnb.task.probe import Probe
+from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps, TaskCanceled
 from sabotnb.task.stopwatch import Stopwatch
-from sabotnb.task.taps import Taps
 from sabotnb.task.task_input import TaskInput
+from sabotnb.task.task_outputs import TaskOutputs
 
 log = logging.getLogger(__name__)
 
 
-class Task:
+class TaskExecution:
     """One attempt at a task. Its gate exists as soon as the task does; ``start`` starts the thread.
 
     Reports RUNNING once its operators are open, then exactly one of FINISHED, FAILED and CANCELED when everything is
@@ -41,7 +41,7 @@ class Task:
         self._host = host
         self._steps = Steps()
         self._counters = TaskCounters(operators={node.id: 0 for node in assignment.vertex.operators})
-        self._taps = Taps(self._counters)
+        self._taps = Probes(self._counters)
         ids = (node.id for node in assignment.vertex.operators)
         self._schemas = dict(zip(ids, assignment.vertex.schemas, strict=False))
         self._stopwatch = Stopwatch(self._counters)
@@ -50,7 +50,7 @@ class Task:
         self._mailbox = Mailbox(self._gate)
         self._assembly = Assembly(assignment, host, self._gate, self._steps, self._taps, self._counters)
         self._chain = Chain((), self._steps, self._taps)
-        self._outputs = Outputs((), self._counters)
+        self._outputs = TaskOutputs((), self._counters)
         self._input: TaskInput | None = None
         self._concluding = threading.Lock()
         self._concluded = False

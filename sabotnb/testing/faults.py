@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
 
 
 class InjectedFault(Exception):  # noqa: N818 - a fault is what it is
@@ -83,7 +83,7 @@ class Faulty(Operator):
 class FaultySink(Faulty):
     """The same for a sink."""
 
-    def __init__(self, inner: Sink, fault: FailAt) -> None:
+    def __init__(self, inner: SinkOperator, fault: FailAt) -> None:
         super().__init__(inner, fault)
         self._sink = inner
 

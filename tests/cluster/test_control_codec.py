@@ -6,7 +6,7 @@ import pytest
 from sabotnb.cluster import control_codec
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
-from sabotnb.metrics.latency import merged
+from sabotnb.metrics.histogram import merged
 from sabotnb.pickling import quickly_pickled
 from sabotnb.protocol.control import AgentInfo, MetricsReported, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure

@@ -10,7 +10,7 @@ from sabotnb.cluster.result_server import ENCODERS, ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch
-from sabotnb.task.results import Results
+from sabotnb.task.result_buffers import Results
 
 ROW = pa.record_batch({"x": [1]})
 WAITING = 100

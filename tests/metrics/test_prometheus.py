@@ -6,11 +6,20 @@ import pytest
 from figures import edge, job, vertex
 from prometheus_client.parser import text_string_to_metric_families
 
-from sabotnb.metrics import Flow, Latency, Load, TaskMetrics
+from sabotnb.metrics import Latency, Load, TaskMetrics, Throughput
 from sabotnb.metrics.prometheus import prometheus_text
 
 TASK = TaskMetrics(
-    "by", 1, 0, "agent-2", 0, "RUNNING", Flow(10, 2, 80), Flow(5), Load(0.5, 0.5), latency=Latency(0.25, 1.5)
+    "by",
+    1,
+    0,
+    "agent-2",
+    0,
+    "RUNNING",
+    Throughput(10, 2, 80),
+    Throughput(5),
+    Load(0.5, 0.5),
+    latency=Latency(0.25, 1.5),
 )
 
 
@@ -45,7 +54,7 @@ def test_tasks_have_counters_and_gauges(name, value):
 
 
 def test_jobs_have_a_state_and_figures_of_their_own():
-    found = samples(running(job="late", paused=True, lag=None, progress=0.25, rows_in=Flow(7)))
+    found = samples(running(job="late", paused=True, lag=None, progress=0.25, rows_in=Throughput(7)))
     assert found["sabotnb_job_state", ("job", "late"), ("state", "RUNNING")] == 1
     assert found["sabotnb_job_paused", ("job", "late")] == 1
     assert found["sabotnb_job_rows_in_total", ("job", "late")] == 7
@@ -54,7 +63,7 @@ def test_jobs_have_a_state_and_figures_of_their_own():
 
 
 def test_edges_have_what_was_sent():
-    sent = replace(edge("source_0", "by"), sent=Flow(3, 0, 24), fill=0.5)
+    sent = replace(edge("source_0", "by"), sent=Throughput(3, 0, 24), fill=0.5)
     found = samples(running(job="late", edges=(sent,)))
     assert found["sabotnb_edge_bytes_total", ("edge", "source_0->by:0"), ("job", "late")] == 24
     assert found["sabotnb_edge_queue_fill_ratio", ("edge", "source_0->by:0"), ("job", "late")] == 0.5

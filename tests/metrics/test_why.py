@@ -7,7 +7,7 @@ import pytest
 import recordings
 from figures import NOW, edge, failure, job, vertex
 
-from sabotnb.metrics import Flow, Latency
+from sabotnb.metrics import Latency, Throughput
 from sabotnb.metrics.why import why
 
 SOURCE = vertex("source_0", "source", busy=0.1, blocked=0.9)
@@ -406,7 +406,7 @@ def test_a_source_is_not_blamed_for_what_is_chained_to_it():
 
 
 BEHIND = {
-    "by what comes": ({"into": Flow(rows_rate=1500)}, 5000, "rows arrive faster than it takes them"),
+    "by what comes": ({"into": Throughput(rows_rate=1500)}, 5000, "rows arrive faster than it takes them"),
     "by how long it takes": ({"latency": Latency(61.0, 70.0)}, 0, "rows take 61 s to get through"),
     "by what waits": ({"fill": 0.3, "queued": 9 << 20}, 0, "9 MB of rows wait in its queue"),
 }
@@ -426,7 +426,7 @@ def test_what_falls_behind_does_not_keep_up(figures, rate, behind):
 
 
 def test_a_hot_key_that_is_kept_up_with_gets_no_more_tasks():
-    hot = replace(vertex("score", "map*", busy=0.5, tasks=2), busiest=0.9, into=Flow(rows_rate=990))
+    hot = replace(vertex("score", "map*", busy=0.5, tasks=2), busiest=0.9, into=Throughput(rows_rate=990))
     quiet = vertex("source_0", "source", busy=0.05)
     finding = why(job(quiet, hot, edge("source_0", "score", "hash", ["k"], [0.99, 0.01], rate=1000)))
     assert (finding.kind, finding.advice) == ("even", "job.probe('score') shows the most frequent keys")
@@ -434,7 +434,7 @@ def test_a_hot_key_that_is_kept_up_with_gets_no_more_tasks():
 
 def taking(name, chain, rows, *, out=0, **more):
     """A vertex that has taken ``rows`` rows, of which ``out`` are left behind its last operator."""
-    made = vertex(name, chain, busy=0.1, into=Flow(rows=rows, rows_rate=100.0), **more)
+    made = vertex(name, chain, busy=0.1, into=Throughput(rows=rows, rows_rate=100.0), **more)
     return replace(
         made,
         operators=(*(replace(one, rows=rows) for one in made.operators[:-1]), replace(made.operators[-1], rows=out)),
@@ -457,12 +457,12 @@ def taking(name, chain, rows, *, out=0, **more):
     ],
 )
 def test_a_job_without_output_says_where_its_rows_end(parts, sentence):
-    silent = job(*parts, rows_out=Flow())
+    silent = job(*parts, rows_out=Throughput())
     assert sentence in why(silent).sentence
     assert why(silent).sentence.startswith("No rows yet: ")
     assert why(silent).advice in ("job.probe('source_0') shows them", "job.progress() shows how much is left")
     assert why(replace(silent, started=NOW - 1)).kind == "source"
-    assert why(replace(silent, rows_out=Flow(rows=1))).kind == "source"
+    assert why(replace(silent, rows_out=Throughput(rows=1))).kind == "source"
 
 
 @pytest.mark.parametrize(
@@ -482,7 +482,7 @@ def test_a_job_that_was_stopped_does_not_look_complete(bounded, progress, words)
 def test_silent_sources():
     quiet = [vertex("bids", "source", idle_since=NOW - 12), vertex("asks", "source", idle_since=NOW - 300)]
     both = [*quiet, vertex("union_0", "union sink"), edge("bids", "union_0"), edge("asks", "union_0")]
-    still = job(*both, rows_in=Flow(336_776))
+    still = job(*both, rows_in=Throughput(336_776))
     assert found(still) == (
         "idle",
         "bids",

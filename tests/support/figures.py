@@ -5,13 +5,13 @@ from itertools import pairwise
 
 from sabotnb.metrics import (
     EdgeMetrics,
-    Flow,
     JobFailure,
     JobMetrics,
     Load,
     OperatorMetrics,
     Share,
     TaskMetrics,
+    Throughput,
     VertexMetrics,
 )
 
@@ -55,7 +55,7 @@ def edge(up, down, way="rebalance", keys=(), shares=(), fill=0.0, rate=0.0):
     """
     ranked = tuple(sorted((Share(task, part) for task, part in enumerate(shares)), key=lambda one: -one.part))
     return EdgeMetrics(
-        0, f"{up}->{down}", up, down, 0, way, tuple(keys), 1, Flow(rows_rate=rate), fill=fill, shares=ranked
+        0, f"{up}->{down}", up, down, 0, way, tuple(keys), 1, Throughput(rows_rate=rate), fill=fill, shares=ranked
     )
 
 
@@ -82,8 +82,8 @@ def job(*parts, state="RUNNING", **more):
         submitted=NOW - 10,
         started=NOW - 9,
         ended=None,
-        rows_in=Flow(rows=336_776, rows_rate=1000.0),
-        rows_out=Flow(rows=16),
+        rows_in=Throughput(rows=336_776, rows_rate=1000.0),
+        rows_out=Throughput(rows=16),
         late=0,
         progress=None,
         lag=None,

@@ -10,12 +10,12 @@ from sabotnb.expr import col
 from sabotnb.graph import Aggregate, AggregateColumn, Filter, Join, Operator, Sink, Source
 from sabotnb.metrics import (
     EdgeMetrics,
-    Flow,
     JobFailure,
     JobMetrics,
     Load,
     OperatorMetrics,
     TaskMetrics,
+    Throughput,
     VertexMetrics,
 )
 from sabotnb.plan import optimize, physical
@@ -53,8 +53,8 @@ def submitted(graph, tasks=4):
 def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
     """A job in which every chain took ``rows`` and gave a quarter of them; ``more``: fields of JobMetrics."""
     flow, quarter, busy = (
-        Flow(rows, 4, 8 * rows),
-        Flow(rows // 4, 4, 2 * rows),
+        Throughput(rows, 4, 8 * rows),
+        Throughput(rows // 4, 4, 2 * rows),
         Load(0.5, 0.4, 0.1) if state == "RUNNING" else Load(),
     )
     made = JobMetrics(
@@ -69,7 +69,7 @@ def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
         started=101.0,
         ended=104.4 if state != "RUNNING" else None,
         rows_in=flow,
-        rows_out=Flow(16),
+        rows_out=Throughput(16),
         late=0,
         progress=None,
         lag=None,

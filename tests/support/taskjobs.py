@@ -20,12 +20,12 @@ from sabotnb.plan.placed import Placed
 from sabotnb.protocol.control import CancelTasks, Command, StartSources, TaskChanged, TaskState
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.ids import Attempt, TaskId
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Sink
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
 from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
 from sabotnb.task.host import Assignment, Host, Makers
 from sabotnb.task.local import run_local
-from sabotnb.task.results import Results
-from sabotnb.task.task import Task
+from sabotnb.task.result_buffers import Results
+from sabotnb.task.task import TaskExecution
 from sabotnb.testing import ScriptedSource
 
 X = pa.schema({"x": pa.int64()})
@@ -68,7 +68,7 @@ def reads(source: Any) -> specs.Source:
     return specs.Source("scripted", X, {"source": source}, event_time=specs.EventTime("x"))
 
 
-def writes(make: Callable[[], Sink]) -> specs.Sink:
+def writes(make: Callable[[], SinkOperator]) -> specs.Sink:
     return specs.Sink("written", {"make": make})
 
 
@@ -153,14 +153,14 @@ class Deployed:
         self._exchange = Exchange("agent-1", config)
         host = Host(self._exchange, self.results, self.reports, config, MAKERS)
         placement = self._placement = {v.id: ("agent-1",) * v.parallelism for v in execution.vertices.values()}
-        self.tasks: dict[str, Task] = {}
+        self.tasks: dict[str, TaskExecution] = {}
         for v in execution.vertices.values():
             spec = v.operators[0].spec
             splits = spec.options["source"].splits() if isinstance(spec, specs.Source) else []
             for i in range(v.parallelism):
                 attempt = Attempt(TaskId("job", v.id, i), len(self.tasks), 1)
                 assignment = Assignment(attempt, execution, placement, {}, tuple(splits[i :: v.parallelism]))
-                self.tasks[f"{v.id}[{i}]"] = Task(assignment, host)
+                self.tasks[f"{v.id}[{i}]"] = TaskExecution(assignment, host)
 
     def start(self, *, sources: bool = True) -> Deployed:
         for task in self.tasks.values():
@@ -178,7 +178,7 @@ class Deployed:
         for task in self.tasks.values():
             task.post(command)
 
-    def cancel(self, grace: float = GRACE_SECONDS) -> list[Task]:
+    def cancel(self, grace: float = GRACE_SECONDS) -> list[TaskExecution]:
         """Cancel everything; gives the tasks that hang."""
         self.command(CancelTasks("job", 1))
         return await_canceled(self.tasks.values(), grace)
@@ -232,7 +232,7 @@ class Exploding(Operator):
             yield batch
 
 
-class Written(Sink):
+class Written(SinkOperator):
     """A sink that remembers what it was given."""
 
     def __init__(self) -> None:

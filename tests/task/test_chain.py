@@ -10,8 +10,8 @@ from sabotnb.protocol.operator import Committable, Operator, OperatorContext
 from sabotnb.protocol.state import StateSpec
 from sabotnb.state import KeySet
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.probes import Probes
 from sabotnb.task.steps import StepFailed, Steps
-from sabotnb.task.taps import Taps
 
 
 def batch(*values):
@@ -21,7 +21,7 @@ def batch(*values):
 def taps(names, counters=None):
     counters = counters or TaskCounters()
     counters.operators.update(dict.fromkeys(names, 0))
-    return Taps(counters)
+    return Probes(counters)
 
 
 def chain(*operators, counters=None):

@@ -14,8 +14,8 @@ from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Cut, CutKind, End, E
 from sabotnb.protocol.operator import Operator
 from sabotnb.task.chain import Chain, Emission, Stage
 from sabotnb.task.gate_input import GateInput
+from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
-from sabotnb.task.taps import Taps
 
 
 class Recorded(Operator):
@@ -47,7 +47,7 @@ class Input:
         self.gate = InputGate((port, ChannelKey("job", 1, port, up, 0)) for port, up in channels)
         numbers = {port: self.gate.channels(port) for port in range(ports)}
         steps = Steps()
-        self.input = GateInput(self.gate, numbers, Chain(stages, steps, Taps(counters)), counters)
+        self.input = GateInput(self.gate, numbers, Chain(stages, steps, Probes(counters)), counters)
 
     def put(self, port, up, element):
         channels = {(channel.port, channel.key.up): channel for channel in self.gate.all_channels()}

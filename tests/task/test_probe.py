@@ -6,7 +6,7 @@ import pytest
 from sabotnb.metrics import TaskCounters
 from sabotnb.task import probe as probes
 from sabotnb.task.probe import Probe
-from sabotnb.task.taps import UNASKED_SECONDS, Taps
+from sabotnb.task.probes import UNASKED_SECONDS, Probes
 from sabotnb.testing import ManualClock
 
 
@@ -77,7 +77,7 @@ def test_hot_keys_are_counted_over_all_kept_rows():
 
 
 def taps(clock):
-    return Taps(TaskCounters(operators={"a": 0, "b": 0}), clock)
+    return Probes(TaskCounters(operators={"a": 0, "b": 0}), clock)
 
 
 def test_only_the_operator_that_is_looked_at_is_sampled():

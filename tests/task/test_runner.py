@@ -24,7 +24,7 @@ from sabotnb.protocol.control import (
 )
 from sabotnb.protocol.ids import Attempt, TaskId
 from sabotnb.task.host import Makers
-from sabotnb.task.results import Results
+from sabotnb.task.result_buffers import Results
 from sabotnb.task.runner import TaskRunner
 from sabotnb.testing import Hold
 

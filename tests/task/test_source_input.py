@@ -10,9 +10,9 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.plan.execution_graph import Vertex
 from sabotnb.protocol.source import Split
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import RETRY_SECONDS, SourceInput, rows_to_read
 from sabotnb.task.steps import Steps
-from sabotnb.task.taps import Taps
 from sabotnb.testing import Pause, ScriptedSource
 
 SCHEMA = pa.schema([("k", pa.int64())])
@@ -53,7 +53,7 @@ class Sleeps(InputGate):
 def source_input(source, splits=None, gate=None):
     counters = TaskCounters(operators={"numbers": 0})
     node, steps = Operator("numbers", reads(source)), Steps()
-    chain = Chain([Stage(node, PassThrough())], steps, Taps(counters))
+    chain = Chain([Stage(node, PassThrough())], steps, Probes(counters))
     splits = source.splits() if splits is None else splits
     gate = InputGate([]) if gate is None else gate
     return SourceInput(node, source, splits, chain, gate, steps, counters, batch_rows=10), counters

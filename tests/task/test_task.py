@@ -26,7 +26,7 @@ from sabotnb.protocol.elements import Batch, EndReason, Leave
 from sabotnb.protocol.operator import Committable, Operator
 from sabotnb.protocol.source import Finished
 from sabotnb.protocol.state import StateSpec
-from sabotnb.task.results import Pulled
+from sabotnb.task.result_buffers import Pulled
 from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault, ScriptedSource
 
 

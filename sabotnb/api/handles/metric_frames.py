@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sabotnb.metrics import EdgeMetrics, Flow, JobMetrics, Load, TaskMetrics, VertexMetrics
+from sabotnb.metrics import EdgeMetrics, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics
 
 if TYPE_CHECKING:  # a name in annotations alone: describing and previewing a stream loads no pandas
     import pandas as pd
@@ -112,7 +112,7 @@ def _figures(one: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
     }
 
 
-def _flow(flow: Flow, way: str) -> dict[str, Any]:
+def _flow(flow: Throughput, way: str) -> dict[str, Any]:
     return {
         f"rows_{way}": flow.rows,
         f"batches_{way}": flow.batches,

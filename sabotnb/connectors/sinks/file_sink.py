@@ -27,7 +27,7 @@ from sabotnb.graph.specs import Sink as Spec
 from sabotnb.native.categories import Orders, without_order
 from sabotnb.native.compact import compact, own_bytes
 from sabotnb.native.layouts import decoded_array
-from sabotnb.protocol.operator import Committable, OperatorContext, Out, Sink
+from sabotnb.protocol.operator import Committable, OperatorContext, Out, SinkOperator
 
 FLUSH_ROWS = 131_072
 FLUSH_BYTES = 64 << 20
@@ -68,7 +68,7 @@ def hidden_name(operator: str, name: str) -> str:
     return f"{quote(operator, safe='')[:LETTERS_OF_OPERATOR]}-{name}.partial"
 
 
-class FileSink(Sink):
+class FileSink(SinkOperator):
     """Writes a file for each task and, if there are partitions, for each of their values.
 
     Rows wait until there are enough for a row group of good size. When too many files are open, the one that was

@@ -13,7 +13,6 @@ from sabotnb.execution.status.input_progress import progress
 from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import (
     EdgeMetrics,
-    Flow,
     Histogram,
     JobFailure,
     JobMetrics,
@@ -23,10 +22,11 @@ from sabotnb.metrics import (
     Share,
     TaskDot,
     TaskMetrics,
+    Throughput,
     VertexMetrics,
 )
+from sabotnb.metrics.histogram import merged
 from sabotnb.metrics.job_metrics import MOST_DOTS
-from sabotnb.metrics.latency import merged
 from sabotnb.metrics.why import why
 from sabotnb.protocol.control import JobState, TaskState
 from sabotnb.protocol.elements import MAX_WATERMARK
@@ -176,9 +176,11 @@ def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahe
     )
 
 
-def _taken(vertex: VertexMetrics, sink: str) -> Flow:
+def _taken(vertex: VertexMetrics, sink: str) -> Throughput:
     """What the sink at the end of a vertex has taken; only its rows are counted."""
-    return next((Flow(one.rows, rows_rate=one.rows_rate) for one in vertex.operators if one.id == sink), Flow())
+    return next(
+        (Throughput(one.rows, rows_rate=one.rows_rate) for one in vertex.operators if one.id == sink), Throughput()
+    )
 
 
 def _dots(tasks: Sequence[TaskMetrics]) -> tuple[TaskDot, ...]:
@@ -289,7 +291,7 @@ def _fill(held: int, credit: int) -> float:
     return held / (held + credit) if held > 0 and credit > 0 else float(held > 0)
 
 
-def _sum(flows: Iterable[Flow]) -> Flow:
+def _sum(flows: Iterable[Throughput]) -> Throughput:
     rows = batches = nbytes = 0
     rows_rate = batches_rate = bytes_rate = 0.0
     for flow in flows:
@@ -299,7 +301,7 @@ def _sum(flows: Iterable[Flow]) -> Flow:
         rows_rate += flow.rows_rate
         batches_rate += flow.batches_rate
         bytes_rate += flow.bytes_rate
-    return Flow(rows, batches, nbytes, rows_rate, batches_rate, bytes_rate)
+    return Throughput(rows, batches, nbytes, rows_rate, batches_rate, bytes_rate)
 
 
 def _mean(loads: Sequence[Load]) -> Load:

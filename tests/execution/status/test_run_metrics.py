@@ -6,7 +6,7 @@ import pytest
 from simulator import Simulator, request
 
 from sabotnb.execution.status.run_metrics import job_metrics
-from sabotnb.metrics import Flow, Histogram, Load, Share, TaskCounters, TaskDot, without_tasks
+from sabotnb.metrics import Histogram, Load, Share, TaskCounters, TaskDot, Throughput, without_tasks
 from sabotnb.protocol.control import MetricsReported, Queue, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
 
@@ -77,14 +77,14 @@ def test_rates_are_differences_over_the_agents_clock():
     for second in range(10):
         cluster.report(second, read0=TaskCounters(rows_in=100 * second, batches_in=second, bytes_in=800 * second))
     (task, *_) = cluster.metrics().tasks
-    assert task.into == Flow(900, 9, 7200, rows_rate=100, batches_rate=1, bytes_rate=800)
+    assert task.into == Throughput(900, 9, 7200, rows_rate=100, batches_rate=1, bytes_rate=800)
 
 
 def test_a_task_that_has_reported_once_has_totals_and_shares_but_no_rates():
     cluster = Reporting()
     cluster.report(1, read0=TaskCounters(rows_in=5, busy=1, idle=3))
     (task, *_) = cluster.metrics().tasks
-    assert (task.into, task.load) == (Flow(5), Load(0.25, 0.75, 0))
+    assert (task.into, task.load) == (Throughput(5), Load(0.25, 0.75, 0))
 
 
 def test_shares_are_those_of_the_last_seconds_and_add_up_to_one():
@@ -104,8 +104,8 @@ def test_a_task_that_is_over_keeps_its_totals_and_flows_no_more():
         TaskChanged("agent-1", cluster.attempt("read[0]"), TaskState.FINISHED, counters=last, sent={0: (7, 70)})
     )
     metrics = cluster.metrics()
-    assert (metrics.tasks[0].into, metrics.tasks[0].load) == (Flow(12), Load(0.5, 0.5))
-    assert metrics.edges[0].sent == Flow(7, 0, 70)
+    assert (metrics.tasks[0].into, metrics.tasks[0].load) == (Throughput(12), Load(0.5, 0.5))
+    assert metrics.edges[0].sent == Throughput(7, 0, 70)
 
 
 def test_a_vertex_adds_up_its_tasks_and_names_the_busiest_and_the_skew():
@@ -223,7 +223,7 @@ def test_the_job_counts_what_sources_read_and_sinks_took():
             write1=TaskCounters(**aside, operators={"write": 1}),
         )
     metrics, summary = cluster.metrics(), cluster.machine.overview.summaries()[0]
-    assert (metrics.rows_in.rows, metrics.rows_out, metrics.state) == (10, Flow(7, rows_rate=3), "RUNNING")
+    assert (metrics.rows_in.rows, metrics.rows_out, metrics.state) == (10, Throughput(7, rows_rate=3), "RUNNING")
     assert (summary["rows_in"], summary["rows_out"]) == (10, 7)
 
 
@@ -360,4 +360,4 @@ def test_tasks_of_a_lost_agent_do_not_flow_any_more():
     for second in (1, 2):
         cluster.report(second, read0=TaskCounters(rows_in=10 * second))
     cluster.lose(1)
-    assert (cluster.metrics().state, cluster.metrics().rows_in) == ("FAILED", Flow(20))
+    assert (cluster.metrics().state, cluster.metrics().rows_in) == ("FAILED", Throughput(20))

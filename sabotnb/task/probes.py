@@ -14,7 +14,7 @@ UNASKED_SECONDS = 5.0
 """A probe that nobody has read for so long is taken out."""
 
 
-class Taps:
+class Probes:
     """Counts the rows that leave each operator of a chain, and has a probe behind those that somebody looks at."""
 
     def __init__(self, counters: TaskCounters, clock: Callable[[], float] = time.monotonic) -> None:

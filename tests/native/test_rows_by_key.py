@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sabotnb.native.places import rows_by_key
+from sabotnb.native.rows_by_key import rows_by_key
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1, 127, 65_535]), st.integers(0, 9))))

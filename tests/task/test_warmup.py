@@ -1,4 +1,4 @@
-from sabotnb.task.warming import warm_up
+from sabotnb.task.warmup import warm_up
 
 
 def test_warming_up_runs_a_job_through_every_common_step():

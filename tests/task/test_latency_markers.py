@@ -1,7 +1,7 @@
 import json
 
 from sabotnb.protocol.elements import Marker
-from sabotnb.task.latency import Departures, age_of
+from sabotnb.task.latency_markers import Departures, age_of
 from sabotnb.testing import ManualClock
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.channel import Output
 from sabotnb.protocol.elements import Batch, Element
+from sabotnb.protocol.gate_and_output import Output
 from sabotnb.task.chain import Emission
 
 LOOK_SECONDS = 0.01
@@ -16,7 +16,7 @@ LOOK_SECONDS = 0.01
 
 
 @dataclass(slots=True)
-class Route:
+class OutputRoute:
     """An output and where it belongs; ``edge`` is None for rows that the client pulls. Counts what it sent."""
 
     operator: str
@@ -26,7 +26,7 @@ class Route:
     sent: list[int] = field(default_factory=lambda: [0, 0])
 
 
-class Outputs:
+class TaskOutputs:
     """The outputs of one task; only its thread calls anything but ``sent``. ``clock`` gives seconds.
 
     ``unread`` tells whether rows wait that a client has to take before the task is done.
@@ -34,7 +34,7 @@ class Outputs:
 
     def __init__(
         self,
-        routes: Sequence[Route],
+        routes: Sequence[OutputRoute],
         counters: TaskCounters,
         unread: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -44,7 +44,7 @@ class Outputs:
         self._counters = counters
         self._clock = clock
         self._looked = clock()
-        self._routes: dict[tuple[str, str | None], list[Route]] = {}
+        self._routes: dict[tuple[str, str | None], list[OutputRoute]] = {}
         for route in routes:
             self._routes.setdefault((route.operator, route.side), []).append(route)
 

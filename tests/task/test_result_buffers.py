@@ -6,7 +6,7 @@ import pytest
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch, End, Watermark
-from sabotnb.task.results import MESSAGE_SECONDS, ResultOutput, Results
+from sabotnb.task.result_buffers import MESSAGE_SECONDS, ResultOutput, Results
 from sabotnb.testing import ManualClock
 
 EVERYTHING = 1 << 30

@@ -16,7 +16,7 @@ from sabotnb.errors import (
 )
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
-from sabotnb.task.failure import error_of, failure_of
+from sabotnb.task.failure_report import error_of, failure_of
 from sabotnb.task.steps import StepFailed
 
 BATCH = pa.RecordBatch.from_pylist(rows(1, 2), schema=X)
