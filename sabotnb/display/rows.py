@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sabotnb.display import theme, words
-from sabotnb.expr.sample import printable
+from sabotnb.expr.text_table import printable
 
 LETTERS = 60
 """Longer values are cut."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, UserFunctionError
 from sabotnb.expr import sample_of
+from sabotnb.expr.expression_nodes import Literal
 from sabotnb.expr.literals import scalar_of
-from sabotnb.expr.nodes import Literal
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import canonical, partition, scatter
 from sabotnb.native.categories import Categories, is_ordered

@@ -13,9 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.blobs import Function
-from sabotnb.expr import codec, rewrite
+from sabotnb.expr import expression_codec, expression_rewrite
 from sabotnb.expr.arguments import is_above, whole
-from sabotnb.expr.compiled import Compiled
+from sabotnb.expr.column_errors import column_not_found, duplicate_column
+from sabotnb.expr.compiled import CompiledExpression
 from sabotnb.expr.conditional import Then, When, when
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, is_open
@@ -31,12 +32,11 @@ from sabotnb.expr.expression import (
     known_column,
     lit,
 )
+from sabotnb.expr.expression_nodes import Aggregated, Apply, Column, walk
 from sabotnb.expr.inference import inferred_type
-from sabotnb.expr.messages import column_not_found, duplicate_column
-from sabotnb.expr.nodes import Aggregated, Apply, Column, walk
 from sabotnb.expr.python_rows import python_rows
 from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
-from sabotnb.expr.sample import sample_of, text_table
+from sabotnb.expr.text_table import sample_of, text_table
 from sabotnb.expr.types import type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
@@ -44,7 +44,7 @@ __all__ = [
     "Aggregated",
     "Aggregation",
     "ColumnMisfit",
-    "Compiled",
+    "CompiledExpression",
     "Expr",
     "Misfit",
     "Then",
@@ -116,7 +116,7 @@ def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
     return typed(expr.node, _read_by(expr, schema)).type
 
 
-def compile(expr: Expr, schema: pa.Schema) -> Compiled:  # noqa: A001  what it does
+def compile(expr: Expr, schema: pa.Schema) -> CompiledExpression:  # noqa: A001  what it does
     """``expr`` as a function of batches of ``schema``, for who calls it often; raises as ``bind`` does.
 
     The function gives an array of ``.type`` and the batch's length, and raises ExpressionError where a row has no
@@ -153,33 +153,33 @@ def _read_by(expr: Expr, schema: pa.Schema) -> pa.Schema:
 
 def root_name(expr: Expr) -> str | None:
     """The name of the result where it is given no other: its alias, or its leftmost column."""
-    return rewrite.root_of(expr.node)
+    return expression_rewrite.root_of(expr.node)
 
 
 def column_name(expr: Expr) -> str | None:
     """The column that ``expr`` is, if it is a column and nothing more (an alias does not count)."""
-    node = rewrite.unnamed(expr.node)
+    node = expression_rewrite.unnamed(expr.node)
     return node.name if isinstance(node, Column) else None
 
 
 def aggregates(expr: Expr) -> tuple[Aggregated, ...]:
     """The aggregates that ``expr`` is computed from, each once."""
-    return rewrite.aggregates_of(expr.node)
+    return expression_rewrite.aggregates_of(expr.node)
 
 
 def beside_aggregates(expr: Expr) -> tuple[Column, ...]:
     """The columns that ``expr`` reads beside its aggregates."""
-    return rewrite.columns_beside_aggregates(expr.node)
+    return expression_rewrite.columns_beside_aggregates(expr.node)
 
 
 def without_aggregates(expr: Expr, names: Mapping[Aggregated, str]) -> Expr:
     """``expr`` over the columns that hold its aggregates, by ``names``."""
-    return Expr(rewrite.without_aggregates(expr.node, names))
+    return Expr(expression_rewrite.without_aggregates(expr.node, names))
 
 
 def unnamed(expr: Expr) -> Expr:
     """``expr`` without aliases around it."""
-    return Expr(rewrite.unnamed(expr.node))
+    return Expr(expression_rewrite.unnamed(expr.node))
 
 
 def columns(expr: Expr) -> frozenset[str]:
@@ -202,12 +202,12 @@ def structure(value: Any) -> Any:
 def substitute(expr: Expr, replacements: Mapping[str, Expr]) -> Expr:
     """``expr`` with columns replaced by the expressions that they were computed by."""
     used = {name: replacements[name].node for name in columns(expr) if name in replacements}
-    return Expr(rewrite.substituted(expr.node, used))
+    return Expr(expression_rewrite.substituted(expr.node, used))
 
 
 def conjuncts(expr: Expr) -> tuple[Expr, ...]:
     """The conditions that ``&`` connects, left to right; of anything else, itself."""
-    return tuple(Expr(node) for node in rewrite.conjuncts_of(expr.node))
+    return tuple(Expr(node) for node in expression_rewrite.conjuncts_of(expr.node))
 
 
 def all_of(exprs: Iterable[Expr]) -> Expr:
@@ -224,9 +224,9 @@ def functions(expr: Expr) -> tuple[Function, ...]:
 
 def to_json(expr: Expr) -> Any:
     """``expr`` as JSON-able data; functions stand as their sha256."""
-    return codec.written(expr.node)
+    return expression_codec.written(expr.node)
 
 
 def from_json(data: Any, functions: Mapping[str, Function]) -> Expr:
     """What ``to_json`` wrote, with ``functions`` by sha256."""
-    return Expr(codec.read(data, functions))
+    return Expr(expression_codec.read(data, functions))

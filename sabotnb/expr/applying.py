@@ -14,10 +14,10 @@ from sabotnb.blobs import Function, user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr.compiled import of_length
 from sabotnb.expr.exact import Misfit
-from sabotnb.expr.nodes import Apply
+from sabotnb.expr.expression_nodes import Apply
 from sabotnb.expr.program import Compute
 from sabotnb.expr.recast import exact_column, typed_array
-from sabotnb.expr.sample import sample_of
+from sabotnb.expr.text_table import sample_of
 from sabotnb.expr.types import plain
 from sabotnb.native.layouts import plain_array
 

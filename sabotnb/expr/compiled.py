@@ -13,7 +13,7 @@ Run = Callable[[pa.RecordBatch], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledExpression:
     """An expression for batches of one schema: call it with a batch to get an array of ``type`` and its length.
 
     ``total``: it has a value for every row, it never raises.

@@ -10,16 +10,16 @@ import pyarrow as pa
 
 from sabotnb.errors import ExpressionError
 from sabotnb.expr.applying import applied
+from sabotnb.expr.column_errors import column_not_found, type_mismatch
 from sabotnb.expr.columnar import convert, on_dictionary
-from sabotnb.expr.compiled import Compiled, of_length
+from sabotnb.expr.compiled import CompiledExpression, of_length
+from sabotnb.expr.expression_nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children, walk
+from sabotnb.expr.expression_text import text
 from sabotnb.expr.guarded import Convert, guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
-from sabotnb.expr.messages import column_not_found, type_mismatch
-from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children, walk
 from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
-from sabotnb.expr.program import Compute, Guarded, Step, runner
+from sabotnb.expr.program import CompiledStep, Compute, Guarded, runner
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
-from sabotnb.expr.text import text
 from sabotnb.expr.types import always_fits, is_text, plain
 from sabotnb.native.categories import is_ordered
 from sabotnb.traversal import bottom_up
@@ -28,7 +28,7 @@ MOST_NODES = 50_000
 """Nodes of one schema that are remembered."""
 
 
-def compiled(node: Node, schema: pa.Schema) -> Compiled:
+def compiled(node: Node, schema: pa.Schema) -> CompiledExpression:
     """Compile ``node`` for batches of ``schema``; the last few hundred are remembered.
 
     Not those with functions of the user: every task loads its own, and a module that they use may have changed.
@@ -37,33 +37,33 @@ def compiled(node: Node, schema: pa.Schema) -> Compiled:
     return _compiled(node, schema) if uses_functions else _remembered(node, schema)
 
 
-def typed(node: Node, schema: pa.Schema) -> Step:
+def typed(node: Node, schema: pa.Schema) -> CompiledStep:
     """The type of ``node``, and whether it may raise; of an expression that grew since it was asked for, only that."""
     return _step(node, schema)
 
 
-def _compiled(node: Node, schema: pa.Schema) -> Compiled:
+def _compiled(node: Node, schema: pa.Schema) -> CompiledExpression:
     step = _step(node, schema)
-    return Compiled(step.type, runner(step), step.total)
+    return CompiledExpression(step.type, runner(step), step.total)
 
 
 _remembered = lru_cache(maxsize=512)(_compiled)
 
 
 @lru_cache(maxsize=64)
-def _steps_of(_: pa.Schema) -> dict[int, tuple[Node, Step]]:
-    """Compiled nodes of a schema by their ids, which stay theirs because the nodes are kept.
+def _steps_of(_: pa.Schema) -> dict[int, tuple[Node, CompiledStep]]:
+    """CompiledExpression nodes of a schema by their ids, which stay theirs because the nodes are kept.
 
     Loops write expressions that contain the last one: only what is new is compiled.
     """
     return {}
 
 
-def _step(node: Node, schema: pa.Schema) -> Step:
+def _step(node: Node, schema: pa.Schema) -> CompiledStep:
     known = _steps_of(schema)
     if len(known) > MOST_NODES:
         known.clear()
-    made: dict[int, Step] = {}
+    made: dict[int, CompiledStep] = {}
 
     def not_made(part: Node) -> tuple[Node, ...]:
         found = known.get(id(part))
@@ -80,17 +80,17 @@ def _step(node: Node, schema: pa.Schema) -> Step:
     return made[id(node)]
 
 
-def _of(node: Node, steps: Sequence[Step], schema: pa.Schema) -> Step:
+def _of(node: Node, steps: Sequence[CompiledStep], schema: pa.Schema) -> CompiledStep:
     match node:
         case Column(name=name):
             return _column(name, node, schema)
         case Literal():
             constant = own_scalar(node)
-            return Step(node.type, lambda _: constant, literal=node)
+            return CompiledStep(node.type, lambda _: constant, literal=node)
         case Alias():
             return steps[0]
         case Apply():
-            return Step(node.returns, applied(node), tuple(steps), total=False, uses_functions=True)
+            return CompiledStep(node.returns, applied(node), tuple(steps), total=False, uses_functions=True)
         case Aggregated():
             raise type_mismatch(f"{text(node)} is one value per group, so a row has none\n{_IN_AGG}", node)
         case Call():
@@ -100,18 +100,18 @@ def _of(node: Node, steps: Sequence[Step], schema: pa.Schema) -> Step:
 _IN_AGG = "use it in agg(...), as .group_by('key').agg(total=col('x').sum()), and join the result for a value per row"
 
 
-def _column(name: str, node: Column, schema: pa.Schema) -> Step:
+def _column(name: str, node: Column, schema: pa.Schema) -> CompiledStep:
     index = schema.get_field_index(name)
     if index < 0:
         raise column_not_found(name, schema, node.origin)
-    return Step(schema.field(index).type, lambda batch: batch.column(index))
+    return CompiledStep(schema.field(index).type, lambda batch: batch.column(index))
 
 
-def _call(node: Call, steps: Sequence[Step]) -> Step:
+def _call(node: Call, steps: Sequence[CompiledStep]) -> CompiledStep:
     functions = any(step.uses_functions for step in steps)
     if goes_by_categories(node.fn, [step.type for step in steps]):
         compared = comparison_of_categories(node, steps)
-        return Step(pa.bool_(), compared, tuple(steps), total=False, uses_functions=functions)
+        return CompiledStep(pa.bool_(), compared, tuple(steps), total=False, uses_functions=functions)
     if node.fn in ("case", "coalesce") and any(is_ordered(step.type) for step in steps):
         raise type_mismatch(
             f"{text(node)}\nthis would lose the order of categories; choose text: .cast('string')", node
@@ -120,8 +120,8 @@ def _call(node: Call, steps: Sequence[Step]) -> Step:
     _demand_kernel(node, overload)
     converted = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
     converts, total = [convert for convert, _ in converted], overload.total and all(safe for _, safe in converted)
-    args: tuple[Step, ...] = tuple(steps)
-    branches: tuple[Step, ...] = ()
+    args: tuple[CompiledStep, ...] = tuple(steps)
+    branches: tuple[CompiledStep, ...] = ()
     if node.fn in ("and", "or") and not steps[1].total:
         compute: Compute = guarded_connective(node.fn, *converts)
         args, branches = args[:1], args[1:]
@@ -132,7 +132,7 @@ def _call(node: Call, steps: Sequence[Step]) -> Step:
         compute = _direct(steps, converts, overload, total=total)
     if not total and not branches:
         compute = _named_errors(compute, node)
-    return Step(overload.result, compute, args, branches, total, uses_functions=functions)
+    return CompiledStep(overload.result, compute, args, branches, total, uses_functions=functions)
 
 
 def _overload_of(node: Call, args: Sequence[Arg]) -> Overload:
@@ -165,7 +165,7 @@ def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scal
         raise type_mismatch(f"{text(node)}\n{text(literal)} is no {param}: {error}; {advice}", node) from error
 
 
-def _converted(step: Step, param: pa.DataType, node: Call) -> tuple[Convert, bool]:
+def _converted(step: CompiledStep, param: pa.DataType, node: Call) -> tuple[Convert, bool]:
     """What makes the value of ``step`` a ``param``, and whether it has a value for every row."""
     scalar = _literal_scalar(step.literal, param, node) if step.literal is not None else None
     if scalar is not None:
@@ -179,7 +179,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _direct(steps: Sequence[Step], converts: Sequence[Convert], overload: Overload, *, total: bool) -> Compute:
+def _direct(steps: Sequence[CompiledStep], converts: Sequence[Convert], overload: Overload, *, total: bool) -> Compute:
     kernel = overload.kernel
     varying = [place for place, step in enumerate(steps) if step.literal is None]
     if not varying:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.expr.expression import Expr, as_expr
-from sabotnb.expr.nodes import Call, Literal, Node
+from sabotnb.expr.expression_nodes import Call, Literal, Node
 from sabotnb.foreign import Hinted, explained, explained_methods
 
 

@@ -13,12 +13,12 @@ import pyarrow as pa
 from sabotnb.blobs import call_site
 from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.arguments import whole
+from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
+from sabotnb.expr.expression_rewrite import aggregates_of
+from sabotnb.expr.expression_text import text
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
 from sabotnb.expr.method_options import checked
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
-from sabotnb.expr.nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
-from sabotnb.expr.rewrite import aggregates_of
-from sabotnb.expr.text import text
 from sabotnb.expr.types import type_of
 from sabotnb.extras import demand
 from sabotnb.foreign import Hinted, explained, explained_methods

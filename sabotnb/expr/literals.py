@@ -14,8 +14,8 @@ from sabotnb.errors import TypeMismatch
 from sabotnb.expr.arguments import is_hashable
 from sabotnb.expr.durations import duration_us
 from sabotnb.expr.exact import Misfit, exact_array
+from sabotnb.expr.expression_nodes import Literal
 from sabotnb.expr.inference import inferred_type
-from sabotnb.expr.nodes import Literal
 from sabotnb.expr.scalars import scalar
 from sabotnb.native.layouts import plain_layout
 

@@ -11,7 +11,7 @@ from sabotnb.expr.arguments import whole
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class OptionKind:
     """``takes`` in words; ``read`` returns the value as plain Python, or raises TypeError."""
 
     takes: str
@@ -40,17 +40,17 @@ def _number(given: Any) -> float:
     return given if isinstance(given, int | float) else float(given.item())
 
 
-def _or_none(kind: Kind) -> Kind:
-    return Kind(f"{kind.takes} or None", lambda given: None if given is None else kind.read(given))
+def _or_none(kind: OptionKind) -> OptionKind:
+    return OptionKind(f"{kind.takes} or None", lambda given: None if given is None else kind.read(given))
 
 
-_TEXT = Kind("text", _text)
-_FLAG = Kind("True or False", _flag)
-_WHOLE = Kind("a whole number", _whole)
-_NUMBER = Kind("a number", _number)
+_TEXT = OptionKind("text", _text)
+_FLAG = OptionKind("True or False", _flag)
+_WHOLE = OptionKind("a whole number", _whole)
+_NUMBER = OptionKind("a number", _number)
 
 _PATTERN = {"pattern": _TEXT, "literal": _FLAG}
-OPTIONS: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
+OPTIONS: Mapping[str, tuple[str, Mapping[str, OptionKind]]] = {
     "str.strip": (".str.strip(' -')", {"characters": _or_none(_TEXT)}),
     "str.contains": (".str.contains('ab')", _PATTERN),
     "str.starts_with": (".str.starts_with('a') | col('x').str.starts_with('b')", {"prefix": _TEXT}),
@@ -75,7 +75,7 @@ def checked(fn: str, options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted((name, _read(fn, name, given, kinds, example)) for name, given in options.items()))
 
 
-def _read(fn: str, name: str, given: Any, kinds: Mapping[str, Kind], example: str) -> Any:
+def _read(fn: str, name: str, given: Any, kinds: Mapping[str, OptionKind], example: str) -> Any:
     if name not in kinds:
         return given
     try:

@@ -8,9 +8,9 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.durations import duration_us
+from sabotnb.expr.expression_nodes import Call, Node
 from sabotnb.expr.literals import duration_literal
 from sabotnb.expr.method_options import checked
-from sabotnb.expr.nodes import Call, Node
 from sabotnb.expr.zones import demand_zone
 from sabotnb.foreign import Hinted, explained_methods
 

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.expr.messages import type_mismatch
-from sabotnb.expr.nodes import Call, Column, Literal, walk
-from sabotnb.expr.program import Compute, Step
+from sabotnb.expr.column_errors import type_mismatch
+from sabotnb.expr.expression_nodes import Call, Column, Literal, walk
+from sabotnb.expr.expression_text import text
+from sabotnb.expr.program import CompiledStep, Compute
 from sabotnb.expr.rules import RULES, Arg
 from sabotnb.expr.scalars import scalar
-from sabotnb.expr.text import text
 from sabotnb.expr.types import is_text
 from sabotnb.native.categories import Categories, is_ordered
 
@@ -29,7 +29,7 @@ def goes_by_categories(fn: str, types: Sequence[pa.DataType]) -> bool:
     return (fn in _COMPARISONS or fn == "clip") and any(map(is_ordered, types))
 
 
-def comparison_of_categories(node: Call, args: Sequence[Step]) -> Compute:
+def comparison_of_categories(node: Call, args: Sequence[CompiledStep]) -> Compute:
     """What computes ``node``, one of ``goes_by_categories``.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import ExpressionError
-from sabotnb.expr.nodes import Literal
+from sabotnb.expr.expression_nodes import Literal
 from sabotnb.traversal import bottom_up
 
 Compute = Callable[..., Any]
@@ -31,19 +31,19 @@ MOST_STEPS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class CompiledStep:
     """A compiled node. ``total``: it never raises. ``compute`` is a generator function if there are ``branches``."""
 
     type: pa.DataType
     compute: Compute
-    args: tuple[Step, ...] = ()
-    branches: tuple[Step, ...] = ()
+    args: tuple[CompiledStep, ...] = ()
+    branches: tuple[CompiledStep, ...] = ()
     total: bool = True
     literal: Literal | None = None
     uses_functions: bool = False
 
     @property
-    def below(self) -> tuple[Step, ...]:
+    def below(self) -> tuple[CompiledStep, ...]:
         """All steps that it needs."""
         return (*self.args, *self.branches)
 
@@ -52,7 +52,7 @@ class Step:
 class _Instruction:
     """One step: the places of its arguments, and the places whose values nothing needs afterwards."""
 
-    step: Step
+    step: CompiledStep
     args: tuple[int, ...]
     last_used: tuple[int, ...]
 
@@ -60,7 +60,7 @@ class _Instruction:
 Program = Sequence[_Instruction]
 
 
-def runner(step: Step) -> Callable[[pa.RecordBatch], Any]:
+def runner(step: CompiledStep) -> Callable[[pa.RecordBatch], Any]:
     """A function of batches that computes ``step``; ExpressionError if that takes too many steps."""
     programs = _programs(step)
     if len(programs) == 1:
@@ -69,7 +69,7 @@ def runner(step: Step) -> Callable[[pa.RecordBatch], Any]:
     return lambda batch: _branching(programs, step, batch)
 
 
-def _programs(root: Step) -> Mapping[int, Program]:
+def _programs(root: CompiledStep) -> Mapping[int, Program]:
     """The program of ``root`` and of every branch in it, by the id of the step."""
     programs: dict[int, Program] = {}
     length: dict[int, int] = {}
@@ -88,15 +88,15 @@ def _programs(root: Step) -> Mapping[int, Program]:
     return programs
 
 
-def _below(step: Step) -> tuple[Step, ...]:
+def _below(step: CompiledStep) -> tuple[CompiledStep, ...]:
     return step.below
 
 
-def _arguments(step: Step) -> tuple[Step, ...]:
+def _arguments(step: CompiledStep) -> tuple[CompiledStep, ...]:
     return step.args
 
 
-def _program(head: Step) -> Program:
+def _program(head: CompiledStep) -> Program:
     order = bottom_up((head,), _arguments)
     place = {id(step): number for number, step in enumerate(order)}
     last: dict[int, int] = {}
@@ -125,7 +125,7 @@ def _straight(program: Sequence[tuple[Compute, tuple[int, ...], tuple[int, ...]]
     return values[-1]
 
 
-def _branching(programs: Mapping[int, Program], root: Step, batch: pa.RecordBatch) -> Any:
+def _branching(programs: Mapping[int, Program], root: CompiledStep, batch: pa.RecordBatch) -> Any:
     """The result of ``root``, whose steps wait for their branches in ``frames``."""
     frames = [_frame(programs[id(root)], batch)]
     result: Any = None
@@ -141,7 +141,7 @@ def _branching(programs: Mapping[int, Program], root: Step, batch: pa.RecordBatc
     return result
 
 
-def _frame(program: Program, batch: pa.RecordBatch) -> Generator[tuple[Step, pa.RecordBatch], Any, Any]:
+def _frame(program: Program, batch: pa.RecordBatch) -> Generator[tuple[CompiledStep, pa.RecordBatch], Any, Any]:
     values: list[Any] = []
     for instruction in program:
         step = instruction.step
@@ -155,7 +155,9 @@ def _frame(program: Program, batch: pa.RecordBatch) -> Generator[tuple[Step, pa.
     return values[-1]
 
 
-def _guarded(step: Step, batch: pa.RecordBatch, given: list[Any]) -> Generator[tuple[Step, pa.RecordBatch], Any, Any]:
+def _guarded(
+    step: CompiledStep, batch: pa.RecordBatch, given: list[Any]
+) -> Generator[tuple[CompiledStep, pa.RecordBatch], Any, Any]:
     running: Guarded = step.compute(batch, *given)
     result: Any = None
     while True:

@@ -11,7 +11,7 @@ from sabotnb.blobs import Function, capture
 from sabotnb.errors import FunctionError
 from sabotnb.expr.aggregates import type_to_text
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
-from sabotnb.expr.nodes import Aggregated, Apply
+from sabotnb.expr.expression_nodes import Aggregated, Apply
 from sabotnb.expr.types import type_of
 from sabotnb.extras import demand
 from sabotnb.foreign import explained

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from sabotnb.errors import InvalidUse
-from sabotnb.foreign.arguments import KEYWORDS, OPTIONS, POSITIONAL, SOURCE_KEYWORDS, SOURCES
+from sabotnb.foreign.argument_hints import KEYWORDS, OPTIONS, POSITIONAL, SOURCE_KEYWORDS, SOURCES
 
 P = ParamSpec("P")
 R = TypeVar("R")

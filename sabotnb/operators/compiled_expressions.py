@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from sabotnb.expr import Compiled, Expr, compile, functions  # noqa: A004  what it does
+from sabotnb.expr import CompiledExpression, Expr, compile, functions  # noqa: A004  what it does
 
 
 class CompiledExpressions:
@@ -33,4 +33,4 @@ class CompiledExpressions:
 
     def _compile(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._compiled: list[Compiled] = [compile(one, schema) for one in self._exprs]
+        self._compiled: list[CompiledExpression] = [compile(one, schema) for one in self._exprs]

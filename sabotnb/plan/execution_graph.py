@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from sabotnb.blobs import Function
-from sabotnb.expr.nodes import Literal
+from sabotnb.expr.expression_nodes import Literal
 from sabotnb.graph.nodes import EdgeType, Operator, Resources
 from sabotnb.graph.specs import Keys
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from sabotnb.expr import Expr, functions, is_total
-from sabotnb.expr.nodes import Column, Literal
-from sabotnb.expr.rewrite import unnamed, uses_of
+from sabotnb.expr.expression_nodes import Column, Literal
+from sabotnb.expr.expression_rewrite import unnamed, uses_of
 
 
 def column_uses(exprs: Iterable[Expr]) -> Counter[str]:

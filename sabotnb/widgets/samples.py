@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sabotnb.display import words
-from sabotnb.expr.sample import printable
+from sabotnb.expr.text_table import printable
 from sabotnb.widgets.messages import Column
 
 LETTERS = 200

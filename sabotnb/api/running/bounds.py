@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from sabotnb.api.running.sampled_run import run_on_sample
 from sabotnb.config import Config
+from sabotnb.expr.expression_nodes import Literal
 from sabotnb.expr.literals import literal_of
-from sabotnb.expr.nodes import Literal
 from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Sink
 from sabotnb.graph.topology import reachable
 from sabotnb.native import canonical

@@ -16,7 +16,7 @@ from sabotnb.connectors.folders.hive import Values, parsed, row_of, values_of
 from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.following import FileConnector
 from sabotnb.errors import SabotnbError, SourceError
-from sabotnb.expr.nodes import Alias, Call, Node
+from sabotnb.expr.expression_nodes import Alias, Call, Node
 from sabotnb.graph.specs import Source as Spec
 from sabotnb.native.canonical import decoded, plain_type
 from sabotnb.protocol.source import Split

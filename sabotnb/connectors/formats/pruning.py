@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from sabotnb import expr
 from sabotnb.errors import SabotnbError
-from sabotnb.expr.nodes import RANGE_ENDS, Call, Column, Literal, Node
-from sabotnb.expr.rewrite import unnamed
+from sabotnb.expr.expression_nodes import RANGE_ENDS, Call, Column, Literal, Node
+from sabotnb.expr.expression_rewrite import unnamed
 from sabotnb.expr.scalars import scalar
 from sabotnb.native.canonical import plain_type
 from sabotnb.traversal import fold

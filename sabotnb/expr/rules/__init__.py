@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.expr.rules import arithmetic, choice, logic, nested, numbers, text, time
+from sabotnb.expr.rules import arithmetic, choice, logic, nested, numbers, text_functions, time
 from sabotnb.expr.rules.overload import Arg, Overload, Refused, Rule
 
 _ALL: Mapping[str, Rule] = {
@@ -17,7 +17,7 @@ _ALL: Mapping[str, Rule] = {
     **logic.RULES,
     **nested.RULES,
     **numbers.RULES,
-    **text.RULES,
+    **text_functions.RULES,
     **time.RULES,
 }
 _OF_ANY_TYPE = frozenset({"cast", "is_null", "is_not_null"})

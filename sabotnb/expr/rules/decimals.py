@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from sabotnb.expr.nodes import Literal
+from sabotnb.expr.expression_nodes import Literal
 from sabotnb.expr.rules.overload import Arg, Overload, Refused, empty_result
 from sabotnb.expr.types import as_decimal
 

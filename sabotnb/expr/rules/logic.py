@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
+from sabotnb.expr.expression_nodes import RANGE_ENDS, Literal
 from sabotnb.expr.literals import scalar_of, text_of
-from sabotnb.expr.nodes import RANGE_ENDS, Literal
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE, TRUE, scalar
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from sabotnb.expr.expression_nodes import Literal
 from sabotnb.expr.literals import fits
-from sabotnb.expr.nodes import Literal
 from sabotnb.expr.types import common
 
 

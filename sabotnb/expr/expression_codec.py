@@ -13,8 +13,8 @@ import pyarrow as pa
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError
 from sabotnb.expr.aggregates import type_from_text, type_to_text
-from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children
-from sabotnb.expr.text import text
+from sabotnb.expr.expression_nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children
+from sabotnb.expr.expression_text import text
 from sabotnb.traversal import fold
 
 Json = Any

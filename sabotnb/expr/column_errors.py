@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Origin
 from sabotnb.errors import ColumnNotFound, DuplicateColumn, TypeMismatch
-from sabotnb.expr.nodes import Column, Node, walk
+from sabotnb.expr.expression_nodes import Column, Node, walk
 from sabotnb.expr.written_text import as_code
 
 _MOST_COLUMNS = 16

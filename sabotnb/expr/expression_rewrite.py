@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sabotnb.blobs import Origin
-from sabotnb.expr.nodes import Aggregated, Alias, Call, Column, Literal, Node, children, walk, with_children
+from sabotnb.expr.expression_nodes import (
+    Aggregated,
+    Alias,
+    Call,
+    Column,
+    Literal,
+    Node,
+    children,
+    walk,
+    with_children,
+)
 from sabotnb.traversal import bottom_up, fold
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
+from sabotnb.expr.expression_nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node
 from sabotnb.expr.literals import text_of
-from sabotnb.expr.nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node
 
 INFIX: Mapping[str, str] = {
     "add": "+",
