@@ -10,11 +10,11 @@ from html import escape
 import pyarrow as pa
 
 from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
+from sabotnb.diagram.text_drawing import picture
 from sabotnb.display import saved, svg_picture, theme, words
 from sabotnb.display.scene import Scene, scene_of
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
 from sabotnb.graph.ports import needs_end
-from sabotnb.plan.picture import picture
 
 LETTERS = 44
 """What fits into a box of the text picture."""

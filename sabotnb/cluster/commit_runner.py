@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from sabotnb import connectors
 from sabotnb.errors import SabotnbError, SinkError
 from sabotnb.graph.specs import Sink
-from sabotnb.plan import codec
+from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol.control import Commit
 from sabotnb.protocol.failure import Failure
 
 
 def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
     """Run the committer of the job's sinks; idempotent, may block on I/O. Raises what the committer raises."""
-    graph = codec.load(order.execution, blobs)
+    graph = execution_graph_codec.load(order.execution, blobs)
     specs = {
         operator.id: operator.spec
         for vertex in graph.vertices.values()

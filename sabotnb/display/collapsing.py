@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from sabotnb.display.job_picture import Node
-from sabotnb.graph.topology import topological_order
+from sabotnb.topology import topological_order
 
 MOST = 60
 """Nodes of a picture."""

@@ -13,7 +13,7 @@ from sabotnb.display.collapsing import Link, collapsed
 from sabotnb.display.job_picture import JobPicture, Line, Node, OperatorCard, View
 from sabotnb.display.placing import Measures, placed
 from sabotnb.display.words import cut
-from sabotnb.plan import Box
+from sabotnb.plan import LayoutBox
 
 HEIGHT = 84.0
 NARROW, WIDE = 170.0, 210.0
@@ -134,7 +134,7 @@ def _text_letters(width: float) -> int:
     return int((width - BESIDE_TEXT) / TEXT_LETTER)
 
 
-def _fitted(node: Node, box: Box) -> Node:
+def _fitted(node: Node, box: LayoutBox) -> Node:
     """The node in its place, title and text cut to its width."""
     return replace(
         node,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from sabotnb.plan.layout import Box, Layout, Point, Size, layout
+from sabotnb.diagram.layered_layout import Layout, LayoutBox, Point, Size, layout
 
 LETTER = 6.1
 """Width of a letter of 11 px, a little more than it is: to leave room, and to cut what is too long."""
@@ -44,7 +44,7 @@ class PlacedLine:
 class Placed:
     """Boxes by name, a line for each link in the order given, and the size of all together."""
 
-    boxes: Mapping[str, Box]
+    boxes: Mapping[str, LayoutBox]
     lines: tuple[PlacedLine, ...]
     width: float
     height: float
@@ -98,7 +98,7 @@ def _layer_ends(plain: Layout) -> list[float]:
     return ends
 
 
-def _centre(box: Box) -> float:
+def _centre(box: LayoutBox) -> float:
     return box.x + box.width / 2
 
 
@@ -124,7 +124,7 @@ def _runs(
     links: Sequence[Link],
     paths: Sequence[tuple[Point, ...]],
     turns: tuple[float, ...],
-    boxes: Mapping[str, Box],
+    boxes: Mapping[str, LayoutBox],
     port_gap: float,
 ) -> list[_Run]:
     """Each link with an end of its own at the box that it leads to, so that arrows and labels keep apart."""

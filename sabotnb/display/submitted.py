@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabotnb.blobs import Function
 from sabotnb.display.words import NAME_LETTERS, SENTENCE_LETTERS, brief, cut, label, role
 from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec
-from sabotnb.plan import ExecutionGraph, Optimized, Step
+from sabotnb.plan import ExecutionGraph, Optimized, RewriteStep
 
 CODE_LETTERS = 10_000
 """Longer functions are shown in part."""
@@ -117,7 +117,7 @@ def _function(spec: Spec) -> Function | None:
     return getattr(spec, "function", None)
 
 
-def _steps_by_operator(steps: Sequence[Step]) -> dict[str, list[str]]:
+def _steps_by_operator(steps: Sequence[RewriteStep]) -> dict[str, list[str]]:
     """What the optimizer did to each operator, in words."""
     notes: dict[str, list[str]] = {}
     for step in steps:
@@ -126,7 +126,7 @@ def _steps_by_operator(steps: Sequence[Step]) -> dict[str, list[str]]:
     return notes
 
 
-def _gone(name: str, went: dict[str, Step]) -> str:
+def _gone(name: str, went: dict[str, RewriteStep]) -> str:
     """Where an operator went that does not run: the one that does its work now, or why nobody does."""
     if name not in went:
         return "does not run"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sabotnb.expr import column_name
 from sabotnb.graph import Aggregate, EdgeType, Join, Project, Sink, Source, Spec
 from sabotnb.plan import ShuffleEdge
-from sabotnb.plan.words import spread, summary
+from sabotnb.plan.explain.operator_words import spread, summary
 
 NAME_LETTERS = 48
 """Longer names of columns are cut; ``.schema`` has them whole."""

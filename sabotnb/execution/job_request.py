@@ -7,8 +7,8 @@ from typing import Any
 
 from sabotnb.execution.job_topology import topology
 from sabotnb.graph.specs import Sink
-from sabotnb.plan.codec import dump
 from sabotnb.plan.execution_graph import ExecutionGraph
+from sabotnb.plan.execution_graph_codec import dump
 from sabotnb.protocol.control import JobRequest, VertexNeeds
 from sabotnb.protocol.source import Split
 

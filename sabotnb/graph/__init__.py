@@ -2,8 +2,8 @@
 
 from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
+from sabotnb.graph.output_schemas import output_schema, side_schema
 from sabotnb.graph.ports import ERRORS, input_ports, is_global, is_stateful, port_keys, side_tags
-from sabotnb.graph.schemas import output_schema, side_schema
 from sabotnb.graph.specs import (
     Aggregate,
     AggregateColumn,

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, Value
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.graph.codec import Reader, Writer
+from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
-from sabotnb.graph.schemas import output_schema
+from sabotnb.graph.output_schemas import output_schema
 from sabotnb.graph.specs import Sink, Source
-from sabotnb.graph.topology import topological_order
 from sabotnb.graph.validation import Outputs, check, check_hint_columns, inputs_of, schemas_of
+from sabotnb.topology import topological_order
 from sabotnb.traversal import bottom_up
 
 __all__ = ["MAX_PARALLELISM", "Edge", "EdgeHint", "EdgeType", "JobGraph", "Operator", "Resources"]
@@ -174,14 +174,14 @@ class JobGraph:
 
     def to_dict(self) -> dict[str, Any]:
         """The graph as JSON-able data; functions, values and tables stand as their sha256, their bytes as ``blobs``."""
-        writer = Writer()
+        writer = JsonEncoder()
         operators = [writer.write(item) for item in self.operators.values()]
         edges = writer.write(self.edges)
         return {"version": VERSION, "operators": operators, "edges": edges, **writer.blob_index()}
 
     def blobs(self) -> dict[str, bytes]:
         """Bytes of the functions and values (pickled) and tables (Arrow IPC) of the graph, by sha256."""
-        writer = Writer()
+        writer = JsonEncoder()
         writer.write(list(self.operators.values()))
         writer.write(self.edges)
         return writer.blobs()
@@ -201,7 +201,7 @@ class JobGraph:
         if data.get("version") != VERSION:
             raise GraphError(f"a job graph of version {data.get('version')} cannot be read here; this reads {VERSION}")
         try:
-            reader = Reader.of(data, blobs)
+            reader = JsonDecoder.of(data, blobs)
             operators = [reader.read(Operator, item) for item in data["operators"]]
             edges = tuple(reader.read(Edge, item) for item in data["edges"])
             made = cls({operator.id: operator for operator in operators}, edges)
@@ -217,7 +217,7 @@ class JobGraph:
 
     def fingerprint(self) -> str:
         """Equal for graphs that do the same: functions count by source and closed-over values, not where they stand."""
-        writer = Writer()
+        writer = JsonEncoder()
         operators = [writer.write(replace(item, origin=None)) for item in self.operators.values()]
         text = json.dumps([VERSION, operators, writer.write(self.edges)], sort_keys=True)
         pickled: list[Function | Value] = [*writer.functions.values(), *writer.values.values()]

@@ -10,10 +10,10 @@ import pyarrow as pa
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.expr import column_not_found
 from sabotnb.graph.nodes import Edge, EdgeType, Operator
+from sabotnb.graph.output_schemas import output_schema, side_schema
 from sabotnb.graph.ports import input_ports, is_global, needs_end, side_tags
-from sabotnb.graph.schemas import output_schema, side_schema
 from sabotnb.graph.specs import Join, Sink, Source, Spec
-from sabotnb.graph.topology import reachable, topological_order
+from sabotnb.topology import reachable, topological_order
 
 JOINS = ("inner", "left", "right", "full", "semi", "anti")
 STRATEGIES = ("auto", "broadcast", "hash")

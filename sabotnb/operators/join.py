@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import types as t
 
 from sabotnb.graph import output_schema
-from sabotnb.graph.schemas import right_output_names
+from sabotnb.graph.output_schemas import right_output_names
 from sabotnb.graph.specs import Join
 from sabotnb.native import canonical
 from sabotnb.operators.encoding import conformed, taken

@@ -26,7 +26,7 @@ from sabotnb.plan.partitioning import Partitioning, partitioning_behind
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class EdgeRoute:
     """How rows travel along one edge; ``keys`` and ``domain`` are for HASH, keys also for RANGE."""
 
     type: EdgeType
@@ -39,7 +39,7 @@ class Routing:
     """What ``choose_routes`` decided: ``routes[i]`` is for ``graph.edges[i]``; ``domains`` is by operator id."""
 
     parallelism: Mapping[str, int]
-    routes: tuple[Route, ...]
+    routes: tuple[EdgeRoute, ...]
     domains: Mapping[str, str]
 
 
@@ -95,7 +95,7 @@ class _Router:
         self.behind: dict[str, Partitioning | None] = {}
         self.domain_of: dict[str, str] = {}
         self.merged_into: dict[str, str] = {}
-        self.routes: dict[Edge, Route] = {}
+        self.routes: dict[Edge, EdgeRoute] = {}
 
     def routing(self) -> Routing:
         for name in self.graph.topological_sort():
@@ -111,7 +111,7 @@ class _Router:
         routes = [self.routes[edge] for edge in self.graph.edges]
         return Routing(
             self.parallelism,
-            tuple(Route(route.type, route.keys, self._root(route.domain)) for route in routes),
+            tuple(EdgeRoute(route.type, route.keys, self._root(route.domain)) for route in routes),
             {name: self._root(domain) or domain for name, domain in self.domain_of.items()},
         )
 
@@ -138,25 +138,27 @@ class _Router:
         same = behind and behind.keys == keys and self.parallelism[edge.up] == self.parallelism[operator.id]
         return behind if same else None
 
-    def _route(self, edge: Edge, operator: Operator, domain: str | None) -> Route:
+    def _route(self, edge: Edge, operator: Operator, domain: str | None) -> EdgeRoute:
         keys = port_keys(operator.spec, edge.port)
         if keys:
-            return Route(EdgeType.FORWARD) if self._fitting(edge, operator) else Route(EdgeType.HASH, keys, domain)
+            return (
+                EdgeRoute(EdgeType.FORWARD) if self._fitting(edge, operator) else EdgeRoute(EdgeType.HASH, keys, domain)
+            )
         if keys == ():
-            return Route(EdgeType.FORWARD if edge.up in self.single else EdgeType.GATHER)
+            return EdgeRoute(EdgeType.FORWARD if edge.up in self.single else EdgeType.GATHER)
         if is_broadcast_port(operator.spec, edge.port):
-            return Route(EdgeType.BROADCAST)
+            return EdgeRoute(EdgeType.BROADCAST)
         equal = self.parallelism[edge.up] == self.parallelism[edge.down]
         if edge.hint is None:
-            return Route(EdgeType.FORWARD if equal else EdgeType.REBALANCE)
+            return EdgeRoute(EdgeType.FORWARD if equal else EdgeType.REBALANCE)
         if edge.hint.type is EdgeType.FORWARD and not equal:
             raise GraphError(
                 f"{edge.up!r} -> {edge.down!r} is to be FORWARD, but has {self.parallelism[edge.up]} tasks above and "
                 f"{self.parallelism[edge.down]} below; give both the same parallelism or leave the hint out"
             )
-        return Route(edge.hint.type, edge.hint.keys, domain if edge.hint.type is EdgeType.HASH else None)
+        return EdgeRoute(edge.hint.type, edge.hint.keys, domain if edge.hint.type is EdgeType.HASH else None)
 
-    def _before(self, edge: Edge, route: Route) -> Partitioning | None:
+    def _before(self, edge: Edge, route: EdgeRoute) -> Partitioning | None:
         """How the rows of an edge are partitioned where they arrive."""
         if route.type is EdgeType.HASH and route.domain:
             return Partitioning(route.keys, route.domain)

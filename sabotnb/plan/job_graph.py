@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sabotnb.graph import JobGraph
-from sabotnb.plan.drawing import digraph
 from sabotnb.plan.execution_graph import ExecutionGraph
+from sabotnb.plan.explain.to_graphviz import digraph
 from sabotnb.plan.physical import KEY_GROUPS, physical
 
 if TYPE_CHECKING:  # a name in annotations alone

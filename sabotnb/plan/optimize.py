@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sabotnb.config import Config
 from sabotnb.errors import GraphError
 from sabotnb.graph import JobGraph
-from sabotnb.plan.rewrite import Known, Rule, Step
+from sabotnb.plan.graph_rewrite import Known, RewriteStep, Rule
 from sabotnb.plan.rules.choose_join import choose_join
 from sabotnb.plan.rules.filter_files import filter_files
 from sabotnb.plan.rules.merge_filters import merge_filters
@@ -26,7 +26,7 @@ from sabotnb.plan.rules.two_phases import two_phases
 from sabotnb.plan.sizes import Estimate
 from sabotnb.plan.worklist import Worklist
 
-__all__ = ["Optimized", "Step", "optimize"]
+__all__ = ["Optimized", "RewriteStep", "optimize"]
 
 PHASES: Sequence[Sequence[Rule]] = (
     (prune,),  # first, and once: no rule leaves an operator that leads nowhere
@@ -46,7 +46,7 @@ class Optimized:
     """The graph after every rule, and what each application did, in order."""
 
     graph: JobGraph
-    steps: tuple[Step, ...]
+    steps: tuple[RewriteStep, ...]
 
 
 def optimize(
@@ -58,7 +58,7 @@ def optimize(
     default that of the environment. Touches no file. Sources and sinks keep their ids.
     """
     known = Known(estimates or {}, config or Config.from_environment())
-    steps: list[Step] = []
+    steps: list[RewriteStep] = []
     limit = MOST_STEPS_PER_OPERATOR * (len(graph.operators) + 1)
     for rules in PHASES:
         worklist = Worklist(rules, graph, known)

@@ -10,7 +10,7 @@ from sabotnb.errors import GraphError
 from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Resources
 from sabotnb.plan.edges import Routing, choose_routes
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.plan.tables import KeyTable, balanced_table
+from sabotnb.plan.sticky_tables import KeyTable, balanced_table
 
 KEY_GROUPS = 128
 

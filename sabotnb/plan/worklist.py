@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from itertools import count, takewhile
 
 from sabotnb.graph import JobGraph
-from sabotnb.plan.rewrite import GraphRule, Known, OperatorRule, Rewrite, Rule
+from sabotnb.plan.graph_rewrite import GraphRule, Known, OperatorRule, Rewrite, Rule
 
 FEW = 8
 """Operators that are all tried before their order is asked for."""

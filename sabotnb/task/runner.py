@@ -11,7 +11,7 @@ from typing import Any
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.metrics import TaskCounters
-from sabotnb.plan import codec
+from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol.control import (
     CancelTasks,
     Command,
@@ -205,7 +205,7 @@ class TaskRunner:
 
     def _make(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> tuple[TaskExecution, ...]:
         """Make every task, and so every gate, before one of them runs and sends."""
-        graph = codec.load(deployment.execution, blobs)
+        graph = execution_graph_codec.load(deployment.execution, blobs)
         return tuple(
             TaskExecution(
                 Assignment(

@@ -29,7 +29,7 @@ from sabotnb.graph import (
     Union,
 )
 from sabotnb.native import hash_rows, key_groups
-from sabotnb.plan.tables import balanced_table
+from sabotnb.plan.sticky_tables import balanced_table
 
 pytestmark = pytest.mark.cluster
 

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from sabotnb.display.collapsing import Link, collapsed
 from sabotnb.display.job_picture import Node
-from sabotnb.graph.topology import topological_order
+from sabotnb.topology import topological_order
 
 
 def nodes(names):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sabotnb.blobs import capture
 from sabotnb.errors import ProtocolError, UserFunctionError
 from sabotnb.exchange.routing import splitter
-from sabotnb.graph.codec import Reader, Writer
+from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.job_graph import Edge, EdgeHint, EdgeType
 from sabotnb.native import hash_rows, key_groups
 
@@ -100,7 +100,7 @@ def test_range_takes_a_value_of_the_column_as_a_bound_also_through_json(data_typ
     text_first = pa.string() if data_type == pa.binary() else data_type
     column = pa.array([86_400_000, 0, None]).cast(text_first, safe=False).cast(data_type)
     edge = Edge("up", "down", hint=EdgeHint(EdgeType.RANGE, ("k",), (column[0],)))
-    again = Reader({}, {}, {}).read(Edge, json.loads(json.dumps(Writer().write(edge))))
+    again = JsonDecoder({}, {}, {}).read(Edge, json.loads(json.dumps(JsonEncoder().write(edge))))
     assert again == edge
     found = split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 2, bounds=again.hint.bounds)
     assert found == [[column[1].as_py()], [column[0].as_py(), None]]

@@ -33,8 +33,8 @@ from sabotnb.graph import (
     Top,
     Union,
 )
-from sabotnb.graph.codec import ipc_bytes
-from sabotnb.graph.topology import topological_order
+from sabotnb.graph.dataclass_codec import ipc_bytes
+from sabotnb.topology import topological_order
 
 SCHEMA = pa.schema([("k", pa.int64()), ("dep_delay", pa.float64()), ("name", pa.string())])
 SOURCE = Source("rate", SCHEMA)

@@ -30,7 +30,7 @@ from sabotnb.graph import (
     Union,
 )
 from sabotnb.plan import optimize
-from sabotnb.plan.explain import operator_lines
+from sabotnb.plan.explain.levels import operator_lines
 
 SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64()), ("s", pa.string()), ("big", pa.int64())])
 SOURCE = Source("rows", SCHEMA)

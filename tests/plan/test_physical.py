@@ -21,7 +21,7 @@ from sabotnb.graph import (
     Source,
     Union,
 )
-from sabotnb.plan import channels, codec, downstreams, edge_id, physical, tasks, upstreams
+from sabotnb.plan import channels, downstreams, edge_id, execution_graph_codec, physical, tasks, upstreams
 
 SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64())])
 FUNCTION = Function("ab" * 32, "parse", "parse", Origin("cell [2], line 3"), b"pickled")
@@ -229,19 +229,19 @@ def test_an_execution_graph_survives_json(job, fraud):
         "b > j:1",
     )
     for graph in (physical(fraud, 2), physical(joined, 3)):
-        data, blobs = codec.dump(graph)
-        again = codec.load(json.loads(json.dumps(data)), blobs)
-        assert codec.dump(again) == (data, blobs)
+        data, blobs = execution_graph_codec.dump(graph)
+        again = execution_graph_codec.load(json.loads(json.dumps(data)), blobs)
+        assert execution_graph_codec.dump(again) == (data, blobs)
         assert (again.tables, again.groups, list(again.vertices)) == (graph.tables, graph.groups, list(graph.vertices))
         assert [edge.schema for edge in again.edges] == [edge.schema for edge in graph.edges]
 
 
 def test_a_blob_that_is_missing_is_named(fraud):
-    data, _ = codec.dump(physical(fraud, 1))
+    data, _ = execution_graph_codec.dump(physical(fraud, 1))
     with pytest.raises(GraphError, match=FUNCTION.sha256):
-        codec.load(data, {})
+        execution_graph_codec.load(data, {})
 
 
 def test_a_dump_is_for_all_tasks_together(fraud):
-    few, many = (len(json.dumps(codec.dump(physical(fraud, 1, groups))[0])) for groups in (32, 1024))
+    few, many = (len(json.dumps(execution_graph_codec.dump(physical(fraud, 1, groups))[0])) for groups in (32, 1024))
     assert many < few + 8 * 1024  # the table of the one key domain, nothing per task or channel

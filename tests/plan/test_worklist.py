@@ -7,8 +7,8 @@ from sabotnb.config import Config
 from sabotnb.expr import col
 from sabotnb.graph import Distinct, Filter, JobGraph, Project, Sink, Sort, Source, Union
 from sabotnb.plan import optimize
+from sabotnb.plan.graph_rewrite import Known, OperatorRule
 from sabotnb.plan.optimize import PHASES
-from sabotnb.plan.rewrite import Known, OperatorRule
 from sabotnb.plan.worklist import Worklist
 
 SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64()), ("s", pa.string()), ("big", pa.int64())])

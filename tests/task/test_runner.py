@@ -10,7 +10,7 @@ from taskjobs import COLLECT, TINY, Doubled, Exploding, Reports, X, graph, numbe
 from sabotnb.errors import ProtocolError, StaleMessage
 from sabotnb.exchange import Exchange
 from sabotnb.graph import specs
-from sabotnb.plan import codec
+from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol.control import (
     CancelTasks,
     Deployment,
@@ -51,7 +51,7 @@ def job(source="some", operator=1):
 
 def deployment(execution, name="job", epoch=1):
     attempts = [Attempt(TaskId(name, vertex, 0), number, epoch) for number, vertex in enumerate(execution.vertices)]
-    data, _ = codec.dump(execution)
+    data, _ = execution_graph_codec.dump(execution)
     placement = dict.fromkeys(execution.vertices, ("agent-1",))
     splits = {TaskId(name, "numbers", 0): tuple(numbers([]).splits())}
     return Deployment(name, epoch, data, placement, {}, tuple(attempts), splits)

@@ -12,9 +12,9 @@ from sabotnb.config import Config
 from sabotnb.expr.expression_nodes import Literal
 from sabotnb.expr.literals import literal_of
 from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Sink
-from sabotnb.graph.topology import reachable
 from sabotnb.native import canonical
 from sabotnb.native.categories import Categories, is_ordered
+from sabotnb.topology import reachable
 
 SAMPLE_SECONDS = 2.0
 

@@ -13,7 +13,7 @@ from sabotnb.cluster import control_codec
 from sabotnb.cluster.agent_session import AgentSession
 from sabotnb.config import Config
 from sabotnb.graph.specs import Source
-from sabotnb.plan import codec, physical
+from sabotnb.plan import execution_graph_codec, physical
 from sabotnb.protocol.control import Deployment, Event, ForgetJob, StartSources
 from sabotnb.protocol.ids import Attempt, TaskId
 
@@ -56,7 +56,7 @@ def _deployment() -> tuple[Deployment, dict[str, bytes]]:
     spread = ticks.rebalance().filter(col("value") >= 0).named("spread", parallelism=TASKS // 2)
     counts = spread.group_by("value").agg(n=sb.count()).named("counts", parallelism=TASKS // 2 - 1)
     graph = physical(counts.to_job_graph(), 1)
-    execution, blobs = codec.dump(graph)
+    execution, blobs = execution_graph_codec.dump(graph)
     tasks = [TaskId(JOB, one.id, index) for one in graph.vertices.values() for index in range(one.parallelism)]
     sources = [one.operators[0] for one in graph.vertices.values()]
     splits = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sabotnb.graph import JobGraph, Join
-from sabotnb.plan.rewrite import Known, Rewrite, Step
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep
 from sabotnb.plan.sizes import sizes
 
 BROADCASTABLE = frozenset({"inner", "left", "semi", "anti"})
@@ -19,14 +19,14 @@ def choose_join(graph: JobGraph, known: Known) -> Rewrite | None:
     if not open_joins:
         return None
     limit, size = known.config.broadcast_bytes, sizes(graph, known.estimates)
-    operators, steps = dict(graph.operators), list[Step]()
+    operators, steps = dict(graph.operators), list[RewriteStep]()
     for name, join in open_joins.items():
         right = graph.inputs(name)[1]
         nbytes = size[right.up].nbytes
         small = join.how in BROADCASTABLE and right.side is None and nbytes is not None and nbytes <= limit
         strategy = "broadcast" if small else "hash"
         operators[name] = replace(operators[name], spec=replace(join, strategy=strategy))
-        steps.append(Step("choose join", name, _why(join, right.up, nbytes, limit, strategy), nbytes))
+        steps.append(RewriteStep("choose join", name, _why(join, right.up, nbytes, limit, strategy), nbytes))
     return Rewrite(graph.derived(operators, graph.edges), tuple(steps))
 
 

@@ -8,7 +8,7 @@ from itertools import compress
 from sabotnb.expr import Expr, all_of, conjuncts
 from sabotnb.graph import Filter, JobGraph, Source
 from sabotnb.plan.expressions import may_go_first
-from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, removed, sole_reader, with_spec
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep, removed, sole_reader, with_spec
 
 FILTERING = frozenset({"parquet"})
 """Connectors that skip what their statistics exclude; all apply ``Source.predicate`` exactly."""
@@ -41,7 +41,7 @@ def _filter(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
     text = f"reads only rows with {all_of(pushed)}"
     gone = () if kept else (below.id,)
-    return Rewrite(rewritten, (Step("filter files", operator.id, text, len(parts), len(kept), gone),))
+    return Rewrite(rewritten, (RewriteStep("filter files", operator.id, text, len(parts), len(kept), gone),))
 
 
 filter_files = OperatorRule(_filter)

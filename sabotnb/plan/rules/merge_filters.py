@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sabotnb.expr import all_of, is_total
 from sabotnb.graph import Filter, JobGraph
-from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, removed, sole_reader, with_spec
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep, removed, sole_reader, with_spec
 
 
 def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
@@ -22,7 +22,9 @@ def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     if is_total(lower.spec.predicate, graph.schemas()[upper.id]):
         both = Filter(all_of((upper.spec.predicate, lower.spec.predicate)))
         merged = removed(with_spec(graph, upper.id, both), lower.id)
-        return Rewrite(merged, (Step("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1, (lower.id,)),))
+        return Rewrite(
+            merged, (RewriteStep("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1, (lower.id,)),)
+        )
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sabotnb.expr import column_name, substitute
 from sabotnb.graph import JobGraph, Project
 from sabotnb.plan.expressions import column_uses, is_cheap
-from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, removed, sole_reader, with_spec
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep, removed, sole_reader, with_spec
 
 
 def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
@@ -24,7 +24,9 @@ def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     merged = Project(tuple((name, substitute(expr, made)) for name, expr in lower.spec.columns))
     kept, gone = (upper, lower) if upper.placed else (lower, upper)
     rewritten = removed(with_spec(graph, kept.id, merged), gone.id)
-    return Rewrite(rewritten, (Step("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,)),))
+    return Rewrite(
+        rewritten, (RewriteStep("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,)),)
+    )
 
 
 merge_projects = OperatorRule(_merge)
@@ -41,7 +43,9 @@ def _drop(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     same = [column_name(expr) == name for name, expr in operator.spec.columns]
     if all(same) and graph.schemas()[above.up].names == [name for name, _ in operator.spec.columns]:
         text = f"{operator.id} changed nothing"
-        return Rewrite(removed(graph, operator.id), (Step("drop identity", operator.id, text, 1, 0, (operator.id,)),))
+        return Rewrite(
+            removed(graph, operator.id), (RewriteStep("drop identity", operator.id, text, 1, 0, (operator.id,)),)
+        )
     return None
 
 

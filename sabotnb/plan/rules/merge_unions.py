@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sabotnb.graph import Edge, JobGraph, Union
-from sabotnb.plan.rewrite import Known, Rewrite, Step, sole_reader
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, sole_reader
 
 
 def merge_unions(graph: JobGraph, _: Known) -> Rewrite | None:
@@ -16,14 +16,14 @@ def merge_unions(graph: JobGraph, _: Known) -> Rewrite | None:
         return None
     operators = {name: operator for name, operator in graph.operators.items() if name not in joined}
     edges: list[Edge] = []
-    steps: list[Step] = []
+    steps: list[RewriteStep] = []
     for name, operator in operators.items():
         ends, gone = _flat(graph, name, joined) if isinstance(operator.spec, Union) else (graph.inputs(name), [])
         edges.extend(replace(edge, down=name, port=port) for port, edge in enumerate(ends))
         if gone:
             operators[name] = replace(operator, spec=Union(len(ends)))
             text = f"{', '.join(gone[:3])}{' and others' if len(gone) > 3 else ''} joined {name}"
-            steps.append(Step("merge unions", name, text, len(gone) + 1, 1, tuple(gone)))
+            steps.append(RewriteStep("merge unions", name, text, len(gone) + 1, 1, tuple(gone)))
     return Rewrite(graph.derived(operators, edges), tuple(steps))
 
 

@@ -26,8 +26,8 @@ from sabotnb.graph import (
     is_stateful,
     output_schema,
 )
-from sabotnb.graph.schemas import right_output_names
-from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, inserted, with_spec
+from sabotnb.graph.output_schemas import right_output_names
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside, inserted, with_spec
 from sabotnb.plan.sizes import row_width
 
 Needed = Mapping[str, frozenset[str]]
@@ -41,7 +41,7 @@ def narrow_columns(graph: JobGraph, _: Known) -> Rewrite | None:
     """
     schemas = graph.schemas()
     needed = _needed(graph, schemas)
-    narrowed, steps = graph, list[Step]()
+    narrowed, steps = graph, list[RewriteStep]()
     behind: dict[str, pa.Schema] = {}
     for name in graph.topological_sort():
         inputs = []
@@ -132,7 +132,7 @@ def _read_by_join(join: Join, port: int, inputs: Sequence[pa.Schema], behind: fr
 
 def _narrowed(
     spec: Spec, name: str, inputs: Sequence[pa.Schema], needed: frozenset[str]
-) -> tuple[Spec, Sequence[Step]]:
+) -> tuple[Spec, Sequence[RewriteStep]]:
     """The spec with less output, and the step that says so if there is less."""
     match spec:
         case Source(schema=schema):
@@ -152,8 +152,8 @@ def _narrowed(
             return spec, ()
 
 
-def _step(name: str, text: str, before: int, after: int) -> Sequence[Step]:
-    return (Step("narrow columns", name, text, before, after),) if after < before else ()
+def _step(name: str, text: str, before: int, after: int) -> Sequence[RewriteStep]:
+    return (RewriteStep("narrow columns", name, text, before, after),) if after < before else ()
 
 
 def _wanted_on(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
@@ -169,10 +169,12 @@ def _shrinks_before_it_travels(spec: Spec) -> bool:
     return isinstance(spec, Aggregate) and partial_schema(spec.keys, spec.columns, spec.schema) is not None
 
 
-def _projected(graph: JobGraph, edge: Edge, schema: pa.Schema, dead: set[str]) -> tuple[JobGraph, pa.Schema, Step]:
+def _projected(
+    graph: JobGraph, edge: Edge, schema: pa.Schema, dead: set[str]
+) -> tuple[JobGraph, pa.Schema, RewriteStep]:
     """A projection on ``edge`` without the dead columns, and the schema behind it."""
     kept = pa.schema([field for field in schema if field.name not in dead])
     project = Project(tuple((name, known_column(name)) for name in kept.names))
     narrowed = inserted(graph, edge, beside(graph, edge.up, graph.unique_id(Project.kind), project))
     text = f"only {', '.join(kept.names)} enter {edge.down}"
-    return narrowed, kept, Step("narrow columns", edge.down, text, len(schema), len(kept))
+    return narrowed, kept, RewriteStep("narrow columns", edge.down, text, len(schema), len(kept))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sabotnb.graph import JobGraph
-from sabotnb.graph.topology import reachable
-from sabotnb.plan.rewrite import Known, Rewrite, Step
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep
+from sabotnb.topology import reachable
 
 
 def prune(graph: JobGraph, _: Known) -> Rewrite | None:
@@ -18,4 +18,4 @@ def prune(graph: JobGraph, _: Known) -> Rewrite | None:
     kept = graph.derived(operators, [edge for edge in graph.edges if edge.down in useful])
     text = f"nothing reads {', '.join(useless)}"
     counts = len(graph.operators), len(kept.operators)
-    return Rewrite(kept, (Step("prune", useless[0], text, *counts, tuple(useless)),))
+    return Rewrite(kept, (RewriteStep("prune", useless[0], text, *counts, tuple(useless)),))

@@ -22,10 +22,20 @@ from sabotnb.graph import (
     Top,
     Union,
 )
-from sabotnb.graph.schemas import right_output_names
+from sabotnb.graph.output_schemas import right_output_names
 from sabotnb.native.canonical import plain_type
 from sabotnb.plan.expressions import is_cheap, may_go_first
-from sabotnb.plan.rewrite import Known, OperatorRule, Rewrite, Step, beside, inserted, removed, sole_reader, with_spec
+from sabotnb.plan.graph_rewrite import (
+    Known,
+    OperatorRule,
+    Rewrite,
+    RewriteStep,
+    beside,
+    inserted,
+    removed,
+    sole_reader,
+    with_spec,
+)
 
 
 def _push(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
@@ -50,7 +60,7 @@ def _push(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
         kept = [part for part, places in zip(parts, pushed, strict=True) if not places]
         text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
         rewritten = _move(graph, operator, below, [places for places in pushed if places], kept)
-        return Rewrite(rewritten, (Step("push filters", below.id, text, len(parts), len(kept)),))
+        return Rewrite(rewritten, (RewriteStep("push filters", below.id, text, len(parts), len(kept)),))
     return None
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sabotnb.expr import column_name
 from sabotnb.graph import Aggregate, Edge, Filter, JobGraph, Join, Phase, Project, Source
-from sabotnb.plan.rewrite import Known, Rewrite, Step, with_spec
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, with_spec
 
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 
@@ -35,7 +35,9 @@ def read_dictionaries(graph: JobGraph, _: Known) -> Rewrite | None:
             schema = pa.schema([field.with_type(ENCODED) if field.name in read else field for field in source.schema])
             text = f"{', '.join(read)} as dictionaries, hashed once per value"
             encoded = with_spec(graph, operator.id, replace(source, schema=schema))
-            return Rewrite(encoded, (Step("read dictionaries", operator.id, text, len(source.schema), len(read)),))
+            return Rewrite(
+                encoded, (RewriteStep("read dictionaries", operator.id, text, len(source.schema), len(read)),)
+            )
     return None
 
 

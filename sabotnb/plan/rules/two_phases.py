@@ -7,7 +7,7 @@ from dataclasses import replace
 from sabotnb.expr.aggregates import partial_schema
 from sabotnb.graph import Aggregate, EdgeType, JobGraph, Phase
 from sabotnb.plan.edges import choose_routes
-from sabotnb.plan.rewrite import Known, Rewrite, Step, beside, with_spec
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside, with_spec
 
 ANY_PARALLELISM = 2
 """More than one task, so that edges which would cross between tasks do."""
@@ -35,5 +35,5 @@ def two_phases(graph: JobGraph, _: Known) -> Rewrite | None:
         split = split.add_operator(replace(partial, parallelism=None, origin=operator.origin))
         split = split.connect(above.up, free).connect(free, operator.id)  # a hint has nothing to say about keyed input
         text = f"{free} aggregates within batches before rows {'travel by key' if spec.keys else 'meet in one task'}"
-        return Rewrite(split, (Step("two phases", operator.id, text, 1, 2),))
+        return Rewrite(split, (RewriteStep("two phases", operator.id, text, 1, 2),))
     return None

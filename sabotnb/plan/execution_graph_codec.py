@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sabotnb.errors import GraphError
-from sabotnb.graph.codec import Reader, Writer
+from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 
 VERSION = 1
@@ -14,7 +14,7 @@ VERSION = 1
 
 def dump(graph: ExecutionGraph) -> tuple[dict[str, Any], dict[str, bytes]]:
     """JSON-able data that is the same for every agent, and the bytes that it names."""
-    writer = Writer()
+    writer = JsonEncoder()
     data = {
         "version": VERSION,
         "vertices": [writer.write(vertex) for vertex in graph.vertices.values()],
@@ -29,7 +29,7 @@ def load(data: Mapping[str, Any], blobs: Mapping[str, bytes]) -> ExecutionGraph:
     """The graph that ``dump`` wrote; unpickles nothing. GraphError for another version or a missing blob."""
     if data.get("version") != VERSION:
         raise GraphError(f"an execution graph of version {data.get('version')} cannot be read here; this is {VERSION}")
-    reader = Reader.of(data["blobs"], blobs)
+    reader = JsonDecoder.of(data["blobs"], blobs)
     vertices = [reader.read(Vertex, item) for item in data["vertices"]]
     return ExecutionGraph(
         vertices={vertex.id: vertex for vertex in vertices},

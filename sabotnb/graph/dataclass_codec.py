@@ -30,7 +30,7 @@ Blobs = Mapping[str, bytes]
 
 
 @dataclass(slots=True)
-class Writer:
+class JsonEncoder:
     """Turns values into JSON and remembers the functions, values of the user and tables that it met."""
 
     functions: dict[str, Function] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Writer:
 
 
 @dataclass(slots=True)
-class Reader:
+class JsonDecoder:
     """Turns JSON back into values of the annotated types. Nothing is unpickled: functions and values stay bytes."""
 
     functions: Mapping[str, Function]
@@ -115,8 +115,8 @@ class Reader:
     tables: Mapping[str, Table]
 
     @classmethod
-    def of(cls, index: Mapping[str, Json], blobs: Blobs) -> Reader:
-        """A reader for what a ``Writer`` wrote, given its ``blob_index``; GraphError if a blob is missing."""
+    def of(cls, index: Mapping[str, Json], blobs: Blobs) -> JsonDecoder:
+        """A reader for what a ``JsonEncoder`` wrote, given its ``blob_index``; GraphError if a blob is missing."""
         described = [sha for kind in ("functions", "values", "tables") for sha in index.get(kind, {})]
         if missing := [sha for sha in described if sha not in blobs]:
             raise GraphError(f"blobs of the graph are missing: {', '.join(missing)}; pass blobs() along with the JSON")
@@ -188,7 +188,7 @@ def _is_default(item: Field[Any], found: Any) -> bool:
     return bool(item.default is not MISSING and found == item.default)
 
 
-Read = Callable[[Reader, Json], Any]
+Read = Callable[[JsonDecoder, Json], Any]
 
 
 @cache
@@ -218,7 +218,7 @@ def _reader_of_union(members: Sequence[Any]) -> Read:
         return _reader_of(members[0])
     by_name = {member.__name__: member for member in members}
 
-    def read(reader: Reader, data: Json) -> Any:
+    def read(reader: JsonDecoder, data: Json) -> Any:
         member = by_name.get(data.get("class"))
         if member is None:
             raise GraphError(
@@ -242,7 +242,7 @@ def _reader_of_dataclass(made: type) -> Read:
     hints = typing.get_type_hints(made)
     known = {item.name: hints[item.name] for item in fields(made)}
 
-    def read(reader: Reader, data: Json) -> Any:
+    def read(reader: JsonDecoder, data: Json) -> Any:
         given = {name: item for name, item in data.items() if name != "class"}
         if unknown := sorted(given.keys() - known.keys()):
             raise GraphError(f"{made.__name__} has no {', '.join(unknown)}; is the graph of a newer version?")
@@ -256,12 +256,12 @@ def _takes_none(annotation: Any) -> bool:
     return annotation in (Any, object) or types.NoneType in typing.get_args(annotation)
 
 
-def _same(_: Reader, data: Json) -> Any:
+def _same(_: JsonDecoder, data: Json) -> Any:
     return data
 
 
 def _exactly(kind: type) -> Read:
-    def read(_: Reader, data: Json) -> Any:
+    def read(_: JsonDecoder, data: Json) -> Any:
         if type(data) is not kind:
             raise TypeError(f"{data!r} is no {kind.__name__}")
         return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from sabotnb.plan.layout import Layout, layout
+from sabotnb.diagram.layered_layout import Layout, layout
 
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 STROKES = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sabotnb.graph import JobGraph, Sink, Source, Spec
-from sabotnb.plan.words import spread, summary
+from sabotnb.plan.explain.operator_words import spread, summary
 
 if TYPE_CHECKING:  # a name in annotations alone: planning a job loads no Graphviz
     from graphviz import Digraph

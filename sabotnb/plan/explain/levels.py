@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from sabotnb.diagram.text_drawing import picture
 from sabotnb.graph import JobGraph
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.plan.expand import channels
+from sabotnb.plan.explain.operator_words import spread, summary
+from sabotnb.plan.graph_rewrite import RewriteStep
 from sabotnb.plan.optimize import Optimized
-from sabotnb.plan.picture import picture
-from sabotnb.plan.rewrite import Step
-from sabotnb.plan.words import spread, summary
 
 
 def explain(logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None) -> str:
@@ -36,7 +36,7 @@ def operator_lines(graph: JobGraph) -> Iterator[str]:
         yield f"{name:<{width}}  {spec.kind}: {summary(spec)}{read}"
 
 
-def step_lines(steps: tuple[Step, ...]) -> Iterator[str]:
+def step_lines(steps: tuple[RewriteStep, ...]) -> Iterator[str]:
     """One line per step of the optimizer, counts where the rule counts something; then the steps per rule."""
     width = max((len(step.rule) for step in steps), default=0)
     for step in steps:

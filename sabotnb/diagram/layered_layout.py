@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sabotnb.graph.topology import topological_order
-from sabotnb.plan.crossings import uncrossed
+from sabotnb.diagram.crossings import uncrossed
+from sabotnb.topology import topological_order
 
 SWEEPS = 8
 Point = tuple[float, float]
@@ -20,7 +20,7 @@ Size = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class LayoutBox:
     """A node's place: left, top, width, height."""
 
     x: float
@@ -37,7 +37,7 @@ class Layout:
     middle of the opposite side of the lower node; edges over several layers have a bend in each gap between nodes.
     """
 
-    boxes: Mapping[str, Box]
+    boxes: Mapping[str, LayoutBox]
     lines: tuple[tuple[Point, ...], ...]
     width: float
     height: float
@@ -177,7 +177,7 @@ def _picture(
     for name, (width, height) in sizes.items():
         slot, number = slots[name], layer_of[name]
         inset = (depth[number] - slot.across) / 2
-        boxes[name] = Box(*point(slot.centre - slot.along / 2, starts[number] + inset), width, height)
+        boxes[name] = LayoutBox(*point(slot.centre - slot.along / 2, starts[number] + inset), width, height)
     lines = []
     for path in paths:
         line = []

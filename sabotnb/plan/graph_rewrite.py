@@ -11,7 +11,7 @@ from sabotnb.plan.sizes import Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RewriteStep:
     """One rewriting, for ``explain``: ``text`` says it in words.
 
     ``before`` and ``after`` count what the rule is about (columns read, operators, bytes); None where it counts
@@ -31,7 +31,7 @@ class Rewrite:
     """The graph after one application of a rule, and what it did: at least one step."""
 
     graph: JobGraph
-    steps: tuple[Step, ...]
+    steps: tuple[RewriteStep, ...]
 
 
 @dataclass(frozen=True, slots=True)

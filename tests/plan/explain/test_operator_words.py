@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from sabotnb.expr import col
 from sabotnb.graph import Project, Source
-from sabotnb.plan.words import summary
+from sabotnb.plan.explain.operator_words import summary
 
 MANY = [f"c{number}" for number in range(11)]
 

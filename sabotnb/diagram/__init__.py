@@ -1,0 +1,1 @@
+"""Drawing of graphs, without domain words: layered layout, crossings, boxes and lines as text."""
