@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
 from sabotnb.diagram.text_drawing import picture
-from sabotnb.display import saved, svg_picture, theme, words
+from sabotnb.display import operator_labels, saved, svg_picture, theme
 from sabotnb.display.scene import Scene, scene_of
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
 from sabotnb.graph.ports import needs_end
@@ -42,14 +42,14 @@ class Card:
             f"<div><strong>{escape(self.title)}</strong> &#160;{theme.faint(' · '.join(self.facts))}</div>"
             + theme.scrolled(*svg_picture.draw(self.scene))
             + theme.sentences(self.notes)
-            + theme.folded(words.counted(count, "column"), self._columns_html(), opened=count <= MANY)
+            + theme.folded(operator_labels.counted(count, "column"), self._columns_html(), opened=count <= MANY)
         )
         return saved.card(inside, self.text())
 
     def text(self) -> str:
         """For terminals."""
         boxes = {
-            name: [f"{words.cut(box.id, LETTERS)} x{box.tasks}", words.cut(box.text, LETTERS)]
+            name: [f"{operator_labels.cut(box.id, LETTERS)} x{box.tasks}", operator_labels.cut(box.text, LETTERS)]
             for name, box in self.scene.boxes.items()
         }
         drawn = picture(boxes, [(link.up, link.down, link.label) for link in self.scene.links])
@@ -60,9 +60,13 @@ class Card:
 
     def _columns(self) -> list[tuple[str, str, str]]:
         """Name, type and mark of each column."""
-        letters = words.NAME_LETTERS
+        letters = operator_labels.NAME_LETTERS
         return [
-            (words.cut(field.name, letters), words.cut(str(field.type), letters), self.marks.get(field.name, ""))
+            (
+                operator_labels.cut(field.name, letters),
+                operator_labels.cut(str(field.type), letters),
+                self.marks.get(field.name, ""),
+            )
             for field in self.schema
         ]
 
@@ -77,12 +81,12 @@ class Card:
 def card_of(flow: StreamPlan, graph: JobGraph, parallelism: int, rows: int | None) -> Card:
     """The card of ``flow``; ``graph`` is what collecting it lowers to, ``rows`` what its sources are known to have."""
     bounded = is_bounded(flow)
-    read = [] if rows is None else [f"reads {words.count(rows)}"]
+    read = [] if rows is None else [f"reads {operator_labels.count(rows)}"]
     facts = ("bounded" if bounded else "endless", *read, f"parallelism {parallelism}")
     return Card(
-        words.cut(flow.node.naming.name or _title(flow.node.spec), TITLE_LETTERS),
+        operator_labels.cut(flow.node.naming.name or _title(flow.node.spec), TITLE_LETTERS),
         facts,
-        tuple(words.cut(note, words.SENTENCE_LETTERS) for note in _notes(flow, bounded=bounded)),
+        tuple(operator_labels.cut(note, operator_labels.SENTENCE_LETTERS) for note in _notes(flow, bounded=bounded)),
         flow.schema,
         _marks(flow),
         scene_of(graph, parallelism).without_sinks(),
@@ -90,7 +94,7 @@ def card_of(flow: StreamPlan, graph: JobGraph, parallelism: int, rows: int | Non
 
 
 def _title(spec: Spec) -> str:
-    return words.brief(spec) if isinstance(spec, Source) else f"{spec.kind} {words.brief(spec)}"
+    return operator_labels.brief(spec) if isinstance(spec, Source) else f"{spec.kind} {operator_labels.brief(spec)}"
 
 
 def _notes(flow: StreamPlan, *, bounded: bool) -> list[str]:
@@ -106,7 +110,7 @@ def _notes(flow: StreamPlan, *, bounded: bool) -> list[str]:
         if isinstance(spec, MapBatches | MapRows) and spec.inferred:
             notes.append(f"{spec.function.name}() ({spec.function.origin}): schema inferred by calling it")
         if isinstance(spec, Source) and not spec.replayable:
-            notes.append(f"{words.brief(spec)}: can be read only once")
+            notes.append(f"{operator_labels.brief(spec)}: can be read only once")
     naive = [field.name for field in flow.schema if pa.types.is_timestamp(field.type) and field.type.tz is None]
     if naive:
         notes.append(f"times without a zone are UTC: {', '.join(naive)}")

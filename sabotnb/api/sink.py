@@ -15,7 +15,7 @@ from sabotnb.api.running import submission
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.stream_node import is_bounded, naming
 from sabotnb.api.verbs.targets import Target
-from sabotnb.display import words
+from sabotnb.display import operator_labels
 from sabotnb.errors import GraphError
 from sabotnb.foreign import Hinted
 from sabotnb.plan import PlannedJobGraph
@@ -79,7 +79,7 @@ class Sink(Hinted):
     def __repr__(self) -> str:
         spec = self.target.flow.node.spec
         when = f"; {FILES_AT_THE_END}" if _writes_at_the_end(self.target) else ""
-        return f"Sink {words.brief(spec)}: not started, add .run(){when}"
+        return f"Sink {operator_labels.brief(spec)}: not started, add .run(){when}"
 
 
 @folding

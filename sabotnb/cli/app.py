@@ -132,8 +132,8 @@ def compare(
 @bench.command()
 def latency(json: Json = None, repeat: Repeat = 21, only: Only = "") -> None:
     """Submission, deployment, results, heartbeat: what a user waits for (p50 and p95)."""
-    from sabotnb.cli.bench.latency import cases
     from sabotnb.cli.bench.measure import run
+    from sabotnb.cli.bench.user_latency import cases
 
     with cases() as prepared:
         run(prepared, json=json, repeat=repeat, only=only)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from sabotnb.display.job_picture import Node
+from sabotnb.display.job_picture import PictureNode
 from sabotnb.topology import topological_order
 
 MOST = 60
@@ -25,11 +25,11 @@ class Link:
     edges: tuple[int, ...]
 
 
-Graph = tuple[Sequence[Node], Sequence[Link]]
+Graph = tuple[Sequence[PictureNode], Sequence[Link]]
 Group = Sequence[str]
 
 
-def collapsed(nodes: Sequence[Node], links: Sequence[Link], most: int = MOST) -> Graph:
+def collapsed(nodes: Sequence[PictureNode], links: Sequence[Link], most: int = MOST) -> Graph:
     """The same graph with at most ``most`` nodes; nothing changes if it has no more.
 
     Neighbours in chains are joined first, then nodes that read the same and are read by the same, then a layer's.
@@ -40,7 +40,7 @@ def collapsed(nodes: Sequence[Node], links: Sequence[Link], most: int = MOST) ->
     return nodes, links
 
 
-def _chains(nodes: Sequence[Node], links: Sequence[Link]) -> list[Group]:
+def _chains(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Group]:
     """Pairs of nodes of which the upper is read by the lower alone, and the lower reads nothing else."""
     reads, read = Counter(link.down for link in links), Counter(link.up for link in links)
     taken: set[str] = set()
@@ -53,7 +53,7 @@ def _chains(nodes: Sequence[Node], links: Sequence[Link]) -> list[Group]:
     return pairs
 
 
-def _alike(nodes: Sequence[Node], links: Sequence[Link]) -> list[Group]:
+def _alike(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Group]:
     """Nodes that read the same and are read by the same."""
     ends: dict[str, set[tuple[str, str]]] = {node.id: set() for node in nodes}
     for link in links:
@@ -65,7 +65,7 @@ def _alike(nodes: Sequence[Node], links: Sequence[Link]) -> list[Group]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _layers(nodes: Sequence[Node], links: Sequence[Link]) -> list[Group]:
+def _layers(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Group]:
     """Pairs of nodes of one layer, else of layers that follow each other: no edge can lead back from these."""
     depth = dict.fromkeys((node.id for node in nodes), 0)
     for link in _in_order(nodes, links):
@@ -81,14 +81,14 @@ def _pairs(names: Sequence[str]) -> list[Group]:
     return list(zip(names[::2], names[1::2], strict=False))
 
 
-def _in_order(nodes: Sequence[Node], links: Sequence[Link]) -> list[Link]:
+def _in_order(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Link]:
     """Links in topological order of their upper ends."""
     order = topological_order([node.id for node in nodes], [(link.up, link.down) for link in links])
     rank = {name: number for number, name in enumerate(order)}
     return sorted(links, key=lambda link: rank[link.up])
 
 
-def _joined(nodes: Sequence[Node], links: Sequence[Link], groups: Iterable[Group]) -> Graph:
+def _joined(nodes: Sequence[PictureNode], links: Sequence[Link], groups: Iterable[Group]) -> Graph:
     """The graph with one node for each group, called as its first; links between the same two become one."""
     by_id = {node.id: node for node in nodes}
     heir = {name: group[0] for group in groups for name in group}
@@ -104,7 +104,7 @@ def _joined(nodes: Sequence[Node], links: Sequence[Link], groups: Iterable[Group
     return kept, list(merged.values())
 
 
-def _group(members: Sequence[Node]) -> Node:
+def _group(members: Sequence[PictureNode]) -> PictureNode:
     first = members[0]
     operators = tuple(chain.from_iterable(node.operators for node in members))
     kinds = Counter(node.kind for node in members)

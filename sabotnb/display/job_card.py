@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from sabotnb.display import figures, job_line, job_svg, saved, theme, words
-from sabotnb.display.job_picture import JobPicture, Node, View
+from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, theme
+from sabotnb.display.job_picture import JobPicture, PictureNode, View
 from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics
 from sabotnb.metrics.why import stopped_early
@@ -34,7 +34,7 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
     notebooks can be compared.
     """
     facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
-    name = escape(words.cut(metrics.job, job_line.NAME_LETTERS))
+    name = escape(operator_labels.cut(metrics.job, job_line.NAME_LETTERS))
     state = _state(metrics, gone)
     badge = theme.badge(state, job_line.COLOURS.get(state, job_line.PASSING))
     parts = [f"<div><strong>{name}</strong> {badge} {theme.faint(' · '.join(facts))}</div>"]
@@ -52,7 +52,7 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
 def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: str = "", *, exact: bool = True) -> str:
     """The same for terminals: the header, a line per chain, sentences, and the error if there is one."""
     facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
-    lines = [" · ".join([f"{words.cut(metrics.job, job_line.NAME_LETTERS)} {_state(metrics, gone)}", *facts])]
+    lines = [" · ".join([f"{operator_labels.cut(metrics.job, job_line.NAME_LETTERS)} {_state(metrics, gone)}", *facts])]
     view = _view(picture)
     if view is not None:
         marks = _marks(view, metrics, gone, exact=exact, boxed=False)
@@ -69,9 +69,9 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
     return "\n".join(lines)
 
 
-def _in_a_line(node: Node) -> str:
+def _in_a_line(node: PictureNode) -> str:
     """A chain with all of its operators, where there is room for them."""
-    return words.cut(" → ".join(node.operators), CHAIN_LETTERS) if len(node.vertices) == 1 else node.title
+    return operator_labels.cut(" → ".join(node.operators), CHAIN_LETTERS) if len(node.vertices) == 1 else node.title
 
 
 def _view(picture: JobPicture | None) -> View | None:
@@ -89,17 +89,17 @@ def _state(metrics: JobMetrics, gone: str = "") -> str:
 
 def _facts(metrics: JobMetrics, gone: str, *, exact: bool) -> Iterator[str]:
     if exact and not metrics.terminal and not gone:
-        yield f"as of {figures.clock(metrics.at)}"
+        yield f"as of {number_format.clock(metrics.at)}"
     if exact:
         begun = metrics.started if metrics.started is not None else metrics.submitted
-        yield figures.seconds(max(0.0, (metrics.ended or metrics.at) - begun))
+        yield number_format.seconds(max(0.0, (metrics.ended or metrics.at) - begun))
         if early := stopped_early(metrics):
             yield f"stopped after {early}"
     if exact or _repeats(metrics):
         yield f"{_counted(metrics.rows_in.rows)} in"
         yield f"{_counted(metrics.rows_out.rows)} out"
         if metrics.late:
-            yield f"{figures.count(metrics.late)} late"
+            yield f"{number_format.count(metrics.late)} late"
 
 
 def _repeats(metrics: JobMetrics) -> bool:
@@ -110,13 +110,13 @@ def _repeats(metrics: JobMetrics) -> bool:
 def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     """Why the job waits, and how it goes; of one that has finished or failed the rest of the card says it."""
     if gone:
-        since = f" at {figures.clock(metrics.at)}" if exact else ""
-        return [words.cut(f"Last seen {_state(metrics)}{since}: {gone}", words.SENTENCE_LETTERS)]
+        since = f" at {number_format.clock(metrics.at)}" if exact else ""
+        return [operator_labels.cut(f"Last seen {_state(metrics)}{since}: {gone}", operator_labels.SENTENCE_LETTERS)]
     finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
     sentences = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
     old = _from_last_reports(metrics) if exact else ()
-    return [words.cut(one, words.SENTENCE_LETTERS) for one in (waits, *sentences, *old) if one]
+    return [operator_labels.cut(one, operator_labels.SENTENCE_LETTERS) for one in (waits, *sentences, *old) if one]
 
 
 def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
@@ -127,8 +127,8 @@ def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
             ages[task.agent].append((metrics.ended or metrics.at) - task.reported)
     for agent, lost in ages.items():
         yield (
-            f"{agent} was lost: the figures of its {words.counted(len(lost), 'task')} are those of its last report, "
-            f"{figures.seconds(max(lost))} before the job ended."
+            f"{agent} was lost: the figures of its {operator_labels.counted(len(lost), 'task')} are those of its last report, "
+            f"{number_format.seconds(max(lost))} before the job ended."
         )
 
 
@@ -144,32 +144,36 @@ def _marks(view: View, metrics: JobMetrics, gone: str, *, exact: bool, boxed: bo
     return marks
 
 
-def _failed(node: Node, error: JobFailure | None, *, boxed: bool) -> str:
+def _failed(node: PictureNode, error: JobFailure | None, *, boxed: bool) -> str:
     """``failed`` if the job failed in this box; of a chain which operator, too."""
     if error is None or not (error.vertex in node.vertices or error.operator in node.operators):
         return ""
     chained = len(node.operators) > 1 and error.operator
     letters = job_svg.failed_letters(node) if boxed else OPERATOR_LETTERS
-    return f"{words.cut(error.operator, letters)} failed" if chained else "failed"
+    return f"{operator_labels.cut(error.operator, letters)} failed" if chained else "failed"
 
 
-def _figures(node: Node, vertices: Sequence[VertexMetrics], *, boxed: bool) -> str:
+def _figures(node: PictureNode, vertices: Sequence[VertexMetrics], *, boxed: bool) -> str:
     """Rows that came and rows that left: ``336,776 → 16 rows``, one number where they are equal."""
     taken, given = _taken(node, vertices), sum(map(_given, vertices))
     if not vertices or taken == given:
         return _counted(given) if vertices else ""
-    text = f"{figures.count(taken)} → {_counted(given)}"
-    return f"{figures.short(taken)} → {figures.short(given)} rows" if boxed and not job_svg.fits(node, text) else text
+    text = f"{number_format.count(taken)} → {_counted(given)}"
+    return (
+        f"{number_format.short(taken)} → {number_format.short(given)} rows"
+        if boxed and not job_svg.fits(node, text)
+        else text
+    )
 
 
-def _lasting(node: Node, vertices: Sequence[VertexMetrics]) -> str:
+def _lasting(node: PictureNode, vertices: Sequence[VertexMetrics]) -> str:
     """Rows that a source has read or a sink has taken. What is in between may depend on how rows came in batches."""
     if node.role == "operator" or not vertices:
         return ""
     return _counted(_taken(node, vertices) if node.role == "source" else sum(map(_given, vertices)))
 
 
-def _taken(node: Node, vertices: Sequence[VertexMetrics]) -> int:
+def _taken(node: PictureNode, vertices: Sequence[VertexMetrics]) -> int:
     """Rows that came in; of a chain that begins with a source those that it has read."""
     if node.role == "source":
         return sum(one.operators[0].rows if one.operators else one.out.rows for one in vertices)
@@ -183,7 +187,7 @@ def _given(vertex: VertexMetrics) -> int:
 
 
 def _counted(rows: int) -> str:
-    return f"{figures.count(rows)} {'row' if rows == 1 else 'rows'}"
+    return f"{number_format.count(rows)} {'row' if rows == 1 else 'rows'}"
 
 
 def _load(vertices: Sequence[VertexMetrics]) -> Load | None:
@@ -199,7 +203,7 @@ def _error(error: JobFailure) -> Iterator[str]:
 
 
 def _error_html(error: JobFailure, *, exact: bool) -> str:
-    where = f" in {words.cut(error.operator, OPERATOR_LETTERS)}" if error.operator else ""
+    where = f" in {operator_labels.cut(error.operator, OPERATOR_LETTERS)}" if error.operator else ""
     style = f"color:{theme.FAILED};font-weight:600;margin-top:6px"
     title = f'<div style="{style}">&#10005; {escape(error.kind)}{escape(where)}</div>'
     parts = [title, theme.verbatim(error.message[:MESSAGE_LETTERS])]
@@ -221,8 +225,10 @@ def _tables(metrics: JobMetrics) -> str:
     edges = [
         (
             f"{_name(edge.up)} → {_name(edge.down)}",
-            words.cut(f"{edge.type}({', '.join(edge.keys)})" if edge.keys else edge.type, words.LABEL_LETTERS),
-            figures.count(edge.channels),
+            operator_labels.cut(
+                f"{edge.type}({', '.join(edge.keys)})" if edge.keys else edge.type, operator_labels.LABEL_LETTERS
+            ),
+            number_format.count(edge.channels),
             *_flow(edge.sent),
         )
         for edge in metrics.edges[:LISTED]
@@ -232,22 +238,22 @@ def _tables(metrics: JobMetrics) -> str:
 
 def _task(task: TaskMetrics) -> Sequence[str]:
     name = f"{_name(task.vertex)}[{task.index}]"
-    rows = figures.count(task.into.rows), figures.count(task.out.rows)
-    sizes = figures.size(task.into.bytes), figures.size(task.out.bytes)
-    return name, task.state, task.agent, str(task.slot), *rows, *sizes, figures.count(task.late)
+    rows = number_format.count(task.into.rows), number_format.count(task.out.rows)
+    sizes = number_format.size(task.into.bytes), number_format.size(task.out.bytes)
+    return name, task.state, task.agent, str(task.slot), *rows, *sizes, number_format.count(task.late)
 
 
 def _flow(flow: Throughput) -> tuple[str, str]:
-    return figures.count(flow.rows), figures.size(flow.bytes)
+    return number_format.count(flow.rows), number_format.size(flow.bytes)
 
 
 def _name(name: str) -> str:
-    return words.cut(name, OPERATOR_LETTERS)
+    return operator_labels.cut(name, OPERATOR_LETTERS)
 
 
 def _table(number: int, thing: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    title = words.counted(number, thing) + (f", {len(rows)} listed" if len(rows) < number else "")
+    title = operator_labels.counted(number, thing) + (f", {len(rows)} listed" if len(rows) < number else "")
     names, numeric = [name for name, _ in columns], [right for _, right in columns]
     return theme.folded(title, theme.table(names, rows, numeric), opened=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from sabotnb.display import theme, words
+from sabotnb.display import operator_labels, theme
 
 NAME_LETTERS = 60
 COLOURS = {"RUNNING": "#3b82f6", "FINISHED": "#14a394", "FAILED": "#dc4c4c", "PENDING": "#d97706"}
@@ -15,7 +15,5 @@ PASSING = "#7a8798"
 
 def html(name: str, state: str, facts: Sequence[str], more: str) -> str:
     """One line, and below it ``more``: why the job waits, or why it failed."""
-    head = (
-        f"<strong>{escape(words.cut(name, NAME_LETTERS))}</strong> {theme.badge(state, COLOURS.get(state, PASSING))} "
-    )
+    head = f"<strong>{escape(operator_labels.cut(name, NAME_LETTERS))}</strong> {theme.badge(state, COLOURS.get(state, PASSING))} "
     return theme.panel(f"<div>{head}{theme.faint(' · '.join(facts))}</div>" + (theme.verbatim(more) if more else ""))

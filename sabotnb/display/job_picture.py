@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class PictureNode:
     """A box: an operator, a chain of them, or a group of many.
 
     ``vertices`` are the vertices whose figures it shows: one, several for a group, none for an operator that the
@@ -56,7 +56,7 @@ class View:
     """One level of the job: logical (as written) or optimized (as it runs, a box per chain), a margin around it."""
 
     name: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[PictureNode, ...]
     lines: tuple[Line, ...]
     width: float
     height: float

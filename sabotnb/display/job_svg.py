@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from sabotnb.display import figures
-from sabotnb.display.job_picture import Node, View
+from sabotnb.display import number_format
+from sabotnb.display.job_picture import PictureNode, View
+from sabotnb.display.operator_labels import NAME_LETTERS, cut
 from sabotnb.display.picturing import TEXT_LETTER
 from sabotnb.display.svg_picture import ACCENTS, CARD, EDGE, FRAME, arrow, sheet
 from sabotnb.display.theme import FAILED
-from sabotnb.display.words import NAME_LETTERS, cut
 from sabotnb.graph import EdgeType
 from sabotnb.metrics import Load
 
@@ -48,17 +48,17 @@ def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
     return sheet(view.width, view.height, _alternative(view.nodes, marks), "\n".join(inside))
 
 
-def fits(node: Node, text: str) -> bool:
+def fits(node: PictureNode, text: str) -> bool:
     """True if a line of figures stays within its box."""
     return LEFT + len(text) * TEXT_LETTER + RIGHT <= node.width
 
 
-def failed_letters(node: Node) -> int:
+def failed_letters(node: PictureNode) -> int:
     """Letters of an operator's name that has its place between ``✕`` and ``failed``."""
     return int((node.width - LEFT - RIGHT) / BOLD_LETTER) - len("✕  failed")
 
 
-def _node(node: Node, mark: Mark) -> str:
+def _node(node: PictureNode, mark: Mark) -> str:
     width, height = node.width, node.height
     frame = f'stroke="{FAILED}" stroke-width="2"' if mark.failed else f'stroke="{EDGE}"'
     tasks = f"\u00d7{node.tasks}" if node.tasks else ""
@@ -100,13 +100,13 @@ def _failed(text: str) -> str:
     return _text(LEFT, BAR_TOP + BAR_HEIGHT, f"✕ {text}", f' font-weight="600" fill="{FAILED}"')
 
 
-def _described(node: Node, mark: Mark) -> str:
+def _described(node: PictureNode, mark: Mark) -> str:
     chain = cut(" · ".join(node.operators), 200)
-    load = f"; {figures.share(mark.load.busy)} busy" if mark.load else ""
+    load = f"; {number_format.share(mark.load.busy)} busy" if mark.load else ""
     return f"{chain} ({node.tasks} tasks): {mark.text}{load}{f'; {mark.failed}' if mark.failed else ''}"
 
 
-def _alternative(nodes: Sequence[Node], marks: Mapping[str, Mark]) -> str:
+def _alternative(nodes: Sequence[PictureNode], marks: Mapping[str, Mark]) -> str:
     return "Job: " + "; ".join(
         f"{cut(node.id, NAME_LETTERS)} {marks[node.id].text if node.id in marks else ''}".rstrip() for node in nodes
     )

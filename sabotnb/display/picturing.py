@@ -10,9 +10,9 @@ from typing import Any
 
 from sabotnb.display import placing
 from sabotnb.display.collapsing import Link, collapsed
-from sabotnb.display.job_picture import JobPicture, Line, Node, OperatorCard, View
+from sabotnb.display.job_picture import JobPicture, Line, OperatorCard, PictureNode, View
+from sabotnb.display.operator_labels import cut
 from sabotnb.display.placing import Measures, placed
-from sabotnb.display.words import cut
 from sabotnb.plan import LayoutBox
 
 HEIGHT = 84.0
@@ -45,7 +45,7 @@ def _logical(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any
     links = [_link(one) for one in scenes["logical"]]
     written = [one for one in operators.values() if one["written"]]
     nodes = [
-        Node(
+        PictureNode(
             id=one["id"],
             title=one["id"],
             kind=one["kind"],
@@ -65,7 +65,7 @@ def _logical(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any
 def _optimized(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any]]) -> View:
     """As it runs: a node per chain."""
     nodes = [
-        Node(
+        PictureNode(
             id=vertex,
             title=_title([operators[name] for name in chain]),
             kind=APART.join(operators[name]["kind"] for name in chain),
@@ -109,7 +109,7 @@ def _link(data: Sequence[Any]) -> Link:
     return Link(up, down, kind, label, tuple(edges))
 
 
-def _view(name: str, nodes: Sequence[Node], links: Sequence[Link]) -> View:
+def _view(name: str, nodes: Sequence[PictureNode], links: Sequence[Link]) -> View:
     nodes, links = collapsed(nodes, links)
     sizes = {node.id: (_width(node), HEIGHT) for node in nodes}
     ends = [placing.Link(link.up, link.down, link.label) for link in links]
@@ -123,7 +123,7 @@ def _view(name: str, nodes: Sequence[Node], links: Sequence[Link]) -> View:
     return View(name, drawn, lines, width, height)
 
 
-def _width(node: Node) -> float:
+def _width(node: PictureNode) -> float:
     title = len(node.title) * TITLE_LETTER + BESIDE_TITLE
     text = len(node.text) * TEXT_LETTER + BESIDE_TEXT
     return min(CHAIN_WIDE if len(node.operators) > 1 else WIDE, max(NARROW, math.ceil(max(title, text))))
@@ -134,7 +134,7 @@ def _text_letters(width: float) -> int:
     return int((width - BESIDE_TEXT) / TEXT_LETTER)
 
 
-def _fitted(node: Node, box: LayoutBox) -> Node:
+def _fitted(node: PictureNode, box: LayoutBox) -> PictureNode:
     """The node in its place, title and text cut to its width."""
     return replace(
         node,

@@ -41,7 +41,7 @@ class PlacedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedDiagram:
     """Boxes by name, a line for each link in the order given, and the size of all together."""
 
     boxes: Mapping[str, LayoutBox]
@@ -69,7 +69,9 @@ class _Run:
     below: bool
 
 
-def placed(sizes: Mapping[str, Size], links: Sequence[Link], measures: Measures, origin: Point = (0.0, 0.0)) -> Placed:
+def placed(
+    sizes: Mapping[str, Size], links: Sequence[Link], measures: Measures, origin: Point = (0.0, 0.0)
+) -> PlacedDiagram:
     """Place boxes of ``sizes`` and the lines between them, ``origin`` away from the left and the top.
 
     Gaps between layers are as wide as their labels need.
@@ -83,7 +85,7 @@ def placed(sizes: Mapping[str, Size], links: Sequence[Link], measures: Measures,
     paths = [tuple((left + _moved(x, room), top + y) for x, y in line) for line in plain.lines]
     runs = _runs(links, paths, turns, boxes, measures.port_gap)
     lines = tuple(_line(run, measures.layer_gap) for run in runs)
-    return Placed(boxes, lines, _moved(plain.width, room), plain.height)
+    return PlacedDiagram(boxes, lines, _moved(plain.width, room), plain.height)
 
 
 def _layer_ends(plain: Layout) -> list[float]:

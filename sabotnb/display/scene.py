@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sabotnb import plan
-from sabotnb.display import words
+from sabotnb.display import operator_labels
 from sabotnb.graph import EdgeType, JobGraph, Operator
 from sabotnb.plan import ShuffleEdge
 
@@ -57,8 +57,8 @@ def scene_of(graph: JobGraph, parallelism: int) -> Scene:
 
 def _box(operator: Operator, tasks: int, columns: Sequence[str]) -> Box:
     spec = operator.spec
-    return Box(operator.id, spec.kind, words.role(spec), words.brief(spec, columns), tasks)
+    return Box(operator.id, spec.kind, operator_labels.role(spec), operator_labels.brief(spec, columns), tasks)
 
 
 def _link(edge: ShuffleEdge) -> Link:
-    return Link(edge.up, edge.down, edge.type, words.label(edge))
+    return Link(edge.up, edge.down, edge.type, operator_labels.label(edge))

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.blobs import Function
-from sabotnb.display.words import NAME_LETTERS, SENTENCE_LETTERS, brief, cut, label, role
+from sabotnb.display.operator_labels import NAME_LETTERS, SENTENCE_LETTERS, brief, cut, label, role
 from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec
 from sabotnb.plan import ExecutionGraph, Optimized, RewriteStep
 

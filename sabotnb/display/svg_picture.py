@@ -7,9 +7,9 @@ from html import escape
 from sabotnb.diagram.layered_layout import LayoutBox as Place
 from sabotnb.display import placing, saved
 from sabotnb.display.job_picture import Line
+from sabotnb.display.operator_labels import NAME_LETTERS, SENTENCE_LETTERS, cut
 from sabotnb.display.placing import ARROW, LETTER, Measures, PlacedLine, placed
 from sabotnb.display.scene import Box, Scene
-from sabotnb.display.words import NAME_LETTERS, SENTENCE_LETTERS, cut
 from sabotnb.graph import EdgeType
 
 BOX_HEIGHT = 50.0

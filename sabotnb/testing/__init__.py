@@ -7,7 +7,7 @@
 from sabotnb.testing.clock import ManualClock
 from sabotnb.testing.faults import FailAt, Faulty, FaultySink, InjectedFault
 from sabotnb.testing.harness import Harness
-from sabotnb.testing.rows import assert_rows
+from sabotnb.testing.row_comparison import assert_rows
 from sabotnb.testing.scripted import Crash, Hold, Pause, ScriptedSource, script
 
 __all__ = [

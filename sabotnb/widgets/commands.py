@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
-from sabotnb.display import words
+from sabotnb.display import operator_labels
 from sabotnb.errors import SabotnbError
 from sabotnb.metrics import TaskMetrics
 from sabotnb.widgets import samples
-from sabotnb.widgets.lane import Lane
-from sabotnb.widgets.messages import Answer, Command, HotKey, Kind, Sample
+from sabotnb.widgets.messages import Answer, Command, HotKey, Kind, SampleMessage
+from sabotnb.widgets.serial_queue import SerialQueue
 
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
@@ -53,8 +53,8 @@ class Commands:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Answer | None] = OrderedDict()
         """By id of the click: its answer, None while it is carried out."""
-        self._steering = Lane(f"sabotnb-clicks-{job}")
-        self._looking = {kind: Lane(f"sabotnb-{kind}-{job}") for kind in ("probe", "tasks")}
+        self._steering = SerialQueue(f"sabotnb-clicks-{job}")
+        self._looking = {kind: SerialQueue(f"sabotnb-{kind}-{job}") for kind in ("probe", "tasks")}
         """Apart, because a probe waits, and neither a Stop nor figures must."""
 
     def take(self, message: Mapping[str, Any]) -> None:
@@ -112,10 +112,10 @@ class Commands:
         found = [task for task in tasks if not wanted or task.vertex in wanted]
         return tuple(sorted(found, key=lambda task: (task.state != "FAILED", -task.load.busy))[:MOST_TASKS])
 
-    def _sample(self, command: Command) -> Sample:
+    def _sample(self, command: Command) -> SampleMessage:
         most = max(1, min(MOST_ROWS, command.args["rows"]))
         found = self._client.probe(self._job, self._epoch, command.args["target"], most, PROBE_SECONDS)
-        return Sample(
+        return SampleMessage(
             found.operator,
             samples.columns(found.table.schema),
             samples.rows(found.table, most),
@@ -142,4 +142,4 @@ def _has(given: Mapping[str, Any], wanted: Mapping[str, type]) -> bool:
 
 
 def _refusal(command: str, text: str) -> Answer:
-    return Answer("answer", command, ok=False, text=words.cut(text, LETTERS))
+    return Answer("answer", command, ok=False, text=operator_labels.cut(text, LETTERS))

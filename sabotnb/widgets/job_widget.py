@@ -10,7 +10,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from sabotnb.widgets.messages import Answer, Graph, Live, Table
+from sabotnb.widgets.messages import Answer, Graph, Live, TableMessage
 from sabotnb.widgets.plain import plain
 
 
@@ -36,7 +36,7 @@ class JobWidget(anywidget.AnyWidget):
         return cls(_face="job", graph=plain(graph), live=plain(live))
 
     @classmethod
-    def of_table(cls, table: Table) -> JobWidget:
+    def of_table(cls, table: TableMessage) -> JobWidget:
         """A widget of rows."""
         return cls(_face="table", table=plain(table))
 
@@ -44,7 +44,7 @@ class JobWidget(anywidget.AnyWidget):
         """Send the run's figures to every view."""
         self.live = plain(live)
 
-    def show_table(self, table: Table) -> None:
+    def show_table(self, table: TableMessage) -> None:
         """Send the rows to every view."""
         self.table = plain(table)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from sabotnb.blobs import user_traceback
 from sabotnb.display import theme
-from sabotnb.widgets import shell
-from sabotnb.widgets.outputs import Bundle, Notebook, Screen, new_output
+from sabotnb.ipython import shell
+from sabotnb.widgets.cell_outputs import Bundle, Notebook, Screen, new_output
 
 PATIENCE_SECONDS = 2.0
 """So long the end of a cell waits for a drawing that has opened a figure."""

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sabotnb.display import rows as tables
-from sabotnb.display import theme, words
+from sabotnb.display import operator_labels, theme
+from sabotnb.display import row_table as tables
 from sabotnb.errors import SabotnbError
+from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics
-from sabotnb.widgets import samples, shell
-from sabotnb.widgets.lane import Lane
-from sabotnb.widgets.messages import Table
-from sabotnb.widgets.outputs import Bundle, Notebook, Outputs, Screen, new_output, with_view
+from sabotnb.widgets import samples
+from sabotnb.widgets.cell_outputs import Bundle, CellOutputs, Notebook, Screen, new_output, with_view
+from sabotnb.widgets.messages import TableMessage
 from sabotnb.widgets.publisher import Publisher, publisher
-from sabotnb.widgets.settling import wait_settled
+from sabotnb.widgets.serial_queue import SerialQueue
+from sabotnb.widgets.wait_settled import wait_settled
 
 if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neither Dask nor ipywidgets
     from sabotnb.cluster import ClusterClient
@@ -69,13 +70,13 @@ class LiveTable:
         self._lock = threading.RLock()
         self._latest = Seen(pa.table({}), 0)
         self._seq = 0
-        self._looks = Lane(f"sabotnb-table-{title}")
+        self._looks = SerialQueue(f"sabotnb-table-{title}")
         self._looking = False
         self._last_look = 0.0
         self._ended = False
         self._over = False
         self._widget: JobWidget | None = None
-        self._outputs = Outputs(self._screen, self._unseen)
+        self._outputs = CellOutputs(self._screen, self._unseen)
 
     @property
     def table(self) -> pa.Table:
@@ -115,7 +116,7 @@ class LiveTable:
         """The last rows as a table and as text."""
         seen = self._latest
         last = seen.table.slice(max(0, seen.table.num_rows - LEFT_ROWS))
-        line = f"{self._title}: {words.count(seen.total)}"
+        line = f"{self._title}: {operator_labels.count(seen.total)}"
         if seen.total > last.num_rows > 0:
             line += f", the last {last.num_rows}"
         empty = "" if seen.total else "The job has ended without any rows." if self._over else "No rows yet."
@@ -177,11 +178,11 @@ class LiveTable:
             if changed and self._widget is not None:
                 self._widget.show_table(self._message())
 
-    def _message(self) -> Table:
+    def _message(self) -> TableMessage:
         self._seq += 1
         seen = self._latest
         made, texts = samples.columns(seen.table.schema), samples.rows(seen.table, MOST_ROWS)
-        return Table(self._seq, self._title, made, texts, seen.total, self._ended, seen.note)
+        return TableMessage(self._seq, self._title, made, texts, seen.total, self._ended, seen.note)
 
     def _end(self) -> None:
         bundle = self.bundle() if self._outputs else None

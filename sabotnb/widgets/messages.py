@@ -67,7 +67,7 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnMessage:
     """One column of a sample: ``numeric`` ones are aligned to the right."""
 
     name: str
@@ -84,11 +84,11 @@ class HotKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampleMessage:
     """What a probe has seen. Values are text as a table shows them; None is null. ``seen`` rows in ``seconds``."""
 
     operator: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnMessage, ...]
     rows: tuple[tuple[str | None, ...], ...]
     seen: int
     seconds: float
@@ -107,19 +107,19 @@ class Answer:
     id: str
     ok: bool
     text: str
-    sample: Sample | None = None
+    sample: SampleMessage | None = None
     """To ``probe``."""
     tasks: tuple[TaskMetrics, ...] | None = None
     """To ``tasks``: those that failed and the busiest first; of very many only these."""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableMessage:
     """The trait ``table`` of a live table: its last rows, newest last."""
 
     seq: int
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnMessage, ...]
     rows: tuple[tuple[str | None, ...], ...]
     total: int
     """Rows that have come so far."""
@@ -128,5 +128,5 @@ class Table:
     """Why there is nothing to see, or why there is nothing new; else empty."""
 
 
-MESSAGES = (Graph, Live, Hello, Command, Answer, Table)
+MESSAGES = (Graph, Live, Hello, Command, Answer, TableMessage)
 """All of them; ``typescript`` finds what these are made of."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sabotnb.display import words
+from sabotnb.display import operator_labels
 from sabotnb.expr.text_table import printable
-from sabotnb.widgets.messages import Column
+from sabotnb.widgets.messages import ColumnMessage
 
 LETTERS = 200
 """Longer values and names are cut."""
@@ -14,9 +14,9 @@ CELLS = 20_000
 """Of wide tables fewer rows are shown."""
 
 
-def columns(schema: pa.Schema) -> tuple[Column, ...]:
+def columns(schema: pa.Schema) -> tuple[ColumnMessage, ...]:
     """Name and type of every column."""
-    return tuple(Column(cut(field.name), cut(str(field.type)), _numeric(field.type)) for field in schema)
+    return tuple(ColumnMessage(cut(field.name), cut(str(field.type)), _numeric(field.type)) for field in schema)
 
 
 def rows(table: pa.Table, most: int) -> tuple[tuple[str | None, ...], ...]:
@@ -28,7 +28,7 @@ def rows(table: pa.Table, most: int) -> tuple[tuple[str | None, ...], ...]:
 
 def cut(text: str) -> str:
     """A value as a table shows it."""
-    return words.cut(text, LETTERS)
+    return operator_labels.cut(text, LETTERS)
 
 
 def _numeric(kind: pa.DataType) -> bool:

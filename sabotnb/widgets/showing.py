@@ -11,13 +11,13 @@ from sabotnb.display import job_card, theme
 from sabotnb.display.job_picture import JobPicture
 from sabotnb.display.picturing import job_picture
 from sabotnb.errors import SabotnbError
+from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics, without_tasks
-from sabotnb.widgets import shell
+from sabotnb.widgets.cell_outputs import Bundle, CellOutputs, Notebook, Screen, new_output, with_view
 from sabotnb.widgets.commands import Commands
 from sabotnb.widgets.messages import Graph, Live
-from sabotnb.widgets.outputs import Bundle, Notebook, Outputs, Screen, new_output, with_view
 from sabotnb.widgets.publisher import Publisher, publisher
-from sabotnb.widgets.settling import wait_settled
+from sabotnb.widgets.wait_settled import wait_settled
 
 if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neither Dask nor ipywidgets
     from IPython.display import HTML
@@ -59,7 +59,7 @@ class Showing:
         self._seq = 0
         self._widget: JobWidget | None = None
         self._embedded = False
-        self._outputs = Outputs(self._screen, self._unseen)
+        self._outputs = CellOutputs(self._screen, self._unseen)
 
     def display(self) -> None:
         """Show the run in the cell that runs; under ``SABOTNB_DISPLAY=static`` when it is over, or endless and runs."""

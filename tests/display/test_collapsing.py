@@ -2,12 +2,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb.display.collapsing import Link, collapsed
-from sabotnb.display.job_picture import Node
+from sabotnb.display.job_picture import PictureNode
 from sabotnb.topology import topological_order
 
 
 def nodes(names):
-    return [Node(name, name, "filter", "operator", "", 1, (name,), (name,), "", 0, 0, 0, 0) for name in names]
+    return [PictureNode(name, name, "filter", "operator", "", 1, (name,), (name,), "", 0, 0, 0, 0) for name in names]
 
 
 def links(text):

@@ -6,8 +6,8 @@ from figures import job, vertex
 from shown import InTurn, Paper, ScriptedClient
 
 from sabotnb.errors import JobError
+from sabotnb.widgets.cell_outputs import WIDGET_VIEW
 from sabotnb.widgets.live_table import LiveTable, Seen
-from sabotnb.widgets.outputs import WIDGET_VIEW
 
 RUNNING = job(vertex("source_0", "source sink"))
 

@@ -5,12 +5,12 @@ from dataclasses import asdict
 
 from figures import failure, job, vertex
 
-from sabotnb.widgets.messages import Column, HotKey, Live, Sample
+from sabotnb.widgets.messages import ColumnMessage, HotKey, Live, SampleMessage
 from sabotnb.widgets.plain import plain
 
 METRICS = job(vertex("source_0", "source sink", tasks=3, history=(1.0, 2.0)), error=failure("no"))
-SAMPLE = Sample(
-    "a", (Column("x", "int64", numeric=True),), (("1",), (None,)), 2, 1.0, ("x",), (HotKey("1", 0.5),), None, ""
+SAMPLE = SampleMessage(
+    "a", (ColumnMessage("x", "int64", numeric=True),), (("1",), (None,)), 2, 1.0, ("x",), (HotKey("1", 0.5),), None, ""
 )
 
 

@@ -9,8 +9,8 @@ from figures import job, vertex
 from shown import InTurn, Paper, ScriptedClient, SlowPaper
 
 from sabotnb.errors import EnvError
-from sabotnb.widgets import shell
-from sabotnb.widgets.outputs import WIDGET_VIEW
+from sabotnb.ipython import shell
+from sabotnb.widgets.cell_outputs import WIDGET_VIEW
 from sabotnb.widgets.publisher import Publisher
 from sabotnb.widgets.showing import Showing, showing_of
 

@@ -16,8 +16,9 @@ from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import ClusterLost, JobError
+from sabotnb.ipython import shell
 from sabotnb.protocol.control import JobState
-from sabotnb.widgets import progress, shell
+from sabotnb.widgets import progress_bar
 from sabotnb.widgets.commands import PROBE_SECONDS
 from sabotnb.widgets.live_table import MOST_ROWS as LIVE_ROWS
 from sabotnb.widgets.live_table import LiveTable, Seen
@@ -204,7 +205,7 @@ class Job:
             )
         if shell.mode() != "static":
             try:
-                progress.follow(self._client, (self.name, self.epoch))
+                progress_bar.follow(self._client, (self.name, self.epoch))
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(self._unfinished(JobState.RUNNING)) from None
         return self.wait()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sabotnb.api.boundary import folding
 from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import EnvError
-from sabotnb.widgets import shell
+from sabotnb.ipython import shell
 from sabotnb.widgets.live_plot import LivePlot
 
 LEAST_SECONDS = 0.2

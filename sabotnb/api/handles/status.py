@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sabotnb.display import job_line, words
+from sabotnb.display import job_line, operator_labels
 
 Status = Mapping[str, Any]
 """``execution.views.job_status`` as it comes from the cluster."""
@@ -51,10 +51,10 @@ class JobStatus:
     @property
     def facts(self) -> tuple[str, str, str]:
         """Tasks, rows in and rows out in words."""
-        tasks = words.counted(sum(self.tasks.values()), "task")
+        tasks = operator_labels.counted(sum(self.tasks.values()), "task")
         if set(self.tasks) - {self.state}:
             tasks += f" ({', '.join(f'{count} {state}' for state, count in self.tasks.items())})"
-        return tasks, f"{words.count(self.rows_in)} in", f"{words.count(self.rows_out)} out"
+        return tasks, f"{operator_labels.count(self.rows_in)} in", f"{operator_labels.count(self.rows_out)} out"
 
     def __repr__(self) -> str:
         line = f"{self.name} {self.word}: {', '.join(self.facts)}"

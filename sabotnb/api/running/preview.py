@@ -12,8 +12,8 @@ from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.sampled_run import SourceSample, collected, run_on_sample
 from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.config import Config
-from sabotnb.display import rows as tables
-from sabotnb.display import theme, words
+from sabotnb.display import operator_labels, theme
+from sabotnb.display import row_table as tables
 from sabotnb.errors import SchemaError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
@@ -77,7 +77,7 @@ def preview(flow: StreamPlan, n: int, timeout: float) -> Preview:
 def _note(samples: tuple[SourceSample, ...], *, complete: bool) -> str:
     if complete:
         read = sum(sample.data.num_rows for sample in samples)
-        return f"complete: {words.count(read)} read"
+        return f"complete: {operator_labels.count(read)} read"
     partial = next(sample for sample in samples if not sample.complete)
     of = f" of {partial.total:,}" if partial.total is not None else ""
     return f"preview of the first {partial.data.num_rows:,}{of} rows: numbers are partial"

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb import native
-from sabotnb.cli.bench import wire
+from sabotnb.cli.bench import transports
 from sabotnb.cli.bench.measure import Case, Make, Work
 
 ROWS = 65_536
@@ -45,7 +45,7 @@ def cases() -> Iterator[Case]:
         {"polars partition_by": _polars(mixed, "s")},
     )
     yield Case("partition of 3 int64 and a dictionary column by the dictionary", _partition(encoded, [3]), total)
-    yield from wire.cases()
+    yield from transports.cases()
 
 
 def _numbers() -> pa.RecordBatch:

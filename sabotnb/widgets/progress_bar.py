@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from sabotnb.display import words
+from sabotnb.display import operator_labels
+from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics
 from sabotnb.metrics.why import stopped_early
-from sabotnb.widgets import shell
 
 if TYPE_CHECKING:  # names in annotations alone: a bar without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
@@ -23,7 +23,7 @@ def follow(client: ClusterClient, run: tuple[str, int]) -> None:
     """Return when the run is over; its bar then stands at 100 %, or says how it ended instead. Can be interrupted."""
     from tqdm import tqdm  # its bar of text: the one of widgets is empty in a saved notebook
 
-    name = words.cut(run[0], LETTERS)
+    name = operator_labels.cut(run[0], LETTERS)
     file = sys.stdout if shell.mode() == "widget" else sys.stderr  # notebooks show errors in red
     with tqdm(total=100, desc=name, bar_format=FORMAT, file=file, ncols=COLUMNS) as bar:
         while True:
@@ -32,7 +32,7 @@ def follow(client: ClusterClient, run: tuple[str, int]) -> None:
                 bar.set_description_str(f"{name} is no longer known")
                 return
             bar.n = _percent(metrics)
-            bar.set_postfix_str(words.count(metrics.rows_in.rows), refresh=False)
+            bar.set_postfix_str(operator_labels.count(metrics.rows_in.rows), refresh=False)
             if metrics.terminal:
                 ended = "stopped" if stopped_early(metrics) else metrics.state
                 bar.set_description_str(name if ended == "FINISHED" else f"{name} {ended}")
