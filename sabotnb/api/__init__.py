@@ -1,5 +1,6 @@
 """What users write: streams, sessions, jobs. ``import sabotnb as sb`` brings all of it, each part when it is used."""
 
+from sabotnb.api import views
 from sabotnb.api.doctor import Checkup, doctor
 from sabotnb.api.env import Env, attach, connect, jobs, local
 from sabotnb.api.handles.job import Job
@@ -25,4 +26,5 @@ __all__ = [
     "local",
     "run",
     "union",
+    "views",
 ]

@@ -10,7 +10,7 @@ from sabotnb.blobs import without_our_frames
 from sabotnb.config import Config
 from sabotnb.errors import ProtocolError, SabotnbError
 from sabotnb.foreign import explained
-from sabotnb.ipython.shell import running_shell
+from sabotnb.ipython import running_shell
 
 C = TypeVar("C", bound=type)
 P = ParamSpec("P")

@@ -10,11 +10,9 @@ from html import escape
 import pyarrow as pa
 
 from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
-from sabotnb.diagram.text_drawing import picture
-from sabotnb.display import operator_labels, saved, svg_picture, theme
-from sabotnb.display.scene import Scene, scene_of
-from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec
-from sabotnb.graph.ports import needs_end
+from sabotnb.diagram import picture
+from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture, theme
+from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec, needs_end
 
 LETTERS = 44
 """What fits into a box of the text picture."""

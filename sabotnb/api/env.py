@@ -12,9 +12,9 @@ from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
 from sabotnb.errors import ClusterLost, EnvError, JobError
-from sabotnb.expr.arguments import whole
+from sabotnb.expr import whole
 from sabotnb.graph import JobGraph
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 from sabotnb.widgets.publisher import publisher
 
 if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask

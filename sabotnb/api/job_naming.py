@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sabotnb.blobs import user_frame
 from sabotnb.errors import JobNameTaken
-from sabotnb.ipython.shell import cell_id, running_shell
+from sabotnb.ipython import cell_id, running_shell
 
 Started = TypeVar("Started")
 

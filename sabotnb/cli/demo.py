@@ -11,7 +11,7 @@ from sabotnb import col
 from sabotnb.extras import demand
 
 if TYPE_CHECKING:
-    from sabotnb.api.handles.job import Job
+    from sabotnb.api import Job
     from sabotnb.datasets import NycFlights
 
 ORACLE = """

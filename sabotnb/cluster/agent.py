@@ -23,8 +23,8 @@ from sabotnb.cluster.process import have_process_alone, outlive_interrupts
 from sabotnb.cluster.result_server import ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import AgentInfo, Command, Event, Fence, Heartbeat
-from sabotnb.task.warmup import warm_up
+from sabotnb.protocol import AgentInfo, Command, Event, Fence, Heartbeat
+from sabotnb.task import warm_up
 
 logger = logging.getLogger("sabotnb.agent")
 

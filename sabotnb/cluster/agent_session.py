@@ -12,7 +12,8 @@ from sabotnb.cluster.commit_runner import publish, publishing_failure
 from sabotnb.config import Config
 from sabotnb.errors import SabotnbError
 from sabotnb.exchange import Exchange
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
+    Attempt,
     Command,
     Commit,
     Committed,
@@ -23,9 +24,7 @@ from sabotnb.protocol.control import (
     MetricsReported,
     PeerLost,
 )
-from sabotnb.protocol.ids import Attempt
-from sabotnb.task.result_buffers import Results
-from sabotnb.task.runner import TaskRunner
+from sabotnb.task import Results, TaskRunner
 
 logger = logging.getLogger("sabotnb.agent")
 

@@ -24,8 +24,8 @@ from sabotnb.cluster.probe_requests import Probed, aim, combined
 from sabotnb.cluster.result_reader import ResultLocation, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
-from sabotnb.protocol.control import JobRequest, JobState, Reply, UserCommand
-from sabotnb.task.failure_report import error_of, failure_of
+from sabotnb.protocol import JobRequest, JobState, Reply, UserCommand
+from sabotnb.task import error_of, failure_of
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from sabotnb.cluster.job_manager import JobManager
 from sabotnb.cluster.private_cluster import PrivateScheduler
 from sabotnb.config import Config
 from sabotnb.errors import EnvError
-from sabotnb.expr.arguments import whole
+from sabotnb.expr import whole
 
 SESSION = f"{os.getpid()}@{socket.gethostname()}-{uuid4().hex[:8]}"
 """Owner of the jobs that this process submits."""

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from sabotnb import connectors
 from sabotnb.errors import SabotnbError, SinkError
-from sabotnb.graph.specs import Sink
+from sabotnb.graph import Sink
 from sabotnb.plan import execution_graph_codec
-from sabotnb.protocol.control import Commit
-from sabotnb.protocol.failure import Failure
+from sabotnb.protocol import Commit, Failure
 
 
 def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:

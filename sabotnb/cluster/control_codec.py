@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from sabotnb.errors import ProtocolError
-from sabotnb.metrics.histogram import Histogram
+from sabotnb.metrics import Histogram
 
 ROOMS = ("sabotnb.protocol.", "sabotnb.metrics.")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sabotnb.errors import JobCanceled, JobError, JobFailed
-from sabotnb.protocol.failure import Failure
-from sabotnb.task.failure_report import error_of
+from sabotnb.protocol import Failure
+from sabotnb.task import error_of
 
 
 def job_failed(job: str, status: Mapping[str, Any] | None) -> JobError:

@@ -25,9 +25,9 @@ from sabotnb.cluster.metrics_page import serve_metrics
 from sabotnb.cluster.roster import Roster
 from sabotnb.config import Config
 from sabotnb.errors import SabotnbError, StaleMessage
-from sabotnb.execution.machine import Machine
+from sabotnb.execution import Machine
 from sabotnb.metrics import JobMetrics, without_tasks
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     AgentDown,
     AgentInfo,
     AgentLeaving,
@@ -35,6 +35,7 @@ from sabotnb.protocol.control import (
     Commit,
     Deploy,
     Event,
+    Failure,
     Instruction,
     JobChanged,
     JobRequest,
@@ -47,7 +48,6 @@ from sabotnb.protocol.control import (
     TimerFired,
     UserCommand,
 )
-from sabotnb.protocol.failure import Failure
 
 logger = logging.getLogger("sabotnb.job_manager")
 

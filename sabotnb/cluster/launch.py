@@ -20,7 +20,7 @@ from sabotnb.cluster.main_guard import ADVICE, check_main_guard
 from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError, JobError
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 
 CONNECT_SECONDS = 10.0
 

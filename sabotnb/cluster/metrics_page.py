@@ -9,8 +9,7 @@ from typing import Any
 from distributed import Scheduler
 from tornado.web import RequestHandler
 
-from sabotnb.metrics import JobMetrics
-from sabotnb.metrics.prometheus import prometheus_text
+from sabotnb.metrics import JobMetrics, prometheus_text
 
 PATH = "/sabotnb/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

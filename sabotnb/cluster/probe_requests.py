@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import JobError
-from sabotnb.execution.job_topology import last_operators
-from sabotnb.protocol.elements import MAX_WATERMARK
+from sabotnb.execution import last_operators
+from sabotnb.protocol import MAX_WATERMARK
 
 HOT_KEYS = 5
 LISTED = 30

@@ -11,7 +11,7 @@ import threading
 import pyarrow as pa
 from distributed.gc import disable_gc_diagnosis
 
-from sabotnb.task.steps import TaskCanceled
+from sabotnb.task import TaskCanceled
 
 SWITCH_SECONDS = 0.0002
 """Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""

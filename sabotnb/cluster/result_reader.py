@@ -14,7 +14,7 @@ import pyarrow as pa
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
 from sabotnb.errors import JobError, StaleMessage
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 
 PULL_SECONDS = 5.0
 PULL_BYTES = 16 << 20

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 from sabotnb.errors import StaleMessage
-from sabotnb.task.result_buffers import Results
+from sabotnb.task import Results
 
 ENCODERS = 4
 """Threads that make messages of batches, which takes too long for the loop."""

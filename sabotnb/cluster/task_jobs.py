@@ -21,10 +21,10 @@ from sabotnb.cluster.failures import job_failed
 from sabotnb.connectors.sources import task_calls as connector
 from sabotnb.display import scenes
 from sabotnb.errors import ClusterLost, GraphError, JobError
-from sabotnb.execution.job_request import job_request
+from sabotnb.execution import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
 from sabotnb.plan import Optimized, explain, physical
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 
 SOURCE, RESULTS = "tasks", "results"
 """Ids of the two operators; they run in one vertex, called like the first."""

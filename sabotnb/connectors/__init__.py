@@ -31,15 +31,17 @@ from sabotnb.connectors.sources.generators import describe as generator
 from sabotnb.connectors.sources.memory_tables import describe as table
 from sabotnb.connectors.sources.memory_tables import describe_rows as rows
 from sabotnb.connectors.sources.rates import describe as rate
+from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.connectors.sources.timed_sample import TimedSample
 from sabotnb.errors import SourceError
-from sabotnb.graph.specs import Source as Spec
+from sabotnb.graph import Source as Spec
 
 __all__ = [
     "BatchSource",
     "SourceEstimate",
     "TimedSample",
     "awaited",
+    "batch_of",
     "check_output",
     "committer",
     "csv",

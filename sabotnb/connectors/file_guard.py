@@ -13,7 +13,7 @@ from sabotnb.connectors.folders.paths import reading
 from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.following import FileConnector
 from sabotnb.errors import SourceError
-from sabotnb.protocol.source import Split
+from sabotnb.protocol import Split
 
 
 class FileGuard:

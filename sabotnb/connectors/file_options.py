@@ -13,7 +13,7 @@ from sabotnb.connectors.folders.paths import Paths, absolute, listed, reading
 from sabotnb.connectors.formats.byte_ranges import Bounds
 from sabotnb.connectors.sources.batch_source import SourceEstimate
 from sabotnb.errors import SourceError
-from sabotnb.protocol.source import Split
+from sabotnb.protocol import Split
 
 
 def source_options(

@@ -11,9 +11,8 @@ import pyarrow as pa
 
 from sabotnb.errors import SourceError
 from sabotnb.expr import is_open
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.canonical import plain_type
-from sabotnb.native.layouts import plain_schema
+from sabotnb.graph import Source as Spec
+from sabotnb.native import plain_schema, plain_type
 
 MOST_LOOKED_INTO = 32
 """Files of one source whose first rows are read to find types."""

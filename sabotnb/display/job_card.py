@@ -9,8 +9,7 @@ from html import escape
 from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, theme
 from sabotnb.display.job_picture import JobPicture, PictureNode, View
 from sabotnb.display.job_svg import Mark
-from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics
-from sabotnb.metrics.why import stopped_early
+from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics, stopped_early
 
 TRACEBACK_LETTERS = 20_000
 """Longer tracebacks and samples are vertices in part."""

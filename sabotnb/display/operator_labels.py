@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from sabotnb.expr import column_name
 from sabotnb.graph import Aggregate, EdgeType, Join, Project, Sink, Source, Spec
-from sabotnb.plan import ShuffleEdge
-from sabotnb.plan.explain.operator_words import spread, summary
+from sabotnb.plan import ShuffleEdge, spread, summary
 
 NAME_LETTERS = 48
 """Longer names of columns are cut; ``.schema`` has them whole."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from sabotnb.diagram.layered_layout import Layout, LayoutBox, Point, Size, layout
+from sabotnb.diagram import Layout, LayoutBox, Point, Size, layout
 
 LETTER = 6.1
 """Width of a letter of 11 px, a little more than it is: to leave room, and to cut what is too long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sabotnb.display import operator_labels, theme
-from sabotnb.expr.text_table import printable
+from sabotnb.expr import printable
 
 LETTERS = 60
 """Longer values are cut."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from sabotnb.diagram.layered_layout import LayoutBox as Place
+from sabotnb.diagram import LayoutBox as Place
 from sabotnb.display import placing, saved
 from sabotnb.display.job_picture import Line
 from sabotnb.display.operator_labels import NAME_LETTERS, SENTENCE_LETTERS, cut

@@ -9,8 +9,7 @@ from threading import Condition, Lock
 from typing import Protocol
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import Queue
-from sabotnb.protocol.elements import Batch, Element, Watermark
+from sabotnb.protocol import Batch, Element, Queue, Watermark
 
 SHARE = 8
 """A slice is charged for the memory that it keeps alive, but for at most this many times its own bytes."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.exchange.channel import Sender
-from sabotnb.protocol.elements import Batch, Element, Marker, Watermark
+from sabotnb.protocol import Batch, Element, Marker, Watermark
 
 
 @dataclass(slots=True)

@@ -16,10 +16,8 @@ from sabotnb.exchange.routing import splitter
 from sabotnb.exchange.sockets import Security, SocketTransport
 from sabotnb.exchange.timer import Timer
 from sabotnb.exchange.transport import OnPeerLost, Peer, Transport, TransportStatistics
-from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
-from sabotnb.plan.expand import downstreams, input_edges, upstreams
-from sabotnb.plan.placed import Placed
-from sabotnb.protocol.control import AgentInfo
+from sabotnb.plan import ExecutionGraph, Placed, ShuffleEdge, downstreams, input_edges, upstreams
+from sabotnb.protocol import AgentInfo
 
 
 class Exchange:

@@ -37,7 +37,7 @@ import pyarrow as pa
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import ChannelKey, Sealed
 from sabotnb.exchange.coalescing import same_values
-from sabotnb.protocol.elements import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, Status, Watermark
+from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, Status, Watermark
 
 WIRE_VERSION = 1
 HEADER = struct.Struct("<IIQQ")

@@ -9,8 +9,7 @@ from threading import Condition, Lock
 
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Channel, ChannelKey, Sealed
-from sabotnb.protocol.control import Queue
-from sabotnb.protocol.elements import Element
+from sabotnb.protocol import Element, Queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from sabotnb.exchange.channel import Account, ChannelKey
 from sabotnb.exchange.frames import Encoder, Frame, FrameKind, dump_opening
 from sabotnb.exchange.link import PeerLink
 from sabotnb.exchange.streams import ByteStream, Received
-from sabotnb.protocol.elements import Batch, Element
-from sabotnb.protocol.failure import connection_lost
+from sabotnb.protocol import Batch, Element, connection_lost
 
 logger = logging.getLogger("sabotnb.exchange")
 

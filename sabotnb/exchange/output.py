@@ -12,8 +12,8 @@ from sabotnb.exchange.channel import Sender
 from sabotnb.exchange.coalescing import CoalescingBuffer, MostCredit, Traffic
 from sabotnb.exchange.rate_limiter import CRUMB_ROWS, RateLimiter
 from sabotnb.exchange.routing import Split
-from sabotnb.graph.job_graph import EdgeType
-from sabotnb.protocol.elements import Batch, Cut, Element, End, Leave, Marker
+from sabotnb.graph import EdgeType
+from sabotnb.protocol import Batch, Cut, Element, End, Leave, Marker
 
 MAX_AGE_SECONDS = 5.0
 """A pending slice of this age leaves even if the agent's pace is used up."""

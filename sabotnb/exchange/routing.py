@@ -9,14 +9,10 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, UserFunctionError
-from sabotnb.expr import sample_of
-from sabotnb.expr.expression_nodes import Literal
-from sabotnb.expr.literals import scalar_of
-from sabotnb.graph.job_graph import EdgeType
-from sabotnb.native import canonical, partition, scatter
-from sabotnb.native.categories import Categories, is_ordered
-from sabotnb.native.layouts import decoded
-from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
+from sabotnb.expr import Literal, sample_of, scalar_of
+from sabotnb.graph import EdgeType
+from sabotnb.native import Categories, canonical, decoded, is_ordered, partition, scatter
+from sabotnb.plan import ExecutionGraph, ShuffleEdge
 
 Split = Callable[[pa.RecordBatch], Sequence[pa.RecordBatch | None]]
 """Cuts a batch into one piece per downstream task; None where a task gets nothing."""

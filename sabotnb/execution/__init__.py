@@ -1,7 +1,19 @@
 """Control decisions, all of them pure: the machine, slots, placement, states."""
 
+from sabotnb.execution.job_request import job_request
+from sabotnb.execution.job_topology import last_operators
 from sabotnb.execution.machine import Machine
-from sabotnb.execution.placement import STRATEGIES, SlotRequest
+from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
 
-__all__ = ["STRATEGIES", "Machine", "Slot", "SlotPool", "SlotRequest", "SlotStatistics"]
+__all__ = [
+    "STRATEGIES",
+    "Machine",
+    "Slot",
+    "SlotPool",
+    "SlotRequest",
+    "SlotStatistics",
+    "job_request",
+    "last_operators",
+    "strategy",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sabotnb.errors import JobReplaced
 from sabotnb.execution.job_run import JobRun
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 
 ENDED = {
     JobState.FINISHED: "has already FINISHED",

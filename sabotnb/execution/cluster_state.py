@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.runs import Runs
 from sabotnb.execution.slots import SlotPool
-from sabotnb.protocol.control import AgentInfo, Command, Tell
-from sabotnb.protocol.ids import Attempt
+from sabotnb.protocol import AgentInfo, Attempt, Command, Tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sabotnb.execution.placement import strategy
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
 from sabotnb.execution.termination import Termination
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     Instruction,
     JobChanged,
     JobRequest,

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sabotnb.execution.job_topology import topology
-from sabotnb.graph.specs import Sink
-from sabotnb.plan.execution_graph import ExecutionGraph
-from sabotnb.plan.execution_graph_codec import dump
-from sabotnb.protocol.control import JobRequest, VertexNeeds
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Sink
+from sabotnb.plan import ExecutionGraph, dump
+from sabotnb.protocol import JobRequest, Split, VertexNeeds
 
 
 def job_request(

@@ -10,11 +10,19 @@ from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.slots import Slot, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
 from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
-from sabotnb.protocol.control import AgentInfo, Deployment, JobRequest, JobState, Queue, TaskState
-from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, TaskId
-from sabotnb.protocol.operator import Committable
-from sabotnb.protocol.source import Split
+from sabotnb.protocol import (
+    AgentInfo,
+    Attempt,
+    Committable,
+    Deployment,
+    Failure,
+    JobRequest,
+    JobState,
+    Queue,
+    Split,
+    TaskId,
+    TaskState,
+)
 
 
 @dataclass(slots=True)

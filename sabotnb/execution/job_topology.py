@@ -8,9 +8,8 @@ from typing import Any
 
 from sabotnb.blobs import Function
 from sabotnb.expr import Expr, functions
-from sabotnb.graph.nodes import Operator
-from sabotnb.graph.specs import Aggregate, Sink, Source, Spec
-from sabotnb.plan.execution_graph import ExecutionGraph, Vertex
+from sabotnb.graph import Aggregate, Operator, Sink, Source, Spec
+from sabotnb.plan import ExecutionGraph, Vertex
 
 
 def topology(graph: ExecutionGraph) -> dict[str, Any]:

@@ -23,13 +23,14 @@ from sabotnb.execution.sessions import Sessions
 from sabotnb.execution.status.overview import Overview
 from sabotnb.execution.termination import COMMIT_TIMER, Termination
 from sabotnb.execution.transitions import TERMINAL_TASK
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     AgentDown,
     AgentInfo,
     AgentLeaving,
     AgentUp,
     Committed,
     Event,
+    Failure,
     Fence,
     Heartbeat,
     Instruction,
@@ -47,7 +48,6 @@ from sabotnb.protocol.control import (
     TimerFired,
     UserCommand,
 )
-from sabotnb.protocol.failure import Failure
 
 LEASE_TIMER = "leases"
 LEASE_PERIOD = 1.0

@@ -8,10 +8,7 @@ from sabotnb.errors import AgentLost, JobCanceled, JobReplaced
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.slots import SlotStatistics
-from sabotnb.protocol import failure
-from sabotnb.protocol.control import AgentInfo, JobRequest
-from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt
+from sabotnb.protocol import AgentInfo, Attempt, Failure, JobRequest, failure
 
 
 def agent_lost(agent: AgentInfo, reason: str) -> Failure:

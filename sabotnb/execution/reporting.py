@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.metrics import Moment, Report
-from sabotnb.protocol.control import JobState, MetricsReported, TaskState
-from sabotnb.protocol.ids import Attempt
+from sabotnb.protocol import Attempt, JobState, MetricsReported, TaskState
 
 
 def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) -> None:

@@ -8,7 +8,7 @@ from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.slots import assign
-from sabotnb.protocol.control import Deploy, ForgetJob, Instruction, JobChanged, JobState, TaskState
+from sabotnb.protocol import Deploy, ForgetJob, Instruction, JobChanged, JobState, TaskState
 
 KEPT_JOBS = 100
 """Finished jobs that are remembered for ``jobs()`` and ``attach``."""

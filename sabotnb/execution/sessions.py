@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.termination import Termination
-from sabotnb.protocol.control import Instruction, SessionChanged, SetTimer
+from sabotnb.protocol import Instruction, SessionChanged, SetTimer
 
 TIMER = "session "
 """Begins the name of the timer of a session that has gone; its owner follows."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sabotnb.execution.placement import Node, SlotRequest, Strategy, round_robin
-from sabotnb.protocol.control import AgentInfo, VertexNeeds
+from sabotnb.protocol import AgentInfo, VertexNeeds
 
 
 @dataclass(frozen=True, slots=True)

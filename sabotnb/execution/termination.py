@@ -9,11 +9,12 @@ from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.scheduling import Scheduling
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     CancelTasks,
     Commit,
     Committed,
     EndJob,
+    Failure,
     Instruction,
     JobChanged,
     JobState,
@@ -21,7 +22,6 @@ from sabotnb.protocol.control import (
     TaskState,
     Tell,
 )
-from sabotnb.protocol.failure import Failure
 
 COMMIT_TIMER = "commit "
 """Begins the name of the timer of a run that waits for an agent to commit its output; the run's epoch follows."""

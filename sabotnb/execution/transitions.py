@@ -12,7 +12,7 @@ whose agent is known to run it after its control plane was replaced.
 from __future__ import annotations
 
 from sabotnb.errors import IllegalTransition
-from sabotnb.protocol.control import JobState, TaskState
+from sabotnb.protocol import JobState, TaskState
 
 T, J = TaskState, JobState
 

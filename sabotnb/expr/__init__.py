@@ -14,6 +14,15 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.expr import expression_codec, expression_rewrite
+from sabotnb.expr.aggregates import (
+    AggregateLike,
+    is_text,
+    keeps_order,
+    partial_schema,
+    result_schema,
+    result_type,
+    value_type,
+)
 from sabotnb.expr.arguments import is_above, whole
 from sabotnb.expr.column_errors import column_not_found, duplicate_column
 from sabotnb.expr.compiled import CompiledExpression
@@ -32,21 +41,31 @@ from sabotnb.expr.expression import (
     known_column,
     lit,
 )
-from sabotnb.expr.expression_nodes import Aggregated, Apply, Column, walk
+from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Apply, Call, Column, Literal, Node, walk
+from sabotnb.expr.expression_rewrite import unaliased, uses_of
 from sabotnb.expr.inference import inferred_type
+from sabotnb.expr.literals import literal_of, scalar_of
 from sabotnb.expr.python_rows import python_rows
 from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
-from sabotnb.expr.text_table import sample_of, text_table
-from sabotnb.expr.types import type_of
+from sabotnb.expr.scalars import scalar
+from sabotnb.expr.text_table import printable, sample_of, text_table
+from sabotnb.expr.types import common, type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 __all__ = [
+    "RANGE_ENDS",
+    "AggregateLike",
     "Aggregated",
     "Aggregation",
+    "Alias",
+    "Call",
+    "Column",
     "ColumnMisfit",
     "CompiledExpression",
     "Expr",
+    "Literal",
     "Misfit",
+    "Node",
     "Then",
     "UserAggregate",
     "When",
@@ -62,6 +81,7 @@ __all__ = [
     "column_name",
     "column_not_found",
     "columns",
+    "common",
     "compile",
     "conjuncts",
     "count",
@@ -77,15 +97,24 @@ __all__ = [
     "inferred_type",
     "is_above",
     "is_open",
+    "is_text",
     "is_total",
     "is_typed",
+    "keeps_order",
     "known_column",
     "lit",
+    "literal_of",
+    "partial_schema",
+    "printable",
     "python_rows",
+    "result_schema",
+    "result_type",
     "root_name",
     "same",
     "same_values",
     "sample_of",
+    "scalar",
+    "scalar_of",
     "structure",
     "substitute",
     "text_table",
@@ -93,7 +122,10 @@ __all__ = [
     "type_of",
     "typed_array",
     "udf",
+    "unaliased",
     "unnamed",
+    "uses_of",
+    "value_type",
     "when",
     "whole",
     "without_aggregates",
@@ -158,7 +190,7 @@ def root_name(expr: Expr) -> str | None:
 
 def column_name(expr: Expr) -> str | None:
     """The column that ``expr`` is, if it is a column and nothing more (an alias does not count)."""
-    node = expression_rewrite.unnamed(expr.node)
+    node = expression_rewrite.unaliased(expr.node)
     return node.name if isinstance(node, Column) else None
 
 
@@ -179,7 +211,7 @@ def without_aggregates(expr: Expr, names: Mapping[Aggregated, str]) -> Expr:
 
 def unnamed(expr: Expr) -> Expr:
     """``expr`` without aliases around it."""
-    return Expr(expression_rewrite.unnamed(expr.node))
+    return Expr(expression_rewrite.unaliased(expr.node))
 
 
 def columns(expr: Expr) -> frozenset[str]:

@@ -16,9 +16,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
-from sabotnb.native import canonical
-from sabotnb.native.canonical import plain_type
-from sabotnb.native.categories import is_ordered
+from sabotnb.native import canonical, is_ordered, plain_type
 
 Options = Mapping[str, Any]
 

@@ -19,7 +19,7 @@ from sabotnb.expr.program import Compute
 from sabotnb.expr.recast import exact_column, typed_array
 from sabotnb.expr.text_table import sample_of
 from sabotnb.expr.types import plain
-from sabotnb.native.layouts import plain_array
+from sabotnb.native import plain_array
 
 Engine = Callable[[Apply, Callable[..., Any], list[pa.Array]], Any]
 

@@ -21,7 +21,7 @@ from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
 from sabotnb.expr.program import CompiledStep, Compute, Guarded, runner
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
 from sabotnb.expr.types import always_fits, is_text, plain
-from sabotnb.native.categories import is_ordered
+from sabotnb.native import is_ordered
 from sabotnb.traversal import bottom_up
 
 MOST_NODES = 50_000

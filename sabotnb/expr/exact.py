@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types as t
 
-from sabotnb.native.categories import is_ordered
+from sabotnb.native import is_ordered
 
 MISSING = frozenset({"NaTType", "NAType"})
 """Types of what pandas writes for None, which must not be imported to be known."""

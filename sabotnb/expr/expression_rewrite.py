@@ -54,7 +54,7 @@ def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
     def made(part: Node, below: list[Node]) -> Node:
         if not isinstance(part, Column) or part.name not in replacements:
             return with_children(part, tuple(below))
-        instead = unnamed(replacements[part.name])
+        instead = unaliased(replacements[part.name])
         if instead == part:
             return part  # so that all around it stays the same object, whose type is known
         return replace(instead, flexible=False) if isinstance(instead, Literal) else instead
@@ -106,7 +106,7 @@ def columns_beside_aggregates(node: Node) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def unnamed(node: Node) -> Node:
+def unaliased(node: Node) -> Node:
     """``node`` without aliases around it."""
     while isinstance(node, Alias):
         node = node.arg
@@ -118,7 +118,7 @@ def conjuncts_of(node: Node) -> tuple[Node, ...]:
     parts: list[Node] = []
     waiting, met = [node], set[int]()
     while waiting:
-        inner = unnamed(waiting.pop())
+        inner = unaliased(waiting.pop())
         if not isinstance(inner, Call) or inner.fn != "and":
             parts.append(inner)
         elif id(inner) not in met:

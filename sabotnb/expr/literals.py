@@ -17,7 +17,7 @@ from sabotnb.expr.exact import Misfit, exact_array
 from sabotnb.expr.expression_nodes import Literal
 from sabotnb.expr.inference import inferred_type
 from sabotnb.expr.scalars import scalar
-from sabotnb.native.layouts import plain_layout
+from sabotnb.native import plain_layout
 
 
 def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:

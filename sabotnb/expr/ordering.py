@@ -18,7 +18,7 @@ from sabotnb.expr.program import CompiledStep, Compute
 from sabotnb.expr.rules import RULES, Arg
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import is_text
-from sabotnb.native.categories import Categories, is_ordered
+from sabotnb.native import Categories, is_ordered
 
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "is_between"})
 _CODE = pa.int32()

@@ -11,9 +11,7 @@ from pyarrow import types as t
 
 from sabotnb.expr.exact import Misfit, exact_array
 from sabotnb.expr.types import is_number, is_text
-from sabotnb.native.canonical import plain_type
-from sabotnb.native.categories import is_ordered
-from sabotnb.native.validity import checked
+from sabotnb.native import checked, is_ordered, plain_type
 
 SameLeaf = Callable[[pa.DataType, pa.DataType], bool]
 

@@ -12,7 +12,7 @@ from pyarrow import types as t
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr.arguments import is_hashable
 from sabotnb.expr.zones import demand_zone
-from sabotnb.native.layouts import plain_layout
+from sabotnb.native import plain_layout
 
 _SPELLINGS: dict[Any, pa.DataType] = {
     int: pa.int64(),

@@ -1,9 +1,20 @@
 """Job graphs as plain data: what operators do, how they are connected, which columns flow between them."""
 
+from sabotnb.graph import specs
+from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
-from sabotnb.graph.output_schemas import output_schema, side_schema
-from sabotnb.graph.ports import ERRORS, input_ports, is_global, is_stateful, port_keys, side_tags
+from sabotnb.graph.output_schemas import has_order, output_schema, right_output_names, side_schema
+from sabotnb.graph.ports import (
+    ERRORS,
+    input_ports,
+    is_broadcast_port,
+    is_global,
+    is_stateful,
+    needs_end,
+    port_keys,
+    side_tags,
+)
 from sabotnb.graph.specs import (
     Aggregate,
     AggregateColumn,
@@ -41,6 +52,8 @@ __all__ = [
     "FilterBatches",
     "JobGraph",
     "Join",
+    "JsonDecoder",
+    "JsonEncoder",
     "Keys",
     "MapBatches",
     "MapRows",
@@ -56,11 +69,16 @@ __all__ = [
     "Spec",
     "Top",
     "Union",
+    "has_order",
     "input_ports",
+    "is_broadcast_port",
     "is_global",
     "is_stateful",
+    "needs_end",
     "output_schema",
     "port_keys",
+    "right_output_names",
     "side_schema",
     "side_tags",
+    "specs",
 ]

@@ -22,8 +22,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, Origin, Table, Value
 from sabotnb.errors import GraphError
-from sabotnb.expr import Expr, from_json, functions, to_json
-from sabotnb.expr.expression_nodes import Literal
+from sabotnb.expr import Expr, Literal, from_json, functions, to_json
 
 Json = Any
 Blobs = Mapping[str, bytes]

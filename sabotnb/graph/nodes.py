@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sabotnb.blobs import Function, Origin
-from sabotnb.expr.expression_nodes import Literal
-from sabotnb.expr.literals import literal_of
+from sabotnb.expr import Literal, literal_of
 from sabotnb.graph.ports import input_ports, is_stateful, port_keys
 from sabotnb.graph.specs import Keys, Spec
 

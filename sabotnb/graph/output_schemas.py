@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from sabotnb.errors import GraphError, SchemaError, TypeMismatch
-from sabotnb.expr import bind, column_name, column_not_found, duplicate_column
-from sabotnb.expr.aggregates import partial_schema, result_schema
+from sabotnb.expr import bind, column_name, column_not_found, duplicate_column, partial_schema, result_schema
 from sabotnb.graph.ports import input_ports, side_tags
 from sabotnb.graph.specs import (
     Aggregate,
@@ -28,9 +27,7 @@ from sabotnb.graph.specs import (
     Top,
     Union,
 )
-from sabotnb.native import canonical
-from sabotnb.native.canonical import plain_type
-from sabotnb.native.categories import is_ordered
+from sabotnb.native import canonical, is_ordered, plain_type
 
 ERROR_COLUMN = "error"
 """What an ``errors`` side output adds to the input's columns: the exception as text."""

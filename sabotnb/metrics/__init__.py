@@ -1,9 +1,10 @@
 """Counters that a task keeps about itself, and what is known of a job from all of them."""
 
 from sabotnb.metrics.counters import TaskCounters
-from sabotnb.metrics.histogram import Histogram
+from sabotnb.metrics.histogram import Histogram, merged
 from sabotnb.metrics.history import History, Moment
 from sabotnb.metrics.job_metrics import (
+    MOST_DOTS,
     EdgeMetrics,
     Finding,
     JobFailure,
@@ -18,9 +19,12 @@ from sabotnb.metrics.job_metrics import (
     VertexMetrics,
     without_tasks,
 )
+from sabotnb.metrics.prometheus import prometheus_text
 from sabotnb.metrics.reports import Report, Reports
+from sabotnb.metrics.why import stopped_early, why
 
 __all__ = [
+    "MOST_DOTS",
     "EdgeMetrics",
     "Finding",
     "Histogram",
@@ -39,5 +43,9 @@ __all__ = [
     "TaskMetrics",
     "Throughput",
     "VertexMetrics",
+    "merged",
+    "prometheus_text",
+    "stopped_early",
+    "why",
     "without_tasks",
 ]

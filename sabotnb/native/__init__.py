@@ -11,7 +11,69 @@ except ModuleNotFoundError as error:
     is_checkout = (folder / "setup.py").exists()
     command = "python setup.py build_ext --inplace" if is_checkout else "pip install --force-reinstall sabotnb"
     raise ImportError(f"the compiled kernels of sabotnb are not built; run in {folder}: {command}") from None
+from sabotnb.native import aggregate, canonical
+from sabotnb.native.canonical import decoded, plain_type
+from sabotnb.native.categories import Categories, Orders, is_ordered, without_order
+from sabotnb.native.compact import compact, own_bytes, without_unused
+from sabotnb.native.footer import ENCRYPTED_FILE, footer_fault
 from sabotnb.native.hash import HASH_VERSION, hash_rows, key_groups
+from sabotnb.native.join import Matches, Probe
+from sabotnb.native.keyindex import KeyIndex, Slots, codes
+from sabotnb.native.keyview import KeyView
+from sabotnb.native.layouts import (
+    decoded_array,
+    decoded_schema,
+    plain_array,
+    plain_batch,
+    plain_layout,
+    plain_schema,
+    without_dictionaries,
+)
+from sabotnb.native.nesting import first_deeper
 from sabotnb.native.partition import partition, scatter
+from sabotnb.native.rows import Rows
+from sabotnb.native.rows_by_key import rows_by_key
+from sabotnb.native.texts import Texts
+from sabotnb.native.validity import check_batch, check_table, checked
 
-__all__ = ["HASH_VERSION", "FrameReader", "hash_rows", "key_groups", "partition", "scatter"]
+__all__ = [
+    "ENCRYPTED_FILE",
+    "HASH_VERSION",
+    "Categories",
+    "FrameReader",
+    "KeyIndex",
+    "KeyView",
+    "Matches",
+    "Orders",
+    "Probe",
+    "Rows",
+    "Slots",
+    "Texts",
+    "aggregate",
+    "canonical",
+    "check_batch",
+    "check_table",
+    "checked",
+    "codes",
+    "compact",
+    "decoded",
+    "decoded_array",
+    "decoded_schema",
+    "first_deeper",
+    "footer_fault",
+    "hash_rows",
+    "is_ordered",
+    "key_groups",
+    "own_bytes",
+    "partition",
+    "plain_array",
+    "plain_batch",
+    "plain_layout",
+    "plain_schema",
+    "plain_type",
+    "rows_by_key",
+    "scatter",
+    "without_dictionaries",
+    "without_order",
+    "without_unused",
+]

@@ -5,9 +5,19 @@ from __future__ import annotations
 from sabotnb.api import Stream
 from sabotnb.cache import cache_root
 from sabotnb.nexmark.files import FORMAT, Files, write_parquet
-from sabotnb.nexmark.generator import AUCTIONS, BIDS, PERSONS, Events, generate
+from sabotnb.nexmark.generator import AUCTIONS, BIDS, PERSONS, Events, counts, generate
 
-__all__ = ["AUCTIONS", "BIDS", "PERSONS", "Events", "Files", "generate", "streams", "write_parquet"]
+__all__ = [
+    "AUCTIONS",
+    "BIDS",
+    "PERSONS",
+    "Events",
+    "Files",
+    "counts",
+    "generate",
+    "streams",
+    "write_parquet",
+]
 
 
 def streams(events: int, seed: int = 0) -> tuple[Stream, Stream, Stream]:

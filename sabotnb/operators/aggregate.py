@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from sabotnb.graph.specs import Aggregate, Phase
+from sabotnb.graph import Aggregate, Phase
 from sabotnb.operators.category_codes import CategoryCodes
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.protocol.state import StateSpec
+from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import BatchPartials, GroupedAggregates
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.expr.aggregates import keeps_order, partial_schema, result_schema
-from sabotnb.graph.specs import Aggregate, AggregateColumn
-from sabotnb.native.categories import Categories, is_ordered, without_order
+from sabotnb.expr import keeps_order, partial_schema, result_schema
+from sabotnb.graph import Aggregate, AggregateColumn
+from sabotnb.native import Categories, is_ordered, without_order
 
 _CODES = "\0codes"
 

@@ -13,7 +13,7 @@ from sabotnb.operators.map_batches import MapBatchesOperator
 from sabotnb.operators.map_rows import MapRowsOperator
 from sabotnb.operators.project import ProjectOperator
 from sabotnb.operators.union import UnionOperator
-from sabotnb.protocol.operator import Operator
+from sabotnb.protocol import Operator
 
 
 def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: PLR0911  a table

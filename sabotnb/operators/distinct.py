@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from sabotnb.graph.specs import Distinct
+from sabotnb.graph import Distinct
 from sabotnb.operators.encoding import taken
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.protocol.state import StateSpec
+from sabotnb.protocol import Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import KeySet
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.native.categories import is_ordered
-from sabotnb.native.layouts import plain_schema
+from sabotnb.native import is_ordered, plain_schema
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -8,10 +8,8 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import UserFunctionError
-from sabotnb.graph import side_schema
-from sabotnb.graph.ports import ERRORS
-from sabotnb.graph.specs import MapBatches, MapRows
-from sabotnb.protocol.operator import Out
+from sabotnb.graph import ERRORS, MapBatches, MapRows, side_schema
+from sabotnb.protocol import Out
 
 
 def returned_wrong(function: Function, problem: str, sample: str = "", operator: str = "") -> UserFunctionError:

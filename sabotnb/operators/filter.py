@@ -10,12 +10,11 @@ import pyarrow as pa
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
-from sabotnb.graph.specs import Filter, FilterBatches
-from sabotnb.native.layouts import decoded
-from sabotnb.native.validity import checked
+from sabotnb.graph import Filter, FilterBatches
+from sabotnb.native import checked, decoded
 from sabotnb.operators.compiled_expressions import CompiledExpressions
 from sabotnb.operators.error_policy import returned_wrong
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.protocol import Operator, OperatorContext, Out
 
 
 class FilterOperator(Operator):

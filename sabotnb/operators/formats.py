@@ -9,7 +9,7 @@ from pyarrow import types as t
 
 from sabotnb.errors import SchemaError
 from sabotnb.extras import demand
-from sabotnb.native.layouts import decoded
+from sabotnb.native import decoded
 
 
 def check_format(schema: pa.Schema, wanted: str) -> None:

@@ -8,14 +8,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types as t
 
-from sabotnb.graph import output_schema
-from sabotnb.graph.output_schemas import right_output_names
-from sabotnb.graph.specs import Join
+from sabotnb.graph import Join, output_schema, right_output_names
 from sabotnb.native import canonical
 from sabotnb.operators.encoding import conformed, taken
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.protocol.state import Scope, StateSpec
+from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, Scope, StateSpec
 from sabotnb.state import BuildSide, GroupedRows, KeySet, complete, encoded_as
 
 LEFT, RIGHT = 0, 1

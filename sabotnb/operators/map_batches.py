@@ -9,11 +9,11 @@ import pyarrow as pa
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
-from sabotnb.graph.specs import MapBatches, OnError
+from sabotnb.graph import MapBatches, OnError
 from sabotnb.operators.error_policy import ErrorRows, returned_wrong
 from sabotnb.operators.formats import given
 from sabotnb.operators.result_conversion import WrongResult, results
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.protocol import Operator, OperatorContext, Out
 
 
 class MapBatchesOperator(Operator):

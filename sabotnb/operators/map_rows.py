@@ -10,10 +10,10 @@ import pyarrow as pa
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import ColumnMisfit, exact_batch, python_rows, text_table
-from sabotnb.graph.specs import MapRows, OnError
+from sabotnb.graph import MapRows, OnError
 from sabotnb.operators.error_policy import ErrorRows, expected, returned_wrong
 from sabotnb.operators.result_conversion import WrongResult
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.protocol import Operator, OperatorContext, Out
 
 PIECE_ROWS = 1024
 """Rows that are made before they are handed on, so that a cancel and the mailbox never wait for long."""

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from sabotnb.graph import output_schema
-from sabotnb.graph.specs import Project
+from sabotnb.graph import Project, output_schema
 from sabotnb.operators.compiled_expressions import CompiledExpressions
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
+from sabotnb.protocol import Operator, OperatorContext, Out
 
 
 class ProjectOperator(Operator):

@@ -9,14 +9,11 @@ import pyarrow as pa
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import ColumnMisfit, exact_batch, text_table
-from sabotnb.graph.specs import Reduce
-from sabotnb.native.categories import Orders, is_ordered, without_order
+from sabotnb.graph import Reduce
+from sabotnb.native import Orders, is_ordered, without_order
 from sabotnb.operators.error_policy import returned_wrong
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.protocol.state import StateSpec
-from sabotnb.state import Reducers
-from sabotnb.state.reducers import Row
+from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
+from sabotnb.state import Reducers, Row
 
 
 class ReduceOperator(Operator):

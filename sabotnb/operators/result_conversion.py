@@ -8,9 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.expr import Misfit, exact_column, is_typed, same_values, typed_array
-from sabotnb.graph.specs import MapBatches
-from sabotnb.native.layouts import plain_array, plain_batch
-from sabotnb.native.validity import check_batch, checked
+from sabotnb.graph import MapBatches
+from sabotnb.native import check_batch, checked, plain_array, plain_batch
 from sabotnb.operators.encoding import conformed
 from sabotnb.operators.error_policy import expected
 

@@ -8,11 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.graph.specs import Sort
+from sabotnb.graph import Sort
 from sabotnb.operators.encoding import conformed
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.protocol.state import StateSpec
+from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import GroupedRows, sortable
 
 

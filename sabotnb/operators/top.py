@@ -8,12 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.graph import output_schema
-from sabotnb.graph.specs import Top
-from sabotnb.native.categories import Orders
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.protocol.state import StateSpec
+from sabotnb.graph import Top, output_schema
+from sabotnb.native import Orders
+from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import Direction, GroupedBatches, KeyedRows, Retention, position, sortable, tied
 
 

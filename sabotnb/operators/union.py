@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from sabotnb.graph import output_schema
-from sabotnb.graph.specs import Union
-from sabotnb.native.categories import Orders
+from sabotnb.graph import Union, output_schema
+from sabotnb.native import Orders
 from sabotnb.operators.encoding import conformed
-from sabotnb.protocol.operator import Operator, Out
+from sabotnb.protocol import Operator, Out
 
 
 class UnionOperator(Operator):

@@ -19,9 +19,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sabotnb.errors import GraphError
-from sabotnb.graph import Edge, EdgeType, JobGraph, Operator
-from sabotnb.graph.ports import input_ports, is_broadcast_port, is_global, is_stateful, port_keys
-from sabotnb.graph.specs import Aggregate, Keys, Phase
+from sabotnb.graph import (
+    Aggregate,
+    Edge,
+    EdgeType,
+    JobGraph,
+    Keys,
+    Operator,
+    Phase,
+    input_ports,
+    is_broadcast_port,
+    is_global,
+    is_stateful,
+    port_keys,
+)
 from sabotnb.plan.partitioning import Partitioning, partitioning_behind
 
 

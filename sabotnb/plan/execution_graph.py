@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from sabotnb.blobs import Function
-from sabotnb.expr.expression_nodes import Literal
-from sabotnb.graph.nodes import EdgeType, Operator, Resources
-from sabotnb.graph.specs import Keys
+from sabotnb.expr import Literal
+from sabotnb.graph import EdgeType, Keys, Operator, Resources
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sabotnb.errors import GraphError
-from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
+from sabotnb.graph import JsonDecoder, JsonEncoder
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 
 VERSION = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotnb.graph.job_graph import EdgeType
+from sabotnb.graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 
 

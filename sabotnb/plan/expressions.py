@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from sabotnb.expr import Expr, functions, is_total
-from sabotnb.expr.expression_nodes import Column, Literal
-from sabotnb.expr.expression_rewrite import unnamed, uses_of
+from sabotnb.expr import Column, Expr, Literal, functions, is_total, unaliased, uses_of
 
 
 def column_uses(exprs: Iterable[Expr]) -> Counter[str]:
@@ -22,7 +20,7 @@ def column_uses(exprs: Iterable[Expr]) -> Counter[str]:
 
 def is_cheap(expr: Expr) -> bool:
     """True if computing it twice costs nothing: a column or a constant."""
-    return isinstance(unnamed(expr.node), Column | Literal)
+    return isinstance(unaliased(expr.node), Column | Literal)
 
 
 def may_go_first(conditions: Sequence[Expr], schema: pa.Schema) -> list[bool]:

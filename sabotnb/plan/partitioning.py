@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sabotnb.expr import Expr, column_name
-from sabotnb.graph.specs import Aggregate, Distinct, Filter, FilterBatches, Join, Project, Spec, Top, Union
+from sabotnb.graph import Aggregate, Distinct, Filter, FilterBatches, Join, Project, Spec, Top, Union
 
 
 @dataclass(frozen=True, slots=True)

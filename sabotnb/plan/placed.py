@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sabotnb.plan.execution_graph import ExecutionGraph
-from sabotnb.protocol.control import AgentInfo
+from sabotnb.protocol import AgentInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from sabotnb.graph import JobGraph
-from sabotnb.graph.specs import Aggregate, Join, MapBatches, MapRows, Source, Spec, Top, Union
+from sabotnb.graph import Aggregate, JobGraph, Join, MapBatches, MapRows, Source, Spec, Top, Union
 
 TEXT_BYTES = 20
 """What a string is taken to need: 16 bytes and its offset."""

@@ -7,7 +7,7 @@ from sabotnb.state.held_rows import GroupedRows, KeyedRows
 from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import complete
 from sabotnb.state.partials import BatchPartials
-from sabotnb.state.reducers import Reducers
+from sabotnb.state.reducers import Reducers, Row
 from sabotnb.state.retention import Direction, Retention, position, tied
 from sabotnb.state.values import encoded_as, sortable
 
@@ -22,6 +22,7 @@ __all__ = [
     "KeyedRows",
     "Reducers",
     "Retention",
+    "Row",
     "complete",
     "encoded_as",
     "position",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.expr.aggregates import AggregateLike
+from sabotnb.expr import AggregateLike
 from sabotnb.state.build import VariableWidthAggregate, fixed, loose
 from sabotnb.state.fixed_width import Bytes, FixedAggregate
 from sabotnb.state.slot_ranges import SlotRange

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
-from sabotnb.expr.aggregates import AggregateLike, is_text, result_type, value_type
-from sabotnb.native.keyindex import Slots
+from sabotnb.expr import AggregateLike, is_text, result_type, value_type
+from sabotnb.native import Slots
 from sabotnb.state.custom import UserClass
 from sabotnb.state.fixed_width import ByOrder, Count, Extreme, FixedAggregate, Mean, Sum, Variance
 from sabotnb.state.objects import Objects

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native.join import Matches, Probe
+from sabotnb.native import Matches, Probe
 from sabotnb.state.grouped_batches import GroupedBatches
 from sabotnb.state.held_rows import FrozenRows, KeyedRows
 from sabotnb.state.keys import MISSING, check_group, compared, complete, find, groups_in

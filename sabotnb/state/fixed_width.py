@@ -10,10 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.errors import ExpressionError
+from sabotnb.native import Rows, Slots, canonical
 from sabotnb.native import aggregate as kernels
-from sabotnb.native import canonical
-from sabotnb.native.keyindex import Slots
-from sabotnb.native.rows import Rows
 from sabotnb.state.values import doubles, from_kernel, from_order_words, kernel_type, masked, order_words, to_kernel
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]

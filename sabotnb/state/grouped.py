@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.expr.aggregates import AggregateLike, result_schema
-from sabotnb.native.keyindex import Slots
-from sabotnb.native.rows import Rows
+from sabotnb.expr import AggregateLike, result_schema
+from sabotnb.native import Rows, Slots
 from sabotnb.state.accumulator_layout import Field, gathered, lay_out, state_fields
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
 from sabotnb.state.keys import check_group, groups_in, groups_of, index_of, key_columns, plain_keys, size_of, slots_of

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native.compact import own_bytes
+from sabotnb.native import own_bytes
 
 GROUP_BYTES = 2
 SLOT_BYTES = 4

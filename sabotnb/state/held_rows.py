@@ -7,10 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native import hash_rows, key_groups
-from sabotnb.native.categories import Orders
-from sabotnb.native.compact import without_unused
-from sabotnb.native.layouts import plain_schema
+from sabotnb.native import Orders, hash_rows, key_groups, plain_schema, without_unused
 from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches
 from sabotnb.state.keys import check_group, compared, index_of, size_of, slots_of
 from sabotnb.state.retention import ALL_ROWS, Retention

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native.keyindex import KeyIndex, Slots
+from sabotnb.native import KeyIndex, Slots
 from sabotnb.state.keys import (
     MISSING,
     View,

@@ -8,9 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.native import canonical
-from sabotnb.native.keyindex import KeyIndex, Slots
-from sabotnb.native.keyview import KeyView
+from sabotnb.native import KeyIndex, KeyView, Slots, canonical
 from sabotnb.state.slot_ranges import SlotRange
 from sabotnb.state.values import encoded_as
 

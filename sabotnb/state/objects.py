@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.native import canonical
-from sabotnb.native.keyindex import Slots
+from sabotnb.native import Slots, canonical
 from sabotnb.state.slot_ranges import SlotRange
 
 SAMPLE = 32

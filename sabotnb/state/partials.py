@@ -9,10 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import ExpressionError, SchemaError
-from sabotnb.expr.aggregates import AggregateLike, partial_schema
-from sabotnb.native.compact import without_unused
-from sabotnb.native.keyindex import Slots, codes
-from sabotnb.native.rows import Rows
+from sabotnb.expr import AggregateLike, partial_schema
+from sabotnb.native import Rows, Slots, codes, without_unused
 from sabotnb.state.accumulator_layout import Field, gathered, lay_out
 from sabotnb.state.build import MergeableAggregate
 from sabotnb.state.keys import index_of, slots_of

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.expr import python_rows
-from sabotnb.native.keyindex import Slots
+from sabotnb.native import Slots
 from sabotnb.state.keys import View, check_group, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
 from sabotnb.state.objects import SlotObjects
 from sabotnb.state.slot_ranges import SlotRange, cut, in_pieces

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.native.rows_by_key import rows_by_key
+from sabotnb.native import rows_by_key
 from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches, join
 from sabotnb.state.values import sortable
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native.compact import compact, own_bytes
+from sabotnb.native import compact, own_bytes
 from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches, join
 from sabotnb.state.retention import ALL_ROWS, Retention, arranged
 from sabotnb.state.slot_ranges import PIECE_BYTES, PIECE_ROWS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sabotnb.native.compact import own_bytes
+from sabotnb.native import own_bytes
 
 FIRST_ROWS = 1024
 PIECE_ROWS = 65_536

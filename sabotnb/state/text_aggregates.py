@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from sabotnb.native import canonical
-from sabotnb.native.keyindex import Slots
-from sabotnb.native.texts import Texts
+from sabotnb.native import Slots, Texts, canonical
 from sabotnb.state.slot_ranges import SlotRange
 from sabotnb.state.unique import room_for
 from sabotnb.state.values import encoded_as, from_order_words, order_words

@@ -8,11 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sabotnb.native import KeyIndex, KeyView, Rows, Slots, canonical
 from sabotnb.native import aggregate as kernels
-from sabotnb.native import canonical
-from sabotnb.native.keyindex import KeyIndex, Slots
-from sabotnb.native.keyview import KeyView
-from sabotnb.native.rows import Rows
 from sabotnb.state.slot_ranges import SlotRange
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.native import canonical
-from sabotnb.native.keyindex import Slots
+from sabotnb.native import Slots, canonical
 from sabotnb.state.grouped_batches import GroupedBatches, place
 from sabotnb.state.retention import Retention
 from sabotnb.state.row_store import FrozenRowStore, RowStore

@@ -9,9 +9,8 @@ import pyarrow as pa
 from pyarrow import types
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.expr.aggregates import value_type
-from sabotnb.native import canonical
-from sabotnb.native.categories import is_ordered
+from sabotnb.expr import value_type
+from sabotnb.native import canonical, is_ordered
 
 SIGN = np.uint64(1 << 63)
 

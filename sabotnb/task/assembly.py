@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
-from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.plan.placed import Placed
-from sabotnb.protocol.operator import OperatorContext
+from sabotnb.plan import Placed
+from sabotnb.protocol import OperatorContext
 from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host, TaskGate

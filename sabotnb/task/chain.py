@@ -8,10 +8,8 @@ from typing import NamedTuple, cast
 
 import pyarrow as pa
 
-from sabotnb.graph.job_graph import Operator as Node
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
-from sabotnb.protocol.state import KeyedState, StateSpec
+from sabotnb.graph import Operator as Node
+from sabotnb.protocol import Committable, EndReason, KeyedState, Operator, OperatorContext, Out, SinkOperator, StateSpec
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
 

@@ -22,9 +22,9 @@ from sabotnb.errors import (
     UserFunctionError,
 )
 from sabotnb.expr import Expr, functions, sample_of
+from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
-from sabotnb.graph.job_graph import Operator as Node
-from sabotnb.protocol.failure import Failure
+from sabotnb.protocol import Failure
 from sabotnb.task.steps import StepFailed
 
 PICKLED_BYTES = 1 << 20

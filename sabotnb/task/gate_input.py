@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Element, End, EndReason, Leave, Marker, Status, Watermark
-from sabotnb.protocol.gate_and_output import Gate
+from sabotnb.protocol import MAX_WATERMARK, Batch, Element, End, EndReason, Gate, Leave, Marker, Status, Watermark
 from sabotnb.task import latency_markers
 from sabotnb.task.chain import Chain
 from sabotnb.task.task_input import Work

@@ -11,13 +11,8 @@ import pyarrow as pa
 from sabotnb import connectors, operators
 from sabotnb.config import Config
 from sabotnb.graph import specs
-from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.plan.placed import Placed
-from sabotnb.protocol.control import AgentInfo, Queue, TaskChanged
-from sabotnb.protocol.gate_and_output import Gate, Output
-from sabotnb.protocol.ids import Attempt
-from sabotnb.protocol.operator import Operator, SinkOperator
-from sabotnb.protocol.source import Source, Split
+from sabotnb.plan import ExecutionGraph, Placed, ShuffleEdge, Vertex
+from sabotnb.protocol import AgentInfo, Attempt, Gate, Operator, Output, Queue, SinkOperator, Source, Split, TaskChanged
 from sabotnb.task.result_buffers import Results
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 
-from sabotnb.protocol.elements import Marker
+from sabotnb.protocol import Marker
 
 KIND = "latency"
 

@@ -10,11 +10,8 @@ import pyarrow as pa
 from sabotnb.config import Config
 from sabotnb.errors import GraphError
 from sabotnb.exchange import Exchange
-from sabotnb.plan.execution_graph import ExecutionGraph
-from sabotnb.protocol.control import CancelTasks, StartSources, TaskChanged
-from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, TaskId
-from sabotnb.protocol.source import Split
+from sabotnb.plan import ExecutionGraph
+from sabotnb.protocol import Attempt, CancelTasks, Failure, Split, StartSources, TaskChanged, TaskId
 from sabotnb.task.canceling import await_canceled
 from sabotnb.task.failure_report import error_of
 from sabotnb.task.host import Assignment, Host, Makers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources
+from sabotnb.protocol import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources
 from sabotnb.task.chain import Chain, Emission
 from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.steps import TaskCanceled

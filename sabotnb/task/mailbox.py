@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from sabotnb.protocol.control import Command
+from sabotnb.protocol import Command
 
 
 class Wakeable(Protocol):

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.elements import Batch, Element, End, Leave
+from sabotnb.protocol import Batch, Element, End, Leave
 
 MESSAGE_BYTES = 1 << 20
 MESSAGE_SECONDS = 0.05

@@ -12,7 +12,8 @@ from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.metrics import TaskCounters
 from sabotnb.plan import execution_graph_codec
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
+    Attempt,
     CancelTasks,
     Command,
     Deployment,
@@ -26,7 +27,6 @@ from sabotnb.protocol.control import (
     TaskChanged,
     TaskState,
 )
-from sabotnb.protocol.ids import Attempt
 from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
 from sabotnb.task.failure_report import failure_of
 from sabotnb.task.host import Assignment, Host, Makers, TaskExchange

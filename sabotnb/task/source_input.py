@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 
+from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
-from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.plan.execution_graph import Vertex
-from sabotnb.protocol.elements import MAX_WATERMARK, End, EndReason, Watermark
-from sabotnb.protocol.gate_and_output import Gate
-from sabotnb.protocol.source import Finished, Reader, Source, Split
+from sabotnb.plan import Vertex
+from sabotnb.protocol import MAX_WATERMARK, End, EndReason, Finished, Gate, Reader, Source, Split, Watermark
 from sabotnb.task.chain import Chain
 from sabotnb.task.latency_markers import Departures
 from sabotnb.task.steps import Steps

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
-from sabotnb.graph.job_graph import Operator as Node
-from sabotnb.plan.execution_graph import Vertex
-from sabotnb.protocol.operator import Operator
+from sabotnb.plan import Vertex
+from sabotnb.protocol import Operator
 from sabotnb.task.chain import PassThrough, Stage
 from sabotnb.task.host import Makers
 from sabotnb.task.steps import Steps

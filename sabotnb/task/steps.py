@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from sabotnb.graph.job_graph import Operator as Node
+from sabotnb.graph import Operator as Node
 
 T = TypeVar("T")
 

@@ -9,9 +9,7 @@ import pyarrow as pa
 
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import Command, Queue, TaskChanged, TaskState
-from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.operator import Committable
+from sabotnb.protocol import Command, Committable, Failure, Queue, TaskChanged, TaskState
 from sabotnb.task.assembly import Assembly
 from sabotnb.task.chain import Chain
 from sabotnb.task.failure_report import failure_of

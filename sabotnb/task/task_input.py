@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
-from sabotnb.protocol.elements import End, Leave, Marker, Status, Watermark
+from sabotnb.protocol import End, Leave, Marker, Status, Watermark
 from sabotnb.task.chain import Emission
 
 Work: TypeAlias = Iterator[Emission | Watermark | Status | Marker]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.elements import Batch, Element
-from sabotnb.protocol.gate_and_output import Output
+from sabotnb.protocol import Batch, Element, Output
 from sabotnb.task.chain import Emission
 
 LOOK_SECONDS = 0.01

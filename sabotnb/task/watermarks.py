@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from sabotnb.protocol.elements import MIN_WATERMARK
+from sabotnb.protocol import MIN_WATERMARK
 
 Channel = tuple[int, int]
 """(port, channel)"""

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
+from sabotnb.protocol import Committable, EndReason, Operator, OperatorContext, Out, SinkOperator
 
 
 class InjectedFault(Exception):  # noqa: N818 - a fault is what it is

@@ -9,13 +9,10 @@ import pyarrow as pa
 
 from sabotnb import operators
 from sabotnb.config import Config
-from sabotnb.connectors.sources.row_batches import batch_of
+from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
-from sabotnb.graph.job_graph import JobGraph
-from sabotnb.graph.specs import Spec
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import Operator, OperatorContext, Out
-from sabotnb.protocol.state import KeyedState
+from sabotnb.graph import JobGraph, Spec
+from sabotnb.protocol import EndReason, KeyedState, Operator, OperatorContext, Out
 
 
 class HasJobGraph(Protocol):

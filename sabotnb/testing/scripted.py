@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from sabotnb.connectors.sources.row_batches import batch_of
+from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
-from sabotnb.protocol.source import Finished, Position, Reader, Source, Split
+from sabotnb.protocol import Finished, Position, Reader, Source, Split
 from sabotnb.testing.faults import InjectedFault
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sabotnb.display.job_picture import JobPicture
+from sabotnb.display import JobPicture
 from sabotnb.metrics import JobMetrics, TaskMetrics
 
 Kind = Literal["pause", "resume", "stop", "cancel", "probe", "tasks"]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from sabotnb.display import operator_labels
 from sabotnb.ipython import shell
-from sabotnb.metrics import JobMetrics
-from sabotnb.metrics.why import stopped_early
+from sabotnb.metrics import JobMetrics, stopped_early
 
 if TYPE_CHECKING:  # names in annotations alone: a bar without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sabotnb.display import operator_labels
-from sabotnb.expr.text_table import printable
+from sabotnb.expr import printable
 from sabotnb.widgets.messages import ColumnMessage
 
 LETTERS = 200

@@ -7,9 +7,7 @@ import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sabotnb.display import job_card, theme
-from sabotnb.display.job_picture import JobPicture
-from sabotnb.display.picturing import job_picture
+from sabotnb.display import JobPicture, job_card, job_picture, theme
 from sabotnb.errors import SabotnbError
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics, without_tasks

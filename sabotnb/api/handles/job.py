@@ -17,7 +17,7 @@ from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import ClusterLost, JobError
 from sabotnb.ipython import shell
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 from sabotnb.widgets import progress_bar
 from sabotnb.widgets.commands import PROBE_SECONDS
 from sabotnb.widgets.live_table import MOST_ROWS as LIVE_ROWS

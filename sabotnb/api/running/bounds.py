@@ -9,11 +9,9 @@ import pyarrow.compute as pc
 
 from sabotnb.api.running.sampled_run import run_on_sample
 from sabotnb.config import Config
-from sabotnb.expr.expression_nodes import Literal
-from sabotnb.expr.literals import literal_of
+from sabotnb.expr import Literal, literal_of
 from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Sink
-from sabotnb.native import canonical
-from sabotnb.native.categories import Categories, is_ordered
+from sabotnb.native import Categories, canonical, is_ordered
 from sabotnb.topology import reachable
 
 SAMPLE_SECONDS = 2.0

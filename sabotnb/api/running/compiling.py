@@ -13,7 +13,7 @@ from sabotnb.config import Config
 from sabotnb.errors import GraphError, SinkError
 from sabotnb.graph import JobGraph, Operator, Sink, Source
 from sabotnb.plan import Estimate, ExecutionGraph, Optimized
-from sabotnb.protocol.source import Split
+from sabotnb.protocol import Split
 from sabotnb.task import Makers, run_local
 
 LOCAL_PARALLELISM = 2

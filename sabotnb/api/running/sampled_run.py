@@ -16,7 +16,7 @@ from sabotnb.api.stream_node import StreamPlan
 from sabotnb.connectors import BatchSource
 from sabotnb.expr import python_rows
 from sabotnb.graph import JobGraph, Sink, Source
-from sabotnb.protocol.source import Finished
+from sabotnb.protocol import Finished
 from sabotnb.task import Makers
 
 POLL_SECONDS = 0.01

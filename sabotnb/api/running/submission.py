@@ -19,8 +19,7 @@ from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.targets import Target
 from sabotnb.errors import GraphError
-from sabotnb.execution.job_request import job_request
-from sabotnb.execution.placement import strategy
+from sabotnb.execution import job_request, strategy
 from sabotnb.graph import JobGraph, Sink
 
 if TYPE_CHECKING:  # a name in annotations alone: what runs in this process needs no Dask

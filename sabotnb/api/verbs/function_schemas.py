@@ -14,12 +14,8 @@ from sabotnb.api.stream_node import StreamPlan, is_replayable
 from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
 from sabotnb.expr import Misfit, exact_array, inferred_type, is_open
-from sabotnb.native.canonical import plain_type
-from sabotnb.native.categories import without_order
-from sabotnb.native.layouts import decoded_schema
-from sabotnb.operators.formats import given
-from sabotnb.operators.map_rows import dicts
-from sabotnb.operators.result_conversion import WrongResult, schema_of
+from sabotnb.native import decoded_schema, plain_type, without_order
+from sabotnb.operators import WrongResult, dicts, given, schema_of
 
 INFERENCE_ROWS = 100
 

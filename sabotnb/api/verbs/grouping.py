@@ -27,7 +27,7 @@ from sabotnb.expr import (
     without_aggregates,
 )
 from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top
-from sabotnb.native.categories import without_order
+from sabotnb.native import without_order
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,10 +10,9 @@ from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.api.verbs import columns, row_verbs
 from sabotnb.api.verbs.columns import Column
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.expr import col
-from sabotnb.expr.types import common
+from sabotnb.expr import col, common
 from sabotnb.graph import Join
-from sabotnb.native.canonical import plain_type
+from sabotnb.native import plain_type
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
 STRATEGIES = ("auto", "broadcast", "hash")

@@ -11,8 +11,7 @@ from sabotnb.api.verbs.columns import Column
 from sabotnb.blobs import capture
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr import Expr
-from sabotnb.graph import EdgeHint, EdgeType
-from sabotnb.graph.output_schemas import has_order
+from sabotnb.graph import EdgeHint, EdgeType, has_order
 
 
 def rebalanced(flow: StreamPlan) -> StreamPlan:

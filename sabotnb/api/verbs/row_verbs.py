@@ -16,7 +16,7 @@ from sabotnb.blobs import capture
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.expr import Expr, all_of, column_name, known_column
 from sabotnb.graph import Distinct, Filter, FilterBatches, MapBatches, MapRows, OnError, Project, Sort, Union
-from sabotnb.operators.formats import check_format
+from sabotnb.operators import check_format
 
 Condition = Column | Callable[[pa.RecordBatch], Any]
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.errors import SchemaError
 from sabotnb.expr import type_of
-from sabotnb.native.layouts import plain_schema
+from sabotnb.native import plain_schema
 
 
 def as_schema(given: Any) -> pa.Schema:

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.expr import bind, col, duration_us
-from sabotnb.expr.types import is_text
+from sabotnb.expr import bind, col, duration_us, is_text
 from sabotnb.graph import EventTime
 
 Duration = str | timedelta

@@ -12,10 +12,9 @@ from sabotnb.cli.bench.measure import Case, Work
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.agent_session import AgentSession
 from sabotnb.config import Config
-from sabotnb.graph.specs import Source
+from sabotnb.graph import Source
 from sabotnb.plan import execution_graph_codec, physical
-from sabotnb.protocol.control import Deployment, Event, ForgetJob, StartSources
-from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol import Attempt, Deployment, Event, ForgetJob, StartSources, TaskId
 
 TASKS = 100
 REPORTS = 20

@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.cli.bench.measure import Case, Make, Work
-from sabotnb.graph.specs import AggregateColumn, Join
-from sabotnb.native.keyindex import KeyIndex
-from sabotnb.operators.join import JoinOperator
-from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.operator import OperatorContext
+from sabotnb.graph import AggregateColumn, Join
+from sabotnb.native import KeyIndex
+from sabotnb.operators import JoinOperator
+from sabotnb.protocol import EndReason, OperatorContext
 from sabotnb.state import BatchPartials, GroupedAggregates
 
 BATCH = 65_536

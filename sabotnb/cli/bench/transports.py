@@ -14,11 +14,9 @@ import pyarrow as pa
 from sabotnb.cli.bench.measure import Case, Make, Work
 from sabotnb.config import Config
 from sabotnb.exchange import Exchange, InputGate, OutputPartition
-from sabotnb.graph.job_graph import EdgeType
-from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.plan.placed import Placed
-from sabotnb.protocol.control import AgentInfo
-from sabotnb.protocol.elements import Batch, End, Marker
+from sabotnb.graph import EdgeType
+from sabotnb.plan import ExecutionGraph, Placed, ShuffleEdge, Vertex
+from sabotnb.protocol import AgentInfo, Batch, End, Marker
 
 ROWS = 65_536
 SCHEMA = pa.schema([(name, pa.int64()) for name in "abcd"])

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from sabotnb.errors import SourceError
-from sabotnb.native.canonical import plain_type
+from sabotnb.native import plain_type
 
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 

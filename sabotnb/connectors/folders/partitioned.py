@@ -16,10 +16,10 @@ from sabotnb.connectors.folders.hive import Values, parsed, row_of, values_of
 from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.following import FileConnector
 from sabotnb.errors import SabotnbError, SourceError
-from sabotnb.expr.expression_nodes import Alias, Call, Node
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.canonical import decoded, plain_type
-from sabotnb.protocol.source import Split
+from sabotnb.expr import Alias, Call, Node
+from sabotnb.graph import Source as Spec
+from sabotnb.native import decoded, plain_type
+from sabotnb.protocol import Split
 
 
 class Partitioned:

@@ -21,8 +21,8 @@ from sabotnb.connectors.formats.number_types import may_be_rounded
 from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
 from sabotnb.errors import SourceError
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.protocol import Split
 
 SUFFIXES = (".csv",)
 FIRST_BLOCK = 1 << 20

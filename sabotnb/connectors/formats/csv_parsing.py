@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from sabotnb.connectors.formats.byte_ranges import ByteRange
 from sabotnb.errors import SourceError
-from sabotnb.native.layouts import plain_layout
+from sabotnb.native import plain_layout
 
 READ_BLOCK = 4 << 20
 LONGEST_BLOCK = (1 << 31) - 2

@@ -14,9 +14,9 @@ from sabotnb.connectors.folders.hive import folders_of
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
 from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.validity import check_batch
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.native import check_batch
+from sabotnb.protocol import Split
 
 SUFFIXES = (".arrow", ".ipc", ".feather", ".arrows")
 SPLIT_BYTES = 16 << 20

@@ -22,9 +22,9 @@ from sabotnb.connectors.formats.json_values import Unholdable, first_rounded, ma
 from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
 from sabotnb.errors import SourceError
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.canonical import plain_type
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.native import plain_type
+from sabotnb.protocol import Split
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 FIRST_BLOCK = 1 << 20

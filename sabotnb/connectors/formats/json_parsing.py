@@ -11,8 +11,7 @@ from pyarrow import json
 from sabotnb.connectors.formats.csv_faults import lines_before
 from sabotnb.connectors.formats.json_types import made_of_parsed, parsed_schema
 from sabotnb.errors import SourceError
-from sabotnb.native.layouts import plain_schema
-from sabotnb.native.nesting import first_deeper
+from sabotnb.native import first_deeper, plain_schema
 
 DEEPEST = 60
 """Levels of brackets in a row, its own among them. Arrow's JSON parser recurses; its IPC takes columns of 63 levels."""

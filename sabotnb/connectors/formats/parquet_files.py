@@ -20,12 +20,9 @@ from sabotnb.connectors.formats.pruning import may_match
 from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
 from sabotnb.errors import SourceError
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.canonical import plain_type
-from sabotnb.native.categories import is_ordered
-from sabotnb.native.layouts import plain_layout, without_dictionaries
-from sabotnb.protocol.elements import MIN_WATERMARK
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.native import is_ordered, plain_layout, plain_type, without_dictionaries
+from sabotnb.protocol import MIN_WATERMARK, Split
 
 SUFFIXES = (".parquet", ".pq")
 _SMALL_GROUP_ROWS = 65_536

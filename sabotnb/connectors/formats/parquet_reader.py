@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from sabotnb.connectors.folders.paths import reading
 from sabotnb.errors import SourceError
-from sabotnb.native.footer import ENCRYPTED_FILE, footer_fault
+from sabotnb.native import ENCRYPTED_FILE, footer_fault
 
 TRUNCATED = "it is truncated or no Parquet file; write it again or leave it out"
 

@@ -12,10 +12,8 @@ import pyarrow.parquet as pq
 
 from sabotnb import expr
 from sabotnb.errors import SabotnbError
-from sabotnb.expr.expression_nodes import RANGE_ENDS, Call, Column, Literal, Node
-from sabotnb.expr.expression_rewrite import unnamed
-from sabotnb.expr.scalars import scalar
-from sabotnb.native.canonical import plain_type
+from sabotnb.expr import RANGE_ENDS, Call, Column, Literal, Node, scalar, unaliased
+from sabotnb.native import plain_type
 from sabotnb.traversal import fold
 
 _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
@@ -34,7 +32,7 @@ def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schem
         for chunk in chunks
         if chunk.statistics is not None and paths[chunk.path_in_schema] == 1 and chunk.path_in_schema in schema.names
     }
-    return all(_may_match(unnamed(part.node), statistics, schema) for part in expr.conjuncts(predicate))
+    return all(_may_match(unaliased(part.node), statistics, schema) for part in expr.conjuncts(predicate))
 
 
 def _may_match(predicate: Node, statistics: Mapping[str, pq.Statistics], schema: pa.Schema) -> bool:

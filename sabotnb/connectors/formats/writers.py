@@ -13,8 +13,7 @@ from pyarrow import types as t
 from sabotnb.connectors.formats.csv_lines import csv_header, csv_lines
 from sabotnb.connectors.formats.json_lines import json_lines
 from sabotnb.errors import SinkError
-from sabotnb.native.categories import is_ordered
-from sabotnb.native.layouts import without_dictionaries
+from sabotnb.native import is_ordered, without_dictionaries
 
 
 class FileWriter(Protocol):

@@ -20,8 +20,8 @@ from sabotnb.connectors.sinks.file_sink import MADE, hidden_folder, make_folder,
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, owners_of
 from sabotnb.errors import SinkError
-from sabotnb.graph.specs import Sink as Spec
-from sabotnb.protocol.operator import Committable
+from sabotnb.graph import Sink as Spec
+from sabotnb.protocol import Committable
 
 LOCK_SECONDS = 10.0
 LOCK_LOOK_SECONDS = 0.05

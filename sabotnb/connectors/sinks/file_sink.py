@@ -23,11 +23,9 @@ from sabotnb.connectors.folders.paths import LONGEST_NAME
 from sabotnb.connectors.formats.writers import FORMATS, FileWriter, output_schema
 from sabotnb.connectors.sinks.ownership import published_name
 from sabotnb.errors import SinkError
-from sabotnb.graph.specs import Sink as Spec
-from sabotnb.native.categories import Orders, without_order
-from sabotnb.native.compact import compact, own_bytes
-from sabotnb.native.layouts import decoded_array
-from sabotnb.protocol.operator import Committable, OperatorContext, Out, SinkOperator
+from sabotnb.graph import Sink as Spec
+from sabotnb.native import Orders, compact, decoded_array, own_bytes, without_order
+from sabotnb.protocol import Committable, OperatorContext, Out, SinkOperator
 
 FLUSH_ROWS = 131_072
 FLUSH_BYTES = 64 << 20

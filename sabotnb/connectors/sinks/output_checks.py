@@ -11,7 +11,7 @@ from sabotnb.connectors.formats.writers import FORMATS
 from sabotnb.connectors.sinks.file_sink import writing
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, Owners, owners_of
 from sabotnb.errors import SinkError
-from sabotnb.graph.specs import Sink as Spec
+from sabotnb.graph import Sink as Spec
 
 MODES = ("error", "append", "overwrite")
 

@@ -14,10 +14,9 @@ from sabotnb import expr
 from sabotnb.connectors.file_schemas import declared
 from sabotnb.connectors.sources.pacing import ReadPace, pace_of
 from sabotnb.errors import SourceError
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.categories import is_ordered
-from sabotnb.native.layouts import plain_batch
-from sabotnb.protocol.source import Finished, Position, Split
+from sabotnb.graph import Source as Spec
+from sabotnb.native import is_ordered, plain_batch
+from sabotnb.protocol import Finished, Position, Split
 
 Clock = Callable[[], float]
 RawBatches = Iterator["pa.RecordBatch | float | None"]

@@ -14,9 +14,9 @@ from sabotnb.connectors.folders.file_search import files_below, files_of_glob
 from sabotnb.connectors.folders.paths import Paths, absolute, base_of, listed
 from sabotnb.connectors.sources.batch_source import Connector, RawBatches, SourceEstimate
 from sabotnb.errors import SourceError
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.layouts import plain_schema
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.native import plain_schema
+from sabotnb.protocol import Split
 
 LOOK_SECONDS = 1.0
 

@@ -14,10 +14,9 @@ from sabotnb.connectors.file_schemas import from_text, to_text
 from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.errors import SourceError, UserFunctionError
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.layouts import plain_schema
-from sabotnb.native.validity import check_table
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.native import check_table, plain_schema
+from sabotnb.protocol import Split
 
 _AHEAD_ROWS = 65_536
 _AHEAD_BYTES = 64 << 20

@@ -16,11 +16,9 @@ from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEst
 from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.errors import SourceError
 from sabotnb.expr import Misfit, inferred_type
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.native.layouts import plain_batch, plain_schema
-from sabotnb.native.validity import check_table
-from sabotnb.protocol.elements import MIN_WATERMARK
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.native import check_table, plain_batch, plain_schema
+from sabotnb.protocol import MIN_WATERMARK, Split
 
 SPLIT_ROWS = 262_144
 

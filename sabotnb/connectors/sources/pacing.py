@@ -11,9 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import SourceError, TypeMismatch
-from sabotnb.expr import is_above
-from sabotnb.expr.durations import duration_us
-from sabotnb.graph.specs import Source as Spec
+from sabotnb.expr import duration_us, is_above
+from sabotnb.graph import Source as Spec
 
 _SECOND = 1_000_000
 _TICKS = 100

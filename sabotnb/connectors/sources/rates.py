@@ -11,8 +11,8 @@ from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.pacing import ticked, until_tick
 from sabotnb.errors import SourceError
 from sabotnb.expr import is_above, whole
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.protocol import Split
 
 SCHEMA = pa.schema({"time": pa.timestamp("us"), "value": pa.int64()})
 

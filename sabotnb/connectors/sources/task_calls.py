@@ -12,8 +12,8 @@ import pyarrow as pa
 from sabotnb.blobs import capture, table_of, user_traceback
 from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.errors import GraphError, UserFunctionError
-from sabotnb.graph.specs import Source
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source
+from sabotnb.protocol import Split
 
 SCHEMA = pa.schema({"number": pa.int64(), "task_id": pa.string(), "result": pa.binary()})
 """``number`` counts from 0 in the order of the tasks; ``result`` is pickled."""

@@ -6,8 +6,8 @@ import time
 
 from sabotnb.connectors.sources.batch_source import RawBatches
 from sabotnb.connectors.sources.memory_tables import TableSlices
-from sabotnb.graph.specs import Source as Spec
-from sabotnb.protocol.source import Split
+from sabotnb.graph import Source as Spec
+from sabotnb.protocol import Split
 
 _PARTS = 20
 """Into so many parts the time is cut: a batch that takes longer is not followed by a larger one."""

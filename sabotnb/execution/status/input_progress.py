@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.protocol.control import JobState, TaskState
-from sabotnb.protocol.source import Split
+from sabotnb.protocol import JobState, Split, TaskState
 
 MOST = 0.99
 """What is read is at most so much as long as a source goes on: sizes are estimates."""

@@ -11,7 +11,7 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.status import job_series, summaries
 from sabotnb.execution.status.run_metrics import shown_metrics
 from sabotnb.metrics import JobMetrics
-from sabotnb.protocol.control import AgentInfo, JobState
+from sabotnb.protocol import AgentInfo, JobState
 
 
 class Overview:

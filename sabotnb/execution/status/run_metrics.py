@@ -12,6 +12,7 @@ from sabotnb.execution.job_topology import last_operators
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import (
+    MOST_DOTS,
     EdgeMetrics,
     Histogram,
     JobFailure,
@@ -24,12 +25,10 @@ from sabotnb.metrics import (
     TaskMetrics,
     Throughput,
     VertexMetrics,
+    merged,
+    why,
 )
-from sabotnb.metrics.histogram import merged
-from sabotnb.metrics.job_metrics import MOST_DOTS
-from sabotnb.metrics.why import why
-from sabotnb.protocol.control import JobState, TaskState
-from sabotnb.protocol.elements import MAX_WATERMARK
+from sabotnb.protocol import MAX_WATERMARK, JobState, TaskState
 
 IDLE_SECONDS = 1.0
 """A vertex is idle when no row has come in for longer."""

@@ -6,7 +6,7 @@ from collections import Counter
 
 from sabotnb.execution.job_run import JobRun
 from sabotnb.metrics import Finding
-from sabotnb.protocol.control import JobState, TaskState
+from sabotnb.protocol import JobState, TaskState
 
 SILENT_SECONDS = 3.0
 """Agents report twice a second; a process that is busy may leave some out."""

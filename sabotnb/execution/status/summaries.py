@@ -9,8 +9,7 @@ from typing import Any
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.job_topology import last_operators
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import AgentInfo
-from sabotnb.protocol.ids import Attempt
+from sabotnb.protocol import AgentInfo, Attempt
 
 DRAWN = ("scenes", "explain")
 """Views for which people ask once: much larger than what is asked for all the time."""

@@ -12,7 +12,7 @@ from pyarrow import types as t
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE
 from sabotnb.expr.types import always_fits
-from sabotnb.native.categories import is_ordered
+from sabotnb.native import is_ordered
 
 
 def _case(args: Sequence[Arg], _: Options) -> Overload:

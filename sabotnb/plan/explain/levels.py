@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from sabotnb.diagram.text_drawing import picture
+from sabotnb.diagram import picture
 from sabotnb.graph import JobGraph
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.plan.expand import channels

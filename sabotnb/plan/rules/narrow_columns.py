@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sabotnb.expr import columns, known_column
-from sabotnb.expr.aggregates import partial_schema
+from sabotnb.expr import columns, known_column, partial_schema
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
@@ -25,8 +24,8 @@ from sabotnb.graph import (
     Union,
     is_stateful,
     output_schema,
+    right_output_names,
 )
-from sabotnb.graph.output_schemas import right_output_names
 from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside, inserted, with_spec
 from sabotnb.plan.sizes import row_width
 

@@ -21,9 +21,9 @@ from sabotnb.graph import (
     Spec,
     Top,
     Union,
+    right_output_names,
 )
-from sabotnb.graph.output_schemas import right_output_names
-from sabotnb.native.canonical import plain_type
+from sabotnb.native import plain_type
 from sabotnb.plan.expressions import is_cheap, may_go_first
 from sabotnb.plan.graph_rewrite import (
     Known,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sabotnb.expr.aggregates import partial_schema
+from sabotnb.expr import partial_schema
 from sabotnb.graph import Aggregate, EdgeType, JobGraph, Phase
 from sabotnb.plan.edges import choose_routes
 from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside, with_spec

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.cli.bench.compare.ordinary_files import rows_per_file, sliced, write_table
 from sabotnb.cli.bench.compare.suite import FileKind, QueryCase, Suite
-from sabotnb.nexmark.generator import counts, generate
+from sabotnb.nexmark import counts, generate
 
 FILES = {"bids": 40, "auctions": 20, "persons": 20}
 SAMPLE_FILES = 20
