@@ -1,7 +1,7 @@
 """The data plane on a Dask worker: runs tasks in slots, reports, and moves rows to its peers.
 
-The plugin translates: the scheduler's messages become orders to the worker's ``AgentSession``, what its tasks say becomes
-events. Orders run one after another in a thread of their own, so the worker's loop stays free to answer.
+The plugin translates: the scheduler's messages become calls of the worker's ``AgentSession``, what its tasks say
+becomes events. Orders run one after another in a thread of their own, so the worker's loop stays free to answer.
 """
 
 from __future__ import annotations

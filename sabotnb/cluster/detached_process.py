@@ -1,4 +1,7 @@
-"""The process of a detached cluster: ``python -m sabotnb.cluster.detached_process ORDER``, started by ``detached_cluster``."""
+"""The process of a detached cluster, started by ``detached_cluster``.
+
+Run as ``python -m sabotnb.cluster.detached_process ORDER``.
+"""
 
 from __future__ import annotations
 

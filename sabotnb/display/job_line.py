@@ -15,5 +15,6 @@ PASSING = "#7a8798"
 
 def html(name: str, state: str, facts: Sequence[str], more: str) -> str:
     """One line, and below it ``more``: why the job waits, or why it failed."""
-    head = f"<strong>{escape(operator_labels.cut(name, NAME_LETTERS))}</strong> {theme.badge(state, COLOURS.get(state, PASSING))} "
+    title = f"<strong>{escape(operator_labels.cut(name, NAME_LETTERS))}</strong>"
+    head = f"{title} {theme.badge(state, COLOURS.get(state, PASSING))} "
     return theme.panel(f"<div>{head}{theme.faint(' · '.join(facts))}</div>" + (theme.verbatim(more) if more else ""))

@@ -24,9 +24,9 @@ class Shell:
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
     shell = Shell()
-    monkeypatch.setattr(site, "running_shell", lambda: shell)
-    monkeypatch.setattr(site, "cell_id", lambda: shell.cell)
-    monkeypatch.setattr(site, "_given", {})
+    monkeypatch.setattr(job_naming, "running_shell", lambda: shell)
+    monkeypatch.setattr(job_naming, "cell_id", lambda: shell.cell)
+    monkeypatch.setattr(job_naming, "_given", {})
     return shell
 
 

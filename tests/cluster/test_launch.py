@@ -14,7 +14,7 @@ import psutil
 import pytest
 from cluster_jobs import collected, endless, line, numbers, submit
 
-from sabotnb.cluster import connect, detached, detached_cluster, end_detached, local_cluster
+from sabotnb.cluster import connect, detached, detached_cluster, end_detached, launch, local_cluster
 from sabotnb.cluster.announcement import Announcement, find_detached
 from sabotnb.cluster.certificates import new_certificate
 from sabotnb.errors import ClusterLost, EnvError, JobCanceled, JobFailed
@@ -93,7 +93,7 @@ def test_a_cluster_that_goes_away_is_named():
 
 
 def test_nobody_answers(monkeypatch):
-    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(launch, "CONNECT_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(ClusterLost, match=r"no scheduler answers at tcp://127\.0\.0\.1"):

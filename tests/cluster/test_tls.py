@@ -9,7 +9,7 @@ import pytest
 from cluster_jobs import collected, line, numbers, submit
 from distributed import Security
 
-from sabotnb.cluster import connect
+from sabotnb.cluster import connect, launch
 from sabotnb.errors import ClusterLost
 from sabotnb.graph import Aggregate, AggregateColumn, Operator
 
@@ -115,7 +115,7 @@ def test_rows_are_shuffled_over_tls(address, certificate):
 
 def test_strangers_are_refused(address, monkeypatch):
 
-    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(launch, "CONNECT_SECONDS", 1.0)
     with pytest.raises(ClusterLost, match="no scheduler answers"):
         connect(address, Security.temporary())
     with pytest.raises(ClusterLost, match="no scheduler answers"):

@@ -133,7 +133,7 @@ def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
         really(folder)
         durable[folder] = shown(folder)
 
-    for module in (publishing, file_sink):
+    for module in (file_committer, file_sink):
         monkeypatch.setattr(module, "sync_folder", sync)
     output = tmp_path / "deep" / "out"
     for epoch, values in enumerate(([1, 2], [2, 3]), 1):
@@ -261,7 +261,7 @@ def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode
 
 
 def test_a_commit_goes_on_without_one_that_was_stopped_while_it_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(publishing, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(file_committer, "LOCK_SECONDS", 0.0)
     prepared = prepare(spec_of(tmp_path), [1, 2])
     stopped = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(stopped, fcntl.LOCK_EX)

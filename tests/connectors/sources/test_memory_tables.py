@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb import connectors
+from sabotnb.connectors.sources import memory_tables
 from sabotnb.errors import SourceError
 from sabotnb.expr import col
 from sabotnb.graph.specs import EventTime
@@ -24,7 +25,7 @@ from sabotnb.graph.specs import EventTime
 def test_splits_add_up_to_the_whole(read, chunks, split_rows, max_rows):
     table = pa.table({"n": pa.chunked_array(chunks, pa.int64())})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "SPLIT_ROWS", split_rows)
+        patch.setattr(memory_tables, "SPLIT_ROWS", split_rows)
         assert read(connectors.table(table), max_rows)["n"].to_pylist() == table["n"].to_pylist()
 
 
