@@ -11,7 +11,7 @@ from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, UserFunctionError
 from sabotnb.expr import Literal, sample_of, scalar_of
 from sabotnb.graph import EdgeType
-from sabotnb.native import Categories, canonical, decoded, is_ordered, partition, scatter
+from sabotnb.native import Categories, canonical, decoded_batch, is_ordered, partition, scatter
 from sabotnb.plan import ExecutionGraph, ShuffleEdge
 
 Split = Callable[[pa.RecordBatch], Sequence[pa.RecordBatch | None]]
@@ -71,7 +71,7 @@ def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
 
     def split(batch: pa.RecordBatch) -> Sequence[pa.RecordBatch | None]:
         try:
-            made = call(decoded(batch), tasks)
+            made = call(decoded_batch(batch), tasks)
         except Exception as error:
             raise user_error(function, error, sample=sample_of(batch), operator=edge.up) from error
         return scatter(batch, _indexes(made, function, edge.up, batch.num_rows, tasks), tasks)

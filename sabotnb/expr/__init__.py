@@ -16,7 +16,7 @@ from sabotnb.blobs import Function
 from sabotnb.expr import expression_codec, expression_rewrite
 from sabotnb.expr.aggregates import (
     AggregateLike,
-    is_text,
+    is_text_or_bytes,
     keeps_order,
     partial_schema,
     result_schema,
@@ -49,7 +49,7 @@ from sabotnb.expr.python_rows import python_rows
 from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.text_table import printable, sample_of, text_table
-from sabotnb.expr.types import common, type_of
+from sabotnb.expr.types import common, is_text, type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 __all__ = [
@@ -98,6 +98,7 @@ __all__ = [
     "is_above",
     "is_open",
     "is_text",
+    "is_text_or_bytes",
     "is_total",
     "is_typed",
     "keeps_order",

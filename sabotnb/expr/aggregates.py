@@ -192,7 +192,7 @@ def _fits_word(data_type: pa.DataType) -> bool:
     return bool(is_ordered(data_type) or number or (types.is_temporal(data_type) and not types.is_interval(data_type)))
 
 
-def is_text(data_type: pa.DataType) -> bool:
+def is_text_or_bytes(data_type: pa.DataType) -> bool:
     """True for strings and binaries in every layout, not for dictionaries of them."""
     types = pa.types
     strings = types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type)
@@ -206,9 +206,11 @@ def _shrinks(rule: Rule, source: pa.DataType | None, by_type: pa.DataType | None
         return False
     if rule.ordered_by:
         sortable = by_type is not None and _fits_word(_order_type(by_type))
-        return sortable and source is not None and (_fits_word(source) or is_text(source))
+        return sortable and source is not None and (_fits_word(source) or is_text_or_bytes(source))
     if rule is _EXTREME and source is not None:
-        return _fits_word(source) or is_text(source) or (pa.types.is_decimal(source) and source.precision <= 38)
+        return (
+            _fits_word(source) or is_text_or_bytes(source) or (pa.types.is_decimal(source) and source.precision <= 38)
+        )
     return True
 
 

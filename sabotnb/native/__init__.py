@@ -22,6 +22,7 @@ from sabotnb.native.keyindex import KeyIndex, Slots, codes
 from sabotnb.native.keyview import KeyView
 from sabotnb.native.layouts import (
     decoded_array,
+    decoded_batch,
     decoded_schema,
     plain_array,
     plain_batch,
@@ -58,6 +59,7 @@ __all__ = [
     "compact",
     "decoded",
     "decoded_array",
+    "decoded_batch",
     "decoded_schema",
     "first_deeper",
     "footer_fault",

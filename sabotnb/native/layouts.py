@@ -127,7 +127,7 @@ def decoded_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_type(plain_type(field.type)) for field in schema])
 
 
-def decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+def decoded_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """``batch`` with plain columns for dictionary-encoded ones, which functions of users need not know."""
     schema = decoded_schema(batch.schema)
     if schema.equals(batch.schema):

@@ -11,7 +11,7 @@ from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
 from sabotnb.graph import Filter, FilterBatches
-from sabotnb.native import checked, decoded
+from sabotnb.native import checked, decoded_batch
 from sabotnb.operators.compiled_expressions import CompiledExpressions
 from sabotnb.operators.error_policy import returned_wrong
 from sabotnb.protocol import Operator, OperatorContext, Out
@@ -44,7 +44,7 @@ class FilterBatchesOperator(Operator):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         try:
-            result = self._function(decoded(batch))
+            result = self._function(decoded_batch(batch))
         except Exception as error:
             raise user_error(self._spec.function, error, sample_of(batch), self._operator) from error
         return kept(batch, self._mask(result, batch))

@@ -9,7 +9,7 @@ from pyarrow import types as t
 
 from sabotnb.errors import SchemaError
 from sabotnb.extras import demand
-from sabotnb.native import decoded
+from sabotnb.native import decoded_batch
 
 
 def check_format(schema: pa.Schema, wanted: str) -> None:
@@ -33,7 +33,7 @@ def check_format(schema: pa.Schema, wanted: str) -> None:
 
 def given(batch: pa.RecordBatch, wanted: str) -> Any:
     """``batch`` as an Arrow record batch, a pandas or a polars DataFrame; dictionary-encoded columns come plain."""
-    plain = decoded(batch)
+    plain = decoded_batch(batch)
     if wanted == "pandas":
         return _in_pandas(plain)
     if wanted == "polars":

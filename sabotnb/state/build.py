@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
-from sabotnb.expr import AggregateLike, is_text, result_type, value_type
+from sabotnb.expr import AggregateLike, is_text_or_bytes, result_type, value_type
 from sabotnb.native import Slots
 from sabotnb.state.custom import UserClass
 from sabotnb.state.fixed_width import ByOrder, Count, Extreme, FixedAggregate, Mean, Sum, Variance
@@ -155,13 +155,13 @@ def _collected(
 
 
 def _best_value(wanted: _Wanted) -> VariableWidthAggregate:
-    if is_text(wanted.source):
+    if is_text_or_bytes(wanted.source):
         return TextAggregate(wanted.name, None, (wanted.gives, None), last=wanted.last, groups=wanted.groups)
     return _collected(wanted, Retention(1, ((VALUE, DOWN if wanted.last else UP),)), only)
 
 
 def _best_order(wanted: _Wanted) -> VariableWidthAggregate:
-    if is_text(wanted.source) and wanted.by_type is not None and has_order_words(wanted.by_type):
+    if is_text_or_bytes(wanted.source) and wanted.by_type is not None and has_order_words(wanted.by_type):
         types = (wanted.gives, wanted.by_type)
         return TextAggregate(wanted.name, wanted.by, types, last=wanted.last, groups=wanted.groups)
     return _collected(wanted, Retention(1, ((ORDER, DOWN if wanted.last else UP), (VALUE, UP))), only)
