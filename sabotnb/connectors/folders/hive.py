@@ -36,7 +36,8 @@ def folder_name(column: str, value: pa.Scalar) -> str:
 
 
 def can_be_folder(data_type: pa.DataType) -> bool:
-    """True for types whose values have a text that can be read again."""
+    """True for types whose values, or a dictionary of them, have a text that can be read again."""
+    data_type = plain_type(data_type)
     is_number = types.is_integer(data_type) or types.is_floating(data_type) or types.is_decimal(data_type)
     is_text = types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type)
     is_moment = types.is_timestamp(data_type) or types.is_date(data_type) or types.is_time(data_type)
@@ -46,6 +47,7 @@ def can_be_folder(data_type: pa.DataType) -> bool:
 def _quoted(value: pa.Scalar) -> str:
     if not value.is_valid:
         return NULL_FOLDER
+    value = value.value if isinstance(value, pa.DictionaryScalar) else value
     text = value.cast(pa.string()).as_py()
     if types.is_timestamp(value.type):
         text = _WHOLE_SECONDS.sub("", text)

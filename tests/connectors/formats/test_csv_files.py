@@ -116,7 +116,7 @@ def test_a_long_file_is_read_in_sections_with_projection_and_predicate(tmp_path,
     assert read(spec, connector=small_sections(spec))["n"].to_pylist() == list(range(5000))
     narrow = replace(spec, schema=pa.schema({"word": pa.dictionary(pa.int32(), pa.string())}), predicate=col("n") < 3)
     assert read(narrow, connector=small_sections(narrow))["word"].to_pylist() == ["w\n0", "w\n1", "w\n2"]
-    assert connectors.estimate(spec) == connectors.Estimate(None, path.stat().st_size)
+    assert connectors.estimate(spec) == connectors.SourceEstimate(None, path.stat().st_size)
 
 
 def test_reading_goes_on_at_a_position(tmp_path):

@@ -80,7 +80,7 @@ def test_the_predicate_keeps_exactly_its_rows_and_prunes_row_groups(file, read):
     assert read(some)["n"].to_pylist() == list(range(120_001, 200_000, 4))
     assert [split.position["groups"] for split in connectors.source(some).splits()] == [[2], [3]]
     assert connectors.estimate(some).rows == 100_000
-    assert connectors.estimate(spec) == connectors.Estimate(200_000, connectors.estimate(spec).nbytes)
+    assert connectors.estimate(spec) == connectors.SourceEstimate(200_000, connectors.estimate(spec).nbytes)
 
 
 def test_the_predicate_may_read_columns_that_do_not_leave(file, read):
