@@ -6,14 +6,14 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 KERNELS := $(wildcard sabotnb/native/*.pyx sabotnb/native/*.pxd)
 
-.PHONY: help demo test front soak lab lint types layers notebooks record docs wheel bench clean
+.PHONY: help demo test front soak lab lint types layers words notebooks record docs wheel bench clean
 
 help:
 	@echo "make demo       set up and run the main job on real data"
 	@echo "make test       set up and pass the tests"
 	@echo "make lab        open JupyterLab on the first tutorial"
-	@echo "make record     run the tutorials anew and keep what they show"
-	@echo "make lint types layers front notebooks docs wheel bench soak clean"
+	@echo "make record     re-run the tutorials and save their outputs"
+	@echo "make lint types layers words front notebooks docs wheel bench soak clean"
 
 $(READY): pyproject.toml setup.py $(KERNELS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,6 +48,9 @@ types: $(READY)
 
 layers: $(READY)
 	$(BIN)/lint-imports
+
+words: $(READY)
+	$(BIN)/python .ci/words.py
 
 notebooks: $(READY)
 	SABOTNB_DISPLAY=static $(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
