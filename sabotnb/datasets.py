@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,9 @@ from pyarrow import csv
 
 from sabotnb.cache import cache_root, publish
 from sabotnb.errors import SourceError
+from sabotnb.foreign import absent
+
+__all__ = ["NycFlights", "nycflights13"]
 
 FORMAT = 1
 ROW_GROUP_ROWS = 65_536
@@ -107,3 +111,11 @@ def _departures(flights: pa.Table) -> pa.Table:
 
 def _sorted(table: pa.Table, *columns: str) -> pa.Table:
     return table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in columns]))
+
+
+def __getattr__(name: str) -> Any:
+    raise absent("module 'sabotnb.datasets'", name, ("sabotnb.datasets",), tuple(__all__))
+
+
+def __dir__() -> list[str]:
+    return __all__

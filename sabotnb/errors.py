@@ -174,3 +174,7 @@ class IllegalTransition(ProtocolError):
 
 class StaleMessage(ProtocolError):
     """A message of an attempt or epoch that is over."""
+
+
+def __dir__() -> list[str]:
+    return [name for name, value in globals().items() if isinstance(value, type)]

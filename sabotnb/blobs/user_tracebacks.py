@@ -16,13 +16,17 @@ _MOST_LETTERS = 2000
 """Of what an exception says; some carry all of their data."""
 
 
-def user_error(function: Function, error: BaseException, sample: str = "", operator: str = "") -> UserFunctionError:
+def user_error(
+    function: Function, error: BaseException, sample: str = "", operator: str = "", advice: str = ""
+) -> UserFunctionError:
     """Say that ``function`` raised ``error``; raise it ``from error``.
 
-    The message has the function, the exception and the innermost line that the user wrote; the rest are attributes.
+    The message has the function, the exception, the innermost line that the user wrote, and ``advice``; the rest are
+    attributes.
     """
     said = f"{function.name} ({function.origin})"
-    return _raised(said, error, function=function.name, origin=str(function.origin), operator=operator, sample=sample)
+    origin = str(function.origin)
+    return _raised(said, error, advice, function=function.name, origin=origin, operator=operator, sample=sample)
 
 
 def raised_by(function: Callable[..., Any], error: BaseException, sample: str, operator: str) -> UserFunctionError:
@@ -32,13 +36,14 @@ def raised_by(function: Callable[..., Any], error: BaseException, sample: str, o
     if code is not None:
         origin = place(code.co_filename, code.co_firstlineno)
     said = f"{operator}: {name} ({origin})"
-    return _raised(said, error, function=name, origin=origin, operator=operator, sample=sample)
+    return _raised(said, error, "", function=name, origin=origin, operator=operator, sample=sample)
 
 
-def _raised(said: str, error: BaseException, **details: str) -> UserFunctionError:
+def _raised(said: str, error: BaseException, advice: str, **details: str) -> UserFunctionError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not library_of(frame.filename)]
     at = f"  {place(frames[-1].filename, frames[-1].lineno or 0)}: {frames[-1].line}" if frames else ""
-    return UserFunctionError(f"{said} raised {_described(error)}{at}", user_traceback=user_traceback(error), **details)
+    message = "\n".join(filter(None, [f"{said} raised {_described(error)}{at}", advice]))
+    return UserFunctionError(message, user_traceback=user_traceback(error), **details)
 
 
 def user_traceback(error: BaseException) -> str:
@@ -74,6 +79,22 @@ def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
         if not filename.startswith(PACKAGE):
             kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
     return kept if users else None
+
+
+def show_users_lines(error: BaseException, shell: Any) -> None:
+    """Let IPython's ``shell`` show ``error`` with a traceback that ends in the user's line; nothing without a shell.
+
+    IPython shows the frame that raised in any case.
+    """
+    if shell is None:
+        return
+
+    def rendered() -> list[str]:
+        frames = without_our_frames(error.__traceback__) or error.__traceback__
+        lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, frames, tb_offset=1)
+        return lines
+
+    error.__dict__["_render_traceback_"] = rendered
 
 
 def text_of(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, UserFunctionError
-from sabotnb.expr import Literal, sample_of, scalar_of
+from sabotnb.expr import Literal, batch_advice, sample_of, scalar_of
 from sabotnb.graph import EdgeType
 from sabotnb.native import Categories, canonical, decoded_batch, is_ordered, partition, scatter
 from sabotnb.plan import ExecutionGraph, ShuffleEdge
@@ -73,7 +73,8 @@ def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
         try:
             made = call(decoded_batch(batch), tasks)
         except Exception as error:
-            raise user_error(function, error, sample=sample_of(batch), operator=edge.up) from error
+            advice = batch_advice(error, batch.schema.names)
+            raise user_error(function, error, sample_of(batch), edge.up, advice) from error
         return scatter(batch, _indexes(made, function, edge.up, batch.num_rows, tasks), tasks)
 
     return split

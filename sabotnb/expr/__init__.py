@@ -43,6 +43,7 @@ from sabotnb.expr.expression import (
 )
 from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Apply, Call, Column, Literal, Node, walk
 from sabotnb.expr.expression_rewrite import unaliased, uses_of
+from sabotnb.expr.function_advice import FILTER_BY_ROW, batch_advice, misses_name, row_advice
 from sabotnb.expr.inference import inferred_type
 from sabotnb.expr.literals import literal_of, scalar_of
 from sabotnb.expr.python_rows import python_rows
@@ -53,6 +54,7 @@ from sabotnb.expr.types import common, is_text, type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 __all__ = [
+    "FILTER_BY_ROW",
     "RANGE_ENDS",
     "AggregateLike",
     "Aggregated",
@@ -74,6 +76,7 @@ __all__ = [
     "all_of",
     "as_column",
     "as_expr",
+    "batch_advice",
     "beside_aggregates",
     "bind",
     "coalesce",
@@ -105,12 +108,14 @@ __all__ = [
     "known_column",
     "lit",
     "literal_of",
+    "misses_name",
     "partial_schema",
     "printable",
     "python_rows",
     "result_schema",
     "result_type",
     "root_name",
+    "row_advice",
     "same",
     "same_values",
     "sample_of",

@@ -17,10 +17,10 @@ _WIDTH = 110  # of a line of source that is shown whole
 
 def column_not_found(name: str, schema: pa.Schema, origin: Origin | None = None) -> ColumnNotFound:
     """``name`` is not in ``schema``; ``origin`` is where the name was written."""
-    near = _nearest(name, schema.names)
+    near = nearest(name, schema.names)
     hint = f"did you mean {near!r} ({schema.field(near).type})? " if near is not None else ""
     hint = as_code(name, schema.names) or hint
-    has = "It has: " + _listed(schema.names) if schema.names else "The stream has no columns"
+    has = "It has: " + listed(schema.names) if schema.names else "The stream has no columns"
     return ColumnNotFound(pointed(repr(name), f"{hint}{has}", name, origin))
 
 
@@ -56,7 +56,8 @@ def _carets(name: str, code: str) -> list[str]:
     return [f"    {line}", f"    {' ' * at}{'^' * len(name)}"]
 
 
-def _nearest(name: str, names: Iterable[str]) -> str | None:
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that ``name`` may be a misspelling of."""
     import difflib
 
     lowered = {other.lower(): other for other in names}
@@ -64,7 +65,8 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """The first of ``names``, and how many more there are."""
     shown = ", ".join(names[:_MOST_COLUMNS])
     rest = len(names) - _MOST_COLUMNS
     return f"{shown} and {rest} more" if rest > 0 else shown

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from typing import Literal as OneOf
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow as pa
 from sabotnb.blobs import call_site
 from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.arguments import whole
-from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
+from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node, root_column
 from sabotnb.expr.expression_rewrite import aggregates_of
 from sabotnb.expr.expression_text import text
 from sabotnb.expr.literals import duration_literal, list_literal, literal_of
@@ -42,6 +43,9 @@ class Expr(Hinted):
 
     def __hash__(self) -> int:
         return hash(self.node)
+
+    def _hint_columns(self) -> tuple[Name | None, None]:
+        return root_column(self.node), None
 
     # Python cannot be taught `and`, `or`, `not`, `in` and chained comparisons for columns: say what to write
 
@@ -361,12 +365,39 @@ class Aggregation(Expr):
     __slots__ = ()
 
 
-@explained
-def col(name: str) -> Expr:
+def _column(name: str) -> Expr:
     """The column ``name``. Remembers the line that it is written in, for error messages."""
     if not isinstance(name, str):
         raise TypeMismatch(f"col takes the name of a column, not {name!r}; for a constant write lit({name!r})")
     return Expr(Column(name, call_site(name)))
+
+
+_column.__name__ = "col"
+_explained_column = explained(_column)
+
+
+class _Col(Hinted):
+    """``col``: a function that says what to write instead of ``col.x``, which polars has and a function could not."""
+
+    __slots__ = ()
+    __doc__ = _column.__doc__
+    __signature__ = inspect.signature(_column)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Expr:
+        return _explained_column(*args, **kwargs)
+
+    def _own_hint(self, name: Name) -> Name:
+        return f"write col({name!r})"
+
+
+if TYPE_CHECKING:
+
+    def col(name: Name) -> Expr:
+        """The column ``name``."""
+        ...
+
+else:
+    col = _Col()
 
 
 def known_column(name: str) -> Expr:

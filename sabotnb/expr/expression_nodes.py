@@ -182,6 +182,11 @@ def walk(node: Node) -> Iterator[Node]:
             waiting.extend(reversed(children(one)))
 
 
+def root_column(node: Node) -> str | None:
+    """The first column that ``node`` reads; None of a constant."""
+    return next((part.name for part in walk(node) if isinstance(part, Column)), None)
+
+
 def _tree(root: Any, below: Callable[[Node], tuple[Node, ...]]) -> list[Node]:
     """``bottom_up`` of a node that is known as ``Composed``."""
     return bottom_up((root,), below)

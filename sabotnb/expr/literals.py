@@ -32,11 +32,17 @@ def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
         return _of_numpy(value, data_type)
     if data_type is None and type(value) in _PLAIN:
         return _of_plain(value)
+    if callable(value):
+        name = getattr(value, "__name__", type(value).__name__)
+        raise TypeMismatch(
+            f"{name} is a function, not a value or a column. A function of a batch goes into .map_batches(fn), one of "
+            "single values into a udf: sb.udf('double')(fn)(col('x'))"
+        )
     try:
         made = exact_array([value], data_type if data_type is not None else inferred_type([value]))[0]
     except Misfit as misfit:
         fit = f" does not fit {data_type}" if data_type is not None else " cannot be a literal"
-        raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {misfit}") from misfit
+        raise TypeMismatch(f"{value!r} ({type(value).__name__}){fit}: {misfit}") from None
     literal = Literal(_plain(made), made.type, flexible=data_type is None)
     if not is_hashable(literal.value):
         raise TypeMismatch(f"{value!r} ({type(value).__name__}) cannot be a literal; make a column of each part of it")
@@ -67,7 +73,7 @@ def list_literal(values: Iterable[Any]) -> Literal:
         try:
             array = exact_array(given, inferred_type(given))
         except Misfit as misfit:
-            raise TypeMismatch(f"the values of is_in must have one type: {misfit}") from misfit
+            raise TypeMismatch(f"the values of is_in must have one type: {misfit}") from None
         flexible = True
     if t.is_dictionary(array.type):
         array = array.dictionary_decode()

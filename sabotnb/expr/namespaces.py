@@ -8,7 +8,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from sabotnb.errors import InvalidUse, TypeMismatch
 from sabotnb.expr.durations import duration_us
-from sabotnb.expr.expression_nodes import Call, Node
+from sabotnb.expr.expression_nodes import Call, Node, root_column
 from sabotnb.expr.literals import duration_literal
 from sabotnb.expr.method_options import checked
 from sabotnb.expr.zones import demand_zone
@@ -25,6 +25,9 @@ class Namespace(Hinted, Generic[E]):
     def __init__(self, node: Node, make: Callable[[Node], E]) -> None:
         self._node = node
         self._make = make
+
+    def _hint_columns(self) -> tuple[str | None, None]:
+        return root_column(self._node), None
 
     def _call(self, fn: str, **options: Any) -> E:
         return self._make(Call(fn, (self._node,), checked(fn, options)))

@@ -7,28 +7,57 @@ Only public names get a hint. Names that begin with an underscore raise a plain 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sabotnb.blobs import show_users_lines
 from sabotnb.foreign.calls import explained
+from sabotnb.foreign.hint_text import filled
 from sabotnb.foreign.method_names import HINTS
+from sabotnb.foreign.typed_calls import typed_call
+from sabotnb.ipython import running_shell
 
 C = TypeVar("C", bound=type)
 
 
-def absent(owner: str, name: str, classes: tuple[str, ...], known: tuple[str, ...] = ()) -> AttributeError:
-    """``owner`` has no ``name``: what ``classes`` say to write instead, or the nearest of the ``known`` names."""
-    hint = "" if name.startswith("_") else _hint(name, classes, known)
-    return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name)
+def absent(
+    owner: str,
+    name: str,
+    classes: tuple[str, ...],
+    known: tuple[str, ...] = (),
+    *,
+    column: str | None = None,
+    columns: Collection[str] | None = None,
+) -> AttributeError:
+    """``owner`` has no ``name``: what ``classes`` say to write instead, or the nearest of the ``known`` names.
+
+    ``column`` and ``columns`` stand for the examples in what to write; see ``filled``.
+    """
+    hint = "" if name.startswith("_") else _hint(name, classes, known, column, columns)
+    return _missing(owner, name, hint)
 
 
-def _hint(name: str, classes: tuple[str, ...], known: tuple[str, ...]) -> str:
+def _missing(owner: str, name: str, hint: str) -> AttributeError:
+    error = AttributeError(f"{owner} has no attribute {name!r}{f'; {hint}' if hint else ''}", name=name)
+    if not name.startswith("_"):
+        show_users_lines(error, running_shell())
+    return error
+
+
+def _hint(
+    name: str,
+    classes: tuple[str, ...],
+    known: tuple[str, ...],
+    column: str | None,
+    columns: Collection[str] | None,
+) -> str:
     import difflib
 
     for where in classes:
         if name in HINTS.get(where, {}):
-            return f"; {HINTS[where][name]}"
+            return filled(HINTS[where][name], typed_call(name), column, columns)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 class HintedClass(type):
@@ -51,13 +80,20 @@ class Hinted(metaclass=HintedClass):
 
         def __getattr__(self, name: str) -> Any:
             cls = type(self)
-            own = "" if name.startswith("_") else self._own_hint(name)
-            if own:
-                raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}; {own}", name=name)
-            raise absent(f"{cls.__name__!r} object", name, _names_of(cls), _public(cls, name))
+            owner = f"{cls.__name__!r} object"
+            if name.startswith("_"):
+                raise _missing(owner, name, "")
+            if own := self._own_hint(name):
+                raise _missing(owner, name, own)
+            column, columns = self._hint_columns()
+            raise absent(owner, name, _names_of(cls), _public(cls, name), column=column, columns=columns)
 
     def _own_hint(self, name: str) -> str:
         return ""
+
+    def _hint_columns(self) -> tuple[str | None, Collection[str] | None]:
+        """The column that a hint is about, and all that there are; None for what is not known."""
+        return None, None
 
 
 def _names_of(cls: type) -> tuple[str, ...]:

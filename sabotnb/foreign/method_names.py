@@ -11,22 +11,46 @@ from typing import NamedTuple
 
 
 class Hint(NamedTuple):
-    """``code`` to run instead; ``note`` says in what it differs."""
+    """``code`` to run instead; ``note`` says in what it differs.
+
+    With ``keeps_arguments`` the last call of ``code`` takes the arguments that the user typed.
+    """
 
     code: str
     note: str = ""
+    keeps_arguments: bool = False
 
     def __str__(self) -> str:
         return f"{self.note}: {self.code}" if self.note else f"write {self.code}"
+
+
+_AGGREGATES = {
+    **{name: f"{name}()" for name in ("sum", "mean", "min", "max", "std", "var", "n_unique")},
+    **dict.fromkeys(("median", "quantile"), "quantile(0.5)"),
+    **dict.fromkeys(("avg", "average"), "mean()"),
+    "nunique": "n_unique()",
+}
+"""Aggregates of a column here, by what they are called elsewhere."""
+
+
+def _aggregating(form: str, *left_out: str) -> dict[Hint, tuple[str, ...]]:
+    """A hint for each aggregate: ``form`` with its call for ``{}``."""
+    calls = dict.fromkeys(_AGGREGATES.values())
+    names = {call: tuple(n for n, c in _AGGREGATES.items() if c == call and n not in left_out) for call in calls}
+    return {Hint(form.format(call)): named for call, named in names.items()}
 
 
 _STREAM = {
     Hint(".with_columns(z=col('x') + 1)"): ("with_column", "withColumn", "assign", "mutate", "eval"),
     Hint(".filter(col('x') > 1)"): ("where", "query", "loc", "iloc", "remove"),
     Hint(".group_by('s').agg(n=sb.count())"): ("groupby", "groupBy", "group", "value_counts", "partition"),
-    Hint(".partition_by('s')"): ("keyBy", "keyed"),
+    Hint(".group_by('s').agg(n=sb.count())", "to give rows of a key to one task write .partition_by; to group them"): (
+        "keyBy",
+        "keyed",
+    ),
+    Hint("function(stream)", "a stream has no .pipe; call the function"): ("pipe",),
     Hint(".map_rows(lambda row: row)"): ("apply", "flatMap", "foreach_row", "iter_rows", "iterrows", "itertuples"),
-    Hint(".map_batches(lambda batch: batch)"): ("map_partitions", "mapPartitions", "pipe", "transform"),
+    Hint(".map_batches(lambda batch: batch)"): ("map_partitions", "mapPartitions", "transform", "process"),
     Hint(".join(other, on='s')"): ("merge", "join_where", "crossJoin"),
     Hint(".join(other, on='s')", "joins by nearest time are not there yet, a join of equal keys is"): (
         "join_asof",
@@ -34,8 +58,9 @@ _STREAM = {
         "asof_join",
         "interval_join",
     ),
-    Hint(".sort('x', descending=True)"): ("sort_values", "order_by", "orderBy", "sort_by"),
-    Hint(".top(5, by='x')"): ("top_k", "bottom_k", "nlargest", "nsmallest"),
+    Hint(".sort('x', descending=False)"): ("sort_values", "order_by", "orderBy", "sort_by"),
+    Hint(".top(5, by='x')"): ("top_k", "nlargest"),
+    Hint(".top(5, by='x', reverse=True)"): ("bottom_k", "nsmallest"),
     Hint(".distinct('s')"): ("unique", "drop_duplicates", "dropDuplicates", "n_unique", "nunique"),
     Hint(".union(other)"): ("concat", "vstack", "unionByName", "append", "extend", "unionAll", "merge_sorted"),
     Hint(".rebalance()"): ("repartition", "shuffle", "coalesce", "rechunk"),
@@ -50,19 +75,12 @@ _STREAM = {
     ),
     Hint(".head(5)"): ("show", "sample", "print", "display", "glimpse"),
     Hint(".agg(n=sb.count())"): ("count", "len", "size", "height", "shape"),
-    Hint(".agg(total=col('x').sum(), most=col('x').max())"): (
-        "sum",
-        "mean",
-        "min",
-        "max",
-        "std",
-        "var",
-        "median",
-        "quantile",
-        "aggregate",
-        "describe",
-    ),
-    Hint(".to_arrow()"): ("compute", "execute", "collect_async", "toPandas", "to_dicts", "persist", "cache"),
+    **_aggregating(".agg(col('x').{})", "n_unique", "nunique"),
+    Hint(".agg(total=col('x').sum(), most=col('x').max())"): ("aggregate", "describe"),
+    Hint(".to_arrow()"): ("compute", "execute", "collect_async", "persist", "cache", "lazy"),
+    Hint(".to_pandas()"): ("toPandas", "to_df", "df"),
+    Hint(".to_polars()"): ("pl",),
+    Hint(".to_rows()"): ("to_dicts", "to_list", "tolist", "to_dict", "to_pylist", "rows", "execute_and_collect"),
     Hint(".schema"): ("dtypes", "collect_schema", "printSchema", "info"),
     Hint(".schema.names"): ("columns", "width"),
     Hint(".select('s', 'x')"): ("get", "get_column", "reindex", "select_dtypes"),
@@ -86,12 +104,28 @@ _STREAM = {
     ),
     Hint(".map_rows(lambda row: [{**row, 'x': part} for part in [row['x']]])", "explode is not there yet"): (
         "explode",
-        "unnest",
-        "unpivot",
-        "melt",
-        "pivot",
     ),
-    Hint(".with_event_time('t')"): ("withWatermark", "assign_timestamps_and_watermarks", "with_watermark"),
+    Hint(".with_columns(col('r').struct.field('f'))", "unnest is not there yet; name the fields"): ("unnest",),
+    Hint(
+        ".map_rows(lambda row: [{'name': name, 'value': row[name]} for name in ['x', 'y']])",
+        "unpivot is not there yet; a function can do it",
+    ): ("unpivot", "melt", "stack"),
+    Hint(
+        ".group_by('s').agg(one=sb.when(col('y') == 1).then(col('x')).sum())",
+        "pivot is not there yet; aggregate each value of the key",
+    ): ("pivot", "pivot_table", "crosstab"),
+    Hint(".to_pandas().T", "a stream cannot be transposed; its rows in pandas can"): ("T", "transpose"),
+    Hint(
+        ".join(stream.group_by('s').agg(col('x').sum().alias('total')), on='s')",
+        "window functions are not there yet; join what is aggregated",
+    ): ("over", "shift", "diff", "cum_sum", "cumsum"),
+    Hint(".with_event_time('t')"): (
+        "withWatermark",
+        "assign_timestamps_and_watermarks",
+        "assign_timestamps",
+        "assignTimestampsAndWatermarks",
+        "with_watermark",
+    ),
     Hint(".sink_parquet('out')"): ("write_parquet", "to_parquet", "write", "writeStream", "save", "sink_delta"),
     Hint(".sink_csv('out')"): ("write_csv", "to_csv"),
     Hint(".sink_json('out')"): ("write_json", "write_ndjson", "to_json", "sink_ndjson"),
@@ -146,24 +180,10 @@ _STREAM = {
 
 _GROUPED = {
     Hint(".agg(n=sb.count())"): ("count", "size", "len", "value_counts", "n_groups", "ngroups"),
-    Hint(".agg(x=col('x').sum())"): (
-        "sum",
-        "mean",
-        "min",
-        "max",
-        "std",
-        "var",
-        "median",
-        "quantile",
-        "n_unique",
-        "nunique",
-        "aggregate",
-        "describe",
-        "all",
-        "select",
-        "prod",
-    ),
-    Hint(".top(1, by='x')"): ("head", "first", "tail", "last", "nth", "limit", "nlargest", "idxmax"),
+    **_aggregating(".agg(col('x').{})"),
+    Hint(".agg(total=col('x').sum(), most=col('x').max())"): ("aggregate", "describe", "all", "select"),
+    Hint(".top(1, by='x')"): ("head", "first", "nth", "limit", "nlargest", "idxmax"),
+    Hint(".top(1, by='x', reverse=True)"): ("tail", "last", "nsmallest", "idxmin"),
     Hint(".agg(x=col('x').collect_list())"): ("apply", "map_groups", "transform", "pipe", "groups", "get_group"),
     Hint(".reduce(lambda left, right: left)"): ("fold", "aggregate_by", "combine"),
     Hint(".agg(n=sb.count())", "group by a truncated time instead of a window, and go on with"): (
@@ -178,8 +198,8 @@ _GROUPED = {
 }
 
 _EXPR = {
-    Hint("col('x').is_in([1, 2])"): ("isin", "in_", "contains_any"),
-    Hint("col('x').is_between(1, 2)"): ("between",),
+    Hint("col('x').is_in([1, 2])", keeps_arguments=True): ("isin", "in_", "contains_any"),
+    Hint("col('x').is_between(1, 2)", keeps_arguments=True): ("between",),
     Hint("col('x').is_null()"): ("isnull", "isna", "isNull", "is_none"),
     Hint("col('x').is_not_null()"): ("notnull", "notna", "isNotNull", "drop_nulls", "dropna"),
     Hint("col('x').fill_null(0)"): ("fillna", "fill_nan", "ifnull", "nvl", "coalesce", "forward_fill", "ffill"),
@@ -194,13 +214,24 @@ _EXPR = {
     Hint("sb.count()"): ("len", "size"),
     Hint("-col('x')"): ("neg", "negate"),
     Hint("col('x') ** 2"): ("pow", "square"),
-    Hint("col('x') > 1"): ("gt", "ge", "lt", "le", "eq", "ne", "ne_missing", "eq_missing"),
-    Hint("(col('x') > 1) & (col('y') > 1)"): ("and_", "or_", "all", "any", "xor"),
+    Hint("col('x') > 1"): ("gt",),
+    Hint("col('x') >= 1"): ("ge",),
+    Hint("col('x') < 1"): ("lt",),
+    Hint("col('x') <= 1"): ("le",),
+    Hint("col('x') == 1"): ("eq", "eq_missing"),
+    Hint("col('x') != 1"): ("ne", "ne_missing"),
+    Hint("(col('x') > 1) & (col('y') > 1)"): ("and_",),
+    Hint("(col('x') > 1) | (col('y') > 1)"): ("or_",),
+    Hint("(col('x') > 1) != (col('y') > 1)"): ("xor",),
+    Hint("stream.agg(col('x').min())", "min() of booleans says whether all are true"): ("all",),
+    Hint("stream.agg(col('x').max())", "max() of booleans says whether any is true"): ("any",),
     Hint("~(col('x') > 1)"): ("not_", "invert", "is_not"),
     Hint("sb.when(col('x') > 1).then(col('x'))"): ("filter", "where", "mask", "when", "if_else"),
     Hint("sb.when(col('x') == 1).then(2).otherwise(col('x'))"): ("replace", "replace_strict", "map_dict", "recode"),
     Hint("sb.udf('double')(function)(col('x'))"): ("map_elements", "map_batches", "apply", "map"),
-    Hint("stream.sort('x')"): ("sort", "desc", "asc", "sort_by", "sort_values", "rank", "arg_sort", "top"),
+    Hint("stream.sort('x')"): ("sort", "asc", "sort_by", "sort_values", "arg_sort", "asc_nulls_last"),
+    Hint("stream.sort('x', descending=True)"): ("desc", "desc_nulls_last"),
+    Hint("stream.top(5, by='x', rank='rank')"): ("rank", "top", "nlargest"),
     Hint(
         "stream.join(stream.group_by('s').agg(total=col('x').sum()), on='s')",
         "window functions are not there yet; join what is aggregated",
@@ -218,10 +249,16 @@ _EXPR = {
         "lead",
     ),
     Hint("col('s').str.contains('ab')"): ("contains", "like", "ilike", "rlike", "match", "regexp_matches"),
-    Hint("col('s').str.starts_with('ab')"): ("startswith", "starts_with", "startsWith"),
-    Hint("col('s').str.ends_with('ab')"): ("endswith", "ends_with", "endsWith"),
-    Hint("col('s').str.lower()"): ("lower", "upper", "strip", "trim", "split", "substr", "slice"),
-    Hint("col('t').dt.year()"): ("year", "month", "day", "hour", "minute", "date", "weekday"),
+    Hint("col('s').str.starts_with('ab')", keeps_arguments=True): ("startswith", "starts_with", "startsWith"),
+    Hint("col('s').str.ends_with('ab')", keeps_arguments=True): ("endswith", "ends_with", "endsWith"),
+    **{Hint(f"col('s').str.{name}()"): (name,) for name in ("lower", "upper", "strip")},
+    Hint("col('s').str.strip()"): ("strip", "trim"),
+    Hint("col('s').str.split(',')", keeps_arguments=True): ("split",),
+    Hint("col('s').str.slice(0, 2)"): ("substr", "substring", "slice"),
+    **{
+        Hint(f"col('t').dt.{name}()"): (name,)
+        for name in ("year", "quarter", "month", "week", "day", "weekday", "hour", "minute", "second", "date")
+    },
     Hint("col('t').dt.truncate('1h')"): ("date_trunc", "truncate", "floor_dt", "dt_truncate"),
     Hint("col('t').dt.strftime('%Y-%m-%d')"): ("strftime", "date_format", "to_char"),
     Hint("col('s').str.to_datetime('%Y-%m-%d')"): ("to_datetime", "strptime", "to_date"),
@@ -236,10 +273,10 @@ _TEXT = {
     Hint("col('s').str.strip()"): ("strip_chars", "trim"),
     Hint("col('s').str.strip_start()"): ("lstrip", "strip_chars_start", "ltrim", "strip_prefix", "removeprefix"),
     Hint("col('s').str.strip_end()"): ("rstrip", "strip_chars_end", "rtrim", "strip_suffix", "removesuffix"),
-    Hint("col('s').str.starts_with('ab')"): ("startswith", "startsWith"),
-    Hint("col('s').str.ends_with('ab')"): ("endswith", "endsWith"),
+    Hint("col('s').str.starts_with('ab')", keeps_arguments=True): ("startswith", "startsWith"),
+    Hint("col('s').str.ends_with('ab')", keeps_arguments=True): ("endswith", "endsWith"),
     Hint("col('s').str.contains('ab')"): ("match", "find", "like", "fullmatch", "contains_any", "search"),
-    Hint("col('s').str.len()"): ("len_chars", "len_bytes", "length", "size", "lengths", "n_chars"),
+    Hint("col('s').str.len()"): ("len_chars", "len_bytes", "length", "lenght", "size", "lengths", "n_chars"),
     Hint("col('s').str.slice(0, 2)"): ("substr", "substring", "head", "tail", "left", "right", "get"),
     Hint("col('s').str.replace_all('^.*(a+).*$', r'\\1')"): ("extract", "extract_all", "findall", "regexp_extract"),
     Hint("col('s').str.replace_all('a', 'b')"): ("sub", "regexp_replace", "replace_many", "translate"),
@@ -315,6 +352,7 @@ _PREVIEW = {
 
 _SINK = {
     Hint(".run()"): ("start", "execute", "compute", "collect", "submit", "write", "wait", "save", "awaitTermination"),
+    Hint("stream.check()", "the stream before its sink has it"): ("check", "schema", "head"),
     Hint(".run().status"): ("status", "metrics", "result"),
 }
 
@@ -343,10 +381,13 @@ _MODULE = {
     ),
     Hint("sb.union(stream, other)"): ("concat", "merge", "union_all", "vstack"),
     Hint("sb.count()"): ("len", "size", "n"),
-    Hint("col('x').sum()"): ("sum", "mean", "min", "max", "avg", "median", "std", "var", "first", "last"),
+    **_aggregating("col('x').{}"),
+    Hint("col('x').first(by='t')"): ("first",),
+    Hint("col('x').last(by='t')"): ("last",),
     Hint("sb.when(col('x') > 1).then(2).otherwise(3)"): ("if_else", "case", "where", "iff", "ifelse"),
     Hint("sb.lit(1)"): ("literal", "const", "constant"),
-    Hint("col('x')"): ("column", "field", "c", "element", "all", "nth", "cols"),
+    Hint("col('x')"): ("column", "field", "c", "element", "nth", "cols"),
+    Hint("stream.select('x', 'y')"): ("all", "exclude", "selectors"),
     Hint("sb.local()"): ("LocalCluster", "start", "init", "session", "env", "SparkSession", "Cluster"),
     Hint("sb.connect('tcp://host:8786')"): ("Client", "client"),
     Hint("sb.duration('1h')"): ("timedelta", "Duration", "interval", "hours", "minutes", "seconds"),
@@ -369,6 +410,24 @@ _MODULE = {
     ),
 }
 
+_DATASETS = {
+    Hint("sb.datasets.nycflights13()"): (
+        "flights",
+        "nycflights",
+        "nyc_flights",
+        "load",
+        "load_dataset",
+        "nycflights_13",
+    ),
+}
+
+_ENV = {
+    Hint("sb.jobs()"): ("jobs", "list_jobs", "ps", "status"),
+    Hint("stream.run(env=env)"): ("run", "submit", "execute", "start"),
+    Hint("env.close()"): ("stop", "shutdown", "disconnect", "terminate"),
+    Hint("env.slots()"): ("agents", "nodes", "slots_free"),
+}
+
 _TABLES: Mapping[str, Mapping[Hint, tuple[str, ...]]] = {
     "Stream": _STREAM,
     "Grouped": _GROUPED,
@@ -380,6 +439,8 @@ _TABLES: Mapping[str, Mapping[Hint, tuple[str, ...]]] = {
     "Preview": _PREVIEW,
     "Sink": _SINK,
     "When": _WHEN,
+    "Env": _ENV,
+    "sabotnb.datasets": _DATASETS,
     "sabotnb": _MODULE,
 }
 HINTS: Mapping[str, Mapping[str, Hint]] = {

@@ -28,3 +28,7 @@ def streams(events: int, seed: int = 0) -> tuple[Stream, Stream, Stream]:
     files = write_parquet(cache_root() / "nexmark" / f"v{FORMAT}-{events}-{seed}", events, seed)
     bids, auctions, persons = (Stream.from_parquet(path, event_time="date_time") for path in files)
     return bids, auctions, persons
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr import sample_of
+from sabotnb.expr import FILTER_BY_ROW, batch_advice, sample_of
 from sabotnb.graph import Filter, FilterBatches
 from sabotnb.native import checked, decoded_batch
 from sabotnb.operators.compiled_expressions import CompiledExpressions
@@ -46,7 +46,8 @@ class FilterBatchesOperator(Operator):
         try:
             result = self._function(decoded_batch(batch))
         except Exception as error:
-            raise user_error(self._spec.function, error, sample_of(batch), self._operator) from error
+            advice = batch_advice(error, batch.schema.names, FILTER_BY_ROW)
+            raise user_error(self._spec.function, error, sample_of(batch), self._operator, advice) from error
         return kept(batch, self._mask(result, batch))
 
     def _mask(self, result: Any, batch: pa.RecordBatch) -> pa.BooleanArray:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr import sample_of
+from sabotnb.expr import batch_advice, sample_of
 from sabotnb.graph import MapBatches, OnError
 from sabotnb.operators.error_policy import ErrorRows, returned_wrong
 from sabotnb.operators.formats import given
@@ -48,4 +48,5 @@ class MapBatchesOperator(Operator):
         except WrongResult as wrong:
             raise returned_wrong(spec.function, str(wrong), sample_of(batch), self._operator) from wrong.__cause__
         except Exception as error:
-            raise user_error(spec.function, error, sample_of(batch), self._operator) from error
+            advice = batch_advice(error, batch.schema.names)
+            raise user_error(spec.function, error, sample_of(batch), self._operator, advice) from error

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr import ColumnMisfit, exact_batch, python_rows, text_table
+from sabotnb.expr import ColumnMisfit, exact_batch, python_rows, row_advice, text_table
 from sabotnb.graph import MapRows, OnError
 from sabotnb.operators.error_policy import ErrorRows, expected, returned_wrong
 from sabotnb.operators.result_conversion import WrongResult
@@ -86,7 +86,8 @@ class MapRowsOperator(Operator):
         except WrongResult as wrong:
             raise self._wrong(str(wrong), row) from wrong
         except Exception as error:
-            raise user_error(self._spec.function, error, _sample(row), self._operator) from error
+            advice = row_advice(error, list(row))
+            raise user_error(self._spec.function, error, _sample(row), self._operator, advice) from error
 
     def _batch(self, made: list[Row], sources: list[Row]) -> pa.RecordBatch:
         try:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
-from sabotnb.expr import ColumnMisfit, exact_batch, text_table
+from sabotnb.expr import ColumnMisfit, exact_batch, row_advice, text_table
 from sabotnb.graph import Reduce
 from sabotnb.native import Orders, is_ordered, without_order
 from sabotnb.operators.error_policy import returned_wrong
@@ -58,7 +58,8 @@ class ReduceOperator(Operator):
             result = self._function(left, right)
         except Exception as error:
             sample = text_table(list(right), [right])
-            raise user_error(self._spec.function, error, sample, self._ctx.operator) from error
+            advice = row_advice(error, list(right))
+            raise user_error(self._spec.function, error, sample, self._ctx.operator, advice) from error
         if not isinstance(result, Mapping) or not self._names.issuperset(result):
             raise self._wrong(
                 f"gave {result!r}; it must give a dict with columns of {', '.join(self._spec.schema.names)}"

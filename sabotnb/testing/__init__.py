@@ -24,3 +24,7 @@ __all__ = [
     "assert_rows",
     "script",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -28,6 +28,8 @@ def test_running_it_warns_at_the_line_that_runs_it(tmp_path) -> None:
             job.stop()
             job.wait(timeout=60)
             assert len(list(out.glob("*.parquet"))) == 1
+        with warnings.catch_warnings(action="error"), pytest.raises(sb.errors.GraphError):
+            endless.group_by("value").agg(n=sb.count()).sink_parquet(tmp_path / "never").run("never")
         with warnings.catch_warnings(action="error"):
             bounded.sink_parquet(tmp_path / "bounded").run("bounded").wait(timeout=60)
             endless.sink_live().run("live").cancel()

@@ -27,6 +27,8 @@ OWNERS = {
     "Preview": preview.Preview,
     "Sink": sink.Sink,
     "When": When,
+    "Env": sb.Env,
+    "sabotnb.datasets": sb.datasets,
     "sabotnb": sb,
 }
 RECEIVERS = {
@@ -34,7 +36,7 @@ RECEIVERS = {
     "Grouped": lambda s: s.group_by("s"),
     "Preview": lambda s: s.head(),
 }
-LEFT_OUT = ("sb.local(", "sb.connect(", "sb.jobs(", ".run(", "sb.datasets.")
+LEFT_OUT = ("sb.local(", "sb.connect(", "sb.jobs(", ".run(", "sb.datasets.", "env.")
 """What needs a cluster or a download."""
 HINTED = sorted({(owner, hint.code) for owner, hints in HINTS.items() for hint in hints.values()})
 
@@ -69,7 +71,23 @@ def test_no_name_is_hidden() -> None:
         ("s.groupby", "'Stream' object has no attribute 'groupby'; write .group_by('s').agg(n=sb.count())"),
         ("s.limit", "a stream cannot be cut to its first rows yet; head shows them: .head(5)"),
         ("s.window", "windows are not there yet"),
-        ("s.sum", "write .agg(total=col('x').sum(), most=col('x').max())"),
+        ("s.sum", "write .agg(col('x').sum())"),
+        ("s.T", "its rows in pandas can: .to_pandas().T"),
+        ("s.lazy", "write .to_arrow()"),
+        ("s.toPandas", "write .to_pandas()"),
+        ("s.assign_timestamps", "write .with_event_time('t')"),
+        ("s.unpivot", "unpivot is not there yet"),
+        ("s.pivot_table", "pivot is not there yet"),
+        ("s.process", "write .map_batches(lambda batch: batch)"),
+        ("s.keyBy", "to group them: .group_by('s').agg(n=sb.count())"),
+        ("col.x", "write col('x')"),
+        ("sb.Env.jobs", "write sb.jobs()"),
+        ("s.sink_live().check", "the stream before its sink has it: stream.check()"),
+        ("sb.datasets.flights", "write sb.datasets.nycflights13()"),
+        ("sb.datasets.nycflights", "write sb.datasets.nycflights13()"),
+        ("col('carrier').str.lenght", "write col('carrier').str.len()"),
+        ("col('carrier').isnull", "write col('carrier').is_null()"),
+        ("col('hired').dt.floor", "write col('hired').dt.truncate('1h')"),
         ("s.fliter", "did you mean 'filter'?"),
         ("s.x", "for its column write col('x')"),
         ("sb.Stream.from_kafka", "there is no such connector yet"),
@@ -80,10 +98,10 @@ def test_no_name_is_hidden() -> None:
         ("s.sink_parquet('out').start", "write .run()"),
         ("col('x').isin", "write col('x').is_in([1, 2])"),
         ("col('x').sum().over", "window functions are not there yet"),
-        ("col('x').str.startswith", "write col('s').str.starts_with('ab')"),
-        ("col('x').dt.floor", "write col('t').dt.truncate('1h')"),
-        ("col('x').list.length", "write col('l').list.len()"),
-        ("col('x').struct.get", "write col('r').struct.field('f')"),
+        ("col('x').str.startswith", "write col('x').str.starts_with('ab')"),
+        ("col('x').dt.floor", "write col('x').dt.truncate('1h')"),
+        ("col('x').list.length", "write col('x').list.len()"),
+        ("col('x').struct.get", "write col('x').struct.field('f')"),
         ("sb.when(col('x') > 1).otherwise", "write sb.when(col('x') > 1).then(2).otherwise(3)"),
         ("sb.read_csv", "write sb.Stream.from_csv('data/*.csv')"),
         ("sb.conect", "did you mean 'connect'?"),
@@ -93,3 +111,47 @@ def test_foreign_names_say_what_to_write(code: str, message: str) -> None:
     with pytest.raises(AttributeError) as raised:
         eval(code, {"s": sb.Stream.from_rows([ROW]), "sb": sb, "col": col})
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        ("f.max('delay')", "write .agg(col('delay').max())"),
+        ("f.quantile(0.9)", "write .agg(col('x').quantile(0.9))"),
+        ("f.max('no_column')", "write .agg(col('x').max())"),
+        ("f.group_by('carrier').mean()", "write .agg(col('x').mean())"),
+        ("f.group_by('carrier').median('delay')", "write .agg(col('delay').quantile(0.5))"),
+        ("sb.max('delay')", "write col('delay').max()"),
+        ("sb.mean(col('delay'))", "write col('delay').mean()"),
+        ("sb.tumbling('1h')", "stream.group_by(hour=col('t').dt.truncate('1h'))"),
+        ("sb.read_csv('here.csv')", "write sb.Stream.from_csv('here.csv')"),
+        ("sb.Stream.from_kafka('topic')", "sb.Stream.from_generator(rows, {'x': 'int64'}, bounded=False)"),
+        ("f.sort(col('delay').desc())", "write stream.sort('delay', descending=True)"),
+        ("f.sort(col('delay').asc())", "write stream.sort('delay')"),
+        ("f.sort_values('delay')", "write .sort('delay', descending=False)"),
+        ("f.sort_values('delay', ascending=False)", "write .sort('delay', descending=True)"),
+        ("f.sort_values(by=['delay'], ascending=True)", "write .sort('delay', descending=False)"),
+        ("f.nsmallest(3, 'delay')", "write .top(3, by='delay', reverse=True)"),
+        ("f.groupby(['carrier'])", "write .group_by('carrier').agg(n=sb.count())"),
+        ("f.limit(10)", "head shows them: .head(10)"),
+        ("f.pipe(clean)", "call the function: clean(stream)"),
+        ("f.apply(clean)", "write .map_rows(clean)"),
+        ("f.keyBy('carrier')", "to group them: .group_by('carrier').agg(n=sb.count())"),
+        ("f.write_parquet('here')", "write .sink_parquet('here')"),
+        ("f.withColumnRenamed('carrier', 'c')", "write .rename({'carrier': 'c'})"),
+        ("f.drop_duplicates(subset=['carrier'])", "write .distinct('carrier')"),
+        ("f.over('carrier')", "agg(col('x').sum().alias('total')), on='carrier')"),
+        ("col('delay').over('carrier')", ".group_by('carrier').agg(total=col('delay').sum()), on='carrier')"),
+        ("col('carrier').isin(['a', 'b'])", "write col('carrier').is_in(['a', 'b'])"),
+        ("col('carrier').str.startswith('b')", "write col('carrier').str.starts_with('b')"),
+        ("col('delay').label('d')", "write col('delay').alias('d')"),
+        ("getattr(f, 'max')('delay')", "write .agg(col('x').max())"),
+    ],
+)
+def test_hints_have_the_typed_names(code: str, written: str, tmp_path) -> None:
+    file = tmp_path / "typed.py"
+    file.write_text(f"if True:\n    (\n        {code}\n    )\n")
+    f = sb.Stream.from_rows([{"carrier": "AA", "delay": 1}])
+    with pytest.raises(AttributeError) as raised:
+        exec(compile(file.read_text(), str(file), "exec"), {"f": f, "sb": sb, "col": col, "clean": len})
+    assert written in str(raised.value)

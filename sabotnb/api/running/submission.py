@@ -15,6 +15,7 @@ from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running.bounds import with_bounds
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, compile_graph, sources
+from sabotnb.api.running.late_files import warn_of_late_files
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.targets import Target
@@ -77,7 +78,9 @@ def run_targets(session: Session, name: str | None, targets: Sequence[Target], o
     """
     lowered = lower([target.flow for target in targets])
     takes = {lowered.ids[target.flow.node]: target.take for target in targets if target.take is not None}
-    return _run(session, name, lowered.graph, takes, options)
+    compiled = _compiled(session, lowered.graph, options)
+    warn_of_late_files(targets)  # not before it is known that they can run
+    return _run(session, name, compiled, takes, options)
 
 
 def run_graph(session: Session, name: str | None, graph: JobGraph, options: RunOptions) -> Job:
@@ -94,12 +97,17 @@ def run_graph(session: Session, name: str | None, graph: JobGraph, options: RunO
                 f"{sink.id!r} hands its rows to a function of the session that wrote it, which no graph carries: "
                 "give the graph a sink that writes files, or a live one"
             )
-    return _run(session, name, graph, {}, options)
+    return _run(session, name, _compiled(session, graph, options), {}, options)
 
 
-def _run(session: Session, name: str | None, graph: JobGraph, takes: Mapping[str, Take], options: RunOptions) -> Job:
+def _compiled(session: Session, graph: JobGraph, options: RunOptions) -> CompiledJob:
     strategy(options.placement)
-    compiled = compiled_for(graph, options.parallelism, session, optimize=options.optimize)
+    return compiled_for(graph, options.parallelism, session, optimize=options.optimize)
+
+
+def _run(
+    session: Session, name: str | None, compiled: CompiledJob, takes: Mapping[str, Take], options: RunOptions
+) -> Job:
     fingerprint = f"{compiled.graph.fingerprint()} {options}"
     client = session.cluster.jobs
 

@@ -13,11 +13,12 @@ from sabotnb.api.running.sampled_run import rows_of
 from sabotnb.api.stream_node import StreamPlan, is_replayable
 from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
-from sabotnb.expr import Misfit, exact_array, inferred_type, is_open
+from sabotnb.expr import Misfit, batch_advice, exact_array, inferred_type, is_open, misses_name, row_advice
 from sabotnb.native import decoded_schema, plain_type, without_order
 from sabotnb.operators import WrongResult, dicts, given, schema_of
 
 INFERENCE_ROWS = 100
+CORRECT = "Correct the function and run the cell again"
 
 
 def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.Schema, batch_format: str) -> pa.Schema:
@@ -35,7 +36,7 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
     except Exception as error:
         raise UserFunctionError(
             f"{_described(function)} was called with an empty batch to find its schema and raised "
-            f"{type(error).__name__}: {text_of(error)}. Declare it: map_batches(fn, schema={{'column': 'int64', ...}})"
+            f"{type(error).__name__}: {text_of(error).rstrip('.')}. {_advice_on_batches(error, schema)}"
         ) from error
     if found is None:
         raise SchemaError(
@@ -74,8 +75,7 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: StreamPla
     except Exception as error:
         raise UserFunctionError(
             f"{_described(function)} was called with the first rows to find its schema and raised "
-            f"{type(error).__name__}: {text_of(error)}. "
-            f"Fix it, or declare: map_rows(fn, schema={{'column': 'int64', ...}})"
+            f"{type(error).__name__}: {text_of(error).rstrip('.')}. {_advice_on_rows(error, flow.schema)}"
         ) from error
     if not made:
         raise SchemaError(
@@ -117,6 +117,18 @@ def _says_more(known: pa.DataType, found: pa.DataType) -> bool:
     if is_open(found) or pa.types.is_decimal(found):
         return not is_open(known) or pa.types.is_null(found)
     return getattr(known, "unit", "") == "ns"
+
+
+def _advice_on_batches(error: Exception, schema: pa.Schema) -> str:
+    if advice := batch_advice(error, schema.names):
+        return advice[0].upper() + advice[1:]
+    return CORRECT if misses_name(error) else "Declare it: map_batches(fn, schema={'column': 'int64', ...})"
+
+
+def _advice_on_rows(error: Exception, schema: pa.Schema) -> str:
+    if advice := row_advice(error, schema.names):
+        return advice[0].upper() + advice[1:]
+    return CORRECT if misses_name(error) else "Fix it, or declare: map_rows(fn, schema={'column': 'int64', ...})"
 
 
 def _described(function: Function) -> str:

@@ -15,6 +15,12 @@ from sabotnb.graph import Join
 from sabotnb.native import plain_type
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
+OTHER_HOW = {
+    **dict.fromkeys(("outer", "full_outer", "fullouter", "full outer"), "full"),
+    **{f"{side}{joint}outer": side for side in ("left", "right") for joint in ("", "_", " ")},
+    **{f"left{joint}{kind}": kind for kind in ("semi", "anti") for joint in ("", "_", " ")},
+}
+"""What other libraries call them."""
 STRATEGIES = ("auto", "broadcast", "hash")
 
 
@@ -31,7 +37,9 @@ def joined(
 ) -> StreamPlan:
     """Rows of both sides whose keys are equal; the key types must agree, which the join's schema checks."""
     if how not in HOW:
-        raise GraphError(f"how is {how!r}; choose one of {', '.join(HOW)}")
+        near = OTHER_HOW.get(how.lower()) if isinstance(how, str) else None
+        advice = f"write how={near!r}" if near is not None else f"choose one of {', '.join(HOW)}"
+        raise GraphError(f"how is {how!r}; {advice}")
     if strategy not in STRATEGIES:
         raise GraphError(f"strategy is {strategy!r}; choose one of {', '.join(STRATEGIES)}")
     if strategy == "broadcast" and how in ("right", "full"):

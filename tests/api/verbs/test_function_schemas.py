@@ -199,3 +199,36 @@ def test_rows_that_are_given_back_keep_their_types():
 def test_rows_of_no_type_are_refused_where_they_are_written(fn, error, says):
     with pytest.raises(error, match=says):
         MANY.map_rows(fn)
+
+
+FLIGHTS = [{"carrier": "AA", "delay": 1}]
+BY_ROW = "gets a whole batch, not a row. For a function of one row write .map_rows(fn)"
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (lambda f: f.map_rows(lambda r: {"c": r["carier"]}), "KeyError: 'carier'. Did you mean 'carrier'?"),
+        (lambda f: f.map_rows(lambda r: {"c": r["nope"]}), "KeyError: 'nope'. The row has: carrier, delay"),
+        (lambda f: f.map_rows(lambda r: {"c": r.carier}), "A row is a dict: row['carrier']"),
+        (lambda f: f.map_rows(lambda r: {"c": r.nothing()}), "Correct the function and run the cell again"),
+        (lambda f: f.map(lambda b: b["carier"]), "Did you mean 'carrier'? The batch has: carrier, delay"),
+        (lambda f: f.map(lambda b: b.carrier), f"A column of a batch is batch['carrier']; this function {BY_ROW}"),
+        (lambda f: f.map(lambda b: b["carrier"].upper()), BY_ROW),
+        (lambda f: f.map(lambda d: d[d.dely > 1], format="pandas"), "A column of a batch is batch['delay']"),
+        (lambda f: f.map(lambda d: d["dely"], format="pandas"), "Did you mean 'delay'?"),
+        (lambda f: f.map(lambda d: d if d.delay > 1 else None, format="pandas"), BY_ROW),
+        (lambda f: f.filter(lambda r: r["delay"] > 15).to_rows(), "Write an expression: .filter(col('x') > 1)"),
+        (lambda f: f.filter(lambda r: r.delay).to_rows(), "a column of a batch is batch['delay']"),
+        (lambda f: f.filter(lambda r: r["dely"]).to_rows(), "did you mean 'delay'?"),
+        (lambda f: f.map_rows(lambda r: r["dely"], schema={"x": "int64"}).to_rows(), "did you mean 'delay'?"),
+        (lambda f: f.map(lambda r: r["dely"], schema={"x": "int64"}).to_rows(), "did you mean 'delay'?"),
+        (lambda f: f.union(f).reduce(lambda a, b: a["dely"]).to_rows(), "did you mean 'delay'?"),
+        (lambda f: f.partition_by(lambda b, n: b["dely"]).map(lambda b: b).to_rows(), "did you mean 'delay'?"),
+    ],
+)
+def test_a_name_that_a_function_does_not_find_is_explained(run, said: str) -> None:
+    with pytest.raises(errors.UserFunctionError) as raised:
+        run(sb.Stream.from_rows(FLIGHTS))
+    assert said in str(raised.value)
+    assert "declare" not in str(raised.value).lower()

@@ -1,0 +1,32 @@
+"""Files of endless jobs, which appear when the job ends: what is said about them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+
+from sabotnb.api.stream_node import is_bounded
+from sabotnb.api.verbs.targets import Target
+from sabotnb.blobs import label_of, user_frame
+
+FILES_AT_THE_END = "the input is endless, so files appear when the job ends: job.stop() ends it"
+
+
+def writes_at_the_end(target: Target) -> bool:
+    """True if the target's files appear only when somebody stops its job."""
+    return target.path is not None and not is_bounded(target.flow)
+
+
+def warn_of_late_files(targets: Iterable[Target]) -> None:
+    """Warn of each target whose files appear only when its job is stopped, at the user's line."""
+    for target in targets:
+        if writes_at_the_end(target):
+            _warn_at_users_line(f"{target.path}: {FILES_AT_THE_END}")
+
+
+def _warn_at_users_line(message: str) -> None:
+    frame = user_frame()
+    filename = frame.f_code.co_filename if frame is not None else "python"
+    label = label_of(filename)
+    shown = label if label.startswith("cell ") else filename  # a cell's own file is a temporary one
+    warnings.warn_explicit(message, UserWarning, shown, frame.f_lineno if frame is not None else 0)

@@ -1,0 +1,67 @@
+"""The text of a hint, with the names and arguments that the user typed where the hint has examples."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterable
+
+from sabotnb.foreign.method_names import Hint
+from sabotnb.foreign.typed_calls import arguments_of, function_in, numbers_in, strings_in, wants_descending
+
+_LONGEST_ARGUMENTS = 60
+_EXAMPLE = re.compile(r"'([xystlrz])'(?!: (?:'int64'|1\b))")
+"""Columns of a hint; the names of a schema or of a row are not columns of the user's stream."""
+_PATH = re.compile(r"'(?:out|data/\*\.\w+)'")
+_ROWS = re.compile(r"(?<=\.head\()5|(?<=\.top\()[15]\b")
+_FUNCTION = re.compile(r"lambda row: row(?=\))|lambda batch: batch(?=\))|\bfunction\b|\bprint\b")
+_NEW_NAME = "z"
+
+
+def filled(hint: Hint, call: ast.Call | None, column: str | None = None, columns: Collection[str] | None = None) -> str:
+    """``hint`` with the arguments of ``call``.
+
+    ``column`` is the column that the name was asked of. ``columns`` are those that there are, None if that is unknown.
+    """
+    code = hint.code
+    if call is not None and hint.keeps_arguments and (call.args or call.keywords):
+        arguments = arguments_of(call)
+        if len(arguments) <= _LONGEST_ARGUMENTS:
+            code = f"{code[: code.rindex('(')]}({arguments})"
+            call = None
+    strings = strings_in(call) if call is not None else ()
+    code = _with_columns(code, strings, column, columns)
+    if call is not None:
+        code = _with_values(code, call, strings)
+    return str(hint._replace(code=code))
+
+
+def _with_columns(code: str, strings: Iterable[str], column: str | None, columns: Collection[str] | None) -> str:
+    letters = list(dict.fromkeys(_EXAMPLE.findall(code)))
+    places = [letter for letter in letters if letter != _NEW_NAME]
+    names: dict[str, str] = {}
+    if column is not None and places:
+        receiver = "x" if "x" in places else places[0]
+        names[receiver] = column
+        places.remove(receiver)
+    known = [text for text in strings if (text.isidentifier() if columns is None else text in columns)]
+    names.update(zip(places, known, strict=False))
+    new = [text for text in strings if text not in names.values()]
+    if new and names and _NEW_NAME in letters:
+        names[_NEW_NAME] = new[0]
+    return _EXAMPLE.sub(lambda found: repr(names.get(found[1], found[1])), code)
+
+
+def _with_values(code: str, call: ast.Call, strings: tuple[str, ...]) -> str:
+    if strings and code.startswith((".", "sb.Stream")):
+        code = _PATH.sub(lambda _: repr(strings[0]), code)
+    numbers = numbers_in(call)
+    if numbers and isinstance(numbers[0], int) and numbers[0] > 0:
+        code = _ROWS.sub(str(numbers[0]), code)
+    if function := function_in(call):
+        code = _FUNCTION.sub(lambda _: function, code)
+    if wants_descending(call):
+        code = code.replace("descending=False", "descending=True")
+    if numbers and 0 <= numbers[0] <= 1:
+        code = code.replace("quantile(0.5)", f"quantile({numbers[0]})")
+    return code

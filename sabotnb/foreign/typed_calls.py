@@ -1,0 +1,88 @@
+"""The call that a user typed around a name that is not there, read from the source of the line.
+
+An attribute is looked up before its call is made, so its arguments are known from the text alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import linecache
+from collections.abc import Iterator
+from itertools import islice
+from types import FrameType
+
+from sabotnb.blobs import user_frame
+
+
+def typed_call(name: str) -> ast.Call | None:
+    """The call ``something.name(...)`` that the user's code is making; None if that cannot be told."""
+    frame = user_frame()
+    if frame is None or not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("LOAD_"):
+        return None  # getattr() and hasattr() ask for a name without calling it
+    try:
+        return _call_at(frame, name)
+    except (SyntaxError, ValueError):  # the source changed since it was compiled, or is not Python
+        return None
+
+
+def strings_in(call: ast.Call) -> tuple[str, ...]:
+    """Names that were typed as arguments: ``"x"``, ``["x", "y"]``, and those in ``col("x") + 1``."""
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return tuple(text for value in values for text in _strings(value))
+
+
+def numbers_in(call: ast.Call) -> tuple[int | float, ...]:
+    """Numbers that were typed as arguments."""
+    values = (value.value for value in call.args if isinstance(value, ast.Constant))
+    return tuple(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def function_in(call: ast.Call) -> str:
+    """The name of the function that was typed as the first argument; empty if it is something else."""
+    first = call.args[0] if call.args else None
+    return ast.unparse(first) if isinstance(first, ast.Name | ast.Attribute) else ""
+
+
+def wants_descending(call: ast.Call) -> bool:
+    """True if an option of ``call`` asks for the largest first, by any of its names."""
+    return any(
+        isinstance(option.value, ast.Constant) and option.value.value is (option.arg not in ("ascending", "asc"))
+        for option in call.keywords
+        if option.arg in ("ascending", "asc", "descending", "desc", "reverse")
+    )
+
+
+def arguments_of(call: ast.Call) -> str:
+    """The arguments as code."""
+    bare = ast.Call(ast.Name("f"), call.args, call.keywords)
+    return ast.unparse(bare).removeprefix("f(").removesuffix(")")
+
+
+def _call_at(frame: FrameType, name: str) -> ast.Call | None:
+    _, line, _, column = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
+    source = "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return next((call for call in calls if _names(call.func, name, line, column)), None)
+
+
+def _names(function: ast.expr, name: str, line: int | None, column: int | None) -> bool:
+    is_named = isinstance(function, ast.Attribute) and function.attr == name
+    return is_named and (function.end_lineno, function.end_col_offset) == (line, column)
+
+
+def _strings(value: ast.expr) -> Iterator[str]:
+    if isinstance(value, ast.List | ast.Tuple):
+        for element in value.elts:
+            yield from _strings(element)
+    elif isinstance(value, ast.Constant):
+        if isinstance(value.value, str):
+            yield value.value
+    else:
+        for node in ast.walk(value):
+            if isinstance(node, ast.Call) and _is_col(node.func) and node.args:
+                yield from _strings(node.args[0])
+
+
+def _is_col(function: ast.expr) -> bool:
+    return getattr(function, "id", getattr(function, "attr", "")) == "col"
