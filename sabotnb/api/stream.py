@@ -247,23 +247,38 @@ class Stream(Hinted):
     # Rows
 
     def filter(self, *conditions: Condition) -> Stream:
-        """Keep rows for which all conditions are true (null drops). A function gets the batch and gives the mask."""
+        """Keep rows for which all conditions are true (null drops). A function gets the batch and returns the mask.
+
+        ``flights.filter(col("delay") > 15, col("carrier") == "AA")``
+        """
         return Stream(row_verbs.filtered(self.flow, conditions))
 
     def select(self, *exprs: Column, **named: Any) -> Stream:
-        """Exactly these columns; a positional expression keeps its root name."""
+        """Exactly these columns; a positional expression keeps its root name.
+
+        ``flights.select("carrier", hours=col("delay") / 60)``
+        """
         return Stream(row_verbs.selected(self.flow, exprs, named))
 
     def with_columns(self, *exprs: Column, **named: Any) -> Stream:
-        """All columns and these; one of a known name replaces that column."""
+        """All columns and these; one of a known name replaces that column.
+
+        ``flights.with_columns(hours=col("delay") / 60, delay=col("delay").fill_null(0))``
+        """
         return Stream(row_verbs.with_columns(self.flow, exprs, named))
 
     def drop(self, *columns: Column) -> Stream:
-        """All columns but these."""
+        """All columns but these.
+
+        ``flights.drop("origin")``
+        """
         return Stream(row_verbs.dropped(self.flow, columns))
 
     def rename(self, names: Mapping[str, str]) -> Stream:
-        """Columns by new names: ``{old: new}``."""
+        """Columns by new names: ``{old: new}``.
+
+        ``flights.rename({"delay": "late"})``
+        """
         return Stream(row_verbs.renamed(self.flow, names))
 
     def map_batches(
@@ -279,6 +294,8 @@ class Stream(Hinted):
         frame has integers with nulls as ``Int64``, and what NumPy has no type for (dates, decimals, lists, ...) as
         Arrow's types.
         ``on_error="side"`` puts the rows of a batch that raises into ``.side("errors")``.
+
+        ``flights.map_batches(lambda batch: batch.select(["carrier", "delay"]))``
         """
         return Stream(row_verbs.mapped_batches(self.flow, fn, schema, format, on_error))
 
@@ -286,9 +303,11 @@ class Stream(Hinted):
     flat_map = map_batches
 
     def map_rows(self, fn: Callable[[dict[str, Any]], Any], schema: Any = None, on_error: str = "fail") -> Stream:
-        """Call ``fn`` with every row as a dict; it gives a dict, None (no row) or an iterable of dicts.
+        """Call ``fn`` with every row as a dict; it returns a dict, None (no row) or an iterable of dicts.
 
         Without ``schema`` it is called on the first 100 rows to see what it makes.
+
+        ``flights.map_rows(lambda row: {**row, "late": row["delay"] > 15})``
         """
         return Stream(row_verbs.mapped_rows(self.flow, fn, schema, on_error))
 
@@ -297,11 +316,17 @@ class Stream(Hinted):
         return Stream(row_verbs.united(self.flow, [_flow_of(other) for other in others]))
 
     def distinct(self, *columns: Column) -> Stream:
-        """One row for each distinct value of these columns, of all columns if none is named."""
+        """One row for each distinct value of these columns, of all columns if none is named.
+
+        ``flights.distinct("carrier")``
+        """
         return Stream(row_verbs.distinct(self.flow, columns))
 
     def sort(self, *columns: Column, descending: bool | Sequence[bool] = False) -> Stream:
-        """Bounded rows in order; nulls last, NaN largest. ``descending`` for all columns, or one for each."""
+        """Bounded rows in order; nulls last, NaN largest. ``descending`` for all columns, or one for each.
+
+        ``flights.sort("carrier", "delay", descending=[False, True])``
+        """
         return Stream(row_verbs.ordered(self.flow, columns, descending))
 
     # Spreading
@@ -321,13 +346,19 @@ class Stream(Hinted):
     # Grouping
 
     def group_by(self, *keys: Column, **named: Any) -> Grouped:
-        """Group by columns and expressions; ``agg``, ``top``, ``latest`` or ``reduce`` say what to make of a group."""
+        """Group by columns and expressions; ``agg``, ``top``, ``latest`` or ``reduce`` say what to make of a group.
+
+        ``flights.group_by("carrier").agg(n=sb.count(), worst=col("delay").max())``
+        """
         return Grouped(grouping.grouped(self.flow, keys, named))
 
     key_by = group_by
 
     def agg(self, *exprs: Expr, **named: Expr) -> Stream:
-        """One row: aggregates of all rows."""
+        """One row: aggregates of all rows.
+
+        ``flights.agg(n=sb.count(), mean=col("delay").mean())``
+        """
         return Grouped(Grouping(self.flow)).agg(*exprs, **named)
 
     def top(
@@ -338,7 +369,10 @@ class Stream(Hinted):
         ties: bool = False,
         rank: str | None = None,
     ) -> Stream:
-        """The ``n`` rows with the largest ``by`` (smallest if ``reverse``); see ``Grouped.top``."""
+        """The ``n`` rows with the largest ``by`` (smallest if ``reverse``); see ``Grouped.top``.
+
+        ``flights.top(3, by="delay")``
+        """
         return Grouped(Grouping(self.flow)).top(n, by, reverse, ties, rank)
 
     def latest(self, *columns: Column) -> Stream:
@@ -366,6 +400,8 @@ class Stream(Hinted):
 
         ``how``: inner, left, right, full, semi, anti. ``suffix`` goes to right columns that the left has too.
         ``strategy``: auto broadcasts a right side that is small; broadcast, hash.
+
+        ``flights.join(airlines, on="carrier", how="left")``
         """
         joined = joins.joined(
             self.flow, _flow_of(other), on, left_on, right_on, how=how, suffix=suffix, strategy=strategy
@@ -434,6 +470,8 @@ class Stream(Hinted):
 
         Reads the first ``Config.preview_rows`` rows of each source. After ``timeout`` it returns with what there is
         (endless sources are read for most of it); the preview says whether its numbers are partial.
+
+        ``flights.head(10)``
         """
         return preview(self.flow, n, seconds(timeout) or 0.0)
 
