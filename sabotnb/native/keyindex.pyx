@@ -14,7 +14,6 @@ from sabotnb.native.keyview cimport view_of
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sabotnb.native import canonical
 from sabotnb.native.hash import hash_rows
@@ -297,6 +296,8 @@ def _numbered(column, most):
         return column.indices.cast(pa.int64()).fill_null(size).to_numpy(zero_copy_only=False), size + 1
     if not pa.types.is_integer(column.type):
         return None
+    import pyarrow.compute as pc  # here, because writing an expression should not load Arrow's kernels
+
     bounds = pc.min_max(column)
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
     if low is None:

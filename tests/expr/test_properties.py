@@ -20,25 +20,25 @@ def sql(node: object) -> str:  # noqa: C901, PLR0911  a table
     infix = {"add": "+", "subtract": "-", "multiply": "*", "equal": "=", "not_equal": "<>", "less": "<"}
     infix |= {"less_equal": "<=", "greater": ">", "greater_equal": ">=", "and": "AND", "or": "OR"}
     match node:
-        case expr.nodes.Column(name=name):
+        case expr.expression_nodes.Column(name=name):
             return name
-        case expr.nodes.Literal(value=None, type=data_type):
+        case expr.expression_nodes.Literal(value=None, type=data_type):
             return "NULL::BIGINT" if data_type == pa.int64() else "NULL"
-        case expr.nodes.Literal(value=str() as value):
+        case expr.expression_nodes.Literal(value=str() as value):
             return f"'{value}'"
-        case expr.nodes.Literal(value=float() as value):
+        case expr.expression_nodes.Literal(value=float() as value):
             return f"{value}::DOUBLE"
-        case expr.nodes.Literal(value=tuple() as values):
+        case expr.expression_nodes.Literal(value=tuple() as values):
             return "(" + ", ".join("NULL" if v is None else repr(v) for v in values) + ")"
-        case expr.nodes.Literal(value=value):
+        case expr.expression_nodes.Literal(value=value):
             return f"{value}::BIGINT" if isinstance(value, int) else str(value)
-        case expr.nodes.Call(fn="add", args=(left, right)) if expr.bind(Expr(left), SCHEMA) == pa.string():
+        case expr.expression_nodes.Call(fn="add", args=(left, right)) if expr.bind(Expr(left), SCHEMA) == pa.string():
             return f"({sql(left)} || {sql(right)})"
-        case expr.nodes.Call(fn="is_in", args=(arg, listed)):
+        case expr.expression_nodes.Call(fn="is_in", args=(arg, listed)):
             return f"({sql(arg)} IN {sql(listed)})" if listed.value else f"if({sql(arg)} IS NULL, NULL, false)"
-        case expr.nodes.Call(fn="cast", args=(arg,), options=(("type", data_type),)):
+        case expr.expression_nodes.Call(fn="cast", args=(arg,), options=(("type", data_type),)):
             return f"CAST({sql(arg)} AS {'DOUBLE' if pa.types.is_floating(data_type) else 'BIGINT'})"
-        case expr.nodes.Call(fn=fn, args=args):
+        case expr.expression_nodes.Call(fn=fn, args=args):
             inner = [sql(arg) for arg in args]
             if fn in infix:
                 return f"({inner[0]} {infix[fn]} {inner[1]})"
