@@ -5,26 +5,21 @@ A job replaces its own files only; files that no job wrote are foreign and never
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from sabotnb.connectors.sinks.file_sink import MADE, hidden_folder, make_folder, sync_folder, writing
+from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.protocol import Committable
-
-LOCK_SECONDS = 10.0
-LOCK_LOOK_SECONDS = 0.05
 
 
 class FileCommitter:
@@ -48,7 +43,7 @@ class FileCommitter:
         outputs = self._outputs(committables)
         for output in outputs:
             output.make_folder()
-        with _alone_in([output.folder for output in outputs]):
+        with alone_in([output.folder for output in outputs]):
             replaced = [(output, output.replaced()) for output in outputs]
             with ExitStack() as undo:
                 for output in outputs:
@@ -63,7 +58,7 @@ class FileCommitter:
     def abort(self, committables: Sequence[Committable]) -> None:
         """Remove what the run has written, and published if its commit did not get to all files."""
         outputs = self._outputs(committables)
-        with _alone_in([output.folder for output in outputs]):
+        with alone_in([output.folder for output in outputs]):
             if any(output.is_hidden() for output in outputs):
                 for output in outputs:
                     output.take_back()
@@ -182,37 +177,6 @@ class _Output:
         for folder in folders:
             if folder.is_dir():
                 sync_folder(folder)
-
-
-@contextmanager
-def _alone_in(folders: Iterable[Path]) -> Iterator[None]:
-    """Keep other jobs from publishing into ``folders`` meanwhile: each has to see what the one before did.
-
-    A process that was stopped while it published keeps its lock, so nobody waits longer than LOCK_SECONDS: the same
-    commit may be run by two at once, and what comes late changes nothing.
-    """
-    deadline = time.monotonic() + LOCK_SECONDS
-    with ExitStack() as handles:
-        for folder in sorted(set(folders)):  # in the same order everywhere, or two jobs could wait for each other
-            if folder.is_dir():
-                handle = os.open(folder, os.O_RDONLY)
-                handles.callback(os.close, handle)
-                _lock(handle, deadline)
-        yield
-
-
-def _lock(handle: int, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return
-            time.sleep(LOCK_LOOK_SECONDS)
-        except OSError:  # some network file systems have no locks
-            return
-        else:
-            return
 
 
 def committer(specs: Mapping[str, Spec], job: str, epoch: int) -> FileCommitter:

@@ -16,7 +16,7 @@ from pyarrow.dataset import dataset
 
 import sabotnb as sb
 from sabotnb import connectors
-from sabotnb.connectors.sinks import file_committer, file_sink
+from sabotnb.connectors.sinks import file_committer, file_sink, folder_locks
 from sabotnb.connectors.sinks.ownership import owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink
@@ -261,7 +261,7 @@ def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode
 
 
 def test_a_commit_goes_on_without_one_that_was_stopped_while_it_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(file_committer, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(folder_locks, "LOCK_SECONDS", 0.0)
     prepared = prepare(spec_of(tmp_path), [1, 2])
     stopped = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(stopped, fcntl.LOCK_EX)
