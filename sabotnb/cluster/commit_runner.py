@@ -8,7 +8,7 @@ from sabotnb import connectors
 from sabotnb.errors import SabotnbError, SinkError
 from sabotnb.graph import Sink
 from sabotnb.plan import execution_graph_codec
-from sabotnb.protocol import Commit, Failure
+from sabotnb.protocol import Commit, Committer, Failure
 
 
 def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
@@ -21,10 +21,22 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
         if isinstance(operator.spec, Sink) and not operator.spec.pulled
     }
     committer = connectors.committer(specs, order.job, order.epoch)
-    if order.action == "commit":
-        committer.commit(order.committables)
-    else:
+    if order.action == "abort":
         committer.abort(order.committables)
+        return
+    try:
+        committer.commit(order.committables)
+    except (SabotnbError, OSError) as error:
+        # The rows are complete: an abort follows, and must not take with it what cannot be made again.
+        kept = _kept(committer, order)
+        raise SinkError(f"{error}. {kept}" if kept else str(error)) from error
+
+
+def _kept(committer: Committer, order: Commit) -> str:
+    try:
+        return committer.keep(order.committables)
+    except (SabotnbError, OSError) as error:
+        return f"The rows could not be saved either ({error})"
 
 
 def publishing_failure(order: Commit, error: BaseException) -> Failure:

@@ -20,6 +20,7 @@ from sabotnb.connectors.formats.csv_files import describe as csv
 from sabotnb.connectors.formats.ipc_files import describe as ipc
 from sabotnb.connectors.formats.json_files import describe as json
 from sabotnb.connectors.formats.parquet_files import describe as parquet
+from sabotnb.connectors.formats.suffixes import READ_SUFFIXES
 from sabotnb.connectors.numpy_copies import maybe_of_numpy, unshared
 from sabotnb.connectors.sinks.file_committer import committer
 from sabotnb.connectors.sinks.file_sink import sink
@@ -73,13 +74,6 @@ _FILES: dict[str, Callable[[Spec], FileConnector]] = {
 _LINES = {"csv", "json"}
 """Formats in which a file stays whole when more is written behind it."""
 
-_SUFFIXES = {
-    "csv": csv_files.SUFFIXES,
-    "ipc": ipc_files.SUFFIXES,
-    "json": json_files.SUFFIXES,
-    "parquet": parquet_files.SUFFIXES,
-}
-
 
 def awaited(file_format: str, paths: Paths, schema: pa.Schema, **options: Any) -> Spec | None:
     """The source of files that are followed and still to come; None if there are some, or nowhere to come into.
@@ -87,7 +81,7 @@ def awaited(file_format: str, paths: Paths, schema: pa.Schema, **options: Any) -
     ``options`` are those of the format: ``separator`` and ``null_values`` of CSV.
     """
     special = csv_files.dialect_options(**options) if file_format == "csv" else {}
-    return describe_awaited(file_format, _SUFFIXES[file_format], paths, schema, special)
+    return describe_awaited(file_format, READ_SUFFIXES[file_format], paths, schema, special)
 
 
 def source(spec: Spec, clock: Clock = time.time) -> BatchSource:

@@ -55,7 +55,7 @@ from sabotnb.protocol.elements import (
 from sabotnb.protocol.failure import Failure, connection_lost
 from sabotnb.protocol.gate_and_output import Gate, Output
 from sabotnb.protocol.ids import Attempt, TaskId
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
+from sabotnb.protocol.operator import Committable, Committer, Operator, OperatorContext, Out, SinkOperator
 from sabotnb.protocol.source import Finished, Position, Reader, Source, Split
 from sabotnb.protocol.state import KeyedState, Scope, StateSpec
 
@@ -73,6 +73,7 @@ __all__ = [
     "Commit",
     "Committable",
     "Committed",
+    "Committer",
     "Cut",
     "CutKind",
     "Deploy",

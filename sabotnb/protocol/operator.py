@@ -125,6 +125,10 @@ class Committer(Protocol):
         """Make them visible; doing so twice changes nothing."""
         ...
 
+    def keep(self, committables: Sequence[Committable]) -> str:
+        """Save what a failed ``commit`` left from later runs, and say where it is; empty if there is nothing."""
+        ...
+
     def abort(self, committables: Sequence[Committable]) -> None:
         """Remove every trace of them, and of unprepared temporary output of the same job run."""
         ...

@@ -15,8 +15,9 @@ from typing import Any
 
 from sabotnb.connectors.sinks.file_sink import MADE, hidden_folder, make_folder, sync_folder, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
-from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, refuse_foreign
+from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, owners_of
+from sabotnb.connectors.sinks.unpublished import keep
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.protocol import Committable
@@ -67,6 +68,15 @@ class FileCommitter:
                 output.remove_hidden(self._epoch)
                 _remove_if_empty(made)
 
+    def keep(self, committables: Sequence[Committable]) -> str:
+        """Save the output of a run that cannot be published, and say where it is; empty if there is nothing to save."""
+        outputs = self._outputs(committables)
+        with alone_in([output.folder for output in outputs]):
+            if all(output.is_published() for output in outputs):  # by another committer
+                return ""
+            kept = [place for output in outputs if (place := output.keep())]
+        return f"Nothing is lost: {', and '.join(kept)}." if kept else ""
+
     def _outputs(self, committables: Sequence[Committable]) -> list[_Output]:
         return [
             _Output(spec, self._job, self._epoch, [one for one in committables if one.operator == operator])
@@ -80,10 +90,13 @@ class _Output:
     def __init__(self, spec: Spec, job: str, epoch: int, committables: Sequence[Committable]) -> None:
         self.folder = Path(spec.options["path"])
         self._append = spec.options.get("mode") == "append"
+        self._connector = spec.connector
         self._job = job
+        self._epoch = epoch
         self._hidden = hidden_folder(self.folder, job, epoch)
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
         self._new = {str(file["final"]): Path(file["hidden"]) for file in files}
+        self._rows = sum(file["rows"] for file in files)
         self._published: list[str] = []
 
     def make_folder(self) -> None:
@@ -103,13 +116,21 @@ class _Output:
             # Asked behind the list: files of a later run cannot be in it if this one was not complete even then.
             if not self._hidden.exists():
                 return ()
-            if self._append:
-                old = []
-            else:
-                refuse_foreign(self.folder, owners_of(self.folder, old), self._job)
+            old = [] if self._append else self._own(old)
             for folder in {(self.folder / file).parent for file in (*self._new, *old)}:
                 check_right_to_write(folder)
         return old
+
+    def _own(self, old: Sequence[str]) -> list[str]:
+        """Those of the files in the folder that this job wrote; SinkError if new rows cannot stand beside the others.
+
+        ``check_output`` has seen the folder before the run: strangers came later. Notes and markers of success do no
+        harm to readers of the data, but data of others would be mixed with it.
+        """
+        owners = owners_of(self.folder, old)
+        data = {file: owner for file, owner in owners.items() if owner is not None or is_data(file, self._connector)}
+        refuse_foreign(self.folder, data, self._job)
+        return list(data)
 
     def publish(self) -> None:
         """Give every file its name."""
@@ -146,6 +167,17 @@ class _Output:
     def is_hidden(self) -> bool:
         """True if a file still waits for its name."""
         return any(hidden.exists() for hidden in self._new.values())
+
+    def is_published(self) -> bool:
+        """True if every file has its name."""
+        return all((self.folder / final).exists() for final in self._new)
+
+    def keep(self) -> str:
+        """Save files that cannot be published; what a message says of them."""
+        kept = keep(self.folder, self._job, self._epoch, self._new)
+        if kept is None:
+            return ""
+        return f"'{kept}' has all rows ({self._rows:,}), sb.Stream.from_{self._connector}('{kept}') reads them"
 
     def take_back(self) -> None:
         """Remove what a commit that did not get to its end has published; what it was to replace is still there."""

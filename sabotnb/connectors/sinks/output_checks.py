@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from sabotnb.connectors.folders.file_search import is_dotted
+from sabotnb.connectors.folders.file_search import is_dotted, is_private
 from sabotnb.connectors.folders.paths import broken_link, unusable
+from sabotnb.connectors.formats.suffixes import READ_SUFFIXES
 from sabotnb.connectors.formats.writers import FORMATS
 from sabotnb.connectors.sinks.file_sink import writing
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, Owners, owners_of
@@ -86,6 +87,12 @@ def refuse_foreign(output: Path, owners: Owners, job: str) -> None:
             f"'{output}' holds output of job {found[0]!r}, not of {job!r}: "
             f"give another folder, remove it, or run under its name: .run({found[0]!r})"
         )
+
+
+def is_data(file: str, connector: str) -> bool:
+    """True if readers of a folder of ``connector``'s format would take ``file`` for data, as its name says."""
+    name = PurePath(file).name.lower()
+    return not is_private(name) and any(suffix in READ_SUFFIXES[connector] for suffix in PurePath(name).suffixes)
 
 
 def data_files(output: Path) -> list[str]:

@@ -540,3 +540,71 @@ def test_files_that_are_gone_before_the_commit(tmp_path):
     connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
     with pytest.raises(SinkError, match=r"is gone before it was published as .*: run the job again"):
         connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
+
+
+def foreign_after_the_start(folder, name, connector="csv", mode="error"):
+    """What a run prepared into a folder in which somebody made the file ``name`` meanwhile."""
+    spec = Sink(connector, {"path": str(folder), "mode": mode, "partition_by": []})
+    connectors.check_output(spec, "job")
+    prepared = prepare(spec, [1, 2])
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("n\n100\n")
+    return connectors.committer({"sink_0": spec}, "job", 1), prepared
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "_SUCCESS", "_list.csv", "plot.png", "sub/README.md", "rows.parquet"])
+def test_files_that_are_no_data_of_the_format_and_came_after_the_start_stay_beside_the_output(tmp_path, name):
+    committer, prepared = foreign_after_the_start(tmp_path / "out", name)
+    committer.commit(prepared)
+    committer.commit(prepared)
+    found = everything(tmp_path / "out")
+    assert len(found) == 3
+    assert found[name] == b"n\n100\n"
+
+
+READ = {"parquet": "a.pq", "csv": "a.csv.gz", "json": "a.ndjson", "ipc": "sub/a.FEATHER"}
+
+
+@pytest.mark.parametrize(("connector", "name"), READ.items())
+def test_output_that_data_of_others_keeps_from_its_folder_is_saved(tmp_path, connector, name):
+    committer, prepared = foreign_after_the_start(tmp_path / "out", name, connector)
+    with pytest.raises(SinkError, match="files that sabotnb did not write"):
+        committer.commit(prepared)
+    kept = tmp_path / "out.unpublished-job-1"
+    said = f"Nothing is lost: '{kept}' has all rows (2), sb.Stream.from_{connector}('{kept}') reads them."
+    assert committer.keep(prepared) == said
+    assert committer.keep(prepared) == said
+    committer.abort(prepared)
+    connectors.committer({"sink_0": spec_of(tmp_path / "out", "append")}, "job", 9).abort([])
+    assert [row["n"] for row in getattr(sb.Stream, f"from_{connector}")(str(kept)).sort("n").to_rows()] == [1, 2]
+    assert list(everything(tmp_path / "out")) == [name]
+
+
+def test_output_is_saved_inside_its_folder_where_none_can_be_made_beside_it(tmp_path):
+    committer, prepared = foreign_after_the_start(tmp_path / "out", "a.csv")
+    (tmp_path / "out.unpublished-job-1").write_text("in the way")
+    kept = tmp_path / "out" / ".unpublished-job-1"
+    assert str(kept) in committer.keep(prepared)
+    committer.abort(prepared)
+    assert [row["n"] for row in sb.Stream.from_csv(str(kept)).sort("n").to_rows()] == [1, 2]
+
+
+def test_all_sinks_of_a_job_save_their_output_when_one_cannot_publish(tmp_path):
+    specs, prepared = two_sinks(tmp_path)
+    spoil("foreign", tmp_path / "out-1", prepared)
+    committer = connectors.committer(specs, "job", 2)
+    with pytest.raises(SinkError):
+        committer.commit(prepared)
+    assert committer.keep(prepared).count("has all rows (1)") == 2
+    committer.abort(prepared)
+    assert [numbers(tmp_path / f"out-{at}.unpublished-job-2") for at in range(2)] == [[3], [4]]
+    assert numbers(tmp_path / "out-0") == [1]
+
+
+def test_nothing_is_saved_of_output_that_is_published(tmp_path):
+    spec = spec_of(tmp_path)
+    prepared = prepare(spec, [1])
+    committer = connectors.committer({"sink_0": spec}, "job", 1)
+    committer.commit(prepared)
+    assert committer.keep(prepared) == ""
+    assert numbers(tmp_path) == [1]

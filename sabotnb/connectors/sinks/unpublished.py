@@ -1,0 +1,38 @@
+"""Output that could not be published is kept where its user finds it, and where no later run of the job removes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from sabotnb.connectors.sinks.file_sink import make_folder, writing
+from sabotnb.errors import SinkError
+
+
+def keep(output: Path, job: str, epoch: int, files: Mapping[str, Path]) -> Path | None:
+    """Move ``files``, staged paths by their final names, out of ``output``; returns their new folder, or None.
+
+    The folder is beside the output, so that readers of the output do not see it. Where none can be made, it is a hidden
+    one inside. A second call finds what the first has moved.
+    """
+    name = f"unpublished-{quote(job, safe='')}-{epoch}"
+    last = output / f".{name}"
+    for folder in (output.with_name(f"{output.name}.{name}"), last):
+        try:
+            with writing(folder):
+                _move(output, files, folder)
+        except SinkError:
+            if folder == last:
+                raise
+        else:
+            return folder if folder.is_dir() else None
+    return None
+
+
+def _move(output: Path, files: Mapping[str, Path], folder: Path) -> None:
+    for final, hidden in files.items():
+        source = hidden if hidden.exists() else output / final
+        if source.exists():
+            make_folder((folder / final).parent)
+            source.replace(folder / final)
