@@ -111,6 +111,14 @@ class ClusterClient:
         )
         return status
 
+    def knows(self, job: str, epoch: int) -> bool:
+        """True if that run is one of this cluster's that is not forgotten."""
+        try:
+            self.status(job, epoch)
+        except JobError:
+            return False
+        return True
+
     def views(self, job: str, epoch: int | None = None) -> Mapping[str, Any]:
         """Everything that was kept of that run to show it: ``scenes``, ``explain``; it never changes.
 

@@ -10,6 +10,7 @@ from sabotnb.execution import refusals
 from sabotnb.execution.answers import said
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.outputs import writer_in_the_way
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
@@ -78,6 +79,10 @@ class JobCommands:
         if newest is not None and goes_on and newest.request.fingerprint == request.fingerprint:
             newest.request = replace(newest.request, owner=request.owner)  # whose session may have ended
             yield Reply(command.id, value=_submitted(newest, "attached"))
+            return
+        taken = writer_in_the_way(request, self._state.jobs.values())
+        if taken is not None:
+            yield Reply(command.id, failure=refusals.output_taken(*taken))
             return
         requests = slot_requests(request.vertices)
         pool = self._state.pool

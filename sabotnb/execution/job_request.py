@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sabotnb.execution.job_topology import topology
@@ -52,11 +53,18 @@ def job_request(
         vertices=needs,
         publishes=any(not sink.pulled for sink in sinks),
         pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
+        outputs=_outputs(sinks),
         splits=dict(splits),
         views={"explain": explained, "scenes": scenes, "gone": _gone(scenes or {}), **topology(graph)},
         placement=placement,
     )
     return request, blobs
+
+
+def _outputs(sinks: Iterable[Sink]) -> dict[str, bool]:
+    """The folders that ``sinks`` write into, the same however links lead there, and whether they append."""
+    written = [sink.options for sink in sinks if "path" in sink.options]
+    return {os.path.realpath(options["path"]): options.get("mode") == "append" for options in written}
 
 
 def _gone(scenes: Mapping[str, Any]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sabotnb.errors import AgentLost, JobCanceled, JobReplaced
+from sabotnb.errors import AgentLost, JobCanceled, JobReplaced, SinkError
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.slots import SlotStatistics
@@ -65,6 +65,11 @@ def name_held(job: JobRun) -> Failure:
         f"job {job.name!r} is {job.state.value} and belongs to another session: "
         f"sb.attach({job.name!r}) to watch it, sb.attach({job.name!r}).cancel() to end it, or choose another name",
     )
+
+
+def output_taken(writer: JobRun, folder: str) -> Failure:
+    """Another job writes into the folder."""
+    return Failure(SinkError.__name__, failure.output_taken(writer.name, folder))
 
 
 def replaced(name: str) -> Failure:

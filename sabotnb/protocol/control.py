@@ -85,6 +85,7 @@ class JobRequest:
     ``splits`` per source vertex are discovered already; ``owner`` identifies the session for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
     ``pulled``: nobody but the owner's session can take the rows of some sink, without which the job stands still;
+    ``outputs`` are the folders that it writes into, links resolved, and whether it appends to each;
     ``views`` is kept for whoever wants to show the job.
     """
 
@@ -95,6 +96,7 @@ class JobRequest:
     vertices: tuple[VertexNeeds, ...] = ()
     publishes: bool = True
     pulled: bool = False
+    outputs: Mapping[str, bool] = field(default_factory=dict)
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
     views: Mapping[str, Any] = field(default_factory=dict)
     placement: str = "round_robin"

@@ -28,3 +28,11 @@ class Failure:
 def connection_lost(agent: str, peer: str, reason: str) -> str:
     """What is said of a broken connection, whoever is the first to say it: an agent, or a task that cannot send."""
     return f"{agent} lost the connection with {peer}: {reason}. No output was published. Run the job again."
+
+
+def output_taken(job: str, folder: str) -> str:
+    """What is said of a folder that another job writes into, whether the cluster or the file system knows of it."""
+    return (
+        f"job {job!r} is writing into '{folder}' and has not published its rows yet. Give another folder, or stop that "
+        f"job where it runs: sb.attach({job!r}).stop() publishes its rows"
+    )

@@ -323,6 +323,18 @@ def test_foreign_output_is_refused(numbers: sb.Stream, tmp_path: Path) -> None:
     assert (tmp_path / "precious.parquet").read_bytes() == b"somebody else's"
 
 
+@pytest.mark.filterwarnings("ignore:.*the input is endless")
+def test_a_folder_that_another_job_writes_into_is_refused_at_once(env: sb.Env, tmp_path: Path) -> None:
+    endless = sb.Stream.from_rate(100)
+    first = endless.sink_parquet(tmp_path / "out").run("first")
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    for path in ("out", "link", "out/below"):
+        with pytest.raises(errors.SinkError, match=r"job 'first' is writing into .*sb\.attach\('first'\)\.stop\(\)"):
+            endless.sink_csv(tmp_path / path, mode="append").run("second")
+    assert endless.sink_parquet(tmp_path / "out").run("first").epoch == first.epoch
+    first.cancel()
+
+
 def test_two_sinks_do_not_share_a_folder(numbers: sb.Stream, tmp_path: Path) -> None:
     out = numbers.sink_parquet(tmp_path / "out")
     for other in (tmp_path / "out", tmp_path / "out" / "of" / "it", tmp_path):

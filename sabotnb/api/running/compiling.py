@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -58,8 +58,11 @@ def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -
     return CompiledJob(graph, optimized, execution, _splits(execution))
 
 
-def check_outputs(graph: JobGraph, job: str) -> None:
-    """Raise SinkError if a sink may not write where it points to, or one writes into the folder of another."""
+def check_outputs(graph: JobGraph, job: str, runs_here: Callable[[int], bool]) -> None:
+    """Raise SinkError if a sink may not write where it points to, or one writes into the folder of another.
+
+    ``runs_here`` is true for the epochs of runs of ``job`` on the cluster that is to run it.
+    """
     taken: list[tuple[PurePath, Operator]] = []
     for operator in graph.get_sinks():
         assert isinstance(operator.spec, Sink)
@@ -73,7 +76,7 @@ def check_outputs(graph: JobGraph, job: str) -> None:
                         "own, none inside of the other"
                     )
             taken.append((path, operator))
-        connectors.check_output(operator.spec, job)
+        connectors.check_output(operator.spec, job, runs_here)
 
 
 def _appends(sink: Operator) -> bool:

@@ -112,7 +112,7 @@ def _run(
     client = session.cluster.jobs
 
     def start(job_name: str) -> Started:
-        check_outputs(compiled.graph, job_name)
+        check_outputs(compiled.graph, job_name, partial(client.knows, job_name))
         return submit(client, job_name, compiled, fingerprint, options.placement)
 
     unnamed = name is None

@@ -21,6 +21,8 @@ import pyarrow as pa
 from sabotnb.connectors.folders.hive import can_be_folder, folder_name
 from sabotnb.connectors.folders.paths import LONGEST_NAME
 from sabotnb.connectors.formats.writers import FORMATS, FileWriter, output_schema
+from sabotnb.connectors.sinks.claims import claim, refuse_writers
+from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.ownership import published_name
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
@@ -83,6 +85,8 @@ class FileSink(SinkOperator):
         self._open: dict[str, _File] = {}
         self._complete: list[dict[str, Any]] = []
         self._made = 0
+        self._appends = spec.options.get("mode") == "append"
+        self._claim: int | None = None
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
@@ -93,6 +97,9 @@ class FileSink(SinkOperator):
             above = [str(folder) for folder in make_folder(self._hidden) if folder != self._hidden]
             if above:
                 (self._hidden / MADE).write_text(json.dumps(above))
+            with alone_in([self._output]):  # of two runs that start at once, the first gets the folder
+                self._claim = claim(self._hidden, appends=self._appends)
+                refuse_writers(self._output, appends=self._appends, but=lambda writer: writer.job == ctx.job)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
@@ -120,6 +127,9 @@ class FileSink(SinkOperator):
         for file in self._open.values():
             file.discard()
         self._open.clear()
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
     def _file(self, folder: str) -> _File:
         file = self._open.pop(folder, None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from sabotnb.connectors.folders.file_search import is_dotted, is_private
 from sabotnb.connectors.folders.paths import broken_link, unusable
 from sabotnb.connectors.formats.suffixes import READ_SUFFIXES
 from sabotnb.connectors.formats.writers import FORMATS
+from sabotnb.connectors.sinks.claims import refuse_writers
 from sabotnb.connectors.sinks.file_sink import writing
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, Owners, owners_of
 from sabotnb.errors import SinkError
@@ -31,8 +33,10 @@ def output_folder(path: str | os.PathLike[str]) -> str:
     return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
 
 
-def check_output(spec: Spec, job: str) -> None:
+def check_output(spec: Spec, job: str, runs_here: Callable[[int], bool] = lambda _epoch: True) -> None:
     """Raise a SinkError if ``job`` must not or cannot write where ``spec`` says; changes nothing.
+
+    ``runs_here`` is true for the epochs of runs of ``job`` that the asking cluster knows: the new run follows those.
 
     ``append`` adds to whatever is there. ``error`` and ``overwrite`` need a folder that is missing, empty, or holds
     nothing but output of the same job, which is then replaced when the new output is complete.
@@ -52,6 +56,9 @@ def check_output(spec: Spec, job: str) -> None:
         raise SinkError(f"'{output}' is a file: give a folder, the output is one file for each task")
     with writing(output):
         check_right_to_write(output)
+        refuse_writers(
+            output, appends=mode == "append", but=lambda writer: writer.job == job and runs_here(writer.epoch)
+        )
         if mode != "append":
             refuse_foreign(output, owners_of(output, data_files(output)), job)
 

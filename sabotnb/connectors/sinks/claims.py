@@ -1,0 +1,96 @@
+"""Which runs write into a folder now.
+
+Every task that writes holds a shared lock on a file in its run's hidden folder. The kernel releases it when the process
+ends, however it ends: what a killed worker leaves behind claims nothing. The file's name says whether the run appends;
+runs that append may share a folder, any other needs it for itself. On a file system without locks nothing is claimed,
+and only commits find out about each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from sabotnb.connectors.folders.file_search import is_dotted
+from sabotnb.errors import SinkError
+from sabotnb.protocol import failure
+
+CLAIMS = {True: "appends.claim", False: "replaces.claim"}
+_HIDDEN = re.compile(r"\.sabotnb-(?P<job>.+)-(?P<epoch>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A run that writes into ``folder`` now."""
+
+    folder: Path
+    job: str
+    epoch: int
+    appends: bool
+
+
+def claim(hidden: Path, *, appends: bool) -> int:
+    """Claim the folder that ``hidden`` is in, until the returned handle is closed."""
+    handle = os.open(hidden / CLAIMS[appends], os.O_RDWR | os.O_CREAT, 0o666)
+    with suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    return handle
+
+
+def refuse_writers(output: Path, *, appends: bool, but: Callable[[Writer], bool]) -> None:
+    """Raise a SinkError if a run writes into ``output``, or into a folder above or below it, that cannot share it.
+
+    Runs for which ``but`` is true are those of the asking job itself.
+    """
+    for writer in _writers(output):
+        if not (appends and writer.appends) and not but(writer):
+            raise SinkError(failure.output_taken(writer.job, str(writer.folder)))
+
+
+def _writers(output: Path) -> Iterator[Writer]:
+    real = Path(os.path.realpath(output))
+    folders = [*real.parents]
+    for parent, below, _ in os.walk(real):
+        folders.append(Path(parent))
+        below[:] = [name for name in below if not is_dotted(name)]
+    for folder in folders:
+        yield from _writers_in(folder)
+
+
+def _writers_in(folder: Path) -> Iterator[Writer]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - thousands of names, of which few matter
+    except OSError:  # it is not there yet, or not ours to look into
+        return
+    for name in names:
+        found = _HIDDEN.fullmatch(name)
+        for appends, claimed in CLAIMS.items() if found else ():
+            if _is_held(folder / name / claimed):
+                assert found is not None
+                yield Writer(folder, unquote(found["job"]), int(found["epoch"]), appends)
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with _opened(path) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is none, or no locks
+        return False
+    return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        yield handle
+    finally:
+        os.close(handle)

@@ -1,0 +1,38 @@
+"""Which jobs write into the same folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from sabotnb.execution.job_run import JobRun
+from sabotnb.protocol import JobRequest
+
+
+def writer_in_the_way(request: JobRequest, jobs: Iterable[JobRun]) -> tuple[JobRun, str] | None:
+    """A run of another job that has not ended and needs a folder of ``request`` for itself, and that folder."""
+    for job in jobs:
+        for run in (job, job.successor):
+            if run is not None and run.name != request.name and not run.state.terminal:
+                folder = _contested(request, run.request)
+                if folder is not None:
+                    return run, folder
+    return None
+
+
+def replaces_output_of(request: JobRequest, previous: JobRequest) -> bool:
+    """True if ``request`` removes files of ``previous``, a run of the same job, when it publishes its own."""
+    return any(not appends and folder in previous.outputs for folder, appends in request.outputs.items())
+
+
+def _contested(request: JobRequest, other: JobRequest) -> str | None:
+    """A folder that ``other`` writes into, and that the two cannot share: only runs that both append can."""
+    for folder, appends in request.outputs.items():
+        for taken, also_appends in other.outputs.items():
+            if not (appends and also_appends) and _overlap(PurePath(folder), PurePath(taken)):
+                return taken
+    return None
+
+
+def _overlap(one: PurePath, other: PurePath) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)

@@ -1,0 +1,95 @@
+"""Folders that a run writes into are refused to others, as long as one of its processes lives."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from sabotnb import connectors
+from sabotnb.errors import SinkError
+from sabotnb.graph import Sink
+from sabotnb.protocol import OperatorContext
+
+SCHEMA = pa.schema({"n": pa.int64()})
+
+
+def spec_of(folder, mode="error"):
+    return Sink("csv", {"path": str(folder), "mode": mode, "partition_by": []})
+
+
+def opened(folder, job, mode="error", epoch=1, index=0):
+    sink = connectors.sink(spec_of(folder, mode), SCHEMA)
+    sink.open(OperatorContext(job, "sink_0", index, 2, 128, epoch=epoch))
+    return sink
+
+
+@pytest.fixture
+def writing(tmp_path):
+    """Job ``first`` writes into ``out``."""
+    sinks = [opened(tmp_path / "out", "first", index=index) for index in range(2)]
+    yield sinks
+    for sink in sinks:
+        sink.close()
+
+
+@pytest.mark.parametrize("folder", ["out", "link", "out/below", "."])
+@pytest.mark.parametrize("mode", ["error", "overwrite", "append"])
+def test_a_folder_that_another_job_writes_into_is_refused(tmp_path, writing, folder, mode):
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with pytest.raises(SinkError, match=r"job 'first' is writing into .*out' .*sb.attach\('first'\).stop\(\)"):
+        connectors.check_output(spec_of(tmp_path / folder, mode), "second")
+    late = connectors.sink(spec_of(tmp_path / folder, mode), SCHEMA)
+    with pytest.raises(SinkError, match="job 'first' is writing into"):
+        late.open(OperatorContext("second", "sink_0", 0, 1, 128, epoch=2))
+    late.close()
+
+
+def test_the_folder_is_free_when_every_task_has_ended(tmp_path, writing):
+    writing[0].close()
+    with pytest.raises(SinkError, match="job 'first' is writing into"):
+        connectors.check_output(spec_of(tmp_path / "out"), "second")
+    writing[1].close()
+    connectors.check_output(spec_of(tmp_path / "out"), "second")
+
+
+def test_a_run_of_the_same_job_is_let_in_where_the_cluster_knows_the_previous_one(tmp_path, writing):
+    connectors.check_output(spec_of(tmp_path / "out"), "first", lambda epoch: epoch == 1)
+    with pytest.raises(SinkError, match="job 'first' is writing into"):
+        connectors.check_output(spec_of(tmp_path / "out"), "first", lambda epoch: epoch == 2)
+
+
+def test_jobs_that_all_append_share_a_folder(tmp_path):
+    first = opened(tmp_path / "out", "first", "append")
+    connectors.check_output(spec_of(tmp_path / "out", "append"), "second")
+    second = opened(tmp_path / "out", "second", "append")
+    with pytest.raises(SinkError, match="is writing into"):
+        connectors.check_output(spec_of(tmp_path / "out", "overwrite"), "third")
+    first.close()
+    second.close()
+
+
+WRITER = """
+import sys, pyarrow as pa
+from sabotnb import connectors
+from sabotnb.graph import Sink
+from sabotnb.protocol import OperatorContext
+spec = Sink("csv", {"path": sys.argv[1], "mode": "error", "partition_by": []})
+sink = connectors.sink(spec, pa.schema({"n": pa.int64()}))
+sink.open(OperatorContext("first", "sink_0", 0, 1, 128, epoch=1))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_leaves_claims_nothing(tmp_path):
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "out")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(SinkError, match="job 'first' is writing into"):
+            connectors.check_output(spec_of(tmp_path / "out"), "second")
+        os.kill(process.pid, signal.SIGKILL)
+    assert list((tmp_path / "out").iterdir()) != []
+    connectors.check_output(spec_of(tmp_path / "out"), "second")
