@@ -414,7 +414,7 @@ class JobManager(SchedulerPlugin):
         answer = self._replies.get(reply.id)
         if answer is None or answer.done():
             return
-        if reply.failure is None and reply.value.get("how") in ("started", "replaced", "queued"):
+        if reply.failure is None and reply.value.get("how", "attached") != "attached":
             self._blobs.keep((reply.value["job"], reply.value["epoch"]), self._submitting[reply.id])
         answer.set_result(reply)
 

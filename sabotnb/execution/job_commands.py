@@ -10,7 +10,7 @@ from sabotnb.execution import refusals
 from sabotnb.execution.answers import said
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.outputs import writer_in_the_way
+from sabotnb.execution.outputs import replaces_output_of, writer_in_the_way
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
@@ -95,11 +95,11 @@ class JobCommands:
             yield Reply(command.id, value=_submitted(job, "started"))
             yield from self._scheduling.begin(now, job)
         else:
-            yield Reply(command.id, value=_submitted(job, "replaced" if goes_on else "queued"))
+            yield Reply(command.id, value=_submitted(job, self._how(running, job)))
             yield from self._succeed(now, running, job)
 
     def _succeed(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
-        """Let ``job`` begin when ``running`` has ended, which is canceled unless it is ending by itself.
+        """Let ``job`` begin when ``running`` has ended, which is stopped or canceled unless it is ending by itself.
 
         A run that has waited for the same never begins.
         """
@@ -108,10 +108,29 @@ class JobCommands:
             running.withdraw_successor(now)
             self._state.runs.remember(running.successor)
         running.successor = job
-        if running.goes_on:
+        if running.goes_on and self._publishes_when_stopped(running):
+            yield from self._stop(now, running)
+        elif running.goes_on:
             running.failure = refusals.replaced(job.name)
             yield from self._ending.cancel(now, running)
         yield JobChanged(job.name, job.state)
+
+    def _how(self, running: JobRun, job: JobRun) -> str:
+        """How ``job`` takes over from ``running``, and what becomes of the rows of that."""
+        if self._publishes_when_stopped(running):
+            return "stopped, then replaces" if replaces_output_of(job.request, running.request) else "stopped"
+        return "replaced" if (running.successor or running).goes_on else "queued"
+
+    def _publishes_when_stopped(self, running: JobRun) -> bool:
+        """True if the run is endless and writes files: its rows, which a cancel would lose, cannot be made again.
+
+        A run that also waits for a session to take rows, which has gone, would never come to its end.
+        """
+        request = running.request
+        endless = not request.views.get("bounded", True)
+        heard = not request.pulled or request.owner in self._state.sessions
+        under_way = running.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.COMMITTING)
+        return under_way and endless and heard and bool(request.outputs)
 
     def _running(self, name: str) -> JobRun | None:
         job = self._state.jobs.get(name)

@@ -324,6 +324,19 @@ def test_foreign_output_is_refused(numbers: sb.Stream, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*the input is endless")
+def test_a_replaced_endless_job_publishes_its_rows_first(env: sb.Env, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = sb.Stream.from_rate(1_000).sink_parquet(out).run("kept")
+    while not first.status.rows_in:
+        first.wait_changed(0.1)
+    with pytest.warns(UserWarning, match=r"published its rows, which this run's output replaces.*mode='append'"):
+        second = sb.Stream.from_rate(2_000).sink_parquet(out).run("kept")
+    first.wait(timeout=30)
+    assert ds.dataset(out).count_rows() > 0
+    second.cancel()
+
+
+@pytest.mark.filterwarnings("ignore:.*the input is endless")
 def test_a_folder_that_another_job_writes_into_is_refused_at_once(env: sb.Env, tmp_path: Path) -> None:
     endless = sb.Stream.from_rate(100)
     first = endless.sink_parquet(tmp_path / "out").run("first")

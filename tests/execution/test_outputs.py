@@ -3,6 +3,8 @@
 import pytest
 from simulator import Simulator, request
 
+from sabotnb.protocol import SessionChanged
+
 
 def submitted(cluster, name, outputs, **more):
     return cluster.submit(request(name, vertices=(("work", 1),), outputs=outputs, **more))
@@ -41,3 +43,52 @@ def test_the_folder_is_free_when_its_job_is_over():
     submitted(cluster, "a", {"/d": False})
     cluster.command("cancel", "a")
     assert submitted(cluster, "b", {"/d": False})["how"] == "started"
+
+
+ENDLESS = {"bounded": False}
+
+
+def replaced(first, second, **more):
+    """How a changed job takes over from a run, and the state that the run is in then."""
+    cluster = Simulator()
+    submitted(cluster, "a", first, **more)
+    previous = cluster.machine.jobs["a"]
+    how = submitted(cluster, "a", second, fingerprint="changed")["how"]
+    return how, previous.stopping, previous.state.value
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "views", "expected"),
+    [
+        ({"/d": False}, {"/d": False}, ENDLESS, ("stopped, then replaces", True, "RUNNING")),
+        ({"/d": True}, {"/d": False}, ENDLESS, ("stopped, then replaces", True, "RUNNING")),
+        ({"/d": True}, {"/d": True}, ENDLESS, ("stopped", True, "RUNNING")),
+        ({"/d": False}, {"/e": False}, ENDLESS, ("stopped", True, "RUNNING")),
+        ({}, {"/d": False}, ENDLESS, ("replaced", False, "CANCELED")),
+        ({"/d": False}, {"/d": False}, {}, ("replaced", False, "CANCELED")),
+    ],
+)
+def test_an_endless_run_that_writes_files_is_stopped_when_it_is_replaced(first, second, views, expected):
+    assert replaced(first, second, views=views) == expected
+
+
+def test_a_run_that_is_stopped_publishes_before_the_next_begins():
+    cluster = Simulator()
+    submitted(cluster, "a", {"/d": False}, views=ENDLESS)
+    submitted(cluster, "a", {"/d": False}, views=ENDLESS, fingerprint="changed")
+    previous = cluster.machine.jobs["a"]
+    assert submitted(cluster, "a", {"/d": False}, fingerprint="again")["how"] == "stopped, then replaces"
+    cluster.finish("a")
+    assert previous.state.value == "FINISHED"
+    assert previous.failure is None
+    assert cluster.machine.jobs["a"].request.fingerprint == "again"
+    assert cluster.state("a") == "RUNNING"
+
+
+def test_a_run_whose_rows_no_session_takes_is_canceled():
+    cluster = Simulator()
+    submitted(cluster, "a", {"/d": False}, views=ENDLESS, pulled=True, owner="gone")
+    previous = cluster.machine.jobs["a"]
+    cluster.feed(SessionChanged("gone", connected=False))
+    submitted(cluster, "a", {"/d": False}, fingerprint="changed")
+    assert previous.state.value == "CANCELED"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,9 +30,16 @@ if TYPE_CHECKING:  # a name in annotations alone: what runs in this process need
 
 ROUND_ROBIN = "round_robin"
 
+REPLACES = "stopped, then replaces"
+_USERS_LINE = 6
+"""Frames from ``warn`` to the line that called ``run``, past the two wrappers of a public method."""
+
 NOTES = {
     "attached": "attached to the run already in progress",
     "replaced": "replaced the previous run (the graph or an option changed)",
+    "stopped": "starts when the previous run is stopped and has published its rows",
+    REPLACES: "starts when the previous run is stopped and has published its rows, "
+    "which this run's output replaces when it ends: mode='append' keeps both",
     "queued": "starts when the previous run has ended",
 }
 """How the header describes a run that did not simply start."""
@@ -121,6 +129,8 @@ def _run(
         if unnamed
         else start(_checked_name(name))
     )
+    if started.how == REPLACES:
+        warnings.warn(f"job {started.name!r} {NOTES[REPLACES]}", stacklevel=_USERS_LINE)
     known = session.known(started.name, started.epoch)
     if known is None:
         return session.remember(_job(started, takes))
@@ -152,7 +162,7 @@ class Started:
     epoch: int
     compiled: CompiledJob
     how: str
-    """started, attached, replaced or queued"""
+    """``started``, or one of ``NOTES``."""
 
     def results(self, sink: str, *, one_by_one: bool = False) -> Iterator[pa.RecordBatch]:
         """The rows of a sink that the client reads, as they come; see ``ClusterClient.results``."""
