@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
-from sabotnb.errors import ClusterLost, EnvError, JobError
+from sabotnb.errors import ClusterLost, EnvError, JobError, SabotnbError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph
@@ -25,6 +27,9 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
 
 
 AGENT_COLUMNS = ["agent", "address", "host", "pid", "slots", "free", "tags"]
+_USERS_LINE = 5
+"""Frames from ``warn`` to the line that called ``close``, past the two wrappers of a public method."""
+
 MOST_HANDLES = 100
 """Handles that an env keeps, and with them the rows of live sinks: the cluster remembers as many runs."""
 JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows_in", "rows_out", "late"]
@@ -107,11 +112,29 @@ class Env(Hinted):
         """Leave the cluster, and end it if this session started it. Jobs on a cluster that is ended end with it."""
         if self in _open:
             _open.remove(self)
+        try:
+            self._warn_of_unpublished()
+        finally:  # warnings may be errors
+            self._leave()
+
+    def _leave(self) -> None:
         if not self.cluster.closed and not self.cluster.gone:
             publisher.leave(
                 self.cluster.jobs, "the session was closed; jobs on a cluster that it had started ended with it"
             )
         self.cluster.close()
+
+    def _warn_of_unpublished(self) -> None:
+        """Name the jobs whose rows are lost when the cluster ends with this session."""
+        if not self.cluster.ends_jobs or self.cluster.closed or self.cluster.gone:
+            return
+        with suppress(SabotnbError):  # a cluster that does not answer has no jobs to tell of
+            for row in (row for row in self.cluster.jobs.jobs() if row["unpublished"]):
+                warnings.warn(
+                    f"job {row['job']!r} was {row['state']} when its cluster was closed, so its {row['rows_out']:,} "
+                    "rows were not published. To keep them, call job.stop() and job.wait() before env.close()",
+                    stacklevel=_USERS_LINE,
+                )
 
     def known(self, name: str, epoch: int) -> Job | None:
         """The handle of a run that this session started; None if it did not."""

@@ -45,10 +45,13 @@ class Cluster:
         config: Config | None = None,
         resize: Resize | None = None,
         close: Callable[[], None] = lambda: None,
+        ends_jobs: bool = False,
     ) -> None:
         self.client = client
         self.jobs = ClusterClient(client, SESSION)
         self._resize = resize
+        self.ends_jobs = ends_jobs
+        """True if closing it here ends the cluster, and its jobs with it."""
         self._close = close
         self._closed = False
         config = config or Config.from_environment()

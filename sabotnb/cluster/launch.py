@@ -64,7 +64,7 @@ def local_cluster(
             path.unlink(missing_ok=True)
         _end(cluster, dask_cluster)
 
-    cluster = Cluster(client, config=config, resize=resize_of(dask_cluster), close=end)
+    cluster = Cluster(client, config=config, resize=resize_of(dask_cluster), close=end, ends_jobs=True)
     return cluster
 
 

@@ -72,3 +72,34 @@ def test_a_detached_job_is_found_by_the_next_session(tmp_path: Path) -> None:
     finally:
         end_detached(tmp_path / "runtime" / "sabotnb")
     assert second.stdout == f"{first.stdout.strip()} RUNNING\n", first.stderr + second.stderr
+
+
+UNPUBLISHED = """
+import sabotnb as sb
+
+def main():
+    env = sb.local(workers=1)
+    job = sb.Stream.from_rate(1_000).sink_parquet("out").run("endless")
+    sb.Stream.from_rate(10).run("shown")
+    while not job.status.rows_out:
+        job.wait_changed(0.1)
+    {leave}
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("leave", ["env.close()", "with env: pass", "pass"])
+def test_leaving_a_cluster_warns_of_rows_that_are_lost_with_it(tmp_path: Path, leave: str) -> None:
+    done = run(UNPUBLISHED.replace("{leave}", leave), tmp_path)
+    assert done.returncode == 0
+    warned = [line for line in done.stderr.splitlines() if "were not published" in line]
+    assert len(warned) == 1
+    assert "job 'endless' was RUNNING when its cluster was closed" in warned[0]
+    assert warned[0].endswith("To keep them, call job.stop() and job.wait() before env.close()")
+
+
+def test_leaving_a_cluster_says_nothing_of_jobs_that_go_on_or_have_published(tmp_path: Path) -> None:
+    stopped = run(UNPUBLISHED.replace("{leave}", "job.stop(); job.wait()"), tmp_path)
+    assert "were not published" not in stopped.stderr

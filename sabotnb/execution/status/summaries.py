@@ -9,10 +9,13 @@ from typing import Any
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.job_topology import last_operators
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import AgentInfo, Attempt
+from sabotnb.protocol import AgentInfo, Attempt, JobState
 
 DRAWN = ("scenes", "explain")
 """Views for which people ask once: much larger than what is asked for all the time."""
+BEFORE_COMMIT = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
+"""States of jobs whose rows are lost if their cluster ends now, as far as they write files."""
+
 _COUNTERS = [field.name for field in fields(TaskCounters) if field.name not in ("latency", "operators")]
 
 
@@ -28,6 +31,7 @@ def job_summary(job: JobRun) -> dict[str, Any]:
         "epoch": job.epoch,
         "owner": job.request.owner,
         "state": job.state.value,
+        "unpublished": bool(job.request.outputs) and job.state in BEFORE_COMMIT,
         "paused": job.paused,
         "submitted": job.submitted,
         "started": job.started,
