@@ -18,7 +18,7 @@ from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph
 from sabotnb.protocol import JobState
-from sabotnb.widgets.publisher import publisher
+from sabotnb.widgets.publisher import CLOSED, publisher
 
 if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
     import pandas as pd
@@ -119,9 +119,7 @@ class Env(Hinted):
 
     def _leave(self) -> None:
         if not self.cluster.closed and not self.cluster.gone:
-            publisher.leave(
-                self.cluster.jobs, "the session was closed; jobs on a cluster that it had started ended with it"
-            )
+            publisher.leave(self.cluster.jobs, CLOSED)
         self.cluster.close()
 
     def _warn_of_unpublished(self) -> None:

@@ -37,6 +37,12 @@ def running_shell() -> Any:
     return module.get_ipython() if module is not None else None
 
 
+def is_shutting_down() -> bool:
+    """True if a front end has told the kernel to shut down or to restart."""
+    shell = running_shell()
+    return getattr(shell, "kernel", None) is not None and bool(shell.exit_now)
+
+
 def mode() -> Mode:
     """How jobs show themselves: as ``SABOTNB_DISPLAY`` says, else as a widget in a kernel and as text in a terminal.
 

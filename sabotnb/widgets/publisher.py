@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sabotnb.errors import ClusterTimeout
+from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics
 
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
@@ -23,6 +24,8 @@ SECONDS = 0.5
 
 MOST_SILENT = 10
 """A cluster that leaves so many questions in a row unanswered is gone; each may take half a minute."""
+
+CLOSED = "the session was closed; jobs on a cluster that it had started ended with it"
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +144,11 @@ class Publisher:
         except Exception as error:  # noqa: BLE001  a closed session has many names; who watches shows the reason
             for watcher in watchers:
                 self._lose(watcher, str(error) or type(error).__name__)
+            return ""
+        if shell.is_shutting_down():
+            # The kernel ends its worker processes before anything of ours runs: their loss is no failure of the job.
+            for watcher in watchers:
+                self._lose(watcher, CLOSED)
             return ""
         known.clear()
         known.update((run, metrics) for run, metrics in found.items() if metrics is not None)

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from kernels import WIDGET_VIEW, running_kernel
+from kernels import SECONDS, WIDGET_VIEW, running_kernel
 
 from sabotnb.cluster.detached import end_detached
 
@@ -60,3 +60,14 @@ def test_when_the_cluster_goes_away_the_card_says_so(tmp_path):
             assert "sb.local() starts another" in kernel.run("job", "other")["text/plain"]
     finally:
         end_detached(tmp_path / "sabotnb")
+
+
+def test_a_card_whose_cluster_ends_with_its_kernel_guesses_no_crash():
+    with running_kernel("import sabotnb as sb\nenv = sb.local(workers=1)") as kernel:
+        shown = kernel.run("job = sb.Stream.from_rate(100).sink_live().run('ends'); job")
+        kernel.manager.restart_kernel()
+        kernel.wait(lambda: shown[WIDGET_VIEW]["model_id"] in kernel.closed)
+        card = kernel.outputs[shown["output"]]
+        assert card["text/plain"].startswith("ends DISCONNECTED")
+        assert "the session was closed" in card["text/html"]
+        kernel.client.wait_for_ready(timeout=SECONDS)
