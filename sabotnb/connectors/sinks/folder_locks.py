@@ -17,7 +17,7 @@ LOCK_LOOK_SECONDS = 0.05
 def alone_in(folders: Iterable[Path]) -> Iterator[None]:
     """Keep other jobs from publishing into ``folders`` meanwhile: each has to see what the one before did.
 
-    A process that was stopped while it published keeps its lock, so nobody waits longer than LOCK_SECONDS: the same
+    A process that was stopped while it published keeps its lock, so no one waits longer than LOCK_SECONDS: the same
     commit may be run by two at once, and what comes late changes nothing.
     """
     deadline = time.monotonic() + LOCK_SECONDS
