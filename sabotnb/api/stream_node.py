@@ -178,6 +178,11 @@ def _node(
     )
 
 
+def reading(node: StreamNode, *inputs: StreamPlan) -> StreamNode:
+    """The same operator, reading other ``inputs``."""
+    return _node(node.spec, node.schema, inputs, node.naming, node.origin)
+
+
 def from_source(spec: Source) -> StreamPlan:
     """A flow that begins with ``spec``."""
     return StreamPlan(_node(spec, spec.schema, (), Naming(), call_site()), spec.schema, spec.event_time)

@@ -1,5 +1,7 @@
 """Descriptions become job graphs with readable, deterministic ids; what is shared is one operator."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 import sabotnb as sb
@@ -37,6 +39,16 @@ def test_two_operators_of_one_name_are_refused(flights: sb.Stream) -> None:
     with pytest.raises(GraphError, match="2 operators are named 'late'"):
         late.union(flights.filter(col("minutes") > 30).named("late"))
     assert late.union(late.filter(col("minutes") > 30)).to_job_graph().operators.keys() >= {"late"}
+
+
+def test_timed_copies_of_a_named_operator_are_two_operators() -> None:
+    times = sb.Stream.from_rows([{"t": datetime(2024, 1, 1, tzinfo=UTC), "carrier": "AA", "n": 1}])
+    late = times.filter(col("n") > 0).named("late").filter(col("n") < 9)
+    one, other = late.with_event_time("t"), late.with_event_time("t")
+    for second in (other, late):
+        with pytest.raises(GraphError, match="2 operators are named 'late'"):
+            one.select("carrier").named("q").union(second.select("carrier"))
+    assert one.select("carrier").union(one.select("carrier")).to_job_graph().operators.keys() >= {"late"}
 
 
 def test_naming_again_keeps_what_was_said_before(flights: sb.Stream) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb import connectors
-from sabotnb.api.stream_node import StreamPlan, from_source
+from sabotnb.api.stream_node import StreamPlan, from_source, reading
 from sabotnb.api.verbs import columns
 from sabotnb.api.verbs.user_schemas import as_schema, as_types
 from sabotnb.api.verbs.verb_options import Duration, event_time
@@ -147,7 +147,7 @@ def with_event_time(flow: StreamPlan, column: columns.Column, max_delay: Duratio
     assert isinstance(source, Source)
     timed = replace(path[-1], spec=replace(source, event_time=times[-1]))
     for node, above in zip(reversed(path[:-1]), reversed(times[1:]), strict=True):
-        timed = replace(node, inputs=(replace(node.inputs[0], node=timed, event_time=above),))
+        timed = reading(node, replace(node.inputs[0], node=timed, event_time=above))
     return replace(flow, node=timed, event_time=time)
 
 
