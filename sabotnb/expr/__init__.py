@@ -47,7 +47,7 @@ from sabotnb.expr.function_advice import FILTER_BY_ROW, batch_advice, misses_nam
 from sabotnb.expr.inference import inferred_type
 from sabotnb.expr.literals import literal_of, scalar_of
 from sabotnb.expr.python_rows import python_rows
-from sabotnb.expr.recast import exact_column, is_typed, same_values, typed_array
+from sabotnb.expr.recast import exact_column, is_typed, recast, same_values, typed_array
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.text_table import printable, sample_of, text_table
 from sabotnb.expr.types import common, is_text, type_of
@@ -112,6 +112,7 @@ __all__ = [
     "partial_schema",
     "printable",
     "python_rows",
+    "recast",
     "result_schema",
     "result_type",
     "root_name",

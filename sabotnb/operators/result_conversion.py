@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.expr import Misfit, exact_column, is_typed, same_values, typed_array
+from sabotnb.expr import Misfit, exact_column, is_typed, recast, same_values, typed_array
 from sabotnb.graph import MapBatches
 from sabotnb.native import check_batch, checked, plain_array, plain_batch
 from sabotnb.operators.encoding import conformed
@@ -118,12 +118,13 @@ def _from_columns(columns: Mapping[str, Any], spec: MapBatches, *, strict: bool 
 
 
 def _array(values: Any, field: pa.Field, spec: MapBatches, *, strict: bool) -> pa.Array:
+    sound = None
     if isinstance(values, pa.Array | pa.ChunkedArray):
-        values = plain_array(_sound(values, field.name))
+        sound = plain_array(_sound(values, field.name))
         if strict:
-            _demand_type(values.type, field, spec)
+            _demand_type(sound.type, field, spec)
     try:
-        return exact_column(values, field.type, nan_is_null=True)
+        return exact_column(values, field.type, nan_is_null=True) if sound is None else recast(sound, field.type)
     except Misfit as misfit:
         said = "=" if misfit.position is not None else "as"
         raise WrongResult(
