@@ -114,10 +114,10 @@ def _connector(spec: Spec, clock: Clock) -> Connector:
             raise SourceError(f"there is no source connector {unknown!r}: use one of {known}")
 
 
-def _files(spec: Spec) -> tuple[FileConnector, Sequence[str]]:
-    """What reads the files of ``spec``, and which of them it reads."""
+def _files(spec: Spec) -> tuple[FileConnector, Callable[[], Sequence[str]]]:
+    """What reads the files of ``spec``, and what tells which of them it reads."""
     make = _FILES[spec.connector]
     if "hive" not in spec.options:
-        return make(spec), spec.options["files"]
+        return make(spec), lambda: spec.options["files"]
     partitioned = Partitioned(spec, make)
-    return partitioned, partitioned.files
+    return partitioned, lambda: partitioned.files

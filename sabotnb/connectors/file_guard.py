@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from sabotnb.protocol import Split
 class FileGuard:
     """Connector that reads the files of another connector as they are now, or not at all.
 
-    Files that ``may_grow`` may get more behind what the splits cover: the lines of a log. Another machine may have a
-    copy of its own, whose time and inode are others; there the size alone is compared.
+    ``files`` lists them when splits are made. Files that ``may_grow`` may get more behind what the splits cover: the
+    lines of a log. Another machine may have a copy of its own, whose time and inode are others; there the size alone
+    is compared.
     """
 
-    def __init__(self, connector: FileConnector, files: Sequence[str], *, may_grow: bool) -> None:
+    def __init__(self, connector: FileConnector, files: Callable[[], Sequence[str]], *, may_grow: bool) -> None:
         self._connector = connector
         self._files = files
         self._may_grow = may_grow
@@ -32,7 +33,7 @@ class FileGuard:
         return self._connector.estimate()
 
     def splits(self) -> list[Split]:
-        return [split for file in self._files for split in self._splits_of(file)]
+        return [split for file in self._files() for split in self._splits_of(file)]
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file, stamp = split.position["file"], split.position["stamp"]

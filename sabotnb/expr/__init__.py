@@ -42,7 +42,7 @@ from sabotnb.expr.expression import (
     lit,
 )
 from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Apply, Call, Column, Literal, Node, walk
-from sabotnb.expr.expression_rewrite import unaliased, uses_of
+from sabotnb.expr.expression_rewrite import may_be_true, unaliased, uses_of
 from sabotnb.expr.function_advice import FILTER_BY_ROW, batch_advice, misses_name, row_advice
 from sabotnb.expr.inference import inferred_type
 from sabotnb.expr.literals import literal_of, scalar_of
@@ -108,6 +108,7 @@ __all__ = [
     "known_column",
     "lit",
     "literal_of",
+    "may_be_true",
     "misses_name",
     "partial_schema",
     "printable",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import reduce
+from operator import and_, or_
+from typing import TypeVar
 
 from sabotnb.blobs import Origin
 from sabotnb.expr.expression_nodes import (
@@ -19,6 +22,8 @@ from sabotnb.expr.expression_nodes import (
     with_children,
 )
 from sabotnb.traversal import bottom_up, fold
+
+Answer = TypeVar("Answer")
 
 
 def root_of(node: Node) -> str | None:
@@ -125,3 +130,26 @@ def conjuncts_of(node: Node) -> tuple[Node, ...]:
             met.add(id(inner))
             waiting.extend(reversed(inner.args))
     return tuple(parts)
+
+
+def may_be_true(node: Node, leaf: Callable[[Node], Answer]) -> Answer:
+    """Whether a condition may be true, from what ``leaf`` says of those that ``&`` and ``|`` connect, to any depth.
+
+    An answer is one bool, or an array of them. False must mean that the condition is true for no row; then the result
+    means the same.
+    """
+
+    def combined(part: Node, below: list[Answer]) -> Answer:
+        inner = unaliased(part)
+        if not below:
+            return leaf(inner)
+        connect = and_ if isinstance(inner, Call) and inner.fn == "and" else or_
+        answer: Answer = reduce(connect, below)
+        return answer
+
+    return fold(node, _connected, combined)
+
+
+def _connected(node: Node) -> tuple[Node, ...]:
+    inner = unaliased(node)
+    return inner.args if isinstance(inner, Call) and inner.fn in ("and", "or") else ()

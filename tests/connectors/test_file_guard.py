@@ -112,7 +112,7 @@ def test_a_file_that_is_shortened_between_two_records_while_it_is_read(tmp_path,
     write(connector, ROWS, path)
     spec = DESCRIBE[connector](path)
     files = csv_files.CsvFiles(spec) if connector == "csv" else json_files.JsonFiles(spec)
-    source = FileGuard(files, [str(path)], may_grow=True)
+    source = FileGuard(files, lambda: [str(path)], may_grow=True)
     (split,) = source.splits()
     batches = source.batches(split, 100)
     next(batches)

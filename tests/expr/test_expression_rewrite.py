@@ -6,12 +6,13 @@ import subprocess
 import sys
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from sabotnb import expr
 from sabotnb.errors import ExpressionError, TypeMismatch
-from sabotnb.expr import Expr, coalesce, col, duration_us, lit, type_of, when
+from sabotnb.expr import Expr, coalesce, col, duration_us, lit, may_be_true, type_of, when
 
 
 @pytest.mark.parametrize(
@@ -170,3 +171,25 @@ def test_writing_expressions_loads_no_kernels():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_may_be_true_follows_from_the_parts():
+    known = {"a": True, "b": False}
+
+    def answer(node):
+        return known.get(node.name, True)
+
+    a, b, c = col("a"), col("b"), col("c")
+    for condition, expected in [
+        (a & b, False),
+        (a | b, True),
+        ((a & b).alias("x") | (b & c), False),
+        (((a | b).alias("x") & c).alias("y"), True),
+        (b.alias("x"), False),
+    ]:
+        assert may_be_true(condition.node, answer) is expected
+    deep = a
+    for _ in range(5000):
+        deep = (deep & b) | c
+    assert may_be_true(deep.node, answer) is True
+    assert may_be_true(deep.node, lambda node: np.array([answer(node), False])).tolist() == [True, False]

@@ -179,6 +179,14 @@ def row_of(file: str, values: Values, schema: pa.Schema) -> dict[str, pa.Scalar]
     return row
 
 
+def disagrees(file: str, name: str, text: str | None) -> SourceError:
+    """A file has a column with other values than its folder."""
+    return SourceError(
+        f"column {name!r} of '{file}' has other values than its folder says ({name}={text}): "
+        "move the file, or write it again"
+    )
+
+
 def parsed(texts: Sequence[str | None], data_type: pa.DataType) -> pa.Array:
     """``texts`` as values of ``data_type``; ArrowInvalid or ArrowNotImplementedError if one is none."""
     if types.is_time(data_type):

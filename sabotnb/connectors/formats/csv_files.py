@@ -67,7 +67,7 @@ def describe(
                 "read them as several streams and make them alike (select, rename) before sb.union"
             )
     types = types_of(schema)
-    refuse_unreadable(types)
+    refuse_unreadable({name: data_type for name, data_type in types.items() if name in first})
     is_all = len(files) == 1 and not follow
     found = known_from(files, lambda file: infer(file, dialect, types, first_block, is_all=is_all))
     folders = folders_of(files, base_of(paths), found.names, types_of(schema))

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.connectors.file_options import section_splits, size_of, source_options
-from sabotnb.connectors.file_schemas import Wanted, from_text, known_from, settle, types_of
-from sabotnb.connectors.folders.hive import folders_of, names_of
+from sabotnb.connectors.file_schemas import Wanted, from_text, is_text, known_from, settle, types_of
+from sabotnb.connectors.folders.hive import Values, disagrees, folders_of, names_of, values_of
 from sabotnb.connectors.folders.paths import Paths, base_of, find, is_empty, reading, refuse_compressed
 from sabotnb.connectors.formats.byte_ranges import cut_lines
 from sabotnb.connectors.formats.json_faults import fault, not_json, rounded, without_times
@@ -57,11 +58,15 @@ def describe(
     files = find(paths, SUFFIXES, may_be_empty=True)
     for file in files:
         refuse_compressed(file)
-    refuse_unreadable(pa.schema(list(types_of(schema).items())))
     full = [file for file in files if not is_empty(file)]
     base = base_of(paths)
-    only_in_folders = names_of(files, base) - _first_names(full)
+    example = _first_object(full)
+    in_folders = names_of(files, base)
+    only_in_folders = in_folders - example.keys()
+    for name in in_folders & example.keys() & types_of(schema).keys():
+        _check_text_agrees(full[0], values_of(full[0], base), name, example[name], types_of(schema)[name])
     declared = pa.schema([item for item in types_of(schema).items() if item[0] not in only_in_folders])
+    refuse_unreadable(declared)
     if not full and not declared.names:
         raise SourceError(
             f"'{files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
@@ -78,15 +83,22 @@ def describe(
     return Spec("json", settle(everything, schema, files[0]), options, bounded=not follow, replayable=not follow)
 
 
-def _first_names(files: Sequence[str]) -> set[str]:
-    """The fields of the first object; none if the first line is no object, which is refused later."""
+def _check_text_agrees(file: str, folders: Values, name: str, value: Any, wanted: pa.DataType) -> None:
+    """Compare a number that is declared as text with its folder, as other formats do: JSON does not read it as text."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and is_text(plain_type(wanted)) and str(value) != folders.get(name, str(value)):
+        raise disagrees(file, name, folders[name])
+
+
+def _first_object(files: Sequence[str]) -> dict[str, Any]:
+    """The first object; empty if the first line is no object, which is refused later."""
     for file in files[:1]:
         with reading(file), Path(file).open("rb") as opened:
             line = next((line for line in opened if line.strip()), b"")
         with suppress(ValueError, RecursionError):
             found = text_json.loads(line.removeprefix(BOM_UTF8))
-            return set(found) if isinstance(found, dict) else set()
-    return set()
+            return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _infer(file: str, types: Types, first_block: int) -> pa.Schema:

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 from sabotnb import expr
 from sabotnb.errors import SabotnbError
-from sabotnb.expr import RANGE_ENDS, Call, Column, Literal, Node, scalar, unaliased
+from sabotnb.expr import RANGE_ENDS, Call, Column, Literal, Node, scalar
 from sabotnb.native import plain_type
-from sabotnb.traversal import fold
 
 _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
 
@@ -32,22 +31,7 @@ def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schem
         for chunk in chunks
         if chunk.statistics is not None and paths[chunk.path_in_schema] == 1 and chunk.path_in_schema in schema.names
     }
-    return all(_may_match(unaliased(part.node), statistics, schema) for part in expr.conjuncts(predicate))
-
-
-def _may_match(predicate: Node, statistics: Mapping[str, pq.Statistics], schema: pa.Schema) -> bool:
-    """As ``may_match`` of one condition, whose ``&`` and ``|`` may be nested to any depth."""
-
-    def matches(node: Node, below: list[bool]) -> bool:
-        if below:
-            return all(below) if isinstance(node, Call) and node.fn == "and" else any(below)
-        return _compared(node, statistics, schema)
-
-    return fold(predicate, _connected, matches)
-
-
-def _connected(node: Node) -> tuple[Node, ...]:
-    return node.args if isinstance(node, Call) and node.fn in ("and", "or") else ()
+    return expr.may_be_true(predicate.node, lambda node: _compared(node, statistics, schema))
 
 
 def _compared(node: Node, statistics: Mapping[str, pq.Statistics], schema: pa.Schema) -> bool:

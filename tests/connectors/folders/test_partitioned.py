@@ -273,3 +273,53 @@ def test_folders_of_other_tools_are_read(tmp_path, read, write):
     assert in_order(found) == in_order(TABLE)
     some = replace(spec, predicate=(col("y") == 2024) & (col("d") == date(2024, 2, 2)))
     assert sorted(read(some)["n"].to_pylist()) == [1, 5]
+
+
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("declared", [pa.list_(pa.int8()), pa.struct({"a": pa.int8()}), pa.duration("us")])
+def test_a_type_that_no_folder_has_is_refused_alike(tmp_path, file_format, declared):
+    folder = lay(tmp_path, file_format, {"y=01": numbered(1)})
+    with pytest.raises(SourceError) as refused:
+        DESCRIBE[file_format](folder, schema={"y": declared})
+    file = folder / "y=01" / f"part.{file_format}"
+    assert str(refused.value) == (
+        f"the folder 'y=01' of '{file}' has no {declared}: "
+        "correct schema=, or read it as text: schema={'y': pa.string()}"
+    )
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("declared", [DICTIONARY, pa.string(), pa.large_string()])
+def test_text_of_a_number_in_a_file_and_its_folder_has_to_be_the_same(tmp_path, file_format, declared, read):
+    table = pa.table({"n": [1], "y": [2]})
+    folder = lay(tmp_path, file_format, {"y=02": table})
+    with pytest.raises(SourceError, match=r"column 'y' of '.*' has other values than its folder says \(y=02\)"):
+        read(DESCRIBE[file_format](folder, schema={"y": declared}))
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("declared", [pa.int16(), pa.dictionary(pa.int32(), pa.int64()), pa.float64()])
+def test_a_number_in_a_file_and_its_folder_may_be_written_in_two_ways(tmp_path, file_format, declared, read):
+    folder = lay(tmp_path, file_format, {"y=02": pa.table({"n": [1], "y": [2]})})
+    assert read(DESCRIBE[file_format](folder, schema={"y": declared}))["y"].to_pylist() == [2]
+
+
+def test_filters_that_loops_write_are_of_any_depth(years, read):
+    describe, folder = years
+    condition = col("y") > 2022
+    for number in range(2000):
+        condition = (condition & (col("y") < 2024 + number)) | (col("y") == 2024)
+    assert read(replace(describe(folder), predicate=condition))["y"].to_pylist() == [2023, 2023, 2024, 2024]
+
+
+def test_a_split_is_opened_without_a_look_at_all_folders(tmp_path):
+    folder = lay(tmp_path, "ipc", {f"y={year}": numbered(1) for year in range(3)})
+    spec = replace(connectors.ipc(folder), predicate=col("y") == 1)
+    (split,) = connectors.source(spec).splits()
+    # A file in two folders of one name is refused when its folders are looked at.
+    moved = {**spec.options, "files": [str(folder / "nowhere" / "y=1" / "y=2" / "part.ipc")]}
+    reader = connectors.source(replace(spec, options=moved)).open(split)
+    assert reader.poll(10)[0].num_rows == 1
