@@ -8,7 +8,7 @@ from functools import partial
 import pyarrow as pa
 
 from sabotnb.blobs import Function, user_error
-from sabotnb.errors import ProtocolError, UserFunctionError
+from sabotnb.errors import ProtocolError, TypeMismatch, UserFunctionError
 from sabotnb.expr import Literal, batch_advice, sample_of, scalar_of
 from sabotnb.graph import EdgeType
 from sabotnb.native import Categories, canonical, decoded_batch, is_ordered, partition, scatter
@@ -25,7 +25,8 @@ def splitter(edge: ShuffleEdge, graph: ExecutionGraph) -> Split | None:
         case EdgeType.HASH:
             return _by_hash(edge, graph, tasks)
         case EdgeType.RANGE:
-            return partial(_by_range, column=edge.keys[0], bounds=edge.bounds, tasks=tasks)
+            categories = Categories(edge.keys[0])
+            return partial(_by_range, categories=categories, column=edge.keys[0], bounds=edge.bounds, tasks=tasks)
         case EdgeType.CUSTOM:
             return _by_function(edge, tasks)
     return None
@@ -40,17 +41,27 @@ def _by_hash(edge: ShuffleEdge, graph: ExecutionGraph, tasks: int) -> Split:
 
 
 def _by_range(
-    batch: pa.RecordBatch, column: str, bounds: Sequence[Literal], tasks: int
+    batch: pa.RecordBatch, categories: Categories, column: str, bounds: Sequence[Literal], tasks: int
 ) -> Sequence[pa.RecordBatch | None]:
-    """Task i gets bounds[i - 1] <= value < bounds[i]; the last one what has no order: nulls and NaN."""
+    """Task i gets bounds[i - 1] <= value < bounds[i]; the last one what has no order: nulls and NaN.
+
+    Bounds are categories of an ordered column, because a sample of the rows had them: one that no batch listed so far
+    comes after those that are known.
+    """
     import pyarrow.compute as pc
 
     values = batch.column(column)
     last = min(len(bounds), tasks - 1)
     if is_ordered(values.type):
-        categories = Categories(column)
         values = categories.codes(values)
-        ends = [pa.scalar(categories.code(bound.value), values.type) for bound in bounds[:last]]
+        positions = [categories.position(bound.value) for bound in bounds[:last]]
+        if positions != sorted(positions):
+            raise TypeMismatch(
+                f"{column!r} meets two orders of categories: {', '.join(bound.value for bound in bounds)} in a sample "
+                "of its rows, another order later. Give both the same categories, or compare text: .cast('string')"
+            )
+        values = values.cast(pa.int64())
+        ends = [pa.scalar(position, pa.int64()) for position in positions]
     else:
         values = canonical.decoded(values)
         ends = [scalar_of(bound, values.type) for bound in bounds[:last]]

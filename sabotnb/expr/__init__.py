@@ -46,6 +46,7 @@ from sabotnb.expr.expression_rewrite import may_be_true, unaliased, uses_of
 from sabotnb.expr.function_advice import FILTER_BY_ROW, batch_advice, misses_name, row_advice
 from sabotnb.expr.inference import inferred_type
 from sabotnb.expr.literals import literal_of, scalar_of
+from sabotnb.expr.met_categories import MetCategories
 from sabotnb.expr.python_rows import python_rows
 from sabotnb.expr.recast import exact_column, is_typed, recast, same_values, typed_array
 from sabotnb.expr.scalars import scalar
@@ -66,6 +67,7 @@ __all__ = [
     "CompiledExpression",
     "Expr",
     "Literal",
+    "MetCategories",
     "Misfit",
     "Node",
     "Then",
@@ -156,15 +158,18 @@ def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
     return typed(expr.node, _read_by(expr, schema)).type
 
 
-def compile(expr: Expr, schema: pa.Schema) -> CompiledExpression:  # noqa: A001  what it does
+def compile(  # noqa: A001  what it does
+    expr: Expr, schema: pa.Schema, met: MetCategories | None = None
+) -> CompiledExpression:
     """``expr`` as a function of batches of ``schema``, for who calls it often; raises as ``bind`` does.
 
     The function gives an array of ``.type`` and the batch's length, and raises ExpressionError where a row has no
-    value (overflow, division by zero, a failed cast) or UserFunctionError.
+    value (overflow, division by zero, a failed cast) or UserFunctionError. With ``met``, constants that no ordered
+    dictionary lists are raised by its ``check``.
     """
     from sabotnb.expr.compiler import compiled
 
-    return compiled(expr.node, schema)
+    return compiled(expr.node, schema, met)
 
 
 def evaluate(expr: Expr, batch: pa.RecordBatch) -> pa.Array:

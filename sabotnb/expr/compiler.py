@@ -17,6 +17,7 @@ from sabotnb.expr.expression_nodes import Aggregated, Alias, Apply, Call, Column
 from sabotnb.expr.expression_text import text
 from sabotnb.expr.guarded import Convert, guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
+from sabotnb.expr.met_categories import MetCategories
 from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
 from sabotnb.expr.program import CompiledStep, Compute, Guarded, runner
 from sabotnb.expr.rules import RULES, Arg, Overload, Refused
@@ -28,11 +29,14 @@ MOST_NODES = 50_000
 """Nodes of one schema that are remembered."""
 
 
-def compiled(node: Node, schema: pa.Schema) -> CompiledExpression:
+def compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledExpression:
     """Compile ``node`` for batches of ``schema``; the last few hundred are remembered.
 
-    Not those with functions of the user: every task loads its own, and a module that they use may have changed.
+    Not those with functions of the user: every task loads its own, and a module that they use may have changed. Nor
+    those with a memory ``met`` of ordered columns, which belongs to one reader.
     """
+    if met is not None and any(is_ordered(field.type) for field in schema):
+        return _compiled(node, schema, met)
     uses_functions = any(isinstance(part, Apply) for part in walk(node))
     return _compiled(node, schema) if uses_functions else _remembered(node, schema)
 
@@ -42,8 +46,8 @@ def typed(node: Node, schema: pa.Schema) -> CompiledStep:
     return _step(node, schema)
 
 
-def _compiled(node: Node, schema: pa.Schema) -> CompiledExpression:
-    step = _step(node, schema)
+def _compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledExpression:
+    step = _step(node, schema, met)
     return CompiledExpression(step.type, runner(step), step.total)
 
 
@@ -59,8 +63,8 @@ def _steps_of(_: pa.Schema) -> dict[int, tuple[Node, CompiledStep]]:
     return {}
 
 
-def _step(node: Node, schema: pa.Schema) -> CompiledStep:
-    known = _steps_of(schema)
+def _step(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledStep:
+    known = _steps_of(schema) if met is None else {}
     if len(known) > MOST_NODES:
         known.clear()
     made: dict[int, CompiledStep] = {}
@@ -73,14 +77,14 @@ def _step(node: Node, schema: pa.Schema) -> CompiledStep:
 
     for part in bottom_up((node,), not_made):
         if id(part) not in made:
-            step = _of(part, [made[id(arg)] for arg in children(part)], schema)
+            step = _of(part, [made[id(arg)] for arg in children(part)], schema, met)
             made[id(part)] = step
             if not step.uses_functions:
                 known[id(part)] = part, step
     return made[id(node)]
 
 
-def _of(node: Node, steps: Sequence[CompiledStep], schema: pa.Schema) -> CompiledStep:
+def _of(node: Node, steps: Sequence[CompiledStep], schema: pa.Schema, met: MetCategories | None) -> CompiledStep:
     match node:
         case Column(name=name):
             return _column(name, node, schema)
@@ -94,7 +98,7 @@ def _of(node: Node, steps: Sequence[CompiledStep], schema: pa.Schema) -> Compile
         case Aggregated():
             raise type_mismatch(f"{text(node)} is one value per group, so a row has none\n{_IN_AGG}", node)
         case Call():
-            return _call(node, steps)
+            return _call(node, steps, met)
 
 
 _IN_AGG = "use it in agg(...), as .group_by('key').agg(total=col('x').sum()), and join the result for a value per row"
@@ -107,10 +111,10 @@ def _column(name: str, node: Column, schema: pa.Schema) -> CompiledStep:
     return CompiledStep(schema.field(index).type, lambda batch: batch.column(index))
 
 
-def _call(node: Call, steps: Sequence[CompiledStep]) -> CompiledStep:
+def _call(node: Call, steps: Sequence[CompiledStep], met: MetCategories | None) -> CompiledStep:
     functions = any(step.uses_functions for step in steps)
     if goes_by_categories(node.fn, [step.type for step in steps]):
-        compared = comparison_of_categories(node, steps)
+        compared = comparison_of_categories(node, steps, met)
         return CompiledStep(pa.bool_(), compared, tuple(steps), total=False, uses_functions=functions)
     if node.fn in ("case", "coalesce") and any(is_ordered(step.type) for step in steps):
         raise type_mismatch(

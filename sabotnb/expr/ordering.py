@@ -1,6 +1,13 @@
 """Comparisons of ordered dictionaries: by the order of their categories, not as text.
 
 Equality and membership need no order: they compare values, whatever the dictionaries are.
+
+A constant may be a category that only a later batch lists. ``MetCategories`` is what a reader of many batches
+remembers. Until a dictionary lists the constant, it comes after all categories known so far: that is right if any
+dictionary of the stream lists it. ``check`` at the end of the input raises if none did, so that a misspelt constant is
+an error. A reader sees the dictionaries of its own batches only: it refuses a constant that just other readers met,
+but no wrong row becomes a result. Sources make that rare: they give all tasks the longest dictionary of their files.
+Without ``MetCategories`` the first batch is the whole input.
 """
 
 from __future__ import annotations
@@ -10,15 +17,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.errors import TypeMismatch
 from sabotnb.expr.column_errors import type_mismatch
-from sabotnb.expr.expression_nodes import Call, Column, Literal, walk
+from sabotnb.expr.expression_nodes import Call, Literal
 from sabotnb.expr.expression_text import text
+from sabotnb.expr.met_categories import MetCategories, pointing_at
 from sabotnb.expr.program import CompiledStep, Compute
 from sabotnb.expr.rules import RULES, Arg
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import is_text
-from sabotnb.native import Categories, is_ordered
+from sabotnb.native import is_ordered
 
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "is_between"})
 _CODE = pa.int32()
@@ -29,12 +36,12 @@ def goes_by_categories(fn: str, types: Sequence[pa.DataType]) -> bool:
     return (fn in _COMPARISONS or fn == "clip") and any(map(is_ordered, types))
 
 
-def comparison_of_categories(node: Call, args: Sequence[CompiledStep]) -> Compute:
+def comparison_of_categories(node: Call, args: Sequence[CompiledStep], met: MetCategories | None) -> Compute:
     """What computes ``node``, one of ``goes_by_categories``.
 
     Raises:
-        TypeMismatch: an argument has no place in the order of the others. What the function raises for batches: a text
-            that is no category, or columns whose categories differ.
+        TypeMismatch: an argument has no place in the order of the others. What the function raises for batches: columns
+            whose categories differ and, without ``met``, a text that is not a category.
     """
     if node.fn == "clip":
         raise type_mismatch(f"{text(node)}\nclip does not know categories; compare text: .cast('string')", node)
@@ -42,22 +49,23 @@ def comparison_of_categories(node: Call, args: Sequence[CompiledStep]) -> Comput
         if not is_ordered(arg.type) and not _is_category(arg.literal):
             problem = f"{arg.type} has no place in the order of categories; compare text: .cast('string')"
             raise type_mismatch(f"{text(node)}\n{problem}", node)
-    name = next((part.name for part in walk(node) if isinstance(part, Column)), text(node))
     overload = RULES[node.fn]([Arg(_CODE) for _ in args], dict(node.options))
+    literals = [(number, arg.literal.value) for number, arg in enumerate(args) if arg.literal is not None]
+    constants = [value for _, value in literals if value is not None]
 
     def compute(batch: pa.RecordBatch, *values: Any) -> Any:
         columns = {number: values[number] for number, arg in enumerate(args) if arg.literal is None}
         if all(column.null_count == len(column) for column in columns.values()):
             return pa.nulls(batch.num_rows, overload.result)
-        categories = Categories(name)
-        try:
-            codes = {number: categories.codes(column) for number, column in columns.items()}
-            literals = [arg.literal.value if arg.literal is not None else None for arg in args]
-            given = {n: categories.code(value) for n, value in enumerate(literals) if value is not None}
-        except TypeMismatch as mismatch:
-            raise type_mismatch(f"{text(node)}\n{mismatch}", node) from None
-        data = [codes[number] if number in codes else scalar(given.get(number), _CODE) for number in range(len(args))]
-        return overload.kernel(*data)
+        memory = met if met is not None and constants else MetCategories()
+        categories = memory.of(node, constants)
+        with pointing_at(node):
+            data = {number: categories.codes(column) for number, column in columns.items()}
+        if memory is not met:
+            memory.check()
+        for number, value in literals:
+            data[number] = scalar(None if value is None else categories.position(value), _CODE)
+        return overload.kernel(*[data[number] for number in range(len(args))])
 
     return compute
 

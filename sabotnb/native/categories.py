@@ -3,6 +3,10 @@
 The order is in the data, not in the type: two columns of one type may have different orders. Dictionaries agree if one
 begins as the other does. The indexes of dictionaries that agree compare as the values do, whichever batch they come
 from; so whatever orders or compares lets ``Categories`` take each dictionary first, which refuses those that disagree.
+
+A dictionary may be shorter than later ones, so a text that it lacks may still be a category. If so, it comes after all
+categories that the dictionary has: ``position`` says that. Whether it is a category is known when one dictionary lists
+it, or when there are no more: whoever compares with ``position`` calls ``code`` at the end, which raises if none did.
 """
 
 from __future__ import annotations
@@ -77,34 +81,43 @@ class Categories:
             )
         return values.index(value)
 
+    def position(self, value: str) -> int:
+        """The index of a category; for any other text the index after the last that is known."""
+        values = [] if self.known is None else self.known.to_pylist()
+        return values.index(value) if value in values else len(values)
+
     def restored(self, codes: pa.Array, data_type: pa.DataType) -> pa.DictionaryArray:
         """What ``codes`` made of columns stand for, as ``data_type``."""
         known = pa.array([], data_type.value_type) if self.known is None else self.known
         return pa.DictionaryArray.from_arrays(codes.cast(data_type.index_type), known, ordered=True)
 
     def encoded(self, values: pa.Array, data_type: pa.DataType) -> pa.DictionaryArray:
-        """Plain ``values``, all of them categories, as ``data_type``."""
+        """Plain ``values`` as ``data_type``; TypeMismatch if one is not a category."""
         import pyarrow.compute as pc
 
         known = pa.array([], data_type.value_type) if self.known is None else self.known
-        return self.restored(pc.index_in(values.cast(known.type), value_set=known), data_type)
+        values = values.cast(known.type)
+        codes = pc.index_in(values, value_set=known)
+        if codes.null_count > values.null_count:
+            self.code(values.filter(pc.and_(codes.is_null(), values.is_valid()))[0].as_py())
+        return self.restored(codes, data_type)
 
 
 class Orders:
     """The categories of all ordered columns of batches of one schema."""
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._columns = {field.name: Categories(field.name) for field in schema if is_ordered(field.type)}
+        self.columns = {field.name: Categories(field.name) for field in schema if is_ordered(field.type)}
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Learn from ``batch``; TypeMismatch for an order that is not that of the batches before."""
-        for name, categories in self._columns.items():
+        for name, categories in self.columns.items():
             categories.take(batch.column(name).dictionary)
 
     def aligned(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """``batch`` with all categories that are known in each ordered column: files take one dictionary."""
         self.take(batch)
-        for name, categories in self._columns.items():
+        for name, categories in self.columns.items():
             column = batch.column(name)
             if categories.known is not None and len(column.dictionary) < len(categories.known):
                 place = batch.schema.get_field_index(name)
@@ -113,7 +126,7 @@ class Orders:
         return batch
 
     def __getitem__(self, name: str) -> Categories:
-        return self._columns[name]
+        return self.columns[name]
 
 
 def _same(known: pa.Array, other: pa.Array) -> bool:

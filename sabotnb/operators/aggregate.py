@@ -28,8 +28,8 @@ class AggregateOperator(Operator):
         if spec.phase is Phase.PARTIAL:
             self._local = BatchPartials(codes.keys, codes.columns, codes.schema)
         else:
-            state = GroupedAggregates(codes.keys, codes.columns, codes.schema, ctx.groups)
-            self._state = ctx.keyed(StateSpec("aggregates"), state)
+            self._state = GroupedAggregates(codes.keys, codes.columns, codes.schema, ctx.groups)
+            ctx.keyed(StateSpec("aggregates"), codes.with_categories(self._state))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL:

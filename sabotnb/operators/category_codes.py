@@ -11,6 +11,8 @@ import pyarrow as pa
 from sabotnb.expr import keeps_order, partial_schema, result_schema
 from sabotnb.graph import Aggregate, AggregateColumn
 from sabotnb.native import Categories, is_ordered, without_order
+from sabotnb.operators.exported_categories import WithCategories
+from sabotnb.protocol import KeyedState
 
 _CODES = "\0codes"
 
@@ -19,8 +21,8 @@ class CategoryCodes:
     """Translates batches of an aggregate into a form without ordered dictionaries, and its results back.
 
     ``keys``, ``columns`` and ``schema`` are those of the aggregate in that form: keys are plain, and beside each
-    ordered column that is aggregated or ordered by is one of its indexes. Exported state has indexes alone: whoever
-    loads it must have met the categories, or restoring them raises.
+    ordered column that is aggregated or ordered by is one of its indexes. ``with_categories`` exports the
+    categories beside the state of such batches.
     """
 
     def __init__(self, spec: Aggregate) -> None:
@@ -34,6 +36,10 @@ class CategoryCodes:
         added = [pa.field(name + _CODES, schema.field(name).type.index_type) for name in self._coded]
         plain = dict(zip(self.keys.names, self.keys.types, strict=True))
         self.schema = pa.schema([*(field.with_type(plain.get(field.name, field.type)) for field in schema), *added])
+
+    def with_categories(self, state: KeyedState) -> KeyedState:
+        """The keyed state that moves: ``state``, which takes rows of ``coded``, and what its indexes stand for."""
+        return WithCategories(state, self._categories, self._spec.schema) if self._categories else state
 
     def coded(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows that are to be aggregated."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from sabotnb.expr import CompiledExpression, Expr, compile, functions  # noqa: A004  what it does
+from sabotnb.expr import CompiledExpression, Expr, MetCategories, compile, functions  # noqa: A004  what it does
 
 
 class CompiledExpressions:
@@ -17,6 +17,7 @@ class CompiledExpressions:
 
     def __init__(self, exprs: Sequence[Expr], schema: pa.Schema) -> None:
         self._exprs = tuple(exprs)
+        self._met = MetCategories()
         self._compile(schema)
 
     def load(self) -> None:
@@ -31,6 +32,10 @@ class CompiledExpressions:
             self._compile(batch.schema)
         return [compiled(batch) for compiled in self._compiled]
 
+    def end(self) -> None:
+        """Call after the last batch; TypeMismatch for a comparison with what was a category in no batch."""
+        self._met.check()
+
     def _compile(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._compiled: list[CompiledExpression] = [compile(one, schema) for one in self._exprs]
+        self._compiled: list[CompiledExpression] = [compile(one, schema, self._met) for one in self._exprs]

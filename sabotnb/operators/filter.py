@@ -14,7 +14,7 @@ from sabotnb.graph import Filter, FilterBatches
 from sabotnb.native import checked, decoded_batch
 from sabotnb.operators.compiled_expressions import CompiledExpressions
 from sabotnb.operators.error_policy import returned_wrong
-from sabotnb.protocol import Operator, OperatorContext, Out
+from sabotnb.protocol import EndReason, Operator, OperatorContext, Out
 
 
 class FilterOperator(Operator):
@@ -29,6 +29,10 @@ class FilterOperator(Operator):
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         (mask,) = self._predicate(batch)
         return kept(batch, mask)
+
+    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+        self._predicate.end()
+        return ()
 
 
 class FilterBatchesOperator(Operator):

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.graph import Project, output_schema
 from sabotnb.operators.compiled_expressions import CompiledExpressions
-from sabotnb.protocol import Operator, OperatorContext, Out
+from sabotnb.protocol import EndReason, Operator, OperatorContext, Out
 
 
 class ProjectOperator(Operator):
@@ -29,6 +29,10 @@ class ProjectOperator(Operator):
         if batch.schema is not self._schema and not batch.schema.equals(self._schema):
             self._expect(batch.schema)
         return (pa.RecordBatch.from_arrays(columns, schema=self._output),)
+
+    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+        self._columns.end()
+        return ()
 
     def _expect(self, schema: pa.Schema) -> None:
         self._schema = schema

@@ -12,6 +12,7 @@ from sabotnb.expr import ColumnMisfit, exact_batch, row_advice, text_table
 from sabotnb.graph import Reduce
 from sabotnb.native import Orders, is_ordered, without_order
 from sabotnb.operators.error_policy import returned_wrong
+from sabotnb.operators.exported_categories import WithCategories
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import Reducers, Row
 
@@ -36,7 +37,9 @@ class ReduceOperator(Operator):
         self._init = self._spec.init.load if self._spec.init is not None else None
         if self._init is not None:
             self._init()  # what it needs is missing now, or never
-        self._folds = ctx.keyed(StateSpec("folds"), Reducers(without_order(keys), self._folded, self._init, ctx.groups))
+        self._folds = Reducers(without_order(keys), self._folded, self._init, ctx.groups)
+        moving = WithCategories(self._folds, self._orders.columns, keys) if self._orders.columns else self._folds
+        ctx.keyed(StateSpec("folds"), moving)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._orders.take(batch)

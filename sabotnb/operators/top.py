@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.graph import Top, output_schema
-from sabotnb.native import Orders
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import Direction, GroupedBatches, KeyedRows, Retention, position, sortable, tied
 
@@ -27,7 +26,6 @@ class TopOperator(Operator):
         self._output = output_schema(spec, inputs)
         if sortable(pa.array([], self._input.field(spec.by).type)) is None:
             raise TypeMismatch(f"{spec.by!r} has no order; take the top by a plain column")
-        self._orders = Orders(self._input)
         self._kept: GroupedBatches | None = None
         self._least: pa.Scalar | None = None
 
@@ -40,7 +38,7 @@ class TopOperator(Operator):
         self._rows = ctx.keyed(StateSpec("best"), KeyedRows(self._input, keys, ctx.groups, keep))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        self._orders.take(batch)
+        self._rows.orders.take(batch)  # before rows are left out by a comparison
         if self._least is not None:
             batch = batch.filter(self._can_win(batch))
         if batch.num_rows:

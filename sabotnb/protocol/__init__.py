@@ -57,7 +57,7 @@ from sabotnb.protocol.gate_and_output import Gate, Output
 from sabotnb.protocol.ids import Attempt, TaskId
 from sabotnb.protocol.operator import Committable, Committer, Operator, OperatorContext, Out, SinkOperator
 from sabotnb.protocol.source import Finished, Position, Reader, Source, Split
-from sabotnb.protocol.state import KeyedState, Scope, StateSpec
+from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 
 __all__ = [
     "MAX_WATERMARK",
@@ -87,6 +87,7 @@ __all__ = [
     "Fence",
     "Finished",
     "ForgetJob",
+    "Frozen",
     "Gate",
     "Heartbeat",
     "Instruction",

@@ -26,7 +26,7 @@ class GroupedRows:
         self._names = tuple(keys)
         self._groups = groups if keys else 1
         self._pile = RowStore(self.schema, keep)
-        self._orders = Orders(self.schema)
+        self.orders = Orders(self.schema)
 
     @property
     def rows(self) -> int:
@@ -70,7 +70,7 @@ class GroupedRows:
     def _add(self, batch: pa.RecordBatch) -> GroupedBatch:
         places = self._places([batch.column(name) for name in self._names], batch.num_rows)
         encoded = _encoded(batch, self._pile.schema)
-        self._orders.take(encoded)
+        self.orders.take(encoded)
         return self._pile.add(encoded, *places)
 
     def _places(self, keys: Sequence[pa.Array], rows: int) -> Places:

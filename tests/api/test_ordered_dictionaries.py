@@ -6,7 +6,9 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 import sabotnb as sb
 from sabotnb import col
@@ -181,3 +183,77 @@ def test_enums_of_polars(tmp_path):
     for read in (sb.Stream.from_arrow(given), sb.Stream.from_parquet(tmp_path)):
         assert sizes(read.sort("size")) == SORTED
         assert sizes(read.filter(col("size") > "M").sort("n")) == ["L", "XL"]
+
+
+def short(values: list[str], known: list[str]) -> pa.Table:
+    codes = pa.array([known.index(value) for value in values], pa.int8())
+    return pa.table({"size": pa.DictionaryArray.from_arrays(codes, pa.array(known), ordered=True)})
+
+
+SHORT = short(["S", "S"], ["S"])
+LONG = short(["S", "L"], ["S", "M", "L"])
+LATER = [
+    (col("size") > "M", ["L"]),
+    (col("size") < "M", ["S", "S", "S"]),
+    (sb.lit("M") <= col("size"), ["L"]),
+    (col("size").is_between("M", "L"), ["L"]),
+    (col("size").is_between("S", "M"), ["S", "S", "S"]),
+    (~(col("size") > "M"), ["S", "S", "S"]),
+    (sb.when(col("size") > "M").then(1).otherwise(0) == 1, ["L"]),
+]
+
+
+def in_memory(tables: list[pa.Table], _: Any) -> sb.Stream:
+    return sb.union(*map(sb.Stream.from_arrow, tables))
+
+
+def in_chunks(tables: list[pa.Table], _: Any) -> sb.Stream:
+    return sb.Stream.from_arrow(pa.concat_tables(tables))
+
+
+def in_parquet(tables: list[pa.Table], folder: Any) -> sb.Stream:
+    for number, table in enumerate(tables):
+        pq.write_table(table, folder / f"{number}.parquet")
+    return sb.Stream.from_parquet(folder)
+
+
+def in_ipc(tables: list[pa.Table], folder: Any) -> sb.Stream:
+    for number, table in enumerate(tables):
+        feather.write_feather(table, folder / f"{number}.arrow")
+    return sb.Stream.from_ipc(folder)
+
+
+@pytest.mark.parametrize("given", [in_memory, in_chunks, in_parquet, in_ipc])
+@pytest.mark.parametrize("tables", [[SHORT, LONG], [LONG, SHORT], [SHORT, SHORT, LONG]], ids=["01", "10", "001"])
+def test_a_constant_may_be_a_category_of_another_batch(tmp_path, given: Any, tables: list[pa.Table]):
+    read = given(tables, tmp_path)
+    for predicate, expected in LATER:
+        extra = ["S", "S"] * (len(tables) - 2) if "S" in expected else []
+        assert sorted(sizes(read.filter(predicate))) == [*expected[:1], *sorted(extra + expected[1:])]
+        flags = read.with_columns(f=predicate).to_rows()
+        assert sorted(row["size"] for row in flags if row["f"]) == [*expected[:1], *sorted(extra + expected[1:])]
+
+
+@pytest.mark.parametrize("given", [in_memory, in_chunks, in_parquet, in_ipc])
+def test_a_constant_that_no_batch_lists_is_refused_at_the_end(tmp_path, given: Any):
+    read = given([SHORT, LONG], tmp_path)
+    for predicate in (col("size") < "XXL", col("size").is_between("S", "XXL"), sb.lit("XXL") > col("size")):
+        for verb in (read.filter, lambda predicate: read.select(f=predicate)):
+            with pytest.raises(SabotnbError, match="'XXL' is no category of 'size', which has S < M < L"):
+                verb(predicate).to_rows()
+
+
+def test_every_slice_of_a_table_tells_the_whole_order():
+    read = in_chunks([SHORT, LONG], None)
+    assert {tuple(chunk.dictionary.to_pylist()) for chunk in read.to_arrow()["size"].chunks} == {("S", "M", "L")}
+    backwards = in_chunks([LONG, short(["L"], ["L", "S"])], None)
+    assert sorted(sizes(backwards)) == ["L", "L", "S"]
+    with pytest.raises(SabotnbError, match="two orders of categories"):
+        backwards.filter(col("size") > "M").to_rows()
+
+
+def test_range_partitions_of_dictionaries_of_several_lengths():
+    low, high = short(["S"] * 1000, ["S"]), short(["L"] * 3000, ["S", "M", "L"])
+    both = sb.union(sb.Stream.from_arrow(low), sb.Stream.from_arrow(high)).range_partition("size")
+    with sb.local(processes=False):
+        assert sorted(both.to_arrow()["size"].to_pylist()) == ["L"] * 3000 + ["S"] * 1000

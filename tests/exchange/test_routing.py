@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb.blobs import capture
-from sabotnb.errors import ProtocolError, UserFunctionError
+from sabotnb.errors import ProtocolError, TypeMismatch, UserFunctionError
 from sabotnb.exchange.routing import splitter
 from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.job_graph import Edge, EdgeHint, EdgeType
@@ -63,6 +63,32 @@ def test_hash_needs_a_table():
 )
 def test_range_puts_nulls_last(column, bounds, expected):
     assert split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 3, bounds=bounds) == expected
+
+
+def test_range_of_ordered_dictionaries_of_several_lengths():
+    ordered = pa.dictionary(pa.int8(), pa.string(), ordered=True)
+
+    def batch(codes, known):
+        return pa.record_batch(
+            {"k": pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(known), ordered=True)}
+        )
+
+    graph = edge_graph(
+        EdgeType.RANGE,
+        1,
+        3,
+        schema=pa.schema({"k": ordered}),
+        bounds=EdgeHint(EdgeType.RANGE, bounds=("M", "L")).bounds,
+    )
+    cut = splitter(graph.edges[0], graph)
+    found = [[piece and piece.column(0).to_pylist() for piece in cut(batch([0, None], ["S"]))]]
+    found.append([piece and piece.column(0).to_pylist() for piece in cut(batch([2, 0, 1], ["S", "M", "L"]))])
+    assert found == [[["S"], None, [None]], [["S"], ["M"], ["L"]]]
+    with pytest.raises(TypeMismatch, match="two orders"):
+        cut(batch([0], ["L", "M", "S"]))
+    other = splitter(graph.edges[0], graph)
+    with pytest.raises(TypeMismatch, match="'k' meets two orders of categories: M, L in a sample"):
+        other(batch([0], ["L", "M", "S"]))
 
 
 def test_range_puts_nan_last():

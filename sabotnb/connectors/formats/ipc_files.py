@@ -14,6 +14,7 @@ from sabotnb.connectors.folders.hive import folders_of
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
 from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.graph import Source as Spec
 from sabotnb.native import check_batch
 from sabotnb.protocol import Split
@@ -32,7 +33,7 @@ def describe(
     speed: str | None = None,
     follow: bool = False,
 ) -> Spec:
-    """The source of the Arrow IPC files (file or stream format) at ``paths``; reads their schemas only.
+    """The source of the Arrow IPC files (file or stream format) at ``paths``; reads their schemas and orders.
 
     Raises:
         SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
@@ -44,7 +45,7 @@ def describe(
     folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
     settled = settle(pa.schema([*schemas[0], *folders.added]), schema, files[0])
     options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
-    return Spec("ipc", settled, options, bounded=not follow, replayable=not follow)
+    return with_orders(Spec("ipc", settled, options, bounded=not follow, replayable=not follow), IpcFiles)
 
 
 def _schema(file: str) -> pa.Schema:

@@ -19,6 +19,7 @@ from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
 from sabotnb.connectors.formats.pruning import may_match
 from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import is_ordered, plain_layout, plain_type, without_dictionaries
@@ -42,7 +43,7 @@ def describe(
     speed: str | None = None,
     follow: bool = False,
 ) -> Spec:
-    """The source of the Parquet files at ``paths``; reads footers only.
+    """The source of the Parquet files at ``paths``; reads footers, and what tells the order of ordered columns.
 
     Raises:
         SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
@@ -56,7 +57,7 @@ def describe(
     settled = settle(pa.schema([*schemas[0], *folders.added]), schema, files[0])
     options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
     options["dictionaries"] = _small_dictionaries(opened[0].metadata)
-    return Spec("parquet", settled, options, bounded=not follow, replayable=not follow)
+    return with_orders(Spec("parquet", settled, options, bounded=not follow, replayable=not follow), ParquetFiles)
 
 
 def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:

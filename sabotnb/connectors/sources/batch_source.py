@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from sabotnb import expr
 from sabotnb.connectors.file_schemas import declared
 from sabotnb.connectors.sources.pacing import ReadPace, pace_of
+from sabotnb.connectors.sources.whole_orders import told_orders, with_whole_order
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import is_ordered, plain_batch
@@ -62,12 +63,14 @@ class Shape:
     """What a source makes of raw rows: those that pass ``predicate``, with the columns and types of ``schema``.
 
     ``tested`` are the columns that the predicate reads, as the source declares them: files may hold other types.
+    ``orders`` are the categories of ordered columns.
     """
 
     columns: tuple[str, ...]
     predicate: expr.Expr | None
     tested: tuple[pa.Field, ...]
     schema: pa.Schema
+    orders: Mapping[str, pa.Array] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: Spec) -> Shape:
@@ -78,7 +81,9 @@ class Shape:
         if spec.options.get("speed") and spec.event_time is not None:
             names[spec.event_time.column] = None
         types = declared(spec)
-        return cls(tuple(names), spec.predicate, tuple(types.field(name) for name in read), spec.schema)
+        return cls(
+            tuple(names), spec.predicate, tuple(types.field(name) for name in read), spec.schema, told_orders(spec)
+        )
 
     def apply(self, raw: pa.RecordBatch) -> pa.RecordBatch:
         """The rows that leave; SourceError for a column that cannot be what the schema says."""
@@ -87,10 +92,10 @@ class Shape:
             for field in self.tested:
                 raw = _with(raw, field)
             raw = raw.filter(expr.evaluate(self.predicate, raw))
-        if raw.schema.equals(self.schema):
-            return raw
-        arrays = [_as(raw.column(field.name), field) for field in self.schema]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        if not raw.schema.equals(self.schema):
+            arrays = [_as(raw.column(field.name), field) for field in self.schema]
+            raw = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        return with_whole_order(raw, self.orders)
 
 
 def _with(batch: pa.RecordBatch, field: pa.Field) -> pa.RecordBatch:

@@ -14,10 +14,10 @@ from sabotnb.connectors.file_schemas import Wanted, settle, settled, types_of
 from sabotnb.connectors.numpy_copies import unshared
 from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.row_batches import batch_of
-from sabotnb.errors import SourceError
+from sabotnb.errors import SourceError, TypeMismatch
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph import Source as Spec
-from sabotnb.native import check_table, plain_batch, plain_schema
+from sabotnb.native import Orders, check_table, plain_batch, plain_schema
 from sabotnb.protocol import MIN_WATERMARK, Split
 
 SPLIT_ROWS = 262_144
@@ -36,8 +36,22 @@ def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
         ) from error
     schema = settle(table.schema.remove_metadata(), None, "the table")
     batches = unshared(table.replace_schema_metadata(None), copied).to_batches()
-    plain = pa.Table.from_batches([plain_batch(batch) for batch in batches], schema)
+    plain = pa.Table.from_batches(_same_categories([plain_batch(batch) for batch in batches], schema), schema)
     return Spec("table", schema, table=table_of(plain))
+
+
+def _same_categories(batches: list[pa.RecordBatch], schema: pa.Schema) -> list[pa.RecordBatch]:
+    """``batches`` with the longest dictionary of each ordered column, so that every slice tells the whole order.
+
+    Disagreeing dictionaries stay: only what orders rows refuses them.
+    """
+    orders = Orders(schema)
+    try:
+        for batch in batches:
+            orders.take(batch)
+    except TypeMismatch:
+        return batches
+    return [orders.aligned(batch) for batch in batches]
 
 
 def describe_rows(rows: Iterable[Mapping[str, Any]], schema: Wanted = None) -> Spec:

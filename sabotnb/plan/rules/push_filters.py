@@ -23,7 +23,7 @@ from sabotnb.graph import (
     Union,
     right_output_names,
 )
-from sabotnb.native import plain_type
+from sabotnb.native import is_ordered, plain_type
 from sabotnb.plan.expressions import is_cheap, may_go_first
 from sabotnb.plan.graph_rewrite import (
     Known,
@@ -86,7 +86,8 @@ def _above(
 ) -> list[Mapping[int, Expr]]:
     """What each of ``parts`` becomes above an operator, by input port; empty if it must stay below.
 
-    One that is not ``safe`` may only see the same rows as before.
+    One that is not ``safe`` may only see the same rows as before. If it reads ordered dictionaries, it stays below a
+    union: what it compares with may be a category of one input only.
     """
     if isinstance(spec, Project):
         return _above_projection(dict(spec.columns), parts)
@@ -106,7 +107,7 @@ def _above_projection(made: Mapping[str, Expr], parts: Sequence[Expr]) -> list[M
 def _above_others(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
     used = columns(part)
     match spec:
-        case Union():
+        case Union() if safe or not any(is_ordered(inputs[0].field(name).type) for name in used):
             return dict.fromkeys(range(len(inputs)), part)
         case Sort():
             return {0: part}
