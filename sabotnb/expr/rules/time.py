@@ -47,6 +47,11 @@ def _clock(name: str, function: Callable[..., Any]) -> Rule:
     return rule
 
 
+def _second(data: Any) -> Any:
+    """Arrow's own ignores the seconds that offsets of old zones have."""
+    return pc.second(pc.local_timestamp(data) if data.type.tz is not None else data)
+
+
 def _weekday(data: Any) -> Any:
     return pc.day_of_week(data, count_from_zero=False, week_start=1)
 
@@ -205,7 +210,7 @@ RULES: dict[str, Rule] = {
     "dt.weekday": _field("weekday", _weekday),
     "dt.hour": _clock("hour", pc.hour),
     "dt.minute": _clock("minute", pc.minute),
-    "dt.second": _clock("second", pc.second),
+    "dt.second": _clock("second", _second),
     "dt.date": _date,
     "dt.truncate": _truncate,
     "dt.epoch": _epoch,
