@@ -81,6 +81,7 @@ __all__ = [
     "batch_advice",
     "beside_aggregates",
     "bind",
+    "cast_exact",
     "coalesce",
     "col",
     "column_name",
@@ -101,6 +102,7 @@ __all__ = [
     "functions",
     "inferred_type",
     "is_above",
+    "is_hexadecimal",
     "is_open",
     "is_text",
     "is_text_or_bytes",
@@ -175,6 +177,20 @@ def compile(  # noqa: A001  what it does
 def evaluate(expr: Expr, batch: pa.RecordBatch) -> pa.Array:
     """``expr`` of ``batch``: an array of its length. Errors as of ``compile``."""
     return compile(expr, batch.schema)(batch)
+
+
+def cast_exact(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """``array`` as ``target``; ArrowInvalid if that would lose something, or for text that is no decimal number."""
+    from sabotnb.expr.casting import cast_exact as exact
+
+    return exact(array, target)
+
+
+def is_hexadecimal(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray | pa.ChunkedArray:
+    """Where text is a number that Arrow would read as a hexadecimal one."""
+    from sabotnb.expr.casting import is_hexadecimal as found
+
+    return found(texts)
 
 
 def is_total(expr: Expr, schema: pa.Schema) -> bool:

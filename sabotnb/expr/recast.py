@@ -66,29 +66,30 @@ def recast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
         made = _cast(array, data_type)
     except (pa.ArrowException, ValueError) as error:
         raise Misfit(f" ({error})", found=array.type) from error
-    if _has_dates(data_type) and _cuts_times(array, made):
+    if has_dates(data_type) and cuts_times(array, made):
         raise Misfit(" with times of day", found=array.type)
     return made
 
 
-def _has_dates(data_type: pa.DataType) -> bool:
+def has_dates(data_type: pa.DataType) -> bool:
+    """True for dates, and types with dates inside."""
     if t.is_dictionary(data_type):
-        return _has_dates(data_type.value_type)
+        return has_dates(data_type.value_type)
     if t.is_nested(data_type):
-        return any(_has_dates(data_type.field(at).type) for at in range(data_type.num_fields))
+        return any(has_dates(data_type.field(at).type) for at in range(data_type.num_fields))
     return bool(t.is_date(data_type))
 
 
-def _cuts_times(array: pa.Array, made: pa.Array) -> bool:
+def cuts_times(array: pa.Array, made: pa.Array) -> bool:
     """True if a timestamp of ``array`` has a time of day that the date of ``made`` in its place has not."""
     if t.is_dictionary(array.type) or t.is_dictionary(made.type):
-        return _cuts_times(_cast(array, plain_type(array.type)), _cast(made, plain_type(made.type)))
+        return cuts_times(_cast(array, plain_type(array.type)), _cast(made, plain_type(made.type)))
     if t.is_struct(array.type) and t.is_struct(made.type):
-        return any(map(_cuts_times, array.flatten(), made.flatten()))
+        return any(map(cuts_times, array.flatten(), made.flatten()))
     if t.is_map(array.type) and t.is_map(made.type):
-        return _cuts_times(array.keys, made.keys) or _cuts_times(array.items, made.items)
+        return cuts_times(array.keys, made.keys) or cuts_times(array.items, made.items)
     if t.is_nested(array.type) and t.is_nested(made.type):
-        return _cuts_times(array.flatten(), made.flatten())
+        return cuts_times(array.flatten(), made.flatten())
     return t.is_date(made.type) and t.is_timestamp(array.type) and not made.cast(array.type).equals(array)
 
 

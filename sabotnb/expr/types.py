@@ -35,7 +35,7 @@ _SPELLINGS: dict[Any, pa.DataType] = {
     "time": pa.time64("us"),
     "duration": pa.duration("us"),
 }
-_UNITS = ("s", "ms", "us", "ns")
+UNITS = ("s", "ms", "us", "ns")
 _INT_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 _MOST_DIGITS = 76
 
@@ -207,4 +207,4 @@ def _common_temporal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None
 
 
 def _finer(one: str, other: str) -> str:
-    return max(one, other, key=_UNITS.index)
+    return max(one, other, key=UNITS.index)

@@ -30,10 +30,10 @@ def plain_layout(data_type: pa.DataType) -> pa.DataType:
         return plain_layout(data_type.value_type)
     if types.is_dictionary(data_type):
         return pa.dictionary(INDEX, plain_layout(data_type.value_type), data_type.ordered)
-    return _nested_type(data_type, plain_layout)
+    return nested_type(data_type, plain_layout)
 
 
-def _nested_type(data_type: pa.DataType, inner: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+def nested_type(data_type: pa.DataType, inner: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
     """A nested type with other types inside."""
 
     def changed(field: pa.Field) -> pa.Field:
@@ -80,11 +80,11 @@ def plain_array(column: pa.Array) -> pa.Array:
         indices = column.indices.cast(INDEX)
         return pa.DictionaryArray.from_arrays(indices, plain_array(column.dictionary), ordered=data_type.ordered)
     if types.is_nested(data_type):
-        return _nested_array(column, data_type, plain_array)
+        return nested_array(column, data_type, plain_array)
     return column.cast(data_type)
 
 
-def _nested_array(column: pa.Array, data_type: pa.DataType, inner: Callable[[pa.Array], pa.Array]) -> pa.Array:
+def nested_array(column: pa.Array, data_type: pa.DataType, inner: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """The children as ``inner`` makes them, below the same offsets. Arrow has no casts of dictionaries in there."""
     if types.is_struct(data_type):
         children = [inner(column.field(number)) for number in range(data_type.num_fields)]
@@ -103,7 +103,7 @@ def without_dictionaries(data_type: pa.DataType) -> pa.DataType:
     """The type of the same values without dictionaries, also inside lists, maps and structs."""
     if types.is_dictionary(data_type):
         return without_dictionaries(data_type.value_type)
-    return _nested_type(data_type, without_dictionaries)
+    return nested_type(data_type, without_dictionaries)
 
 
 def decoded_array(column: pa.Array) -> pa.Array:
@@ -113,7 +113,7 @@ def decoded_array(column: pa.Array) -> pa.Array:
         return column
     if types.is_dictionary(column.type):
         return decoded_array(column.dictionary_decode())
-    return _nested_array(column, data_type, decoded_array)
+    return nested_array(column, data_type, decoded_array)
 
 
 def _run_end_decoded(column: pa.Array) -> pa.Array:

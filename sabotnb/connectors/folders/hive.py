@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 import pyarrow as pa
 from pyarrow import types
 
+from sabotnb import expr
 from sabotnb.errors import SourceError
 from sabotnb.native import plain_type
 
@@ -192,4 +193,4 @@ def parsed(texts: Sequence[str | None], data_type: pa.DataType) -> pa.Array:
     if types.is_time(data_type):
         moments = [None if text is None else f"1970-01-01 {text}" for text in texts]
         return pa.array(moments, pa.string()).cast(pa.timestamp(data_type.unit)).cast(data_type)
-    return pa.array(texts, pa.string()).cast(data_type)
+    return expr.cast_exact(pa.array(texts, pa.string()), data_type)

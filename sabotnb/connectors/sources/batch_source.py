@@ -115,8 +115,8 @@ def _as(array: pa.Array, field: pa.Field) -> pa.Array:
                 f"read it as text, schema={{{field.name!r}: 'string'}}"
             )
         if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(array.type):
-            return array.cast(field.type.value_type).dictionary_encode().cast(field.type)
-        return array.cast(field.type)
+            return expr.cast_exact(array, field.type.value_type).dictionary_encode().cast(field.type)
+        return expr.cast_exact(array, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise SourceError(
             f"column {field.name!r} is {array.type} and cannot be read as {field.type} ({error}): change schema="

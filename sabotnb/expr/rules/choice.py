@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
+from sabotnb.expr.casting import cast_down
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE
 from sabotnb.expr.types import always_fits
@@ -38,7 +39,7 @@ def _first_known(args: Sequence[Arg], _: Options) -> Overload:
 
 
 def _cast(args: Sequence[Arg], options: Options) -> Overload:
-    """Strict: a value that the type cannot hold raises. Finer units of time and fractions of seconds are cut off."""
+    """Strict: a value that the type cannot hold raises. Times are rounded down to coarser units."""
     source, target = args[0].type, options["type"]
     if is_ordered(target):
         raise Refused(f"a cast does not tell the order of {target}; make it with Arrow before, or use .cast('string')")
@@ -57,8 +58,7 @@ def _cast(args: Sequence[Arg], options: Options) -> Overload:
 
 
 def _caster(target: pa.DataType) -> Callable[[Any], Any]:
-    how = pc.CastOptions(target, allow_time_truncate=True)
-    return lambda data: pc.cast(data, options=how)
+    return lambda data: cast_down(data, target)
 
 
 RULES: dict[str, Rule] = {

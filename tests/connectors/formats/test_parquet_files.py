@@ -293,3 +293,23 @@ def test_files_with_and_without_int96_timestamps_are_one_source(tmp_path, read):
         connectors.parquet(tmp_path)
     found = read(connectors.parquet(tmp_path, schema={"t": pa.timestamp("us")}))
     assert found["t"].to_pylist() == [*ANCIENT, datetime(2024, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("column", "data_type", "message"),
+    [
+        (pa.array([datetime(2024, 1, 1), datetime(2024, 1, 1, 12)]), pa.date32(), "a time of day would be lost"),
+        (pa.array([[datetime(2024, 1, 1, 12)]]), pa.list_(pa.date32()), "a time of day would be lost"),
+        (pa.array(["1", "0xFF"]), pa.int8(), "Failed to parse string: '0xFF'"),
+    ],
+)
+def test_a_declared_type_that_would_change_values_is_refused(tmp_path, read, column, data_type, message):
+    pq.write_table(pa.table({"a": column}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=message):
+        read(connectors.parquet(tmp_path / "a.parquet", schema={"a": data_type}))
+
+
+def test_midnights_are_read_as_the_dates_that_are_declared(tmp_path, read):
+    pq.write_table(pa.table({"a": [datetime(2024, 1, 1), None]}), tmp_path / "a.parquet")
+    spec = connectors.parquet(tmp_path / "a.parquet", schema={"a": pa.date32()})
+    assert read(spec)["a"].to_pylist() == [date(2024, 1, 1), None]

@@ -1,0 +1,140 @@
+"""Casts that Arrow gets wrong: hexadecimal text wraps into integers, and times before 1970 are rounded up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types as t
+
+from sabotnb.expr.recast import cuts_times, has_dates
+from sabotnb.expr.scalars import scalar
+from sabotnb.expr.types import UNITS, is_text
+from sabotnb.native import nested_array, nested_type, plain_type
+
+_HEXADECIMAL = r"^\s*0[xX]"
+_THOUSANDS = {unit: 1000**power for power, unit in enumerate(UNITS)}
+
+
+def cast_down(data: Any, target: pa.DataType) -> Any:
+    """``data`` as ``target``; times are rounded down to coarser units, also inside lists and structs.
+
+    Raises:
+        pa.ArrowInvalid: a value that ``target`` does not hold, or text that is no decimal number.
+    """
+    parses, rounds = _meets(data.type, target, _parses), _meets(data.type, target, _is_coarser)
+    if isinstance(data, pa.Scalar) and (parses or rounds):
+        return cast_down(pa.array([data], data.type), target)[0]
+    if parses:
+        refuse_hexadecimal(data, target)
+    if rounds:
+        data = _rounded_down(data, target)
+    return pc.cast(data, options=pc.CastOptions(target, allow_time_truncate=True))
+
+
+def cast_exact(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """``array`` as ``target``.
+
+    Raises:
+        pa.ArrowInvalid: a value of which something would be lost, or text that is no decimal number.
+    """
+    refuse_hexadecimal(array, target)
+    made = array.cast(target)
+    if has_dates(target) and cuts_times(array, made):
+        raise pa.ArrowInvalid("a time of day would be lost")
+    return made
+
+
+def refuse_hexadecimal(array: pa.Array, target: pa.DataType) -> None:
+    """Raise ArrowInvalid for text that Arrow would read as a hexadecimal integer, perhaps a negative one."""
+    if not _meets(array.type, target, _parses):
+        return
+    if t.is_dictionary(array.type):
+        refuse_hexadecimal(array.dictionary_decode(), plain_type(target))
+    elif t.is_nested(array.type):
+        nested_array(array, array.type, _each_child(array.type, target, _checked))
+    else:
+        found = array.filter(is_hexadecimal(array))
+        if len(found):
+            raise pa.ArrowInvalid(f"Failed to parse string: '{found[0].as_py()}' as a scalar of type {target}")
+
+
+def is_hexadecimal(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray | pa.ChunkedArray:
+    """Where text is a number that Arrow would read as a hexadecimal one."""
+    return pc.match_substring_regex(texts, _HEXADECIMAL)
+
+
+def _checked(array: pa.Array, target: pa.DataType) -> pa.Array:
+    refuse_hexadecimal(array, target)
+    return array
+
+
+def _parses(source: pa.DataType, target: pa.DataType) -> bool:
+    return is_text(source) and bool(t.is_integer(target))
+
+
+def _is_coarser(source: pa.DataType, target: pa.DataType) -> bool:
+    is_kind = t.is_duration if t.is_duration(source) else t.is_timestamp
+    return is_kind(source) and is_kind(target) and UNITS.index(target.unit) < UNITS.index(source.unit)
+
+
+def _meets(source: pa.DataType, target: pa.DataType, holds: Callable[[pa.DataType, pa.DataType], bool]) -> bool:
+    """True if that ``holds`` for the types, or for a pair of types inside them."""
+    source, target = plain_type(source), plain_type(target)
+    return holds(source, target) or any(_meets(*pair, holds) for pair in _children(source, target))
+
+
+def _children(source: pa.DataType, target: pa.DataType) -> list[tuple[pa.DataType, pa.DataType]]:
+    """The types inside, in pairs; fields of structs by their names."""
+    if t.is_struct(source) and t.is_struct(target):
+        places = [target.get_field_index(field.name) for field in source]
+        pairs = zip(source, places, strict=True)
+        return [(field.type, target.field(place).type if place >= 0 else field.type) for field, place in pairs]
+    if t.is_map(source) and t.is_map(target):
+        return [(source.key_type, target.key_type), (source.item_type, target.item_type)]
+    if _is_list(source) and _is_list(target):
+        return [(source.value_type, target.value_type)]
+    return []
+
+
+def _is_list(data_type: pa.DataType) -> bool:
+    return bool(t.is_list(data_type) or t.is_large_list(data_type) or t.is_fixed_size_list(data_type))
+
+
+def _each_child(
+    source: pa.DataType, target: pa.DataType, change: Callable[[Any, pa.DataType], Any]
+) -> Callable[[Any], Any]:
+    """What ``change`` does to the children of an array, or to their types, called for one after the other."""
+    targets = iter([inner for _, inner in _children(source, target)])
+    return lambda child: change(child, next(targets))
+
+
+def _rounded_down(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """``array`` with its times in the units of ``target``."""
+    if not _meets(array.type, target, _is_coarser):
+        return array
+    if t.is_dictionary(array.type):
+        return _rounded_down(array.dictionary_decode(), plain_type(target))
+    if t.is_nested(array.type):
+        data_type = _in_units(array.type, target)
+        return nested_array(array, data_type, _each_child(array.type, target, _rounded_down))
+    return _floored(array, plain_type(target))
+
+
+def _in_units(source: pa.DataType, target: pa.DataType) -> pa.DataType:
+    """``source`` with the units of ``target``, where those are coarser."""
+    source, target = plain_type(source), plain_type(target)
+    if _is_coarser(source, target):
+        return pa.duration(target.unit) if t.is_duration(source) else pa.timestamp(target.unit, source.tz)
+    return nested_type(source, _each_child(source, target, _in_units)) if _children(source, target) else source
+
+
+def _floored(data: pa.Array, target: pa.DataType) -> pa.Array:
+    """In the unit of ``target``, rounded down; Arrow's own ``floor_temporal`` takes no durations."""
+    size = scalar(_THOUSANDS[data.type.unit] // _THOUSANDS[target.unit], pa.int64())
+    counts = pc.cast(data, pa.int64())
+    whole = pc.divide(counts, size)  # towards zero
+    is_above = pc.cast(pc.less(counts, pc.multiply(whole, size)), pa.int64())
+    return pc.cast(pc.subtract(whole, is_above), _in_units(data.type, target))
