@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +11,8 @@ from pyarrow import csv
 
 from sabotnb.connectors.formats.byte_ranges import ByteRange
 from sabotnb.errors import SourceError
-from sabotnb.native import plain_layout
+from sabotnb.expr import is_hexadecimal
+from sabotnb.native import plain_layout, plain_type
 
 READ_BLOCK = 4 << 20
 LONGEST_BLOCK = (1 << 31) - 2
@@ -77,22 +78,69 @@ def whole_block(
     types: pa.Schema | None = None,
     columns: Sequence[str] = (),
 ) -> pa.Table:
-    """The rows of whole records, parsed in one piece."""
-    source = pa.BufferReader(block)
-    return open_records(source, names, dialect, block_size=len(block) + 1, types=types, columns=columns).read_all()
+    """The rows of whole records, parsed in one piece. Columns of hexadecimal text are text."""
+
+    def parsed(types: pa.Schema | None, columns: Sequence[str]) -> pa.Table:
+        source = pa.BufferReader(block)
+        return open_records(source, names, dialect, block_size=len(block) + 1, types=types, columns=columns).read_all()
+
+    table = parsed(types, columns)
+    integers = _integers(table.schema)
+    if integers and has_hexadecimals(block):
+        texts = parsed(pa.schema([(name, pa.string()) for name in integers]), integers)
+        for name in integers:
+            if not (found := texts.column(name).filter(is_hexadecimal(texts.column(name)))):
+                continue
+            if types is not None and name in types.names:
+                raise _no_integer(names, name, found)
+            table = table.set_column(table.schema.get_field_index(name), name, texts.column(name))
+    return table
+
+
+def has_hexadecimals(block: bytes) -> bool:
+    """True if ``block`` may have text that Arrow reads as hexadecimal integers, which wrap into negative ones."""
+    return b"0x" in block or b"0X" in block
+
+
+def _integers(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if pa.types.is_integer(plain_type(field.type))]
+
+
+def _no_integer(names: Sequence[str], name: str, found: pa.ChunkedArray | pa.Array) -> pa.ArrowInvalid:
+    """What Arrow should say of the first value of ``found``."""
+    return pa.ArrowInvalid(f"CSV column #{names.index(name)}: invalid value '{found[0].as_py()}'")
+
+
+class _Watched(ByteRange):
+    """Bytes of a file that remember whether hexadecimal text may have been among those that were read."""
+
+    has_hexadecimals = False
+    _last = b""
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        if not self.has_hexadecimals:
+            data = bytes(memoryview(buffer)[:count])
+            self.has_hexadecimals = has_hexadecimals(data) or has_hexadecimals(self._last + data[:1])
+            self._last = data[-1:]
+        return count
 
 
 def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows of a section. Where a record is longer than a block, what is left is read in longer blocks."""
     types = pa.schema([(name, _parsed_as(kind)) for name, kind in records.types.items()])
+    integers = [name for name in _integers(types) if name in columns]
     done, block_size, longest = 0, READ_BLOCK, min(records.bounds[1] - records.bounds[0] + 1, LONGEST_BLOCK)
     while True:
         skip = done
-        with ByteRange(records.file, *records.bounds) as section:
+        with _Watched(records.file, *records.bounds) as section:
             try:
                 for batch in open_records(
                     section, records.names, records.dialect, block_size=block_size, types=types, columns=columns
                 ):
+                    if integers and section.has_hexadecimals:
+                        _refuse_hexadecimals(records, integers)
+                        integers = []
                     rows = batch.slice(min(skip, batch.num_rows))
                     skip -= batch.num_rows - rows.num_rows
                     if rows.num_rows:
@@ -104,6 +152,14 @@ def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.Rec
             else:
                 return
         block_size = min(4 * block_size, longest)
+
+
+def _refuse_hexadecimals(records: Records, names: Sequence[str]) -> None:
+    """Raise ArrowInvalid for hexadecimal text in columns of integers; reads the whole section."""
+    for batch in section_batches(replace(records, types=dict.fromkeys(names, pa.string())), names):
+        for name, texts in zip(names, batch.columns, strict=True):
+            if found := texts.filter(is_hexadecimal(texts)):
+                raise _no_integer(records.names, name, found)
 
 
 def refuse_unreadable(types: Mapping[str, pa.DataType]) -> None:

@@ -395,3 +395,30 @@ def test_a_header_longer_than_a_block(tmp_path, read):
     names = [f"{'x' * 100}{number}" for number in range(12_000)]
     path = write(tmp_path, ",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
     assert connectors.csv(path).schema.names == names
+
+
+@pytest.mark.parametrize("value", ["0xFFFFFFFFFFFFFFFF", "0xFF", "0X1", " 0x1"])
+def test_hexadecimal_text_is_text(tmp_path, read, value):
+    path = write(tmp_path, f"id,n\n{value},1\n0x1,2\n")
+    assert read(connectors.csv(path)).to_pydict() == {"id": [value, "0x1"], "n": [1, 2]}
+
+
+@pytest.mark.parametrize("data_type", [pa.int8(), pa.int64(), pa.uint64()])
+def test_a_declared_integer_is_not_hexadecimal(tmp_path, read, data_type):
+    path = write(tmp_path, "id\n1\n0xFF\n")
+    with pytest.raises(SourceError, match=r"line 3: column 'id' is u?int\d+ by schema=, but has '0xFF'") as raised:
+        read(connectors.csv(path, schema={"id": data_type}))
+    assert "schema={'id': pa.string()}" in str(raised.value)
+
+
+@pytest.mark.parametrize("rows", [150, 3000])
+def test_hexadecimal_text_behind_integers_is_refused(tmp_path, read, rows):
+    text = "id,s\n" + "".join(f"{row},0x{row}\n" for row in range(rows)) + "0xFF,x\n"
+    path = write(tmp_path, text)
+
+    def read_all():
+        spec = connectors.csv(path, first_block=3000)
+        return read(spec, connector=small_sections(spec))
+
+    with pytest.raises(SourceError, match=f"line {rows + 2}: column 'id' is int64 by the rows before, but has '0xFF'"):
+        read_all()
