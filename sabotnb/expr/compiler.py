@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -28,17 +29,27 @@ from sabotnb.traversal import bottom_up
 MOST_NODES = 50_000
 """Nodes of one schema that are remembered."""
 
+MOST_COMPILED = 2048
+"""Compiled expressions of one schema that are remembered."""
+
 
 def compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledExpression:
-    """Compile ``node`` for batches of ``schema``; the last few hundred are remembered.
+    """Compile ``node`` for batches of ``schema``; what was compiled for one of the last schemas is remembered.
 
-    Not those with functions of the user: every task loads its own, and a module that they use may have changed. Nor
-    those with a memory ``met`` of ordered columns, which belongs to one reader.
+    Not expressions with functions of the user: every task loads its own, and a module that they use may have changed.
+    Nor those with a memory ``met`` of ordered columns, which belongs to one reader.
     """
     if met is not None and any(is_ordered(field.type) for field in schema):
         return _compiled(node, schema, met)
-    uses_functions = any(isinstance(part, Apply) for part in walk(node))
-    return _compiled(node, schema) if uses_functions else _remembered(node, schema)
+    if any(isinstance(part, Apply) for part in walk(node)):
+        return _compiled(node, schema)
+    known = _known_of(_SameSchema(schema)).compiled
+    found = known.get(node)
+    if found is None:
+        if len(known) >= MOST_COMPILED:
+            known.clear()
+        found = known[node] = _compiled(node, schema)
+    return found
 
 
 def typed(node: Node, schema: pa.Schema) -> CompiledStep:
@@ -51,20 +62,43 @@ def _compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) -
     return CompiledExpression(step.type, runner(step), step.total)
 
 
-_remembered = lru_cache(maxsize=512)(_compiled)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What has been compiled for a schema.
+
+    ``steps`` are by the ids of nodes, which stay theirs because the nodes are kept. Loops write expressions that
+    contain the last one: only what is new is compiled.
+    """
+
+    steps: dict[int, tuple[Node, CompiledStep]] = field(default_factory=dict)
+    compiled: dict[Node, CompiledExpression] = field(default_factory=dict)
+
+
+class _SameSchema:
+    """A schema that equals no other object: hashing all its fields for each of its expressions would be quadratic."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SameSchema) and self.schema is other.schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
 
 
 @lru_cache(maxsize=64)
-def _steps_of(_: pa.Schema) -> dict[int, tuple[Node, CompiledStep]]:
-    """CompiledExpression nodes of a schema by their ids, which stay theirs because the nodes are kept.
+def _known_of(same: _SameSchema) -> _Known:
+    return _known_of_equal(same.schema)
 
-    Loops write expressions that contain the last one: only what is new is compiled.
-    """
-    return {}
+
+@lru_cache(maxsize=64)
+def _known_of_equal(_: pa.Schema) -> _Known:
+    return _Known()
 
 
 def _step(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledStep:
-    known = _steps_of(schema) if met is None else {}
+    known = _known_of(_SameSchema(schema)).steps if met is None else {}
     if len(known) > MOST_NODES:
         known.clear()
     made: dict[int, CompiledStep] = {}

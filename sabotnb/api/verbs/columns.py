@@ -62,11 +62,13 @@ def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:
 
 def refuse_duplicates(given: Sequence[str]) -> None:
     """Raise DuplicateColumn for a name that comes twice."""
-    for position, name in enumerate(given):
-        if name in given[:position]:
+    met: set[str] = set()
+    for name in given:
+        if name in met:
             raise DuplicateColumn(
                 f"two columns are named {name!r}; name one of them: new_name=..., or .alias('new_name')"
             )
+        met.add(name)
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:
