@@ -10,9 +10,9 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from sabotnb.errors import SourceError
-from sabotnb.expr import is_open
+from sabotnb.expr import is_open, same_values
 from sabotnb.graph import Source as Spec
-from sabotnb.native import plain_schema, plain_type
+from sabotnb.native import plain_layout, plain_schema, plain_type
 
 MOST_LOOKED_INTO = 32
 """Files of one source whose first rows are read to find types."""
@@ -65,6 +65,11 @@ def known_from(files: Sequence[str], infer: Callable[[str], pa.Schema]) -> pa.Sc
         types = types_of(infer(file))
         found = pa.schema([f.with_type(types.get(f.name, f.type)) if is_open(f.type) else f for f in found])
     return pa.schema([field.with_type(settled(field.type)) for field in found])
+
+
+def nullable(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with nulls allowed: what one file says of its own rows does not hold for the others."""
+    return pa.schema([field.with_nullable(nullable=True) for field in schema])
 
 
 def types_of(wanted: Wanted) -> dict[str, pa.DataType]:
@@ -127,10 +132,16 @@ def check_same(
     lines += [
         f"column {name!r} is {ours[name]} in '{first_file}' and {theirs[name]} in '{other_file}'"
         for name in ours
-        if name in theirs and name not in decided and plain_type(ours[name]) != plain_type(theirs[name])
+        if name in theirs and name not in decided and not _same_values(ours[name], theirs[name])
     ]
     if lines:
         raise SourceError(
             "the files of one source must have one schema:\n  " + "\n  ".join(lines) + "\n"
             f"{advice}read them as several streams and make them alike (select, rename) before sb.union"
         )
+
+
+def _same_values(one: pa.DataType, other: pa.DataType) -> bool:
+    """True for equal types but for layouts, which are those of the first file: text may be string or large_string."""
+    one, other = plain_type(plain_layout(one)), plain_type(plain_layout(other))
+    return one.equals(other) or (not is_open(one) and not is_open(other) and same_values(one, other))

@@ -12,7 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sabotnb.connectors.file_options import source_options
-from sabotnb.connectors.file_schemas import Wanted, check_columns, check_same, declared, is_text, settle, types_of
+from sabotnb.connectors.file_schemas import (
+    Wanted,
+    check_columns,
+    check_same,
+    declared,
+    is_text,
+    nullable,
+    settle,
+    types_of,
+)
 from sabotnb.connectors.folders.hive import folders_of
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
 from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
@@ -54,7 +63,7 @@ def describe(
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file, types_of(schema))
     folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
-    settled = settle(pa.schema([*schemas[0], *folders.added]), schema, files[0])
+    settled = settle(pa.schema([*nullable(schemas[0]), *folders.added]), schema, files[0])
     options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
     options["dictionaries"] = _small_dictionaries(opened[0].metadata)
     return with_orders(Spec("parquet", settled, options, bounded=not follow, replayable=not follow), ParquetFiles)

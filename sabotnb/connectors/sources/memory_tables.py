@@ -34,6 +34,12 @@ def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
         raise SourceError(
             f"the table is broken ({error}): call .validate(full=True) where it is made, or make it again"
         ) from error
+    found = [
+        field.with_nullable(field.nullable or column.null_count > 0)
+        for field, column in zip(table.schema, table.columns, strict=True)
+    ]
+    if not pa.schema(found).equals(table.schema):
+        table = pa.Table.from_arrays(table.columns, schema=pa.schema(found))
     schema = settle(table.schema.remove_metadata(), None, "the table")
     batches = unshared(table.replace_schema_metadata(None), copied).to_batches()
     plain = pa.Table.from_batches(_same_categories([plain_batch(batch) for batch in batches], schema), schema)

@@ -313,3 +313,14 @@ def test_midnights_are_read_as_the_dates_that_are_declared(tmp_path, read):
     pq.write_table(pa.table({"a": [datetime(2024, 1, 1), None]}), tmp_path / "a.parquet")
     spec = connectors.parquet(tmp_path / "a.parquet", schema={"a": pa.date32()})
     assert read(spec)["a"].to_pylist() == [date(2024, 1, 1), None]
+
+
+def test_files_beside_each_other_may_lay_text_out_differently_and_have_nulls(tmp_path, read):
+    strict = pa.schema([pa.field("a", pa.string(), nullable=False), ("l", pa.list_(pa.string())), ("b", pa.binary())])
+    large = pa.schema([("a", pa.large_string()), ("l", pa.large_list(pa.large_string())), ("b", pa.large_binary())])
+    rows = [{"a": "x", "l": ["p"], "b": b"1"}], [{"a": None, "l": None, "b": None}, {"a": "y", "l": [None], "b": b""}]
+    pq.write_table(pa.Table.from_pylist(rows[0], strict), tmp_path / "1.parquet")
+    pq.write_table(pa.Table.from_pylist(rows[1], large), tmp_path / "2.parquet")
+    spec = connectors.parquet(tmp_path)
+    assert [(field.type, field.nullable) for field in spec.schema] == [(field.type, True) for field in strict]
+    assert read(spec).to_pylist() == [*rows[0], *rows[1]]

@@ -148,3 +148,11 @@ def test_rows_are_taken_as_they_are_or_not_at_all():
             connectors.rows([{"a": None}, {"a": value}], schema={"a": data_type})
     with pytest.raises(SourceError, match="row 1 has no 'a', which may not be null: give a value"):
         connectors.rows([{"a": 1}, {}], schema=pa.schema([pa.field("a", pa.int64(), nullable=False)]))
+
+
+def test_a_column_said_to_be_never_null_is_nullable_if_it_has_nulls(read):
+    schema = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("b", pa.int64(), nullable=False)])
+    table = pa.table([pa.chunked_array([[1], [None]]), pa.chunked_array([[1], [2]])], schema=schema)
+    spec = connectors.table(table)
+    assert [field.nullable for field in spec.schema] == [True, False]
+    assert read(spec).to_pylist() == [{"a": 1, "b": 1}, {"a": None, "b": 2}]
