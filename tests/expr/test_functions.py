@@ -224,3 +224,10 @@ def test_decimals_that_need_more_digits_than_there_are_raise():
         expr.evaluate(col("d") * 2, nines)
     with pytest.raises(TypeMismatch, match=r"could need more than 76 digits; cast one of them"):
         expr.evaluate(col("d") * col("d"), nines)
+
+
+def test_a_negative_scale_is_what_the_message_speaks_of():
+    batch = pa.record_batch({"d": pa.array([500], pa.decimal128(5, -2))})
+    with pytest.raises(TypeMismatch, match=r"negative scale.*\.cast\(pa.decimal128\(38, 0\)\)"):
+        expr.evaluate(col("d") + 1, batch)
+    assert expr.evaluate(col("d").cast(pa.decimal128(38, 0)) + 1, batch).to_pylist() == [501]

@@ -36,6 +36,11 @@ def decimal_sum(kernel: Callable[..., Any], symbol: str, args: Sequence[Arg], wi
         found = empty_result(kernel, *large)
     except Refused as refused:
         left, right = args
+        if any(t.is_decimal(param) and param.scale < 0 for param in params):
+            raise Refused(
+                f"{left} {symbol} {right} has a negative scale, which has no sums and products; "
+                "cast it first: .cast(pa.decimal128(38, 0))"
+            ) from refused
         raise Refused(
             f"{left} {symbol} {right} could need more than 76 digits; cast one of them: "
             ".cast(pa.decimal128(18, 2)) or .cast('double')"
