@@ -51,7 +51,7 @@ from sabotnb.expr.python_rows import python_rows
 from sabotnb.expr.recast import exact_column, is_typed, recast, same_values, typed_array
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.text_table import printable, sample_of, text_table
-from sabotnb.expr.types import common, is_text, type_of
+from sabotnb.expr.types import common, exact_number, is_text, type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 __all__ = [
@@ -98,6 +98,7 @@ __all__ = [
     "exact_array",
     "exact_batch",
     "exact_column",
+    "exact_number",
     "from_json",
     "functions",
     "inferred_type",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -129,6 +130,20 @@ def common_number(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         return signed
     wider = {8: pa.int16(), 16: pa.int32(), 32: pa.int64()}
     return wider.get(unsigned.bit_width) or pa.decimal128(20, 0)
+
+
+def exact_number(types: Sequence[pa.DataType]) -> pa.DataType | None:
+    """The narrowest numeric type that holds the numbers of all ``types`` unchanged; None if there is none."""
+    if not all(map(is_number, types)):
+        return None
+    found: pa.DataType | None = types[0]
+    for kind in types[1:]:
+        found = None if found is None else common_number(found, kind)
+    if found is None or not t.is_floating(found):
+        return found
+    digits = 16 if t.is_float32(found) or t.is_float16(found) else 32
+    is_exact = all(t.is_floating(kind) or (t.is_integer(kind) and kind.bit_width <= digits) for kind in types)
+    return found if is_exact else None
 
 
 def always_fits(source: pa.DataType, target: pa.DataType) -> bool:  # noqa: PLR0911  one line per kind of value

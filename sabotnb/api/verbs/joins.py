@@ -10,7 +10,7 @@ from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.api.verbs import columns, row_verbs
 from sabotnb.api.verbs.columns import Column
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.expr import col, common
+from sabotnb.expr import col, common, exact_number
 from sabotnb.graph import Join
 from sabotnb.native import plain_type
 
@@ -52,8 +52,13 @@ def joined(
         raise GraphError("a join without a window needs two bounded streams; one of these is endless: bound its source")
     left_keys, right_keys = _keys(left, right, on, left_on, right_on)
     pairs = list(zip(left_keys, right_keys, strict=True))
+    if how in ("right", "full"):  # which put right keys into left columns
+        shared = {pair: kind for pair in pairs if (kind := _shared_number(left, right, *pair)) is not None}
+        left = row_verbs.cast(left, {mine: kind for (mine, _), kind in shared.items()})
+        right = row_verbs.cast(right, {other: kind for (_, other), kind in shared.items()})
+        return left.then(Join(left_keys, right_keys, how, suffix, strategy), right)
     shared = {pair: kind for pair in pairs if (kind := _shared_decimal(left, right, *pair)) is not None}
-    if not shared or how in ("right", "full"):  # which put right keys into left columns
+    if not shared:
         return left.then(Join(left_keys, right_keys, how, suffix, strategy), right)
     hidden = _hidden_names(shared, {*left.schema.names, *right.schema.names})
     mine = row_verbs.with_columns(left, (), {hidden[pair]: col(pair[0]).cast(kind) for pair, kind in shared.items()})
@@ -78,6 +83,13 @@ def _shared_decimal(left: StreamPlan, right: StreamPlan, mine: str, other: str) 
     if not exact or types[0].equals(types[1]) or not any(map(pa.types.is_decimal, types)):
         return None
     return common(*types)
+
+
+def _shared_number(left: StreamPlan, right: StreamPlan, mine: str, other: str) -> pa.DataType | None:
+    """The type of a column that holds the keys of both sides, if they are numbers of different types."""
+    types = [plain_type(flow.schema.field(name).type) for flow, name in ((left, mine), (right, other))]
+    is_float = [pa.types.is_floating(kind) for kind in types]
+    return None if types[0].equals(types[1]) or any(is_float) != all(is_float) else exact_number(types)
 
 
 def _hidden_names(pairs: Iterable[Pair], taken: set[str]) -> dict[Pair, str]:

@@ -14,8 +14,9 @@ from sabotnb.api.verbs.function_schemas import inferred_of_batches, inferred_of_
 from sabotnb.api.verbs.user_schemas import as_schema
 from sabotnb.blobs import capture
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.expr import Expr, all_of, column_name, known_column
+from sabotnb.expr import Expr, all_of, col, column_name, exact_number, known_column
 from sabotnb.graph import Distinct, Filter, FilterBatches, MapBatches, MapRows, OnError, Project, Sort, Union
+from sabotnb.native import plain_type
 from sabotnb.operators import check_format
 
 Condition = Column | Callable[[pa.RecordBatch], Any]
@@ -110,8 +111,34 @@ def mapped_rows(flow: StreamPlan, fn: Callable[..., Any], schema: Any, on_error:
 
 
 def united(flow: StreamPlan, others: Sequence[StreamPlan]) -> StreamPlan:
-    """All rows of all flows; SchemaError says in what a schema differs from the first one's."""
-    return flow.then(Union(len(others) + 1), *others) if others else flow
+    """All rows of all flows, numbers in a type that holds those of all without rounding.
+
+    Raises:
+        SchemaError: a schema differs in something else from the first one's.
+    """
+    if not others:
+        return flow
+    wide = _widened([flow.schema, *(other.schema for other in others)])
+    return cast(flow, wide).then(Union(len(others) + 1), *(cast(other, wide) for other in others))
+
+
+def _widened(schemas: Sequence[pa.Schema]) -> dict[str, pa.DataType]:
+    """The types of columns that are numbers of different types, where one type holds all of them exactly."""
+    if all(schema is schemas[0] or schema.equals(schemas[0]) for schema in schemas):
+        return {}
+    found: dict[str, list[pa.DataType]] = {}
+    for schema in {id(schema): schema for schema in schemas}.values():
+        for field in schema:
+            found.setdefault(field.name, []).append(plain_type(field.type))
+    differ = {name: types for name, types in found.items() if any(not kind.equals(types[0]) for kind in types)}
+    return {name: wide for name, types in differ.items() if (wide := exact_number(types)) is not None}
+
+
+def cast(flow: StreamPlan, types: Mapping[str, pa.DataType]) -> StreamPlan:
+    """``flow`` with these columns in these types; ``flow`` itself if they have them."""
+    known = {field.name: field.type for field in flow.schema}
+    new = {name: col(name).cast(kind) for name, kind in types.items() if name in known and known[name] != kind}
+    return with_columns(flow, (), new) if new else flow
 
 
 def distinct(flow: StreamPlan, given: Sequence[Column]) -> StreamPlan:
