@@ -53,8 +53,15 @@ def open_records(
     block_size: int = READ_BLOCK,
     types: pa.Schema | None = None,
     columns: Sequence[str] = (),
+    digits_are_booleans: bool = False,
 ) -> csv.CSVStreamingReader:
-    """A reader of records; types of columns that are not in ``types`` are those of the first block."""
+    """A reader of records; types of columns that are not in ``types`` are those of the first block.
+
+    ``1`` and ``0`` are integers where types are inferred, so they are booleans only where these are declared.
+    """
+    trues, falses = (["true", "True", "TRUE"], ["false", "False", "FALSE"])
+    if digits_are_booleans:
+        trues, falses = [*trues, "1"], [*falses, "0"]
     return csv.open_csv(
         source,
         csv.ReadOptions(column_names=list(names), use_threads=False, block_size=block_size),
@@ -64,6 +71,8 @@ def open_records(
             column_types=types,
             include_columns=list(columns),
             null_values=list(dialect.null_values),
+            true_values=trues,
+            false_values=falses,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         ),
@@ -130,13 +139,21 @@ def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.Rec
     """The rows of a section. Where a record is longer than a block, what is left is read in longer blocks."""
     types = pa.schema([(name, _parsed_as(kind)) for name, kind in records.types.items()])
     integers = [name for name in _integers(types) if name in columns]
+    booleans = [name for name, kind in records.types.items() if pa.types.is_boolean(plain_type(kind))]
+    has_declared = any(name in records.declared for name in booleans)
     done, block_size, longest = 0, READ_BLOCK, min(records.bounds[1] - records.bounds[0] + 1, LONGEST_BLOCK)
     while True:
         skip = done
         with _Watched(records.file, *records.bounds) as section:
             try:
                 for batch in open_records(
-                    section, records.names, records.dialect, block_size=block_size, types=types, columns=columns
+                    section,
+                    records.names,
+                    records.dialect,
+                    block_size=block_size,
+                    types=types,
+                    columns=columns,
+                    digits_are_booleans=has_declared,
                 ):
                     if integers and section.has_hexadecimals:
                         _refuse_hexadecimals(records, integers)

@@ -422,3 +422,13 @@ def test_hexadecimal_text_behind_integers_is_refused(tmp_path, read, rows):
 
     with pytest.raises(SourceError, match=f"line {rows + 2}: column 'id' is int64 by the rows before, but has '0xFF'"):
         read_all()
+
+
+@pytest.mark.parametrize("texts", [("b\ntrue\n", "b\n1\n0\n"), ("b\n1\n0\n", "b\ntrue\n")])
+def test_digits_are_no_booleans_whichever_file_comes_first(tmp_path, read, texts):
+    for number, text in enumerate(texts):
+        write(tmp_path, text, f"{number}.csv")
+    with pytest.raises(SourceError, match=r"1.csv', line 2: column 'b' is (bool|int64) by"):
+        read(connectors.csv(tmp_path))
+    spec = connectors.csv(tmp_path, schema={"b": pa.bool_()})
+    assert sorted(read(spec)["b"].to_pylist()) == [False, True, True]
