@@ -64,7 +64,13 @@ def known_from(files: Sequence[str], infer: Callable[[str], pa.Schema]) -> pa.Sc
             break
         types = types_of(infer(file))
         found = pa.schema([f.with_type(types.get(f.name, f.type)) if is_open(f.type) else f for f in found])
-    return pa.schema([field.with_type(settled(field.type)) for field in found])
+    return pa.schema(
+        [field if _is_nanoseconds(field.type) else field.with_type(settled(field.type)) for field in found]
+    )
+
+
+def _is_nanoseconds(data_type: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(data_type) and data_type.unit == "ns")
 
 
 def nullable(schema: pa.Schema) -> pa.Schema:

@@ -51,7 +51,20 @@ def infer(file: str, dialect: Dialect, decided: Container[str], first_block: int
     for name, column in zip(names, table.columns, strict=True):
         if pa.types.is_floating(column.type) and name not in decided and may_be_rounded(column):
             found[name] = _exact(records, whole, name)
+        if pa.types.is_timestamp(column.type):
+            found[name] = _time_type(records, whole, name, column.type)
     return pa.schema([(name, found[name]) for name in names])
+
+
+def _time_type(records: Records, block: bytes, name: str, found: pa.TimestampType) -> pa.DataType:
+    """Microseconds, or nanoseconds where a value is written with so many digits."""
+    coarse = pa.timestamp("us", found.tz)
+    if found.unit == "ns":  # which Arrow takes for any fraction
+        try:
+            whole_block(block, records.names, records.dialect, types=pa.schema({name: coarse}), columns=[name])
+        except pa.ArrowInvalid:
+            return found
+    return coarse
 
 
 def _exact(records: Records, block: bytes, name: str) -> pa.DataType:

@@ -432,3 +432,19 @@ def test_digits_are_no_booleans_whichever_file_comes_first(tmp_path, read, texts
         read(connectors.csv(tmp_path))
     spec = connectors.csv(tmp_path, schema={"b": pa.bool_()})
     assert sorted(read(spec)["b"].to_pylist()) == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "data_type", "count"),
+    [
+        ("2024-01-01 00:00:00.123456789", pa.timestamp("ns"), 1704067200123456789),
+        ("2024-01-01 00:00:00.123456789Z", pa.timestamp("ns", "UTC"), 1704067200123456789),
+        ("2024-01-01 00:00:00.000000000", pa.timestamp("ns"), 1704067200000000000),
+        ("2024-01-01 00:00:00.123456", pa.timestamp("us"), 1704067200123456),
+        ("2024-01-01 00:00:00", pa.timestamp("us"), 1704067200000000),
+    ],
+)
+def test_times_have_nanoseconds_where_digits_ask_for_them(tmp_path, read, text, data_type, count):
+    found = read(connectors.csv(write(tmp_path, f"t\n{text}\n")))["t"]
+    assert found.type == data_type
+    assert found.cast(pa.int64()).to_pylist() == [count]
