@@ -11,6 +11,7 @@ from pathlib import Path
 from sabotnb.connectors.file_schemas import is_text
 from sabotnb.connectors.formats.byte_ranges import ByteRange, line_breaks
 from sabotnb.connectors.formats.csv_fitting import decimals, fitting_type
+from sabotnb.connectors.formats.csv_header import header
 from sabotnb.connectors.formats.csv_parsing import BLOCK_TOO_SHORT, Dialect, Records
 from sabotnb.connectors.formats.type_code import schema_code, shortened, shown
 from sabotnb.errors import SourceError
@@ -72,7 +73,7 @@ def not_utf8(file: str) -> SourceError:
 
 def _misfit(records: Records, line: str, name: str, value: str) -> SourceError:
     data_type, nulls = records.types[name], records.dialect.null_values
-    who, what = "the rows before", "give a type that fits all rows"
+    who, what = "the other rows" if _begins_file(records, line) else "the rows before", "give a type that fits all rows"
     if name in records.declared:
         who, what = "schema=", "declare what it is"
     problem = f"'{records.file}'{line}: column {name!r} is {data_type} by {who}, but has {shown(value)} here"
@@ -81,6 +82,13 @@ def _misfit(records: Records, line: str, name: str, value: str) -> SourceError:
         return SourceError(f"{problem}: if that means null, pass null_values={markers!r}, or correct the file")
     fits = schema_code(name, fitting_type(records, name, value))
     return SourceError(f"{problem}: {what}, {fits}, or correct the file")
+
+
+def _begins_file(records: Records, line: str) -> bool:
+    """True if there is no row before that of ``line``, as ``_first`` gives it."""
+    if records.bounds[0] > header(records.file, records.dialect.separator)[1]:
+        return False
+    return _first(records, lambda _: True)[0] == line
 
 
 def _is_value(value: str) -> Callable[[str], bool]:

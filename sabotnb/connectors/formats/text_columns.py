@@ -13,6 +13,10 @@ _FIRST_DAY, _LAST_DAY = -719_528, 2_932_896
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
 
 
+_LEAST_NANOSECOND = -9_223_372_036_000_000_000
+"""Readers compute the whole second first, which 64 bits do not hold for the 0.85 seconds before."""
+
+
 class Unwritable(Exception):  # noqa: N818  who writes says into what
     """A value that a text format lacks; the text is the value."""
 
@@ -20,11 +24,18 @@ class Unwritable(Exception):  # noqa: N818  who writes says into what
 def check_years(column: pa.Array) -> None:
     """Raise Unwritable for a date or time outside the years 0000 to 9999, which no reader would take."""
     data_type = column.type
+    if pa.types.is_timestamp(data_type) and data_type.unit == "ns":
+        counts = column.cast(pa.int64())
+        low = pc.min(counts).as_py()
+        if low is not None and low < _LEAST_NANOSECOND:
+            text = column.slice(pc.index(counts, low).as_py(), 1).cast(pa.timestamp("ns")).cast(pa.string())[0]
+            raise Unwritable(text.as_py())
+        return
     if pa.types.is_date(data_type):
         counts, per_day = column.cast(pa.int32() if pa.types.is_date32(data_type) else pa.int64()), 1
         if pa.types.is_date64(data_type):
             per_day = _PER_DAY["ms"]
-    elif pa.types.is_timestamp(data_type) and data_type.unit in _PER_DAY:  # nanoseconds end in 2262
+    elif pa.types.is_timestamp(data_type) and data_type.unit in _PER_DAY:
         counts, per_day = column.cast(pa.int64()), _PER_DAY[data_type.unit]
     else:
         return

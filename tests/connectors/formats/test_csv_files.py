@@ -448,3 +448,10 @@ def test_times_have_nanoseconds_where_digits_ask_for_them(tmp_path, read, text, 
     found = read(connectors.csv(write(tmp_path, f"t\n{text}\n")))["t"]
     assert found.type == data_type
     assert found.cast(pa.int64()).to_pylist() == [count]
+
+
+def test_a_first_row_has_no_rows_before_it(tmp_path, read):
+    for name, text in {"1.csv": "n\n1\n", "2.csv": "n\nx\n"}.items():
+        write(tmp_path, text, name)
+    with pytest.raises(SourceError, match=r"2.csv', line 2: column 'n' is int64 by the other rows, but has 'x'"):
+        read(connectors.csv(tmp_path))

@@ -4,10 +4,13 @@ import math
 
 import pyarrow as pa
 import pyarrow.csv
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb.connectors.formats.csv_lines import csv_header, csv_lines
+from sabotnb.connectors.formats.json_lines import json_lines
+from sabotnb.errors import SinkError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 ROWS = st.lists(
@@ -54,3 +57,13 @@ def test_nulls_and_empty_texts_differ():
     batch = pa.record_batch({"a": ["", None], "b": [None, 'x"y']})
     assert csv_lines(batch) == b'"",\n,"x""y"\n'
     assert list(csv.reader(io.StringIO(csv_lines(batch).decode()))) == [["", ""], ["", 'x"y']]
+
+
+@pytest.mark.parametrize("lines", [csv_lines, json_lines])
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_the_first_nanoseconds_which_no_parser_reads_are_refused(lines, zone):
+    kind = pa.timestamp("ns", zone)
+    with pytest.raises(SinkError, match=r"1677-09-21 00:12:43.145224193"):
+        lines(pa.record_batch({"t": pa.array([0, -(2**63) + 1], pa.int64()).cast(kind)}))
+    text = lines(pa.record_batch({"t": pa.array([-9_223_372_036_000_000_000], pa.int64()).cast(kind)}))
+    assert b"00:12:44" in text
