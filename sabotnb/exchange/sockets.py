@@ -29,6 +29,7 @@ from sabotnb.exchange.handshakes import Handshakes
 from sabotnb.exchange.incoming import Incoming
 from sabotnb.exchange.link import PeerLink
 from sabotnb.exchange.outgoing import Outgoing
+from sabotnb.exchange.rare_warnings import RareWarnings
 from sabotnb.exchange.streams import ByteStream, PlainStream, TlsStream, tune
 from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatistics
 
@@ -84,6 +85,7 @@ class SocketTransport:
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: list[Incoming] = []
         self._refused = 0
+        self._warnings = RareWarnings(logger)
         self._arriving = Handshakes(HANDSHAKE_SECONDS, MOST_HANDSHAKES)
         self._stopping = Event()
 
@@ -159,7 +161,7 @@ class SocketTransport:
                 sock, _ = listener.accept()
             except OSError as error:  # no file left, a peer that is gone again: others still want to come in
                 if not self._stopping.is_set():
-                    logger.warning("%s cannot accept a connection, and tries again: %s", self._agent, error)
+                    self._warnings.warn(f"{self._agent} cannot accept a connection, and tries again: {error}")
                     self._stopping.wait(ACCEPT_AGAIN_SECONDS)
                 continue
             name = f"sabot-hello-{self._agent}"
@@ -208,7 +210,7 @@ class SocketTransport:
     def _count_refusal(self, reason: str) -> None:
         with self._lock:
             self._refused += 1
-        logger.warning("%s refused a connection: %s", self._agent, reason)
+        self._warnings.warn(f"{self._agent} refused a connection: {reason}")
 
     def _check(self, stream: ByteStream) -> tuple[str, str | None]:
         """Who dials, and why it is refused, if it is."""

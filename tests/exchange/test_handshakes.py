@@ -1,6 +1,7 @@
 """Strangers at the door of an agent: garbage, half frames, peers that are slow, many, or gone; others still get in."""
 
 import json
+import logging
 import socket
 import ssl
 import struct
@@ -121,7 +122,18 @@ def test_strangers_are_refused_and_others_get_in(security, dial, ending, monkeyp
         honest_peer_gets_in(endpoints, channels, security)
         while transport.statistics().refused < len(STRANGE):
             continue
-        assert len(transport._arriving) == 0
+        while len(transport._arriving):  # each is refused before its handshake is over
+            continue
+
+
+def test_strangers_do_not_fill_the_log(caplog):
+    caplog.set_level(logging.WARNING, "sabotnb.exchange")
+    with listening() as (transport, endpoints, _):
+        for _ in range(20):
+            tcp(endpoints).close()
+        while transport.statistics().refused < 20:
+            continue
+    assert len([line for line in caplog.messages if "refused a connection" in line]) == 1
 
 
 def test_strange_hellos_inside_tls_are_refused():
@@ -172,7 +184,8 @@ def test_a_peer_that_sends_a_byte_now_and_then_has_one_deadline(dial, monkeypatc
             continue
 
 
-def test_many_strangers_do_not_keep_others_out():
+def test_many_strangers_do_not_keep_others_out(monkeypatch):
+    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 3600.0)  # it is the number of them that ends the oldest
     with listening() as (transport, endpoints, channels), ExitStack() as stack:
         silent = [stack.enter_context(tcp(endpoints)) for _ in range(2 * sockets.MOST_HANDSHAKES)]
         honest_peer_gets_in(endpoints, channels)
