@@ -93,7 +93,7 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
     log = folder / "cluster.log"
     reading, writing = os.pipe()
     order = Order(str(folder), writing, workers, slots, idle, asdict(config))
-    with open_private(log) as output, os.fdopen(reading) as starter:
+    with open_private(log, os.O_TRUNC | os.O_APPEND) as output, os.fdopen(reading) as starter:
         _started.append(
             subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", detached_process.__name__, json.dumps(asdict(order))],

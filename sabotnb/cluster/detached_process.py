@@ -23,9 +23,12 @@ from sabotnb.cluster.certificates import new_certificate, security_of
 from sabotnb.cluster.job_manager import JobManager
 from sabotnb.cluster.launch import resize_of
 from sabotnb.cluster.private_cluster import PrivateCluster
+from sabotnb.cluster.process import raise_descriptor_limit
 from sabotnb.config import Config
 
 IDLE_CHECK_SECONDS = 1.0
+
+MOST_LOG_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ async def _idle_or_told(
     clock = asyncio.get_running_loop().time
     needed = clock()
     while not ending.is_set():
+        bound_log()
         if job_manager.busy or any(name != "fire-and-forget" for name in scheduler.clients):
             needed = clock()
         elif clock() - needed >= idle_seconds:
@@ -84,5 +88,14 @@ async def _idle_or_told(
             await asyncio.wait_for(ending.wait(), min(IDLE_CHECK_SECONDS, idle_seconds))
 
 
+def bound_log(descriptor: int = 2) -> None:
+    """Empty the log when it is longer than MOST_LOG_BYTES. It is open for appending, by the workers too."""
+    with suppress(OSError):  # standard error is no file
+        if os.fstat(descriptor).st_size > MOST_LOG_BYTES:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"(this log had more than {MOST_LOG_BYTES:,} bytes, and was emptied)\n".encode())
+
+
 if __name__ == "__main__":
+    raise_descriptor_limit()
     asyncio.run(serve(Order(**json.loads(sys.argv[1]))))

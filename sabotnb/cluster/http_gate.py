@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Collection
 from http.client import responses
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tornado.httpserver import HTTPServer
@@ -24,6 +25,8 @@ from tornado.httputil import (
     ResponseStartLine,
     parse_cookie,
 )
+
+from sabotnb.cluster.pending_connections import limit_requests, pending_connections
 
 PARAMETER = "token"
 
@@ -118,7 +121,7 @@ class _Request(HTTPMessageDelegate):
 
     def __init__(self, page: HTTPMessageDelegate, connection: HTTPConnection, access: HttpAccess) -> None:
         self._page = page
-        self._connection = connection
+        self._connection: Any = connection
         self._access = access
         self._passes = False
 
@@ -129,6 +132,7 @@ class _Request(HTTPMessageDelegate):
         answer = self._access.answer(start_line.method, start_line.path, headers)
         if answer is None:
             self._passes = True
+            pending_connections().discard(self._connection.stream)
             return self._page.headers_received(start_line, headers)
         status, text, more = answer
         body = text.encode()
@@ -156,3 +160,4 @@ def close_to_strangers(server: HTTPServer, access: HttpAccess) -> None:
     server.conn_params.header_timeout = server.conn_params.body_timeout = REQUEST_SECONDS
     server.conn_params.max_body_size = MOST_BODY_BYTES
     server.request_callback = _Gate(server.request_callback, access)
+    limit_requests(server)

@@ -12,16 +12,27 @@ from typing import Any
 
 from dask.system import CPU_COUNT
 from distributed import Nanny, Scheduler, Security, Worker
+from distributed.core import Server
 from distributed.deploy.spec import SpecCluster
 from distributed.system import MEMORY_LIMIT
 
 from sabotnb.cluster.agent import LOOPBACK, SLOTS_PER_THREAD
 from sabotnb.cluster.certificates import http_token
 from sabotnb.cluster.http_gate import HttpAccess, close_to_strangers
+from sabotnb.cluster.pending_connections import limit_handshakes
 from sabotnb.cluster.private_files import scratch_folder
 
 
-class PrivateScheduler(Scheduler):
+class LimitsHandshakes(Server):
+    """Bounds how many strangers may be connected to it, and for how long."""
+
+    async def listen(self, *arguments: Any, **options: Any) -> None:
+        """Listen, and set the bounds in the same turn of the event loop: nothing is accepted before."""
+        await super().listen(*arguments, **options)  # type: ignore[no-untyped-call]
+        limit_handshakes(self.listeners[-1])
+
+
+class PrivateScheduler(LimitsHandshakes, Scheduler):
     """Its HTTP pages want the token. ``hosts`` are names that they may be asked for besides the loopback's."""
 
     def __init__(self, *, hosts: Sequence[str] = (), **options: Any) -> None:
@@ -34,14 +45,14 @@ class PrivateScheduler(Scheduler):
         close_to_strangers(self.http_server, HttpAccess(http_token(self.security), self._http_hosts))
 
 
-class PrivateWorker(Worker):
+class PrivateWorker(LimitsHandshakes, Worker):
     """Has no HTTP pages."""
 
     def start_http_server(self, *arguments: Any, **options: Any) -> None:
         """Listen nowhere."""
 
 
-class PrivateNanny(Nanny):
+class PrivateNanny(LimitsHandshakes, Nanny):
     """Watches a ``PrivateWorker``, and starts another one when it dies."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

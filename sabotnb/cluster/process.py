@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import resource
 import signal
 import sys
 import threading
@@ -15,6 +16,9 @@ from sabotnb.task import TaskCanceled
 
 SWITCH_SECONDS = 0.0002
 """Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""
+
+MOST_DESCRIPTORS = 65_536
+"""More are of no use, and some programs that a function starts close every number up to the limit."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MMAP_BYTES = 4 << 20
@@ -28,6 +32,7 @@ def have_process_alone() -> None:
     disable_gc_diagnosis(force=True)  # Python written to run in every collection, where an interrupted task would end
     keep_freed_memory()
     allow_children()
+    raise_descriptor_limit()
     hide_cancels()
 
 
@@ -36,6 +41,18 @@ def allow_children() -> None:
     process = multiprocessing.current_process()
     if process.daemon:
         process.daemon = False
+
+
+def raise_descriptor_limit() -> None:
+    """Allow this process as many descriptors as the system lets it have, up to MOST_DESCRIPTORS.
+
+    The usual soft limit of 1024 is for programs that call ``select``, which ours do not. The session's own process is
+    the user's, and keeps its limit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def hide_cancels() -> None:

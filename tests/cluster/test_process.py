@@ -25,3 +25,31 @@ def test_a_column_reuses_the_memory_of_the_one_before():
         faults[code] = int(run.stdout)
     many, one = faults.values()
     assert many - one < 20 * PAGES
+
+
+LIMITS = """
+import resource
+from sabotnb.cluster.process import MOST_DESCRIPTORS, raise_descriptor_limit
+hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 2000)
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+raise_descriptor_limit()
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+raise_descriptor_limit()
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+"""
+
+
+def test_a_process_may_have_as_many_descriptors_as_the_system_allows():
+    subprocess.run([sys.executable, "-c", LIMITS], check=True)
+
+
+def test_a_worker_may_have_children_and_more_descriptors(cluster):
+    def look():
+        import multiprocessing
+        import resource
+
+        return multiprocessing.current_process().daemon, resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    for daemon, (soft, hard) in cluster.client.run(look).values():
+        assert not daemon
+        assert soft == min(hard, 65_536)
