@@ -6,13 +6,16 @@ scheduler and of each worker, and keeps its working directories where other user
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
 
+import dask
 from dask.system import CPU_COUNT
+from dask.utils import parse_timedelta
 from distributed import Nanny, Scheduler, Security, Worker
-from distributed.core import Server
+from distributed.core import Server, Status
 from distributed.deploy.spec import SpecCluster
 from distributed.system import MEMORY_LIMIT
 
@@ -103,3 +106,20 @@ class PrivateCluster(SpecCluster):
             asynchronous=asynchronous,
             silence_logs=logging.CRITICAL,
         )
+
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        """Leave a worker that died to its nanny, which starts another one.
+
+        ``SpecCluster`` (seen in distributed 2026.8) closes the nanny if there is no worker when ``lost-worker-timeout``
+        is over, even if that one died only then, or takes long to start. Its slots would be gone until ``scale``.
+        """
+        if op == "remove":
+            name = self.scheduler_info["workers"][msg]["name"]
+            seconds = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout"))
+            asyncio.get_running_loop().call_later(seconds, self._drop_closed, name)
+        super(SpecCluster, self)._update_worker_status(op, msg)  # type: ignore[no-untyped-call]
+
+    def _drop_closed(self, name: Any) -> None:
+        """Let ``scale`` start another worker in place of one that was retired."""
+        if name in self.workers and self.workers[name].status == Status.closed:
+            del self.workers[name]

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 
+import dask
 import pytest
 from cluster_jobs import collected, endless, line, numbers, submit
 
@@ -24,13 +25,13 @@ def mortal():
     started.close()
 
 
-def settle(cluster):
-    """Wait for two agents whose nannies know of them: Dask does not replace a worker that is killed while it starts."""
+def settle(cluster, agents=2):
+    """Wait for agents whose nannies know of them: Dask does not replace a worker that is killed while it starts."""
 
     def status(dask_worker):
         return dask_worker.status.name
 
-    cluster.jobs.wait_agents(2, 30)
+    cluster.jobs.wait_agents(agents, 30)
     while set(cluster.client.run(status, nanny=True).values()) != {"running"}:
         continue
 
@@ -185,3 +186,16 @@ def test_a_busy_kernel_costs_no_lease(mortal):
     assert ids(mortal) == before
     run.cancel()
     assert run.wait_over()["state"] == "CANCELED"
+
+
+def test_a_worker_comes_back_however_long_its_start_takes():
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}):
+        cluster = local_cluster(1, 2)
+        settle(cluster, 1)
+        killed = cluster.kill_worker(0)
+        while killed in ids(cluster):
+            continue
+        cluster.jobs.wait_agents(1, 30)
+        assert ids(cluster) != [killed]
+        assert submit(cluster, "after", line(numbers(5), collected())).table().num_rows == 5
+        cluster.close()
