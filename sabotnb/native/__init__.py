@@ -37,7 +37,7 @@ from sabotnb.native.partition import partition, scatter
 from sabotnb.native.rows import Rows
 from sabotnb.native.rows_by_key import rows_by_key
 from sabotnb.native.texts import Texts
-from sabotnb.native.validity import check_batch, check_table, checked
+from sabotnb.native.validity import check_batch, check_names, check_table, checked
 
 __all__ = [
     "ENCRYPTED_FILE",
@@ -55,6 +55,7 @@ __all__ = [
     "aggregate",
     "canonical",
     "check_batch",
+    "check_names",
     "check_table",
     "checked",
     "codes",

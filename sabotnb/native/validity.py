@@ -36,6 +36,35 @@ def check_batch(batch: pa.RecordBatch, *, text: bool = True, known: Checked | No
             raise pa.ArrowInvalid(f"column {name!r} has {len(column)} values for {batch.num_rows} rows")
 
 
+def check_names(schema: pa.Schema) -> None:
+    """Raise a pa.ArrowInvalid if the name of a column, of a field inside one, or of a time zone is not UTF-8.
+
+    Arrow reads such names, and pyarrow raises a bare UnicodeDecodeError wherever one is asked for.
+    """
+    try:
+        inside = [field.type for field in schema if field.name is not None]
+        while inside:
+            inside += _types_inside(inside.pop())
+    except UnicodeDecodeError as error:
+        raise pa.ArrowInvalid(f"the name of a column, field or time zone is not UTF-8: {error.object!r}") from error
+
+
+def _types_inside(data_type: pa.DataType) -> list[pa.DataType]:
+    """Of dictionaries, extensions, maps and other nested types; looks at each name."""
+    if types.is_timestamp(data_type) and data_type.tz is not None:
+        return []
+    if types.is_dictionary(data_type):
+        return [data_type.value_type]
+    if isinstance(data_type, pa.BaseExtensionType):
+        return [data_type.storage_type]
+    fields = (
+        [data_type.key_field, data_type.item_field]
+        if types.is_map(data_type)
+        else [data_type.field(number) for number in range(data_type.num_fields)]
+    )
+    return [field.type for field in fields if field.name is not None]
+
+
 def check_table(table: pa.Table, *, text: bool = True) -> None:
     """``check_batch`` of each chunk."""
     for name, column in zip(table.schema.names, table.columns, strict=True):

@@ -16,7 +16,7 @@ from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEst
 from sabotnb.connectors.sources.pacing import pace_options
 from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.graph import Source as Spec
-from sabotnb.native import check_batch
+from sabotnb.native import check_batch, check_names
 from sabotnb.protocol import Split
 
 SUFFIXES = (".arrow", ".ipc", ".feather", ".arrows")
@@ -50,7 +50,9 @@ def describe(
 
 def _schema(file: str) -> pa.Schema:
     with reading(file, _BROKEN), pa.OSFile(file) as opened:
-        return _reader(file, opened).schema
+        schema = _reader(file, opened).schema
+        check_names(schema)
+        return schema
 
 
 def _reader(file: str, opened: pa.NativeFile, columns: Sequence[int] | None = None) -> pa.ipc.RecordBatchFileReader:

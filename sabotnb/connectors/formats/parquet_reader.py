@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from sabotnb.connectors.folders.paths import reading
 from sabotnb.errors import SourceError
-from sabotnb.native import ENCRYPTED_FILE, footer_fault
+from sabotnb.native import ENCRYPTED_FILE, check_names, footer_fault
 
 TRUNCATED = "it is truncated or no Parquet file; write it again or leave it out"
 
@@ -25,7 +25,7 @@ def open_parquet(file: str, **options: Any) -> pq.ParquetFile:
         if options.get("metadata") is None:
             _check_footer(file)
         opened = pq.ParquetFile(file, coerce_int96_timestamp_unit="us", page_checksum_verification=True, **options)
-        _ = opened.schema_arrow.names  # which raises where a name is not UTF-8
+        check_names(opened.schema_arrow)
         return opened
 
 

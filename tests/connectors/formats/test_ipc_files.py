@@ -118,3 +118,31 @@ def test_flipped_bits_never_end_the_process(tmp_path, kind, opener, compression)
     child = [sys.executable, "-c", DAMAGED, str(whole), str(tmp_path / "damaged.arrow"), "40"]
     done = subprocess.run(child, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout.split()[-1:]) == (0, ["survived"]), done.stdout[-300:] + done.stderr[-2000:]
+
+
+NOT_UTF_8 = {
+    "column": pa.field("é", pa.int8()),
+    "field of a struct": pa.field("a", pa.struct({"é": pa.int8()})),
+    "field of a list of structs": pa.field("a", pa.list_(pa.struct({"é": pa.int8()}))),
+    "values of a map": pa.field("a", pa.map_(pa.string(), pa.struct({"é": pa.int8()}))),
+    "time zone": pa.field("a", pa.timestamp("us", "é")),
+    "time zone in a list": pa.field("a", pa.list_(pa.timestamp("us", "é"))),
+    "time zone in a dictionary": pa.field("a", pa.dictionary(pa.int8(), pa.timestamp("us", "é"))),
+}
+
+
+@pytest.mark.parametrize("opener", [pa.ipc.new_file, pa.ipc.new_stream])
+@pytest.mark.parametrize("field", NOT_UTF_8.values(), ids=NOT_UTF_8)
+def test_names_that_are_not_utf_8_are_refused(tmp_path, opener, field):
+    path = write(tmp_path / "a.arrow", pa.schema([field]).empty_table(), opener)
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xe9a"))
+    with pytest.raises(SourceError, match=r"a\.arrow' cannot be read \(the name of a column, field or time zone is"):
+        connectors.ipc(path)
+
+
+@pytest.mark.parametrize("opener", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_metadata_that_is_not_utf_8_is_left_alone(tmp_path, read, opener):
+    field = pa.field("n", pa.int64(), metadata={"é": "é"})
+    path = write(tmp_path / "a.arrow", pa.table({"n": [1]}, pa.schema([field], {"é": "é"})), opener)
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xe9a"))
+    assert read(connectors.ipc(path))["n"].to_pylist() == [1]
