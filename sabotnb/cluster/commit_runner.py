@@ -41,7 +41,8 @@ def _kept(committer: Committer, order: Commit) -> str:
 
 def publishing_failure(order: Commit, error: BaseException) -> Failure:
     """What is said about a commit or an abort that raised ``error``."""
-    kind = type(error) if isinstance(error, SabotnbError) else SinkError
     doing = "publishing" if order.action == "commit" else "removing"
-    hint = "" if isinstance(error, SabotnbError) else ": run it again"
-    return Failure(kind.__name__, f"{doing} the output of job {order.job!r}: {error}{hint}")
+    about = f"{doing} the output of job {order.job!r}"
+    if isinstance(error, SabotnbError):
+        return Failure(type(error).__name__, f"{about}: {error}")
+    return Failure(SinkError.__name__, f"{about} raised {type(error).__name__}: {error}: run it again")

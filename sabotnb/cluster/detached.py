@@ -25,7 +25,7 @@ from sabotnb.cluster import detached_process
 from sabotnb.cluster.announcement import Announcement, announced, find_detached
 from sabotnb.cluster.cluster import Cluster
 from sabotnb.cluster.detached_process import Order
-from sabotnb.cluster.launch import CONNECT_SECONDS
+from sabotnb.cluster.launch import CONNECT_SECONDS, disconnect
 from sabotnb.cluster.private_files import open_private, private_folder, runtime_folder
 from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError
@@ -70,7 +70,7 @@ def detached_cluster(
     async def resize(count: int, leaving: Sequence[Any]) -> None:
         await scheduler.sabot_scale(workers=count, leaving=list(leaving))
 
-    return Cluster(client, config=config, resize=resize, close=lambda: _disconnect(client))
+    return Cluster(client, config=config, resize=resize, close=lambda: disconnect(client))
 
 
 def end_detached(folder: Path | None = None) -> bool:
@@ -120,7 +120,3 @@ def _connected(found: Announcement) -> distributed.Client:
             f"the detached cluster (process {found.pid}) does not answer at {found.address}: "
             f"end it with `kill -9 {found.pid}`, then sb.local(detached=True) starts another"
         ) from error
-
-
-def _disconnect(client: distributed.Client) -> None:
-    client.close()

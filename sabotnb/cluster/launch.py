@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -81,7 +83,7 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     if isinstance(client_or_address, str):
         client = _client_of(client_or_address, security)
         check_installed(client)
-        return Cluster(client, config=config, close=client.close)
+        return Cluster(client, config=config, close=lambda: disconnect(client))
     client = client_or_address
     if not isinstance(client, distributed.Client):
         raise EnvError(f"{client!r} is no cluster: give sb.connect a distributed.Client, or 'tcp://host:8786'")
@@ -92,6 +94,20 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     check_installed(client)
     deployer = client.cluster
     return Cluster(client, config=config, resize=resize_of(deployer) if isinstance(deployer, SpecCluster) else None)
+
+
+def disconnect(client: distributed.Client) -> None:
+    """Close ``client``. Without the traceback that Dask logs where this interrupts its attempts to connect again."""
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+    log = logging.getLogger(distributed.client.__name__)
+    log.addFilter(is_wanted)
+    try:
+        client.close()
+    finally:
+        log.removeFilter(is_wanted)
 
 
 def resize_of(cluster: SpecCluster) -> Resize:

@@ -1,6 +1,7 @@
 """Ways to get a cluster: in this process, outliving it, somebody else's, with TLS."""
 
 import json
+import logging
 import os
 import select
 import signal
@@ -166,12 +167,16 @@ def wait_gone(pid):
         os.close(descriptor)
 
 
-def test_a_detached_cluster_that_was_killed_is_replaced(tmp_path):
+def test_a_detached_cluster_that_was_killed_is_replaced(tmp_path, caplog):
+    caplog.set_level(logging.WARNING, "distributed")
     cluster = detached_cluster(1, 1, folder=tmp_path)
     killed = find_detached(tmp_path).pid
     os.kill(killed, signal.SIGKILL)
     wait_gone(killed)
+    while cluster.client.status == "running":
+        continue
     cluster.close()
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
     again = detached_cluster(1, 1, folder=tmp_path)
     try:
         assert find_detached(tmp_path).pid != killed

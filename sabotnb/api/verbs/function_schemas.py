@@ -33,7 +33,7 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
         found = schema_of(fn(given(empty, batch_format)))
     except WrongResult as wrong:
         raise UserFunctionError(f"{_described(function)} {wrong}") from wrong
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() would end the script without a word
         raise UserFunctionError(
             f"{_described(function)} was called with an empty batch to find its schema and raised "
             f"{type(error).__name__}: {text_of(error).rstrip('.')}. {_advice_on_batches(error, schema)}"
@@ -72,7 +72,7 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: StreamPla
             made.extend(dicts(fn(row)))
     except WrongResult as wrong:
         raise UserFunctionError(f"{_described(function)} {wrong}") from wrong
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() would end the script without a word
         raise UserFunctionError(
             f"{_described(function)} was called with the first rows to find its schema and raised "
             f"{type(error).__name__}: {text_of(error).rstrip('.')}. {_advice_on_rows(error, flow.schema)}"

@@ -188,9 +188,9 @@ class _File:
 
     def discard(self) -> None:
         """Remove the file, which nobody has been told of."""
-        with suppress(OSError):  # what cannot be written any more goes away with the rest
+        with suppress(OSError, pa.ArrowException):  # what cannot be written any more goes away with the rest
             self._writer.close()
-        with suppress(OSError):
+        with suppress(OSError, pa.ArrowException):
             self._stream.close()
         self._path.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """What functions of users give becomes rows as it is, or not at all."""
 
 import datetime as dt
+import sys
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -232,3 +233,14 @@ def test_a_name_that_a_function_does_not_find_is_explained(run, said: str) -> No
         run(sb.Stream.from_rows(FLIGHTS))
     assert said in str(raised.value)
     assert "declare" not in str(raised.value).lower()
+
+
+def test_a_function_that_exits_while_its_schema_is_asked_for_is_named():
+    with pytest.raises(
+        errors.UserFunctionError, match="an empty batch to find its schema and raised SystemExit: 3"
+    ):
+        TWO.map_batches(lambda batch: sys.exit(3))
+    with pytest.raises(
+        errors.UserFunctionError, match="the first rows to find its schema and raised SystemExit: 3"
+    ):
+        TWO.map_rows(lambda row: sys.exit(3))

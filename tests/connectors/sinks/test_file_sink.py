@@ -382,6 +382,23 @@ def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path, connector):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("connector", FORMATS)
+def test_a_full_disk_is_said_once(tmp_path, connector):
+    """Closing raises nothing, also for the first file, which was complete when the second one failed."""
+    spec = Sink(connector, {"path": str(tmp_path), "mode": "error", "partition_by": ["p"]})
+    numbers = range(20_000)
+    batch = pa.RecordBatch.from_pydict({"a": [str(i) * 50 for i in numbers], "p": [i > 0 for i in numbers]})
+    sink = connectors.sink(spec, batch.schema)
+    sink.open(context())
+    sink.process(0, batch)
+    with files_of_at_most(4096):
+        with pytest.raises(SinkError, match="make room there"):
+            sink.prepare(0)
+        sink.close()
+    connectors.committer({"sink_0": spec}, "job", 1).abort([])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("x")
     sink = connectors.sink(Sink("csv", {"path": str(tmp_path / "file" / "out")}), pa.schema({"a": pa.int64()}))
