@@ -1,9 +1,12 @@
 """Who gets past the gate of Dask's pages."""
 
-import pytest
-from tornado.httputil import HTTPHeaders
+import asyncio
 
-from sabotnb.cluster.http_gate import HttpAccess
+import pytest
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerConnectionDelegate, ResponseStartLine
+
+from sabotnb.cluster.http_gate import MOST_BODY_BYTES, HttpAccess, close_to_strangers
 
 TOKEN = "0123456789abcdef" * 4
 HERE = {"Host": "127.0.0.1:8787"}
@@ -98,3 +101,77 @@ def test_pages_of_other_servers_may_not_use_the_cookie(origin):
 
 def test_pages_of_the_server_itself_may():
     assert answer("/status/ws", Origin="http://127.0.0.1:8787", Cookie=cookie()) is None
+
+
+def test_every_origin_counts():
+    own = "http://127.0.0.1:8787"
+    assert answer(Origin=[own, own], Cookie=cookie()) is None
+    assert answer(Origin=[own, "http://evil.example"], Cookie=cookie())[0] == 403
+
+
+class Pages(HTTPServerConnectionDelegate, HTTPMessageDelegate):
+    """Answers every request, and keeps what reached it."""
+
+    def __init__(self):
+        self.reached = []
+
+    def start_request(self, server_conn, request_conn):
+        self.connection = request_conn
+        return self
+
+    def headers_received(self, start_line, headers):
+        self.reached.append(start_line.path)
+
+    def data_received(self, chunk):
+        self.reached.append(chunk)
+
+    def finish(self):
+        self.connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders({"Content-Length": "0"}))
+        self.connection.finish()
+
+
+def exchanged(*requests):
+    """What reached the pages, and what was answered to ``requests`` on one connection until it was closed."""
+
+    async def run():
+        pages = Pages()
+        server = HTTPServer(pages)
+        server.listen(0, "127.0.0.1")
+        close_to_strangers(server, HttpAccess(TOKEN))
+        (port,) = (sock.getsockname()[1] for sock in server._sockets.values())
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"".join(requests))
+        got = await reader.read()
+        writer.close()
+        server.stop()
+        return pages.reached, got
+
+    return asyncio.run(run())
+
+
+REFUSED = b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def passing(path, body=b"", more=b""):
+    start = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+    return start + more + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_nothing_of_a_refused_request_reaches_a_page_and_its_connection_ends():
+    reached, got = exchanged(REFUSED)
+    assert reached == []
+    assert got.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nConnection: close\r\n" in got
+
+
+def test_a_request_with_the_token_reaches_a_page_with_its_body():
+    reached, got = exchanged(passing("/a", b"hello"), passing("/b", more=b"Connection: close\r\n"))
+    assert reached == ["/a", b"hello", "/b"]
+    assert got.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_a_body_has_a_limit():
+    too_long = passing("/a", bytes(MOST_BODY_BYTES + 1))[: -MOST_BODY_BYTES - 1]
+    reached, got = exchanged(too_long)
+    assert reached == ["/a"]
+    assert got.startswith(b"HTTP/1.1 400 ")

@@ -1,5 +1,6 @@
 """Folders of our own are refused when somebody else could have made them, or may look into them."""
 
+import errno
 import os
 import stat
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ import dask
 import pytest
 
 from sabotnb.cluster.announcement import find_detached
-from sabotnb.cluster.private_files import private_folder, runtime_folder, scratch_folder, write_private
+from sabotnb.cluster.private_files import open_private, private_folder, runtime_folder, scratch_folder, write_private
 from sabotnb.errors import EnvError
 
 OTHER_UID = 65534
@@ -93,3 +94,11 @@ def test_a_private_file_is_never_open_to_others_and_replaced_at_once(tmp_path):
         assert before.read() == "old"
     assert (path.read_text(), mode(path)) == ("new", 0o600)
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret.json"]
+
+
+def test_a_file_is_not_reached_through_a_link(tmp_path):
+    (tmp_path / "target").write_text("kept")
+    (tmp_path / "log").symlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        open_private(tmp_path / "log")
+    assert (tmp_path / "target").read_text() == "kept"

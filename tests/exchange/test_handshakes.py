@@ -6,14 +6,14 @@ import socket
 import ssl
 import struct
 from contextlib import ExitStack, contextmanager
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 
 import pytest
 from distributed import Security
 from exchanges import rows
 
 from sabotnb.errors import ProtocolError
-from sabotnb.exchange import sockets
+from sabotnb.exchange import handshakes, sockets
 from sabotnb.exchange.channel import Account, ChannelKey
 from sabotnb.exchange.frames import HEADER, FrameKind
 from sabotnb.exchange.gate import InputGate
@@ -217,13 +217,34 @@ def test_who_dials_has_one_deadline_too(monkeypatch):
 
 
 def test_a_handshake_that_is_made_is_left_alone():
-    handshakes = Handshakes(60, 1)
+    under_way = Handshakes(60, 1)
     left, right = socket.socketpair()
     with left, right:
-        with handshakes.limited(left):
+        with under_way.limited(left):
             pass
-        handshakes.stop()
+        under_way.stop()
         left.sendall(b"x")
         assert right.recv(1) == b"x"
-        with pytest.raises(TimeoutError, match="this agent stopped"), handshakes.limited(left):
+        with pytest.raises(TimeoutError, match="this agent stopped"), under_way.limited(left):
             raise ProtocolError("closed")
+
+
+def test_a_hello_that_cannot_be_read_is_answered():
+    with listening() as (_, endpoints, _channels), tcp(endpoints) as sock:
+        sock.sendall(STRANGE["deep JSON"])
+        assert b"a hello that cannot be read" in drained(sock)
+
+
+def test_what_no_handshake_raises_ends_one_connection(monkeypatch):
+    class NoThread(Timer):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    with listening() as (transport, endpoints, channels):
+        monkeypatch.setattr(handshakes, "Timer", NoThread)
+        with tcp(endpoints) as sock:
+            assert drained(sock) == b""
+        while not transport.statistics().refused:
+            continue
+        monkeypatch.undo()
+        honest_peer_gets_in(endpoints, channels)

@@ -491,3 +491,11 @@ def test_a_thousand_agents_run_a_thousand_tasks():
     assert len(cluster.told_to(Deploy)) == 1000
     cluster.finish()
     assert cluster.state() == "FINISHED"
+
+
+def test_output_of_a_job_whose_last_task_fails_is_removed_once():
+    cluster = Simulator()
+    cluster.submit(request(vertices=(("work", 1),)))
+    cluster.fail()
+    assert cluster.state() == "FAILED"
+    assert [commit.action for commit in cluster.told_to(Commit)] == ["abort"]

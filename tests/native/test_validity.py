@@ -1,3 +1,4 @@
+import ctypes
 import struct
 
 import pyarrow as pa
@@ -66,3 +67,18 @@ def test_no_bytes_stand_for_any_number_of_rows():
     with pytest.raises(pa.ArrowInvalid, match="1099511627776 rows of nothing"):
         check_batch(pa.RecordBatch.from_arrays([pa.Array.from_buffers(pa.null(), 1 << 40, [None])], ["x"]))
     check_batch(pa.RecordBatch.from_arrays([pa.nulls(1000)], ["x"]))
+
+
+def claiming(batch, rows):
+    """``batch`` from a library that says that it has ``rows`` rows."""
+    array, schema = (ctypes.create_string_buffer(size) for size in (80, 72))
+    batch._export_to_c(ctypes.addressof(array), ctypes.addressof(schema))
+    ctypes.c_int64.from_buffer(array).value = rows
+    return pa.RecordBatch._import_from_c(ctypes.addressof(array), ctypes.addressof(schema))
+
+
+@pytest.mark.parametrize("rows", [0, 2, 5])
+def test_columns_have_as_many_values_as_the_batch_has_rows(rows):
+    batch = claiming(pa.RecordBatch.from_pydict({"x": [1, 2, 3]}), rows)
+    with pytest.raises(pa.ArrowInvalid, match=f"column 'x' has 3 values for {rows} rows"):
+        check_batch(batch)

@@ -12,6 +12,7 @@ import pytest
 from pyarrow.parquet import encryption
 
 from sabotnb import connectors
+from sabotnb.connectors.formats.parquet_reader import open_parquet
 from sabotnb.errors import SourceError
 from sabotnb.expr import col
 
@@ -102,3 +103,12 @@ def test_statistics_that_end_within_a_character_are_not_used(tmp_path, read, lim
     spec = connectors.parquet(path)
     predicate = col("s") < limit
     assert read(replace(spec, predicate=predicate)).num_rows == 1
+
+
+@pytest.mark.parametrize("column", [pa.field("é", pa.int8()), pa.field("a", pa.struct({"é": pa.int8()}))])
+def test_names_that_are_not_utf_8_are_refused(tmp_path, column):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.schema([column]).empty_table(), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xe9a"))
+    with pytest.raises(SourceError, match=r"a\.parquet' cannot be read \("):
+        open_parquet(str(path))

@@ -608,3 +608,13 @@ def test_nothing_is_saved_of_output_that_is_published(tmp_path):
     committer.commit(prepared)
     assert committer.keep(prepared) == ""
     assert numbers(tmp_path) == [1]
+
+
+@pytest.mark.parametrize("listed", [b"", b'["/', b"\xff"])
+def test_an_abort_does_without_a_list_of_folders_that_was_cut_short(tmp_path, listed):
+    spec = spec_of(tmp_path / "deep" / "out")
+    prepared = prepare(spec, [1])
+    (made,) = tmp_path.rglob(file_sink.MADE)
+    made.write_bytes(listed)
+    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
+    assert list((tmp_path / "deep" / "out").iterdir()) == []

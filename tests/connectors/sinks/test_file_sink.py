@@ -1,5 +1,6 @@
 import gc
 import json
+import os
 import resource
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -522,3 +523,22 @@ def test_columns_that_cannot_name_folders_are_refused_before_anything_runs(tmp_p
     spec = Sink("ipc", {"path": str(tmp_path), "partition_by": ["k"]})
     with pytest.raises(SinkError, match=r"partition_by: column 'k' is .*, which cannot be the name of a folder: part"):
         connectors.sink(spec, schema)
+
+
+@pytest.mark.parametrize("connector", FORMATS)
+def test_what_is_reported_for_a_commit_is_on_the_disk(tmp_path, connector, monkeypatch):
+    synced = []
+
+    def sync(handle, really=os.fsync):
+        really(handle)
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((path, path.stat().st_size if path.is_file() else {entry.name for entry in path.iterdir()}))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    spec = Sink(connector, {"path": str(tmp_path), "mode": "error", "partition_by": ["p"]})
+    batch = pa.RecordBatch.from_pydict({"a": [1, 2, 3], "p": [1, 2, 1]})
+    (prepared,) = write(spec, batch.schema, [batch])
+    files = [Path(file["hidden"]) for file in prepared.payload["files"]]
+    assert len(files) == 2
+    assert synced[-3:-1] == [(file, file.stat().st_size) for file in files]
+    assert synced[-1] == (files[0].parent, {entry.name for entry in files[0].parent.iterdir()})
