@@ -1,15 +1,13 @@
 """Strangers at the TLS listeners of Dask: silent, half, or many; who has the certificate still gets in."""
 
 import asyncio
-import errno
 import logging
-import os
-import resource
 import socket
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import distributed
 import pytest
+from descriptors import no_descriptor_left
 from distributed.comm import connect, listen
 
 from sabotnb.cluster import local_cluster, pending_connections
@@ -104,22 +102,6 @@ def test_strangers_do_not_fill_the_log(caplog):
 
     asyncio.run(run())
     assert len(caplog.records) <= 1
-
-
-def take_all(stack):
-    while True:
-        stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
-
-
-@contextmanager
-def no_descriptor_left():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with ExitStack() as stack:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
-        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
-            take_all(stack)
-        yield
 
 
 def test_a_listener_without_descriptors_waits_and_goes_on(caplog):

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Event, Thread, Timer
 
 import pytest
+from descriptors import no_descriptor_left
 from distributed import Security
 from exchanges import rows
 
@@ -248,3 +249,21 @@ def test_what_no_handshake_raises_ends_one_connection(monkeypatch):
             continue
         monkeypatch.undo()
         honest_peer_gets_in(endpoints, channels)
+
+
+def test_a_hello_has_a_limit_whatever_it_says():
+    with listening() as (_, endpoints, _channels), tcp(endpoints) as sock:
+        sock.sendall(hello({**FIELDS, "token": endpoints["token"], "more": "x" * 5000}))
+        assert drained(sock)[:4] != struct.pack("<I", FrameKind.WELCOME)
+
+
+def test_an_agent_without_descriptors_accepts_again_when_it_has_some(caplog):
+    caplog.set_level(logging.WARNING, "sabotnb.exchange")
+    with listening() as (_, endpoints, channels):
+        host, _, port = endpoints["tcp"].rpartition(":")
+        with socket.socket() as sock:
+            with no_descriptor_left():
+                sock.connect((host, int(port)))
+                while "cannot accept a connection" not in caplog.text:
+                    continue
+            honest_peer_gets_in({**endpoints, "unix": "/nowhere"}, channels)
