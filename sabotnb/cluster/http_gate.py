@@ -143,7 +143,7 @@ class _Request(HTTPMessageDelegate):
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return self._page.data_received(chunk) if self._passes else None
+        return self._page.data_received(chunk)  # tornado reads no body to us when the answer is finished already
 
     def finish(self) -> None:
         if self._passes:

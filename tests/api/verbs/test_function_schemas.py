@@ -236,11 +236,7 @@ def test_a_name_that_a_function_does_not_find_is_explained(run, said: str) -> No
 
 
 def test_a_function_that_exits_while_its_schema_is_asked_for_is_named():
-    with pytest.raises(
-        errors.UserFunctionError, match="an empty batch to find its schema and raised SystemExit: 3"
-    ):
+    with pytest.raises(errors.UserFunctionError, match="an empty batch to find its schema and raised SystemExit: 3"):
         TWO.map_batches(lambda batch: sys.exit(3))
-    with pytest.raises(
-        errors.UserFunctionError, match="the first rows to find its schema and raised SystemExit: 3"
-    ):
+    with pytest.raises(errors.UserFunctionError, match="the first rows to find its schema and raised SystemExit: 3"):
         TWO.map_rows(lambda row: sys.exit(3))
