@@ -1,4 +1,4 @@
-"""How elements get from task to task: gates, output partitions, channels, and the transport between agents."""
+"""Input gates, output partitions, channels and the transport that carry elements between tasks."""
 
 from sabotnb.exchange.exchange import Exchange
 from sabotnb.exchange.gate import InputGate

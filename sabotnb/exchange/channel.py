@@ -1,4 +1,23 @@
-"""A channel: what one upstream task sends to one downstream task over one edge."""
+"""Channels: the ordered, credit-limited way from one task to another over one edge.
+
+Theory of operation. A channel has a sending end (``Sender``), a receiving end (``Channel``, a queue in the gate of the
+downstream task) and credit in bytes (``Account``). Both ends may be in one process, or a connection may lie between.
+
+- Sending never blocks and accepts an element without credit. The sending task asks for credit before it makes the next
+  batch, so a channel exceeds its budget by what one step of the task emits, and no thread ever waits inside a send.
+- Every charge is refunded exactly once: when the batch is polled, when the queue is closed with the batch in it, or at
+  once when it arrives at a closed queue. Only batches are charged; watermarks and other control elements are free.
+- A charge is a number that travels with its batch, so both ends count the same: memory within a process, encoded bytes
+  between processes.
+- All channels of a gate share the gate's lock. A channel is in the gate's ``ready`` queue exactly while it has elements
+  and is not blocked. Refunds are made without that lock: they wake another task or queue a frame for a peer.
+
+The account has no lock around ``sent``, which only the sending task changes. A refund first adds to ``refunded`` and
+then reads ``sent``. A task that has found no credit has read ``refunded`` before and sends nothing until it is woken,
+so the refund that makes credit positive again sees the final ``sent`` and wakes it: no wake-up is lost. The lock
+around ``refunded`` puts refunds in an order, so that one of them sees the change of sign. A superfluous wake-up only
+makes the task look again.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +31,16 @@ from sabotnb.errors import StaleMessage
 from sabotnb.protocol import Batch, Element, Queue, Watermark
 
 SHARE = 8
-"""A slice is charged for the memory that it keeps alive, but for at most this many times its own bytes."""
+"""A slice is charged for the memory that it keeps alive, limited to this many times its own size."""
 
 
 NO_LIMIT = 1 << 62
-"""More bytes than any channel will ever carry."""
+"""More bytes than any channel carries."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelKey:
-    """The name of a channel in all processes: edge ``edge`` from task ``up`` to task ``down`` of one run of a job."""
+    """Identifies a channel in all processes: edge ``edge`` from task ``up`` to task ``down`` of a job and epoch."""
 
     job: str
     epoch: int
@@ -34,14 +53,14 @@ class ChannelKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A batch as it came over the wire, decoded by the task that reads it."""
+class EncodedBatch:
+    """A batch in its wire format; the task that reads it calls ``decode``."""
 
-    open: Callable[[], Batch]
+    decode: Callable[[], Batch]
 
 
 def charge_of(element: Element) -> int:
-    """Bytes of credit that an element takes in this process: rows cost, everything else is free."""
+    """Return the bytes of credit that an element takes within this process: only batches take any."""
     if not isinstance(element, Batch):
         return 0
     retained: int = element.data.get_total_buffer_size()
@@ -49,10 +68,9 @@ def charge_of(element: Element) -> int:
 
 
 class Channel:
-    """The receiving end: a queue of a gate.
+    """The receiving end of a channel: one queue of an input gate.
 
-    ``changed`` is the gate's condition and guards the queue; the channel is put into ``ready`` when its queue stops
-    being empty.
+    ``changed`` is the gate's condition and guards the queue and ``ready``, the gate's channels with elements to read.
     """
 
     def __init__(self, key: ChannelKey, port: int, changed: Condition, ready: deque[Channel]) -> None:
@@ -62,20 +80,20 @@ class Channel:
         self.held = 0
         self._changed = changed
         self._ready = ready
-        self._queue: deque[tuple[Element | Sealed, int]] = deque()
+        self._queue: deque[tuple[Element | EncodedBatch, int]] = deque()
         self._closed = False
         self._budget = 0
-        self._refund: Callable[[int], None] = _keep
+        self._refund: Callable[[int], None] = _no_sender
 
     def attach(self, refund: Callable[[int], None], budget: int) -> None:
-        """Say who sends: ``refund(bytes)`` gives credit back and is called from the gate's thread.
+        """Connect the sender: ``refund(bytes)`` returns credit to it and is called from the gate's thread.
 
-        ``budget`` is the credit in bytes that the sender began with.
+        ``budget`` is the sender's initial credit in bytes.
         """
         self._refund, self._budget = refund, budget
 
-    def put(self, element: Element | Sealed, charge: int) -> None:
-        """Append; never blocks. A closed channel drops the element and refunds its charge at once."""
+    def put(self, element: Element | EncodedBatch, charge: int) -> None:
+        """Append an element; never blocks. A closed channel drops it and refunds its charge at once."""
         with self._changed:
             closed = self._closed
             if not closed:
@@ -83,10 +101,10 @@ class Channel:
         if closed and charge:
             self._refund(charge)
 
-    def _append(self, element: Element | Sealed, charge: int) -> None:
+    def _append(self, element: Element | EncodedBatch, charge: int) -> None:
         queue = self._queue
         if isinstance(element, Watermark) and queue and isinstance(queue[-1][0], Watermark):
-            queue[-1] = (element, 0)
+            queue[-1] = (element, 0)  # a slow reader must not collect watermarks without limit: they take no credit
             return
         queue.append((element, charge))
         self.held += charge
@@ -94,24 +112,27 @@ class Channel:
             self._ready.append(self)
             self._changed.notify()
 
-    def take(self) -> tuple[Element | Sealed, int, bool]:
-        """The first element, its charge (to be refunded), and whether more are queued; call with ``changed`` held."""
+    def take(self) -> tuple[Element | EncodedBatch, int, bool]:
+        """Remove the first element; return it, its charge (to be refunded) and whether more are queued.
+
+        The caller holds ``changed``.
+        """
         element, charge = self._queue.popleft()
         self.held -= charge
         return element, charge, bool(self._queue)
 
     def queue(self) -> Queue:
-        """How full it is; what is on its way here counts as credit. The last batch may exceed the budget."""
-        held = self.held
+        """Return how full the channel is; bytes still on the wire count as free credit. From any thread."""
+        held = self.held  # read once: the gate's thread may change it between two reads
         return Queue(self.key.edge, self.key.up, held, max(0, self._budget - held))
 
     def refund(self, charge: int) -> None:
-        """Give the sender credit back; call without ``changed``."""
+        """Return credit to the sender; the caller must not hold ``changed``."""
         if charge:
             self._refund(charge)
 
     def block(self, *, blocked: bool) -> None:
-        """Stop (or go on) offering elements to ``poll``; they are still received."""
+        """Stop or resume offering elements to ``poll``; the channel still receives them."""
         with self._changed:
             if blocked is self.blocked:
                 return
@@ -125,7 +146,7 @@ class Channel:
                 self._changed.notify()
 
     def close(self) -> None:
-        """Drop what is queued and everything that still comes, and refund it."""
+        """Drop and refund the queued elements, and every element that arrives later."""
         with self._changed:
             self._closed = True
             self._queue.clear()
@@ -133,34 +154,33 @@ class Channel:
         self.refund(charge)
 
 
-def _keep(charge: int) -> None:
-    """Nobody has attached yet, so nobody sends and nothing can come back."""
+def _no_sender(charge: int) -> None:
+    """Stands in until ``attach``: without a sender there are no charges to refund."""
     raise AssertionError(f"{charge} bytes refunded on a channel without a sender")
 
 
 class Sender(Protocol):
-    """The sending end of a channel; used by one task's thread."""
+    """The sending end of a channel; only its task's thread uses it."""
 
     key: ChannelKey
 
     def send(self, element: Element) -> None:
-        """Queue ``element``; never blocks and takes it even without credit. StaleMessage if the receiver refuses us."""
+        """Queue ``element``; never blocks, also without credit. StaleMessage if the receiver refuses the channel."""
         ...
 
     def credit(self) -> int:
-        """Bytes that may still be sent; not positive: wait for ``wake``."""
+        """Return the bytes that may still be sent; if not positive, wait for ``wake``."""
         ...
 
     def close(self) -> None:
-        """Nothing more will be sent."""
+        """Release the channel; the task sends nothing more."""
         ...
 
 
 class Account:
-    """Credit of one channel: bytes sent by the task against bytes refunded by whoever reads.
+    """Credit of one channel: a budget, less the bytes sent by the task, plus the bytes refunded by the reader.
 
-    Who refunds looks at ``sent`` after it has refunded; a task that found no credit has sent nothing since, so the
-    refund that gives credit again is seen here and wakes it.
+    ``wake`` is called when credit becomes positive again; see the top of this module for why no wake-up is lost.
     """
 
     def __init__(self, budget: int, wake: Callable[[], None]) -> None:
@@ -171,30 +191,30 @@ class Account:
         self._refunding = Lock()
 
     def charge(self, nbytes: int) -> None:
-        """Take credit, also where there is none; called by the task only."""
+        """Use credit, also below zero; only the sending task calls it."""
         self._sent += nbytes
 
     def refund(self, nbytes: int) -> None:
-        """Give credit back; wakes the task if it had none and now has some. From any thread."""
+        """Return credit, and wake the task if its credit becomes positive by that. From any thread."""
         with self._refunding:
             self._refunded += nbytes
             taken = self._sent - self._refunded
         if taken < self.budget <= taken + nbytes:
             self._wake()
 
-    def void(self) -> None:
-        """Give credit without end, as the channel is dead: the task wakes up, and what it sends next says why."""
+    def lift_limit(self) -> None:
+        """Grant unlimited credit, as the channel is dead: the task wakes, and its next ``send`` raises the reason."""
         self.refund(NO_LIMIT)
 
     def credit(self) -> int:
-        """Bytes that may still be sent."""
+        """Return the bytes that may still be sent."""
         return self.budget - self._sent + self._refunded
 
 
 class LocalSender:
-    """Sends within the process: elements are handed over, not copied.
+    """Sends to a task in the same process: the receiver gets the element itself, not a copy.
 
-    ``find`` gives the channel once the receiving task has made its gate.
+    ``find`` returns the receiving end once the receiving task has its gate.
     """
 
     def __init__(self, key: ChannelKey, find: Callable[[ChannelKey], Channel | None], account: Account) -> None:
@@ -212,7 +232,7 @@ class LocalSender:
     def _attach(self) -> Channel:
         channel = self._find(self.key)
         if channel is None:
-            raise StaleMessage(f"nobody reads channel {self.key}: its task is over or was never deployed here")
+            raise StaleMessage(f"no task reads channel {self.key} here: the task has ended or was never deployed")
         channel.attach(self._account.refund, self._account.budget)
         self._channel = channel
         return channel
@@ -221,4 +241,4 @@ class LocalSender:
         return self._account.credit()
 
     def close(self) -> None:
-        """Nothing to release: the queue belongs to the gate."""
+        """Do nothing: the queue belongs to the gate."""

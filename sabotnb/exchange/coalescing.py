@@ -1,4 +1,21 @@
-"""Small slices wait for each other, so that what travels is large."""
+"""Buffers that merge small slices into larger batches before they are sent.
+
+Theory of operation. Splitting a batch over a hundred channels makes a hundred small slices, and each batch has a fixed
+cost to send, decode and process. A buffer keeps slices until they are enough rows or bytes, until they are old, or
+until the task is about to sleep; the output partition decides about the last two.
+
+- Control elements never overtake rows that were emitted before them: while slices are pending, control elements wait
+  in ``_controls``; without pending slices they are sent at once. So ``_controls`` is empty whenever ``_slices`` is.
+- Rows may overtake waiting control elements, as rows that arrive later are merged into the pending batch in front of
+  them. That is safe for a watermark, a status and a marker, which only become later. It is not for ``Cut``, ``Leave``
+  and ``End``, so the output partition sends the pending rows before it passes these on.
+- Slices are merged only if no dictionary has to be unified: a unified dictionary would be a new one, and be sent again,
+  for every batch.
+- ``send`` does not ask for credit. The task asks ``writable`` before it makes rows; see ``channel``.
+
+Only the task's thread uses a buffer, so it has no lock. Other threads read ``Traffic``, whose numbers may be one batch
+apart from each other.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +31,7 @@ from sabotnb.protocol import Batch, Element, Marker, Watermark
 
 @dataclass(slots=True)
 class Traffic:
-    """What one channel has sent: rows, bytes of those rows, and batches. Written by the task, read by anybody."""
+    """Rows, bytes and batches that one channel has sent. The task writes them; any thread may read them."""
 
     down: int
     rows: int = 0
@@ -23,11 +40,11 @@ class Traffic:
 
 
 class CoalescingBuffer:
-    """Pending slices for one or more channels that get the same rows.
+    """Pending slices and control elements for one channel, or for several that share their rows.
 
-    ``choose`` picks the channels of the next batch when it leaves; ``traffic`` counts it, by index of the task below.
-    Behind the rows that are pending, control elements go to all of ``senders``, markers to one in turn. A slice that
-    is large enough leaves as it is; small ones are copied together, which frees the batches that they were cut from.
+    ``choose`` selects the channels of a batch when it is sent; None selects all. ``traffic`` counts what each channel
+    has sent, by downstream task index. Control elements go to all ``senders``, markers to one of them in turn. A large
+    slice is sent without a copy; small slices are copied together, which frees the batches that they were cut from.
     """
 
     def __init__(
@@ -46,17 +63,17 @@ class CoalescingBuffer:
         self._max_bytes = config.coalesce_bytes
         self._nbytes = 0
         self._slices: list[pa.RecordBatch] = []
-        self._behind: list[Element] = []
-        self._turn = self.senders[0].key.up
+        self._controls: list[Element] = []
+        self._turn = self.senders[0].key.up  # so that not all upstream tasks send their first marker to the same task
 
-    def add(self, piece: pa.RecordBatch, nbytes: int, now: float) -> None:
-        """Take a slice of about ``nbytes`` bytes; sends if enough is pending."""
-        if self._slices and not _mergeable(self._slices[-1], piece):
+    def add(self, rows: pa.RecordBatch, nbytes: int, now: float) -> None:
+        """Add a slice of about ``nbytes`` bytes; sends if enough is pending."""
+        if self._slices and not _mergeable(self._slices[-1], rows):
             self.send()
         if not self._slices:
             self.since = now
-        self._slices.append(piece)
-        self.rows += piece.num_rows
+        self._slices.append(rows)
+        self.rows += rows.num_rows
         self._nbytes += nbytes
         if self._large():
             self.send()
@@ -64,17 +81,17 @@ class CoalescingBuffer:
     def _large(self) -> bool:
         return self.rows >= self._max_rows or self._nbytes >= self._max_bytes
 
-    def follow(self, element: Element) -> None:
-        """Let a control element go behind the pending rows; a watermark replaces the one before it."""
+    def add_control(self, element: Element) -> None:
+        """Send a control element behind the pending rows; a watermark replaces a watermark directly before it."""
         if not self._slices:
-            self._pass_on(element)
+            self._send_control(element)
             return
-        if self._behind and isinstance(element, Watermark) and isinstance(self._behind[-1], Watermark):
-            self._behind.pop()
-        self._behind.append(element)
+        if self._controls and isinstance(element, Watermark) and isinstance(self._controls[-1], Watermark):
+            self._controls.pop()
+        self._controls.append(element)
 
     def send(self) -> None:
-        """Send what is pending as one batch, and what follows it."""
+        """Send the pending rows as one batch, then the control elements behind them."""
         if self._slices:
             batch = Batch(_merged(self._slices, large=self._large()), self._nbytes)
             for sender in self._choose(self.senders) if self._choose else self.senders:
@@ -85,11 +102,11 @@ class CoalescingBuffer:
                 traffic.batches += 1
             self._slices = []
             self.rows = self._nbytes = 0
-        behind, self._behind = self._behind, []
-        for element in behind:
-            self._pass_on(element)
+        controls, self._controls = self._controls, []
+        for element in controls:
+            self._send_control(element)
 
-    def _pass_on(self, element: Element) -> None:
+    def _send_control(self, element: Element) -> None:
         if isinstance(element, Marker):
             self.senders[self._turn % len(self.senders)].send(element)
             self._turn += 1
@@ -98,26 +115,26 @@ class CoalescingBuffer:
             sender.send(element)
 
     def writable(self) -> bool:
-        """True if the next batch has credit: on all channels, or on any where one is chosen."""
+        """True if the next batch has credit: on all channels, or on any of them if ``choose`` selects one."""
         if self._choose is not None:
             return any(sender.credit() > 0 for sender in self.senders)
         return all(sender.credit() > 0 for sender in self.senders)
 
     def drop(self) -> None:
-        """Forget what is pending and close the channels."""
-        self._slices, self._behind, self.rows, self._nbytes = [], [], 0, 0
+        """Drop the pending elements and close the channels."""
+        self._slices, self._controls, self.rows, self._nbytes = [], [], 0, 0
         for sender in self.senders:
             sender.close()
 
 
 class MostCredit:
-    """Chooses the channel with most free credit, and those that have as much in turn: the choice of REBALANCE."""
+    """Selects the channel with most credit for a REBALANCE edge; channels with equal credit take turns."""
 
     def __init__(self) -> None:
         self._turn = 0
 
     def __call__(self, senders: Sequence[Sender]) -> Sequence[Sender]:
-        """The one channel that gets the next batch."""
+        """Return the channel that gets the next batch."""
         chosen = max(
             (number % len(senders) for number in range(self._turn, self._turn + len(senders))),
             key=lambda number: senders[number].credit(),
@@ -127,7 +144,7 @@ class MostCredit:
 
 
 def _merged(slices: list[pa.RecordBatch], *, large: bool) -> pa.RecordBatch:
-    """One batch; a copy if there are several, or if one small slice keeps a larger batch alive."""
+    """Return one batch; a copy if there are several slices, or if a single one keeps a much larger batch alive."""
     first = slices[0]
     if len(slices) == 1 and (large or first.get_total_buffer_size() <= 2 * first.nbytes):
         return first
@@ -135,7 +152,7 @@ def _merged(slices: list[pa.RecordBatch], *, large: bool) -> pa.RecordBatch:
 
 
 def _mergeable(left: pa.RecordBatch, right: pa.RecordBatch) -> bool:
-    """False if merging would have to unify dictionaries: each would be sent again with every batch."""
+    """False if the schemas differ, or if merging would have to unify dictionaries."""
     if not left.schema.equals(right.schema, check_metadata=True):
         return False
     return all(
@@ -146,7 +163,7 @@ def _mergeable(left: pa.RecordBatch, right: pa.RecordBatch) -> bool:
 
 
 def same_values(left: pa.Array, right: pa.Array) -> bool:
-    """True if two dictionaries are equal; at once if they are the same memory."""
+    """True if two dictionaries are equal; compares values only if they are not the same memory."""
     if left is right:
         return True
     if len(left) != len(right) or left.type != right.type:

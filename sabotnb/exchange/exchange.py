@@ -1,4 +1,4 @@
-"""The exchange of an agent: makes both ends of every channel of its tasks."""
+"""The exchange of an agent: creates both ends of every channel of its tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from threading import Lock
 from sabotnb.config import Config
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, LocalSender, Sender
 from sabotnb.exchange.gate import InputGate
-from sabotnb.exchange.output import OutputPartition, Spread
+from sabotnb.exchange.output import ChannelRouting, OutputPartition
 from sabotnb.exchange.rate_limiter import RateLimiter
 from sabotnb.exchange.routing import splitter
 from sabotnb.exchange.sockets import Security, SocketTransport
@@ -21,11 +21,11 @@ from sabotnb.protocol import AgentInfo
 
 
 class Exchange:
-    """Moves elements between tasks: handed over within the agent, framed over the transport to other agents.
+    """Moves elements between tasks: by reference within the agent, over the transport to other agents.
 
-    Thread-safe. Without ``start`` nobody can connect, which is enough for jobs in one process. ``on_peer_lost(agent,
-    reason)`` is called for every connection with an agent that ended without a BYE: the channels on it are dead, and
-    tasks that send to them fail. ``host`` is the address that TCP listens on.
+    Thread-safe. Without ``start`` no other agent can connect, which is enough for jobs in one process.
+    ``on_peer_lost(agent, reason)`` is called for every connection with an agent that ends without a BYE: the channels
+    on it are dead, and tasks that send to them fail. ``host`` is the address that TCP listens on.
     """
 
     def __init__(
@@ -40,33 +40,36 @@ class Exchange:
         self._config = config
         self._lock = Lock()
         self._channels: dict[tuple[str, int], dict[ChannelKey, Channel]] = {}
-        self._alarm = Timer()
-        self._pace = RateLimiter(time.monotonic)
+        self._timer = Timer()
+        self._rate_limiter = RateLimiter(time.monotonic)
         self._transport: Transport = SocketTransport(agent, self._find, on_peer_lost or _ignore, security, host)
 
     def start(self) -> Mapping[str, str]:
-        """Listen. The endpoints (``unix``, ``tcp``, ``token``) let others in: pass them to agents only."""
+        """Start to listen; returns the endpoints (``unix``, ``tcp``, ``token``).
+
+        They are secret, as they allow to connect: pass them to agents only.
+        """
         return self._transport.start()
 
     def gate(self, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> InputGate:
-        """The input gate of a task. Make it before any upstream task sends: who finds no gate is refused."""
+        """Create the input gate of a task, before any upstream task sends: a sender without a gate is refused."""
         gate = InputGate(_inputs(job, epoch, vertex, index, graph))
-        self._let_in(job, epoch, gate.all_channels())
+        self._register(job, epoch, gate.all_channels())
         return gate
 
     def extend(
         self, gate: InputGate, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph
     ) -> list[tuple[int, int]]:
-        """Let the tasks that only a newer ``graph`` has above ``vertex`` send to the gate, too.
+        """Add channels to the gate for the upstream tasks that a newer ``graph`` adds above ``vertex``.
 
-        Gives (port, channel) of each channel that this adds. Who reads the gate has to know them before it polls again.
+        Returns (port, channel) of each new channel. The task has to know them before it polls the gate again.
         """
         inputs = _inputs(job, epoch, vertex, index, graph)
         added = [gate.add(port, key) for port, key in inputs if key.up not in gate.channels(port)]
-        self._let_in(job, epoch, added)
+        self._register(job, epoch, added)
         return [(channel.port, channel.key.up) for channel in added]
 
-    def _let_in(self, job: str, epoch: int, channels: Iterable[Channel]) -> None:
+    def _register(self, job: str, epoch: int, channels: Iterable[Channel]) -> None:
         with self._lock:
             self._channels.setdefault((job, epoch), {}).update((channel.key, channel) for channel in channels)
 
@@ -79,17 +82,17 @@ class Exchange:
         placed: Placed,
         wake: Callable[[], None],
     ) -> OutputPartition:
-        """The output of task ``index`` of ``edge.up``.
+        """Create the output of task ``index`` of ``edge.up``.
 
-        Each channel may hold an equal part of its gate's bytes, the last batch beyond it. ``wake`` is called from any
-        thread when credit has come back or a held slice is due: then ask ``writable`` again, and ``flush`` before
-        sleeping.
+        Each channel has an equal share of its gate's bytes as budget. ``wake`` is called from any thread when credit
+        has returned or a pending slice is due: the task then asks ``writable`` again, and calls ``flush`` before it
+        sleeps.
         """
-        spread = self.spread(job, epoch, edge, index, placed, wake)
-        alarm = partial(self._alarm.set, callback=wake)
-        return OutputPartition(spread, self._config, time.monotonic, self._pace, alarm)
+        routing = self.routing(job, epoch, edge, index, placed, wake)
+        wake_after = partial(self._timer.set, callback=wake)
+        return OutputPartition(routing, self._config, time.monotonic, self._rate_limiter, wake_after)
 
-    def spread(
+    def routing(
         self,
         job: str,
         epoch: int,
@@ -97,31 +100,31 @@ class Exchange:
         index: int,
         placed: Placed,
         wake: Callable[[], None],
-        known: Mapping[int, Sender] | None = None,
-    ) -> Spread:
-        """Where the rows of that task go, to ``reroute`` its output when the graph has changed.
+        existing: Mapping[int, Sender] | None = None,
+    ) -> ChannelRouting:
+        """Return the channels of that task and how its rows are split, also to ``reroute`` an output.
 
-        Channels that are ``known``, by index of the task below, are kept; the others are opened, so the gates of their
-        tasks must be there.
+        ``existing`` channels, by downstream task index, are kept; the others are opened, which requires that the gates
+        of their tasks exist.
         """
         graph, agents = placed.graph, placed.placement[edge.down]
-        rivals = input_edges(graph, edge.down)
-        senders = dict(known or {})
+        edges_in = input_edges(graph, edge.down)
+        senders = dict(existing or {})
         tasks = downstreams(edge, graph, index)
         for down in tasks:
             if down not in senders:
                 key = ChannelKey(job, epoch, edge.index, index, down)
-                channels = sum(len(upstreams(rival, graph, down)) for rival in rivals)
+                channels = sum(len(upstreams(edge_in, graph, down)) for edge_in in edges_in)
                 account = Account(max(1, self._config.gate_bytes // channels), wake)
                 senders[down] = self._sender(key, account, agents[down], placed.agents)
-        return Spread(edge.type, {down: senders[down] for down in tasks}, splitter(edge, graph))
+        return ChannelRouting(edge.type, {down: senders[down] for down in tasks}, splitter(edge, graph))
 
     def _sender(self, key: ChannelKey, account: Account, agent: str, agents: Mapping[str, AgentInfo]) -> Sender:
         if agent == self.agent:
             return LocalSender(key, self._find, account)
         endpoints = dict(agents[agent].endpoints)
         if self.agent not in agents or agents[self.agent].host != agents[agent].host:
-            endpoints.pop("unix", None)
+            endpoints.pop("unix", None)  # the path of a unix socket means nothing, or another socket, on another host
         return self._transport.open(key, Peer(agent, endpoints), account)
 
     def _find(self, key: ChannelKey) -> Channel | None:
@@ -129,7 +132,7 @@ class Exchange:
             return self._channels.get((key.job, key.epoch), {}).get(key)
 
     def release(self, job: str, epoch: int) -> None:
-        """Forget every channel of a run of a job; what still comes for it is refused and counted."""
+        """Close every channel of a job and epoch; elements that still arrive are refused and counted."""
         with self._lock:
             channels = self._channels.pop((job, epoch), {})
         self._transport.release(job, epoch)
@@ -137,17 +140,17 @@ class Exchange:
             channel.close()
 
     def statistics(self) -> TransportStatistics:
-        """Totals of the connections to and from other agents."""
+        """Return the totals of the connections to and from other agents."""
         return self._transport.statistics()
 
     def stop(self) -> None:
-        """Close all connections; waits about a second at most for what is queued."""
-        self._alarm.stop()
+        """Close all connections; waits about a second at most for queued frames."""
+        self._timer.stop()
         self._transport.stop()
 
 
 def _inputs(job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> list[tuple[int, ChannelKey]]:
-    """(port, key) of every channel into a task."""
+    """Return (port, key) of every channel into a task."""
     return [
         (edge.port, ChannelKey(job, epoch, edge.index, up, index))
         for edge in input_edges(graph, vertex)
@@ -156,4 +159,4 @@ def _inputs(job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph
 
 
 def _ignore(agent: str, reason: str) -> None:
-    """Nobody asked to be told; the transport has logged it."""
+    """Do nothing: the transport has logged the loss already."""

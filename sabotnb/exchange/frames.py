@@ -1,22 +1,22 @@
-"""The wire format, version 1: frames of all channels of two agents, one after the other on one connection.
+"""The wire format, version 1: the frames of all channels between two agents, in sequence on one connection.
 
 A frame is a header (``struct`` format ``<IIQQ``: kind, channel, payload length, value) and its payload. The sending
-agent numbers the channels of its connection. What the value is:
+agent numbers the channels of its connection. The meaning of the value depends on the kind:
 
 ========== =========================================== ======================================
 kind       payload                                     value
 ========== =========================================== ======================================
-HELLO      JSON: version, agent, to, token             0; first frame of who dials
-WELCOME    empty                                       0; the answer; anything else is refusal
-REFUSED    reason as UTF-8                             0; of the connection, or of the channel
-OPEN       JSON: job, epoch, edge, up, down, budget    0; before everything else of a channel
-SCHEMA     Arrow IPC schema                            0; again whenever it changes
-DICTIONARY Arrow IPC record batch of one column        the column; again whenever it changes
+HELLO      JSON: version, agent, to, token             0; the first frame of the connecting agent
+WELCOME    empty                                       0; the answer; any other frame is a refusal
+REFUSED    reason as UTF-8                             0; refuses the connection, or the channel
+OPEN       JSON: job, epoch, edge, up, down, budget    0; the first frame of a channel
+SCHEMA     Arrow IPC schema                            0; sent again whenever it changes
+DICTIONARY Arrow IPC record batch of one column        the column; sent again whenever it changes
 BATCH      Arrow IPC record batch, dictionaries as     bytes to be credited: this payload and the
-           their indices                               dictionaries before it
-STREAM     Arrow IPC stream of one batch               bytes to be credited; for dictionaries that
-                                                       are nested in other types
-ELEMENT    JSON: what is no batch                      0
+           their indices                               schema and dictionaries before it
+STREAM     Arrow IPC stream of one batch               bytes to be credited; used for dictionaries
+                                                       nested in other types
+ELEMENT    JSON: a control element                     0
 CREDIT     empty                                       bytes that the receiver has read
 BYE        empty                                       0; the agent stops on purpose
 ========== =========================================== ======================================
@@ -35,7 +35,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import ProtocolError
-from sabotnb.exchange.channel import ChannelKey, Sealed
+from sabotnb.exchange.channel import ChannelKey, EncodedBatch
 from sabotnb.exchange.coalescing import same_values
 from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, Status, Watermark
 
@@ -44,7 +44,7 @@ HEADER = struct.Struct("<IIQQ")
 
 
 class FrameKind(IntEnum):
-    """What a frame is; see the table above."""
+    """The kinds of frames; see the table above."""
 
     HELLO = 1
     WELCOME = 2
@@ -61,7 +61,7 @@ class FrameKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame; ``payload`` is bytes or a pyarrow buffer."""
+    """One frame; ``payload`` is bytes or a pyarrow buffer."""
 
     kind: FrameKind
     channel: int = 0
@@ -69,12 +69,12 @@ class Frame:
     value: int = 0
 
     def buffers(self) -> tuple[bytes, Any]:
-        """Header and payload, to be written one after the other."""
+        """Return header and payload, to be written in this order."""
         return HEADER.pack(self.kind, self.channel, len(self.payload), self.value), self.payload
 
 
 class Encoder:
-    """Turns the elements of one channel into frames; used by the sending task."""
+    """Encodes the elements of one channel as frames; only the sending task uses it."""
 
     def __init__(self, channel: int) -> None:
         self._channel = channel
@@ -85,7 +85,7 @@ class Encoder:
         self._dictionaries: dict[int, pa.Array] = {}
 
     def encode(self, element: Element) -> list[Frame]:
-        """The frames of ``element``; the last one is the element itself."""
+        """Return the frames of ``element``; the last one carries the element itself."""
         if not isinstance(element, Batch):
             return [Frame(FrameKind.ELEMENT, self._channel, dump_element(element))]
         batch = element.data
@@ -94,7 +94,7 @@ class Encoder:
             stream = _stream(batch)
             return [*frames, Frame(FrameKind.STREAM, self._channel, stream, max(1, len(stream)))]
         frames += self._dictionary_frames(batch)
-        payload = (_plain(batch, self._columns, self._wire) if self._columns else batch).serialize()
+        payload = (_with_indices(batch, self._columns, self._wire) if self._columns else batch).serialize()
         charge = len(payload) + sum(len(frame.payload) for frame in frames)
         return [*frames, Frame(FrameKind.BATCH, self._channel, payload, charge)]
 
@@ -121,7 +121,10 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class FrameLayout:
-    """What batches of a channel look like on the wire at one moment."""
+    """The schemas and dictionaries that the next batches of a channel are decoded with.
+
+    It is replaced, never changed: batches that wait in the gate keep the layout that was valid when they arrived.
+    """
 
     schema: pa.Schema
     wire: pa.Schema
@@ -129,15 +132,15 @@ class FrameLayout:
 
 
 class Decoder:
-    """Turns the frames of one channel into elements; used by the thread that receives, in order."""
+    """Decodes the frames of one channel, in order; only the connection's reading thread uses it."""
 
     def __init__(self) -> None:
         self._layout: FrameLayout | None = None
 
-    def decode(self, kind: int, value: int, payload: pa.Buffer) -> Element | Sealed | None:
-        """The element, or None if the frame only prepares one; ProtocolError if it is of no known kind.
+    def decode(self, kind: int, value: int, payload: pa.Buffer) -> Element | EncodedBatch | None:
+        """Return the element, or None if the frame only prepares one; ProtocolError if its kind is unknown.
 
-        Batches stay encoded until the task polls them.
+        Batches stay encoded until the task polls them, so that decoding takes the task's time, not the connection's.
         """
         if kind == FrameKind.ELEMENT:
             return load_element(payload.to_pybytes())
@@ -154,14 +157,14 @@ class Decoder:
             self._layout = replace(layout, dictionaries={**layout.dictionaries, value: dictionary})
             return None
         if kind == FrameKind.BATCH:
-            return Sealed(partial(_open_batch, payload, layout))
+            return EncodedBatch(partial(_decode_batch, payload, layout))
         if kind == FrameKind.STREAM:
-            return Sealed(partial(_open_stream, payload))
+            return EncodedBatch(partial(_decode_stream, payload))
         raise ProtocolError(f"frame of unknown kind {kind}")
 
 
 def dictionary_columns(schema: pa.Schema) -> tuple[int, ...]:
-    """Positions of the dictionary columns."""
+    """Return the positions of the dictionary columns."""
     return tuple(i for i, data_type in enumerate(schema.types) if isinstance(data_type, pa.DictionaryType))
 
 
@@ -181,7 +184,7 @@ def _children(data_type: pa.DataType) -> list[pa.DataType]:
 
 
 def _wire_schema(schema: pa.Schema) -> pa.Schema:
-    """``schema`` with the indices in place of dictionaries."""
+    """Return ``schema`` with the types of the indices in place of dictionary types."""
     fields = [
         field.with_type(field.type.index_type) if isinstance(field.type, pa.DictionaryType) else field
         for field in schema
@@ -189,17 +192,17 @@ def _wire_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields, metadata=schema.metadata)
 
 
-def _plain(batch: pa.RecordBatch, columns: tuple[int, ...], wire: pa.Schema | None) -> pa.RecordBatch:
-    """``batch`` with the indices of its dictionary columns."""
+def _with_indices(batch: pa.RecordBatch, columns: tuple[int, ...], wire: pa.Schema | None) -> pa.RecordBatch:
+    """Return ``batch`` with the indices in place of its dictionary columns."""
     arrays = [array.indices if i in columns else array for i, array in enumerate(batch.columns)]
     return pa.RecordBatch.from_arrays(arrays, schema=wire)
 
 
-def _open_batch(payload: pa.Buffer, layout: FrameLayout) -> Batch:
-    plain = pa.ipc.read_record_batch(payload, layout.wire)
+def _decode_batch(payload: pa.Buffer, layout: FrameLayout) -> Batch:
+    batch = pa.ipc.read_record_batch(payload, layout.wire)
     if not layout.dictionaries:
-        return Batch(plain, len(payload))
-    arrays = plain.columns
+        return Batch(batch, len(payload))
+    arrays = batch.columns
     for column, dictionary in layout.dictionaries.items():
         ordered = layout.schema.field(column).type.ordered
         arrays[column] = pa.DictionaryArray.from_arrays(arrays[column], dictionary, ordered=ordered, safe=False)
@@ -213,24 +216,24 @@ def _stream(batch: pa.RecordBatch) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _open_stream(payload: pa.Buffer) -> Batch:
+def _decode_stream(payload: pa.Buffer) -> Batch:
     with pa.ipc.open_stream(payload) as reader:
         return Batch(reader.read_next_batch(), len(payload))
 
 
 def dump_opening(key: ChannelKey, budget: int) -> bytes:
-    """What the first frame of a channel says: its name, and the bytes it may hold."""
+    """Encode the payload of an OPEN frame: the key and the budget of a channel."""
     return json.dumps([key.job, key.epoch, key.edge, key.up, key.down, budget]).encode()
 
 
 def load_opening(payload: bytes) -> tuple[ChannelKey, int]:
-    """The name and budget of ``dump_opening``."""
-    *names, budget = json.loads(payload)
-    return ChannelKey(*names), budget
+    """Decode the payload of an OPEN frame."""
+    *key, budget = json.loads(payload)
+    return ChannelKey(*key), budget
 
 
 def dump_element(element: Element) -> bytes:
-    """An element that is no batch, as JSON."""
+    """Encode a control element as JSON."""
     return json.dumps({"element": type(element).__name__, **asdict(element)}).encode()
 
 
@@ -245,9 +248,9 @@ _LOADERS: Mapping[str, Callable[..., Element]] = {
 
 
 def load_element(payload: bytes) -> Element:
-    """The element of ``dump_element``."""
+    """Decode a control element; ProtocolError if its type is unknown."""
     fields = json.loads(payload)
     name = fields.pop("element")
     if name not in _LOADERS:
-        raise ProtocolError(f"an element of unknown kind {name!r}")
+        raise ProtocolError(f"element of unknown kind {name!r}")
     return _LOADERS[name](**fields)

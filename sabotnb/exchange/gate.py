@@ -1,4 +1,16 @@
-"""The input gate of a task."""
+"""The input gate of a task: all channels that it reads, polled by its thread.
+
+Theory of operation. One condition guards the queues of all channels, ``ready`` and ``woken``, so that one wait covers
+any number of channels. Threads of upstream tasks and of connections put elements; the task's thread polls.
+
+- ``ready`` is the queue of channels that have something to read, each at most once. A poll takes one element from the
+  first channel and moves the channel to the end: channels take turns, and a fast one cannot starve the others.
+- ``block`` removes a channel from ``ready`` while a cut is aligned. The channel still receives, and still takes
+  credit, so that its sender stops by itself.
+- ``wake`` is remembered until a poll has seen it: it ends the current poll or the next one. A poll that finds an
+  element clears it as well, so a woken task has to look at its mailbox before it sleeps here again.
+- Refunds and decoding happen after the lock is released: a refund calls into another task, decoding takes time.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +20,13 @@ from dataclasses import dataclass
 from threading import Condition, Lock
 
 from sabotnb.errors import ProtocolError
-from sabotnb.exchange.channel import Channel, ChannelKey, Sealed
+from sabotnb.exchange.channel import Channel, ChannelKey, EncodedBatch
 from sabotnb.protocol import Element, Queue
 
 
 @dataclass(frozen=True, slots=True)
 class GateStatistics:
-    """How full a gate is: bytes held, and channels that have something to read."""
+    """How full a gate is: bytes held, channels with something to read, and all channels."""
 
     held: int
     ready: int
@@ -22,10 +34,10 @@ class GateStatistics:
 
 
 class InputGate:
-    """All channels into one task, read in turn. Implements ``protocol.channel.Gate``.
+    """All channels into one task, polled in turn. Implements ``protocol.Gate``.
 
-    ``keys`` are (port, channel key). One edge feeds a port, so a channel is known by its port and the index of its
-    sending task. One thread polls, one adds channels; anybody puts and wakes.
+    ``keys`` are (port, channel key). One edge feeds a port, so port and index of the sending task identify a channel.
+    One thread polls and one adds channels; any thread puts and wakes.
     """
 
     def __init__(self, keys: Iterable[tuple[int, ChannelKey]]) -> None:
@@ -37,9 +49,9 @@ class InputGate:
         self._channels = {(port, key.up): Channel(key, port, self._changed, self._ready) for port, key in keys}
 
     def add(self, port: int, key: ChannelKey) -> Channel:
-        """Let one more task send to ``port``; ProtocolError if it does already. A closed gate drops what comes."""
+        """Add a channel to ``port``; ProtocolError if it exists. A closed gate drops what it receives."""
         if (port, key.up) in self._channels:
-            raise ProtocolError(f"channel {key} is in its gate already")
+            raise ProtocolError(f"channel {key} is already in its gate")
         channel = Channel(key, port, self._changed, self._ready)
         if self._closed:
             channel.close()
@@ -47,17 +59,17 @@ class InputGate:
         return channel
 
     def channels(self, port: int) -> Sequence[int]:
-        """Indexes of the tasks that send to an input port."""
-        return [up for fed, up in self._channels if fed == port]
+        """Return the indexes of the tasks that send to an input port."""
+        return [up for channel_port, up in self._channels if channel_port == port]
 
     def all_channels(self) -> Sequence[Channel]:
-        """Every channel, in the order in which they were added."""
+        """Return every channel, in the order in which they were added."""
         return tuple(self._channels.values())
 
     def poll(self, timeout: float) -> tuple[int, int, Element] | None:
         with self._changed:
-            if timeout > 0 and not self._called():
-                self._changed.wait_for(self._called, timeout)
+            if timeout > 0 and not self._has_event():
+                self._changed.wait_for(self._has_event, timeout)
             self._woken = False
             if not self._ready:
                 return None
@@ -66,9 +78,9 @@ class InputGate:
             if more:
                 self._ready.append(channel)
         channel.refund(charge)
-        return channel.port, channel.key.up, element.open() if isinstance(element, Sealed) else element
+        return channel.port, channel.key.up, element.decode() if isinstance(element, EncodedBatch) else element
 
-    def _called(self) -> bool:
+    def _has_event(self) -> bool:
         return self._woken or bool(self._ready)
 
     def wake(self) -> None:
@@ -77,21 +89,24 @@ class InputGate:
             self._changed.notify()
 
     def block(self, port: int, channel: int) -> None:
-        """Offer nothing of this channel until ``resume``: alignment of a cut."""
+        """Offer no element of this channel until ``resume``, to align a cut."""
         self._channels[port, channel].block(blocked=True)
 
     def resume(self, port: int, channel: int) -> None:
-        """Offer what has been queued since ``block``, and what comes."""
+        """Offer the elements of this channel again, those queued since ``block`` first."""
         self._channels[port, channel].block(blocked=False)
 
     def statistics(self) -> GateStatistics:
-        """How full the gate is now; from any thread."""
+        """Return how full the gate is; from any thread."""
         with self._changed:
             held = sum(channel.held for channel in self._channels.values())
             return GateStatistics(held, len(self._ready), len(self._channels))
 
     def queues(self) -> tuple[Queue, ...]:
-        """The channels that hold something; from any thread, without the lock: each number by itself is right."""
+        """Return the channels that hold elements; from any thread.
+
+        It takes no lock: each number is right by itself, but they may be of different moments.
+        """
         return tuple(channel.queue() for channel in self._channels.values() if channel.held)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The receiving side of a connection: the demultiplexer."""
+"""The receiving side of a connection: sorts the frames of a peer into the channels of this agent."""
 
 from __future__ import annotations
 
@@ -18,36 +18,40 @@ from sabotnb.exchange.transport import Find
 logger = logging.getLogger("sabotnb.exchange")
 
 
-class Inlet:
-    """A channel that a peer has opened: decodes for its queue, and sends credit back in lumps."""
+class IncomingChannel:
+    """A channel that a peer has opened: decodes frames into the gate's queue and returns credit to the peer.
+
+    Small refunds are collected until they are a quarter of the budget, as each is a frame. They are sent at once when
+    the queue is empty: the sender may have no credit left and wait for them.
+    """
 
     def __init__(self, number: int, channel: Channel, budget: int, link: PeerLink) -> None:
         self.channel = channel
         self._number = number
-        self._lump = budget // 4
+        self._least_refund = budget // 4
         self._link = link
         self._decoder = Decoder()
         self._owed = 0
-        self._owing = Lock()
+        self._owed_lock = Lock()
         channel.attach(self._refund, budget)
 
     def receive(self, kind: int, value: int, payload: pa.Buffer) -> None:
-        """Take one frame of the channel."""
+        """Decode one frame and queue its element."""
         element = self._decoder.decode(kind, value, payload)
         if element is not None:
             self.channel.put(element, value)
 
     def _refund(self, nbytes: int) -> None:
-        with self._owing:
+        with self._owed_lock:  # the task refunds what it polls, the reading thread what arrives at a closed queue
             self._owed += nbytes
-            if self._owed < self._lump and self.channel.held:
+            if self._owed < self._least_refund and self.channel.held:
                 return
             owed, self._owed = self._owed, 0
         self._link.send([Frame(FrameKind.CREDIT, self._number, value=owed)])
 
 
 class Incoming:
-    """Sorts the frames of one peer into channels. Unknown and released channels are refused, and counted."""
+    """Sorts the frames of one peer into channels; refuses and counts those of unknown and released channels."""
 
     def __init__(self, peer: str, stream: ByteStream, find: Find, on_lost: Callable[[str], None]) -> None:
         self.peer = peer
@@ -55,30 +59,30 @@ class Incoming:
         self._on_lost = on_lost
         self.refused = 0
         self._find = find
-        self._inlets: dict[int, Inlet] = {}
-        self._strangers: set[int] = set()
+        self._channels: dict[int, IncomingChannel] = {}
+        self._refused_numbers: set[int] = set()
 
     def release(self, job: str, epoch: int) -> None:
-        """Forget the channels of a job; from any thread."""
-        for number, inlet in list(self._inlets.items()):
-            if (inlet.channel.key.job, inlet.channel.key.epoch) == (job, epoch):
-                self._inlets.pop(number, None)
+        """Remove the channels of a job and epoch; from any thread."""
+        for number, incoming in list(self._channels.items()):
+            if (incoming.channel.key.job, incoming.channel.key.epoch) == (job, epoch):
+                self._channels.pop(number, None)
 
     def _on_frame(self, received: Received) -> None:
         kind, number, value, payload = received
         if kind == FrameKind.BYE:
-            self.link.part()
+            self.link.expect_end()
             return
         if payload is None:
             raise ProtocolError(f"frame of kind {kind} without payload from {self.peer}")
         if kind == FrameKind.OPEN:
             self._open(number, payload)
             return
-        inlet = self._inlets.get(number)
-        if inlet is None:
-            self._refuse(number, "its job is over here")
+        incoming = self._channels.get(number)
+        if incoming is None:
+            self._refuse(number, "its job is over on this agent")
         else:
-            inlet.receive(kind, value, payload)
+            incoming.receive(kind, value, payload)
 
     def _on_end(self, lost: str | None) -> None:
         if lost is not None:
@@ -88,14 +92,14 @@ class Incoming:
         key, budget = load_opening(payload.to_pybytes())
         channel = self._find(key)
         if channel is None:
-            self._refuse(number, f"no task reads {key}: it is over, of another epoch, or was never deployed")
+            self._refuse(number, f"no task reads {key} here: it has ended, is of another epoch or was never deployed")
         else:
-            self._inlets[number] = Inlet(number, channel, budget, self.link)
+            self._channels[number] = IncomingChannel(number, channel, budget, self.link)
 
     def _refuse(self, number: int, reason: str) -> None:
-        """Say so once per channel, count every frame."""
+        """Count the frame, and refuse its channel if that was not done before."""
         self.refused += 1
-        if number not in self._strangers:
-            self._strangers.add(number)
+        if number not in self._refused_numbers:  # its sender may have many frames under way
+            self._refused_numbers.add(number)
             logger.warning("refused channel %d of %s: %s", number, self.peer, reason)
             self.link.send([Frame(FrameKind.REFUSED, number, reason.encode())])

@@ -1,4 +1,4 @@
-"""The sending side of a connection: channels that this agent has opened to a peer."""
+"""The sending side of a connection: the channels that this agent has opened to a peer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ logger = logging.getLogger("sabotnb.exchange")
 
 
 class Outgoing:
-    """Numbers the channels to one peer and passes credit to their senders.
+    """Numbers the channels to one peer and passes returned credit to their senders.
 
-    A sender whose channel or connection is dead gets credit without end: it would wait for ever, and to send is how it
-    hears of it.
+    When a channel or the connection dies, the limits of its senders are lifted: a task that waits for credit has to
+    wake up, and its next ``send`` raises the reason.
     """
 
     def __init__(
@@ -34,36 +34,36 @@ class Outgoing:
         self._senders: dict[int, RemoteSender] = {}
 
     def open(self, key: ChannelKey, account: Account) -> RemoteSender:
-        """A new channel; the peer hears of it with its first element."""
+        """Create a channel; the peer learns of it with its first element."""
         sender = RemoteSender(self, next(self._numbers), key, account)
         self._senders[sender.number] = sender
         return sender
 
-    def forget(self, number: int) -> None:
-        """The channel's task sends nothing more: credit that still comes is of no interest."""
+    def remove(self, number: int) -> None:
+        """Remove a channel whose task sends nothing more; credit that still arrives for it is ignored."""
         self._senders.pop(number, None)
 
     def _on_frame(self, received: Received) -> None:
         kind, number, value, payload = received
         sender = self._senders.get(number)
         if kind == FrameKind.BYE:
-            self.link.part()
+            self.link.expect_end()
         elif kind == FrameKind.CREDIT and sender is not None:
             sender.account.refund(value)
         elif kind == FrameKind.REFUSED and sender is not None and payload is not None:
             sender.refused = payload.to_pybytes().decode()
             logger.warning("%s refuses channel %s: %s", self.peer, sender.key, sender.refused)
-            sender.account.void()
+            sender.account.lift_limit()
 
     def _on_end(self, lost: str | None) -> None:
         for sender in list(self._senders.values()):
-            sender.account.void()
+            sender.account.lift_limit()
         if lost is not None:
             self._on_lost(lost)
 
 
 class RemoteSender:
-    """The sending end of a channel to another agent. Implements ``channel.Sender``."""
+    """The sending end of a channel to another agent; implements ``channel.Sender``."""
 
     def __init__(self, outgoing: Outgoing, number: int, key: ChannelKey, account: Account) -> None:
         self.key = key
@@ -78,8 +78,8 @@ class RemoteSender:
         link = self._outgoing.link
         if self.refused is not None:
             raise StaleMessage(f"{self._outgoing.peer} refuses channel {self.key}: {self.refused}")
-        if link.gone is not None:
-            raise AgentLost(connection_lost(self._outgoing.agent, self._outgoing.peer, link.gone))
+        if link.end_reason is not None:
+            raise AgentLost(connection_lost(self._outgoing.agent, self._outgoing.peer, link.end_reason))
         frames = self._encoder.encode(element)
         if isinstance(element, Batch):
             self.account.charge(frames[-1].value)
@@ -92,4 +92,4 @@ class RemoteSender:
         return self.account.credit()
 
     def close(self) -> None:
-        self._outgoing.forget(self.number)
+        self._outgoing.remove(self.number)

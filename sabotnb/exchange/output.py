@@ -1,4 +1,4 @@
-"""The output partition of one task on one edge."""
+"""The output partition of one task on one edge: splits batches over channels and coalesces the slices."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ import pyarrow as pa
 from sabotnb.config import Config
 from sabotnb.exchange.channel import Sender
 from sabotnb.exchange.coalescing import CoalescingBuffer, MostCredit, Traffic
-from sabotnb.exchange.rate_limiter import CRUMB_ROWS, RateLimiter
+from sabotnb.exchange.rate_limiter import SMALL_BATCH_ROWS, RateLimiter
 from sabotnb.exchange.routing import Split
 from sabotnb.graph import EdgeType
 from sabotnb.protocol import Batch, Cut, Element, End, Leave, Marker
 
 MAX_AGE_SECONDS = 5.0
-"""A pending slice of this age leaves even if the agent's pace is used up."""
+"""A pending slice of this age is sent even if the agent's rate limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Where the rows of an output go: over the channels ``senders``, by index of the task below and in that order.
+class ChannelRouting:
+    """The channels of an output and the function that splits its batches over them.
 
-    ``split`` cuts a batch into a piece for each of them; None if all rows of a batch go the same way.
+    ``senders`` are by downstream task index, in that order. ``split`` returns a slice of a batch for each of them; None
+    if all rows of a batch go the same way.
     """
 
     type: EdgeType
     senders: Mapping[int, Sender]
     split: Split | None
 
-    def lanes(self, config: Config, traffic: Mapping[int, Traffic]) -> tuple[CoalescingBuffer, ...]:
-        """One lane per channel where rows are split; else one for all: every channel's, or the freest one's."""
+    def buffers(self, config: Config, traffic: Mapping[int, Traffic]) -> tuple[CoalescingBuffer, ...]:
+        """Create a buffer per channel if rows are split, else one for all channels."""
         senders = tuple(self.senders.values())
         if self.split is not None:
             return tuple(CoalescingBuffer([sender], config, traffic) for sender in senders)
@@ -39,48 +40,48 @@ class Spread:
 
 
 class OutputPartition:
-    """Cuts batches, coalesces the slices and sends them. Implements ``protocol.channel.Output``.
+    """Splits batches, coalesces the slices and sends them. Implements ``protocol.Output``.
 
-    Slices leave when they are enough, when a call finds that they are ``Config.coalesce_seconds`` old, and with
-    ``flush``; the last two at the agent's ``pace``. ``alarm(seconds)`` has the task woken when ``flush`` has to wait
-    for its turn.
+    Slices are sent when they are enough, when a call finds that they are ``Config.coalesce_seconds`` old, and by
+    ``flush``. The last two may send small batches, so they ask the agent's ``rate_limiter``; when ``flush`` has to
+    wait, it asks ``wake_after(seconds)`` to wake the task.
     """
 
     def __init__(
         self,
-        spread: Spread,
+        routing: ChannelRouting,
         config: Config,
         clock: Callable[[], float],
-        pace: RateLimiter,
-        alarm: Callable[[float], None],
+        rate_limiter: RateLimiter,
+        wake_after: Callable[[float], None],
     ) -> None:
         self._config = config
         self._clock = clock
-        self._pace = pace
-        self._alarm = alarm
+        self._rate_limiter = rate_limiter
+        self._wake_after = wake_after
         self._woken_at = float("-inf")
         self._traffic: dict[int, Traffic] = {}
-        self._go_by(spread)
-        self._turn = self._lanes[0].senders[0].key.up  # so that not all senders begin with the same channel
+        self._use(routing)
+        self._turn = self._buffers[0].senders[0].key.up  # so that not all senders begin with the same channel
 
-    def _go_by(self, spread: Spread) -> None:
-        self._traffic |= {down: Traffic(down) for down in spread.senders if down not in self._traffic}
-        self._spread = spread
-        self._lanes = spread.lanes(self._config, self._traffic)
+    def _use(self, routing: ChannelRouting) -> None:
+        self._traffic |= {down: Traffic(down) for down in routing.senders if down not in self._traffic}
+        self._routing = routing
+        self._buffers = routing.buffers(self._config, self._traffic)
 
     @property
     def senders(self) -> Mapping[int, Sender]:
-        """The channels, by index of the task below."""
-        return self._spread.senders
+        """The channels, by downstream task index."""
+        return self._routing.senders
 
-    def reroute(self, spread: Spread, cut: Cut) -> None:
-        """Send what is pending and then ``cut`` on every channel, old and new; what comes goes as ``spread`` says.
+    def reroute(self, routing: ChannelRouting, cut: Cut) -> None:
+        """Send pending rows and then ``cut`` on every channel, old and new; later rows follow ``routing``.
 
-        Channels that it lacks get a ``Leave`` behind the cut and are closed.
+        Channels that are not in ``routing`` get a ``Leave`` behind the cut and are closed.
         """
-        for lane in self._lanes:
-            lane.send()
-        before, after = self._spread.senders, spread.senders
+        for buffer in self._buffers:
+            buffer.send()
+        before, after = self._routing.senders, routing.senders
         joining = [sender for down, sender in after.items() if before.get(down) is not sender]
         leaving = [sender for down, sender in before.items() if after.get(down) is not sender]
         for sender in (*before.values(), *joining):
@@ -88,7 +89,7 @@ class OutputPartition:
         for sender in leaving:
             sender.send(Leave())
             sender.close()
-        self._go_by(spread)
+        self._use(routing)
 
     def emit(self, element: Element) -> None:
         if not isinstance(element, Batch):
@@ -98,57 +99,59 @@ class OutputPartition:
         if batch.num_rows == 0:
             return
         now = self._clock()
-        split = self._spread.split
-        pieces: Sequence[pa.RecordBatch | None] = (batch,) if split is None else split(batch)
-        for lane, piece in zip(self._lanes, pieces, strict=True):
-            if piece is not None:
-                lane.add(piece, element.nbytes * piece.num_rows // batch.num_rows, now)
+        split = self._routing.split
+        slices: Sequence[pa.RecordBatch | None] = (batch,) if split is None else split(batch)
+        for buffer, rows in zip(self._buffers, slices, strict=True):
+            if rows is not None:  # its share of the bytes is an estimate: counting them takes a pass over each column
+                buffer.add(rows, element.nbytes * rows.num_rows // batch.num_rows, now)
         self._send_older(now)
 
     def send_aged(self) -> None:
         self._send_older(self._clock())
 
     def _send_older(self, now: float) -> None:
-        aged = [lane for lane in self._lanes if lane.rows and now - lane.since >= self._config.coalesce_seconds]
-        if self._pace.wait(_crumbs(aged)):
-            aged = [lane for lane in aged if now - lane.since >= MAX_AGE_SECONDS]
-        for lane in aged:
-            lane.send()
+        aged = [
+            buffer for buffer in self._buffers if buffer.rows and now - buffer.since >= self._config.coalesce_seconds
+        ]
+        if self._rate_limiter.wait(_small_batches(aged)):
+            aged = [buffer for buffer in aged if now - buffer.since >= MAX_AGE_SECONDS]
+        for buffer in aged:
+            buffer.send()
 
     def _control(self, element: Element) -> None:
         if isinstance(element, Marker):  # to one channel in turn: their number must not grow with that of channels
-            self._lanes[self._turn % len(self._lanes)].follow(element)
+            self._buffers[self._turn % len(self._buffers)].add_control(element)
             self._turn += 1
             return
-        for lane in self._lanes:
-            if isinstance(element, Cut | Leave | End):
-                lane.send()
-            lane.follow(element)
+        for buffer in self._buffers:
+            if isinstance(element, Cut | Leave | End):  # no row may overtake these, see ``coalescing``
+                buffer.send()
+            buffer.add_control(element)
 
     def writable(self) -> bool:
-        return all(lane.writable() for lane in self._lanes)
+        return all(buffer.writable() for buffer in self._buffers)
 
     def flush(self) -> None:
-        """Send pending slices where there is credit; if the agent's pace is used up, wake the task when it may."""
-        lanes = [lane for lane in self._lanes if lane.rows and lane.writable()]
-        seconds = self._pace.wait(_crumbs(lanes))
+        """Send pending slices that have credit; if the rate limit is reached, have the task woken to try again."""
+        buffers = [buffer for buffer in self._buffers if buffer.rows and buffer.writable()]
+        seconds = self._rate_limiter.wait(_small_batches(buffers))
         if not seconds:
-            for lane in lanes:
-                lane.send()
+            for buffer in buffers:
+                buffer.send()
             return
         now = self._clock()
-        if self._woken_at <= now:
+        if self._woken_at <= now:  # else a call is set already; a task that sleeps often would set many
             self._woken_at = now + seconds
-            self._alarm(seconds)
+            self._wake_after(seconds)
 
     def statistics(self) -> tuple[Traffic, ...]:
-        """What each channel has sent so far, by downstream task; from any thread."""
+        """Return what each channel has sent so far, in the order of the downstream tasks; from any thread."""
         return tuple(replace(traffic) for traffic in list(self._traffic.values()))
 
     def close(self) -> None:
-        for lane in self._lanes:
-            lane.drop()
+        for buffer in self._buffers:
+            buffer.drop()
 
 
-def _crumbs(lanes: Sequence[CoalescingBuffer]) -> int:
-    return sum(lane.rows < CRUMB_ROWS for lane in lanes)
+def _small_batches(buffers: Sequence[CoalescingBuffer]) -> int:
+    return sum(buffer.rows < SMALL_BATCH_ROWS for buffer in buffers)

@@ -1,4 +1,4 @@
-"""Which rows of a batch go to which downstream task, per type of edge."""
+"""Functions that split a batch over the downstream tasks, one for each type of edge."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sabotnb.native import Categories, canonical, decoded_batch, is_ordered, par
 from sabotnb.plan import ExecutionGraph, ShuffleEdge
 
 Split = Callable[[pa.RecordBatch], Sequence[pa.RecordBatch | None]]
-"""Cuts a batch into one piece per downstream task; None where a task gets nothing."""
+"""Splits a batch into one slice per downstream task; None for a task that gets no rows."""
 
 
 def splitter(edge: ShuffleEdge, graph: ExecutionGraph) -> Split | None:
-    """How ``edge`` cuts batches; None if it hands them on whole."""
+    """Return the function that splits the batches of ``edge``; None if the edge sends them whole."""
     tasks = graph.vertices[edge.down].parallelism
     match edge.type:
         case EdgeType.HASH:
@@ -43,7 +43,7 @@ def _by_hash(edge: ShuffleEdge, graph: ExecutionGraph, tasks: int) -> Split:
 def _by_range(
     batch: pa.RecordBatch, categories: Categories, column: str, bounds: Sequence[Literal], tasks: int
 ) -> Sequence[pa.RecordBatch | None]:
-    """Task i gets bounds[i - 1] <= value < bounds[i]; the last one what has no order: nulls and NaN.
+    """Send bounds[i - 1] <= value < bounds[i] to task i; nulls and NaN, which have no order, to the last task.
 
     Bounds are categories of an ordered column, because a sample of the rows had them: one that no batch listed so far
     comes after those that are known.
@@ -65,13 +65,13 @@ def _by_range(
     else:
         values = canonical.decoded(values)
         ends = [scalar_of(bound, values.type) for bound in bounds[:last]]
-    place = pa.repeat(pa.scalar(0, pa.uint16()), batch.num_rows)
+    indexes = pa.repeat(pa.scalar(0, pa.uint16()), batch.num_rows)
     for end in ends:
         above = pc.greater_equal(values, end)
-        place = pc.add(place, pc.cast(above, pa.uint16()))
+        indexes = pc.add(indexes, pc.cast(above, pa.uint16()))
     if pa.types.is_floating(values.type):
-        place = pc.if_else(pc.is_nan(values), pa.scalar(last, pa.uint16()), place)
-    return scatter(batch, pc.fill_null(place, pa.scalar(last, pa.uint16())), tasks)
+        indexes = pc.if_else(pc.is_nan(values), pa.scalar(last, pa.uint16()), indexes)
+    return scatter(batch, pc.fill_null(indexes, pa.scalar(last, pa.uint16())), tasks)
 
 
 def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
@@ -82,23 +82,23 @@ def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
 
     def split(batch: pa.RecordBatch) -> Sequence[pa.RecordBatch | None]:
         try:
-            made = call(decoded_batch(batch), tasks)
+            returned = call(decoded_batch(batch), tasks)
         except Exception as error:
             advice = batch_advice(error, batch.schema.names)
             raise user_error(function, error, sample_of(batch), edge.up, advice) from error
-        return scatter(batch, _indexes(made, function, edge.up, batch.num_rows, tasks), tasks)
+        return scatter(batch, _indexes(returned, function, edge.up, batch.num_rows, tasks), tasks)
 
     return split
 
 
-def _indexes(made: object, function: Function, operator: str, rows: int, tasks: int) -> pa.UInt16Array:
-    """What the user's function gave, as task indexes."""
+def _indexes(returned: object, function: Function, operator: str, rows: int, tasks: int) -> pa.UInt16Array:
+    """Convert the result of the user's function to task indexes; UserFunctionError if it is not valid."""
     try:
-        array = made if isinstance(made, pa.Array) else pa.array(made)
+        array = returned if isinstance(returned, pa.Array) else pa.array(returned)
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
-        raise _refused(function, operator, f"{type(made).__name__}, which is no array of integers") from None
+        raise _refused(function, operator, f"{type(returned).__name__}, which is not an array of integers") from None
     if not pa.types.is_integer(array.type) or array.null_count:
         raise _refused(function, operator, f"{array.type} with {array.null_count} nulls instead of integers")
     if len(array) != rows:
@@ -112,10 +112,10 @@ def _indexes(made: object, function: Function, operator: str, rows: int, tasks: 
     return array.cast(pa.uint16())
 
 
-def _refused(function: Function, operator: str, found: str) -> UserFunctionError:
+def _refused(function: Function, operator: str, returned: str) -> UserFunctionError:
     return UserFunctionError(
-        f"{function.name} ({function.origin}) gave {found}; "
-        "a partitioning function(batch, n) returns one integer in [0, n) per row",
+        f"{function.name} ({function.origin}) returned {returned}; "
+        "a partitioning function(batch, n) must return one integer in [0, n) per row",
         operator=operator,
         function=function.name,
         origin=str(function.origin),

@@ -1,6 +1,18 @@
-"""Channels over sockets: unix sockets within a host, TCP between hosts, with TLS where the session has it.
+"""The socket transport: unix sockets within a host, TCP between hosts, TLS if the session has it.
 
-An agent dials the agents that it sends to, once each; elements go one way on that connection and credit the other.
+Theory of operation. An agent opens one connection to each agent that it sends to, and all channels to that agent share
+it: elements travel in one direction and credit in the other. Two agents that send to each other have two connections.
+
+Threads: one per listening socket (``_accept``), one per handshake of an incoming connection (``_welcome``), and two per
+connection (see ``link``). A connection is opened in its writing thread, so ``open`` does not wait for the network; a
+failure to connect is reported like a lost connection.
+
+- An outgoing connection that has ended is replaced by the next ``open``; channels on the old connection stay dead.
+- An incoming connection has to authenticate first. Every error of a handshake ends that connection alone.
+- ``_lock`` guards the tables of connections and the count of refusals. ``stop`` sets ``_stopping`` under it and lists
+  the connections to close; a handshake that succeeds later sees ``_stopping`` and closes its own connection.
+- The folder of the unix socket is locked as long as its agent lives. A folder without a lock was left by an agent that
+  was killed, and the next agent to start removes it.
 """
 
 from __future__ import annotations
@@ -36,10 +48,10 @@ from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatisti
 logger = logging.getLogger("sabotnb.exchange")
 
 HANDSHAKE_SECONDS = 10.0
-"""For all of a handshake, on both sides."""
+"""Limit for a whole handshake, on both sides."""
 
-MOST_HANDSHAKES = 64
-"""Peers that have connected and not said yet who they are."""
+MAX_HANDSHAKES = 64
+"""Limit for connections that are not authenticated yet."""
 
 STOP_SECONDS = 1.0
 ACCEPT_AGAIN_SECONDS = 0.2
@@ -49,19 +61,19 @@ FOLDER_PREFIX = "sabotnb-"
 
 
 class Security(Protocol):
-    """Gives the ``ssl_context`` (or None) for listening and for connecting, as ``distributed.Security`` does."""
+    """Returns the ``ssl_context`` (or None) for listening and for connecting; ``distributed.Security`` is one."""
 
     def get_listen_args(self, role: str) -> Mapping[str, Any]:
-        """Keyword arguments of a listener."""
+        """Return keyword arguments of a listener."""
         ...
 
     def get_connection_args(self, role: str) -> Mapping[str, Any]:
-        """Keyword arguments of a connection."""
+        """Return keyword arguments of a connection."""
         ...
 
 
 class SocketTransport:
-    """Implements ``Transport``. TCP listens on ``host``; a random token in the endpoints is the ticket for both."""
+    """Implements ``Transport`` over sockets. TCP listens on ``host``; a random token in the endpoints authenticates."""
 
     def __init__(
         self,
@@ -79,20 +91,20 @@ class SocketTransport:
         self._client_tls = _context(security.get_connection_args("worker")) if security else None
         self._token = secrets.token_hex(16)
         self._folder: Path | None = None
-        self._claim = -1
+        self._folder_lock = -1
         self._listeners: list[socket.socket] = []
         self._lock = Lock()
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: list[Incoming] = []
         self._refused = 0
         self._warnings = RareWarnings(logger)
-        self._arriving = Handshakes(HANDSHAKE_SECONDS, MOST_HANDSHAKES)
+        self._handshakes = Handshakes(HANDSHAKE_SECONDS, MAX_HANDSHAKES)
         self._stopping = Event()
 
     def start(self) -> Mapping[str, str]:
-        remove_left_folders(Path(tempfile.gettempdir()))
+        remove_stale_folders(Path(tempfile.gettempdir()))
         self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))  # only its owner may enter
-        self._claim = claim(self._folder)
+        self._folder_lock = lock_folder(self._folder)
         path = self._folder / "data"
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         unix.bind(str(path))
@@ -107,21 +119,21 @@ class SocketTransport:
     def open(self, key: ChannelKey, peer: Peer, account: Account) -> Sender:
         with self._lock:
             outgoing = self._outgoing.get(peer.agent)
-            if outgoing is None or outgoing.link.gone is not None:
+            if outgoing is None or outgoing.link.end_reason is not None:
                 outgoing = self._dial(peer)
         return outgoing.open(key, account)
 
     def _dial(self, peer: Peer) -> Outgoing:
         outgoing = Outgoing(
-            self._agent, peer.agent, lambda: self._connect(peer), lambda reason: self._lose(peer.agent, reason)
+            self._agent, peer.agent, lambda: self._connect(peer), lambda reason: self._report_lost(peer.agent, reason)
         )
         self._outgoing[peer.agent] = outgoing
         outgoing.link.start()
         return outgoing
 
     def _connect(self, peer: Peer) -> ByteStream:
-        """Connect and introduce ourselves."""
-        sock = self._reach(peer.endpoints)
+        """Connect and authenticate; ProtocolError if the peer refuses the connection."""
+        sock = self._open_socket(peer.endpoints)
         hello = {
             "version": WIRE_VERSION,
             "agent": self._agent,
@@ -141,8 +153,9 @@ class SocketTransport:
             raise
         return stream
 
-    def _reach(self, endpoints: Mapping[str, str]) -> socket.socket:
+    def _open_socket(self, endpoints: Mapping[str, str]) -> socket.socket:
         path = endpoints.get("unix")
+        # The same host does not imply the same file system: an agent in a container is reached over TCP.
         if path is not None and ("tcp" not in endpoints or Path(path).exists()):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             tune(sock)
@@ -159,29 +172,29 @@ class SocketTransport:
         while not self._stopping.is_set():
             try:
                 sock, _ = listener.accept()
-            except OSError as error:  # no file left, a peer that is gone again: others still want to come in
+            except OSError as error:  # out of descriptors, or the peer has gone: keep listening
                 if not self._stopping.is_set():
-                    self._warnings.warn(f"{self._agent} cannot accept a connection, and tries again: {error}")
+                    self._warnings.warn(f"{self._agent} cannot accept a connection and tries again: {error}")
                     self._stopping.wait(ACCEPT_AGAIN_SECONDS)
                 continue
             name = f"sabot-hello-{self._agent}"
             try:
                 Thread(target=self._welcome, args=(sock, context), name=name, daemon=True).start()
-            except RuntimeError as error:  # no thread left: others still want to come in
+            except RuntimeError as error:  # out of threads: keep listening
                 self._count_refusal(str(error))
                 sock.close()
 
     def _welcome(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
-        """Let a peer in, or refuse it: a stranger learns nothing but that.
+        """Accept or refuse a peer; a peer without the token learns only that it is refused.
 
-        Whatever a peer sends, and whatever reading it raises, ends nothing but its own connection.
+        Any input of a peer, and any exception from reading it, ends no other connection.
         """
         try:
             if context is not None:
                 sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            with self._arriving.limited(sock):
+            with self._handshakes.limited(sock):
                 stream = _open_stream(sock)
-                peer, refusal = self._check(stream)
+                peer, refusal = self._check_hello(stream)
                 if refusal is None:
                     stream.write(Frame(FrameKind.WELCOME).buffers())
                 else:
@@ -193,45 +206,46 @@ class SocketTransport:
             sock.close()
             return
         if refusal is None:
-            self._take_in(peer, stream)
+            self._add_incoming(peer, stream)
         else:
             sock.close()
 
-    def _take_in(self, peer: str, stream: ByteStream) -> None:
-        incoming = Incoming(peer, stream, self._find, lambda reason: self._lose(peer, reason))
+    def _add_incoming(self, peer: str, stream: ByteStream) -> None:
+        incoming = Incoming(peer, stream, self._find, lambda reason: self._report_lost(peer, reason))
         with self._lock:
-            if self._stopping.is_set():  # and the links that are to be closed were listed already
+            if self._stopping.is_set():  # ``stop`` has listed the links to close already
                 stream.close()
                 return
-            self._refused += sum(known.refused for known in self._incoming if known.link.gone is not None)
-            self._incoming = [known for known in self._incoming if known.link.gone is None] + [incoming]
-            incoming.link.start()  # under the lock, as a link that ``stop`` finds has to have begun
+            ended = [other for other in self._incoming if other.link.end_reason is not None]
+            self._refused += sum(other.refused for other in ended)
+            self._incoming = [other for other in self._incoming if other not in ended] + [incoming]
+            incoming.link.start()  # under the lock: ``stop`` may only find links that have started
 
     def _count_refusal(self, reason: str) -> None:
         with self._lock:
             self._refused += 1
         self._warnings.warn(f"{self._agent} refused a connection: {reason}")
 
-    def _check(self, stream: ByteStream) -> tuple[str, str | None]:
-        """Who dials, and why it is refused, if it is."""
+    def _check_hello(self, stream: ByteStream) -> tuple[str, str | None]:
+        """Read a HELLO; return the peer's name, and the reason if it is refused."""
         received = stream.read(HELLO_BYTES)
         if received is None or received[0] != FrameKind.HELLO or received[3] is None:
             return "", "no hello"
         try:
             hello = json.loads(received[3].to_pybytes())
             version, peer, to, token = (hello[field] for field in ("version", "agent", "to", "token"))
-            known = hmac.compare_digest(str(token).encode(), self._token.encode())
+            authentic = hmac.compare_digest(str(token).encode(), self._token.encode())
         except (ValueError, KeyError, TypeError, RecursionError):
-            return "", "a hello that cannot be read"
-        if not known:
+            return "", "hello cannot be read"
+        if not authentic:
             return "", "wrong token"
         if version != WIRE_VERSION:
-            return peer, f"{peer} speaks wire version {version}, this agent {WIRE_VERSION}: install the same sabotnb"
+            return peer, f"{peer} uses wire version {version}, this agent {WIRE_VERSION}: install the same sabotnb"
         if to != self._agent:
-            return peer, f"{to} is not here any more; this is {self._agent}"
+            return peer, f"{to} is no longer at this address; this is {self._agent}"
         return str(peer), None
 
-    def _lose(self, agent: str, reason: str) -> None:
+    def _report_lost(self, agent: str, reason: str) -> None:
         if self._stopping.is_set():
             return
         logger.info("%s lost the connection with %s: %s", self._agent, agent, reason)
@@ -240,18 +254,18 @@ class SocketTransport:
     def release(self, job: str, epoch: int) -> None:
         with self._lock:
             incoming = list(self._incoming)
-        for one in incoming:
-            one.release(job, epoch)
+        for peer in incoming:
+            peer.release(job, epoch)
 
     def _links(self) -> list[PeerLink]:
-        return [one.link for one in self._outgoing.values()] + [one.link for one in self._incoming]
+        return [peer.link for peer in self._outgoing.values()] + [peer.link for peer in self._incoming]
 
     def statistics(self) -> TransportStatistics:
         with self._lock:
             links = self._links()
-            refused = self._refused + sum(one.refused for one in self._incoming)
+            refused = self._refused + sum(peer.refused for peer in self._incoming)
         return TransportStatistics(
-            links=sum(link.gone is None for link in links),
+            links=sum(link.end_reason is None for link in links),
             frames=sum(link.frames for link in links),
             nbytes=sum(link.nbytes for link in links),
             refused=refused,
@@ -263,15 +277,15 @@ class SocketTransport:
             links = self._links()
         for listener in self._listeners:
             _close_listener(listener)
-        self._arriving.stop()
-        for link in links:
-            link.say_bye()
+        self._handshakes.stop()
+        for link in links:  # all before the first wait, so that they share the deadline
+            link.send_bye()
         deadline = time.monotonic() + STOP_SECONDS
         for link in links:
             link.stop(deadline)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-            os.close(self._claim)
+            os.close(self._folder_lock)
             self._folder = None
 
 
@@ -282,7 +296,7 @@ def _context(args: Mapping[str, Any]) -> ssl.SSLContext | None:
 
 
 def _open_stream(sock: socket.socket) -> ByteStream:
-    """The stream of a connected socket, after the TLS handshake if it has TLS; blocks."""
+    """Return the stream of a connected socket, after its TLS handshake if it has TLS; blocks."""
     sock.settimeout(None)
     if not isinstance(sock, ssl.SSLSocket):
         return PlainStream(sock)
@@ -290,8 +304,8 @@ def _open_stream(sock: socket.socket) -> ByteStream:
     return TlsStream(sock)
 
 
-def claim(folder: Path) -> int:
-    """Lock ``folder`` until the descriptor that is given is closed, or this process ends; OSError if another has it."""
+def lock_folder(folder: Path) -> int:
+    """Lock ``folder`` until the returned descriptor is closed or this process ends; OSError if it is locked."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -301,12 +315,12 @@ def claim(folder: Path) -> int:
     return descriptor
 
 
-def remove_left_folders(parent: Path) -> None:
-    """Remove the socket folders of agents of this user that were killed: nobody has a claim to them."""
+def remove_stale_folders(parent: Path) -> None:
+    """Remove the socket folders that killed agents of this user have left: they are not locked."""
     for path in parent.glob(f"{FOLDER_PREFIX}*/data"):
-        with suppress(OSError):  # it is claimed, or another agent is removing it as well
+        with suppress(OSError):  # it is locked, or another agent removes it as well
             if path.is_socket() and path.parent.lstat().st_uid == os.getuid():
-                descriptor = claim(path.parent)
+                descriptor = lock_folder(path.parent)
                 try:
                     shutil.rmtree(path.parent)
                 finally:
@@ -314,7 +328,7 @@ def remove_left_folders(parent: Path) -> None:
 
 
 def _close_listener(listener: socket.socket) -> None:
-    """Also where another thread waits in ``accept``, which closing alone does not end."""
-    with suppress(OSError):  # some systems do not shut listeners down; on those, closing wakes the thread
+    """Close a listening socket and end an ``accept`` of another thread, which closing alone does not end."""
+    with suppress(OSError):  # some systems cannot shut down a listener; on those, closing ends ``accept``
         listener.shutdown(socket.SHUT_RDWR)
     listener.close()

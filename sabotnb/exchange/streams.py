@@ -1,4 +1,4 @@
-"""Byte streams under a connection: one thread reads frames, another writes them."""
+"""Byte streams of a connection, plain and TLS: one thread reads frames, another writes them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sabotnb.errors import ProtocolError
 from sabotnb.exchange.frames import HEADER
 from sabotnb.native import FrameReader
 
-MOST_BUFFERS = 512
-"""Buffers of one ``sendmsg``; systems take 1024."""
+MAX_BUFFERS = 512
+"""Buffers of one ``sendmsg``; common systems allow 1024."""
 
 SOCKET_BYTES = 4 << 20
 
@@ -28,24 +28,27 @@ class ByteStream(Protocol):
     """A connected byte stream."""
 
     def read(self, limit: int) -> Received | None:
-        """The next frame; blocks. None at its end; ProtocolError above ``limit`` bytes; OSError if it breaks."""
+        """Return the next frame, None at the end; blocks.
+
+        ProtocolError if the frame is larger than ``limit`` bytes, OSError if the connection breaks.
+        """
         ...
 
     def write(self, buffers: Sequence[Any]) -> None:
-        """Send everything; blocks. OSError if it breaks."""
+        """Send all buffers; blocks. OSError if the connection breaks."""
         ...
 
     def shutdown(self) -> None:
-        """End ``read`` and ``write`` in other threads; then ``close``."""
+        """End ``read`` and ``write`` in other threads; call ``close`` after it."""
         ...
 
     def close(self) -> None:
-        """Release the socket; no other thread may use it any more."""
+        """Release the socket; no other thread may use it after that."""
         ...
 
 
 class PlainStream:
-    """A socket as it is; frames are received without the GIL."""
+    """A plain socket; frames are received without the GIL."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(None)
@@ -56,20 +59,24 @@ class PlainStream:
         return self._reader.read(limit)
 
     def write(self, buffers: Sequence[Any]) -> None:
-        for start in range(0, len(buffers), MOST_BUFFERS):
-            rest = [memoryview(buffer).cast("B") for buffer in buffers[start : start + MOST_BUFFERS] if len(buffer)]
+        for start in range(0, len(buffers), MAX_BUFFERS):
+            rest = [memoryview(buffer).cast("B") for buffer in buffers[start : start + MAX_BUFFERS] if len(buffer)]
             while rest:
-                rest = _behind(rest, self._sock.sendmsg(rest))
+                rest = _unsent(rest, self._sock.sendmsg(rest))
 
     def shutdown(self) -> None:
-        shut(self._sock)
+        shutdown_socket(self._sock)
 
     def close(self) -> None:
         self._sock.close()
 
 
 class TlsStream:
-    """A TLS connection. OpenSSL's objects take one thread at a time, so a lock guards calls that never block."""
+    """A TLS connection; the socket does not block.
+
+    An OpenSSL connection allows one thread at a time, so a lock guards each call. The reader waits for data outside the
+    lock, as the writer could not send meanwhile otherwise.
+    """
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         sock.settimeout(0)
@@ -82,27 +89,27 @@ class TlsStream:
             return None
         kind, channel, length, value = HEADER.unpack(header)
         if length > limit:
-            raise ProtocolError(f"a frame of {length} bytes where {limit} are the limit")
+            raise ProtocolError(f"a frame of {length} bytes exceeds the limit of {limit}")
         if length == 0:
             return kind, channel, value, None
         payload = pa.allocate_buffer(length)
         return (kind, channel, value, payload) if self._fill(memoryview(payload).cast("B")) else None
 
     def _fill(self, view: memoryview) -> bool:
-        """Receive ``len(view)`` bytes; False if the peer has closed."""
+        """Receive ``len(view)`` bytes; False if the peer has closed the connection."""
         while view:
             try:
                 with self._lock:
-                    got = self._sock.recv_into(view)
+                    received = self._sock.recv_into(view)
             except ssl.SSLWantReadError:
                 self._wait(reading=True)
                 continue
             except ssl.SSLWantWriteError:
                 self._wait(reading=False)
                 continue
-            if got == 0:
+            if received == 0:
                 return False
-            view = view[got:]
+            view = view[received:]
         return True
 
     def write(self, buffers: Sequence[Any]) -> None:
@@ -125,14 +132,14 @@ class TlsStream:
         poller.poll()
 
     def shutdown(self) -> None:
-        shut(self._sock)
+        shutdown_socket(self._sock)
 
     def close(self) -> None:
         self._sock.close()
 
 
-def _behind(views: list[memoryview], sent: int) -> list[memoryview]:
-    """What is left of ``views`` after their first ``sent`` bytes."""
+def _unsent(views: list[memoryview], sent: int) -> list[memoryview]:
+    """Return ``views`` without their first ``sent`` bytes."""
     for i, view in enumerate(views):
         if sent < len(view):
             return [view[sent:], *views[i + 1 :]]
@@ -140,16 +147,16 @@ def _behind(views: list[memoryview], sent: int) -> list[memoryview]:
     return []
 
 
-def shut(sock: socket.socket) -> None:
-    """End what other threads do with ``sock``. An SSL socket's own method would also unwrap it."""
+def shutdown_socket(sock: socket.socket) -> None:
+    """End the reads and writes of other threads on ``sock``; an SSL socket's own method would also unwrap it."""
     try:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
-        return  # it is not connected any more, which is what was wanted
+        return  # it is not connected any more
 
 
 def tune(sock: socket.socket) -> None:
-    """Large buffers, no waiting for more to send."""
+    """Set large buffers, and send small frames without delay."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
     if sock.family != socket.AF_UNIX:

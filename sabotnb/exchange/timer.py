@@ -1,4 +1,4 @@
-"""Calls that are due later, from one thread."""
+"""A timer that calls functions later, all from one thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from threading import Condition, Lock, Thread
 
 
 class Timer:
-    """Runs callbacks at their time. They must not block and must not raise. The thread starts with the first one."""
+    """Calls callbacks at their times; they must neither block nor raise. The thread starts with the first callback."""
 
     def __init__(self) -> None:
         self._changed = Condition(Lock())
@@ -20,18 +20,18 @@ class Timer:
         self._stopped = False
 
     def set(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call ``callback`` in ``seconds``, at once if that is not positive; dropped after ``stop``."""
+        """Call ``callback`` in ``seconds``, at once if that is not positive. After ``stop`` it is never called."""
         with self._changed:
             if self._stopped:
                 return
             heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), callback))
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="sabot-alarm", daemon=True)
+                self._thread = Thread(target=self._run, name="sabot-timer", daemon=True)
                 self._thread.start()
             self._changed.notify()
 
     def stop(self) -> None:
-        """Drop what has not been called yet, and end the thread."""
+        """Drop the callbacks that were not called yet, and end the thread."""
         with self._changed:
             self._stopped = True
             self._changed.notify()

@@ -1,4 +1,4 @@
-"""The transport protocol: channels between agents."""
+"""The protocol of transports, which carry channels between agents."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Protocol
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, Sender
 
 Find = Callable[[ChannelKey], Channel | None]
-"""The receiving end of a channel in this process; None if there is none (any more)."""
+"""Returns the receiving end of a channel in this process; None if it does not exist, or no longer."""
 
 OnPeerLost = Callable[[str, str], None]
-"""Called with an agent and the reason for every connection with it that ends without a BYE, from any thread."""
+"""Called with an agent and a reason for each connection with it that ends without a BYE; from any thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another agent and where it is reached; endpoints that are of no use from here are left out."""
+    """Another agent and its endpoints, without those that cannot be reached from here."""
 
     agent: str
     endpoints: Mapping[str, str] = field(repr=False)
@@ -25,7 +25,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class TransportStatistics:
-    """Totals: rows are not known here. ``refused`` counts channels and frames that nobody here wanted."""
+    """Totals of a transport. ``refused`` counts refused connections, and frames of refused channels."""
 
     links: int
     frames: int
@@ -36,27 +36,27 @@ class TransportStatistics:
 class Transport(Protocol):
     """Carries channels to other agents. Implementations pass ``tests/exchange/test_transport.py``.
 
-    Elements of a channel arrive in order; nothing is lost without ``on_peer_lost``; memory on both sides stays within
-    the accounts; who has no token, or names another agent or an unknown channel, is refused. A sender that waits for
-    credit is woken when its channel is refused or its connection ends, and finds out by sending.
+    Elements of a channel arrive in order; none is lost without a call of ``on_peer_lost``; memory on both sides stays
+    within the accounts. A connection without the token or for another agent is refused, and so is an unknown channel. A
+    sender that waits for credit is woken when its channel is refused or its connection ends; its next ``send`` raises.
     """
 
     def start(self) -> Mapping[str, str]:
-        """Listen; where, by kind of endpoint. Whoever knows these may connect, so they are secret."""
+        """Start to listen; returns the endpoints by kind. They are secret, as they allow to connect."""
         ...
 
     def open(self, key: ChannelKey, peer: Peer, account: Account) -> Sender:
-        """The sending end of a channel; connects in the background if there is no connection yet."""
+        """Create the sending end of a channel; connects in the background if there is no connection yet."""
         ...
 
     def release(self, job: str, epoch: int) -> None:
-        """Forget the receiving channels of a job; what still comes for them is dropped and counted."""
+        """Remove the receiving channels of a job; elements that still arrive for them are dropped and counted."""
         ...
 
     def statistics(self) -> TransportStatistics:
-        """Totals since the start."""
+        """Return the totals since the start."""
         ...
 
     def stop(self) -> None:
-        """Close everything; waits a moment for what is queued."""
+        """Close all connections; waits a moment for queued frames."""
         ...

@@ -1,4 +1,4 @@
-"""Whole edges: every type, within an agent and between two."""
+"""Edges of every type, within an agent and between two agents."""
 
 import json
 import subprocess
@@ -26,36 +26,36 @@ UP, DOWN = 2, 3
 
 
 class Pair:
-    """Agents left and right; a task is on the agent that its index is odd for, or all are on left."""
+    """Agents left and right: tasks with an even index are on left and the others on right, or all are on left."""
 
     def __init__(self, config=None, spread=True):
         self.exchanges = {name: Exchange(name, config or Config()) for name in ("left", "right")}
         self.agents = {name: agent_info(name, exchange.start()) for name, exchange in self.exchanges.items()}
         self.spread = spread
 
-    def place(self, graph):
+    def placement(self, graph):
         both = ("left", "right" if self.spread else "left")
         return {name: tuple(both[i % 2] for i in range(v.parallelism)) for name, v in graph.vertices.items()}
 
     def gate(self, graph, index, vertex="down"):
-        agent = self.place(graph)[vertex][index]
+        agent = self.placement(graph)[vertex][index]
         return self.exchanges[agent].gate("job", 1, vertex, index, graph)
 
     def output(self, graph, index, wake=no_wake, edge=0, epoch=1):
-        place = self.place(graph)
+        placement = self.placement(graph)
         edge = graph.edges[edge]
-        exchange = self.exchanges[place[edge.up][index]]
-        return exchange.output("job", epoch, edge, index, Placed(graph, place, self.agents), wake)
+        exchange = self.exchanges[placement[edge.up][index]]
+        return exchange.output("job", epoch, edge, index, Placed(graph, placement, self.agents), wake)
 
     def extend(self, gate, graph, index):
-        exchange = self.exchanges[self.place(graph)["down"][index]]
+        exchange = self.exchanges[self.placement(graph)["down"][index]]
         return exchange.extend(gate, "job", 1, "down", index, graph)
 
     def reroute(self, output, graph, index, cut):
-        place, edge = self.place(graph), graph.edges[0]
-        exchange = self.exchanges[place[edge.up][index]]
-        known = output.senders
-        output.reroute(exchange.spread("job", 1, edge, index, Placed(graph, place, self.agents), no_wake, known), cut)
+        placement, edge = self.placement(graph), graph.edges[0]
+        exchange = self.exchanges[placement[edge.up][index]]
+        placed = Placed(graph, placement, self.agents)
+        output.reroute(exchange.routing("job", 1, edge, index, placed, no_wake, output.senders), cut)
 
     def stop(self):
         for exchange in self.exchanges.values():
@@ -70,7 +70,7 @@ def pair(request):
 
 
 def run(pair, graph, batches):
-    """Sends ``batches[up]`` from every upstream task; gives the keys that every downstream task read, sorted."""
+    """Send ``batches[up]`` from each upstream task; return the sorted keys that each downstream task has read."""
     down = graph.vertices["down"].parallelism
     gates = [pair.gate(graph, index) for index in range(down)]
     for index, sent in enumerate(batches):
@@ -78,12 +78,12 @@ def run(pair, graph, batches):
         for element in [*sent, End()]:
             output.emit(element)
         output.close()
-    found = []
+    received = []
     for gate in gates:
         elements = [element for _, _, element in drain(gate, len(gate.channels(0)))]
-        found.append(sorted(k for element in elements if isinstance(element, Batch) for k in keys(element)))
+        received.append(sorted(k for element in elements if isinstance(element, Batch) for k in keys(element)))
         gate.close()
-    return found
+    return received
 
 
 BATCHES = [[rows(0, 10), rows(10, 11)], [rows(100, 5000)]]
@@ -123,8 +123,8 @@ def test_every_edge_type_delivers_each_row_where_it_belongs(pair, kind, tasks, e
 
 
 def test_rebalance_delivers_each_row_once(pair):
-    found = run(pair, edge_graph(EdgeType.REBALANCE, UP, DOWN), BATCHES)
-    assert sorted(k for part in found for k in part) == ALL
+    received = run(pair, edge_graph(EdgeType.REBALANCE, UP, DOWN), BATCHES)
+    assert sorted(k for of_task in received for k in of_task) == ALL
 
 
 def test_a_gather_edge_ends_in_task_0_only(pair):
@@ -148,8 +148,10 @@ def test_edges_into_several_ports(pair):
         output = pair.output(graph, index, edge=edge)
         output.emit(Watermark(edge * 10 + index))
         output.emit(End())
-    found = {(port, channel): element.us for port, channel, element in drain(gate, 5) if isinstance(element, Watermark)}
-    assert found == {(0, 0): 10, (0, 1): 11, (1, 0): 20, (1, 1): 21, (2, 0): 0}
+    watermarks = {
+        (port, channel): element.us for port, channel, element in drain(gate, 5) if isinstance(element, Watermark)
+    }
+    assert watermarks == {(0, 0): 10, (0, 1): 11, (1, 0): 20, (1, 1): 21, (2, 0): 0}
 
 
 @pytest.mark.parametrize(("up", "down"), [(3, 3), (2, 4), (3, 2), (2, 1)])
@@ -169,23 +171,23 @@ def test_tasks_join_and_leave_a_running_edge(pair, up, down):
     for index, output in enumerate(outputs):
         output.emit(rows(1000 * index + 500, 1000 * index + 1000))
         output.emit(End())
-    found = {}
+    received = {}
     for index, gate in enumerate(gates):
-        behind = dict.fromkeys(range(2, up), True)  # who came with the cut has no rows before it
+        behind = dict.fromkeys(range(2, up), True)  # a task that joins with the cut has no rows before it
         for _, channel, element in drain(gate, len(gate.channels(0))):
             if isinstance(element, Batch):
-                found.setdefault((index, behind.get(channel, False)), []).extend(keys(element))
+                received.setdefault((index, behind.get(channel, False)), []).extend(keys(element))
             elif isinstance(element, Cut):
                 behind[channel] = True
             else:
                 assert element == (End() if index < down else Leave())
     for behind, tasks, start in [(False, 2, 0), (True, down, 500)]:
         sent = [k for task in range(up if behind else 2) for k in range(1000 * task + start, 1000 * task + start + 500)]
-        assert [sorted(found.get((task, behind), [])) for task in range(tasks)] == owners(tasks, sent)
-    assert len(found) <= 2 + down
+        assert [sorted(received.get((task, behind), [])) for task in range(tasks)] == owners(tasks, sent)
+    assert len(received) <= 2 + down
 
 
-def test_a_local_batch_is_handed_over_not_copied():
+def test_a_local_batch_is_not_copied():
     pair, graph = Pair(spread=False), edge_graph()
     gate, batch = pair.gate(graph, 0), rows(0, 5000)
     pair.output(graph, 0).emit(batch)
@@ -193,7 +195,7 @@ def test_a_local_batch_is_handed_over_not_copied():
     pair.stop()
 
 
-def test_a_dictionary_stays_one_on_the_wire(pair):
+def test_a_dictionary_column_stays_dictionary_encoded(pair):
     column = pa.array(["a", "b", "a", "c"] * 2000).dictionary_encode()
     schema = pa.schema([("k", column.type)])
     graph = edge_graph(EdgeType.HASH, 2, 2, schema=schema)
@@ -203,9 +205,9 @@ def test_a_dictionary_stays_one_on_the_wire(pair):
         output = pair.output(graph, index)
         for element in (Batch(data, data.nbytes), End()):
             output.emit(element)
-    found = [element.data for gate in gates for _, _, element in drain(gate, 2) if isinstance(element, Batch)]
-    assert {batch.schema.field(0).type for batch in found} == {column.type}
-    assert sorted(k for batch in found for k in batch.column(0).to_pylist()) == sorted(column.to_pylist() * 2)
+    batches = [element.data for gate in gates for _, _, element in drain(gate, 2) if isinstance(element, Batch)]
+    assert {batch.schema.field(0).type for batch in batches} == {column.type}
+    assert sorted(k for batch in batches for k in batch.column(0).to_pylist()) == sorted(column.to_pylist() * 2)
 
 
 def test_senders_of_another_epoch_and_of_released_jobs_are_refused(pair):
@@ -252,13 +254,13 @@ def test_a_fast_sender_holds_no_more_than_the_gate_s_budget(pair):
                 read += polled[2].data.num_rows if isinstance(polled[2], Batch) else 0
     for thread in threads:
         thread.join()
-    one = 3 * batch.nbytes  # the batch in hand, charged with what it was cut from
+    excess = 3 * batch.nbytes  # the last batch, whose slices are charged for the memory that they keep alive
     assert read == UP * 30 * 20_000
-    assert held <= budget + UP * one
+    assert held <= budget + UP * excess
     assert allocated <= DOWN * budget + UP * 4 * batch.nbytes
 
 
-def test_a_gate_tells_how_full_its_channels_are(pair):
+def test_a_gate_reports_how_full_its_channels_are(pair):
     graph = edge_graph(EdgeType.GATHER, UP, 1)
     gate, output = pair.gate(graph, 0), pair.output(graph, 1)
     output.emit(rows(0, 5000))
@@ -278,7 +280,7 @@ def test_a_hundred_by_a_hundred_channels_share_few_connections():
     assert sum(len(gate.channels(0)) for gate in gates) == 10_000
     elements = [element for gate in gates for _, _, element in drain(gate, 100)]
     assert sum(element.data.num_rows for element in elements if isinstance(element, Batch)) == 100_000
-    assert sum(exchange.statistics().links for exchange in pair.exchanges.values()) == 4  # two connections, two ends
+    assert sum(exchange.statistics().links for exchange in pair.exchanges.values()) == 4
     pair.stop()
 
 
@@ -294,8 +296,8 @@ exchange = Exchange("right", Config())
 print(json.dumps(dict(exchange.start())), flush=True)
 gate = exchange.gate("job", 1, "down", 0, edge_graph(EdgeType.GATHER, 2, 1))
 print("ready", flush=True)
-found = [element for _, _, element in drain(gate, 2)]
-print(sum(k for element in found if isinstance(element, Batch) for k in keys(element)), flush=True)
+elements = [element for _, _, element in drain(gate, 2)]
+print(sum(k for element in elements if isinstance(element, Batch) for k in keys(element)), flush=True)
 sys.stdin.readline()
 """
 
@@ -314,10 +316,10 @@ def outputs_to(process, exchange):
     assert process.stdout.readline() == "ready\n"
     agents = {"left": agent_info("left", {}), "right": agent_info("right", endpoints)}
     graph = edge_graph(EdgeType.GATHER, 2, 1)
-    place = {"up": ("left", "left"), "down": ("right",)}
+    placement = {"up": ("left", "left"), "down": ("right",)}
     wakers = [Waker(), Waker()]
     edge = graph.edges[0]
-    return wakers, [exchange.output("job", 1, edge, i, Placed(graph, place, agents), wakers[i]) for i in range(2)]
+    return wakers, [exchange.output("job", 1, edge, i, Placed(graph, placement, agents), wakers[i]) for i in range(2)]
 
 
 def test_two_processes(process):
@@ -336,11 +338,11 @@ def test_two_processes(process):
 
 def test_a_killed_process_is_a_lost_peer(process):
     lost = Waker()
-    found = []
-    exchange = Exchange("left", Config(), on_peer_lost=lambda *what: (found.append(what), lost()))
+    losses = []
+    exchange = Exchange("left", Config(), on_peer_lost=lambda *loss: (losses.append(loss), lost()))
     _, outputs = outputs_to(process, exchange)
     outputs[0].emit(Watermark(1))
     process.kill()
     assert lost.event.wait(30)
-    assert [agent for agent, _ in found] == ["right"]
+    assert [agent for agent, _ in losses] == ["right"]
     exchange.stop()

@@ -3,7 +3,7 @@ import pytest
 from exchanges import rows
 
 from sabotnb.errors import ProtocolError
-from sabotnb.exchange.channel import Sealed
+from sabotnb.exchange.channel import EncodedBatch
 from sabotnb.exchange.frames import HEADER, Decoder, Encoder, Frame, FrameKind
 from sabotnb.native.frames import HEADER_BYTES
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, EndReason, Leave, Marker, Status, Watermark
@@ -16,12 +16,13 @@ class Wire:
         self.encoder, self.decoder = Encoder(7), Decoder()
 
     def send(self, *elements):
-        kinds, found = [], []
+        kinds, decoded = [], []
         for element in elements:
             for frame in self.encoder.encode(element):
                 kinds.append(frame.kind.name)
-                found.append(self.decoder.decode(frame.kind, frame.value, pa.py_buffer(frame.payload)))
-        return kinds, [one.open() if isinstance(one, Sealed) else one for one in found if one is not None]
+                decoded.append(self.decoder.decode(frame.kind, frame.value, pa.py_buffer(frame.payload)))
+        elements = (element for element in decoded if element is not None)
+        return kinds, [element.decode() if isinstance(element, EncodedBatch) else element for element in elements]
 
 
 def batch(**columns):
@@ -29,8 +30,8 @@ def batch(**columns):
     return Batch(data, data.nbytes)
 
 
-def same(found, sent):
-    return [one.data.equals(two.data, check_metadata=True) for one, two in zip(found, sent, strict=True)]
+def same(received, sent):
+    return [left.data.equals(right.data, check_metadata=True) for left, right in zip(received, sent, strict=True)]
 
 
 CONTROL = [
@@ -47,7 +48,7 @@ def test_control_elements_come_back_equal():
     assert Wire().send(*CONTROL) == (["ELEMENT"] * len(CONTROL), CONTROL)
 
 
-def test_the_schema_goes_once_and_slices_go_without_their_parent():
+def test_the_schema_is_sent_once_and_slices_without_their_parent():
     wire = Wire()
     kinds, (first,) = wire.send(rows(0, 3))
     assert (kinds, first.data.num_rows) == (["SCHEMA", "BATCH"], 3)
@@ -56,27 +57,27 @@ def test_the_schema_goes_once_and_slices_go_without_their_parent():
     assert second.nbytes < 1000
 
 
-def test_a_new_schema_goes_again():
+def test_a_new_schema_is_sent_again():
     sent = [batch(x=pa.array([1])), batch(x=pa.array(["a"])), batch(x=pa.array(["b"]))]
-    kinds, found = Wire().send(*sent)
+    kinds, received = Wire().send(*sent)
     assert kinds == ["SCHEMA", "BATCH", "SCHEMA", "BATCH", "BATCH"]
-    assert same(found, sent) == [True] * 3
+    assert same(received, sent) == [True] * 3
 
 
-def test_a_dictionary_goes_once_while_it_stays_the_same():
+def test_an_unchanged_dictionary_is_sent_once():
     column = pa.array(["a", None, "b", "a"]).dictionary_encode()
     other = pa.array(["c", "a"]).dictionary_encode()
     sent = [batch(d=column, x=pa.array([1, 2, 3, 4])), batch(d=column.slice(1, 2), x=pa.array([5, 6]))]
     sent += [batch(d=other, x=pa.array([7, 8])), batch(d=column, x=pa.array([9, 9, 9, 9]))]
-    kinds, found = Wire().send(*sent)
+    kinds, received = Wire().send(*sent)
     assert kinds == ["SCHEMA", "DICTIONARY", "BATCH", "BATCH", "DICTIONARY", "BATCH", "DICTIONARY", "BATCH"]
-    assert same(found, sent) == [True] * 4
+    assert same(received, sent) == [True] * 4
 
 
 def test_an_ordered_dictionary_stays_ordered():
     column = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), pa.array(["low", "high"]), ordered=True)
-    _, found = Wire().send(batch(d=column))
-    assert found[0].data.column(0).type == column.type
+    _, received = Wire().send(batch(d=column))
+    assert received[0].data.column(0).type == column.type
 
 
 def test_the_credit_of_a_batch_includes_its_dictionaries():
@@ -93,10 +94,10 @@ def test_the_credit_of_a_batch_includes_its_dictionaries():
     ],
     ids=["list", "struct"],
 )
-def test_nested_dictionaries_travel_as_streams(column):
+def test_nested_dictionaries_are_sent_as_streams(column):
     sent = batch(d=column)
-    kinds, found = Wire().send(sent)
-    assert (kinds, same(found, [sent])) == (["SCHEMA", "STREAM"], [True])
+    kinds, received = Wire().send(sent)
+    assert (kinds, same(received, [sent])) == (["SCHEMA", "STREAM"], [True])
 
 
 @pytest.mark.parametrize(
@@ -110,12 +111,12 @@ def test_nested_dictionaries_travel_as_streams(column):
     ],
     ids=["list", "struct", "view", "uuid", "null"],
 )
-def test_other_types_travel_as_they_are(column):
+def test_other_types_are_sent_unchanged(column):
     sent = batch(c=column, x=pa.array([1, 2, 3]))
     assert same(Wire().send(sent)[1], [sent]) == [True]
 
 
-def test_metadata_of_the_schema_travels():
+def test_the_metadata_of_the_schema_is_sent():
     data = pa.record_batch({"x": [1]}).replace_schema_metadata({"made": "here"})
     assert Wire().send(Batch(data, 8))[1][0].data.schema.metadata == {b"made": b"here"}
 
@@ -128,7 +129,7 @@ def test_metadata_of_the_schema_travels():
         (FrameKind.ELEMENT, b'{"element": "Bang"}', "unknown kind 'Bang'"),
     ],
 )
-def test_refuses_what_it_does_not_know(kind, payload, message):
+def test_rejects_unknown_frames(kind, payload, message):
     with pytest.raises(ProtocolError, match=message):
         Decoder().decode(kind, 0, pa.py_buffer(payload))
 

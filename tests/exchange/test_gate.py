@@ -20,7 +20,7 @@ def gate_of(channels, ports=1):
     return gate, gate.all_channels(), refunds
 
 
-def test_gives_elements_of_a_channel_in_order():
+def test_polls_the_elements_of_a_channel_in_order():
     gate, (channel,), refunds = gate_of(1)
     for element, charge in [(rows(0, 2), 10), (Watermark(7), 0), (rows(2, 3), 5), (End(), 0)]:
         channel.put(element, charge)
@@ -30,7 +30,7 @@ def test_gives_elements_of_a_channel_in_order():
     assert refunds == [[10, 5]]
 
 
-def test_takes_channels_in_turn():
+def test_polls_channels_in_turn():
     gate, channels, _ = gate_of(3)
     for channel in channels:
         for us in (1, 2):
@@ -39,7 +39,7 @@ def test_takes_channels_in_turn():
     assert [gate.poll(0)[1] for _ in range(12)] == [0, 1, 2] * 4
 
 
-def test_knows_channels_by_port_and_sending_task():
+def test_identifies_channels_by_port_and_sending_task():
     gate, channels, _ = gate_of(4, ports=2)
     assert [gate.channels(0), gate.channels(1), gate.channels(2)] == [[0, 2], [1, 3], []]
     channels[3].put(End(), 0)
@@ -62,20 +62,20 @@ def test_wake_ends_a_poll_once():
 
 
 @pytest.mark.parametrize("call", ["wake", "put"])
-def test_a_waiting_poll_hears_other_threads(call):
+def test_other_threads_end_a_waiting_poll(call):
     gate, (channel,), _ = gate_of(1)
-    found = []
-    waiter = Thread(target=lambda: found.append(gate.poll(60)))
+    polled = []
+    waiter = Thread(target=lambda: polled.append(gate.poll(60)))
     waiter.start()
     if call == "wake":
         gate.wake()
     else:
         channel.put(End(), 0)
     waiter.join(30)
-    assert found == [None if call == "wake" else (0, 0, End())]
+    assert polled == [None if call == "wake" else (0, 0, End())]
 
 
-def test_a_blocked_channel_waits_while_others_go_on():
+def test_a_blocked_channel_waits_while_others_are_polled():
     gate, (left, right), _ = gate_of(2)
     left.put(Watermark(1), 0)
     gate.block(0, 0)
@@ -87,7 +87,7 @@ def test_a_blocked_channel_waits_while_others_go_on():
     assert [gate.poll(0), gate.poll(0), gate.poll(0)] == [(0, 0, Watermark(1)), (0, 0, Status(idle=True)), None]
 
 
-def test_close_refunds_what_was_not_read_and_what_still_comes():
+def test_close_refunds_unread_and_later_elements():
     gate, (channel,), (refunds,) = gate_of(1)
     channel.put(rows(0, 1), 10)
     channel.put(rows(1, 2), 20)
@@ -98,7 +98,7 @@ def test_close_refunds_what_was_not_read_and_what_still_comes():
     assert gate.statistics().held == 0
 
 
-def test_a_channel_that_is_added_takes_its_turn():
+def test_an_added_channel_takes_its_turn():
     gate, (first,), _ = gate_of(1)
     first.put(Watermark(1), 0)
     added = gate.add(0, ChannelKey("job", 1, 0, 7, 0))
@@ -108,20 +108,20 @@ def test_a_channel_that_is_added_takes_its_turn():
     gate.block(0, 7)
     added.put(End(), 0)
     assert gate.poll(0) is None
-    with pytest.raises(ProtocolError, match="7->0 is in its gate already"):
+    with pytest.raises(ProtocolError, match="7->0 is already in its gate"):
         gate.add(0, ChannelKey("job", 1, 0, 7, 0))
 
 
-def test_a_waiting_poll_hears_a_channel_that_was_added_meanwhile():
-    gate, found = InputGate([]), []
-    waiter = Thread(target=lambda: found.append(gate.poll(60)))
+def test_a_waiting_poll_returns_an_element_of_a_channel_added_meanwhile():
+    gate, polled = InputGate([]), []
+    waiter = Thread(target=lambda: polled.append(gate.poll(60)))
     waiter.start()
     gate.add(2, ChannelKey("job", 1, 0, 0, 0)).put(End(), 0)
     waiter.join(30)
-    assert found == [(2, 0, End())]
+    assert polled == [(2, 0, End())]
 
 
-def test_a_channel_that_is_added_to_a_closed_gate_drops_what_comes():
+def test_a_channel_added_to_a_closed_gate_drops_its_elements():
     gate, _, _ = gate_of(1)
     gate.close()
     added, refunds = gate.add(0, ChannelKey("job", 1, 0, 1, 0)), []
@@ -131,7 +131,7 @@ def test_a_channel_that_is_added_to_a_closed_gate_drops_what_comes():
     assert gate.poll(0) is None
 
 
-def test_queues_are_the_channels_that_hold_something():
+def test_queues_are_the_channels_that_hold_elements():
     gate, channels, _ = gate_of(4)
     for channel, charge in zip(channels, (10, 0, 35, 0), strict=True):
         channel.put(rows(0, 1) if charge else Watermark(1), charge)

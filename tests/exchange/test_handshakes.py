@@ -1,4 +1,4 @@
-"""Strangers at the door of an agent: garbage, half frames, peers that are slow, many, or gone; others still get in."""
+"""Handshakes with invalid, slow, absent and many peers, which must not lock out other agents."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ def hello(text):
 
 
 FIELDS = {"version": 1, "agent": "left", "to": "right", "token": "no"}
-STRANGE = {
+INVALID = {
     "nothing": b"",
     "garbage": b"GET / HTTP/1.1\r\nHost: here\r\n\r\n",
     "zeros": bytes(100),
@@ -42,13 +42,13 @@ STRANGE = {
     "a length beyond the limit": HEADER.pack(FrameKind.HELLO, 0, 4097, 0),
     "another kind": HEADER.pack(FrameKind.BYE, 0, 0, 0),
     "an empty hello": HEADER.pack(FrameKind.HELLO, 0, 0, 0),
-    "no UTF-8": hello(b"\xff\xfe\xfd"),
-    "no JSON": hello(b"{"),
+    "invalid UTF-8": hello(b"\xff\xfe\xfd"),
+    "invalid JSON": hello(b"{"),
     "deep JSON": hello(b"[" * 4096),
     "a list": hello([1, 2]),
-    "fields that are missing": hello({"version": 1}),
+    "missing fields": hello({"version": 1}),
     "a token with half a character": hello({**FIELDS, "token": "\ud800"}),
-    "a token that is none": hello({**FIELDS, "token": {"a": []}}),
+    "a token of another type": hello({**FIELDS, "token": {"a": []}}),
     "names with half a character": hello({**FIELDS, "agent": "\ud800", "to": "\udfff"}),
 }
 
@@ -69,7 +69,7 @@ def tcp(endpoints):
 
 
 def greet(sock, token):
-    """The first byte of the answer; some alert or reset if there is none."""
+    """Send a hello and return the first byte of the answer; SSLError or ConnectionError if there is none."""
     sock.sendall(hello({**FIELDS, "token": token}))
     return sock.recv(1)
 
@@ -82,26 +82,26 @@ def unix(endpoints):
 
 
 def drained(sock):
-    """Everything until the peer closes, be it orderly or not."""
-    got = b""
+    """Return all bytes until the peer closes or resets the connection."""
+    received = b""
     try:
-        while part := sock.recv(4096):
-            got += part
+        while data := sock.recv(4096):
+            received += data
     except ConnectionError:
         pass
-    return got
+    return received
 
 
-def honest_peer_gets_in(endpoints, channels, security=None):
+def assert_connects(endpoints, channels, security=None):
     gate = InputGate([(0, KEY)])
     channels.update((channel.key, channel) for channel in gate.all_channels())
     transport = SocketTransport("left", {}.get, lambda agent, reason: None, security)
     transport.start()
     try:
         transport.open(KEY, Peer("right", endpoints), Account(1 << 20, lambda: None)).send(rows(0, 3))
-        found = gate.poll(30)
-        assert found is not None
-        assert found[2].data.num_rows == 3
+        polled = gate.poll(30)
+        assert polled is not None
+        assert polled[2].data.num_rows == 3
     finally:
         transport.stop()
 
@@ -109,21 +109,21 @@ def honest_peer_gets_in(endpoints, channels, security=None):
 @pytest.mark.parametrize("security", [None, SECURITY], ids=["plain", "tls"])
 @pytest.mark.parametrize("dial", [unix, tcp])
 @pytest.mark.parametrize("ending", ["closes", "waits"])
-def test_strangers_are_refused_and_others_get_in(security, dial, ending, monkeypatch):
+def test_invalid_peers_are_refused_and_others_connect(security, dial, ending, monkeypatch):
     monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 2.0)
     with listening(security) as (transport, endpoints, channels), ExitStack() as stack:
-        strangers = [stack.enter_context(dial(endpoints)) for _ in STRANGE]
-        for sock, data in zip(strangers, STRANGE.values(), strict=True):
+        peers = [stack.enter_context(dial(endpoints)) for _ in INVALID]
+        for sock, data in zip(peers, INVALID.values(), strict=True):
             sock.sendall(data)
             if ending == "closes":
                 sock.close()
-        for sock in strangers if ending == "waits" else ():
+        for sock in peers if ending == "waits" else ():
             assert drained(sock)[:4] != struct.pack("<I", FrameKind.WELCOME)
         monkeypatch.undo()
-        honest_peer_gets_in(endpoints, channels, security)
-        while transport.statistics().refused < len(STRANGE):
+        assert_connects(endpoints, channels, security)
+        while transport.statistics().refused < len(INVALID):
             continue
-        while len(transport._arriving):  # each is refused before its handshake is over
+        while len(transport._handshakes):  # a refusal is counted shortly before its handshake ends
             continue
 
 
@@ -137,21 +137,21 @@ def test_strangers_do_not_fill_the_log(caplog):
     assert len([line for line in caplog.messages if "refused a connection" in line]) == 1
 
 
-def test_strange_hellos_inside_tls_are_refused():
+def test_invalid_hellos_inside_tls_are_refused():
     context = SECURITY.get_connection_args("worker")["ssl_context"]
     with listening(SECURITY) as (_, endpoints, channels):
         for name in ("garbage", "a huge length", "deep JSON", "a token with half a character"):
             with context.wrap_socket(tcp(endpoints)) as sock:
-                sock.sendall(STRANGE[name])
+                sock.sendall(INVALID[name])
                 try:
                     answer = drained(sock)
                 except ssl.SSLError:
                     answer = b""
                 assert answer[:4] != struct.pack("<I", FrameKind.WELCOME), name
-        honest_peer_gets_in(endpoints, channels, SECURITY)
+        assert_connects(endpoints, channels, SECURITY)
 
 
-def test_nobody_without_the_certificate_gets_as_far_as_the_token():
+def test_a_peer_without_the_certificate_cannot_send_a_token():
     stranger = Security.temporary().get_connection_args("worker")["ssl_context"]
     with listening(SECURITY) as (_, endpoints, _channels):
         with pytest.raises(ssl.SSLError):
@@ -162,7 +162,7 @@ def test_nobody_without_the_certificate_gets_as_far_as_the_token():
 
 
 @pytest.mark.parametrize("dial", [unix, tcp])
-def test_a_peer_that_sends_a_byte_now_and_then_has_one_deadline(dial, monkeypatch):
+def test_a_peer_that_sends_single_bytes_has_one_deadline(dial, monkeypatch):
     monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 1.0)
     with listening() as (transport, endpoints, _), dial(endpoints) as sock:
         ended = Event()
@@ -173,7 +173,7 @@ def test_a_peer_that_sends_a_byte_now_and_then_has_one_deadline(dial, monkeypatc
                     sock.sendall(bytes([byte]))
                 except OSError:
                     break
-                if ended.wait(0.05):  # 3000 of them would take 150 seconds, and none is late
+                if ended.wait(0.05):  # 3000 bytes would take 150 seconds, while no single read times out
                     break
 
         dripping = Thread(target=drip)
@@ -185,39 +185,39 @@ def test_a_peer_that_sends_a_byte_now_and_then_has_one_deadline(dial, monkeypatc
             continue
 
 
-def test_many_strangers_do_not_keep_others_out(monkeypatch):
-    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 3600.0)  # it is the number of them that ends the oldest
+def test_many_silent_peers_do_not_lock_out_others(monkeypatch):
+    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 3600.0)  # the number of pending handshakes ends the oldest
     with listening() as (transport, endpoints, channels), ExitStack() as stack:
-        silent = [stack.enter_context(tcp(endpoints)) for _ in range(2 * sockets.MOST_HANDSHAKES)]
-        honest_peer_gets_in(endpoints, channels)
-        while len(transport._arriving) > sockets.MOST_HANDSHAKES:
+        silent = [stack.enter_context(tcp(endpoints)) for _ in range(2 * sockets.MAX_HANDSHAKES)]
+        assert_connects(endpoints, channels)
+        while len(transport._handshakes) > sockets.MAX_HANDSHAKES:
             continue
         assert drained(silent[0]) == b""
 
 
-def test_stopping_breaks_off_what_has_begun():
+def test_stop_aborts_handshakes_in_progress():
     with ExitStack() as stack:
         with listening() as (transport, endpoints, _):
             silent = stack.enter_context(tcp(endpoints))
-            while not len(transport._arriving):
+            while not len(transport._handshakes):
                 continue
         assert drained(silent) == b""
 
 
-def test_who_dials_has_one_deadline_too(monkeypatch):
+def test_a_connecting_agent_has_one_deadline_too(monkeypatch):
     monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         lost = Event()
-        transport = SocketTransport("left", {}.get, lambda agent, reason: (said.append(reason), lost.set()))
-        said = []
+        transport = SocketTransport("left", {}.get, lambda agent, reason: (reasons.append(reason), lost.set()))
+        reasons = []
         endpoints = {"tcp": f"127.0.0.1:{silent.getsockname()[1]}", "token": "t"}
         transport.open(KEY, Peer("right", endpoints), Account(1, lambda: None))
         assert lost.wait(30)
-        assert said == ["TimeoutError: the handshake took longer than 0.2 s"]
+        assert reasons == ["TimeoutError: the handshake took longer than 0.2 s"]
         transport.stop()
 
 
-def test_a_handshake_that_is_made_is_left_alone():
+def test_stop_leaves_completed_handshakes_alone():
     under_way = Handshakes(60, 1)
     left, right = socket.socketpair()
     with left, right:
@@ -248,7 +248,7 @@ def test_what_no_handshake_raises_ends_one_connection(monkeypatch):
         while not transport.statistics().refused:
             continue
         monkeypatch.undo()
-        honest_peer_gets_in(endpoints, channels)
+        assert_connects(endpoints, channels)
 
 
 def test_a_hello_has_a_limit_whatever_it_says():
@@ -266,4 +266,4 @@ def test_an_agent_without_descriptors_accepts_again_when_it_has_some(caplog):
                 sock.connect((host, int(port)))
                 while "cannot accept a connection" not in caplog.text:
                     continue
-            honest_peer_gets_in({**endpoints, "unix": "/nowhere"}, channels)
+            assert_connects({**endpoints, "unix": "/nowhere"}, channels)

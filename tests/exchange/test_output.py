@@ -1,4 +1,4 @@
-"""Output partitions: coalescing, credit, control elements; with a clock that the test moves."""
+"""Output partitions: coalescing, credit and control elements, with a manual clock."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sabotnb.config import Config
 from sabotnb.exchange.channel import ChannelKey
-from sabotnb.exchange.output import OutputPartition, Spread
+from sabotnb.exchange.output import ChannelRouting, OutputPartition
 from sabotnb.exchange.rate_limiter import BURST, RateLimiter
 from sabotnb.exchange.routing import splitter
 from sabotnb.graph.job_graph import EdgeType
@@ -22,7 +22,7 @@ CONFIG = Config(coalesce_rows=4, coalesce_bytes=1 << 20, coalesce_seconds=0.010)
 
 @dataclass(eq=False)
 class Wire:
-    """A channel that keeps what is sent."""
+    """A sender that keeps its elements."""
 
     down: int
     free: int = 1
@@ -43,27 +43,27 @@ class Wire:
         self.closed = True
 
     def read(self):
-        """Keys of batches, and other elements, in order."""
-        found, self.sent = self.sent, []
-        return [keys(element) if isinstance(element, Batch) else element for element in found]
+        """Remove and return the elements in order, batches as lists of keys."""
+        sent, self.sent = self.sent, []
+        return [keys(element) if isinstance(element, Batch) else element for element in sent]
 
 
-def spread_of(kind, wires, table=None):
-    """To tasks 0, 1, ... over ``wires``; ``table`` gives the task of each of the 128 key groups."""
+def routing_of(kind, wires, table=None):
+    """Route to tasks 0, 1, ... over ``wires``; ``table`` has the task of each of the 128 key groups."""
     graph = edge_graph(kind, 1, len(wires))
     if table is not None:
         graph = replace(graph, tables={"k": tuple(table)})
-    return Spread(kind, dict(enumerate(wires)), splitter(graph.edges[0], graph))
+    return ChannelRouting(kind, dict(enumerate(wires)), splitter(graph.edges[0], graph))
 
 
 class Setup:
-    def __init__(self, kind, down, config=CONFIG, pace=None):
+    def __init__(self, kind, down, config=CONFIG, rate_limiter=None):
         self.now = 100.0
-        self.alarms = []
+        self.wake_ups = []
         self.wires = [Wire(i) for i in range(down)]
-        self.pace = pace or RateLimiter(lambda: self.now)
-        spread = spread_of(kind, self.wires)
-        self.output = OutputPartition(spread, config, lambda: self.now, self.pace, self.alarms.append)
+        self.rate_limiter = rate_limiter or RateLimiter(lambda: self.now)
+        routing = routing_of(kind, self.wires)
+        self.output = OutputPartition(routing, config, lambda: self.now, self.rate_limiter, self.wake_ups.append)
 
     def emit(self, *elements):
         for element in elements:
@@ -74,13 +74,13 @@ class Setup:
         return [wire.read() for wire in self.wires]
 
 
-def test_small_batches_wait_until_they_are_enough():
+def test_small_batches_wait_until_there_are_enough_rows():
     setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1), rows(1, 3))
     assert setup.read() == [[]]
     assert setup.emit(rows(3, 5)).read() == [[[0, 1, 2, 3, 4]]]
 
 
-def test_bytes_are_enough_too():
+def test_small_batches_wait_until_there_are_enough_bytes():
     setup = Setup(EdgeType.FORWARD, 1, Config(coalesce_rows=1000, coalesce_bytes=30))
     assert setup.emit(rows(0, 1)).read() == [[]]
     assert setup.emit(rows(1, 2)).read() == [[[0, 1]]]
@@ -104,16 +104,16 @@ def test_a_small_slice_does_not_keep_its_batch_alive():
     assert sent.data.get_total_buffer_size() < 100
 
 
-def test_old_slices_leave_with_the_next_batch():
+def test_old_slices_are_sent_with_the_next_batch():
     setup = Setup(EdgeType.HASH, 2)
     a, b = 1, 2  # keys of different tasks, see the assertion
     setup.emit(rows(a, a + 1))
     setup.now += 0.012
     assert setup.emit(rows(b, b + 1)).read() == [[], [[a]]]
-    assert setup.alarms == []
+    assert setup.wake_ups == []
 
 
-def test_old_slices_leave_without_another_batch():
+def test_old_slices_are_sent_without_another_batch():
     setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1), Watermark(7))
     setup.output.send_aged()
     assert setup.read() == [[]]
@@ -122,9 +122,9 @@ def test_old_slices_leave_without_another_batch():
     assert setup.read() == [[[0], Watermark(7)]]
 
 
-def test_old_crumbs_wait_while_the_agent_has_sent_too_many():
+def test_old_small_batches_wait_at_the_rate_limit():
     setup = Setup(EdgeType.FORWARD, 1)
-    setup.pace.wait(BURST + 20_000)  # ten seconds' worth
+    setup.rate_limiter.wait(BURST + 20_000)  # ten seconds' worth
     setup.emit(rows(0, 1))
     setup.now += 1
     assert setup.emit(rows(1, 2)).read() == [[]]
@@ -132,15 +132,15 @@ def test_old_crumbs_wait_while_the_agent_has_sent_too_many():
     assert setup.emit(rows(2, 3)).read() == [[[0, 1, 2]]]
 
 
-def test_flush_sends_at_once_what_the_pace_allows():
+def test_flush_sends_within_the_rate_limit():
     setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1))
     setup.output.flush()
     assert setup.emit(rows(1, 2)).read() == [[[0]]]
-    setup.pace.wait(BURST + 20)
+    setup.rate_limiter.wait(BURST + 20)
     setup.output.flush()
     setup.output.flush()
     assert setup.read() == [[]]
-    assert setup.alarms == [pytest.approx(0.0105)]  # 21 crumbs of debt; one alarm is enough
+    assert setup.wake_ups == [pytest.approx(0.0105)]  # a debt of 21 small batches; one wake-up is enough
     setup.now += 0.011
     setup.output.flush()
     assert setup.read() == [[[1]]]
@@ -148,7 +148,7 @@ def test_flush_sends_at_once_what_the_pace_allows():
 
 def test_tasks_that_often_sleep_send_large_batches_to_a_hundred_channels():
     first = Setup(EdgeType.HASH, 100, Config())
-    others = [Setup(EdgeType.HASH, 100, Config(), first.pace) for _ in range(9)]
+    others = [Setup(EdgeType.HASH, 100, Config(), first.rate_limiter) for _ in range(9)]
     batch = rows(0, 65_536)
     for _ in range(12):
         for setup in (first, *others):
@@ -157,11 +157,11 @@ def test_tasks_that_often_sleep_send_large_batches_to_a_hundred_channels():
             setup.emit(batch).output.flush()
     for setup in (first, *others):
         setup.emit(End())
-    traffic = [one for setup in (first, *others) for one in setup.output.statistics()]
-    assert sum(one.rows for one in traffic) / sum(one.batches for one in traffic) > 1000
+    channels = [traffic for setup in (first, *others) for traffic in setup.output.statistics()]
+    assert sum(traffic.rows for traffic in channels) / sum(traffic.batches for traffic in channels) > 1000
 
 
-def test_flush_leaves_slices_without_credit_to_grow():
+def test_flush_keeps_slices_without_credit():
     setup = Setup(EdgeType.FORWARD, 1).emit(rows(0, 1))
     setup.wires[0].free = 0
     setup.output.flush()
@@ -181,7 +181,7 @@ def test_watermarks_wait_behind_slices_and_merge():
 
 @pytest.mark.parametrize("element", [End(), Leave(), Cut(1, CutKind.CHECKPOINT, 1)])
 @pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
-def test_what_must_not_wait_pushes_slices_out(kind, element):
+def test_cuts_and_ends_send_pending_slices(kind, element):
     setup = Setup(kind, 1).emit(rows(0, 1), Status(idle=True), element)
     assert setup.read() == [[[0], Status(idle=True), element]]
 
@@ -194,7 +194,7 @@ def test_markers_go_to_one_channel_in_turn(kind):
 
 
 @pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
-def test_a_marker_waits_behind_the_rows_and_pushes_nothing_out(kind):
+def test_a_marker_waits_behind_the_rows_and_does_not_send_them(kind):
     setup = Setup(kind, 1).emit(rows(0, 1), Marker("m", "{}"))
     assert setup.read() == [[]]
     assert setup.emit(rows(1, 4)).read() == [[[0, 1, 2, 3], Marker("m", "{}")]]
@@ -230,7 +230,7 @@ def test_rebalance_takes_channels_with_equal_credit_in_turn():
         (EdgeType.REBALANCE, [0, 0], False),
     ],
 )
-def test_writable_asks_for_credit_where_the_next_batch_may_go(kind, free, writable):
+def test_writable_requires_credit_where_the_next_batch_may_go(kind, free, writable):
     setup = Setup(kind, 2)
     for wire, bytes_free in zip(setup.wires, free, strict=True):
         wire.free = bytes_free
@@ -247,7 +247,7 @@ def test_new_dictionaries_are_not_unified():
     assert setup.read() == [[["a", "a"], ["b"], End()]]
 
 
-def test_counts_what_it_sends_and_closes_its_channels():
+def test_counts_traffic_and_closes_its_channels():
     setup = Setup(EdgeType.BROADCAST, 2).emit(rows(0, 2), rows(0, 0), rows(2, 4))
     assert [(t.down, t.rows, t.batches) for t in setup.output.statistics()] == [(0, 4, 1), (1, 4, 1)]
     setup.output.close()
@@ -255,13 +255,13 @@ def test_counts_what_it_sends_and_closes_its_channels():
 
 
 class Rerouting(Setup):
-    """An output that is rerouted now and then. ``spans`` say what it did between two reroutes."""
+    """An output that is rerouted; ``spans`` record its input between two reroutes."""
 
     def __init__(self, kind):
         super().__init__(kind, 2)
         self.kind = kind
         self.count = 0
-        self.ever = list(self.wires)
+        self.all_wires = list(self.wires)
         self.spans = [Span(balanced(2), self.wires)]
 
     def take(self, step):
@@ -283,10 +283,10 @@ class Rerouting(Setup):
 
     def reroute(self, table, tasks):
         joining = [Wire(down, joined=len(self.spans)) for down in range(len(self.wires), tasks)]
-        self.ever += joining
+        self.all_wires += joining
         self.wires = self.wires[:tasks] + joining
         cut = Cut(len(self.spans), CutKind.RESCALE, 1)
-        self.output.reroute(spread_of(self.kind, self.wires, table), cut)
+        self.output.reroute(routing_of(self.kind, self.wires, table), cut)
         self.spans.append(Span(table, self.wires))
 
 
@@ -306,12 +306,12 @@ def balanced(tasks):
     return [group * tasks // 128 for group in range(128)]
 
 
-def parted(elements):
-    """The elements before, between and behind the cuts, without these."""
-    parts = [[]]
+def split_at_cuts(elements):
+    """Split the elements at the cuts, which are left out."""
+    between = [[]]
     for element in elements:
-        parts.append([]) if isinstance(element, Cut) else parts[-1].append(element)
-    return parts
+        between.append([]) if isinstance(element, Cut) else between[-1].append(element)
+    return between
 
 
 def keys_in(elements):
@@ -326,21 +326,21 @@ STEPS = st.one_of(
 @pytest.mark.parametrize("kind", [EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
 @settings(max_examples=50, deadline=None)
 @given(steps=st.lists(STEPS, max_size=25))
-def test_rerouting_between_any_two_batches_loses_and_doubles_no_row(kind, steps):
+def test_rerouting_between_any_two_batches_neither_loses_nor_duplicates_rows(kind, steps):
     setup = Rerouting(kind)
     for step in steps:
         setup.take(step)
     setup.emit(End())
-    sent = {id(wire): wire.read() for wire in setup.ever}
-    for wire in setup.ever:
-        stays, found = any(wire is one for one in setup.wires), sent[id(wire)]
-        numbers = [element.id for element in found if isinstance(element, Cut)]
+    sent = {id(wire): wire.read() for wire in setup.all_wires}
+    for wire in setup.all_wires:
+        stays, elements = any(wire is other for other in setup.wires), sent[id(wire)]
+        numbers = [element.id for element in elements if isinstance(element, Cut)]
         left = next((i for i, span in enumerate(setup.spans) if i > wire.joined and wire not in span.wires), None)
         assert numbers == list(range(max(1, wire.joined), len(setup.spans) if left is None else left + 1))
-        assert found[-1:] == ([End()] if stays else [Leave()])
+        assert elements[-1:] == ([End()] if stays else [Leave()])
         assert wire.closed is not stays
     for number, span in enumerate(setup.spans):
-        parts = [parted(sent[id(wire)])[number - max(0, wire.joined - 1)] for wire in span.wires]
+        parts = [split_at_cuts(sent[id(wire)])[number - max(0, wire.joined - 1)] for wire in span.wires]
         if kind is EdgeType.REBALANCE:
             assert sorted(k for part in parts for k in keys_in(part)) == span.keys
         for down, part in enumerate(parts):
@@ -348,13 +348,13 @@ def test_rerouting_between_any_two_batches_loses_and_doubles_no_row(kind, steps)
                 assert keys_in(part) == span.keys_of(down)
             if kind is EdgeType.BROADCAST:
                 assert keys_in(part) == span.keys
-            assert [one for one in part if isinstance(one, Watermark)][-1:] == span.marks[-1:]
+            assert [element for element in part if isinstance(element, Watermark)][-1:] == span.marks[-1:]
 
 
-def test_what_is_counted_outlives_a_reroute():
+def test_traffic_is_counted_across_a_reroute():
     setup = Rerouting(EdgeType.HASH)
     for step in (9, (1, 0), 9, "flush"):
         setup.take(step)
-    counted = {one.down: one.rows for one in setup.output.statistics()}
+    counted = {traffic.down: traffic.rows for traffic in setup.output.statistics()}
     before = setup.spans[0]
     assert counted == {0: len(before.keys_of(0)) + 9, 1: len(before.keys_of(1))}

@@ -1,4 +1,4 @@
-"""Every type of edge against a list comprehension."""
+"""Each type of edge splits rows like a list comprehension."""
 
 import json
 import math
@@ -24,12 +24,12 @@ from sabotnb.native import hash_rows, key_groups
 def split(batch, kind, tasks, bounds=(), **edge):
     literals = EdgeHint(kind, bounds=bounds).bounds
     graph = edge_graph(kind, 1, tasks, schema=batch.schema, bounds=literals, **edge)
-    pieces = splitter(graph.edges[0], graph)(batch)
-    return [piece.column(0).to_pylist() if piece is not None else [] for piece in pieces]
+    slices = splitter(graph.edges[0], graph)(batch)
+    return [rows.column(0).to_pylist() if rows is not None else [] for rows in slices]
 
 
 @pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.BROADCAST, EdgeType.REBALANCE, EdgeType.GATHER])
-def test_some_edges_hand_batches_on_whole(kind):
+def test_some_edges_send_whole_batches(kind):
     graph = edge_graph(kind, 2, 2)
     assert splitter(graph.edges[0], graph) is None
 
@@ -39,8 +39,8 @@ def test_some_edges_hand_batches_on_whole(kind):
 def test_hash_follows_the_table_of_key_groups(values, tasks):
     column = pa.array(values, pa.int64())
     owners = [group * tasks // 128 for group in key_groups(hash_rows([column]), 128).to_pylist()]
-    found = split(pa.record_batch([column], names=["k"]), EdgeType.HASH, tasks)
-    assert found == [[v for v, owner in zip(values, owners, strict=True) if owner == task] for task in range(tasks)]
+    by_task = split(pa.record_batch([column], names=["k"]), EdgeType.HASH, tasks)
+    assert by_task == [[v for v, owner in zip(values, owners, strict=True) if owner == task] for task in range(tasks)]
 
 
 def test_hash_needs_a_table():
@@ -128,8 +128,8 @@ def test_range_takes_a_value_of_the_column_as_a_bound_also_through_json(data_typ
     edge = Edge("up", "down", hint=EdgeHint(EdgeType.RANGE, ("k",), (column[0],)))
     again = JsonDecoder({}, {}, {}).read(Edge, json.loads(json.dumps(JsonEncoder().write(edge))))
     assert again == edge
-    found = split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 2, bounds=again.hint.bounds)
-    assert found == [[column[1].as_py()], [column[0].as_py(), None]]
+    split_values = split(pa.record_batch([column], names=["k"]), EdgeType.RANGE, 2, bounds=again.hint.bounds)
+    assert split_values == [[column[1].as_py()], [column[0].as_py(), None]]
 
 
 def by(function, tasks=3):
@@ -146,7 +146,7 @@ def by(function, tasks=3):
     ],
     ids=["list", "numpy", "arrow", "chunked"],
 )
-def test_custom_asks_the_function(function):
+def test_custom_follows_the_function(function):
     assert by(function) == [[0, 3], [1, 4], [2]]
 
 
@@ -154,9 +154,9 @@ def test_custom_functions_see_no_dictionaries_and_rows_keep_theirs():
     column = pa.array(["a", "b", "a"]).dictionary_encode()
     function = capture(upper, "partition_by")
     graph = edge_graph(EdgeType.CUSTOM, 1, 2, schema=pa.schema({"k": column.type}), function=function)
-    pieces = splitter(graph.edges[0], graph)(pa.record_batch({"k": column}))
-    assert [piece.column(0).type for piece in pieces] == [column.type] * 2
-    assert [piece.column(0).to_pylist() for piece in pieces] == [["a", "a"], ["b"]]
+    slices = splitter(graph.edges[0], graph)(pa.record_batch({"k": column}))
+    assert [rows.column(0).type for rows in slices] == [column.type] * 2
+    assert [rows.column(0).to_pylist() for rows in slices] == [["a", "a"], ["b"]]
 
 
 def upper(batch, n):
@@ -172,18 +172,18 @@ def upper(batch, n):
         (lambda batch, n: [0, 1, None, 1, 0], "int64 with 1 nulls"),
         (lambda batch, n: [0.5] * 5, "double with 0 nulls instead of integers"),
         (lambda batch, n: "abc", "string with 0 nulls instead of integers"),
-        (lambda batch, n: None, "NoneType, which is no array"),
+        (lambda batch, n: None, "NoneType, which is not an array"),
         (lambda batch, n: batch.column("price"), "price"),
     ],
 )
-def test_custom_says_what_is_wrong_with_the_function(function, message):
+def test_custom_rejects_invalid_results_of_the_function(function, message):
     with pytest.raises(UserFunctionError, match=message) as caught:
         by(function)
     assert caught.value.operator == "up"
     assert "test_routing.py" in caught.value.origin
 
 
-def test_a_custom_edge_has_a_function():
+def test_custom_needs_a_function():
     graph = edge_graph(EdgeType.CUSTOM, 1, 2, schema=SCHEMA)
     with pytest.raises(ProtocolError, match="no function"):
         splitter(graph.edges[0], graph)

@@ -1,4 +1,4 @@
-"""What only sockets have: folders of agents that were killed, and peers that do not answer."""
+"""The socket transport: folders of killed agents, and peers that do not answer."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from exchanges import no_wake
 
 from sabotnb.exchange.channel import Account, ChannelKey
-from sabotnb.exchange.sockets import SocketTransport, claim, remove_left_folders
+from sabotnb.exchange.sockets import SocketTransport, lock_folder, remove_stale_folders
 from sabotnb.exchange.transport import Peer
 
 
@@ -18,19 +18,19 @@ def test_folders_of_killed_agents_are_removed(tmp_path):
     for name in ("sabotnb-left", "sabotnb-alive", "other"):
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(tmp_path / name / "data"))
-    alive = claim(tmp_path / "sabotnb-alive")
-    remove_left_folders(tmp_path)
+    alive = lock_folder(tmp_path / "sabotnb-alive")
+    remove_stale_folders(tmp_path)
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["other", "sabotnb-0", "sabotnb-alive"]
     os.close(alive)
-    remove_left_folders(tmp_path)
+    remove_stale_folders(tmp_path)
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["other", "sabotnb-0"]
 
 
-def test_stopping_waits_for_all_peers_together():
+def test_stop_waits_for_all_peers_together():
     transport = SocketTransport("left", {}.get, lambda agent, reason: None)
     with ExitStack() as stack:
         for number in range(20):
-            silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))  # nobody accepts
+            silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))  # it does not accept
             peer = Peer(f"silent-{number}", {"tcp": f"127.0.0.1:{silent.getsockname()[1]}"})
             transport.open(ChannelKey("job", 1, 0, 0, number), peer, Account(1, no_wake))
         began = time.monotonic()

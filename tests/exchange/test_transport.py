@@ -1,4 +1,4 @@
-"""The transports against the suite that every transport passes."""
+"""The socket transports run the conformance suite of transports."""
 
 import socket
 
@@ -26,7 +26,7 @@ class TestTcp(Sockets):
     def reachable(self, endpoints):
         return {kind: endpoints[kind] for kind in ("tcp", "token")}
 
-    def test_noise_is_refused(self, agents):
+    def test_other_protocols_are_refused(self, agents):
         _, right = agents
         host, _, port = right.endpoints["tcp"].rpartition(":")
         for noise in (b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", b"\x01\0\0\0" + b"\xff" * 20, b""):
