@@ -1,4 +1,4 @@
-"""Running tasks: the loop of one task, all tasks of an agent, and whole jobs inside this process."""
+"""Runs tasks: one task in its thread, all tasks of an agent, and whole jobs in this process."""
 
 from sabotnb.task.failure_report import error_of, failure_of
 from sabotnb.task.host import Makers

@@ -1,4 +1,4 @@
-"""From an assignment to the parts that a task runs: its outputs, its chain and its input."""
+"""Creates the parts that a task runs from its assignment: outputs, chain and input."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from sabotnb.task.task_outputs import OutputRoute, TaskOutputs
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """Makes the parts of one task; each method makes a new one. Called in the task's thread."""
+    """Creates the parts of one task, a new part with each call; used in the task's thread only."""
 
     assignment: Assignment
     host: Host
     gate: TaskGate
     steps: Steps
-    taps: Probes
+    probes: Probes
     counters: TaskCounters
 
     def outputs(self, wake: Callable[[], None]) -> TaskOutputs:
-        """The outputs of every edge that leaves the vertex, and of a sink that the client pulls."""
+        """Create an output for each edge that leaves the vertex, and for a sink whose rows the client pulls."""
         last = self.assignment.vertex.operators[-1]
         if not is_pulled(last) or not isinstance(last.spec, specs.Sink):
             return TaskOutputs(self._edges(wake), self.counters)
         buffer = self._results(last.id, last.spec, wake)
         pulled = OutputRoute(last.id, None, None, ResultOutput(buffer, self.host.config))
-        if last.spec.connector == "callback":
+        if last.spec.connector == "callback":  # the task ends only when the client has processed its rows
             return TaskOutputs([*self._edges(wake), pulled], self.counters, buffer.unread)
         return TaskOutputs([*self._edges(wake), pulled], self.counters)
 
     def chain(self) -> Chain:
-        """The operators, not opened yet; StepFailed if one cannot be made."""
+        """Create the operators without opening them; StepFailed if one cannot be created."""
         stages = make_stages(self.assignment.vertex, self.host.makers, self.steps)
-        return Chain(stages, self.steps, self.taps)
+        return Chain(stages, self.steps, self.probes)
 
     def input(self, chain: Chain) -> TaskInput:
-        """What feeds ``chain``: the splits of a source, or the gate."""
+        """Create the input that feeds ``chain``: the splits of a source, or the gate."""
         vertex = self.assignment.vertex
         head = vertex.operators[0]
         spec = head.spec
@@ -69,7 +69,7 @@ class Assembly:
         return GateInput(self.gate, channels, chain, self.counters)
 
     def context(self, node: Node, wake: Callable[[], None]) -> OperatorContext:
-        """What the operator of ``node`` is given to work with."""
+        """Create the context of the operator of ``node``."""
         attempt = self.assignment.attempt
         return OperatorContext(
             job=attempt.task.job,

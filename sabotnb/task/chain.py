@@ -1,4 +1,20 @@
-"""The operators of one task, each feeding the next without leaving the thread."""
+"""The operators of one task, each feeding the next in the task's thread.
+
+Theory of operation. A chain is pulled: ``process`` and its relatives return an iterator of emissions, and each ``next``
+runs the operators only until the next batch leaves the chain. Between two pulls the task reads its mailbox and looks at
+its credit, so an operator that makes a million batches from one can be canceled and held back in the middle.
+
+- Order is depth first: a batch goes through all later operators before the operator that made it is pulled again. At
+  most one unfinished call per operator is open, so memory does not grow with what an operator returns.
+- The open calls are kept in a list, the last operator at its end, and not on Python's stack: a chain may have more
+  operators than Python allows nested generators.
+- A watermark, a wake-up and the end reach the operators one by one. What one operator returns for it goes through all
+  later operators first, so an operator sees its rows before the watermark that followed them.
+- Every call into an operator, and every ``next`` on an iterator that it returned, is a step: it has a name for error
+  messages, its time is measured, and it can be interrupted. Steps never nest, as an operator returns its batches to
+  the chain instead of calling the next operator. Taking the next item of a tuple cannot fail and is not a step.
+- Operators open from the last to the first and close from the first to the last.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +30,11 @@ from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
 
 FINAL_CUT = 0
-"""What ``prepare`` is called with at the end of the input; cuts of a job count from 1."""
+"""The id of the cut that ``prepare`` gets at the end of the input; cuts of a job count from 1."""
 
 
 class Emission(NamedTuple):
-    """Rows that leave the chain behind operator ``operator``, through its side output ``side`` if that is not None."""
+    """Rows that leave the chain after ``operator``, through its side output ``side`` if that is not None."""
 
     operator: str
     side: str | None
@@ -26,61 +42,61 @@ class Emission(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """An operator of the chain and the node of the graph that it was made from."""
+    """An operator of the chain, and the node of the graph that it was created from."""
 
     node: Node
     operator: Operator
 
 
-class _Called(NamedTuple):
-    """A call of an operator, and what it has yet to give; ``there``: it has made everything, pulling it is no step."""
+class _Call(NamedTuple):
+    """A call of an operator and its remaining results; ``complete`` if pulling them runs no code of the operator."""
 
     position: int
     step: str
     batch: pa.RecordBatch | None
     outs: Iterator[Out]
-    there: bool
+    complete: bool
 
 
 class _Done:
-    """Ends an iterator of an operator."""
+    """The type of the sentinel that marks the end of an operator's iterator."""
 
 
 _DONE = _Done()
 
 
 class PassThrough(Operator):
-    """Gives what it gets: a source's place in its chain, and that of a sink whose rows the client pulls."""
+    """Returns its input: stands for a source, or for a sink whose rows the client pulls, in a chain."""
 
     def open(self, ctx: OperatorContext) -> None:
-        """Nothing to make ready."""
+        """Do nothing."""
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         return (batch,)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""
 
 
 class Chain:
-    """Composes operators lazily: every method returns an iterator that works only as far as it is pulled.
+    """Composes operators lazily: methods return iterators that run the operators only as far as they are pulled.
 
-    Dropping an iterator before its end closes the operators' own iterators within it.
+    Dropping an iterator before its end closes the iterators of the operators in it.
     """
 
-    def __init__(self, stages: Sequence[Stage], steps: Steps, taps: Probes) -> None:
+    def __init__(self, stages: Sequence[Stage], steps: Steps, probes: Probes) -> None:
         self._stages = tuple(stages)
         self._steps = steps
-        self._taps = taps
+        self._probes = probes
         self._sink = (
             cast("SinkOperator", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
         )
         self._opened = 0
         self.states: dict[str, Mapping[StateSpec, KeyedState]] = {}
-        """What the operators keep, by the operator's id."""
+        """The keyed states of the operators, by the operator's id."""
 
     def open(self, context: Callable[[Node], OperatorContext]) -> None:
-        """Open the operators from the last to the first, so that each one's successor is ready before it."""
+        """Open the operators from the last to the first, so that an operator opens after its successor is ready."""
         for node, operator in reversed(self._stages):
             ctx = context(node)
             self._steps.run(node, "open", partial(operator.open, ctx))
@@ -88,17 +104,17 @@ class Chain:
             self.states[node.id] = ctx.states
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
-        """What one batch of input ``port`` of the first operator becomes; nothing if it has no rows."""
+        """Process one batch of input ``port`` of the first operator; an empty batch has no effect."""
         if batch.num_rows:
             yield from self._run(0, "process", lambda operator: operator.process(port, batch), batch)
 
     def on_watermark(self, us: int) -> Iterator[Emission]:
-        """Tell each operator that event time has come to ``us``, after what the ones before it gave for that."""
+        """Advance the event time of each operator to ``us``, after the results of the operators before it."""
         for position in range(len(self._stages)):
             yield from self._run(position, "on_watermark", lambda operator: operator.on_watermark(us))
 
     def on_wake(self) -> Iterator[Emission]:
-        """Tell every operator that one of them has asked to be woken."""
+        """Call ``on_wake`` of every operator, as one of them has asked to be woken."""
         for position in range(len(self._stages)):
             yield from self._run(position, "on_wake", lambda operator: operator.on_wake())
 
@@ -107,18 +123,18 @@ class Chain:
         yield from self._run(0, "on_end", lambda operator: operator.on_end(port, reason))
 
     def finish(self, reason: EndReason) -> Iterator[Emission]:
-        """End the input of the operators behind the first, one after the other."""
+        """End the input of the operators after the first, one by one."""
         for position in range(1, len(self._stages)):
             yield from self._run(position, "on_end", lambda operator: operator.on_end(0, reason))
 
     def prepare(self) -> tuple[Committable, ...]:
-        """What the chain's sink, if it has one, hands over at the end of the input."""
+        """Return the committables of the chain's sink at the end of the input; none without a sink."""
         if self._sink is None:
             return ()
         return tuple(self._steps.run(self._stages[-1].node, "prepare", partial(self._sink.prepare, FINAL_CUT)))
 
     def state_size(self) -> tuple[int, int]:
-        """Keys and bytes that all operators hold."""
+        """Return the number of keys and bytes in the state of all operators."""
         sizes = [
             self._steps.run(node, "size", state.size)
             for node, _ in self._stages
@@ -127,7 +143,8 @@ class Chain:
         return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 
     def close(self) -> list[BaseException]:
-        """Close every opened operator, whatever the others do; gives what they raised. Closed ones stay closed."""
+        """Close every opened operator, also after errors; returns the errors. A second call does nothing."""
+        # Operators open from the end of the chain, so the opened ones are the last.
         opened, self._opened = self._stages[len(self._stages) - self._opened :], 0
         errors: list[BaseException] = []
         for node, operator in opened:
@@ -140,60 +157,56 @@ class Chain:
     def _run(
         self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None = None
     ) -> Iterator[Emission]:
-        """Call one operator and send each thing that it gives through the operators behind it.
-
-        A chain may have thousands of operators: those that have not given everything yet wait in a list, not on
-        Python's stack.
-        """
-        waiting = [self._called(position, step, call, batch)]
+        """Call one operator and send each of its results through the later operators; see the top of this module."""
+        calls = [self._call(position, step, call, batch)]
         try:
-            while waiting:
-                out = self._pulled(waiting[-1])
+            while calls:
+                out = self._pull(calls[-1])
                 if isinstance(out, _Done):
-                    waiting.pop()
+                    calls.pop()
                     continue
-                position = waiting[-1].position
-                sent = self._sent(position, out)
-                if isinstance(sent, Emission):
-                    yield sent
-                elif sent is not None:
-                    waiting.append(self._called(position + 1, "process", partial(_processed, batch=sent), sent))
+                position = calls[-1].position
+                routed = self._route(position, out)
+                if isinstance(routed, Emission):
+                    yield routed
+                elif routed is not None:
+                    calls.append(self._call(position + 1, "process", partial(_process, batch=routed), routed))
         finally:
-            while waiting:  # the last one first, as it works for the ones before it
-                waiting.pop()
+            while calls:  # drops the iterators from the last to the first, as each works on a result of the one before
+                calls.pop()
 
-    def _called(
+    def _call(
         self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None
-    ) -> _Called:
+    ) -> _Call:
         node, operator = self._stages[position]
-        if operator is self._sink and batch is not None:  # it passes nothing on
-            self._taps.note(node.id, batch)
+        if operator is self._sink and batch is not None:  # it returns no rows that could be counted behind it
+            self._probes.note(node.id, batch)
         outs = self._steps.run(node, step, lambda: _started(call(operator)), batch)
-        return _Called(position, step, batch, iter(outs), there=isinstance(outs, tuple))
+        return _Call(position, step, batch, iter(outs), complete=isinstance(outs, tuple))
 
-    def _pulled(self, called: _Called) -> Out | _Done:
-        pull = partial(next, called.outs, _DONE)
-        if called.there:
+    def _pull(self, call: _Call) -> Out | _Done:
+        pull = partial(next, call.outs, _DONE)
+        if call.complete:
             return pull()
-        return self._steps.run(self._stages[called.position].node, called.step, pull, called.batch)
+        return self._steps.run(self._stages[call.position].node, call.step, pull, call.batch)
 
-    def _sent(self, position: int, out: Out) -> Emission | pa.RecordBatch | None:
-        """What leaves the chain, the rows that the next operator gets, or nothing."""
+    def _route(self, position: int, out: Out) -> Emission | pa.RecordBatch | None:
+        """Return an emission that leaves the chain, the rows for the next operator, or None for no rows."""
         node = self._stages[position].node
         side, batch = out if isinstance(out, tuple) else (None, out)
         if not batch.num_rows:
             return None
         if side is None:
-            self._taps.note(node.id, batch)
+            self._probes.note(node.id, batch)
         if side is not None or position + 1 == len(self._stages):
             return Emission(node.id, side, batch)
         return batch
 
 
-def _processed(operator: Operator, batch: pa.RecordBatch) -> Iterable[Out]:
+def _process(operator: Operator, batch: pa.RecordBatch) -> Iterable[Out]:
     return operator.process(0, batch)
 
 
 def _started(outs: Iterable[Out]) -> tuple[Out, ...] | Iterator[Out]:
-    """A tuple is there already, so pulling it is no step of the operator that could fail or hang."""
+    """Start the iteration inside the step, as ``__iter__`` is code of the operator; a tuple needs no start."""
     return outs if isinstance(outs, tuple) else iter(outs)

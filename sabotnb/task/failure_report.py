@@ -1,4 +1,4 @@
-"""From an exception in a task to plain data that says whose fault it is and where, and back in the client."""
+"""Converts an exception of a task to a ``Failure``, plain data for the client, and back to an exception there."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from sabotnb.protocol import Failure
 from sabotnb.task.steps import StepFailed
 
 PICKLED_BYTES = 1 << 20
-EVERYTHING_LETTERS = 50_000
-"""Of a longer traceback the end is kept."""
+MAX_TRACEBACK_LETTERS = 50_000
+"""Only the end of a longer traceback is kept."""
 MORE_MEMORY = (
     "the worker process has no memory left; filter rows, drop columns or group by fewer keys before, or use larger "
     "machines: sb.connect('tcp://host:8786')"
@@ -40,16 +40,17 @@ CORRECT = "correct it; .head() tries it on a few rows in this process"
 def failure_of(error: BaseException, agent: str) -> Failure:
     """Describe ``error``, raised in a task on ``agent``; never raises."""
     try:
-        return _described(error, agent)
-    except BaseException as defect:  # noqa: BLE001 - a task that cannot say how it ended would never end
+        return _describe(error, agent)
+    except BaseException as defect:  # noqa: BLE001 - a task that cannot report its end would never end
         return Failure(ProtocolError.__name__, f"a task on {agent} raised a {type(error).__name__}; {_line(defect)}")
 
 
-def _described(error: BaseException, agent: str) -> Failure:
+def _describe(error: BaseException, agent: str) -> Failure:
     if isinstance(error, SabotnbError):
-        return _of_ours(error)
+        return _describe_library_error(error)
     if not isinstance(error, StepFailed):
-        return Failure(ProtocolError.__name__, f"a task on {agent} broke: {_line(error)}", traceback=_everything(error))
+        message = f"a task on {agent} failed outside its operators: {_line(error)}"
+        return Failure(ProtocolError.__name__, message, traceback=_full_traceback(error))
     raised = error.__cause__ or error
     cause = raised.__cause__ if isinstance(raised, UserFunctionError) and raised.__cause__ else raised
     used = _functions(error.node, error.step)
@@ -58,22 +59,23 @@ def _described(error: BaseException, agent: str) -> Failure:
     elif isinstance(raised, SabotnbError):
         kind, message = type(raised).__name__, f"{error.node.id}: {raised}"
     else:
-        kind, message = _kind(error.node, used, cause), f"{error.node.id}: {_what(cause, used)} in {error.step}"
-    speaks_for_itself = isinstance(raised, SinkError | SourceError) or kind == ModuleMissing.__name__
+        kind = _error_class(error.node, used, cause)
+        message = f"{error.node.id}: {_raised_by(cause, used)} in {error.step}"
+    self_explanatory = isinstance(raised, SinkError | SourceError) or kind == ModuleMissing.__name__
     return Failure(
         error=kind,
         message=message,
         operator=error.node.id,
-        traceback="" if speaks_for_itself else _traceback(raised),
-        sample="" if speaks_for_itself else _sample(raised, error.batch),
+        traceback="" if self_explanatory else _traceback(raised),
+        sample="" if self_explanatory else _sample(raised, error.batch),
         advice=_advice(error.node, kind, raised),
         pickled=_pickled(cause),
-        everything=_everything(error),
+        everything=_full_traceback(error),
     )
 
 
-def _of_ours(error: SabotnbError) -> Failure:
-    """What was raised outside of every step, such as by a function that says where rows go."""
+def _describe_library_error(error: SabotnbError) -> Failure:
+    """Describe an error that was raised outside all steps, such as by a partitioning function of the user."""
     if not isinstance(error, UserFunctionError):
         return Failure(type(error).__name__, str(error))
     return Failure(
@@ -84,14 +86,14 @@ def _of_ours(error: SabotnbError) -> Failure:
         sample=error.sample,
         advice=CORRECT if error.user_traceback else "",
         pickled=_pickled(error.__cause__),
-        everything=_everything(error),
+        everything=_full_traceback(error),
     )
 
 
 def error_of(failure: Failure) -> SabotnbError:
-    """The exception to raise in the client: of the class that ``failure`` names, from the user's own one.
+    """Return the exception to raise in the client: of the class that ``failure`` names, caused by the user's exception.
 
-    Unpickles what a task of the user's own job has sent; never call it in a scheduler or an agent.
+    Unpickles data that a task of the user's own job has sent; never call it in a scheduler or an agent.
     """
     sample = f"rows it was given:\n{failure.sample}" if failure.sample else ""
     cause = _cause(failure)
@@ -112,12 +114,12 @@ def _cause(failure: Failure) -> BaseException | None:
 
     try:
         cause = cloudpickle.loads(failure.pickled)
-    except BaseException:  # noqa: BLE001 - the class may be importable on the agent only; the text says all the same
+    except BaseException:  # noqa: BLE001 - the class may be importable on the agent only; the text has the message
         return None
     return cause if isinstance(cause, BaseException) else None
 
 
-def _kind(node: Node, used: Sequence[Function], cause: BaseException) -> str:
+def _error_class(node: Node, used: Sequence[Function], cause: BaseException) -> str:
     if isinstance(cause, MemoryError):
         return OutOfMemory.__name__
     if used:
@@ -127,7 +129,7 @@ def _kind(node: Node, used: Sequence[Function], cause: BaseException) -> str:
     return (SinkError if isinstance(node.spec, specs.Sink) else JobFailed).__name__
 
 
-def _what(cause: BaseException, used: Sequence[Function]) -> str:
+def _raised_by(cause: BaseException, used: Sequence[Function]) -> str:
     if not used:
         return _line(cause)
     names = " or ".join(dict.fromkeys(f"{function.name} ({function.origin})" for function in used))
@@ -140,26 +142,26 @@ def _module_missing(cause: ModuleNotFoundError, used: Sequence[Function], agent:
 
 
 def _with_path(message: str, missing: ModuleNotFoundError) -> str:
-    """Name the module's file as the client finds it, so that the advice can be run as it stands."""
+    """Replace the module's file name by its path in the client, so that the advice can be run."""
     module = (missing.name or "").partition(".")[0]
-    found = importlib.util.find_spec(module) if module and module not in sys.builtin_module_names else None
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(module) if module and module not in sys.builtin_module_names else None
+    if spec is None or spec.origin is None:
         return message
-    advice = f"env.upload({found.origin!r})"
-    if found.submodule_search_locations is not None or "site-packages" in found.origin:
+    advice = f"env.upload({spec.origin!r})"
+    if spec.submodule_search_locations is not None or "site-packages" in spec.origin:
         advice = "install it on every worker"
     return message.replace(f"env.upload('{module}.py')", advice)
 
 
-def _is_users(raised: BaseException) -> bool:
-    """True for what a function raised; an error of ours about its result says itself what to do."""
+def _is_from_user_code(raised: BaseException) -> bool:
+    """True if the user's function raised it; an error of sabotnb about its result has its own advice."""
     return not isinstance(raised, SabotnbError) or bool(getattr(raised, "user_traceback", ""))
 
 
 def _advice(node: Node, kind: str, raised: BaseException) -> str:
     if kind == OutOfMemory.__name__:
         return MORE_MEMORY
-    if kind != UserFunctionError.__name__ or not _is_users(raised):
+    if kind != UserFunctionError.__name__ or not _is_from_user_code(raised):
         return ""
     if isinstance(node.spec, specs.MapBatches | specs.MapRows):
         return "correct it, or set such rows aside: on_error='side', and read them from .side('errors')"
@@ -175,10 +177,10 @@ def _line(error: BaseException) -> str:
 
 
 def _functions(node: Node, step: str) -> tuple[Function, ...]:
-    """The user's functions that may have raised.
+    """Return the user's functions that may have raised an exception in ``step``.
 
-    Those within expressions are loaded when the operator opens; when one is called, what it raises comes as a
-    UserFunctionError that names it, and anything else is not its fault.
+    Functions in expressions are loaded when the operator opens. When they are called later, their exceptions arrive as
+    a UserFunctionError that names the function, so any other exception comes from elsewhere.
     """
     spec = node.spec
     if isinstance(spec, specs.Aggregate):
@@ -199,18 +201,18 @@ def _expressions(spec: specs.Spec) -> Iterator[Expr]:
 
 
 def _traceback(raised: BaseException) -> str:
-    """The user's frames; nothing for an error of ours that says by itself what is wrong."""
+    """Return the user's frames; empty for an error of sabotnb whose message explains it."""
     if isinstance(raised, SabotnbError):
         return str(getattr(raised, "user_traceback", ""))
     return user_traceback(raised)
 
 
-def _everything(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))[-EVERYTHING_LETTERS:]
+def _full_traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))[-MAX_TRACEBACK_LETTERS:]
 
 
 def _pickled(cause: BaseException | None) -> bytes:
-    """The exception for the client's ``__cause__``; empty if it is ours or cannot travel (the message has its text)."""
+    """Pickle the exception for the client's ``__cause__``; empty for our own, and for one that cannot be pickled."""
     if cause is None or isinstance(cause, SabotnbError):
         return b""
     import cloudpickle

@@ -1,4 +1,4 @@
-"""The input of a task that has a gate: each element becomes the work that it causes."""
+"""The input of a task that has a gate: turns each element into the work that it causes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sabotnb.task.watermarks import Watermarks
 
 
 class GateInput:
-    """Feeds what comes through the gate to the chain, and ends its ports when their channels have ended.
+    """Feeds the elements of the gate to the chain, and ends a port when its channels have ended.
 
-    ``channels`` are those of each port; a port that has none (GATHER feeds only task 0) ends at once. A port that all
-    of its senders have left does not end: its stream goes on in other tasks, and this one leaves, too.
+    ``channels`` are by port; a port without channels (GATHER feeds only task 0) ends at once. A port that all of its
+    senders have left does not end: its stream continues in other tasks, and this task leaves, too.
     """
 
     def __init__(self, gate: Gate, channels: Mapping[int, Iterable[int]], chain: Chain, counters: TaskCounters) -> None:
@@ -35,20 +35,20 @@ class GateInput:
         self.ended = False
 
     @property
-    def farewell(self) -> End | Leave:
-        """Leave if the task's input has left it; STOPPED if anything of it was stopped."""
+    def last_element(self) -> End | Leave:
+        """Leave if all senders of a port have left, else End: STOPPED if any part of the input was stopped."""
         if self._left_ports:
             return Leave()
         return End(EndReason.STOPPED if EndReason.STOPPED in self._reasons.values() else EndReason.EXHAUSTED)
 
     def add(self, port: int, channel: int) -> Work:
-        """A channel has joined the gate; until it reports its event time, that of the task stands still.
+        """Add a channel of the gate; until it reports its event time, the task's event time does not advance.
 
-        Call it before the gate is polled again. Gives what the tasks below are to be told; ProtocolError if the port is
-        over.
+        Call it before the gate is polled again. Returns elements for the downstream tasks; ProtocolError if the port
+        has ended.
         """
         if not self._open.get(port):
-            raise ProtocolError(f"channel {channel} joins port {port}, which is over")
+            raise ProtocolError(f"channel {channel} joins port {port}, which has ended")
         self._open[port].add(channel)
         self._watermarks.add((port, channel))
         return self._risen(None)
@@ -58,7 +58,7 @@ class GateInput:
             self._next = self._gate.poll(timeout)
 
     def take(self) -> Work | None:
-        """The work of the next element; ProtocolError for those that need checkpoints or rescaling."""
+        """Return the work of the next element; ProtocolError for cuts, which tasks do not support."""
         if self._unfed:
             return self._end_port(self._unfed.pop())
         polled, self._next = self._next or self._gate.poll(0), None
@@ -83,19 +83,19 @@ class GateInput:
         raise ProtocolError(f"a task cannot handle {type(element).__name__} on channel {channel} of port {port}")
 
     def start(self) -> None:
-        """Nothing to do: a gate brings what its senders send."""
+        """Do nothing: only sources wait for a start."""
 
     def stop(self) -> None:
-        """Nothing to do: the input ends by itself when its sources have."""
+        """Do nothing: the input ends when its sources have ended."""
 
     def pause(self) -> None:
-        """Nothing to do: only sources pause."""
+        """Do nothing: only sources pause."""
 
     def resume(self) -> None:
-        """Nothing to do."""
+        """Do nothing: only sources pause."""
 
     def close(self) -> None:
-        """Nothing to release: the gate is the task's."""
+        """Do nothing: the task closes its gate."""
 
     def _batch(self, port: int, batch: Batch) -> Work:
         self._counters.rows_in += batch.data.num_rows
@@ -109,9 +109,9 @@ class GateInput:
         yield marker
 
     def _risen(self, us: int | None) -> Work:
-        """What a change of the input's event time, or of who is idle, means for the tasks below."""
+        """Pass a change of the input's event time, or of its idleness, to the chain and the downstream tasks."""
         if us is not None:
-            if us < MAX_WATERMARK:  # which only says that the rows are complete
+            if us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
                 self._counters.watermark = us
             yield from self._chain.on_watermark(us)
             yield Watermark(us)
@@ -120,9 +120,9 @@ class GateInput:
             yield Status(self._idle)
 
     def _end(self, port: int, channel: int, reason: EndReason | None) -> Work:
-        """A channel brings nothing more; ``reason`` is None if its sender has only left."""
+        """End a channel; ``reason`` is None if its sender has left."""
         if channel not in self._open.get(port, ()):
-            raise ProtocolError(f"channel {channel} of port {port} ended, which is not open")
+            raise ProtocolError(f"channel {channel} of port {port} has ended twice or does not exist")
         self._open[port].remove(channel)
         if reason is not None and self._reasons.get(port) is not EndReason.STOPPED:
             self._reasons[port] = reason
@@ -131,13 +131,13 @@ class GateInput:
             yield from self._end_port(port)
 
     def _end_port(self, port: int) -> Work:
-        """The work of a port's end, and of the input's if it was the last."""
+        """End a port, and the input if it was the last port."""
         if port in self._reasons:
             yield from self._chain.on_end(port, self._reasons[port])
         else:
             self._left_ports.add(port)
         if any(self._open.values()) or self._unfed:
             return
-        if isinstance(self.farewell, End):
-            yield from self._chain.finish(self.farewell.reason)
+        if isinstance(self.last_element, End):
+            yield from self._chain.finish(self.last_element.reason)
         self.ended = True

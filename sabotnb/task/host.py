@@ -1,4 +1,4 @@
-"""What a task needs from the process that runs it, and what it is told about itself."""
+"""The interface between a task and the process that runs it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sabotnb.task.result_buffers import Results
 
 
 class TaskGate(Gate, Protocol):
-    """A gate that says which channels it has."""
+    """A gate that reports its channels."""
 
     def channels(self, port: int) -> Sequence[int]:
-        """Indexes of the tasks that send to an input port."""
+        """Return the indexes of the tasks that send to an input port."""
         ...
 
     def queues(self) -> tuple[Queue, ...]:
-        """How full the channels are that hold something; from any thread."""
+        """Return how full the channels are that hold elements; from any thread."""
         ...
 
 
@@ -34,7 +34,7 @@ class TaskExchange(Protocol):
     agent: str
 
     def gate(self, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> TaskGate:
-        """The input gate of a task; makes the channels, so that senders can reach it."""
+        """Create the input gate of a task and its channels, so that senders can reach it."""
         ...
 
     def output(
@@ -46,7 +46,7 @@ class TaskExchange(Protocol):
         placed: Placed,
         wake: Callable[[], None],
     ) -> Output:
-        """The output of task ``index`` of ``edge.up``; ``wake`` is called when it may be writable again."""
+        """Create the output of task ``index`` of ``edge.up``; ``wake`` is called when it may be writable again."""
         ...
 
     def release(self, job: str, epoch: int) -> None:
@@ -65,7 +65,7 @@ class Makers:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The process. ``report`` is called from the tasks' threads, must not block and must not raise."""
+    """The process that runs tasks. Task threads call ``report``, which must neither block nor raise."""
 
     exchange: TaskExchange
     results: Results
@@ -75,13 +75,13 @@ class Host:
 
     @property
     def agent(self) -> str:
-        """The process's name towards others."""
+        """The name of the process, known to the other agents."""
         return self.exchange.agent
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One attempt at one task: its graph, and where the other tasks of the job are."""
+    """One attempt at one task: its graph, its splits, and the agents of the other tasks of the job."""
 
     attempt: Attempt
     graph: ExecutionGraph
@@ -91,13 +91,13 @@ class Assignment:
 
     @property
     def vertex(self) -> Vertex:
-        """What the task runs."""
+        """The vertex that the task runs."""
         return self.graph.vertices[self.attempt.task.vertex]
 
     def edges_out(self) -> list[ShuffleEdge]:
-        """Edges that leave the task's vertex."""
+        """Return the edges that leave the task's vertex."""
         return list(self.graph.edges_out_of(self.attempt.task.vertex))
 
     def ports(self) -> list[int]:
-        """Input ports of the task's vertex."""
+        """Return the input ports of the task's vertex."""
         return sorted({edge.port for edge in self.graph.edges_into(self.attempt.task.vertex)})

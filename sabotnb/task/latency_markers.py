@@ -1,4 +1,4 @@
-"""How long rows take from their source: markers that travel among them."""
+"""Markers that travel among the rows and measure how long rows take from their source."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from sabotnb.protocol import Marker
 KIND = "latency"
 
 MARKER_SECONDS = 1.0
-"""How often a source task sends a marker while rows flow."""
+"""Seconds between two markers of a source task while it reads rows."""
 
 
-class Departures:
-    """The markers of one source task. ``now`` gives seconds since the epoch (UTC), which hosts have in common."""
+class LatencyMarkers:
+    """Creates the markers of one source task.
+
+    ``now`` returns seconds since the epoch (UTC): markers are compared with the clocks of other hosts.
+    """
 
     def __init__(self, source: str, now: Callable[[], float] = time.time) -> None:
         self._source = source
@@ -24,9 +27,9 @@ class Departures:
         self._count = 0
 
     def due(self) -> Marker | None:
-        """A marker for the rows that have just been read, if it is time for one."""
+        """Return a marker to send behind the rows that were just read; None if the last is recent."""
         now = self._now()
-        if abs(now - self._last) < MARKER_SECONDS:  # abs: a clock that was set back does not silence it
+        if abs(now - self._last) < MARKER_SECONDS:  # abs: markers continue after the clock was set back
             return None
         self._last = now
         self._count += 1
@@ -34,6 +37,6 @@ class Departures:
 
 
 def age_of(marker: Marker, now: float) -> float:
-    """Seconds since ``marker`` left its source; 0 where this host's clock is behind that one's."""
+    """Return the seconds since ``marker`` left its source; 0 if this host's clock is behind the source's clock."""
     departed: float = json.loads(marker.payload)["at"]
     return max(0.0, now - departed)

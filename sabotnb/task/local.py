@@ -1,4 +1,4 @@
-"""A job in this process: the same tasks as on a cluster, as threads, with an exchange that has no transport."""
+"""Runs a job in this process, with the same tasks as on a cluster and an exchange without connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AGENT = "this process"
 JOB = "local"
 EPOCH = 0
 INTERRUPT_SECONDS = 0.2
-"""Waiting for rows is cut in pieces of this length: an interrupt just before a wait would else be heard after it."""
+"""Longest single wait for rows: an interrupt that arrives just before a wait is handled only after it."""
 
 
 def run_local(
@@ -33,17 +33,17 @@ def run_local(
     makers: Makers | None = None,
     until: float | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Run a graph with one collecting sink and yield its rows as they come.
+    """Run a graph with one collecting sink and yield its batches as they arrive.
 
-    ``splits`` are those of each source vertex; its tasks get them in turn. Nothing runs before the first ``next``;
-    closing the iterator, also by an interrupt, cancels the tasks and waits for their threads. At most
-    ``Config.collect_bytes`` rows per task are made ahead of the reader. ``until`` (of ``time.monotonic``) ends the run
-    as closing does: what has not been made by then is never made.
+    ``splits`` are by source vertex, whose tasks get them in turn. Nothing runs before the first ``next``; closing the
+    iterator, also by an interrupt, cancels the tasks and waits for their threads. Tasks run at most
+    ``Config.collect_bytes`` each ahead of the reader. ``until`` (of ``time.monotonic``) ends the run as closing does:
+    rows that are not there by then are missing.
 
     Raises:
         UserFunctionError: a function of the user raised; its own exception is the cause. Other classes of
             ``sabotnb.errors`` likewise.
-        GraphError: the graph has not exactly one sink that can be read.
+        GraphError: the graph does not have exactly one sink that can be read.
     """
     run = _LocalRun(execution, splits, config or Config.from_environment(), makers or Makers())
     try:
@@ -87,7 +87,7 @@ class _LocalRun:
             task.post(StartSources(JOB, EPOCH))
 
     def batches(self, until: float | None) -> Iterator[pa.RecordBatch]:
-        """The rows of all collecting tasks; raises the first failure of any task as soon as it is known."""
+        """Yield the batches of all collecting tasks; raises the first failure of any task as soon as it is known."""
         while self._wanted and not _is_over(until):
             taken = self._results.take(
                 JOB,
@@ -110,7 +110,7 @@ class _LocalRun:
             raise error_of(self._failure)
 
     def stop(self) -> None:
-        """End every task; its threads are gone when this returns, except those that hang in a call."""
+        """Cancel all tasks and wait until their threads have ended, except those that hang in a call."""
         for task in self._tasks:
             task.post(CancelTasks(JOB, EPOCH))
         await_canceled(self._tasks)
@@ -128,7 +128,7 @@ def _is_over(until: float | None) -> bool:
 
 
 def _collected(execution: ExecutionGraph) -> list[tuple[str, int]]:
-    """(operator, index) of the tasks whose rows are read."""
+    """Return (operator, index) of the tasks whose rows are read."""
     sinks = [
         (vertex, vertex.operators[-1]) for vertex in execution.vertices.values() if is_pulled(vertex.operators[-1])
     ]

@@ -1,4 +1,18 @@
-"""The loop of a task: it moves work from the input to the outputs and hears its mailbox in between."""
+"""The loop of a task: moves work from the input to the outputs, and reads the mailbox in between.
+
+Theory of operation. The loop repeats in the task's thread: read the mailbox; without credit, sleep for it; else pull
+one emission of the current work and pass it to the outputs; without work, take the next element of the input; without
+an element, sleep for it.
+
+- The loop pulls only while all outputs are writable, and pulls one emission per round. So an output exceeds its credit
+  by one emission at most, and a task that waits for credit inside an exploding join still reads a cancel.
+- A task sleeps in one of two places. Waiting for input it sleeps in the gate, which ends with an element or a wake-up.
+  Waiting for credit it must not take an element, so it sleeps in the mailbox. ``Mailbox.wake`` ends both.
+- Before each sleep it flushes the outputs: rows that wait there to be merged would wait as long as the task sleeps.
+- No wake-up is lost. In the mailbox it is remembered until the next ``wait``, and after ``wait`` the loop looks at
+  commands and credit again. In the gate each poll clears it, also the one in ``take`` just before the sleep, so the
+  loop asks ``has_requests`` between the two. ``SLEEP_SECONDS`` is a limit in case of an error in this.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +26,11 @@ from sabotnb.task.task_input import TaskInput, Work
 from sabotnb.task.task_outputs import TaskOutputs
 
 SLEEP_SECONDS = 1.0
-"""Longest sleep. Everything that concerns a task wakes it; this bounds what a lost wake-up could cost."""
+"""Longest sleep: bounds the delay if a wake-up were lost."""
 
 
 class Loop:
-    """Pulls work and hands it on, in the task's thread.
-
-    Between two pulls of an operator's iterator it reads the mailbox, and it pulls only while the outputs are writable,
-    so a task that waits for credit inside an exploding join still hears a cancel.
-    """
+    """Runs a task until its input has ended or it is canceled; used by the task's thread only."""
 
     def __init__(
         self,
@@ -39,7 +49,7 @@ class Loop:
         self._counters = counters
 
     def run(self) -> None:
-        """Work until the input has ended; TaskCanceled if the task is canceled before."""
+        """Work until the input has ended; TaskCanceled if the task is canceled first."""
         work: Work = iter(())
         while True:
             self._read_mailbox()
@@ -47,19 +57,19 @@ class Loop:
                 self._wait_for_credit()
                 continue
             self._outputs.send_aged()
-            made = next(work, None)
-            if isinstance(made, Emission):
-                self._outputs.emit(made)
-            elif made is not None:
-                self._outputs.broadcast(made)
+            item = next(work, None)
+            if isinstance(item, Emission):
+                self._outputs.emit(item)
+            elif item is not None:
+                self._outputs.broadcast(item)
             elif self._input.ended:
                 break
             else:
                 work = self._next_work()
         self._measure()
 
-    def wait_taken(self) -> None:
-        """After the end, wait until the client has taken the rows that it must; TaskCanceled if canceled before."""
+    def wait_results_read(self) -> None:
+        """Wait after the end until the client has read the rows that it must; TaskCanceled if canceled first."""
         while self._outputs.unread():
             self._read_mailbox()
             self._wait_for_credit()
@@ -77,11 +87,11 @@ class Loop:
                     self._input.pause()
                 case ResumeSources():
                     self._input.resume()
-        if self._mailbox.take_measuring():
+        if self._mailbox.take_measurement_request():
             self._measure()
 
     def _measure(self) -> None:
-        """Find out how much state there is."""
+        """Store the size of the operators' state in the counters."""
         self._counters.state_keys, self._counters.state_bytes = self._chain.state_size()
 
     def _next_work(self) -> Work:
@@ -93,9 +103,9 @@ class Loop:
         return work or iter(())
 
     def _wait_for_input(self) -> None:
-        """Sleep, unless a poll of the gate has swallowed the bell of something that is still to be done."""
+        """Sleep until there is input, unless a poll of the gate has cleared the wake-up of a request."""
         self._outputs.flush()
-        if not self._mailbox.called:
+        if not self._mailbox.has_requests:
             self._stopwatch.switch(Activity.IDLE)
             self._input.wait(SLEEP_SECONDS)
             self._stopwatch.switch(Activity.BUSY)

@@ -1,4 +1,4 @@
-"""How other threads reach a task: what it hears between two batches, and the bell that wakes it."""
+"""The mailbox of a task: commands and requests from other threads, and the event that wakes the task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sabotnb.protocol import Command
 
 
 class Wakeable(Protocol):
-    """What a sleeping task may be waiting in; ``protocol.Gate`` is one."""
+    """An object that a task sleeps in; ``protocol.Gate`` is one."""
 
     def wake(self) -> None:
         """End a waiting ``poll``."""
@@ -18,62 +18,62 @@ class Wakeable(Protocol):
 
 
 class Mailbox:
-    """Commands for one task, what its operators and who measures it ask for, and its sleep while it may take no input.
+    """Commands for one task, requests of its operators and of metrics, and its sleep while it has no credit.
 
-    A task sleeps in its gate while it waits for input, and in ``wait`` while it waits for credit (the gate would hand
-    it an element that it cannot process yet); ``wake`` ends both.
+    A task sleeps in its gate while it waits for input, and in ``wait`` while it waits for credit (the gate would return
+    an element that it cannot process yet); ``wake`` ends both.
     """
 
     def __init__(self, gate: Wakeable) -> None:
         self._gate = gate
         self._commands: deque[Command] = deque()
-        self._bell = threading.Event()
+        self._woken = threading.Event()
         self._operator_woken = threading.Event()
         self._measuring = False
 
     def post(self, command: Command) -> None:
-        """Leave ``command`` and wake the task; from any thread, never blocks."""
-        self._commands.append(command)
+        """Add ``command`` and wake the task; from any thread, never blocks."""
+        self._commands.append(command)  # before the wake-up, so that the woken task finds it
         self.wake()
 
     def take(self) -> Command | None:
-        """The oldest command; None if there is none."""
+        """Remove and return the oldest command; None if there is none."""
         return self._commands.popleft() if self._commands else None
 
     def wake_operator(self) -> None:
-        """Have the task tell its operators that one of them has asked to be woken; from any thread."""
+        """Ask the task to call ``on_wake`` of its operators; from any thread."""
         self._operator_woken.set()
         self.wake()
 
     def take_operator_wake(self) -> bool:
-        """True if that was asked for since the last time."""
+        """True if an operator has asked to be woken since the last call."""
         if not self._operator_woken.is_set():
             return False
         self._operator_woken.clear()
         return True
 
-    def ask_measuring(self) -> None:
-        """Have the task measure its state; it is not woken for that, as nothing changes while it sleeps."""
+    def request_measurement(self) -> None:
+        """Ask the task to measure its state; does not wake it, as its state does not change while it sleeps."""
         self._measuring = True
 
-    def take_measuring(self) -> bool:
-        """True if that was asked for since the last time."""
+    def take_measurement_request(self) -> bool:
+        """True if a measurement was requested since the last call."""
         if not self._measuring:
             return False
         self._measuring = False
         return True
 
     @property
-    def called(self) -> bool:
-        """True while a command or an operator waits for the task."""
+    def has_requests(self) -> bool:
+        """True while a command, or the request of an operator to be woken, is pending."""
         return bool(self._commands) or self._operator_woken.is_set()
 
     def wake(self) -> None:
         """End the task's sleep, or its next one if it is awake; from any thread."""
-        self._bell.set()
+        self._woken.set()
         self._gate.wake()
 
     def wait(self, timeout: float) -> None:
-        """Sleep until somebody wakes the task, at most ``timeout`` seconds; not at all if that was since the last."""
-        self._bell.wait(timeout)
-        self._bell.clear()
+        """Sleep until ``wake`` is called, ``timeout`` seconds at most; returns at once if it was called meanwhile."""
+        self._woken.wait(timeout)
+        self._woken.clear()  # before the caller looks at commands and credit, so that no later wake-up is cleared

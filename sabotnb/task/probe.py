@@ -1,4 +1,4 @@
-"""The last rows that went by, kept while somebody looks at them."""
+"""A probe: keeps the last rows that an operator has emitted, for display."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sabotnb.native import hash_rows
 KEPT_ROWS = 65_536
 KEPT_BYTES = 32 << 20
 SAMPLE_BYTES = 4 << 20
-"""Of a sample that leaves its agent; one row may be larger."""
+"""Size limit of a sample that is sent to the client; a single row may be larger."""
 HOT_KEYS = 5
 KEY_LETTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeSample:
-    """Rows that a probe has kept, in order, and how many it has ``seen`` since it was put there at ``since``."""
+    """The rows that a probe has kept, in order, and how many it has ``seen`` since its start at ``since``."""
 
     batches: tuple[pa.RecordBatch, ...]
     seen: int
@@ -30,49 +30,49 @@ class ProbeSample:
 
     @property
     def rows(self) -> int:
-        """How many rows were kept."""
+        """Number of kept rows."""
         return sum(batch.num_rows for batch in self.batches)
 
     def last(self, rows: int) -> bytes:
-        """The last ``rows`` rows as an Arrow IPC stream, fewer where they are large; nothing if there are none."""
+        """Return the last ``rows`` rows as an Arrow IPC stream, fewer if they are large; b"" if there are none."""
         if not self.batches or rows < 1:
             return b""
-        found: deque[pa.RecordBatch] = deque()
+        slices: deque[pa.RecordBatch] = deque()
         for batch in reversed(self.batches):
-            found.appendleft(_compact(batch.slice(max(0, batch.num_rows - rows))))
-            rows -= found[0].num_rows
-            if rows <= 0 or sum(piece.nbytes for piece in found) > SAMPLE_BYTES:
+            slices.appendleft(_compact(batch.slice(max(0, batch.num_rows - rows))))
+            rows -= slices[0].num_rows
+            if rows <= 0 or sum(kept.nbytes for kept in slices) > SAMPLE_BYTES:
                 break
-        while found[0].num_rows > 1 and sum(piece.nbytes for piece in found) > SAMPLE_BYTES:
-            found[0] = found[0].slice((found[0].num_rows + 1) // 2)
-        return _stream(found)
+        while slices[0].num_rows > 1 and sum(kept.nbytes for kept in slices) > SAMPLE_BYTES:
+            slices[0] = slices[0].slice((slices[0].num_rows + 1) // 2)
+        return _stream(slices)
 
     def hot(self, keys: Sequence[str]) -> list[tuple[str, int]]:
-        """The most frequent values of columns ``keys`` among the kept rows, and how many rows have them."""
+        """Return the most frequent values of columns ``keys`` in the kept rows, with their numbers of rows."""
         if not keys or not self.batches or not set(keys) <= set(self.batches[0].schema.names):
             return []
         columns = [[batch.column(key) for key in keys] for batch in self.batches]
-        hashes = pa.concat_arrays([hash_rows(of_batch) for of_batch in columns])
+        hashes = pa.concat_arrays([hash_rows(arrays) for arrays in columns])
         counted = pc.value_counts(hashes)
         order = pc.select_k_unstable(counted.field("counts"), HOT_KEYS, [("", "descending")])
         table = pa.Table.from_batches(self.batches).select(list(keys))
-        found = []
+        hot_keys = []
         for number in order.to_pylist():
             row = pc.index(hashes, counted.field("values")[number]).as_py()
             values = [column[row].as_py() for column in table.columns]
-            found.append((_text(values), counted.field("counts")[number].as_py()))
-        return found
+            hot_keys.append((_text(values), counted.field("counts")[number].as_py()))
+        return hot_keys
 
 
 class Probe:
-    """Keeps the last batches that the task lets it ``see``, by reference; read by other threads.
+    """Keeps the last batches of an operator, by reference; other threads read them.
 
-    About ``KEPT_ROWS`` rows and ``KEPT_BYTES`` bytes of what those batches keep alive, but one batch at least.
+    It keeps about ``KEPT_ROWS`` rows, and batches that keep about ``KEPT_BYTES`` bytes alive, but at least one batch.
     """
 
     def __init__(self, now: float) -> None:
-        self.asked = now
-        """When it was read last."""
+        self.read_at = now
+        """When the probe was last read."""
         self._since = now
         self._changed = threading.Condition()
         self._batches: deque[tuple[pa.RecordBatch, int]] = deque()
@@ -81,8 +81,8 @@ class Probe:
         self._seen = 0
         self._ended = False
 
-    def see(self, batch: pa.RecordBatch) -> None:
-        """Rows go by; called by the task's thread."""
+    def record(self, batch: pa.RecordBatch) -> None:
+        """Keep a batch that the operator has emitted; called by the task's thread."""
         nbytes = batch.get_total_buffer_size()
         with self._changed:
             self._seen += batch.num_rows
@@ -96,29 +96,31 @@ class Probe:
             self._changed.notify_all()
 
     def end(self) -> None:
-        """The task is over."""
+        """Note that the task has ended, which wakes waiting readers."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def wait_seen(self, timeout: float) -> None:
-        """Return when it has seen a row, none will come, or ``timeout`` seconds have passed."""
+        """Wait until the probe has seen a row or its task has ended, ``timeout`` seconds at most."""
         with self._changed:
             self._changed.wait_for(lambda: self._seen or self._ended, timeout)
 
     def sample(self) -> ProbeSample:
-        """What it has kept."""
+        """Return the kept rows."""
         with self._changed:
             return ProbeSample(tuple(batch for batch, _ in self._batches), self._seen, self._since)
 
 
 def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """``batch`` with only those values in its dictionaries that its rows have."""
-    columns = [_smaller(column) if isinstance(column, pa.DictionaryArray) else column for column in batch.columns]
+    """Return ``batch`` with dictionaries that have only the values of its rows."""
+    columns = [
+        _compact_dictionary(column) if isinstance(column, pa.DictionaryArray) else column for column in batch.columns
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
-def _smaller(column: pa.DictionaryArray) -> pa.DictionaryArray:
+def _compact_dictionary(column: pa.DictionaryArray) -> pa.DictionaryArray:
     used = pc.unique(column.indices.drop_null())
     indices = pc.index_in(column.indices, used).cast(column.type.index_type)
     return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(used), ordered=column.type.ordered)

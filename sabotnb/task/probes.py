@@ -1,4 +1,4 @@
-"""What is seen of the rows on their way from one operator of a chain to the next."""
+"""The row counters and the probes between the operators of a chain."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ import pyarrow as pa
 from sabotnb.metrics import TaskCounters
 from sabotnb.task.probe import Probe
 
-UNASKED_SECONDS = 5.0
-"""A probe that nobody has read for so long is taken out."""
+UNREAD_SECONDS = 5.0
+"""A probe that was not read for this time is removed."""
 
 
 class Probes:
-    """Counts the rows that leave each operator of a chain, and has a probe behind those that somebody looks at."""
+    """Counts the rows that leave each operator of a chain, and records them where a probe was asked for."""
 
     def __init__(self, counters: TaskCounters, clock: Callable[[], float] = time.monotonic) -> None:
         self._rows = counters.operators
         self._clock = clock
-        self._probes: dict[str, Probe] = {}  # replaced, never changed: the task reads it without a lock
+        self._probes: dict[str, Probe] = {}  # replaced, never changed: the task's thread reads it without a lock
 
     def note(self, operator: str, batch: pa.RecordBatch) -> None:
-        """``batch`` has left ``operator`` through its main output, or was taken by a sink."""
+        """Count ``batch``, which has left ``operator`` through its main output, or was taken by a sink."""
         self._rows[operator] += batch.num_rows
         if self._probes:
             probe = self._probes.get(operator)
             if probe is not None:
-                probe.see(batch)
+                probe.record(batch)
 
     def probe(self, operator: str) -> Probe:
-        """The probe behind ``operator``, put there if there is none; one thread at a time."""
+        """Return the probe behind ``operator``, created if there is none; one thread at a time."""
         now = self._clock()
         probe = self._probes.get(operator)
         if probe is None:
             probe = Probe(now)
             self._probes = {**self._probes, operator: probe}
-        probe.asked = now
+        probe.read_at = now
         return probe
 
-    def take_out_unasked(self) -> None:
-        """Take out the probes that nobody reads any more; not while ``probe`` is called."""
+    def remove_unread(self) -> None:
+        """Remove the probes that are no longer read; not while another thread is in ``probe``."""
         if self._probes:
-            since = self._clock() - UNASKED_SECONDS
-            self._probes = {operator: probe for operator, probe in self._probes.items() if probe.asked > since}
+            since = self._clock() - UNREAD_SECONDS
+            self._probes = {operator: probe for operator, probe in self._probes.items() if probe.read_at > since}
 
     def close(self) -> None:
-        """No row will come: nobody shall wait for one."""
+        """Remove all probes and wake their readers, as no more rows will come."""
         probes, self._probes = self._probes, {}
         for probe in probes.values():
             probe.end()

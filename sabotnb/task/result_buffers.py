@@ -1,4 +1,17 @@
-"""Rows that wait on an agent until the client pulls them: what collecting sinks write into."""
+"""Buffers for the rows of collecting sinks, which wait on an agent until the client pulls them.
+
+Theory of operation. Each collecting task has a buffer of numbered batches. A pull with number ``seq`` acknowledges all
+batches before ``seq``, which are dropped, and returns the next ones without dropping them. So a pull that is repeated
+after a lost answer returns the same batches, and no row is lost or duplicated.
+
+- The task writes while the unread batches are within the budget; it is woken when an acknowledgement drops some. A
+  buffer with ``keep`` holds the last rows instead: it is always writable and drops the oldest batches, whose numbers
+  a later pull skips.
+- All buffers of one run of a job share one condition, so that a reader in this process can wait for any of them. The
+  condition is reentrant: ``take`` pulls from the buffers while it holds it.
+- A reader may come before its task is deployed, so reading creates the entry of the run. ``release`` removes it and
+  stores the highest released epoch, so that a late reader or task cannot create it again.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +31,12 @@ from sabotnb.protocol import Batch, Element, End, Leave
 
 MESSAGE_BYTES = 1 << 20
 MESSAGE_SECONDS = 0.05
-"""Results of a task that is busy wait for more of them up to this size and age: people read them."""
+"""Limits for merging the results of a busy task into one message, small enough for a person who watches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """An answer to a pull: ``batches`` are numbers ``next - len(batches)`` to ``next - 1``; ``ended``: none follow."""
+    """The answer to a pull: ``batches`` are numbered up to ``next - 1``; ``ended`` if no batch follows."""
 
     next: int
     batches: tuple[pa.RecordBatch, ...]
@@ -31,11 +44,9 @@ class Pulled:
 
 
 class ResultBuffer:
-    """Unread rows of one collecting task, numbered by batch.
+    """The unread batches of one collecting task; with ``keep``, the last rows only.
 
-    A batch stays until a pull asks for a later one, so an answer that got lost is given again. ``keep`` turns the
-    buffer into a window of the last rows: it is always writable and forgets the oldest batches, whose numbers are then
-    skipped. ``changed`` is called with ``lock`` held when there is something new, ``wake`` when there is less.
+    ``changed`` is called with ``lock`` held when there are new batches or the end, ``wake`` when batches were dropped.
     """
 
     def __init__(
@@ -58,7 +69,7 @@ class ResultBuffer:
         self._ended = False
 
     def put(self, batch: Batch) -> None:
-        """Add ``batch``, even beyond the budget."""
+        """Add ``batch``, also beyond the budget."""
         with self._lock:
             self._batches.append(batch)
             self._nbytes += batch.nbytes
@@ -68,13 +79,13 @@ class ResultBuffer:
             self._changed()
 
     def end(self) -> None:
-        """Say that nothing follows."""
+        """Mark the end: no batch follows."""
         with self._lock:
             self._ended = True
             self._changed()
 
     def unread(self) -> bool:
-        """True while it holds batches that were not acknowledged."""
+        """True while there are batches that were not acknowledged."""
         return bool(self._batches)
 
     def writable(self) -> bool:
@@ -82,20 +93,21 @@ class ResultBuffer:
         return self._keep is not None or self._nbytes < self._budget
 
     def take_nowait(self, seq: int, max_bytes: int) -> Pulled:
-        """Forget the batches before number ``seq`` and give the next ones: at least one if there is any."""
+        """Drop the batches before number ``seq`` and return the next ones: at least one if there is any."""
         with self._lock:
-            forgotten = min(max(seq - self._first, 0), len(self._batches))
-            for _ in range(forgotten):
+            acknowledged = min(max(seq - self._first, 0), len(self._batches))
+            for _ in range(acknowledged):
                 self._drop_first()
-            given: list[pa.RecordBatch] = []
+            batches: list[pa.RecordBatch] = []
             size = 0
             for batch in self._batches:
-                if given and size + batch.nbytes > max_bytes:
+                if batches and size + batch.nbytes > max_bytes:
                     break
-                given.append(batch.data)
+                batches.append(batch.data)
                 size += batch.nbytes
-            pulled = Pulled(self._first + len(given), tuple(given), self._ended and len(given) == len(self._batches))
-        if forgotten:
+            ended = self._ended and len(batches) == len(self._batches)
+            pulled = Pulled(self._first + len(batches), tuple(batches), ended)
+        if acknowledged:
             self._wake()
         return pulled
 
@@ -107,11 +119,11 @@ class ResultBuffer:
 
 
 class ResultOutput:
-    """A result buffer as the output of its task. Small batches leave together: each is a message to the client."""
+    """A result buffer as the output of its task; merges small batches, as each is a message to the client."""
 
     def __init__(self, buffer: ResultBuffer, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._buffer = buffer
-        self._most = min(MESSAGE_BYTES, config.collect_bytes // 4)
+        self._max_bytes = min(MESSAGE_BYTES, config.collect_bytes // 4)
         self._clock = clock
         self._pending: list[Batch] = []
         self._nbytes = 0
@@ -132,14 +144,14 @@ class ResultOutput:
             self.flush()
 
     def flush(self) -> None:
-        """Hand over what is held back."""
+        """Put the pending batches into the buffer."""
         if self._pending:
             merged = pa.concat_batches([batch.data for batch in self._pending]) if len(self._pending) > 1 else None
             self._buffer.put(self._pending[0] if merged is None else Batch(merged, self._nbytes))
             self._pending, self._nbytes = [], 0
 
     def close(self) -> None:
-        """Nothing to give up: the buffer outlives its task."""
+        """Do nothing: the client reads the buffer after the task has ended."""
 
     def _add(self, batch: Batch) -> None:
         now = self._clock()
@@ -147,7 +159,7 @@ class ResultOutput:
             self._since = now
         self._pending.append(batch)
         self._nbytes += batch.nbytes
-        if self._nbytes >= self._most or now - self._since >= MESSAGE_SECONDS:
+        if self._nbytes >= self._max_bytes or now - self._since >= MESSAGE_SECONDS:
             self.flush()
 
 
@@ -163,10 +175,10 @@ class Results:
     def open(
         self, job: str, epoch: int, operator: str, index: int, wake: Callable[[], None], keep: int | None = None
     ) -> ResultBuffer:
-        """Make the buffer of one task; ``wake`` is called when it has become emptier."""
+        """Create the buffer of one task; ``wake`` is called when batches were dropped from it."""
         results, key = self._of(job, epoch), (operator, index)
         with results.condition:
-            changed = partial(results.tell, key)
+            changed = partial(results.notify, key)
             buffer = ResultBuffer(results.condition, changed, self._config.collect_bytes, wake, keep)
             results.buffers[key] = buffer
             changed()
@@ -175,13 +187,13 @@ class Results:
     def pull_nowait(
         self, job: str, epoch: int, operator: str, index: int, seq: int, max_bytes: int
     ) -> tuple[int, list[bytes], bool]:
-        """Acknowledge everything before batch ``seq`` of one task and read on; 0 is the first batch.
+        """Acknowledge the batches of one task before number ``seq`` and return the next ones; 0 is the first batch.
 
-        Asking again with the same ``seq`` gives the same batches again.
+        A second call with the same ``seq`` returns the same batches again.
 
         Returns:
-            The ``seq`` to ask for next, Arrow IPC streams of one batch each of about ``max_bytes`` together (at least
-            one batch, if there is any), and True if nothing follows them.
+            The ``seq`` of the next pull, Arrow IPC streams of one batch each of about ``max_bytes`` together (at least
+            one batch, if there is any), and True if no batch follows.
 
         Raises:
             StaleMessage: the job's results have been released.
@@ -192,9 +204,9 @@ class Results:
 
     @contextmanager
     def listening(self, job: str, epoch: int, operator: str, index: int, call: Callable[[], None]) -> Iterator[None]:
-        """Have ``call`` called whenever a pull from that task may give more than before, or will be refused.
+        """Call ``call`` whenever a pull from that task may return more than before, or is refused.
 
-        The task need not be deployed yet. ``call`` comes from any thread, with a lock held: it must not block.
+        The task need not be deployed yet. ``call`` runs in any thread with a lock held: it must not block.
 
         Raises:
             StaleMessage: the job's results have been released.
@@ -217,10 +229,10 @@ class Results:
         timeout: float | None = None,
         unless: Callable[[], bool] = lambda: False,
     ) -> dict[tuple[str, int], Pulled]:
-        """Pull from several (operator, index) of a job in this process: waits until some have something, gives those.
+        """Wait for batches of several tasks of a job in this process, and return those that there are.
 
-        ``wanted`` are the numbers of their next batches. Gives nothing when ``timeout`` seconds have passed, the
-        results are released, or ``unless`` has become true (say so by ``notify``).
+        ``wanted`` has the number of the next batch by (operator, index). Returns nothing if ``timeout`` seconds have
+        passed, the results are released, or ``unless`` is true; call ``notify`` when it becomes true.
         """
         results = self._of(job, epoch)
         taken: dict[tuple[str, int], Pulled] = {}
@@ -237,22 +249,22 @@ class Results:
         return taken
 
     def notify(self, job: str, epoch: int) -> None:
-        """Make every waiting ``take`` of the job look at its ``unless``."""
+        """Make every waiting ``take`` of the job evaluate its ``unless``."""
         results = self._of(job, epoch)
         with results.condition:
             results.condition.notify_all()
 
     def release(self, job: str, epoch: int) -> None:
-        """Drop everything of the job up to ``epoch``; who waits for it gets nothing more."""
+        """Drop the results of the job up to ``epoch``; waiting readers return without any."""
         with self._lock:
             self._released[job] = max(epoch, self._released.get(job, epoch))
-            gone = [key for key in self._jobs if key[0] == job and key[1] <= epoch]
-            dropped = [self._jobs.pop(key) for key in gone]
+            keys = [key for key in self._jobs if key[0] == job and key[1] <= epoch]
+            dropped = [self._jobs.pop(key) for key in keys]
         for results in dropped:
             with results.condition:
                 results.released = True
                 for key in results.listeners:
-                    results.tell(key)
+                    results.notify(key)
                 results.condition.notify_all()
 
     def _of(self, job: str, epoch: int) -> _JobResults:
@@ -263,7 +275,7 @@ class Results:
 
 
 class _JobResults:
-    """All buffers of one job run share a condition: whoever reads several of them can wait for any."""
+    """The buffers and listeners of one run of a job, with the condition that they share."""
 
     def __init__(self) -> None:
         self.condition = threading.Condition()
@@ -271,8 +283,8 @@ class _JobResults:
         self.listeners: dict[tuple[str, int], list[Callable[[], None]]] = {}
         self.released = False
 
-    def tell(self, key: tuple[str, int]) -> None:
-        """Something new for who reads the buffer of ``key``; call it with the condition held."""
+    def notify(self, key: tuple[str, int]) -> None:
+        """Wake the readers of the buffer of ``key``; the caller holds the condition."""
         self.condition.notify_all()
         for call in self.listeners.get(key, ()):
             call()

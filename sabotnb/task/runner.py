@@ -1,4 +1,4 @@
-"""All tasks of one agent."""
+"""Starts, commands and observes all tasks of one agent."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ENDED = (TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELED)
 
 @dataclass(slots=True)
 class _JobTasks:
-    """What this agent runs of one run of a job: ``tasks`` that have not ended, and every attempt there ever was."""
+    """The part of a job that this agent runs: ``tasks`` that have not ended, and all ``attempts`` of the epoch."""
 
     epoch: int
     tasks: dict[Attempt, TaskExecution] = field(default_factory=dict)
@@ -47,10 +47,10 @@ class _JobTasks:
 
 
 class TaskRunner:
-    """Starts one thread per deployed task and passes commands on; any thread may call it.
+    """Starts one thread per deployed task and passes commands to the tasks; any thread may call it.
 
-    ``report`` is told every change of a task's state, from the tasks' threads; it must neither block nor raise.
-    Messages of an epoch that is over are refused with StaleMessage. A canceled task is waited for ``grace`` seconds.
+    ``report`` is called with each change of a task's state, from the tasks' threads; it must neither block nor raise.
+    Messages of an earlier epoch are refused with StaleMessage. The runner waits ``grace`` seconds for a canceled task.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class TaskRunner:
         self._probing = threading.Lock()
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
-        """Start the deployment's tasks, beside those of the same epoch that are here; does not wait for them to run.
+        """Start the deployment's tasks, in addition to those of the same epoch; does not wait until they run.
 
-        ``blobs`` are the functions and tables of the graph by sha256. A deployment that cannot be started is reported
-        as FAILED for each of its tasks. StaleMessage if one of its attempts was deployed before, or its epoch is over.
+        ``blobs`` are the functions and tables of the graph by sha256. If the deployment cannot be started, each of its
+        tasks is reported as FAILED. StaleMessage if an attempt was deployed before, or the epoch has ended here.
         """
         running = self._admit(deployment)
         try:
@@ -91,27 +91,27 @@ class TaskRunner:
             task.start()
 
     def _admit(self, deployment: Deployment) -> _JobTasks:
-        """The run that the deployment belongs to; a later epoch replaces what is left of an earlier one."""
+        """Register the attempts of a deployment; a later epoch replaces the tasks of an earlier one."""
         job, epoch = deployment.job, deployment.epoch
         with self._lock:
-            older = running = self._jobs.get(job)
+            previous = running = self._jobs.get(job)
             if running is None or running.epoch != epoch:
                 last = self._epochs.get(job)
                 if last is not None and epoch <= last:
                     raise StaleMessage(
-                        f"job {job!r} was deployed here in epoch {last}; a deployment of epoch {epoch} is over"
+                        f"job {job!r} was deployed here in epoch {last}; a deployment of epoch {epoch} is stale"
                     )
                 running = self._jobs[job] = _JobTasks(epoch)
                 self._epochs[job] = epoch
-            if twice := running.attempts.intersection(deployment.attempts):
-                raise StaleMessage(f"{min(twice)} was deployed here before")
+            if repeated := running.attempts.intersection(deployment.attempts):
+                raise StaleMessage(f"{min(repeated)} was deployed here before")
             running.attempts.update(deployment.attempts)
-        if older is not None and older is not running:
-            self._drop(job, older)
+        if previous is not None and previous is not running:
+            self._drop(job, previous)
         return running
 
     def _on_change(self, changed: TaskChanged) -> None:
-        """Report the change; a task that has ended is dropped, and what its operators hold with it."""
+        """Report the change; drop a task that has ended, so that its memory is freed."""
         if changed.state in ENDED:
             with self._lock:
                 running = self._jobs.get(changed.attempt.task.job)
@@ -120,7 +120,7 @@ class TaskRunner:
         self._report(changed)
 
     def command(self, command: Command) -> None:
-        """Carry out a command; does not wait for its effect. StaleMessage if its job or epoch does not run here."""
+        """Carry out a command without waiting for its effect; StaleMessage if its job or epoch does not run here."""
         match command:
             case (
                 StartSources(job, epoch)
@@ -133,14 +133,14 @@ class TaskRunner:
             case CancelTasks(job, epoch):
                 self._cancel(job, epoch, self._running(job, epoch, type(command).__name__))
             case ForgetJob(job, epoch):
-                self._forget(job, epoch)
+                self._remove(job, epoch)
             case Fence():
                 self.stop()
 
     def metrics(self) -> dict[Attempt, TaskCounters]:
-        """Counters of every task that has not ended; those that have reported theirs with their last state.
+        """Return the counters of every running task; ended tasks have reported theirs with their last state.
 
-        Of their state it has what was measured for the call before.
+        The size of the state is the one measured for the previous call.
         """
         tasks = self._tasks()
         for task in tasks:
@@ -148,31 +148,31 @@ class TaskRunner:
         return {task.attempt: task.counters() for task in tasks}
 
     def sent(self) -> dict[tuple[Attempt, int], tuple[int, int]]:
-        """(rows, bytes) that each such task has sent on each of its edges."""
+        """Return (rows, bytes) that each running task has sent on each of its edges."""
         return {(task.attempt, edge): sent for task in self._tasks() for edge, sent in task.sent().items()}
 
     def queues(self) -> dict[Attempt, tuple[Queue, ...]]:
-        """What is unread in the gate of each such task that has something to read."""
+        """Return the queues of each running task that has elements to read."""
         return {task.attempt: queues for task in self._tasks() if (queues := task.queues())}
 
     def probe(
         self, job: str, epoch: int, vertex: str, operator: str, keys: Sequence[str], rows: int, wait: float
     ) -> list[dict[str, Any]]:
-        """What went by behind ``operator`` lately: a dict for each task of ``vertex`` that runs here.
+        """Return the last rows behind ``operator``: a dict for each task of ``vertex`` that runs here.
 
-        Waits until each of them has seen a row, at most ``wait`` seconds. The first question puts the probes there, so
-        ``seen`` rows and ``seconds`` count from then; without further questions they are taken out again. ``batch`` is
-        an Arrow IPC stream of the last ``rows`` rows (b"" for none), ``schema`` an IPC schema if it is known, ``hot``
-        lists the most frequent values of columns ``keys`` as text and their number among ``kept`` rows; beside them
-        are the task's ``index`` and ``watermark``.
+        Waits until each task has seen a row, ``wait`` seconds at most. The first call creates the probes, so ``seen``
+        rows and ``seconds`` count from then; without further calls they are removed. ``batch`` is an Arrow IPC stream
+        of the last ``rows`` rows (b"" for none), ``schema`` an IPC schema if it is known. ``hot`` lists the most
+        frequent values of columns ``keys`` as text with their number among the ``kept`` rows. ``index`` and
+        ``watermark`` are those of the task.
 
         Raises:
-            StaleMessage: the run is over here.
+            StaleMessage: the job does not run here in this epoch.
             ProtocolError: the vertex has no such operator.
         """
         alive = self._running(job, epoch, "probe")
         if not alive:
-            raise StaleMessage(f"probe of job {job!r}, epoch {epoch}: its tasks here are over")
+            raise StaleMessage(f"probe of job {job!r}, epoch {epoch}: its tasks here have ended")
         with self._probing:
             probed = [(task, task.probe(operator)) for task in alive if task.attempt.task.vertex == vertex]
         deadline = time.monotonic() + wait
@@ -181,13 +181,13 @@ class TaskRunner:
         return [_probed(task, operator, probe.sample(), keys, rows) for task, probe in probed]
 
     def take_out_probes(self) -> None:
-        """Take out the probes that nobody has asked for lately; to be called about once a second."""
+        """Remove the probes that were not read lately; call it about once a second."""
         with self._probing:
             for task in self._tasks():
                 task.take_out_probes()
 
     def hanging(self) -> list[Attempt]:
-        """Attempts that were given up (see ``canceling``) and whose thread lives: what they hold is not free."""
+        """Return the attempts reported as CANCELED whose thread still runs and holds its memory (see ``canceling``)."""
         with self._lock:
             self._hanging = [task for task in self._hanging if task.alive]
             return [task.attempt for task in self._hanging]
@@ -224,12 +224,12 @@ class TaskRunner:
         with self._lock:
             running = self._jobs.get(job)
             if running is None or running.epoch != epoch:
-                found = "it does not run here" if running is None else f"here runs epoch {running.epoch}"
-                raise StaleMessage(f"{what} of job {job!r}, epoch {epoch}: {found}")
+                reason = "it does not run here" if running is None else f"epoch {running.epoch} runs here"
+                raise StaleMessage(f"{what} of job {job!r}, epoch {epoch}: {reason}")
             return list(running.tasks.values())
 
     def _tasks(self) -> list[TaskExecution]:
-        """Tasks that have not ended."""
+        """Return the tasks that have not ended."""
         with self._lock:
             return [task for running in self._jobs.values() for task in running.tasks.values()]
 
@@ -243,8 +243,8 @@ class TaskRunner:
         with self._lock:
             self._hanging += hanging
 
-    def _forget(self, job: str, epoch: int) -> None:
-        """Drop what is left of the job. A job that is not here, or in a later epoch, has nothing left."""
+    def _remove(self, job: str, epoch: int) -> None:
+        """Cancel and drop the tasks of the job, unless a later epoch runs here."""
         with self._lock:
             running = self._jobs.get(job)
             if running is None or running.epoch > epoch:

@@ -1,4 +1,4 @@
-"""The input of a source task: its splits, one after the other."""
+"""The input of a source task: reads its splits one by one."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.plan import Vertex
 from sabotnb.protocol import MAX_WATERMARK, End, EndReason, Finished, Gate, Reader, Source, Split, Watermark
 from sabotnb.task.chain import Chain
-from sabotnb.task.latency_markers import Departures
+from sabotnb.task.latency_markers import LatencyMarkers
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import Work
 
 RETRY_SECONDS = 0.01
-"""How long a reader that had nothing, and does not know when it will, is left alone."""
+"""Seconds until a reader without rows is polled again, if it does not know when it will have some."""
 
-SHRUNK_BATCH = 4
-"""Times as many rows are read at once where the task aggregates them: each key then leaves it a quarter as often."""
+PARTIAL_BATCH_FACTOR = 4
+"""Factor for the rows of a batch that the task aggregates before it sends it: each key is sent a quarter as often."""
 
 _CHEAP = (specs.Source, specs.Filter, specs.Project, specs.Aggregate)
 
 
 def rows_to_read(vertex: Vertex, batch_rows: int) -> int:
-    """Most rows of a batch that the source at the head of ``vertex`` is asked for."""
-    found = [node.spec for node in vertex.operators]
-    shrinks = any(isinstance(spec, specs.Aggregate) and spec.phase is specs.Phase.PARTIAL for spec in found)
-    return batch_rows * SHRUNK_BATCH if shrinks and all(isinstance(spec, _CHEAP) for spec in found) else batch_rows
+    """Return the limit for the rows of a batch that the source of ``vertex`` reads."""
+    chain_specs = [node.spec for node in vertex.operators]
+    aggregates = any(isinstance(spec, specs.Aggregate) and spec.phase is specs.Phase.PARTIAL for spec in chain_specs)
+    if aggregates and all(isinstance(spec, _CHEAP) for spec in chain_specs):
+        return batch_rows * PARTIAL_BATCH_FACTOR
+    return batch_rows
 
 
 class SourceInput:
-    """Polls the reader of one split at a time; reads nothing before ``start``, nor between ``pause`` and ``resume``.
+    """Polls the reader of one split at a time; reads no rows before ``start`` and between ``pause`` and ``resume``.
 
-    The gate of a source task has no channels: sleeping in it is how commands and credit wake the task.
+    The gate of a source task has no channels; the task sleeps in it so that commands and credit can wake it.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class SourceInput:
         self._steps = steps
         self._counters = counters
         self._batch_rows = batch_rows
-        self._departures = Departures(node.id)
+        self._markers = LatencyMarkers(node.id)
         self._timed = isinstance(node.spec, specs.Source) and node.spec.event_time is not None
         self._reader: Reader | None = None
         self._retry = RETRY_SECONDS
@@ -68,8 +70,8 @@ class SourceInput:
         self.ended = False
 
     @property
-    def farewell(self) -> End:
-        """STOPPED if ``stop`` was called."""
+    def last_element(self) -> End:
+        """End with STOPPED if ``stop`` was called."""
         return End(self._reason)
 
     def start(self) -> None:
@@ -82,7 +84,7 @@ class SourceInput:
         self._paused = False
 
     def stop(self) -> None:
-        """End as stopped, with or without having been started, paused or not."""
+        """End with STOPPED, also before ``start`` and while paused."""
         self._started, self._paused = True, False
         self._reason = EndReason.STOPPED
         self._splits.clear()
@@ -115,12 +117,12 @@ class SourceInput:
         self._counters.batches_in += 1
         self._counters.bytes_in += batch.nbytes
         work = self._chain.process(0, batch)
-        marker = self._departures.due()
+        marker = self._markers.due()
         return work if marker is None else chain(work, (marker,))
 
     def close(self) -> None:
-        """Close the reader, if one is open; StepFailed if that fails."""
-        reader, self._reader = self._reader, None
+        """Close the open reader, if there is one; StepFailed if that fails."""
+        reader, self._reader = self._reader, None  # before the close, which must not be repeated if it fails
         if reader is not None:
             self._steps.run(self._node, "close", reader.close)
 

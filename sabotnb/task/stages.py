@@ -1,4 +1,4 @@
-"""From the nodes of a vertex to the operators that its task runs."""
+"""Creates the operators that a task runs from the nodes of its vertex."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sabotnb.task.steps import Steps
 
 
 def is_pulled(node: Node) -> bool:
-    """True for a sink whose rows wait in ``Results`` until the client fetches them."""
+    """True for a sink whose rows wait in ``Results`` until the client pulls them."""
     return isinstance(node.spec, specs.Sink) and node.spec.pulled
 
 
 def make_stages(vertex: Vertex, makers: Makers, steps: Steps) -> list[Stage]:
-    """Make every operator of ``vertex``; StepFailed if one cannot be made."""
+    """Create the operators of ``vertex``; StepFailed if one cannot be created."""
     inputs = [vertex.inputs, *((schema,) for schema in vertex.schemas)]
     return [
         Stage(node, steps.run(node, "open", lambda: _make(node, schemas, makers)))  # noqa: B023 - called at once

@@ -1,4 +1,4 @@
-"""Calls into code that may fail, or not return: operators, readers, sinks and the user's functions within them."""
+"""Runs calls that may fail or not return: into operators, readers, sinks and the user's functions in them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class TaskCanceled(BaseException):
-    """Unwinds the thread of a canceled task; no ``except Exception`` of a user's function holds it up."""
+    """Unwinds the thread of a canceled task; a BaseException, as users' code may catch every Exception."""
 
 
 class StepFailed(Exception):  # noqa: N818 - never reaches the user, who gets a Failure
-    """A step raised: ``__cause__`` is what, ``batch`` the rows it was given."""
+    """A step has raised ``__cause__``; ``batch`` are the rows that it was called with."""
 
     def __init__(self, node: Node, step: str, batch: pa.RecordBatch | None) -> None:
         super().__init__(f"{step} of {node.id} failed")
@@ -30,9 +30,9 @@ class StepFailed(Exception):  # noqa: N818 - never reaches the user, who gets a 
 
 
 class Steps:
-    """Runs each such call under a name, so that its failure can be told, its time taken, and a call that hangs ended.
+    """Runs each call as a named step, to report its failure, measure its time and interrupt it.
 
-    No step runs within another. ``clock`` gives seconds.
+    Steps do not nest. ``clock`` returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -44,7 +44,7 @@ class Steps:
         self._thread = 0
 
     def run(self, node: Node, step: str, call: Callable[[], T], batch: pa.RecordBatch | None = None) -> T:
-        """Return ``call()``; StepFailed from whatever it raises, except the cancel itself."""
+        """Return ``call()``; StepFailed from any exception that it raises, except TaskCanceled."""
         with self._lock:
             self._thread = threading.get_ident()
             self._current, self._since = (node, step), self._clock()
@@ -60,7 +60,7 @@ class Steps:
                 self._seconds[node.id] = self._seconds.get(node.id, 0.0) + self._clock() - self._since
 
     def seconds(self) -> dict[str, float]:
-        """How long steps of each operator have run, by its id, the running one included; from any thread."""
+        """Return the seconds that the steps of each operator have taken, the running step included; from any thread."""
         with self._lock:
             seconds = dict(self._seconds)
             if self._current is not None:
@@ -69,14 +69,14 @@ class Steps:
             return seconds
 
     def current(self) -> tuple[Node, str] | None:
-        """The operator and step that is running now; from any thread."""
+        """Return the operator and name of the running step; from any thread."""
         return self._current
 
     def interrupt(self) -> bool:
         """Raise TaskCanceled inside the running step; False if none runs.
 
-        Reaches Python code at its next instruction and a blocking C call only when that returns. The lock keeps the
-        thread from leaving the step meanwhile, so the exception cannot hit it in the middle of an exchange.
+        Python code gets the exception at its next instruction, a blocking C call when it returns. The lock keeps the
+        thread from ending the step meanwhile, so that the exception is not raised in code between two steps.
         """
         with self._lock:
             if self._current is None:

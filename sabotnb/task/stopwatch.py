@@ -1,4 +1,4 @@
-"""Where a task's wall time goes."""
+"""Measures how much of a task's time it is busy, idle and backpressured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sabotnb.metrics import TaskCounters
 
 
 class Activity(str, Enum):
-    """What a task is doing."""
+    """What a task spends its time on."""
 
     BUSY = "busy"
     IDLE = "idle"
@@ -19,7 +19,7 @@ class Activity(str, Enum):
 
 
 class _Times(NamedTuple):
-    """Seconds of each activity until ``since``, and what goes on since then; nothing if ``activity`` is None."""
+    """Seconds of each activity until ``since``, and the activity since then; None if the stopwatch does not run."""
 
     busy: float = 0.0
     idle: float = 0.0
@@ -28,7 +28,7 @@ class _Times(NamedTuple):
     since: float = 0.0
 
     def until(self, now: float, activity: Activity | None) -> _Times:
-        """The times at ``now``, when ``activity`` begins."""
+        """Return the times at ``now``, when ``activity`` begins."""
         spent = now - self.since
         return _Times(
             self.busy + spent * (self.activity is Activity.BUSY),
@@ -40,10 +40,10 @@ class _Times(NamedTuple):
 
 
 class Stopwatch:
-    """Charges every moment between ``start`` and ``stop`` to exactly one activity, so that the three add up.
+    """Adds the time between ``start`` and ``stop`` to exactly one activity at any moment.
 
-    The task's thread starts, switches and stops it; any thread may take a snapshot, the only place where the counters
-    have their times. ``clock`` gives seconds.
+    The task's thread starts, switches and stops it; any thread may take a snapshot. Only snapshots have times in their
+    counters. ``clock`` returns seconds.
     """
 
     def __init__(self, counters: TaskCounters, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -53,25 +53,25 @@ class Stopwatch:
 
     def start(self) -> None:
         """Begin with BUSY."""
-        self._go_on_with(Activity.BUSY)
+        self._begin(Activity.BUSY)
 
     def switch(self, activity: Activity) -> None:
-        """Charge what has passed to the activity until now and go on with ``activity``."""
+        """Add the time since the last switch to the current activity, and begin ``activity``."""
         if self._times.activity is not None and self._times.activity is not activity:
-            self._go_on_with(activity)
+            self._begin(activity)
 
     def stop(self) -> None:
-        """Charge what has passed; nothing is charged afterwards."""
-        self._go_on_with(None)
+        """Add the time since the last switch, and stop measuring."""
+        self._begin(None)
 
     def snapshot(self) -> TaskCounters:
-        """The task's counters now, the unfinished activity included."""
+        """Return a copy of the task's counters with its times, the current activity included."""
         counters = self._counters.snapshot()
         times, now = self._times, self._clock()
-        while times is not self._times:  # the task has switched before the clock was read
+        while times is not self._times:  # the task switched before the clock was read: the times are older than ``now``
             times, now = self._times, self._clock()
         counters.busy, counters.idle, counters.backpressured, *_ = times.until(now, None)
         return counters
 
-    def _go_on_with(self, activity: Activity | None) -> None:
+    def _begin(self, activity: Activity | None) -> None:
         self._times = self._times.until(self._clock(), activity)

@@ -1,4 +1,19 @@
-"""One attempt at a task: its thread, from opening to the last report."""
+"""One attempt at a task: its thread, from opening its operators to the report of its end.
+
+Theory of operation. States: created -> opening -> RUNNING -> FINISHED, FAILED or CANCELED. The gate exists from the
+creation on, so that upstream tasks may send before the thread starts. A task reports RUNNING once, when its operators
+are open, and exactly one end, which may come without RUNNING if opening fails.
+
+At the end of the input the order is: the sink prepares its output, the operators close, then the last element goes
+downstream. An error in any of these is a failure of the task, so no downstream task may see a regular end before them.
+Then the task waits until the client has read the rows that it must, closes its outputs and gate, and reports.
+
+Two threads may report the end: the task's own, and a thread that has waited too long for a canceled task and calls
+``report_hanging``. ``_conclude`` lets the first of them report and ignores the other.
+
+Other threads reach a running task through the mailbox; they read counters, queues and probes without a lock that the
+task would wait for.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +42,9 @@ log = logging.getLogger(__name__)
 
 
 class TaskExecution:
-    """One attempt at a task. Its gate exists as soon as the task does; ``start`` starts the thread.
+    """One attempt at a task; ``start`` starts its thread.
 
-    Reports RUNNING once its operators are open, then exactly one of FINISHED, FAILED and CANCELED when everything is
-    closed.
+    It reports RUNNING when its operators are open, and one of FINISHED, FAILED and CANCELED when everything is closed.
     """
 
     def __init__(self, assignment: Assignment, host: Host) -> None:
@@ -39,15 +53,15 @@ class TaskExecution:
         self._host = host
         self._steps = Steps()
         self._counters = TaskCounters(operators={node.id: 0 for node in assignment.vertex.operators})
-        self._taps = Probes(self._counters)
+        self._probes = Probes(self._counters)
         ids = (node.id for node in assignment.vertex.operators)
         self._schemas = dict(zip(ids, assignment.vertex.schemas, strict=False))
         self._stopwatch = Stopwatch(self._counters)
         task = self.attempt.task
         self._gate = host.exchange.gate(task.job, self.attempt.epoch, task.vertex, task.index, assignment.graph)
         self._mailbox = Mailbox(self._gate)
-        self._assembly = Assembly(assignment, host, self._gate, self._steps, self._taps, self._counters)
-        self._chain = Chain((), self._steps, self._taps)
+        self._assembly = Assembly(assignment, host, self._gate, self._steps, self._probes, self._counters)
+        self._chain = Chain((), self._steps, self._probes)
         self._outputs = TaskOutputs((), self._counters)
         self._input: TaskInput | None = None
         self._concluding = threading.Lock()
@@ -56,7 +70,7 @@ class TaskExecution:
 
     @property
     def alive(self) -> bool:
-        """True while its thread runs."""
+        """True while the thread runs."""
         return self._thread.is_alive()
 
     def start(self) -> None:
@@ -64,67 +78,67 @@ class TaskExecution:
         self._thread.start()
 
     def post(self, command: Command) -> None:
-        """Give the task a command; from any thread."""
+        """Post a command to the task; from any thread."""
         self._mailbox.post(command)
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread to end, if it was ever started; False if it has not within ``timeout`` seconds."""
+        """Wait for the thread to end, if it was started; False if it runs after ``timeout`` seconds."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def interrupt(self) -> None:
-        """Break a call that does not return, if it is Python code; for a task that has been canceled."""
+        """Interrupt the running call of a canceled task, if it is Python code."""
         self._steps.interrupt()
 
-    def give_up(self, seconds: float) -> str | None:
-        """Report CANCELED for a canceled task that hangs; gives what it hangs in, None if it has ended meanwhile.
+    def report_hanging(self, seconds: float) -> str | None:
+        """Report CANCELED for a canceled task that hangs; returns the call it hangs in, None if it has ended meanwhile.
 
-        Python cannot end a thread, so the task goes on to hold its memory until that call returns.
+        Python cannot end a thread, so the task holds its memory until that call returns.
         """
         current = self._steps.current()
         operator, step = (current[0].id, current[1]) if current is not None else (self._name, "its own code")
         where = f"{step} of {operator}"
         message = (
             f"{self.attempt.task} was canceled, but {where} has not returned for {seconds:g} s; "
-            f"its thread on {self._host.agent} lives until it does. env.close() ends the process"
+            f"its thread on {self._host.agent} runs until it does. env.close() ends the process"
         )
         failure = Failure("JobCanceled", message, operator=operator)
         return where if self._conclude(TaskState.CANCELED, failure=failure) else None
 
     def counters(self) -> TaskCounters:
-        """The counters now; from any thread."""
+        """Return a copy of the counters; from any thread."""
         counters = self._stopwatch.snapshot()
         counters.seconds = self._steps.seconds()
         return counters
 
     def ask_state_size(self) -> None:
-        """Have the task measure its state soon; ``counters`` has what was found last. From any thread."""
-        self._mailbox.ask_measuring()
+        """Ask the task to measure its state; a later ``counters`` has the result. From any thread."""
+        self._mailbox.request_measurement()
 
     def probe(self, operator: str) -> Probe:
-        """The probe behind ``operator``, put there if there is none; ProtocolError if the chain has no such operator.
+        """Return the probe behind ``operator``, created if there is none; ProtocolError if there is no such operator.
 
         One thread at a time, ``take_out_probes`` included.
         """
         if operator not in self._counters.operators:
             raise ProtocolError(f"{self.attempt.task} has no operator {operator!r} to probe")
-        return self._taps.probe(operator)
+        return self._probes.probe(operator)
 
     def schema(self, operator: str) -> pa.Schema | None:
-        """The schema behind ``operator``."""
+        """Return the schema behind ``operator``; None if it is unknown."""
         return self._schemas.get(operator)
 
     def take_out_probes(self) -> None:
-        """Take out the probes that nobody has asked for lately."""
-        self._taps.take_out_unasked()
+        """Remove the probes that were not read lately."""
+        self._probes.remove_unread()
 
     def sent(self) -> dict[int, tuple[int, int]]:
-        """(rows, bytes) sent by edge; from any thread."""
+        """Return (rows, bytes) sent by edge; from any thread."""
         return self._outputs.sent()
 
     def queues(self) -> tuple[Queue, ...]:
-        """The channels of its gate that hold something; from any thread."""
+        """Return the channels of the gate that hold elements; from any thread."""
         return self._gate.queues()
 
     def _run(self) -> None:
@@ -133,38 +147,41 @@ class TaskExecution:
         failure: Failure | None = None
         state = TaskState.FINISHED
         try:
-            committables = self._live()
+            committables = self._execute()
         except TaskCanceled:
             state = TaskState.CANCELED
-        except BaseException as error:  # noqa: BLE001 - every end of the thread has to be reported
+        except BaseException as error:  # noqa: BLE001 - the thread must not end without a report
             state, failure = TaskState.FAILED, failure_of(error, self._host.agent)
         for raised in self._close():
             if state is TaskState.FINISHED:
                 state, failure, committables = TaskState.FAILED, failure_of(raised, self._host.agent), ()
             elif not isinstance(raised, TaskCanceled):
-                log.warning("closing %s, which is %s already", self.attempt, state.value, exc_info=raised)
+                log.warning("closing %s failed after it was %s", self.attempt, state.value, exc_info=raised)
         self._stopwatch.stop()
-        self._let_go()
+        self._release()
         self._conclude(state, failure=failure, committables=committables)
 
-    def _let_go(self) -> None:
-        """Drop the graph, whose tables may be large, and the operators: only the garbage collector frees a task."""
-        self._chain, self._input = Chain((), self._steps, self._taps), None
-        self._taps.close()
+    def _release(self) -> None:
+        """Drop the graph, whose tables may be large, and the operators.
+
+        The task itself is freed by the garbage collector only, which may run much later.
+        """
+        self._chain, self._input = Chain((), self._steps, self._probes), None
+        self._probes.close()
         del self._assembly
 
-    def _live(self) -> tuple[Committable, ...]:
+    def _execute(self) -> tuple[Committable, ...]:
         task_input = self._open()
         self._report(TaskState.RUNNING)
         loop = Loop(task_input, self._chain, self._outputs, self._mailbox, self._stopwatch, self._counters)
         loop.run()
         committables = self._chain.prepare()
         self._end(task_input)
-        loop.wait_taken()
+        loop.wait_results_read()
         return committables
 
     def _open(self) -> TaskInput:
-        """Make and open everything that the task needs before the first row."""
+        """Create and open everything that the task needs before the first row."""
         self._outputs = self._assembly.outputs(self._mailbox.wake)
         self._chain = self._assembly.chain()
         self._input = self._assembly.input(self._chain)
@@ -172,14 +189,14 @@ class TaskExecution:
         return self._input
 
     def _end(self, task_input: TaskInput) -> None:
-        """Close the operators and only then tell downstream that nothing more comes."""
+        """Close the operators, and only then send the last element downstream."""
         for error in self._chain.close():
             raise error
-        self._outputs.broadcast(task_input.farewell)
+        self._outputs.broadcast(task_input.last_element)
         self._outputs.flush()
 
     def _close(self) -> list[BaseException]:
-        """Release everything, whatever fails on the way; gives what was raised."""
+        """Close everything, also after errors; returns the errors."""
         errors = self._chain.close()
         closers = [self._outputs.close, self._gate.close]
         if self._input is not None:
@@ -197,7 +214,7 @@ class TaskExecution:
     def _conclude(
         self, state: TaskState, *, failure: Failure | None = None, committables: tuple[Committable, ...] = ()
     ) -> bool:
-        """Report the last state, once; False if that was done before."""
+        """Report the final state; False if it was reported before."""
         with self._concluding:
             if self._concluded:
                 return False

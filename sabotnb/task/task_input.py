@@ -1,4 +1,4 @@
-"""What a task takes its work from: a gate, or the splits of a source."""
+"""The protocol of a task's input, which is a gate or the splits of a source."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from sabotnb.protocol import End, Leave, Marker, Status, Watermark
 from sabotnb.task.chain import Emission
 
 Work: TypeAlias = Iterator[Emission | Watermark | Status | Marker]
-"""What a task hands to its outputs, made as far as it is pulled."""
+"""Items for the outputs of a task, computed only as far as they are pulled."""
 
 
 class TaskInput(Protocol):
-    """Only the task's thread touches it."""
+    """The input of a task; only the task's thread uses it."""
 
     @property
     def ended(self) -> bool:
-        """True once the work of the end has been pulled to its end."""
+        """True once the work at the end of the input was pulled completely."""
         ...
 
     @property
-    def farewell(self) -> End | Leave:
-        """What the tasks below are to be told behind the last row."""
+    def last_element(self) -> End | Leave:
+        """The element that downstream tasks get behind the last row."""
         ...
 
     def wait(self, timeout: float) -> None:
-        """Sleep until there may be something to take, somebody wakes the task, or ``timeout`` seconds are over."""
+        """Sleep until there may be an element, the task is woken, or ``timeout`` seconds have passed."""
         ...
 
     def take(self) -> Work | None:
-        """The next piece of work, once the one before is done; None if there is nothing yet. Does not wait."""
+        """Return the next work, None if there is none yet; does not wait. The previous work must be done."""
         ...
 
     def start(self) -> None:
-        """Every task of the job is running."""
+        """Begin to read: every task of the job is running."""
         ...
 
     def stop(self) -> None:
-        """The job is to end: bring no new rows."""
+        """End the input without further rows."""
         ...
 
     def pause(self) -> None:
-        """Bring no new rows until ``resume``, ``stop`` or the end."""
+        """Read no new rows until ``resume`` or ``stop``."""
         ...
 
     def resume(self) -> None:
-        """Go on from where ``pause`` came."""
+        """Continue after a ``pause``."""
         ...
 
     def close(self) -> None:
-        """Release what is open, also after a failure or a cancel."""
+        """Close open readers, also after a failure or a cancel."""
         ...

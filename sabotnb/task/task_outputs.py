@@ -1,4 +1,4 @@
-"""Everything that leaves a task: each emission to the outputs of the operator, or side output, that it left."""
+"""The outputs of a task: sends each emission to the outputs of its operator or side output."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import Batch, Element, Output
 from sabotnb.task.chain import Emission
 
-LOOK_SECONDS = 0.01
-"""How often outputs are asked for slices that have waited long enough; there may be a thousand channels."""
+AGE_CHECK_SECONDS = 0.01
+"""Time between two checks for aged slices; a check visits each channel, of which there may be a thousand."""
 
 
 @dataclass(slots=True)
 class OutputRoute:
-    """An output and where it belongs; ``edge`` is None for rows that the client pulls. Counts what it sent."""
+    """An output and the operator, side and edge that it belongs to; ``edge`` is None for rows that the client pulls.
+
+    ``sent`` counts rows and bytes.
+    """
 
     operator: str
     side: str | None
@@ -26,9 +29,9 @@ class OutputRoute:
 
 
 class TaskOutputs:
-    """The outputs of one task; only its thread calls anything but ``sent``. ``clock`` gives seconds.
+    """The outputs of one task; other threads may call ``sent`` only. ``clock`` returns seconds.
 
-    ``unread`` tells whether rows wait that a client has to take before the task is done.
+    ``unread`` returns True while there are rows that the client has to read before the task may end.
     """
 
     def __init__(
@@ -42,13 +45,13 @@ class TaskOutputs:
         self.unread = unread
         self._counters = counters
         self._clock = clock
-        self._looked = clock()
+        self._checked_at = clock()
         self._routes: dict[tuple[str, str | None], list[OutputRoute]] = {}
         for route in routes:
             self._routes.setdefault((route.operator, route.side), []).append(route)
 
     def emit(self, emission: Emission) -> None:
-        """Hand rows on; those of a side output that nobody reads are dropped."""
+        """Send rows; those of a side output without a reader are dropped."""
         routes = self._routes.get((emission.operator, emission.side))
         if routes is None:
             return
@@ -62,15 +65,15 @@ class TaskOutputs:
             route.sent[1] += element.nbytes
 
     def broadcast(self, element: Element) -> None:
-        """Hand a watermark, status, marker or end to every output."""
+        """Send a watermark, status, marker or end to every output."""
         for route in self._all:
             route.output.emit(element)
 
     def send_aged(self) -> None:
-        """Send the slices that have waited long enough, also while the task finds nothing to send; cheap to call."""
+        """Send the slices that have waited long enough; cheap to call often."""
         now = self._clock()
-        if now - self._looked >= LOOK_SECONDS:
-            self._looked = now
+        if now - self._checked_at >= AGE_CHECK_SECONDS:
+            self._checked_at = now
             for route in self._all:
                 route.output.send_aged()
 
@@ -84,10 +87,10 @@ class TaskOutputs:
             route.output.flush()
 
     def close(self) -> None:
-        """Give up all channels."""
+        """Close all channels."""
         for route in self._all:
             route.output.close()
 
     def sent(self) -> dict[int, tuple[int, int]]:
-        """(rows, bytes) by edge; from any thread."""
+        """Return (rows, bytes) sent by edge; from any thread."""
         return {route.edge: (route.sent[0], route.sent[1]) for route in self._all if route.edge is not None}

@@ -1,4 +1,4 @@
-"""Taking the first steps of a process before somebody waits for them."""
+"""Runs a small job when a process starts, so that the first job of a user starts fast."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ GROUPS = 8
 
 
 def warm_up() -> pa.Table:
-    """Run a small job here and give its rows: what a first job imports and makes is ready then (0.3 s of CPU)."""
+    """Run a small job here and return its rows; loads the modules that a first job needs (0.3 s of CPU)."""
     _read_parquet()
     data = pa.table({"key": ["a", "b", "a"], "x": [1, 2, 3]})
     columns = (AggregateColumn("n", "count"), AggregateColumn("most", "max", "x"))
     schema = pa.schema([("key", pa.string()), ("x", pa.int64())])
     source = connectors.table(data)
-    line = (
+    chain = (
         Operator("rows", source),
         Operator("some", Filter(col("x") % 2 == 1)),
         Operator("groups", Aggregate(("key",), columns, schema)),
         Operator("sink", Sink("collect")),
     )
     graph = JobGraph()
-    for operator in line:
+    for operator in chain:
         graph = graph.add_operator(operator)
-    for up, down in pairwise(line):
+    for up, down in pairwise(chain):
         graph = graph.connect(up.id, down.id)
     execution = plan.physical(plan.optimize(graph, {}).graph, 1, GROUPS)
     splits = {"rows": connectors.source(source).splits()}

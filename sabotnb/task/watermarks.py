@@ -1,4 +1,4 @@
-"""The event time of a task: the least of its inputs'."""
+"""The watermark of a task: the minimum over its input channels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class _Input:
 
 
 class Watermarks:
-    """The minimum over active channels: idle and ended ones are not waited for, unreported ones hold it back.
+    """The minimum over active channels: idle and ended ones do not count, unreported ones hold it back.
 
-    It never goes back: a channel that becomes active again behind it changes nothing until it has caught up, and with
-    no active channel left the last value stays.
+    It never decreases: a channel that becomes active again behind it has no effect until it has caught up, and without
+    active channels the last value stays.
     """
 
     def __init__(self, channels: Iterable[Channel]) -> None:
@@ -33,10 +33,10 @@ class Watermarks:
         self._idle = 0
         self._now = MIN_WATERMARK
         self._timed = False
-        # Every active input is in the heap once, with a watermark that it had: put right when it comes to the top.
-        # So a watermark costs about log(channels), and the heap does not grow while one input holds the others back.
+        # Every active input is in the heap once, with its watermark or an earlier one, which is corrected when it comes
+        # to the top. So a watermark costs log(channels), and the heap does not grow while one input holds others back.
         self._order = count()
-        self._heap = [(MIN_WATERMARK, next(self._order), given) for given in self._inputs.values()]
+        self._heap = [(MIN_WATERMARK, next(self._order), channel) for channel in self._inputs.values()]
 
     @property
     def idle(self) -> bool:
@@ -44,12 +44,12 @@ class Watermarks:
         return 0 < self._idle == len(self._inputs)
 
     def add(self, channel: Channel) -> None:
-        """Let one more channel count; like all others it holds the minimum back until it reports."""
+        """Add a channel; like all others it holds the minimum back until it reports."""
         self._inputs[channel] = joined = _Input()
         heapq.heappush(self._heap, (joined.us, next(self._order), joined))
 
     def advance(self, channel: Channel, us: int) -> int | None:
-        """A channel reports ``us``, which makes it active; gives the new minimum if that has risen."""
+        """Set the watermark of a channel, which makes it active; returns the new minimum if it has risen."""
         self._timed = True
         reported = self._inputs[channel]
         reported.us = max(us, reported.us)
@@ -57,12 +57,12 @@ class Watermarks:
         return self._risen()
 
     def set_idle(self, channel: Channel, *, idle: bool) -> int | None:
-        """A channel went idle or active; gives the new minimum if that has risen."""
+        """Set a channel idle or active; returns the new minimum if it has risen."""
         self._switch(self._inputs[channel], idle=idle)
         return self._risen()
 
     def end(self, channel: Channel) -> int | None:
-        """A channel ended and holds nobody any more; gives the new minimum if that has risen."""
+        """Remove a channel that has ended; returns the new minimum if it has risen."""
         ended = self._inputs.pop(channel)
         self._idle -= ended.idle
         ended.ended = True
@@ -85,7 +85,7 @@ class Watermarks:
         return lowest
 
     def _lowest(self) -> int | None:
-        """The minimum over active inputs; None if there is none."""
+        """Return the minimum over active inputs; None if there is none."""
         while self._heap:
             us, number, first = self._heap[0]
             if first.idle or first.ended:

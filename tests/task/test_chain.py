@@ -18,7 +18,7 @@ def batch(*values):
     return pa.RecordBatch.from_pylist(rows(*values), schema=X)
 
 
-def taps(names, counters=None):
+def probes_of(names, counters=None):
     counters = counters or TaskCounters()
     counters.operators.update(dict.fromkeys(names, 0))
     return Probes(counters)
@@ -26,25 +26,25 @@ def taps(names, counters=None):
 
 def chain(*operators, counters=None):
     stages = [Stage(Node(f"op_{i}", specs.Union(1)), operator) for i, operator in enumerate(operators)]
-    made = Chain(stages, Steps(), taps([stage.node.id for stage in stages], counters))
-    made.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
-    return made
+    built = Chain(stages, Steps(), probes_of([stage.node.id for stage in stages], counters))
+    built.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
+    return built
 
 
 def emitted(work):
-    return [(made.operator, made.side, made.batch.column("x").to_pylist()) for made in work]
+    return [(emission.operator, emission.side, emission.batch.column("x").to_pylist()) for emission in work]
 
 
 def test_each_operator_feeds_the_next():
     assert emitted(chain(Doubled(), Evens(), Doubled()).process(0, batch(1, 2))) == [("op_2", None, [4, 8])]
 
 
-def test_a_side_output_leaves_at_once_and_an_empty_batch_goes_nowhere():
+def test_a_side_output_leaves_the_chain_and_an_empty_batch_is_dropped():
     assert emitted(chain(Evens(), Doubled()).process(0, batch(1, 3))) == [("op_0", "odd", [1, 3])]
     assert emitted(chain(PassThrough()).process(0, batch())) == []
 
 
-def test_work_is_done_only_as_far_as_it_is_pulled():
+def test_operators_run_only_as_far_as_they_are_pulled():
     calls = []
 
     class Counts(Operator):
@@ -60,13 +60,13 @@ def test_work_is_done_only_as_far_as_it_is_pulled():
 
 
 def test_the_end_goes_through_the_operators_in_turn():
-    made = chain(PassThrough(), Total(), Doubled(), Total())
-    list(made.process(0, batch(1, 2, 3)))
-    assert emitted(made.on_end(0, EndReason.EXHAUSTED)) == []
-    assert emitted(made.finish(EndReason.EXHAUSTED)) == [("op_3", None, [12])]
+    built = chain(PassThrough(), Total(), Doubled(), Total())
+    list(built.process(0, batch(1, 2, 3)))
+    assert emitted(built.on_end(0, EndReason.EXHAUSTED)) == []
+    assert emitted(built.finish(EndReason.EXHAUSTED)) == [("op_3", None, [12])]
 
 
-def test_dropped_work_closes_the_operators_iterators():
+def test_dropped_work_closes_the_iterators_of_operators():
     closed = []
 
     class Endless(Operator):
@@ -117,14 +117,16 @@ def test_a_failed_open_closes_what_was_opened():
             calls.append(f"close {self.name}")
 
     operators = [Opens("never"), Opens("bad"), Opens("good")]
-    made = Chain([Stage(Node(operator.name, specs.Union(1)), operator) for operator in operators], Steps(), taps([]))
+    built = Chain(
+        [Stage(Node(operator.name, specs.Union(1)), operator) for operator in operators], Steps(), probes_of([])
+    )
     with pytest.raises(StepFailed, match="open of bad failed"):
-        made.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
-    assert made.close() == made.close() == []
+        built.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
+    assert built.close() == built.close() == []
     assert calls == ["open good", "open bad", "close good"]
 
 
-def test_every_operator_is_closed_whatever_the_others_do():
+def test_every_operator_is_closed_after_errors_of_others():
     class FailsToClose(PassThrough):
         def close(self):
             raise OSError("no")
@@ -150,35 +152,35 @@ def test_rows_are_counted_behind_each_operator_and_before_a_sink(operators, left
 
 def test_only_a_sink_prepares():
     assert chain(Doubled()).prepare() == ()
-    made = chain(Doubled(), Written())
-    list(made.process(0, batch(2, 1)))
-    assert made.prepare() == (Committable("written", {"values": [2, 4]}),)
+    built = chain(Doubled(), Written())
+    list(built.process(0, batch(2, 1)))
+    assert built.prepare() == (Committable("written", {"values": [2, 4]}),)
 
 
 class Keeps(Operator):
-    """Keeps states of these names."""
+    """Registers keyed states with these names."""
 
     def __init__(self, *names):
-        self.made = {name: KeySet(X, 4) for name in names}
+        self.sets = {name: KeySet(X, 4) for name in names}
 
     def open(self, ctx):
-        for name, state in self.made.items():
+        for name, state in self.sets.items():
             assert ctx.keyed(StateSpec(name), state) is state
 
 
 def test_states_are_kept_by_operator_and_name():
-    keeps, none, more = Keeps("keys", "others"), Evens(), Keeps("keys")
-    made = chain(keeps, none, more)
-    found = {name: {spec.name: state for spec, state in states.items()} for name, states in made.states.items()}
-    assert found == {"op_0": keeps.made, "op_1": {}, "op_2": more.made}
-    keeps.made["others"].add([pa.array([1, 2])])
-    more.made["keys"].add([pa.array([1])])
-    keys, nbytes = made.state_size()
+    keeps, stateless, more = Keeps("keys", "others"), Evens(), Keeps("keys")
+    built = chain(keeps, stateless, more)
+    by_operator = {name: {spec.name: state for spec, state in states.items()} for name, states in built.states.items()}
+    assert by_operator == {"op_0": keeps.sets, "op_1": {}, "op_2": more.sets}
+    keeps.sets["others"].add([pa.array([1, 2])])
+    more.sets["keys"].add([pa.array([1])])
+    keys, nbytes = built.state_size()
     assert keys == 3
     assert nbytes > 0
 
 
-def test_a_name_is_for_one_state():
+def test_a_state_name_is_unique_in_its_operator():
     class Twice(Operator):
         def open(self, ctx):
             for version in (1, 2):

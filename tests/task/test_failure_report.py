@@ -36,14 +36,14 @@ class UnpicklableError(ValueError):
         raise TypeError("no")
 
 
-def test_a_missing_module_says_what_to_do():
+def test_a_missing_module_has_advice():
     failure = failed(ModuleNotFoundError("No module named 'geo'", name="geo.shapes"), step="open")
     assert failure.error == "ModuleMissing"
     assert failure.message == "agent-2 has no module geo (cell [7], line 3): env.upload('geo.py')"
     assert isinstance(error_of(failure), ModuleMissing)
 
 
-def test_a_users_function_is_named_with_its_place_and_its_rows():
+def test_a_users_function_is_named_with_its_line_and_its_rows():
     raised = user_error(PARSE, ValueError("bad"), sample="x\n1")
     raised.__cause__ = ValueError("bad")
     failure = failed(raised, batch=BATCH)
@@ -56,9 +56,9 @@ def test_a_users_function_is_named_with_its_place_and_its_rows():
     assert (error.operator, error.sample) == ("map_0", "x\n1")
 
 
-class SpeechlessError(ValueError):
+class NoTextError(ValueError):
     def __str__(self):
-        raise RuntimeError("no words")
+        raise RuntimeError("no text")
 
 
 class ExitingError(ValueError):
@@ -66,27 +66,27 @@ class ExitingError(ValueError):
         raise SystemExit(3)
 
 
-class LeavingError(ValueError):
+class ExitingReduceError(ValueError):
     def __reduce__(self):
         raise SystemExit(3)
 
 
 @pytest.mark.parametrize(
-    ("cause", "words"),
+    ("cause", "text"),
     [
-        (SpeechlessError("x"), "SpeechlessError: (its text cannot be made: RuntimeError)"),
+        (NoTextError("x"), "NoTextError: (its text cannot be made: RuntimeError)"),
         (ExitingError("x"), "ExitingError: (its text cannot be made: SystemExit)"),
-        (LeavingError("x"), "LeavingError: x"),
+        (ExitingReduceError("x"), "ExitingReduceError: x"),
     ],
 )
-def test_exceptions_that_misbehave_are_described_all_the_same(cause, words):
+def test_exceptions_that_cannot_be_formatted_or_pickled_are_described(cause, text):
     failure = failed(cause, batch=pa.record_batch({"t": pa.array([1 << 60], pa.timestamp("us"))}))
-    assert failure.message == f"map_0: parse (cell [7], line 3) raised {words} in process"
+    assert failure.message == f"map_0: parse (cell [7], line 3) raised {text} in process"
     assert failure.sample.startswith("t\n<timestamp[us]: ")
     assert isinstance(error_of(failure), UserFunctionError)
 
 
-def test_an_exception_that_is_not_wrapped_is_described_as_well():
+def test_an_exception_without_a_wrapper_is_described():
     failure = failed(ValueError("bad"), batch=BATCH)
     assert failure.message == "map_0: parse (cell [7], line 3) raised ValueError: bad in process"
     assert failure.sample == "x\n1\n2"
@@ -103,7 +103,7 @@ def test_an_exception_that_is_not_wrapped_is_described_as_well():
         (specs.Union(1), ColumnNotFound("column 'y' is not in the stream"), ColumnNotFound),
     ],
 )
-def test_the_class_says_whose_fault_it_is(spec, cause, expected):
+def test_the_error_class_names_the_cause(spec, cause, expected):
     error = error_of(failed(cause, Node("op", spec)))
     assert type(error) is expected
     assert str(cause) in str(error)
@@ -111,7 +111,7 @@ def test_the_class_says_whose_fault_it_is(spec, cause, expected):
 
 
 @pytest.mark.parametrize("cause", [UnpicklableError("local"), ValueError("x" * (2 << 20))])
-def test_an_exception_that_cannot_travel_leaves_its_text(cause):
+def test_an_exception_that_cannot_be_pickled_leaves_its_text(cause):
     failure = failed(cause)
     assert failure.pickled == b""
     assert error_of(failure).__cause__ is None
@@ -123,16 +123,16 @@ def test_a_failure_is_plain_data():
     assert pickle.loads(pickle.dumps(failure)) == failure
 
 
-def test_a_defect_of_our_own_shows_everything():
+def test_an_error_outside_all_steps_has_the_full_traceback():
     try:
         raise KeyError("lost")
     except KeyError as error:
         failure = failure_of(error, "agent-2")
     assert failure.error == "ProtocolError"
-    assert "test_failure.py" in failure.traceback
+    assert "test_failure_report.py" in failure.traceback
 
 
-def test_a_users_exception_ends_with_what_to_do():
+def test_a_users_exception_ends_with_advice():
     raised = user_error(PARSE, ValueError("bad"), sample="x\n1")
     raised.user_traceback = "cell [7], line 3"
     raised.__cause__ = ValueError("bad")
@@ -143,7 +143,7 @@ def test_a_users_exception_ends_with_what_to_do():
     )
 
 
-def test_an_error_of_a_disk_shows_no_rows():
+def test_a_sink_error_shows_no_rows():
     full = SinkError("writing into 'out' failed (no space): make room there, or give another folder")
     error = error_of(failed(full, Node("sink_0", specs.Sink("csv")), batch=BATCH))
     assert str(error) == f"sink_0: {full}"
@@ -157,7 +157,7 @@ def test_an_error_of_a_disk_shows_no_rows():
         ("geo_nowhere", "env.upload('geo_nowhere.py')"),
     ],
 )
-def test_the_client_knows_where_a_module_is_that_agents_lack(tmp_path, monkeypatch, module, advice):
+def test_the_client_names_the_path_of_a_missing_module(tmp_path, monkeypatch, module, advice):
     (tmp_path / "geo_elsewhere.py").write_text("")
     (tmp_path / "geo_package").mkdir()
     (tmp_path / "geo_package" / "__init__.py").write_text("")
@@ -167,7 +167,7 @@ def test_the_client_knows_where_a_module_is_that_agents_lack(tmp_path, monkeypat
     assert str(error_of(failure)) == message
 
 
-def test_a_function_that_says_where_rows_go_is_described_like_the_others():
+def test_a_partitioning_function_is_described_like_other_functions():
     raised = user_error(PARSE, ValueError("bad"), sample="x\n1", operator="source_0")
     raised.__cause__ = ValueError("bad")
     raised.user_traceback = "  cell [7], line 3, in parse"

@@ -1,4 +1,4 @@
-"""What a task makes of the elements of its gate."""
+"""The work that a task does for the elements of its gate."""
 
 import pyarrow as pa
 import pytest
@@ -19,25 +19,25 @@ from sabotnb.task.steps import Steps
 
 
 class Recorded(Operator):
-    """Passes rows on and remembers what else it was told."""
+    """Returns its rows, and records its other calls."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def process(self, port, batch):
         return (batch,)
 
     def on_watermark(self, us):
-        self.told.append(us)
+        self.calls.append(us)
         return ()
 
     def on_end(self, port, reason):
-        self.told.append((port, reason))
+        self.calls.append((port, reason))
         return ()
 
 
 class Input:
-    """A gate with ``channels`` (port, sending task), and what its task makes of them."""
+    """A gate with ``channels`` (port, sending task), and the input of its task."""
 
     def __init__(self, *channels, ports=1):
         self.operators = [Recorded(), Recorded()]
@@ -54,13 +54,13 @@ class Input:
         channels[port, up].put(element, 0)
 
     def take(self):
-        """Everything that leaves the task for what its gate holds; rows as lists."""
-        found = []
+        """Return everything that the task emits for the elements in its gate, rows as lists."""
+        items = []
         while (work := self.input.take()) is not None:
-            found += [made.batch["x"].to_pylist() if isinstance(made, Emission) else made for made in work]
-        return found
+            items += [item.batch["x"].to_pylist() if isinstance(item, Emission) else item for item in work]
+        return items
 
-    def made_of(self, port, up, *elements):
+    def outputs_of(self, port, up, *elements):
         for element in elements:
             self.put(port, up, element)
         return self.take()
@@ -70,9 +70,9 @@ class Input:
         return list(self.input.add(port, up))
 
     @property
-    def told(self):
-        """What the first and the second operator were told, but for rows."""
-        return [operator.told for operator in self.operators]
+    def calls(self):
+        """The recorded calls of the first and the second operator."""
+        return [operator.calls for operator in self.operators]
 
 
 def batch(*values):
@@ -82,9 +82,9 @@ def batch(*values):
 
 def test_rows_go_through_and_watermarks_are_the_minimum_of_the_channels():
     task = Input((0, 0), (0, 1))
-    assert task.made_of(0, 0, batch(1, 2), Watermark(5)) == [[1, 2]]
-    assert task.made_of(0, 1, Watermark(3), batch(3)) == [Watermark(3), [3]]
-    assert task.told == [[3], [3]]
+    assert task.outputs_of(0, 0, batch(1, 2), Watermark(5)) == [[1, 2]]
+    assert task.outputs_of(0, 1, Watermark(3), batch(3)) == [Watermark(3), [3]]
+    assert task.calls == [[3], [3]]
 
 
 @pytest.mark.parametrize(
@@ -98,75 +98,75 @@ def test_rows_go_through_and_watermarks_are_the_minimum_of_the_channels():
 def test_a_port_ends_with_its_last_channel_and_the_task_with_its_last_port(reasons, reason):
     task = Input((0, 0), (1, 0), (1, 1), ports=3)
     assert task.take() == []
-    assert task.told == [[(2, EndReason.EXHAUSTED)], []]
+    assert task.calls == [[(2, EndReason.EXHAUSTED)], []]
     for up in range(2):
-        assert task.made_of(1, up, End(reasons[up])) == []
-    assert task.told[0][1:] == [(1, reason)]
+        assert task.outputs_of(1, up, End(reasons[up])) == []
+    assert task.calls[0][1:] == [(1, reason)]
     assert not task.input.ended
-    task.made_of(0, 0, End())
-    assert task.told == [[(2, EndReason.EXHAUSTED), (1, reason), (0, EndReason.EXHAUSTED)], [(0, reason)]]
+    task.outputs_of(0, 0, End())
+    assert task.calls == [[(2, EndReason.EXHAUSTED), (1, reason), (0, EndReason.EXHAUSTED)], [(0, reason)]]
     assert task.input.ended
 
 
-def test_the_tasks_below_hear_when_all_channels_are_idle_and_when_one_is_active_again():
+def test_downstream_tasks_learn_when_all_channels_are_idle_and_when_a_channel_is_active_again():
     task = Input((0, 0), (0, 1), (0, 2))
-    assert task.made_of(0, 0, Watermark(5)) == []
-    assert task.made_of(0, 1, Status(idle=True)) == []
-    assert task.made_of(0, 2, Watermark(7), Status(idle=True)) == [Watermark(5)]
-    assert task.made_of(0, 0, End()) == [Status(idle=True)]
-    assert task.made_of(0, 1, Watermark(4)) == [Status(idle=False)]  # behind what was said already
-    assert task.made_of(0, 1, Status(idle=True), Status(idle=False)) == [Status(idle=True), Status(idle=False)]
-    assert task.made_of(0, 1, Watermark(MAX_WATERMARK)) == [Watermark(MAX_WATERMARK)]
+    assert task.outputs_of(0, 0, Watermark(5)) == []
+    assert task.outputs_of(0, 1, Status(idle=True)) == []
+    assert task.outputs_of(0, 2, Watermark(7), Status(idle=True)) == [Watermark(5)]
+    assert task.outputs_of(0, 0, End()) == [Status(idle=True)]
+    assert task.outputs_of(0, 1, Watermark(4)) == [Status(idle=False)]  # behind the current watermark
+    assert task.outputs_of(0, 1, Status(idle=True), Status(idle=False)) == [Status(idle=True), Status(idle=False)]
+    assert task.outputs_of(0, 1, Watermark(MAX_WATERMARK)) == [Watermark(MAX_WATERMARK)]
 
 
-def test_a_channel_that_is_left_holds_nobody_and_the_others_end_the_port():
+def test_a_channel_whose_sender_left_does_not_count_and_the_others_end_the_port():
     task = Input((0, 0), (0, 1))
-    assert task.made_of(0, 0, Watermark(5), batch(1)) == [[1]]
-    assert task.made_of(0, 1, batch(2), Leave()) == [[2], Watermark(5)]
+    assert task.outputs_of(0, 0, Watermark(5), batch(1)) == [[1]]
+    assert task.outputs_of(0, 1, batch(2), Leave()) == [[2], Watermark(5)]
     assert not task.input.ended
-    task.made_of(0, 0, End())
-    assert task.told == [[5, (0, EndReason.EXHAUSTED)]] * 2
-    assert (task.input.ended, task.input.farewell) == (True, End())
+    task.outputs_of(0, 0, End())
+    assert task.calls == [[5, (0, EndReason.EXHAUSTED)]] * 2
+    assert (task.input.ended, task.input.last_element) == (True, End())
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_task_that_all_senders_of_a_port_have_left_leaves_without_an_end(first):
+def test_a_task_leaves_without_an_end_when_all_senders_of_a_port_have_left(first):
     task = Input((0, 0), (1, 0), (1, 1), ports=2)
-    farewells = [(0, 0, End()), (1, 0, Leave()), (1, 1, Leave())]
-    for port, up, element in (farewells, farewells[::-1])[first]:
+    endings = [(0, 0, End()), (1, 0, Leave()), (1, 1, Leave())]
+    for port, up, element in (endings, endings[::-1])[first]:
         assert not task.input.ended
-        assert task.made_of(port, up, element) == []
-    assert task.told == [[(0, EndReason.EXHAUSTED)], []]
-    assert (task.input.ended, task.input.farewell) == (True, Leave())
+        assert task.outputs_of(port, up, element) == []
+    assert task.calls == [[(0, EndReason.EXHAUSTED)], []]
+    assert (task.input.ended, task.input.last_element) == (True, Leave())
 
 
-def test_a_channel_that_joins_holds_the_event_time_until_it_reports():
+def test_an_added_channel_holds_the_event_time_back_until_it_reports():
     task = Input((0, 0))
-    assert task.made_of(0, 0, Watermark(5)) == [Watermark(5)]
+    assert task.outputs_of(0, 0, Watermark(5)) == [Watermark(5)]
     assert task.add(0, 3) == []
-    assert task.made_of(0, 0, batch(1), Watermark(8)) == [[1]]
-    assert task.made_of(0, 3, batch(2)) == [[2]]
-    assert task.made_of(0, 3, Watermark(7)) == [Watermark(7)]
-    assert task.made_of(0, 0, End()) == []
+    assert task.outputs_of(0, 0, batch(1), Watermark(8)) == [[1]]
+    assert task.outputs_of(0, 3, batch(2)) == [[2]]
+    assert task.outputs_of(0, 3, Watermark(7)) == [Watermark(7)]
+    assert task.outputs_of(0, 0, End()) == []
     assert not task.input.ended
-    assert task.made_of(0, 3, Watermark(9), End()) == [Watermark(9)]
+    assert task.outputs_of(0, 3, Watermark(9), End()) == [Watermark(9)]
     assert task.input.ended
 
 
-def test_a_channel_that_joins_idle_ones_is_waited_for():
+def test_a_channel_added_to_idle_channels_is_active():
     task = Input((0, 0))
-    assert task.made_of(0, 0, Watermark(5), Status(idle=True)) == [Watermark(5), Status(idle=True)]
+    assert task.outputs_of(0, 0, Watermark(5), Status(idle=True)) == [Watermark(5), Status(idle=True)]
     assert task.add(0, 1) == [Status(idle=False)]
-    assert task.made_of(0, 1, Status(idle=True)) == [Status(idle=True)]
+    assert task.outputs_of(0, 1, Status(idle=True)) == [Status(idle=True)]
 
 
-def test_no_channel_joins_a_port_that_is_over():
+def test_no_channel_can_be_added_to_an_ended_port():
     task = Input((0, 0), (1, 0), ports=2)
-    task.made_of(0, 0, End())
-    with pytest.raises(ProtocolError, match="joins port 0, which is over"):
+    task.outputs_of(0, 0, End())
+    with pytest.raises(ProtocolError, match="joins port 0, which has ended"):
         task.add(0, 1)
 
 
-def test_a_cut_is_refused_until_tasks_can_make_one():
+def test_a_cut_is_refused():
     with pytest.raises(ProtocolError, match="cannot handle Cut"):
-        Input((0, 0)).made_of(0, 0, Cut(1, CutKind.CHECKPOINT, 1))
+        Input((0, 0)).outputs_of(0, 0, Cut(1, CutKind.CHECKPOINT, 1))

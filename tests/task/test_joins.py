@@ -1,4 +1,4 @@
-"""Joins by the real operators, in tasks whose channels have one batch of credit."""
+"""Joins with the real operators, in tasks whose channels have credit for one batch."""
 
 from contextlib import closing
 
@@ -34,7 +34,7 @@ def test_a_diamond_finishes():
     assert_rows(joined, [{"k": x % 5, "x": x, "n": 12} for x in range(10)])
 
 
-def test_a_join_that_explodes_ends_when_nobody_reads_on():
+def test_an_exploding_join_ends_when_its_iterator_is_closed():
     stream = numbers(5000, key=1)
     with closing(iter(stream.join(stream, on="k", strategy="hash"))) as batches:
         assert next(batches).num_rows > 0

@@ -41,11 +41,11 @@ def test_an_empty_source_ends_the_job():
     assert run(source_to_collect(numbers([]), Doubled)) == []
 
 
-def test_what_an_operator_gives_at_the_end_goes_through_the_operators_behind_it():
+def test_rows_returned_at_the_end_go_through_the_later_operators():
     assert run(source_to_collect(numbers([range(5)]), Total, Doubled)) == [20]
 
 
-def test_splits_are_dealt_to_tasks_in_turn():
+def test_splits_are_assigned_to_tasks_in_turn():
     source = numbers([[0]], [[1]], [[2]], [[3]], [[4]])
     job = graph([vertex("numbers", reads(source), COLLECT, parallelism=2)])
     assert run(job) == [0, 1, 2, 3, 4]
@@ -53,7 +53,7 @@ def test_splits_are_dealt_to_tasks_in_turn():
 
 
 @pytest.mark.parametrize("kind", ["forward", "rebalance", "hash", "gather", "broadcast"])
-def test_every_edge_type_brings_all_rows(kind):
+def test_every_edge_type_delivers_all_rows(kind):
     job = graph(
         [
             vertex("numbers", reads(numbers([range(40)], [range(40, 80)])), parallelism=2),
@@ -125,15 +125,15 @@ def test_a_side_output_has_its_own_edge():
     assert run(job) == [2, 6, 10, 14, 18, 20]
 
 
-def test_a_side_output_that_nobody_reads_is_dropped():
+def test_a_side_output_without_a_reader_is_dropped():
     assert run(source_to_collect(numbers([range(6)]), Evens)) == [0, 2, 4]
 
 
-def test_a_reader_that_has_nothing_yet_is_asked_again():
+def test_a_reader_without_rows_is_polled_again():
     assert run(source_to_collect(numbers([[1], Pause(3), [2]]))) == [1, 2]
 
 
-def test_rows_made_before_a_pause_are_not_held_back():
+def test_rows_are_not_held_back_while_the_source_waits():
     released = threading.Event()
     job = graph(
         [vertex("numbers", reads(numbers([[1], Hold(released), [2]]))), vertex("sink", COLLECT)],
@@ -146,7 +146,7 @@ def test_rows_made_before_a_pause_are_not_held_back():
 
 
 @pytest.mark.parametrize("edges", [0, 1, 3])
-def test_a_slow_reader_of_the_result_holds_the_source_back(edges):
+def test_a_slow_reader_of_the_results_holds_the_source_back(edges):
     source = numbers([[x] for x in range(1000)])
     names = ["numbers", *(f"passes_{i}" for i in range(edges))]
     chains = [[reads(source)], *([Custom(Doubled)] for _ in range(edges))]
@@ -162,7 +162,7 @@ def test_a_slow_reader_of_the_result_holds_the_source_back(edges):
     assert source.polls < 8 + 3 * edges
 
 
-def test_a_crash_of_a_source_is_the_error_of_the_iterator():
+def test_the_iterator_raises_the_error_of_a_source():
     source = numbers([[1], Crash("disk on fire")])
     with pytest.raises(SourceError, match=r"numbers: InjectedFault: disk on fire in poll") as raised:
         run(source_to_collect(source))
@@ -206,7 +206,7 @@ def test_closing_the_iterator_ends_an_endless_job():
 
 def test_an_interrupt_while_waiting_for_rows_ends_the_job():
     class Interrupts(Operator):
-        """Interrupts the reading thread as a user at the keyboard does, and gives nothing."""
+        """Interrupts the reading thread as a user at the keyboard does, and returns no rows."""
 
         def process(self, port, batch):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
@@ -218,13 +218,13 @@ def test_an_interrupt_while_waiting_for_rows_ends_the_job():
     assert (source.opened, source.closed) == (1, 1)
 
 
-def test_a_closed_iterator_that_never_ran_has_started_nothing():
+def test_an_iterator_closed_before_its_first_batch_has_started_no_task():
     source = numbers([[1]])
     start(source_to_collect(source)).close()
     assert source.opened == 0
 
 
-def test_the_sink_to_read_from_must_be_clear():
+def test_a_job_in_this_process_needs_exactly_one_sink_to_read():
     job = graph([vertex("numbers", reads(numbers([]))), vertex("sink", Custom(Doubled))], ("numbers", "sink"))
     with pytest.raises(GraphError, match="exactly one sink"):
         list(start(job))

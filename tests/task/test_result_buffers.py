@@ -40,7 +40,7 @@ def pull(results, seq, max_bytes=EVERYTHING, index=0):
     return following, read(payloads), ended
 
 
-def test_rows_come_in_order_and_the_end_comes_with_the_last(results, woken):
+def test_batches_are_pulled_in_order_and_the_end_with_the_last(results, woken):
     buffer = open_buffer(results, woken)
     buffer.put(batch(1, 2))
     assert pull(results, 0) == (1, [1, 2], False)
@@ -50,7 +50,7 @@ def test_rows_come_in_order_and_the_end_comes_with_the_last(results, woken):
     assert pull(results, 2) == (2, [], True)
 
 
-def test_rows_are_unread_until_the_next_are_asked_for(results, woken):
+def test_rows_are_unread_until_the_next_pull(results, woken):
     buffer = open_buffer(results, woken)
     assert not buffer.unread()
     buffer.put(batch(1))
@@ -63,7 +63,7 @@ def test_rows_are_unread_until_the_next_are_asked_for(results, woken):
     assert not buffer.unread()
 
 
-def test_a_lost_answer_is_given_again(results, woken):
+def test_a_repeated_pull_returns_the_same_batches(results, woken):
     buffer = open_buffer(results, woken)
     buffer.put(batch(1))
     buffer.put(batch(2))
@@ -72,7 +72,7 @@ def test_a_lost_answer_is_given_again(results, woken):
     assert pull(results, 1) == (3, [2, 3], False)
 
 
-def test_an_answer_has_at_least_one_batch_whatever_its_size(results, woken):
+def test_a_pull_returns_at_least_one_batch_of_any_size(results, woken):
     buffer = open_buffer(results, woken)
     for value in range(3):
         buffer.put(batch(value))
@@ -100,7 +100,7 @@ def test_a_window_of_the_last_rows_is_always_writable(results, woken):
     assert pull(results, 0) == (50, [96, 97, 98, 99], False)
 
 
-def test_a_pull_gives_nothing_before_there_is_something(results, woken):
+def test_a_pull_before_the_first_batch_returns_no_rows(results, woken):
     assert pull(results, 0) == (0, [], False)
     open_buffer(results, woken)
     assert pull(results, 0) == (0, [], False)
@@ -118,13 +118,13 @@ def test_a_take_waits_for_the_task_to_be_deployed(results, woken):
     assert results.take("job", 1, {("sink", 0): 1}, EVERYTHING, timeout=0) == {}
 
 
-def test_a_listener_is_called_at_whatever_concerns_its_task(results, woken):
+def test_a_listener_is_called_for_each_change_of_its_task(results, woken):
     called = []
     with results.listening("job", 1, "sink", 0, lambda: called.append(1)):
         buffer, other = open_buffer(results, woken), open_buffer(results, woken, index=1)
         assert len(called) == 1
-        for happens in (lambda: other.put(batch(1)), lambda: buffer.put(batch(1)), buffer.end):
-            happens()
+        for change in (lambda: other.put(batch(1)), lambda: buffer.put(batch(1)), buffer.end):
+            change()
         assert len(called) == 3
         results.release("job", 1)
         assert len(called) == 4
@@ -143,7 +143,7 @@ def test_released_results_are_refused_and_a_later_epoch_is_not(results, woken):
     assert results.pull_nowait("job", 2, "sink", 0, 0, EVERYTHING)[0] == 1
 
 
-def test_several_buffers_can_be_waited_for_at_once(results, woken):
+def test_a_take_waits_for_several_buffers(results, woken):
     first, second = open_buffer(results, woken), open_buffer(results, woken, index=1)
     second.put(batch(1))
     wanted = {("sink", 0): 0, ("sink", 1): 0}
@@ -153,7 +153,7 @@ def test_several_buffers_can_be_waited_for_at_once(results, woken):
     assert results.take("job", 1, {("sink", 1): 1}, EVERYTHING, unless=lambda: True) == {}
 
 
-def test_an_output_keeps_rows_and_the_end_only(results, woken):
+def test_an_output_stores_only_rows_and_the_end(results, woken):
     output = ResultOutput(open_buffer(results, woken), Config())
     for element in (batch(1), Watermark(5), End()):
         output.emit(element)
@@ -162,7 +162,7 @@ def test_an_output_keeps_rows_and_the_end_only(results, woken):
     assert pull(results, 0) == (1, [1], True)
 
 
-def test_an_output_hands_old_batches_over_without_another(results, woken):
+def test_an_output_stores_old_batches_without_another_batch(results, woken):
     clock = ManualClock()
     output = ResultOutput(open_buffer(results, woken), Config(), clock)
     output.emit(batch(1))
@@ -174,14 +174,14 @@ def test_an_output_hands_old_batches_over_without_another(results, woken):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "handed_over"),
+    ("seconds", "stored"),
     [([0, 0, 0, 0], [[1, 1, 2, 3]]), ([0, 0, 9, 9], [[1, 1, 2], [3]])],
 )
-def test_an_output_hands_small_batches_over_together_unless_they_grow_old(results, woken, seconds, handed_over):
+def test_an_output_merges_small_batches_unless_they_are_old(results, woken, seconds, stored):
     clock = iter(seconds)
     output = ResultOutput(open_buffer(results, woken), Config(), lambda: next(clock))
     for element in (batch(1), batch(1), batch(2), batch(3)):
         output.emit(element)
     output.flush()
     payloads = results.pull_nowait("job", 1, "sink", 0, 0, EVERYTHING)[1]
-    assert [read([payload]) for payload in payloads] == handed_over
+    assert [read([payload]) for payload in payloads] == stored

@@ -32,7 +32,7 @@ SOURCES = {
     "some": lambda: numbers([[1], [2]]),
     "waiting": lambda: numbers([[1], Hold(threading.Event())]),
 }
-# a union stands for the operator in question: what it does is not the runner's business
+# a union stands for any operator, as the runner does not depend on the kind
 MAKERS = Makers(
     operator=lambda spec, inputs: Exploding() if spec.inputs == 2 else Doubled(),
     source=lambda spec: SOURCES[spec.options["name"]](),
@@ -83,7 +83,7 @@ def agent():
     agent.exchange.stop()
 
 
-def test_a_job_runs_from_deployment_to_forgetting(agent):
+def test_a_job_runs_from_its_deployment_to_its_removal(agent):
     agent.runner.deploy(deployment(job()), {})
     agent.reports.wait(TaskState.RUNNING, 2)
     agent.runner.command(StartSources("job", 1))
@@ -96,7 +96,7 @@ def test_a_job_runs_from_deployment_to_forgetting(agent):
         agent.pull(0)
 
 
-def test_a_task_that_has_ended_is_dropped_whether_anybody_asks_for_metrics_or_not(agent):
+def test_an_ended_task_is_dropped_also_without_a_request_for_metrics(agent):
     agent.runner.deploy(deployment(job()), {})
     agent.reports.wait(TaskState.RUNNING, 2)
     tasks = [weakref.ref(task) for task in agent.runner._tasks()]
@@ -111,7 +111,7 @@ def test_a_task_that_has_ended_is_dropped_whether_anybody_asks_for_metrics_or_no
     assert (agent.runner.metrics(), agent.runner.sent()) == ({}, {})
 
 
-def test_an_ended_task_holds_no_operator_until_the_garbage_is_collected(agent, monkeypatch):
+def test_an_ended_task_releases_its_operators_before_garbage_collection(agent, monkeypatch):
     made = []
 
     def remembered(spec, inputs):
@@ -144,14 +144,14 @@ def test_jobs_do_not_see_each_other(agent):
     agent.reports.wait_until(lambda: len(agent.reports.ends()) == 4)
 
 
-def test_a_cancel_is_answered_by_every_task(agent):
+def test_a_cancel_ends_every_task(agent):
     agent.runner.deploy(deployment(job("waiting")), {})
     agent.runner.command(CancelTasks("job", 1))
     agent.reports.wait(TaskState.CANCELED, 2)
     assert agent.runner.hanging() == []
 
 
-def test_a_task_that_does_not_return_is_known_to_hang_until_it_does(agent):
+def test_a_task_that_does_not_return_is_reported_as_hanging_until_it_does(agent):
     reached, released, threads = threading.Event(), threading.Event(), []
 
     class Hangs(Doubled):
@@ -191,31 +191,31 @@ def test_a_pause_reaches_the_sources_and_ends_with_resume(agent):
     assert agent.read() == 2
 
 
-def test_a_probe_shows_what_goes_by_and_each_task_apart(agent):
+def test_a_probe_returns_the_rows_of_each_task(agent):
     agent.runner.deploy(deployment(job("waiting")), {})
-    looked_at = [("numbers", "numbers"), ("operator", "operator"), ("operator", "operator.1")]
-    assert [agent.runner.probe("job", 1, *place, ["x"], 5, wait=0)[0]["seen"] for place in looked_at] == [0, 0, 0]
+    operators = [("numbers", "numbers"), ("operator", "operator"), ("operator", "operator.1")]
+    assert [agent.runner.probe("job", 1, *operator, ["x"], 5, wait=0)[0]["seen"] for operator in operators] == [0, 0, 0]
     agent.runner.command(StartSources("job", 1))
-    found = [agent.runner.probe("job", 1, *place, ["x"], 5, wait=60) for place in looked_at]
-    rows = [pa.ipc.open_stream(task["batch"]).read_all().to_pydict() for (task,) in found]
+    probed = [agent.runner.probe("job", 1, *operator, ["x"], 5, wait=60) for operator in operators]
+    rows = [pa.ipc.open_stream(task["batch"]).read_all().to_pydict() for (task,) in probed]
     assert rows == [{"x": [1]}, {"x": [2]}, {"x": [2]}]
-    assert [(task["index"], task["seen"], task["kept"], task["hot"]) for (task,) in found] == [
+    assert [(task["index"], task["seen"], task["kept"], task["hot"]) for (task,) in probed] == [
         (0, 1, 1, [["1", 1]]),
         (0, 1, 1, [["2", 1]]),
         (0, 1, 1, [["2", 1]]),
     ]
 
 
-def test_a_probe_of_a_run_that_is_over_or_of_no_operator_is_refused(agent):
+def test_a_probe_of_an_ended_run_or_an_unknown_operator_is_refused(agent):
     agent.runner.deploy(deployment(job()), {})
     with pytest.raises(ProtocolError, match="no operator 'nothing'"):
         agent.runner.probe("job", 1, "operator", "nothing", [], 5, wait=0)
-    with pytest.raises(StaleMessage, match="here runs epoch 1"):
+    with pytest.raises(StaleMessage, match="epoch 1 runs here"):
         agent.runner.probe("job", 2, "operator", "operator", [], 5, wait=0)
     agent.runner.command(StartSources("job", 1))
     agent.read()
     agent.reports.wait(TaskState.FINISHED, 2)
-    with pytest.raises(StaleMessage, match="its tasks here are over"):
+    with pytest.raises(StaleMessage, match="its tasks here have ended"):
         agent.runner.probe("job", 1, "operator", "operator", [], 5, wait=0)
 
 
@@ -224,7 +224,7 @@ def test_a_stale_command_is_refused(agent, command):
     with pytest.raises(StaleMessage, match="job 'job', epoch 1: it does not run here"):
         agent.runner.command(command("job", 1))
     agent.runner.deploy(deployment(job("waiting"), epoch=2), {})
-    with pytest.raises(StaleMessage, match="job 'job', epoch 1: here runs epoch 2"):
+    with pytest.raises(StaleMessage, match="job 'job', epoch 1: epoch 2 runs here"):
         agent.runner.command(command("job", 1))
     agent.runner.command(ForgetJob("job", 1))
     assert len(agent.runner.metrics()) == 2
@@ -240,9 +240,9 @@ def test_a_stale_deployment_is_refused(agent, epoch):
         agent.runner.deploy(deployment(job(), epoch=epoch), {})
 
 
-def test_another_deployment_of_an_epoch_adds_tasks(agent):
+def test_a_second_deployment_of_an_epoch_adds_tasks(agent):
     whole = deployment(job())
-    for attempt in reversed(whole.attempts):  # who receives is there before who sends
+    for attempt in reversed(whole.attempts):  # receivers before senders
         agent.runner.deploy(replace(whole, attempts=(attempt,)), {})
     agent.reports.wait(TaskState.RUNNING, 2)
     agent.runner.command(StartSources("job", 1))
@@ -250,7 +250,7 @@ def test_another_deployment_of_an_epoch_adds_tasks(agent):
     agent.reports.wait(TaskState.FINISHED, 2)
 
 
-def test_a_later_epoch_replaces_what_is_left_of_an_earlier(agent):
+def test_a_later_epoch_replaces_the_tasks_of_an_earlier_epoch(agent):
     agent.runner.deploy(deployment(job("waiting"), epoch=1), {})
     agent.runner.deploy(deployment(job(), epoch=2), {})
     agent.reports.wait(TaskState.CANCELED, 2)
@@ -266,7 +266,7 @@ def test_a_deployment_that_cannot_be_read_fails_its_tasks(agent):
     agent.runner.command(ForgetJob("job", 1))
 
 
-def test_a_fence_ends_everything(agent):
+def test_a_fence_ends_all_tasks(agent):
     agent.runner.deploy(deployment(job("waiting"), "one"), {})
     agent.runner.deploy(deployment(job("waiting"), "two"), {})
     agent.runner.command(Fence("agent-1"))

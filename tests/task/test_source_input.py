@@ -33,14 +33,14 @@ PARTIAL, FULL = (
         ((READ, PARTIAL, Sink("parquet")), 10),
     ],
 )
-def test_more_rows_are_read_at_once_where_the_task_aggregates_them(specs, most):
+def test_batches_are_larger_if_the_task_aggregates_them(specs, most):
     operators = tuple(Operator(f"operator.{number}", spec) for number, spec in enumerate(specs))
     vertex = Vertex("operator.0", operators, (), (SCHEMA,) * len(specs), 1)
     assert rows_to_read(vertex, batch_rows=10) == most
 
 
 class Sleeps(InputGate):
-    """Remembers how long it would have slept."""
+    """Records the timeouts of its polls."""
 
     def __init__(self):
         super().__init__([])
@@ -60,12 +60,12 @@ def source_input(source, splits=None, gate=None):
 
 
 def taken(task_input):
-    """The rows of the next piece of work; None if there is none."""
+    """Return the numbers of rows of the next work; None if there is none."""
     work = task_input.take()
-    return work if work is None else [made.batch.num_rows for made in work if isinstance(made, Emission)]
+    return work if work is None else [item.batch.num_rows for item in work if isinstance(item, Emission)]
 
 
-def test_a_paused_source_reads_nothing_and_goes_on_where_it_was():
+def test_a_paused_source_reads_no_rows_and_continues_after_resume():
     source = numbers([[1], [2, 3]])
     reading, _ = source_input(source)
     reading.pause()
@@ -91,7 +91,7 @@ def test_a_paused_source_can_be_stopped():
 
 
 @pytest.mark.parametrize(("due", "slept"), [(None, RETRY_SECONDS), (0.4, 0.4), (0.0, 0.0), (3600.0, 1.0)])
-def test_a_source_that_has_nothing_sleeps_until_its_reader_is_due(due, slept):
+def test_a_source_without_rows_sleeps_until_its_reader_is_due(due, slept):
     class Late(ScriptedSource):
         def open(self, split):
             reader = super().open(split)
@@ -109,7 +109,7 @@ def test_a_source_that_has_nothing_sleeps_until_its_reader_is_due(due, slept):
     assert gate.slept == [1.0, slept, 1.0]
 
 
-def test_the_bytes_of_a_split_are_done_when_it_has_been_read_to_its_end():
+def test_the_bytes_of_a_split_count_when_it_was_read_completely():
     source = numbers([[1]], [[2]])
     splits = [
         Split(split.id, split.position, nbytes=nbytes) for split, nbytes in zip(source.splits(), (30, 4), strict=True)

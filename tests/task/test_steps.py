@@ -1,4 +1,4 @@
-"""Calls of operators: how long they take."""
+"""The measured time of steps."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from sabotnb.testing import ManualClock
 FIRST, SECOND = Node("first", specs.Union(1)), Node("second", specs.Union(1))
 
 
-def test_each_operator_has_the_time_of_its_own_steps():
+def test_each_operator_has_the_time_of_its_steps():
     clock = ManualClock()
     steps = Steps(clock)
     for node, seconds in [(FIRST, 1), (SECOND, 2), (FIRST, 4)]:
@@ -19,16 +19,16 @@ def test_each_operator_has_the_time_of_its_own_steps():
     assert steps.seconds() == {"first": 5, "second": 2}
 
 
-def test_a_step_that_runs_or_raises_counts():
+def test_running_and_failed_steps_count():
     clock = ManualClock()
     steps = Steps(clock)
 
-    def looked_at_and_broken():
+    def read_and_fail():
         clock.advance(3)
         assert steps.seconds() == {"first": 3}
         clock.advance(4)
         raise ValueError
 
     with pytest.raises(StepFailed):
-        steps.run(FIRST, "process", looked_at_and_broken)
+        steps.run(FIRST, "process", read_and_fail)
     assert steps.seconds() == {"first": 7}

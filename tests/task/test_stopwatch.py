@@ -24,7 +24,7 @@ def test_every_moment_belongs_to_one_activity():
     assert (counters.busy, counters.idle, counters.backpressured) == (17, 4, 8)
 
 
-def test_a_snapshot_has_the_unfinished_activity_and_changes_nothing():
+def test_a_snapshot_includes_the_current_activity_and_has_no_effect():
     clock = ManualClock()
     counters = TaskCounters(rows_in=3)
     stopwatch = Stopwatch(counters, clock)
@@ -35,7 +35,7 @@ def test_a_snapshot_has_the_unfinished_activity_and_changes_nothing():
     assert counters.busy == 0
 
 
-def test_a_switch_in_the_middle_of_a_snapshot_loses_and_doubles_nothing():
+def test_a_switch_during_a_snapshot_neither_loses_nor_duplicates_time():
     now, meanwhile = [0.0], []
 
     def clock():
@@ -46,9 +46,9 @@ def test_a_switch_in_the_middle_of_a_snapshot_loses_and_doubles_nothing():
 
     stopwatch = Stopwatch(TaskCounters(), clock)
     stopwatch.start()
-    found = []
+    snapshots = []
     for seconds, activity in enumerate((Activity.IDLE, Activity.BUSY, Activity.BACKPRESSURED), 1):
         now[0] = float(seconds)
         meanwhile.append(lambda activity=activity: stopwatch.switch(activity))
-        found.append(stopwatch.snapshot())
-    assert [(c.busy, c.idle, c.backpressured) for c in found] == [(1, 0, 0), (1, 1, 0), (2, 1, 0)]
+        snapshots.append(stopwatch.snapshot())
+    assert [(c.busy, c.idle, c.backpressured) for c in snapshots] == [(1, 0, 0), (1, 1, 0), (2, 1, 0)]

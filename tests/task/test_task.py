@@ -31,7 +31,7 @@ from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault, Scr
 
 
 class Reached(Operator):
-    """Says that it was called and then does what its test wants."""
+    """Sets an event when it is called, then calls a function of its test."""
 
     def __init__(self, reached, then):
         self.reached, self.then = reached, then
@@ -51,7 +51,7 @@ def read_all(job, operator):
     ]
 
 
-def test_a_task_runs_and_finishes_with_what_its_sink_prepared():
+def test_a_task_runs_and_finishes_with_the_committables_of_its_sink():
     written = writes(Written)
     job = graph(
         [vertex("numbers", reads(numbers([[1], [2]])), Custom(Doubled)), vertex("written", written)],
@@ -64,7 +64,7 @@ def test_a_task_runs_and_finishes_with_what_its_sink_prepared():
         assert finished.committables == (Committable("written", {"values": [2, 4]}),)
 
 
-def test_a_source_reads_nothing_before_it_is_started():
+def test_a_source_reads_no_rows_before_it_is_started():
     source = numbers([[1]])
     job = graph([vertex("numbers", reads(source), writes(Written))])
     with Deployed(job).start(sources=False) as deployed:
@@ -76,7 +76,7 @@ def test_a_source_reads_nothing_before_it_is_started():
 
 
 @pytest.mark.parametrize("started", [True, False])
-def test_stopped_sources_end_the_job_with_what_was_read(started):
+def test_stopped_sources_end_the_job_with_the_rows_read_so_far(started):
     reached, totals = threading.Event(), []
 
     class Sees(Total):
@@ -102,7 +102,7 @@ def test_stopped_sources_end_the_job_with_what_was_read(started):
 
 
 class Pausing(ScriptedSource):
-    """Has its job paused from within its second poll; a poll while it is paused is an error."""
+    """Pauses its job during its second poll; a poll while it is paused is an error."""
 
     def __init__(self, *script):
         super().__init__(X, script)
@@ -140,7 +140,7 @@ def test_a_paused_job_is_idle_until_it_is_resumed_or_stopped(ending, total):
         assert read_all(deployed, "total.1") == total
 
 
-def test_a_pause_that_comes_before_the_start_holds_and_a_cancel_ends_it():
+def test_a_pause_before_the_start_lasts_until_a_cancel():
     source = numbers([[1]])
     job = graph([vertex("numbers", reads(source), writes(Written))])
     with Deployed(job).start(sources=False) as deployed:
@@ -153,7 +153,7 @@ def test_a_pause_that_comes_before_the_start_holds_and_a_cancel_ends_it():
 
 
 class Endless(ScriptedSource):
-    """Gives a row at every poll until ``seen`` is set."""
+    """Returns a row at every poll until ``seen`` is set."""
 
     def __init__(self, seen):
         super().__init__(X, [])
@@ -166,7 +166,7 @@ class Endless(ScriptedSource):
 
 
 class First(Operator):
-    """Passes its first batch on, and nothing of the rest."""
+    """Returns its first batch and no other."""
 
     def open(self, ctx):
         self.first = True
@@ -177,7 +177,7 @@ class First(Operator):
 
 
 @pytest.mark.parametrize("below", ["a task", "the client"])
-def test_rows_do_not_wait_until_a_busy_task_has_more_of_them(below):
+def test_a_busy_task_sends_aged_rows(below):
     seen = threading.Event()
     reads_until_seen = [reads(Endless(seen)), Custom(First)]
     if below == "a task":
@@ -195,7 +195,7 @@ def test_rows_do_not_wait_until_a_busy_task_has_more_of_them(below):
         deployed.reports.wait(TaskState.FINISHED, len(deployed.tasks))
 
 
-def test_a_task_that_its_senders_leave_passes_that_on_and_tells_its_operators_of_no_end():
+def test_a_task_whose_senders_left_leaves_and_does_not_end_its_operators():
     job = graph(
         [vertex("numbers", reads(numbers([]))), vertex("total", Custom(Total)), vertex("sink", Custom(Total), COLLECT)],
         ("numbers", "total"),
@@ -231,7 +231,7 @@ def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():
         assert last["sink"].counters == sink.counters()
 
 
-def test_latency_is_counted_behind_every_edge_and_not_at_the_source():
+def test_latency_is_measured_behind_every_edge_and_not_at_the_source():
     job = graph(
         [
             vertex("numbers", reads(numbers([[1]], [[2]])), parallelism=2),
@@ -259,7 +259,7 @@ class Rows:
 
 
 class Sized(Doubled):
-    """Holds the rows that it was given."""
+    """Counts its rows as state."""
 
     def __init__(self):
         self.rows = Rows()
@@ -272,34 +272,34 @@ class Sized(Doubled):
         return super().process(port, batch)
 
 
-def sized_job(made, *script):
+def sized_job(operators, *script):
     def sized():
-        made.append(Sized())
-        return made[-1]
+        operators.append(Sized())
+        return operators[-1]
 
     return graph([vertex("numbers", reads(numbers(script)), Custom(sized), Custom(sized), writes(Written))])
 
 
-def test_state_is_measured_once_at_the_end_if_nobody_asks():
-    made = []
-    with Deployed(sized_job(made, [1, 2], [3])).start() as deployed:
+def test_state_is_measured_once_at_the_end_without_requests():
+    operators = []
+    with Deployed(sized_job(operators, [1, 2], [3])).start() as deployed:
         (finished,) = deployed.reports.wait(TaskState.FINISHED)
     assert (finished.counters.state_keys, finished.counters.state_bytes) == (6, 6000)
-    assert [one.rows.measured for one in made] == [1, 1]
+    assert [operator.rows.measured for operator in operators] == [1, 1]
 
 
-def test_a_running_task_measures_its_state_when_it_is_asked():
-    made, held = [], threading.Event()
-    with Deployed(sized_job(made, [1, 2], Hold(held))).start() as deployed:
+def test_a_running_task_measures_its_state_on_request():
+    operators, held = [], threading.Event()
+    with Deployed(sized_job(operators, [1, 2], Hold(held))).start() as deployed:
         task = deployed.tasks["numbers[0]"]
-        while sum(one.rows.held for one in made) < 4:
+        while sum(operator.rows.held for operator in operators) < 4:
             assert task.counters().state_keys == 0
-        while (found := task.counters()).state_bytes != 4000:
+        while (counters := task.counters()).state_bytes != 4000:
             task.ask_state_size()
-        assert found.state_keys == 4
+        assert counters.state_keys == 4
 
 
-def test_the_queues_of_a_task_tell_who_waits_in_them():
+def test_the_queues_of_a_task_name_their_senders():
     job = graph(
         [vertex("numbers", reads(numbers([[1], [2]])), Custom(Exploding)), vertex("sink", COLLECT)],
         ("numbers", "sink"),
@@ -323,9 +323,9 @@ def test_the_time_of_a_task_that_waits_for_credit_is_backpressured():
     assert sink.counters().backpressured > 0
 
 
-def test_an_operator_that_asks_to_be_woken_is():
+def test_an_operator_is_woken_on_request():
     class Later(Operator):
-        """Gives its rows from another thread's sign, as a lookup that waits for an answer does."""
+        """Returns its rows when another thread wakes it, like a lookup that waits for an answer."""
 
         def open(self, ctx):
             self.wake, self.held, self.threads = ctx.wake, [], []
@@ -412,7 +412,7 @@ def test_a_canceled_task_that_waits_in_its_gate_ends():
 
 
 class SlowToClose(Reached):
-    """Its cleanup does not return by itself."""
+    """Its ``close`` does not return."""
 
     def close(self):
         hang(self.reached)
@@ -431,7 +431,7 @@ def test_a_cancel_that_interrupts_a_cleanup_is_not_reported_as_its_failure(caplo
     assert caplog.records == []
 
 
-def test_a_task_that_hangs_in_a_call_is_given_up_by_name():
+def test_a_hanging_task_is_reported_with_the_name_of_its_call():
     reached, released = threading.Event(), threading.Event()
     job = graph([vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, released.wait)), COLLECT)])
     with Deployed(job).start() as deployed:
@@ -455,11 +455,11 @@ def test_a_user_function_that_exits_fails_its_task():
         assert failed.failure.message == "numbers.1: SystemExit: 3 in process"
 
 
-def faulty_job(fault, made):
+def faulty_job(fault, operators):
     def make(operator, wrapper=Faulty):
         def build():
-            made.append(wrapper(operator(), fault))
-            return made[-1]
+            operators.append(wrapper(operator(), fault))
+            return operators[-1]
 
         return build
 
@@ -476,8 +476,8 @@ def faulty_job(fault, made):
 def test_a_failure_at_any_step_is_reported_once_and_closes_everything():
     steps = []
     for step in itertools.count(1):
-        fault, made = FailAt(step), []
-        source, job = faulty_job(fault, made)
+        fault, operators = FailAt(step), []
+        source, job = faulty_job(fault, operators)
         with Deployed(job, Config()).start() as deployed:
             reports = deployed.reports
             reports.wait_until(lambda reports=reports: reports.of(TaskState.FAILED) or len(reports.ends()) == 2)
@@ -488,7 +488,7 @@ def test_a_failure_at_any_step_is_reported_once_and_closes_everything():
                 assert f"step {step}: {fault.fired}" in failed.failure.message
         assert len(deployed.reports.ends()) == 2
         assert len(deployed.reports.of(TaskState.FAILED)) == (0 if fault_free else 1)
-        assert [operator.closed for operator in made] == [operator.opened for operator in made]
+        assert [operator.closed for operator in operators] == [operator.opened for operator in operators]
         assert source.opened == source.closed
         if fault_free:
             assert fault.fired is None

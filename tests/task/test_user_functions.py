@@ -52,14 +52,14 @@ def test_a_failing_function_is_named_with_its_line_and_its_rows(operator):
     assert "sabotnb/" not in error.user_traceback
 
 
-def test_rows_whose_function_fails_can_go_aside():
+def test_rows_whose_function_fails_can_go_to_a_side_output():
     stream = TEXTS.map_rows(parse, schema=Y, on_error="side")
     assert_rows(stream, [{"y": 1}, {"y": 3}])
     (failed,) = stream.side("errors").to_rows()
     assert failed["s"] == "two"
 
 
-def test_a_function_whose_module_is_not_here_says_how_to_send_it():
+def test_the_error_of_a_missing_module_says_how_to_send_it():
     geo = types.ModuleType("geo")
     exec("def distance(batch): return batch", geo.__dict__)
     sys.modules["geo"] = geo

@@ -34,7 +34,7 @@ def test_the_minimum_rises(reports, expected):
     assert [steps[name](*args) for name, *args in reports] == expected
 
 
-def test_idle_means_that_every_open_channel_is():
+def test_idle_means_that_every_open_channel_is_idle():
     watermarks = Watermarks([A, B])
     seen = [watermarks.idle]
     for step in (
@@ -60,32 +60,34 @@ def test_without_idleness_it_is_the_minimum_of_each_channels_maximum(reports):
 
 
 class Plain:
-    """What ``Watermarks`` does, by looking at every channel."""
+    """Computes the same as ``Watermarks`` by visiting every channel."""
 
     def __init__(self, channels):
-        self.highest, self.idle_ones, self.last = dict.fromkeys(channels, MIN_WATERMARK), set(), MIN_WATERMARK
+        self.highest, self.idle_channels, self.last = dict.fromkeys(channels, MIN_WATERMARK), set(), MIN_WATERMARK
 
     def take(self, name, channel, us):
         match name:
             case "advance":
                 self.highest[channel] = max(us, self.highest[channel])
-                self.idle_ones.discard(channel)
+                self.idle_channels.discard(channel)
             case "idle":
-                self.idle_ones.add(channel)
+                self.idle_channels.add(channel)
             case "active":
-                self.idle_ones.discard(channel)
+                self.idle_channels.discard(channel)
             case "end":
                 del self.highest[channel]
-                self.idle_ones.discard(channel)
+                self.idle_channels.discard(channel)
             case "add":
                 self.highest[channel] = MIN_WATERMARK
-        lowest = min((us for one, us in self.highest.items() if one not in self.idle_ones), default=self.last)
+        lowest = min(
+            (us for channel, us in self.highest.items() if channel not in self.idle_channels), default=self.last
+        )
         risen, self.last = lowest > self.last, max(lowest, self.last)
         return lowest if risen else None
 
     @property
     def idle(self):
-        return bool(self.highest) and self.idle_ones == self.highest.keys()
+        return bool(self.highest) and self.idle_channels == self.highest.keys()
 
 
 CHANNELS = [(0, 0), (0, 1), (1, 0), (1, 1)]
@@ -94,7 +96,7 @@ STEP = st.tuples(st.sampled_from(NAMES), st.sampled_from(CHANNELS), st.integers(
 
 
 @given(st.lists(STEP, max_size=40))
-def test_it_is_the_minimum_over_the_active_channels_that_there_are(steps):
+def test_it_is_the_minimum_over_the_active_channels(steps):
     watermarks, plain = Watermarks(CHANNELS[:2]), Plain(CHANNELS[:2])
     call = {
         "advance": watermarks.advance,
