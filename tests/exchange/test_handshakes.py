@@ -232,7 +232,7 @@ def test_stop_leaves_completed_handshakes_alone():
 
 def test_a_hello_that_cannot_be_read_is_answered():
     with listening() as (_, endpoints, _channels), tcp(endpoints) as sock:
-        sock.sendall(STRANGE["deep JSON"])
+        sock.sendall(INVALID["deep JSON"])
         assert b"a hello that cannot be read" in drained(sock)
 
 

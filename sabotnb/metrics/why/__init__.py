@@ -1,0 +1,6 @@
+"""The sentence about what holds a job up, and what to do about it."""
+
+from sabotnb.metrics.why.job_stages import stopped_early
+from sabotnb.metrics.why.rules import why
+
+__all__ = ["stopped_early", "why"]

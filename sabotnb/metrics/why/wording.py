@@ -1,0 +1,51 @@
+"""Names and numbers as the sentences write them."""
+
+from __future__ import annotations
+
+from sabotnb.metrics.job_metrics import VertexMetrics
+
+LETTERS = 48
+"""Of a name in a sentence."""
+
+
+def listed(vertices: list[VertexMetrics]) -> str:
+    """Join the names of vertices."""
+    names = [short(vertex.id) for vertex in vertices]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def short(name: str) -> str:
+    """Shorten a long name."""
+    return name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
+
+
+def row_count(count: float) -> str:
+    """Format a number of rows."""
+    return "1 row" if round(count) == 1 else f"{count:,.0f} rows"
+
+
+def rounded(count: float) -> float:
+    """To two digits, for what trembles."""
+    return float(f"{count:.1e}")
+
+
+def percent(share: float) -> str:
+    """In steps of five, so that a sentence stays the same while a figure trembles."""
+    return f"{round(share * 20) * 5} %"
+
+
+def exact_percent(share: float) -> str:
+    """Format a share in steps of one percent."""
+    return "less than 1 %" if share < 0.01 else f"{share * 100:.0f} %"
+
+
+def megabytes(nbytes: int) -> str:
+    """To two digits, for what grows."""
+    return f"{float(f'{nbytes / (1 << 20):.1e}'):,g} MB"
+
+
+def duration(seconds: float) -> str:
+    """Format seconds in the largest fitting unit."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
