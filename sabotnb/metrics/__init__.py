@@ -1,4 +1,4 @@
-"""Counters that a task keeps about itself, and what is known of a job from all of them."""
+"""Counters of tasks, metrics of jobs computed from them, and the sentence that explains a job."""
 
 from sabotnb.metrics.counters import TaskCounters
 from sabotnb.metrics.histogram import Histogram, merged

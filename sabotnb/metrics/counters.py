@@ -1,4 +1,4 @@
-"""Counters of one task: written by its thread alone, read by anybody through a frozen snapshot."""
+"""The counters of one task: its thread writes them, other threads read a snapshot."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sabotnb.metrics.histogram import Histogram
 
 @dataclass(slots=True)
 class TaskCounters:
-    """Totals since the task started; times in seconds. Rows that a sink has written went out, too.
+    """Totals since the task started; times in seconds. Rows that a sink has written count as rows out.
 
-    Single writer, so no lock: who reads while the task runs may see counts that are a batch apart.
+    A single thread writes, so there is no lock: while the task runs, counts may be of different batches.
     """
 
     rows_in: int = 0
@@ -25,22 +25,22 @@ class TaskCounters:
     backpressured: float = 0.0
     late: int = 0
     bytes_done: int = 0
-    """Of a source: bytes of the splits that it has read to their end, as their ``Split.bytes`` say."""
+    """Of a source: bytes of the splits that it has read completely, by ``Split.nbytes``."""
     state_keys: int = 0
-    """Keys that the task's operators held when they were last asked, at the end of the input for certain."""
+    """Keys in the state of the operators when it was last measured; it is always measured at the end of the input."""
     state_bytes: int = 0
-    """About how much memory all state of the operators took then."""
+    """Approximate memory of that state."""
     watermark: int | None = None
-    """Event time that the input has come to, in microseconds since the epoch; None before the first watermark."""
+    """Event time of the input in microseconds since the epoch (UTC); None before the first watermark."""
     latency: Histogram = field(default_factory=Histogram)
-    """How long rows took from their source to this task, by the markers that travel among them."""
+    """Times that rows took from their source to this task, measured by the markers among them."""
     operators: dict[str, int] = field(default_factory=dict)
-    """Rows that left each operator of the chain through its main output, by its id; of a sink: that it took."""
+    """Rows that left each operator of the chain through its main output, by its id; rows that entered a sink."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """How long each operator of the chain itself has worked, by its id; only in what a task reports."""
+    """Time that each operator of the chain has worked, by its id; only in the counters that a task reports."""
 
     def snapshot(self) -> TaskCounters:
-        """The totals now, as a copy that nobody writes to."""
+        """Return a copy of the totals, without ``seconds``."""
         return TaskCounters(
             self.rows_in,
             self.rows_out,

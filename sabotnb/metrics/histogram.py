@@ -1,4 +1,4 @@
-"""How long something took, counted in buckets: small, cheap to add to, and two of them add up to one."""
+"""A histogram of durations in logarithmic buckets: small, cheap to add to, and mergeable."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 PER_DOUBLING = 4
 """Buckets per factor of two: a quantile is at most 19 % too high."""
 LEAST = 1e-4
-"""Seconds; what took less is counted in the first bucket."""
+"""Seconds; shorter durations are counted in the first bucket."""
 
 
 class Histogram:
-    """Counts by logarithmic buckets (the idea of HdrHistogram): bucket b ends at ``LEAST * 2 ** (b / PER_DOUBLING)``.
+    """Counts in logarithmic buckets (as HdrHistogram): bucket b ends at ``LEAST * 2 ** (b / PER_DOUBLING)``.
 
-    Of durations in seconds, or of anything else that is positive. One thread adds; ``copy`` from any.
+    The values are durations in seconds or other positive numbers. One thread adds; any thread may ``copy``.
     """
 
     __slots__ = ("counts",)
@@ -28,16 +28,16 @@ class Histogram:
         self.counts[bucket] = self.counts.get(bucket, 0) + 1
 
     def copy(self) -> Histogram:
-        """The counts now."""
+        """Return a copy."""
         return Histogram(dict(self.counts))
 
     def since(self, earlier: Histogram) -> Histogram:
-        """What was added after ``earlier``, which is an older copy of this one."""
+        """Return the values added after ``earlier``, an older copy of this histogram."""
         grown = {bucket: count - earlier.counts.get(bucket, 0) for bucket, count in self.counts.items()}
         return Histogram({bucket: count for bucket, count in grown.items() if count})
 
     def quantile(self, q: float) -> float | None:
-        """The upper end of the bucket below which a share ``q`` of all values lies; None if there is no value."""
+        """Return the upper end of the bucket of quantile ``q``; None without values."""
         total = sum(self.counts.values())
         seen = 0
         for bucket in sorted(self.counts):
@@ -55,10 +55,10 @@ class Histogram:
         return f"Histogram({self.counts})"
 
 
-def merged(parts: Iterable[Histogram]) -> Histogram:
-    """All values of ``parts`` together."""
+def merged(histograms: Iterable[Histogram]) -> Histogram:
+    """Return a histogram with the values of all ``histograms``."""
     counts: dict[int, int] = {}
-    for part in parts:
-        for bucket, count in part.counts.items():
+    for histogram in histograms:
+        for bucket, count in histogram.counts.items():
             counts[bucket] = counts.get(bucket, 0) + count
     return Histogram(counts)

@@ -1,4 +1,4 @@
-"""How a job went, second by second, as far back as is kept."""
+"""The load of a job's vertices, second by second, for the last two minutes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 HISTORY_SECONDS = 120
-"""So many moments are kept of each vertex, a second apart."""
+"""Moments that are kept, a second apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One vertex at one moment: rows per second in (of a source: out), the mean shares of its tasks, unread bytes."""
+    """One vertex at one moment: rows per second in (of a source: out), mean load of its tasks, unread bytes."""
 
     rate: float
     busy: float
@@ -22,7 +22,7 @@ class Moment:
 
 
 class History:
-    """The last moments of all vertices of a job. Times are those of whoever adds (seconds)."""
+    """The last moments of all vertices of a job; times in seconds, of the caller's clock."""
 
     __slots__ = ("_moments",)
 
@@ -30,15 +30,15 @@ class History:
         self._moments: deque[tuple[float, Mapping[str, Moment]]] = deque(maxlen=HISTORY_SECONDS)
 
     def due(self, now: float) -> bool:
-        """True when a second has passed since the last moment that was added."""
+        """True if a second has passed since the last moment."""
         return not self._moments or now - self._moments[-1][0] >= 1.0
 
     def add(self, now: float, vertices: Mapping[str, Moment]) -> None:
-        """Add how every vertex goes now; the oldest moment is forgotten."""
+        """Add a moment of every vertex; drops the oldest moment if the history is full."""
         self._moments.append((now, vertices))
 
     def rates(self, vertex: str) -> tuple[float, ...]:
-        """Rows per second of ``vertex``, the newest last."""
+        """Return the rows per second of ``vertex``, the newest last."""
         return tuple(round(vertices[vertex].rate, 1) for _, vertices in self._moments if vertex in vertices)
 
     def __iter__(self) -> Iterator[tuple[float, Mapping[str, Moment]]]:

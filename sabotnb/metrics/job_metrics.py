@@ -1,4 +1,4 @@
-"""What is known of a running job at one moment: plain data, the same for DataFrames, widgets, Prometheus and sentences.
+"""The metrics of a job at one moment: plain data for DataFrames, widgets, Prometheus and sentences.
 
 Counts are totals since the start, rates are per second over about the last two seconds, times of the day are seconds
 since the epoch (UTC), durations are seconds.
@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from sabotnb.pickling import quickly_pickled
 
 OVER = ("FINISHED", "FAILED", "CANCELED")
-"""States in which nothing happens any more, of jobs and of tasks."""
+"""Final states of jobs and tasks."""
 MOST_DOTS = 16
-"""Of a vertex with more tasks a picture draws none of them."""
+"""A picture draws the tasks of a vertex with at most this many tasks."""
 MOST_SHARES = 16
-"""Shares of an edge that are sent to who watches the job."""
+"""Shares of an edge that are sent to clients that watch the job."""
 
 
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Rows, batches and bytes that have passed, and how many of them per second now."""
+    """Total rows, batches and bytes, and their current rates per second."""
 
     rows: int = 0
     batches: int = 0
@@ -35,7 +35,7 @@ class Throughput:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Shares of the last seconds, which add up to 1 (all 0 before a task has run for a moment)."""
+    """Shares of the last seconds, which add up to 1 (all 0 before a task was measured)."""
 
     busy: float = 0.0
     idle: float = 0.0
@@ -45,7 +45,7 @@ class Load:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds from a source to here that half, and 99 %, of the last markers took at most."""
+    """Latency from the sources in seconds: median and 99th percentile of the last markers."""
 
     p50: float
     p99: float
@@ -54,10 +54,10 @@ class Latency:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class TaskMetrics:
-    """One task. ``queued`` are unread bytes in its gate; ``fill`` is how full its fullest channel is, from 0 to 1.
+    """The metrics of one task. ``queued`` are unread bytes in its gate, ``fill`` is the fill of its fullest channel.
 
-    ``reported`` is when its agent reported last (None: not yet). ``final`` totals are those with which the task ended;
-    a task that is over and whose totals are not final was lost, and has those of the last report.
+    ``reported`` is the time of its agent's last report (None: no report yet). ``final`` totals were reported at the end
+    of the task; an ended task without final totals was lost, and has the totals of the last report.
     """
 
     vertex: str
@@ -81,14 +81,14 @@ class TaskMetrics:
 
     @property
     def over(self) -> bool:
-        """True when the task does not run any more, and never will."""
+        """True if the task has ended."""
         return self.state in OVER
 
 
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class TaskDot:
-    """What a picture shows of a task: its state, and the share of its time in which it is busy."""
+    """The state and the busy share of a task, for pictures."""
 
     index: int
     state: str
@@ -98,7 +98,7 @@ class TaskDot:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A task's part of the rows of an edge, from 0 to 1."""
+    """A task's share of the rows of an edge, from 0 to 1."""
 
     task: int
     part: float
@@ -107,7 +107,7 @@ class Share:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class OperatorMetrics:
-    """Rows that left one operator, which may be in the middle of a chain, and the share of its tasks' time it took."""
+    """Rows that left one operator of a chain, and the share of its tasks' time that it took."""
 
     id: str
     rows: int
@@ -118,21 +118,21 @@ class OperatorMetrics:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class VertexMetrics:
-    """All tasks of one vertex (a chain of operators; the id is that of the first).
+    """The metrics of all tasks of one vertex (a chain of operators; the id is that of the first).
 
-    ``load`` is the mean over running tasks, ``busiest`` the largest busy share and ``busiest_task`` whose it is;
-    ``skew`` is how many times the mean ``skew_task``, the one with most rows in (of a source: out), has had of the rows
-    of the last half minute: 1 is even, None says that there were no rows. ``idle_since`` is set when no row has come in
-    for over a second while the job runs.
+    ``load`` is the mean over running tasks, ``busiest`` the largest busy share and ``busiest_task`` its task.
+    ``skew_task`` is the task with most rows in (of a source: out) in the last half minute, and ``skew`` its number of
+    rows divided by the mean: 1 is even, None means that there were no rows. ``idle_since`` is set when no row has come
+    in for over a second while the job runs.
     """
 
     id: str
     role: str
-    """source, operator or sink; a chain from a source to a sink is a source."""
+    """source, operator or sink; a chain that begins with a source is a source."""
     kinds: tuple[str, ...]
     """Kind of each operator of the chain (``filter``, ``aggregate``), in the order of ``operators``.
 
-    ``functions`` are the ids of those that call the user's code.
+    ``functions`` are the ids of the operators that call the user's code.
     """
     functions: tuple[str, ...]
     operators: tuple[OperatorMetrics, ...]
@@ -156,16 +156,16 @@ class VertexMetrics:
     history: tuple[float, ...] = ()
     """Rows per second in (of a source: out), one number per second, the newest last; at most ``HISTORY_SECONDS``."""
     dots: tuple[TaskDot, ...] = ()
-    """Its tasks, those that failed first, then the busiest; none if there are more than ``MOST_DOTS``."""
+    """Its tasks, failed ones first, then the busiest; empty if there are more than ``MOST_DOTS``."""
 
 
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class EdgeMetrics:
-    """One edge of the execution graph. ``fill`` is how full its fullest channel is, ``queued`` bytes in all of them.
+    """One edge of the execution graph. ``fill`` is the fill of its fullest channel, ``queued`` bytes in all channels.
 
-    ``shares`` are the parts of the last half minute's rows that each task below has taken, the largest first; empty
-    where that is not known: there were no rows, or several edges lead there, whose rows tasks count together.
+    ``shares`` are the downstream tasks' shares of the rows of the last half minute, the largest first. It is empty if
+    they are unknown: there were no rows, or several edges lead to the vertex, whose rows a task counts together.
     """
 
     index: int
@@ -184,7 +184,7 @@ class EdgeMetrics:
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:
-    """Why a job failed, for people: ``traceback`` has the user's frames alone, ``sample`` the rows it happened at."""
+    """Why a job failed: ``traceback`` has the user's frames only, ``sample`` the rows at which it failed."""
 
     kind: str
     message: str
@@ -193,12 +193,12 @@ class JobFailure:
     traceback: str = ""
     sample: str = ""
     everything: str = ""
-    """The whole traceback of the worker, for bug reports."""
+    """The full traceback of the worker, for bug reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence on how the job goes, what to do about it, and the operator that it is about ("" for the job).
+    """A sentence about the state of a job, advice, and the operator that it is about ("" for the whole job).
 
     ``kind``: ended, failed, waiting, paused, starting, skew, busy, sink, source, watermark, idle, even, unknown.
     """
@@ -211,7 +211,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class JobMetrics:
-    """A job at the moment ``at``. ``version`` grows with every change that is worth showing."""
+    """The metrics of a job at time ``at``. ``version`` grows with every change that is worth showing."""
 
     job: str
     epoch: int
@@ -229,31 +229,31 @@ class JobMetrics:
     """Of all sinks."""
     late: int
     progress: float | None
-    """Part of the input that was read, from 0 to 1; None for endless jobs, or while a source does not know its size."""
+    """Share of the input that was read, from 0 to 1; None for unbounded jobs and while a size is unknown."""
     lag: float | None
     """Seconds from the lowest watermark of a sink's vertex to now; None without event time."""
     waits: str
-    """What a pending job waits for, as the end of a sentence: ``needs 4 slots, 2 free``."""
+    """What a pending job waits for, as the predicate of a sentence: ``needs 4 slots, 2 free``."""
     error: JobFailure | None
     tasks: tuple[TaskMetrics, ...]
-    """None where ``without_tasks`` has taken them away."""
+    """Empty after ``without_tasks``."""
     vertices: tuple[VertexMetrics, ...]
     edges: tuple[EdgeMetrics, ...]
     finding: Finding | None = None
     waits_for: str = ""
-    """Of a pending job: slots, former run or another job."""
+    """Of a pending job: slots, previous run or another job."""
     publishes: bool = False
-    """True if it has output that appears when it has finished, and is removed if it does not."""
+    """True if it has output that is committed when the job finishes, and is removed otherwise."""
     stopping: bool = False
-    """True when its sources were told to end, and what they have read is still on its way."""
+    """True if its sources were stopped; rows that they have read may still be processed."""
 
     @property
     def terminal(self) -> bool:
-        """True when the job is over."""
+        """True if the job has ended."""
         return self.state in OVER
 
 
 def without_tasks(metrics: JobMetrics) -> JobMetrics:
-    """The part whose size does not grow with the number of tasks: what is sent again and again to who watches."""
+    """Return the metrics without their tasks: a client that watches gets them often, also from jobs with many tasks."""
     edges = tuple(replace(edge, shares=edge.shares[:MOST_SHARES]) for edge in metrics.edges)
     return replace(metrics, tasks=(), edges=edges)

@@ -1,4 +1,4 @@
-"""Metrics of jobs in the text format that Prometheus reads."""
+"""Writes the metrics of jobs in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sabotnb.metrics.job_metrics import EdgeMetrics, JobMetrics, TaskMetrics
 
-if TYPE_CHECKING:  # a name in annotations alone: only who is asked for the text needs the package
+if TYPE_CHECKING:  # imported on use: only a process that serves the text needs the package
     from prometheus_client.metrics_core import Metric
 
-Figure = tuple[str, str, Callable[[Any], float | None]]
-"""Name (a counter's ends in ``_total``), what it is, and how it is read; None where there is none."""
+MetricSpec = tuple[str, str, Callable[[Any], float | None]]
+"""Name (of a counter: with ``_total``), description, and a function that reads the value; None for no sample."""
 
-JOB: Sequence[Figure] = (
+JOB: Sequence[MetricSpec] = (
     ("rows_in_total", "Rows read by sources", lambda job: job.rows_in.rows),
     ("rows_out_total", "Rows taken by sinks", lambda job: job.rows_out.rows),
     ("late_rows_total", "Late rows", lambda job: job.late),
@@ -21,7 +21,7 @@ JOB: Sequence[Figure] = (
     ("progress_ratio", "Share of a bounded input that was read", lambda job: job.progress),
     ("watermark_lag_seconds", "Lag of the lowest watermark of a sink behind the clock", lambda job: job.lag),
 )
-TASK: Sequence[Figure] = (
+TASK: Sequence[MetricSpec] = (
     ("rows_in_total", "Rows received", lambda task: task.into.rows),
     ("rows_out_total", "Rows emitted", lambda task: task.out.rows),
     ("batches_in_total", "Batches received", lambda task: task.into.batches),
@@ -31,15 +31,15 @@ TASK: Sequence[Figure] = (
     ("late_rows_total", "Late rows", lambda task: task.late),
     ("busy_ratio", "Share of the last seconds spent busy", lambda task: task.load.busy),
     ("idle_ratio", "Share of the last seconds spent idle", lambda task: task.load.idle),
-    ("backpressured_ratio", "Share of the last seconds spent backpressured", lambda it: it.load.backpressured),
+    ("backpressured_ratio", "Share of the last seconds spent backpressured", lambda task: task.load.backpressured),
     ("queued_bytes", "Bytes queued in its input gate", lambda task: task.queued),
     ("queue_fill_ratio", "How full its fullest channel is", lambda task: task.fill),
     ("state_keys", "Keys in its state", lambda task: task.state_keys),
     ("state_bytes", "Memory used by its state", lambda task: task.state_bytes),
-    ("latency_p50_seconds", "Median latency from the sources", lambda it: it.latency and it.latency.p50),
-    ("latency_p99_seconds", "99th percentile latency from the sources", lambda it: it.latency and it.latency.p99),
+    ("latency_p50_seconds", "Median latency from the sources", lambda task: task.latency and task.latency.p50),
+    ("latency_p99_seconds", "99th percentile latency from the sources", lambda task: task.latency and task.latency.p99),
 )
-EDGE: Sequence[Figure] = (
+EDGE: Sequence[MetricSpec] = (
     ("rows_total", "Rows sent", lambda edge: edge.sent.rows),
     ("bytes_total", "Bytes sent", lambda edge: edge.sent.bytes),
     ("queued_bytes", "Bytes queued in its channels", lambda edge: edge.queued),
@@ -48,14 +48,14 @@ EDGE: Sequence[Figure] = (
 
 
 def prometheus_text(jobs: Sequence[JobMetrics]) -> bytes:
-    """The figures of ``jobs``; those of single tasks and edges only while a job runs."""
+    """Return the metrics of ``jobs`` as text; those of tasks and edges only while a job runs."""
     from prometheus_client import generate_latest
 
-    return generate_latest(_Collected(_families(jobs)))  # asks for ``collect`` alone
+    return generate_latest(_Collected(_families(jobs)))  # it calls ``collect`` only
 
 
 class _Collected:
-    """Stands where the exposition expects a registry."""
+    """Has the method of a registry that ``generate_latest`` calls."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self.collect = lambda: families
@@ -76,14 +76,14 @@ def _families(jobs: Sequence[JobMetrics]) -> Iterable[Metric]:
     yield from _group("edge", ["job", "edge"], EDGE, edges)
 
 
-def _group(what: str, labels: Sequence[str], figures: Sequence[Figure], of: Sequence[Any]) -> Iterable[Metric]:
+def _group(what: str, labels: Sequence[str], metrics: Sequence[MetricSpec], labeled: Sequence[Any]) -> Iterable[Metric]:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-    for name, description, read in figures:
+    for name, description, read in metrics:
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
         family = kind(f"sabotnb_{what}_{name}", description, labels=labels)
-        for values, one in of:
-            value = read(one)
+        for values, source in labeled:
+            value = read(source)
             if value is not None:
                 family.add_metric(values, value)
         yield family

@@ -1,4 +1,4 @@
-"""From totals in the last reports of one task to rates and shares."""
+"""Computes rates and shares from the totals in the last reports of one task."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from sabotnb.metrics.histogram import Histogram
 from sabotnb.metrics.job_metrics import Load, OperatorMetrics, Throughput
 
 KEPT = 5
-"""Reports that rates are taken over: two of them are half a second apart."""
+"""Reports over which rates are computed; two reports are half a second apart."""
 OLDER_KEPT, OLDER_SECONDS = 7, 5.0
-"""Older reports that are kept, and how far they are apart: latencies, whose markers are rare, and the spread of rows
-over tasks are taken over half a minute."""
+"""Number and distance of older reports: latencies, whose markers are rare, and skew are computed over half a minute."""
 
 Sent = Mapping[int, tuple[int, int]]
 """(rows, bytes) by edge."""
@@ -24,7 +23,7 @@ _NOTHING = TaskCounters()
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a task has counted until ``at``, seconds of its agent's steady clock."""
+    """The counters of a task at ``at``, in seconds of its agent's monotonic clock."""
 
     at: float
     counters: TaskCounters
@@ -32,9 +31,10 @@ class Report:
 
 
 class Reports:
-    """The last reports of one task. Rates are differences over the agent's own clock: a busy receiver bends nothing.
+    """The last reports of one task.
 
-    After ``end`` nothing flows any more; what is taken over a while is then taken over the task's whole life.
+    Rates are computed over the agent's clock, so that they do not depend on when a report is received. After ``end``
+    rates are 0, and shares, latency and recent rows are those of the whole run of the task.
     """
 
     __slots__ = ("_kept", "_latency", "_older")
@@ -45,14 +45,14 @@ class Reports:
         self._latency: Histogram | None = None
 
     def add(self, report: Report) -> None:
-        """Take the newest report."""
+        """Add the newest report."""
         self._latency = None
         self._kept.append(report)
         if not self._older or report.at - self._older[-1].at >= OLDER_SECONDS:
             self._older.append(report)
 
     def end(self, counters: TaskCounters, sent: Sent) -> None:
-        """Take the final totals of a task that is over."""
+        """Set the final totals of a task that has ended."""
         self._latency = None
         self._kept.clear()
         self._older.clear()
@@ -60,18 +60,18 @@ class Reports:
 
     @property
     def seconds(self) -> float:
-        """How long the kept reports span; 0 while there are less than two, and after the end."""
+        """Time between the first and the last kept report; 0 with less than two, and after the end."""
         return self._kept[-1].at - self._kept[0].at if len(self._kept) > 1 else 0.0
 
     @property
     def ends(self) -> tuple[Report, Report]:
-        """The oldest and the newest report that are kept; of less than two, one without any counts before it."""
+        """The oldest and the newest kept report; with less than two, the oldest is an empty report."""
         if len(self._kept) > 1:
             return self._kept[0], self._kept[-1]
         return Report(0.0, _NOTHING), self._kept[-1] if self._kept else Report(0.0, _NOTHING)
 
     def into(self) -> Throughput:
-        """What has come in."""
+        """Return the input of the task."""
         (old, new), seconds = self._counters(), self.seconds
         totals = new.rows_in, new.batches_in, new.bytes_in
         if seconds <= 0:
@@ -84,7 +84,7 @@ class Reports:
         )
 
     def out(self) -> Throughput:
-        """What has gone out."""
+        """Return the output of the task."""
         (old, new), seconds = self._counters(), self.seconds
         totals = new.rows_out, new.batches_out, new.bytes_out
         if seconds <= 0:
@@ -97,7 +97,7 @@ class Reports:
         )
 
     def sent(self, edge: int) -> Throughput:
-        """What was sent on an edge; batches are not counted by edge."""
+        """Return the rows and bytes sent on an edge; batches are not counted by edge."""
         (old, new), seconds = self.ends, self.seconds
         rows, nbytes = new.sent.get(edge, (0, 0))
         if seconds <= 0:
@@ -106,7 +106,7 @@ class Reports:
         return Throughput(rows, 0, nbytes, (rows - rows_then) / seconds, 0.0, (nbytes - bytes_then) / seconds)
 
     def operator(self, name: str) -> OperatorMetrics:
-        """Rows that left an operator of the task's chain, and the share of the task's time that it took."""
+        """Return the rows that left an operator of the chain, and the share of the task's time that it took."""
         (old, new), seconds = self._counters(), self.seconds
         rows = new.operators.get(name, 0)
         spent = _spent(new) - _spent(old)
@@ -118,14 +118,14 @@ class Reports:
         )
 
     def load(self) -> Load:
-        """How the time was spent: shares that add up to 1, or all 0."""
+        """Return the shares of the task's time, which add up to 1 or are all 0."""
         old, new = self._counters()
         busy, idle, waiting = new.busy - old.busy, new.idle - old.idle, new.backpressured - old.backpressured
         spent = _spent(new) - _spent(old)
         return Load(busy / spent, idle / spent, waiting / spent) if spent > 0 else Load()
 
     def latency(self) -> Histogram:
-        """The latencies of the last half minute; of the whole life where that has none."""
+        """Return the latencies of the last half minute; those of the whole run if there are none."""
         if self._latency is None:
             newest = self._newest.latency
             recent = newest.since(self._older[0].counters.latency) if self._older else newest
@@ -133,7 +133,7 @@ class Reports:
         return self._latency
 
     def recent_rows(self) -> tuple[int, int]:
-        """Rows that have come in and gone out in the last half minute; after the end in the whole life."""
+        """Return the rows in and out of the last half minute; after the end, of the whole run."""
         old, new = self._older[0].counters if self._older else _NOTHING, self._newest
         return new.rows_in - old.rows_in, new.rows_out - old.rows_out
 

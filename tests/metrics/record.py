@@ -1,4 +1,4 @@
-"""Run jobs that have one trouble each on a real cluster and keep their figures: ``python tests/metrics/record.py``."""
+"""Record the metrics of jobs with one bottleneck each on a real cluster: ``python tests/metrics/record.py``."""
 
 import sys
 from contextlib import suppress
@@ -24,7 +24,7 @@ def hashed(row):
     return row
 
 
-def burnt(batch):
+def burn_cpu(batch):
     for _ in range(batch.num_rows):
         sum(range(1000))
     return batch
@@ -35,12 +35,12 @@ def refused(row):
 
 
 def slow_callback(batch):
-    burnt(batch)
-    burnt(batch)
+    burn_cpu(batch)
+    burn_cpu(batch)
 
 
 def numbers(hot=0.0):
-    """Rows of ``x`` and a key ``k``, of which value 0 has the share ``hot``."""
+    """Rows with a number ``x`` and a key ``k`` that is 0 for the share ``hot``."""
     random = np.random.default_rng(0)
     keys = np.where(random.random(ROWS) < hot, 0, random.integers(0, 1000, ROWS))
     return sb.Stream.from_arrow(pa.table({"x": np.arange(ROWS), "k": keys}))
@@ -52,7 +52,7 @@ def batches():
 
 
 def by_key(stream):
-    return stream.partition_by("k").map_batches(burnt).named("score", parallelism=4)
+    return stream.partition_by("k").map_batches(burn_cpu).named("score", parallelism=4)
 
 
 RUNNING = {
@@ -62,8 +62,8 @@ RUNNING = {
     "slow_callback": lambda: numbers().filter(col("x") >= 0).sink_callback(slow_callback),
     "rate": lambda: sb.Stream.from_rate(1000).filter(col("value") >= 0).sink_live(),
     "reading": lambda: sb.Stream.from_generator(batches, {"x": "int64"}).filter(col("x") % 7 == 0).sink_live(),
-    "one_split": lambda: sb.Stream.from_rate(500_000).map_batches(burnt).named("burnt", parallelism=2).sink_live(),
-    "some_work": lambda: sb.Stream.from_rate(15_000).map_batches(burnt).named("burnt").sink_live(),
+    "one_split": lambda: sb.Stream.from_rate(500_000).map_batches(burn_cpu).named("burnt", parallelism=2).sink_live(),
+    "some_work": lambda: sb.Stream.from_rate(15_000).map_batches(burn_cpu).named("burnt").sink_live(),
 }
 
 
@@ -73,25 +73,25 @@ def main():
         for name, sink in RUNNING.items():
             job = sink().run(name, env=env)
             job.wait_changed("5s")
-            keep(name, job)
+            record(name, job)
             job.cancel()
             job.wait_changed("10s")
         job = RUNNING["rate"]().run("paused", env=env)
         job.wait_changed("2s")
         job._client.pause(job.name, job.epoch)
         job.wait_changed("2s")
-        keep("paused", job)
+        record("paused", job)
         job.cancel()
         job = numbers().group_by("k").agg(n=sb.count()).sink_live().run("finished", env=env)
         job.wait()
-        keep("finished", job)
+        record("finished", job)
         job = numbers().map_rows(refused, schema={"x": "int64"}).sink_live().run("failed", env=env)
         with suppress(JobFailed):
             job.wait()
-        keep("failed", job)
+        record("failed", job)
 
 
-def keep(name, job):
+def record(name, job):
     metrics = job._client.metrics(job.name, job.epoch)
     recordings.write(metrics, FOLDER / f"{name}.json")
     print(f"{name}: {metrics.finding}")  # noqa: T201

@@ -1,4 +1,4 @@
-"""The text that Prometheus reads."""
+"""The metrics in the text format of Prometheus."""
 
 from dataclasses import replace
 
@@ -24,9 +24,10 @@ TASK = TaskMetrics(
 
 
 def samples(*jobs):
-    """Values by name and labels."""
+    """Return the values by name and labels."""
     families = text_string_to_metric_families(prometheus_text(jobs).decode())
-    return {(one.name, *sorted(one.labels.items())): one.value for family in families for one in family.samples}
+    parsed = (sample for family in families for sample in family.samples)
+    return {(sample.name, *sorted(sample.labels.items())): sample.value for sample in parsed}
 
 
 def running(**more):
@@ -53,23 +54,23 @@ def test_tasks_have_counters_and_gauges(name, value):
     assert samples(running(job="late"))[f"sabotnb_task_{name}", *OF_TASK] == value
 
 
-def test_jobs_have_a_state_and_figures_of_their_own():
-    found = samples(running(job="late", paused=True, lag=None, progress=0.25, rows_in=Throughput(7)))
-    assert found["sabotnb_job_state", ("job", "late"), ("state", "RUNNING")] == 1
-    assert found["sabotnb_job_paused", ("job", "late")] == 1
-    assert found["sabotnb_job_rows_in_total", ("job", "late")] == 7
-    assert found["sabotnb_job_progress_ratio", ("job", "late")] == 0.25
-    assert ("sabotnb_job_watermark_lag_seconds", ("job", "late")) not in found
+def test_jobs_have_a_state_and_metrics():
+    values = samples(running(job="late", paused=True, lag=None, progress=0.25, rows_in=Throughput(7)))
+    assert values["sabotnb_job_state", ("job", "late"), ("state", "RUNNING")] == 1
+    assert values["sabotnb_job_paused", ("job", "late")] == 1
+    assert values["sabotnb_job_rows_in_total", ("job", "late")] == 7
+    assert values["sabotnb_job_progress_ratio", ("job", "late")] == 0.25
+    assert ("sabotnb_job_watermark_lag_seconds", ("job", "late")) not in values
 
 
-def test_edges_have_what_was_sent():
+def test_edges_have_rows_and_bytes_sent():
     sent = replace(edge("source_0", "by"), sent=Throughput(3, 0, 24), fill=0.5)
-    found = samples(running(job="late", edges=(sent,)))
-    assert found["sabotnb_edge_bytes_total", ("edge", "source_0->by:0"), ("job", "late")] == 24
-    assert found["sabotnb_edge_queue_fill_ratio", ("edge", "source_0->by:0"), ("job", "late")] == 0.5
+    values = samples(running(job="late", edges=(sent,)))
+    assert values["sabotnb_edge_bytes_total", ("edge", "source_0->by:0"), ("job", "late")] == 24
+    assert values["sabotnb_edge_queue_fill_ratio", ("edge", "source_0->by:0"), ("job", "late")] == 0.5
 
 
-def test_jobs_that_are_over_have_no_tasks_any_more():
+def test_ended_jobs_have_no_task_metrics():
     assert {key[0].split("_")[1] for key in samples(running(state="FINISHED"))} == {"job"}
 
 
@@ -78,5 +79,5 @@ def test_names_are_escaped():
     assert ("sabotnb_job_paused", ("job", name)) in samples(running(job=name))
 
 
-def test_no_jobs_are_no_samples():
+def test_without_jobs_there_are_no_samples():
     assert samples() == {}

@@ -1,4 +1,4 @@
-"""Which sentence a job gets, by what its figures say."""
+"""The finding of a job, by its metrics."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,17 +53,17 @@ def found(metrics):
             "sb.attach('late') is the newer run",
         ),
         (job(state="CANCELING"), "The job is being canceled.", ""),
-        (job(state="COMMITTING"), "All rows are processed; the output is being published.", ""),
+        (job(state="COMMITTING"), "All rows are processed; the output is being committed.", ""),
         (job(vertex("map", "map", state="FINISHED")), "All tasks are done; the job is about to end.", ""),
         (job(SOURCE, IDLE_SINK, stopping=True), "The job is stopping: rows already read are processed.", ""),
         (
             job(SOURCE, IDLE_SINK, stopping=True, publishes=True),
-            "The job is stopping: rows already read are processed, then the output is published.",
+            "The job is stopping: rows already read are processed, then the output is committed.",
             "",
         ),
     ],
 )
-def test_jobs_that_are_over(metrics, sentence, advice):
+def test_jobs_that_end_or_have_ended(metrics, sentence, advice):
     assert found(metrics) == ("ended", "", sentence, advice)
 
 
@@ -118,7 +118,7 @@ def test_jobs_that_failed(metrics, finding):
         (
             job(replace(SOURCE, load=replace(SOURCE.load, busy=0.0, idle=0.0, backpressured=0.0))),
             "starting",
-            "The job has just started: no figures yet.",
+            "The job has just started: no metrics yet.",
             "",
         ),
         (
@@ -174,7 +174,7 @@ def test_jobs_that_do_not_run(metrics, kind, sentence, advice):
         ),
     ],
 )
-def test_who_is_busy_while_others_wait_holds_the_job_up(root, operator, doing, advice):
+def test_a_busy_vertex_that_others_wait_for_is_the_bottleneck(root, operator, doing, advice):
     assert found(job(SOURCE, root, IDLE_SINK)) == ("busy", operator, f"{doing}, and source_0 waits for it.", advice)
 
 
@@ -187,7 +187,7 @@ def test_a_sink_that_writes_too_slowly():
     )
 
 
-def test_all_rows_in_one_task_need_fewer_rows_not_more_tasks():
+def test_a_gather_edge_needs_fewer_rows_not_more_tasks():
     gathered = job(SOURCE, vertex("total", "aggregate", busy=0.9), edge("source_0", "total", "gather"))
     assert why(gathered).advice == ".filter(...) before it leaves it fewer rows: one task has to take them all"
 
@@ -200,7 +200,7 @@ def test_all_rows_in_one_task_need_fewer_rows_not_more_tasks():
     ],
 )
 @pytest.mark.parametrize("above", [(), (SOURCE,), (SOURCE, vertex("agg", "aggregate", busy=0.5, blocked=0.5))])
-def test_a_sink_that_waits_itself_waits_for_this_notebook(above, sink, processes):
+def test_a_backpressured_sink_waits_for_the_notebook(above, sink, processes):
     assert found(job(*above, sink)) == (
         "sink",
         "sink_0",
@@ -254,11 +254,11 @@ def test_one_task_that_has_all_the_work(way, keys, shares, cause):
 def test_one_task_of_a_join_that_has_all_the_work(skew, task, cause):
     hot = vertex("join_0", "join", busy=0.3, busiest=0.96, task=2, tasks=4, skew=skew, skew_task=task)
     items = vertex("items", "source", state="FINISHED")
-    into = [edge(one, "join_0", "hash", ["auction"]) for one in ("source_0", "items")]
+    into = [edge(up, "join_0", "hash", ["auction"]) for up in ("source_0", "items")]
     assert why(job(SOURCE, items, hot, *into)).sentence == f"join_0 is the bottleneck: task 2 of 4 {cause}"
 
 
-def test_two_of_four_tasks_at_work_are_no_hot_key():
+def test_tasks_are_skewed_only_if_the_others_have_spare_time():
     half = vertex("agg", "aggregate", busy=0.5, busiest=0.98, tasks=4)
     assert why(job(SOURCE, half, edge("source_0", "agg", "hash", ["tail"], [0.4, 0.4, 0.1, 0.1]))).kind == "skew"
     most = replace(half, load=replace(half.load, busy=0.7, idle=0.3))
@@ -266,11 +266,11 @@ def test_two_of_four_tasks_at_work_are_no_hot_key():
 
 
 ROOTS = {
-    "the first busy one on the way down": ([(0.1, 0.9), (0.95, 0.0), (0.3, 0.0), (0.1, 0.0)], 1),
-    "behind one that waits itself": ([(0.1, 0.9), (0.2, 0.8), (0.9, 0.05), (0.1, 0.0)], 2),
-    "behind one that waits a little": ([(0.1, 0.8), (0.65, 0.2), (0.95, 0.0), (0.1, 0.0)], 2),
-    "not behind one that is busier": ([(0.2, 0.8), (0.7, 0.3), (0.4, 0.0), (0.1, 0.0)], 1),
-    "not above the one that waits most": ([(0.9, 0.1), (0.2, 0.8), (0.9, 0.0), (0.1, 0.0)], 2),
+    "the first busy vertex downstream": ([(0.1, 0.9), (0.95, 0.0), (0.3, 0.0), (0.1, 0.0)], 1),
+    "behind a vertex that waits itself": ([(0.1, 0.9), (0.2, 0.8), (0.9, 0.05), (0.1, 0.0)], 2),
+    "behind a vertex that waits a little": ([(0.1, 0.8), (0.65, 0.2), (0.95, 0.0), (0.1, 0.0)], 2),
+    "not behind a vertex that is busier": ([(0.2, 0.8), (0.7, 0.3), (0.4, 0.0), (0.1, 0.0)], 1),
+    "not above the vertex that waits most": ([(0.9, 0.1), (0.2, 0.8), (0.9, 0.0), (0.1, 0.0)], 2),
 }
 
 
@@ -283,13 +283,13 @@ def test_the_root_of_backpressure_is_where_it_ends(loads, root):
     assert (finding.kind, finding.operator) == ("busy", names[root])
 
 
-def test_of_two_ways_down_the_full_one_is_the_root():
+def test_of_two_downstream_vertices_the_full_one_is_the_root():
     fork = [SOURCE, vertex("quick", "map*", busy=0.2), vertex("slow", "map*", busy=0.9)]
     assert why(job(*fork, edge("source_0", "quick"), edge("source_0", "slow"))).operator == "slow"
 
 
 @pytest.mark.parametrize("below", [vertex("agg", "aggregate", busy=0.3), vertex("agg", "aggregate", state="FINISHED")])
-def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
+def test_backpressure_without_a_busy_vertex_has_an_unknown_cause(below):
     assert found(job(SOURCE, below)) == (
         "unknown",
         "source_0",
@@ -373,11 +373,11 @@ def test_nobody_is_blamed_for_backpressure_without_a_cause(below):
         ),
     ],
 )
-def test_jobs_in_which_nobody_waits_for_room(parts, finding):
+def test_jobs_without_backpressure(parts, finding):
     assert found(job(*parts)) == finding
 
 
-def test_a_source_with_fewer_splits_than_tasks_needs_its_rows_spread():
+def test_a_source_with_fewer_splits_than_tasks_needs_a_rebalance():
     one_split = replace(vertex("source_0", "source map*", busy=0.9, tasks=2), states={"RUNNING": 1, "FINISHED": 1})
     finding = why(job(one_split))
     assert "map_1 is the bottleneck: 1 of its 2 tasks is busy 90 %" in finding.sentence
@@ -394,27 +394,27 @@ def test_a_source_with_fewer_splits_than_tasks_needs_its_rows_spread():
         ("map* aggregate!", "aggregate_1", "aggregate_1 is the bottleneck"),
     ],
 )
-def test_of_a_chain_the_operator_is_named_that_takes_the_time(chain, operator, name):
+def test_the_operator_of_a_chain_that_takes_most_time_is_named(chain, operator, name):
     finding = why(job(SOURCE, vertex("score", chain, busy=0.95)))
     assert (finding.operator, finding.sentence.partition(":")[0]) == (operator, name)
     assert f'"{operator}"' in finding.advice
 
 
-def test_a_source_is_not_blamed_for_what_is_chained_to_it():
+def test_an_operator_chained_to_a_source_is_named():
     finding = why(job(vertex("source_0", "source select!", busy=0.95), IDLE_SINK))
     assert (finding.kind, finding.operator) == ("busy", "select_1")
 
 
 BEHIND = {
-    "by what comes": ({"into": Throughput(rows_rate=1500)}, 5000, "rows arrive faster than it takes them"),
-    "by how long it takes": ({"latency": Latency(61.0, 70.0)}, 0, "rows take 61 s to get through"),
-    "by what waits": ({"fill": 0.3, "queued": 9 << 20}, 0, "9 MB of rows wait in its queue"),
+    "by the rate of rows": ({"into": Throughput(rows_rate=1500)}, 5000, "rows arrive faster than it takes them"),
+    "by the latency": ({"latency": Latency(61.0, 70.0)}, 0, "rows take 61 s to get through"),
+    "by the queue": ({"fill": 0.3, "queued": 9 << 20}, 0, "9 MB of rows wait in its queue"),
 }
 
 
-@pytest.mark.parametrize(("figures", "rate", "behind"), BEHIND.values(), ids=BEHIND)
-def test_what_falls_behind_does_not_keep_up(figures, rate, behind):
-    slow = vertex("score", "map*", busy=1.0, tasks=2, **figures)
+@pytest.mark.parametrize(("changes", "rate", "behind"), BEHIND.values(), ids=BEHIND)
+def test_a_vertex_that_falls_behind_is_the_bottleneck(changes, rate, behind):
+    slow = vertex("score", "map*", busy=1.0, tasks=2, **changes)
     quiet = vertex("source_0", "source", busy=0.05)
     assert found(job(quiet, slow, edge("source_0", "score", rate=rate)))[2:] == (
         f"score is the bottleneck: its 2 tasks are busy 100 % of the time in a Python function, and {behind}.",
@@ -425,7 +425,7 @@ def test_what_falls_behind_does_not_keep_up(figures, rate, behind):
     assert (finding.kind, finding.advice) == ("skew", "job.probe('score') shows the most frequent keys")
 
 
-def test_a_hot_key_that_is_kept_up_with_gets_no_more_tasks():
+def test_a_hot_key_without_a_queue_is_not_a_bottleneck():
     hot = replace(vertex("score", "map*", busy=0.5, tasks=2), busiest=0.9, into=Throughput(rows_rate=990))
     quiet = vertex("source_0", "source", busy=0.05)
     finding = why(job(quiet, hot, edge("source_0", "score", "hash", ["k"], [0.99, 0.01], rate=1000)))
@@ -433,12 +433,10 @@ def test_a_hot_key_that_is_kept_up_with_gets_no_more_tasks():
 
 
 def taking(name, chain, rows, *, out=0, **more):
-    """A vertex that has taken ``rows`` rows, of which ``out`` are left behind its last operator."""
-    made = vertex(name, chain, busy=0.1, into=Throughput(rows=rows, rows_rate=100.0), **more)
-    return replace(
-        made,
-        operators=(*(replace(one, rows=rows) for one in made.operators[:-1]), replace(made.operators[-1], rows=out)),
-    )
+    """A vertex with ``rows`` rows in and ``out`` rows behind its last operator."""
+    plain = vertex(name, chain, busy=0.1, into=Throughput(rows=rows, rows_rate=100.0), **more)
+    *first, last = plain.operators
+    return replace(plain, operators=(*(replace(operator, rows=rows) for operator in first), replace(last, rows=out)))
 
 
 @pytest.mark.parametrize(
@@ -456,7 +454,7 @@ def taking(name, chain, rows, *, out=0, **more):
         ([taking("source_0", "source", 9, out=9), taking("flat", "map*", 9)], "flat returns nothing for the 9 rows"),
     ],
 )
-def test_a_job_without_output_says_where_its_rows_end(parts, sentence):
+def test_a_job_without_output_names_the_operator_where_rows_end(parts, sentence):
     silent = job(*parts, rows_out=Throughput())
     assert sentence in why(silent).sentence
     assert why(silent).sentence.startswith("No rows yet: ")
@@ -474,7 +472,7 @@ def test_a_job_without_output_says_where_its_rows_end(parts, sentence):
         (False, None, "The job was stopped"),
     ],
 )
-def test_a_job_that_was_stopped_does_not_look_complete(bounded, progress, words):
+def test_a_stopped_job_says_how_much_it_has_read(bounded, progress, words):
     stopped = job(state="FINISHED", stopping=True, bounded=bounded, progress=progress)
     assert why(stopped).sentence == f"{words}: 336,776 rows in, 16 rows out."
 
@@ -489,8 +487,8 @@ def test_silent_sources():
         "No rows from bids and asks for 12 s; everything read so far is processed.",
         "",
     )
-    one = replace(still, vertices=(quiet[0], replace(quiet[1], idle_since=None), still.vertices[2]))
-    assert why(one).kind == "source"
+    one_silent = replace(still, vertices=(quiet[0], replace(quiet[1], idle_since=None), still.vertices[2]))
+    assert why(one_silent).kind == "source"
 
 
 def test_a_silent_source_that_holds_the_watermark():
@@ -504,8 +502,8 @@ def test_a_silent_source_that_holds_the_watermark():
         "The watermark is held back by asks, which has emitted no rows for 12 s and is 42 s of event time behind.",
         'idle="5s" on its source lets the watermark advance without it',
     )
-    gone_on = replace(held, vertices=(bids, asks, replace(joined, watermark=50_000_000)))
-    assert why(gone_on).kind == "source"
+    advanced = replace(held, vertices=(bids, asks, replace(joined, watermark=50_000_000)))
+    assert why(advanced).kind == "source"
 
 
 RECORDED = {
@@ -524,17 +522,17 @@ RECORDED = {
 
 
 @pytest.mark.parametrize(("name", "expected"), RECORDED.items(), ids=RECORDED)
-@pytest.mark.parametrize("trembling", [-0.04, 0.0, 0.04])
-def test_figures_of_real_jobs(name, expected, trembling):
-    """``record.py`` has made them."""
+@pytest.mark.parametrize("noise", [-0.04, 0.0, 0.04])
+def test_recorded_metrics_of_real_jobs(name, expected, noise):
+    """``record.py`` has recorded them."""
     metrics = recordings.read(Path(__file__).parent / "recordings" / f"{name}.json")
-    finding = why(replace(metrics, vertices=tuple(trembled(one, trembling) for one in metrics.vertices)))
+    finding = why(replace(metrics, vertices=tuple(with_noise(vertex, noise) for vertex in metrics.vertices)))
     assert (finding.kind, finding.operator) == expected
     assert len(finding.sentence) < 200
 
 
-def trembled(vertex, by):
-    """The vertex with a little more, or less, work and waiting than it had."""
+def with_noise(vertex, by):
+    """Change the busy and backpressured shares of a vertex a little."""
     busy, blocked = (min(1.0, max(0.0, share + by)) for share in (vertex.load.busy, vertex.load.backpressured))
     load = replace(vertex.load, busy=busy, backpressured=blocked, idle=max(0.0, 1 - busy - blocked))
     return replace(vertex, load=load, busiest=min(1.0, max(busy, vertex.busiest + by)))

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from sabotnb.metrics.job_metrics import Finding, JobMetrics, VertexMetrics
-from sabotnb.metrics.why.vertex_loads import edges_into, measured_vertices, occupied, vertices_below
+from sabotnb.metrics.why.vertex_loads import edges_into, measured_sources, measured_vertices, occupied, vertices_below
 from sabotnb.metrics.why.wording import LETTERS, duration, megabytes, percent, short
 
 BLOCKED = 0.3
-"""Backpressured for this share of its time: something downstream holds it up."""
+"""A vertex backpressured for this share of its time is held up by a downstream vertex."""
 LEAKING = 0.15
-"""Backpressured that little: it may itself be a part of the cause."""
+"""A vertex backpressured for less than this share is not followed further: it is a cause itself."""
 LOADED = 0.6
-"""Busy for this share of its time: it can hold others up."""
+"""A vertex whose busiest task is busy for this share of its time can hold up others."""
 FULL = 0.8
-"""Busy for this share: it decides how fast the job is, even if nobody is backpressured."""
+"""A vertex whose busiest task is busy for this share limits the job, also without backpressure."""
 SPARE = 0.35
-"""Busy for at most this share: it could do much more."""
+"""Tasks that are busy for at most this share have spare time."""
 QUEUED = 0.25
-"""Its fullest channel is that full: rows come faster than it takes them, though nobody is backpressured yet."""
+"""A vertex with a channel that is full to this share falls behind, also before backpressure begins."""
 LATE = 2.0
-"""Seconds that half of the rows need at least to come through an operator that has a queue before it."""
+"""A vertex whose median latency is at least this many seconds has a queue before it."""
 GAINING = 1.3
-"""Rows come that many times as fast as they are taken: more than lots of different sizes explain."""
+"""A vertex that gets rows faster than it takes them by this factor falls behind; smaller factors may be noise."""
 HOT = 1.5
 """A task that gets this many times its even share of the rows has a hot key, or there are few keys."""
 
 
 def held_up(job: JobMetrics) -> Finding | None:
-    """Follow the backpressure down to where it comes from."""
+    """Report the vertex that causes backpressure."""
     blocked = [vertex for vertex in measured_vertices(job) if vertex.load.backpressured >= BLOCKED]
     if not blocked:
         return None
@@ -48,20 +48,21 @@ def held_up(job: JobMetrics) -> Finding | None:
 
 
 def _root(job: JobMetrics, start: VertexMetrics) -> VertexMetrics:
-    """The vertex at which the backpressure of ``start`` ends; ``start`` itself if nothing below it runs."""
-    at = start
-    while below := list(vertices_below(job, at)):
+    """Return the vertex at which the backpressure of ``start`` ends; ``start`` if no downstream vertex runs."""
+    vertex = start
+    while below := list(vertices_below(job, vertex)):
         fullest = max(below, key=occupied)
-        waits = at.load.backpressured
-        deeper = max(occupied(fullest), waits) > at.busiest
-        if at is not start and not (waits >= LEAKING and deeper):
+        waits = vertex.load.backpressured
+        # A vertex that waits and works is passed only if it waits, or the next one is occupied, more than it works.
+        deeper = max(occupied(fullest), waits) > vertex.busiest
+        if vertex is not start and not (waits >= LEAKING and deeper):
             break
-        at = fullest
-    return at
+        vertex = fullest
+    return vertex
 
 
 def _consumer(sink: VertexMetrics) -> Finding:
-    """A backpressured task without an edge below it holds rows that this notebook has not fetched."""
+    """Report that the client reads too slowly: a backpressured sink has rows that were not fetched."""
     name = sink.operators[-1].id if sink.operators else sink.id
     processes = "The callback in this notebook processes" if name in sink.functions else "This notebook fetches"
     return Finding(
@@ -73,7 +74,7 @@ def _consumer(sink: VertexMetrics) -> Finding:
 
 
 def _skewed(job: JobMetrics, vertex: VertexMetrics) -> Finding | None:
-    """One task has nearly all the work of its vertex."""
+    """Report that one task has nearly all the work of its vertex."""
     running = vertex.states.get("RUNNING", 0)
     if running < 2:
         return None
@@ -91,9 +92,9 @@ def _skewed(job: JobMetrics, vertex: VertexMetrics) -> Finding | None:
 
 
 def _share_of_busiest(job: JobMetrics, vertex: VertexMetrics, running: int) -> float | None:
-    """The busiest task's part of the rows; None if that is not known.
+    """Return the busiest task's share of the rows; None if it is unknown.
 
-    Behind several edges, as in a join, only the task with most rows is known, and how many times the mean it has.
+    Behind several edges, as in a join, only the task with most rows and its multiple of the mean are known.
     """
     known = [share for edge in edges_into(job, vertex) for share in edge.shares if share.task == vertex.busiest_task]
     if known:
@@ -112,7 +113,7 @@ def _cause_of_skew(job: JobMetrics, vertex: VertexMetrics) -> str:
 
 
 def _busy(job: JobMetrics, vertex: VertexMetrics, consequence: str) -> Finding:
-    """A vertex whose tasks are all at work, and with what."""
+    """Report a vertex whose tasks are all busy, and with which operator."""
     operator, kind = busiest_operator(vertex)
     doing = {"map_rows": " in a Python function called for each row", "sink": " writing"}.get(kind, "")
     if not doing and operator in vertex.functions:
@@ -129,11 +130,11 @@ def _busy(job: JobMetrics, vertex: VertexMetrics, consequence: str) -> Finding:
 
 
 def busiest_operator(vertex: VertexMetrics) -> tuple[str, str]:
-    """The operator of the chain that takes most of the time, and its kind; the last of equals."""
+    """Return the operator of the chain that takes most time, the last of equals, and its kind."""
     chain = list(zip(vertex.operators, vertex.kinds, strict=False))
     if not chain:
         return vertex.id, vertex.role
-    operator, kind = max(reversed(chain), key=lambda one: one[0].busy)
+    operator, kind = max(reversed(chain), key=lambda entry: entry[0].busy)
     return operator.id, kind
 
 
@@ -151,7 +152,7 @@ def _relief(job: JobMetrics, vertex: VertexMetrics, operator: str, kind: str) ->
 
 
 def busiest(job: JobMetrics) -> Finding | None:
-    """Nobody is backpressured, but somebody works nearly all the time."""
+    """Report a vertex that is busy nearly all the time without causing backpressure."""
     vertex = max(measured_vertices(job), key=lambda vertex: vertex.busiest)
     if vertex.busiest < FULL:
         return None
@@ -164,7 +165,7 @@ def busiest(job: JobMetrics) -> Finding | None:
     skewed = _skewed(job, vertex)
     if behind := _behind(job, vertex):
         return skewed or _busy(job, vertex, behind)
-    if not any(one.role == "source" for one in measured_vertices(job)):
+    if not measured_sources(job):
         return skewed or _busy(job, vertex, "the sources have no more rows")
     sentence = f"{short(operator)} is busy {percent(vertex.busiest)} of the time: it keeps up, but has little headroom."
     advice = skewed.advice if skewed else _relief(job, vertex, operator, kind)
@@ -172,7 +173,7 @@ def busiest(job: JobMetrics) -> Finding | None:
 
 
 def _behind(job: JobMetrics, vertex: VertexMetrics) -> str:
-    """In which way rows come faster than the vertex takes them; empty if it keeps up."""
+    """Return the sign that the vertex falls behind, as a clause; empty if it keeps up."""
     if vertex.fill >= QUEUED:
         return f"{megabytes(vertex.queued)} of rows wait in its queue"
     if vertex.latency is not None and vertex.latency.p50 >= LATE:
@@ -184,7 +185,7 @@ def _behind(job: JobMetrics, vertex: VertexMetrics) -> str:
 def _faster_source(source: VertexMetrics) -> str:
     if source.id in source.functions:
         return "yield record batches instead of dicts"
-    some_have_nothing = source.states.get("RUNNING", 0) < source.tasks
-    if some_have_nothing or len(source.id) > LETTERS:
+    has_ended_tasks = source.states.get("RUNNING", 0) < source.tasks  # more tasks than splits: more do not help
+    if has_ended_tasks or len(source.id) > LETTERS:
         return ""
     return f'.named("{source.id}", parallelism={2 * source.tasks}) reads more files at once'

@@ -18,7 +18,7 @@ def ended(job: JobMetrics) -> Finding | None:
         case "CANCELING":
             return Finding("ended", "", "The job is being canceled.")
         case "COMMITTING":
-            return Finding("ended", "", "All rows are processed; the output is being published.")
+            return Finding("ended", "", "All rows are processed; the output is being committed.")
     return None
 
 
@@ -28,7 +28,7 @@ def _stopped(job: JobMetrics) -> str:
 
 
 def stopped_early(job: JobMetrics) -> str:
-    """How much was read when the job was stopped, ``12 % of its input``; empty if that was all, or had no end."""
+    """Return how much a stopped job has read, ``12 % of its input``; empty if it was all, or is unknown."""
     if not job.stopping or not job.bounded or job.progress is None or job.progress >= 1:
         return ""
     return f"{exact_percent(job.progress)} of its input"
@@ -51,15 +51,17 @@ def failed(job: JobMetrics) -> Finding | None:
         return None
     if job.error is None:
         return Finding("failed", "", "The job failed without a reason: see the worker logs.")
-    at = job.error.operator or job.error.vertex
+    operator = job.error.operator or job.error.vertex
     reason = job.error.message.strip().partition("\n")[0] or job.error.kind
-    sentence = reason if not at or at in reason else f"{short(at)} failed: {reason}"
-    return Finding("failed", at, sentence, 'on_error="side" sets such rows aside' if _may_set_aside(job, at) else "")
+    sentence = reason if not operator or operator in reason else f"{short(operator)} failed: {reason}"
+    advice = 'on_error="side" sets such rows aside' if _may_set_aside(job, operator) else ""
+    return Finding("failed", operator, sentence, advice)
 
 
 def _may_set_aside(job: JobMetrics, operator: str) -> bool:
-    """True if the operator that failed is one that takes ``on_error``."""
-    kinds = {one.id: kind for vertex in job.vertices for one, kind in zip(vertex.operators, vertex.kinds, strict=False)}
+    """True if the operator that failed has the option ``on_error``."""
+    chains = (zip(vertex.operators, vertex.kinds, strict=False) for vertex in job.vertices)
+    kinds = {metrics.id: kind for chain in chains for metrics, kind in chain}
     assert job.error is not None
     return job.error.kind == "UserFunctionError" and kinds.get(operator) in ("map", "map_rows")
 
@@ -91,12 +93,12 @@ def starting(job: JobMetrics) -> Finding | None:
         return None
     if job.tasks and all(task.state == "FINISHED" for task in job.tasks):
         return Finding("ended", "", "All tasks are done; the job is about to end.")
-    return Finding("starting", "", "The job has just started: no figures yet.")
+    return Finding("starting", "", "The job has just started: no metrics yet.")
 
 
 def stopping(job: JobMetrics) -> Finding | None:
     """Report a job that processes its last rows after a stop."""
     if not job.stopping or job.state != "RUNNING":
         return None
-    then = ", then the output is published" if job.publishes else ""
+    then = ", then the output is committed" if job.publishes else ""
     return Finding("ended", "", f"The job is stopping: rows already read are processed{then}.")

@@ -8,7 +8,7 @@ from sabotnb.metrics.why.vertex_loads import measured_sources, measured_vertices
 from sabotnb.metrics.why.wording import listed, percent, rounded, row_count, short
 
 WAITING = 0.7
-"""A source that has nothing to read for this share of its time is not held up by anything here."""
+"""A source that has no input for this share of its time is not limited by the job."""
 
 
 def source(job: JobMetrics) -> Finding | None:

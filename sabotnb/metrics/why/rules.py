@@ -1,8 +1,18 @@
-"""What holds a job up, in a sentence: rules over its metrics, of which the first that applies speaks.
+"""The rules that explain a job: the first rule that applies to its metrics returns the finding.
 
-Backpressure has its root where it ends: at an operator that is busy itself while what is upstream waits for it.
-A rule that cannot tell keeps silent, and when none can, the finding says so. All thresholds are far from each other,
-so that figures that wobble do not make the sentence jump.
+Theory of operation. A rule returns a finding, or None if it does not apply or cannot tell. The order matters: a rule
+relies on the rules before it having returned None.
+
+1. Rules about the state of the job: ended, failed, waiting, paused, stopping, starting. After them, at least one vertex
+   runs and has a measured load.
+2. Backpressure. A backpressured vertex is not the cause, it waits for one. The cause is found by following the fullest
+   vertex downstream until one is not backpressured itself, see ``bottlenecks``.
+3. Without backpressure, a vertex that is busy nearly all the time.
+4. Sources that hold the watermark back or emit no rows, and rows that end before a sink.
+5. Jobs that are limited by their sources only, or by nothing. The last rule always applies.
+
+Measured shares vary from report to report. So thresholds are far apart from each other and numbers are rounded: a
+sentence that changes with each report cannot be read.
 """
 
 from __future__ import annotations
@@ -35,5 +45,5 @@ _RULES: tuple[Rule, ...] = (
 
 
 def why(metrics: JobMetrics) -> Finding:
-    """Say how the job goes, which operator decides that, and what to do about it."""
+    """Return the state of the job in a sentence, the operator that determines it, and advice."""
     return next(finding for rule in _RULES if (finding := rule(metrics)) is not None)

@@ -7,20 +7,19 @@ from sabotnb.metrics.why.vertex_loads import measured_sources, measured_vertices
 from sabotnb.metrics.why.wording import duration, listed, short
 
 WATERMARK_GAP = 5_000_000
-"""Microseconds of event time by which a silent source has to be behind before it is said to hold the watermark."""
+"""Microseconds of event time by which a silent source must be behind to be reported."""
 
 
 def watermark(job: JobMetrics) -> Finding | None:
-    """A source that is silent, while another goes on, lets no window end."""
-    timed = [
-        (one.watermark, one) for one in measured_vertices(job) if one.role == "source" and one.watermark is not None
-    ]
+    """Report a silent source that holds the watermark back, so that no window ends."""
+    timed = [(source.watermark, source) for source in measured_sources(job) if source.watermark is not None]
     if len(timed) < 2:
         return None
-    (held, silent), (ahead, _) = min(timed, key=lambda one: one[0]), max(timed, key=lambda one: one[0])
-    below = [one.watermark for one in measured_vertices(job) if one.role != "source" and one.watermark is not None]
-    moves_on = bool(below) and max(below) > held
-    if silent.idle_since is None or ahead - held < WATERMARK_GAP or moves_on:
+    (held, silent), (ahead, _) = min(timed, key=lambda pair: pair[0]), max(timed, key=lambda pair: pair[0])
+    others = (vertex for vertex in measured_vertices(job) if vertex.role != "source")
+    below = [vertex.watermark for vertex in others if vertex.watermark is not None]
+    advances = bool(below) and max(below) > held  # downstream has passed the silent source
+    if silent.idle_since is None or ahead - held < WATERMARK_GAP or advances:
         return None
     silence, gap = duration(job.at - silent.idle_since), duration((ahead - held) / 1e6)
     sentence = (

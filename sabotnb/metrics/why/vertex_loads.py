@@ -1,4 +1,4 @@
-"""Questions about the load and the neighbors of vertices that the rules share."""
+"""Functions that the rules share: the load and the neighbors of vertices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def measured(vertex: VertexMetrics) -> bool:
 
 
 def occupied(vertex: VertexMetrics) -> float:
-    """Share of the time in which it could not have taken more."""
+    """Return the share of the time in which the vertex could not take more rows."""
     return max(vertex.busiest, vertex.load.backpressured)
 
 
@@ -31,7 +31,7 @@ def measured_sources(job: JobMetrics) -> list[VertexMetrics]:
 def vertices_below(job: JobMetrics, vertex: VertexMetrics) -> Iterator[VertexMetrics]:
     """Return the measured vertices that receive rows of ``vertex``."""
     names = {edge.down for edge in job.edges if edge.up == vertex.id}
-    return (one for one in measured_vertices(job) if one.id in names)
+    return (below for below in measured_vertices(job) if below.id in names)
 
 
 def edges_into(job: JobMetrics, vertex: VertexMetrics) -> list[EdgeMetrics]:

@@ -1,11 +1,11 @@
-"""Names and numbers as the sentences write them."""
+"""Formats names and numbers for the sentences of findings."""
 
 from __future__ import annotations
 
 from sabotnb.metrics.job_metrics import VertexMetrics
 
 LETTERS = 48
-"""Of a name in a sentence."""
+"""Longest name in a sentence."""
 
 
 def listed(vertices: list[VertexMetrics]) -> str:
@@ -25,12 +25,12 @@ def row_count(count: float) -> str:
 
 
 def rounded(count: float) -> float:
-    """To two digits, for what trembles."""
+    """Round to two digits, so that a sentence does not change with each report."""
     return float(f"{count:.1e}")
 
 
 def percent(share: float) -> str:
-    """In steps of five, so that a sentence stays the same while a figure trembles."""
+    """Format a share in steps of five percent, so that a sentence does not change with each report."""
     return f"{round(share * 20) * 5} %"
 
 
@@ -40,7 +40,7 @@ def exact_percent(share: float) -> str:
 
 
 def megabytes(nbytes: int) -> str:
-    """To two digits, for what grows."""
+    """Format bytes in MB with two digits."""
     return f"{float(f'{nbytes / (1 << 20):.1e}'):,g} MB"
 
 
