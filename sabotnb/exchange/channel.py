@@ -4,7 +4,8 @@ Theory of operation. A channel has a sending end (``Sender``), a receiving end (
 downstream task) and credit in bytes (``Account``). Both ends may be in one process, or a connection may lie between.
 
 - Sending never blocks and accepts an element without credit. The sending task asks for credit before it makes the next
-  batch, so a channel exceeds its budget by what one step of the task emits, and no thread ever waits inside a send.
+  batch. So no thread waits inside a send, and a channel exceeds its budget at most by the slices that are pending for
+  it and one emission of the task.
 - Every charge is refunded exactly once: when the batch is polled, when the queue is closed with the batch in it, or at
   once when it arrives at a closed queue. Only batches are charged; watermarks and other control elements are free.
 - A charge is a number that travels with its batch, so both ends count the same: memory within a process, encoded bytes

@@ -102,7 +102,7 @@ class OutputPartition:
         split = self._routing.split
         slices: Sequence[pa.RecordBatch | None] = (batch,) if split is None else split(batch)
         for buffer, rows in zip(self._buffers, slices, strict=True):
-            if rows is not None:  # its share of the bytes is an estimate: counting them takes a pass over each column
+            if rows is not None:  # its bytes are estimated: counting them would visit every column of every slice
                 buffer.add(rows, element.nbytes * rows.num_rows // batch.num_rows, now)
         self._send_older(now)
 

@@ -155,7 +155,7 @@ class SocketTransport:
 
     def _open_socket(self, endpoints: Mapping[str, str]) -> socket.socket:
         path = endpoints.get("unix")
-        # The same host does not imply the same file system: an agent in a container is reached over TCP.
+        # Two agents of one host may have different file systems; they connect over TCP.
         if path is not None and ("tcp" not in endpoints or Path(path).exists()):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             tune(sock)

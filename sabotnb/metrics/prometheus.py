@@ -76,12 +76,14 @@ def _families(jobs: Sequence[JobMetrics]) -> Iterable[Metric]:
     yield from _group("edge", ["job", "edge"], EDGE, edges)
 
 
-def _group(what: str, labels: Sequence[str], metrics: Sequence[MetricSpec], labeled: Sequence[Any]) -> Iterable[Metric]:
+def _group(
+    level: str, labels: Sequence[str], metrics: Sequence[MetricSpec], labeled: Sequence[Any]
+) -> Iterable[Metric]:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
     for name, description, read in metrics:
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-        family = kind(f"sabotnb_{what}_{name}", description, labels=labels)
+        family = kind(f"sabotnb_{level}_{name}", description, labels=labels)
         for values, source in labeled:
             value = read(source)
             if value is not None:

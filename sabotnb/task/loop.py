@@ -5,7 +5,8 @@ one emission of the current work and pass it to the outputs; without work, take 
 an element, sleep for it.
 
 - The loop pulls only while all outputs are writable, and pulls one emission per round. So an output exceeds its credit
-  by one emission at most, and a task that waits for credit inside an exploding join still reads a cancel.
+  by its pending slices and one emission at most, and a task that waits for credit inside an exploding join still reads
+  a cancel.
 - A task sleeps in one of two places. Waiting for input it sleeps in the gate, which ends with an element or a wake-up.
   Waiting for credit it must not take an element, so it sleeps in the mailbox. ``Mailbox.wake`` ends both.
 - Before each sleep it flushes the outputs: rows that wait there to be merged would wait as long as the task sleeps.

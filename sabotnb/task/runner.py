@@ -193,7 +193,7 @@ class TaskRunner:
             return [task.attempt for task in self._hanging]
 
     def stop(self) -> None:
-        """Cancel everything and forget it; waits for the threads, but not for those that hang."""
+        """Cancel and drop all tasks; waits for their threads, except those that hang."""
         with self._lock:
             jobs, self._jobs = self._jobs, {}
         for job, running in jobs.items():
@@ -204,7 +204,7 @@ class TaskRunner:
             self._release(job, running.epoch)
 
     def _make(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> tuple[TaskExecution, ...]:
-        """Make every task, and so every gate, before one of them runs and sends."""
+        """Create every task with its gate before any task runs and sends."""
         graph = execution_graph_codec.load(deployment.execution, blobs)
         return tuple(
             TaskExecution(

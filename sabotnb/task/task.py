@@ -11,8 +11,8 @@ Then the task waits until the client has read the rows that it must, closes its 
 Two threads may report the end: the task's own, and a thread that has waited too long for a canceled task and calls
 ``report_hanging``. ``_conclude`` lets the first of them report and ignores the other.
 
-Other threads reach a running task through the mailbox; they read counters, queues and probes without a lock that the
-task would wait for.
+Other threads reach a running task through the mailbox. They read counters and queues while the task changes them, so
+these may be of slightly different moments; the locks of steps and probes are held for short operations only.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ PER_BATCH = ".map_batches(...) calls the function once per batch, not once per r
 REPLACED = failure("job 'late' was replaced by a newer run", "", "JobReplaced")
 
 
-def found(metrics):
+def finding_of(metrics):
     finding = why(metrics)
     return finding.kind, finding.operator, finding.sentence, finding.advice
 
@@ -64,7 +64,7 @@ def found(metrics):
     ],
 )
 def test_jobs_that_end_or_have_ended(metrics, sentence, advice):
-    assert found(metrics) == ("ended", "", sentence, advice)
+    assert finding_of(metrics) == ("ended", "", sentence, advice)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_jobs_that_end_or_have_ended(metrics, sentence, advice):
     ],
 )
 def test_jobs_that_failed(metrics, finding):
-    assert found(metrics) == finding
+    assert finding_of(metrics) == finding
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_jobs_that_failed(metrics, finding):
     ],
 )
 def test_jobs_that_do_not_run(metrics, kind, sentence, advice):
-    assert found(metrics) == (kind, "", sentence, advice)
+    assert finding_of(metrics) == (kind, "", sentence, advice)
 
 
 @pytest.mark.parametrize(
@@ -175,11 +175,16 @@ def test_jobs_that_do_not_run(metrics, kind, sentence, advice):
     ],
 )
 def test_a_busy_vertex_that_others_wait_for_is_the_bottleneck(root, operator, doing, advice):
-    assert found(job(SOURCE, root, IDLE_SINK)) == ("busy", operator, f"{doing}, and source_0 waits for it.", advice)
+    assert finding_of(job(SOURCE, root, IDLE_SINK)) == (
+        "busy",
+        operator,
+        f"{doing}, and source_0 waits for it.",
+        advice,
+    )
 
 
 def test_a_sink_that_writes_too_slowly():
-    assert found(job(SOURCE, vertex("sink_0", "sink", busy=0.9))) == (
+    assert finding_of(job(SOURCE, vertex("sink_0", "sink", busy=0.9))) == (
         "sink",
         "sink_0",
         "sink_0 is the bottleneck: its only task is busy 90 % of the time writing, and source_0 waits for it.",
@@ -201,7 +206,7 @@ def test_a_gather_edge_needs_fewer_rows_not_more_tasks():
 )
 @pytest.mark.parametrize("above", [(), (SOURCE,), (SOURCE, vertex("agg", "aggregate", busy=0.5, blocked=0.5))])
 def test_a_backpressured_sink_waits_for_the_notebook(above, sink, processes):
-    assert found(job(*above, sink)) == (
+    assert finding_of(job(*above, sink)) == (
         "sink",
         "sink_0",
         f"{processes} rows of sink_0 more slowly than they arrive, and everything upstream waits for it.",
@@ -290,7 +295,7 @@ def test_of_two_downstream_vertices_the_full_one_is_the_root():
 
 @pytest.mark.parametrize("below", [vertex("agg", "aggregate", busy=0.3), vertex("agg", "aggregate", state="FINISHED")])
 def test_backpressure_without_a_busy_vertex_has_an_unknown_cause(below):
-    assert found(job(SOURCE, below)) == (
+    assert finding_of(job(SOURCE, below)) == (
         "unknown",
         "source_0",
         BURSTS,
@@ -374,7 +379,7 @@ def test_backpressure_without_a_busy_vertex_has_an_unknown_cause(below):
     ],
 )
 def test_jobs_without_backpressure(parts, finding):
-    assert found(job(*parts)) == finding
+    assert finding_of(job(*parts)) == finding
 
 
 def test_a_source_with_fewer_splits_than_tasks_needs_a_rebalance():
@@ -416,7 +421,7 @@ BEHIND = {
 def test_a_vertex_that_falls_behind_is_the_bottleneck(changes, rate, behind):
     slow = vertex("score", "map*", busy=1.0, tasks=2, **changes)
     quiet = vertex("source_0", "source", busy=0.05)
-    assert found(job(quiet, slow, edge("source_0", "score", rate=rate)))[2:] == (
+    assert finding_of(job(quiet, slow, edge("source_0", "score", rate=rate)))[2:] == (
         f"score is the bottleneck: its 2 tasks are busy 100 % of the time in a Python function, and {behind}.",
         '.named("score", parallelism=4)',
     )
@@ -481,7 +486,7 @@ def test_silent_sources():
     quiet = [vertex("bids", "source", idle_since=NOW - 12), vertex("asks", "source", idle_since=NOW - 300)]
     both = [*quiet, vertex("union_0", "union sink"), edge("bids", "union_0"), edge("asks", "union_0")]
     still = job(*both, rows_in=Throughput(336_776))
-    assert found(still) == (
+    assert finding_of(still) == (
         "idle",
         "bids",
         "No rows from bids and asks for 12 s; everything read so far is processed.",
@@ -496,7 +501,7 @@ def test_a_silent_source_that_holds_the_watermark():
     asks = vertex("asks", "source", busy=0.0, watermark=18_000_000, idle_since=NOW - 12)
     joined = vertex("join_0", "join", busy=0.1, watermark=18_000_000)
     held = job(bids, asks, joined, edge("bids", "join_0"), edge("asks", "join_0"))
-    assert found(held) == (
+    assert finding_of(held) == (
         "watermark",
         "asks",
         "The watermark is held back by asks, which has emitted no rows for 12 s and is 42 s of event time behind.",

@@ -112,11 +112,11 @@ def test_an_ended_task_is_dropped_also_without_a_request_for_metrics(agent):
 
 
 def test_an_ended_task_releases_its_operators_before_garbage_collection(agent, monkeypatch):
-    made = []
+    operators = []
 
     def remembered(spec, inputs):
         operator = Doubled()
-        made.append(weakref.ref(operator))
+        operators.append(weakref.ref(operator))
         return operator
 
     monkeypatch.setattr(agent.runner, "_host", replace(agent.runner._host, makers=replace(MAKERS, operator=remembered)))
@@ -127,7 +127,7 @@ def test_an_ended_task_releases_its_operators_before_garbage_collection(agent, m
         agent.runner.command(StartSources("job", 1))
         agent.read()
         agent.reports.wait(TaskState.FINISHED, 2)
-        assert [operator() for operator in made] == [None]
+        assert [operator() for operator in operators] == [None]
     finally:
         gc.enable()
 

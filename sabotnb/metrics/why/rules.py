@@ -5,8 +5,8 @@ relies on the rules before it having returned None.
 
 1. Rules about the state of the job: ended, failed, waiting, paused, stopping, starting. After them, at least one vertex
    runs and has a measured load.
-2. Backpressure. A backpressured vertex is not the cause, it waits for one. The cause is found by following the fullest
-   vertex downstream until one is not backpressured itself, see ``bottlenecks``.
+2. Backpressure. A backpressured vertex is not the cause: it waits for a downstream vertex. The rule follows the fullest
+   vertex downstream until a vertex works more than it waits, see ``bottlenecks``.
 3. Without backpressure, a vertex that is busy nearly all the time.
 4. Sources that hold the watermark back or emit no rows, and rows that end before a sink.
 5. Jobs that are limited by their sources only, or by nothing. The last rule always applies.
