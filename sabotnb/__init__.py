@@ -70,9 +70,8 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb.config import Config
     from sabotnb.execution import SlotPool
     from sabotnb.expr import Aggregation, Expr, aggregate, coalesce, col, count, duration, lit, udf, when
-    from sabotnb.graph import Edge, EdgeHint, EdgeType, Operator
+    from sabotnb.graph import Edge, EdgeHint, EdgeType, JobGraph, Operator
     from sabotnb.plan import ExecutionGraph, ShuffleEdge
-    from sabotnb.plan import PlannedJobGraph as JobGraph
 
 _MODULES = ("datasets", "errors", "nexmark", "testing")
 _HOMES = {
@@ -89,7 +88,7 @@ _HOMES = {
     "sabotnb.execution": ("SlotPool",),
     "sabotnb.expr": ("Aggregation", "Expr", "aggregate", "coalesce", "col", "count", "duration", "lit", "udf", "when"),
     "sabotnb.graph": ("Edge", "EdgeHint", "EdgeType", "Operator"),
-    "sabotnb.plan": ("ExecutionGraph", "ShuffleEdge"),
+    "sabotnb.plan": ("ExecutionGraph", "JobGraph", "ShuffleEdge"),  # attaches methods to JobGraph
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -97,8 +96,6 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"sabotnb.{name}")
-    if name == "JobGraph":
-        return import_module("sabotnb.plan").PlannedJobGraph
     if name not in _HOME_OF:
         raise import_module("sabotnb.foreign").absent("module 'sabotnb'", name, ("sabotnb",), tuple(__all__))
     value = getattr(import_module(_HOME_OF[name]), name)

@@ -18,7 +18,7 @@ from sabotnb.api.verbs.targets import Target
 from sabotnb.display import operator_labels
 from sabotnb.errors import GraphError
 from sabotnb.foreign import Hinted
-from sabotnb.plan import PlannedJobGraph
+from sabotnb.graph import JobGraph
 
 
 @boundary
@@ -67,7 +67,7 @@ class Sink(Hinted):
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
         return views.explained(self.target.flow, optimize=True)
 
-    def to_job_graph(self) -> PlannedJobGraph:
+    def to_job_graph(self) -> JobGraph:
         """What would run, as plain data."""
         return lower([self.target.flow]).graph
 

@@ -27,7 +27,7 @@ from sabotnb.errors import GraphError, InvalidUse
 from sabotnb.expr import Expr, python_rows
 from sabotnb.extras import demand
 from sabotnb.foreign import Hinted
-from sabotnb.plan import PlannedJobGraph
+from sabotnb.graph import JobGraph
 
 if TYPE_CHECKING:  # names in annotations alone: importing sabotnb loads neither pandas nor polars
     import pandas as pd
@@ -516,7 +516,7 @@ class Stream(Hinted):
         """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
         return views.explained(self.flow, optimize=optimize)
 
-    def to_job_graph(self) -> PlannedJobGraph:
+    def to_job_graph(self) -> JobGraph:
         """The operators as plain data; a stream without a sink has none there either."""
         return views.job_graph(self.flow)
 

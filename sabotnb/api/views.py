@@ -14,7 +14,7 @@ from sabotnb.api.stream_node import StreamPlan
 from sabotnb.graph import JobGraph, Join, Sink
 
 
-def job_graph(flow: StreamPlan) -> plan.PlannedJobGraph:
+def job_graph(flow: StreamPlan) -> JobGraph:
     """The operators of ``flow``; a stream has no sink."""
     return lower((flow,)).graph
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
@@ -51,6 +51,11 @@ class JobGraph:
     operators: Mapping[str, Operator] = field(default_factory=dict)
     edges: tuple[Edge, ...] = ()
     _known: _Known = field(init=False, repr=False, compare=False, default_factory=_Known)
+
+    to_execution_graph: ClassVar[Callable[..., Any]]
+    """``sabotnb.plan.to_execution_graph``: that package lies above this one and attaches both methods."""
+    to_graphviz: ClassVar[Callable[..., Any]]
+    """``sabotnb.plan.to_graphviz``."""
 
     def add_operator(self, operator: Operator) -> Self:
         """A graph with ``operator`` too; GraphError if its id is taken."""

@@ -1,15 +1,16 @@
-"""From what the user described to what runs: optimizing, choosing edges, chaining, expanding to tasks."""
+"""From the job graph that a user described to the execution graph that runs: optimize, choose edges, chain, expand."""
 
 from sabotnb.diagram import Layout, LayoutBox, layout, picture
+from sabotnb.graph import JobGraph
 from sabotnb.plan import execution_graph_codec, expand
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.plan.execution_graph_codec import dump
 from sabotnb.plan.expand import channels, downstreams, edge_id, input_edges, tasks, upstreams
 from sabotnb.plan.explain.levels import explain
 from sabotnb.plan.explain.operator_words import spread, summary
-from sabotnb.plan.job_graph import PlannedJobGraph
+from sabotnb.plan.explain.to_graphviz import to_graphviz
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
-from sabotnb.plan.physical import physical
+from sabotnb.plan.physical import physical, to_execution_graph
 from sabotnb.plan.placed import Placed
 from sabotnb.plan.sizes import Estimate
 from sabotnb.plan.sticky_tables import balanced_table, moved_groups, rescale_table
@@ -21,7 +22,6 @@ __all__ = [
     "LayoutBox",
     "Optimized",
     "Placed",
-    "PlannedJobGraph",
     "RewriteStep",
     "ShuffleEdge",
     "Vertex",
@@ -43,5 +43,11 @@ __all__ = [
     "spread",
     "summary",
     "tasks",
+    "to_execution_graph",
+    "to_graphviz",
     "upstreams",
 ]
+
+# The class is in the package below, which may not import this one; users call ``graph.to_graphviz()`` all the same.
+JobGraph.to_execution_graph = to_execution_graph
+JobGraph.to_graphviz = to_graphviz

@@ -15,6 +15,16 @@ from sabotnb.plan.sticky_tables import KeyTable, balanced_table
 KEY_GROUPS = 128
 
 
+def to_execution_graph(graph: JobGraph, parallelism: int = 1, groups: int = KEY_GROUPS) -> ExecutionGraph:
+    """Validate and expand as written: nothing is rewritten, every operator is a vertex of its own.
+
+    Operators without a parallelism of their own get ``parallelism``. A job that runs from a ``Stream`` is optimized and
+    chained before (``plan.optimize``, ``plan.physical``). Raises what ``validate`` raises.
+    """
+    graph.validate()
+    return physical(graph, parallelism, groups, chain=False)
+
+
 def physical(graph: JobGraph, parallelism: int, groups: int = KEY_GROUPS, *, chain: bool = True) -> ExecutionGraph:
     """The execution graph of a validated job graph; operators without a parallelism of their own get ``parallelism``.
 

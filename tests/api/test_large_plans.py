@@ -10,7 +10,7 @@ import pytest
 import sabotnb as sb
 from sabotnb import col
 from sabotnb.errors import GraphError
-from sabotnb.plan import PlannedJobGraph
+from sabotnb.graph import JobGraph
 
 VERBS = 2000
 TABLE = pa.table({"a": list(range(20)), "b": [number % 3 for number in range(20)]})
@@ -67,7 +67,7 @@ def test_a_long_chain_shows_itself_and_is_data():
     assert "merge filters" in stream.explain()
     graph = stream.with_columns(a=col("a") + 1).to_job_graph()
     assert len(graph.to_graphviz().source.splitlines()) > VERBS
-    again = PlannedJobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs())
+    again = JobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs())
     assert again.to_dict() == graph.to_dict()
     assert again.fingerprint() == graph.fingerprint()
     for copied in (copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))):

@@ -6,9 +6,9 @@ from itertools import pairwise
 from sabotnb.graph import EdgeHint, JobGraph, Operator
 
 
-def make_job(operators, *paths: str, hints: dict[str, EdgeHint] | None = None, kind: type[JobGraph] = JobGraph):
+def make_job(operators, *paths: str, hints: dict[str, EdgeHint] | None = None):
     """``make_job({"s": Source(...), "j": Join(...)}, "s > j:1")``: an edge per ``>``, ``:`` names the port below it."""
-    graph = kind()
+    graph = JobGraph()
     for name, given in operators.items():
         operator = replace(given, id=name) if isinstance(given, Operator) else Operator(name, given)
         graph = graph.add_operator(operator)

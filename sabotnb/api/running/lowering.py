@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sabotnb.api.stream_node import StreamNode, StreamPlan, check_names, nodes_of
-from sabotnb.graph import Edge, Operator
-from sabotnb.plan import PlannedJobGraph
+from sabotnb.graph import Edge, JobGraph, Operator
 
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
     """The job graph of some flows, and which operator each node became."""
 
-    graph: PlannedJobGraph
+    graph: JobGraph
     ids: Mapping[StreamNode, str]
 
 
@@ -28,7 +27,7 @@ def lower(flows: Iterable[StreamPlan]) -> Lowered:
         for node in nodes
         for port, flow in enumerate(node.inputs)
     )
-    return Lowered(PlannedJobGraph({ids[node]: _operator(node, ids[node]) for node in nodes}, tuple(edges)), ids)
+    return Lowered(JobGraph({ids[node]: _operator(node, ids[node]) for node in nodes}, tuple(edges)), ids)
 
 
 def _operator(node: StreamNode, operator_id: str) -> Operator:

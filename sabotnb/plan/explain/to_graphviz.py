@@ -14,8 +14,11 @@ LETTERS = 60
 """What is longer is cut."""
 
 
-def digraph(graph: JobGraph) -> Digraph:
-    """The operators of ``graph`` as boxes: id and what it does; edges with what was asked of them, or side outputs."""
+def to_graphviz(graph: JobGraph) -> Digraph:
+    """Return the graph as written for Graphviz: ``.source`` is its text; drawing it needs Graphviz's own programs.
+
+    A box has an operator's id and a summary; an edge has its hint and the name of its side output, if any.
+    """
     from graphviz import Digraph, escape
 
     drawn = Digraph("job", graph_attr={"rankdir": "LR"}, node_attr={"shape": "box", "style": "rounded"})
