@@ -34,7 +34,7 @@ class TransportStatistics:
 
 
 class Transport(Protocol):
-    """Carries channels to other agents. Implementations pass ``tests/exchange/test_transport.py``.
+    """Carries channels to other agents. Implementations pass ``sabotnb.testing.TransportSuite``.
 
     Elements of a channel arrive in order; none is lost without a call of ``on_peer_lost``; memory on both sides stays
     within the accounts. A connection without the token or for another agent is refused, and so is an unknown channel. A

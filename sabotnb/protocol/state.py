@@ -42,8 +42,8 @@ class Frozen(Protocol):
 class KeyedState(Protocol):
     """State of one operator instance, apart for every key group. All methods are called from the task's thread.
 
-    A row is in the group by which the shuffle routes it; without keys there is one group, 0. ``tests`` has a suite
-    for implementations: ``KeyedStateSuite``.
+    A row is in the group by which the shuffle routes it; without keys there is one group, 0.
+    ``sabotnb.testing.KeyedStateSuite`` tests implementations.
     """
 
     @property

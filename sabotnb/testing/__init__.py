@@ -1,14 +1,25 @@
-"""What tests of pipelines use: one operator by itself, scripted sources, a clock, faults, comparison of rows.
+"""Tools for tests of pipelines and their parts: a harness, scripted sources, a clock, faults, conformance suites.
 
 >>> from sabotnb.testing import assert_rows
 >>> assert_rows(sb.Stream.from_rows([{"x": 1}, {"x": 2}]).filter(col("x") > 1), [{"x": 2}])
+
+``KeyedStateSuite`` and ``TransportSuite`` are loaded when they are first used: they need pytest and hypothesis
+(``pip install 'sabotnb[test]'``), which nothing else here does.
 """
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from sabotnb.testing.clock import ManualClock
 from sabotnb.testing.faults import FailAt, Faulty, FaultySink, InjectedFault
 from sabotnb.testing.harness import Harness
 from sabotnb.testing.row_comparison import assert_rows
 from sabotnb.testing.scripted import Crash, Hold, Pause, ScriptedSource, script
+
+if TYPE_CHECKING:
+    from sabotnb.testing.keyed_state_suite import KeyedStateSuite
+    from sabotnb.testing.transport_suite import TransportSuite
 
 __all__ = [
     "Crash",
@@ -18,12 +29,28 @@ __all__ = [
     "Harness",
     "Hold",
     "InjectedFault",
+    "KeyedStateSuite",
     "ManualClock",
     "Pause",
     "ScriptedSource",
+    "TransportSuite",
     "assert_rows",
     "script",
 ]
+
+_SUITES = {
+    "KeyedStateSuite": "sabotnb.testing.keyed_state_suite",
+    "TransportSuite": "sabotnb.testing.transport_suite",
+}
+
+if "pytest" in sys.modules:  # a failing assert of a suite then shows its values; must come before the suite's import
+    sys.modules["pytest"].register_assert_rewrite(*_SUITES.values())
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SUITES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_SUITES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,6 @@ from threading import Thread
 import pyarrow as pa
 import pytest
 from exchanges import SCHEMA, Waker, agent_info, drain, edge_graph, keys, no_wake, rows, vertex
-from transport_suite import send_all
 
 from sabotnb.blobs import capture
 from sabotnb.config import Config
@@ -21,6 +20,7 @@ from sabotnb.native import hash_rows, key_groups
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 from sabotnb.plan.placed import Placed
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Watermark
+from sabotnb.testing.transport_suite import send_all
 
 UP, DOWN = 2, 3
 

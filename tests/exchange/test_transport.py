@@ -3,9 +3,10 @@
 import socket
 
 import pytest
-from transport_suite import Agent, TransportSuite
 
 from sabotnb.exchange.sockets import SocketTransport
+from sabotnb.testing import TransportSuite
+from sabotnb.testing.transport_suite import SuiteAgent
 
 
 class Sockets(TransportSuite):
@@ -58,7 +59,7 @@ class TestTls(Sockets):
 
     def test_plain_text_is_refused(self, agents):
         _, right = agents
-        plain = Agent("plain", SocketTransport)
+        plain = SuiteAgent("plain", SocketTransport)
         plain.send_to(right)
         assert plain.wait_lost()[0] == "right"
         plain.transport.stop()

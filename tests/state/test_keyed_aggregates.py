@@ -4,12 +4,13 @@ import pyarrow as pa
 import pytest
 from aggregates_oracle import found
 from hypothesis import strategies as st
-from keyed_state_suite import MANY, KeyedStateSuite
 
 from sabotnb.blobs import capture
 from sabotnb.expr.aggregates import type_to_text
 from sabotnb.graph.specs import AggregateColumn
 from sabotnb.state import GroupedAggregates
+from sabotnb.testing import KeyedStateSuite
+from sabotnb.testing.keyed_state_suite import MANY
 
 SCHEMA = pa.schema({"k": pa.dictionary(pa.int32(), pa.string()), "n": pa.int64(), "x": pa.int64(), "s": pa.string()})
 ROWS = st.lists(

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from keyed_state_suite import DRAWN, MANY, KeyedStateSuite
 
 from sabotnb.state import BuildSide, Direction, GroupedRows, KeyedRows, KeySet, Reducers, Retention
+from sabotnb.testing import KeyedStateSuite
+from sabotnb.testing.keyed_state_suite import DRAWN, MANY
 
 SCHEMA = pa.schema({"k": pa.dictionary(pa.int32(), pa.string()), "n": pa.int16(), "x": pa.int64()})
 KEYS = pa.schema({"k": pa.string(), "n": pa.int16()})

@@ -1,15 +1,12 @@
-"""Small execution graphs and exchanges for tests of the exchange room."""
-
-from threading import Event
-
-import pyarrow as pa
+"""Small execution graphs and elements for tests of the exchange package."""
 
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.protocol.control import AgentInfo
-from sabotnb.protocol.elements import Batch, End, Leave
+from sabotnb.protocol.elements import End, Leave
+from sabotnb.testing.transport_suite import SCHEMA, Waker, keys, rows
 
-SCHEMA = pa.schema([("k", pa.int64()), ("s", pa.string())])
+__all__ = ["SCHEMA", "Waker", "agent_info", "drain", "edge_graph", "keys", "no_wake", "rows", "vertex"]
 
 
 def vertex(name, parallelism, ports=1):
@@ -28,16 +25,6 @@ def edge_graph(kind=EdgeType.FORWARD, up=1, down=1, schema=SCHEMA, **edge):
     )
 
 
-def rows(start, stop):
-    """A batch element with k from ``start`` to ``stop``."""
-    data = pa.record_batch([list(range(start, stop)), [f"row {k}" for k in range(start, stop)]], schema=SCHEMA)
-    return Batch(data, data.nbytes)
-
-
-def keys(element):
-    return element.data.column("k").to_pylist()
-
-
 def agent_info(agent, endpoints):
     return AgentInfo(agent, "", "host", 0, 1, endpoints=endpoints)
 
@@ -46,37 +33,12 @@ def no_wake():
     """For outputs whose task does not sleep."""
 
 
-class Waker:
-    """Makes a thread wait for credit, as a task does."""
-
-    def __init__(self):
-        self.event = Event()
-        self.blocked = Event()
-
-    def __call__(self):
-        self.event.set()
-
-    def emit(self, output, element):
-        self._wait(output.writable)
-        output.emit(element)
-
-    def send(self, sender, element):
-        self._wait(lambda: sender.credit() > 0)
-        sender.send(element)
-
-    def _wait(self, writable):
-        while not writable():
-            self.blocked.set()
-            assert self.event.wait(30), "nobody wakes the sender"
-            self.event.clear()
-
-
 def drain(gate, ends):
-    """Everything until ``ends`` channels have ended or been left, as (port, channel, element)."""
+    """Poll ``gate`` until ``ends`` channels have ended or been left; returns (port, channel, element) of each."""
     found = []
     while ends:
         polled = gate.poll(30)
-        assert polled is not None, "nothing comes any more"
+        assert polled is not None, "no element arrived within 30 s"
         found.append(polled)
         ends -= isinstance(polled[2], End | Leave)
     return found

@@ -1,81 +1,110 @@
-"""What every keyed state must do. A test class subclasses this and says how to make one, feed it and read it."""
+"""The conformance suite of ``KeyedState``: subclass it in a test file to test an implementation.
+
+Needs pytest and hypothesis (``pip install 'sabotnb[test]'``).
+"""
+
+from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sabotnb.state.slot_ranges import PIECE_ROWS
-
 MANY = 10_000
+"""About how many keys or rows ``KeyedStateSuite.many`` puts into a state."""
+
+MAX_EXPORTED_ROWS = 65_536
+"""An exported batch has at most this many rows."""
+
+# Each subclass runs the same test with rows of its own, so there is nothing to replay from one to the other.
+DRAWN = settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.differing_executors])
+"""Settings of every drawn test here, for further drawn tests of a subclass."""
+
+CUTS = st.lists(st.integers(1, 30), max_size=3)
 
 
-def split(batches, cuts):
-    """The same rows in other batches: joined, and cut at ``cuts``."""
-    batches = list(batches)
-    if not batches:
+def rebatched(batches: Iterable[pa.RecordBatch], cuts: Iterable[int]) -> list[pa.RecordBatch]:
+    """Return the same rows in other batches: joined, then cut at the row numbers ``cuts``."""
+    exported = list(batches)
+    if not exported:
         return []
-    (whole,) = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()
+    (whole,) = pa.Table.from_batches(exported).unify_dictionaries().combine_chunks().to_batches()
     bounds = sorted({0, *(cut for cut in cuts if cut < whole.num_rows), whole.num_rows})
     return [whole.slice(start, stop - start) for start, stop in pairwise(bounds)]
 
 
-# Each subclass runs the same test with rows of its own, so there is nothing to replay from one to the other.
-DRAWN = settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.differing_executors])
-CUTS = st.lists(st.integers(1, 30), max_size=3)
-
-
 class KeyedStateSuite:
-    """Subclasses define ``rows`` (a strategy of lists of rows), ``make``, ``feed``, ``results`` and ``many``.
+    """Tests that every ``KeyedState`` passes: moves of key groups, freezing, batches of exports, memory.
 
-    ``results(state)`` is a sorted list with something for each key or row, so that those of states with different key
-    groups can be put together; it may use the state up.
+    A subclass sets ``rows`` and defines ``make``, ``feed``, ``results`` and ``many``::
+
+        class TestKeySet(KeyedStateSuite):
+            rows = st.lists(st.fixed_dictionaries({"k": st.integers(0, 9)}))
+
+            def make(self):
+                return KeySet(SCHEMA, self.groups)
     """
 
+    rows: st.SearchStrategy[Sequence[Any]]
+    """Draws what ``feed`` takes: rows, in any form."""
+
     groups = 4
+    """Number of key groups of a state that ``make`` returns."""
+
     keyed = True
-    """False if everything is in group 0."""
+    """False if the state has no keys: every row is in group 0."""
 
-    def make(self):
+    def make(self) -> Any:
+        """Return a new, empty state."""
         raise NotImplementedError
 
-    def feed(self, state, rows):
+    def feed(self, state: Any, rows: Sequence[Any]) -> None:
+        """Put ``rows`` into ``state``, as its operator does with a batch."""
         raise NotImplementedError
 
-    def results(self, state):
+    def results(self, state: Any) -> list[Any]:
+        """Return a sorted list with an item for each key or row.
+
+        Lists of states with different key groups are concatenated and compared, so an item must not depend on other
+        keys. ``state`` is not used afterwards.
+        """
         raise NotImplementedError
 
-    def many(self):
-        """A state with about MANY keys, or rows."""
+    def many(self) -> Any:
+        """Return a state with about MANY keys or rows, equal on each call."""
         raise NotImplementedError
 
-    def fed(self, *lots):
+    def fed(self, *inputs: Sequence[Any]) -> Any:
+        """Return a new state to which each of ``inputs`` was fed, in order."""
         state = self.make()
-        for rows in lots:
+        for rows in inputs:
             self.feed(state, rows)
         return state
 
-    def expected(self, *lots):
-        return self.results(self.fed(*lots))
+    def expected(self, *inputs: Sequence[Any]) -> list[Any]:
+        """Return the results of a state that was fed ``inputs`` and never moved."""
+        return self.results(self.fed(*inputs))
 
     @given(data=st.data())
     @DRAWN
-    def test_groups_move_to_another_state(self, data):
+    def test_groups_move_to_another_state(self, data: st.DataObject) -> None:
         first, second, third = (data.draw(self.rows) for _ in range(3))
         cuts = data.draw(CUTS)
         old, new = self.fed(first, second), self.fed(third)
         for group in old.groups():
-            new.load(group, split(old.export(group), cuts))
+            new.load(group, rebatched(old.export(group), cuts))
             old.drop(group)
         assert self.results(new) == self.expected(first, second, third)
         assert self.results(old) == self.expected()
 
     @given(data=st.data())
     @DRAWN
-    def test_the_other_groups_stay(self, data):
+    def test_the_other_groups_stay(self, data: st.DataObject) -> None:
         first, later = data.draw(self.rows), data.draw(self.rows)
         old, new, whole = self.fed(first), self.make(), self.fed(first, later)
         moved = data.draw(st.sets(st.integers(0, self.groups - 1)))
@@ -93,7 +122,7 @@ class KeyedStateSuite:
 
     @given(data=st.data())
     @DRAWN
-    def test_what_is_frozen_does_not_change(self, data):
+    def test_a_frozen_view_does_not_change(self, data: st.DataObject) -> None:
         first, second, third = (data.draw(self.rows) for _ in range(3))
         state = self.fed(first)
         groups = state.groups()
@@ -105,17 +134,19 @@ class KeyedStateSuite:
         for group in dropped & set(later):
             state.drop(group)
         self.feed(state, third)
-        for frozen, of, lots in ((again, later, (first, second)), (once, groups, (first,)), (once, groups, (first,))):
+        # The first view is exported twice: an export must not use the view up.
+        views = ((again, later, (first, second)), (once, groups, (first,)), (once, groups, (first,)))
+        for frozen, frozen_groups, inputs in views:
             restored = self.make()
-            for group in of:
+            for group in frozen_groups:
                 restored.load(group, frozen.export(group))
-            assert self.results(restored) == self.expected(*lots)
+            assert self.results(restored) == self.expected(*inputs)
         if not dropped:
             assert self.results(state) == self.expected(first, second, third)
 
     @given(data=st.data())
     @DRAWN
-    def test_batches_are_of_the_schema_and_of_their_group(self, data):
+    def test_batches_are_of_the_schema_and_of_their_group(self, data: st.DataObject) -> None:
         state = self.fed(data.draw(self.rows), data.draw(self.rows))
         groups = state.groups()
         assert list(groups) == sorted(groups)
@@ -131,7 +162,7 @@ class KeyedStateSuite:
 
     @given(data=st.data())
     @DRAWN
-    def test_memory_is_told(self, data):
+    def test_memory_is_reported(self, data: st.DataObject) -> None:
         empty, state = self.make(), self.fed(data.draw(self.rows))
         assert sum(empty.nbytes(group) for group in range(self.groups if self.keyed else 1)) <= empty.size()[1]
         for group in state.groups():
@@ -140,11 +171,11 @@ class KeyedStateSuite:
             assert state.size()[1] > 0
             assert sum(state.nbytes(group) for group in state.groups()) > 0
 
-    def test_a_large_group_moves(self):
+    def test_a_large_group_moves(self) -> None:
         state = self.many()
         group = max(state.groups(), key=state.nbytes)
         batches = list(state.export(group))
-        assert all(0 < batch.num_rows <= PIECE_ROWS for batch in batches)
+        assert all(0 < batch.num_rows <= MAX_EXPORTED_ROWS for batch in batches)
         moved = self.make()
         moved.load(group, batches)
         for other in state.groups():
@@ -152,12 +183,12 @@ class KeyedStateSuite:
                 state.drop(other)
         assert self.results(moved) == self.results(state)
 
-    def test_another_thread_exports_while_the_state_goes_on(self):
+    def test_another_thread_exports_while_the_state_changes(self) -> None:
         state = self.many()
         frozen, groups = state.freeze(state.groups()), state.groups()
         restored = self.make()
 
-        def restore():
+        def restore() -> None:
             for group in groups:
                 restored.load(group, frozen.export(group))
 

@@ -1,0 +1,383 @@
+"""The conformance suite of ``Transport``: subclass it in a test file to test an implementation.
+
+Needs pytest (``pip install 'sabotnb[test]'``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from threading import Event, Semaphore
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pytest
+
+from sabotnb.errors import AgentLost, StaleMessage
+from sabotnb.exchange import InputGate
+from sabotnb.exchange.channel import Account, Channel, ChannelKey, Sender
+from sabotnb.exchange.transport import Find, OnPeerLost, Peer, Transport
+from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, Status, Watermark
+
+SCHEMA = pa.schema([("k", pa.int64()), ("s", pa.string())])
+"""The columns of every batch that the suite sends."""
+
+KEY, OTHER = (ChannelKey("job", 1, 0, up, 0) for up in range(2))
+CONTROL: list[Element] = [
+    Watermark(5),
+    Status(idle=True),
+    Marker("probe", "{}"),
+    Cut(1, CutKind.CHECKPOINT, 1, 7, {"k": 2}),
+    Leave(),
+    End(EndReason.STOPPED),
+]
+
+Agents = tuple["SuiteAgent", "SuiteAgent"]
+MakeAgent = Callable[[str], "SuiteAgent"]
+
+
+def rows(start: int, stop: int) -> Batch:
+    """Return a batch element whose column ``k`` counts from ``start`` to ``stop`` (exclusive)."""
+    data = pa.record_batch([list(range(start, stop)), [f"row {k}" for k in range(start, stop)]], schema=SCHEMA)
+    return Batch(data, data.nbytes)
+
+
+def keys(element: Element) -> list[int]:
+    """Return column ``k`` of a batch element."""
+    assert isinstance(element, Batch)
+    values: list[int] = element.data.column("k").to_pylist()
+    return values
+
+
+class Waker:
+    """Blocks a thread that sends until there is credit, as a task does."""
+
+    def __init__(self) -> None:
+        self.event = Event()
+        self.blocked = Event()
+        """Set once a thread had to wait."""
+
+    def __call__(self) -> None:
+        self.event.set()
+
+    def emit(self, output: Any, element: Element) -> None:
+        """Emit ``element`` to an ``OutputPartition`` when it is writable."""
+        self._wait(output.writable)
+        output.emit(element)
+
+    def send(self, sender: Sender, element: Element) -> None:
+        """Send ``element`` when ``sender`` has credit."""
+        self._wait(lambda: sender.credit() > 0)
+        sender.send(element)
+
+    def _wait(self, writable: Callable[[], bool]) -> None:
+        while not writable():
+            self.blocked.set()
+            assert self.event.wait(30), "the sender waits for credit and was not woken within 30 s"
+            self.event.clear()
+
+
+@contextmanager
+def file_limit(left: int) -> Iterator[None]:
+    """Let this process open only ``left`` more files while inside."""
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 50, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(taken[0]))
+        for _ in range(left):
+            os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for file in taken:
+            os.close(file)
+
+
+def received(gate: InputGate) -> Element:
+    """Return the next element of ``gate``; waits up to 30 seconds."""
+    return _received(gate)[2]
+
+
+def _received(gate: InputGate) -> tuple[int, int, Element]:
+    polled = gate.poll(30)
+    assert polled is not None, "no element arrived within 30 s"
+    return polled
+
+
+class SuiteAgent:
+    """One end of a connection: a transport, its receiving channels by key, and the losses that it reported."""
+
+    def __init__(self, name: str, make: Callable[[str, Find, OnPeerLost], Transport]) -> None:
+        self.name = name
+        self.channels: dict[ChannelKey, Channel] = {}
+        self.lost: list[tuple[str, str]] = []
+        self._losses = Semaphore(0)
+        self.transport = make(name, self.channels.get, self._lose)
+        self.endpoints = self.transport.start()
+
+    def _lose(self, agent: str, reason: str) -> None:
+        self.lost.append((agent, reason))
+        self._losses.release()
+
+    def gate(self, *keys: ChannelKey) -> InputGate:
+        """Return a gate for the channels ``keys``, and make them known to the transport."""
+        gate = InputGate((key.edge, key) for key in keys)
+        self.channels.update((channel.key, channel) for channel in gate.all_channels())
+        return gate
+
+    def wait_lost(self) -> tuple[str, str]:
+        """Wait for the next loss; returns the peer and the reason."""
+        assert self._losses.acquire(timeout=30), "no lost peer was reported within 30 s"
+        return self.lost[-1]
+
+    def send_to(
+        self,
+        other: SuiteAgent,
+        key: ChannelKey = KEY,
+        budget: int = 1 << 20,
+        wake: Callable[[], None] = lambda: None,
+        endpoints: Mapping[str, str] | None = None,
+    ) -> Sender:
+        """Open channel ``key`` to ``other`` and return its sending end."""
+        return self.transport.open(key, Peer(other.name, endpoints or other.endpoints), Account(budget, wake))
+
+
+def send_all(send: Callable[[Element], None], element: Element) -> NoReturn:
+    """Send ``element`` until that raises: a refusal or a loss takes its time on the wire."""
+    while True:
+        send(element)
+
+
+class TransportSuite:
+    """Tests that every ``Transport`` passes: order, credit, refused channels and peers, lost connections.
+
+    A subclass defines ``make`` and ``cut``, and ``reachable`` if a peer is to use some of the endpoints only::
+
+        class TestSockets(TransportSuite):
+            def make(self, name, find, on_peer_lost):
+                return SocketTransport(name, find, on_peer_lost)
+    """
+
+    def make(self, name: str, find: Find, on_peer_lost: OnPeerLost) -> Transport:
+        """Return a transport that is not started yet."""
+        raise NotImplementedError
+
+    def cut(self, agent: SuiteAgent) -> None:
+        """Break every connection of ``agent`` without a BYE."""
+        raise NotImplementedError
+
+    def reachable(self, endpoints: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the endpoints that a peer is to use."""
+        return endpoints
+
+    @pytest.fixture
+    def make_agent(self) -> Iterator[MakeAgent]:
+        """A function that makes an agent of a name; the agents are stopped after the test."""
+        started: list[SuiteAgent] = []
+
+        def make(name: str) -> SuiteAgent:
+            agent = SuiteAgent(name, self.make)
+            agent.endpoints = self.reachable(agent.endpoints)
+            started.append(agent)
+            return agent
+
+        yield make
+        for agent in started:
+            agent.transport.stop()
+
+    @pytest.fixture
+    def agents(self, make_agent: MakeAgent) -> tuple[SuiteAgent, SuiteAgent]:
+        return make_agent("left"), make_agent("right")
+
+    def test_elements_of_every_kind_arrive_in_order(self, agents: Agents) -> None:
+        left, right = agents
+        gate = right.gate(KEY)
+        sender = left.send_to(right)
+        sent: list[Element] = [rows(0, 3), *CONTROL[:3], rows(3, 5), *CONTROL[3:]]
+        for element in sent:
+            sender.send(element)
+        arrived = [received(gate) for _ in sent]
+        assert [keys(e) if isinstance(e, Batch) else e for e in arrived] == [
+            keys(e) if isinstance(e, Batch) else e for e in sent
+        ]
+
+    def test_many_channels_share_a_connection(self, agents: Agents) -> None:
+        left, right = agents
+        channels = [ChannelKey("job", 1, edge, up, 0) for edge in range(3) for up in range(20)]
+        gate = right.gate(*channels)
+        senders = [left.send_to(right, key) for key in channels]
+        for round_ in range(5):
+            for number, sender in enumerate(senders):
+                sender.send(rows(number * 100 + round_, number * 100 + round_ + 1))
+        arrived: dict[int, list[int]] = {}
+        for _ in range(5 * len(channels)):
+            edge, up, element = _received(gate)
+            arrived.setdefault(channels.index(ChannelKey("job", 1, edge, up, 0)), []).extend(keys(element))
+        assert arrived == {number: [number * 100 + i for i in range(5)] for number in range(len(channels))}
+        assert left.transport.statistics().links == 1
+
+    def test_both_directions_at_once(self, agents: Agents) -> None:
+        left, right = agents
+        gates = [left.gate(KEY), right.gate(KEY)]
+        for sender in (right.send_to(left), left.send_to(right)):
+            for start in range(0, 100, 10):
+                sender.send(rows(start, start + 10))
+            sender.send(End())
+        for gate in gates:
+            assert [k for _ in range(10) for k in keys(received(gate))] == list(range(100))
+            assert received(gate) == End()
+
+    def test_large_and_tiny_batches_mix(self, agents: Agents) -> None:
+        left, right = agents
+        gate = right.gate(KEY)
+        sender = left.send_to(right)
+        sizes = [1, 200_000, 2, 3, 100_000, 1]
+        for size in sizes:
+            sender.send(rows(0, size))
+        assert [len(keys(received(gate))) for _ in sizes] == sizes
+
+    def test_credit_comes_back_when_batches_are_read(self, agents: Agents) -> None:
+        left, right = agents
+        gate, woken = right.gate(KEY), Event()
+        sender = left.send_to(right, budget=1000, wake=woken.set)
+        sender.send(rows(0, 1000))  # oversize: taken all the same
+        assert sender.credit() <= 0
+        assert not woken.is_set()
+        assert gate.poll(30) is not None
+        assert woken.wait(30)
+        assert sender.credit() == 1000
+
+    def test_an_unknown_channel_is_refused(self, agents: Agents, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level("WARNING")  # Dask silences every handler that it finds, as long as a local cluster lives
+        left, right = agents
+        gate, waker = right.gate(KEY), Waker()
+        stale = left.send_to(right, ChannelKey("job", 0, 0, 0, 0), wake=waker)
+        stale.send(rows(0, 1))
+        left.send_to(right).send(End())
+        assert received(gate) == End()
+        with pytest.raises(StaleMessage, match="job@0 edge 0"):
+            send_all(partial(waker.send, stale), rows(0, 1))
+        assert right.transport.statistics().refused >= 2
+        assert "refused channel" in caplog.text
+
+    def test_a_released_channel_is_refused(self, agents: Agents) -> None:
+        left, right = agents
+        gate, waker = right.gate(KEY), Waker()
+        sender = left.send_to(right, wake=waker)
+        sender.send(Watermark(1))
+        assert received(gate) == Watermark(1)
+        right.transport.release("job", 1)
+        with pytest.raises(StaleMessage, match="over"):
+            send_all(partial(waker.send, sender), rows(0, 1))
+
+    def test_a_sender_without_credit_learns_that_its_channel_is_refused(self, agents: Agents) -> None:
+        left, right = agents
+        waker = Waker()
+        sender = left.send_to(right, budget=1, wake=waker)
+        with pytest.raises(StaleMessage, match="never deployed"):
+            send_all(partial(waker.send, sender), rows(0, 1))
+        assert waker.blocked.is_set()
+
+    @pytest.mark.parametrize("end", ["cut", "stop"])
+    def test_a_sender_without_credit_learns_that_its_connection_is_over(self, agents: Agents, end: str) -> None:
+        left, right = agents
+        gate, waker = right.gate(KEY), Waker()
+        sender = left.send_to(right, budget=1, wake=waker)
+        sender.send(rows(0, 1))
+        while not gate.statistics().held:
+            assert sender.credit() <= 0
+        if end == "cut":
+            self.cut(right)
+        else:
+            right.transport.stop()
+        with pytest.raises(AgentLost, match="left lost the connection with right"):
+            waker.send(sender, rows(0, 1))
+
+    def test_a_closed_gate_gives_credit_for_what_it_drops(self, agents: Agents) -> None:
+        left, right = agents
+        gate, woken = right.gate(KEY), Event()
+        sender = left.send_to(right, budget=100, wake=woken.set)
+        gate.close()
+        sender.send(rows(0, 1000))
+        assert woken.wait(30)
+        assert sender.credit() == 100
+
+    @pytest.mark.parametrize("token", ["guess", ""])
+    def test_a_stranger_is_refused(self, agents: Agents, token: str) -> None:
+        left, right = agents
+        sender = left.send_to(right, endpoints={**right.endpoints, "token": token})
+        assert "wrong token" in left.wait_lost()[1]
+        with pytest.raises(AgentLost, match=r"left lost the connection with right: .* Run the job again"):
+            sender.send(End())
+        assert right.transport.statistics().refused == 1
+
+    def test_an_agent_of_another_name_refuses(self, agents: Agents) -> None:
+        left, right = agents
+        right.name = "other"
+        left.send_to(right)
+        assert "this is right" in left.wait_lost()[1]
+
+    def test_a_peer_that_does_not_listen_is_lost(self, agents: Agents) -> None:
+        left, right = agents
+        right.transport.stop()
+        left.send_to(right)
+        assert left.wait_lost()[0] == "right"
+
+    def test_a_peer_that_stops_on_purpose_is_not_lost(self, agents: Agents) -> None:
+        left, right = agents
+        gate = right.gate(KEY)
+        left.send_to(right).send(End())
+        assert received(gate) == End()
+        left.transport.stop()
+        right.transport.stop()
+        assert (left.lost, right.lost) == ([], [])
+
+    def test_what_was_sent_before_stopping_arrives(self, agents: Agents) -> None:
+        left, right = agents
+        gate = right.gate(KEY)
+        sender = left.send_to(right)
+        for start in range(50):
+            sender.send(rows(start, start + 1))
+        left.transport.stop()
+        assert [keys(received(gate)) for _ in range(50)] == [[start] for start in range(50)]
+
+    def test_new_channels_reconnect_to_a_lost_peer(self, agents: Agents) -> None:
+        left, right = agents
+        left.send_to(right, endpoints={**right.endpoints, "token": "guess"})
+        left.wait_lost()
+        gate = right.gate(KEY)
+        left.send_to(right).send(End())
+        assert received(gate) == End()
+
+    def test_an_agent_that_ran_out_of_files_accepts_again(
+        self, agents: Agents, make_agent: MakeAgent, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("WARNING")
+        left, right = agents
+        early, late = make_agent("early"), make_agent("late")
+        gate = right.gate(KEY, OTHER)
+        left.send_to(right).send(Watermark(1))  # Python has opened everything that connecting needs, then
+        assert received(gate) == Watermark(1)
+        with file_limit(1):  # the one that dialling takes
+            early.send_to(right)
+            while "right cannot accept a connection" not in caplog.text:
+                assert left.lost == []
+        late.send_to(right, OTHER).send(End())
+        assert gate.poll(30) == (0, 1, End())
+
+    def test_both_sides_report_each_lost_connection(self, agents: Agents) -> None:
+        left, right = agents
+        gate = right.gate(KEY)
+        for _ in range(3):
+            left.send_to(right).send(Watermark(1))
+            assert received(gate) == Watermark(1)
+            self.cut(left)
+            assert (left.wait_lost()[0], right.wait_lost()[0]) == ("right", "left")
+        assert (len(left.lost), len(right.lost)) == (3, 3)
