@@ -1,4 +1,4 @@
-"""Job graphs as plain data: what operators do, how they are connected, which columns flow between them."""
+"""Job graphs as plain data: specs of operators, edges between them, and the schemas of their columns."""
 
 from sabotnb.graph import specs
 from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder

@@ -1,10 +1,11 @@
-"""Frozen dataclasses to JSON and back, by their type annotations.
+"""Encode frozen dataclasses as JSON and decode them, guided by their type annotations.
 
-A value is written without its type wherever the annotation says what it is; a member of a union of dataclasses (an
-operator's ``Spec``) names its class under ``"class"``. Fields that have their default are left out, so an older file
-reads as before when a field with a default is added. Schemas are Arrow IPC in base64; expressions have their own
-JSON; functions, values of the user and tables stand as their sha256 and travel as blobs beside the JSON. In mappings,
-whose values have no annotation, only what JSON gives back as it was is plain data.
+A value is written without its type where the annotation determines it; a member of a union of dataclasses (an
+operator's ``Spec``) names its class under ``"class"``. Fields with their default value are left out, so older files
+stay readable when a field with a default is added. Schemas are Arrow IPC in base64, and expressions have a JSON form of
+their own. Functions, values of the user and tables are written as their sha256; their bytes are blobs beside the JSON.
+Values of mappings have no annotation, so only those are accepted that JSON returns unchanged: a tuple would come back
+as a list.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ Blobs = Mapping[str, bytes]
 
 @dataclass(slots=True)
 class JsonEncoder:
-    """Turns values into JSON and remembers the functions, values of the user and tables that it met."""
+    """Turns values into JSON and collects the functions, values of the user and tables in them."""
 
     functions: dict[str, Function] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
 
     def write(self, value: Any) -> Json:  # noqa: C901, PLR0911  one case per kind of value
-        """``value`` as JSON-able data."""
+        """Return ``value`` as JSON-able data."""
         match value:
             case Enum():
                 return value.value
@@ -64,16 +65,16 @@ class JsonEncoder:
         raise _not_plain(value)
 
     def write_fields(self, value: Any) -> dict[str, Json]:
-        """The fields of a dataclass that differ from their defaults; a spec names its class."""
+        """Return the fields of a dataclass that differ from their defaults; a spec names its class."""
         written = {
-            item.name: self.write(found)
+            item.name: self.write(content)
             for item in fields(value)
-            if not _is_default(item, found := getattr(value, item.name))
+            if not _is_default(item, content := getattr(value, item.name))
         }
         return {"class": type(value).__name__, **written} if hasattr(type(value), "kind") else written
 
     def blob_index(self) -> dict[str, Json]:
-        """What a reader needs beside the blobs' bytes: fingerprints, names of functions, sizes of tables."""
+        """Return what a reader needs beside the bytes of blobs: fingerprints, names of functions, sizes of tables."""
         index: dict[str, Json] = {}
         if self.functions:
             index["functions"] = {
@@ -87,7 +88,7 @@ class JsonEncoder:
         return index
 
     def blobs(self) -> dict[str, bytes]:
-        """Bytes of every function, value and table by sha256."""
+        """Return the bytes of every function, value and table by sha256."""
         return {
             **{sha: function.pickled for sha, function in self.functions.items()},
             **{sha: value.pickled for sha, value in self.values.items()},
@@ -107,7 +108,7 @@ class JsonEncoder:
 
 @dataclass(slots=True)
 class JsonDecoder:
-    """Turns JSON back into values of the annotated types. Nothing is unpickled: functions and values stay bytes."""
+    """Turns JSON back into values of the annotated types. Unpickles nothing: functions and values stay bytes."""
 
     functions: Mapping[str, Function]
     values: Mapping[str, Value]
@@ -115,28 +116,32 @@ class JsonDecoder:
 
     @classmethod
     def of(cls, index: Mapping[str, Json], blobs: Blobs) -> JsonDecoder:
-        """A reader for what a ``JsonEncoder`` wrote, given its ``blob_index``; GraphError if a blob is missing."""
+        """Return a decoder for what a ``JsonEncoder`` wrote, from its ``blob_index``; GraphError for missing blobs."""
         described = [sha for kind in ("functions", "values", "tables") for sha in index.get(kind, {})]
         if missing := [sha for sha in described if sha not in blobs]:
-            raise GraphError(f"blobs of the graph are missing: {', '.join(missing)}; pass blobs() along with the JSON")
+            raise GraphError(
+                f"blobs of the graph are missing: {', '.join(missing)}; pass what blobs() returned as well"
+            )
         return cls(
             functions={
-                sha: Function(sha, said["fingerprint"], said["name"], Origin(**said["origin"]), blobs[sha])
-                for sha, said in index.get("functions", {}).items()
+                sha: Function(sha, entry["fingerprint"], entry["name"], Origin(**entry["origin"]), blobs[sha])
+                for sha, entry in index.get("functions", {}).items()
             },
-            values={sha: Value(sha, said["fingerprint"], blobs[sha]) for sha, said in index.get("values", {}).items()},
+            values={
+                sha: Value(sha, entry["fingerprint"], blobs[sha]) for sha, entry in index.get("values", {}).items()
+            },
             tables={
-                sha: Table(sha, said["rows"], said["nbytes"], table_from_ipc(blobs[sha]))
-                for sha, said in index.get("tables", {}).items()
+                sha: Table(sha, entry["rows"], entry["nbytes"], table_from_ipc(blobs[sha]))
+                for sha, entry in index.get("tables", {}).items()
             },
         )
 
     def read(self, annotation: Any, data: Json) -> Any:
-        """``data`` as a value of the annotated type, and None only where that says so."""
+        """Return ``data`` as a value of the annotated type; TypeError for None unless the annotation allows it."""
         if data is None and _takes_none(annotation):
             return None
         if data is None:
-            raise TypeError(f"there is no value for {annotation}")
+            raise TypeError(f"null where a value of {annotation} is needed")
         return _reader_of(annotation)(self, data)
 
 
@@ -147,7 +152,7 @@ def _key(key: Any) -> str:
 
 
 def _plain(value: Any) -> Json:
-    """``value`` if JSON gives it back as it is."""
+    """Return ``value`` if JSON returns it unchanged; else GraphError."""
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -160,13 +165,13 @@ def _plain(value: Any) -> Json:
 
 def _not_plain(value: Any) -> GraphError:
     return GraphError(
-        f"{value!r} ({type(value).__name__}) cannot be written as JSON; options are numbers, texts, lists, and dicts "
-        "whose keys are texts"
+        f"{value!r} ({type(value).__name__}) cannot be written as JSON; options may be numbers, strings, lists, and "
+        "dicts with strings as keys"
     )
 
 
 def ipc_bytes(table: pa.Table) -> bytes:
-    """A table as an Arrow IPC stream."""
+    """Return a table as an Arrow IPC stream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -174,17 +179,17 @@ def ipc_bytes(table: pa.Table) -> bytes:
 
 
 def table_from_ipc(data: bytes) -> pa.Table:
-    """The table of an Arrow IPC stream; its columns share ``data``."""
+    """Return the table in an Arrow IPC stream; its columns share the memory of ``data``."""
     with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
         return reader.read_all()
 
 
-def _is_default(item: Field[Any], found: Any) -> bool:
-    if isinstance(found, Expr):  # comparing expressions makes an expression
+def _is_default(item: Field[Any], content: Any) -> bool:
+    if isinstance(content, Expr):  # == of expressions is an expression, which has no truth value
         return False
     if item.default_factory is not MISSING:
-        return bool(found == item.default_factory())
-    return bool(item.default is not MISSING and found == item.default)
+        return bool(content == item.default_factory())
+    return bool(item.default is not MISSING and content == item.default)
 
 
 Read = Callable[[JsonDecoder, Json], Any]
@@ -192,7 +197,7 @@ Read = Callable[[JsonDecoder, Json], Any]
 
 @cache
 def _reader_of(annotation: Any) -> Read:  # noqa: PLR0911  one case per kind of annotation
-    """How to read a value of ``annotation``, worked out once per type."""
+    """Return the function that reads values of ``annotation``, derived once per type."""
     scalar = _SCALARS.get(annotation)
     if scalar is not None:
         return scalar
@@ -209,7 +214,7 @@ def _reader_of(annotation: Any) -> Read:  # noqa: PLR0911  one case per kind of 
         return lambda _, data: annotation(data)
     if is_dataclass(annotation) and isinstance(annotation, type):
         return _reader_of_dataclass(annotation)
-    raise TypeError(f"no way to read {annotation} from JSON")
+    raise TypeError(f"values of type {annotation} cannot be read from JSON")
 
 
 def _reader_of_union(members: Sequence[Any]) -> Read:
@@ -221,7 +226,7 @@ def _reader_of_union(members: Sequence[Any]) -> Read:
         member = by_name.get(data.get("class"))
         if member is None:
             raise GraphError(
-                f"there is no kind of operator {data.get('class')!r}; is the graph of a newer version? Known are "
+                f"unknown kind of operator {data.get('class')!r}; is the graph of a newer version? Known are "
                 f"{', '.join(sorted(by_name))}"
             )
         return reader.read(member, data)
@@ -237,15 +242,15 @@ def _reader_of_tuple(arguments: Sequence[Any]) -> Read:
     )
 
 
-def _reader_of_dataclass(made: type) -> Read:
-    hints = typing.get_type_hints(made)
-    known = {item.name: hints[item.name] for item in fields(made)}
+def _reader_of_dataclass(cls: type) -> Read:
+    hints = typing.get_type_hints(cls)
+    known = {item.name: hints[item.name] for item in fields(cls)}
 
     def read(reader: JsonDecoder, data: Json) -> Any:
-        given = {name: item for name, item in data.items() if name != "class"}
-        if unknown := sorted(given.keys() - known.keys()):
-            raise GraphError(f"{made.__name__} has no {', '.join(unknown)}; is the graph of a newer version?")
-        return made(**{name: reader.read(known[name], item) for name, item in given.items()})
+        written = {name: item for name, item in data.items() if name != "class"}
+        if unknown := sorted(written.keys() - known.keys()):
+            raise GraphError(f"{cls.__name__} has no field {', '.join(unknown)}; is the graph of a newer version?")
+        return cls(**{name: reader.read(known[name], item) for name, item in written.items()})
 
     return read
 
@@ -262,7 +267,7 @@ def _same(_: JsonDecoder, data: Json) -> Any:
 def _exactly(kind: type) -> Read:
     def read(_: JsonDecoder, data: Json) -> Any:
         if type(data) is not kind:
-            raise TypeError(f"{data!r} is no {kind.__name__}")
+            raise TypeError(f"{data!r} is not of type {kind.__name__}")
         return data
 
     return read

@@ -1,4 +1,4 @@
-"""The job graph: operators and edges as plain data, before anything is decided about tasks."""
+"""The job graph: operators and edges as plain data, before a plan decides on tasks."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from sabotnb.traversal import bottom_up
 __all__ = ["MAX_PARALLELISM", "Edge", "EdgeHint", "EdgeType", "JobGraph", "Operator", "Resources"]
 
 VERSION = 1
-"""Of the JSON; readers refuse later ones."""
+"""Version of the JSON form; a reader refuses any other."""
 
-_NOT_OF_ITS_FORM = (SchemaError, LookupError, TypeError, ValueError, AttributeError, pa.ArrowException)
-"""What reading data raises that ``to_dict`` did not write; GraphErrors say more and pass through."""
+_MALFORMED = (SchemaError, LookupError, TypeError, ValueError, AttributeError, pa.ArrowException)
+"""Exceptions of decoding data that ``to_dict`` did not write; GraphErrors have a better message and pass through."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was found out about a graph, which never changes; ``outputs`` also serves graphs derived from it.
+    """Cached facts about a graph; ``outputs`` is shared with the graphs that are derived from it.
 
-    ``former`` are ids that graphs had from which this one was derived.
+    ``previous_ids`` are the ids of the graphs from which this one was derived.
     """
 
     into: Mapping[str, list[Edge]] | None = None
@@ -41,7 +41,7 @@ class _Known:
     schemas: Mapping[str, pa.Schema] | None = None
     order: Sequence[str] | None = None
     outputs: Outputs = field(default_factory=dict)
-    former: frozenset[str] = frozenset()
+    previous_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +58,41 @@ class JobGraph:
     """``sabotnb.plan.to_graphviz``."""
 
     def add_operator(self, operator: Operator) -> Self:
-        """A graph with ``operator`` too; GraphError if its id is taken."""
+        """Return a graph with ``operator`` added; GraphError if its id is taken."""
         if operator.id in self.operators:
-            raise GraphError(f"the job graph has an operator {operator.id!r} already; take unique_id(kind)")
+            raise GraphError(f"the job graph already has an operator {operator.id!r}; use unique_id(kind)")
         return replace(self, operators={**self.operators, operator.id: operator})
 
     def connect(self, up: str, down: str, port: int = 0, hint: EdgeHint | None = None, side: str | None = None) -> Self:
-        """A graph with an edge from ``up`` to input ``port`` of ``down``; GraphError for an unknown or fed end."""
+        """Return a graph with an edge from ``up`` to input ``port`` of ``down``; GraphError if that port is fed."""
         for end in (up, down):
             if end not in self.operators:
                 raise GraphError(f"no operator {end!r} in the job graph; it has {', '.join(self.operators) or 'none'}")
         fed = next((edge for edge in self.edges if (edge.down, edge.port) == (down, port)), None)
         if fed:
-            raise GraphError(f"input {port} of {down!r} is already fed by {fed.up!r}; unite the two with a Union")
+            raise GraphError(f"input {port} of {down!r} is already fed by {fed.up!r}; combine the two with a Union")
         return replace(self, edges=(*self.edges, Edge(up, down, port, hint, side)))
 
     def derived(self, operators: Mapping[str, Operator], edges: Iterable[Edge]) -> Self:
-        """A graph of these; schemas behind operators that it shares with this one are not found anew."""
-        made = replace(self, operators=operators, edges=tuple(edges))
+        """Return a graph of these; it reuses the schemas behind operators that it shares with this one."""
+        graph = replace(self, operators=operators, edges=tuple(edges))
         if edges is self.edges:
-            made._known.into, made._known.out_of = self._known.into, self._known.out_of  # noqa: SLF001
-            made._known.order = self._known.order  # noqa: SLF001
-        made._known.outputs = self._known.outputs  # noqa: SLF001  its own class's
-        made._known.former = self._known.former.union(self.operators)  # noqa: SLF001
-        return made
+            graph._known.into, graph._known.out_of = self._known.into, self._known.out_of  # noqa: SLF001
+            graph._known.order = self._known.order  # noqa: SLF001
+        graph._known.outputs = self._known.outputs  # noqa: SLF001  of its own class
+        graph._known.previous_ids = self._known.previous_ids.union(self.operators)  # noqa: SLF001
+        return graph
 
     def continue_from(self, before: JobGraph) -> set[str]:
-        """Take over what is known of ``before``, from which a few edits made this graph; returns what they changed.
+        """Take over the cached facts of ``before``, from which this graph was edited; returns the changed operators.
 
-        That is every operator that is new or has another spec or another edge; all if a schema has changed. Edits one
-        after the other would else cost the whole graph each time.
+        These are the operators that are new, or have another spec or another edge; all of them if a schema changed.
+        Without this, each of many small edits would cost a walk over the whole graph.
         """
         changed = {name for name, operator in self.operators.items() if before.operators.get(name) is not operator}
-        former, present = set(map(id, before.edges)), set(map(id, self.edges))
-        edges = [edge for edge in self.edges if id(edge) not in former]
+        # By identity: an edit keeps the edge objects that it does not change.
+        previous, present = set(map(id, before.edges)), set(map(id, self.edges))
+        edges = [edge for edge in self.edges if id(edge) not in previous]
         edges += [edge for edge in before.edges if id(edge) not in present]
         ups, downs = {edge.up for edge in edges}, {edge.down for edge in edges}
         changed |= (ups | downs) & self.operators.keys()
@@ -109,83 +110,83 @@ class JobGraph:
         return changed
 
     def _same_schemas(self, schemas: Mapping[str, pa.Schema], changed: set[str]) -> Mapping[str, pa.Schema] | None:
-        """``schemas`` with those of new operators; None if an operator gives another one than before."""
+        """Return ``schemas`` with those of new operators added; None if the schema of an operator changed."""
         same = {name: schema for name, schema in schemas.items() if name in self.operators}
 
-        ids = {name: name for name in changed}  # bottom_up knows names by their identity
+        ids = {name: name for name in changed}  # bottom_up compares names by identity
 
         def changed_above(name: str) -> list[str]:
             return [ids[edge.up] for edge in self.inputs(name) if edge.up in ids]
 
         for name in bottom_up([*ids.values()], changed_above):
-            given = inputs_of(name, self.operators, self.inputs, same)
-            found = output_schema(self.operators[name].spec, given)
-            if name in same and not same[name].equals(found, check_metadata=True):
+            inputs = inputs_of(name, self.operators, self.inputs, same)
+            output = output_schema(self.operators[name].spec, inputs)
+            if name in same and not same[name].equals(output, check_metadata=True):
                 return None
-            same.setdefault(name, found)
+            same.setdefault(name, output)
         return same
 
     def unique_id(self, kind: str) -> str:
-        """The next free readable id of a kind: ``filter_0``, then ``filter_1``; none that an operator once had.
+        """Return the next free readable id of a kind: ``filter_0``, then ``filter_1``.
 
-        What is said of an operator that the optimizer has taken away is then never shown at another.
+        Ids of operators that the optimizer removed are not used again: messages about these would be shown at another.
         """
-        taken = self._known.former.union(self.operators)
+        taken = self._known.previous_ids.union(self.operators)
         number = 0
         while f"{kind}_{number}" in taken:
             number += 1
         return f"{kind}_{number}"
 
     def get_sources(self) -> list[Operator]:
-        """Operators that read from outside, in order of insertion."""
+        """Return the sources, in order of insertion."""
         return [operator for operator in self.operators.values() if isinstance(operator.spec, Source)]
 
     def get_sinks(self) -> list[Operator]:
-        """Operators that write to outside, in order of insertion."""
+        """Return the sinks, in order of insertion."""
         return [operator for operator in self.operators.values() if isinstance(operator.spec, Sink)]
 
     def inputs(self, operator: str) -> Sequence[Edge]:
-        """Edges into ``operator``, in order of their ports."""
+        """Return the edges into ``operator``, in order of their ports."""
         if self._known.into is None:
             self._known.into = _grouped(sorted(self.edges, key=lambda edge: edge.port), lambda edge: edge.down)
         return self._known.into.get(operator, [])
 
     def outputs(self, operator: str) -> Sequence[Edge]:
-        """Edges out of ``operator``, side outputs included."""
+        """Return the edges out of ``operator``, side outputs included."""
         if self._known.out_of is None:
             self._known.out_of = _grouped(self.edges, lambda edge: edge.up)
         return self._known.out_of.get(operator, [])
 
     def topological_sort(self) -> list[str]:
-        """Ids so that each operator follows those it reads; GraphError names the cycle if there is one."""
+        """Return the ids so that each operator follows those it reads; GraphError names a cycle if there is one."""
         if self._known.order is None:
             self._known.order = topological_order(self.operators, [(edge.up, edge.down) for edge in self.edges])
         return list(self._known.order)
 
     def schemas(self) -> Mapping[str, pa.Schema]:
-        """The schema behind each operator, by id; SchemaError names the operator that does not fit."""
+        """Return the schema behind each operator, by id; SchemaError names an operator that does not fit its input."""
         if self._known.schemas is None:
             self._known.schemas = schemas_of(self.operators, self.inputs, self.topological_sort(), self._known.outputs)
         return self._known.schemas
 
     def input_schemas(self, operator: str, schemas: Mapping[str, pa.Schema] | None = None) -> list[pa.Schema]:
-        """The schema of each input port of ``operator``; ``schemas`` saves finding those behind operators again."""
+        """Return the schema of each input port of ``operator``; ``schemas`` are those behind operators, if known."""
         return inputs_of(operator, self.operators, self.inputs, self.schemas() if schemas is None else schemas)
 
     def validate(self) -> None:
-        """Raise GraphError with all that keeps the graph from running, or SchemaError for columns that do not fit."""
+        """Raise GraphError with every reason why the graph cannot run, or SchemaError for columns that do not fit."""
         check(self.operators, self.edges)
         check_hint_columns(self.edges, self.schemas())
 
     def to_dict(self) -> dict[str, Any]:
-        """The graph as JSON-able data; functions, values and tables stand as their sha256, their bytes as ``blobs``."""
+        """Return the graph as JSON-able data; for functions, values and tables it has the sha256."""
         writer = JsonEncoder()
         operators = [writer.write(item) for item in self.operators.values()]
         edges = writer.write(self.edges)
         return {"version": VERSION, "operators": operators, "edges": edges, **writer.blob_index()}
 
     def blobs(self) -> dict[str, bytes]:
-        """Bytes of the functions and values (pickled) and tables (Arrow IPC) of the graph, by sha256."""
+        """Return the bytes of the functions and values (pickled) and tables (Arrow IPC) of the graph, by sha256."""
         writer = JsonEncoder()
         writer.write(list(self.operators.values()))
         writer.write(self.edges)
@@ -193,35 +194,37 @@ class JobGraph:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Self:
-        """The graph that ``to_dict`` and ``blobs`` describe. Unpickles nothing.
+        """Return the graph that ``to_dict`` and ``blobs`` describe. Unpickles nothing.
 
         Raises:
-            GraphError: something else, of another version, or blobs are missing. Whether it can run says ``validate``.
+            GraphError: the data is malformed or of another version, or blobs are missing. ``validate`` checks the rest.
         """
         if not isinstance(data, Mapping) or not isinstance(blobs, Mapping):
             raise GraphError(
-                "from_dict takes what to_dict() and blobs() gave, two dicts, "
-                f"not {type(data).__name__} and {type(blobs).__name__}; JSON is read by json.loads(text) before"
+                "from_dict takes two dicts, the results of to_dict() and blobs(), "
+                f"not {type(data).__name__} and {type(blobs).__name__}; pass JSON through json.loads(text) first"
             )
         if data.get("version") != VERSION:
-            raise GraphError(f"a job graph of version {data.get('version')} cannot be read here; this reads {VERSION}")
+            raise GraphError(
+                f"a job graph of version {data.get('version')} cannot be read; this sabotnb reads {VERSION}"
+            )
         try:
             reader = JsonDecoder.of(data, blobs)
             operators = [reader.read(Operator, item) for item in data["operators"]]
             edges = tuple(reader.read(Edge, item) for item in data["edges"])
-            made = cls({operator.id: operator for operator in operators}, edges)
-            strange = {end for edge in edges for end in (edge.up, edge.down)} - made.operators.keys()
-        except _NOT_OF_ITS_FORM as error:
+            graph = cls({operator.id: operator for operator in operators}, edges)
+            unknown = {end for edge in edges for end in (edge.up, edge.down)} - graph.operators.keys()
+        except _MALFORMED as error:
             raise GraphError(
-                f"this is no job graph as to_dict() writes it ({type(error).__name__}: {error}); give that, unchanged"
+                f"this is not what to_dict() writes ({type(error).__name__}: {error}); pass its result unchanged"
             ) from error
-        if strange or len(made.operators) < len(operators):
-            what = f"edges of unknown operators: {', '.join(map(repr, strange))}" if strange else "an operator twice"
-            raise GraphError(f"this job graph has {what}; give what to_dict() wrote, unchanged")
-        return made
+        if unknown or len(graph.operators) < len(operators):
+            defect = f"edges of unknown operators: {', '.join(map(repr, unknown))}" if unknown else "an operator twice"
+            raise GraphError(f"this job graph has {defect}; pass the result of to_dict() unchanged")
+        return graph
 
     def fingerprint(self) -> str:
-        """Equal for graphs that do the same: functions count by source and closed-over values, not where they stand."""
+        """Return a hash that is equal for graphs that do the same; functions count by source and closed-over values."""
         writer = JsonEncoder()
         operators = [writer.write(replace(item, origin=None)) for item in self.operators.values()]
         text = json.dumps([VERSION, operators, writer.write(self.edges)], sort_keys=True)

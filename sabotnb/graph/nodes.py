@@ -1,4 +1,4 @@
-"""What a job graph consists of: operators, the edges between them, and what users asked of both."""
+"""The parts of a job graph: operators, edges, hints of edges, and resources."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sabotnb.graph.ports import input_ports, is_stateful, port_keys
 from sabotnb.graph.specs import Keys, Spec
 
 MAX_PARALLELISM = 128
+"""Default limit of an operator's parallelism: the number of key groups, of which each keyed task needs one."""
 
 
 class EdgeType(str, Enum):
@@ -27,11 +28,11 @@ class EdgeType(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class EdgeHint:
-    """What the user asked of an edge.
+    """How the user wants the rows of an edge spread.
 
-    HASH uses ``keys``; RANGE uses ``keys[0]`` with sorted ``bounds`` (plain values become literals; n bounds make n + 1
-    ranges; there are none until the plan has sampled them); CUSTOM calls ``function(batch, n) -> int array`` of task
-    indexes in [0, n).
+    HASH uses ``keys``. RANGE uses ``keys[0]`` with sorted ``bounds``: plain values become literals, n bounds make n + 1
+    ranges, and there are none until they are sampled. CUSTOM calls ``function(batch, n)``, which returns an int array
+    of task indexes in [0, n).
     """
 
     type: EdgeType
@@ -46,7 +47,7 @@ class EdgeHint:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one task asks of its slot: cores and bytes."""
+    """Cores and bytes of memory that a task of the operator needs in its slot."""
 
     cpu: float = 0.5
     memory: int = 256 << 20
@@ -54,9 +55,9 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A node. ``id`` is readable and deterministic: the name given, or kind and running number (``filter_0``).
+    """A node. ``id`` is readable and deterministic: the user's name, or kind and running number (``filter_0``).
 
-    ``parallelism`` None means: the job's. ``tags`` restrict it to agents that offer them all.
+    ``parallelism`` None means that of the job. ``tags`` restrict the operator to agents that have all of them.
     """
 
     id: str
@@ -71,17 +72,17 @@ class Operator:
 
     @property
     def stateful(self) -> bool:
-        """True if what it gives depends on earlier rows."""
+        """True if its output depends on earlier rows."""
         return is_stateful(self.spec)
 
     @property
     def keys(self) -> tuple[Keys | None, ...]:
-        """Key columns per input port: rows equal in them meet in one task. () means all rows do; None, none need to."""
+        """Key columns per input port: rows equal in them meet in one task; () is all rows, None no rows."""
         return tuple(port_keys(self.spec, port) for port in range(input_ports(self.spec)))
 
     @property
     def placed(self) -> bool:
-        """True if the user named it or said where it runs: the optimizer then leaves it where it is."""
+        """True if the user named it or chose where it runs: the optimizer then neither removes nor moves it."""
         return bool(self.name or self.parallelism or self.tags or self.slot_group != "default")
 
 

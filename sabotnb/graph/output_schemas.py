@@ -1,4 +1,4 @@
-"""The schema behind each kind of operator: found without data, at the moment the operator is written."""
+"""Compute the output schema of each kind of operator, without data, when the user writes the operator."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ from sabotnb.graph.specs import (
 from sabotnb.native import canonical, is_ordered, plain_type
 
 ERROR_COLUMN = "error"
-"""What an ``errors`` side output adds to the input's columns: the exception as text."""
+"""Column that an ``errors`` side output adds to those of the input: the exception as text."""
 
 
 def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operator
     spec: Spec, inputs: Sequence[pa.Schema]
 ) -> pa.Schema:
-    """The schema of what leaves the operator, given the schema of each input port.
+    """Return the schema of the operator's output, from the schema of each input port.
 
-    A sink's is its input's. Raises ColumnNotFound, TypeMismatch or DuplicateColumn for what does not fit, GraphError
-    for another number of inputs than the operator has ports.
+    The output schema of a sink is that of its input. Raises ColumnNotFound, TypeMismatch or DuplicateColumn for columns
+    that do not fit, and GraphError if the number of inputs is not that of the ports.
     """
     if len(inputs) != input_ports(spec):
-        raise GraphError(f"{spec.kind} has {input_ports(spec)} inputs, {len(inputs)} are connected; connect each once")
+        raise GraphError(
+            f"{spec.kind} has {input_ports(spec)} inputs, but {len(inputs)} are connected; connect each once"
+        )
     match spec:
         case Source(schema=schema):
             return schema.remove_metadata()
@@ -75,9 +77,9 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
 
 
 def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
-    """The schema of side output ``tag``: ``errors`` has the input's columns and ``error``, the exception as text."""
+    """Return the schema of side output ``tag``: ``errors`` has the input's columns and the exception as text."""
     if tag not in side_tags(spec):
-        has = ", ".join(map(repr, side_tags(spec))) or "none; on_error='side' gives a map one"
+        has = ", ".join(map(repr, side_tags(spec))) or "none; on_error='side' adds 'errors' to a map"
         raise GraphError(f"{spec.kind} has no side output {tag!r}; it has {has}")
     return _unique([*inputs[0], pa.field(ERROR_COLUMN, pa.string())], f"rename the input's {ERROR_COLUMN!r} first")
 
@@ -90,17 +92,17 @@ def _projected(spec: Project, schema: pa.Schema) -> pa.Schema:
             fields.append(schema.field(source).with_name(name))
         else:
             fields.append(pa.field(name, bind(expr, schema)))
-    return _unique(fields, "give one of them another name")
+    return _unique(fields, "rename one of them")
 
 
 def _aggregated(spec: Aggregate, schema: pa.Schema) -> pa.Schema:
-    """Types go by ``spec.schema``, so keys that arrive as dictionaries leave as what the user sees."""
+    """Take types from ``spec.schema``, so that keys that arrive as dictionaries leave as the type the user sees."""
     read = [name for column in spec.columns for name in (column.column, column.by) if name is not None]
     _keys(schema, spec.keys)
     _fields(schema, () if spec.phase is Phase.FINAL else read)
     if spec.phase is not Phase.PARTIAL:
         result = result_schema(spec.keys, spec.columns, spec.schema)
-        return _unique(result, "name the aggregate otherwise with .alias(...)")
+        return _unique(result, "rename the aggregate with .alias(...)")
     partial = partial_schema(spec.keys, spec.columns, spec.schema)
     if partial is None:
         raise GraphError("an aggregate of this operator has no partial form; use Phase.FULL")
@@ -112,13 +114,13 @@ def _topped(spec: Top, schema: pa.Schema) -> pa.Schema:
     _ordered(schema, (spec.by,))
     if spec.rank is None:
         return schema
-    return _unique([*schema, pa.field(spec.rank, pa.int64(), nullable=False)], "name rank= otherwise")
+    return _unique([*schema, pa.field(spec.rank, pa.int64(), nullable=False)], "choose another name for rank=")
 
 
 def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
-    """Left columns, then right columns without the right keys; the suffix goes to right names that the left has too.
+    """Return left columns, then right columns without the right keys; clashing right names get the suffix.
 
-    Semi and anti joins give the left columns alone. Columns of a side that may be missing are nullable.
+    Semi and anti joins return the left columns only. Columns of a side that may be missing are nullable.
     """
     if len(spec.left_on) != len(spec.right_on) or not spec.left_on:
         raise SchemaError(f"a join needs as many left keys as right keys; it has {spec.left_on} and {spec.right_on}")
@@ -138,18 +140,18 @@ def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
 
 
 def right_output_names(spec: Join, left: pa.Schema, right: pa.Schema) -> dict[str, str]:
-    """How the columns of the right input that a join gives are named behind it."""
+    """Return the output names of the right columns that a join keeps, by their names in the right input."""
     taken = set(left.names)
     return {name: name + spec.suffix if name in taken else name for name in right.names if name not in spec.right_on}
 
 
 def _united_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
-    """The common schema, in which texts are alike however they are encoded; SchemaError lists other differences."""
+    """Return the common schema; encodings of strings and bytes may differ, SchemaError lists all other differences."""
     first = inputs[0]
     for number, other in enumerate(inputs[1:], start=1):
         if differences := list(_differences(first, other)):
             raise SchemaError(
-                f"union needs the same columns everywhere; input {number} differs from input 0: "
+                f"union needs the same columns in all inputs; input {number} differs from input 0: "
                 f"{'; '.join(differences)}. Make them equal with .select(...) and .cast(...)"
             )
     nullable = [any(schema.field(name).nullable for schema in inputs) for name in first.names]
@@ -160,7 +162,7 @@ def _united_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
 
 
 def _common_type(types: Sequence[pa.DataType]) -> pa.DataType:
-    """The type of all, or the roomiest one for texts (or bytes) that are encoded in several ways."""
+    """Return the type of all, or the widest for strings (or bytes) of several encodings."""
     for same in (types, [plain_type(data_type) for data_type in types]):
         if all(other.equals(same[0]) for other in same):
             return same[0]
@@ -173,7 +175,7 @@ def _differences(first: pa.Schema, other: pa.Schema) -> Iterable[str]:
     if missing := [name for name in first.names if name not in other.names]:
         yield f"it lacks {', '.join(map(repr, missing))}"
     if extra := [name for name in other.names if name not in first.names]:
-        yield f"it has {', '.join(map(repr, extra))} besides"
+        yield f"it also has {', '.join(map(repr, extra))}"
     for field in first:
         if field.name in other.names and not _alike(other.field(field.name).type, field.type):
             yield f"{field.name!r} is {other.field(field.name).type}, not {field.type}"
@@ -182,7 +184,7 @@ def _differences(first: pa.Schema, other: pa.Schema) -> Iterable[str]:
 
 
 def _fields(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
-    """The fields of these names; ColumnNotFound with the nearest name for one that is not there."""
+    """Return the fields of these names; ColumnNotFound with the nearest name for a missing one."""
     wanted = list(names)
     for name in wanted:
         if name not in schema.names:
@@ -191,7 +193,7 @@ def _fields(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
 
 
 def _keys(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
-    """The fields of these names; TypeMismatch for one whose values cannot be keys."""
+    """Return the fields of these names; TypeMismatch for a type whose values cannot be keys."""
     fields = _fields(schema, names)
     for field in fields:
         if not canonical.can_be_key(field.type):
@@ -200,7 +202,7 @@ def _keys(schema: pa.Schema, names: Iterable[str]) -> list[pa.Field]:
 
 
 def _ordered(schema: pa.Schema, names: Iterable[str]) -> None:
-    """TypeMismatch for a column that cannot be put in order."""
+    """Raise TypeMismatch for a column that cannot be sorted."""
     for field in _fields(schema, names):
         if not has_order(field.type):
             raise TypeMismatch(f"{field.name!r} is {field.type}, which has no order; make a plain column of it")
@@ -213,18 +215,18 @@ def has_order(data_type: pa.DataType) -> bool:
 
 
 def _unique(fields: Iterable[pa.Field], advice: str) -> pa.Schema:
-    given = list(fields)
+    listed = list(fields)
     met: set[str] = set()
-    for field in given:
+    for field in listed:
         if field.name in met:
             raise duplicate_column(field.name, advice)
         met.add(field.name)
-    return pa.schema(given)
+    return pa.schema(listed)
 
 
 def _demand_boolean(data_type: pa.DataType) -> None:
     if not pa.types.is_boolean(data_type):
-        raise TypeMismatch(f"filter needs a boolean, not {data_type}; compare it with something, as in col('x') > 0")
+        raise TypeMismatch(f"filter needs a boolean, not {data_type}; write a comparison, as in col('x') > 0")
 
 
 def _demand_joinable(left: pa.Field, right: pa.Field, how: str) -> None:
@@ -240,7 +242,7 @@ def _demand_joinable(left: pa.Field, right: pa.Field, how: str) -> None:
 
 
 def _alike(left: pa.DataType, right: pa.DataType) -> bool:
-    """True if both hold the same values: equal types, or texts (or bytes) in different encodings."""
+    """True if both types hold the same values: equal types, or strings (or bytes) in different encodings."""
     kind = _key_kind(plain_type(left))
     if is_ordered(left) != is_ordered(right):
         return False
@@ -248,7 +250,7 @@ def _alike(left: pa.DataType, right: pa.DataType) -> bool:
 
 
 def _key_kind(data_type: pa.DataType) -> str:
-    """What is compared: widths and encodings of one kind have equal hashes for equal values."""
+    """Return the kind of a key type: types of one kind have equal hashes for equal values, whatever their width."""
     kinds = {
         "integer": pa.types.is_integer,
         "float": pa.types.is_floating,

@@ -1,4 +1,4 @@
-"""What an operator asks of its inputs: how many ports, which keys, whether all rows must meet in one task."""
+"""Properties of an operator's inputs: number of ports, keys, and whether all rows must meet in one task."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sabotnb.graph.specs import (
 )
 
 ERRORS = "errors"
-"""Side output of maps with ``on_error="side"``: the rows whose function raised."""
+"""Side output of maps with ``on_error="side"``: the rows for which the function raised."""
 
 
 def input_ports(spec: Spec) -> int:
-    """Number of input ports; each is fed by exactly one edge."""
+    """Return the number of input ports; each is fed by exactly one edge."""
     match spec:
         case Source():
             return 0
@@ -37,14 +37,14 @@ def input_ports(spec: Spec) -> int:
 
 
 def side_tags(spec: Spec) -> tuple[str, ...]:
-    """Names of the side outputs that the operator has."""
+    """Return the names of the operator's side outputs."""
     if isinstance(spec, MapBatches | MapRows) and spec.on_error is OnError.SIDE:
         return (ERRORS,)
     return ()
 
 
 def port_keys(spec: Spec, port: int) -> Keys | None:
-    """Key columns of input ``port``: rows that are equal in them must meet. () means all rows; None, none.
+    """Return the key columns of input ``port``: rows equal in them must meet. () means all rows, None no rows.
 
     A broadcast join has no keyed port: its right side goes to every task.
     """
@@ -64,7 +64,7 @@ def port_keys(spec: Spec, port: int) -> Keys | None:
 
 
 def is_broadcast_port(spec: Spec, port: int) -> bool:
-    """True for an input that every task must see whole."""
+    """True for an input of which every task needs all rows."""
     return isinstance(spec, Join) and spec.strategy == "broadcast" and port == 1
 
 
@@ -74,7 +74,7 @@ def is_global(spec: Spec) -> bool:
 
 
 def is_stateful(spec: Spec) -> bool:
-    """True if what the operator gives depends on earlier rows."""
+    """True if the operator's output depends on earlier rows."""
     match spec:
         case Aggregate(phase=phase):
             return phase is not Phase.PARTIAL
@@ -85,7 +85,7 @@ def is_stateful(spec: Spec) -> bool:
 
 
 def needs_end(spec: Spec, port: int) -> bool:
-    """True if nothing comes out before input ``port`` has ended, so that it must be bounded."""
+    """True if the operator returns nothing before input ``port`` has ended, so that this must be bounded."""
     match spec:
         case Aggregate(phase=phase):
             return phase is not Phase.PARTIAL

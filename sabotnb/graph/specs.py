@@ -1,10 +1,7 @@
-"""What an operator does, as plain frozen data: the vocabulary of job graphs.
+"""Specs: the kinds of operators of a job graph, as frozen plain data.
 
-A behaviour has three names: ``Stream.filter`` (api) makes a ``Filter`` (here), which becomes a ``FilterOperator``
-(operators). Specs hold expressions, schemas, functions and tables; they never hold anything of a cluster.
-
-``output_schema(inputs)`` is the schema behind the operator given the schema of each input port, and raises a
-``SchemaError`` for what does not fit.
+Each behaviour has three names: ``Stream.filter`` (api) makes a ``Filter`` (here), from which a task makes a
+``FilterOperator`` (operators). Specs hold expressions, schemas, functions and tables, and nothing of a cluster.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ PULLED = frozenset({"collect", "callback", "live"})
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
-    """Which column is the event time; ``max_delay`` and ``idle`` in microseconds."""
+    """The event time column of a source; ``max_delay`` and ``idle`` are in microseconds."""
 
     column: str
     max_delay: int = 0
@@ -35,7 +32,7 @@ class EventTime:
 
 
 class ByStructure:
-    """Equality and hash of specs with expressions in them, whose own ``==`` makes an expression."""
+    """Equality and hash by structure, for specs with expressions: ``==`` of two expressions is an expression."""
 
     __slots__ = ()
 
@@ -53,8 +50,8 @@ class ByStructure:
 class Source(ByStructure):
     """Reads splits through the connector of that name.
 
-    ``schema`` is what leaves the operator: the optimizer narrows it when it pushes a projection down, and turns string
-    columns into dictionaries where the connector can read them so. ``options`` is JSON-able and the connector's own.
+    ``schema`` is that of the output: the optimizer narrows it to the columns that are read, and turns string columns
+    into dictionaries where the connector can read them so. ``options`` is JSON-able and defined by the connector.
     """
 
     connector: str
@@ -79,7 +76,7 @@ class Filter(ByStructure):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project(ByStructure):
-    """Makes each output column by an expression: select, with_columns, rename and drop are all this."""
+    """Computes each output column by an expression; select, with_columns, rename and drop all become this."""
 
     columns: tuple[tuple[str, Expr], ...]
     kind: ClassVar[str] = "select"
@@ -106,7 +103,7 @@ class MapBatches:
 
 @dataclass(frozen=True, slots=True)
 class MapRows:
-    """Calls ``function`` with a dict per row; it gives a dict, None or an iterable of dicts."""
+    """Calls ``function`` with a dict per row; it returns a dict, None or an iterable of dicts."""
 
     function: Function
     schema: pa.Schema
@@ -117,14 +114,14 @@ class MapRows:
 
 @dataclass(frozen=True, slots=True)
 class FilterBatches:
-    """Keeps rows where ``function(batch)`` gives true; the mask has the batch's length."""
+    """Keeps rows where ``function(batch)`` returns true; the mask has the length of the batch."""
 
     function: Function
     kind: ClassVar[str] = "filter"
 
 
 class Phase(str, Enum):
-    """FULL reads rows and gives results; PARTIAL gives mergeable columns per batch; FINAL merges those."""
+    """FULL reads rows and returns results; PARTIAL returns mergeable columns per batch; FINAL merges those."""
 
     FULL = "full"
     PARTIAL = "partial"
@@ -151,7 +148,7 @@ class AggregateColumn:
 class Aggregate:
     """Groups by ``keys`` (none: one global group) and aggregates; emits at the end of a bounded input.
 
-    ``schema`` is the schema of the rows that FULL would read; PARTIAL and FINAL need it for the types.
+    ``schema`` is that of the rows that FULL would read; PARTIAL and FINAL derive types from it.
     """
 
     keys: Keys
@@ -165,7 +162,7 @@ class Aggregate:
 class Reduce:
     """Folds the rows of each key with ``function(left: dict, right: dict) -> dict``: associative and commutative.
 
-    ``init`` is the dict that each key starts with, a copy of its own.
+    ``init`` is the dict that each key starts with, a new copy for each.
     """
 
     keys: Keys
@@ -177,7 +174,7 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Distinct:
-    """The first row met of each distinct value of ``keys``."""
+    """Keeps the first row that arrives of each distinct value of ``keys``."""
 
     keys: Keys
     kind: ClassVar[str] = "distinct"
@@ -185,7 +182,7 @@ class Distinct:
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """The ``n`` rows with the largest ``by`` of each key (smallest if ``reverse``), ties broken by all columns.
+    """Keeps the ``n`` rows with the largest ``by`` of each key (smallest if ``reverse``); all columns break ties.
 
     ``ties`` keeps all rows equal to the last; ``rank`` names a 1-based rank column (int64).
     """
@@ -210,9 +207,9 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Joins two bounded inputs on equal keys: port 0 is left, port 1 is right, the side that is built.
+    """Joins two bounded inputs on equal keys: port 0 is left, port 1 is right, the side that is held in memory.
 
-    ``how``: inner, left, right, full, semi, anti. ``strategy``: auto, broadcast, hash; the optimizer settles auto.
+    ``how``: inner, left, right, full, semi, anti. ``strategy``: auto, broadcast, hash; the optimizer decides auto.
     """
 
     left_on: Keys
@@ -242,7 +239,7 @@ class Sink:
 
     @property
     def pulled(self) -> bool:
-        """True if the client fetches the rows: nothing is written, so there is nothing to publish either."""
+        """True if the client fetches the rows: nothing is written, so there is nothing to commit."""
         return self.connector in PULLED
 
 
@@ -262,4 +259,4 @@ Spec = (
     | Union
     | Sink
 )
-"""Every kind of operator; ``graph.schemas.output_schema`` and ``operators.create`` dispatch over it."""
+"""Every kind of operator; ``graph.output_schema`` and ``operators.create`` dispatch over it."""

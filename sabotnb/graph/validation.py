@@ -1,4 +1,17 @@
-"""What must hold before a job graph can become tasks. All problems are reported at once."""
+"""Check that a job graph can run, and compute the schemas of its operators.
+
+Theory of operation
+-------------------
+``check`` looks at the shape of the graph only, ``schemas_of`` at its columns. The order is: cycle first, then the other
+problems of the shape all in one error, then columns. A cycle is reported alone because the rest assumes a topological
+order; columns come last because schemas exist only if every port is fed once.
+
+The optimizer asks for the schemas of many graphs that differ little, so ``schemas_of`` remembers by operator id the
+last spec, input schemas and output schema (``Outputs``, shared by all graphs derived from one another). An entry is
+valid if spec and input schemas are *the same objects*, which is cheap to test. For this to work, a computed schema that
+equals the remembered one is replaced by it; else one edit near a source would invalidate every entry below it.
+Side outputs are not remembered: their schema is that of the input with one column more.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +36,11 @@ Inputs = Callable[[str], Sequence[Edge]]
 """The edges into an operator, in order of port."""
 
 Outputs = dict[str, tuple[Spec, Sequence[pa.Schema], pa.Schema]]
-"""By operator id: a spec, the schemas of its inputs, and the schema behind it."""
+"""By operator id: a spec, the schemas of its inputs, and that of its output."""
 
 
 def check(operators: Operators, edges: Sequence[Edge]) -> None:
-    """Raise one GraphError that lists everything wrong with the shape of the graph (columns are not looked at)."""
+    """Raise one GraphError that lists every problem of the graph's shape; columns are not checked."""
     if not operators:
         raise GraphError("the job graph is empty; add a source and a sink")
     topological_order(operators, [(edge.up, edge.down) for edge in edges])
@@ -44,32 +57,31 @@ def check(operators: Operators, edges: Sequence[Edge]) -> None:
 
 
 def schemas_of(operators: Operators, inputs: Inputs, order: Sequence[str], known: Outputs) -> dict[str, pa.Schema]:
-    """The schema behind each operator, by id; SchemaError names the operator. ``order`` is topological.
+    """Return the output schema of each operator, by id; SchemaError names the operator. ``order`` is topological.
 
-    What is ``known`` is not found again if spec and input schemas are the same objects; what is found is added. A
-    schema that has not changed stays the same object, so that nothing behind it need be found again.
+    Reuses the entries of ``known`` that are still valid, and adds the others to it.
     """
     schemas: dict[str, pa.Schema] = {}
     for name in order:
-        spec, given = operators[name].spec, inputs_of(name, operators, inputs, schemas)
-        before = known.get(name)
-        if before is None or before[0] is not spec or not _same(before[1], given):
+        spec, arriving = operators[name].spec, inputs_of(name, operators, inputs, schemas)
+        entry = known.get(name)
+        if entry is None or entry[0] is not spec or not _same_objects(entry[1], arriving):
             try:
-                found = output_schema(spec, given)
+                output = output_schema(spec, arriving)
             except SchemaError as error:
                 raise type(error)(f"{name}: {error}") from error
-            same = before is not None and before[2].equals(found, check_metadata=True)
-            before = known[name] = (spec, given, before[2] if before is not None and same else found)
-        schemas[name] = before[2]
+            same = entry is not None and entry[2].equals(output, check_metadata=True)
+            entry = known[name] = (spec, arriving, entry[2] if entry is not None and same else output)
+        schemas[name] = entry[2]
     return schemas
 
 
-def _same(one: Sequence[pa.Schema], other: Sequence[pa.Schema]) -> bool:
-    return len(one) == len(other) and all(mine is theirs for mine, theirs in zip(one, other, strict=True))
+def _same_objects(before: Sequence[pa.Schema], now: Sequence[pa.Schema]) -> bool:
+    return len(before) == len(now) and all(old is new for old, new in zip(before, now, strict=True))
 
 
 def inputs_of(name: str, operators: Operators, inputs: Inputs, schemas: Mapping[str, pa.Schema]) -> list[pa.Schema]:
-    """The schemas of an operator's input ports, given those behind the operators above."""
+    """Return the schemas of an operator's input ports, from those behind the operators above."""
     return [
         schemas[edge.up]
         if edge.side is None
@@ -79,7 +91,7 @@ def inputs_of(name: str, operators: Operators, inputs: Inputs, schemas: Mapping[
 
 
 def check_hint_columns(edges: Sequence[Edge], schemas: Mapping[str, pa.Schema]) -> None:
-    """Raise ColumnNotFound for a hint that names a column which does not travel along its edge."""
+    """Raise ColumnNotFound for a hint that names a column which its edge does not carry."""
     for edge in edges:
         for key in edge.hint.keys if edge.hint else ():
             if edge.side is None and key not in schemas[edge.up].names:
@@ -98,23 +110,23 @@ def _open_ports(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
         if extra := sorted({port for port in ports if port >= wanted or port < 0}):
             yield f"{operator.id!r} has no input {', '.join(map(str, extra))}; it has {wanted}"
         if twice := sorted(port for port, times in ports.items() if times > 1):
-            yield f"input {', '.join(map(str, twice))} of {operator.id!r} is fed more than once; unite with a Union"
+            yield f"input {', '.join(map(str, twice))} of {operator.id!r} is fed more than once; use a Union"
     for edge in edges:
         if edge.side is not None and edge.side not in side_tags(operators[edge.up].spec):
-            yield f"{edge.up!r} has no side output {edge.side!r} that {edge.down!r} could read; use on_error='side'"
+            yield f"{edge.up!r} has no side output {edge.side!r}, which {edge.down!r} reads; use on_error='side'"
 
 
 def _dead_ends(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
     sinks = {name: operator for name, operator in operators.items() if isinstance(operator.spec, Sink)}
     if not any(isinstance(operator.spec, Source) for operator in operators.values()):
-        yield "it has no source; add one that rows can come from"
+        yield "it has no source; add one, as in Stream.from_parquet(path)"
     if not sinks:
-        yield "it has no sink, nothing would come out; add one, as in .sink_parquet(path)"
+        yield "it has no sink; add one, as in .sink_parquet(path)"
         return
     useful = reachable(sinks, [(edge.down, edge.up) for edge in edges])
     for name in operators:
         if name not in useful:
-            yield f"{name!r} leads to no sink; connect it or leave it out"
+            yield f"{name!r} leads to no sink; connect it or remove it"
     for edge in edges:
         if edge.up in sinks:
             yield f"{edge.up!r} is a sink and feeds {edge.down!r}; connect what feeds the sink instead"
@@ -122,15 +134,15 @@ def _dead_ends(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
 
 def _numbers(operators: Operators) -> Iterator[str]:
     for operator in operators.values():
-        given, limit = operator.parallelism, operator.max_parallelism
-        if is_global(operator.spec) and given not in (None, 1):
-            yield f"{operator.id!r} must see all rows in one task, so its parallelism is 1, not {given}"
+        parallelism, limit = operator.parallelism, operator.max_parallelism
+        if is_global(operator.spec) and parallelism not in (None, 1):
+            yield f"{operator.id!r} must see all rows in one task, so its parallelism is 1, not {parallelism}"
         if limit < 1:
-            yield f"{operator.id!r} has max_parallelism {limit}; at least 1"
-        elif given is not None and not 1 <= given <= limit:
-            yield f"{operator.id!r} has parallelism {given}; choose 1 to {limit} (its max_parallelism)"
+            yield f"{operator.id!r} has max_parallelism {limit}; choose at least 1"
+        elif parallelism is not None and not 1 <= parallelism <= limit:
+            yield f"{operator.id!r} has parallelism {parallelism}; choose 1 to {limit} (its max_parallelism)"
         if operator.resources.cpu < 0 or operator.resources.memory < 0:
-            yield f"{operator.id!r} asks for less than nothing: {operator.resources}"
+            yield f"{operator.id!r} has negative resources: {operator.resources}; use 0 or more"
 
 
 def _joins(operators: Operators) -> Iterator[str]:
@@ -139,28 +151,28 @@ def _joins(operators: Operators) -> Iterator[str]:
         if not isinstance(join, Join):
             continue
         if join.how not in JOINS:
-            yield f"{operator.id!r} joins how={join.how!r}; choose one of {', '.join(JOINS)}"
+            yield f"{operator.id!r} has how={join.how!r}; choose one of {', '.join(JOINS)}"
         if join.strategy not in STRATEGIES:
             yield f"{operator.id!r} has strategy={join.strategy!r}; choose one of {', '.join(STRATEGIES)}"
         if join.strategy == "broadcast" and join.how in ("right", "full"):
-            yield f"{operator.id!r}: every task would give the unmatched rows of a broadcast side; use strategy='hash'"
+            yield f"{operator.id!r}: every task would return unmatched rows of a broadcast side; use strategy='hash'"
 
 
 def _hints(edges: Sequence[Edge]) -> Iterator[str]:
     for edge in edges:
         if edge.hint is None:
             continue
-        way = f"{edge.up!r} -> {edge.down!r}"
+        ends = f"{edge.up!r} -> {edge.down!r}"
         if edge.hint.type is EdgeType.HASH and not edge.hint.keys:
-            yield f"{way} is to be hashed without keys; name at least one column"
+            yield f"{ends} has the hint HASH without keys; name at least one column"
         if edge.hint.type is EdgeType.RANGE and len(edge.hint.keys) != 1:
-            yield f"{way} is to be split by ranges of {len(edge.hint.keys)} columns; name exactly one"
+            yield f"{ends} has the hint RANGE with {len(edge.hint.keys)} columns; name exactly one"
         if edge.hint.type is EdgeType.CUSTOM and edge.hint.function is None:
-            yield f"{way} is to be split by a function that is not given; pass partition_by a function"
+            yield f"{ends} has the hint CUSTOM without a function; pass a function to partition_by"
 
 
 def _endless(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
-    """Operators that give nothing before their input ends, fed by input that never does."""
+    """Yield operators that return nothing before their input ends, but read an unbounded source."""
     links = [(edge.up, edge.down) for edge in edges]
     for source in operators.values():
         if not isinstance(source.spec, Source) or source.spec.bounded:
@@ -170,5 +182,5 @@ def _endless(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
             if edge.up in fed and needs_end(operators[edge.down].spec, edge.port):
                 yield (
                     f"{edge.down!r} waits for the end of {source.id!r}, which is endless; read a bounded source, "
-                    "or see with .head() what a part of it gives"
+                    "or look at a part of it with .head()"
                 )

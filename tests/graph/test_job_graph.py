@@ -58,10 +58,10 @@ def test_ids_are_readable_and_numbered_by_kind(job):
     assert [graph.unique_id(kind) for kind in ("filter", "select")] == ["filter_1", "select_0"]
 
 
-def test_a_graph_is_never_changed():
+def test_edits_return_a_new_graph():
     empty = JobGraph()
-    one = empty.add_operator(Operator("s", SOURCE))
-    assert (list(empty.operators), list(one.operators)) == ([], ["s"])
+    larger = empty.add_operator(Operator("s", SOURCE))
+    assert (list(empty.operators), list(larger.operators)) == ([], ["s"])
 
 
 def test_sources_and_sinks_are_found(job):
@@ -73,7 +73,7 @@ def test_sources_and_sinks_are_found(job):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda graph: graph.add_operator(Operator("s", SOURCE)), "has an operator 's' already"),
+        (lambda graph: graph.add_operator(Operator("s", SOURCE)), "already has an operator 's'"),
         (lambda graph: graph.connect("s", "nowhere"), "no operator 'nowhere' in the job graph; it has s, out"),
         (lambda graph: graph.connect("s", "out"), "input 0 of 'out' is already fed by 's'"),
     ],
@@ -165,25 +165,25 @@ def at(parallelism, spec, most=128):
         ),
     ],
 )
-def test_what_cannot_run_is_refused(job, operators, paths, message):
+def test_a_graph_that_cannot_run_is_refused(job, operators, paths, message):
     with pytest.raises(GraphError) as refused:
         job(operators, *paths).validate()
     assert message in str(refused.value)
 
 
-def test_all_problems_are_said_at_once(job):
+def test_all_problems_are_reported_at_once(job):
     graph = job({"s": at(0, SOURCE), "f": Filter(col("k") > 0), "out": SINK}, "s > out")
     with pytest.raises(GraphError) as refused:
         graph.validate()
     assert str(refused.value).splitlines() == [
         "the job graph cannot run:",
         "  - input 0 of 'f' is open; connect something to it",
-        "  - 'f' leads to no sink; connect it or leave it out",
+        "  - 'f' leads to no sink; connect it or remove it",
         "  - 's' has parallelism 0; choose 1 to 128 (its max_parallelism)",
     ]
 
 
-def test_endless_rows_may_pass_what_needs_no_end(job):
+def test_unbounded_rows_may_reach_operators_that_need_no_end(job):
     endless = Source("rate", SCHEMA, bounded=False)
     joined = Join(("k",), ("k",), "left")
     graph = job(
@@ -206,13 +206,13 @@ def test_an_unknown_column_names_operator_and_nearest_name(job, spec, near):
         job({"s": SOURCE, "op": spec, "out": SINK}, "s > op > out").validate()
 
 
-def test_an_unknown_column_in_a_hint_is_found(job):
+def test_an_unknown_column_in_a_hint_is_reported(job):
     hint = EdgeHint(EdgeType.HASH, ("name_",))
     with pytest.raises(ColumnNotFound, match="did you mean 'name'"):
         job({"s": SOURCE, "out": SINK}, "s > out", hints={"s > out": hint}).validate()
 
 
-def test_a_filter_needs_truths(job):
+def test_a_filter_needs_booleans(job):
     with pytest.raises(TypeMismatch, match="filter needs a boolean, not int64"):
         job({"s": SOURCE, "f": Filter(col("k")), "out": SINK}, "s > f > out").validate()
 
@@ -278,7 +278,7 @@ def test_a_graph_survives_json(job):
     assert again.operators["m"].spec.function.pickled == b"pickled by the user"
 
 
-def test_functions_and_tables_stand_beside_the_json(job):
+def test_functions_and_tables_are_blobs_beside_the_json(job):
     graph = everything(job)
     text = json.dumps(graph.to_dict())
     assert "pickled by the user" not in text
@@ -294,19 +294,19 @@ def test_missing_blobs_and_later_versions_are_refused(job):
         JobGraph.from_dict({**graph.to_dict(), "version": 99}, graph.blobs())
 
 
-def places(data, path=()):
-    """The path of every part of JSON data."""
+def paths_in(data, path=()):
+    """Yield the path of every value in JSON data."""
     yield path
     parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, part in parts:
-        yield from places(part, (*path, key))
+        yield from paths_in(part, (*path, key))
 
 
 @pytest.mark.parametrize("garbage", [None, 5, "x", [], {}, ["x"], {"class": "Nothing"}, "removed"])
-def test_what_to_dict_did_not_write_is_refused_or_a_graph(job, garbage):
+def test_damaged_json_is_refused_or_still_a_graph(job, garbage):
     graph = everything(job)
     accepted, refused = [], 0
-    for path in places(graph.to_dict()):
+    for path in paths_in(graph.to_dict()):
         data = {"graph": json.loads(json.dumps(graph.to_dict()))}
         *above, last = ("graph", *path)
         part = data
@@ -321,19 +321,22 @@ def test_what_to_dict_did_not_write_is_refused_or_a_graph(job, garbage):
         except GraphError:
             refused += 1
     assert refused > len(accepted)
-    assert all(JobGraph.from_dict(one.to_dict(), one.blobs()) == one for one in accepted)
+    assert all(JobGraph.from_dict(graph.to_dict(), graph.blobs()) == graph for graph in accepted)
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("{}", r"from_dict takes what to_dict\(\) and blobs\(\) gave, two dicts, not str and dict; JSON is read by"),
-        ({"version": 1}, r"no job graph as to_dict\(\) writes it \(KeyError: 'operators'\); give that, unchanged"),
-        ({"version": 1, "operators": [5], "edges": []}, "no job graph as to_dict"),
+        (
+            "{}",
+            r"from_dict takes two dicts, the results of to_dict\(\) and blobs\(\), not str and dict; pass JSON through",
+        ),
+        ({"version": 1}, r"this is not what to_dict\(\) writes \(KeyError: 'operators'\); pass its result unchanged"),
+        ({"version": 1, "operators": [5], "edges": []}, "this is not what to_dict"),
         ({"version": 1, "operators": [], "edges": [{"up": "a", "down": "b"}]}, "edges of unknown operators: '"),
     ],
 )
-def test_what_is_no_job_graph_says_what_is_missing(data, message):
+def test_malformed_data_is_refused_with_the_reason(data, message):
     with pytest.raises(GraphError, match=message):
         JobGraph.from_dict(data, {})
 
@@ -341,13 +344,13 @@ def test_what_is_no_job_graph_says_what_is_missing(data, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shard": 3}, "Source has no shard; is the graph of a newer version"),
-        ({"class": "Sauce"}, "there is no kind of operator 'Sauce'; is the graph of a newer version"),
-        ({"class": None}, "there is no kind of operator None"),
+        ({"shard": 3}, "Source has no field shard; is the graph of a newer version"),
+        ({"class": "Sauce"}, "unknown kind of operator 'Sauce'; is the graph of a newer version"),
+        ({"class": None}, "unknown kind of operator None"),
     ],
     ids=str,
 )
-def test_what_a_later_version_may_have_written_is_refused(job, change, message):
+def test_data_of_a_later_version_is_refused(job, change, message):
     data = job({"s": SOURCE, "out": SINK}, "s > out").to_dict()
     data["operators"][0]["spec"] |= change
     with pytest.raises(GraphError, match=message):
@@ -387,9 +390,9 @@ def test_any_python_value_survives_as_init(init):
     again = JobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs())
     assert again.operators == graph.operators
     assert again.fingerprint() == graph.fingerprint()
-    found = again.operators["r"].spec.init
-    assert found.load() == init
-    assert found.load() is not found.load()
+    restored = again.operators["r"].spec.init
+    assert restored.load() == init
+    assert restored.load() is not restored.load()
 
 
 @settings(max_examples=100, deadline=None)
@@ -404,7 +407,7 @@ def test_options_survive_or_are_refused(option):
         assert JobGraph.from_dict(json.loads(json.dumps(data)), {}).operators == graph.operators
 
 
-def test_init_counts_by_what_it_is(job):
+def test_init_is_compared_by_content(job):
     def graph(init):
         reduce = Reduce(("k",), function(), SCHEMA, capture_value(init, "init"))
         return job({"s": SOURCE, "r": reduce, "out": SINK}, "s > r > out").fingerprint()
@@ -416,11 +419,11 @@ def test_init_counts_by_what_it_is(job):
 # fingerprint
 
 
-def mapped(job, made, **operator):
-    return job({"s": SOURCE, "m": Operator("", MapBatches(made, SCHEMA), **operator), "out": SINK}, "s > m > out")
+def mapped(job, function, **operator):
+    return job({"s": SOURCE, "m": Operator("", MapBatches(function, SCHEMA), **operator), "out": SINK}, "s > m > out")
 
 
-def test_equal_source_in_another_place_is_the_same_graph(job):
+def test_equal_source_on_another_line_has_the_same_fingerprint(job):
     first = mapped(job, function(sha="aa" * 32, line=1), origin=Origin("cell [1], line 1"))
     later = mapped(job, function(sha="bb" * 32, line=7), origin=Origin("cell [9], line 7"))
     assert first.fingerprint() == later.fingerprint()
@@ -435,5 +438,5 @@ def test_equal_source_in_another_place_is_the_same_graph(job):
     ],
     ids=["function", "parallelism", "shape"],
 )
-def test_what_differs_has_another_fingerprint(job, other):
+def test_a_different_graph_has_another_fingerprint(job, other):
     assert mapped(job, function()).fingerprint() != other(job).fingerprint()

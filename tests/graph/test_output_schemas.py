@@ -49,7 +49,7 @@ def test_two_columns_of_one_name_are_refused():
         ("anti", {"carrier": True, "delay": True, "n": True}),
     ],
 )
-def test_a_join_gives_left_columns_and_right_ones_without_keys(how, expected):
+def test_a_join_returns_left_columns_and_right_ones_without_keys(how, expected):
     joined = output_schema(Join(("carrier",), ("carrier",), how), [FLIGHTS, AIRLINES])
     assert {field.name: field.nullable for field in joined} == expected
 
@@ -93,7 +93,7 @@ def test_joins_that_do_not_fit_are_refused(join, error, message):
         ([pa.int64(), pa.int64()], pa.int64()),
     ],
 )
-def test_a_union_takes_texts_however_they_are_encoded(types, expected):
+def test_a_union_accepts_strings_in_different_encodings(types, expected):
     inputs = [pa.schema([("x", data_type)]) for data_type in types]
     assert output_schema(Union(len(inputs)), inputs).field("x").type == expected
 
@@ -112,7 +112,7 @@ NESTED = pa.schema([("a", pa.list_(pa.int64())), ("b", pa.struct([("x", pa.int8(
     ],
     ids=["sort", "top by", "top of", "distinct", "group"],
 )
-def test_nested_columns_are_no_keys_and_have_no_order(spec, message):
+def test_nested_columns_cannot_be_keys_or_sorted(spec, message):
     with pytest.raises(TypeMismatch, match=message):
         output_schema(spec, [NESTED])
 
@@ -121,12 +121,12 @@ def test_nested_columns_are_no_keys_and_have_no_order(spec, message):
     ("other", "difference"),
     [
         (FLIGHTS.remove(2), "it lacks 'n'"),
-        (FLIGHTS.append(pa.field("x", pa.int8())), "it has 'x' besides"),
+        (FLIGHTS.append(pa.field("x", pa.int8())), "it also has 'x'"),
         (FLIGHTS.set(2, pa.field("n", pa.int64())), "'n' is int64, not int32"),
         (pa.schema(reversed(list(FLIGHTS))), "the order is n, delay, carrier, not carrier, delay, n"),
     ],
 )
-def test_a_union_says_what_differs(other, difference):
+def test_a_union_reports_what_differs(other, difference):
     with pytest.raises(SchemaError, match=f"input 1 differs from input 0: {difference}"):
         output_schema(Union(2), [FLIGHTS, other])
 
@@ -144,7 +144,7 @@ def test_phases_of_an_aggregate_fit_together():
     assert types(output_schema(aggregate(Phase.FULL), [FLIGHTS])) == expected
 
 
-def test_keys_leave_as_the_user_sees_them_however_they_arrive():
+def test_dictionary_keys_leave_as_plain_strings():
     encoded = FLIGHTS.set(0, pa.field("carrier", CODES))
     assert types(output_schema(aggregate(Phase.PARTIAL), [encoded]))["carrier"] == "string"
     assert types(output_schema(aggregate(Phase.FULL), [encoded]))["carrier"] == "string"
@@ -156,11 +156,11 @@ def test_an_aggregate_without_mergeable_form_has_no_partial():
         output_schema(exact, [FLIGHTS])
 
 
-def test_a_rank_is_one_more_column():
+def test_a_rank_adds_a_column():
     assert output_schema(Top(("carrier",), 3, "delay", rank="place"), [FLIGHTS]).names[-1] == "place"
 
 
-def test_the_errors_of_a_map_are_its_input_and_the_error():
+def test_the_errors_output_of_a_map_has_its_input_and_the_error():
     spec = MapRows(FUNCTION, AIRLINES, OnError.SIDE)
     assert side_schema(spec, "errors", [FLIGHTS]).names == ["carrier", "delay", "n", "error"]
     with pytest.raises(GraphError, match="no side output 'late'; it has 'errors'"):
@@ -170,6 +170,6 @@ def test_the_errors_of_a_map_are_its_input_and_the_error():
 
 
 def test_the_number_of_inputs_is_checked():
-    with pytest.raises(GraphError, match="join has 2 inputs, 1 are connected"):
+    with pytest.raises(GraphError, match="join has 2 inputs, but 1 are connected"):
         output_schema(Join(("carrier",), ("carrier",)), [FLIGHTS])
     assert output_schema(Source("rate", FLIGHTS), []) == FLIGHTS

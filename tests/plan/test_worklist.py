@@ -1,4 +1,4 @@
-"""The worklist rewrites as the plain loop does: the first rule that applies, at the first operator, then all again."""
+"""The worklist does the same rewritings, in the same order, as a loop that searches the whole graph each time."""
 
 import pyarrow as pa
 import pytest
@@ -20,14 +20,14 @@ def keep(*names, **named):
 
 
 def plainly(graph: JobGraph):
-    """The steps and the graph of a loop that searches everything each time."""
+    """Return the steps and the graph of a loop that searches the whole graph each time."""
     known, steps = Known({}, Config()), []
     for rules in PHASES:
         while rewrite := next(filter(None, (applied(rule, graph, known) for rule in rules)), None):
             graph = JobGraph(rewrite.graph.operators, rewrite.graph.edges).derived(
                 rewrite.graph.operators, rewrite.graph.edges
             )
-            graph._known.former = rewrite.graph._known.former
+            graph._known.previous_ids = rewrite.graph._known.previous_ids
             steps.extend(rewrite.steps)
     return graph, tuple(steps)
 
@@ -49,7 +49,7 @@ FILTERS = [Filter(col("k") > 3), Filter(10 // col("k") > 1), Filter(col("x") < 2
 SHAPES = {
     "filters and projections": [spec for filtered in FILTERS * 3 for spec in (PROJECT, filtered)],
     "identities": [keep(*SCHEMA.names), FILTERS[0], keep(*SCHEMA.names), PROJECT, keep(*SCHEMA.names), FILTERS[3]],
-    "what holds rows": [
+    "operators that hold rows": [
         PROJECT,
         Distinct(("k",)),
         FILTERS[0],
@@ -66,10 +66,10 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_of_a_chain(job, shape, source):
     graph = chain_of(job, source, *SHAPES[shape])
-    made = optimize(graph, config=Config())
+    optimized = optimize(graph, config=Config())
     plain, steps = plainly(graph)
-    assert made.steps == steps
-    assert made.graph.to_dict() == plain.to_dict()
+    assert optimized.steps == steps
+    assert optimized.graph.to_dict() == plain.to_dict()
 
 
 def test_of_branches_that_meet(job):
@@ -81,24 +81,24 @@ def test_of_branches_that_meet(job):
         },
         "s > p > f > u:0", "t > q > g > u:1", "s > n > u:2", "u > h > r > i > out", "q > other",
     )  # fmt: skip
-    made = optimize(graph, config=Config())
+    optimized = optimize(graph, config=Config())
     plain, steps = plainly(graph)
-    assert made.steps == steps
-    assert made.graph.to_dict() == plain.to_dict()
+    assert optimized.steps == steps
+    assert optimized.graph.to_dict() == plain.to_dict()
 
 
-def test_unions_of_a_loop_become_one(job):
+def test_unions_of_a_loop_are_merged(job):
     graph = job(
         {"a": SOURCE, "b": SOURCE, "c": SOURCE, "d": FILES, "u": Union(2), "v": Union(2), "w": Union(2), "out": SINK},
         "a > u:0", "b > u:1", "u > v:1", "c > v:0", "v > w:0", "d > w:1", "w > out",
     )  # fmt: skip
-    made = optimize(graph)
-    assert [edge.up for edge in made.graph.inputs("w")] == ["c", "a", "b", "d"]
-    assert made.graph.operators["w"].spec == Union(4)
-    assert [(step.rule, step.gone) for step in made.steps] == [("merge unions", ("v", "u"))]
+    optimized = optimize(graph)
+    assert [edge.up for edge in optimized.graph.inputs("w")] == ["c", "a", "b", "d"]
+    assert optimized.graph.operators["w"].spec == Union(4)
+    assert [(step.rule, step.gone) for step in optimized.steps] == [("merge unions", ("v", "u"))]
 
 
-def test_a_union_that_others_read_or_that_has_a_name_stays(job):
+def test_a_union_with_other_readers_or_a_name_is_not_merged(job):
     unions = {"u": Union(2), "v": Union(2)}
     paths = ("a > u:0", "b > u:1", "u > v:0", "c > v:1", "v > out")
     sources = {"a": SOURCE, "b": SOURCE, "c": SOURCE, "out": SINK}
@@ -110,7 +110,7 @@ def test_a_union_that_others_read_or_that_has_a_name_stays(job):
     "spec", [Filter(col("k") != 7), keep("s", "big", "x", k=col("k") + 1)], ids=["filter", "select"]
 )
 def test_a_rule_that_was_tried_in_vain_is_tried_again_only_near_a_change(job, spec):
-    """Each operator is tried once by each rule, and again beside each rewriting: not n times for n rewritings."""
+    """Each rule tries each operator once, and again near each rewriting: not n times for n rewritings."""
     tried = []
     known = Known({}, Config())
     rules = [
