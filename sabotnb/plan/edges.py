@@ -1,16 +1,32 @@
-"""How many tasks each operator gets, and how rows travel along each edge.
+"""Choose the parallelism of each operator, and how rows travel along each edge.
 
-A *key domain* is a set of operators that spread their rows by the same keys over the same table (``plan.tables``):
-inside it rows are where they belong already. The choice for an edge, first line that applies:
+Theory of operation
+-------------------
+A *key domain* is a set of operators whose rows are spread by the same keys over the same table
+(``ExecutionGraph.tables``): a row that left one of them is already in the task where the next needs it, so the edge
+between them is FORWARD. The first line that applies decides on an edge:
 
     the lower input is keyed                  FORWARD inside the key domain, else HASH
     the lower operator is global              GATHER (FORWARD from another global one)
     the lower input is a broadcast side       BROADCAST
-    the user said so                          the hint
+    the edge has a hint                       the hint
     both ends have the same parallelism       FORWARD
     otherwise                                 REBALANCE
 
-A hint cannot make a keyed or global operator wrong: it counts there only where it says the same.
+A hint is ignored at keyed, global and broadcast inputs, so it cannot make a result wrong.
+
+``_Router`` makes one pass in topological order, because an edge depends on how the rows behind the upper operator are
+partitioned (``behind``). Two facts hold after each operator:
+
+- ``behind[name]`` is a partitioning that provably holds for every row of the main output, or None. Side outputs are
+  never taken as partitioned. A map by a function of the user ends a partitioning, as it may change the keys
+  (``plan.partitioning``).
+- A join may read two domains that both fit. They are then merged, as both inputs must agree on one table:
+  ``merged_into`` is a union-find forest, and ``_root`` returns the domain that is left. Routes made earlier still name
+  the old domain, so ``routing`` resolves all of them at the end.
+
+All operators of a domain have one parallelism: ``_fitting`` demands it, and a HASH edge begins a domain with that of
+its lower operator. ``physical._tables`` relies on it: it makes one table per domain.
 """
 
 from __future__ import annotations
@@ -38,7 +54,7 @@ from sabotnb.plan.partitioning import Partitioning, partitioning_behind
 
 @dataclass(frozen=True, slots=True)
 class EdgeRoute:
-    """How rows travel along one edge; ``keys`` and ``domain`` are for HASH, keys also for RANGE."""
+    """How rows travel along one edge; HASH uses ``keys`` and ``domain``, RANGE uses ``keys``."""
 
     type: EdgeType
     keys: Keys = ()
@@ -47,7 +63,7 @@ class EdgeRoute:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What ``choose_routes`` decided: ``routes[i]`` is for ``graph.edges[i]``; ``domains`` is by operator id."""
+    """The result of ``choose_routes``: ``routes[i]`` belongs to ``graph.edges[i]``; ``domains`` is by operator id."""
 
     parallelism: Mapping[str, int]
     routes: tuple[EdgeRoute, ...]
@@ -55,10 +71,10 @@ class Routing:
 
 
 def choose_parallelism(graph: JobGraph, default: int) -> dict[str, int]:
-    """Tasks per operator: what its user said, 1 if it is global, else ``default`` (at most its max_parallelism).
+    """Return the tasks per operator: its parallelism, 1 if it is global, else ``default`` up to its max_parallelism.
 
-    Row operators behind a global one stay at 1 unless told otherwise, which keeps the order that a sort made; a
-    pre-aggregation runs beside what it reads.
+    Row operators behind a global one stay at 1 unless the user set a parallelism, so that the order of a sort is kept.
+    A pre-aggregation has the parallelism of the operator that it reads, so that the two are chained.
     """
     chosen: dict[str, int] = {}
     single = single_tasks(graph)
@@ -74,7 +90,7 @@ def choose_parallelism(graph: JobGraph, default: int) -> dict[str, int]:
 
 
 def single_tasks(graph: JobGraph) -> set[str]:
-    """Operators that are one task by nature: global ones, and row operators that follow one."""
+    """Return the operators that must run as one task: global ones, and row operators that follow one."""
     single: set[str] = set()
     for name in graph.topological_sort():
         operator, inputs = graph.operators[name], graph.inputs(name)
@@ -91,13 +107,13 @@ def single_tasks(graph: JobGraph) -> set[str]:
 
 
 def choose_routes(graph: JobGraph, default: int) -> Routing:
-    """Decide on parallelism, edges and key domains; GraphError for a FORWARD hint between unequal parallelisms."""
+    """Choose parallelism, edges and key domains; GraphError for a FORWARD hint between unequal parallelisms."""
     parallelism = choose_parallelism(graph, default)
     return _Router(graph, parallelism).routing()
 
 
 class _Router:
-    """One pass in topological order; knows behind each operator how its rows are partitioned by then."""
+    """Chooses routes in one topological pass; see the theory of operation above."""
 
     def __init__(self, graph: JobGraph, parallelism: Mapping[str, int]) -> None:
         self.graph = graph
@@ -127,12 +143,12 @@ class _Router:
         )
 
     def _domain(self, operator: Operator, inputs: Sequence[Edge]) -> str | None:
-        """The domain of a keyed operator: its input's where that fits (merged if several fit), else a new one."""
+        """Return the domain of a keyed operator: that of its input if it fits (merged if many do), else a new one."""
         keyed = [port for port in range(input_ports(operator.spec)) if port_keys(operator.spec, port)]
         if not keyed:
             hashed = any(edge.hint and edge.hint.type is EdgeType.HASH for edge in inputs)
             return operator.id if hashed and not is_global(operator.spec) else None
-        fitting = [found.domain for edge in inputs if (found := self._fitting(edge, operator))]
+        fitting = [partitioning.domain for edge in inputs if (partitioning := self._fitting(edge, operator))]
         if not fitting:
             return operator.id
         domain = self._root(fitting[0]) or fitting[0]
@@ -143,7 +159,7 @@ class _Router:
         return domain
 
     def _fitting(self, edge: Edge, operator: Operator) -> Partitioning | None:
-        """The partitioning of the rows of ``edge`` if it is the one that ``operator`` needs there."""
+        """Return how the rows of ``edge`` are partitioned if ``operator`` needs exactly that there."""
         keys = port_keys(operator.spec, edge.port)
         behind = self.behind[edge.up] if edge.side is None else None
         same = behind and behind.keys == keys and self.parallelism[edge.up] == self.parallelism[operator.id]
@@ -155,7 +171,7 @@ class _Router:
             return (
                 EdgeRoute(EdgeType.FORWARD) if self._fitting(edge, operator) else EdgeRoute(EdgeType.HASH, keys, domain)
             )
-        if keys == ():
+        if keys == ():  # all rows meet in one task
             return EdgeRoute(EdgeType.FORWARD if edge.up in self.single else EdgeType.GATHER)
         if is_broadcast_port(operator.spec, edge.port):
             return EdgeRoute(EdgeType.BROADCAST)
@@ -164,13 +180,13 @@ class _Router:
             return EdgeRoute(EdgeType.FORWARD if equal else EdgeType.REBALANCE)
         if edge.hint.type is EdgeType.FORWARD and not equal:
             raise GraphError(
-                f"{edge.up!r} -> {edge.down!r} is to be FORWARD, but has {self.parallelism[edge.up]} tasks above and "
-                f"{self.parallelism[edge.down]} below; give both the same parallelism or leave the hint out"
+                f"{edge.up!r} -> {edge.down!r} has the hint FORWARD, but {self.parallelism[edge.up]} tasks above and "
+                f"{self.parallelism[edge.down]} below; set the same parallelism on both or remove the hint"
             )
         return EdgeRoute(edge.hint.type, edge.hint.keys, domain if edge.hint.type is EdgeType.HASH else None)
 
     def _before(self, edge: Edge, route: EdgeRoute) -> Partitioning | None:
-        """How the rows of an edge are partitioned where they arrive."""
+        """Return how the rows of an edge are partitioned when they arrive."""
         if route.type is EdgeType.HASH and route.domain:
             return Partitioning(route.keys, route.domain)
         return self.behind[edge.up] if route.type is EdgeType.FORWARD and edge.side is None else None

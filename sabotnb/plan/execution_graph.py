@@ -1,7 +1,7 @@
 """The execution graph: chained vertices with a parallelism each, and typed edges between them. Plain data.
 
-It is what is deployed: each agent gets the same graph once, with one ``vertex -> agent per index`` table; tasks and
-N x M channels are derived from it (``plan.expand``), never listed.
+It is deployed: each agent receives the same graph once, with a table of the agent of each task. Tasks and N x M
+channels are derived from it (``plan.expand``) and never listed, so that a message does not grow with the parallelism.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Vertex:
     """A chain of operators that one task runs; ``id`` is the id of its first operator.
 
     ``inputs`` are the schemas of the input ports of the chain's first operator; ``schemas[i]`` is the schema behind
-    ``operators[i]``. ``domain`` names the key domain whose table says who owns which key group; None if not keyed.
+    ``operators[i]``. ``domain`` names the key domain, whose table has the task of each key group; None if not keyed.
     """
 
     id: str
@@ -59,7 +59,7 @@ class ShuffleEdge:
 
 @dataclass(slots=True)
 class _Ends:
-    """Edges by their ends: every task asks for its own."""
+    """Edges by their ends, indexed because every task asks for its own."""
 
     into: dict[str, list[ShuffleEdge]] = field(default_factory=dict)
     out_of: dict[str, list[ShuffleEdge]] = field(default_factory=dict)
@@ -85,10 +85,11 @@ class ExecutionGraph:
 
     def _known_ends(self) -> _Ends:
         if self.edges and not self._ends.into:
-            made = _Ends()
+            ends = _Ends()
             for edge in self.edges:
-                made.out_of.setdefault(edge.up, []).append(edge)
+                ends.out_of.setdefault(edge.up, []).append(edge)
             for edge in sorted(self.edges, key=lambda edge: (edge.port, edge.index)):
-                made.into.setdefault(edge.down, []).append(edge)
-            self._ends.out_of, self._ends.into = made.out_of, made.into  # complete when another thread sees it
+                ends.into.setdefault(edge.down, []).append(edge)
+            # Tasks call this from several threads without a lock. ``into`` is assigned last, as it is what they test.
+            self._ends.out_of, self._ends.into = ends.out_of, ends.into
         return self._ends

@@ -1,4 +1,4 @@
-"""An execution graph as plain data for messages, functions and tables beside it as bytes by their sha256."""
+"""Encode an execution graph as plain data for messages; functions and tables travel beside it as bytes by sha256."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def dump(graph: ExecutionGraph) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """JSON-able data that is the same for every agent, and the bytes that it names."""
+    """Return JSON-able data, the same for every agent, and the bytes that it names."""
     writer = JsonEncoder()
     data = {
         "version": VERSION,
@@ -26,9 +26,11 @@ def dump(graph: ExecutionGraph) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def load(data: Mapping[str, Any], blobs: Mapping[str, bytes]) -> ExecutionGraph:
-    """The graph that ``dump`` wrote; unpickles nothing. GraphError for another version or a missing blob."""
+    """Read the graph that ``dump`` wrote; unpickles nothing. GraphError for another version or a missing blob."""
     if data.get("version") != VERSION:
-        raise GraphError(f"an execution graph of version {data.get('version')} cannot be read here; this is {VERSION}")
+        raise GraphError(
+            f"an execution graph of version {data.get('version')} cannot be read; this sabotnb reads version {VERSION}"
+        )
     reader = JsonDecoder.of(data["blobs"], blobs)
     vertices = [reader.read(Vertex, item) for item in data["vertices"]]
     return ExecutionGraph(

@@ -1,4 +1,4 @@
-"""Tasks and channels of an execution graph: derived wherever they are needed, never listed in messages."""
+"""Derive the tasks and channels of an execution graph, which messages never list."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 
 
 def tasks(graph: ExecutionGraph) -> list[tuple[str, int]]:
-    """Every ``(vertex, index)``, vertices in topological order."""
+    """Return every ``(vertex, index)``, vertices in topological order."""
     return [(vertex.id, index) for vertex in graph.vertices.values() for index in range(vertex.parallelism)]
 
 
 def channels(edge: ShuffleEdge, graph: ExecutionGraph) -> list[tuple[int, int]]:
-    """The ``(upstream index, downstream index)`` pairs that a connection joins.
+    """Return the ``(upstream index, downstream index)`` pairs between which ``edge`` has channels.
 
-    FORWARD joins equal indexes, GATHER ends in task 0, every other type joins all with all.
+    FORWARD connects equal indexes, GATHER ends in task 0, every other type connects all with all.
     """
     return [(up, down) for down in range(graph.vertices[edge.down].parallelism) for up in upstreams(edge, graph, down)]
 
 
 def upstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
-    """Upstream task indexes that send to task ``index`` below ``edge``."""
+    """Return the indexes of upstream tasks that send to task ``index`` below ``edge``."""
     if edge.type is EdgeType.FORWARD:
         return range(index, index + 1)
     if edge.type is EdgeType.GATHER and index > 0:
@@ -29,7 +29,7 @@ def upstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
 
 
 def downstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
-    """Downstream task indexes that task ``index`` above ``edge`` sends to."""
+    """Return the indexes of downstream tasks that task ``index`` above ``edge`` sends to."""
     if edge.type is EdgeType.FORWARD:
         return range(index, index + 1)
     if edge.type is EdgeType.GATHER:
@@ -38,10 +38,10 @@ def downstreams(edge: ShuffleEdge, graph: ExecutionGraph, index: int) -> range:
 
 
 def input_edges(graph: ExecutionGraph, vertex: str) -> list[ShuffleEdge]:
-    """Edges into ``vertex``, in order of port."""
+    """Return the edges into ``vertex``, in order of port."""
     return list(graph.edges_into(vertex))
 
 
 def edge_id(job: str, epoch: int, edge: ShuffleEdge) -> str:
-    """The name of a shuffle edge in metrics and logs: ``{job}:{up}->{down}:{port}:e{epoch}``."""
+    """Return the name of a shuffle edge in metrics and logs: ``{job}:{up}->{down}:{port}:e{epoch}``."""
     return f"{job}:{edge.up}->{edge.down}:{edge.port}:e{epoch}"

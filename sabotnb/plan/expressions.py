@@ -1,4 +1,4 @@
-"""What the optimizer asks of expressions."""
+"""Properties of expressions on which optimizer rules decide: column uses, cost, and safe reordering."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sabotnb.expr import Column, Expr, Literal, functions, is_total, unaliased, 
 
 
 def column_uses(exprs: Iterable[Expr]) -> Counter[str]:
-    """How often the expressions read each column."""
+    """Count how often the expressions read each column."""
     uses: Counter[str] = Counter()
     for expr in exprs:
         uses.update(uses_of(expr.node))
@@ -19,18 +19,18 @@ def column_uses(exprs: Iterable[Expr]) -> Counter[str]:
 
 
 def is_cheap(expr: Expr) -> bool:
-    """True if computing it twice costs nothing: a column or a constant."""
+    """True if computing ``expr`` twice costs nothing: a column or a constant."""
     return isinstance(unaliased(expr.node), Column | Literal)
 
 
 def may_go_first(conditions: Sequence[Expr], schema: pa.Schema) -> list[bool]:
-    """For each of the conditions that ``&`` connects: whether rows may meet it earlier than it is written.
+    """For each of the conditions that ``&`` connects: whether it may be evaluated before those written before it.
 
-    It must have an answer for rows that the others would have kept from it, and a function of the user that is written
-    before it must see as many rows as ever.
+    Such a condition must not raise for rows that the others would have removed (it is total), and no function of the
+    user may stand at or before it, since that function must be called with as many rows as written.
     """
-    free, met_function = [], False
+    movable, met_function = [], False
     for condition in conditions:
         met_function = met_function or bool(functions(condition))
-        free.append(not met_function and is_total(condition, schema))
-    return free
+        movable.append(not met_function and is_total(condition, schema))
+    return movable

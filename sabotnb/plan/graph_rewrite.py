@@ -1,4 +1,4 @@
-"""Edits of a job graph that rules are made of, and what a rule gives back."""
+"""Building blocks of optimizer rules: edits of a job graph, and the result of applying a rule."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sabotnb.plan.sizes import Estimate
 
 @dataclass(frozen=True, slots=True)
 class RewriteStep:
-    """One rewriting, for ``explain``: ``text`` says it in words.
+    """One rewriting, for ``explain``: ``text`` describes it in words.
 
-    ``before`` and ``after`` count what the rule is about (columns read, operators, bytes); None where it counts
-    nothing. ``gone`` are operators that this step has taken away: ``operator`` does their work now, if anybody does.
+    ``before`` and ``after`` count what the rule reduces (columns read, operators, bytes), or are None. ``gone`` are the
+    operators that this step removed; ``operator`` does their work now, unless it was not needed.
     """
 
     rule: str
@@ -28,7 +28,7 @@ class RewriteStep:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The graph after one application of a rule, and what it did: at least one step."""
+    """The graph after one application of a rule, and the steps that describe it: at least one."""
 
     graph: JobGraph
     steps: tuple[RewriteStep, ...]
@@ -36,16 +36,16 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What rules may go by besides the graph itself."""
+    """Facts that rules may use besides the graph: estimated sizes of sources, and settings."""
 
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
 
 
 GraphRule = Callable[[JobGraph, Known], Rewrite | None]
-"""A pure function: the graph after one application, or None if there is nowhere to apply it.
+"""A pure function that returns the graph after one application, or None if the rule applies nowhere.
 
-A rule leaves alone what the user placed (``Operator.placed``): it never removes or moves a named operator.
+A rule never removes or moves an operator that the user named or placed (``Operator.placed``).
 """
 
 
@@ -53,9 +53,9 @@ A rule leaves alone what the user placed (``Operator.placed``): it never removes
 class OperatorRule:
     """A rule that looks at one operator: ``at`` returns the graph after applying it there, or None.
 
-    ``at`` goes by the operator, those that it reads and those that read it, with their edges and the schemas before
-    and behind it, so that it is asked again only where one of these has changed. It is applied at the first operator
-    where it can be; with ``upwards`` at the last in topological order.
+    ``at`` may depend only on the operator, the operators that it reads and that read it, their edges, and the schemas
+    before and behind it: ``Worklist`` calls it again only where one of these has changed. The rule is applied at the
+    first operator where it can be; with ``upwards`` at the last in topological order.
     """
 
     at: Callable[[JobGraph, str, Known], Rewrite | None]
@@ -66,12 +66,12 @@ Rule = GraphRule | OperatorRule
 
 
 def with_spec(graph: JobGraph, name: str, spec: Spec) -> JobGraph:
-    """The graph with another spec for one operator."""
+    """Return the graph with ``spec`` for operator ``name``."""
     return graph.derived({**graph.operators, name: replace(graph.operators[name], spec=spec)}, graph.edges)
 
 
 def removed(graph: JobGraph, name: str) -> JobGraph:
-    """The graph without a one-input operator; its readers read its input. ``removable`` says whether that is legal."""
+    """Return the graph without a one-input operator; its readers read its input, and hints are kept."""
     above = graph.inputs(name)[0]
     edges = []
     for edge in graph.edges:
@@ -84,7 +84,7 @@ def removed(graph: JobGraph, name: str) -> JobGraph:
 
 
 def inserted(graph: JobGraph, edge: Edge, operator: Operator) -> JobGraph:
-    """The graph with ``operator`` in the middle of ``edge``, above its hint."""
+    """Return the graph with ``operator`` in the middle of ``edge``; the hint stays on the lower half."""
     halves = (Edge(edge.up, operator.id, side=edge.side), replace(edge, up=operator.id, side=None))
     edges: list[Edge] = []
     for other in graph.edges:
@@ -93,7 +93,7 @@ def inserted(graph: JobGraph, edge: Edge, operator: Operator) -> JobGraph:
 
 
 def beside(graph: JobGraph, upstream: str, name: str, spec: Spec) -> Operator:
-    """A new operator that runs where ``upstream`` runs, so that the two are chained."""
+    """Return a new operator with the parallelism and placement of ``upstream``, so that the two are chained."""
     up = graph.operators[upstream]
     return Operator(
         name,
@@ -106,7 +106,7 @@ def beside(graph: JobGraph, upstream: str, name: str, spec: Spec) -> Operator:
 
 
 def sole_reader(graph: JobGraph, name: str) -> Edge | None:
-    """The edge out of ``name`` if it is the only one, a main output, and nothing was asked of it."""
+    """Return the edge out of ``name`` if it is the only one, a main output and without a hint; else None."""
     outputs = graph.outputs(name)
     if len(outputs) != 1 or outputs[0].side is not None or outputs[0].hint is not None:
         return None

@@ -1,7 +1,24 @@
-"""The optimizer: small rules, applied until none applies any more.
+"""The optimizer: applies small rewriting rules to a job graph until none applies.
 
-Phases run in order, each to its fixpoint, because later rules rest on what earlier ones settled: sides of joins are
-measured after columns were dropped, and pre-aggregations are split off last.
+Theory of operation
+-------------------
+A rule is a pure function from a graph to a better graph, or to None (``graph_rewrite``). Graphs are immutable, so a
+rule can try an edit and drop it. Each rule must keep the results and the ids of sources and sinks, and must neither
+remove nor move operators that the user named or placed.
+
+``PHASES`` run in order, each to its fixpoint. Their order matters:
+
+- ``prune`` comes first, so that no later rule spends time on operators whose rows reach no sink.
+- The rules of the third phase feed each other: filters that were pushed together merge, a merged projection frees
+  columns, a removed projection lets a filter reach the file.
+- Joins choose a strategy after columns were dropped, because the size of a side depends on them.
+- Dictionaries come after joins, because they pass the left side of a broadcast join and no other.
+- Pre-aggregations are split off last. Whether rows travel to an aggregate depends on the strategies of joins, and
+  most rules before handle aggregates of ``Phase.FULL`` only.
+
+Each phase must terminate: a rule has to reduce something (operators, columns, open choices) or move a filter towards
+its sources, and no rule of a phase may undo another. ``MOST_STEPS_PER_OPERATOR`` turns a mistake there into an error.
+How a phase finds the next rewriting without searching the whole graph each time is in ``worklist``.
 """
 
 from __future__ import annotations
@@ -29,7 +46,7 @@ from sabotnb.plan.worklist import Worklist
 __all__ = ["Optimized", "RewriteStep", "optimize"]
 
 PHASES: Sequence[Sequence[Rule]] = (
-    (prune,),  # first, and once: no rule leaves an operator that leads nowhere
+    (prune,),  # once is enough: no later rule leaves an operator that leads nowhere
     (merge_unions,),
     (merge_filters, push_filters, filter_files, merge_projects, drop_identity, narrow_columns),
     (choose_join,),
@@ -38,12 +55,12 @@ PHASES: Sequence[Sequence[Rule]] = (
 )
 
 MOST_STEPS_PER_OPERATOR = 100
-"""Rules that undo each other are a defect; this ends them loudly."""
+"""More steps than this mean that two rules undo each other, which is a defect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimized:
-    """The graph after every rule, and what each application did, in order."""
+    """The graph after all rules, and the steps of each application, in order."""
 
     graph: JobGraph
     steps: tuple[RewriteStep, ...]
@@ -52,10 +69,10 @@ class Optimized:
 def optimize(
     graph: JobGraph, estimates: Mapping[str, Estimate] | None = None, config: Config | None = None
 ) -> Optimized:
-    """Rewrite a validated graph into one that gives the same results with less work.
+    """Rewrite a validated graph into one that returns the same results with less work.
 
-    ``estimates`` are sizes of sources by operator id; without one, nothing that it feeds is broadcast. ``config`` is by
-    default that of the environment. Touches no file. Sources and sinks keep their ids.
+    ``estimates`` are sizes of sources by operator id; a join side of unknown size is not broadcast.
+    ``config`` defaults to that of the environment. Reads no files. Sources and sinks keep their ids.
     """
     known = Known(estimates or {}, config or Config.from_environment())
     steps: list[RewriteStep] = []
@@ -66,5 +83,7 @@ def optimize(
             graph = rewrite.graph
             steps.extend(rewrite.steps)
             if len(steps) > limit:
-                raise GraphError(f"the optimizer does not come to an end; it last did: {steps[-2:]}. Please report it")
+                raise GraphError(
+                    f"the optimizer does not terminate; its last steps were {steps[-2:]}. Please report it"
+                )
     return Optimized(graph, tuple(steps))

@@ -1,4 +1,4 @@
-"""Where rows are after an operator, if they were partitioned by keys before it."""
+"""Which partitioning of its input an operator keeps in its output."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sabotnb.graph import Aggregate, Distinct, Filter, FilterBatches, Join, Proj
 
 @dataclass(frozen=True, slots=True)
 class Partitioning:
-    """Rows are in the task that the table of ``domain`` names for the hash of ``keys`` (in this order)."""
+    """Each row is in the task that the table of ``domain`` has for the hash of ``keys`` (in this order)."""
 
     keys: tuple[str, ...]
     domain: str
 
 
 def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Partitioning | None:
-    """The partitioning of what leaves an operator; None where it is not provable, as behind a user's function."""
+    """Return the partitioning of an operator's output; None where none is provable, as behind a user's function."""
     first = inputs[0] if inputs else None
     if first is None:
         return None

@@ -1,4 +1,19 @@
-"""From a job graph to its execution graph: routes chosen, neighbours chained, tables made."""
+"""Turn a job graph into its execution graph: choose routes, chain operators, make key tables.
+
+Theory of operation
+-------------------
+``choose_routes`` decides first, on single operators; chaining follows from its result and changes no decision. An
+operator joins the chain of the operator that it reads if the edge between them is a FORWARD edge of the main output,
+is the only one there, and both have the same parallelism, slot group and tags. The chain then runs in one thread
+without a channel inside. A vertex has the id of its first operator.
+
+- Side outputs never chain, but they do not keep a chain from forming either: ``alone`` ignores them. Their edges leave
+  the vertex although their operator may be in the middle of its chain, so ``ShuffleEdge.operator`` names it.
+- Edges are numbered in topological order of their lower operator, then by port. The numbers are part of channel names
+  in all processes, so they must follow from the graph alone.
+- A chain has at most one key domain: inside a chain every edge is FORWARD, and an operator that begins a domain is
+  reached over HASH, which ends the chain above it.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +41,10 @@ def to_execution_graph(graph: JobGraph, parallelism: int = 1, groups: int = KEY_
 
 
 def physical(graph: JobGraph, parallelism: int, groups: int = KEY_GROUPS, *, chain: bool = True) -> ExecutionGraph:
-    """The execution graph of a validated job graph; operators without a parallelism of their own get ``parallelism``.
+    """Return the execution graph of a validated job graph; ``parallelism`` is for operators without one of their own.
 
-    ``groups`` key groups are shared by the tasks of each key domain. ``chain=False`` leaves every operator a vertex of
-    its own, as it was written. GraphError if a parallelism is out of range or a FORWARD hint cannot hold.
+    ``groups`` key groups are shared by the tasks of each key domain. ``chain=False`` makes every operator a vertex of
+    its own. GraphError if a parallelism is out of range or a FORWARD hint connects unequal parallelisms.
     """
     if parallelism < 1:
         raise GraphError(f"parallelism is {parallelism}; choose at least 1")
@@ -41,7 +56,7 @@ def physical(graph: JobGraph, parallelism: int, groups: int = KEY_GROUPS, *, cha
 
 
 def _chains(graph: JobGraph, routing: Routing) -> dict[str, list[str]]:
-    """Operators by the first of their chain, in topological order."""
+    """Return the operators of each chain by the first of them, in topological order."""
     chains: dict[str, list[str]] = {}
     head_of: dict[str, str] = {}
     route_of = dict(zip(graph.edges, routing.routes, strict=True))
@@ -54,7 +69,7 @@ def _chains(graph: JobGraph, routing: Routing) -> dict[str, list[str]]:
 
 
 def _chainable(graph: JobGraph, edge: Edge, route: EdgeType, routing: Routing) -> bool:
-    """True if the lower operator can run in the upper one's task: nothing else reads the upper, all else is equal."""
+    """True if the lower operator can run in the task of the upper one; the conditions are in the theory above."""
     up, down = graph.operators[edge.up], graph.operators[edge.down]
     alone = not any(other.side is None and other is not edge for other in graph.outputs(edge.up))
     placed_alike = (up.slot_group, up.tags) == (down.slot_group, down.tags)
@@ -73,13 +88,13 @@ def _vertex(graph: JobGraph, members: Sequence[str], routing: Routing, schemas: 
         parallelism=routing.parallelism[first.id],
         slot_group=first.slot_group,
         tags=first.tags,
-        resources=_together(operators),
+        resources=_chain_resources(operators),
         domain=next((routing.domains[name] for name in members if name in routing.domains), None),
     )
 
 
-def _together(operators: Sequence[Operator]) -> Resources:
-    """What a chain asks: one thread, so the largest share of a core and of memory among its operators."""
+def _chain_resources(operators: Sequence[Operator]) -> Resources:
+    """Return the resources of a chain: the largest share of a core and of memory, as it runs in one thread."""
     return Resources(
         cpu=max(operator.resources.cpu for operator in operators),
         memory=max(operator.resources.memory for operator in operators),
@@ -118,7 +133,7 @@ def _edges(
 
 
 def _tables(graph: JobGraph, routing: Routing, groups: int) -> dict[str, KeyTable]:
-    """One table per key domain; all its operators have the same parallelism."""
+    """Return one table per key domain; all operators of a domain have the same parallelism (``plan.edges``)."""
     return {
         route.domain: balanced_table(groups, routing.parallelism[edge.down])
         for edge, route in zip(graph.edges, routing.routes, strict=True)

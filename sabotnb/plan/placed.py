@@ -1,4 +1,4 @@
-"""Where the tasks of an execution graph are."""
+"""An execution graph with the agent of each task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sabotnb.protocol import AgentInfo
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A graph, for each vertex the agent of each task (``placement``), and how ``agents`` are reached."""
+    """A graph, the agent of each task by vertex (``placement``), and the addresses of the ``agents``."""
 
     graph: ExecutionGraph
     placement: Mapping[str, tuple[str, ...]]

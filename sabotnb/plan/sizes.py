@@ -1,4 +1,4 @@
-"""How many rows and bytes leave each operator at most, as far as sources know their size."""
+"""Estimate upper bounds of the rows and bytes that leave each operator, from the sizes of sources."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import pyarrow as pa
 from sabotnb.graph import Aggregate, JobGraph, Join, MapBatches, MapRows, Source, Spec, Top, Union
 
 TEXT_BYTES = 20
-"""What a string is taken to need: 16 bytes and its offset."""
+"""Assumed size of a string: 16 bytes and its offset."""
 
 NESTED_BYTES = 64
+"""Assumed size of a list, struct or map."""
 
 
 class Estimate(Protocol):
-    """What the caller knows of a source; None where it does not."""
+    """The size of a source as far as the caller knows it; None where it does not."""
 
     @property
     def rows(self) -> int | None: ...
@@ -27,7 +28,7 @@ class Estimate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Upper bounds; None: anything."""
+    """Upper bounds; None where there is none."""
 
     rows: int | None = None
     nbytes: int | None = None
@@ -36,18 +37,18 @@ class Size:
 def sizes(
     graph: JobGraph, estimates: Mapping[str, Estimate], schemas: Mapping[str, pa.Schema] | None = None
 ) -> dict[str, Size]:
-    """A bound for the output of each operator; ``estimates`` are of sources, by operator id."""
+    """Return bounds for the output of each operator; ``estimates`` are of sources, by operator id."""
     known = graph.schemas() if schemas is None else schemas
-    found: dict[str, Size] = {}
+    bounds: dict[str, Size] = {}
     for name in graph.topological_sort():
         spec = graph.operators[name].spec
         if isinstance(spec, Source):
             estimate = estimates.get(name)
             size = Size(estimate.rows, estimate.nbytes) if estimate else Size()
         else:
-            size = _behind(spec, [found[edge.up] for edge in graph.inputs(name)])
-        found[name] = _narrowed(size, known[name])
-    return found
+            size = _behind(spec, [bounds[edge.up] for edge in graph.inputs(name)])
+        bounds[name] = _narrowed(size, known[name])
+    return bounds
 
 
 def _behind(spec: Spec, inputs: Sequence[Size]) -> Size:
@@ -66,18 +67,18 @@ def _behind(spec: Spec, inputs: Sequence[Size]) -> Size:
             return inputs[0]
 
 
-def _sum(parts: Sequence[int | None]) -> int | None:
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _narrowed(size: Size, schema: pa.Schema) -> Size:
-    """Rows times width where rows are known: columns may have been dropped since the bytes were counted."""
+    """Compute bytes from rows where these are known: columns may have been dropped since the bytes were counted."""
     return size if size.rows is None else Size(size.rows, size.rows * row_width(schema))
 
 
 def row_width(schema: pa.Schema) -> int:
-    """About how many bytes a row of ``schema`` needs in memory."""
+    """Return about how many bytes a row of ``schema`` needs in memory."""
     return sum(_value_width(field.type) for field in schema)
 
 

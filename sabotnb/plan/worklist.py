@@ -1,8 +1,26 @@
-"""Where rules are still to be tried, so that n rewritings do not search n operators each.
+"""A worklist of the operators where optimizer rules are still to be tried.
 
-The rewritings and their order are those of the plain loop: take the first rule that applies anywhere, at the first
-operator where it applies, and begin again. An operator where a rule did not apply is left out until something near it
-changes.
+Theory of operation
+-------------------
+The rewritings and their order are those of this loop, which costs n searches of n operators for n rewritings::
+
+    while some rule applies: apply the first such rule at the first operator where it applies
+
+``Worklist`` gets the same result with less work by one fact: an ``OperatorRule`` depends on an operator and its
+neighbourhood only, so where it did not apply it will not apply until something near changes. Per rule:
+
+- *marked* operators are those where the rule has to be tried. All are marked at first. Trying a rule in vain unmarks
+  its operator; each rewriting marks the operators that it changed and their neighbours again, for every rule.
+- A rule that looks at the whole graph (``GraphRule``) has one mark for everything. When such a rule was applied, all
+  operators are marked for all rules, because there is no telling what it changed.
+
+``JobGraph.continue_from`` finds what a rewriting changed, and lets the new graph keep the edge index and the schemas
+of the old one. If a schema changed it reports every operator, as the schemas behind may have changed too.
+
+``_rank`` orders operators as ``graph.operators`` does. Edits append to that mapping, so ``_mark`` assigns new ranks to
+the marked operators at its end: added ones are among them, and the others keep their order. Entries of the heap with an
+older rank are stale. Rules that go upwards need the last operator in topological order, which an edit may change
+anywhere, so they keep no heap and sort on demand; up to ``FEW`` marked operators are tried first, without sorting.
 """
 
 from __future__ import annotations
@@ -15,28 +33,28 @@ from sabotnb.graph import JobGraph
 from sabotnb.plan.graph_rewrite import GraphRule, Known, OperatorRule, Rewrite, Rule
 
 FEW = 8
-"""Operators that are all tried before their order is asked for."""
+"""Up to so many marked operators are all tried before the graph is sorted."""
 
 
 class Worklist:
-    """Applies ``rules`` to ``graph``, one at a time; after each, ``graph`` is the graph behind it."""
+    """Applies ``rules`` to ``graph``, one rewriting at a time; ``graph`` is the graph after the last of them."""
 
     def __init__(self, rules: Sequence[Rule], graph: JobGraph, known: Known) -> None:
         self.graph = graph
         self._known = known
         self._rank: dict[str, int] = {}
         self._ranks = count()
-        self._places = [
-            _Everywhere(rule, self._rank) if isinstance(rule, OperatorRule) else _Once(rule) for rule in rules
+        self._queues = [
+            _OperatorQueue(rule, self._rank) if isinstance(rule, OperatorRule) else _GraphQueue(rule) for rule in rules
         ]
         self._mark(graph.operators)
 
     def apply_next(self) -> Rewrite | None:
-        """The first application of the first rule that has one; None if none has."""
-        for places in self._places:
-            rewrite = places.first(self.graph, self._known)
+        """Apply the first rule that applies, at the first operator where it does; None if no rule applies."""
+        for queue in self._queues:
+            rewrite = queue.first(self.graph, self._known)
             if rewrite is not None:
-                self._continue(rewrite.graph, local=isinstance(places, _Everywhere))
+                self._continue(rewrite.graph, local=isinstance(queue, _OperatorQueue))
                 return rewrite
         return None
 
@@ -51,16 +69,16 @@ class Worklist:
         self._mark(changed | near)
 
     def _mark(self, names: Collection[str]) -> None:
-        """Rules are to be tried at ``names``; those that were added stand at the end of the graph's operators."""
+        """Mark ``names`` for every rule; operators that were added are at the end of the graph's mapping."""
         added = list(takewhile(lambda name: name in names, reversed(list(self.graph.operators))))
         for name in reversed(added):
             self._rank[name] = next(self._ranks)
-        for places in self._places:
-            places.mark(names)
+        for queue in self._queues:
+            queue.mark(names)
 
 
-class _Once:
-    """A rule that looks at the whole graph."""
+class _GraphQueue:
+    """Tries a rule that looks at the whole graph."""
 
     def __init__(self, rule: GraphRule) -> None:
         self._rule = rule
@@ -75,8 +93,8 @@ class _Once:
         return rewrite
 
 
-class _Everywhere:
-    """A rule that looks at one operator: a heap of those where it is to be tried, by the order of the graph."""
+class _OperatorQueue:
+    """Tries a rule that looks at one operator, at marked operators in the order of the graph."""
 
     def __init__(self, rule: OperatorRule, rank: Mapping[str, int]) -> None:
         self._rule = rule
@@ -97,22 +115,22 @@ class _Everywhere:
         while self._heap:
             rank, name = self._heap[0]
             stale = name not in self._marked or self._rank[name] != rank
-            rewrite = None if stale else self._tried(graph, name, known)
+            rewrite = None if stale else self._try(graph, name, known)
             if rewrite is not None:
                 return rewrite
             heappop(self._heap)
         return None
 
     def _last(self, graph: JobGraph, known: Known) -> Rewrite | None:
-        self._marked &= graph.operators.keys()  # no heap: topological order changes
+        self._marked &= graph.operators.keys()
         if len(self._marked) <= FEW:
-            made = [rewrite for name in list(self._marked) if (rewrite := self._tried(graph, name, known))]
-            if len(made) <= 1:
-                return made[0] if made else None
+            rewrites = [rewrite for name in list(self._marked) if (rewrite := self._try(graph, name, known))]
+            if len(rewrites) <= 1:  # with one there is nothing to order
+                return rewrites[0] if rewrites else None
         marked = (name for name in reversed(graph.topological_sort()) if name in self._marked)
-        return next((rewrite for name in marked if (rewrite := self._tried(graph, name, known))), None)
+        return next((rewrite for name in marked if (rewrite := self._try(graph, name, known))), None)
 
-    def _tried(self, graph: JobGraph, name: str, known: Known) -> Rewrite | None:
+    def _try(self, graph: JobGraph, name: str, known: Known) -> Rewrite | None:
         rewrite = self._rule.at(graph, name, known) if name in graph.operators else None
         if rewrite is None:
             self._marked.discard(name)

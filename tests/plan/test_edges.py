@@ -1,4 +1,4 @@
-"""The edge choice table, row by row."""
+"""The choice of edge types, row by row of the table in ``plan.edges``."""
 
 import pyarrow as pa
 import pytest
@@ -83,7 +83,7 @@ def test_without_a_hint(job, up, down, chosen):
         (EdgeHint(EdgeType.CUSTOM, function=FUNCTION), ("custom",)),
     ],
 )
-def test_a_hint_decides_for_operators_that_do_not_care(job, hint, chosen):
+def test_a_hint_decides_for_row_operators(job, hint, chosen):
     graph = job({"up": SOURCE, "down": FILTER, "sink": SINK}, "up > down > sink", hints={"up > down": hint})
     assert routes(graph)["up > down"] == chosen
 
@@ -170,11 +170,11 @@ def test_both_sides_of_a_join_may_be_in_their_domain_already(job):
     assert {route.domain for route in routing.routes if route.domain} == {routing.domains["join"]}
 
 
-def test_only_one_side_in_a_domain_pulls_the_other_there(job):
+def test_the_other_side_is_hashed_into_the_domain_of_one_side(job):
     join = Join(("k",), ("j",), strategy="hash")
     graph = job({"s": SOURCE, "a": by("k"), "join": join, "sink": SINK}, "s > a > join > sink", "s > join:1")
-    found = routes(graph)
-    assert (found["a > join"], found["s > join"]) == (("forward",), ("hash", "j"))
+    chosen = routes(graph)
+    assert (chosen["a > join"], chosen["s > join"]) == (("forward",), ("hash", "j"))
 
 
 def test_row_operators_behind_a_global_one_keep_its_single_task(job):

@@ -1,4 +1,4 @@
-"""Whatever the optimizer does, results stay the same: random pipelines over files and tables, run both ways."""
+"""The optimizer does not change results: random pipelines over files and tables, run as written and optimized."""
 
 import json
 import math
@@ -70,7 +70,14 @@ DIMENSION = pa.table(
         "y": [1, 2, 3, 4, 5, 6],
         "j8": pa.array([100, 1, 2, 0, None, 3], pa.int8()),
         "j32": pa.array([0.1, 0.5, 2.0, 1.0, None, 4.0], pa.float32()),
-        "jx": [pa.scalar(0.1, pa.float32()).as_py(), 0.5, 1.0, 4.0, None, NAN],  # the float 0.1 is no double 0.1
+        "jx": [
+            pa.scalar(0.1, pa.float32()).as_py(),
+            0.5,
+            1.0,
+            4.0,
+            None,
+            NAN,
+        ],  # float 0.1 is not double 0.1
         "jt": pa.array([datetime(2020, 1, day) for day in range(1, 7)], pa.timestamp("us")),
     }
 )
@@ -84,7 +91,7 @@ OTHER_TYPES = {
     "d": pa.timestamp("us"),
     "far": pa.timestamp("ms"),
 }
-"""What the same file is read as by a second source; every value fits."""
+"""Schema with which a second source reads the same file; every value fits."""
 
 
 @udf("double")
@@ -121,7 +128,7 @@ def sources(tmp_path_factory):
 
 @dataclass
 class Pipeline:
-    """A graph under construction, the operator that ends it, and what leaves that."""
+    """A graph under construction, its last operator, and the schema of its output."""
 
     graph: JobGraph
     end: str
@@ -135,14 +142,14 @@ class Pipeline:
         return Pipeline(graph, name, output_schema(spec, [self.schema, *(other.schema for other in others)]))
 
     def beside(self, spec):
-        """Another source in the same graph."""
+        """Add another source to the same graph."""
         name = self.graph.unique_id(spec.kind)
         self.graph = self.graph.add_operator(Operator(name, spec))
         return Pipeline(self.graph, name, spec.schema)
 
 
 def is_kind(data_type):
-    """Which constants and functions go with a type."""
+    """Return the kind of a type, by which constants and functions are chosen."""
     types = pa.types
     kinds = {
         "integer": types.is_integer,
@@ -204,58 +211,58 @@ COMPARISONS = [
 ]
 
 
-def can_be_written(one, schema):
+def can_be_written(expr, schema):
     try:
-        bind(one, schema)
+        bind(expr, schema)
     except SchemaError:
         return False
     return True
 
 
 def column_of(draw, schema):
-    """A column, more often one of the last, and what kind it is of."""
+    """Draw a column, more often one of the last, and its kind."""
     name = draw(st.sampled_from([*schema.names, *schema.names[-2:] * 2]))
     return col(name), is_kind(schema.field(name).type)
 
 
 def value(draw, schema, depth=1):
-    """An expression of any type."""
+    """Draw an expression of any type."""
     column, kind = column_of(draw, schema)
     match draw(st.sampled_from(["two", "two", "constant", "one", "cast", "when"] if depth else ["column", "constant"])):
         case "two":
-            made = draw(st.sampled_from(OF_TWO))(column, value(draw, schema, depth - 1))
+            drawn = draw(st.sampled_from(OF_TWO))(column, value(draw, schema, depth - 1))
         case "constant" if kind in CONSTANTS:
-            made = draw(st.sampled_from(OF_TWO))(column, draw(st.sampled_from(CONSTANTS[kind])))
+            drawn = draw(st.sampled_from(OF_TWO))(column, draw(st.sampled_from(CONSTANTS[kind])))
         case "one" if kind in OF_ONE:
-            made = draw(st.sampled_from(OF_ONE[kind]))(column)
+            drawn = draw(st.sampled_from(OF_ONE[kind]))(column)
         case "cast":
-            made = value(draw, schema, depth - 1).cast(draw(st.sampled_from(CASTS)))
+            drawn = value(draw, schema, depth - 1).cast(draw(st.sampled_from(CASTS)))
         case "when":
-            made = when(condition(draw, schema, 0)).then(column).otherwise(value(draw, schema, depth - 1))
+            drawn = when(condition(draw, schema, 0)).then(column).otherwise(value(draw, schema, depth - 1))
         case _:
-            made = column
-    return made if can_be_written(made, schema) else column
+            drawn = column
+    return drawn if can_be_written(drawn, schema) else column
 
 
 def condition(draw, schema, depth=2):
-    """An expression of truths."""
+    """Draw a boolean expression."""
     column, kind = column_of(draw, schema)
     match draw(st.sampled_from(["constant", "two", "in", "null", *(["and", "or", "not"] if depth else [])])):
         case "constant" if kind in CONSTANTS:
-            made = about(draw, column, kind)
+            drawn = about(draw, column, kind)
         case "two":
-            made = draw(st.sampled_from(COMPARISONS))(value(draw, schema), value(draw, schema, 0))
+            drawn = draw(st.sampled_from(COMPARISONS))(value(draw, schema), value(draw, schema, 0))
         case "in" if kind in CONSTANTS:
-            made = column.is_in([constant for constant in CONSTANTS[kind][:2] if constant is not NAN])
+            drawn = column.is_in([constant for constant in CONSTANTS[kind][:2] if constant is not NAN])
         case "and":
-            made = condition(draw, schema, depth - 1) & condition(draw, schema, depth - 1)
+            drawn = condition(draw, schema, depth - 1) & condition(draw, schema, depth - 1)
         case "or":
-            made = condition(draw, schema, depth - 1) | condition(draw, schema, depth - 1)
+            drawn = condition(draw, schema, depth - 1) | condition(draw, schema, depth - 1)
         case "not":
-            made = ~condition(draw, schema, depth - 1)
+            drawn = ~condition(draw, schema, depth - 1)
         case _:
-            made = draw(st.sampled_from([column.is_null(), column.is_not_null()]))
-    return made if can_be_written(made, schema) else column.is_not_null()
+            drawn = draw(st.sampled_from([column.is_null(), column.is_not_null()]))
+    return drawn if can_be_written(drawn, schema) else column.is_not_null()
 
 
 def about(draw, column, kind):
@@ -269,8 +276,8 @@ def filtered(draw, pipeline):
 def projected(draw, pipeline):
     kept = draw(st.lists(st.sampled_from(pipeline.schema.names), min_size=1, unique=True))
     columns = [(name, col(name)) for name in kept]
-    made = [value(draw, pipeline.schema, 2) for _ in range(draw(st.integers(0, 2)))]
-    columns += [(f"c{len(pipeline.graph.operators)}_{number}", one) for number, one in enumerate(made)]
+    computed = [value(draw, pipeline.schema, 2) for _ in range(draw(st.integers(0, 2)))]
+    columns += [(f"c{len(pipeline.graph.operators)}_{number}", expr) for number, expr in enumerate(computed)]
     return pipeline.then(Project(tuple(columns)))
 
 
@@ -390,26 +397,26 @@ def joined(draw, pipeline, dimension):
     return pipeline.then(Filter(about(draw, col(key), kind))) if draw(st.booleans()) else pipeline
 
 
-def with_column(pipeline, one):
+def with_column(pipeline, expr):
     name = f"k{len(pipeline.graph.operators)}"
-    return pipeline.then(Project((*((column, col(column)) for column in pipeline.schema.names), (name, one))))
+    return pipeline.then(Project((*((column, col(column)) for column in pipeline.schema.names), (name, expr))))
 
 
 def with_constant(draw, pipeline):
-    """One column more, the same in every row, and what meets it."""
+    """Add a constant column, and an expression that reads it."""
     other, kind = column_of(draw, pipeline.schema)
     pipeline = with_column(pipeline, lit(draw(st.sampled_from(CONSTANTS.get(kind, ["a"])))))
-    made = draw(st.sampled_from([*OF_TWO, *COMPARISONS]))(col(pipeline.schema.names[-1]), other)
-    if not can_be_written(made, pipeline.schema):
+    drawn = draw(st.sampled_from([*OF_TWO, *COMPARISONS]))(col(pipeline.schema.names[-1]), other)
+    if not can_be_written(drawn, pipeline.schema):
         return pipeline
-    truth = bind(made, pipeline.schema) == pa.bool_()
-    return pipeline.then(Filter(made)) if truth else with_column(pipeline, made)
+    truth = bind(drawn, pipeline.schema) == pa.bool_()
+    return pipeline.then(Filter(drawn)) if truth else with_column(pipeline, drawn)
 
 
 COMMON = [filtered, filtered, filtered, projected, projected, with_constant, joined, joined]
 RARE = [renamed, united, aggregated, distinct, topped, ordered, reduced, mapped]
 THEMES = [["k", "i8", "u", "n"], ["f32", "x"], ["t", "far", "ns", "d"], ["s", "text", "k"], FACTS.schema.names]
-"""Few columns meet each other more often."""
+"""With few columns, expressions combine the same ones more often."""
 
 
 @st.composite
@@ -427,7 +434,7 @@ def pipelines(draw, sources):
 
 
 def spread(draw, graph):
-    """Some edges of some graphs get a hint, which must not change what comes out, but keeps most rules away."""
+    """Add hints to some edges: they must not change results, but keep most rules from being applied."""
     if draw(st.integers(0, 3)):
         return graph
     edges = []
@@ -440,7 +447,7 @@ def spread(draw, graph):
 
 
 def results(graph, parallelism):
-    """The rows that come out, or the error that does."""
+    """Return the rows of a run, or its error."""
     execution = physical(graph, parallelism, groups=16)
     splits = {
         vertex.id: tuple(connectors.source(vertex.operators[0].spec).splits())
@@ -458,7 +465,7 @@ def shown(value):
     return repr(value + 0.0 if isinstance(value, float) else value)  # 0.0 and -0.0 are one key
 
 
-def test_a_reloaded_graph_gives_the_same_rows(sources):
+def test_a_reloaded_graph_has_the_same_rows(sources):
     pipeline = Pipeline(JobGraph().add_operator(Operator("facts", sources["facts"])), "facts", sources["facts"].schema)
     counted = Aggregate(("s",), (AggregateColumn("rows", "count"), AggregateColumn("most", "max", "x")), FACTS.schema)
     memory = pipeline.beside(connectors.table(DIMENSION))
@@ -471,14 +478,14 @@ def test_a_reloaded_graph_gives_the_same_rows(sources):
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[*HealthCheck])
 @given(data=st.data())
-def test_an_optimized_plan_gives_the_same_rows(sources, data):
-    """It may fail only where the plan as written does: it can leave out what would raise, as a column nobody reads."""
+def test_an_optimized_plan_has_the_same_rows(sources, data):
+    """It may fail only if the plan as written fails; it may succeed where that fails, as it drops unread columns."""
     graph = data.draw(pipelines(sources))
     graph.validate()
     estimates = {operator.id: connectors.estimate(operator.spec) for operator in graph.get_sources()}
     optimized = optimize(graph, estimates).graph
     optimized.validate()
     assert optimized.schemas()[graph.get_sinks()[0].id] == graph.schemas()[graph.get_sinks()[0].id]
-    wanted, found = results(graph, 2), results(optimized, data.draw(st.integers(1, 3)))
-    if isinstance(wanted, Counter):
-        assert found == wanted
+    expected, actual = results(graph, 2), results(optimized, data.draw(st.integers(1, 3)))
+    if isinstance(expected, Counter):
+        assert actual == expected

@@ -1,4 +1,4 @@
-"""Filters that go into files: which do, and that the files then give the rows that the filter would have kept."""
+"""Filters that are pushed into files: the files return the rows that the filter would keep."""
 
 from collections import Counter
 from itertools import count
@@ -20,16 +20,17 @@ from sabotnb.task import run_local
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
-    """A name for a file that is not there yet."""
+    """A path of a file that does not exist yet."""
     folder, numbers = tmp_path_factory.mktemp("files"), count()
     return lambda: str(folder / f"{next(numbers)}.parquet")
 
 
 @settings(max_examples=150, deadline=None)
 @given(predicate=conditions(2), batch=rows_of([*FLOATS, NAN]), group_rows=st.integers(1, 4))
-def test_files_give_the_rows_that_a_filter_keeps(fresh, predicate: Expr, batch: pa.RecordBatch, group_rows: int):
+def test_files_return_the_rows_that_a_filter_keeps(fresh, predicate: Expr, batch: pa.RecordBatch, group_rows: int):
     path = fresh()
-    pq.write_table(pa.Table.from_batches([batch]), path, row_group_size=group_rows)  # so that some groups are left out
+    # Small row groups, so that some are skipped.
+    pq.write_table(pa.Table.from_batches([batch]), path, row_group_size=group_rows)
     source = connectors.parquet(path)
     graph = make_job({"files": source, "f": Filter(predicate), "out": Sink("collect")}, "files > f > out")
     optimized = optimize(graph).graph

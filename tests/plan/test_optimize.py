@@ -1,4 +1,4 @@
-"""Each rule: a plan before, the plan after, as text."""
+"""Each rule of the optimizer: a plan before and after, as text."""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -55,7 +55,7 @@ def keep(*names, **named):
 
 
 def after(graph, **options):
-    """One line per operator, without the width of columns."""
+    """Return one line per operator, without padding."""
     graph.validate()
     optimized = optimize(graph, **options).graph
     optimized.validate()
@@ -75,8 +75,8 @@ def test_filters_in_a_row_become_one(job):
     assert after(graph)[1:] == ["a filter: (col('k') > 1) & (col('x') < 2) <- s", "out sink: collect <- a"]
 
 
-def test_filters_on_their_way_up_join_those_they_meet(job):
-    """Each goes one step and becomes part of the next; one by one they would take a step for every pair."""
+def test_pushed_filters_merge_with_filters_above(job):
+    """Each moves one step and merges with the next; moved one at a time they would need a step for each pair."""
     middle = {}
     for number in range(20):
         middle[f"p{number}"] = keep("k", "big", x=col("x") * 2.0)
@@ -91,7 +91,7 @@ def test_filters_on_their_way_up_join_those_they_meet(job):
     assert [str(part) for part in parts] == [f"col('k') > {number}" for number in range(20)]
 
 
-def test_a_filter_that_may_raise_is_not_merged_with_what_guards_it(job):
+def test_a_filter_that_may_raise_is_not_merged_with_its_guard(job):
     graph = job(
         {"s": SOURCE, "a": Filter(col("k") != 0), "b": Filter(10 // col("k") > 2), "out": SINK}, "s > a > b > out"
     )
@@ -132,19 +132,19 @@ def test_a_condition_that_relies_on_another_stays_behind_it(job):
     [MapBatches(FUNCTION, SCHEMA), keep("k", y=twice(col("x"))), Top((), 5, "x")],
     ids=["function", "udf", "global top"],
 )
-def test_a_filter_stays_below_what_it_must_not_pass(job, between):
+def test_a_filter_is_not_moved_above_these_operators(job, between):
     graph = job({"s": SOURCE, "op": between, "f": Filter(col("k") > 1), "out": SINK}, "s > op > f > out")
     assert "push filters" not in rules(graph)
 
 
 @pytest.mark.parametrize("spec", [Distinct(("x", "k")), Top(("x",), 3, "k"), Aggregate(("x",), (), SCHEMA)])
-def test_a_filter_on_a_float_stays_below_what_has_it_as_a_key(job, spec):
-    """0.0 and -0.0 are one key, and which of them leaves is not said."""
+def test_a_filter_on_a_float_key_is_not_moved_above_its_operator(job, spec):
+    """0.0 and -0.0 are one key, and either may be in the output."""
     graph = job({"s": SOURCE, "op": spec, "f": Filter(1 / col("x") > 0), "out": SINK}, "s > op > f > out")
     assert "push filters" not in rules(graph)
 
 
-def test_a_filter_goes_into_every_input_of_a_union(job):
+def test_a_filter_is_pushed_into_every_input_of_a_union(job):
     graph = job(
         {"a": SOURCE, "b": SOURCE, "u": Union(2), "f": Filter(col("k") > 1), "out": SINK},
         "a > u > f > out",
@@ -159,7 +159,7 @@ def test_a_filter_goes_into_every_input_of_a_union(job):
 
 
 @pytest.mark.parametrize("spec", [Sort(("k",), (False,)), Distinct(("k", "x")), Top(("k",), 3, "x")])
-def test_a_filter_on_keys_moves_above_what_groups_by_them(job, spec):
+def test_a_filter_on_keys_moves_above_operators_that_group_by_them(job, spec):
     graph = job({"s": SOURCE, "op": spec, "f": Filter(col("k") > 1), "out": SINK}, "s > op > f > out")
     assert after(graph)[1] == "f filter: col('k') > 1 <- s"
 
@@ -206,7 +206,7 @@ BOTH, LEFT, BELOW = ("a", "b"), ("a",), ()
         ("inner", 10 // col("k") > 1, BELOW),
     ],
 )
-def test_a_filter_goes_to_the_sides_of_a_join_that_it_is_about(job, how, predicate, sides):
+def test_a_filter_moves_to_the_sides_of_a_join_that_have_its_columns(job, how, predicate, sides):
     graph = job(
         {
             "a": SOURCE,
@@ -242,7 +242,7 @@ def test_a_filter_goes_to_the_sides_of_a_join_that_it_is_about(job, how, predica
     ],
     ids=str,
 )
-def test_a_filter_on_keys_goes_to_both_sides_only_if_it_means_the_same_there(job, left, right, how, sides):
+def test_a_filter_on_keys_moves_to_both_sides_only_if_types_are_equal(job, left, right, how, sides):
     graph = job(
         {
             "a": Source("rows", pa.schema({"k": left})),
@@ -292,7 +292,7 @@ def test_a_filter_between_two_readers_stays_for_one(job):
 # files
 
 
-def test_a_filter_goes_into_the_files(job):
+def test_a_filter_is_pushed_into_files(job):
     graph = job({"s": FILES, "f": Filter((col("k") > 1) & (col("x") < 2)), "out": SINK}, "s > f > out")
     assert after(graph) == [
         "s source: parquet: k, x, s, big, where (col('k') > 1) & (col('x') < 2)",
@@ -313,12 +313,12 @@ def test_a_filter_goes_into_the_files(job):
     ],
     ids=str,
 )
-def test_whatever_never_raises_goes_into_the_files(job, predicate):
+def test_conditions_that_cannot_raise_are_pushed_into_files(job, predicate):
     files = Source("parquet", SCHEMA.append(pa.field("t", pa.timestamp("us"))))
     assert rules(job({"s": files, "f": Filter(predicate), "out": SINK}, "s > f > out")) == ["filter files"]
 
 
-def test_a_function_sees_rows_that_only_conditions_before_it_have_dropped(job):
+def test_a_function_is_called_with_rows_that_pass_conditions_before_it(job):
     predicate = (col("k") > 1) & (twice(col("x")) < 2) & (col("big") > 0)
     graph = job({"s": FILES, "f": Filter(predicate), "out": SINK}, "s > f > out")
     assert after(graph) == [
@@ -337,7 +337,7 @@ def test_a_function_sees_rows_that_only_conditions_before_it_have_dropped(job):
     ],
     ids=["connector", "paced", "event time"],
 )
-def test_sources_that_must_give_all_rows_keep_them(job, source):
+def test_sources_that_must_return_all_rows_are_not_filtered(job, source):
     assert rules(job({"s": source, "f": Filter(col("k") > 1), "out": SINK}, "s > f > out")) == []
 
 
@@ -362,7 +362,7 @@ def test_rows_that_are_only_counted_still_have_a_column(job):
     assert after(graph)[0] == "s source: rows: k"
 
 
-def test_an_aggregate_that_nobody_reads_is_not_computed(job):
+def test_an_unread_aggregate_is_not_computed(job):
     columns = (AggregateColumn("n", "approx_n_unique", "big"), AggregateColumn("m", "approx_n_unique", "x"))
     graph = job({"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "p": keep("m"), "out": SINK}, "s > a > p > out")
     assert after(graph)[:2] == ["s source: rows: k, x", "a aggregate: by k: m = approx_n_unique(x) <- s"]
@@ -392,7 +392,7 @@ def test_a_join_holds_only_columns_that_are_read(job):
     ]
 
 
-def test_a_left_column_that_gives_a_right_one_its_suffix_is_kept(job):
+def test_a_left_column_is_kept_if_a_right_one_has_its_suffix_from_it(job):
     graph = job(
         {
             "a": SOURCE,
@@ -423,7 +423,7 @@ def test_inputs_of_a_union_are_narrowed_alike(job):
 
 
 @pytest.mark.parametrize("reader", [MapBatches(FUNCTION, SCHEMA), Top(("k",), 3, "x"), SINK])
-def test_what_sees_all_columns_gets_them(job, reader):
+def test_operators_that_read_all_columns_get_them(job, reader):
     graph = job(
         {"s": SOURCE, "op": reader, "p": keep("k"), "out": SINK}, "s > op" if reader is SINK else "s > op > p > out"
     )
@@ -439,7 +439,7 @@ def test_event_time_and_keys_of_hints_are_kept(job):
     assert after(graph)[0] == "s source: rows: k, s, big"
 
 
-def test_all_inputs_of_a_union_keep_what_one_is_spread_by(job):
+def test_all_inputs_of_a_union_keep_the_hint_keys_of_each(job):
     graph = job(
         {"a": SOURCE, "b": SOURCE, "u": Union(2), "p": keep("k"), "out": SINK},
         "a > u > p > out",
@@ -449,7 +449,7 @@ def test_all_inputs_of_a_union_keep_what_one_is_spread_by(job):
     assert after(graph)[:2] == ["a source: rows: k, s", "b source: rows: k, s"]
 
 
-def test_what_joins_a_side_output_in_a_union_is_not_narrowed(job):
+def test_inputs_beside_a_side_output_in_a_union_are_not_narrowed(job):
     tried = MapBatches(FUNCTION, SCHEMA, on_error=OnError.SIDE)
     texts = keep("k", "x", "s", "big", error=col("s"))
     graph = job(
@@ -489,7 +489,7 @@ def test_an_expression_that_is_read_twice_is_computed_once(job):
     assert "merge projections" not in rules(graph)
 
 
-def test_a_projection_that_changes_nothing_goes(job):
+def test_a_projection_that_changes_nothing_is_removed(job):
     graph = job({"s": SOURCE, "p": keep("k", "x"), "out": SINK}, "s > p > out")
     assert after(graph) == ["s source: rows: k, x", "out sink: collect <- s"]
 
@@ -532,7 +532,7 @@ def test_the_limit_is_configured_and_the_users_choice_stands(job):
     assert optimize(join("hash"), small).graph.operators["j"].spec.strategy == "hash"
 
 
-def test_a_functions_rows_are_of_unknown_number(job):
+def test_the_output_of_a_function_has_unknown_size(job):
     graph = job(
         {"a": SOURCE, "b": SOURCE, "m": MapBatches(FUNCTION, SCHEMA), "j": Join(("k",), ("k",)), "out": SINK},
         "a > j > out",
@@ -560,14 +560,14 @@ def test_aggregates_with_a_mergeable_form_are_split(job):
     ]
 
 
-def test_others_are_not(job):
+def test_aggregates_without_a_mergeable_form_are_not_split(job):
     columns = (AggregateColumn("n", "count"), AggregateColumn("u", "approx_n_unique", "x"))
     assert "two phases" not in rules(
         job({"s": SOURCE, "a": Aggregate(("k",), columns, SCHEMA), "out": SINK}, "s > a > out")
     )
 
 
-def test_rows_that_do_not_travel_are_not_aggregated_before(job):
+def test_an_aggregate_inside_a_key_domain_is_not_split(job):
     counted = Aggregate(("k",), (AggregateColumn("n", "count"),), SCHEMA)
     graph = job({"s": SOURCE, "d": Distinct(("k",)), "a": counted, "out": SINK}, "s > d > a > out")
     assert "two phases" not in rules(graph)
@@ -618,10 +618,10 @@ def test_a_string_of_many_values_stays_a_string(job):
     assert encoded(graph) == []
 
 
-# the rest
+# other rules
 
 
-def test_what_reaches_no_sink_is_pruned(job):
+def test_operators_that_reach_no_sink_are_pruned(job):
     graph = job({"s": SOURCE, "f": Filter(col("k") > 1), "out": SINK}, "s > out", "s > f")
     optimized = optimize(graph)
     assert list(optimized.graph.operators) == ["s", "out"]
@@ -654,12 +654,12 @@ def test_the_main_pipeline(job):
         },
         "flights > late > hours > four > by_carrier > out",
     )
-    made = "n = count(), worst = max(dep_delay), mean = mean(hours)"
+    aggregates = "n = count(), worst = max(dep_delay), mean = mean(hours)"
     assert after(graph) == [
         "flights source: parquet: carrier, origin, dep_delay, air_time, where col('dep_delay') > 15",
         "four select: carrier, origin, hours = col('air_time') / 60, dep_delay <- flights",
-        f"by_carrier_partial aggregate: partial by carrier, origin: {made} <- four",
-        f"by_carrier aggregate: final by carrier, origin: {made} <- by_carrier_partial",
+        f"by_carrier_partial aggregate: partial by carrier, origin: {aggregates} <- four",
+        f"by_carrier aggregate: final by carrier, origin: {aggregates} <- by_carrier_partial",
         "out sink: parquet <- by_carrier",
     ]
     narrowed = next(

@@ -10,7 +10,7 @@ def owned(table, tasks):
     return [table.count(task) for task in range(tasks)]
 
 
-def test_a_fresh_table_gives_each_task_one_range():
+def test_a_new_table_has_a_range_for_each_task():
     assert balanced_table(8, 3) == (0, 0, 0, 1, 1, 1, 2, 2)
 
 
@@ -46,7 +46,7 @@ def test_tables_stay_balanced_over_many_rescales(steps):
 
 
 def test_more_tasks_than_groups_are_refused():
-    with pytest.raises(GraphError, match="8 key groups cannot be shared by 9 tasks; choose 1 to 8"):
+    with pytest.raises(GraphError, match="8 key groups cannot be divided among 9 tasks; set a parallelism from 1 to 8"):
         balanced_table(8, 9)
-    with pytest.raises(GraphError, match="choose 1 to 8"):
+    with pytest.raises(GraphError, match="set a parallelism from 1 to 8"):
         rescale_table(balanced_table(8, 2), 0)

@@ -1,1 +1,1 @@
-"""What a plan is in words and pictures: the three levels of a job, and its graph for Graphviz."""
+"""Describe plans for people: the three levels of a job as text, and job graphs for Graphviz."""

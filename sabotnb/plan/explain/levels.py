@@ -1,4 +1,4 @@
-"""A job at its three levels as text: as written, as optimized with what each step did, as it runs."""
+"""Describe a job at its three levels as text: as written, as optimized with each step, as it runs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sabotnb.plan.optimize import Optimized
 
 
 def explain(logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None) -> str:
-    """The levels that are given, each under its heading."""
-    parts = [("logical", list(operator_lines(logical)))]
+    """Return the levels that are passed, each under its heading."""
+    levels = [("logical", list(operator_lines(logical)))]
     if optimized is not None:
-        parts.append(("optimizer", list(step_lines(optimized.steps)) or ["nothing to improve"]))
-        parts.append(("optimized", list(operator_lines(optimized.graph))))
+        levels.append(("optimizer", list(step_lines(optimized.steps)) or ["nothing to improve"]))
+        levels.append(("optimized", list(operator_lines(optimized.graph))))
     if execution is not None:
-        parts.append(("physical", [*execution_lines(execution), "", *execution_picture(execution).splitlines()]))
-    return "\n\n".join("\n".join([f"== {title} ==", *lines]) for title, lines in parts)
+        levels.append(("physical", [*execution_lines(execution), "", *execution_picture(execution).splitlines()]))
+    return "\n\n".join("\n".join([f"== {title} ==", *lines]) for title, lines in levels)
 
 
 def operator_lines(graph: JobGraph) -> Iterator[str]:
-    """One line per operator in topological order: id, kind, what it does, what it reads."""
+    """Yield one line per operator in topological order: id, kind, summary, inputs."""
     order = graph.topological_sort()
     width = max(map(len, order), default=0)
     for name in order:
@@ -37,7 +37,7 @@ def operator_lines(graph: JobGraph) -> Iterator[str]:
 
 
 def step_lines(steps: tuple[RewriteStep, ...]) -> Iterator[str]:
-    """One line per step of the optimizer, counts where the rule counts something; then the steps per rule."""
+    """Yield one line per step of the optimizer, with its counts if it has any; then a line of steps per rule."""
     width = max((len(step.rule) for step in steps), default=0)
     for step in steps:
         counted = f" ({step.before} -> {step.after})" if step.before is not None and step.after is not None else ""
@@ -50,7 +50,7 @@ def step_lines(steps: tuple[RewriteStep, ...]) -> Iterator[str]:
 
 
 def execution_lines(graph: ExecutionGraph) -> Iterator[str]:
-    """Vertices with their chains, edges with their connections, totals."""
+    """Yield lines for vertices with their chains, edges with their channels, and totals."""
     width = max(map(len, graph.vertices), default=0)
     for vertex in graph.vertices.values():
         yield f"{vertex.id:<{width}}  x{vertex.parallelism}  {_chain(vertex)}"
@@ -61,13 +61,13 @@ def execution_lines(graph: ExecutionGraph) -> Iterator[str]:
 
 
 def execution_picture(graph: ExecutionGraph) -> str:
-    """The vertices as boxes, for terminals."""
+    """Return the vertices as boxes, for terminals."""
     nodes = {vertex.id: (vertex.id, _chained(vertex)) for vertex in graph.vertices.values()}
     return picture(nodes, [(edge.up, edge.down, spread(edge.type, edge.keys)) for edge in graph.edges])
 
 
 def slots_needed(graph: ExecutionGraph) -> int:
-    """Tasks of one sharing group share slots: per group its largest parallelism."""
+    """Return how many slots are needed: a sharing group shares its slots, so it needs its largest parallelism."""
     largest: dict[str, int] = {}
     for vertex in graph.vertices.values():
         largest[vertex.slot_group] = max(largest.get(vertex.slot_group, 0), vertex.parallelism)

@@ -1,4 +1,4 @@
-"""Operators and edges in a few words each, for explain."""
+"""Summarize an operator or an edge in a few words, for explain and pictures."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from sabotnb.graph import (
 )
 
 LISTED = 8
-"""Columns that are named; of more only the first, and how many there are besides."""
+"""At most so many columns are named; the others are counted."""
 
 
 def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of operator
-    """What the operator does: ``by carrier: n = count()``, ``col('dep_delay') > 15``."""
+    """Return what the operator does: ``by carrier: n = count()``, ``col('dep_delay') > 15``."""
     match spec:
         case Source():
             return _source(spec)
@@ -40,8 +40,8 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of ope
             return _endpoint(spec)
         case Filter(predicate=predicate):
             return str(predicate)
-        case Project(columns=made):
-            return _projection(made)
+        case Project(columns=columns):
+            return _projection(columns)
         case MapBatches(function=function) | MapRows(function=function) | FilterBatches(function=function):
             return f"{function.name}()"
         case Aggregate():
@@ -55,14 +55,14 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of ope
         case Sort(by=by, descending=ways):
             return ", ".join(f"{name} desc" if down else name for name, down in zip(by, ways, strict=True))
         case Join(left_on=left, right_on=right, how=how, strategy=strategy):
-            pairs = (one if one == other else f"{one} = {other}" for one, other in zip(left, right, strict=True))
+            pairs = (key if key == other else f"{key} = {other}" for key, other in zip(left, right, strict=True))
             return f"{how} on {', '.join(pairs)}{'' if strategy == 'auto' else f', {strategy}'}"
         case Union(inputs=inputs):
             return f"{inputs} streams"
 
 
 def spread(kind: EdgeType, keys: Sequence[str]) -> str:
-    """How an edge spreads its rows: ``hash(carrier, origin)``, ``forward``."""
+    """Return how an edge spreads its rows: ``hash(carrier, origin)``, ``forward``."""
     return f"{kind.value}({', '.join(keys)})" if keys else kind.value
 
 
@@ -99,8 +99,8 @@ def _aggregate(spec: Aggregate) -> str:
     return f"{phase}{grouped}: {', '.join(map(_column, spec.columns))}"
 
 
-def _column(one: AggregateColumn) -> str:
-    return f"{one.name} = {one.fn}({one.column or ''})"
+def _column(column: AggregateColumn) -> str:
+    return f"{column.name} = {column.fn}({column.column or ''})"
 
 
 def _by(keys: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""A job graph for Graphviz."""
+"""Convert a job graph to a Graphviz digraph."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sabotnb.plan.explain.operator_words import spread, summary
 if TYPE_CHECKING:  # a name in annotations alone: planning a job loads no Graphviz
     from graphviz import Digraph
 
-LETTERS = 60
-"""What is longer is cut."""
+MAX_CHARACTERS = 60
+"""Longer labels are cut."""
 
 
 def to_graphviz(graph: JobGraph) -> Digraph:
@@ -28,8 +28,8 @@ def to_graphviz(graph: JobGraph) -> Digraph:
         label = f"{_cut(name)}\n{_cut(f'{spec.kind}: {summary(spec)}')}"
         drawn.node(node, escape(label).replace("\n", "\\n"), color=_colour(spec))
     for edge in graph.edges:
-        asked = spread(edge.hint.type, edge.hint.keys) if edge.hint else ""
-        drawn.edge(number[edge.up], number[edge.down], escape(_cut(", ".join(filter(None, (edge.side, asked))))))
+        hint = spread(edge.hint.type, edge.hint.keys) if edge.hint else ""
+        drawn.edge(number[edge.up], number[edge.down], escape(_cut(", ".join(filter(None, (edge.side, hint))))))
     return drawn
 
 
@@ -39,4 +39,4 @@ def _colour(spec: Spec) -> str:
 
 def _cut(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= LETTERS else line[: LETTERS - 1] + "…"
+    return line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…"

@@ -1,4 +1,4 @@
-"""Settle how a join spreads its sides: a small right side goes whole to every task, or both sides are hashed."""
+"""Choose the strategy of joins: broadcast a small right side to every task, or hash both sides."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep
 from sabotnb.plan.sizes import sizes
 
 BROADCASTABLE = frozenset({"inner", "left", "semi", "anti"})
-"""Joins that give nothing for a right row without partner: every task may hold all right rows."""
+"""Kinds that return nothing for a right row without a match, so that every task may hold all right rows."""
 
 
 def choose_join(graph: JobGraph, known: Known) -> Rewrite | None:
     """Decide every ``strategy="auto"`` by the estimated bytes of the right side; unknown is hashed."""
-    joins = {name: one.spec for name, one in graph.operators.items() if isinstance(one.spec, Join)}
+    joins = {name: join.spec for name, join in graph.operators.items() if isinstance(join.spec, Join)}
     open_joins = {name: join for name, join in joins.items() if join.strategy == "auto"}
     if not open_joins:
         return None
@@ -32,6 +32,6 @@ def choose_join(graph: JobGraph, known: Known) -> Rewrite | None:
 
 def _why(join: Join, right: str, nbytes: int | None, limit: int, strategy: str) -> str:
     if join.how not in BROADCASTABLE:
-        return f"{strategy}: a {join.how} join gives unmatched rows of {right!r}, which one task alone must know"
+        return f"{strategy}: a {join.how} join returns unmatched rows of {right!r}, so one task alone may hold each"
     size = "of unknown size" if nbytes is None else f"about {nbytes:,} bytes"
     return f"{strategy}: {right!r} is {size}, the limit is {limit:,}"

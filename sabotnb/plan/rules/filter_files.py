@@ -1,4 +1,4 @@
-"""Filters go into the files that can skip rows."""
+"""Move filters into sources that can skip rows."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sabotnb.graph import Filter, JobGraph, Source
 from sabotnb.plan.expressions import may_go_first
 from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep, removed, sole_reader, with_spec
 
-FILTERING = frozenset({"parquet"})
-"""Connectors that skip what their statistics exclude; all apply ``Source.predicate`` exactly."""
+SKIPPING_CONNECTORS = frozenset({"parquet"})
+"""Connectors that skip row groups by their statistics; each also applies ``Source.predicate`` to every row."""
 
-FOLDERS = "hive"
-"""Option of files in folders such as ``y=2024``, which any connector skips if the predicate excludes their values."""
+FOLDER_OPTION = "hive"
+"""Option of files in folders such as ``y=2024``: any connector skips a folder whose value the predicate excludes."""
 
-PACED = ("rate", "speed", "follow")
-"""Options by which rows are due one after another, whether they pass the filter or not."""
+PACING_OPTIONS = ("rate", "speed", "follow")
+"""Options that pace rows, which must count whether they pass the filter or not."""
 
 
 def _filter(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     """Move conjuncts of a filter into ``Source.predicate``, except for those that must not see more rows than before.
 
-    A source with an event time keeps all its rows: lateness goes by the largest time before each row.
+    A source with an event time keeps all its rows: whether a row is late depends on the times of all rows before it.
     """
     operator = graph.operators[name]
     source, edge = operator.spec, sole_reader(graph, name)
@@ -32,24 +32,25 @@ def _filter(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     below = graph.operators[edge.down]
     if not isinstance(below.spec, Filter) or below.placed:
         return None
-    parts = conjuncts(below.spec.predicate)
-    free = may_go_first(parts, source.schema)
-    if not any(free):
+    conditions = conjuncts(below.spec.predicate)
+    movable = may_go_first(conditions, source.schema)
+    if not any(movable):
         return None
-    pushed, kept = [*compress(parts, free)], [part for part, goes in zip(parts, free, strict=True) if not goes]
+    pushed = [*compress(conditions, movable)]
+    kept = [condition for condition, moves in zip(conditions, movable, strict=True) if not moves]
     rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
     rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
     text = f"reads only rows with {all_of(pushed)}"
     gone = () if kept else (below.id,)
-    return Rewrite(rewritten, (RewriteStep("filter files", operator.id, text, len(parts), len(kept), gone),))
+    return Rewrite(rewritten, (RewriteStep("filter files", operator.id, text, len(conditions), len(kept), gone),))
 
 
 filter_files = OperatorRule(_filter)
 
 
 def _can_filter(source: Source) -> bool:
-    paced = any(source.options.get(option) for option in PACED)
-    skips = source.connector in FILTERING or FOLDERS in source.options
+    paced = any(source.options.get(option) for option in PACING_OPTIONS)
+    skips = source.connector in SKIPPING_CONNECTORS or FOLDER_OPTION in source.options
     return skips and source.event_time is None and not paced
 
 

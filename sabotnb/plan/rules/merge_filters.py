@@ -1,4 +1,4 @@
-"""Two filters in a row become one."""
+"""Merge two adjacent filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep
 def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     """Merge a filter into the one above it.
 
-    Only a predicate that cannot raise: it will see rows that the filter above would have kept from it.
+    Only if the lower predicate cannot raise: merged, it also sees rows that the upper filter would have removed.
     """
     upper = graph.operators[name]
     edge = sole_reader(graph, upper.id)

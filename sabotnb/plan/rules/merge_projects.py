@@ -1,4 +1,4 @@
-"""Two projections in a row become one; one that changes nothing goes."""
+"""Merge two adjacent projections, and remove a projection that changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep
 
 
 def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
-    """Put the expressions of the upper projection into the lower one, unless that would compute one of them twice."""
+    """Substitute the expressions of the upper projection into the lower one, unless that computes one of them twice."""
     upper = graph.operators[name]
     edge = sole_reader(graph, upper.id)
     lower = graph.operators[edge.down] if edge else None
@@ -17,11 +17,11 @@ def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
         return None
     if not isinstance(upper.spec, Project) or not isinstance(lower.spec, Project):
         return None
-    made = dict(upper.spec.columns)
+    computed = dict(upper.spec.columns)
     uses = column_uses(expr for _, expr in lower.spec.columns)
-    if any(uses[name] > 1 and not is_cheap(expr) for name, expr in made.items()):
+    if any(uses[name] > 1 and not is_cheap(expr) for name, expr in computed.items()):
         return None
-    merged = Project(tuple((name, substitute(expr, made)) for name, expr in lower.spec.columns))
+    merged = Project(tuple((name, substitute(expr, computed)) for name, expr in lower.spec.columns))
     kept, gone = (upper, lower) if upper.placed else (lower, upper)
     rewritten = removed(with_spec(graph, kept.id, merged), gone.id)
     return Rewrite(
@@ -33,7 +33,7 @@ merge_projects = OperatorRule(_merge)
 
 
 def _drop(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
-    """Remove a projection that gives its input's columns in their order."""
+    """Remove a projection that returns the columns of its input in their order."""
     operator = graph.operators[name]
     if not isinstance(operator.spec, Project) or operator.placed:
         return None

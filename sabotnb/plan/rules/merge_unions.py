@@ -1,4 +1,4 @@
-"""Unions that only another union reads become part of it: loops write them one behind the other."""
+"""Merge a union into the union that reads it: loops write them in a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, sole_reader
 
 
 def merge_unions(graph: JobGraph, _: Known) -> Rewrite | None:
-    """Give the inputs of a union to the union that reads it, all at once; a task less per union and parallelism."""
+    """Connect the inputs of a union to the union that reads it, for all unions at once; that saves their tasks."""
     joined = {name for name, operator in graph.operators.items() if isinstance(operator.spec, Union)}
     joined = {name for name in joined if _joins_its_reader(graph, name)}
     if not joined:
@@ -28,7 +28,7 @@ def merge_unions(graph: JobGraph, _: Known) -> Rewrite | None:
 
 
 def _joins_its_reader(graph: JobGraph, name: str) -> bool:
-    """True if nothing was asked of the union, its edges and the union that is its only reader."""
+    """True if another union is the only reader, the user placed neither of them, and no edge here has a hint."""
     edge = sole_reader(graph, name)
     if edge is None or any(above.hint is not None for above in graph.inputs(name)):
         return False
@@ -37,7 +37,7 @@ def _joins_its_reader(graph: JobGraph, name: str) -> bool:
 
 
 def _flat(graph: JobGraph, union: str, joined: set[str]) -> tuple[list[Edge], list[str]]:
-    """The edges that reach ``union`` past the unions of ``joined``, in the order of their rows, and those unions."""
+    """Return the edges that enter ``union`` when ``joined`` are merged into it, in order, and the merged unions."""
     ends: list[Edge] = []
     gone: list[str] = []
     waiting = list(reversed(graph.inputs(union)))

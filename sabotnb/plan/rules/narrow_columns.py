@@ -1,4 +1,4 @@
-"""Columns that nobody reads are not read, computed, aggregated, or sent."""
+"""Drop columns that no operator reads: from sources, projections, aggregates and exchanges."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside, inse
 from sabotnb.plan.sizes import row_width
 
 Needed = Mapping[str, frozenset[str]]
-"""Columns behind each operator that somebody reads."""
+"""Columns of each operator's output that are read further down."""
 
 
 def narrow_columns(graph: JobGraph, _: Known) -> Rewrite | None:
-    """Narrow every operator to what is read of it, and what enters operators that would hold dead columns.
+    """Narrow the output of every operator to the columns that are read, and the input of operators that hold rows.
 
-    All at once, from the sources on: between two steps the inputs of a union would differ.
+    In one application, from the sources down: narrowed one by one, the inputs of a union would have unequal schemas.
     """
     schemas = graph.schemas()
     needed = _needed(graph, schemas)
@@ -70,7 +70,7 @@ def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> Needed:
 
 
 def _narrowest(schema: pa.Schema) -> str:
-    """What is carried along where only rows are counted, since a batch has its length from its columns."""
+    """Return the column to keep where rows are only counted: a batch without columns has no length."""
     return str(min(schema.names, key=lambda name: row_width(pa.schema([schema.field(name)]))))
 
 
@@ -79,9 +79,9 @@ def _used(aggregates: Sequence[AggregateColumn], needed: frozenset[str]) -> tupl
 
 
 def _read_through(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
-    """Columns of ``edge`` that its hint or its reader, or whoever reads that, needs; the smallest if there is none."""
-    given = schemas[edge.up]
-    return _read_by_hint(edge, given) | _read(graph, edge, schemas, needed) or {_narrowest(given)}
+    """Return the columns of ``edge`` that its hint or an operator below needs; the narrowest column if none is."""
+    schema = schemas[edge.up]
+    return _read_by_hint(edge, schema) | _read(graph, edge, schemas, needed) or {_narrowest(schema)}
 
 
 def _read_by_hint(edge: Edge, schema: pa.Schema) -> set[str]:
@@ -94,14 +94,14 @@ def _read(  # noqa: PLR0911  one case per kind of operator
     graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed
 ) -> set[str]:
     spec, behind = graph.operators[edge.down].spec, needed[edge.down]
-    given = set(schemas[edge.up].names)
+    every = set(schemas[edge.up].names)
     match spec:
         case Filter(predicate=predicate):
             return set(behind) | columns(predicate)
-        case Project(columns=made):
-            return {name for output, expr in made if output in behind for name in columns(expr)}
-        case Aggregate(phase=Phase.FULL, keys=keys, columns=made):
-            read = {name for column in _used(made, behind) for name in (column.column, column.by)}
+        case Project(columns=projected):
+            return {name for output, expr in projected if output in behind for name in columns(expr)}
+        case Aggregate(phase=Phase.FULL, keys=keys, columns=aggregates):
+            read = {name for column in _used(aggregates, behind) for name in (column.column, column.by)}
             return set(keys) | {name for name in read if name is not None}
         case Distinct(keys=keys) | Sort(by=keys):
             return set(behind) | set(keys)
@@ -110,11 +110,11 @@ def _read(  # noqa: PLR0911  one case per kind of operator
         case Union():
             return _read_by_union(graph.inputs(edge.down), schemas, behind)
         case _:  # sinks and user functions see everything, and top breaks ties by every column
-            return given
+            return every
 
 
 def _read_by_union(inputs: Sequence[Edge], schemas: Mapping[str, pa.Schema], behind: frozenset[str]) -> set[str]:
-    """The same for all inputs, which must stay equal: also what only one is spread by; all beside a side output."""
+    """Return the columns that every input must have, hint columns of one of them included; all beside a side output."""
     if any(edge.side is not None for edge in inputs):
         return set(schemas[inputs[0].down].names)
     return set(behind).union(*(_read_by_hint(edge, schemas[edge.up]) for edge in inputs))
@@ -126,23 +126,24 @@ def _read_by_join(join: Join, port: int, inputs: Sequence[pa.Schema], behind: fr
     if port == 1:
         return set(join.right_on) | {name for name, output in outputs.items() if output in behind}
     clashing = {name for name, output in outputs.items() if output in behind and output != name}
-    return (set(left.names) & behind) | set(join.left_on) | clashing  # without its left twin no suffix would be given
+    # A clashing left column is kept: without it the right one would lose its suffix.
+    return (set(left.names) & behind) | set(join.left_on) | clashing
 
 
 def _narrowed(
     spec: Spec, name: str, inputs: Sequence[pa.Schema], needed: frozenset[str]
 ) -> tuple[Spec, Sequence[RewriteStep]]:
-    """The spec with less output, and the step that says so if there is less."""
+    """Return the spec with the output that is needed, and the step that describes the change if there is one."""
     match spec:
         case Source(schema=schema):
             time = {spec.event_time.column} if spec.event_time else set()
             kept = pa.schema([field for field in schema if field.name in needed | time])
             text = f"reads {len(kept)} of {len(schema)} columns: {', '.join(kept.names)}"
             return replace(spec, schema=kept), _step(name, text, len(schema), len(kept))
-        case Project(columns=made):
-            read = tuple(pair for pair in made if pair[0] in needed)
-            text = f"makes {len(read)} of {len(made)} columns"
-            return replace(spec, columns=read), _step(name, text, len(made), len(read))
+        case Project(columns=projected):
+            read = tuple(pair for pair in projected if pair[0] in needed)
+            text = f"makes {len(read)} of {len(projected)} columns"
+            return replace(spec, columns=read), _step(name, text, len(projected), len(read))
         case Aggregate(phase=Phase.FULL, columns=aggregates):
             used = _used(aggregates, needed)
             text = f"computes {len(used)} of {len(aggregates)} aggregates"
@@ -156,7 +157,7 @@ def _step(name: str, text: str, before: int, after: int) -> Sequence[RewriteStep
 
 
 def _wanted_on(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
-    """What may enter the operator below ``edge``: everything, unless it holds rows or takes a fixed schema."""
+    """Return the columns that may enter the operator below: all, unless it holds rows or needs equal inputs."""
     spec = graph.operators[edge.down].spec
     fixed = isinstance(spec, Union) or (is_stateful(spec) and not _shrinks_before_it_travels(spec))
     if edge.side is not None or not fixed:
@@ -171,7 +172,7 @@ def _shrinks_before_it_travels(spec: Spec) -> bool:
 def _projected(
     graph: JobGraph, edge: Edge, schema: pa.Schema, dead: set[str]
 ) -> tuple[JobGraph, pa.Schema, RewriteStep]:
-    """A projection on ``edge`` without the dead columns, and the schema behind it."""
+    """Insert a projection on ``edge`` without the dead columns; returns also the schema behind it, and the step."""
     kept = pa.schema([field for field in schema if field.name not in dead])
     project = Project(tuple((name, known_column(name)) for name in kept.names))
     narrowed = inserted(graph, edge, beside(graph, edge.up, graph.unique_id(Project.kind), project))

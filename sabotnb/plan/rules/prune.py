@@ -8,7 +8,7 @@ from sabotnb.topology import reachable
 
 
 def prune(graph: JobGraph, _: Known) -> Rewrite | None:
-    """Remove what leads to no sink, if there is a sink at all."""
+    """Remove every operator that leads to no sink, unless the graph has no sink at all."""
     sinks = [operator.id for operator in graph.get_sinks()]
     useful = reachable(sinks, [(edge.down, edge.up) for edge in graph.edges])
     useless = [name for name in graph.operators if name not in useful]

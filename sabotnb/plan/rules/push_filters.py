@@ -1,4 +1,4 @@
-"""Filters move towards the sources: rows that go early cost nothing later."""
+"""Move filters towards the sources, so that removed rows cost nothing further down."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from sabotnb.plan.graph_rewrite import (
 
 
 def _push(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
-    """Move conjuncts of a filter above the operator that it reads, as far as that gives the same rows.
+    """Move conjuncts of a filter above the operator that it reads, as far as the same rows come out.
 
-    Never above a user's function, and never where a predicate that may raise would see more rows than before.
+    Never above a function of the user, and never where a predicate that may raise would see more rows than before.
     """
     operator = graph.operators[name]
     edge = sole_reader(graph, operator.id)
@@ -51,16 +51,16 @@ def _push(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | Join):
         return None
     inputs = graph.input_schemas(operator.id)
-    parts = conjuncts(below.spec.predicate)
-    safe = may_go_first(parts, graph.schemas()[operator.id])
-    pushed = _above(operator.spec, parts, inputs, safe)
-    if not all(pushed):  # what may raise relies on the conditions written before it
-        pushed = [places if sure else {} for places, sure in zip(pushed, safe, strict=True)]
+    conditions = conjuncts(below.spec.predicate)
+    safe = may_go_first(conditions, graph.schemas()[operator.id])
+    pushed = _above(operator.spec, conditions, inputs, safe)
+    if not all(pushed):  # a condition that may raise relies on those written before it, so it stays with them
+        pushed = [by_port if sure else {} for by_port, sure in zip(pushed, safe, strict=True)]
     if any(pushed):
-        kept = [part for part, places in zip(parts, pushed, strict=True) if not places]
+        kept = [condition for condition, by_port in zip(conditions, pushed, strict=True) if not by_port]
         text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
-        rewritten = _move(graph, operator, below, [places for places in pushed if places], kept)
-        return Rewrite(rewritten, (RewriteStep("push filters", below.id, text, len(parts), len(kept)),))
+        rewritten = _move(graph, operator, below, [by_port for by_port in pushed if by_port], kept)
+        return Rewrite(rewritten, (RewriteStep("push filters", below.id, text, len(conditions), len(kept)),))
     return None
 
 
@@ -70,10 +70,10 @@ push_filters = OperatorRule(_push, upwards=True)  # filters that meet on their w
 def _move(
     graph: JobGraph, operator: Operator, below: Operator, pushed: Sequence[Mapping[int, Expr]], kept: Sequence[Expr]
 ) -> JobGraph:
-    """``kept`` stays where the filter is; each input port of ``operator`` gets a filter with what was pushed to it."""
+    """Leave ``kept`` in the filter ``below``, and insert a filter at each input port of ``operator`` for ``pushed``."""
     moved = with_spec(graph, below.id, Filter(all_of(kept))) if kept else removed(graph, below.id)
     for above in graph.inputs(operator.id):
-        here = [places[above.port] for places in pushed if above.port in places]
+        here = [by_port[above.port] for by_port in pushed if above.port in by_port]
         if here:
             name = moved.unique_id("filter") if below.id in moved.operators else below.id
             filtered = beside(moved, above.up, name, Filter(all_of(here)))
@@ -84,23 +84,23 @@ def _move(
 def _above(
     spec: Spec, parts: Sequence[Expr], inputs: Sequence[pa.Schema], safe: Sequence[bool]
 ) -> list[Mapping[int, Expr]]:
-    """What each of ``parts`` becomes above an operator, by input port; empty if it must stay below.
+    """Return what each of ``parts`` becomes above an operator, by input port; empty if it must stay below.
 
-    One that is not ``safe`` may only see the same rows as before. If it reads ordered dictionaries, it stays below a
-    union: what it compares with may be a category of one input only.
+    A condition that is not ``safe`` may see no other rows than before. If it reads ordered dictionaries, it stays
+    below a union: a constant in it may be a category of one input only.
     """
     if isinstance(spec, Project):
         return _above_projection(dict(spec.columns), parts)
     return [_above_others(spec, part, inputs, safe=sure) for part, sure in zip(parts, safe, strict=True)]
 
 
-def _above_projection(made: Mapping[str, Expr], parts: Sequence[Expr]) -> list[Mapping[int, Expr]]:
-    if any(functions(expr) for expr in made.values()):
+def _above_projection(computed: Mapping[str, Expr], parts: Sequence[Expr]) -> list[Mapping[int, Expr]]:
+    if any(functions(expr) for expr in computed.values()):
         return [{} for _ in parts]
-    given = [{name: made[name] for name in columns(part)} for part in parts]
+    sources = [{name: computed[name] for name in columns(part)} for part in parts]
     return [
         {0: substitute(part, read)} if all(is_cheap(expr) for expr in read.values()) else {}
-        for part, read in zip(parts, given, strict=True)
+        for part, read in zip(parts, sources, strict=True)
     ]
 
 
@@ -120,9 +120,9 @@ def _above_others(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: 
 
 
 def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[int, Expr]:
-    """A predicate on keys goes to both sides: rows that fail it have no partner that passes it.
+    """Move a predicate on keys to both sides: a row that fails it has no match that passes it.
 
-    It must mean the same there: beside a key of another type, a constant would take another value.
+    The keys must have one type: a constant compared with a key of another type would be another value.
     """
     used = columns(part)
     keys = {mine: other for mine, other in zip(join.left_on, join.right_on, strict=True) if mine in used}

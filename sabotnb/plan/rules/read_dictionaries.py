@@ -1,11 +1,11 @@
-"""String columns that are only grouped by are read as dictionaries: hashed once per value, not once per row.
+"""Read string columns that are only grouped by as dictionaries: they are hashed once per value, not once per row.
 
-Users never see such a dictionary. It lives from the source to the aggregates that group by it, whose keys leave as
-``Aggregate.schema`` says, as strings. On the way it may be filtered by, computed with, and pass the left side of a
-broadcast join; a column that may reach anything else is read as it is.
+Users never see such a dictionary. It exists from the source to the aggregates that group by it, which return their
+keys as strings (``Aggregate.schema``). In between, filters and expressions may read it, and it may pass the left side
+of a broadcast join; a column that may reach any other operator is read as strings.
 
-It only pays where the file holds few values: decoding 2 M different ones as a dictionary took eight times as long as
-decoding strings. So the connector names the columns whose dictionaries are small, in ``options["dictionaries"]``.
+This pays only for few distinct values: decoding 2 M distinct values as a dictionary took eight times as long as
+decoding strings. So the connector names the columns with small dictionaries in ``options["dictionaries"]``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def read_dictionaries(graph: JobGraph, _: Known) -> Rewrite | None:
             continue
         small = source.options.get("dictionaries", ())
         strings = [field.name for field in source.schema if field.name in small and pa.types.is_string(field.type)]
-        read = [name for name in strings if _served(graph, operator.id, name)]
+        read = [name for name in strings if _accepts_dictionaries(graph, operator.id, name)]
         if read:
             schema = pa.schema([field.with_type(ENCODED) if field.name in read else field for field in source.schema])
             text = f"{', '.join(read)} as dictionaries, hashed once per value"
@@ -41,8 +41,8 @@ def read_dictionaries(graph: JobGraph, _: Known) -> Rewrite | None:
     return None
 
 
-def _served(graph: JobGraph, name: str, column: str) -> bool:
-    """True if a dictionary serves every use of ``column`` behind operator ``name``."""
+def _accepts_dictionaries(graph: JobGraph, name: str, column: str) -> bool:
+    """True if every operator that reads ``column`` behind operator ``name`` can read a dictionary."""
     waiting, met = [(name, column)], {(name, column)}
     while waiting:
         operator, used = waiting.pop()
@@ -57,15 +57,15 @@ def _served(graph: JobGraph, name: str, column: str) -> bool:
 
 
 def _passed_on(graph: JobGraph, edge: Edge, column: str) -> Sequence[str] | None:
-    """The columns that are ``column`` behind the reader of ``edge``; None if a dictionary does not serve it."""
+    """Return the outputs of the reader of ``edge`` that are ``column``; None if it cannot read a dictionary."""
     spec = graph.operators[edge.down].spec
     if edge.side is not None or (edge.hint and edge.hint.function):
         return None
     match spec:
         case Filter():
             return (column,)
-        case Project(columns=made):
-            return [output for output, expr in made if column_name(expr) == column]
+        case Project(columns=projected):
+            return [output for output, expr in projected if column_name(expr) == column]
         case Join(strategy="broadcast") if edge.port == 0:
             return (column,)
         case Aggregate(phase=Phase.FULL | Phase.PARTIAL, keys=keys) if column in keys:

@@ -1,4 +1,4 @@
-"""Aggregate what is in a batch before it travels: far fewer rows cross between tasks."""
+"""Split aggregates into two phases: rows are aggregated within a batch before they are sent to another task."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sabotnb.plan.edges import choose_routes
 from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside, with_spec
 
 ANY_PARALLELISM = 2
-"""More than one task, so that edges which would cross between tasks do."""
+"""Parallelism to choose routes with: more than one task, so that edges between tasks show."""
 
 
 def two_phases(graph: JobGraph, _: Known) -> Rewrite | None:
     """Split an aggregate into PARTIAL, chained to what it reads, and FINAL behind the exchange.
 
-    Only if every aggregate has a mergeable form and rows do travel: inside a key domain nothing would be saved.
+    Only if every aggregate has a mergeable form and rows are sent at all: inside a key domain they stay where they are.
     """
     for operator in graph.operators.values():
         spec = operator.spec
@@ -33,7 +33,7 @@ def two_phases(graph: JobGraph, _: Known) -> Rewrite | None:
         free = name if name not in graph.operators else graph.unique_id(name)
         partial = beside(graph, above.up, free, replace(spec, phase=Phase.PARTIAL))
         split = split.add_operator(replace(partial, parallelism=None, origin=operator.origin))
-        split = split.connect(above.up, free).connect(free, operator.id)  # a hint has nothing to say about keyed input
+        split = split.connect(above.up, free).connect(free, operator.id)  # the hint is dropped: keyed input ignores it
         text = f"{free} aggregates within batches before rows {'travel by key' if spec.keys else 'meet in one task'}"
         return Rewrite(split, (RewriteStep("two phases", operator.id, text, 1, 2),))
     return None

@@ -118,7 +118,7 @@ def late(job):
     )
 
 
-def test_the_three_levels_and_what_the_optimizer_did(job):
+def test_the_three_levels_and_the_optimizer_steps(job):
     graph = late(job)
     optimized = optimize(graph, {"airlines": Known()})
     assert explain(graph, optimized, physical(optimized.graph, 4)) == LEVELS
@@ -147,5 +147,5 @@ def test_the_picture_of_a_fork_and_a_join():
     assert picture(nodes, edges) == FORK_AND_JOIN
 
 
-def test_nothing_is_an_empty_picture():
+def test_an_empty_graph_is_an_empty_picture():
     assert picture({}, []) == ""

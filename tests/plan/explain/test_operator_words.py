@@ -1,4 +1,4 @@
-"""Operators in a few words."""
+"""Summaries of operators."""
 
 import pyarrow as pa
 
@@ -9,16 +9,16 @@ from sabotnb.plan.explain.operator_words import summary
 MANY = [f"c{number}" for number in range(11)]
 
 
-def test_of_many_columns_the_first_are_named():
+def test_only_the_first_of_many_columns_are_named():
     schema = pa.schema([(name, pa.int64()) for name in MANY])
     assert summary(Source("rows", schema)) == "rows: c0, c1, c2, c3, c4, c5, c6, c7 and 3 more"
 
 
-def test_columns_that_are_made_are_always_named():
+def test_computed_columns_are_always_named():
     kept = tuple((name, col(name)) for name in MANY)
-    made = summary(Project((("first", col("c0") + 1), *kept, ("last", col("c1") * 2))))
-    assert made == "c0, c1, c2, c3, c4, c5, c6, c7 and 3 more, first = col('c0') + 1, last = col('c1') * 2"
+    text = summary(Project((("first", col("c0") + 1), *kept, ("last", col("c1") * 2))))
+    assert text == "c0, c1, c2, c3, c4, c5, c6, c7 and 3 more, first = col('c0') + 1, last = col('c1') * 2"
 
 
-def test_few_columns_stand_in_their_order():
+def test_few_columns_are_listed_in_order():
     assert summary(Project((("b", col("b")), ("x", col("a")), ("c", col("c"))))) == "b, x = col('a'), c"

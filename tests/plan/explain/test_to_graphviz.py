@@ -26,7 +26,7 @@ def test_a_job_graph_is_a_digraph(job):
     assert drawn.source == SOURCE
 
 
-def test_names_are_no_markup_and_no_ports(job):
+def test_names_are_escaped(job):
     chain = {"<b>a:b</b>": Source("rows", NUMBERS), 'c\\"d' + "e" * 10_000: Sink("collect")}
     source = job(chain).connect(*chain).to_graphviz().source
     assert '"<b>a:b</b>\\n' in source
