@@ -1,13 +1,13 @@
-"""What a job graph carries beside its plain data: functions, values and tables, known by the sha256 of their bytes.
+"""Blobs: functions, values and tables that a job graph carries beside its plain data, identified by sha256.
 
-A reference holds its bytes along, outside equality, so that nothing has to be looked up in a registry; a serialised
-graph names the sha256 and keeps the bytes beside the JSON.
+A reference holds its bytes, which do not count for equality, so that no registry is needed. A serialised graph names
+the sha256 and keeps the bytes beside the JSON.
 """
 
 from sabotnb.blobs.capturing import capture, capture_value
 from sabotnb.blobs.fingerprint import fingerprint_here
 from sabotnb.blobs.function import Function
-from sabotnb.blobs.origin import Origin, call_site, label_of, place, user_frame
+from sabotnb.blobs.origin import Origin, call_site, label_of, line_label, user_frame
 from sabotnb.blobs.table import Table, table_of
 from sabotnb.blobs.user_tracebacks import (
     raised_by,
@@ -29,7 +29,7 @@ __all__ = [
     "capture_value",
     "fingerprint_here",
     "label_of",
-    "place",
+    "line_label",
     "raised_by",
     "show_users_lines",
     "table_of",

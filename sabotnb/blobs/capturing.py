@@ -1,4 +1,4 @@
-"""Making a ``Function`` or a ``Value`` of what the user wrote, or saying at that line why it cannot travel."""
+"""Pickle functions and values of the user into ``Function`` and ``Value``, or report why they cannot be pickled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from sabotnb.blobs.fingerprint import closed_over, fingerprint
 from sabotnb.blobs.function import Function
-from sabotnb.blobs.origin import Origin, call_site, place
+from sabotnb.blobs.origin import Origin, call_site, line_label
 from sabotnb.blobs.travel import modules_by_value
 from sabotnb.blobs.value import Value
 from sabotnb.config import Config
@@ -30,7 +30,7 @@ def _example(what: str) -> str:
 
 
 def capture(fn: Callable[..., Any], what: str) -> Function:
-    """Pickle ``fn`` for ``what`` (``map_batches``); modules of the notebook's folder travel by value.
+    """Pickle ``fn`` for the method ``what`` (``map_batches``); modules in the folder of the notebook go by value.
 
     Raises:
         UnpicklableFunction: it uses something that cannot be pickled, or more than ``Config.function_bytes``.
@@ -48,26 +48,26 @@ def capture_value(value: Mapping[str, Any], what: str) -> Value:
     """Pickle values by name for ``what`` (``init of reduce``).
 
     Raises:
-        UnpicklableFunction: one of them cannot be pickled, or all have more than ``Config.function_bytes``.
+        UnpicklableFunction: one cannot be pickled, or together they exceed ``Config.function_bytes``.
     """
     with modules_by_value():
         pickled = _pickled(value, what, value)
         return Value(hashlib.sha256(pickled).hexdigest(), fingerprint(value), pickled)
 
 
-def _pickled(what: Any, subject: str, parts: Mapping[str, Any]) -> bytes:
-    """``what`` as bytes; ``parts`` are values in it by the names that the user knows them by."""
-    from sabotnb.blobs import code_pickler  # imports cloudpickle, which describing a stream may not need
+def _pickled(content: Any, subject: str, parts: Mapping[str, Any]) -> bytes:
+    """Return ``content`` as bytes; errors call it ``subject`` and blame one of ``parts``, its values by name."""
+    from sabotnb.blobs import code_pickler  # imports cloudpickle, which a stream without functions does not need
 
     try:
-        pickled = code_pickler.dumps(what)
+        pickled = code_pickler.dumps(content)
     except Exception as error:
-        raise UnpicklableFunction(f"{subject} cannot travel to the workers: {_culprit(parts, error)}") from error
+        raise UnpicklableFunction(f"{subject} cannot be sent to the workers: {_culprit(parts, error)}") from error
     limit = Config.from_environment().function_bytes
     if len(pickled) > limit:
         raise UnpicklableFunction(
             f"{subject} has {_megabytes(len(pickled))} MB pickled, the limit is {_megabytes(limit)} MB: "
-            f"{_largest(parts)}. Read such data inside of the function, join with it as a Stream, or set "
+            f"{_largest(parts)}. Read such data inside the function, join with it as a Stream, or set "
             "SABOTNB_FUNCTION_BYTES"
         )
     return pickled
@@ -76,11 +76,9 @@ def _pickled(what: Any, subject: str, parts: Mapping[str, Any]) -> bytes:
 def _culprit(parts: Mapping[str, Any], error: Exception) -> str:
     guilty = [f"{name!r} ({_type_name(value)})" for name, value in parts.items() if _size(value) is None]
     if not guilty:
-        return f"{type(error).__name__}: {error}. Give it plain data and functions of modules instead"
+        return f"{type(error).__name__}: {error}. Use plain data and functions of modules instead"
     pronoun = "it" if len(guilty) == 1 else "them"
-    return (
-        f"it uses {', '.join(guilty)}, which cannot be pickled. Make {pronoun} inside of the function, from plain data"
-    )
+    return f"it uses {', '.join(guilty)}, which cannot be pickled. Make {pronoun} inside the function, from plain data"
 
 
 def _largest(parts: Mapping[str, Any]) -> str:
@@ -96,12 +94,12 @@ def _values(fn: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 def _size(value: Any) -> int | None:
-    """Pickled bytes; None if it cannot be pickled."""
+    """Return the size of ``value`` pickled, in bytes; None if it cannot be pickled."""
     import cloudpickle
 
     try:
         return len(cloudpickle.dumps(value))
-    except Exception:  # noqa: BLE001  anything can refuse to be pickled, which is what is asked here
+    except Exception:  # noqa: BLE001  __reduce__ of a value may raise anything; this only asks whether it does
         return None
 
 
@@ -120,12 +118,12 @@ def _name(fn: Callable[..., Any]) -> str:
 
 
 def _origin(fn: Callable[..., Any]) -> Origin:
-    """Where ``fn`` is defined, with its whole text; of a callable that is no function, where it was passed."""
+    """Return where ``fn`` is defined, with its source; for a callable that has no code, the line that passed it."""
     code = getattr(fn, "__code__", None)
     if not isinstance(code, CodeType):
         return call_site()
     try:
         text = textwrap.dedent(inspect.getsource(code)).rstrip()
-    except OSError:  # typed at a prompt, or made by exec
+    except OSError:  # defined at a prompt or by exec
         text = ""
-    return Origin(place(code.co_filename, code.co_firstlineno), text)
+    return Origin(line_label(code.co_filename, code.co_firstlineno), text)

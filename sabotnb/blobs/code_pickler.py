@@ -1,4 +1,4 @@
-"""Pickling a function so that tracebacks of its copy say where each line was written, and show it."""
+"""Pickle functions with their sources, so that tracebacks of a copy name and show the lines that the user wrote."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sabotnb.blobs.travel import arrive, sources_of
 from sabotnb.pickling import reduced_array
 
 
-def dumps(what: Any) -> bytes:
-    """Pickle a function or a value with the sources of all code that goes along; whatever refuses to travel raises."""
+def dumps(content: Any) -> bytes:
+    """Pickle a function or a value with the sources of all code in it; raises what pickling it raises."""
     file = io.BytesIO()
     pickler = _CodePickler(file)
-    pickler.dump(_Travelling(what, pickler.files))
+    pickler.dump(_WithSources(content, pickler.files))
     return file.getvalue()
 
 
 class _CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
-    """As cloudpickle, but code keeps the name of its file, which cloudpickle drops since 3.1.3.
+    """cloudpickle, except that code keeps the name of its file, which cloudpickle drops since 3.1.3.
 
-    ``files`` has the names of all that have been met.
+    ``files`` collects the names of these files.
     """
 
     def __init__(self, file: io.BytesIO) -> None:
@@ -32,7 +32,7 @@ class _CodePickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type
         self.files: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, pa.Array):  # those of tables and batches, too
+        if isinstance(obj, pa.Array):  # also inside tables and batches
             return reduced_array(obj)
         if not isinstance(obj, CodeType):
             return super().reducer_override(obj)
@@ -45,19 +45,19 @@ def _code(filename: str, parts: tuple[Any, ...]) -> CodeType:
     return CodeType(*parts).replace(co_filename=filename)
 
 
-class _Travelling:
-    """Pickles as a call of ``arrive``, so that unpickling gives what travels and makes its sources known."""
+class _WithSources:
+    """Pickles as a call of ``arrive``, so that unpickling returns the content and registers its sources."""
 
-    def __init__(self, what: Any, files: set[str]) -> None:
-        self._what = what
+    def __init__(self, content: Any, files: set[str]) -> None:
+        self._content = content
         self._files = files
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return arrive, (self._what, _Sources(self._files))
+        return arrive, (self._content, _Sources(self._files))
 
 
 class _Sources:
-    """Pickles as the sources of ``files``; comes after what travels, when all of its files have been met."""
+    """Pickles as the sources of ``files``. It must come after the content: only then are all files collected."""
 
     def __init__(self, files: set[str]) -> None:
         self._files = files

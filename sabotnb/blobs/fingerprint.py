@@ -1,8 +1,27 @@
-"""Whether a function is still the one it was: by source text and closed-over values, not by pickle bytes.
+"""Fingerprints of functions and values: equal where source text and closed-over values are equal.
 
-Pickle bytes differ from process to process, and within one, for values that are equal: by the order of sets, which
-goes by PYTHONHASHSEED, by what is the same object and what only equals it, and by ids that cloudpickle makes up for
-classes of a notebook.
+Theory of operation
+-------------------
+A fingerprint tells whether a cell that runs again describes the same job, so it must be equal in every process. Pickle
+bytes are not: they depend on the order of sets (PYTHONHASHSEED), on whether equal values are one object, and on ids
+that cloudpickle generates for classes of a notebook.
+
+``_Walk`` takes a value apart and hashes the digests of its parts, so that equal structure has an equal digest:
+
+- *Atoms* are exact instances of a few builtin types, hashed by their text. Lists, tuples, sets and dicts are hashed by
+  their items, unordered ones after sorting the digests, since items need not be comparable.
+- *Functions of the user* are hashed by source text, and by all values that they close over, which follows calls of
+  other functions of the user. A lambda is hashed by its byte code, because its source line may have other code too.
+- *Functions and classes of libraries* are hashed by name: their contents are those of the installed package.
+- *Other objects* are hashed by the result of ``__reduce_ex__``, which is how they would be pickled.
+
+Two facts keep this finite and fast. An object that is being taken apart (``_above``) is hashed by its distance upwards,
+so recursive functions and lists end. A finished object is hashed once (``_known``), by its id; the entry holds the
+object too, because the id of a freed object may be used again.
+
+``_WalkHere`` is for functions that stay in this process and may close over anything: connections, figures, sessions.
+It does not follow objects of libraries, and ignores the contents of containers, which the function may fill while the
+job runs; a changed list would else look like a changed function.
 """
 
 from __future__ import annotations
@@ -26,32 +45,33 @@ from sabotnb.blobs.origin import Origin
 from sabotnb.blobs.travel import is_local
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(...)})
-"""Values whose text says all of them, and that have no parts."""
+"""Types whose repr determines the value."""
 _FILLED = frozenset({list, set, dict, bytearray})
+"""Mutable containers, whose contents do not count in ``fingerprint_here``."""
 _CONSTANTS = (date, time, timedelta, Decimal, PurePath, UUID, Enum)
-"""Objects of the standard library whose text says what they are."""
+"""Types of the standard library whose repr determines the value."""
 
 
 def fingerprint(value: Any) -> str:
-    """A sha256 that is equal for functions of equal text that use equal values, and for equal values, in every process.
+    """Return a sha256 that is equal, in every process, for equal values and for functions of equal text and values.
 
-    Comments count, places do not. A lambda counts by its byte code, because its line has more than itself.
+    Comments count; file and line do not. A lambda counts by its byte code.
     """
     return _sha(_Walk().part(value)).hex()
 
 
 def fingerprint_here(value: Any) -> str:
-    """As ``fingerprint``, for a function that stays in this process and may use what could not travel.
+    """Return a fingerprint of a function that stays in this process and may use values that cannot be pickled.
 
-    Objects of the user's own classes are told by their attributes, those of libraries by their class alone: a
-    connection, a figure or a session leads to half of the process. So are lists, sets and dicts, which the function may
-    fill itself.
+    Objects of the user's own classes count by their attributes, those of libraries by their class alone: a connection,
+    a figure or a session refers to half of the process. Lists, sets and dicts count by their type alone, because the
+    function may fill them itself.
     """
     return _sha(_WalkHere().part(value)).hex()
 
 
 def closed_over(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """Values that ``function`` uses and that travel with it: of enclosing functions, defaults, and globals."""
+    """Return the values that are pickled with ``function``, by name: globals, enclosed variables, defaults."""
     if isinstance(function, MethodType):
         return {"self": function.__self__, **closed_over(function.__func__)}
     if isinstance(function, functools.partial):
@@ -67,24 +87,24 @@ def closed_over(function: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 class _Walk:
-    """Takes a value apart: atoms are told by their text, all else by the digest of its parts, found once."""
+    """Hashes a value by its parts; see the theory of operation above."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, bytes]] = {}  # with the value, whose id is its own as long as it lives
+        self._known: dict[int, tuple[Any, bytes]] = {}  # the value too: it keeps its id from being reused
         self._above: list[int] = []
 
     def part(self, value: Any) -> bytes:
         if type(value) in _ATOMS:
             return _atom(value)
-        if id(value) in self._above:  # a function that calls itself, a list that is in itself
+        if id(value) in self._above:  # a recursive function, a list that contains itself
             return _sha("above", str(len(self._above) - self._above.index(id(value))))
         if id(value) not in self._known:
             self._above.append(id(value))
             try:
-                made = _sha(*self._parts(value))
+                digest = _sha(*self._parts(value))
             finally:
                 self._above.pop()
-            self._known[id(value)] = value, made
+            self._known[id(value)] = value, digest
         return self._known[id(value)][1]
 
     def _parts(self, value: Any) -> Iterator[str | bytes]:  # noqa: C901, PLR0912  one case per kind of value
@@ -146,7 +166,7 @@ class _Walk:
         if function.__name__ != "<lambda>":
             try:
                 yield textwrap.dedent(inspect.getsource(function))
-            except (OSError, TypeError):  # typed at a prompt, or made by exec
+            except (OSError, TypeError):  # defined at a prompt or by exec
                 pass
             else:
                 return
@@ -158,18 +178,18 @@ class _Walk:
         yield from map(self.part, code.co_consts)
 
     def _of_object(self, value: Any) -> Iterator[str | bytes]:
-        """As it would be pickled: how it is made, and of what. A cached or compiled function is what it wraps."""
+        """Yield the parts of its pickled form. A cached or compiled function counts as the function that it wraps."""
         wrapped = getattr(value, "__dict__", {}).get("__wrapped__")
         if isinstance(wrapped, FunctionType):
             yield type(value).__qualname__
             yield self.part(wrapped)
             return
         try:
-            made = value.__reduce_ex__(4)
-        except Exception:  # noqa: BLE001  anything can refuse to be pickled; capture says so, with the variable's name
+            reduced = value.__reduce_ex__(4)
+        except Exception:  # noqa: BLE001  it may raise anything; capture reports it with the variable's name
             yield _pickled(value)
             return
-        parts = (made,) if isinstance(made, str) else made
+        parts = (reduced,) if isinstance(reduced, str) else reduced
         for part in parts:
             yield self.part(list(part) if isinstance(part, Iterator) else part)
 
@@ -182,7 +202,7 @@ class _WalkHere(_Walk):
             yield from super()._parts(value)
 
     def _of_object(self, value: Any) -> Iterator[str | bytes]:
-        yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"  # list.append has a name of its own
+        yield f"{type(value).__qualname__} {getattr(value, '__qualname__', '')}"  # methods of builtins have a name
         attributes = {**_in_slots(value), **getattr(value, "__dict__", {})}
         if isinstance(attributes.get("__wrapped__"), FunctionType):
             yield self.part(attributes["__wrapped__"])
@@ -196,9 +216,9 @@ class _WalkHere(_Walk):
 
 
 def _in_slots(value: Any) -> dict[str, Any]:
-    """Attributes that a class keeps in slots."""
+    """Return the attributes that the class of ``value`` keeps in slots."""
     slots = (getattr(cls, "__slots__", ()) for cls in type(value).__mro__)
-    names = [name for some in slots for name in ((some,) if isinstance(some, str) else some)]
+    names = [name for names in slots for name in ((names,) if isinstance(names, str) else names)]
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
@@ -212,17 +232,17 @@ def _sha(*parts: str | bytes) -> bytes:
 
 
 def _atom(value: Any) -> bytes:
-    text = f"{value:x}" if type(value) is int else repr(value)  # decimals of an int are limited to some thousand
+    text = f"{value:x}" if type(value) is int else repr(value)  # repr of an int fails above a few thousand digits
     return f"{type(value).__name__} {text}".encode()
 
 
 def _pickled(value: Any) -> bytes:
-    """Of what only cloudpickle knows how to pickle."""
+    """Return the bytes of a value that only cloudpickle can pickle, or the name of its type."""
     import cloudpickle
 
     try:
         pickled: bytes = cloudpickle.dumps(value)
-    except Exception:  # noqa: BLE001  as above
+    except Exception:  # noqa: BLE001  it may raise anything, as above
         return repr(type(value)).encode()
     return pickled
 

@@ -1,4 +1,4 @@
-"""A function of the user as bytes that travel."""
+"""A pickled function of the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Function:
     pickled: bytes = field(compare=False, repr=False)
 
     def load(self) -> Callable[..., Any]:
-        """Unpickle; whatever the import of its modules raises comes through. Call it in a task's thread only."""
+        """Unpickle the function; raises what importing its modules raises. Call it in a task's thread only."""
         import cloudpickle
 
         loaded: Callable[..., Any] = cloudpickle.loads(self.pickled)

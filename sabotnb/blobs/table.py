@@ -1,4 +1,4 @@
-"""An in-memory table that a job graph carries along."""
+"""An in-memory table that a job graph carries."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Table:
 
 
 def table_of(table: pa.Table) -> Table:
-    """Wrap ``table``, which must not be changed afterwards; hashes its content once, in one chunk per column."""
+    """Wrap ``table``, which must not be changed afterwards, and hash its content, in one chunk per column."""
     digest = _Digest()
-    whole = table.replace_schema_metadata(None).combine_chunks()  # how it was chunked is not its content
+    whole = table.replace_schema_metadata(None).combine_chunks()  # the division into chunks must not count
     with pa.ipc.new_stream(pa.PythonFile(digest, mode="w"), whole.schema) as writer:
         writer.write_table(whole)
     return Table(digest.sha256.hexdigest(), table.num_rows, table.nbytes, table)
 
 
 class _Digest:
-    """A file that keeps nothing but the hash of what is written to it."""
+    """A file that only hashes what is written to it, so that the IPC stream is never in memory."""
 
     closed = False
 
@@ -40,7 +40,7 @@ class _Digest:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: writes are not buffered."""
 
     def close(self) -> None:
         self.closed = True

@@ -1,4 +1,4 @@
-"""What must go along with a pickled function: modules of the user's folder, and sources for tracebacks."""
+"""Send along with pickled functions what workers lack: modules of the user's folder, and sources for tracebacks."""
 
 from __future__ import annotations
 
@@ -15,37 +15,40 @@ from typing import Any
 
 from sabotnb.blobs.origin import PACKAGE, label_of, library_of, remember_labels
 
-_SOURCE_BYTES = 1 << 20  # a larger file is not worth sending for the sake of a traceback
+_SOURCE_BYTES = 1 << 20  # larger files are not sent, as only tracebacks need them
 _registering = threading.Lock()
 
 Sources = Mapping[str, tuple[str, str]]
-"""File name as in code objects: (how users call it, its text)."""
+"""By file name as in code objects: (label for users, text)."""
 
 
-def arrive(what: Any, sources: Sources) -> Any:
-    """Make ``sources`` known to tracebacks of this process, where the files themselves are missing."""
+def arrive(content: Any, sources: Sources) -> Any:
+    """Return ``content``, and register ``sources`` for tracebacks of this process if the files are missing here.
+
+    Unpickling calls this by name.
+    """
     for filename, (_, text) in sources.items():
         if not Path(filename).exists():
             linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     remember_labels({filename: label for filename, (label, _) in sources.items()})
-    return what
+    return content
 
 
 def sources_of(files: Iterable[str]) -> Sources:
-    """The text of those cells and files that are the user's own, where it is known and not too large to send."""
+    """Return the text of the cells and files that are the user's own, if it is known and not too large to send."""
     texts = {file: "".join(linecache.getlines(file)) for file in sorted(files) if not library_of(file)}
     return {file: (label_of(file), text) for file, text in texts.items() if 0 < len(text) <= _SOURCE_BYTES}
 
 
 @contextmanager
 def modules_by_value() -> Iterator[None]:
-    """While inside, functions of modules in the notebook's or script's folder are pickled by value.
+    """Pickle functions of modules in the folder of the notebook or script by value while inside.
 
-    Workers need not be able to import those; everything that is installed travels by name.
+    Workers may not have these modules; installed modules are pickled by name.
     """
     import cloudpickle
 
-    with _registering:  # cloudpickle's registry belongs to the process
+    with _registering:  # the registry is global: a second thread would unregister modules that this one needs
         known = cloudpickle.list_registry_pickle_by_value()
         modules = [module for module in local_modules() if module.__name__ not in known]
         for module in modules:
@@ -58,18 +61,18 @@ def modules_by_value() -> Iterator[None]:
 
 
 def local_modules() -> list[ModuleType]:
-    """Loaded modules that live in the user's folder and are not installed."""
+    """Return the loaded modules that are in the user's folder and not installed."""
     return [sys.modules[name] for name in _local_names(tuple(sys.modules), _folders(), _installed())]
 
 
 @lru_cache(maxsize=8)
 def _local_names(loaded: tuple[str, ...], folders: tuple[str, ...], installed: tuple[str, ...]) -> tuple[str, ...]:
-    """Kept because there are a thousand modules or more, and every function that travels asks."""
+    """Return the names of local modules; cached, as a process has a thousand modules and every capture asks."""
     return tuple(name for name in loaded if _is_local(sys.modules[name], folders, installed))
 
 
 def is_local(module: ModuleType) -> bool:
-    """True for a module that lives in the user's folder and is not installed."""
+    """True for a module that is in the user's folder and not installed."""
     return _is_local(module, _folders(), _installed())
 
 
@@ -85,7 +88,7 @@ def _installed() -> tuple[str, ...]:
 
 
 def _folders() -> tuple[str, ...]:
-    """Where the user works: the script's folder and the current one (which is a notebook's)."""
+    """Return the folders of the user: that of the script and the current one, which is that of a notebook."""
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     here = [Path.cwd()] if script is None else [Path.cwd(), Path(script).resolve().parent]
     return tuple(str(folder) + os.sep for folder in here if folder != Path(folder.anchor))

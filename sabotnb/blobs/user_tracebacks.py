@@ -1,4 +1,4 @@
-"""What users see of an exception that their own function raised."""
+"""Report an exception that a function of the user raised, with the frames of the user's own code."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from types import TracebackType
 from typing import Any
 
 from sabotnb.blobs.function import Function
-from sabotnb.blobs.origin import PACKAGE, library_of, place
+from sabotnb.blobs.origin import PACKAGE, library_of, line_label
 from sabotnb.errors import UserFunctionError
 
-_MOST_LETTERS = 2000
-"""Of what an exception says; some carry all of their data."""
+_MAX_CHARACTERS = 2000
+"""Longer texts of exceptions are cut; some contain all of their data."""
 
 
 def user_error(
     function: Function, error: BaseException, sample: str = "", operator: str = "", advice: str = ""
 ) -> UserFunctionError:
-    """Say that ``function`` raised ``error``; raise it ``from error``.
+    """Return the error to raise ``from error`` when ``function`` raised it.
 
     The message has the function, the exception, the innermost line that the user wrote, and ``advice``; the rest are
     attributes.
     """
-    said = f"{function.name} ({function.origin})"
+    subject = f"{function.name} ({function.origin})"
     origin = str(function.origin)
-    return _raised(said, error, advice, function=function.name, origin=origin, operator=operator, sample=sample)
+    return _raised(subject, error, advice, function=function.name, origin=origin, operator=operator, sample=sample)
 
 
 def raised_by(function: Callable[..., Any], error: BaseException, sample: str, operator: str) -> UserFunctionError:
-    """The same of a function that runs where it was written, such as a callback, whose operator nobody else adds."""
+    """Return that error for a function that was not pickled, such as a callback; the message has the operator too."""
     code = getattr(function, "__code__", None)
     name, origin = getattr(function, "__name__", type(function).__name__), "python"
     if code is not None:
-        origin = place(code.co_filename, code.co_firstlineno)
-    said = f"{operator}: {name} ({origin})"
-    return _raised(said, error, "", function=name, origin=origin, operator=operator, sample=sample)
+        origin = line_label(code.co_filename, code.co_firstlineno)
+    subject = f"{operator}: {name} ({origin})"
+    return _raised(subject, error, "", function=name, origin=origin, operator=operator, sample=sample)
 
 
-def _raised(said: str, error: BaseException, advice: str, **details: str) -> UserFunctionError:
+def _raised(subject: str, error: BaseException, advice: str, **details: str) -> UserFunctionError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not library_of(frame.filename)]
-    at = f"  {place(frames[-1].filename, frames[-1].lineno or 0)}: {frames[-1].line}" if frames else ""
-    message = "\n".join(filter(None, [f"{said} raised {_described(error)}{at}", advice]))
+    at = f"  {line_label(frames[-1].filename, frames[-1].lineno or 0)}: {frames[-1].line}" if frames else ""
+    message = "\n".join(filter(None, [f"{subject} raised {_described(error)}{at}", advice]))
     return UserFunctionError(message, user_traceback=user_traceback(error), **details)
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback of ``error`` without sabotnb's frames; runs of library frames, and a recursion, become a line."""
+    """Return the traceback of ``error`` without sabotnb's frames; library frames and recursions become a line each."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(PACKAGE)]
     lines = []
     for library, group in groupby(frames, key=lambda frame: library_of(frame.filename)):
@@ -57,7 +57,7 @@ def user_traceback(error: BaseException) -> str:
             continue
         for _, same in groupby(run, key=lambda frame: (frame.filename, frame.lineno, frame.name)):
             frame, *again = same
-            lines.append(f"  {place(frame.filename, frame.lineno or 0)}, in {frame.name}")
+            lines.append(f"  {line_label(frame.filename, frame.lineno or 0)}, in {frame.name}")
             if frame.line:
                 lines.append(f"    {frame.line}")
             if again:
@@ -66,18 +66,18 @@ def user_traceback(error: BaseException) -> str:
 
 
 def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
-    """The traceback without sabotnb's frames; None if no frame of it is in the user's own files."""
+    """Return the traceback without sabotnb's frames; None if no frame of it is in the user's own files."""
     every = []
     while frames is not None:
         every.append(frames)
         frames = frames.tb_next
     kept: TracebackType | None = None
     users = False
-    for one in reversed(every):
-        filename = one.tb_frame.f_code.co_filename
+    for frame in reversed(every):
+        filename = frame.tb_frame.f_code.co_filename
         users = users or not library_of(filename)
         if not filename.startswith(PACKAGE):
-            kept = TracebackType(kept, one.tb_frame, one.tb_lasti, one.tb_lineno)
+            kept = TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return kept if users else None
 
 
@@ -98,7 +98,7 @@ def show_users_lines(error: BaseException, shell: Any) -> None:
 
 
 def text_of(error: BaseException) -> str:
-    """What ``error`` says; never raises, as ``str`` of an exception of the user's may."""
+    """Return the text of ``error``; never raises, though ``str`` of an exception of the user may."""
     try:
         return str(error)
     except BaseException as raised:  # noqa: BLE001  the user's __str__ may raise anything
@@ -107,6 +107,6 @@ def text_of(error: BaseException) -> str:
 
 def _described(error: BaseException) -> str:
     text = text_of(error)
-    if len(text) > _MOST_LETTERS:
-        text = f"{text[:_MOST_LETTERS]}... ({len(text):,} letters)"
+    if len(text) > _MAX_CHARACTERS:
+        text = f"{text[:_MAX_CHARACTERS]}... ({len(text):,} characters)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

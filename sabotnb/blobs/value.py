@@ -1,4 +1,4 @@
-"""A value of the user as bytes that travel."""
+"""A pickled value of the user."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A pickled value of any type. Equal by ``fingerprint``: what it is made of, not pickle bytes."""
+    """A pickled value of any type. Equal by ``fingerprint``, its contents, not by pickle bytes."""
 
     sha256: str = field(compare=False)
     fingerprint: str
     pickled: bytes = field(compare=False, repr=False)
 
     def load(self) -> Any:
-        """A new copy each time; whatever the import of its modules raises comes through. Call it in a task's thread."""
+        """Unpickle a new copy; raises what importing its modules raises. Call it in a task's thread only."""
         import cloudpickle
 
         return cloudpickle.loads(self.pickled)

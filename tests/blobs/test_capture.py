@@ -1,4 +1,4 @@
-"""Functions on their way to workers."""
+"""Functions that are pickled for workers."""
 
 import functools
 import linecache
@@ -38,7 +38,7 @@ def test_origin_has_the_whole_text():
     assert origin.code == "def scaled(x: int) -> int:\n    return x * FACTOR"
 
 
-def made(text: str, name: str = "f", **known: object):
+def defined(text: str, name: str = "f", **known: object):
     namespace = {"__name__": "__main__", **known}
     exec(compile(textwrap.dedent(text), "<prompt>", "exec"), namespace)
     return namespace[name]
@@ -48,29 +48,29 @@ def fingerprint(fn) -> str:
     return capture(fn, "map").fingerprint
 
 
-def test_equal_functions_are_equal_wherever_they_stand():
-    assert capture(made("def f(x): return x + 1"), "map") == capture(made("\n\ndef f(x): return x + 1"), "map")
+def test_equal_functions_on_other_lines_are_equal():
+    assert capture(defined("def f(x): return x + 1"), "map") == capture(defined("\n\ndef f(x): return x + 1"), "map")
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
-        (made("def f(x): return x + 1"), made("def f(x): return x + 2")),
-        (made("def f(x): return x + n", n=1), made("def f(x): return x + n", n=2)),
-        (made("f = lambda x, n=1: x + n"), made("f = lambda x, n=2: x + n")),
-        (made("def f(x): return [y.a for y in x]"), made("def f(x): return [y.b for y in x]")),
+        (defined("def f(x): return x + 1"), defined("def f(x): return x + 2")),
+        (defined("def f(x): return x + n", n=1), defined("def f(x): return x + n", n=2)),
+        (defined("f = lambda x, n=1: x + n"), defined("f = lambda x, n=2: x + n")),
+        (defined("def f(x): return [y.a for y in x]"), defined("def f(x): return [y.b for y in x]")),
         (functools.partial(scaled, 1), functools.partial(scaled, 2)),
-        (made("def g(): return 1\ndef f(x): return g()"), made("def g(): return 2\ndef f(x): return g()")),
-        (made("class f:\n  def go(self): return 1"), made("class f:\n  def go(self): return 2")),
-        (made("class f:\n  limit = 1"), made("class f:\n  limit = 2")),
+        (defined("def g(): return 1\ndef f(x): return g()"), defined("def g(): return 2\ndef f(x): return g()")),
+        (defined("class f:\n  def go(self): return 1"), defined("class f:\n  def go(self): return 2")),
+        (defined("class f:\n  limit = 1"), defined("class f:\n  limit = 2")),
     ],
 )
-def test_what_it_does_or_uses_makes_it_differ(one, other):
-    assert fingerprint(one) != fingerprint(other)
-    assert fingerprint(one) == fingerprint(one)
+def test_another_text_or_value_is_another_fingerprint(first, second):
+    assert fingerprint(first) != fingerprint(second)
+    assert fingerprint(first) == fingerprint(first)
 
 
-def test_an_enclosed_value_makes_it_differ():
+def test_another_enclosed_value_is_another_fingerprint():
     def enclosing(value):
         return lambda x: x + value
 
@@ -79,7 +79,7 @@ def test_an_enclosed_value_makes_it_differ():
 
 
 class Saver:
-    """A callback of the user that holds what cannot travel."""
+    """A callback of the user that holds an object that cannot be pickled."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -103,7 +103,7 @@ class Slotted:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         (date(2024, 1, 1), date(2025, 1, 1)),
         (Decimal(1), Decimal(2)),
@@ -114,26 +114,26 @@ class Slotted:
     ],
     ids=repr,
 )
-def test_functions_that_stay_here_differ_by_constants(one, other):
-    assert fingerprint_here(made("f = lambda: n", n=one)) != fingerprint_here(made("f = lambda: n", n=other))
+def test_functions_that_stay_here_differ_by_constants(first, second):
+    assert fingerprint_here(defined("f = lambda: n", n=first)) != fingerprint_here(defined("f = lambda: n", n=second))
 
 
-def test_what_a_function_fills_does_not_make_it_another():
-    empty, filled = (made("f = lambda x: seen.append(x)", seen=seen) for seen in ([], [1, 2]))
+def test_contents_of_a_list_do_not_count_here():
+    empty, filled = (defined("f = lambda x: seen.append(x)", seen=seen) for seen in ([], [1, 2]))
     assert fingerprint_here(empty) == fingerprint_here(filled)
     assert fingerprint_here(Saver([])) == fingerprint_here(Saver([1])) != fingerprint_here(Saver(()))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
-        (made("f = lambda x: to_a(x)", to_a=print), made("f = lambda x: to_b(x)", to_b=print)),
-        (made("f = lambda x: [y + 1 for y in x]"), made("f = lambda x: [y + 2 for y in x]")),
-        (made("f = lambda x: out(x, n)", out=print, n=1), made("f = lambda x: out(x, n)", out=print, n=2)),
+        (defined("f = lambda x: to_a(x)", to_a=print), defined("f = lambda x: to_b(x)", to_b=print)),
+        (defined("f = lambda x: [y + 1 for y in x]"), defined("f = lambda x: [y + 2 for y in x]")),
+        (defined("f = lambda x: out(x, n)", out=print, n=1), defined("f = lambda x: out(x, n)", out=print, n=2)),
     ],
 )
-def test_functions_that_stay_here_differ_by_what_they_use(one, other):
-    assert fingerprint_here(one) == fingerprint_here(one) != fingerprint_here(other)
+def test_functions_that_stay_here_differ_by_what_they_use(first, second):
+    assert fingerprint_here(first) == fingerprint_here(first) != fingerprint_here(second)
 
 
 CELLS = """
@@ -220,7 +220,7 @@ def test_a_fingerprint_is_the_same_in_every_process():
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ({"a", "b"}, {"a", "c"}),
         ({"a": 1, "b": 2}, {"a": 2, "b": 1}),
@@ -235,14 +235,14 @@ def test_a_fingerprint_is_the_same_in_every_process():
         (["a", "b"], ["ab"]),
         (1 << 99, (1 << 99) + 1),
         (Decimal("1.0"), Decimal("1.00")),
-        (made("class g:\n  x = 1\nclass f(g): pass"), made("class g:\n  x = 2\nclass f(g): pass")),
+        (defined("class g:\n  x = 1\nclass f(g): pass"), defined("class g:\n  x = 2\nclass f(g): pass")),
     ],
 )
-def test_values_that_differ_make_it_differ(one, other):
-    assert fingerprint(lambda: one) != fingerprint(lambda: other)
+def test_different_values_are_different_fingerprints(first, second):
+    assert fingerprint(lambda: first) != fingerprint(lambda: second)
 
 
-def test_what_is_shared_and_what_only_equals_is_the_same():
+def test_one_shared_object_equals_two_equal_ones():
     text = "long text"
     again = text[:4] + text[4:]
     number = int("123456789012")
@@ -251,22 +251,22 @@ def test_what_is_shared_and_what_only_equals_is_the_same():
     assert fingerprint(functools.partial(print, shared, shared)) == fingerprint(functools.partial(print, shared, apart))
 
 
-def test_a_function_that_calls_itself_has_a_fingerprint():
-    assert fingerprint(made("def f(n): return 1 if n < 2 else n * f(n - 1)"))
+def test_a_recursive_function_has_a_fingerprint():
+    assert fingerprint(defined("def f(n): return 1 if n < 2 else n * f(n - 1)"))
 
 
-def test_what_cannot_travel_is_named():
+def test_a_value_that_cannot_be_pickled_is_named():
     lock = threading.Lock()
     with pytest.raises(UnpicklableFunction) as raised:
         capture(lambda x: (lock, x), "map_rows")
     assert "<lambda> (test_capture.py:" in str(raised.value)
     assert (
-        "the function of map_rows, cannot travel to the workers: it uses 'lock' (_thread.lock), which cannot be "
-        "pickled. Make it inside of the function, from plain data" in str(raised.value)
+        "the function of map_rows, cannot be sent to the workers: it uses 'lock' (_thread.lock), which cannot be "
+        "pickled. Make it inside the function, from plain data" in str(raised.value)
     )
 
 
-def test_what_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_a_value_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SABOTNB_FUNCTION_BYTES", str(1 << 20))
     prices, small = bytes(2 << 20), b"x"
     with pytest.raises(
@@ -275,7 +275,7 @@ def test_what_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch):
         capture(lambda x: (prices, small, x), "map")
 
 
-def test_only_what_can_be_called():
+def test_a_value_that_is_not_callable_is_refused():
     with pytest.raises(FunctionError, match=r"map takes a function, not 3 \(int\)"):
         capture(3, "map")
 
@@ -300,7 +300,7 @@ def test_modules_of_the_users_folder_travel_by_value(tmp_path: Path):
 
 def test_a_workers_traceback_shows_cells_and_folds_libraries():
     text = "def f(x):\n    return g(x)\ndef g(x):\n    return pa.array([x]).cast('date32[day]')"
-    function = capture(made(text, pa=pa), "map")
+    function = capture(defined(text, pa=pa), "map")
     try:
         function.load()(1.5)
     except pa.ArrowNotImplementedError as raised:
@@ -315,7 +315,7 @@ def test_a_workers_traceback_shows_cells_and_folds_libraries():
 
 
 def test_recursion_and_long_texts_are_cut():
-    function = capture(made("def f(x):\n    return f(x + 'long ' * 100) if len(x) < 25_000 else {}[x]"), "map")
+    function = capture(defined("def f(x):\n    return f(x + 'long ' * 100) if len(x) < 25_000 else {}[x]"), "map")
     try:
         function.load()("")
     except KeyError as raised:
@@ -324,11 +324,11 @@ def test_recursion_and_long_texts_are_cut():
     assert lines[3].endswith(" more frames of that line)")
     assert len(lines) == 5
     assert len(lines[4]) < 2100
-    assert lines[4].endswith(" letters)")
+    assert lines[4].endswith(" characters)")
 
 
 def cell(number: int, text: str, namespace: dict[str, object]) -> None:
-    """Run ``text`` as IPython runs a cell: its source is known by a file name that no file has."""
+    """Run ``text`` as IPython runs a cell: linecache has its source under a file name that does not exist."""
     filename = f"/tmp/ipykernel_77/{number}.py"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     exec(compile(text, filename, "exec"), namespace)

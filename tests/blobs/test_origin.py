@@ -1,11 +1,11 @@
-"""Where the user wrote it."""
+"""The line of the user's code that calls sabotnb."""
 
 import linecache
 from types import CodeType
 
 import pytest
 
-from sabotnb.blobs import Origin, call_site, place
+from sabotnb.blobs import Origin, call_site, line_label
 from sabotnb.expr import col
 
 
@@ -15,16 +15,16 @@ def written(source: str, filename: str = "/home/ada/etl.py") -> CodeType:
 
 
 def test_a_file_and_its_line():
-    found: dict[str, Origin] = {}
-    exec(written("x = 1\nhere = site()\n"), {"site": call_site}, found)
-    assert found["here"] == Origin("etl.py:2", "here = site()")
+    namespace: dict[str, Origin] = {}
+    exec(written("x = 1\nhere = site()\n"), {"site": call_site}, namespace)
+    assert namespace["here"] == Origin("etl.py:2", "here = site()")
 
 
 def test_in_a_long_statement_it_is_the_line_with_the_name():
     source = "both = (\n    col('carrier'),\n    [col('dep_delay')],\n)\n"
-    found: dict[str, tuple] = {}
-    exec(written(source), {"col": call_site}, found)
-    assert [origin.where for origin in (found["both"][0], *found["both"][1])] == ["etl.py:2", "etl.py:3"]
+    namespace: dict[str, tuple] = {}
+    exec(written(source), {"col": call_site}, namespace)
+    assert [origin.where for origin in (namespace["both"][0], *namespace["both"][1])] == ["etl.py:2", "etl.py:3"]
 
 
 def test_frames_of_sabotnb_are_not_the_users():
@@ -34,9 +34,9 @@ def test_frames_of_sabotnb_are_not_the_users():
 @pytest.fixture
 def shell():
     interactive = pytest.importorskip("IPython.core.interactiveshell")
-    made = interactive.InteractiveShell.instance()
-    made.history_manager.enabled = False
-    yield made
+    shell = interactive.InteractiveShell.instance()
+    shell.history_manager.enabled = False
+    yield shell
     interactive.InteractiveShell.clear_instance()
 
 
@@ -48,4 +48,4 @@ def test_a_cell_and_its_line(shell):
 
 
 def test_a_file_that_is_no_cell_keeps_its_name_in_a_notebook(shell):
-    assert place("/home/ada/geo.py", 7) == "geo.py:7"
+    assert line_label("/home/ada/geo.py", 7) == "geo.py:7"
