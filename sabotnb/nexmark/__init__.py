@@ -1,4 +1,4 @@
-"""The Nexmark auction site: persons, auctions and bids, as batches, as Parquet files and as streams."""
+"""The Nexmark benchmark data: persons, auctions and bids of an auction site, as batches, Parquet files and streams."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = [
 
 
 def streams(events: int, seed: int = 0) -> tuple[Stream, Stream, Stream]:
-    """``(bids, auctions, persons)`` of the first ``events`` events, bounded, with event time ``date_time``.
+    """Return ``(bids, auctions, persons)`` of the first ``events`` events, bounded, with event time ``date_time``.
 
-    The events are written as Parquet into the user's cache folder first, once for each ``events`` and ``seed``.
+    The first call for each ``events`` and ``seed`` writes Parquet files into the cache folder of the user.
     """
     files = write_parquet(cache_root() / "nexmark" / f"v{FORMAT}-{events}-{seed}", events, seed)
     bids, auctions, persons = (Stream.from_parquet(path, event_time="date_time") for path in files)

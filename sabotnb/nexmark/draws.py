@@ -1,4 +1,4 @@
-"""Random draws that depend on nothing but seed, event number and purpose: any piece can be made anywhere."""
+"""Random draws that depend only on seed, event number and purpose, so that rows can be generated in any order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORD = 2**64
 
 
 def draw(numbers: Ints, seed: int, purpose: int) -> Bits:
-    """64 random bits for each number: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) at that place of its sequence."""
+    """Return 64 random bits for each number: that element of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     start = (seed * 0xD1342543DE82EF95 + purpose * 0x2545F4914F6CDD1D + 1) * _GOLDEN % _WORD
     bits = numbers.view(np.uint64) * np.uint64(_GOLDEN)
     bits += np.uint64(start)

@@ -1,4 +1,4 @@
-"""Nexmark events as Parquet files."""
+"""Write Nexmark events as Parquet files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sabotnb.cache import publish
+from sabotnb.cache import write_once
 from sabotnb.errors import SinkError
 from sabotnb.nexmark.generator import AUCTIONS, BIDS, PERSONS, generate
 
@@ -29,21 +29,23 @@ class Files(NamedTuple):
 
 
 def write_parquet(folder: str | Path, events: int, seed: int = 0, compression: str = "none") -> Files:
-    """Write the first ``events`` events into ``folder``, unless it holds just these already.
+    """Write the first ``events`` events into ``folder``, unless it already holds exactly these.
 
-    Text columns are dictionary-encoded, row groups have 524,288 rows, and memory stays at one row group. Not compressed
-    by default: random integers do not shrink, and a codec would only slow readers down. 46 million bids take about ten
-    seconds and 1.7 GB. The folder appears complete or not at all; SinkError if it exists with other content.
+    Text columns are dictionary-encoded, row groups have 524,288 rows, and one row group is in memory at a time. Files
+    are not compressed by default: random integers do not shrink, so a codec would only cost time. 46 million bids take
+    about ten seconds and 1.7 GB. The folder appears complete or not at all; SinkError if it has other content.
     """
     folder = Path(folder)
     wanted: dict[str, Any] = {"format": FORMAT, "events": events, "seed": seed, "compression": compression}
-    publish(folder, lambda made: _write(made, wanted))
+    write_once(folder, lambda temporary: _write(temporary, wanted))
     try:
-        found = json.loads((folder / _MARKER).read_bytes())
+        written = json.loads((folder / _MARKER).read_bytes())
     except (OSError, ValueError):
-        found = None
-    if found != wanted:
-        raise SinkError(f"'{folder}' holds something else than these events ({found}): give a folder that is not there")
+        written = None
+    if written != wanted:
+        raise SinkError(
+            f"'{folder}' has other content ({written}) than these events; pass a folder that does not exist"
+        )
     return Files(*(str(folder / f"{name}.parquet") for name in Files._fields))
 
 
@@ -58,12 +60,12 @@ def _write(folder: Path, wanted: dict[str, Any]) -> None:
 
 def _writer(path: Path, schema: pa.Schema, compression: str) -> pq.ParquetWriter:
     texts = [field.name for field in schema if not pa.types.is_primitive(field.type)]
-    # Without the Arrow schema in its footer the file says string, and readers choose whether to keep dictionaries.
+    # Without the Arrow schema in its footer a file has plain strings, and readers choose whether to read dictionaries.
     return pq.ParquetWriter(
         path, schema, compression=compression, use_dictionary=texts, store_schema=False, write_page_checksum=True
     )
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    while some := list(islice(batches, ROW_GROUP_ROWS // 65_536)):
-        yield pa.Table.from_batches(some)
+    while batch_list := list(islice(batches, ROW_GROUP_ROWS // 65_536)):
+        yield pa.Table.from_batches(batch_list)

@@ -1,9 +1,10 @@
-"""The Nexmark auction site as record batches: of 50 events, 1 is a new person, 3 are new auctions, 46 are bids.
+"""Generate the events of the Nexmark auction site as record batches.
 
-Proportions, hot keys and price distribution are those of the reference generator (Apache Beam's ``nexmark``): half of
-the bids go to one hot auction, three quarters of them come from one hot bidder, three quarters of the auctions from one
-hot seller, and the hot ones move on as the site grows. Texts come from pools of fixed size, and there is no ``extra``
-column of padding. Every row depends on ``seed`` and its event number alone, never on how the rows are cut into batches.
+Of 50 events, 1 is a new person, 3 are new auctions and 46 are bids. Proportions, hot keys and the distribution of
+prices are those of the reference generator (Apache Beam's ``nexmark``): half of the bids go to a hot auction, three
+quarters of them come from a hot bidder, and three quarters of the auctions from a hot seller; the hot ones change as
+the site grows. Texts come from pools of fixed size, and there is no padding column ``extra``. Every row depends only on
+``seed`` and its event number, never on the division into batches.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ START = 1_436_918_400_000_000  # 2015-07-15T00:00:00Z, where the reference gener
 FIRST_ID = 1000
 ACTIVE_PEOPLE = 1000
 ACTIVE_AUCTIONS = 100
-ID_LEAD = 10  # some bids and auctions name people and auctions that come a little later
+ID_LEAD = 10  # some bids and auctions refer to people and auctions of later events
 HOT_STRIDE = 100  # every hundredth person or auction becomes the hot one
 COLD_CHANNELS = 10_000
 HOT_CHANNELS = ("Google", "Facebook", "Baidu", "Apple")
@@ -82,7 +83,7 @@ class Events(NamedTuple):
 
 
 def generate(events: int, seed: int = 0, batch_rows: int = 65_536) -> Events:
-    """The first ``events`` events of the site ``seed``, in batches of ``batch_rows`` rows (schemas BIDS and so on)."""
+    """Return the first ``events`` events for ``seed``, in batches of ``batch_rows`` rows of BIDS, AUCTIONS, PERSONS."""
     bids, auctions, persons = counts(events)
     return Events(
         _batches(bid_rows, bids, seed, batch_rows),
@@ -92,9 +93,9 @@ def generate(events: int, seed: int = 0, batch_rows: int = 65_536) -> Events:
 
 
 def counts(events: int) -> tuple[int, int, int]:
-    """How many of the first ``events`` events are bids, auctions, persons."""
+    """Return how many of the first ``events`` events are bids, auctions and persons."""
     if events < 0:
-        raise ValueError(f"events is {events}; give a number of events from 0 on")
+        raise ValueError(f"events is {events}; pass a number of events, 0 or more")
     epochs, rest = divmod(events, EPOCH_EVENTS)
     persons = min(rest, 1)
     auctions = min(max(rest - 1, 0), AUCTIONS_PER_EPOCH)
@@ -103,7 +104,7 @@ def counts(events: int) -> tuple[int, int, int]:
 
 
 def bid_rows(start: int, stop: int, seed: int) -> pa.RecordBatch:
-    """Bids number ``start`` to ``stop`` (exclusive)."""
+    """Return bids number ``start`` to ``stop`` (exclusive)."""
     epoch, offset = np.divmod(np.arange(start, stop, dtype=np.int64), BIDS_PER_EPOCH)
     event = epoch * EPOCH_EVENTS + offset + (1 + AUCTIONS_PER_EPOCH)
     who = draw(event, seed, 1)
@@ -132,7 +133,7 @@ def bid_rows(start: int, stop: int, seed: int) -> pa.RecordBatch:
 
 
 def auction_rows(start: int, stop: int, seed: int) -> pa.RecordBatch:
-    """Auctions number ``start`` to ``stop`` (exclusive)."""
+    """Return auctions number ``start`` to ``stop`` (exclusive)."""
     number = np.arange(start, stop, dtype=np.int64)
     epoch, offset = np.divmod(number, AUCTIONS_PER_EPOCH)
     event = epoch * EPOCH_EVENTS + offset + 1
@@ -142,7 +143,7 @@ def auction_rows(start: int, stop: int, seed: int) -> pa.RecordBatch:
     seller = np.where(hot_seller, epoch // HOT_STRIDE * HOT_STRIDE, _any_person(epoch, who))
     initial = _prices()[low(what, 16).view(np.int64)]
     reserve = initial + _prices()[low(what, 16).view(np.int64)]
-    # An auction lives on average until as many further ones have opened as are open at a time.
+    # On average an auction stays open until ACTIVE_AUCTIONS more have opened, so about that many are open at a time.
     horizon = ACTIVE_AUCTIONS * EPOCH_EVENTS // AUCTIONS_PER_EPOCH * EVENT_MICROSECONDS
     length = 1000 + below(what, 2 * horizon)
     return pa.RecordBatch.from_arrays(
@@ -162,7 +163,7 @@ def auction_rows(start: int, stop: int, seed: int) -> pa.RecordBatch:
 
 
 def person_rows(start: int, stop: int, seed: int) -> pa.RecordBatch:
-    """Persons number ``start`` to ``stop`` (exclusive)."""
+    """Return persons number ``start`` to ``stop`` (exclusive)."""
     number = np.arange(start, stop, dtype=np.int64)
     event = number * EPOCH_EVENTS
     bits = draw(event, seed, 7)
@@ -191,14 +192,14 @@ def _batches(
 
 
 def _any_person(newest: Ints, bits: Bits) -> Ints:
-    """One of the last thousand people, or one of the next ten."""
+    """Draw from the last thousand people and the next ten."""
     people = newest + 1
     active = np.minimum(people, ACTIVE_PEOPLE)
     return people - active + below(bits, active + ID_LEAD)
 
 
 def _any_auction(newest: Ints, bits: Bits) -> Ints:
-    """One of the last hundred auctions, or one of the next ten."""
+    """Draw from the last hundred auctions and the next ten."""
     oldest = np.maximum(newest - ACTIVE_AUCTIONS, 0)
     return oldest + below(bits, newest - oldest + (1 + ID_LEAD))
 
@@ -213,13 +214,13 @@ def _pick(bits: Bits, texts: pa.StringArray) -> pa.DictionaryArray:
 
 @cache
 def _prices() -> Ints:
-    """Log-uniform prices from 1 to a million in cents; a table, because ``exp`` differs between machines."""
+    """Return log-uniform prices from 1 to a million, in cents; a table, because ``exp`` differs between machines."""
     return np.array([round(10 ** ((i + 0.5) / 65_536 * 6) * 100) for i in range(65_536)], dtype=np.int64)
 
 
 @cache
 def _channels() -> tuple[pa.StringArray, pa.StringArray]:
-    """Names and addresses of all channels, the hot ones first; each channel has one address."""
+    """Return names and addresses of all channels, hot ones first; each channel has one address."""
     names = [*HOT_CHANNELS, *(f"channel-{i}" for i in range(COLD_CHANNELS))]
     paths = [_word(i, 5) + "/" + _word(i + 1, 5) + "/" + _word(i + 2, 5) for i in range(len(names))]
     return pa.array(names), pa.array(
@@ -249,7 +250,7 @@ def _four_digits() -> pa.StringArray:
 
 
 def _word(number: int, length: int) -> str:
-    """A pronounceable word of ``length`` letters that belongs to ``number``."""
+    """Return a pronounceable word of ``length`` letters, determined by ``number``."""
     state = (number + 1) * 0x9E3779B97F4A7C15 % 2**64
     letters = []
     for i in range(length):

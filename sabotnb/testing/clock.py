@@ -1,4 +1,4 @@
-"""Time that passes when a test says so."""
+"""A clock that a test advances by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 
 class ManualClock:
-    """A clock in seconds, for everything that takes a ``clock``: ``clock()`` is now, ``advance`` moves on."""
+    """A clock in seconds, for every parameter ``clock``: calling it returns the time, ``advance`` changes it."""
 
     def __init__(self, now: float = 0.0) -> None:
         self._now = now
@@ -15,9 +15,9 @@ class ManualClock:
         return self._now
 
     def advance(self, by: float | timedelta) -> float:
-        """Let ``by`` (seconds or a timedelta) pass; gives the new time. ValueError if it would go back."""
+        """Move the clock by ``by`` (seconds or a timedelta) and return the new time; ValueError if that is negative."""
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         if seconds < 0:
-            raise ValueError(f"a clock does not go back: {by}")
+            raise ValueError(f"a clock cannot go back: advance({by!r}); pass 0 or more")
         self._now += seconds
         return self._now

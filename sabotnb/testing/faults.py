@@ -1,4 +1,4 @@
-"""Faults where a test wants them: to run a job again and again, each time failing one step later."""
+"""Inject faults: run a job repeatedly, each time failing one step later."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pyarrow as pa
 from sabotnb.protocol import Committable, EndReason, Operator, OperatorContext, Out, SinkOperator
 
 
-class InjectedFault(Exception):  # noqa: N818 - a fault is what it is
-    """The failure that a test asked for."""
+class InjectedFault(Exception):  # noqa: N818  the name says what it is
+    """The exception that injected faults raise."""
 
 
 class FailAt:
     """Counts steps and raises InjectedFault at step number ``step`` (from 1), once.
 
-    ``fired`` is the name of that step, None while the run has not come so far::
+    ``fired`` is the name of that step, or None if the run has not reached it::
 
         for step in itertools.count(1):
             fault = FailAt(step)
-            run(fault)  # must fail as promised if the fault fired
+            run(fault)  # must fail as documented if the fault fired
             if fault.fired is None:
-                break  # a whole run without it: every step has been tried
+                break  # the run had fewer steps: all have been tried
     """
 
     def __init__(self, step: int) -> None:
@@ -33,7 +33,7 @@ class FailAt:
         self.fired: str | None = None
 
     def __call__(self, name: str) -> None:
-        """Take step ``name``."""
+        """Count step ``name``; raise if it is the chosen step."""
         with self._lock:
             self._count += 1
             if self._count != self._step:
@@ -43,7 +43,7 @@ class FailAt:
 
 
 class Faulty(Operator):
-    """Another operator, each of whose calls is a step of ``fault``. Knows whether it was opened and closed."""
+    """Wraps an operator so that each call and each output is a step of ``fault``; counts ``opened`` and ``closed``."""
 
     def __init__(self, inner: Operator, fault: FailAt) -> None:
         self._inner = inner
@@ -76,11 +76,11 @@ class Faulty(Operator):
     def _pulled(self, outs: Iterable[Out], step: str) -> Iterator[Out]:
         for out in outs:
             yield out
-            self._fault(f"{step}, behind an output")
+            self._fault(f"{step}, after an output")
 
 
 class FaultySink(Faulty):
-    """The same for a sink."""
+    """Wraps a sink in the same way; ``prepare`` is a step too."""
 
     def __init__(self, inner: SinkOperator, fault: FailAt) -> None:
         super().__init__(inner, fault)

@@ -1,4 +1,17 @@
-"""One operator by itself."""
+"""Run a single operator in a test, without a task, channels or a cluster.
+
+Theory of operation
+-------------------
+A task calls an operator from one thread only: ``open``; then ``process`` and ``on_wake`` in any order; ``on_end`` once
+per port; at last ``close``. The harness makes the same calls in the thread of the test, and each of its methods drains
+the iterator that the operator returns before it returns itself. So nothing runs concurrently, and a test decides on
+every order that can occur in a task: which port comes first, when a port ends, when a wake is answered.
+
+What a task adds is not here. A task pulls outputs only while its channels are writable and handles commands in
+between; the harness never pauses. ``OperatorContext.wake`` may be called from any thread and is only counted
+(``wakes``): the test calls ``wake`` when it wants the answer. There are no watermarks, timers and cuts; operators that
+react to these are called directly.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +29,19 @@ from sabotnb.protocol import EndReason, KeyedState, Operator, OperatorContext, O
 
 
 class HasJobGraph(Protocol):
-    """A ``Stream``."""
+    """Anything with a job graph, such as a ``Stream``."""
 
     def to_job_graph(self) -> JobGraph:
-        """What it describes."""
+        """Return the job graph."""
         ...
 
 
 class Harness:
     """Runs one operator in this thread: rows in, rows out, no cluster.
 
-    ``Harness.of(stream)`` takes the last operator of a stream; else give a spec of ``sabotnb.graph`` (or an operator
-    object) and the schema of each input port. It is opened at once; use it as a context manager, or call ``close``.
-    What the operator raises comes through as it is.
+    ``Harness.of(stream)`` runs the last operator of a stream; ``Harness(spec, *schemas)`` takes a spec of
+    ``sabotnb.graph`` or an operator, and the schema of each input port. The operator is opened at once; use the harness
+    as a context manager, or call ``close``. Exceptions of the operator are not wrapped.
 
     >>> empty = sb.Stream.from_rows([], schema={"x": pa.int64()})
     >>> with Harness.of(empty.filter(col("x") > 1)) as harness:
@@ -56,27 +69,27 @@ class Harness:
         )
         self._operator.open(context)
         self.states: Mapping[str, KeyedState] = {spec.name: state for spec, state in context.states.items()}
-        """What the operator keeps, by name."""
+        """The states of the operator, by name."""
 
     @classmethod
     def of(cls, stream: HasJobGraph, **options: Any) -> Self:
-        """A harness of the last operator of ``stream``; ``options`` as for the class."""
+        """Return a harness of the last operator of ``stream``; ``options`` are those of the class."""
         graph = stream.to_job_graph()
         last = graph.topological_sort()[-1]
         return cls(graph.operators[last].spec, *graph.input_schemas(last), **options)
 
     def push(self, rows: Sequence[Mapping[str, Any]] | pa.RecordBatch, port: int = 0) -> Self:
-        """Process ``rows`` as one batch of input ``port``; dicts are converted to the port's schema."""
+        """Process ``rows`` as one batch of input ``port``; dicts are converted to its schema, no rows are no call."""
         if not isinstance(rows, pa.RecordBatch):
             rows = batch_of(rows, self._inputs[port], SchemaError, "row")
         return self._collect(self._operator.process(port, rows) if rows.num_rows else ())
 
     def wake(self) -> Self:
-        """Do what a task does after the operator has asked to be woken (``wakes`` counts how often it has)."""
+        """Call ``on_wake``, as a task does after ``OperatorContext.wake``, whose calls ``wakes`` counts."""
         return self._collect(self._operator.on_wake())
 
     def end(self, port: int | None = None, reason: EndReason = EndReason.EXHAUSTED) -> Self:
-        """End ``port``, or every port that is still open."""
+        """End ``port``, or every port that is still open; KeyError if ``port`` has ended before."""
         for ended in sorted(self._open_ports) if port is None else [port]:
             self._open_ports.remove(ended)
             self._collect(self._operator.on_end(ended, reason))
@@ -84,21 +97,21 @@ class Harness:
 
     @property
     def batches(self) -> list[pa.RecordBatch]:
-        """Everything that came out of the main output so far."""
+        """All batches of the main output so far."""
         return list(self._batches)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The same as rows."""
+        """All rows of the main output so far."""
         return [row for batch in self._batches for row in batch.to_pylist()]
 
     def side(self, tag: str) -> list[dict[str, Any]]:
-        """The rows of a side output so far."""
+        """Return the rows of side output ``tag`` so far."""
         return [row for batch in self._sides.get(tag, []) for row in batch.to_pylist()]
 
     @property
     def state_size(self) -> tuple[int, int]:
-        """Keys and bytes that the operator holds."""
+        """Number of keys and of bytes in the states of the operator."""
         sizes = [state.size() for state in self.states.values()]
         return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 

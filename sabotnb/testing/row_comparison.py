@@ -1,4 +1,4 @@
-"""Comparing rows."""
+"""Compare the rows of a stream with expected rows."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ TOLERANCE = 1e-9
 
 
 class HasRows(Protocol):
-    """A bounded ``Stream``."""
+    """Anything that returns rows, such as a bounded ``Stream``."""
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Run it and give its rows."""
+        """Run it and return its rows."""
         ...
 
 
 def assert_rows(stream: HasRows | Sequence[Row], rows: Sequence[Row], *, ordered: bool = False) -> None:
-    """Run ``stream`` and compare its rows with ``rows``; AssertionError says which are missing and which unexpected.
+    """Run ``stream`` and compare its rows with ``rows``; AssertionError lists missing and unexpected rows.
 
-    Without ``ordered`` the order does not matter, how often a row occurs does. NaN equals NaN; floats are equal up to
-    1e-9 of their size, as sums in another order are.
+    The order matters only with ``ordered``; the number of equal rows always does. NaN equals NaN. Floats are equal up
+    to 1e-9 of their size, because sums depend on the order of their terms.
     """
-    found = list(stream.to_rows() if hasattr(stream, "to_rows") else stream)
+    actual = list(stream.to_rows() if hasattr(stream, "to_rows") else stream)
     if ordered:
-        for position, (left, right) in enumerate(zip(found, rows, strict=False)):
+        for position, (left, right) in enumerate(zip(actual, rows, strict=False)):
             if not _equal(left, right):
                 raise AssertionError(f"row {position} is {dict(left)}, expected {dict(right)}")
-        if len(found) != len(rows):
-            raise AssertionError(f"{len(found)} rows, expected {len(rows)}")
+        if len(actual) != len(rows):
+            raise AssertionError(f"{len(actual)} rows, expected {len(rows)}")
         return
-    missing, unexpected = _difference(rows, found)
+    missing, unexpected = _difference(rows, actual)
     if missing or unexpected:
         raise AssertionError("\n".join([*_listed("missing", missing), *_listed("unexpected", unexpected)]))
 
 
 def _difference(left: Sequence[Row], right: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Rows of each side that the other does not have, or not as often."""
+    """Return the rows of each side that the other does not have, or has less often."""
     counts = Counter(_key(row) for row in right)
     only_left = [row for row in left if not _take(counts, _key(row))]
     counts = Counter(_key(row) for row in left)
     only_right = [row for row in right if not _take(counts, _key(row))]
-    for row in list(only_left):  # what is left may still be equal but for the last digits of a float
+    for row in list(only_left):  # these may still be equal except for the last digits of a float
         twin = next((other for other in only_right if _equal(row, other)), None)
         if twin is not None:
             only_left.remove(row)
@@ -72,7 +72,7 @@ def _equal(left: Any, right: Any) -> bool:
 
 
 def _key(value: Any) -> Any:
-    """A hashable stand-in that is equal exactly for equal values, NaN included."""
+    """Return a hashable key that is equal exactly for equal values, NaN included."""
     match value:
         case Mapping():
             return frozenset((name, _key(item)) for name, item in value.items())

@@ -1,4 +1,4 @@
-"""Sources that do what a test wrote down."""
+"""Sources that follow a script of a test: rows, pauses and crashes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The reader has nothing for this many polls."""
+    """The reader returns nothing for this many polls."""
 
     polls: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The reader has nothing until the test sets ``event``."""
+    """The reader returns nothing until the test sets ``event``."""
 
     event: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The poll raises InjectedFault, the first time that any reader comes here: a restarted one passes."""
+    """The poll raises InjectedFault the first time that a reader reaches this step; a restarted reader passes it."""
 
     message: str = "scripted crash"
 
@@ -42,9 +42,9 @@ Step: TypeAlias = Rows | Pause | Hold | Crash
 
 
 class ScriptedSource(Source):
-    """One split per script; each step of a script is what one ``poll`` gives.
+    """A source with one split per script; each ``poll`` takes one step of the script.
 
-    A step of rows is given whole, as one batch of ``schema``, whatever ``max_rows`` says. Positions are
+    A step of rows becomes one batch of ``schema``; ``max_rows`` is ignored. Positions are
     ``{"step": number of steps done}``. ``opened`` and ``closed`` count readers, ``polls`` polls of all readers.
 
     >>> source = ScriptedSource(pa.schema({"x": pa.int64()}), [[{"x": 1}], Pause(), [{"x": 2}]])
@@ -68,22 +68,22 @@ class ScriptedSource(Source):
         return _ScriptedReader(self, int(split.id.removeprefix("script-")), split.position["step"])
 
     def steps(self, script: int) -> tuple[Step, ...]:
-        """The script of a split."""
+        """Return the script of a split."""
         return self._scripts[script]
 
     def batch(self, rows: Rows) -> pa.RecordBatch:
-        """A batch of the source's schema."""
+        """Return ``rows`` as a batch of the source's schema."""
         return batch_of(rows, self._schema, SchemaError, "row")
 
     def crash_once(self, script: int, step: int, message: str) -> None:
-        """Raise InjectedFault, unless this step has done so before."""
+        """Raise InjectedFault unless this step raised it before."""
         if (script, step) not in self._crashed:
             self._crashed.add((script, step))
             raise InjectedFault(message)
 
 
 def script(*steps: Rows | Crash) -> Callable[[], Iterator[Mapping[str, Any]]]:
-    """A function for ``Stream.from_generator``: yields the rows of each step; a Crash raises InjectedFault each time.
+    """Return a function for ``Stream.from_generator`` that yields the rows of each step; a Crash raises on every run.
 
     >>> Stream.from_generator(script([{"x": 1}], Crash("power cut")), schema={"x": pa.int64()})
     """

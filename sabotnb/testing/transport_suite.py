@@ -255,7 +255,7 @@ class TransportSuite:
         assert sender.credit() == 1000
 
     def test_an_unknown_channel_is_refused(self, agents: Agents, caplog: pytest.LogCaptureFixture) -> None:
-        caplog.set_level("WARNING")  # Dask silences every handler that it finds, as long as a local cluster lives
+        caplog.set_level("WARNING")  # Dask silences every handler that it finds, while a local cluster runs
         left, right = agents
         gate, waker = right.gate(KEY), Waker()
         stale = left.send_to(right, ChannelKey("job", 0, 0, 0, 0), wake=waker)

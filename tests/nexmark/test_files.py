@@ -21,11 +21,11 @@ def test_the_second_call_writes_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["n"]
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path):
+def test_a_folder_with_other_content_is_refused(tmp_path):
     write_parquet(tmp_path / "n", 100, seed=1)
-    with pytest.raises(SinkError, match="give a folder that is not there"):
+    with pytest.raises(SinkError, match="pass a folder that does not exist"):
         write_parquet(tmp_path / "n", 100, seed=2)
-    with pytest.raises(SinkError, match="something else"):
+    with pytest.raises(SinkError, match="has other content"):
         write_parquet(tmp_path, 100)
 
 

@@ -21,7 +21,7 @@ def test_the_proportion_is_46_to_3_to_1(events, bids, auctions, persons):
 
 
 def test_a_negative_number_of_events_is_refused():
-    with pytest.raises(ValueError, match="give a number of events"):
+    with pytest.raises(ValueError, match="pass a number of events"):
         generate(-1)
 
 
@@ -29,8 +29,8 @@ def test_a_negative_number_of_events_is_refused():
 @given(events=st.integers(50, 3000), batch_rows=st.integers(1, 700), seed=st.integers(0, 2**63))
 def test_rows_do_not_depend_on_batches(events, batch_rows, seed):
     whole = tables(events, seed)
-    pieces = tables(events, seed, batch_rows)
-    assert [table.to_pylist() for table in pieces] == [table.to_pylist() for table in whole]
+    divided = tables(events, seed, batch_rows)
+    assert [table.to_pylist() for table in divided] == [table.to_pylist() for table in whole]
 
 
 def test_more_events_only_add_rows():
@@ -38,7 +38,7 @@ def test_more_events_only_add_rows():
         assert long.slice(0, short.num_rows).to_pylist() == short.to_pylist()
 
 
-def test_another_seed_gives_other_rows():
+def test_another_seed_makes_other_rows():
     assert tables(500, seed=1)[0]["price"].to_pylist() != tables(500, seed=2)[0]["price"].to_pylist()
 
 
@@ -59,7 +59,7 @@ def test_hot_keys_get_their_share():
     assert pc.count_distinct(channels).as_py() == COLD_CHANNELS + len(HOT_CHANNELS)
     assert pc.min(bids["price"]).as_py() >= 100
     assert pc.max(bids["price"]).as_py() <= 100_000_000
-    # a key names something that exists, or will a little later
+    # a key refers to something that exists, or will within a few events
     assert pc.max(bids["auction"]).as_py() <= pc.max(auctions["id"]).as_py() + 10
     assert pc.max(auctions["seller"]).as_py() <= pc.max(persons["id"]).as_py() + 10
     assert pc.count_distinct(persons["email_address"]).as_py() == persons.num_rows

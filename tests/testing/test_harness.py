@@ -12,7 +12,7 @@ X = pa.schema({"x": pa.int64()})
 
 
 class Counts(Operator):
-    """Passes port 0 on, counts port 1, and asks to be woken once per batch."""
+    """Forwards port 0, counts port 1, and asks for a wake once per batch."""
 
     def open(self, ctx):
         self.ctx, self.count, self.closed = ctx, 0, False
@@ -56,12 +56,12 @@ def test_a_port_ends_once():
         harness.end().end(0)
 
 
-def test_the_operators_exception_comes_through():
+def test_the_operators_exception_is_not_wrapped():
     with Harness(Faulty(Counts(), FailAt(2)), X) as harness, pytest.raises(InjectedFault, match="step 2: process"):
         harness.push([{"x": 1}])
 
 
-def test_a_batch_is_taken_as_it_is():
+def test_a_batch_is_not_converted():
     batch = pa.RecordBatch.from_pylist([{"x": 5}], schema=X)
     with Harness(Counts(), X) as harness:
         assert harness.push(batch).batches[0] is batch

@@ -8,7 +8,7 @@ NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("actual", "expected"),
     [
         ([], []),
         ([{"x": 1}, {"x": 2}], [{"x": 2}, {"x": 1}]),
@@ -18,12 +18,12 @@ NAN = float("nan")
         ([{"x": [1, {"y": None}]}], [{"x": [1, {"y": None}]}]),
     ],
 )
-def test_equal_rows_in_any_order(found, expected):
-    assert_rows(found, expected)
+def test_equal_rows_in_any_order(actual, expected):
+    assert_rows(actual, expected)
 
 
 @pytest.mark.parametrize(
-    ("found", "expected", "message"),
+    ("actual", "expected", "message"),
     [
         ([{"x": 1}], [], "1 row unexpected:\n  {'x': 1}"),
         ([], [{"x": 1}], "1 row missing:\n  {'x': 1}"),
@@ -33,19 +33,19 @@ def test_equal_rows_in_any_order(found, expected):
         ([{"x": n} for n in range(20)], [], "20 rows unexpected:"),
     ],
 )
-def test_other_rows_are_listed(found, expected, message):
+def test_other_rows_are_listed(actual, expected, message):
     with pytest.raises(AssertionError) as raised:
-        assert_rows(found, expected)
+        assert_rows(actual, expected)
     assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("actual", "message"),
     [([{"x": 2}, {"x": 1}], "row 0 is {'x': 2}, expected {'x': 1}"), ([{"x": 1}], "1 rows, expected 2")],
 )
-def test_the_order_can_matter(found, message):
+def test_the_order_can_matter(actual, message):
     with pytest.raises(AssertionError) as raised:
-        assert_rows(found, [{"x": 1}, {"x": 2}], ordered=True)
+        assert_rows(actual, [{"x": 1}, {"x": 2}], ordered=True)
     assert message in str(raised.value)
     assert_rows([{"x": 1}, {"x": 2}], [{"x": 1}, {"x": 2}], ordered=True)
 

@@ -40,7 +40,7 @@ def test_a_hold_waits_for_the_test():
     assert drain(reader, 3) == [None, ([{"x": 1}], {"step": 2}), Finished()]
 
 
-def test_a_crash_happens_once_and_a_restarted_reader_goes_on_from_its_position():
+def test_a_crash_happens_once_and_a_restarted_reader_continues_at_its_position():
     source = ScriptedSource(X, [[{"x": 1}], Crash("power cut"), [{"x": 2}]])
     reader = source.open(source.splits()[0])
     _, position = reader.poll(100)

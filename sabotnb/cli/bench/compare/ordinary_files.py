@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sabotnb.cache import cache_root, publish
+from sabotnb.cache import cache_root, write_once
 from sabotnb.cli.bench.compare.suite import FileKind, Suite
 
 ROW_GROUP_ROWS = 131_072
@@ -35,7 +35,7 @@ class TableFacts:
 def dataset(suite: Suite, size: float, kind: FileKind) -> Path:
     """The folder that holds the suite's tables, one folder of files each; written once, into the user's cache."""
     folder = cache_root() / "bench" / f"{suite.name}-v{suite.version}-{size:g}-{kind.name}"
-    publish(folder, lambda made: suite.write(made, size, kind))
+    write_once(folder, lambda made: suite.write(made, size, kind))
     return folder
 
 
