@@ -1,33 +1,33 @@
-"""Every exception that sabotnb raises.
+"""The exceptions that sabotnb raises.
 
 SabotnbError
-├── SchemaError                 what a stream's columns are and what was asked of them
-│   ├── ColumnNotFound          a name that the stream does not have
-│   ├── DuplicateColumn         two columns of one name
-│   └── TypeMismatch            an operation that the column's type does not have
-├── InvalidUse                  a method or operator with arguments, or on an object, that does not take them
-├── ExpressionError             rows on which an expression has no value: overflow, division by zero, a failed cast
-├── GraphError                  a job graph that cannot run (cycle, open port, parallelism)
-├── SourceError                 input that is missing, truncated, or of another shape
-├── SinkError                   output that must not or cannot be written
-├── FunctionError               functions of the user
-│   ├── UnpicklableFunction     cannot travel to the workers
+├── SchemaError                 the columns of a stream do not fit an operation
+│   ├── ColumnNotFound          a name that is not a column of the stream
+│   ├── DuplicateColumn         two columns have one name
+│   └── TypeMismatch            an operation that the type of a column does not support
+├── InvalidUse                  a method or operator that does not accept these arguments or this object
+├── ExpressionError             an expression fails for some rows: overflow, division by zero, a cast
+├── GraphError                  a job graph cannot run (cycle, open port, parallelism)
+├── SourceError                 input is missing, truncated, or does not fit its schema
+├── SinkError                   output must not or cannot be written
+├── FunctionError               a function of the user
+│   ├── UnpicklableFunction     cannot be pickled for the workers
 │   ├── ModuleMissing           needs a module that an agent does not have
-│   └── UserFunctionError       raised, or returned something else than it declared
+│   └── UserFunctionError       raised, or its result does not fit its declaration
 ├── EnvError                    the session or its cluster
-│   ├── ClusterLost             the scheduler does not answer any more
-│   │   └── ClusterTimeout       it has not answered one question, and may answer the next
-│   ├── AgentLost               a worker process, or the connection between two of them, is gone
+│   ├── ClusterLost             the connection with the scheduler is lost
+│   │   └── ClusterTimeout      it did not answer in time, and may answer the next request
+│   ├── AgentLost               a worker process, or a connection between two, is lost
 │   ├── OutOfMemory             an operator needed more memory than its worker process has
-│   └── InsufficientSlots              fewer free slots than the job needs
+│   └── InsufficientSlots       fewer free slots than the job needs
 ├── JobError                    one job
-│   ├── JobNameTaken                another session that is connected runs a job of this name
+│   ├── JobNameTaken            another connected session runs a job of this name
 │   ├── JobFailed               ended in FAILED; the user's own exception is chained where there is one
 │   └── JobCanceled             ended in CANCELED
-│       └── JobReplaced         because a newer run of its name took its place
-└── ProtocolError               a defect of sabotnb or a stale message, never of the user
-    ├── IllegalTransition       a state change that the table of legal moves does not have
-    └── StaleMessage            from an attempt or epoch that is over
+│       └── JobReplaced         a newer run of its name replaced it
+└── ProtocolError               a defect of sabotnb or a stale message, never an error of the user
+    ├── IllegalTransition       a state change that is not in the table of legal moves
+    └── StaleMessage            from an attempt or epoch that has ended
 
 A message names the thing, says what was found, and ends with what to do.
 """
@@ -36,53 +36,53 @@ from __future__ import annotations
 
 
 class SabotnbError(Exception):
-    """Root of the tree: catch this to catch everything that sabotnb raises on purpose."""
+    """Root of the tree; catch it to catch every exception that sabotnb raises on purpose."""
 
 
 class SchemaError(SabotnbError):
-    """What a stream's columns are does not fit what was asked of them."""
+    """The columns of a stream do not fit an operation."""
 
 
 class ColumnNotFound(SchemaError, KeyError):
-    """A name that the stream does not have; the message has the nearest name."""
+    """A name that is not a column of the stream; the message has the nearest name."""
 
     __str__ = Exception.__str__  # KeyError would print the message's repr
 
 
 class DuplicateColumn(SchemaError):
-    """Two columns of one name in one schema."""
+    """Two columns of a schema have the same name."""
 
 
 class TypeMismatch(SchemaError, TypeError):
-    """An operation that the column's type does not have."""
+    """An operation that the type of a column does not support."""
 
 
 class InvalidUse(SabotnbError, TypeError):
-    """A method or operator used as it cannot be: unknown or missing arguments, the length of a stream, an index."""
+    """Invalid use of a method or operator: unknown or missing arguments, the length of a stream, an index."""
 
 
 class ExpressionError(SabotnbError, ValueError):
-    """Rows on which an expression has no value: integer overflow, integer division by zero, a cast that fails."""
+    """An expression fails for some rows: integer overflow, integer division by zero, a cast."""
 
 
 class GraphError(SabotnbError):
-    """A job graph that cannot run."""
+    """A job graph cannot run."""
 
 
 class SourceError(SabotnbError):
-    """Input that is missing, truncated, or of another shape than its schema."""
+    """Input is missing, truncated, or does not fit its schema."""
 
 
 class SinkError(SabotnbError):
-    """Output that must not or cannot be written."""
+    """Output must not or cannot be written."""
 
 
 class FunctionError(SabotnbError):
-    """Something is wrong with a function of the user."""
+    """A function of the user cannot be used."""
 
 
 class UnpicklableFunction(FunctionError):
-    """A function that cannot travel to the workers."""
+    """A function cannot be pickled for the workers."""
 
 
 class ModuleMissing(FunctionError):
@@ -90,9 +90,9 @@ class ModuleMissing(FunctionError):
 
 
 class UserFunctionError(FunctionError):
-    """A function of the user raised, or returned something else than it declared.
+    """A function of the user raised, or its result does not fit its declaration.
 
-    Beside the message it has the ``operator`` and ``function`` by name, the function's ``origin`` (cell or file, line),
+    Attributes: the ``operator`` and ``function`` by name, the function's ``origin`` (cell or file, line),
     ``user_traceback`` without frames of sabotnb, and ``sample``, a few of the rows as a text table.
     """
 
@@ -115,19 +115,19 @@ class UserFunctionError(FunctionError):
 
 
 class EnvError(SabotnbError):
-    """The session or its cluster cannot do what was asked."""
+    """The session or its cluster cannot carry out a request."""
 
 
 class ClusterLost(EnvError):
-    """The scheduler does not answer any more."""
+    """The connection with the scheduler is lost."""
 
 
 class ClusterTimeout(ClusterLost):
-    """The scheduler has not answered one question in time; the connection is there, and it may answer the next."""
+    """The scheduler did not answer in time; the connection still exists, and the next request may succeed."""
 
 
 class AgentLost(EnvError):
-    """A worker process died or hung, or two of them cannot reach each other any more."""
+    """A worker process died or hung, or two of them lost their connection."""
 
 
 class OutOfMemory(EnvError, MemoryError):
@@ -139,7 +139,7 @@ class InsufficientSlots(EnvError):
 
 
 class JobError(SabotnbError):
-    """Something about one job."""
+    """An error about a job."""
 
 
 class JobNameTaken(JobError):
@@ -149,7 +149,7 @@ class JobNameTaken(JobError):
 class JobFailed(JobError):
     """A job ended in FAILED; the user's own exception is its ``__cause__`` where there is one.
 
-    ``reason`` says of which kind the failure is: a UserFunctionError, SourceError, SinkError, AgentLost,
+    ``reason`` is the kind of failure: a UserFunctionError, SourceError, SinkError, AgentLost,
     OutOfMemory, ...
     """
 
@@ -161,19 +161,19 @@ class JobCanceled(JobError):
 
 
 class JobReplaced(JobCanceled):
-    """A newer run of the job's name took its place."""
+    """A newer run of the same name replaced the job."""
 
 
 class ProtocolError(SabotnbError):
-    """A defect of sabotnb or a message that comes too late; never the user's doing."""
+    """A defect of sabotnb or a stale message; never an error of the user."""
 
 
 class IllegalTransition(ProtocolError):
-    """A state change that the table of legal moves does not have."""
+    """A state change that is not in the table of legal moves."""
 
 
 class StaleMessage(ProtocolError):
-    """A message of an attempt or epoch that is over."""
+    """A message from an attempt or epoch that has ended."""
 
 
 def __dir__() -> list[str]:

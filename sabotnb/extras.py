@@ -1,4 +1,4 @@
-"""Optional packages: what needs each, and how to install it."""
+"""Optional packages: the features that need them, and the commands that install them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ USES: Mapping[str, tuple[str, str]] = {
     "numba": ("@sb.udf(engine='numba')", "numba"),
     "datasketches": ("approx_n_unique() and approx_quantile()", "sketches"),
 }
-"""By package: what needs it, and the extra of sabotnb that brings it."""
+"""By package: the feature that needs it, and the extra of sabotnb that includes it."""
 
 
 def remedy(package: str) -> str:
-    """The command that installs ``package``."""
+    """Return the command that installs ``package``."""
     return f"pip install 'sabotnb[{USES[package][1]}]'"
 
 
 def demand(package: str, use: str) -> None:
-    """ModuleMissing if ``package``, which ``use`` needs, is not installed here."""
+    """Raise ModuleMissing if ``package``, which ``use`` needs, is not installed here."""
     if find_spec(package) is None:
         raise ModuleMissing(f"{use} needs {package}, which is not installed; run {remedy(package)}")
 
 
 def missing() -> Iterator[str]:
-    """The packages that are not installed here."""
+    """Yield the packages that are not installed here."""
     return (package for package in USES if find_spec(package) is None)

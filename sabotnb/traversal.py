@@ -1,4 +1,4 @@
-"""Walks over graphs of objects that may be as deep as a loop makes them: with a stack of their own, not Python's."""
+"""Walk graphs of objects without recursion: plans that a loop builds are deeper than Python's stack."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 def bottom_up(roots: Iterable[T], below: Callable[[T], Sequence[T]]) -> list[T]:
-    """Every object that ``roots`` lead to, each once, after all that is ``below`` it; left to right.
+    """Return every object that ``roots`` lead to, each once, after all objects ``below`` it; left to right.
 
-    An object is known by its identity, so that what is shared is visited once and nothing is compared.
+    Objects are told apart by identity, so that shared ones are visited once and ``==`` is never called.
     """
     order: list[T] = []
     done: set[int] = set()
@@ -22,7 +22,7 @@ def bottom_up(roots: Iterable[T], below: Callable[[T], Sequence[T]]) -> list[T]:
             visited = waiting[-1]
             if id(visited) in done:
                 waiting.pop()
-            elif first := [part for part in below(visited) if id(part) not in done]:
+            elif first := [child for child in below(visited) if id(child) not in done]:
                 waiting.extend(reversed(first))
             else:
                 done.add(id(visited))
@@ -31,9 +31,9 @@ def bottom_up(roots: Iterable[T], below: Callable[[T], Sequence[T]]) -> list[T]:
     return order
 
 
-def fold(root: T, below: Callable[[T], Sequence[T]], make: Callable[[T, list[Made]], Made]) -> Made:
-    """What ``make`` returns for ``root``, given for each object what it returned for the objects ``below``."""
-    made: dict[int, Made] = {}
+def fold(root: T, below: Callable[[T], Sequence[T]], make: Callable[[T, list[Result]], Result]) -> Result:
+    """Return ``make(root, results)``; ``results`` are those of ``make`` for the objects ``below`` it, recursively."""
+    results: dict[int, Result] = {}
     for visited in bottom_up((root,), below):
-        made[id(visited)] = make(visited, [made[id(part)] for part in below(visited)])
-    return made[id(root)]
+        results[id(visited)] = make(visited, [results[id(child)] for child in below(visited)])
+    return results[id(root)]
