@@ -1,4 +1,4 @@
-"""Aggregates over Python lists, as ``docs`` says they mean: the oracle of every test of grouping."""
+"""Aggregates over Python lists, as documented: the oracle of the tests of grouping."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 
 def rank(value):
-    """NaN is one value above all numbers; null is above all."""
+    """Return a sort key: NaN is a value above all numbers, null is above all values."""
     if value is None:
         return (2, 0)
     return (1, 0) if isinstance(value, float) and math.isnan(value) else (0, value)
@@ -25,10 +25,10 @@ def quantile(values, q):
     if not values:
         return None
     numbers = sorted(values, key=rank)
-    place = q * (len(numbers) - 1)
-    low = math.floor(place)
-    part = place - low
-    return numbers[low] if not part else numbers[low] + (numbers[low + 1] - numbers[low]) * part
+    position = q * (len(numbers) - 1)
+    low = math.floor(position)
+    fraction = position - low
+    return numbers[low] if not fraction else numbers[low] + (numbers[low + 1] - numbers[low]) * fraction
 
 
 def variance(values, ddof=1):
@@ -39,8 +39,8 @@ def variance(values, ddof=1):
 
 
 def deviation(values, ddof=1):
-    found = variance(values, ddof)
-    return None if found is None else math.sqrt(found)
+    squared = variance(values, ddof)
+    return None if squared is None else math.sqrt(squared)
 
 
 def top_k(values, k, reverse=False):
@@ -67,7 +67,7 @@ OPTIONS = {"var": variance, "std": deviation, "quantile": quantile, "top_k": top
 
 
 def aggregate(column, pairs):
-    """The value of an ``AggregateColumn`` for the (value, by) pairs of one key."""
+    """Return the value of an ``AggregateColumn`` for the (value, by) pairs of a key."""
     values = [value for value, _ in pairs if value is not None]
     options = column.options
     if column.column is None:
@@ -80,7 +80,7 @@ def aggregate(column, pairs):
 
 
 def grouped(table, keys, columns):
-    """{key: {name: value}} of all rows of ``table``."""
+    """Return {key: {name: value}} of all rows of ``table``."""
     rows = defaultdict(list)
     for row in table.to_pylist():
         rows[tuple(key_of(row[name]) for name in keys)].append(row)
@@ -97,7 +97,7 @@ def key_of(value):
 
 
 def found(batches, keys):
-    """The same of result batches; a key that comes twice fails."""
+    """Return {key: {name: value}} of result batches; fails if a key occurs twice."""
     out = {}
     for batch in batches:
         for row in batch.to_pylist():
@@ -108,7 +108,7 @@ def found(batches, keys):
 
 
 def same(left, right):
-    """Equal; floats up to 1e-9 of their size, lists in any order."""
+    """True if equal, floats up to 1e-9 of their size, lists in any order."""
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
     if isinstance(left, list):
@@ -121,7 +121,7 @@ def same(left, right):
 
 
 def batches_of(table, cuts):
-    """The rows of ``table`` in batches that end at ``cuts``."""
+    """Return the rows of ``table`` in batches that end at ``cuts``."""
     bounds = sorted({0, *(cut for cut in cuts if cut < table.num_rows), table.num_rows})
-    pieces = [table.slice(a, b - a) for a, b in pairwise(bounds)]
-    return [piece.combine_chunks().to_batches()[0] for piece in pieces if piece.num_rows]
+    slices = [table.slice(a, b - a) for a, b in pairwise(bounds)]
+    return [part.combine_chunks().to_batches()[0] for part in slices if part.num_rows]

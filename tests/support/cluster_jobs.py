@@ -1,4 +1,4 @@
-"""Jobs for tests, described at the level of graphs: what the API would submit."""
+"""Submit job graphs to a cluster as the API does, and wait for their states."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from sabotnb.protocol.control import JobState
 
 @contextmanager
 def once_waited_for(cluster: Cluster, job: str, act: Callable[[], Any]) -> Iterator[None]:
-    """While inside, ``act`` as soon as somebody waits on the scheduler for something to happen to ``job``."""
+    """Call ``act`` while inside, as soon as a client waits on the scheduler for a change of ``job``."""
 
     def is_waited_for(dask_scheduler: Any) -> bool:
         return job in dask_scheduler.plugins["sabotnb-job-manager"].topics
@@ -56,7 +56,7 @@ class Run:
         return self.cluster.jobs.status(self.name, self.epoch)
 
     def wait(self, timeout: float = 60) -> dict[str, Any]:
-        """The final status; the job's own exception if it did not finish."""
+        """Wait for the final status; raises the exception of the job if it did not finish."""
         status = self.wait_over(timeout)
         if status["state"] != JobState.FINISHED:
             raise job_failed(self.name, status)
@@ -68,13 +68,13 @@ class Run:
         return status
 
     def wait_until(self, condition) -> dict[str, Any]:
-        """The first status for which ``condition`` holds; fails if the job is over before."""
+        """Wait for a status for which ``condition`` holds; fails if the job ends before."""
         while not condition(status := self.status()):
             assert not JobState(status["state"]).terminal, status
         return status
 
     def wait_metrics(self, condition) -> JobMetrics:
-        """The first metrics for which ``condition`` holds; fails if the job is over before."""
+        """Wait for metrics for which ``condition`` holds; fails if the job ends before."""
         while True:
             metrics = self.cluster.jobs.metrics(self.name, self.epoch)
             if condition(metrics):
@@ -83,7 +83,7 @@ class Run:
             self.cluster.jobs.watch([(self.name, self.epoch)], 0.2)
 
     def table(self) -> pa.Table:
-        """All rows of the sink ``collected``."""
+        """Return all rows of the sink ``collected``."""
         return pa.Table.from_batches(self.cluster.jobs.results(self.name, self.epoch, self.vertex, "collected"))
 
     def cancel(self) -> None:
@@ -91,18 +91,18 @@ class Run:
 
 
 def waiting_results(cluster: Cluster, job: str) -> list[int]:
-    """Bytes of results of ``job`` that wait on each agent which has not forgotten it."""
+    """Return the bytes of unread results of ``job`` on each agent that still holds some."""
 
     def look(dask_worker) -> int | None:
         jobs = dask_worker.plugins["sabotnb-agent"]._tenure.results._jobs
-        found = [results for (name, _), results in jobs.items() if name == job]
-        return sum(buffer._nbytes for results in found for buffer in results.buffers.values()) if found else None
+        held = [results for (name, _), results in jobs.items() if name == job]
+        return sum(buffer._nbytes for results in held for buffer in results.buffers.values()) if held else None
 
     return [nbytes for nbytes in cluster.jobs.client.run(look).values() if nbytes is not None]
 
 
 def line(*operators: Operator) -> JobGraph:
-    """A graph of operators one behind the other."""
+    """Return a graph of operators in a row."""
     graph = JobGraph()
     for operator in operators:
         graph = graph.add_operator(operator)
@@ -117,17 +117,17 @@ def submit(cluster: Cluster, name: str, graph: JobGraph, parallelism: int = 2, o
     request, blobs = job_request(
         name,
         execution,
-        {one.id: tuple(connectors.source(one.spec).splits()) for one in graph.get_sources()},
+        {source.id: tuple(connectors.source(source.spec).splits()) for source in graph.get_sources()},
         owner=owner or cluster.jobs.owner,
         fingerprint=graph.fingerprint(),
     )
     taken = cluster.jobs.submit_stream_job(request, blobs)
-    ends = [one.id for one in execution.vertices.values() if any(it.id == "collected" for it in one.operators)]
+    ends = [v.id for v in execution.vertices.values() if any(operator.id == "collected" for operator in v.operators)]
     return Run(cluster, name, taken["epoch"], taken["how"], ends[0] if ends else "")
 
 
 def numbers(count: int) -> Operator:
-    """A source of ``count`` rows {"n": 0 ...}."""
+    """Return a source of ``count`` rows {"n": 0 ...}."""
     return Operator("numbers", connectors.table(pa.table({"n": pa.array(range(count), pa.int64())})))
 
 
@@ -140,9 +140,9 @@ def collected(**options: Any) -> Operator:
 
 
 def endless(*rest: Operator) -> JobGraph:
-    """One task whose rows never end, spread over the tasks of a sink that nobody reads: soon all are backpressured.
+    """Return a job whose source never ends and whose results are never read, so that it is soon backpressured.
 
-    ``rest`` is what the rows go through instead.
+    ``rest`` replaces the operators behind the source.
     """
     source = connectors.generator(_forever, pa.schema({"n": pa.int64()}), bounded=False)
     forever = Operator("forever", source, parallelism=1)
@@ -150,7 +150,7 @@ def endless(*rest: Operator) -> JobGraph:
 
 
 def _much(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Sixteen times as much, to fill buffers faster than Python makes rows."""
+    """Repeat the rows sixteen times, to fill buffers faster than Python makes rows."""
     return pa.concat_batches([batch] * 16)
 
 

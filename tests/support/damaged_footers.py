@@ -1,4 +1,4 @@
-"""Reads a Parquet file with damaged footers, as a program, because a crash ends the process that meets it."""
+"""Read a Parquet file with damaged footers. A program of its own, because a crash ends the process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sabotnb.protocol.source import Finished
 
 
 def damaged(data: bytes, random: Random) -> bytes:
-    """``data`` with some bits of its footer flipped."""
+    """Return ``data`` with some bits of its footer flipped."""
     length = int.from_bytes(data[-8:-4], "little")
     copy = bytearray(data)
     for _ in range(random.choice([1, 1, 1, 2, 4])):
@@ -25,7 +25,7 @@ def damaged(data: bytes, random: Random) -> bytes:
 
 
 def read(spec: Source) -> int:
-    """How many rows there are."""
+    """Return the number of rows of a source."""
     source, rows = connectors.source(spec), 0
     for split in source.splits():
         reader = source.open(split)
@@ -35,7 +35,7 @@ def read(spec: Source) -> int:
 
 
 def use(path: Path) -> None:
-    """Read the file in the ways in which footers count."""
+    """Read the file in every way that uses its footer."""
     spec = connectors.parquet(path)
     connectors.estimate(spec)
     read(spec)
@@ -50,7 +50,7 @@ TYPES: dict[str, object] = {}
 
 
 def main(path: Path, seeds: int) -> None:
-    """Print what a damaged footer ended in, other than rows or a SourceError that names the file."""
+    """Print every outcome of a damaged footer except rows and a SourceError that names the file."""
     whole, copy = path.read_bytes(), path.with_suffix(".damaged.parquet")
     schema = connectors.parquet(path).schema
     TYPES.update(zip(schema.names, schema.types, strict=True))
@@ -61,7 +61,7 @@ def main(path: Path, seeds: int) -> None:
         except SourceError as error:
             if str(copy) not in str(error):
                 sys.stdout.write(f"{seed} {error}\n")
-        except Exception as error:  # noqa: BLE001 - any other is what is looked for
+        except Exception as error:  # noqa: BLE001  any other exception is a finding
             sys.stdout.write(f"{seed} {error!r}\n")
 
 

@@ -1,4 +1,4 @@
-"""Drawn expressions and drawn rows of one schema."""
+"""Hypothesis strategies of expressions and rows of one schema."""
 
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -36,7 +36,7 @@ def numbers(depth: int) -> st.SearchStrategy[Expr]:
         leaves,
         st.tuples(inner, inner, st.sampled_from("+-*")).map(lambda t: combined(*t)),
         inner.map(abs),
-        inner.map(lambda one: -one),
+        inner.map(lambda number: -number),
         st.tuples(inner, inner).map(lambda t: coalesce(*t)),
         st.tuples(conditions(depth - 1), inner, inner).map(lambda t: when(t[0]).then(t[1]).otherwise(t[2])),
         st.tuples(inner, st.integers(-2, 0), st.integers(1, 3)).map(lambda t: t[0].clip(t[1], t[2])),
@@ -92,5 +92,5 @@ def conditions(depth: int) -> st.SearchStrategy[Expr]:
         leaves,
         st.tuples(inner, inner).map(lambda t: t[0] & t[1]),
         st.tuples(inner, inner).map(lambda t: t[0] | t[1]),
-        inner.map(lambda one: ~one),
+        inner.map(lambda condition: ~condition),
     )

@@ -1,4 +1,4 @@
-"""A suite of the benchmark whose queries fail in every way."""
+"""A benchmark suite whose queries fail in every way: wrong rows, an exception, a crash, a hang."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Job graphs in a line: operators by id, paths as text."""
+"""Build job graphs from operators by id and paths as text."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -7,10 +7,10 @@ from sabotnb.graph import EdgeHint, JobGraph, Operator
 
 
 def make_job(operators, *paths: str, hints: dict[str, EdgeHint] | None = None):
-    """``make_job({"s": Source(...), "j": Join(...)}, "s > j:1")``: an edge per ``>``, ``:`` names the port below it."""
+    """Return the graph of ``make_job({"s": Source(...), "j": Join(...)}, "s > j:1")``; a port follows ``:``."""
     graph = JobGraph()
-    for name, given in operators.items():
-        operator = replace(given, id=name) if isinstance(given, Operator) else Operator(name, given)
+    for name, spec in operators.items():
+        operator = replace(spec, id=name) if isinstance(spec, Operator) else Operator(name, spec)
         graph = graph.add_operator(operator)
     for path in paths:
         steps = [step.strip() for step in path.split(">")]

@@ -1,4 +1,4 @@
-"""A kernel that is driven as JupyterLab does: cells with ids, outputs and comms that change later, clicks."""
+"""Drive a Jupyter kernel as JupyterLab does: cells with ids, outputs and comms that change later, clicks."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 @contextlib.contextmanager
 def running_kernel(first="", last="", env=None):
-    """A kernel that has run ``first``, and runs ``last`` before it is shut down."""
+    """Start a kernel that runs ``first``, and ``last`` before it is shut down."""
     manager = KernelManager(transport="ipc")  # ports may be taken by others before the kernel does
     manager.start_kernel(env=env or dict(os.environ))
     client = manager.client()
@@ -31,7 +31,7 @@ def running_kernel(first="", last="", env=None):
 
 
 class Kernel:
-    """One kernel and what a page knows of it: outputs by display id, states of widgets by comm."""
+    """A kernel with the state that a page has of it: outputs by display id, states of widgets by comm."""
 
     def __init__(self, client, manager):
         self.client = client
@@ -43,12 +43,12 @@ class Kernel:
         self.updates = 0
 
     def run(self, code, cell="cell-one"):
-        """Texts that a cell prints or shows, by MIME type; an error as ``error``."""
+        """Run a cell; returns the texts that it prints or shows, by MIME type, and an exception as ``error``."""
         shown = {}
         message = self.start(code, cell)
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
-            heard = self._heard(SECONDS)
+            heard = self._received(SECONDS)
             if heard["parent_header"].get("msg_id") != message:
                 continue
             if heard["msg_type"] == "status" and heard["content"]["execution_state"] == "idle":
@@ -58,24 +58,26 @@ class Kernel:
         raise TimeoutError(f"the cell did not end in {SECONDS} s: {code}")
 
     def start(self, code, cell="cell-one"):
-        """Let a cell begin; gives the id of its message."""
+        """Start a cell; returns the id of its message."""
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
         message = self.client.session.msg("execute_request", content, metadata={"cellId": cell})
         self.client.shell_channel.send(message)
         return message["header"]["msg_id"]
 
     def wait(self, condition, seconds=SECONDS):
-        """Listen until ``condition()``, a fact about what was heard."""
+        """Receive messages until ``condition()`` is true; returns its value."""
         deadline = time.monotonic() + seconds
-        while not (found := condition()):
+        while not (value := condition()):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not heard in {seconds} s; models {list(self.models)}, answers {self.answers}")
+                raise TimeoutError(
+                    f"the condition was not met in {seconds} s; models {list(self.models)}, answers {self.answers}"
+                )
             with contextlib.suppress(Empty):
-                self._heard(0.2)
-        return found
+                self._received(0.2)
+        return value
 
     def click(self, model, command, subshell=None, page=None):
-        """Send a widget's message, over a subshell if one is named, and from another page if one is named."""
+        """Send a message of a widget, optionally over a subshell or from another page."""
         content = {"comm_id": model, "data": {"method": "custom", "content": command}}
         message = self.client.session.msg("comm_msg", content)
         message["header"]["session"] = page or message["header"]["session"]
@@ -84,12 +86,12 @@ class Kernel:
         self.client.shell_channel.send(message)
 
     def subshell(self):
-        """A new subshell of the kernel, which takes messages while a cell runs."""
+        """Create a subshell of the kernel, which handles messages while a cell runs; returns its id."""
         message = self.client.session.msg("create_subshell_request", {})
         self.client.control_channel.send(message)
         return self.client.get_control_msg(timeout=30)["content"]["subshell_id"]
 
-    def _heard(self, seconds):
+    def _received(self, seconds):
         heard = self.client.get_iopub_msg(timeout=seconds)
         kind, content = heard["msg_type"], heard["content"]
         if kind in ("display_data", "update_display_data"):

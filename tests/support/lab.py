@@ -1,6 +1,6 @@
-"""JupyterLab and Notebook 7 in a real Chromium, to see what a person sees: for browser tests and ``.ci/screenshot``.
+"""Run JupyterLab and Notebook 7 in a real Chromium, for browser tests and ``.ci/screenshot``.
 
-One server serves both, ``/lab/tree`` and ``/notebooks``; they are built of the same parts, so one driver does.
+One server serves both, as ``/lab/tree`` and ``/notebooks``. They have the same components, so one driver is enough.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ QUIET = {
 }
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
 PATHS = {"lab": "lab/tree", "notebook": "notebooks"}
-"""Where the server shows a notebook in each application."""
+"""Path of notebooks in each application."""
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-"""Without it Lab asks which one."""
+"""Metadata of a notebook; without it Lab asks which kernel to use."""
 CANCELED = "Canceled future for {} message before replies were done"
 OWN_NOISE = {
     # Notebook 7 looks for the file browser that only Lab has
@@ -37,13 +37,13 @@ OWN_NOISE = {
     f"Could not restore the debugger state: {CANCELED.format('debug_request')}",
     f"Error: {CANCELED.format('create_subshell_request')}",
 }
-"""What the applications report about themselves, whatever a notebook shows; nothing else is forgiven."""
-MOST_PRESSES = 40
+"""Errors that the applications report whatever a notebook shows; any other error fails a test."""
+MAX_PRESSES = 40
 
 
 @contextmanager
 def lab(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Lab]:
-    """A JupyterLab that serves ``folder``, with settings and a home of its own, and a browser beside it."""
+    """Start a JupyterLab that serves ``folder``, with its own settings and home folder, and a browser."""
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", f"--ServerApp.root_dir={folder}"]
     options += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
     options += ["--LabApp.extension_manager=readonly"]
@@ -57,15 +57,15 @@ def lab(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[
 
 
 def _home(folder: Path) -> dict[str, str]:
-    """Variables that keep everything of Jupyter's in ``folder``, with our settings."""
+    """Return environment variables that keep all files of Jupyter in ``folder``, with the settings above."""
     for name, text in QUIET.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    places = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
-    places |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
-    places |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-    return {name: str(folder / place) for name, place in places.items()}
+    folders = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
+    folders |= {"JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
+    folders |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    return {name: str(folder / subfolder) for name, subfolder in folders.items()}
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,15 @@ class Lab:
     def notebook(
         self, name: str, cells: Sequence[str] | None = None, app: str = "lab", **page: Any
     ) -> Iterator[Notebook]:
-        """The notebook ``name`` in a page of its own, its kernel ready; made of ``cells`` if they are given.
+        """Open the notebook ``name`` in a new page and wait for its kernel; ``cells`` create the notebook.
 
-        ``app``: lab or notebook. ``page``: what Playwright takes for a new page, ``viewport``, ``device_scale_factor``.
+        ``app``: lab or notebook. ``page``: options of Playwright for a new page, such as ``viewport``.
         """
         if cells is not None:
-            made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=KERNEL)
-            nbformat.write(made, self.folder / name)
+            created = nbformat.v4.new_notebook(
+                cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=KERNEL
+            )
+            nbformat.write(created, self.folder / name)
         opened = Notebook(self.browser.new_page(**page))
         opened.open(self.address, name, app)
         try:
@@ -96,7 +98,7 @@ class Lab:
 
     @contextmanager
     def another_page(self, name: str, app: str = "lab") -> Iterator[Notebook]:
-        """A notebook that another page shows, too; its kernel stays when this page is closed."""
+        """Open a notebook in a second page; its kernel keeps running when this page is closed."""
         opened = Notebook(self.browser.new_page())
         opened.open(self.address, name, app)
         try:
@@ -109,7 +111,7 @@ class Lab:
 class Notebook:
     """An open notebook, driven through Lab's own commands.
 
-    ``problems`` are the errors that the page has met, without those that the application makes by itself.
+    ``problems`` are the errors that the page reported, except those of the application itself (``OWN_NOISE``).
     """
 
     page: Page
@@ -124,12 +126,12 @@ class Notebook:
         self._wait_ready()
 
     def _wait_ready(self) -> None:
-        """Wait for the kernel: the page says that it is idle before it is even connected."""
+        """Wait for the kernel; the page shows it as idle before it is even connected."""
         self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel != null")
         self._in_lab("await panel.revealed; await panel.sessionContext.ready; await kernel.info")
 
     def close(self) -> None:
-        """Shut the kernel down, and with it every cluster that it has started; close the page."""
+        """Shut down the kernel, and with it every cluster that it started; close the page."""
         self._in_lab("await panel.sessionContext.shutdown()")
         self.page.close()
 
@@ -142,7 +144,7 @@ class Notebook:
             self.problems.append(text + where)
 
     def _in_lab(self, script: str, argument: object = None) -> Any:
-        """Run JavaScript in the page; ``panel``, ``notebook``, ``kernel`` and ``app`` are what they say."""
+        """Run JavaScript in the page, with the variables ``app``, ``panel``, ``notebook`` and ``kernel``."""
         names = (
             "const app = window.jupyterapp, panel = app.shell.currentWidget, notebook = panel.content, "
             "kernel = panel.sessionContext?.session?.kernel;"
@@ -150,11 +152,11 @@ class Notebook:
         return self.page.evaluate(f"async (argument) => {{ {names} {script} }}", argument)
 
     def command(self, name: str, arguments: Mapping[str, object] | None = None) -> None:
-        """Run one of Lab's commands to its end."""
+        """Run a command of Lab to its end."""
         self._in_lab("await app.commands.execute(argument[0], argument[1])", [name, dict(arguments or {})])
 
     def start(self, cell: int) -> None:
-        """Run a code cell and do not wait for it, but for the kernel to be at it."""
+        """Start a code cell and wait until the kernel is busy with it."""
         self._in_lab(
             "notebook.activeCellIndex = argument;"
             "const busy = new Promise(done => kernel.statusChanged.connect((_, status) => status == 'busy' && done()));"
@@ -163,7 +165,7 @@ class Notebook:
         )
 
     def wait_idle(self) -> None:
-        """Wait until every cell that was started is over."""
+        """Wait until every cell that was started has ended."""
         self._in_lab("await Promise.all(notebook.widgets.map(cell => cell.outputArea?.future?.done.catch(() => 0)))")
 
     def run(self, cell: int) -> str:
@@ -180,13 +182,13 @@ class Notebook:
         self.command("notebook:run-all-cells")
 
     def interrupt(self) -> None:
-        """What the stop button does."""
+        """Interrupt the kernel, as the stop button does."""
         self.command("notebook:interrupt-kernel")
 
     def restart(self) -> None:
-        """Restart the kernel; everything that it knew is gone, and what the page shows stays."""
+        """Restart the kernel; its state is lost, and the page keeps its outputs."""
         self._in_lab("await kernel.restart(); await kernel.info")
-        # the kernel that ends closes widgets, of which the page knows nothing any more
+        # the ending kernel closes widgets that the page no longer has
         self.problems[:] = [text for text in self.problems if not text.startswith("Comm not found for comm id ")]
 
     def save(self) -> None:
@@ -194,7 +196,7 @@ class Notebook:
         self._in_lab("await panel.context.save()")
 
     def reload(self) -> None:
-        """Load the page again, which reads the notebook from its file; the kernel goes on."""
+        """Reload the page, which reads the notebook from its file; the kernel keeps running."""
         self.page.reload()
         self._wait_ready()
 
@@ -204,13 +206,13 @@ class Notebook:
             self.page.keyboard.press(key)
 
     def press_until(self, key: str, reached: Locator) -> None:
-        """Press ``key`` until ``reached`` has the focus, as people find their way without a mouse."""
+        """Press ``key`` until ``reached`` has the focus, as people without a mouse do."""
         focused = "node => node.getRootNode().activeElement === node"
-        for _ in range(MOST_PRESSES):
+        for _ in range(MAX_PRESSES):
             self.press(key)
             if reached.evaluate(focused):
                 return
-        raise AssertionError(f"{MOST_PRESSES} times {key} do not lead to {reached}")
+        raise AssertionError(f"{reached} did not get the focus after {MAX_PRESSES} times {key}")
 
     def theme(self, name: str) -> None:
         """Change to the theme ``JupyterLab Light`` or ``JupyterLab Dark`` and wait until it shows."""
@@ -221,7 +223,7 @@ class Notebook:
             self.page.wait_for_function(f"before => ({paper})() != before", arg=before)
 
     def cell(self, index: int) -> Locator:
-        """A cell, prose counted too."""
+        """A cell by its index; cells of text count too."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 
     def outputs(self, index: int) -> Locator:

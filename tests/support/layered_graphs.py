@@ -1,6 +1,6 @@
-"""Random layered graphs, the same on every machine, and how many lines of a layout cross.
+"""Random layered graphs, the same on every machine, and the number of crossing lines of a layout.
 
-What dagre makes of them is kept in tests/plan/dagre_crossings.json. To make that anew, from the root:
+The crossings of dagre's layouts are in tests/diagram/dagre_crossings.json. To re-create that file, from the root:
 ``npm install --no-save --prefix widgets @dagrejs/dagre@3.1.3``, then
 ``.venv/bin/python tests/support/layered_graphs.py | node widgets/dev/dagre_crossings.mjs > FILE``.
 """
@@ -13,11 +13,11 @@ from random import Random
 
 GRAPHS = 40
 SIZE = 10.0
-"""Width and height of every node: the places of layers then say which gap a line runs through."""
+"""Width and height of every node; equal sizes make the gap between layers follow from a line's coordinates."""
 
 
 def layered_graph(seed: int) -> tuple[list[str], list[tuple[str, str]]]:
-    """Nodes and edges: 3 to 9 layers of 2 to 8 nodes, each read by one to three of the next layer, some of a later."""
+    """Return nodes and edges: 3 to 9 layers of 2 to 8 nodes, each with edges to one to three nodes of later layers."""
     random = Random(seed)
     widths = [2 + int(random.random() * 7) for _ in range(3 + int(random.random() * 7))]
     layers = [[f"n{number}_{rank}" for rank in range(width)] for number, width in enumerate(widths)]
@@ -31,13 +31,13 @@ def layered_graph(seed: int) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def crossings(lines) -> int:
-    """Pairs of lines that cross in a gap between layers."""
+    """Count pairs of lines that cross in a gap between layers."""
     gaps = defaultdict(list)
     for line in lines:
         for (x0, y0), (_, y1) in zip(line[::2], line[1::2], strict=True):
             gaps[x0].append((y0, y1))
     pairs = (pair for runs in gaps.values() for pair in combinations(runs, 2))
-    return sum((one[0] - other[0]) * (one[1] - other[1]) < 0 for one, other in pairs)
+    return sum((first[0] - second[0]) * (first[1] - second[1]) < 0 for first, second in pairs)
 
 
 def main() -> None:

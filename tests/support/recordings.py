@@ -1,4 +1,4 @@
-"""``JobMetrics`` as JSON and back: figures of real jobs, kept for tests."""
+"""Save the metrics of real jobs as JSON, and load them in tests."""
 
 import json
 from collections.abc import Mapping
@@ -11,24 +11,26 @@ from sabotnb.metrics import JobMetrics
 
 
 def write(metrics: JobMetrics, file: Path) -> None:
-    """Keep ``metrics`` in ``file``."""
+    """Write ``metrics`` to ``file``."""
     file.write_text(json.dumps(asdict(metrics), indent=1) + "\n")
 
 
 def read(file: Path) -> JobMetrics:
-    """What was kept in ``file``."""
-    return _made(JobMetrics, json.loads(file.read_text()))
+    """Read metrics from ``file``."""
+    return _decoded(JobMetrics, json.loads(file.read_text()))
 
 
-def _made(kind, value):
-    """``value`` of JSON as what the annotation ``kind`` says."""
+def _decoded(kind, value):
+    """Return a JSON value as the annotated type ``kind``."""
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        known = [item.name for item in fields(kind) if item.name in value]  # what came later has a default
-        return kind(**{name: _made(hints[name], value[name]) for name in known})
+        known = [
+            item.name for item in fields(kind) if item.name in value
+        ]  # fields that are newer than the file have defaults
+        return kind(**{name: _decoded(hints[name], value[name]) for name in known})
     if get_origin(kind) is UnionType and value is not None:
-        (wanted,) = (one for one in get_args(kind) if one is not NoneType)
-        return _made(wanted, value)
+        (wanted,) = (member for member in get_args(kind) if member is not NoneType)
+        return _decoded(wanted, value)
     if get_origin(kind) is tuple:
-        return tuple(_made(get_args(kind)[0], one) for one in value)
+        return tuple(_decoded(get_args(kind)[0], item) for item in value)
     return dict(value) if get_origin(kind) is Mapping else value

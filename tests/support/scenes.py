@@ -1,4 +1,4 @@
-"""Jobs that have pictures, and metrics as they would be at their end."""
+"""Jobs for tests of pictures, and their metrics."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ AIRLINES = pa.schema([("carrier", pa.string()), ("name", pa.string())])
 
 
 def late():
-    """Two sources, a filter that goes into the files, a join, an aggregation, a sink."""
+    """Return a graph of two sources, a filter that is pushed into files, a join, an aggregation and a sink."""
     columns = (AggregateColumn("n", "count"),)
     joined = pa.schema([*FLIGHTS, pa.field("name", pa.string())])
     return make_job(
@@ -44,20 +44,20 @@ def late():
 
 
 def submitted(graph, tasks=4):
-    """What is kept of ``graph`` at its submission, and its execution graph; small tables are known to be small."""
+    """Return the scenes of ``graph`` at its submission, and its execution graph; the table ``airlines`` is small."""
     optimized = optimize(graph, {"airlines": Size(16, 640)} if "airlines" in graph.operators else {})
     execution = physical(optimized.graph, tasks)
     return display.scenes(graph, optimized, execution), execution
 
 
 def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
-    """A job in which every chain took ``rows`` and gave a quarter of them; ``more``: fields of JobMetrics."""
+    """Return metrics in which every chain read ``rows`` rows and wrote a quarter; ``more``: fields of JobMetrics."""
     flow, quarter, busy = (
         Throughput(rows, 4, 8 * rows),
         Throughput(rows // 4, 4, 2 * rows),
         Load(0.5, 0.4, 0.1) if state == "RUNNING" else Load(),
     )
-    made = JobMetrics(
+    built = JobMetrics(
         job=name,
         epoch=1,
         version=1,
@@ -76,36 +76,36 @@ def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
         waits="",
         error=None,
         tasks=tuple(
-            TaskMetrics(one.id, index, index, "agent-1", 0, state, flow, flow, busy)
-            for one in execution.vertices.values()
-            for index in range(one.parallelism)
+            TaskMetrics(vertex.id, index, index, "agent-1", 0, state, flow, flow, busy)
+            for vertex in execution.vertices.values()
+            for index in range(vertex.parallelism)
         ),
         vertices=tuple(
             VertexMetrics(
-                one.id,
+                vertex.id,
                 "operator",
                 (),
                 (),
-                (OperatorMetrics(one.id, rows, 0.0),),
-                one.parallelism,
-                {state: one.parallelism},
+                (OperatorMetrics(vertex.id, rows, 0.0),),
+                vertex.parallelism,
+                {state: vertex.parallelism},
                 flow,
                 quarter,
                 busy,
             )
-            for one in execution.vertices.values()
+            for vertex in execution.vertices.values()
         ),
         edges=tuple(
-            EdgeMetrics(one.index, "", one.up, one.down, one.port, one.type.value, one.keys, 4, flow)
-            for one in execution.edges
+            EdgeMetrics(edge.index, "", edge.up, edge.down, edge.port, edge.type.value, edge.keys, 4, flow)
+            for edge in execution.edges
         ),
     )
-    return replace(made, **more)
+    return replace(built, **more)
 
 
 def failure(operator="by_name", **more):
-    """A function of the user's that raised."""
-    made = JobFailure(
+    """Return the failure of a user function that raised."""
+    built = JobFailure(
         kind="UserFunctionError",
         message="shout (cell [3], line 1) raised ValueError: too late",
         operator=operator,
@@ -114,4 +114,4 @@ def failure(operator="by_name", **more):
         sample="carrier  delay\nUA       99.0",
         everything="Traceback (most recent call last):\n  File 'runner.py', line 7\nValueError: too late",
     )
-    return replace(made, **more)
+    return replace(built, **more)

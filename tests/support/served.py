@@ -1,4 +1,4 @@
-"""A notebook application as a process of its own, and the browser that looks at it."""
+"""Run a notebook server as a separate process, and a browser."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from playwright.sync_api import Browser, sync_playwright
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server", "--font-render-hinting=none")
 START = 60.0
-"""Seconds that a server may take."""
+"""Seconds that a server may take to start or stop."""
 
 
 def chromium() -> str | None:
-    """The browser's path, None if there is none: ``.ci/system-packages`` installs it."""
+    """Return the path of the browser, which ``.ci/system-packages`` installs; None if there is none."""
     return next(filter(None, (shutil.which(name) for name in BROWSERS)), None)
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Run Chromium without a window."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         try:
@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Served:
-    """The process of ``python -m <module> <options>``, which says on its output where it answers."""
+    """A process of ``python -m <module> <options>`` that prints its address when it is ready."""
 
     def __init__(
         self, module: str, options: Sequence[str], address: re.Pattern[str], environment: Mapping[str, str]
@@ -45,7 +45,7 @@ class Served:
         self._module = module
         self._address = address
         self._log: list[str] = []
-        self._found: str | None = None
+        self._url: str | None = None
         self._settled = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *options],
@@ -61,20 +61,20 @@ class Served:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._log.append(line)
-            if self._found is None and (found := self._address.search(line)):
-                self._found = found.group()
+            if self._url is None and (match := self._address.search(line)):
+                self._url = match.group()
                 self._settled.set()
         self._settled.set()
 
     def address(self) -> str:
-        """Where it answers; waits for it."""
+        """Wait until the server is ready; returns its address."""
         self._settled.wait(START)
-        if self._found is None:
+        if self._url is None:
             raise RuntimeError(f"{self._module} did not start:\n" + "".join(self._log))
-        return self._found
+        return self._url
 
     def stop(self) -> None:
-        """End it in order, so that it ends its kernels."""
+        """Terminate the server and wait, so that it ends its kernels."""
         self._process.terminate()
         self._process.wait(START)
         self._reader.join()

@@ -1,4 +1,4 @@
-"""A cluster whose answers are written down, and a screen that remembers what it showed."""
+"""A scripted client of a cluster, and displays that record what they show."""
 
 import threading
 from dataclasses import replace
@@ -10,9 +10,9 @@ from sabotnb.errors import ClusterLost, ClusterTimeout
 
 
 class ScriptedClient:
-    """Answers as ``ClusterClient`` does. ``now`` is how the run goes.
+    """Answers requests as ``ClusterClient`` does. ``now`` are the current metrics of the run.
 
-    None: it is not known; "gone": nobody answers any more; "silent": nobody answers this time.
+    None: the run is not known; "gone": the cluster is lost; "silent": this request times out.
     """
 
     def __init__(self, now):
@@ -22,7 +22,7 @@ class ScriptedClient:
         self.rows = pa.table({"x": [1, None]})
 
     def goes(self, **changes):
-        """Let the run be another way from now on."""
+        """Change fields of the current metrics."""
         self.now = replace(self.now, version=self.now.version + 1, **changes)
 
     def views(self, job, epoch):
@@ -61,7 +61,7 @@ class ScriptedClient:
 
 
 class Paper:
-    """A screen: what each output shows now, by its name."""
+    """A display that records the current content of each output by name."""
 
     def __init__(self):
         self.shown = {}
@@ -80,7 +80,7 @@ class Paper:
 
 
 class SlowPaper(Paper):
-    """A screen that begins to replace an output, and goes on when it is told to."""
+    """A display that blocks while it replaces an output, until ``go`` is set."""
 
     def __init__(self):
         super().__init__()
@@ -93,7 +93,7 @@ class SlowPaper(Paper):
 
 
 class InTurn:
-    """A publisher without a thread: news come when a test says so."""
+    """A publisher without a thread: a test calls ``round`` to publish."""
 
     def __init__(self):
         self.watchers = []
@@ -107,6 +107,6 @@ class InTurn:
             self.watchers.remove(watcher)
 
     def round(self):
-        """Tell every watcher how its run goes."""
-        for one in list(self.watchers):
-            one.take(one.client.now)
+        """Send every watcher the current metrics of its run."""
+        for watcher in list(self.watchers):
+            watcher.take(watcher.client.now)

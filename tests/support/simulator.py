@@ -1,4 +1,4 @@
-"""A cluster in one process: agents that do at once what the machine says, and remember what they were told."""
+"""Simulate agents around a ``Machine`` in one process, and record every instruction."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def request(name="job", vertices=((("work"), 2),), owner="me", fingerprint="f", 
 
 
 class Simulator:
-    """Feeds a machine whose agents do at once what they are told; those that are ``silent`` do it when they ``speak``.
+    """Feeds a machine whose agents follow each instruction at once; ``silent`` agents do so at ``speak``.
 
-    ``running`` are tasks that were opened and have not ended.
+    ``running`` are the tasks that were opened and have not ended.
     """
 
     def __init__(self, agents: int = 2, slots: int = 4) -> None:
@@ -63,17 +63,17 @@ class Simulator:
                 if getattr(instruction, "agent", None) in self.silent:
                     self.unheeded.append(instruction)
                 else:
-                    events.extend(self._obey(instruction))
+                    events.extend(self._follow(instruction))
 
     def speak(self, agent: str) -> None:
-        """Let a silent agent do what it was told meanwhile."""
+        """Let a silent agent follow the instructions that it received meanwhile."""
         self.silent.discard(agent)
-        for instruction in [one for one in self.unheeded if one.agent == agent]:
+        for instruction in [pending for pending in self.unheeded if pending.agent == agent]:
             self.unheeded.remove(instruction)
-            for event in list(self._obey(instruction)):
+            for event in list(self._follow(instruction)):
                 self.feed(event)
 
-    def _obey(self, instruction):
+    def _follow(self, instruction):
         match instruction:
             case Deploy(who, deployment):
                 self.running += [(who, attempt) for attempt in deployment.attempts]
@@ -108,7 +108,7 @@ class Simulator:
             self.feed(TaskChanged(who, attempt, TaskState.FINISHED))
 
     def fire(self, prefix: str) -> None:
-        """Let the time pass until every timer whose name begins so has fired."""
+        """Advance the time until every timer whose name starts with ``prefix`` has fired."""
         for name, at in sorted(self.timers.items(), key=lambda entry: entry[1]):
             if name.startswith(prefix):
                 del self.timers[name]
@@ -121,10 +121,10 @@ class Simulator:
         self.feed(TaskChanged(who, attempt, TaskState.FAILED, Failure(error, message)))
 
     def lose(self, number: int) -> None:
-        gone = f"agent-{number}"
-        self.silent.discard(gone)
-        self.running = [entry for entry in self.running if entry[0] != gone]
-        self.unheeded = [one for one in self.unheeded if one.agent != gone]
+        lost = f"agent-{number}"
+        self.silent.discard(lost)
+        self.running = [entry for entry in self.running if entry[0] != lost]
+        self.unheeded = [pending for pending in self.unheeded if pending.agent != lost]
         self.feed(AgentDown(f"agent-{number}", "connection closed"))
 
     def state(self, job: str = "job") -> str:

@@ -1,4 +1,4 @@
-"""Small execution graphs made of operators and sources that the tests write themselves, run by the real tasks."""
+"""Run small execution graphs of operators and sources that a test defines, with the real tasks."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from sabotnb.testing import ScriptedSource
 
 X = pa.schema({"x": pa.int64()})
 TINY = Config(gate_bytes=1, collect_bytes=1, coalesce_rows=1, coalesce_seconds=0.001)
-"""One batch of credit everywhere."""
+"""Settings under which every channel has credit for one batch."""
 
 COLLECT = specs.Sink("collect")
 
 
 @dataclass(frozen=True)
 class Custom:
-    """The spec of an operator that a test makes itself."""
+    """The spec of an operator that a test defines."""
 
     make: Callable[[], Operator]
     function: Any = None
@@ -56,7 +56,7 @@ def rows(*values: int) -> list[dict[str, int]]:
 
 
 def numbers(*scripts: Iterable[Any]) -> ScriptedSource:
-    """A source of one split per script; a step that is a range or a list of numbers is a batch of them."""
+    """Return a source with one split per script; a range or list of numbers is a batch of them."""
     return ScriptedSource(X, *([_step(step) for step in script] for script in scripts))
 
 
@@ -73,18 +73,18 @@ def writes(make: Callable[[], SinkOperator]) -> specs.Sink:
 
 
 def vertex(name: str, *chain: Any, parallelism: int = 1, ports: int = 1) -> Vertex:
-    """A chain; its first operator is called ``name``, the others ``name.1``, ``name.2``."""
+    """Return a chain; its first operator has the id ``name``, the others ``name.1``, ``name.2``."""
     nodes = tuple(Node(f"{name}.{i}" if i else name, spec) for i, spec in enumerate(chain))
     source = isinstance(chain[0], specs.Source)
     return Vertex(name, nodes, () if source else (X,) * ports, (X,) * len(nodes), parallelism)
 
 
 def graph(vertices: list[Vertex], *edges: tuple[Any, ...]) -> ExecutionGraph:
-    """Edges are (up, down) or (up, down, type) or (up, down, type, port) or (up, down, type, port, side)."""
+    """Return a graph. Edges are (up, down), optionally followed by type, port and side output."""
     by_id = {vertex.id: vertex for vertex in vertices}
-    made = tuple(_edge(index, by_id, *edge) for index, edge in enumerate(edges))
+    built = tuple(_edge(index, by_id, *edge) for index, edge in enumerate(edges))
     tables = {v.id: tuple(i * v.parallelism // 128 for i in range(128)) for v in vertices}
-    return ExecutionGraph(by_id, made, tables, 128)
+    return ExecutionGraph(by_id, built, tables, 128)
 
 
 def _edge(
@@ -106,13 +106,13 @@ def start(execution: ExecutionGraph, config: Config = TINY) -> Iterator[pa.Recor
 
 
 def run(execution: ExecutionGraph, config: Config = TINY) -> list[int]:
-    """The collected numbers, sorted."""
+    """Run the graph; returns the collected numbers, sorted."""
     with closing(start(execution, config)) as batches:
         return sorted(value for batch in batches for value in batch.column("x").to_pylist())
 
 
 class Reports:
-    """What tasks have reported, in order; ``wait`` for what they will."""
+    """Collects the reports of tasks, in order."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -124,7 +124,7 @@ class Reports:
             self._changed.notify_all()
 
     def wait(self, state: TaskState, count: int = 1) -> list[TaskChanged]:
-        """The reports of ``state``, when there are ``count``."""
+        """Wait for ``count`` reports of ``state``; returns them."""
         self.wait_until(lambda: len(self.of(state)) >= count)
         return self.of(state)
 
@@ -139,12 +139,12 @@ class Reports:
         return [changed.state.value for changed in self.all if changed.attempt.task.vertex == vertex]
 
     def ends(self) -> list[str]:
-        """The last state of each task, by order of report."""
+        """Return the last state of each task, by order of report."""
         return [changed.state.value for changed in self.all if changed.state is not TaskState.RUNNING]
 
 
 class Deployed:
-    """All tasks of a graph on one agent, as a TaskRunner has them. A context manager that cancels what is left."""
+    """All tasks of a graph on one agent, as a TaskRunner runs them; a context manager that cancels remaining tasks."""
 
     def __init__(self, execution: ExecutionGraph, config: Config = TINY) -> None:
         self.reports = Reports()
@@ -170,7 +170,7 @@ class Deployed:
         return self
 
     def output(self, up: str, index: int) -> OutputPartition:
-        """The output of a task that is not started, so that its test can say what it sends."""
+        """Return the output of a task that is not started, so that a test can send on it."""
         edge = next(edge for edge in self._execution.edges if edge.up == up)
         return self._exchange.output("job", 1, edge, index, Placed(self._execution, self._placement, {}), lambda: None)
 
@@ -179,7 +179,7 @@ class Deployed:
             task.post(command)
 
     def cancel(self, grace: float = GRACE_SECONDS) -> list[TaskExecution]:
-        """Cancel everything; gives the tasks that hang."""
+        """Cancel all tasks; returns those that hang."""
         self.command(CancelTasks("job", 1))
         return await_canceled(self.tasks.values(), grace)
 
@@ -198,7 +198,7 @@ class Doubled(Operator):
 
 
 class Evens(Operator):
-    """Even numbers go on, odd ones leave through the side output ``odd``."""
+    """Forwards even numbers, and sends odd ones to the side output ``odd``."""
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
         values = batch.column("x").to_pylist()
@@ -207,7 +207,7 @@ class Evens(Operator):
 
 
 class Total(Operator):
-    """The sum of everything, at the end of the last port."""
+    """Emits the sum of all numbers at the end of the last port."""
 
     def open(self, ctx: OperatorContext) -> None:
         self.total = 0
@@ -225,7 +225,7 @@ class Total(Operator):
 
 
 class Exploding(Operator):
-    """Makes endlessly many rows of each batch."""
+    """Emits each batch without end."""
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
         while True:
@@ -233,7 +233,7 @@ class Exploding(Operator):
 
 
 class Written(SinkOperator):
-    """A sink that remembers what it was given."""
+    """A sink that collects its numbers."""
 
     def __init__(self) -> None:
         self.values: list[int] = []
