@@ -119,13 +119,13 @@ def _says_more(known: pa.DataType, found: pa.DataType) -> bool:
     return getattr(known, "unit", "") == "ns"
 
 
-def _advice_on_batches(error: Exception, schema: pa.Schema) -> str:
+def _advice_on_batches(error: BaseException, schema: pa.Schema) -> str:
     if advice := batch_advice(error, schema.names):
         return advice[0].upper() + advice[1:]
     return CORRECT if misses_name(error) else "Declare it: map_batches(fn, schema={'column': 'int64', ...})"
 
 
-def _advice_on_rows(error: Exception, schema: pa.Schema) -> str:
+def _advice_on_rows(error: BaseException, schema: pa.Schema) -> str:
     if advice := row_advice(error, schema.names):
         return advice[0].upper() + advice[1:]
     return CORRECT if misses_name(error) else "Fix it, or declare: map_rows(fn, schema={'column': 'int64', ...})"
