@@ -1,6 +1,6 @@
 """Random layered graphs, the same on every machine, and the number of crossing lines of a layout.
 
-The crossings of dagre's layouts are in tests/diagram/dagre_crossings.json. To re-create that file, from the root:
+The crossings in layouts of dagre are in tests/diagram/dagre_crossings.json. To re-create the file, run from the root:
 ``npm install --no-save --prefix widgets @dagrejs/dagre@3.1.3``, then
 ``.venv/bin/python tests/support/layered_graphs.py | node widgets/dev/dagre_crossings.mjs > FILE``.
 """
