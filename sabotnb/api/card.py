@@ -11,12 +11,9 @@ import pyarrow as pa
 
 from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
 from sabotnb.diagram import picture
-from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture, theme
+from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture, text_limits, theme
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec, needs_end
 
-LETTERS = 44
-"""What fits into a box of the text picture."""
-TITLE_LETTERS = 90
 SHORT, BESIDE, MANY = 10, 3, 90
 """Columns are listed in tables of ``SHORT`` rows beside each other, longer ones when that would be more than ``BESIDE``
 tables; more than ``MANY`` columns are folded away at first."""
@@ -46,8 +43,12 @@ class Card:
 
     def text(self) -> str:
         """For terminals."""
+        letters = text_limits.TEXT_BOX
         boxes = {
-            name: [f"{operator_labels.cut(box.id, LETTERS)} x{box.tasks}", operator_labels.cut(box.text, LETTERS)]
+            name: [
+                f"{text_limits.cut(box.id, letters)} x{box.tasks}",
+                text_limits.cut(box.text, letters),
+            ]
             for name, box in self.scene.boxes.items()
         }
         drawn = picture(boxes, [(link.up, link.down, link.label) for link in self.scene.links])
@@ -58,11 +59,11 @@ class Card:
 
     def _columns(self) -> list[tuple[str, str, str]]:
         """Name, type and mark of each column."""
-        letters = operator_labels.NAME_LETTERS
+        letters = text_limits.NAME
         return [
             (
-                operator_labels.cut(field.name, letters),
-                operator_labels.cut(str(field.type), letters),
+                text_limits.cut(field.name, letters),
+                text_limits.cut(str(field.type), letters),
                 self.marks.get(field.name, ""),
             )
             for field in self.schema
@@ -82,9 +83,9 @@ def card_of(flow: StreamPlan, graph: JobGraph, parallelism: int, rows: int | Non
     read = [] if rows is None else [f"reads {operator_labels.count(rows)}"]
     facts = ("bounded" if bounded else "endless", *read, f"parallelism {parallelism}")
     return Card(
-        operator_labels.cut(flow.node.naming.name or _title(flow.node.spec), TITLE_LETTERS),
+        text_limits.cut(flow.node.naming.name or _title(flow.node.spec), text_limits.TITLE),
         facts,
-        tuple(operator_labels.cut(note, operator_labels.SENTENCE_LETTERS) for note in _notes(flow, bounded=bounded)),
+        tuple(text_limits.cut(note, text_limits.SENTENCE) for note in _notes(flow, bounded=bounded)),
         flow.schema,
         _marks(flow),
         scene_of(graph, parallelism).without_sinks(),

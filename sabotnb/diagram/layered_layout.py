@@ -12,21 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sabotnb.diagram.crossings import uncrossed
+from sabotnb.diagram.shapes import PlacedBox, Point, Size
 from sabotnb.topology import topological_order
 
 SWEEPS = 8
-Point = tuple[float, float]
-Size = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class LayoutBox:
-    """A node's place: left, top, width, height."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +26,7 @@ class Layout:
     middle of the opposite side of the lower node; edges over several layers have a bend in each gap between nodes.
     """
 
-    boxes: Mapping[str, LayoutBox]
+    boxes: Mapping[str, PlacedBox]
     lines: tuple[tuple[Point, ...], ...]
     width: float
     height: float
@@ -177,7 +166,7 @@ def _picture(
     for name, (width, height) in sizes.items():
         slot, number = slots[name], layer_of[name]
         inset = (depth[number] - slot.across) / 2
-        boxes[name] = LayoutBox(*point(slot.centre - slot.along / 2, starts[number] + inset), width, height)
+        boxes[name] = PlacedBox(*point(slot.centre - slot.along / 2, starts[number] + inset), width, height)
     lines = []
     for path in paths:
         line = []

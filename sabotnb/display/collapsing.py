@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from sabotnb.display.job_picture import PictureNode
+from sabotnb.display.scene import Link
 from sabotnb.topology import topological_order
 
 MOST = 60
 """Nodes of a picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An edge between nodes before it has a place; ``edges`` are those of the execution graph that it stands for."""
-
-    up: str
-    down: str
-    type: str
-    label: str
-    edges: tuple[int, ...]
-
 
 Graph = tuple[Sequence[PictureNode], Sequence[Link]]
 Group = Sequence[str]

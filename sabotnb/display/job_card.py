@@ -6,16 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, theme
+from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, text_limits, theme
 from sabotnb.display.job_picture import JobPicture, PictureNode, View
 from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics, stopped_early
 
-TRACEBACK_LETTERS = 20_000
-"""Longer tracebacks and samples are vertices in part."""
-MESSAGE_LETTERS = 1_000
-OPERATOR_LETTERS = 36
-CHAIN_LETTERS = 60
 LISTED = 8
 """Tasks and edges that are listed, those with most rows first."""
 
@@ -33,7 +28,7 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
     notebooks can be compared.
     """
     facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
-    name = escape(operator_labels.cut(metrics.job, job_line.NAME_LETTERS))
+    name = escape(text_limits.cut(metrics.job, text_limits.JOB))
     state = _state(metrics, gone)
     badge = theme.badge(state, job_line.COLOURS.get(state, job_line.PASSING))
     parts = [f"<div><strong>{name}</strong> {badge} {theme.faint(' · '.join(facts))}</div>"]
@@ -51,7 +46,7 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
 def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: str = "", *, exact: bool = True) -> str:
     """The same for terminals: the header, a line per chain, sentences, and the error if there is one."""
     facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
-    lines = [" · ".join([f"{operator_labels.cut(metrics.job, job_line.NAME_LETTERS)} {_state(metrics, gone)}", *facts])]
+    lines = [" · ".join([f"{text_limits.cut(metrics.job, text_limits.JOB)} {_state(metrics, gone)}", *facts])]
     view = _view(picture)
     if view is not None:
         marks = _marks(view, metrics, gone, exact=exact, boxed=False)
@@ -70,7 +65,7 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
 
 def _in_a_line(node: PictureNode) -> str:
     """A chain with all of its operators, where there is room for them."""
-    return operator_labels.cut(" → ".join(node.operators), CHAIN_LETTERS) if len(node.vertices) == 1 else node.title
+    return text_limits.cut(" → ".join(node.operators), text_limits.CHAIN) if len(node.vertices) == 1 else node.title
 
 
 def _view(picture: JobPicture | None) -> View | None:
@@ -110,12 +105,12 @@ def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     """Why the job waits, and how it goes; of one that has finished or failed the rest of the card says it."""
     if gone:
         since = f" at {number_format.clock(metrics.at)}" if exact else ""
-        return [operator_labels.cut(f"Last seen {_state(metrics)}{since}: {gone}", operator_labels.SENTENCE_LETTERS)]
+        return [text_limits.cut(f"Last seen {_state(metrics)}{since}: {gone}", text_limits.SENTENCE)]
     finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
     sentences = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
     old = _from_last_reports(metrics) if exact else ()
-    return [operator_labels.cut(one, operator_labels.SENTENCE_LETTERS) for one in (waits, *sentences, *old) if one]
+    return [text_limits.cut(one, text_limits.SENTENCE) for one in (waits, *sentences, *old) if one]
 
 
 def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
@@ -149,8 +144,8 @@ def _failed(node: PictureNode, error: JobFailure | None, *, boxed: bool) -> str:
     if error is None or not (error.vertex in node.vertices or error.operator in node.operators):
         return ""
     chained = len(node.operators) > 1 and error.operator
-    letters = job_svg.failed_letters(node) if boxed else OPERATOR_LETTERS
-    return f"{operator_labels.cut(error.operator, letters)} failed" if chained else "failed"
+    letters = job_svg.failed_letters(node) if boxed else text_limits.OPERATOR
+    return f"{text_limits.cut(error.operator, letters)} failed" if chained else "failed"
 
 
 def _figures(node: PictureNode, vertices: Sequence[VertexMetrics], *, boxed: bool) -> str:
@@ -196,23 +191,23 @@ def _load(vertices: Sequence[VertexMetrics]) -> Load | None:
 
 
 def _error(error: JobFailure) -> Iterator[str]:
-    yield error.message[:MESSAGE_LETTERS]
+    yield error.message[: text_limits.MESSAGE]
     for title, text in (("", error.traceback), ("rows it was given:", error.sample)):
         if text:
-            yield f"\n{title}\n{text[:TRACEBACK_LETTERS]}" if title else f"\n{text[:TRACEBACK_LETTERS]}"
+            yield f"\n{title}\n{text[: text_limits.TRACEBACK]}" if title else f"\n{text[: text_limits.TRACEBACK]}"
 
 
 def _error_html(error: JobFailure, *, exact: bool) -> str:
-    where = f" in {operator_labels.cut(error.operator, OPERATOR_LETTERS)}" if error.operator else ""
+    where = f" in {text_limits.cut(error.operator, text_limits.OPERATOR)}" if error.operator else ""
     style = f"color:{theme.FAILED};font-weight:600;margin-top:6px"
     title = f'<div style="{style}">&#10005; {escape(error.kind)}{escape(where)}</div>'
-    parts = [title, theme.verbatim(error.message[:MESSAGE_LETTERS])]
+    parts = [title, theme.verbatim(error.message[: text_limits.MESSAGE])]
     if error.traceback:
-        parts.append(theme.framed(error.traceback[:TRACEBACK_LETTERS]))
+        parts.append(theme.framed(error.traceback[: text_limits.TRACEBACK]))
     if error.sample:
-        parts.append(theme.faint("rows it was given") + theme.framed(error.sample[:TRACEBACK_LETTERS]))
+        parts.append(theme.faint("rows it was given") + theme.framed(error.sample[: text_limits.TRACEBACK]))
     if error.everything and exact:
-        whole = theme.framed(error.everything[-TRACEBACK_LETTERS:])
+        whole = theme.framed(error.everything[-text_limits.TRACEBACK :])
         parts.append(theme.folded("full worker traceback", whole, opened=False))
     return "".join(parts)
 
@@ -225,9 +220,7 @@ def _tables(metrics: JobMetrics) -> str:
     edges = [
         (
             f"{_name(edge.up)} → {_name(edge.down)}",
-            operator_labels.cut(
-                f"{edge.type}({', '.join(edge.keys)})" if edge.keys else edge.type, operator_labels.LABEL_LETTERS
-            ),
+            text_limits.cut(f"{edge.type}({', '.join(edge.keys)})" if edge.keys else edge.type, text_limits.LABEL),
             number_format.count(edge.channels),
             *_flow(edge.sent),
         )
@@ -248,7 +241,7 @@ def _flow(flow: Throughput) -> tuple[str, str]:
 
 
 def _name(name: str) -> str:
-    return operator_labels.cut(name, OPERATOR_LETTERS)
+    return text_limits.cut(name, text_limits.OPERATOR)
 
 
 def _table(number: int, thing: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from sabotnb.display import operator_labels, theme
+from sabotnb.display import text_limits, theme
 
-NAME_LETTERS = 60
 COLOURS = {"RUNNING": "#3b82f6", "FINISHED": "#14a394", "FAILED": "#dc4c4c", "PENDING": "#d97706"}
 PASSING = "#7a8798"
 """Of states that last for a moment, and of canceled jobs."""
@@ -15,6 +14,6 @@ PASSING = "#7a8798"
 
 def html(name: str, state: str, facts: Sequence[str], more: str) -> str:
     """One line, and below it ``more``: why the job waits, or why it failed."""
-    title = f"<strong>{escape(operator_labels.cut(name, NAME_LETTERS))}</strong>"
+    title = f"<strong>{escape(text_limits.cut(name, text_limits.JOB))}</strong>"
     head = f"{title} {theme.badge(state, COLOURS.get(state, PASSING))} "
     return theme.panel(f"<div>{head}{theme.faint(' · '.join(facts))}</div>" + (theme.verbatim(more) if more else ""))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sabotnb.diagram import PlacedBox, PlacedLine
+
 
 @dataclass(frozen=True, slots=True)
-class PictureNode:
+class PictureNode(PlacedBox):
     """A box: an operator, a chain of them, or a group of many.
 
     ``vertices`` are the vertices whose figures it shows: one, several for a group, none for an operator that the
@@ -26,14 +28,10 @@ class PictureNode:
     vertices: tuple[str, ...]
     operators: tuple[str, ...]
     note: str
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Line(PlacedLine):
     """An edge between nodes. ``edges`` are the edges of the execution graph whose figures it shows.
 
     ``type`` is that of an ``EdgeType``; empty where a group has edges of several.
@@ -42,13 +40,7 @@ class Line:
     up: str
     down: str
     type: str
-    label: str
     edges: tuple[int, ...]
-    path: str
-    """From the upper node to the arrow's base, 7 pixels before its ``tip``."""
-    tip: tuple[float, float]
-    label_at: tuple[float, float]
-    """Where the label ends (it is anchored at its end)."""
 
 
 @dataclass(frozen=True, slots=True)

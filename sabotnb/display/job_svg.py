@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from sabotnb.display import number_format
+from sabotnb.diagram import svg_drawing
+from sabotnb.display import number_format, saved, text_limits
 from sabotnb.display.job_picture import PictureNode, View
-from sabotnb.display.operator_labels import NAME_LETTERS, cut
+from sabotnb.display.picture_style import ACCENTS, stroke
 from sabotnb.display.picturing import TEXT_LETTER
-from sabotnb.display.svg_picture import ACCENTS, CARD, EDGE, FRAME, arrow, sheet
+from sabotnb.display.text_limits import cut
 from sabotnb.display.theme import FAILED
-from sabotnb.graph import EdgeType
 from sabotnb.metrics import Load
 
 LOADS = (("busy", "#3b82f6"), ("backpressured", "#d97706"))
@@ -42,10 +42,12 @@ def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
     It has a line per text: where a page lets no SVG through, what is left of it can still be read.
     """
     inside = [
-        *(arrow(line, forward=line.type == EdgeType.FORWARD.value) for line in view.lines),
+        *(svg_drawing.arrow(line, stroke(line.type)) for line in view.lines),
         *(_node(node, marks.get(node.id, Mark())) for node in view.nodes),
     ]
-    return sheet(view.width, view.height, _alternative(view.nodes, marks), "\n".join(inside))
+    alternative = _alternative(view.nodes, marks)
+    svg, narrowest = svg_drawing.sheet(view.width, view.height, alternative, "\n".join(inside))
+    return saved.picture(svg, alternative), narrowest
 
 
 def fits(node: PictureNode, text: str) -> bool:
@@ -60,12 +62,12 @@ def failed_letters(node: PictureNode) -> int:
 
 def _node(node: PictureNode, mark: Mark) -> str:
     width, height = node.width, node.height
-    frame = f'stroke="{FAILED}" stroke-width="2"' if mark.failed else f'stroke="{EDGE}"'
+    frame = f'stroke="{FAILED}" stroke-width="2"' if mark.failed else f'stroke="{svg_drawing.EDGE}"'
     tasks = f"\u00d7{node.tasks}" if node.tasks else ""
     side = FAILED if mark.failed else ACCENTS[node.role]
     parts = [
         f'<g transform="translate({node.x:g} {node.y:g})"><title>{escape(_described(node, mark))}</title>',
-        f'<rect width="{width:g}" height="{height:g}" rx="7" fill="{CARD}" {frame}/>',
+        f'<rect width="{width:g}" height="{height:g}" rx="7" fill="{svg_drawing.CARD}" {frame}/>',
         f'<rect y="10" width="3.5" height="{height - 20:g}" rx="1.75" fill="{side}"/>',
         _text(LEFT, TITLE, node.title, ' font-size="13" font-weight="600"'),
         _text(width - RIGHT, TITLE, tasks, f' text-anchor="end" {FAINT}'),
@@ -84,9 +86,9 @@ def _text(x: float, y: float, text: str, attributes: str = "") -> str:
 def _bar(width: float, load: Load | None) -> str:
     """The load as a bar; a thin line where there is none to show."""
     if load is None:
-        return f'<path d="M{LEFT:g} {BAR_TOP + BAR_HEIGHT / 2:g}h{width:g}" stroke="{FRAME}"/>'
+        return f'<path d="M{LEFT:g} {BAR_TOP + BAR_HEIGHT / 2:g}h{width:g}" stroke="{svg_drawing.FRAME}"/>'
     size = f'y="{BAR_TOP:g}" height="{BAR_HEIGHT:g}"'
-    parts = [f'<rect x="{LEFT:g}" {size} width="{width:g}" rx="2" fill="{FRAME}"/>']
+    parts = [f'<rect x="{LEFT:g}" {size} width="{width:g}" rx="2" fill="{svg_drawing.FRAME}"/>']
     x = LEFT
     for name, colour in LOADS:
         part = getattr(load, name) * width
@@ -101,12 +103,12 @@ def _failed(text: str) -> str:
 
 
 def _described(node: PictureNode, mark: Mark) -> str:
-    chain = cut(" · ".join(node.operators), 200)
+    chain = cut(" · ".join(node.operators), text_limits.SENTENCE)
     load = f"; {number_format.share(mark.load.busy)} busy" if mark.load else ""
     return f"{chain} ({node.tasks} tasks): {mark.text}{load}{f'; {mark.failed}' if mark.failed else ''}"
 
 
 def _alternative(nodes: Sequence[PictureNode], marks: Mapping[str, Mark]) -> str:
     return "Job: " + "; ".join(
-        f"{cut(node.id, NAME_LETTERS)} {marks[node.id].text if node.id in marks else ''}".rstrip() for node in nodes
+        f"{cut(node.id, text_limits.NAME)} {marks[node.id].text if node.id in marks else ''}".rstrip() for node in nodes
     )

@@ -6,17 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from sabotnb.display import text_limits
 from sabotnb.expr import column_name
 from sabotnb.graph import Aggregate, EdgeType, Join, Project, Sink, Source, Spec
 from sabotnb.plan import ShuffleEdge, spread, summary
 
-NAME_LETTERS = 48
-"""Longer names of columns are cut; ``.schema`` has them whole."""
-SENTENCE_LETTERS = 200
-LABEL_LETTERS = 36
-
 _COLUMN = re.compile(r"col\('([^'\\]+)'\)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def brief(spec: Spec, columns: Sequence[str] = ()) -> str:
@@ -46,7 +41,7 @@ def role(spec: Spec) -> str:
 def label(edge: ShuffleEdge) -> str:
     """How an edge spreads its rows (``hash(carrier)``); nothing where they stay in their task."""
     way = "" if edge.type is EdgeType.FORWARD else spread(edge.type, edge.keys)
-    return cut(": ".join(filter(None, (edge.side, way))), LABEL_LETTERS)
+    return text_limits.cut(": ".join(filter(None, (edge.side, way))), text_limits.LABEL)
 
 
 def count(rows: int) -> str:
@@ -57,12 +52,6 @@ def count(rows: int) -> str:
 def counted(number: int, thing: str) -> str:
     """``1 task``, ``4 tasks``."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def cut(text: str, letters: int) -> str:
-    """``text`` in one line, its end replaced by an ellipsis if it is longer."""
-    line = _CONTROL.sub(" ", text[: letters + 1])
-    return line if len(line) <= letters else line[: letters - 1] + "…"
 
 
 def _projection(spec: Project, columns: Iterable[str]) -> str:

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sabotnb.display import placing
-from sabotnb.display.collapsing import Link, collapsed
+from sabotnb.diagram import PlacedBox, Spacing, route_lines
+from sabotnb.display.collapsing import collapsed
 from sabotnb.display.job_picture import JobPicture, Line, OperatorCard, PictureNode, View
-from sabotnb.display.operator_labels import cut
-from sabotnb.display.placing import Measures, placed
-from sabotnb.plan import LayoutBox
+from sabotnb.display.scene import Link
+from sabotnb.display.text_limits import cut
 
 HEIGHT = 84.0
 NARROW, WIDE = 170.0, 210.0
@@ -21,7 +20,7 @@ NARROW, WIDE = 170.0, 210.0
 CHAIN_WIDE = 244.0
 """Of a chain, whose operators people look for by their names."""
 MARGIN = 16.0
-MEASURES = Measures(gap=26, layer_gap=34, port_gap=30, beside=40)
+SPACING = Spacing(gap=26, layer_gap=34, port_gap=30, beside=40)
 TITLE_LETTER, TEXT_LETTER = 8.0, 6.6
 """Widths of letters of 13 px, semi-bold, and of 11 px, a little more than they are."""
 BESIDE_TITLE, BESIDE_TEXT = 56.0, 24.0
@@ -112,11 +111,10 @@ def _link(data: Sequence[Any]) -> Link:
 def _view(name: str, nodes: Sequence[PictureNode], links: Sequence[Link]) -> View:
     nodes, links = collapsed(nodes, links)
     sizes = {node.id: (_width(node), HEIGHT) for node in nodes}
-    ends = [placing.Link(link.up, link.down, link.label) for link in links]
-    places = placed(sizes, ends, MEASURES, origin=(MARGIN, MARGIN))
+    places = route_lines(sizes, links, SPACING, origin=(MARGIN, MARGIN))
     drawn = tuple(_fitted(node, places.boxes[node.id]) for node in nodes)
     lines = tuple(
-        Line(link.up, link.down, link.type, line.label, link.edges, line.path, line.tip, line.label_at)
+        Line(line.path, line.tip, line.label, line.label_at, link.up, link.down, link.type, link.edges)
         for link, line in zip(links, places.lines, strict=True)
     )
     width, height = (round(length + 2 * MARGIN, 1) for length in (places.width, places.height))
@@ -134,7 +132,7 @@ def _text_letters(width: float) -> int:
     return int((width - BESIDE_TEXT) / TEXT_LETTER)
 
 
-def _fitted(node: PictureNode, box: LayoutBox) -> PictureNode:
+def _fitted(node: PictureNode, box: PlacedBox) -> PictureNode:
     """The node in its place, title and text cut to its width."""
     return replace(
         node,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sabotnb.display import operator_labels, theme
+from sabotnb.display import text_limits, theme
 from sabotnb.expr import printable
-
-LETTERS = 60
-"""Longer values are cut."""
 
 
 def html(table: pa.Table) -> str:
@@ -29,8 +26,8 @@ def text(table: pa.Table) -> str:
 
 
 def _heading(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    names = [operator_labels.cut(name, operator_labels.NAME_LETTERS) for name in schema.names]
-    return names, [operator_labels.cut(str(one), operator_labels.NAME_LETTERS) for one in schema.types]
+    names = [text_limits.cut(name, text_limits.NAME) for name in schema.names]
+    return names, [text_limits.cut(str(one), text_limits.NAME) for one in schema.types]
 
 
 def _numeric(schema: pa.Schema) -> list[bool]:
@@ -45,4 +42,4 @@ def _cells(table: pa.Table) -> list[list[str]]:
 
 def _written(value: object) -> str:
     written = "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-    return operator_labels.cut(written, LETTERS)
+    return text_limits.cut(written, text_limits.CELL)

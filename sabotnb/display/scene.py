@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sabotnb import plan
 from sabotnb.display import operator_labels
-from sabotnb.graph import EdgeType, JobGraph, Operator
+from sabotnb.graph import JobGraph, Operator
 from sabotnb.plan import ShuffleEdge
 
 
@@ -24,12 +24,18 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One edge; ``label`` says how its rows are spread, nothing if they stay where they are."""
+    """An edge between two boxes, before it has coordinates.
+
+    ``type`` is that of an ``EdgeType``; empty for a link that stands for edges of several types. ``label`` says how
+    rows are partitioned; empty if they stay in their task. ``edges`` are the indexes of the execution graph's edges
+    whose metrics the link shows.
+    """
 
     up: str
     down: str
-    type: EdgeType
+    type: str
     label: str
+    edges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +67,4 @@ def _box(operator: Operator, tasks: int, columns: Sequence[str]) -> Box:
 
 
 def _link(edge: ShuffleEdge) -> Link:
-    return Link(edge.up, edge.down, edge.type, operator_labels.label(edge))
+    return Link(edge.up, edge.down, edge.type.value, operator_labels.label(edge))

@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.blobs import Function
-from sabotnb.display.operator_labels import NAME_LETTERS, SENTENCE_LETTERS, brief, cut, label, role
+from sabotnb.display import text_limits
+from sabotnb.display.operator_labels import brief, label, role
+from sabotnb.display.text_limits import cut
 from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec
 from sabotnb.plan import ExecutionGraph, Optimized, RewriteStep
 
-CODE_LETTERS = 10_000
-"""Longer functions are shown in part."""
 NOWHERE = ("prune", "drop identity")
 """Rules that take an operator away without putting it into another."""
 
@@ -86,7 +86,7 @@ class _Columns:
             if other is schema or other.equals(schema):
                 return number
         self._schemas.append(schema)
-        self.known.append([(cut(one.name, NAME_LETTERS), cut(str(one.type), NAME_LETTERS)) for one in schema])
+        self.known.append([(cut(one.name, text_limits.NAME), cut(str(one.type), text_limits.NAME)) for one in schema])
         return len(self.known) - 1
 
 
@@ -101,13 +101,13 @@ def _said(operator: Operator, graph: JobGraph) -> dict[str, Any]:
         "role": role(operator.spec),
         "text": _text(operator.spec, graph, operator.id),
         "origin": origin.where if origin else "",
-        "code": origin.code.strip("\n")[:CODE_LETTERS] if origin else "",
+        "code": origin.code.strip("\n")[: text_limits.CODE] if origin else "",
     }
 
 
 def _text(spec: Spec, graph: JobGraph, name: str) -> str:
     read = [column for schema in graph.input_schemas(name) for column in schema.names]
-    return cut(brief(spec, read), SENTENCE_LETTERS)
+    return cut(brief(spec, read), text_limits.SENTENCE)
 
 
 def _function(spec: Spec) -> Function | None:
@@ -122,7 +122,7 @@ def _steps_by_operator(steps: Sequence[RewriteStep]) -> dict[str, list[str]]:
     notes: dict[str, list[str]] = {}
     for step in steps:
         for name in dict.fromkeys((step.operator, *step.gone)):
-            notes.setdefault(name, []).append(cut(f"{step.rule}: {step.text}", SENTENCE_LETTERS))
+            notes.setdefault(name, []).append(cut(f"{step.rule}: {step.text}", text_limits.SENTENCE))
     return notes
 
 
@@ -132,13 +132,13 @@ def _gone(name: str, went: dict[str, RewriteStep]) -> str:
         return "does not run"
     step = went[name]
     if step.rule in NOWHERE:
-        return cut(step.text, SENTENCE_LETTERS)
+        return cut(step.text, text_limits.SENTENCE)
     heir = step.operator
     met = {name}
     while heir in went and heir not in met:  # that one may have gone into another
         met.add(heir)
         heir = went[heir].operator
-    return cut(f"runs in {heir}", SENTENCE_LETTERS)
+    return cut(f"runs in {heir}", text_limits.SENTENCE)
 
 
 def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph) -> Iterator[list[Any]]:
@@ -153,7 +153,7 @@ def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph)
             name, port = above, 0  # the optimizer has put it in between
         crossed = into.get((name, port)) if port is not None else None
         if crossed is None:
-            yield [edge.up, edge.down, EdgeType.FORWARD.value, cut(edge.side or "", NAME_LETTERS), []]
+            yield [edge.up, edge.down, EdgeType.FORWARD.value, cut(edge.side or "", text_limits.NAME), []]
         else:
             yield [edge.up, edge.down, crossed.type.value, label(crossed), [crossed.index]]
 

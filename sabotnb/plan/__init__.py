@@ -1,6 +1,5 @@
 """From the job graph that a user described to the execution graph that runs: optimize, choose edges, chain, expand."""
 
-from sabotnb.diagram import Layout, LayoutBox, layout, picture
 from sabotnb.graph import JobGraph
 from sabotnb.plan import execution_graph_codec, expand
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
@@ -18,8 +17,6 @@ from sabotnb.plan.sticky_tables import balanced_table, moved_groups, rescale_tab
 __all__ = [
     "Estimate",
     "ExecutionGraph",
-    "Layout",
-    "LayoutBox",
     "Optimized",
     "Placed",
     "RewriteStep",
@@ -34,11 +31,9 @@ __all__ = [
     "expand",
     "explain",
     "input_edges",
-    "layout",
     "moved_groups",
     "optimize",
     "physical",
-    "picture",
     "rescale_table",
     "spread",
     "summary",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
-from sabotnb.display import operator_labels
+from sabotnb.display import text_limits
 from sabotnb.errors import SabotnbError
 from sabotnb.metrics import TaskMetrics
 from sabotnb.widgets import samples
@@ -23,8 +23,6 @@ KEPT = 256
 MOST_ROWS = 1000
 MOST_TASKS = 1000
 """Tasks in one answer, those first that are worth looking at."""
-LETTERS = 1000
-"""Longer answers are cut: some list names that users have given."""
 PROBE_SECONDS = 2.0
 """A probe waits so long for rows."""
 
@@ -142,4 +140,4 @@ def _has(given: Mapping[str, Any], wanted: Mapping[str, type]) -> bool:
 
 
 def _refusal(command: str, text: str) -> Answer:
-    return Answer("answer", command, ok=False, text=operator_labels.cut(text, LETTERS))
+    return Answer("answer", command, ok=False, text=text_limits.cut(text, text_limits.ANSWER))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from sabotnb.display import operator_labels
+from sabotnb.display import operator_labels, text_limits
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics, stopped_early
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # names in annotations alone: a bar without a cluster needs n
     from sabotnb.cluster import ClusterClient
 
 SECONDS = 0.25
-LETTERS = 40
 COLUMNS = 90
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
@@ -22,7 +21,7 @@ def follow(client: ClusterClient, run: tuple[str, int]) -> None:
     """Return when the run is over; its bar then stands at 100 %, or says how it ended instead. Can be interrupted."""
     from tqdm import tqdm  # its bar of text: the one of widgets is empty in a saved notebook
 
-    name = operator_labels.cut(run[0], LETTERS)
+    name = text_limits.cut(run[0], text_limits.BAR_JOB)
     file = sys.stdout if shell.mode() == "widget" else sys.stderr  # notebooks show errors in red
     with tqdm(total=100, desc=name, bar_format=FORMAT, file=file, ncols=COLUMNS) as bar:
         while True:

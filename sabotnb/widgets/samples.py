@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sabotnb.display import operator_labels
+from sabotnb.display import text_limits
 from sabotnb.expr import printable
 from sabotnb.widgets.messages import ColumnMessage
 
-LETTERS = 200
-"""Longer values and names are cut."""
 CELLS = 20_000
 """Of wide tables fewer rows are shown."""
 
@@ -28,7 +26,7 @@ def rows(table: pa.Table, most: int) -> tuple[tuple[str | None, ...], ...]:
 
 def cut(text: str) -> str:
     """A value as a table shows it."""
-    return operator_labels.cut(text, LETTERS)
+    return text_limits.cut(text, text_limits.SAMPLE_CELL)
 
 
 def _numeric(kind: pa.DataType) -> bool:

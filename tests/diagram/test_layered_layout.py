@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layered_graphs import GRAPHS, SIZE, crossings, layered_graph
 
+from sabotnb.diagram import layout
 from sabotnb.errors import GraphError
-from sabotnb.plan import layout
 
 DAGRE = Path(__file__).with_name("dagre_crossings.json")
 DIAMOND = {"s": (60.0, 40.0), "a": (80.0, 40.0), "b": (40.0, 40.0), "out": (60.0, 40.0)}

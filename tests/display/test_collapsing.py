@@ -1,13 +1,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.display.collapsing import Link, collapsed
+from sabotnb.display.collapsing import collapsed
 from sabotnb.display.job_picture import PictureNode
+from sabotnb.display.scene import Link
 from sabotnb.topology import topological_order
 
 
 def nodes(names):
-    return [PictureNode(name, name, "filter", "operator", "", 1, (name,), (name,), "", 0, 0, 0, 0) for name in names]
+    return [PictureNode(0, 0, 0, 0, name, name, "filter", "operator", "", 1, (name,), (name,), "") for name in names]
 
 
 def links(text):

@@ -32,14 +32,14 @@ export interface Answer {
   id: string;
   ok: boolean;
   text: string;
-  sample: Sample | null;
+  sample: SampleMessage | null;
   tasks: TaskMetrics[] | null;
 }
 
-export interface Table {
+export interface TableMessage {
   seq: number;
   title: string;
-  columns: Column[];
+  columns: ColumnMessage[];
   rows: ((string | null)[])[];
   total: number;
   ended: boolean;
@@ -62,8 +62,8 @@ export interface JobMetrics {
   submitted: number;
   started: number | null;
   ended: number | null;
-  rows_in: Flow;
-  rows_out: Flow;
+  rows_in: Throughput;
+  rows_out: Throughput;
   late: number;
   progress: number | null;
   lag: number | null;
@@ -78,9 +78,9 @@ export interface JobMetrics {
   stopping: boolean;
 }
 
-export interface Sample {
+export interface SampleMessage {
   operator: string;
-  columns: Column[];
+  columns: ColumnMessage[];
   rows: ((string | null)[])[];
   seen: number;
   seconds: number;
@@ -97,8 +97,8 @@ export interface TaskMetrics {
   agent: string;
   slot: number;
   state: string;
-  into: Flow;
-  out: Flow;
+  into: Throughput;
+  out: Throughput;
   load: Load;
   late: number;
   queued: number;
@@ -111,7 +111,7 @@ export interface TaskMetrics {
   final: boolean;
 }
 
-export interface Column {
+export interface ColumnMessage {
   name: string;
   type: string;
   numeric: boolean;
@@ -119,7 +119,7 @@ export interface Column {
 
 export interface View {
   name: string;
-  nodes: Node[];
+  nodes: PictureNode[];
   lines: Line[];
   width: number;
   height: number;
@@ -136,7 +136,7 @@ export interface OperatorCard {
   notes: string[];
 }
 
-export interface Flow {
+export interface Throughput {
   rows: number;
   batches: number;
   bytes: number;
@@ -163,8 +163,8 @@ export interface VertexMetrics {
   operators: OperatorMetrics[];
   tasks: number;
   states: Record<string, number>;
-  into: Flow;
-  out: Flow;
+  into: Throughput;
+  out: Throughput;
   load: Load;
   busiest: number;
   busiest_task: number;
@@ -191,7 +191,7 @@ export interface EdgeMetrics {
   type: string;
   keys: string[];
   channels: number;
-  sent: Flow;
+  sent: Throughput;
   queued: number;
   fill: number;
   shares: Share[];
@@ -220,7 +220,11 @@ export interface Latency {
   p99: number;
 }
 
-export interface Node {
+export interface PictureNode {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
   id: string;
   title: string;
   kind: string;
@@ -230,21 +234,17 @@ export interface Node {
   vertices: string[];
   operators: string[];
   note: string;
-  x: number;
-  y: number;
-  width: number;
-  height: number;
 }
 
 export interface Line {
+  path: string;
+  tip: [number, number];
+  label: string;
+  label_at: [number, number];
   up: string;
   down: string;
   type: string;
-  label: string;
   edges: number[];
-  path: string;
-  tip: [number, number];
-  label_at: [number, number];
 }
 
 export interface OperatorMetrics {

@@ -140,7 +140,7 @@ def _run(
 
 def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(quote(name, safe="")) <= LONGEST_NAME:
-        written = display.operator_labels.cut(repr(name), LONGEST_NAME)
+        written = display.text_limits.cut(repr(name), LONGEST_NAME)
         raise GraphError(
             f"{written} is not a job name: give a string of 1 to {LONGEST_NAME} characters, or leave it out"
         )

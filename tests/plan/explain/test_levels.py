@@ -1,8 +1,9 @@
 import pyarrow as pa
 
+from sabotnb.diagram import picture
 from sabotnb.expr import col
 from sabotnb.graph import Aggregate, AggregateColumn, Filter, Join, Operator, Project, Sink, Source
-from sabotnb.plan import explain, optimize, physical, picture
+from sabotnb.plan import explain, optimize, physical
 
 FLIGHTS = pa.schema([("carrier", pa.string()), ("origin", pa.string()), ("delay", pa.float64()), ("tail", pa.string())])
 AIRLINES = pa.schema([("carrier", pa.string()), ("name", pa.string())])

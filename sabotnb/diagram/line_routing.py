@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from sabotnb.diagram import Layout, LayoutBox, Point, Size, layout
+from sabotnb.diagram.layered_layout import Layout, layout
+from sabotnb.diagram.shapes import Connection, PlacedBox, PlacedDiagram, PlacedLine, Point, Size
 
 LETTER = 6.1
 """Width of a letter of 11 px, a little more than it is: to leave room, and to cut what is too long."""
@@ -18,7 +19,7 @@ FRAME = 14.0
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class Spacing:
     """Pixels between boxes of a layer, between layers, and between the ends of lines into one box if there is room.
 
     ``beside`` are left for figures beside each arrow, whether it has a label or not.
@@ -31,35 +32,6 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedLine:
-    """``path`` (SVG) ends ``ARROW`` before ``tip``; ``label`` ends at ``label_at`` and is empty where it repeats."""
-
-    path: str
-    tip: Point
-    label: str
-    label_at: Point
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedDiagram:
-    """Boxes by name, a line for each link in the order given, and the size of all together."""
-
-    boxes: Mapping[str, LayoutBox]
-    lines: tuple[PlacedLine, ...]
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a line joins, and what is written at its arrow."""
-
-    up: str
-    down: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Run:
     """How a link runs: turns begin at ``turns``, where the layers end. Its label is above the arrow or below it."""
 
@@ -69,22 +41,22 @@ class _Run:
     below: bool
 
 
-def placed(
-    sizes: Mapping[str, Size], links: Sequence[Link], measures: Measures, origin: Point = (0.0, 0.0)
+def route_lines(
+    sizes: Mapping[str, Size], links: Sequence[Connection], spacing: Spacing, origin: Point = (0.0, 0.0)
 ) -> PlacedDiagram:
     """Place boxes of ``sizes`` and the lines between them, ``origin`` away from the left and the top.
 
     Gaps between layers are as wide as their labels need.
     """
-    plain = layout(sizes, [(link.up, link.down) for link in links], gap=measures.gap, layer_gap=measures.layer_gap)
+    plain = layout(sizes, [(link.up, link.down) for link in links], gap=spacing.gap, layer_gap=spacing.layer_gap)
     ends = _layer_ends(plain)
-    room = _label_room(links, plain, ends, measures.beside)
+    room = _label_room(links, plain, ends, spacing.beside)
     left, top = origin
     boxes = {name: replace(box, x=left + _moved(box.x, room), y=top + box.y) for name, box in plain.boxes.items()}
     turns = tuple(left + _moved(end, room) for end in ends)
     paths = [tuple((left + _moved(x, room), top + y) for x, y in line) for line in plain.lines]
-    runs = _runs(links, paths, turns, boxes, measures.port_gap)
-    lines = tuple(_line(run, measures.layer_gap) for run in runs)
+    runs = _runs(links, paths, turns, boxes, spacing.port_gap)
+    lines = tuple(_line(run, spacing.layer_gap) for run in runs)
     return PlacedDiagram(boxes, lines, _moved(plain.width, room), plain.height)
 
 
@@ -100,7 +72,7 @@ def _layer_ends(plain: Layout) -> list[float]:
     return ends
 
 
-def _centre(box: LayoutBox) -> float:
+def _centre(box: PlacedBox) -> float:
     return box.x + box.width / 2
 
 
@@ -108,7 +80,7 @@ def _end_of_layer(x: float, ends: Sequence[float]) -> float:
     return min(end for end in ends if end >= x - 0.1)
 
 
-def _label_room(links: Sequence[Link], plain: Layout, ends: Sequence[float], least: float) -> dict[float, float]:
+def _label_room(links: Sequence[Connection], plain: Layout, ends: Sequence[float], least: float) -> dict[float, float]:
     """How much wider the gap behind each layer has to be for the labels there, by the x at which the layer ends."""
     room: dict[float, float] = {}
     for link, line in zip(links, plain.lines, strict=True):
@@ -123,10 +95,10 @@ def _moved(x: float, room: Mapping[float, float]) -> float:
 
 
 def _runs(
-    links: Sequence[Link],
+    links: Sequence[Connection],
     paths: Sequence[tuple[Point, ...]],
     turns: tuple[float, ...],
-    boxes: Mapping[str, LayoutBox],
+    boxes: Mapping[str, PlacedBox],
     port_gap: float,
 ) -> list[_Run]:
     """Each link with an end of its own at the box that it leads to, so that arrows and labels keep apart."""
