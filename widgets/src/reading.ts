@@ -5,7 +5,7 @@
 import type {
   EdgeMetrics,
   Finding,
-  Flow,
+  Throughput,
   Graph,
   JobFailure,
   JobMetrics,
@@ -14,7 +14,7 @@ import type {
   Line,
   Live,
   Load,
-  Node,
+  PictureNode,
   OperatorCard,
   OperatorMetrics,
   Share,
@@ -56,7 +56,7 @@ const names = (value: unknown): [string, string] => [text(texts(value)[0]), text
 const tally = (value: unknown): Record<string, number> =>
   Object.fromEntries(Object.entries(isFields(value) ? value : {}).map(([name, one]) => [name, number(one)]));
 
-const flow = shape<Flow>({
+const flow = shape<Throughput>({
   rows: number,
   batches: number,
   bytes: number,
@@ -143,7 +143,7 @@ const metrics = shape<JobMetrics>({
   stopping: flag,
 });
 
-const node = shape<Node>({
+const node = shape<PictureNode>({
   id: text,
   title: text,
   kind: text,

@@ -1,5 +1,5 @@
 /** Which box of which view is meant. */
-import type { EdgeMetrics, Graph, Line, Node, View } from "./messages";
+import type { EdgeMetrics, Graph, Line, PictureNode, View } from "./messages";
 import type { Selection, Store, ViewName } from "./store";
 
 export function viewOf(graph: Graph | null, name: ViewName): View | null {
@@ -10,7 +10,7 @@ export function viewOf(graph: Graph | null, name: ViewName): View | null {
 }
 
 /** The selected box, in the view that is shown or in any other; null if an edge is selected, or nothing. */
-export function selectedNode(store: Store): Node | null {
+export function selectedNode(store: Store): PictureNode | null {
   const selected = store.selected.value;
   const graph = store.graph.value;
   if (selected?.kind !== "node" || !graph) return null;
@@ -56,7 +56,7 @@ export function showOperator(store: Store, operator: string): void {
 }
 
 /** The box that stands for an operator, or for a vertex of that name. */
-export function nodeWith(view: View | null, operator: string): Node | null {
+export function nodeWith(view: View | null, operator: string): PictureNode | null {
   const nodes = view?.nodes ?? [];
   return (
     nodes.find((node) => node.operators.includes(operator)) ??

@@ -1,6 +1,6 @@
 /** All boxes and lines of a view with the figures of now. */
 import { useComputed } from "@preact/signals";
-import type { Line, Node, View } from "../messages";
+import type { Line, PictureNode, View } from "../messages";
 import { isSelected, lineSelection, nodeWith } from "../selection";
 import type { Store } from "../store";
 import { EdgeLine } from "./edge_line";
@@ -52,7 +52,7 @@ export function Drawing({ store, view, at, far }: Props) {
         );
       })}
       {boxes.map((figures, place) => {
-        const node = view.nodes[place] as Node;
+        const node = view.nodes[place] as PictureNode;
         const badge = node.id === found ? (FINDINGS[finding?.kind ?? ""] ?? "") : "";
         const chosen = isSelected(selected, { kind: "node", id: node.id });
         return (
@@ -69,4 +69,4 @@ export function Drawing({ store, view, at, far }: Props) {
   );
 }
 
-const room = (line: Line, up: Node | undefined): number => (up ? line.tip[0] - up.x - up.width : 0);
+const room = (line: Line, up: PictureNode | undefined): number => (up ? line.tip[0] - up.x - up.width : 0);

@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
-import type { Node, VertexMetrics } from "../messages";
+import type { PictureNode, VertexMetrics } from "../messages";
 import { backpressured, failed, finished, pending, running } from "../testing/fixtures";
 import type { MadeJob } from "../testing/jobs";
 import { lineFigures, loadText, nodeFigures } from "./figures";
 import { pathLength } from "./path_length";
 import { area, sparkline } from "./sparkline";
 
-function figures(job: MadeJob, place: number, node: Partial<Node> = {}) {
+function figures(job: MadeJob, place: number, node: Partial<PictureNode> = {}) {
   const metrics = job.live.metrics;
   const vertices = new Map(metrics?.vertices.map((one) => [one.id, one]));
-  const box = { ...(job.graph.picture.views[1]?.nodes[place] as Node), ...node };
+  const box = { ...(job.graph.picture.views[1]?.nodes[place] as PictureNode), ...node };
   return nodeFigures(box, { vertices, over: metrics?.ended !== null });
 }
 

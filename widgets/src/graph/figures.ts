@@ -1,6 +1,6 @@
 /** What a box and a line show of the metrics, as words and shares: pure, and the same for eyes and screen readers. */
 import { brief, counted, cut, rate, share } from "../format";
-import type { EdgeMetrics, Line, Load, Node, VertexMetrics } from "../messages";
+import type { EdgeMetrics, Line, Load, PictureNode, VertexMetrics } from "../messages";
 
 export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed" | "lost";
 
@@ -43,7 +43,7 @@ export interface Known {
   over: boolean;
 }
 
-export function nodeFigures(node: Node, known: Known): NodeFigures {
+export function nodeFigures(node: PictureNode, known: Known): NodeFigures {
   const vertices = node.vertices.map((id) => known.vertices.get(id)).filter((one) => one !== undefined);
   const mark = node.vertices.length === 0 ? "removed" : markOf(vertices, known.over);
   const load = meanLoad(vertices);
@@ -116,7 +116,7 @@ function meanLoad(vertices: readonly VertexMetrics[]): Load {
  * Into a source that begins a chain goes what it reads: a chain that ends in a partial aggregate gives a small part.
  * Out of a chain that ends in a sink goes what the sink takes, without the side outputs before it. */
 function flowOf(
-  node: Node,
+  node: PictureNode,
   vertices: readonly VertexMetrics[],
   over: boolean,
 ): { into: number | null; out: number | null } {
@@ -165,7 +165,7 @@ function addUp(histories: readonly number[][]): number[] {
   return Array.from({ length: longest }, (_, place) => sum(histories.map((one) => newest(one, longest - 1 - place))));
 }
 
-function nodeLabel(node: Node, figures: Omit<NodeFigures, "label">, vertices: readonly VertexMetrics[]): string {
+function nodeLabel(node: PictureNode, figures: Omit<NodeFigures, "label">, vertices: readonly VertexMetrics[]): string {
   const { load, mark } = figures;
   // the text of a chain is its operators, which are named anyway
   const text = node.operators.length > 1 ? "" : cut(node.text, 2 * NAME_LETTERS);

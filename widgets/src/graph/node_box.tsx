@@ -1,6 +1,6 @@
 /** A box of the graph. Its places are those of the static picture, so that both look alike. */
 import { cut } from "../format";
-import type { Node } from "../messages";
+import type { PictureNode } from "../messages";
 import type { Dot, NodeFigures } from "./figures";
 import { area, sparkline } from "./sparkline";
 
@@ -15,7 +15,7 @@ const TEXT_LETTER = 5;
 const FAR_LETTER = 11;
 
 interface Props {
-  node: Node;
+  node: PictureNode;
   figures: NodeFigures;
   place: number;
   selected: boolean;

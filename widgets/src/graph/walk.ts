@@ -1,5 +1,5 @@
 /** Where the arrow keys lead: right and left along lines, which are stops of their own, up and down among neighbours. */
-import type { Line, Node, View } from "../messages";
+import type { Line, PictureNode, View } from "../messages";
 
 /** A stop: the place of a node in the view's list, or of a line. */
 export interface Stop {
@@ -58,10 +58,10 @@ function ordered(view: View, wanted: (one: Line) => boolean): number[] {
   return places(view.lines, wanted).sort((one, other) => height(one) - height(other) || across(one) - across(other));
 }
 
-function column(view: View, here: Node | undefined): number[] {
+function column(view: View, here: PictureNode | undefined): number[] {
   if (!here) return [];
   const centre = here.x + here.width / 2;
-  const over = (one: Node) => one.x <= centre && centre <= one.x + one.width;
+  const over = (one: PictureNode) => one.x <= centre && centre <= one.x + one.width;
   return places(view.nodes, over).sort((one, other) => (view.nodes[one]?.y ?? 0) - (view.nodes[other]?.y ?? 0));
 }
 

@@ -1,6 +1,6 @@
 /** The first line: what runs, how it goes, and what can be done with it. */
 import { cut, rate, seconds, share, brief } from "../format";
-import type { Flow, JobMetrics } from "../messages";
+import type { Throughput, JobMetrics } from "../messages";
 import type { Store } from "../store";
 import { Controls } from "./controls";
 import { Icon } from "./icon";
@@ -36,7 +36,7 @@ export function Header({ store }: { store: Store }) {
 function Figures({ metrics, store }: { metrics: JobMetrics; store: Store }) {
   const over = store.over.value;
   const sinceNews = store.fresh.value && !metrics.paused && !over ? store.now.value - store.lastNews.value : 0;
-  const flow = ({ rows, rows_rate }: Flow): string => (over ? brief(rows) : rate(rows_rate));
+  const flow = ({ rows, rows_rate }: Throughput): string => (over ? brief(rows) : rate(rows_rate));
   return (
     <dl class={store.fresh.value ? "sabot-figures" : "sabot-figures is-old"}>
       <Figure name={over ? "ran" : metrics.started === null ? "waits" : "up"} value={uptime(metrics, sinceNews)} />

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Sample } from "../messages";
+import type { SampleMessage } from "../messages";
 import { makeStore, type Selection } from "../store";
 import { cells, click, drawn, found, happens, texts } from "../testing/drawn";
 import { FakeModel } from "../testing/fake_model";
@@ -8,7 +8,7 @@ import { finished, running } from "../testing/fixtures";
 import type { MadeJob } from "../testing/jobs";
 import { Panel } from "./panel";
 
-const SAMPLE: Sample = {
+const SAMPLE: SampleMessage = {
   operator: "select_0", columns: [{ name: "carrier", type: "string", numeric: false }, { name: "delay", type: "double", numeric: true }],
   rows: [["AA", "1.5"], [null, "2"]], seen: 12_345, seconds: 2.04, keys: ["carrier"], hot: [{ key: "AA", share: 0.61 }],
   watermark: null, note: "",
@@ -24,7 +24,7 @@ function shown(job: MadeJob = running(), selected: Selection = { kind: "node", i
   store.tab.value = "sample";
   const place = drawn(<Panel store={store} />);
   const probes = () => new Set(model.sent.map(({ id }) => id)).size;
-  const answer = (sample: Partial<Sample> = {}) => happens(() => model.answer({ sample: { ...SAMPLE, ...sample } }));
+  const answer = (sample: Partial<SampleMessage> = {}) => happens(() => model.answer({ sample: { ...SAMPLE, ...sample } }));
   return { model, store, place, probes, answer };
 }
 

@@ -3,7 +3,7 @@ import { useRef, useState } from "preact/hooks";
 
 import { usePageVisible, useProbe } from "../asking";
 import { share } from "../format";
-import type { Answer, Sample as Rows } from "../messages";
+import type { Answer, SampleMessage } from "../messages";
 import type { Store } from "../store";
 import { CopyButton } from "../table/copy_button";
 import { LongText } from "../table/long_text";
@@ -85,7 +85,7 @@ function outcome(store: Store, answer: Answer | null): string {
   return store.live.value?.metrics?.paused && !has ? `${note} The job is paused.` : note;
 }
 
-function Seen({ sample, now }: { sample: Rows; now: number }) {
+function Seen({ sample, now }: { sample: SampleMessage; now: number }) {
   const { columns, rows, seen, seconds, watermark } = sample;
   return (
     <>
@@ -99,7 +99,7 @@ function Seen({ sample, now }: { sample: Rows; now: number }) {
   );
 }
 
-function HotKeys({ sample: { keys, hot } }: { sample: Rows }) {
+function HotKeys({ sample: { keys, hot } }: { sample: SampleMessage }) {
   if (hot.length === 0) return null;
   return (
     <section>

@@ -1,6 +1,6 @@
 /** What the panel is about: the selected box or edge, with everything that is known of it now. */
 import { cut } from "../format";
-import type { EdgeMetrics, JobFailure, Node, OperatorCard, VertexMetrics } from "../messages";
+import type { EdgeMetrics, JobFailure, OperatorCard, PictureNode, VertexMetrics } from "../messages";
 import { selectedEdge, selectedNode } from "../selection";
 import type { Store } from "../store";
 
@@ -38,7 +38,7 @@ export function subjectOf(store: Store): Subject | null {
   return edge && { kind: "edge", id: `edge ${edge.index}`, title: `${edge.up} → ${edge.down}`, edge, cards: cards.filter(({ vertex }) => vertex === edge.up) };
 }
 
-function nodeSubject(store: Store, node: Node, cards: readonly OperatorCard[]): NodeSubject {
+function nodeSubject(store: Store, node: PictureNode, cards: readonly OperatorCard[]): NodeSubject {
   const error = store.live.value?.metrics?.error ?? null;
   return {
     kind: "node",
@@ -52,11 +52,11 @@ function nodeSubject(store: Store, node: Node, cards: readonly OperatorCard[]): 
 }
 
 /** The operators of a box, for which the picture may have no room; a group keeps its own name. */
-function titleOf({ title, operators }: Node): string {
+function titleOf({ title, operators }: PictureNode): string {
   return operators.length > 0 && operators.length <= MOST_NAMED ? cut(operators.join(" · "), TITLE_LETTERS) : title;
 }
 
 /** Whether the job failed in `node`: at one of its operators, or in one of its vertices if no operator is known. */
-export function happenedAt(error: JobFailure, node: Pick<Node, "vertices" | "operators">): boolean {
+export function happenedAt(error: JobFailure, node: Pick<PictureNode, "vertices" | "operators">): boolean {
   return error.operator ? node.operators.includes(error.operator) : node.vertices.includes(error.vertex || "-");
 }

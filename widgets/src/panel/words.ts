@@ -1,6 +1,6 @@
 /** Figures as sentences, for the panel. Pure. */
 import { bytes, count, counted, seconds, share } from "../format";
-import type { Flow, VertexMetrics } from "../messages";
+import type { Throughput, VertexMetrics } from "../messages";
 
 const STATEFUL = ["aggregate", "distinct", "join", "reduce", "sort", "top"];
 const EVEN = 1.2;
@@ -98,6 +98,6 @@ export function listed(words: readonly string[]): string {
   return words.length < 3 ? words.join(" and ") : `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
 }
 
-export function total(flow: Flow): string {
+export function total(flow: Throughput): string {
   return `${counted(flow.rows, "row")}, ${bytes(flow.bytes)} in ${count(flow.batches)} batches`;
 }

@@ -1,18 +1,18 @@
 import { describe, expect, it } from "vitest";
 
-import type { Table } from "../messages";
+import type { TableMessage } from "../messages";
 import { cells, click, drawn, found, happens } from "../testing/drawn";
 import { FakeModel } from "../testing/fake_model";
 import { LiveTable } from "./live_table";
 
-const EMPTY: Table = {
+const EMPTY: TableMessage = {
   seq: 1, title: "late", total: 0, ended: false, note: "", rows: [],
   columns: [{ name: "carrier", type: "string", numeric: false }, { name: "n", type: "int64", numeric: true }],
 };
-const FIRST: Table = { ...EMPTY, seq: 2, total: 2, rows: [["AA", "1"], ["DL", "2"]] };
-const NEXT: Table = { ...EMPTY, seq: 3, total: 5, rows: [["UA", "4"], ["WN", "5"]] };
+const FIRST: TableMessage = { ...EMPTY, seq: 2, total: 2, rows: [["AA", "1"], ["DL", "2"]] };
+const NEXT: TableMessage = { ...EMPTY, seq: 3, total: 5, rows: [["UA", "4"], ["WN", "5"]] };
 
-function shown(table: Table | object) {
+function shown(table: TableMessage | object) {
   const model = new FakeModel({ _face: "table", table });
   return { model, place: drawn(<LiveTable model={model} />) };
 }

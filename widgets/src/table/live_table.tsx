@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import type { Table } from "../messages";
+import type { TableMessage } from "../messages";
 import type { Model } from "../model";
 import { CopyButton } from "./copy_button";
 import { RowsTable, tsv } from "./rows_table";
@@ -50,7 +50,7 @@ export function LiveTable({ model }: { model: Model }) {
 }
 
 /** What the kernel has sent last, and null before it has sent anything. */
-function useTrait(model: Model): Table | null {
+function useTrait(model: Model): TableMessage | null {
   const [table, setTable] = useState(() => given(model));
   useEffect(() => {
     const take = () => setTable(given(model));
@@ -61,9 +61,9 @@ function useTrait(model: Model): Table | null {
   return table;
 }
 
-function given(model: Model): Table | null {
-  const table = model.get("table") as Partial<Table> | null | undefined;
-  return table?.columns ? (table as Table) : null;
+function given(model: Model): TableMessage | null {
+  const table = model.get("table") as Partial<TableMessage> | null | undefined;
+  return table?.columns ? (table as TableMessage) : null;
 }
 
 /** `newest`, or what it was when `held` began. */
@@ -74,7 +74,7 @@ function useHeld<T>(newest: T, held: boolean): T {
 }
 
 /** Keeps the end of a box in sight as it grows, unless the user has scrolled away from it. */
-function useNewestInSight(table: Table | null) {
+function useNewestInSight(table: TableMessage | null) {
   const inside = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
   const box = inside.current;
@@ -85,7 +85,7 @@ function useNewestInSight(table: Table | null) {
   return inside;
 }
 
-function extent({ rows, total, ended }: Table): string {
+function extent({ rows, total, ended }: TableMessage): string {
   if (total === 0) return ended ? "" : "no rows yet";
   if (rows.length === total) return newRows(total, "");
   return `the last ${rows.length.toLocaleString("en")} of ${newRows(total, "")} received`;
@@ -95,7 +95,7 @@ function newRows(count: number, word = "new "): string {
   return `${count.toLocaleString("en")} ${word}${count === 1 ? "row" : "rows"}`;
 }
 
-function outcome({ ended, total, note }: Table): string {
+function outcome({ ended, total, note }: TableMessage): string {
   if (note) return note;
   if (!ended) return "";
   return total === 0 ? "The job has ended without any rows." : "The job has ended: these are its last rows.";

@@ -1,7 +1,7 @@
 import type { Ref } from "preact";
 import { useState } from "preact/hooks";
 
-import type { Column } from "../messages";
+import type { ColumnMessage } from "../messages";
 import { LongText } from "./long_text";
 import { SmallButton } from "./small_button";
 
@@ -14,7 +14,7 @@ export type Row = readonly (string | null)[];
 
 interface Props {
   label: string;
-  columns: readonly Column[];
+  columns: readonly ColumnMessage[];
   rows: readonly Row[];
   /** Number of the first row, so that rows which stay keep their elements. */
   first?: number;
@@ -90,7 +90,7 @@ function value(text: string | null, numeric: boolean, place: number) {
   );
 }
 
-function found(columns: readonly Column[], wanted: string): number[] {
+function found(columns: readonly ColumnMessage[], wanted: string): number[] {
   const part = wanted.trim().toLowerCase();
   return columns.flatMap(({ name }, place) => (name.toLowerCase().includes(part) ? [place] : []));
 }
@@ -101,7 +101,7 @@ function which(start: number, shown: number, fitting: number, every: number): st
 }
 
 /** Names and rows as tab separated values, which spreadsheets take. Tabs and line ends within a value become spaces. */
-export function tsv(columns: readonly Column[], rows: readonly Row[]): string {
+export function tsv(columns: readonly ColumnMessage[], rows: readonly Row[]): string {
   const line = (cells: readonly (string | null)[]) => cells.map((cell) => (cell ?? "").replace(/[\t\r\n]+/g, " ")).join("\t");
   return [line(columns.map(({ name }) => name)), ...rows.map(line)].join("\n");
 }

@@ -1,11 +1,11 @@
 import { bytes, count, rate, share } from "../format";
-import type { JobMetrics, Node, VertexMetrics } from "../messages";
+import type { JobMetrics, PictureNode, VertexMetrics } from "../messages";
 import type { Store } from "../store";
 import { LongText } from "./long_text";
 import { type Heading, SortableTable } from "./sortable_table";
 
 interface Line {
-  node: Node;
+  node: PictureNode;
   vertices: VertexMetrics[];
   failed: boolean;
 }
@@ -16,7 +16,7 @@ export function TableView({ store }: { store: Store }) {
   const view = store.graph.value?.picture.views.find(({ name }) => name === "optimized");
   const selected = store.selected.value;
   if (!view) return <p class="sabot-faint">No graph yet.</p>;
-  const open = (node: Node) => {
+  const open = (node: PictureNode) => {
     store.selected.value = { kind: "node", id: node.id };
   };
   return (
@@ -33,13 +33,13 @@ export function TableView({ store }: { store: Store }) {
   );
 }
 
-function lineOf(node: Node, metrics: JobMetrics | null): Line {
+function lineOf(node: PictureNode, metrics: JobMetrics | null): Line {
   const vertices = metrics?.vertices.filter(({ id }) => node.vertices.includes(id)) ?? [];
   const failed = vertices.some(({ states }) => states["FAILED"]) || node.vertices.includes(metrics?.error?.vertex || "-");
   return { node, vertices, failed };
 }
 
-function headings(open: (node: Node) => void): Heading<Line>[] {
+function headings(open: (node: PictureNode) => void): Heading<Line>[] {
   // a source takes rows from nobody
   const taken = ({ vertices: [first] }: Line) => (first?.role === "source" ? undefined : first?.into);
   const last = (line: Line) => line.vertices[line.vertices.length - 1];

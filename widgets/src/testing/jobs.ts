@@ -2,12 +2,12 @@
 import { MOST_DOTS } from "../graph/figures";
 import type {
   EdgeMetrics,
-  Flow,
+  Throughput,
   Graph,
   JobMetrics,
   Line,
   Live,
-  Node,
+  PictureNode,
   OperatorCard,
   TaskMetrics,
   VertexMetrics,
@@ -99,7 +99,7 @@ export function made(sketch: JobSketch): MadeJob {
 const id = (vertex: VertexSketch): string => vertex.chain[0] ?? "";
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
 
-function flow(rate: number, over: boolean): Flow {
+function flow(rate: number, over: boolean): Throughput {
   const now = over ? 0 : rate;
   return {
     rows: Math.round(rate * RUN_SECONDS),
@@ -234,7 +234,7 @@ function viewOf(name: string, sketch: JobSketch): Graph["picture"]["views"][numb
     (layer) => sketch.vertices.filter((_, place) => layers[place] === layer).length,
   );
   const tallest = Math.max(...columns) * (HEIGHT + 26);
-  const nodes = sketch.vertices.map((one, place): Node => {
+  const nodes = sketch.vertices.map((one, place): PictureNode => {
     const layer = layers[place] ?? 0;
     const above = layers.slice(0, place).filter((other) => other === layer).length;
     return {
@@ -257,9 +257,9 @@ function viewOf(name: string, sketch: JobSketch): Graph["picture"]["views"][numb
   return { name, nodes, lines, width: Math.max(...nodes.map((one) => one.x)) + WIDTH + 16, height: tallest + 6 };
 }
 
-function lineOf(edge: EdgeSketch, index: number, nodes: Node[], edges: EdgeSketch[]): Line {
-  const up = nodes[edge.up] as Node;
-  const down = nodes[edge.down] as Node;
+function lineOf(edge: EdgeSketch, index: number, nodes: PictureNode[], edges: EdgeSketch[]): Line {
+  const up = nodes[edge.up] as PictureNode;
+  const down = nodes[edge.down] as PictureNode;
   const rivals = edges.filter((other) => other.down === edge.down);
   const rank = rivals.indexOf(edge) - (rivals.length - 1) / 2;
   const tip: [number, number] = [down.x, down.y + HEIGHT / 2 + rank * Math.min(30, 60 / rivals.length)];
