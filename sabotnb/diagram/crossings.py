@@ -1,10 +1,16 @@
-"""The order of nodes within layers, so that few lines cross.
+"""Reorders the nodes of each layer of a layered graph, so that few edges cross.
 
 After E. Gansner, E. Koutsofios, S. North, K.-P. Vo, "A technique for drawing directed graphs", IEEE Trans. Software
-Engineering 19(3), 1993, section 3: sweeps that sort each layer by its neighbours' places, then exchanges of neighbours
-within a layer as long as one saves a crossing. Sorting goes by medians in one run and by means (K. Sugiyama et al.,
-1981) in another: neither is always better. Crossings are counted as in W. Barth, M. Jünger, P. Mutzel, "Simple and
-efficient bilayer cross counting", Graph Drawing 2002.
+Engineering 19(3), 1993, section 3. Crossings are counted as in W. Barth, M. Jünger, P. Mutzel, "Simple and efficient
+bilayer cross counting", Graph Drawing 2002.
+
+Theory of operation. Every link joins neighbouring layers (the caller splits longer edges at bends). A pass alternates
+two steps: a *sweep* sorts each layer by the mean or the median rank of its neighbours in the layer before it, down and
+up in turn; an *exchange* swaps neighbours within a layer while a swap saves a crossing. A sweep may make the order
+worse, which is how a pass leaves a local minimum, so the pass keeps the best order that it met. Three passes run: means
+(K. Sugiyama et al., 1981) and medians from the input order, as neither is always better, and means from a depth-first
+order. The result never has more crossings than the input order, and it is deterministic: sorts are
+stable, and every second pair of sweeps reverses nodes that tie.
 """
 
 from __future__ import annotations
@@ -15,72 +21,72 @@ from itertools import pairwise
 
 SWEEPS = 24
 PATIENCE = 4
-"""Sweeps in a row that may bring nothing before a run ends."""
+"""A pass ends after this number of sweeps in a row without an improvement."""
 
 Layers = list[list[int]]
 Neighbours = Sequence[Sequence[int]]
 
 
 def uncrossed(layers: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """Reorder within layers; ``links`` join neighbouring ones. The given order stays if no other has fewer crossings.
+    """Return ``layers`` with the nodes of each reordered; ``links`` join nodes of neighbouring layers.
 
-    Deterministic.
+    The order stays the same if no other order has fewer crossings. Deterministic.
     """
     names = [name for layer in layers for name in layer]
     number = {name: rank for rank, name in enumerate(names)}
     graph = _Graph(len(names), [(number[up], number[down]) for up, down in links])
-    given = [[number[name] for name in layer] for layer in layers]
-    best, fewest = given, graph.crossings(given)
-    for start, middle in ((given, _mean), (given, _median), (graph.by_depth(given), _mean)):
+    initial = [[number[name] for name in layer] for layer in layers]
+    best, fewest = initial, graph.crossings(initial)
+    for start, middle in ((initial, _mean), (initial, _median), (graph.by_depth(initial), _mean)):
         if not fewest:
             break
-        found, crossings = graph.improved(start, middle)
+        order, crossings = graph.improved(start, middle)
         if crossings < fewest:
-            best, fewest = found, crossings
+            best, fewest = order, crossings
     return [[names[node] for node in layer] for layer in best]
 
 
-def _mean(places: list[int]) -> float:
-    return sum(places) / len(places)
+def _mean(ranks: list[int]) -> float:
+    return sum(ranks) / len(ranks)
 
 
-def _median(places: list[int]) -> float:
-    """Of an even number of places a value between the middle two, nearer to the side that is denser."""
-    middle = len(places) // 2
-    if len(places) % 2:
-        return float(places[middle])
-    left, right = places[middle - 1] - places[0], places[-1] - places[middle]
+def _median(ranks: list[int]) -> float:
+    """Return the median; of an even number of ranks a value between the middle two, nearer to the denser side."""
+    middle = len(ranks) // 2
+    if len(ranks) % 2:
+        return float(ranks[middle])
+    left, right = ranks[middle - 1] - ranks[0], ranks[-1] - ranks[middle]
     if left == right:
-        return (places[middle - 1] + places[middle]) / 2
-    return (places[middle - 1] * right + places[middle] * left) / (left + right)
+        return (ranks[middle - 1] + ranks[middle]) / 2
+    return (ranks[middle - 1] * right + ranks[middle] * left) / (left + right)
 
 
 class _Graph:
-    """Nodes as numbers, each with its neighbours in the layer above and in the one below."""
+    """Nodes as numbers, each with its neighbours in the layers above and below, and its rank in its layer."""
 
     def __init__(self, nodes: int, links: Sequence[tuple[int, int]]) -> None:
         self.above: list[list[int]] = [[] for _ in range(nodes)]
         self.below: list[list[int]] = [[] for _ in range(nodes)]
-        self.place = [0] * nodes
+        self.rank = [0] * nodes
         for up, down in links:
             self.above[down].append(up)
             self.below[up].append(down)
 
     def crossings(self, layers: Layers) -> int:
-        """Pairs of links between neighbouring layers that cross."""
+        """Return the number of pairs of links that cross."""
         total = 0
         for upper, lower in pairwise(layers):
-            place = {node: rank for rank, node in enumerate(lower)}
-            seen: list[int] = []
+            ranks = {node: rank for rank, node in enumerate(lower)}
+            seen: list[int] = []  # sorted lower ends of the links so far: those right of an end cross its link
             for node in upper:
-                ends = [place[other] for other in self.below[node]]
+                ends = [ranks[other] for other in self.below[node]]
                 total += sum(len(seen) - bisect_right(seen, end) for end in ends)
                 for end in ends:
                     insort(seen, end)
         return total
 
     def by_depth(self, layers: Layers) -> Layers:
-        """Each layer in the order in which a depth-first walk from the last layer upwards meets its nodes."""
+        """Return each layer in the order in which a depth-first walk from the last layer upwards visits its nodes."""
         met: dict[int, int] = {}
         waiting = [node for layer in layers for node in reversed(layer)]
         while waiting:
@@ -91,7 +97,7 @@ class _Graph:
         return [sorted(layer, key=met.__getitem__) for layer in layers]
 
     def improved(self, start: Layers, middle: Callable[[list[int]], float]) -> tuple[Layers, int]:
-        """The best order that sweeps from ``start`` come by, and its crossings."""
+        """Return the best order of a pass of sweeps from ``start``, and its number of crossings."""
         layers = [list(layer) for layer in start]
         for layer in layers:
             self._settle(layer)
@@ -110,14 +116,14 @@ class _Graph:
 
     def _settle(self, layer: Sequence[int]) -> None:
         for rank, node in enumerate(layer):
-            self.place[node] = rank
+            self.rank[node] = rank
 
     def _sweep(self, layers: Layers, middle: Callable[[list[int]], float], *, down: bool, turn: bool) -> None:
-        """Sort each layer by the places of its neighbours before it; ``turn`` reverses those that tie."""
+        """Sort each layer by the ranks of its neighbours in the layer before; ``turn`` reverses nodes that tie."""
         neighbours = self.above if down else self.below
         for layer in layers if down else reversed(layers):
             wanted = {
-                node: middle(sorted(self.place[other] for other in neighbours[node]))
+                node: middle(sorted(self.rank[other] for other in neighbours[node]))
                 for node in layer
                 if neighbours[node]
             }
@@ -125,13 +131,13 @@ class _Graph:
             self._settle(layer)
 
     def _exchange(self, layers: Layers) -> None:
-        """Exchange neighbours within layers as long as one exchange saves a crossing."""
+        """Swap neighbours within layers while a swap saves a crossing."""
         improved = True
         while improved:
             improved = False
             for layer in layers:
                 sides = [
-                    {node: sorted(self.place[other] for other in neighbours[node]) for node in layer}
+                    {node: sorted(self.rank[other] for other in neighbours[node]) for node in layer}
                     for neighbours in (self.above, self.below)
                 ]
                 for rank in range(len(layer) - 1):
@@ -144,12 +150,12 @@ class _Graph:
 
 
 def _sorted(layer: Sequence[int], wanted: dict[int, float], *, turn: bool) -> list[int]:
-    """Nodes with a wish among themselves in its order; those without keep their places."""
+    """Return the layer with the nodes in ``wanted`` sorted among themselves; the others keep their positions."""
     movable = [node for node in layer if node in wanted]
     ordered = iter(sorted(reversed(movable) if turn else movable, key=wanted.__getitem__))
     return [next(ordered) if node in wanted else node for node in layer]
 
 
 def _pairs(left: Sequence[int], right: Sequence[int]) -> int:
-    """Crossings of the links of two nodes beside each other, whose ends are sorted."""
+    """Return the crossings among the links of two neighbours; ``left`` and ``right`` are their sorted ends."""
     return sum(bisect_left(right, end) for end in left)

@@ -1,8 +1,14 @@
-"""Layered layout of a graph: computed once, drawn alike as static SVG, in the widget, in docs and in tests.
+"""Computes a layered layout of an acyclic graph: coordinates of boxes, and a polyline per edge.
 
 After K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
-Trans. SMC 11(2), 1981: layers by longest path, few crossings (``crossings``), then coordinates. Everything is
-deterministic: equal input, equal picture.
+Trans. SMC 11(2), 1981.
+
+Theory of operation. Four steps, each on the result of the one before: (1) a layer per node by its longest path from a
+source, except that a source is in the layer before its first reader; (2) an edge over several layers becomes a path of
+bends, slots without size, so that every link joins neighbouring layers; (3) ``crossings`` orders each layer; (4) sweeps
+move each slot to the mean of its neighbours' centres as far as the gaps allow, then layers are stacked. Steps 1 to 4
+know only extents along a layer and across it; ``direction`` swaps x and y at both ends. The layout is
+deterministic, because pictures in saved notebooks are compared.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ SWEEPS = 8
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Boxes by node, one polyline per edge in the order given, and the size of the whole picture.
+    """Boxes by node, one polyline per edge in the order of the input, and the size of the whole layout.
 
     A polyline runs from the middle of the upper node's lower side (for ``direction="right"``: of its right side) to the
     middle of the opposite side of the lower node; edges over several layers have a bend in each gap between nodes.
@@ -34,7 +40,7 @@ class Layout:
 
 @dataclass(slots=True)
 class _Slot:
-    """A node, or a bend of a long edge, in a layer. ``along`` and ``across`` are its extents in and between layers."""
+    """A node or a bend: its extents ``along`` its layer and ``across`` it, and its centre in the layer."""
 
     along: float
     across: float
@@ -49,7 +55,7 @@ def layout(
     gap: float = 24.0,
     layer_gap: float = 56.0,
 ) -> Layout:
-    """Place nodes of ``sizes`` (width, height) in layers from left to ``right``, or ``down``.
+    """Return the layout of the nodes of ``sizes`` in layers from left to ``right``, or ``down``.
 
     ``gap`` is the least distance within a layer, ``layer_gap`` the distance between layers, both in the unit of sizes.
     GraphError if the edges form a cycle.
@@ -59,13 +65,13 @@ def layout(
     paths, layers = _layers(slots, edges)
     links = [link for path in paths for link in pairwise(path)]
     layers = uncrossed(layers, links)
-    _place(slots, layers, links, gap)
+    _centre_slots(slots, layers, links, gap)
     starts, depth = _layer_starts(slots, layers, layer_gap)
-    return _picture(sizes, slots, layers, paths, (starts, depth), down=down)
+    return _layout_of(sizes, slots, layers, paths, (starts, depth), down=down)
 
 
 def _layers(slots: dict[str, _Slot], edges: Sequence[tuple[str, str]]) -> tuple[list[list[str]], list[list[str]]]:
-    """The path of each edge through the layers (bends are new slots) and the names in each layer."""
+    """Return the path of each edge through the layers, and the names in each layer; adds the bends to ``slots``."""
     order = topological_order(slots, edges)
     layer_of = dict.fromkeys(order, 0)
     readers: dict[str, list[str]] = {name: [] for name in order}
@@ -75,7 +81,7 @@ def _layers(slots: dict[str, _Slot], edges: Sequence[tuple[str, str]]) -> tuple[
         for below in readers[name]:
             layer_of[below] = max(layer_of[below], layer_of[name] + 1)
     fed = {below for _, below in edges}
-    for name in order:  # a small table's source stands beside the join that reads it, not at the far end
+    for name in order:  # a source is beside its reader: layer 0 would draw a long edge over everything between
         if name not in fed:
             layer_of[name] = min((layer_of[below] for below in readers[name]), default=1) - 1
     layers: list[list[str]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
@@ -85,7 +91,7 @@ def _layers(slots: dict[str, _Slot], edges: Sequence[tuple[str, str]]) -> tuple[
     for number, (up, below) in enumerate(edges):
         path = [up]
         for layer in range(layer_of[up] + 1, layer_of[below]):
-            bend = f"\0{number}:{layer}"
+            bend = f"\0{number}:{layer}"  # no node has such a name
             slots[bend] = _Slot(0.0, 0.0)
             layers[layer].append(bend)
             path.append(bend)
@@ -93,10 +99,10 @@ def _layers(slots: dict[str, _Slot], edges: Sequence[tuple[str, str]]) -> tuple[
     return paths, layers
 
 
-def _place(
+def _centre_slots(
     slots: Mapping[str, _Slot], layers: Sequence[Sequence[str]], links: Sequence[tuple[str, str]], gap: float
 ) -> None:
-    """Centre each slot on its neighbours as far as the distances within its layer allow."""
+    """Centre each slot on its neighbours as far as the gaps within its layer allow."""
     neighbours: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in slots}
     for up, low in links:
         neighbours[low][0].append(up)
@@ -118,9 +124,9 @@ def _place(
 
 
 def _spread(slots: Mapping[str, _Slot], layer: Sequence[str], wanted: Sequence[float], gap: float) -> None:
-    """Give a layer's slots the wanted centres, in order and ``gap`` apart, with the least squared displacement.
+    """Set the centres of a layer's slots: in order, ``gap`` apart, with the least squared distance from ``wanted``.
 
-    Slots that would overlap form a block that sits at the mean of what its members want (pool adjacent violators).
+    Slots that would overlap form a block at the mean of their wanted positions (pool adjacent violators).
     """
     offsets = [0.0]
     for left, right in pairwise(layer):
@@ -141,13 +147,13 @@ def _spread(slots: Mapping[str, _Slot], layer: Sequence[str], wanted: Sequence[f
 def _layer_starts(
     slots: Mapping[str, _Slot], layers: Sequence[Sequence[str]], layer_gap: float
 ) -> tuple[list[float], list[float]]:
-    """Where each layer begins, and how deep it is."""
+    """Return where each layer begins, and how deep it is."""
     depth = [max((slots[name].across for name in layer), default=0.0) for layer in layers]
     starts = [sum(depth[:number]) + number * layer_gap for number in range(len(layers))]
     return starts, depth
 
 
-def _picture(
+def _layout_of(
     sizes: Mapping[str, Size],
     slots: Mapping[str, _Slot],
     layers: Sequence[Sequence[str]],

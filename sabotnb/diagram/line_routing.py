@@ -1,4 +1,9 @@
-"""Where boxes and lines of a picture go: in layers from left to right, with room for labels and for every arrow."""
+"""Routes the lines of a diagram from left to right: an arrow and a label per line, none over another.
+
+``layered_layout`` knows neither labels nor arrow heads. This module widens each gap between layers by what the labels
+there need, gives every line into a box an end of its own, and turns polylines into SVG paths: straight through layers
+and beside labels, an S-curve at the start of each gap.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +16,18 @@ from sabotnb.diagram.layered_layout import Layout, layout
 from sabotnb.diagram.shapes import Connection, PlacedBox, PlacedDiagram, PlacedLine, Point, Size
 
 LETTER = 6.1
-"""Width of a letter of 11 px, a little more than it is: to leave room, and to cut what is too long."""
+"""Pixels: the width of a letter at 11 px, rounded up, so that texts are cut too short rather than too long."""
 ARROW = 7.0
-"""Length of an arrow's head, at whose base a line ends."""
+"""Pixels: the length of an arrow head, at whose base a line ends."""
 FRAME = 14.0
-"""Pixels of a box's height at which no line ends: near its corners."""
+"""Pixels of a box's height, near its corners, at which no line ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
-    """Pixels between boxes of a layer, between layers, and between the ends of lines into one box if there is room.
+    """Pixels between boxes of a layer, between layers, and between the ends of lines into one box if it is high enough.
 
-    ``beside`` are left for figures beside each arrow, whether it has a label or not.
+    ``beside`` is the minimum room beside each arrow, with or without a label.
     """
 
     gap: float
@@ -32,8 +37,8 @@ class Spacing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """How a link runs: turns begin at ``turns``, where the layers end. Its label is above the arrow or below it."""
+class _Route:
+    """A line before it becomes a path. Curves begin at ``turns``, where layers end; its label is above or below it."""
 
     points: tuple[Point, ...]
     turns: tuple[float, ...]
@@ -44,7 +49,7 @@ class _Run:
 def route_lines(
     sizes: Mapping[str, Size], links: Sequence[Connection], spacing: Spacing, origin: Point = (0.0, 0.0)
 ) -> PlacedDiagram:
-    """Place boxes of ``sizes`` and the lines between them, ``origin`` away from the left and the top.
+    """Return boxes of ``sizes`` and the lines between them, with coordinates that begin at ``origin``.
 
     Gaps between layers are as wide as their labels need.
     """
@@ -55,13 +60,13 @@ def route_lines(
     boxes = {name: replace(box, x=left + _moved(box.x, room), y=top + box.y) for name, box in plain.boxes.items()}
     turns = tuple(left + _moved(end, room) for end in ends)
     paths = [tuple((left + _moved(x, room), top + y) for x, y in line) for line in plain.lines]
-    runs = _runs(links, paths, turns, boxes, spacing.port_gap)
-    lines = tuple(_line(run, spacing.layer_gap) for run in runs)
+    routes = _routes(links, paths, turns, boxes, spacing.port_gap)
+    lines = tuple(_line(route, spacing.layer_gap) for route in routes)
     return PlacedDiagram(boxes, lines, _moved(plain.width, room), plain.height)
 
 
 def _layer_ends(plain: Layout) -> list[float]:
-    """The x at which each layer ends. Boxes of one layer have one centre, but for rounding."""
+    """Return the x at which each layer ends. Boxes of one layer share a centre, except for rounding."""
     ends: list[float] = []
     last = -math.inf
     for box in sorted(plain.boxes.values(), key=_centre):
@@ -81,7 +86,7 @@ def _end_of_layer(x: float, ends: Sequence[float]) -> float:
 
 
 def _label_room(links: Sequence[Connection], plain: Layout, ends: Sequence[float], least: float) -> dict[float, float]:
-    """How much wider the gap behind each layer has to be for the labels there, by the x at which the layer ends."""
+    """Return the extra width of the gap behind each layer, for its labels, by the x at which the layer ends."""
     room: dict[float, float] = {}
     for link, line in zip(links, plain.lines, strict=True):
         wanted = len(link.label) * LETTER + 10 if link.label else 0.0
@@ -94,18 +99,18 @@ def _moved(x: float, room: Mapping[float, float]) -> float:
     return x + sum(extra for end, extra in room.items() if end < x - 0.1)
 
 
-def _runs(
+def _routes(
     links: Sequence[Connection],
     paths: Sequence[tuple[Point, ...]],
     turns: tuple[float, ...],
     boxes: Mapping[str, PlacedBox],
     port_gap: float,
-) -> list[_Run]:
-    """Each link with an end of its own at the box that it leads to, so that arrows and labels keep apart."""
+) -> list[_Route]:
+    """Return the route of each link; its end at the lower box is its own, so that arrows and labels do not overlap."""
     into: dict[str, list[int]] = {}
     for number, link in enumerate(links):
         into.setdefault(link.down, []).append(number)
-    runs: dict[int, _Run] = {}
+    routes: dict[int, _Route] = {}
     for down, numbers in into.items():
         numbers.sort(key=lambda number: paths[number][-2][1])
         gap = min(port_gap, (boxes[down].height - FRAME) / max(1, len(numbers) - 1))
@@ -114,17 +119,17 @@ def _runs(
             x, y = paths[number][-1]
             tip = (x, y + (rank - (len(numbers) - 1) / 2) * gap)
             label = links[number].label
-            again = label == last_label and len(numbers) > 2
+            repeats = label == last_label and len(numbers) > 2
             last_label = label
-            below = 0 < rank == len(numbers) - 1
-            runs[number] = _Run((*paths[number][:-1], tip), turns, "" if again else label, below)
-    return [runs[number] for number in range(len(links))]
+            below = 0 < rank == len(numbers) - 1  # the last label is below its arrow: above is the line before
+            routes[number] = _Route((*paths[number][:-1], tip), turns, "" if repeats else label, below)
+    return [routes[number] for number in range(len(links))]
 
 
-def _line(run: _Run, layer_gap: float) -> PlacedLine:
-    x, y = run.points[-1]
-    path = _curve([*run.points[:-1], (x - ARROW, y)], run.turns, layer_gap)
-    return PlacedLine(path, _rounded(x, y), run.label, _rounded(x - ARROW - 5, y + (14 if run.below else -6)))
+def _line(route: _Route, layer_gap: float) -> PlacedLine:
+    x, y = route.points[-1]
+    path = _curve([*route.points[:-1], (x - ARROW, y)], route.turns, layer_gap)
+    return PlacedLine(path, _rounded(x, y), route.label, _rounded(x - ARROW - 5, y + (14 if route.below else -6)))
 
 
 def _rounded(x: float, y: float) -> Point:
@@ -132,7 +137,7 @@ def _rounded(x: float, y: float) -> Point:
 
 
 def _curve(line: Sequence[Point], turns: Sequence[float], layer_gap: float) -> str:
-    """Straight through layers and beside labels, an S behind the end of each layer."""
+    """Return SVG path data: straight through layers and beside labels, an S behind the end of each layer."""
     path = f"M{line[0][0]:.1f} {line[0][1]:.1f}"
     for number, ((x0, y0), (x1, y1)) in enumerate(pairwise(line)):
         in_gap = number % 2 == 0

@@ -1,4 +1,8 @@
-"""A graph as text, for terminals: boxes in layers from top to bottom, joined by lines."""
+"""Draws a graph as text for terminals: boxes in layers from top to bottom, joined by box-drawing characters.
+
+A cell of the canvas holds the set of directions in which strokes leave it, so that lines that meet or cross need no
+case of their own: the union of their directions names the character.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,18 @@ from sabotnb.diagram.layered_layout import Layout, layout
 
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 STROKES = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"
-"""The character that joins a set of directions, by the sum of their bits."""
+"""The character for a set of directions, by the sum of their bits."""
 
 GAP = 4
 
 MOST_BOXES = 200
-"""More are listed: their picture would have millions of letters."""
+"""A graph with more nodes is listed: its picture would have millions of letters."""
 
 
 def picture(nodes: Mapping[str, Sequence[str]], edges: Sequence[tuple[str, str, str]]) -> str:
-    """Draw ``nodes`` (lines of text by name) and ``edges`` (from, to, label); lines end without spaces.
+    """Return a picture of ``nodes`` (lines of text by name) and ``edges`` (from, to, label), without trailing spaces.
 
-    A label stands beside the end of its line and is left out where something else is in its place. More than
+    A label is beside the end of its line, and omitted where it would cover a stroke or a letter. More than
     ``MOST_BOXES`` nodes are listed instead.
     """
     if len(nodes) > MOST_BOXES:
@@ -29,6 +33,7 @@ def picture(nodes: Mapping[str, Sequence[str]], edges: Sequence[tuple[str, str, 
     sizes = {name: (float(_odd(max(map(len, lines), default=0) + 4)), float(rows)) for name, lines in nodes.items()}
     links = [(up, down) for up, down, _ in edges]
     plan = layout(sizes, links, direction="down", gap=GAP, layer_gap=2)
+    # twice: only a layout tells how many lines change column in a gap, each of which needs a row of its own there
     bent = _bent_lines(plan)
     spacing = 2 + max(bent.values(), default=0)
     plan = layout(sizes, links, direction="down", gap=GAP, layer_gap=spacing)
@@ -43,17 +48,17 @@ def picture(nodes: Mapping[str, Sequence[str]], edges: Sequence[tuple[str, str, 
 
 
 def _odd(width: int) -> int:
-    """Boxes of odd width have a middle column, so straight edges stay straight."""
+    """Return the next odd width: a box of odd width has a middle column, so straight edges stay straight."""
     return width + 1 - width % 2
 
 
 def _column(x: float) -> int:
-    """The column of a centre: the middle cell of a box of odd width around it."""
+    """Return the column of a centre: the middle cell of a box of odd width around it."""
     return max(0, math.floor(x - 0.5))
 
 
 def _bent_lines(plan: Layout) -> dict[float, int]:
-    """Number of segments that change column, by the row at which their gap begins."""
+    """Return the number of segments that change column, by the row at which their gap begins."""
     bent: dict[float, int] = {}
     for line in plan.lines:
         for (x0, y0), (x1, _) in zip(line[::2], line[1::2], strict=True):
@@ -63,7 +68,7 @@ def _bent_lines(plan: Layout) -> dict[float, int]:
 
 
 class _Canvas:
-    """Cells that hold a set of directions, or a character that covers them."""
+    """Cells with a set of directions, or a character that covers them."""
 
     def __init__(self) -> None:
         self.strokes: dict[tuple[int, int], int] = {}
@@ -77,19 +82,19 @@ class _Canvas:
             self.letters[x + offset, y] = letter
 
     def vertical(self, x: int, top: int, bottom: int) -> None:
-        """Join ``top`` to ``bottom`` in column ``x``."""
+        """Draw a line from ``top`` to ``bottom`` in column ``x``."""
         for y in range(top, bottom):
             self.stroke(x, y, DOWN)
             self.stroke(x, y + 1, UP)
 
-    def horizontal(self, y: int, one: int, other: int) -> None:
-        """Join two columns in row ``y``."""
-        for x in range(min(one, other), max(one, other)):
+    def horizontal(self, y: int, start: int, end: int) -> None:
+        """Draw a line between two columns in row ``y``."""
+        for x in range(min(start, end), max(start, end)):
             self.stroke(x, y, RIGHT)
             self.stroke(x + 1, y, LEFT)
 
     def box(self, x: int, y: int, width: int, height: int, lines: Sequence[str]) -> None:
-        """A frame with ``lines`` inside, each in the middle."""
+        """Draw a frame with ``lines`` inside, each centred."""
         right, bottom = x + width - 1, y + height - 1
         self.horizontal(y, x, right)
         self.horizontal(bottom, x, right)
@@ -99,7 +104,7 @@ class _Canvas:
             self.write(x + (width - len(line)) // 2, row, line)
 
     def lines(self, plan: Layout, rows: int) -> None:
-        """Every polyline: down, across in a row of its own, down to an arrow head; straight through other layers."""
+        """Draw every polyline: down, across in its own row, down to an arrow head; straight through other layers."""
         used: dict[int, int] = {}
         for line in plan.lines:
             for number, ((x0, y0), (x1, y1)) in enumerate(zip(line[::2], line[1::2], strict=True)):
@@ -116,7 +121,7 @@ class _Canvas:
                     self.letters[end, bottom - 1] = "▼"
 
     def label(self, x: int, y: int, text: str) -> None:
-        """Write ``text`` if nothing is there."""
+        """Write ``text`` if its cells and those beside it are empty."""
         cells = [(x + offset, y) for offset in range(-1, len(text) + 1)]
         if not any(cell in self.strokes or cell in self.letters for cell in cells):
             self.write(x, y, text)

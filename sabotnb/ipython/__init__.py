@@ -1,4 +1,4 @@
-"""The IPython that runs this process, if any: its kernel, the running cell, and what follows a cell."""
+"""The IPython shell of this process, if there is one: its kernel, the running cell, and callbacks around cells."""
 
 from sabotnb.ipython import shell
 from sabotnb.ipython.shell import cell_id, running_shell

@@ -1,4 +1,7 @@
-"""The IPython that runs us, if one does: its kernel, the cell that runs, and when a cell runs again."""
+"""The IPython shell of this process, if there is one: its kernel, the running cell, and events of cells.
+
+Every function works without IPython, which is never imported here: its absence from ``sys.modules`` is the answer.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,25 @@ Mode = Literal["widget", "static", "text"]
 
 
 class CellListener(Protocol):
-    """Something that a cell shows, and that ends or moves when the cell runs again."""
+    """An object that a cell shows, and that ends or moves when the cell runs again."""
 
     def cell_started(self, cell: str) -> None:
-        """The cell runs: its former outputs are gone."""
+        """The cell starts to run: its previous outputs are removed."""
         ...
 
     def cell_ended(self, cell: str) -> None:
-        """The cell has run: what it shows now is there."""
+        """The cell has run: its new outputs are complete."""
         ...
 
 
 _shells: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Shells that tell us of the cells they run."""
+"""Shells whose cell events call this module."""
 
 _listeners: dict[int, CellListener] = {}
 
 
 def running_shell() -> Any:
-    """The running IPython shell; IPython itself is never imported here."""
+    """Return the running IPython shell, or None; never imports IPython."""
     module = sys.modules.get("IPython")
     return module.get_ipython() if module is not None else None
 
@@ -44,9 +47,9 @@ def is_shutting_down() -> bool:
 
 
 def mode() -> Mode:
-    """How jobs show themselves: as ``SABOTNB_DISPLAY`` says, else as a widget in a kernel and as text in a terminal.
+    """Return how jobs are displayed: as ``SABOTNB_DISPLAY`` says, else as a widget in a kernel and as text elsewhere.
 
-    EnvError if it says something else than auto, static, widget or text.
+    EnvError if the variable is not one of auto, static, widget and text.
     """
     setting = os.environ.get("SABOTNB_DISPLAY", "auto")
     for known in get_args(Mode):
@@ -58,7 +61,7 @@ def mode() -> Mode:
 
 
 def cell_id() -> str:
-    """What the notebook's front end calls the cell that runs; empty where it does not say."""
+    """Return the front end's id of the running cell; empty if the front end sends none."""
     kernel = getattr(running_shell(), "kernel", None)
     if kernel is None:
         return ""
@@ -66,13 +69,13 @@ def cell_id() -> str:
 
 
 def page() -> str:
-    """The page whose message is handled, by its session with the kernel: a page that is loaded again is another one."""
+    """Return the session of the page whose message is handled; a page that is reloaded has a new session."""
     kernel = getattr(running_shell(), "kernel", None)
     return "" if kernel is None else str(kernel.get_parent("shell").get("header", {}).get("session") or "")
 
 
 def listen(listener: CellListener) -> None:
-    """Tell ``listener`` of every run of a cell that has an id, until ``forget``."""
+    """Call ``listener`` for every run of a cell that has an id, until ``unlisten``."""
     _listeners[id(listener)] = listener
     shell = running_shell()
     if shell is not None and shell not in _shells:
@@ -82,20 +85,21 @@ def listen(listener: CellListener) -> None:
 
 
 def before_figures(callback: Callable[[], None]) -> None:
-    """Call ``callback`` at the end of every cell, before figures that it has left open are shown; once is enough."""
+    """Call ``callback`` at the end of every cell, before the figures that it left open are shown. Idempotent."""
     shell = running_shell()
     if shell is not None and callback not in shell.events.callbacks["post_execute"]:
+        # first, not registered last: matplotlib's inline backend shows and closes all figures in post_execute, too
         shell.events.callbacks["post_execute"].insert(0, callback)
 
 
-def forget(listener: CellListener) -> None:
-    """Tell ``listener`` nothing more."""
+def unlisten(listener: CellListener) -> None:
+    """Stop calling ``listener``."""
     _listeners.pop(id(listener), None)
 
 
 def _cell_started(_info: Any) -> None:
     if cell := cell_id():
-        for listener in list(_listeners.values()):
+        for listener in list(_listeners.values()):  # a copy: listeners remove themselves
             listener.cell_started(cell)
 
 

@@ -105,7 +105,7 @@ class CellOutputs:
             self._cleared.intersection_update(self._by_cell)
             left = bool(self._by_cell)
         if not left:
-            shell.forget(self)
+            shell.unlisten(self)
         if bundle is not None:
             for output in outputs:
                 self._screen.replace(bundle, output)
@@ -124,5 +124,5 @@ class CellOutputs:
             del self._by_cell[cell]
             seen = bool(self._by_cell)
         if not seen:
-            shell.forget(self)
+            shell.unlisten(self)
             self._unseen()

@@ -73,7 +73,7 @@ class LivePlot:
 
     def _end(self) -> None:
         self._stopped.set()
-        shell.forget(self)
+        shell.unlisten(self)
 
     @property
     def running(self) -> bool:
