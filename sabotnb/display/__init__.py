@@ -1,4 +1,4 @@
-"""How streams, previews and jobs look in a notebook and in a terminal."""
+"""Renders streams, previews and jobs as HTML, SVG and text. Pure: no threads, no cluster."""
 
 from sabotnb.display import job_card, job_line, operator_labels, row_table, saved, svg_picture, text_limits, theme
 from sabotnb.display.job_picture import JobPicture

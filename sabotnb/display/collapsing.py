@@ -1,4 +1,9 @@
-"""A graph that is too large to be read, made smaller: chains and groups of operators become one node each."""
+"""Reduces a graph that is too large to read: chains and groups of operators become one node each.
+
+Rounds of joining repeat until the graph is small enough. A round joins pairs in chains; if there are none, nodes with
+the same neighbours; if there are none, nodes of one layer. The last always finds a pair, so the loop ends. No join
+creates a cycle, which the layout would refuse: nothing lies between the members of a group.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +17,14 @@ from sabotnb.display.scene import Link
 from sabotnb.topology import topological_order
 
 MOST = 60
-"""Nodes of a picture."""
+"""The maximum number of nodes in a picture."""
 
 Graph = tuple[Sequence[PictureNode], Sequence[Link]]
 Group = Sequence[str]
 
 
 def collapsed(nodes: Sequence[PictureNode], links: Sequence[Link], most: int = MOST) -> Graph:
-    """The same graph with at most ``most`` nodes; nothing changes if it has no more.
-
-    Neighbours in chains are joined first, then nodes that read the same and are read by the same, then a layer's.
-    """
+    """Return the graph with at most ``most`` nodes; unchanged if it is small enough."""
     while len(nodes) > most:
         groups = _chains(nodes, links) or _alike(nodes, links) or _layers(nodes, links)
         nodes, links = _joined(nodes, links, groups)
@@ -30,20 +32,20 @@ def collapsed(nodes: Sequence[PictureNode], links: Sequence[Link], most: int = M
 
 
 def _chains(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Group]:
-    """Pairs of nodes of which the upper is read by the lower alone, and the lower reads nothing else."""
+    """Return pairs of nodes where only the lower reads the upper, and the lower reads nothing else."""
     reads, read = Counter(link.down for link in links), Counter(link.up for link in links)
     taken: set[str] = set()
     pairs: list[Group] = []
     for link in _in_order(nodes, links):
-        alone = read[link.up] == 1 and reads[link.down] == 1
-        if alone and not taken & {link.up, link.down}:
+        exclusive = read[link.up] == 1 and reads[link.down] == 1
+        if exclusive and not taken & {link.up, link.down}:
             taken |= {link.up, link.down}
             pairs.append((link.up, link.down))
     return pairs
 
 
 def _alike(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Group]:
-    """Nodes that read the same and are read by the same."""
+    """Return groups of nodes that have the same inputs and the same readers."""
     ends: dict[str, set[tuple[str, str]]] = {node.id: set() for node in nodes}
     for link in links:
         ends[link.up].add(("to", link.down))
@@ -55,7 +57,7 @@ def _alike(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Group]:
 
 
 def _layers(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Group]:
-    """Pairs of nodes of one layer, else of layers that follow each other: no edge can lead back from these."""
+    """Return pairs of nodes of one layer, else of neighbours in the order of layers: neither creates a cycle."""
     depth = dict.fromkeys((node.id for node in nodes), 0)
     for link in _in_order(nodes, links):
         depth[link.down] = max(depth[link.down], depth[link.up] + 1)
@@ -71,21 +73,21 @@ def _pairs(names: Sequence[str]) -> list[Group]:
 
 
 def _in_order(nodes: Sequence[PictureNode], links: Sequence[Link]) -> list[Link]:
-    """Links in topological order of their upper ends."""
+    """Return links in topological order of their upper ends."""
     order = topological_order([node.id for node in nodes], [(link.up, link.down) for link in links])
     rank = {name: number for number, name in enumerate(order)}
     return sorted(links, key=lambda link: rank[link.up])
 
 
 def _joined(nodes: Sequence[PictureNode], links: Sequence[Link], groups: Iterable[Group]) -> Graph:
-    """The graph with one node for each group, called as its first; links between the same two become one."""
+    """Return the graph with a node per group, named as the group's first member; parallel links become one."""
     by_id = {node.id: node for node in nodes}
-    heir = {name: group[0] for group in groups for name in group}
+    representative = {name: group[0] for group in groups for name in group}
     groups = {group[0]: _group([by_id[name] for name in group]) for group in groups}
-    kept = [groups.get(node.id, node) for node in nodes if heir.get(node.id, node.id) == node.id]
+    kept = [groups.get(node.id, node) for node in nodes if representative.get(node.id, node.id) == node.id]
     merged: dict[tuple[str, str], Link] = {}
     for link in links:
-        up, down = heir.get(link.up, link.up), heir.get(link.down, link.down)
+        up, down = representative.get(link.up, link.up), representative.get(link.down, link.down)
         if up != down:
             same = merged.get((up, down))
             redirected = replace(link, up=up, down=down)
@@ -111,7 +113,7 @@ def _group(members: Sequence[PictureNode]) -> PictureNode:
     )
 
 
-def _both(one: Link, other: Link) -> Link:
-    edges = one.edges + other.edges
-    label = one.label if one.label == other.label else f"{len(edges)} edges"
-    return replace(one, label=label, type=one.type if one.type == other.type else "", edges=edges)
+def _both(first: Link, second: Link) -> Link:
+    edges = first.edges + second.edges
+    label = first.label if first.label == second.label else f"{len(edges)} edges"
+    return replace(first, label=label, type=first.type if first.type == second.type else "", edges=edges)

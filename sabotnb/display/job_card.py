@@ -1,4 +1,8 @@
-"""A job that is over, or as it is now, as a card that needs no kernel: in a saved notebook and in a terminal."""
+"""Renders a job as a static card, in HTML for saved notebooks and as text for terminals.
+
+Both forms say the same. With ``exact=False`` a card has only what is equal in every run of the same job, so that
+notebooks can be compared: for a finished bounded job the rows at its sources and sinks, for others no counts at all.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics, stopped_early
 
 LISTED = 8
-"""Tasks and edges that are listed, those with most rows first."""
+"""The number of tasks and of edges in the tables: the tasks with most rows, and the first edges."""
 
 TASKS = (("task", False), ("state", False), ("agent", False), ("slot", True), ("rows in", True), ("rows out", True))
 SIZES = (("bytes in", True), ("bytes out", True))
@@ -21,11 +25,10 @@ EDGES = (("edge", False), ("spread", False), ("channels", True), ("rows", True),
 
 
 def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: str = "", *, exact: bool = True) -> str:
-    """A ``<div>`` with inline styles and presentation attributes only, everything escaped.
+    """Return a ``<div>`` with inline styles and presentation attributes only, everything escaped.
 
-    ``note`` says how this run began, ``gone`` why there are no news of it any more. Without ``exact`` it shows nothing
-    that differs from run to run (durations, rates, loads, rows that were on their way when a job failed), so that
-    notebooks can be compared.
+    ``note`` says how this run started, ``gone`` why its metrics are no longer updated. Without ``exact`` the card omits
+    what differs from run to run: durations, rates, loads, rows that were in channels when a job failed.
     """
     facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
     name = escape(text_limits.cut(metrics.job, text_limits.JOB))
@@ -44,7 +47,7 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
 
 
 def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: str = "", *, exact: bool = True) -> str:
-    """The same for terminals: the header, a line per chain, sentences, and the error if there is one."""
+    """Return the card for terminals: a header, a line per chain, sentences, and the error if there is one."""
     facts = [fact for fact in (*_facts(metrics, gone, exact=exact), note) if fact]
     lines = [" · ".join([f"{text_limits.cut(metrics.job, text_limits.JOB)} {_state(metrics, gone)}", *facts])]
     view = _view(picture)
@@ -64,12 +67,12 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
 
 
 def _in_a_line(node: PictureNode) -> str:
-    """A chain with all of its operators, where there is room for them."""
+    """Return a chain with all of its operators, cut to one line; for a group its title."""
     return text_limits.cut(" → ".join(node.operators), text_limits.CHAIN) if len(node.vertices) == 1 else node.title
 
 
 def _view(picture: JobPicture | None) -> View | None:
-    """The view as it runs, the last of them; None if there is nothing to draw."""
+    """Return the view of the job as it runs, which is the last; None if there is nothing to draw."""
     return next((view for view in reversed(picture.views) if view.nodes), None) if picture else None
 
 
@@ -85,8 +88,8 @@ def _facts(metrics: JobMetrics, gone: str, *, exact: bool) -> Iterator[str]:
     if exact and not metrics.terminal and not gone:
         yield f"as of {number_format.clock(metrics.at)}"
     if exact:
-        begun = metrics.started if metrics.started is not None else metrics.submitted
-        yield number_format.seconds(max(0.0, (metrics.ended or metrics.at) - begun))
+        start = metrics.started if metrics.started is not None else metrics.submitted
+        yield number_format.seconds(max(0.0, (metrics.ended or metrics.at) - start))
         if early := stopped_early(metrics):
             yield f"stopped after {early}"
     if exact or _repeats(metrics):
@@ -97,24 +100,25 @@ def _facts(metrics: JobMetrics, gone: str, *, exact: bool) -> Iterator[str]:
 
 
 def _repeats(metrics: JobMetrics) -> bool:
-    """True if another run of the same job would count the same rows at its ends."""
+    """Return True if another run of the same job would count the same rows at its sources and sinks."""
     return metrics.bounded and metrics.state == "FINISHED"
 
 
 def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
-    """Why the job waits, and how it goes; of one that has finished or failed the rest of the card says it."""
+    """Return why the job waits, and the finding about it; a finished or failed job has neither."""
     if gone:
         since = f" at {number_format.clock(metrics.at)}" if exact else ""
         return [text_limits.cut(f"Last seen {_state(metrics)}{since}: {gone}", text_limits.SENTENCE)]
     finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
     sentences = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
-    old = _from_last_reports(metrics) if exact else ()
-    return [text_limits.cut(one, text_limits.SENTENCE) for one in (waits, *sentences, *old) if one]
+    stale = _from_last_reports(metrics) if exact else ()
+    lines = filter(None, (waits, *sentences, *stale))
+    return [text_limits.cut(line, text_limits.SENTENCE) for line in lines]
 
 
 def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
-    """Whose figures are older than the job's end, because its tasks were lost: with them the rest does not add up."""
+    """Yield a sentence per lost agent: the metrics of its tasks are older than the end, so totals do not add up."""
     ages: dict[str, list[float]] = defaultdict(list)
     for task in metrics.tasks:
         if task.over and not task.final and task.reported is not None:
@@ -128,19 +132,25 @@ def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
 
 
 def _marks(view: View, metrics: JobMetrics, gone: str, *, exact: bool, boxed: bool = True) -> dict[str, Mark]:
-    """What is said of each node; ``boxed`` has room for as much as a box holds."""
+    """Return the changing part of each node, by id; ``boxed`` if it has to fit into a box."""
     by_id = {vertex.id: vertex for vertex in metrics.vertices}
     marks = {}
     for node in view.nodes:
         vertices = [by_id[name] for name in node.vertices if name in by_id]
         load = _load(vertices) if exact and not (metrics.terminal or gone) else None
-        text = _figures(node, vertices, boxed=boxed) if exact else _lasting(node, vertices) if _repeats(metrics) else ""
+        text = (
+            _row_counts(node, vertices, boxed=boxed)
+            if exact
+            else _repeatable_rows(node, vertices)
+            if _repeats(metrics)
+            else ""
+        )
         marks[node.id] = Mark(text, load, _failed(node, metrics.error, boxed=boxed))
     return marks
 
 
 def _failed(node: PictureNode, error: JobFailure | None, *, boxed: bool) -> str:
-    """``failed`` if the job failed in this box; of a chain which operator, too."""
+    """Return ``failed`` if the job failed in this box, with the operator's name if the box is a chain."""
     if error is None or not (error.vertex in node.vertices or error.operator in node.operators):
         return ""
     chained = len(node.operators) > 1 and error.operator
@@ -148,35 +158,35 @@ def _failed(node: PictureNode, error: JobFailure | None, *, boxed: bool) -> str:
     return f"{text_limits.cut(error.operator, letters)} failed" if chained else "failed"
 
 
-def _figures(node: PictureNode, vertices: Sequence[VertexMetrics], *, boxed: bool) -> str:
-    """Rows that came and rows that left: ``336,776 → 16 rows``, one number where they are equal."""
-    taken, given = _taken(node, vertices), sum(map(_given, vertices))
-    if not vertices or taken == given:
-        return _counted(given) if vertices else ""
-    text = f"{number_format.count(taken)} → {_counted(given)}"
+def _row_counts(node: PictureNode, vertices: Sequence[VertexMetrics], *, boxed: bool) -> str:
+    """Return rows in and rows out: ``336,776 → 16 rows``; one number if they are equal."""
+    rows_in, rows_out = _rows_in(node, vertices), sum(map(_rows_out, vertices))
+    if not vertices or rows_in == rows_out:
+        return _counted(rows_out) if vertices else ""
+    text = f"{number_format.count(rows_in)} → {_counted(rows_out)}"
     return (
-        f"{number_format.short(taken)} → {number_format.short(given)} rows"
+        f"{number_format.short(rows_in)} → {number_format.short(rows_out)} rows"
         if boxed and not job_svg.fits(node, text)
         else text
     )
 
 
-def _lasting(node: PictureNode, vertices: Sequence[VertexMetrics]) -> str:
-    """Rows that a source has read or a sink has taken. What is in between may depend on how rows came in batches."""
+def _repeatable_rows(node: PictureNode, vertices: Sequence[VertexMetrics]) -> str:
+    """Return the rows that a source read or a sink wrote: those of operators may depend on the sizes of batches."""
     if node.role == "operator" or not vertices:
         return ""
-    return _counted(_taken(node, vertices) if node.role == "source" else sum(map(_given, vertices)))
+    return _counted(_rows_in(node, vertices) if node.role == "source" else sum(map(_rows_out, vertices)))
 
 
-def _taken(node: PictureNode, vertices: Sequence[VertexMetrics]) -> int:
-    """Rows that came in; of a chain that begins with a source those that it has read."""
+def _rows_in(node: PictureNode, vertices: Sequence[VertexMetrics]) -> int:
+    """Return the input rows of a node; for a chain that starts with a source, the rows that it read."""
     if node.role == "source":
-        return sum(one.operators[0].rows if one.operators else one.out.rows for one in vertices)
-    return sum(one.into.rows for one in vertices)
+        return sum(vertex.operators[0].rows if vertex.operators else vertex.out.rows for vertex in vertices)
+    return sum(vertex.into.rows for vertex in vertices)
 
 
-def _given(vertex: VertexMetrics) -> int:
-    """Rows that left; of a chain that ends with a sink those that it took, without the side outputs before it."""
+def _rows_out(vertex: VertexMetrics) -> int:
+    """Return the output rows of a vertex; if it ends with a sink, the rows that the sink wrote, no side outputs."""
     ends_in_sink = bool(vertex.operators) and vertex.kinds[-1:] == ("sink",)
     return vertex.operators[-1].rows if ends_in_sink else vertex.out.rows
 
@@ -186,8 +196,8 @@ def _counted(rows: int) -> str:
 
 
 def _load(vertices: Sequence[VertexMetrics]) -> Load | None:
-    """The load of the busiest of them."""
-    return max((one.load for one in vertices), key=lambda load: load.busy, default=None)
+    """Return the load of the busiest vertex."""
+    return max((vertex.load for vertex in vertices), key=lambda load: load.busy, default=None)
 
 
 def _error(error: JobFailure) -> Iterator[str]:
@@ -213,9 +223,9 @@ def _error_html(error: JobFailure, *, exact: bool) -> str:
 
 
 def _tables(metrics: JobMetrics) -> str:
-    """A row per task and per edge, folded away."""
-    most = sorted(metrics.tasks, key=lambda task: -(task.into.rows + task.out.rows))[:LISTED]
-    listed, columns = {id(task) for task in most}, (*TASKS, *SIZES, *(LATE if metrics.late else ()))
+    """Return a table of tasks and a table of edges, folded away."""
+    largest = sorted(metrics.tasks, key=lambda task: -(task.into.rows + task.out.rows))[:LISTED]
+    listed, columns = {id(task) for task in largest}, (*TASKS, *SIZES, *(LATE if metrics.late else ()))
     tasks = [_task(task)[: len(columns)] for task in metrics.tasks if id(task) in listed]
     edges = [
         (

@@ -1,4 +1,4 @@
-"""A job in a cell: its name, its state and what went through it."""
+"""Renders a job as one line: its name, its state and its row counts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sabotnb.display import text_limits, theme
 
 COLOURS = {"RUNNING": "#3b82f6", "FINISHED": "#14a394", "FAILED": "#dc4c4c", "PENDING": "#d97706"}
 PASSING = "#7a8798"
-"""Of states that last for a moment, and of canceled jobs."""
+"""The colour of transient states and of canceled jobs."""
 
 
 def html(name: str, state: str, facts: Sequence[str], more: str) -> str:
-    """One line, and below it ``more``: why the job waits, or why it failed."""
+    """Return the line as HTML, and below it ``more``: why the job waits, or why it failed."""
     title = f"<strong>{escape(text_limits.cut(name, text_limits.JOB))}</strong>"
     head = f"{title} {theme.badge(state, COLOURS.get(state, PASSING))} "
     return theme.panel(f"<div>{head}{theme.faint(' · '.join(facts))}</div>" + (theme.verbatim(more) if more else ""))

@@ -1,7 +1,7 @@
-"""A job's graph with every place computed: what the static picture, the widget and the golden tests draw.
+"""A job's graph with all coordinates: the data that the static picture and the widget draw.
 
-Plain data. Lengths are CSS pixels; paths are SVG path data. Nothing here changes while a job runs: figures come from
-``JobMetrics``, by the ids of vertices and the indexes of edges.
+Plain data, sent to pages as JSON. Lengths are CSS pixels; paths are SVG path data. Nothing here changes while a job
+runs: numbers come from ``JobMetrics``, by the ids of vertices and the indexes of edges.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sabotnb.diagram import PlacedBox, PlacedLine
 class PictureNode(PlacedBox):
     """A box: an operator, a chain of them, or a group of many.
 
-    ``vertices`` are the vertices whose figures it shows: one, several for a group, none for an operator that the
-    optimizer has taken away (``note`` then says where it went). ``operators`` are what it stands for.
+    ``vertices`` are the vertices whose metrics it shows: one, several for a group, none for an operator that the
+    optimizer removed (``note`` then says where it went). ``operators`` are the ids of the operators in it.
     """
 
     id: str
@@ -32,9 +32,9 @@ class PictureNode(PlacedBox):
 
 @dataclass(frozen=True, slots=True)
 class Line(PlacedLine):
-    """An edge between nodes. ``edges`` are the edges of the execution graph whose figures it shows.
+    """A line between nodes. ``edges`` are the indexes of the execution graph's edges whose metrics it shows.
 
-    ``type`` is that of an ``EdgeType``; empty where a group has edges of several.
+    ``type`` is that of an ``EdgeType``; empty for a group with edges of several types.
     """
 
     up: str
@@ -45,7 +45,7 @@ class Line(PlacedLine):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One level of the job: logical (as written) or optimized (as it runs, a box per chain), a margin around it."""
+    """One level of the job, with a margin: logical (as written) or optimized (as it runs, a box per chain)."""
 
     name: str
     nodes: tuple[PictureNode, ...]
@@ -56,19 +56,19 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class OperatorCard:
-    """What the side panel says of an operator that does not change: where it was written, what it gives."""
+    """The static part of the side panel of an operator: where it was written, and its output columns."""
 
     id: str
     kind: str
     text: str
     vertex: str
-    """The vertex in whose tasks it runs; empty if the optimizer has taken it away."""
+    """The vertex in whose tasks it runs; empty if the optimizer removed it."""
     origin: str
     """``cell [3], line 2`` or ``etl.py:41``."""
     code: str
-    """The user's function where there is one, else the line that made the operator."""
+    """The user's function if there is one, else the line that created the operator."""
     columns: tuple[tuple[str, str], ...]
-    """Name and Arrow type of each column that leaves it."""
+    """Name and Arrow type of each output column."""
     notes: tuple[str, ...]
 
 

@@ -1,4 +1,4 @@
-"""A view of a job with its figures as static SVG, drawn into the places that the widget uses, too."""
+"""Draws a view of a job with its metrics as static SVG, at the coordinates that the widget uses, too."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from sabotnb.display.theme import FAILED
 from sabotnb.metrics import Load
 
 LOADS = (("busy", "#3b82f6"), ("backpressured", "#d97706"))
-"""Parts of a load bar and their colours; what is left is idle."""
+"""Parts of a load bar and their colours; the rest is idle."""
 BAR_TOP, BAR_HEIGHT = 46.0, 8.0
 TITLE, TEXT, FIGURES = 20.0, 37.0, 74.0
 """Baselines in a box of 84 pixels."""
 LEFT, RIGHT = 13.0, 11.0
 FAINT = 'fill-opacity=".7"'
-"""Of second rank, in whatever colour the letters have."""
+"""Secondary text, in the colour that the letters inherit."""
 BOLD_LETTER = 7.4
-"""Width of a semi-bold letter of 11 px, a little more than it is."""
+"""Pixels: the width of a semi-bold letter at 11 px, rounded up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is said of one box: a line of figures, its load if there is one to show, and what has failed there."""
+    """The changing part of a box: a line of counts, the load if there is one to show, and which operator failed."""
 
     text: str = ""
     load: Load | None = None
@@ -37,9 +37,9 @@ class Mark:
 
 
 def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
-    """An ``<svg>`` of ``view`` and how narrow it may be shown, in pixels; ``marks`` by the ids of its nodes.
+    """Return an ``<svg>`` of ``view``, and the least width to show it at in pixels; ``marks`` by the ids of its nodes.
 
-    It has a line per text: where a page lets no SVG through, what is left of it can still be read.
+    Each text is on a line of its own, so that it can be read where a page removes the tags of SVG.
     """
     inside = [
         *(svg_drawing.arrow(line, stroke(line.type)) for line in view.lines),
@@ -51,12 +51,12 @@ def draw(view: View, marks: Mapping[str, Mark]) -> tuple[str, float]:
 
 
 def fits(node: PictureNode, text: str) -> bool:
-    """True if a line of figures stays within its box."""
+    """Return True if a line of counts fits into its box."""
     return LEFT + len(text) * TEXT_LETTER + RIGHT <= node.width
 
 
 def failed_letters(node: PictureNode) -> int:
-    """Letters of an operator's name that has its place between ``✕`` and ``failed``."""
+    """Return the letters of an operator's name that fit between ``✕`` and ``failed``."""
     return int((node.width - LEFT - RIGHT) / BOLD_LETTER) - len("✕  failed")
 
 
@@ -84,21 +84,21 @@ def _text(x: float, y: float, text: str, attributes: str = "") -> str:
 
 
 def _bar(width: float, load: Load | None) -> str:
-    """The load as a bar; a thin line where there is none to show."""
+    """Return the load as a bar; a thin line if there is none to show."""
     if load is None:
         return f'<path d="M{LEFT:g} {BAR_TOP + BAR_HEIGHT / 2:g}h{width:g}" stroke="{svg_drawing.FRAME}"/>'
     size = f'y="{BAR_TOP:g}" height="{BAR_HEIGHT:g}"'
     parts = [f'<rect x="{LEFT:g}" {size} width="{width:g}" rx="2" fill="{svg_drawing.FRAME}"/>']
     x = LEFT
     for name, colour in LOADS:
-        part = getattr(load, name) * width
-        parts.append(f'<rect x="{x:.1f}" {size} width="{part:.1f}" fill="{colour}"/>')
-        x += part
+        length = getattr(load, name) * width
+        parts.append(f'<rect x="{x:.1f}" {size} width="{length:.1f}" fill="{colour}"/>')
+        x += length
     return "".join(parts)
 
 
 def _failed(text: str) -> str:
-    """Words in the place of the load: colour alone is not enough."""
+    """Return words instead of the load: colour alone is not readable by everybody."""
     return _text(LEFT, BAR_TOP + BAR_HEIGHT, f"✕ {text}", f' font-weight="600" fill="{FAILED}"')
 
 

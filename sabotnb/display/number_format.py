@@ -1,4 +1,4 @@
-"""How numbers are written in cards: the twin of ``widgets/src/format.ts``, so that a card says what the widget said."""
+"""Formats numbers in cards as the widget does: the twin of ``widgets/src/format.ts``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
 def count(value: float) -> str:
-    """``336,776``; from ten millions on ``12.3M``."""
+    """Format a count: ``336,776``; from ten million on ``12.3M``."""
     return f"{round(value):,}" if abs(value) < 1e7 else "".join(_scaled(value))
 
 
 def short(value: float) -> str:
-    """Four digits, where ``count`` takes too much room: ``9,999``, ``270.0k``, ``1.270M``."""
+    """Format a count with four digits, where ``count`` is too long: ``9,999``, ``270.0k``, ``1.270M``."""
     if abs(value) < 9999.5:
         return f"{round(value):,}"
     step = 0
@@ -25,19 +25,19 @@ def short(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """``310/s``, ``41.2k/s``, ``0.4/s``."""
+    """Format rows per second: ``310/s``, ``41.2k/s``, ``0.4/s``."""
     digits = f"{value:.1f}".removesuffix(".0") if 0 < abs(value) < 9.95 else "".join(_scaled(value))
     return f"{digits}/s"
 
 
 def size(value: float) -> str:
-    """Bytes, in powers of 1000: ``512 B``, ``1.2 kB``, ``34.5 MB``."""
+    """Format bytes in powers of 1000: ``512 B``, ``1.2 kB``, ``34.5 MB``."""
     digits, prefix = _scaled(value)
     return f"{digits} {prefix}B"
 
 
 def seconds(value: float) -> str:
-    """A duration: ``3 ms``, ``1.4 s``, ``42 s``, ``12 min 31 s``, ``3 h 12 min``, ``2 d 4 h``."""
+    """Format a duration: ``3 ms``, ``1.4 s``, ``42 s``, ``12 min 31 s``, ``3 h 12 min``, ``2 d 4 h``."""
     whole = round(value)
     if value < 0.9995:
         return f"{round(value * 1000)} ms"
@@ -50,12 +50,12 @@ def seconds(value: float) -> str:
 
 
 def clock(at: float) -> str:
-    """A moment in seconds since the epoch, by this machine's clock: ``17:49:18``."""
+    """Format a time, in seconds since the epoch, in the local time zone: ``17:49:18``."""
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def share(value: float) -> str:
-    """A part of 1: ``96 %``."""
+    """Format a share of 1: ``96 %``."""
     return f"{round(value * 100)} %"
 
 

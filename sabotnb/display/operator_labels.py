@@ -1,4 +1,4 @@
-"""Operators in a few words, where there is little room."""
+"""Short texts that describe operators and edges in boxes, labels and tables."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _COLUMN = re.compile(r"col\('([^'\\]+)'\)")
 
 
 def brief(spec: Spec, columns: Sequence[str] = ()) -> str:
-    """What the operator does to rows with these ``columns``: ``dep_delay > 15``, ``hours = air_time / 60``.
+    """Return what the operator does to rows with these ``columns``: ``dep_delay > 15``, ``hours = air_time / 60``.
 
-    Of a source only where it reads, because its columns are listed elsewhere; of a projection that keeps all columns
-    only those that are new, of one that merely leaves some out which. Keys and the way of a join are said by edges.
+    For a source, only what it reads, because its columns are listed elsewhere. For a projection, only the new columns
+    if it keeps all others, or only the removed ones if it adds none. Keys and strategies are on the edges.
     """
     match spec:
         case Source():
             return summary(spec).partition(":")[0]
-        case Aggregate(columns=made) if len(made) > 1:
-            return ", ".join(one.name for one in made)
+        case Aggregate(columns=outputs) if len(outputs) > 1:
+            return ", ".join(output.name for output in outputs)
         case Aggregate():
             return summary(spec).partition(": ")[2]
         case Join():
@@ -34,32 +34,32 @@ def brief(spec: Spec, columns: Sequence[str] = ()) -> str:
 
 
 def role(spec: Spec) -> str:
-    """Where an operator stands in a job: source, sink or operator."""
+    """Return the role of an operator in a job: source, sink or operator."""
     return "source" if isinstance(spec, Source) else "sink" if isinstance(spec, Sink) else "operator"
 
 
 def label(edge: ShuffleEdge) -> str:
-    """How an edge spreads its rows (``hash(carrier)``); nothing where they stay in their task."""
-    way = "" if edge.type is EdgeType.FORWARD else spread(edge.type, edge.keys)
-    return text_limits.cut(": ".join(filter(None, (edge.side, way))), text_limits.LABEL)
+    """Return how an edge partitions rows (``hash(carrier)``); empty if they stay in their task."""
+    partitioning = "" if edge.type is EdgeType.FORWARD else spread(edge.type, edge.keys)
+    return text_limits.cut(": ".join(filter(None, (edge.side, partitioning))), text_limits.LABEL)
 
 
 def count(rows: int) -> str:
-    """``1 row``, ``336,776 rows``."""
+    """Return a number of rows: ``1 row``, ``336,776 rows``."""
     return counted(rows, "row")
 
 
 def counted(number: int, thing: str) -> str:
-    """``1 task``, ``4 tasks``."""
+    """Return a number of things: ``1 task``, ``4 tasks``."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _projection(spec: Project, columns: Iterable[str]) -> str:
     names = [name for name, _ in spec.columns]
-    made = [f"{name} = {expr}" for name, expr in spec.columns if column_name(expr) != name]
-    gone = [name for name in columns if name not in names]
-    if made and not gone:
-        return ", ".join(made)
-    if not made and 0 < len(gone) < len(names):
-        return f"without {', '.join(gone)}"
+    added = [f"{name} = {expr}" for name, expr in spec.columns if column_name(expr) != name]
+    removed = [name for name in columns if name not in names]
+    if added and not removed:
+        return ", ".join(added)
+    if not added and 0 < len(removed) < len(names):
+        return f"without {', '.join(removed)}"
     return summary(spec)

@@ -1,4 +1,4 @@
-"""From what was kept of a job at its submission to its pictures, every place computed."""
+"""Builds a job's pictures, with all coordinates, from the scenes that were stored at its submission."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sabotnb.display.text_limits import cut
 
 HEIGHT = 84.0
 NARROW, WIDE = 170.0, 210.0
-"""Widths of boxes: the least holds ``270,000 → 269,700 rows``."""
+"""Least and greatest width of a box: the least fits ``270,000 → 269,700 rows``."""
 CHAIN_WIDE = 244.0
-"""Of a chain, whose operators people look for by their names."""
+"""The greatest width of a chain's box, which lists the names of its operators."""
 MARGIN = 16.0
 SPACING = Spacing(gap=26, layer_gap=34, port_gap=30, beside=40)
 TITLE_LETTER, TEXT_LETTER = 8.0, 6.6
-"""Widths of letters of 13 px, semi-bold, and of 11 px, a little more than they are."""
+"""Widths of letters at 13 px, semi-bold, and at 11 px, rounded up."""
 BESIDE_TITLE, BESIDE_TEXT = 56.0, 24.0
-"""Pixels of a box's width that are not the title's (its left side, the number of tasks) and not the text's."""
+"""Pixels of a box's width that the title (left side, number of tasks) and the text cannot use."""
 APART = " · "
 THEN = " → "
 _NUMBER = re.compile(r"_\d+$")
@@ -32,37 +32,37 @@ UNPLACED = {"x": 0.0, "y": 0.0, "width": 0.0, "height": 0.0}
 
 
 def job_picture(scenes: Mapping[str, Any]) -> JobPicture:
-    """The views ``logical`` and ``optimized`` of what ``scenes`` has kept. Takes milliseconds: call it once per run."""
-    operators = {one["id"]: one for one in scenes["operators"]}
+    """Return the views ``logical`` and ``optimized`` of ``scenes``. Takes milliseconds: call it once per run."""
+    operators = {operator["id"]: operator for operator in scenes["operators"]}
     views = (_logical(scenes, operators), _optimized(scenes, operators))
-    cards = tuple(_card(one, scenes["columns"]) for one in operators.values())
+    cards = tuple(_card(operator, scenes["columns"]) for operator in operators.values())
     return JobPicture(views, cards)
 
 
 def _logical(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any]]) -> View:
-    """As written: a node per operator, those that do not run among them."""
-    links = [_link(one) for one in scenes["logical"]]
-    written = [one for one in operators.values() if one["written"]]
+    """Return the job as written: a node per operator, including those that do not run."""
+    links = [_link(data) for data in scenes["logical"]]
+    written = [operator for operator in operators.values() if operator["written"]]
     nodes = [
         PictureNode(
-            id=one["id"],
-            title=one["id"],
-            kind=one["kind"],
-            role=one["role"],
-            text=one["gone"] or one["text"],
-            tasks=one["tasks"],
-            vertices=(one["vertex"],) if one["vertex"] else (),
-            operators=(one["id"],),
-            note=one["gone"],
+            id=operator["id"],
+            title=operator["id"],
+            kind=operator["kind"],
+            role=operator["role"],
+            text=operator["gone"] or operator["text"],
+            tasks=operator["tasks"],
+            vertices=(operator["vertex"],) if operator["vertex"] else (),
+            operators=(operator["id"],),
+            note=operator["gone"],
             **UNPLACED,
         )
-        for one in written
+        for operator in written
     ]
     return _view("logical", nodes, links)
 
 
 def _optimized(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any]]) -> View:
-    """As it runs: a node per chain."""
+    """Return the job as it runs: a node per chain."""
     nodes = [
         PictureNode(
             id=vertex,
@@ -78,22 +78,22 @@ def _optimized(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, A
         )
         for vertex, tasks, chain in scenes["vertices"]
     ]
-    return _view("optimized", nodes, [_link(one) for one in scenes["edges"]])
+    return _view("optimized", nodes, [_link(data) for data in scenes["edges"]])
 
 
 def _title(chain: Sequence[Mapping[str, Any]]) -> str:
-    """The names that the user gave to operators of a chain; of one without any the first id."""
-    named = [one["id"] for one in chain if one["named"] and one["written"]]
+    """Return the names that the user gave to operators of a chain; without any, the first id."""
+    named = [operator["id"] for operator in chain if operator["named"] and operator["written"]]
     return APART.join(named) or chain[0]["id"]
 
 
 def _steps(chain: Sequence[str]) -> str:
-    """The operators of a chain in their order, as many as there is room for; then without the numbers of their ids."""
+    """Return the operators of a chain in order; if they do not fit, without the numbers of their ids, then cut."""
     room = _text_letters(CHAIN_WIDE)
     if len(THEN.join(chain)) <= room:
         return THEN.join(chain)
-    bare = [_NUMBER.sub("", name) for name in chain]
-    steps = [short if bare.count(short) == 1 else name for name, short in zip(chain, bare, strict=True)]
+    stems = [_NUMBER.sub("", name) for name in chain]
+    steps = [short if stems.count(short) == 1 else name for name, short in zip(chain, stems, strict=True)]
     while len(THEN.join(steps)) > room and len(steps) > 2:
         steps[-2:] = ["…"]
     return THEN.join(steps)
@@ -128,12 +128,12 @@ def _width(node: PictureNode) -> float:
 
 
 def _text_letters(width: float) -> int:
-    """Letters of a box's text."""
+    """Return how many letters of text fit into a box."""
     return int((width - BESIDE_TEXT) / TEXT_LETTER)
 
 
 def _fitted(node: PictureNode, box: PlacedBox) -> PictureNode:
-    """The node in its place, title and text cut to its width."""
+    """Return the node with coordinates, its title and text cut to its width."""
     return replace(
         node,
         title=cut(node.title, int((box.width - BESIDE_TITLE) / TITLE_LETTER)),
@@ -145,14 +145,14 @@ def _fitted(node: PictureNode, box: PlacedBox) -> PictureNode:
     )
 
 
-def _card(one: Mapping[str, Any], columns: Sequence[Sequence[Sequence[str]]]) -> OperatorCard:
+def _card(operator: Mapping[str, Any], columns: Sequence[Sequence[Sequence[str]]]) -> OperatorCard:
     return OperatorCard(
-        id=one["id"],
-        kind=one["kind"],
-        text=one["text"],
-        vertex=one["vertex"],
-        origin=one["origin"],
-        code=one["code"],
-        columns=tuple((name, kind) for name, kind in columns[one["columns"]]),
-        notes=tuple(filter(None, (one["gone"], *one["notes"]))),
+        id=operator["id"],
+        kind=operator["kind"],
+        text=operator["text"],
+        vertex=operator["vertex"],
+        origin=operator["origin"],
+        code=operator["code"],
+        columns=tuple((name, kind) for name, kind in columns[operator["columns"]]),
+        notes=tuple(filter(None, (operator["gone"], *operator["notes"]))),
     )

@@ -1,4 +1,4 @@
-"""Rows as a small table, in HTML and as text."""
+"""Renders rows as a small table, in HTML and as text."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from sabotnb.expr import printable
 
 
 def html(table: pa.Table) -> str:
-    """All rows of ``table``, which should be few."""
+    """Return all rows of ``table`` as HTML; the table should be small."""
     names, types = _heading(table.schema)
     return theme.table(names, _cells(table), _numeric(table.schema), types)
 
 
 def text(table: pa.Table) -> str:
-    """All rows of ``table`` in columns, types below the names."""
+    """Return all rows of ``table`` as aligned text, types below the names."""
     columns = []
     cells = _cells(table)
     for at, (name, kind, right) in enumerate(zip(*_heading(table.schema), _numeric(table.schema), strict=True)):
         column = [name, kind, *(row[at] for row in cells)]
         width = max(map(len, column))
-        columns.append([one.rjust(width) if right else one.ljust(width) for one in column])
+        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in column])
     return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
 def _heading(schema: pa.Schema) -> tuple[list[str], list[str]]:
     names = [text_limits.cut(name, text_limits.NAME) for name in schema.names]
-    return names, [text_limits.cut(str(one), text_limits.NAME) for one in schema.types]
+    return names, [text_limits.cut(str(kind), text_limits.NAME) for kind in schema.types]
 
 
 def _numeric(schema: pa.Schema) -> list[bool]:
     types = pa.types
-    return [types.is_integer(one) or types.is_floating(one) or types.is_decimal(one) for one in schema.types]
+    return [types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) for kind in schema.types]
 
 
 def _cells(table: pa.Table) -> list[list[str]]:
@@ -41,5 +41,5 @@ def _cells(table: pa.Table) -> list[list[str]]:
 
 
 def _written(value: object) -> str:
-    written = "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text_limits.cut(written, text_limits.CELL)
+    text = "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text_limits.cut(text, text_limits.CELL)

@@ -1,8 +1,8 @@
-"""What a card becomes where a page cleans its HTML: in notebooks that nobody trusts, on sites that show notebooks.
+"""Makes cards readable where a page sanitizes HTML: in notebooks that are not trusted, on sites that show notebooks.
 
-Such pages take tags or attributes away and keep the text between them. A card therefore says what it says three times,
-and only one of them is ever seen: inline SVG that follows the theme; an image of it, where SVG has gone but images
-have not (JupyterLab, of a notebook that is not trusted); plain text, where styles have gone, too (``nbconvert
+Such pages remove tags or attributes and keep the text between them. A card therefore has its content three times, of
+which a page shows exactly one: inline SVG that follows the theme; an image of it, where SVG is removed but images are
+not (JupyterLab, for a notebook that is not trusted); plain text, where styles are removed, too (``nbconvert
 --sanitize-html``).
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-# Lumino hides what has these classes, in JupyterLab, Notebook 7 and pages of nbconvert; a style says otherwise
+# JupyterLab, Notebook 7 and pages of nbconvert hide these classes; an inline style overrides them while it is there
 HIDDEN = "lm-Widget lm-mod-hidden"
 SHOWN = "display:block !important"
 
@@ -19,12 +19,12 @@ _VARIABLE = re.compile(r"var\(--jp-[\w-]+,([^()]*)\)")
 _TOOLTIP = re.compile(r"<title>[^<]*</title>\n?")
 _NAME = re.compile(r' role="img" aria-label="[^"]*"')
 _IN_A_URL = str.maketrans({letter: f"%{ord(letter):02X}" for letter in "%#<>"} | {"'": "", '"': "'", "\n": ""})
-"""A page is UTF-8, and so are its URLs of data: nothing else needs to be escaped."""
+"""Pages are UTF-8, and so are their data URLs: no other character needs to be escaped."""
 _NO_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 def card(html: str, text: str) -> str:
-    """``html``, and ``text`` where styles are taken away: only styles keep the one shown and the other hidden."""
+    """Return ``html``, followed by ``text`` that is visible only where a page removes inline styles."""
     return (
         f'<div class="{HIDDEN}" style="{SHOWN}">{html}</div>'
         f'<div style="display:none"><pre><code>{escape(_NO_XML.sub("?", text))}</code></pre></div>'
@@ -32,9 +32,9 @@ def card(html: str, text: str) -> str:
 
 
 def picture(svg: str, alternative: str) -> str:
-    """``svg`` with an image of itself as its description, which shows where the tags around it are taken away.
+    """Return ``svg`` with an image of itself in its description, visible where a page removes the tags around it.
 
-    The image has the colours that variables have by default: nothing outside reaches into it.
+    The image has the default colours: CSS variables of the page do not reach into an image.
     """
     plain = _VARIABLE.sub(r"\1", _NAME.sub("", _TOOLTIP.sub("", _NO_XML.sub("?", svg))))
     data = escape(plain.translate(_IN_A_URL), quote=False)

@@ -1,4 +1,4 @@
-"""What a picture of a job shows, before it is drawn as SVG or as text."""
+"""The boxes and links of a job graph's picture, before layout and rendering."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sabotnb.plan import ShuffleEdge
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One operator. ``role`` is source, sink or operator; ``tasks`` its parallelism."""
+    """The box of an operator. ``role`` is source, sink or operator; ``tasks`` is its parallelism."""
 
     id: str
     kind: str
@@ -40,22 +40,24 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Boxes in topological order, and the links between them."""
+    """The boxes of a picture by operator id, in topological order, and the links between them."""
 
     boxes: Mapping[str, Box]
     links: tuple[Link, ...]
 
     def without_sinks(self) -> Scene:
-        """The same, for a stream that has no sink of its own."""
+        """Return the scene without its sinks: the sink of a stream's card exists only so that the graph is complete."""
         kept = {name: box for name, box in self.boxes.items() if box.role != "sink"}
         return Scene(kept, tuple(link for link in self.links if link.down in kept))
 
 
 def scene_of(graph: JobGraph, parallelism: int) -> Scene:
-    """The operators of ``graph``, with the tasks and the edges that they would have if each ran by itself."""
+    """Return the operators of ``graph`` with the tasks and edges that they would have without chaining."""
     execution = plan.physical(graph, parallelism, chain=False)
     boxes = {
-        name: _box(graph.operators[name], vertex.parallelism, [one for schema in vertex.inputs for one in schema.names])
+        name: _box(
+            graph.operators[name], vertex.parallelism, [column for schema in vertex.inputs for column in schema.names]
+        )
         for name, vertex in execution.vertices.items()
     }
     return Scene(boxes, tuple(_link(edge) for edge in execution.edges))

@@ -1,4 +1,4 @@
-"""What is kept of a job for its pictures: plain JSON-able data, made at its submission, drawn when somebody looks."""
+"""Builds the data from which a job's pictures are drawn: JSON-able, stored with the job at its submission."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec
 from sabotnb.plan import ExecutionGraph, Optimized, RewriteStep
 
 NOWHERE = ("prune", "drop identity")
-"""Rules that take an operator away without putting it into another."""
+"""Rules that remove an operator without merging it into another."""
 
 
 def scenes(logical: JobGraph, optimized: Optimized, execution: ExecutionGraph) -> dict[str, Any]:
-    """The job as written and as it runs, without any places, for ``job_picture``. Reads no file.
+    """Return the job as written and as it runs, without coordinates, for ``job_picture``. Reads no file.
 
-    ``operators`` are those written, in topological order, then those that the optimizer has added; ``logical`` are the
+    ``operators`` are those written, in topological order, then those that the optimizer added; ``logical`` are the
     links among the former, ``edges`` those among ``vertices``, the chains that run. A link is
     ``[up, down, type, label, edges]``: ``edges`` are the indexes of the execution graph's edges that it stands for.
     """
     columns = _Columns()
-    ran = {ran.operator.id: ran for ran in _running(execution)}
+    running = {entry.operator.id: entry for entry in _running(execution)}
     written = logical.topological_sort()
-    added = [name for name in ran if name not in logical.operators]
+    added = [name for name in running if name not in logical.operators]
     steps = _steps_by_operator(optimized.steps)
     went = {name: step for step in optimized.steps for name in step.gone}
     operators = []
     for name in [*written, *added]:
         source = logical if name in logical.operators else optimized.graph
-        schema = ran[name].schema if name in ran else logical.schemas()[name]
+        schema = running[name].schema if name in running else logical.schemas()[name]
         operators.append(
             {
-                **_said(source.operators[name], source),
-                "runs": _text(ran[name].operator.spec, optimized.graph, name) if name in ran else "",
+                **_described(source.operators[name], source),
+                "runs": _text(running[name].operator.spec, optimized.graph, name) if name in running else "",
                 "written": name in logical.operators,
-                "vertex": ran[name].vertex if name in ran else "",
-                "tasks": ran[name].tasks if name in ran else 0,
-                "gone": "" if name in ran else _gone(name, went),
+                "vertex": running[name].vertex if name in running else "",
+                "tasks": running[name].tasks if name in running else 0,
+                "gone": "" if name in running else _gone(name, went),
                 "notes": steps.get(name, []),
                 "columns": columns.number(schema),
             }
@@ -52,14 +52,17 @@ def scenes(logical: JobGraph, optimized: Optimized, execution: ExecutionGraph) -
         "operators": operators,
         "columns": columns.known,
         "logical": list(_written_links(logical, optimized.graph, execution)),
-        "vertices": [[one.id, one.parallelism, [it.id for it in one.operators]] for one in execution.vertices.values()],
-        "edges": [[one.up, one.down, one.type.value, label(one), [one.index]] for one in execution.edges],
+        "vertices": [
+            [vertex.id, vertex.parallelism, [operator.id for operator in vertex.operators]]
+            for vertex in execution.vertices.values()
+        ],
+        "edges": [[edge.up, edge.down, edge.type.value, label(edge), [edge.index]] for edge in execution.edges],
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """An operator of a chain."""
+    """An operator in the execution graph, and the vertex that runs it."""
 
     operator: Operator
     vertex: str
@@ -74,24 +77,26 @@ def _running(execution: ExecutionGraph) -> Iterator[_Running]:
 
 
 class _Columns:
-    """Lists of columns, each once: many operators give those that they read."""
+    """Distinct lists of columns: most operators have the output columns of their input."""
 
     def __init__(self) -> None:
         self.known: list[list[tuple[str, str]]] = []
         self._schemas: list[pa.Schema] = []
 
     def number(self, schema: pa.Schema) -> int:
-        """The place of ``schema`` among those ``known``."""
+        """Return the index of ``schema`` in ``known``; adds it if it is new."""
         for number, other in enumerate(self._schemas):
             if other is schema or other.equals(schema):
                 return number
         self._schemas.append(schema)
-        self.known.append([(cut(one.name, text_limits.NAME), cut(str(one.type), text_limits.NAME)) for one in schema])
+        self.known.append(
+            [(cut(field.name, text_limits.NAME), cut(str(field.type), text_limits.NAME)) for field in schema]
+        )
         return len(self.known) - 1
 
 
-def _said(operator: Operator, graph: JobGraph) -> dict[str, Any]:
-    """What an operator is and where it was written."""
+def _described(operator: Operator, graph: JobGraph) -> dict[str, Any]:
+    """Return what an operator is and where it was written."""
     function = _function(operator.spec)
     origin = function.origin if function else operator.origin
     return {
@@ -111,14 +116,14 @@ def _text(spec: Spec, graph: JobGraph, name: str) -> str:
 
 
 def _function(spec: Spec) -> Function | None:
-    """The user's function that the operator calls, the first of several."""
+    """Return the user's function that the operator calls; if there are several, the first."""
     if isinstance(spec, Aggregate):
         return next((column.function for column in spec.columns if column.function), None)
     return getattr(spec, "function", None)
 
 
 def _steps_by_operator(steps: Sequence[RewriteStep]) -> dict[str, list[str]]:
-    """What the optimizer did to each operator, in words."""
+    """Return what the optimizer did to each operator, in words."""
     notes: dict[str, list[str]] = {}
     for step in steps:
         for name in dict.fromkeys((step.operator, *step.gone)):
@@ -127,22 +132,22 @@ def _steps_by_operator(steps: Sequence[RewriteStep]) -> dict[str, list[str]]:
 
 
 def _gone(name: str, went: dict[str, RewriteStep]) -> str:
-    """Where an operator went that does not run: the one that does its work now, or why nobody does."""
+    """Return where an operator went that does not run: the operator that does its work, or why it was removed."""
     if name not in went:
         return "does not run"
     step = went[name]
     if step.rule in NOWHERE:
         return cut(step.text, text_limits.SENTENCE)
-    heir = step.operator
-    met = {name}
-    while heir in went and heir not in met:  # that one may have gone into another
-        met.add(heir)
-        heir = went[heir].operator
-    return cut(f"runs in {heir}", text_limits.SENTENCE)
+    successor = step.operator
+    visited = {name}
+    while successor in went and successor not in visited:  # the successor may have been merged, too
+        visited.add(successor)
+        successor = went[successor].operator
+    return cut(f"runs in {successor}", text_limits.SENTENCE)
 
 
 def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph) -> Iterator[list[Any]]:
-    """The links as written, each with the edge by which rows reach its lower end now, if they change tasks there."""
+    """Yield the links as written, each with the execution edge on which its rows reach the lower end, if any."""
     into = {(edge.down, edge.port): edge for edge in execution.edges}
     for edge in logical.edges:
         name, port = edge.down, _port_now(edge, logical, runs)
@@ -150,7 +155,7 @@ def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph)
             above = runs.inputs(name)[port].up
             if above in logical.operators:
                 break
-            name, port = above, 0  # the optimizer has put it in between
+            name, port = above, 0  # the optimizer added it in between
         crossed = into.get((name, port)) if port is not None else None
         if crossed is None:
             yield [edge.up, edge.down, EdgeType.FORWARD.value, cut(edge.side or "", text_limits.NAME), []]
@@ -159,7 +164,7 @@ def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph)
 
 
 def _port_now(edge: Edge, logical: JobGraph, runs: JobGraph) -> int | None:
-    """The port that rows of ``edge`` reach its lower end by; None if that took over other unions and it is unclear."""
+    """Return the port at which rows of ``edge`` arrive; None if merged unions make it ambiguous."""
     if edge.down not in runs.operators or len(runs.inputs(edge.down)) == len(logical.inputs(edge.down)):
         return edge.port
     now = (other.port for other in runs.inputs(edge.down) if (other.up, other.side) == (edge.up, edge.side))

@@ -1,4 +1,4 @@
-"""The picture of a job as static SVG: presentation attributes and a background of its own, so it shows anywhere."""
+"""Draws the picture of a stream's job graph as static SVG."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from sabotnb.display.text_limits import cut
 
 BOX_HEIGHT = 50.0
 NARROW, WIDE = 92.0, 182.0
-"""Widths of boxes, by their text."""
+"""Least and greatest width of a box; its text decides between them."""
 SPACING = Spacing(gap=22, layer_gap=34, port_gap=18)
 MARGIN = 16.0
 TITLE_LETTER = 7.6
-"""Width of a letter of 12.5 px, semi-bold, a little more than it is."""
+"""Pixels: the width of a semi-bold letter at 12.5 px, rounded up."""
 
 
 def draw(scene: Scene) -> tuple[str, float]:
-    """An ``<svg>`` of ``scene``, from left to right, and how narrow it may be shown, in pixels."""
+    """Return an ``<svg>`` of ``scene``, from left to right, and the least width to show it at, in pixels."""
     sizes = {box.id: (_width(box), BOX_HEIGHT) for box in scene.boxes.values()}
-    places = route_lines(sizes, scene.links, SPACING)
+    placed = route_lines(sizes, scene.links, SPACING)
     inside = [
         f'<g transform="translate({MARGIN:.0f} {MARGIN:.0f})">',
-        *(svg_drawing.arrow(line, stroke(link.type)) for link, line in zip(scene.links, places.lines, strict=True)),
-        *(_box(box, places.boxes[box.id]) for box in scene.boxes.values()),
+        *(svg_drawing.arrow(line, stroke(link.type)) for link, line in zip(scene.links, placed.lines, strict=True)),
+        *(_box(box, placed.boxes[box.id]) for box in scene.boxes.values()),
         "</g>",
     ]
-    width, height, alternative = places.width + 2 * MARGIN, places.height + 2 * MARGIN, _alternative(scene)
+    width, height, alternative = placed.width + 2 * MARGIN, placed.height + 2 * MARGIN, _alternative(scene)
     svg, narrowest = svg_drawing.sheet(width, height, alternative, "".join(inside))
     return saved.picture(svg, alternative), narrowest
 

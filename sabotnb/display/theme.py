@@ -1,4 +1,4 @@
-"""Pieces of HTML that follow a notebook's theme: inline styles only, each colour with a default of its own."""
+"""HTML elements in the colours of a notebook's theme: inline styles only, each colour with a default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MONO = "var(--jp-code-font-family,ui-monospace,Menlo,'DejaVu Sans Mono',monospac
 
 
 def panel(inside: str) -> str:
-    """A framed box."""
+    """Return a framed box."""
     style = (
         f"color:{INK};background:{PAPER};border:1px solid {LINE};border-radius:8px;padding:10px 12px;"
         f"font:13px/1.5 {SANS};display:inline-block;max-width:100%;box-sizing:border-box"
@@ -25,48 +25,48 @@ def panel(inside: str) -> str:
 
 
 def scrolled(inside: str, least: float) -> str:
-    """A picture that is shown smaller where there is little room, down to ``least`` pixels; then it scrolls."""
-    # notebooks limit a picture to the width of what it is in: that is what must not become too narrow
-    kept = f'<div style="min-width:{least:.0f}px">{inside}</div>'
-    # letters of the picture have a size of their own; where its tags are taken away, they are none to be seen
-    return f'<div style="overflow-x:auto;margin:8px 0;line-height:0;font-size:0">{kept}</div>'
+    """Return a picture that shrinks with its page down to ``least`` pixels wide; below that it scrolls."""
+    # notebooks set max-width: 100 % on pictures, so the limit has to be on the element around the picture
+    inner = f'<div style="min-width:{least:.0f}px">{inside}</div>'
+    # texts in the picture set their own size; where its tags are removed, size 0 hides the letters that are left
+    return f'<div style="overflow-x:auto;margin:8px 0;line-height:0;font-size:0">{inner}</div>'
 
 
 def faint(text: str) -> str:
-    """Text of second rank."""
+    """Return secondary text."""
     return f'<span style="color:{FAINT}">{escape(text)}</span>'
 
 
 def sentences(lines: Sequence[str]) -> str:
-    """A line of its own for each."""
+    """Return each of ``lines`` on a line of its own."""
     return "".join(f'<div style="color:{FAINT};margin-top:4px">{escape(line)}</div>' for line in lines)
 
 
 def folded(title: str, inside: str, *, opened: bool) -> str:
-    """Content that can be folded away."""
+    """Return content that the user can fold away."""
     summary = f'<summary style="cursor:pointer;color:{FAINT}">{escape(title)}</summary>'
     return f'<details{" open" if opened else ""} style="margin-top:6px">{summary}{inside}</details>'
 
 
 def side_by_side(parts: Sequence[str]) -> str:
-    """Parts beside each other, below each other where there is no room."""
+    """Return parts beside each other, wrapped where the page is narrow."""
     return f'<div style="display:flex;flex-wrap:wrap;align-items:flex-start;gap:0 28px">{"".join(parts)}</div>'
 
 
 def badge(text: str, colour: str) -> str:
-    """A word in a small frame."""
+    """Return a word in a small frame."""
     frame = f"border:1px solid {colour};border-radius:9px;padding:1px 8px;margin:0 4px"
     return f'<span style="color:{colour};{frame};font-size:11px;font-weight:600">{escape(text)}</span>'
 
 
 def verbatim(text: str) -> str:
-    """Lines as they are, broken only where there is no room."""
+    """Return preformatted lines, wrapped where the page is narrow."""
     style = f"color:{INK};font:12px/1.5 {MONO};white-space:pre-wrap;overflow-wrap:anywhere;margin-top:4px"
     return f'<div style="{style}">{escape(text)}</div>'
 
 
 def framed(text: str) -> str:
-    """Lines as they are, on a ground of their own: to be read as code, and to be copied."""
+    """Return preformatted lines with a background, as code."""
     style = (
         f"color:{INK};background:{STRIPE};border:1px solid {LINE};border-radius:6px;padding:6px 10px;margin:4px 0;"
         f"font:12px/1.5 {MONO};white-space:pre;overflow:auto;max-height:340px"
@@ -77,7 +77,7 @@ def framed(text: str) -> str:
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], types: Sequence[str] = ()
 ) -> str:
-    """A table, with ``types`` below the names; ``numeric`` columns are aligned to the right. Everything is escaped."""
+    """Return a table with ``types`` below the names; ``numeric`` columns are right-aligned. Everything is escaped."""
     ruled = f"border-bottom:1px solid {LINE};"
     bold, small = f"{'' if types else ruled}font-weight:600", f"{ruled}font-weight:400;font-size:11px;color:{FAINT}"
     head = "".join(_cell("th", text, bold, right=right) for text, right in zip(header, numeric, strict=True))

@@ -20,7 +20,7 @@ def names(graph):
     return [node.id for node in graph[0]], [f"{link.up}{link.down}" for link in graph[1]]
 
 
-def test_a_small_graph_stays_as_it_is():
+def test_a_small_graph_is_unchanged():
     small = nodes("abc"), links("ab bc")
     assert collapsed(*small, most=3) == small
 
@@ -32,7 +32,7 @@ def test_chains_are_joined_first():
     )
 
 
-def test_what_reads_and_is_read_alike_becomes_a_group():
+def test_nodes_with_the_same_neighbours_become_a_group():
     joined, edges = collapsed(nodes("abcde"), links("ab ac ad be ce de"), most=3)
     assert [(node.id, node.title, node.vertices) for node in joined][1] == ("b", "3 operators: b", ("b", "c", "d"))
     assert [(link.up, link.down, link.edges) for link in edges] == [("a", "b", (0, 1, 2)), ("b", "e", (3, 4, 5))]
@@ -44,10 +44,12 @@ def test_what_reads_and_is_read_alike_becomes_a_group():
     st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), max_size=120),
     st.integers(1, 10),
 )
-def test_every_operator_stays_somewhere_and_no_circle_comes_about(count, pairs, most):
-    made = nodes([f"n{number}" for number in range(count)])
+def test_every_operator_is_in_one_node_and_there_is_no_cycle(count, pairs, most):
+    originals = nodes([f"n{number}" for number in range(count)])
     edges = [(up, down) for up, down in dict.fromkeys(pairs) if up < down < count]
-    kept, lines = collapsed(made, [Link(f"n{a}", f"n{b}", "hash", "", (i,)) for i, (a, b) in enumerate(edges)], most)
+    kept, lines = collapsed(
+        originals, [Link(f"n{a}", f"n{b}", "hash", "", (i,)) for i, (a, b) in enumerate(edges)], most
+    )
     assert len(kept) <= max(most, 1)
-    assert sorted(name for node in kept for name in node.operators) == sorted(node.id for node in made)
+    assert sorted(name for node in kept for name in node.operators) == sorted(node.id for node in originals)
     topological_order([node.id for node in kept], [(line.up, line.down) for line in lines])

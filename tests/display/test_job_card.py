@@ -15,8 +15,8 @@ SCENES, EXECUTION = submitted(late())
 PICTURE = job_picture(SCENES)
 
 
-class Read(HTMLParser):
-    """Tags, attributes and text of a page."""
+class ParsedHtml(HTMLParser):
+    """The tags, attributes and texts of a page."""
 
     def __init__(self, html):
         super().__init__()
@@ -31,30 +31,30 @@ class Read(HTMLParser):
         self.texts.append(data)
 
 
-def test_a_finished_job_shows_its_final_figures():
-    texts = Read(job_card.html(PICTURE, metrics(EXECUTION), "replaced the former run")).texts
-    assert {"late", "FINISHED", "3.4 s · 1,000 rows in · 16 rows out · replaced the former run"} <= set(texts)
+def test_a_finished_job_shows_its_final_metrics():
+    texts = ParsedHtml(job_card.html(PICTURE, metrics(EXECUTION), "replaced the previous run")).texts
+    assert {"late", "FINISHED", "3.4 s · 1,000 rows in · 16 rows out · replaced the previous run"} <= set(texts)
     assert texts.count("1,000 → 250 rows") == 5
     assert {"18 tasks, 8 listed", "4 edges", "flights[1]", "join_0 → by_name", "hash(name)"} <= set(texts)
 
 
-def test_a_running_job_shows_loads_and_the_sentence():
+def test_a_running_job_shows_loads_and_its_finding():
     finding = Finding("busy", "by_name", "by_name is busy.", "Give it more tasks.")
     html = job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", finding=finding))
-    assert {"by_name is busy.", "Give it more tasks."} <= set(Read(html).texts)
+    assert {"by_name is busy.", "Give it more tasks."} <= set(ParsedHtml(html).texts)
     assert "50 % busy" in html
 
 
-def test_a_job_that_goes_on_says_when_it_was_seen():
+def test_a_running_job_shows_the_time_of_its_metrics():
     shown = metrics(EXECUTION, "RUNNING")
     clock = time.strftime("%H:%M:%S", time.localtime(shown.at))
     assert f"as of {clock} · " in job_card.text(PICTURE, shown)
     assert "as of" not in job_card.text(PICTURE, metrics(EXECUTION))
 
 
-def test_a_job_that_nobody_hears_of_any_more_claims_nothing_of_now():
+def test_a_disconnected_job_shows_when_it_was_last_seen_and_no_finding():
     finding = Finding("busy", "by_name", "by_name is busy.", "Give it more tasks.")
-    texts = Read(
+    texts = ParsedHtml(
         job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", finding=finding), "", "the session was closed")
     ).texts
     assert "DISCONNECTED" in texts
@@ -63,19 +63,19 @@ def test_a_job_that_nobody_hears_of_any_more_claims_nothing_of_now():
     assert "% busy" not in " ".join(texts)
 
 
-def test_a_job_that_was_stopped_early_does_not_look_complete():
+def test_a_job_stopped_early_shows_the_share_of_its_input():
     stopped = metrics(EXECUTION, stopping=True, progress=0.25)
     assert "FINISHED · 3.4 s · stopped after 25 % of its input · 1,000 rows in" in job_card.text(PICTURE, stopped)
 
 
 @pytest.mark.parametrize("word", ["paused", "stopping"])
-def test_a_job_that_is_paused_or_stopping_says_so(word):
-    assert word.upper() in Read(job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", **{word: True}))).texts
+def test_a_paused_or_stopping_job_shows_that_state(word):
+    assert word.upper() in ParsedHtml(job_card.html(PICTURE, metrics(EXECUTION, "RUNNING", **{word: True}))).texts
 
 
 def test_a_failed_job_shows_the_users_traceback_and_rows_and_marks_the_operator():
     shown = failure()
-    texts = Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=shown))).texts
+    texts = ParsedHtml(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=shown))).texts
     assert {shown.message, shown.traceback, shown.sample, shown.everything} <= set(texts)
     assert texts.count("✕ failed") == 1
     assert texts.index("by_name") < texts.index("✕ failed") < texts.index("sink_0")
@@ -83,25 +83,25 @@ def test_a_failed_job_shows_the_users_traceback_and_rows_and_marks_the_operator(
 
 @pytest.mark.parametrize("write", [job_card.html, job_card.text])
 @pytest.mark.parametrize("state", ["FINISHED", "FAILED", "CANCELED", "RUNNING"])
-def test_what_differs_from_run_to_run_can_be_left_out(state, write):
+def test_an_inexact_card_is_the_same_for_two_runs(state, write):
     error = failure() if state == "FAILED" else None
     runs = [metrics(EXECUTION, state, ended=end, started=start, error=error) for start, end in ((101, 104), (102, 109))]
-    one, other = (write(PICTURE, run, exact=False) for run in runs)
-    assert one == other
+    first, second = (write(PICTURE, run, exact=False) for run in runs)
+    assert first == second
 
 
-def test_the_age_of_figures_is_said_where_a_worker_was_lost():
+def test_a_lost_agent_is_named_with_the_age_of_its_metrics():
     failed = metrics(EXECUTION, "FAILED", error=failure())
     lost = [replace(task, agent=f"agent-{1 + task.index % 2}", reported=104.0) for task in failed.tasks]
     killed = replace(failed, tasks=tuple(replace(task, final=task.agent == "agent-1") for task in lost))
     whole = replace(failed, tasks=tuple(replace(task, final=True) for task in lost))
     old = "agent-2 was lost: the figures of its 9 tasks are those of its last report, 400 ms before the job ended."
-    assert old in Read(job_card.html(PICTURE, killed)).texts
+    assert old in ParsedHtml(job_card.html(PICTURE, killed)).texts
     assert "last report" not in job_card.text(PICTURE, killed, exact=False)
     assert "last report" not in job_card.text(PICTURE, whole)
 
 
-def test_what_is_left_are_the_rows_at_the_ends():
+def test_an_inexact_card_has_the_rows_of_sources_and_sinks():
     text = job_card.text(PICTURE, metrics(EXECUTION), exact=False)
     assert text.splitlines()[1:] == [
         "  flights                   x4  1,000 rows",
@@ -112,7 +112,7 @@ def test_what_is_left_are_the_rows_at_the_ends():
     ]
 
 
-def test_rows_on_their_way_are_left_out_when_a_job_failed():
+def test_an_inexact_card_of_a_failed_job_has_no_rows():
     cards = [
         job_card.html(PICTURE, metrics(EXECUTION, "FAILED", rows=rows, error=failure()), exact=False)
         for rows in (1000, 2000)
@@ -120,31 +120,33 @@ def test_rows_on_their_way_are_left_out_when_a_job_failed():
     assert cards[0] == cards[1]
 
 
-def test_of_a_chain_it_says_which_operator_has_failed():
+def test_a_failed_chain_names_the_operator():
     error = failure("by_name_partial", vertex="join_0")
-    assert "✕ by_name_par… failed" in Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=error))).texts
+    assert (
+        "✕ by_name_par… failed" in ParsedHtml(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=error))).texts
+    )
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "text"),
     [
         (270_000, "270,000 → 67,500 rows"),
         (1_270_000, "1.270M → 317.5k rows"),
         (39_600_000, "39.6M → 9,900,000 rows"),
     ],
 )
-def test_figures_stay_in_the_box(rows, said):
+def test_row_counts_fit_into_the_box(rows, text):
     boxes = {node.id: node for node in PICTURE.views[-1].nodes}
     html = job_card.html(PICTURE, metrics(EXECUTION, rows=rows))
     assert boxes["by_name"].width == 170
-    assert said in Read(html).texts
+    assert text in ParsedHtml(html).texts
 
 
 def test_it_needs_no_scripts_and_no_style_sheets():
-    read = Read(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=failure())))
+    page = ParsedHtml(job_card.html(PICTURE, metrics(EXECUTION, "FAILED", error=failure())))
     tags = "code desc details div g img path pre rect span strong summary svg table tbody td text th thead title tr"
-    assert read.tags == set(tags.split())
-    assert not {name for name in read.attributes if name.startswith("on")} | read.attributes & {"id", "href"}
+    assert page.tags == set(tags.split())
+    assert not {name for name in page.attributes if name.startswith("on")} | page.attributes & {"id", "href"}
 
 
 def test_everything_is_escaped_and_cut():
@@ -154,12 +156,12 @@ def test_everything_is_escaped_and_cut():
     error = failure(message=name, traceback=name, sample=name, everything=name)
     shown = metrics(execution, "FAILED", name=name, error=error, waits=name)
     html = job_card.html(job_picture(scenes), shown, note="<s>")
-    assert not {"b", "i", "u", "s"} & Read(html).tags
+    assert not {"b", "i", "u", "s"} & ParsedHtml(html).tags
     assert len(re.findall("n{61,}", job_card.html(job_picture(scenes), metrics(execution, name=name)))) == 0
 
 
-def test_a_job_without_a_picture_has_its_figures():
-    texts = Read(job_card.html(None, metrics(EXECUTION, "CANCELED"))).texts
+def test_a_job_without_a_picture_shows_its_metrics():
+    texts = ParsedHtml(job_card.html(None, metrics(EXECUTION, "CANCELED"))).texts
     assert {"CANCELED", "18 tasks, 8 listed"} <= set(texts)
 
 
@@ -181,5 +183,5 @@ carrier  delay
 UA       99.0"""
 
 
-def test_the_same_for_terminals():
+def test_text_for_terminals():
     assert job_card.text(PICTURE, metrics(EXECUTION, "FAILED", error=failure())) == TEXT

@@ -32,14 +32,14 @@ def picture():
 
 
 def view(picture, name):
-    return next(one for one in picture.views if one.name == name)
+    return next(view for view in picture.views if view.name == name)
 
 
 def card(picture, name):
-    return next(one for one in picture.operators if one.id == name)
+    return next(card for card in picture.operators if card.id == name)
 
 
-def test_every_operator_as_written_and_what_it_became(picture):
+def test_the_logical_view_has_every_written_operator(picture):
     nodes = [(node.id, node.text, node.tasks, node.vertices) for node in view(picture, "logical").nodes]
     assert nodes == [
         ("flights", "parquet flights.parquet", 4, ("flights",)),
@@ -51,7 +51,7 @@ def test_every_operator_as_written_and_what_it_became(picture):
     ]
 
 
-def test_every_chain_that_runs(picture):
+def test_the_optimized_view_has_a_node_per_chain(picture):
     nodes = [(node.title, node.role, node.tasks, node.operators) for node in view(picture, "optimized").nodes]
     assert nodes == [
         ("flights", "source", 4, ("flights",)),
@@ -62,8 +62,8 @@ def test_every_chain_that_runs(picture):
     ]
 
 
-def test_lines_know_the_edges_that_they_stand_for(picture):
-    logical = [(one.up, one.down, one.label, one.edges) for one in view(picture, "logical").lines]
+def test_lines_list_the_edges_of_the_execution_graph(picture):
+    logical = [(line.up, line.down, line.label, line.edges) for line in view(picture, "logical").lines]
     assert logical == [
         ("flights", "filter_0", "", ()),
         ("filter_0", "join_0", "", (0,)),
@@ -71,7 +71,7 @@ def test_lines_know_the_edges_that_they_stand_for(picture):
         ("by_name", "sink_0", "rebalance", (3,)),
         ("airlines", "join_0", "broadcast", (1,)),
     ]
-    optimized = [(one.up, one.down, one.type, one.edges) for one in view(picture, "optimized").lines]
+    optimized = [(line.up, line.down, line.type, line.edges) for line in view(picture, "optimized").lines]
     assert optimized == [
         ("flights", "join_0", "forward", (0,)),
         ("airlines", "join_0", "broadcast", (1,)),
@@ -80,15 +80,15 @@ def test_lines_know_the_edges_that_they_stand_for(picture):
     ]
 
 
-def test_places(picture):
-    """Golden: a change here changes how every job looks."""
+def test_coordinates(picture):
+    """Golden: a change here changes the picture of every job."""
     drawn = view(picture, "optimized")
-    assert [(one.id, one.x, one.y, one.width, one.height) for one in drawn.nodes] == GOLDEN_BOXES
-    assert [one.path for one in drawn.lines] == GOLDEN_PATHS
+    assert [(node.id, node.x, node.y, node.width, node.height) for node in drawn.nodes] == GOLDEN_BOXES
+    assert [line.path for line in drawn.lines] == GOLDEN_PATHS
     assert (drawn.width, drawn.height) == GOLDEN_SIZE
 
 
-def test_arrows_end_at_the_boxes_that_they_lead_to(picture):
+def test_arrows_end_at_their_lower_boxes(picture):
     for drawn in picture.views:
         boxes = {node.id: node for node in drawn.nodes}
         for line in drawn.lines:
@@ -100,14 +100,15 @@ def test_arrows_end_at_the_boxes_that_they_lead_to(picture):
 
 def test_boxes_do_not_overlap_and_stay_in_the_picture(picture):
     for drawn in picture.views:
-        for one, other in combinations(drawn.nodes, 2):
-            beside = one.x + one.width < other.x or other.x + other.width < one.x
-            assert beside or one.y + one.height < other.y or other.y + other.height < one.y
+        for first, second in combinations(drawn.nodes, 2):
+            beside = first.x + first.width < second.x or second.x + second.width < first.x
+            above = first.y + first.height < second.y or second.y + second.height < first.y
+            assert beside or above
         assert max(node.x + node.width for node in drawn.nodes) < drawn.width
         assert max(node.y + node.height for node in drawn.nodes) < drawn.height
 
 
-def test_a_card_says_what_the_optimizer_did(picture):
+def test_a_card_lists_what_the_optimizer_did(picture):
     assert card(picture, "filter_0").notes[0] == "runs in flights"
     assert card(picture, "filter_0").vertex == ""
     assert card(picture, "flights").notes == (
@@ -118,7 +119,7 @@ def test_a_card_says_what_the_optimizer_did(picture):
     assert card(picture, "by_name_partial").vertex == "join_0"
 
 
-def test_what_went_into_another_is_found_where_that_one_went():
+def test_a_merged_operator_names_the_operator_that_runs():
     chain = {
         "s": Source("parquet", FLIGHTS, {"paths": ["f.parquet"]}),
         "one": Filter(col("delay") > 1),
@@ -137,7 +138,7 @@ def test_what_went_into_another_is_found_where_that_one_went():
     }
 
 
-def test_a_line_that_the_optimizer_has_cut_shows_the_rows_that_arrive():
+def test_a_line_split_by_the_optimizer_has_the_edge_on_which_rows_arrive():
     columns = (AggregateColumn("n", "count"),)
     chain = {
         "s": Source("parquet", FLIGHTS, {"paths": ["f.parquet"]}),
@@ -159,7 +160,7 @@ def test_names_of_any_length_are_cut():
         assert max(node.width for node in drawn.nodes) == (210 if drawn.name == "logical" else 244)
 
 
-def test_an_operator_that_the_optimizer_adds_takes_no_name_of_one_that_it_has_removed():
+def test_an_added_operator_does_not_reuse_the_id_of_a_removed_one():
     kept = tuple((name, col(name)) for name in ("carrier", "delay"))
     chain = {
         "s": Source("rows", FLIGHTS),
@@ -172,14 +173,16 @@ def test_an_operator_that_the_optimizer_adds_takes_no_name_of_one_that_it_has_re
     }
     scenes, _ = submitted(make_job(chain, "s > select_0 > filter_0 > join_0 > select_1 > out", "airlines > join_0:1"))
     runs = {
-        one["id"]: (one["written"], one["runs"], one["gone"]) for one in scenes["operators"] if "select" in one["id"]
+        operator["id"]: (operator["written"], operator["runs"], operator["gone"])
+        for operator in scenes["operators"]
+        if "select" in operator["id"]
     }
     assert runs["select_0"] == (True, "", "select_0 changed nothing")
     assert runs["select_2"] == (False, "without tail", "")
 
 
 def chain(**names):
-    """The box of a job that runs in one chain; ``names``: those that the user gave, by the ids that they replace."""
+    """Return the box of a job that runs in one chain; ``names`` has the user's names by the ids that they replace."""
     kept = [(name, col(name)) for name in FLIGHTS.names]
     specs = {
         "source_0": Source("rate", FLIGHTS),
@@ -188,7 +191,7 @@ def chain(**names):
         "select_1": Project((("days", col("hours") / 24),)),
         "sink_0": Sink("collect"),
     }
-    steps = {names.get(one, one): Operator("", spec, name=names.get(one)) for one, spec in specs.items()}
+    steps = {names.get(key, key): Operator("", spec, name=names.get(key)) for key, spec in specs.items()}
     scenes, _ = submitted(make_job(steps, " > ".join(steps)))
     (node,) = view(job_picture(scenes), "optimized").nodes
     return node
@@ -202,15 +205,15 @@ def chain(**names):
         ({"source_0": "clicks", "select_1": "enrich"}, "clicks · enrich"),
     ],
 )
-def test_a_chain_is_called_by_the_names_that_the_user_gave(names, title):
+def test_the_title_of_a_chain_is_the_names_that_the_user_gave(names, title):
     assert chain(**names).title == title
 
 
-def test_the_operators_of_a_chain_follow_each_other_in_its_second_line():
+def test_the_text_of_a_chain_lists_its_operators_in_order():
     node = chain(source_0="s", select_0="a", filter_0="b", select_1="enrich")
     assert (node.text, node.operators) == ("s → a → b → enrich → sink_0", ("s", "a", "b", "enrich", "sink_0"))
 
 
-def test_a_long_chain_leaves_numbers_and_then_its_last_operators_out():
+def test_the_text_of_a_long_chain_omits_numbers_and_then_operators():
     assert chain(select_1="enrich").text == "source → select → filter → …"
     assert chain(source_0="s").text == "s → select_0 → filter → …"

@@ -1,4 +1,4 @@
-"""As widgets/src/format.test.ts has them: a card and a widget write numbers alike."""
+"""The same cases as widgets/src/format.test.ts: a card and a widget format numbers alike."""
 
 import pytest
 
@@ -34,5 +34,5 @@ from sabotnb.display import number_format
         (number_format.share, 0.958, "96 %"),
     ],
 )
-def test_numbers_are_written_as_the_widget_writes_them(write, value, written):
+def test_numbers_are_formatted_as_in_the_widget(write, value, written):
     assert write(value) == written

@@ -1,4 +1,4 @@
-"""Rows as a small table: every value is shown, also one that Python has none for."""
+"""Rows as a small table, including values that Python cannot represent."""
 
 import pyarrow as pa
 
@@ -8,7 +8,7 @@ from sabotnb.widgets import samples
 FAR = pa.table({"n": [1, None], "t": pa.array([2**60, 5], pa.timestamp("us"))})
 
 
-def test_times_beyond_those_of_python_are_shown_as_numbers() -> None:
+def test_timestamps_outside_the_range_of_python_are_shown_as_numbers() -> None:
     written = row_table.text(FAR)
     assert [line.split() for line in written.splitlines()[2:]] == [
         ["1", "<timestamp[us]:", "1152921504606846976>"],

@@ -1,4 +1,4 @@
-"""What a card says where a page takes tags or styles away."""
+"""What a card shows where a page removes tags or styles."""
 
 import re
 from html import unescape
@@ -17,7 +17,7 @@ NAMES = ["plain", "<b &amp; \"'", "50% #1", "var(--x,y)", "→ ü 日本", "\ud8
 
 
 def card(name="late", chains=1, tasks=4, **more):
-    """HTML and text of a job of ``chains`` times three operators, the first called ``name``."""
+    """Return HTML and text of a job of ``chains`` times three operators; the first is called ``name``."""
     operators, paths = {}, []
     for number in range(chains):
         ids = name if number == 0 else f"flights_{number}", f"by_carrier_{number}", f"sink_{number}"
@@ -34,13 +34,13 @@ def card(name="late", chains=1, tasks=4, **more):
 
 
 def image(html):
-    """The SVG of the image that stands for the picture."""
+    """Return the SVG in the image that replaces the picture."""
     (url,) = re.findall(r'<desc><img alt="[^"]*" src="data:image/svg\+xml;charset=utf-8,([^"]*)"/></desc>', html)
     return unquote(unescape(url))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_image_is_svg_by_itself(name):
+def test_the_image_is_complete_svg(name):
     svg = ET.fromstring(image(card(name)[0]))
     texts = [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")]
     assert texts.count("1,000 → 250 rows") == 2
@@ -63,8 +63,8 @@ def test_a_card_of_thirty_boxes_is_small():
     assert len(html.encode()) < 60_000
 
 
-def test_letters_of_the_picture_cannot_be_seen_without_it():
-    """Where its tags have gone: they have sizes of their own only as long as it is there."""
+def test_letters_of_a_removed_picture_are_invisible():
+    """If the tags of the picture are removed, the font size 0 around it applies to its letters."""
     scenes, execution = submitted(late())
     html = job_card.html(job_picture(scenes), metrics(execution))
     assert re.search(r'<div style="[^"]*font-size:0"><div style="[^"]*"><svg [^>]*font-size="11"', html)
