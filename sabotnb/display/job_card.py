@@ -138,13 +138,10 @@ def _marks(view: View, metrics: JobMetrics, gone: str, *, exact: bool, boxed: bo
     for node in view.nodes:
         vertices = [by_id[name] for name in node.vertices if name in by_id]
         load = _load(vertices) if exact and not (metrics.terminal or gone) else None
-        text = (
-            _row_counts(node, vertices, boxed=boxed)
-            if exact
-            else _repeatable_rows(node, vertices)
-            if _repeats(metrics)
-            else ""
-        )
+        if exact:
+            text = _row_counts(node, vertices, boxed=boxed)
+        else:
+            text = _repeatable_rows(node, vertices) if _repeats(metrics) else ""
         marks[node.id] = Mark(text, load, _failed(node, metrics.error, boxed=boxed))
     return marks
 

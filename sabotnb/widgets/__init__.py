@@ -1,1 +1,1 @@
-"""What lives in a notebook's output: the widget of a job, live tables and plots, and what keeps them up to date."""
+"""Interactive outputs of notebooks: the widget of a job, live tables, live plots, and the thread that updates them."""

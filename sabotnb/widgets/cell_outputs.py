@@ -1,4 +1,14 @@
-"""CellOutputs of cells that are replaced later: what is shown first, and what takes its place."""
+"""Outputs of cells that show one run or table, and their replacement when it ends.
+
+Theory of operation. An output belongs to the cell that ran when it was added; a cell has at most one. It is in one of
+three states: *shown*; *cleared*, from the start of the next run of its cell until that run ends or shows the output
+again; *removed*. When a run ends, the kernel replaces each output by its display id. It cannot do that on a page that
+was loaded after the output was shown, because that page has the output from the notebook's file, without a display id.
+Such an output is marked ``elsewhere``: ``end`` keeps it, so that its widget stays open and its page can replace it.
+
+``shell`` calls ``cell_started`` and ``cell_ended`` in the kernel's main thread, while ``end`` may come from any
+thread. The lock guards the tables only: the screen and ``unseen`` are called outside it, as both may call back.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +21,25 @@ from uuid import uuid4
 from sabotnb.ipython import shell
 
 Bundle = Mapping[str, Any]
-"""What an output shows, by MIME type."""
+"""The content of an output, by MIME type."""
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Screen(Protocol):
-    """Where outputs appear. Both may be called from any thread."""
+    """The place where outputs appear. Its methods may be called from any thread."""
 
     def show(self, bundle: Bundle, output: str) -> None:
-        """Add an output, in the cell that runs."""
+        """Add an output to the running cell."""
         ...
 
     def replace(self, bundle: Bundle, output: str) -> None:
-        """Put ``bundle`` in the place of every output that was shown under this name."""
+        """Replace every output that was shown under this name by ``bundle``."""
         ...
 
 
 class Notebook:
-    """The outputs of the running IPython; in a terminal each bundle's text is printed."""
+    """The outputs of the running IPython; in a terminal it prints the text of each bundle."""
 
     def show(self, bundle: Bundle, output: str) -> None:
         from IPython.display import display
@@ -43,18 +53,18 @@ class Notebook:
 
 
 def new_output() -> str:
-    """A name for an output that no other has."""
+    """Return a unique name for an output."""
     return f"sabotnb-{uuid4().hex}"
 
 
 def with_view(model: str, bundle: Bundle) -> Bundle:
-    """``bundle`` with a view of a widget in front; who cannot show widgets shows the rest."""
+    """Return ``bundle`` with a view of a widget first; a front end without widgets shows the rest."""
     return {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": model}, **bundle}
 
 
 @dataclass(slots=True)
 class _CellOutput:
-    """An output, the page that it was shown to, and whether another page shows it, too."""
+    """An output, the page that it was shown on, and whether another page shows it, too."""
 
     output: str
     page: str
@@ -62,10 +72,9 @@ class _CellOutput:
 
 
 class CellOutputs:
-    """The outputs that show one thing, one per cell. A cell that runs again and does not show it loses its own.
+    """The outputs of one run or table, at most one per cell. Thread-safe.
 
-    A page that was loaded later has its outputs from the notebook's file: they cannot be replaced, and need what they
-    show as long as they are there. ``unseen`` is called when the last output was lost. Thread-safe.
+    A cell that runs again without showing it loses its output. ``unseen`` is called when the last output is lost.
     """
 
     def __init__(self, screen: Screen, unseen: Callable[[], None]) -> None:
@@ -73,15 +82,15 @@ class CellOutputs:
         self._unseen = unseen
         self._lock = threading.Lock()
         self._by_cell: dict[str, _CellOutput] = {}
-        """By the id of its cell; of cells without an id, by the output itself."""
+        """Outputs by the id of their cell; for cells without an id, by the name of the output."""
         self._cleared: set[str] = set()
-        """Cells that run again, and have not shown it since."""
+        """Cells that run again and have not shown their output since."""
 
     def __bool__(self) -> bool:
         return bool(self._by_cell)
 
     def add(self, bundle: Bundle) -> None:
-        """Show ``bundle`` in the cell that runs."""
+        """Show ``bundle`` in the running cell."""
         output = new_output()
         cell = shell.cell_id() or output
         with self._lock:
@@ -91,25 +100,25 @@ class CellOutputs:
         self._screen.show(bundle, output)
 
     def note_page(self) -> None:
-        """Note that the page whose message is handled shows this; may be called for each of its outputs."""
+        """Record that the page whose message is handled shows these outputs. Idempotent."""
         page = shell.page()
         with self._lock:
-            for one in self._by_cell.values():
-                one.elsewhere = one.elsewhere or one.page != page
+            for shown in self._by_cell.values():
+                shown.elsewhere = shown.elsewhere or shown.page != page
 
     def end(self, bundle: Bundle | None) -> bool:
-        """Put ``bundle`` in the place of all; True if there are some left that cannot be replaced."""
+        """Replace all outputs by ``bundle``; return True if some remain that the kernel cannot replace."""
         with self._lock:
-            outputs = [one.output for one in self._by_cell.values()]
-            self._by_cell = {cell: one for cell, one in self._by_cell.items() if one.elsewhere}
+            outputs = [shown.output for shown in self._by_cell.values()]
+            self._by_cell = {cell: shown for cell, shown in self._by_cell.items() if shown.elsewhere}
             self._cleared.intersection_update(self._by_cell)
-            left = bool(self._by_cell)
-        if not left:
+            remain = bool(self._by_cell)
+        if not remain:
             shell.unlisten(self)
         if bundle is not None:
             for output in outputs:
                 self._screen.replace(bundle, output)
-        return left
+        return remain
 
     def cell_started(self, cell: str) -> None:
         with self._lock:

@@ -1,4 +1,11 @@
-"""Clicks: each is carried out once, however often it is sent, and always answered in words."""
+"""Carries out the commands of pages: each once, however often it arrives, and each is answered.
+
+Theory of operation. A page repeats a command, with the same id, until it gets an answer. ``_known`` therefore keeps,
+for the last commands, the answer, or None while the command is carried out: a repeated id gets the stored answer, or
+nothing yet. Commands that change the run go through one queue, in order. Probes and requests for tasks have a queue
+each, because a probe waits for rows and must delay neither a Stop nor the task table. Every failure becomes an answer
+with ``ok=False``, since a page cannot see the kernel's exceptions.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +26,20 @@ if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster need
     from sabotnb.cluster import ClusterClient
 
 KEPT = 256
-"""Answers that are kept for clicks that are sent again."""
+"""The number of commands whose answers are kept for repetitions."""
 MOST_ROWS = 1000
 MOST_TASKS = 1000
-"""Tasks in one answer, those first that are worth looking at."""
+"""The maximum number of tasks in an answer: failed ones first, then the busiest."""
 PROBE_SECONDS = 2.0
-"""A probe waits so long for rows."""
+"""How long a probe waits for rows."""
 
 _TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int, "args": dict}
 _ARGUMENTS: Mapping[str, Mapping[str, type]] = {"probe": {"target": str, "rows": int}, "tasks": {"vertices": list}}
-"""What each kind of command needs; the others need nothing."""
+"""The arguments of each kind of command; the other kinds have none."""
 
 
 class Commands:
-    """Carries out what pages ask of one run. ``take`` may be called from any thread and returns at once."""
+    """The commands of one run. ``take`` may be called from any thread and returns at once."""
 
     def __init__(
         self,
@@ -47,22 +54,22 @@ class Commands:
         self._epoch = epoch
         self._answer = answer
         self._changed = changed
-        """Called when a command has been carried out that may have changed the run."""
+        """Called after a command that may have changed the run."""
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Answer | None] = OrderedDict()
-        """By id of the click: its answer, None while it is carried out."""
-        self._steering = SerialQueue(f"sabotnb-clicks-{job}")
-        self._looking = {kind: SerialQueue(f"sabotnb-{kind}-{job}") for kind in ("probe", "tasks")}
-        """Apart, because a probe waits, and neither a Stop nor figures must."""
+        """Answers by the id of the command; None while it is carried out."""
+        self._changes = SerialQueue(f"sabotnb-clicks-{job}")
+        self._reads = {kind: SerialQueue(f"sabotnb-{kind}-{job}") for kind in ("probe", "tasks")}
+        """A queue per kind: a probe waits, and must delay neither a Stop nor the metrics of tasks."""
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Carry out a click, or answer one that was carried out before once more."""
+        """Queue a command, or repeat the answer of a command that was carried out before."""
         if not isinstance(message, Mapping) or not isinstance(message.get("id"), str):
-            return  # nobody waits for an answer to what has no id
+            return  # no page waits for an answer to a message without an id
         command = _read(message)
         if command is None:
             kind = str(message.get("kind"))[:40]
-            self._answer(_refusal(message["id"], f"this kernel does not know the command {kind!r}: reload the page"))
+            self._answer(_refusal(message["id"], f"this kernel does not know the command {kind!r}; reload the page"))
             return
         with self._lock:
             if command.id in self._known:
@@ -73,25 +80,25 @@ class Commands:
             self._known[command.id] = None
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
-        self._looking.get(command.kind, self._steering).add(lambda: self._carry_out(command))
+        self._reads.get(command.kind, self._changes).add(lambda: self._carry_out(command))
 
     def _carry_out(self, command: Command) -> None:
         try:
-            answer = self._done(command)
+            answer = self._result(command)
         except SabotnbError as error:
             answer = _refusal(command.id, str(error))
-        except Exception as error:  # noqa: BLE001  a defect is told to the page, where somebody waits for the answer
+        except Exception as error:  # noqa: BLE001  the page waits for an answer, also to a command that hits a defect
             answer = _refusal(command.id, f"{type(error).__name__}: {error}")
         with self._lock:
             if command.id in self._known:
                 self._known[command.id] = answer
         self._answer(answer)
-        if command.kind not in self._looking:
+        if command.kind not in self._reads:
             self._changed()
 
-    def _done(self, command: Command) -> Answer:
+    def _result(self, command: Command) -> Answer:
         if command.epoch != self._epoch:
-            return _refusal(command.id, f"this view belongs to an earlier run of {self._job}: re-run its cell")
+            return _refusal(command.id, f"this view belongs to an earlier run of {self._job}; re-run its cell")
         if command.kind == "probe":
             return Answer("answer", command.id, ok=True, text="", sample=self._sample(command))
         if command.kind == "tasks":
@@ -107,27 +114,27 @@ class Commands:
     def _tasks(self, command: Command) -> tuple[TaskMetrics, ...]:
         wanted = command.args["vertices"]
         tasks = self._client.metrics(self._job, self._epoch).tasks
-        found = [task for task in tasks if not wanted or task.vertex in wanted]
-        return tuple(sorted(found, key=lambda task: (task.state != "FAILED", -task.load.busy))[:MOST_TASKS])
+        matching = [task for task in tasks if not wanted or task.vertex in wanted]
+        return tuple(sorted(matching, key=lambda task: (task.state != "FAILED", -task.load.busy))[:MOST_TASKS])
 
     def _sample(self, command: Command) -> SampleMessage:
         most = max(1, min(MOST_ROWS, command.args["rows"]))
-        found = self._client.probe(self._job, self._epoch, command.args["target"], most, PROBE_SECONDS)
+        sample = self._client.probe(self._job, self._epoch, command.args["target"], most, PROBE_SECONDS)
         return SampleMessage(
-            found.operator,
-            samples.columns(found.table.schema),
-            samples.rows(found.table, most),
-            found.seen,
-            found.seconds,
-            tuple(found.keys),
-            tuple(HotKey(samples.cut(key), share) for key, share in found.hot),
-            found.watermark,
-            found.said,
+            sample.operator,
+            samples.columns(sample.table.schema),
+            samples.rows(sample.table, most),
+            sample.seen,
+            sample.seconds,
+            tuple(sample.keys),
+            tuple(HotKey(samples.cut(key), share) for key, share in sample.hot),
+            sample.watermark,
+            sample.said,
         )
 
 
 def _read(message: Mapping[str, Any]) -> Command | None:
-    """The command that a message is; None if it is none."""
+    """Return the message as a command; None if it is not a valid command."""
     if not _has(message, _TYPES) or message["type"] != "command" or message["kind"] not in get_args(Kind):
         return None
     if not _has(message["args"], _ARGUMENTS.get(message["kind"], {})):
@@ -135,8 +142,8 @@ def _read(message: Mapping[str, Any]) -> Command | None:
     return Command(**{field.name: message[field.name] for field in fields(Command)})
 
 
-def _has(given: Mapping[str, Any], wanted: Mapping[str, type]) -> bool:
-    return all(type(given.get(name)) is kind for name, kind in wanted.items())
+def _has(values: Mapping[str, Any], wanted: Mapping[str, type]) -> bool:
+    return all(type(values.get(name)) is kind for name, kind in wanted.items())
 
 
 def _refusal(command: str, text: str) -> Answer:

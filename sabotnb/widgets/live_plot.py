@@ -1,4 +1,12 @@
-"""Whatever a function of the user returns, drawn again and again in the same place."""
+"""Calls a user's function periodically and shows what it returns, always in the same output.
+
+Theory of operation. The function runs in a daemon thread per plot. pyplot has one global set of open figures, and
+matplotlib's inline backend shows and closes all of them at the end of a cell. Two rules keep drawings and cells apart.
+A drawing that opens a figure with pyplot holds ``_pyplot_lock`` from its first figure to its end, so that drawings of
+several plots do not mix; a hook in pyplot's settings reports each new figure to the thread that opens it. And a cell
+that ends waits for that lock, up to ``PATIENCE_SECONDS``, before its own figures are shown. A function that opens no
+figure takes no lock and may be slow.
+"""
 
 from __future__ import annotations
 
@@ -14,33 +22,33 @@ from sabotnb.ipython import shell
 from sabotnb.widgets.cell_outputs import Bundle, Notebook, Screen, new_output
 
 PATIENCE_SECONDS = 2.0
-"""So long the end of a cell waits for a drawing that has opened a figure."""
+"""How long the end of a cell waits for a drawing that has opened a figure."""
 
 HOOK = f"{__name__}:figure_opened"
-"""What pyplot is told to call for each new figure."""
+"""The function that pyplot calls for each new figure, as its setting ``figure.hooks`` spells it."""
 
 _pyplot_lock = threading.RLock()
-"""Held by a drawing from the first figure that it opens with pyplot, which has one set of open figures for all."""
+"""Held by a drawing from its first figure to its end: pyplot has one set of open figures for all threads."""
 
 
 class _Drawing(threading.local):
-    """The drawing of this thread."""
+    """The figures of this thread's drawing."""
 
     figures: list[Any] | None = None
-    """What it has opened; None where nobody draws."""
+    """The figures it has opened; None while this thread does not draw."""
 
 
 _current = _Drawing()
 
 Look = Callable[[object], Bundle]
-"""How an object looks, by MIME type; nothing of what has no looks."""
+"""Renders an object, by MIME type; empty if it has no representation."""
 
 
 class LivePlot:
     """Calls ``draw`` every ``every`` seconds, in a daemon thread, and shows what it returns.
 
-    What it raises is shown in its place, and it is called again, but for StopIteration: that ends it, and leaves what
-    was drawn last. So does its cell when it runs again.
+    An exception is shown instead, and the calls continue. StopIteration ends them and keeps the last drawing; so does
+    the next run of its cell.
     """
 
     def __init__(
@@ -57,7 +65,7 @@ class LivePlot:
         self._thread = threading.Thread(target=self._run, name="sabotnb-live", daemon=True)
 
     def start(self, *, once: bool = False) -> None:
-        """Draw for the first time, in the cell that runs, and then again and again unless ``once``."""
+        """Draw for the first time, in the running cell, and then periodically unless ``once``."""
         self._last_bundle = self._bundle() or {}
         self._screen.show(self._last_bundle, self._output)
         if not once and not self._stopped.is_set():
@@ -66,9 +74,9 @@ class LivePlot:
             self._thread.start()
 
     def stop(self) -> None:
-        """Draw no more. Waits for a drawing that is under way, which is not shown; can be interrupted."""
+        """Stop drawing. Waits for a drawing in progress, which is not shown; can be interrupted."""
         self._end()
-        if _current.figures is None and self._thread.is_alive():
+        if _current.figures is None and self._thread.is_alive():  # a function that stops itself must not join itself
             self._thread.join()
 
     def _end(self) -> None:
@@ -77,7 +85,7 @@ class LivePlot:
 
     @property
     def running(self) -> bool:
-        """True until it is stopped, or stops itself."""
+        """True until it is stopped or stops itself."""
         return self._thread.is_alive() and not self._stopped.is_set()
 
     def cell_started(self, cell: str) -> None:
@@ -85,10 +93,10 @@ class LivePlot:
             self._end()
 
     def cell_ended(self, cell: str) -> None:
-        """Nothing: it has stopped when the cell started."""
+        """Do nothing: it stopped when the cell started."""
 
     def _ipython_display_(self) -> None:
-        """Nothing: it shows itself where it was made."""
+        """Do nothing: it is already shown where it was created."""
 
     def __repr__(self) -> str:
         return f"live every {self._every:g} s" if self.running else "live: stopped"
@@ -101,29 +109,30 @@ class LivePlot:
                 self._screen.replace(bundle, self._output)
 
     def _bundle(self) -> Bundle | None:
-        """What there is to show now; None if it is over."""
+        """Return the next drawing or error; None if the function has ended."""
         with _own_figures() as figures:
             try:
                 return self._look(_picture_of(_noting_figures(self._draw), figures))
             except StopIteration:
                 self._end()
                 return None
-            except Exception as error:  # noqa: BLE001  the user's function may raise anything: it is shown where it draws
+            except Exception as error:  # noqa: BLE001  the user's function may raise anything; its output shows it
                 text = user_traceback(error)
                 return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
 
 
 def in_notebook(drawn: object) -> Bundle:
-    """How the running IPython shows an object."""
-    found: tuple[dict[str, Any], dict[str, Any]] = shell.running_shell().display_formatter.format(drawn)
-    return found[0]
+    """Return the representation of an object in the running IPython."""
+    data: dict[str, Any]
+    data, _ = shell.running_shell().display_formatter.format(drawn)
+    return data
 
 
 @contextmanager
 def _own_figures() -> Iterator[list[Any]]:
-    """The figures that this thread opens; they are closed at the end, else the notebook would show them again.
+    """Collect the figures that this thread opens, and close them at the end: else the notebook would show them again.
 
-    As long as there are none nobody waits for the drawing: it may take its time to get hold of what it draws.
+    No lock is held before the first figure: a function may take its time to fetch the data that it draws.
     """
     figures = _current.figures = []
     _hear_of_figures()
@@ -138,7 +147,7 @@ def _own_figures() -> Iterator[list[Any]]:
 
 
 def _hear_of_figures() -> None:
-    """Let pyplot call ``figure_opened``; its settings may have been reset since the last time."""
+    """Register ``figure_opened`` with pyplot, before every drawing: users may reset its settings in between."""
     if "matplotlib.pyplot" in sys.modules:
         settings = sys.modules["matplotlib"].rcParams
         if HOOK not in settings["figure.hooks"]:
@@ -146,7 +155,7 @@ def _hear_of_figures() -> None:
 
 
 def _noting_figures(draw: Callable[[], object]) -> object:
-    """Call ``draw``; if it loads pyplot itself, nobody else has opened the figures that there are then."""
+    """Call ``draw``; if it imports pyplot itself, without the hook, all figures that are open then are its own."""
     loaded = "matplotlib.pyplot" in sys.modules
     try:
         return draw()
@@ -158,7 +167,7 @@ def _noting_figures(draw: Callable[[], object]) -> object:
 
 
 def figure_opened(figure: object) -> None:
-    """Note a figure that pyplot has made for a drawing, before anybody else sees it."""
+    """Record a new figure of a drawing; pyplot calls this in the thread that opens the figure."""
     if _current.figures is not None:
         if not _current.figures:
             _pyplot_lock.acquire()
@@ -166,7 +175,7 @@ def figure_opened(figure: object) -> None:
 
 
 def _picture_of(drawn: object, figures: Sequence[object]) -> object:
-    """The figure that something was drawn in; of a function that returns nothing, the last that it has opened."""
+    """Return the figure of what was drawn; for a function that returns None, the last figure that it opened."""
     if "matplotlib.figure" not in sys.modules:
         return drawn
     if drawn is None and figures:
@@ -176,7 +185,7 @@ def _picture_of(drawn: object, figures: Sequence[object]) -> object:
 
 
 def _show_figures() -> None:
-    """Show the figures of the cell that ends while nobody draws here; IPython would take half a drawing for one."""
+    """Show the figures of the cell that ends while no drawing is in progress, so that no half drawing is shown."""
     inline = sys.modules.get("matplotlib_inline.backend_inline")
     if inline is not None and _pyplot_lock.acquire(timeout=PATIENCE_SECONDS):
         try:

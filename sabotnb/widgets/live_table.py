@@ -1,4 +1,10 @@
-"""The last rows of a stream or of any operator, as a table that is kept up to date."""
+"""Shows the last rows of a stream or of an operator, as a table that is updated while a run is active.
+
+Theory of operation. The publisher calls ``take`` with the run's metrics about twice a second. That only schedules a
+look, as a look may block for seconds and the publisher's thread serves other outputs; ``_looking`` keeps at most one
+look in the queue, ``LOOK_SECONDS`` limits their rate. When the run has ended and ``complete`` says that no row can
+follow, a last look runs in the publisher's thread, ``_ended`` is set once, and each output becomes a static table.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +33,16 @@ if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neith
     from sabotnb.widgets.job_widget import JobWidget
 
 MOST_ROWS = 200
-"""Rows that a page gets."""
+"""The number of rows that a page receives."""
 LEFT_ROWS = 20
-"""Rows of the table that is left when the job is over."""
+"""The number of rows in the static table at the end of the job."""
 LOOK_SECONDS = 0.5
-"""From one look to the next, so that no page gets more than two tables a second."""
+"""Between two looks, so that a page receives at most two tables a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look has found: the last rows, how many came so far, and a note where there are none."""
+    """The result of a look: the last rows, the number of rows so far, and a note if there are none."""
 
     table: pa.Table
     total: int
@@ -44,10 +50,10 @@ class Seen:
 
 
 class LiveTable:
-    """Shows what ``look`` finds while a run goes on; then a table of the last rows is left.
+    """Shows the result of ``look`` while a run is active, and a static table of the last rows afterwards.
 
-    ``look`` may block for seconds and is called off the caller's thread, but for the last time. ``complete`` says
-    whether no row can come any more although the run is over. Thread-safe.
+    ``look`` may block for seconds; it is called in a thread of its own, except for the last time. ``complete`` returns
+    whether all rows have arrived, which may be later than the end of the run. Thread-safe.
     """
 
     def __init__(
@@ -80,12 +86,12 @@ class LiveTable:
 
     @property
     def table(self) -> pa.Table:
-        """The last rows: as they are now, or as the page that shows them has them."""
+        """The last rows: those that a page shows, or the current ones if no page shows the table."""
         self._look_unwatched()
         return self._latest.table
 
     def stop(self) -> None:
-        """Leave the table as it is now."""
+        """End the updates and keep the current rows."""
         with self._lock:
             if not self._ended:
                 self._ended = True
@@ -105,7 +111,7 @@ class LiveTable:
         self._looks.add(self._look_again)
 
     def miss(self, why: str) -> None:
-        """Nothing: its own looks say what keeps them from rows."""
+        """Do nothing: its own looks report why there are no rows."""
 
     def lose(self, why: str) -> None:
         with self._lock:
@@ -113,7 +119,7 @@ class LiveTable:
         self.stop()
 
     def bundle(self) -> Bundle:
-        """The last rows as a table and as text."""
+        """Return the last rows as HTML and as text."""
         seen = self._latest
         last = seen.table.slice(max(0, seen.table.num_rows - LEFT_ROWS))
         line = f"{self._title}: {operator_labels.count(seen.total)}"
@@ -147,7 +153,7 @@ class LiveTable:
             self._refresh()
 
     def _show_widget(self) -> None:
-        from sabotnb.widgets.job_widget import JobWidget  # ipywidgets, which no script needs
+        from sabotnb.widgets.job_widget import JobWidget  # imported late: scripts need no ipywidgets
 
         with self._lock:
             if self._widget is None:
@@ -165,12 +171,12 @@ class LiveTable:
                 self._last_look = time.monotonic()
 
     def _refresh(self) -> None:
-        """Look, and show what is new."""
+        """Look, and send the rows if they changed."""
         try:
             seen = self._look()
         except SabotnbError as error:
             seen = Seen(self._latest.table, self._latest.total, str(error))
-        except Exception as error:  # noqa: BLE001  a defect is told where the rows would be
+        except Exception as error:  # noqa: BLE001  a defect is shown in place of the rows
             seen = Seen(self._latest.table, self._latest.total, f"{type(error).__name__}: {error}")
         with self._lock:
             changed = (seen.total, seen.note) != (self._latest.total, self._latest.note)
@@ -181,19 +187,19 @@ class LiveTable:
     def _message(self) -> TableMessage:
         self._seq += 1
         seen = self._latest
-        made, texts = samples.columns(seen.table.schema), samples.rows(seen.table, MOST_ROWS)
-        return TableMessage(self._seq, self._title, made, texts, seen.total, self._ended, seen.note)
+        columns, rows = samples.columns(seen.table.schema), samples.rows(seen.table, MOST_ROWS)
+        return TableMessage(self._seq, self._title, columns, rows, seen.total, self._ended, seen.note)
 
     def _end(self) -> None:
         bundle = self.bundle() if self._outputs else None
-        left = self._outputs.end(bundle)
+        remain = self._outputs.end(bundle)
         if self._widget is not None:
             self._widget.show_table(self._message())
-            if left and bundle is not None:
+            if remain and bundle is not None:
                 self._widget.leave(bundle)
-        if not left:
+        if not remain:
             self._close()
-        self._news.remove(self)  # at last: who settles the run meanwhile finds it watched, and waits for the rows
+        self._news.remove(self)  # last: Publisher.settle waits only for watchers, and has to wait for the rows
 
     def _unseen(self) -> None:
         with self._lock:

@@ -1,9 +1,9 @@
-"""What a widget and its kernel say to each other; ``widgets/src/messages.ts`` is generated from this file.
+"""The messages between a widget and its kernel; ``widgets/src/messages.ts`` is generated from this file.
 
-State travels one way, from the kernel: the traits ``graph`` (a ``Graph``, once) and ``live`` (a ``Live``, whole every
-time, about two a second), so that every view and every page that comes later sees the same. Clicks travel the other
-way as messages: a ``Command`` with an id that the page makes up, answered by an ``Answer`` with that id. A command may
-be sent again as long as there is no answer; it is carried out once. A page that draws a view says ``Hello``.
+State goes from the kernel to pages, in traits: ``graph`` (a ``Graph``, once), ``live`` (a complete ``Live``, about two
+a second), ``table``. A trait has the whole state, so that a page that is loaded later shows the same. Commands go from
+a page to the kernel: a ``Command`` with an id that the page creates, answered by an ``Answer`` with that id. A page may
+repeat a command until it is answered; the kernel carries it out once. A page that draws a view sends ``Hello``.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from sabotnb.display import JobPicture
 from sabotnb.metrics import JobMetrics, TaskMetrics
 
 Kind = Literal["pause", "resume", "stop", "cancel", "probe", "tasks"]
-"""``probe`` has the arguments ``target``, an operator's id or an edge, and ``rows``, how many are wanted.
+"""``probe`` has the arguments ``target``, an operator's id or an edge, and ``rows``, the maximum number of rows.
 
-``tasks`` has ``vertices``, the ids of those whose tasks are wanted; none for all.
+``tasks`` has ``vertices``, the ids of the vertices whose tasks to return; empty for all.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The trait ``graph``: what does not change while the run goes on."""
+    """The trait ``graph``: the part of a run that does not change."""
 
     job: str
     epoch: int
     bounded: bool
     note: str
-    """What the header says of how this run began: ``replaced the former run``, ``attached``; else empty."""
+    """How this run started, for the header: ``replaced the previous run``, ``attached``; else empty."""
     picture: JobPicture
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The trait ``live``. ``gone`` says why there are no news any more (the cluster went away); else empty.
+    """The trait ``live``. ``gone`` is the reason why metrics are no longer updated (the cluster is lost); else empty.
 
-    ``trouble`` says why there are none at the moment; else empty. The metrics have no tasks, so that the message is as
-    small for ten thousand of them as for ten: a page asks for those that it shows.
+    ``trouble`` is the reason why they are not updated at the moment; else empty. The metrics have no tasks, so that the
+    message is as small for ten thousand tasks as for ten: a page requests the tasks that it shows.
     """
 
     seq: int
@@ -50,7 +50,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A click. ``epoch`` is that of the page's graph: a stale page acts on no later run."""
+    """A click. ``epoch`` is that of the page's graph, so that a stale page cannot change a later run."""
 
     type: Literal["command"]
     id: str
@@ -61,14 +61,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A page has drawn a view. The kernel cannot replace outputs of pages that were loaded later."""
+    """A page has drawn a view. The kernel cannot replace the outputs of pages that were loaded later."""
 
     type: Literal["hello"]
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMessage:
-    """One column of a sample: ``numeric`` ones are aligned to the right."""
+    """A column of a sample; if ``numeric``, it is right-aligned."""
 
     name: str
     type: str
@@ -77,7 +77,7 @@ class ColumnMessage:
 
 @dataclass(frozen=True, slots=True)
 class HotKey:
-    """A key, written as text, and its part of the sampled rows."""
+    """A key as text, and its share of the sampled rows."""
 
     key: str
     share: float
@@ -85,7 +85,7 @@ class HotKey:
 
 @dataclass(frozen=True, slots=True)
 class SampleMessage:
-    """What a probe has seen. Values are text as a table shows them; None is null. ``seen`` rows in ``seconds``."""
+    """The rows of a probe: ``seen`` rows in ``seconds``. Values are text, cut for a table; None is null."""
 
     operator: str
     columns: tuple[ColumnMessage, ...]
@@ -96,21 +96,21 @@ class SampleMessage:
     hot: tuple[HotKey, ...]
     watermark: int | None
     note: str
-    """Why there is nothing to show: ``no rows left filter_0 in 2 s``; else empty."""
+    """The reason why there are no rows: ``no rows left filter_0 in 2 s``; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To the ``Command`` with this id. ``text`` is for people: what happened, or why nothing did."""
+    """The answer to the ``Command`` with this id. ``text`` is for people: the effect, or why there was none."""
 
     type: Literal["answer"]
     id: str
     ok: bool
     text: str
     sample: SampleMessage | None = None
-    """To ``probe``."""
+    """For ``probe``."""
     tasks: tuple[TaskMetrics, ...] | None = None
-    """To ``tasks``: those that failed and the busiest first; of very many only these."""
+    """For ``tasks``: failed tasks first, then the busiest; cut if there are very many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,11 @@ class TableMessage:
     columns: tuple[ColumnMessage, ...]
     rows: tuple[tuple[str | None, ...], ...]
     total: int
-    """Rows that have come so far."""
+    """The number of rows so far."""
     ended: bool
     note: str
-    """Why there is nothing to see, or why there is nothing new; else empty."""
+    """The reason why there are no rows, or no new ones; else empty."""
 
 
 MESSAGES = (Graph, Live, Hello, Command, Answer, TableMessage)
-"""All of them; ``typescript`` finds what these are made of."""
+"""Every message; ``typescript`` finds the types in their fields."""

@@ -1,4 +1,4 @@
-"""Messages as JSON-able data: what ``dataclasses.asdict`` gives, ten times as fast for the figures of 100 tasks."""
+"""Converts messages to JSON-able data like ``dataclasses.asdict``, ten times as fast for the metrics of 100 tasks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 ATOMS = frozenset((str, int, float, bool, type(None)))
 
 _names: dict[type[Any], tuple[str, ...]] = {}
-"""Fields of each kind of message that was met."""
+"""The fields of each message type, filled on first use."""
 
 
 def plain(value: Any) -> Any:
-    """``value`` made of dicts, lists and atoms; sequences of atoms are taken as they are, not copied."""
+    """Return ``value`` as dicts, lists and atoms; a sequence whose first element is an atom is not copied."""
     kind = type(value)
     if kind in ATOMS:
         return value
     if kind in (tuple, list):
-        return value if not value or type(value[0]) in ATOMS else [plain(one) for one in value]
+        return value if not value or type(value[0]) in ATOMS else [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     names = _names.get(kind)
     if names is None:
         names = _names[kind] = tuple(field.name for field in fields(kind))

@@ -1,4 +1,4 @@
-"""A bar for a job that ends by itself."""
+"""Shows a progress bar for a bounded job."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
 def follow(client: ClusterClient, run: tuple[str, int]) -> None:
-    """Return when the run is over; its bar then stands at 100 %, or says how it ended instead. Can be interrupted."""
-    from tqdm import tqdm  # its bar of text: the one of widgets is empty in a saved notebook
+    """Block until the run is over; the bar then shows 100 %, or how the run ended instead. Can be interrupted."""
+    from tqdm import tqdm  # the text bar: the widget bar is empty in a saved notebook
 
     name = text_limits.cut(run[0], text_limits.BAR_JOB)
-    file = sys.stdout if shell.mode() == "widget" else sys.stderr  # notebooks show errors in red
+    file = sys.stdout if shell.mode() == "widget" else sys.stderr  # notebooks show stderr in red
     with tqdm(total=100, desc=name, bar_format=FORMAT, file=file, ncols=COLUMNS) as bar:
         while True:
             metrics = client.watch([run], SECONDS)[0]

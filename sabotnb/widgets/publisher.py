@@ -1,4 +1,15 @@
-"""What keeps widgets up to date: a thread per cluster, there only while something of that cluster is shown."""
+"""Sends metrics to outputs: a thread per cluster, which exists only while an output shows a run of that cluster.
+
+Theory of operation. A watcher is added when an output is shown and removes itself when its run is over. The thread of
+a cluster asks for all watched runs in one ``watch`` call, which returns early when a run changes, and calls each
+watcher: ``take`` with metrics; ``miss`` if the call timed out; ``lose``, as the last call, if it failed in another way,
+timed out ``MOST_SILENT`` times in a row, or no longer knows the run. A thread that finds no watchers ends: it
+removes its client under the lock that ``add`` holds to decide whether to start a thread, so no watcher is missed.
+
+``settle`` runs the same round in the caller's thread, concurrently with the cluster's own: watchers are thread-safe.
+Callers rely on it to return only when the outputs of an ended run are final. That is why a watcher removes itself last,
+after it has replaced its outputs.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +31,10 @@ Run = tuple[str, int]
 """Name and epoch."""
 
 SECONDS = 0.5
-"""From one round to the next: agents report as often, so that more would be news of some of them only."""
+"""Between two rounds. Agents report as often; more rounds would each have new metrics of a few agents only."""
 
 MOST_SILENT = 10
-"""A cluster that leaves so many questions in a row unanswered is gone; each may take half a minute."""
+"""After this number of timeouts in a row a cluster counts as lost; each may take half a minute."""
 
 CLOSED = "the session was closed; jobs on a cluster that it had started ended with it"
 
@@ -31,9 +42,9 @@ log = logging.getLogger(__name__)
 
 
 class Watcher(Protocol):
-    """Somebody who wants to know how one run goes, until ``Publisher.remove``. Called from any thread.
+    """An output that follows a run, until ``Publisher.remove``. Its methods are called from any thread.
 
-    It removes itself after the last news, and only when everything that they lead to is done: ``settle`` relies on it.
+    It removes itself after the last call, when all effects of that call are done: ``settle`` relies on this.
     """
 
     @property
@@ -47,22 +58,22 @@ class Watcher(Protocol):
         ...
 
     def take(self, metrics: JobMetrics) -> None:
-        """The run as it is now, changed or not."""
+        """Receive the run's current metrics, changed or not."""
         ...
 
     def miss(self, why: str) -> None:
-        """There are no news this time; there may be some the next."""
+        """Receive the reason why there are no metrics this time; there may be some the next time."""
         ...
 
     def lose(self, why: str) -> None:
-        """There will be no news any more: these are the last."""
+        """Receive the reason why there will be no more metrics. This is the last call."""
         ...
 
 
 class Publisher:
-    """Asks each cluster about all runs that are watched, in one call, and tells the watchers.
+    """Asks each cluster about all watched runs, in one call, and passes the metrics to the watchers.
 
-    Every cluster has a thread of its own, so that one which does not answer keeps nobody else from news.
+    Every cluster has its own thread, so that a cluster that does not answer delays no others.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
@@ -73,7 +84,7 @@ class Publisher:
         self._lock = threading.Lock()
 
     def add(self, watcher: Watcher) -> None:
-        """Tell ``watcher`` of its run from now on."""
+        """Call ``watcher`` with metrics of its run from now on."""
         client = watcher.client
         with self._lock:
             if watcher not in self._watchers:
@@ -84,17 +95,17 @@ class Publisher:
         threading.Thread(target=self._run, args=(client,), name="sabotnb-publisher", daemon=True).start()
 
     def remove(self, watcher: Watcher) -> None:
-        """Tell ``watcher`` nothing more."""
+        """Stop calling ``watcher``."""
         with self._lock:
             if watcher in self._watchers:
                 self._watchers.remove(watcher)
 
     def settle(self, client: ClusterClient, run: Run | None = None) -> None:
-        """Tell the watchers of a run, or of all runs of a cluster, what is known now, before this returns."""
-        self._tell(client, [one for one in self._of(client) if run in (None, one.run)], 0.0, {})
+        """Pass current metrics to the watchers of a run, or of all runs of a cluster, before this returns."""
+        self._tell(client, [watcher for watcher in self._of(client) if run in (None, watcher.run)], 0.0, {})
 
     def leave(self, client: ClusterClient, why: str) -> None:
-        """The session with a cluster ends: its watchers get the last news, and then ``why`` there are no more."""
+        """Pass the last metrics of a cluster to its watchers, and then ``why`` there are no more: its session ends."""
         self.settle(client)
         for watcher in self._of(client):
             self._lose(watcher, why)
@@ -104,21 +115,21 @@ class Publisher:
             return self._watching(client)
 
     def _watching(self, client: ClusterClient) -> list[Watcher]:
-        return [one for one in self._watchers if one.client is client]
+        return [watcher for watcher in self._watchers if watcher.client is client]
 
     def _run(self, client: ClusterClient) -> None:
         silent, known = 0, dict[Run, JobMetrics]()
         while watchers := self._next(client):
-            begun = time.monotonic()
+            start = time.monotonic()
             why = self._tell(client, watchers, self._seconds, known)
             silent = silent + 1 if why else 0
             if silent >= MOST_SILENT:
                 for watcher in watchers:
                     self._lose(watcher, why)
-            time.sleep(max(0.0, self._seconds - (time.monotonic() - begun)))  # a state change ends a question early
+            time.sleep(max(0.0, self._seconds - (time.monotonic() - start)))  # watch returns early on a state change
 
     def _next(self, client: ClusterClient) -> list[Watcher]:
-        """Who is told in the next round; nobody ends the thread."""
+        """Return the watchers of the next round; an empty list ends the thread."""
         with self._lock:
             watchers = self._watching(client)
             if not watchers:
@@ -128,20 +139,20 @@ class Publisher:
     def _tell(
         self, client: ClusterClient, watchers: Sequence[Watcher], seconds: float, known: dict[Run, JobMetrics]
     ) -> str:
-        """Ask about the runs of ``watchers``, and tell them; gives the reason if nobody has answered this time.
+        """Ask about the runs of ``watchers`` and call them; return the reason if the cluster did not answer, else "".
 
-        ``known`` are the answers to the last question, and then those to this one.
+        ``known`` has the answers of the previous round, and afterwards those of this round.
         """
-        runs = sorted({one.run for one in watchers})
+        runs = sorted({watcher.run for watcher in watchers})
         if not runs:
             return ""
         try:
-            found = dict(zip(runs, client.watch(runs, seconds, known), strict=True))
-        except ClusterTimeout as silent:
+            answers = dict(zip(runs, client.watch(runs, seconds, known), strict=True))
+        except ClusterTimeout as timeout:
             for watcher in watchers:
-                self._call(watcher, watcher.miss, str(silent))
-            return str(silent)
-        except Exception as error:  # noqa: BLE001  a closed session has many names; who watches shows the reason
+                self._call(watcher, watcher.miss, str(timeout))
+            return str(timeout)
+        except Exception as error:  # noqa: BLE001  a closed session raises many types; watchers show the reason
             for watcher in watchers:
                 self._lose(watcher, str(error) or type(error).__name__)
             return ""
@@ -151,9 +162,9 @@ class Publisher:
                 self._lose(watcher, CLOSED)
             return ""
         known.clear()
-        known.update((run, metrics) for run, metrics in found.items() if metrics is not None)
+        known.update((run, metrics) for run, metrics in answers.items() if metrics is not None)
         for watcher in watchers:
-            metrics = found[watcher.run]
+            metrics = answers[watcher.run]
             if metrics is None:
                 self._lose(watcher, f"the cluster no longer knows this run of {watcher.run[0]!r}")
             else:
@@ -166,10 +177,10 @@ class Publisher:
     def _call(self, watcher: Watcher, tell: Callable[[T], None], news: T) -> None:
         try:
             tell(news)
-        except Exception:  # a defect in one must not leave all the others without news
+        except Exception:  # a defect in one watcher must not stop the others
             log.exception("the view of %s is no longer updated", watcher.run[0])
             self.remove(watcher)
 
 
 publisher = Publisher()
-"""The one of this process."""
+"""The publisher of this process."""

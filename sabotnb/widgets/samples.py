@@ -9,23 +9,23 @@ from sabotnb.expr import printable
 from sabotnb.widgets.messages import ColumnMessage
 
 CELLS = 20_000
-"""Of wide tables fewer rows are shown."""
+"""The maximum number of cells: a wide table has fewer rows."""
 
 
 def columns(schema: pa.Schema) -> tuple[ColumnMessage, ...]:
-    """Name and type of every column."""
+    """Return the name and the type of every column."""
     return tuple(ColumnMessage(cut(field.name), cut(str(field.type)), _numeric(field.type)) for field in schema)
 
 
 def rows(table: pa.Table, most: int) -> tuple[tuple[str | None, ...], ...]:
-    """The last rows of ``table``, at most ``most``, as text; None is null."""
+    """Return the last rows of ``table``, at most ``most``, as text; None is null."""
     count = max(1, min(most, CELLS // max(1, table.num_columns)))
     last = table.slice(max(0, table.num_rows - count))
     return tuple(zip(*([_as_text(value) for value in printable(column)] for column in last.columns), strict=True))
 
 
 def cut(text: str) -> str:
-    """A value as a table shows it."""
+    """Return a value cut to what a table shows."""
     return text_limits.cut(text, text_limits.SAMPLE_CELL)
 
 

@@ -1,4 +1,4 @@
-"""Work off the caller's thread, in order."""
+"""Runs work in order, outside the caller's thread."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ log = logging.getLogger(__name__)
 
 
 class SerialQueue:
-    """Runs what it is given one after the other, in a daemon thread that is there only while there is something to do.
+    """Runs callables one after the other, in a daemon thread that exists only while there is work.
 
-    What it is given should not raise; what it raises is logged, and the next one runs.
+    An exception is logged, and the next callable runs.
     """
 
     def __init__(self, name: str) -> None:
@@ -23,7 +23,7 @@ class SerialQueue:
         self._running = False
 
     def add(self, work: Callable[[], None]) -> None:
-        """Run ``work`` after all that was added before. Does not wait."""
+        """Run ``work`` after everything that was added before. Does not wait."""
         with self._lock:
             self._waiting.append(work)
             if self._running:

@@ -1,4 +1,13 @@
-"""What this process shows of one run: a widget with a view in each cell that shows it, and at the end a picture."""
+"""Shows one run in a notebook: a widget with a view per cell while it runs, a static card at the end.
+
+Theory of operation. A showing is *open* (a widget exists) from the first cell that shows an active run until the run
+is over, its cluster is lost, or no cell shows it any more. The publisher calls ``take``, ``miss`` and ``lose`` from its
+threads; cells call ``display``; the commands of pages run in threads of their own. One lock guards all state. Metrics
+are ordered by version, as rounds of the publisher and of ``settle`` may overtake each other. Nothing changes once
+``_over`` is true, except that ``_refresh`` asks a lost cluster again when a user displays the run.
+
+``_end`` has an order that matters: the outputs are replaced before the showing leaves the publisher.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +33,15 @@ if TYPE_CHECKING:  # names in annotations alone: describing a stream loads neith
     from sabotnb.widgets.job_widget import JobWidget
 
 SILENT_SECONDS = 1.5
-"""Figures that are the same are sent again when they are older: a page doubts what it shows after five seconds."""
+"""Unchanged metrics are sent again after this time: a page marks its view as stale after five seconds."""
 
 
 class Showing:
-    """One run in the outputs of this process; ``showing_of`` gives the same one for the same run. Thread-safe.
+    """One run in the outputs of this process; ``showing_of`` returns the same object for the same run. Thread-safe.
 
-    The widget is there while the run goes on and a cell shows it. When the run is over, or there are no news of it any
-    more, every output becomes a static card and the widget is closed: nothing of it is left in the kernel. Only if a
-    page was loaded again meanwhile, which has to replace its outputs itself, it stays until the cell runs again.
+    The widget exists while the run is active and a cell shows it. When the run is over, or its cluster is lost, every
+    output becomes a static card and the widget is closed, so that the kernel keeps nothing. If a page was reloaded in
+    between, which has to replace its outputs itself, the widget stays until the cell runs again.
     """
 
     def __init__(
@@ -53,14 +62,14 @@ class Showing:
         self._metrics: JobMetrics | None = None
         self._gone = ""
         self._trouble = ""
-        """Why the last question was not answered; empty if it was."""
+        """Why the last request was not answered; empty if it was."""
         self._seq = 0
         self._widget: JobWidget | None = None
         self._embedded = False
         self._outputs = CellOutputs(self._screen, self._unseen)
 
     def display(self) -> None:
-        """Show the run in the cell that runs; under ``SABOTNB_DISPLAY=static`` when it is over, or endless and runs."""
+        """Show the run in the running cell; under ``SABOTNB_DISPLAY=static`` once its display is deterministic."""
         mode = self._mode()
         with self._lock:
             if mode == "widget" and not self._over:
@@ -69,11 +78,11 @@ class Showing:
         self._screen.show(self._bundle(exact=mode != "static"), new_output())
 
     def embedded(self) -> JobWidget | HTML:
-        """The run for notebooks that show what they are given, as marimo does: its widget, or its card if it is over.
+        """Return the run for notebooks that display values, as marimo does: its widget, or its card if it is over.
 
-        Such an output cannot be replaced, so its widget stays and shows the last figures until the cell runs again.
+        Such an output cannot be replaced, so its widget stays and shows the last metrics until the cell runs again.
         """
-        from IPython.display import HTML  # as heavy as the widget
+        from IPython.display import HTML  # imported late: scripts need no IPython
 
         static = self._mode() == "static"
         with self._lock:
@@ -85,7 +94,7 @@ class Showing:
             return self._widget
 
     def _mode(self) -> shell.Mode:
-        """How the run shows itself now, with what is known of it; static waits until that is settled."""
+        """Return how to display the run, and update its metrics; static first waits until they are deterministic."""
         mode = shell.mode()
         if mode == "static":
             wait_settled(self.client, self.run)
@@ -93,12 +102,12 @@ class Showing:
         return mode
 
     def card(self) -> Bundle:
-        """The run as it is now, as a static card and as text."""
+        """Return the current state of the run as a static card and as text."""
         self._refresh()
         return self._bundle()
 
     def _bundle(self, *, exact: bool = True) -> Bundle:
-        """The card of what is known here; without ``exact`` it is the same whenever the run is shown."""
+        """Return the card of the last metrics; without ``exact`` it is the same in every run."""
         if self._metrics is None:
             text = f"{self.run[0]}: {self._gone}"
             return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
@@ -110,11 +119,11 @@ class Showing:
 
     def take(self, metrics: JobMetrics) -> None:
         with self._lock:
-            news = self._metrics is None or _is_news(metrics, self._metrics)
-            if self._over or not (news or self._trouble):
+            newer = self._metrics is None or _is_newer(metrics, self._metrics)
+            if self._over or not (newer or self._trouble):
                 return
             self._trouble = ""
-            if news:
+            if newer:
                 self._metrics = metrics
             if metrics.terminal:
                 self._end()
@@ -139,12 +148,12 @@ class Showing:
 
     @cached_property
     def _picture(self) -> JobPicture | None:
-        """The run's graph with its places; None of runs that were not submitted by the API."""
+        """The run's graph with coordinates; None for a run that was not submitted through the API."""
         scenes = self.client.views(*self.run).get("scenes")
         return job_picture(scenes) if scenes else None
 
     def _refresh(self) -> None:
-        """Learn how the run is now; if nobody answers, it is lost until somebody looks again."""
+        """Request the run's metrics; without an answer the run counts as lost until it is displayed again."""
         with self._lock:
             if self._metrics is not None and self._metrics.terminal:
                 return
@@ -162,7 +171,7 @@ class Showing:
         self._news.add(self)
 
     def _opened(self) -> JobWidget:
-        from sabotnb.widgets.job_widget import JobWidget  # ipywidgets, which no script needs
+        from sabotnb.widgets.job_widget import JobWidget  # imported late: scripts need no ipywidgets
 
         assert self._metrics is not None
         graph = Graph(*self.run, self._metrics.bounded, self._note, self._picture or JobPicture((), ()))
@@ -178,16 +187,16 @@ class Showing:
         return Live(self._seq, metrics, self._gone, self._trouble)
 
     def _end(self) -> None:
-        """Leave pictures behind, which need no kernel, and the widget only where a page cannot be given one."""
+        """Replace outputs by cards; keep the widget only for pages that have to replace their outputs themselves."""
         card = self._bundle() if self._outputs else None
-        left = self._outputs.end(card)
+        remain = self._outputs.end(card)
         if self._widget is not None:
             self._widget.show_live(self._live())
-            if left and card is not None:
+            if remain and card is not None:
                 self._widget.leave(card)
-        if not left:
+        if not remain:
             self._close()
-        self._news.remove(self)  # at last: who settles the run meanwhile finds it watched, and waits for the pictures
+        self._news.remove(self)  # last: Publisher.settle waits only for watchers, and has to wait for the cards
 
     def _unseen(self) -> None:
         with self._lock:
@@ -202,8 +211,8 @@ class Showing:
             self._widget = None
 
 
-def _is_news(metrics: JobMetrics, known: JobMetrics) -> bool:
-    """True if there is something to show: a change, or that the run is known to go on as it did."""
+def _is_newer(metrics: JobMetrics, known: JobMetrics) -> bool:
+    """Return True if pages need ``metrics``: they changed, or a page has to know that the run is still active."""
     if metrics.version == known.version:
         return metrics.at - known.at >= SILENT_SECONDS
     return metrics.version > known.version
@@ -213,6 +222,6 @@ _showings: weakref.WeakValueDictionary[tuple[int, str, int], Showing] = weakref.
 
 
 def showing_of(client: ClusterClient, job: str, epoch: int, note: str = "") -> Showing:
-    """What shows this run: one for all handles of it, so that its cells share a widget."""
+    """Return the showing of a run: one for all of its handles, so that their cells share a widget."""
     showing = _showings.get((id(client), job, epoch))
     return showing or _showings.setdefault((id(client), job, epoch), Showing(client, job, epoch, note))

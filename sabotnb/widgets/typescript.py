@@ -1,6 +1,6 @@
-"""Writes the front end's types, so that the two sides cannot drift apart: ``python -m sabotnb.widgets.typescript``.
+"""Generates the front end's types from the messages: ``python -m sabotnb.widgets.typescript``.
 
-A test checks that ``widgets/src/messages.ts`` is what this prints.
+A test checks that ``widgets/src/messages.ts`` equals this output, so that page and kernel have the same types.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(No
 
 
 def source() -> str:
-    """The TypeScript of every message and all that it is made of."""
-    return "\n".join([HEAD, *(_interface(one) for one in _everything())])
+    """Return the TypeScript of every message and of the types in it."""
+    return "\n".join([HEAD, *(_interface(message) for message in _message_types())])
 
 
-def _everything() -> list[type]:
-    found: dict[type, None] = {}
+def _message_types() -> list[type]:
+    known: dict[type, None] = {}
     waiting = list(messages.MESSAGES)
     while waiting:
-        one = waiting.pop(0)
-        if one not in found:
-            found[one] = None
-            waiting.extend(made for kind in get_type_hints(one).values() for made in _dataclasses(kind))
-    return list(found)
+        message = waiting.pop(0)
+        if message not in known:
+            known[message] = None
+            waiting.extend(inner for kind in get_type_hints(message).values() for inner in _dataclasses(kind))
+    return list(known)
 
 
 def _dataclasses(kind: Any) -> Iterator[type]:
@@ -40,18 +40,18 @@ def _dataclasses(kind: Any) -> Iterator[type]:
         yield from _dataclasses(inner)
 
 
-def _interface(one: type) -> str:
-    hints = get_type_hints(one)
-    fields = "".join(f"  {field.name}: {_type(hints[field.name])};\n" for field in dataclasses.fields(one))
-    return f"export interface {one.__name__} {{\n{fields}}}\n"
+def _interface(message: type) -> str:
+    hints = get_type_hints(message)
+    fields = "".join(f"  {field.name}: {_type(hints[field.name])};\n" for field in dataclasses.fields(message))
+    return f"export interface {message.__name__} {{\n{fields}}}\n"
 
 
 def _type(kind: Any) -> str:
-    """The TypeScript of a Python type; of a message, its name."""
+    """Return the TypeScript of a Python type; for a message, its name."""
     inside = get_args(kind)
     origin = get_origin(kind)
     if origin is Literal:
-        return " | ".join(f'"{one}"' for one in inside)
+        return " | ".join(f'"{value}"' for value in inside)
     if origin in (Union, types.UnionType):
         return " | ".join(map(_type, inside))
     if origin is tuple and inside[-1] is Ellipsis:

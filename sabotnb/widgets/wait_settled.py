@@ -1,4 +1,4 @@
-"""Waiting for a moment that looks the same every time."""
+"""Waits until a job's display is deterministic."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ STEP_SECONDS = 1.0
 
 
 def wait_settled(client: ClusterClient, run: tuple[str, int]) -> None:
-    """Return when the run is over, or runs and does not end by itself, or nobody answers. Can be interrupted."""
+    """Block until the run is over, or is unbounded and runs, or the cluster does not answer. Can be interrupted."""
     try:
         metrics = client.metrics(*run)
         if metrics.bounded:
             client.wait(*run)
         while not metrics.bounded and metrics.state != "RUNNING" and not metrics.terminal:
-            found = client.watch([run], STEP_SECONDS)[0]
-            if found is None:
+            latest = client.watch([run], STEP_SECONDS)[0]
+            if latest is None:
                 return
-            metrics = found
+            metrics = latest
     except SabotnbError:
-        return  # what is shown says it
+        return  # the card shows the error

@@ -11,7 +11,7 @@ from sabotnb.cluster.detached import end_detached
 
 @pytest.fixture(scope="session", autouse=True)
 def needs_chromium():
-    """Without Chromium the tests of this folder are skipped; in CI they fail."""
+    """Skip the tests of this folder without Chromium; in CI they fail."""
     if chromium() is None:
         missing = "Chromium is not installed: .ci/system-packages installs it"
         if os.environ.get("CI"):
@@ -19,7 +19,7 @@ def needs_chromium():
         pytest.skip(missing)
 
 
-@pytest.fixture(scope="module")  # Playwright keeps an event loop running in this thread until it is over
+@pytest.fixture(scope="module")  # per module: Playwright runs an event loop in this thread until it ends
 def jupyterlab(tmp_path_factory):
     """A running JupyterLab with a detached cluster of its own."""
     runtime = tmp_path_factory.mktemp("runtime")

@@ -1,4 +1,4 @@
-"""A job in its cell: what it shows while it runs, what its buttons do, what it leaves behind."""
+"""The widget of a job in a real page: its views, its buttons, and its card at the end."""
 
 import re
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ print(len(read) > 0, sorted(job.rows.to_pandas().to_numpy().tolist()) == expecte
 
 @contextmanager
 def opened(jupyterlab, name, *cells, app="lab"):
-    """A notebook that has begun a session; no errors may have come up in its page."""
+    """Open a notebook with a session; afterwards its page must have no errors."""
     page = {"viewport": {"width": 1200, "height": 1000}}
     with jupyterlab.notebook(f"{name}.ipynb", [START, *cells], app=app, **page) as notebook:
         assert notebook.run(0) == ""
@@ -52,7 +52,9 @@ def test_a_keyed_job_is_watched_paused_and_stopped_and_its_result_is_exact(jupyt
         view.says(view.node("source_0"), r"source_0 · rows.*, running, .*[1-9]\d*(\.\d)?k?/s, busy \d+ %")
         view.says(view.node("by_k"), r"by_k · sink_0, .* 2 of 2 tasks run")
         expect(view.figure("in")).to_have_text(re.compile(r"k/s$"), timeout=SECONDS)
-        expect(view.sentence()).to_contain_text(re.compile("source_0|by_k"), timeout=SECONDS)  # whoever is busiest here
+        expect(view.sentence()).to_contain_text(
+            re.compile("source_0|by_k"), timeout=SECONDS
+        )  # the busiest differs between machines
         view.click("Pause")
         view.state("PAUSED")
         expect(view.figure("in")).to_have_text("0/s", timeout=SECONDS)
@@ -89,7 +91,7 @@ def test_a_failing_function_shows_the_users_lines_at_its_operator(jupyterlab):
 
 
 @BOTH
-def test_views_of_one_job_stay_in_step_and_a_restarted_kernel_finds_it_again(jupyterlab, app):
+def test_views_of_one_job_agree_and_a_restarted_kernel_attaches_to_it(jupyterlab, app):
     name = f"shared_{app}"
     attached = f"again = sb.attach({name!r})\nagain"
     cells = [KEYED.format(name=name), "job", attached, "again.cancel()"]
@@ -115,7 +117,7 @@ def test_views_of_one_job_stay_in_step_and_a_restarted_kernel_finds_it_again(jup
 
 
 @BOTH
-def test_a_page_that_was_loaded_again_keeps_the_final_state_of_its_job(jupyterlab, app):
+def test_a_reloaded_page_keeps_the_final_state_of_its_job(jupyterlab, app):
     name = f"reloaded_{app}"
     with opened(jupyterlab, name, KEYED.format(name=name), "_ = job.wait()", app=app) as notebook:
         notebook.run(1)
@@ -139,7 +141,7 @@ def test_a_page_that_was_loaded_again_keeps_the_final_state_of_its_job(jupyterla
 
 
 @BOTH
-def test_lists_and_tables_take_their_keys_and_cells_stay_as_they_are(jupyterlab, app):
+def test_lists_and_tables_handle_keys_and_cells_are_unchanged(jupyterlab, app):
     with opened(jupyterlab, f"keys_of_lists_{app}", KEYED.format(name=f"keys_of_lists_{app}"), app=app) as notebook:
         notebook.run(1)
         view = shown(notebook, 1)
@@ -188,7 +190,7 @@ def test_markup_in_names_and_values_is_text(jupyterlab):
         assert view.output.locator("img[src=x]").count() == 0
 
 
-def test_two_pages_of_a_notebook_stay_in_step(jupyterlab):
+def test_two_pages_of_a_notebook_agree(jupyterlab):
     with opened(jupyterlab, "twice", KEYED.format(name="twice"), "_ = job.wait()") as notebook:
         notebook.run(1)
         one = shown(notebook, 1)
@@ -223,7 +225,7 @@ def test_a_click_while_a_cell_runs_is_not_lost(jupyterlab):
 
 
 @BOTH
-def test_the_keyboard_alone_steers_a_job_and_looks_into_it(jupyterlab, app):
+def test_a_job_can_be_controlled_and_inspected_with_the_keyboard(jupyterlab, app):
     with opened(jupyterlab, f"keys_{app}", KEYED.format(name=f"keys_{app}"), app=app) as notebook:
         notebook.run(1)
         view = shown(notebook, 1)
@@ -232,7 +234,7 @@ def test_the_keyboard_alone_steers_a_job_and_looks_into_it(jupyterlab, app):
         notebook.press_until("Tab", view.button("Pause"))
         notebook.press("Enter")
         view.state("PAUSED")
-        expect(view.button("Resume")).to_be_enabled()  # it takes no double-clicks
+        expect(view.button("Resume")).to_be_enabled()  # it ignores double-clicks
         notebook.press("Space")
         view.state("RUNNING")
         notebook.press_until("Tab", view.button("table"))
@@ -250,7 +252,7 @@ def test_the_keyboard_alone_steers_a_job_and_looks_into_it(jupyterlab, app):
         notebook.press("Escape")
         expect(details).to_have_count(0)
         notebook.press("Shift+Tab")
-        expect(view.button("Fit")).to_be_focused()  # the picture itself is no stop
+        expect(view.button("Fit")).to_be_focused()  # the picture itself cannot have the focus
         notebook.press_until("Shift+Tab", view.button("Stop"))
         notebook.press("Enter")
         view.card("FINISHED")

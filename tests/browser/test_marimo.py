@@ -1,4 +1,4 @@
-"""A job in marimo, which puts each output into a shadow root of its own."""
+"""A job in marimo, which puts each output into its own shadow root."""
 
 import re
 
@@ -50,7 +50,7 @@ def page(tmp_path):
             server.stop()
 
 
-def test_a_job_lives_in_a_shadow_root(page):
+def test_a_job_works_in_a_shadow_root(page):
     expect(page.locator(".sabot-state")).to_be_visible(timeout=1000 * START)  # its kernel and its cluster start first
     view = JobView(page.locator("body"))
     view.state("RUNNING")

@@ -1,4 +1,4 @@
-"""What a person sees in a real JupyterLab: cards, previews, jobs, errors."""
+"""Cards, previews, jobs and errors in a real JupyterLab."""
 
 import re
 
@@ -46,7 +46,7 @@ def test_pictures_fit_the_page_and_follow_its_theme(jupyterlab):
         assert title.evaluate(brightness) > light + 300
 
 
-def test_names_of_columns_are_text_and_nothing_else(jupyterlab):
+def test_names_of_columns_are_escaped(jupyterlab):
     name = "<script>window.caught = 1</script><img src=x onerror='window.caught = 1'>"
     cells = [STREAM, f"odd = numbers.rename({{'x': {name!r}}})\nodd", f"odd.group_by({name!r}).agg(n=sb.count())"]
     with jupyterlab.notebook("names.ipynb", [*cells, "odd.head(1)"]) as notebook:

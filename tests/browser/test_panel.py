@@ -1,4 +1,4 @@
-"""The side panel on a real job: rows that flow, the worst task, code with its cell, state."""
+"""The side panel of a real job: sampled rows, the busiest task, code with its cell, state."""
 
 import re
 

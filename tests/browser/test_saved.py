@@ -1,4 +1,4 @@
-"""A notebook with a job that is over, opened where nobody trusts it and no kernel knows the job."""
+"""A notebook with a finished job, opened where it is not trusted and no kernel has the job."""
 
 import nbformat
 import pytest
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.browser
 
 FINAL = "1,000 → 250 rows"
 TRUST = "for (const cell of jupyterapp.shell.currentWidget.content.model.cells) cell.trusted = true"
-"""What Lab does when somebody trusts a notebook, without its question."""
+"""Trusts a notebook as JupyterLab does, without its dialog."""
 
 
 @pytest.fixture
 def saved(jupyterlab):
-    """The name of a notebook that shows a finished job and was never run here."""
+    """Return the name of a notebook that shows a finished job and was never run here."""
     scenes, execution = submitted(late())
     shown = job_picture(scenes), metrics(execution)
     data = {"text/html": job_card.html(*shown), "text/plain": job_card.text(*shown)}
@@ -40,7 +40,7 @@ def test_a_notebook_that_is_not_trusted_shows_the_picture_as_an_image(jupyterlab
         assert opened.problems == []
 
 
-def test_once_it_is_trusted_it_shows_the_picture_itself(jupyterlab, saved):
+def test_a_trusted_notebook_shows_the_svg(jupyterlab, saved):
     with jupyterlab.notebook(saved) as opened:
         opened.page.evaluate(TRUST)
         output = opened.outputs(0).first
@@ -51,10 +51,10 @@ def test_once_it_is_trusted_it_shows_the_picture_itself(jupyterlab, saved):
 
 
 @pytest.mark.parametrize(("sanitize", "shown", "hidden"), [(False, "svg text", "pre"), (True, "pre", "svg text")])
-def test_a_page_made_of_it_shows_the_final_figures(jupyterlab, saved, sanitize, shown, hidden):
+def test_an_exported_page_shows_the_final_metrics(jupyterlab, saved, sanitize, shown, hidden):
     html, _ = HTMLExporter(sanitize_html=sanitize).from_filename(jupyterlab.folder / saved)
     page = jupyterlab.browser.new_page()
-    page.route("https://**", lambda route: route.abort())  # MathJax and RequireJS, which it does without
+    page.route("https://**", lambda route: route.abort())  # MathJax and RequireJS, which it does not need
     page.set_content(html)
     output = page.locator(".jp-OutputArea-output")
     assert output.locator(shown, has_text=FINAL).first.is_visible()

@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(0)]
 MINUTES = float(os.environ.get("SABOTNB_SOAK_MINUTES", "30"))
 SAMPLE_SECONDS = 20
 GROWTH = 1.15
-"""Of the last third over the second: what both need in the first third is how they warm up."""
+"""The growth from the second third to the last; the first third is warm-up."""
 ROOM = 12 << 20
-"""Bytes that are no growth: allocators and caches tremble."""
+"""Bytes below which a difference is noise of allocators and caches."""
 JOB = """
 import os
 import sabotnb as sb
@@ -58,7 +58,7 @@ def test_a_job_at_full_rate_is_watched_without_growth(jupyterlab):
 
 
 def sample(page, browser, kernel):
-    """What kernel and page hold, messages a second, and the milliseconds from a click to its effect."""
+    """Return the memory of kernel and page, messages a second, and the milliseconds from a click to its effect."""
     begun = time.monotonic()
     before = page.evaluate("window.widgetMessages")
     page.wait_for_timeout(1000 * SAMPLE_SECONDS)
@@ -79,7 +79,7 @@ def sample(page, browser, kernel):
 
 
 def click(page, name, effect):
-    """Milliseconds, as the page itself measures them."""
+    """Return the milliseconds from a click to its effect, measured by the page."""
     script = """async ([name, effect]) => {
         const output = [...document.querySelectorAll('.jp-OutputArea-output')].find(one => one.querySelector('button'));
         const button = [...output.querySelectorAll('button')].find(one => one.textContent.trim() == name);

@@ -1,4 +1,4 @@
-"""Clicks are carried out once and always answered in words."""
+"""Commands of pages are carried out once and always answered."""
 
 import queue
 from dataclasses import replace
@@ -13,7 +13,7 @@ from sabotnb.widgets.commands import MOST_TASKS, Commands
 
 
 class Page:
-    """Sends commands and takes answers."""
+    """A page: sends commands and receives answers."""
 
     def __init__(self):
         self.client = ScriptedClient(None)
@@ -32,7 +32,7 @@ def page():
     return Page()
 
 
-def test_a_command_that_is_sent_again_is_answered_again_but_not_carried_out(page):
+def test_a_repeated_command_is_answered_again_but_not_carried_out_again(page):
     first, again = page.click(), page.click()
     assert first == again
     assert (first.ok, first.text, page.client.asked) == (True, "late is paused", ["pause"])
@@ -51,10 +51,10 @@ def test_commands_are_carried_out_in_order(page):
     [
         ({"kind": "cancel"}, "the cluster does not answer"),
         ({"kind": "stop"}, "ZeroDivisionError: a defect"),
-        ({"kind": "pause", "epoch": 2}, "this view belongs to an earlier run of late: re-run its cell"),
+        ({"kind": "pause", "epoch": 2}, "this view belongs to an earlier run of late; re-run its cell"),
     ],
 )
-def test_a_refusal_says_why(page, click, text):
+def test_a_refused_command_is_answered_with_the_reason(page, click, text):
     answer = page.click(**click)
     assert (answer.ok, answer.text) == (False, text)
 
@@ -70,19 +70,19 @@ def test_a_refusal_says_why(page, click, text):
         {"kind": ["pause"]},
     ],
 )
-def test_what_is_no_command_is_refused(page, click):
+def test_an_invalid_command_is_refused(page, click):
     answer = page.click(**click)
-    unknown = f"this kernel does not know the command {str(click['kind'])!r}: reload the page"
+    unknown = f"this kernel does not know the command {str(click['kind'])!r}; reload the page"
     assert (answer.ok, answer.text) == (False, unknown)
 
 
-def test_what_has_no_id_is_answered_to_nobody(page):
+def test_a_message_without_an_id_is_not_answered(page):
     for message in ({}, {"id": 7}, {"id": None}, "pause", None):
         page.commands.take(message)
     assert page.click().ok
 
 
-def test_a_sample_is_text(page):
+def test_samples_are_text(page):
     long = "<b>" + "x" * 10_000
     page.client.rows = pa.table({long: ["a", None, long], "n": [1.0, 2.5, float("nan")]})
     sample = page.click("probe").sample
@@ -93,7 +93,7 @@ def test_a_sample_is_text(page):
     assert (sample.hot[0].key, sample.hot[0].share, sample.watermark) == ("1", 0.5, 7)
 
 
-def test_tasks_come_on_demand_the_worst_first(page):
+def test_requested_tasks_are_sorted_failed_and_busiest_first(page):
     tasks = [TaskMetrics(vertex, index, index, "agent-1", 0, "RUNNING") for vertex in "ab" for index in range(3)]
     tasks[1] = replace(tasks[1], load=Load(busy=0.9))
     tasks[2] = replace(tasks[2], state="FAILED")
@@ -103,7 +103,7 @@ def test_tasks_come_on_demand_the_worst_first(page):
     assert len(page.click("tasks", args={"vertices": []}).tasks) == 6
 
 
-def test_of_very_many_tasks_there_are_the_worst(page):
+def test_of_very_many_tasks_the_first_are_returned(page):
     many = [TaskMetrics("a", index, index, "agent-1", 0, "RUNNING") for index in range(MOST_TASKS + 5)]
     page.client.now = job(tasks=(*many, replace(many[0], index=-1, state="FAILED")))
     found = page.click("tasks", args={"vertices": []}).tasks

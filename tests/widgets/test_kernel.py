@@ -1,4 +1,4 @@
-"""Jobs shown in a real kernel: widgets while they run, pictures when they are over, nothing left behind."""
+"""Jobs in a real kernel: widgets while they run, static cards at the end, and nothing left in the kernel."""
 
 import json
 
@@ -39,7 +39,7 @@ def command(kind, epoch, name="click-1", target="", rows=0):
 
 
 def shown_widget(kernel, code, cell):
-    """Run a cell that shows a job: the id of the model, its state, and the output's name."""
+    """Run a cell that shows a job; return the id of the model, its state, and the output's name."""
     shown = kernel.run(code, cell)
     model = shown[WIDGET_VIEW]["model_id"]
     return model, kernel.models[model], shown["output"]
@@ -49,7 +49,7 @@ def left(kernel):
     return json.loads(kernel.run("import json; print(json.dumps(left()))", "looking")["stdout"])
 
 
-def test_a_running_job_is_a_widget_and_becomes_a_picture(kernel):
+def test_a_running_job_is_a_widget_and_becomes_a_card(kernel):
     model, state, output = shown_widget(kernel, "job = endless.sink_live().run('lives'); job", "lives")
     assert (state["_face"], state["graph"]["job"], state["graph"]["bounded"]) == ("job", "lives", False)
     assert [view["name"] for view in state["graph"]["picture"]["views"]] == ["logical", "optimized"]
@@ -63,7 +63,7 @@ def test_a_running_job_is_a_widget_and_becomes_a_picture(kernel):
     assert state["live"]["metrics"]["state"] == "FINISHED"
 
 
-def test_cells_share_a_widget_and_an_ended_job_needs_none(kernel):
+def test_cells_share_a_widget_and_an_ended_job_has_none(kernel):
     model, _, output = shown_widget(kernel, "job = endless.sink_live().run('shared'); job", "a")
     again, _, other = shown_widget(kernel, "sb.attach('shared')", "b")
     assert again == model
@@ -107,7 +107,7 @@ def test_a_subshell_takes_clicks_while_a_cell_runs(kernel):
     kernel.client.get_shell_msg(timeout=30)
 
 
-def test_running_a_cell_again_and_again_leaves_nothing(kernel):
+def test_repeated_runs_of_a_cell_leave_no_widgets(kernel):
     kernel.run("sb.Stream.from_rate(50).sink_live().run()", "warm")
     kernel.run("[sb.attach(name).cancel() for name in going()]", "warm")
     kernel.wait(lambda: left(kernel)[0] == [])
@@ -130,7 +130,7 @@ def test_a_cell_that_shows_something_else_closes_its_widget(kernel):
     kernel.wait(lambda: again in kernel.closed)
 
 
-def test_pages_hear_of_jobs_that_are_paused_and_of_jobs_that_wait(kernel):
+def test_pages_show_paused_and_waiting_jobs(kernel):
     paused, one, _ = shown_widget(kernel, "job = endless.sink_live().run('rests'); job", "y")
     kernel.run("job.pause()")
     large = "endless.rebalance().map_batches(lambda batch: batch).named('many', parallelism=16).sink_live()"
@@ -158,7 +158,7 @@ def test_a_page_that_was_loaded_later_keeps_the_widget_until_the_cell_runs_again
     assert model in kernel.closed
 
 
-def test_clicks_on_a_job_that_has_ended_are_answered_in_words(kernel):
+def test_clicks_on_an_ended_job_are_answered_with_a_reason(kernel):
     model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('ended'); job", "aa")
     kernel.click(model, {"type": "hello"}, page="loaded later")
     kernel.run("job.stop(); _ = job.wait()", "ab")
@@ -184,7 +184,7 @@ def test_clicks_on_a_job_that_has_ended_are_answered_in_words(kernel):
         ("endless.filter(col('value') < 0).named('none')", "none", 0),
     ],
 )
-def test_what_is_long_wide_or_empty_is_shown_cut_and_escaped(kernel, stream, target, columns):
+def test_long_wide_or_empty_values_are_cut_and_escaped(kernel, stream, target, columns):
     model, state, output = shown_widget(kernel, f"job = {stream}.sink_live().run('<u>'); job", "ac")
     assert len(json.dumps(state["graph"])) < 100_000
     kernel.wait(lambda: state["live"]["metrics"]["rows_in"]["rows"] > 0)
@@ -214,7 +214,7 @@ def test_a_failed_job_shows_the_users_own_lines_and_await_raises(kernel):
     assert "line 2, in halved" in card["text/html"]
 
 
-def test_static_outputs_are_the_same_every_time(kernel):
+def test_static_outputs_are_deterministic(kernel):
     kernel.run("import os; os.environ['SABOTNB_DISPLAY'] = 'static'")
     try:
         shown = [
@@ -244,7 +244,7 @@ def test_a_live_table_follows_sink_live_and_leaves_its_last_rows(kernel):
     assert ", the last 20" in kernel.outputs[output]["text/plain"]
 
 
-def test_live_redraws_in_place_and_goes_on_after_an_error(kernel):
+def test_live_redraws_in_place_and_continues_after_an_error(kernel):
     code = (
         "drawn = iter(range(100))\n"
         "def draw():\n    n = next(drawn)\n    if n == 2:\n        raise ValueError('no plot')\n"
@@ -258,7 +258,7 @@ def test_live_redraws_in_place_and_goes_on_after_an_error(kernel):
     assert kernel.run("print(plot)")["stdout"] == "live: stopped\n"
 
 
-def test_figures_that_are_drawn_live_show_up_nowhere_else(kernel):
+def test_figures_of_live_plots_appear_in_no_other_cell(kernel):
     pytest.importorskip("matplotlib")
     code = (
         "def draw():\n    import matplotlib.pyplot as plt\n"
@@ -273,7 +273,7 @@ def test_figures_that_are_drawn_live_show_up_nowhere_else(kernel):
     assert kernel.run("plot.stop(); plt.get_fignums()")["text/plain"] == "[]"
 
 
-def test_progress_ends_at_all_or_says_how_it_ended(kernel):
+def test_a_progress_bar_ends_at_100_percent_or_with_the_state(kernel):
     done = kernel.run("numbers.sink_live().run('bar').progress()")
     assert "bar: 100%" in done["stdout"].split("\r")[-1]
     code = "numbers.map_rows(lambda row: {'x': row['x'] // 0}, schema={'x': 'int64'}).sink_live().run('bad').progress()"
@@ -285,7 +285,7 @@ def test_progress_ends_at_all_or_says_how_it_ended(kernel):
     kernel.run("sb.attach('on and on').cancel()")
 
 
-def test_a_changed_cell_says_that_its_run_took_the_place_of_another(kernel):
+def test_a_changed_cell_says_that_its_run_replaced_another(kernel):
     first, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
     again, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
     second, state, _ = shown_widget(kernel, "sb.Stream.from_rate(20).run('changes')", "u")
@@ -296,7 +296,7 @@ def test_a_changed_cell_says_that_its_run_took_the_place_of_another(kernel):
     kernel.wait(lambda: second in kernel.closed)
 
 
-def test_a_live_table_looks_into_any_operator(kernel):
+def test_a_live_table_shows_the_rows_of_any_operator(kernel):
     kernel.run("job = endless.filter(col('value') % 2 == 0).named('evens').sink_live().run('looked')", "o")
     assert kernel.run("job.live_table('nothing')", "p")["error"].startswith("JobError")
     model, state, _ = shown_widget(kernel, "job.live_table('evens')", "p")
@@ -306,7 +306,7 @@ def test_a_live_table_looks_into_any_operator(kernel):
     kernel.wait(lambda: model in kernel.closed)
 
 
-def test_probe_clicks_give_rows(kernel):
+def test_probe_commands_return_rows(kernel):
     model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('probed'); job", "r")
     epoch = state["graph"]["epoch"]
     kernel.click(model, command("probe", epoch, "probe-1", "source_0", 5))

@@ -1,4 +1,4 @@
-"""A function that is called again and again, and what its output shows."""
+"""Live plots: a function that is called periodically, and its output."""
 
 import threading
 
@@ -11,7 +11,7 @@ from sabotnb.widgets.live_plot import LivePlot
 
 
 class Recorded(Paper):
-    """A screen that keeps all that it showed, and says when it has shown ``enough``."""
+    """A screen that records its bundles, and sets an event when it has shown ``enough``."""
 
     def __init__(self, enough):
         super().__init__()
@@ -34,7 +34,7 @@ class Recorded(Paper):
 
 
 def drawing(*steps):
-    """A function that gives, or raises, one step after the other."""
+    """Return a function that returns or raises one step per call."""
     left = iter(steps)
 
     def draw():
@@ -62,15 +62,15 @@ def test_it_ends_with_stop_iteration_and_keeps_what_was_drawn_last():
     assert screen.texts == ["3"]
 
 
-def test_an_error_is_shown_in_its_place_and_the_next_drawing_after_it():
+def test_an_error_is_shown_and_then_the_next_drawing():
     assert played(3, 1, ValueError("no plot"), 2).said == ["1", "ValueError: no plot", "2"]
 
 
-def test_a_first_drawing_that_fails_is_no_end():
+def test_an_error_in_the_first_drawing_does_not_end_it():
     assert played(2, ValueError("not yet"), 1).said == ["ValueError: not yet", "1"]
 
 
-def test_what_looks_the_same_is_not_sent_again():
+def test_an_equal_drawing_is_not_sent_again():
     assert played(2, 1, 1, 1, 2, 2).said == ["1", "2"]
 
 
@@ -88,14 +88,14 @@ def shown_as_text(drawn):
     return {"text/plain": str(drawn)}
 
 
-def test_functions_that_open_figures_draw_one_at_a_time_as_pyplot_has_one_set_of_them(pyplot):
+def test_functions_that_open_figures_draw_one_at_a_time(pyplot):
     order = []
 
     def draw():
         who = threading.current_thread()
         pyplot.figure()
         order.append(who)
-        drawn.wait(0.01)  # leaves the processor to the other one
+        drawn.wait(0.01)  # yields the processor to the other thread
         order.append(who)
         if len(order) > 20:
             drawn.set()
@@ -111,7 +111,7 @@ def test_functions_that_open_figures_draw_one_at_a_time_as_pyplot_has_one_set_of
     assert pyplot.get_fignums() == []
 
 
-def test_a_slow_function_holds_up_nobody_before_it_opens_a_figure(pyplot):
+def test_a_slow_function_blocks_no_cell_before_it_opens_a_figure(pyplot):
     calls = iter(range(100))
     reached, go = threading.Event(), threading.Event()
 
@@ -132,13 +132,13 @@ def test_a_slow_function_holds_up_nobody_before_it_opens_a_figure(pyplot):
     plot.stop()
 
 
-def test_figures_of_others_stay_open(pyplot):
+def test_figures_of_other_threads_stay_open(pyplot):
     mine = pyplot.figure()
     LivePlot(pyplot.figure, 60, Paper(), shown_as_text).start(once=True)
     assert pyplot.get_fignums() == [mine.number]
 
 
-def test_stopping_waits_for_the_drawing_under_way(pyplot):
+def test_stopping_waits_for_the_drawing_in_progress(pyplot):
     calls = iter(range(100))
     reached = threading.Event()
 
@@ -170,6 +170,6 @@ def test_a_function_may_stop_itself():
     assert screen.said == ["0"]
 
 
-def test_outside_of_a_notebook_there_is_nothing_to_draw_in():
+def test_without_a_notebook_a_live_plot_is_refused():
     with pytest.raises(EnvError, match="in the output of a notebook's cell"):
         sb.live(lambda: 1)

@@ -1,4 +1,4 @@
-"""The last rows, kept up to date while a run goes on, and the table that is left."""
+"""Live tables: the last rows of an active run, and the static table at its end."""
 
 import pyarrow as pa
 import pytest
@@ -51,7 +51,7 @@ def test_it_leaves_the_last_rows(stand):
     assert stand.news.watchers == []
 
 
-def test_without_a_page_it_tells_the_rows_of_now(stand):
+def test_without_a_page_it_returns_the_current_rows(stand):
     assert repr(stand.table).splitlines()[-1] == "late: 25 rows, the last 20"
     stand.rows = pa.table({"x": [7]})
     assert repr(stand.table).splitlines()[-1] == "late: 1 row"
@@ -61,7 +61,7 @@ def test_without_a_page_it_tells_the_rows_of_now(stand):
     assert stand.table.table.to_pylist() == [{"x": 7}]
 
 
-def test_it_waits_for_rows_that_are_on_their_way(stand):
+def test_it_waits_for_rows_in_channels(stand):
     stand.table._ipython_display_()
     stand.complete = False
     stand.client.goes(state="FINISHED")
@@ -73,7 +73,7 @@ def test_it_waits_for_rows_that_are_on_their_way(stand):
 
 
 @pytest.mark.parametrize("error", [JobError("late is CANCELED"), ZeroDivisionError("late is CANCELED")])
-def test_what_keeps_it_from_looking_is_said(stand, error):
+def test_an_error_of_a_look_is_shown(stand, error):
     stand.table._ipython_display_()
     stand.error = error
     stand.client.goes(state="CANCELED")
@@ -81,7 +81,7 @@ def test_what_keeps_it_from_looking_is_said(stand, error):
     assert stand.text().splitlines()[-1].endswith("late is CANCELED")
 
 
-def test_without_a_cluster_it_says_so(stand):
+def test_a_lost_cluster_is_shown(stand):
     stand.table._ipython_display_()
     stand.table.lose("the cluster does not answer")
     assert stand.text() == "late: 0 rows\nthe cluster does not answer"

@@ -1,4 +1,4 @@
-"""What page and kernel say to each other is the same on both sides."""
+"""The messages between page and kernel have the same types on both sides."""
 
 import dataclasses
 import json

@@ -14,6 +14,6 @@ SAMPLE = SampleMessage(
 )
 
 
-def test_it_is_what_dataclasses_give():
+def test_plain_equals_asdict():
     for message in (Live(1, METRICS, "", ""), Live(2, None, "gone", ""), SAMPLE):
         assert json.loads(json.dumps(plain(message))) == json.loads(json.dumps(asdict(message)))

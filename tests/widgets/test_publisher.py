@@ -1,4 +1,4 @@
-"""Who shows a run is told how it goes, by one thread that is there only while somebody is told."""
+"""The publisher: one thread per cluster passes metrics to watchers, only while there are any."""
 
 import threading
 
@@ -12,7 +12,7 @@ RUNNING = job(vertex("source_0", "source sink"))
 
 
 class Listener:
-    """Keeps what it is told, and ends when it has heard ``enough``."""
+    """A watcher that records its calls, and removes itself after ``enough``."""
 
     def __init__(self, client, publisher, enough=2, fails=False):
         self.client, self.publisher, self.enough, self.fails = client, publisher, enough, fails
@@ -59,7 +59,7 @@ def test_the_thread_ends_with_the_last_listener_and_begins_again():
         assert (len(one.heard), len(other.heard)) == (2, 2)
 
 
-def test_who_cannot_be_asked_and_who_is_not_known_is_lost():
+def test_runs_of_a_closed_cluster_and_unknown_runs_are_lost():
     publisher = Publisher(seconds=0.01)
     gone, unknown = (Listener(ScriptedClient(now), publisher) for now in ("gone", None))
     publisher.add(gone)
@@ -71,7 +71,7 @@ def test_who_cannot_be_asked_and_who_is_not_known_is_lost():
 
 
 class Forgetful(ScriptedClient):
-    """Does not answer the first questions."""
+    """A client whose first calls time out."""
 
     def __init__(self, now, silent):
         super().__init__(now)
@@ -84,7 +84,7 @@ class Forgetful(ScriptedClient):
         return super().watch(runs, seconds, known)
 
 
-def test_a_question_that_is_not_answered_ends_nothing():
+def test_a_timeout_does_not_end_a_watcher():
     publisher = Publisher(seconds=0.001)
     listener = Listener(Forgetful(RUNNING, MOST_SILENT - 1), publisher, enough=1)
     publisher.add(listener)
@@ -93,7 +93,7 @@ def test_a_question_that_is_not_answered_ends_nothing():
     assert (len(listener.heard), listener.lost) == (1, [])
 
 
-def test_a_cluster_that_answers_no_more_is_gone_after_a_while():
+def test_a_silent_cluster_is_lost_after_several_timeouts():
     publisher = Publisher(seconds=0.001)
     listener = Listener(ScriptedClient("silent"), publisher)
     publisher.add(listener)
@@ -102,7 +102,7 @@ def test_a_cluster_that_answers_no_more_is_gone_after_a_while():
     assert listener.lost == ["the cluster does not answer (TimeoutError)"]
 
 
-def test_a_cluster_that_hangs_keeps_those_of_others_from_nothing():
+def test_a_cluster_that_hangs_does_not_delay_others():
     go = threading.Event()
 
     class Hanging(ScriptedClient):
@@ -121,8 +121,8 @@ def test_a_cluster_that_hangs_keeps_those_of_others_from_nothing():
     assert stuck.done.wait(10)
 
 
-def test_a_defect_in_one_leaves_the_others_their_news(caplog):
-    caplog.set_level("WARNING")  # Dask silences every handler that it finds, as long as a local cluster lives
+def test_a_defect_in_a_watcher_does_not_stop_others(caplog):
+    caplog.set_level("WARNING")  # Dask silences every handler that it finds while there is a local cluster
     publisher = Publisher(seconds=0.01)
     client = ScriptedClient(RUNNING)
     broken, whole = Listener(client, publisher, fails=True), Listener(client, publisher)
@@ -132,7 +132,7 @@ def test_a_defect_in_one_leaves_the_others_their_news(caplog):
     assert "the view of late is no longer updated" in caplog.text
 
 
-def test_a_defect_in_one_that_is_lost_leaves_the_others_their_last_news():
+def test_a_defect_in_a_lost_watcher_does_not_stop_others():
     publisher = Publisher(seconds=60)
     client = ScriptedClient(RUNNING)
     broken, whole = Listener(client, publisher, fails=True, enough=9), Listener(client, publisher, enough=9)
@@ -142,11 +142,11 @@ def test_a_defect_in_one_that_is_lost_leaves_the_others_their_last_news():
     assert whole.lost == ["closed"]
 
 
-def test_settling_tells_at_once_and_leaving_says_why():
+def test_settle_calls_watchers_at_once_and_leave_passes_the_reason():
     publisher = Publisher(seconds=60)
     client = ScriptedClient(RUNNING)
     listener = Listener(client, publisher, enough=1000)
-    publisher._watchers.append(listener)  # without the thread: nobody else tells
+    publisher._watchers.append(listener)  # without the thread: only settle and leave call it
     publisher.settle(client, ("late", 1))
     publisher.settle(client, ("other", 1))
     publisher.leave(client, "closed")

@@ -1,4 +1,4 @@
-"""A detached cluster goes on without the kernel, and the next kernel shows its jobs with their history."""
+"""A detached cluster continues without its kernel, and the next kernel shows its jobs with their history."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def test_running_the_cell_again_after_a_restart_attaches_to_its_job(tmp_path):
         end_detached(tmp_path / "sabotnb")
 
 
-def test_when_the_cluster_goes_away_the_card_says_so(tmp_path):
+def test_a_lost_cluster_is_shown_in_the_card(tmp_path):
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     try:
         with running_kernel(START, env=environment) as kernel:

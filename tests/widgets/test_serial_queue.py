@@ -1,12 +1,12 @@
-"""Work in a thread of its own, one after the other."""
+"""A serial queue runs work in order, in its own thread."""
 
 import queue
 
 from sabotnb.widgets.serial_queue import SerialQueue
 
 
-def test_what_raises_is_logged_and_the_next_one_runs(caplog):
-    caplog.set_level("WARNING")  # Dask silences every handler that it finds, as long as a local cluster lives
+def test_an_exception_is_logged_and_the_next_work_runs(caplog):
+    caplog.set_level("WARNING")  # Dask silences every handler that it finds while there is a local cluster
     done = queue.Queue()
     lane = SerialQueue("clicks")
 

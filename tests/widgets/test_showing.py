@@ -1,4 +1,4 @@
-"""One run in the outputs of a process, without a kernel."""
+"""Showings: one run in the outputs of a process, without a kernel."""
 
 import re
 import threading
@@ -44,7 +44,7 @@ def test_every_output_of_a_running_job_has_a_view_of_one_widget(showing):
     assert len(models) == 1
 
 
-def test_news_reach_the_widget_once(showing, client):
+def test_changed_metrics_are_sent_once(showing, client):
     showing.display()
     client.goes(paused=True)
     showing._news.round()
@@ -53,7 +53,7 @@ def test_news_reach_the_widget_once(showing, client):
     assert (live["seq"], live["metrics"]["paused"]) == (2, True)
 
 
-def test_a_page_hears_of_a_run_that_does_not_change_every_two_seconds(showing, client):
+def test_unchanged_metrics_are_sent_every_two_seconds(showing, client):
     showing.display()
     heard = []
     for _ in range(8):  # half a second each
@@ -71,7 +71,7 @@ def test_pages_are_sent_no_tasks_and_the_card_has_them_all(showing, client):
     assert "1 task" in next(iter(showing._screen.shown.values()))["text/html"]
 
 
-def test_old_news_are_none(showing, client):
+def test_older_metrics_are_ignored(showing, client):
     showing.display()
     client.goes(paused=True)
     showing._news.round()
@@ -80,7 +80,7 @@ def test_old_news_are_none(showing, client):
     assert showing._widget.live["metrics"]["paused"]
 
 
-def test_at_the_end_every_output_is_a_card_and_nobody_watches(showing, client):
+def test_at_the_end_every_output_is_a_card_and_there_is_no_watcher(showing, client):
     showing.display()
     showing.display()
     widget = showing._widget
@@ -93,7 +93,7 @@ def test_at_the_end_every_output_is_a_card_and_nobody_watches(showing, client):
     assert (widget.comm, widget.layout.comm) == (None, None)
 
 
-def test_who_settles_a_run_while_its_card_is_drawn_waits_for_the_card():
+def test_settle_waits_for_a_card_that_is_being_drawn():
     client, news, paper = ScriptedClient(RUNNING), Publisher(seconds=0.01), SlowPaper()
     showing = Showing(client, "late", 1, "", paper, news)
     showing.display()
@@ -109,7 +109,7 @@ def test_who_settles_a_run_while_its_card_is_drawn_waits_for_the_card():
     assert texts[0].startswith("late FINISHED")
 
 
-def test_a_notebook_that_shows_what_it_is_given_gets_a_widget_that_stays_and_then_a_card(showing, client):
+def test_embedded_is_a_widget_that_stays_and_after_the_end_a_card(showing, client):
     widget = showing.embedded()
     assert showing.embedded() is widget
     client.goes(state="FINISHED")
@@ -121,7 +121,7 @@ def test_a_notebook_that_shows_what_it_is_given_gets_a_widget_that_stays_and_the
     widget.close()
 
 
-def test_without_a_cluster_the_card_says_so_until_it_answers_again(showing, client):
+def test_the_card_of_a_lost_cluster_says_so_until_it_answers_again(showing, client):
     showing.display()
     showing.lose("the cluster does not answer")
     (bundle,) = showing._screen.shown.values()
@@ -136,7 +136,7 @@ def test_without_a_cluster_the_card_says_so_until_it_answers_again(showing, clie
     assert views(showing) == [False, False, True]
 
 
-def test_a_question_that_is_not_answered_is_told_to_pages_until_one_is(showing, client):
+def test_pages_show_a_timeout_until_the_next_answer(showing, client):
     showing.display()
     showing.miss("the cluster does not answer (TimeoutError)")
     assert showing._widget.live["trouble"] == "the cluster does not answer (TimeoutError)"
@@ -145,7 +145,7 @@ def test_a_question_that_is_not_answered_is_told_to_pages_until_one_is(showing, 
     assert showing._widget.live["trouble"] == ""
 
 
-def test_a_run_that_nobody_knows_is_said_in_words():
+def test_an_unknown_run_is_shown_as_text():
     client = ScriptedClient("gone")
     showing = Showing(client, "late", 1, "", Paper(), InTurn())
     showing.display()
@@ -167,9 +167,7 @@ def test_a_cell_that_runs_again_keeps_the_widget_only_if_it_shows_it(showing, mo
     assert showing._news.watchers == []
 
 
-def test_the_widget_stays_as_it_is_for_a_page_that_was_loaded_later_until_its_cell_runs_again(
-    showing, client, monkeypatch
-):
+def test_the_widget_stays_for_a_page_that_was_loaded_later_until_its_cell_runs_again(showing, client, monkeypatch):
     page = iter("11122").__next__
     monkeypatch.setattr(shell, "page", page)
     monkeypatch.setattr(shell, "cell_id", iter("ab").__next__)
@@ -201,7 +199,7 @@ def test_one_showing_per_run():
     assert showing_of(ScriptedClient(RUNNING), "late", 1) is not first
 
 
-def test_a_setting_that_is_none_is_refused(monkeypatch, showing):
+def test_an_invalid_display_setting_is_refused(monkeypatch, showing):
     monkeypatch.setenv("SABOTNB_DISPLAY", "statik")
     with pytest.raises(EnvError, match="SABOTNB_DISPLAY is 'statik'; choose one of auto, widget, static, text"):
         showing.display()
