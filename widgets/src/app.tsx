@@ -1,4 +1,4 @@
-/** The output of a job: header, sentence, one of four views, and the panel of what is selected. */
+/** The output of a job: header, sentence, one of four views, and the panel of the selection. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { cut } from "./format";

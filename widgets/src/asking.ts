@@ -1,4 +1,4 @@
-/** Questions that a page asks again and again while somebody looks: the kernel sends only small things unasked. */
+/** Requests that a page repeats while their answer is visible: the kernel sends only small messages by itself. */
 import { useEffect, useState } from "preact/hooks";
 import type { Answer, Command, TaskMetrics } from "./messages";
 import type { Kind, Store } from "./store";
@@ -7,12 +7,12 @@ export const PROBE_MS = 2000;
 export const PROBE_ROWS = 50;
 const TASKS_MS = 1000;
 
-/** The last rows that left `target`, while `asks` is true. */
+/** Returns the last rows that left `target`, while `asks` is true. */
 export function useProbe(store: Store, target: string, asks: boolean): { answer: Answer | null; again: () => void } {
   return useAnswers(store, "probe", { target, rows: PROBE_ROWS }, asks && target !== "", PROBE_MS);
 }
 
-/** The tasks of some vertices, or of all if none is named; until they are there, `text` says what keeps them. */
+/** Returns the tasks of some vertices, or of all if none is named; until they arrive, `text` is the reason. */
 export function useTasks(store: Store, vertices: readonly string[]): { tasks: TaskMetrics[] | null; text: string } {
   const asks = usePageVisible() && !store.lost.value;
   const { answer } = useAnswers(store, "tasks", { vertices }, asks, TASKS_MS);
@@ -20,8 +20,8 @@ export function useTasks(store: Store, vertices: readonly string[]): { tasks: Ta
 }
 
 /**
- * The last answer to a question. Asks at once, and again some time after each answer as long as `asks` is true and the
- * job is not over; a refusal ends the asking until `again` is called. Nobody says that he does not look any more.
+ * Returns the last answer to a request. Sends it at once, and again `ms` after each answer while `asks` is true and the
+ * job is not over; a refusal stops this until `again` is called. The kernel is not told when requests stop.
  */
 function useAnswers(store: Store, kind: Kind, args: Command["args"], asks: boolean, ms: number) {
   const [last, setLast] = useState<{ key: string; answer: Answer } | null>(null);
@@ -44,11 +44,11 @@ function useAnswers(store: Store, kind: Kind, args: Command["args"], asks: boole
       clearTimeout(timer);
     };
   }, [store, key, asks, over, round]);
-  // the answer to another question is none to this one
+  // an answer to other arguments must not be shown for these
   return { answer: last?.key === key ? last.answer : null, again: () => setRound(round + 1) };
 }
 
-/** Whether the page is in sight: a tab in the background asks for nothing. */
+/** Returns whether the page is visible: a tab in the background sends no requests. */
 export function usePageVisible(): boolean {
   const [visible, setVisible] = useState(!document.hidden);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Clicks on their way to the kernel: sent again until they are answered, and answered once. */
+/** Sends commands to the kernel: each is repeated until it is answered, and resolved once. */
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Answer, Command } from "./messages";
 import type { Model } from "./model";
@@ -16,12 +16,12 @@ export const RESEND_SECONDS = 3;
 
 export interface Commands {
   readonly pending: ReadonlySignal<Pending[]>;
-  /** Never rejects: where nothing can be sent, the answer says so. */
+  /** Never rejects: if nothing can be sent, the answer has the reason. */
   send(kind: Kind, args?: Command["args"]): Promise<Answer>;
   dispose(): void;
 }
 
-/** `epoch` is read at the click: the one of the graph that the page shows then. */
+/** `epoch` is read at the click, so that it is that of the graph on the page. */
 export function makeCommands(model: Model, epoch: () => number, clock: () => number): Commands {
   const pending: Signal<Pending[]> = signal([]);
   const waiting = new Map<string, (answer: Answer) => void>();
@@ -77,7 +77,7 @@ function isAnswer(content: unknown): content is Answer {
   );
 }
 
-/** `crypto.randomUUID` is only there on pages that were served safely; a notebook on a plain address has none. */
+/** Returns a random id; `crypto.randomUUID` exists only on pages with TLS, which a notebook may not have. */
 function freshId(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
 }

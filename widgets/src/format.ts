@@ -1,25 +1,25 @@
-/** How numbers are written, everywhere in the same way. Nothing here depends on the browser's language. */
+/** Formats numbers, independent of the browser's language; the twin of sabotnb/display/number_format.py. */
 
 const NONE = "–";
 const PREFIXES = ["", "k", "M", "G", "T", "P"];
 
-/** `336,776`; from ten millions on `12.3M`. */
+/** A count: `336,776`; from ten million on `12.3M`. */
 export function count(value: number | null | undefined): string {
   if (!known(value)) return NONE;
   return Math.abs(value) < 1e7 ? grouped(Math.round(value)) : short(value);
 }
 
-/** Where there is little room: `310`, `41.2k`, `31.0M`, `0.4`. */
+/** A short count: `310`, `41.2k`, `31.0M`, `0.4`. */
 export function brief(value: number | null | undefined): string {
   return known(value) ? short(value) : NONE;
 }
 
-/** `310/s`, `41.2k/s`, `0.4/s`. */
+/** Rows per second: `310/s`, `41.2k/s`, `0.4/s`. */
 export function rate(value: number | null | undefined): string {
   return known(value) ? `${short(value)}/s` : NONE;
 }
 
-/** `0 B`, `512 B`, `1.2 kB`, `34.5 MB`: powers of 1000. */
+/** Bytes in powers of 1000: `0 B`, `512 B`, `1.2 kB`, `34.5 MB`. */
 export function bytes(value: number | null | undefined): string {
   if (!known(value)) return NONE;
   const [digits, prefix] = scaled(value);
@@ -39,7 +39,7 @@ export function seconds(value: number | null | undefined): string {
   return pair(Math.floor(whole / 3600), 24, "d", "h");
 }
 
-/** How long a job runs, so that the figures keep their places: `00:12:31`, `26:00:00`. */
+/** The duration of a job with a fixed number of digits: `00:12:31`, `26:00:00`. */
 export function clock(value: number | null | undefined): string {
   if (!known(value)) return NONE;
   const whole = Math.max(0, Math.floor(value));
@@ -48,12 +48,12 @@ export function clock(value: number | null | undefined): string {
     .join(":");
 }
 
-/** A part of 1: `96 %`. */
+/** A share of 1: `96 %`. */
 export function share(value: number | null | undefined): string {
   return known(value) ? `${Math.round(value * 100)} %` : NONE;
 }
 
-/** A moment in seconds since the epoch by the reader's clock: `19:38:06`, with the day unless it is today's. */
+/** A time, in seconds since the epoch, in the local time zone: `19:38:06`, with the date unless it is today. */
 export function time(value: number | null | undefined, now: number = Date.now() / 1000): string {
   if (!known(value)) return NONE;
   const at = new Date(value * 1000);
@@ -68,7 +68,7 @@ export function counted(value: number, thing: string): string {
   return `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
 }
 
-/** One line of at most `letters` letters; the rest is an ellipsis. */
+/** Cuts a text to one line of at most `letters` letters, with an ellipsis. */
 export function cut(text: string, letters: number): string {
   const line = text.slice(0, letters + 1).replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, " ");
   return line.length <= letters ? line : `${line.slice(0, Math.max(0, letters - 1))}…`;
@@ -82,7 +82,7 @@ function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Three digits that mean something, two for what is small. */
+/** Three significant digits, two for small numbers. */
 function short(value: number): string {
   if (Math.abs(value) > 0 && Math.abs(value) < 9.95) return String(Number(value.toFixed(1)));
   const [digits, prefix] = scaled(value);

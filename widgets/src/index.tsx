@@ -1,4 +1,4 @@
-/** What anywidget loads: `render` draws one view of a model into `el` and returns how to end it. */
+/** The entry point for anywidget: `render` draws a view of a model into `el` and returns a function that removes it. */
 import { render as draw } from "preact";
 import { App } from "./app";
 import graph from "./graph/graph.css";
@@ -19,8 +19,8 @@ const STYLE = [frame, header, graph, physical, panel, table].join("\n");
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const root = document.createElement("div");
   root.className = "sabot";
-  // JupyterLab and Notebook would take keys for their commands, before they get here: arrows leave the cell, letters
-  // cut it. They look from the element with the focus upwards, and some commands are for any such element.
+  // JupyterLab and Notebook handle keys as commands before they arrive here: arrows leave the cell, letters cut it.
+  // They search from the focused element upwards, and some commands apply to any such element.
   root.addEventListener("focusin", ({ target }) => (target as Element).setAttribute("data-lm-suppress-shortcuts", "true"));
   const style = document.createElement("style");
   style.textContent = STYLE;
@@ -44,7 +44,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   };
 }
 
-/** Tells the kernel that a page shows the model; where there is none, nobody needs to know. */
+/** Tells the kernel that a page shows the model; a page without a kernel has no connection and is ignored. */
 function greet(model: Model): void {
   const hello: Hello = { type: "hello" };
   try {

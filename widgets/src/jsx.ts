@@ -1,2 +1,2 @@
-/** What JSX becomes in the bundle: calls that name their children are shorter than the objects of the automatic form. */
+/** The functions that JSX compiles to: calls with children are shorter than the objects of the automatic runtime. */
 export { Fragment, h } from "preact";

@@ -1,7 +1,7 @@
 /**
- * A page that was loaded again has its outputs from the notebook's file, out of the kernel's reach. When there will be
- * no news any more, it puts the card into its own notebook, so that what is saved needs no kernel. JupyterLab and
- * Notebook give widgets the notebook they are in; elsewhere the widget stays until its cell runs again.
+ * Replaces the outputs of a reloaded page by the job's card. The page has its outputs from the notebook's file, so the
+ * kernel cannot replace them. When the job has ended, the page puts the card into its own notebook, which then needs no
+ * kernel. JupyterLab and Notebook pass their notebook to widgets; elsewhere the widget stays until its cell runs again.
  */
 import type { Model } from "./model";
 
@@ -13,7 +13,7 @@ interface Outputs {
   set(at: number, output: object): void;
 }
 
-/** Puts the model's card, once there is one, into the place of every view of the model; returns how to end that. */
+/** Replaces every view of the model by its card, once there is one; returns a function that stops this. */
 export function keepCard(model: Model): () => void {
   const put = (id: string, data: object): void => {
     const manager = model.widget_manager as { context?: { model: { cells: Iterable<{ outputs?: Outputs }> } } } | undefined;
@@ -23,7 +23,7 @@ export function keepCard(model: Model): () => void {
   };
   const soon = (): void => {
     const card = model.get("card") as { model: string; data: object } | null | undefined;
-    if (card) setTimeout(() => put(card.model, card.data)); // a view that is being drawn must be there before it can go
+    if (card) setTimeout(() => put(card.model, card.data)); // a view that is still being drawn can be replaced only afterwards
   };
   model.on("change:card", soon);
   soon();

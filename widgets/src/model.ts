@@ -1,4 +1,4 @@
-/** What the widget needs of anywidget's model: its traits, its custom messages, and where it is shown. */
+/** The part of anywidget's model that the widget uses: traits, custom messages, and the widget manager. */
 export interface Model {
   get(trait: string): unknown;
   set(trait: string, value: unknown): void;

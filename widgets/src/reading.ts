@@ -1,6 +1,6 @@
 /**
- * Makes whole values of what the model has: a saved page may be older than this file, and what is missing must not
- * break it. A reader returns its type whatever it is given; fields that it does not know stay as they are.
+ * Completes values of the model: a saved page may have been written by an older version, and a missing field must not
+ * break it. A reader returns its type for any input; unknown fields are kept.
  */
 import type {
   EdgeMetrics,
@@ -184,8 +184,8 @@ const picture = shape<JobPicture>({ views: many(view), operators: many(card) });
 const graph = shape<Graph>({ job: text, epoch: number, bounded: flag, note: text, picture });
 const live = shape<Live>({ seq: number, metrics: maybe(metrics), gone: text, trouble: text });
 
-/** The trait `graph`; null where there is none. */
+/** Reads the trait `graph`; null if there is none. */
 export const graphOf = (value: unknown): Graph | null => (isFields(value) && value.picture ? graph(value) : null);
 
-/** The trait `live`; null where there is none. */
+/** Reads the trait `live`; null if there is none. */
 export const liveOf = (value: unknown): Live | null => (isFields(value) && "metrics" in value ? live(value) : null);

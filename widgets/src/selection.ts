@@ -1,4 +1,4 @@
-/** Which box of which view is meant. */
+/** The selection: a box in a view, or an edge. */
 import type { EdgeMetrics, Graph, Line, PictureNode, View } from "./messages";
 import type { Selection, Store, ViewName } from "./store";
 
@@ -9,7 +9,7 @@ export function viewOf(graph: Graph | null, name: ViewName): View | null {
   );
 }
 
-/** The selected box, in the view that is shown or in any other; null if an edge is selected, or nothing. */
+/** Returns the selected box, in the current view or in another; null if an edge or nothing is selected. */
 export function selectedNode(store: Store): PictureNode | null {
   const selected = store.selected.value;
   const graph = store.graph.value;
@@ -19,14 +19,14 @@ export function selectedNode(store: Store): PictureNode | null {
   return views.flatMap((view) => view.nodes).find((node) => node.id === selected.id) ?? null;
 }
 
-/** The selected edge's figures; null if a box is selected, or nothing. */
+/** Returns the selected edge's metrics; null if a box or nothing is selected. */
 export function selectedEdge(store: Store): EdgeMetrics | null {
   const selected = store.selected.value;
   if (selected?.kind !== "edge") return null;
   return store.live.value?.metrics?.edges.find((edge) => edge.index === selected.index) ?? null;
 }
 
-/** What a click on a line selects: its first edge, or where its rows stay in one task the box that they leave. */
+/** Returns what a click on a line selects: its first edge, or the upper box if its rows stay in one task. */
 export function lineSelection(line: Line): Selection {
   const index = line.edges[0];
   return index === undefined ? { kind: "node", id: line.up } : { kind: "edge", index };
@@ -37,7 +37,7 @@ export function isSelected(selected: Selection | null, what: Selection): boolean
   return selected?.kind === "edge" && what.kind === "edge" && what.index === selected.index;
 }
 
-/** Change to another view; what is selected stays so, as the box that it belongs to there. */
+/** Changes the view and keeps the selection, as the box of the new view that contains it. */
 export function show(store: Store, name: ViewName): void {
   const before = selectedNode(store);
   store.view.value = name;
@@ -48,14 +48,14 @@ export function show(store: Store, name: ViewName): void {
   store.selected.value = heir ? { kind: "node", id: heir.id } : null;
 }
 
-/** Select the box of an operator, in a view that has boxes. */
+/** Selects the box of an operator, in a view that has boxes. */
 export function showOperator(store: Store, operator: string): void {
   if (!["logical", "optimized"].includes(store.view.value)) store.view.value = "optimized";
   const node = nodeWith(viewOf(store.graph.value, store.view.value), operator);
   if (node) store.selected.value = { kind: "node", id: node.id };
 }
 
-/** The box that stands for an operator, or for a vertex of that name. */
+/** Returns the box that contains an operator, or a vertex of that name. */
 export function nodeWith(view: View | null, operator: string): PictureNode | null {
   const nodes = view?.nodes ?? [];
   return (

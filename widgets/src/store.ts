@@ -1,4 +1,4 @@
-/** Everything that the views of one output share: the model's traits as signals, what is chosen, and the commands. */
+/** The state that the views of one output share: the model's traits as signals, the selection, and the commands. */
 import { type ReadonlySignal, type Signal, computed, signal } from "@preact/signals";
 import { type Kind, type Pending, makeCommands } from "./commands";
 import type { Answer, Command, Graph, Live, VertexMetrics } from "./messages";
@@ -10,7 +10,7 @@ export type ViewName = "logical" | "optimized" | "physical" | "table";
 export type Tab = "overview" | "tasks" | "state" | "sample" | "code" | "errors";
 export type Selection = { kind: "node"; id: string } | { kind: "edge"; index: number };
 
-/** What the line below the header says; `at` is the page's clock, in seconds. */
+/** The text below the header; `at` is the page's clock, in seconds. */
 export interface Notice {
   ok: boolean;
   text: string;
@@ -30,15 +30,15 @@ export interface Store {
   readonly pending: ReadonlySignal<Pending[]>;
   /** Seconds since the epoch by the page's clock, once a second while the job is not over. */
   readonly now: ReadonlySignal<number>;
-  /** When the last news came, by the page's clock. */
+  /** When the last metrics arrived, by the page's clock. */
   readonly lastNews: ReadonlySignal<number>;
-  /** False when a job that is not over has sent no news for more than `STALE_SECONDS`. */
+  /** False if a job that is not over has sent no metrics for more than `STALE_SECONDS`. */
   readonly fresh: ReadonlySignal<boolean>;
-  /** Nothing changes any more: the job has ended, or nobody hears of it. */
+  /** True if nothing changes any more: the job has ended, or its metrics are no longer updated. */
   readonly over: ReadonlySignal<boolean>;
-  /** Why there are no news of a job that has not ended; else empty. */
+  /** Why the metrics of a job that has not ended are not updated; else empty. */
   readonly lost: ReadonlySignal<string>;
-  /** Sends until it is answered, and puts the answer into `notice`. */
+  /** Repeats a command until it is answered, and puts the answer into `notice`. */
   send(kind: Kind, args?: Command["args"]): Promise<Answer>;
   dispose(): void;
 }

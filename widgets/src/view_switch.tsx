@@ -1,4 +1,4 @@
-/** Which face of the job is shown. */
+/** Buttons that select the view of the job. */
 import { show } from "./selection";
 import type { Store, ViewName } from "./store";
 

@@ -1,4 +1,4 @@
-/** The window onto a picture: its size, what of it is seen, and the hands that move it. */
+/** The canvas: the size of its window, the visible part of the picture, and functions that pan and zoom. */
 import { type Signal, useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { type MutableRef, useEffect, useMemo, useRef } from "preact/hooks";
@@ -7,25 +7,25 @@ import { type Box, type Size, type Viewport, centred, fit, heightFor, pan, revea
 const STEP = 1.25;
 const CLICK_PIXELS = 4;
 const ASSUMED_WIDTH = 860;
-/** A picture that would have to be smaller keeps its size when the window becomes smaller. */
+/** The least scale at which a shrinking window still shows the whole picture. */
 const COMFORTABLE = 0.65;
 
 export interface Canvas {
   window: RefObject<HTMLDivElement>;
   size: Signal<Size>;
   seen: Signal<Viewport>;
-  /** True from the first pixel of a drag until after its click, which is none then. */
+  /** True from the start of a drag until after its click event, which must not select anything. */
   dragged: MutableRef<boolean>;
-  /** See all of it, however small. */
+  /** Show the whole picture, at any scale. */
   fitAll(): void;
   zoomBy(steps: number): void;
-  /** Move as little as is needed to see a box of the picture. */
+  /** Pan as little as necessary to show a box of the picture. */
   look(box: Box): void;
   onWheel(event: WheelEvent): void;
   onPointerDown(event: PointerEvent): void;
 }
 
-/** When the window becomes smaller all is shown smaller, or, if that were too small, what `wanted` gives is kept in sight. */
+/** Fits the picture into a smaller window; if the scale would be too small, keeps the box of `wanted` visible instead. */
 export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
   const window = useRef<HTMLDivElement>(null);
   const size = useSignal<Size>({ width: ASSUMED_WIDTH, height: heightFor(picture, ASSUMED_WIDTH) });
@@ -85,7 +85,7 @@ export function useCanvas(picture: Size, wanted: () => Box | null): Canvas {
   }, [picture]);
 }
 
-/** Follows the pointer until it is lifted; a few pixels are still a click. */
+/** Pans with the pointer until it is released; a movement of a few pixels is still a click. */
 function drag(start: PointerEvent, dragged: MutableRef<boolean>, move: (dx: number, dy: number) => void): void {
   const element = start.currentTarget as Element;
   if (start.button !== 0) return;

@@ -1,4 +1,4 @@
-/** All boxes and lines of a view with the figures of now. */
+/** All boxes and lines of a view with the current metrics. */
 import { useComputed } from "@preact/signals";
 import type { Line, PictureNode, View } from "../messages";
 import { isSelected, lineSelection, nodeWith } from "../selection";
@@ -13,7 +13,7 @@ const FINDINGS: Record<string, string> = { busy: "bottleneck", sink: "bottleneck
 interface Props {
   store: Store;
   view: View;
-  /** The stop that the Tab key leads to. */
+  /** The element that the Tab key focuses. */
   at: Stop;
   far: boolean;
 }

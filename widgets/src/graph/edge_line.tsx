@@ -1,4 +1,4 @@
-/** A line of the graph: as wide as its rate, filled from its end as the queue fills. */
+/** A line of the graph: its width is the rate, the gauge at its end the fill of the queue. */
 import { useMemo } from "preact/hooks";
 import { cut, rate, share } from "../format";
 import type { Line } from "../messages";
@@ -6,23 +6,23 @@ import type { LineFigures } from "./figures";
 import { pathLength } from "./path_length";
 
 const ARROW = 7;
-/** Pixels of a full queue. */
+/** Pixels: the length of a full gauge. */
 const GAUGE = 64;
 const THIN = 1.5;
 const THICK = 3.5;
-/** Rows per second that do not make a line thick, even where it is the fastest. */
+/** Rows per second: a slower line is never drawn at full width, even if it is the fastest. */
 const SLOW = 10;
 const LETTER = 5.6;
 const LABEL_LETTERS = 40;
-/** From which on a queue is worth words. */
+/** The fill from which on a queue has a label. */
 const WORTH = 0.1;
 
 interface Props {
   line: Line;
   figures: LineFigures;
-  /** Of the fastest line in the picture. */
+  /** Rows per second of the fastest line in the picture. */
   fastest: number;
-  /** Pixels between the two boxes. */
+  /** Pixels: the distance between the two boxes. */
   room: number;
   place: number;
   selected: boolean;
@@ -63,7 +63,7 @@ export function EdgeLine({ line, figures, fastest, room, place, selected, over, 
   );
 }
 
-/** A gauge along the end of the line: rows queue where they are to go in. */
+/** A gauge along the end of the line, because rows queue at the input of the lower task. */
 function Queue({ path, fill }: { path: string; fill: number }) {
   const whole = useMemo(() => Math.max(1, pathLength(path)), [path]);
   const gauge = Math.min(GAUGE, whole);
@@ -80,7 +80,7 @@ function Queue({ path, fill }: { path: string; fill: number }) {
   );
 }
 
-/** The rate and how full the queue is; where there is no room for both, what matters more. */
+/** The rate and the fill of the queue; if only one fits, the more important one. */
 function figuresText({ rate: rows, fill }: LineFigures, room: number): string {
   const texts = [rate(rows), ...(fill >= WORTH ? [`${share(fill)} full`] : [])];
   const both = texts.join(" · ");

@@ -43,7 +43,7 @@ test("a box that is done while others run has its totals", () => {
   expect(figures(job, 2)).toMatchObject({ mark: "finished", flowText: "12.0k rows", loadText: "", history: [] });
 });
 
-test("an operator inside of a chain has the rows that left it and the one before", () => {
+test("an operator inside a chain has the rows that left it and the one before", () => {
   const job = running();
   const vertex = job.live.metrics?.vertices[1] as VertexMetrics;
   vertex.operators = [

@@ -1,10 +1,10 @@
-/** What a box and a line show of the metrics, as words and shares: pure, and the same for eyes and screen readers. */
+/** Texts and shares that a box and a line show of the metrics, for display and for screen readers. Pure. */
 import { brief, counted, cut, rate, share } from "../format";
 import type { EdgeMetrics, Line, Load, PictureNode, VertexMetrics } from "../messages";
 
 export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed" | "lost";
 
-/** A task's load where there are few tasks, for a dot: the busiest first. */
+/** The load of each task, for its dot, the busiest first; empty if there are many tasks. */
 export interface Dot {
   index: number;
   mark: Mark;
@@ -17,12 +17,12 @@ export interface NodeFigures {
   tasks: number;
   load: Load;
   loadText: string;
-  /** `41.2k → 310/s` in and out, or in all when the job is over: `31.0M → 233k`. */
+  /** Rates in and out, `41.2k → 310/s`, or totals when the job is over, `31.0M → 233k`. */
   flowText: string;
   outRate: number;
   history: number[];
   dots: Dot[];
-  /** Everything in a sentence. */
+  /** All of it in a sentence, for screen readers. */
   label: string;
 }
 
@@ -75,7 +75,7 @@ export function lineFigures(line: Line, edges: ReadonlyMap<number, EdgeMetrics>,
   return { rate: passed, rows, fill, label: parts.map((part) => cut(part, 2 * NAME_LETTERS)).join(", ") };
 }
 
-/** The state that counts most: one failed task makes a failed box. */
+/** Returns the most important state: one failed task makes a failed box. */
 export function markOf(vertices: readonly VertexMetrics[], over: boolean): Mark {
   const has = (...states: string[]) => vertices.some((one) => states.some((state) => one.states[state]));
   if (has("FAILED")) return "failed";
@@ -96,7 +96,7 @@ export function level(busy: number): Dot["level"] {
   return busy >= 0.75 ? "high" : busy >= 0.25 ? "some" : "low";
 }
 
-/** The largest share with its name: `busy 96 %`. A task that waits for room below is blocked. */
+/** Returns the largest share with its name: `busy 96 %`. A task that waits for credit is blocked. */
 export function loadText({ busy, idle, backpressured }: Load): string {
   if (busy + idle + backpressured < 0.01) return "";
   if (backpressured > busy && backpressured > idle) return `blocked ${share(backpressured)}`;
@@ -111,10 +111,10 @@ function meanLoad(vertices: readonly VertexMetrics[]): Load {
   return { busy: mean("busy"), idle: mean("idle"), backpressured: mean("backpressured") };
 }
 
-/** Rows into the first operator of the box and out of its last; null where there is no such side.
+/** Returns rows into the first operator of the box and out of its last; null for a side that does not exist.
  *
- * Into a source that begins a chain goes what it reads: a chain that ends in a partial aggregate gives a small part.
- * Out of a chain that ends in a sink goes what the sink takes, without the side outputs before it. */
+ * The input of a chain that starts with a source is the rows that the source reads: a partial aggregate may send few.
+ * The output of a chain that ends with a sink is the rows that the sink writes, without side outputs. */
 function flowOf(
   node: PictureNode,
   vertices: readonly VertexMetrics[],
@@ -143,7 +143,7 @@ function flowText({ into, out }: { into: number | null; out: number | null }, ov
   return over ? `${sides}${into === null || out === null ? " rows" : ""}` : `${sides}/s`;
 }
 
-/** None where there are too many tasks: a vertex has no dots then, and a group more than there is room for. */
+/** Returns the dots; empty if there are too many tasks: a vertex has none then, and a group has more than fit. */
 function dotsOf(vertices: readonly VertexMetrics[], over: boolean): Dot[] {
   const dots = vertices.flatMap((one) => one.dots);
   const failed = dots.some((dot) => dot.state === "FAILED");
@@ -167,7 +167,7 @@ function addUp(histories: readonly number[][]): number[] {
 
 function nodeLabel(node: PictureNode, figures: Omit<NodeFigures, "label">, vertices: readonly VertexMetrics[]): string {
   const { load, mark } = figures;
-  // the text of a chain is its operators, which are named anyway
+  // the text of a chain repeats its operators, which the label names anyway
   const text = node.operators.length > 1 ? "" : cut(node.text, 2 * NAME_LETTERS);
   const parts = [cut(node.operators.join(" · ") || node.title, 2 * NAME_LETTERS), text];
   if (mark === "removed") return [...parts, cut(node.note, 2 * NAME_LETTERS)].filter(Boolean).join(", ");

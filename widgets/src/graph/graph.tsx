@@ -1,4 +1,4 @@
-/** The picture of a job: Python computed the places, the metrics give it life. */
+/** The picture of a job, at the coordinates that Python computed, with the current metrics. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { counted, cut } from "../format";
@@ -10,12 +10,12 @@ import { Drawing } from "./drawing";
 import { type Box, heightFor, span } from "./viewport";
 import { type Stop, walk } from "./walk";
 
-/** Below it boxes have room for their titles alone, written large. */
+/** The scale below which boxes show only their titles, in large letters. */
 const FAR = 0.62;
 const NAME_LETTERS = 80;
 const KEYS = "Arrow keys follow the edges, Enter opens details, plus, minus and 0 zoom.";
 
-/** Gives its canvas to `hands` while it is there, for the buttons that move it. */
+/** Puts its canvas into `hands` while it is mounted, for the buttons of the toolbar. */
 export function Graph({ store, view, hands }: { store: Store; view: View; hands: Signal<Canvas | null> }) {
   const canvas = useCanvas(view, () => selectedBox(view, store.selected.peek()));
   useEffect(() => {
@@ -75,7 +75,7 @@ export function Graph({ store, view, hands }: { store: Store; view: View; hands:
   );
 }
 
-/** Marks at two sides of the window that say which part of a large picture is seen. */
+/** Marks at two sides of the window for the visible part of a large picture. */
 function Where({ canvas, view }: { canvas: Canvas; view: View }) {
   const { left, top, scale } = canvas.seen.value;
   const { width, height } = canvas.size.value;
@@ -100,7 +100,7 @@ function Where({ canvas, view }: { canvas: Canvas; view: View }) {
   );
 }
 
-/** True if the key was one of ours. */
+/** Handles a key; returns true if it has a meaning here. */
 function handled(key: string, store: Store, view: View, canvas: Canvas, at: Stop, go: (stop: Stop) => void): boolean {
   const stop = walk(view, at, key);
   if (stop) go(stop);

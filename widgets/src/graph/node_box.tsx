@@ -1,4 +1,4 @@
-/** A box of the graph. Its places are those of the static picture, so that both look alike. */
+/** A box of the graph, at the coordinates of the static picture, so that both look alike. */
 import { cut } from "../format";
 import type { PictureNode } from "../messages";
 import type { Dot, NodeFigures } from "./figures";
@@ -9,7 +9,7 @@ const RIGHT = 11;
 const BAR = { y: 46, height: 8 };
 const LOAD_TEXT = 74;
 const SPARK = { width: 42, height: 17, y: 59 };
-/** Narrowest letters of titles and texts: Python has cut what is longer already. */
+/** Least widths of letters: Python has already cut longer texts. */
 const TITLE_LETTER = 6;
 const TEXT_LETTER = 5;
 const FAR_LETTER = 11;
@@ -21,7 +21,7 @@ interface Props {
   selected: boolean;
   found: string;
   tabIndex: number;
-  /** Seen from far away: the title alone, in large letters. */
+  /** At a small scale: the title only, in large letters. */
   far: boolean;
 }
 
@@ -63,7 +63,7 @@ export function NodeBox({ node, figures, place, selected, found, tabIndex, far }
   );
 }
 
-/** `4` tasks, or how many of them run when not all do. */
+/** Returns `4` tasks, or how many of them run if not all do. */
 function tasksText({ mark, ready, tasks }: NodeFigures): string {
   if (mark === "removed") return "";
   return mark === "running" || mark === "waiting" ? `${ready}/${tasks}` : `×${tasks}`;
@@ -71,7 +71,7 @@ function tasksText({ mark, ready, tasks }: NodeFigures): string {
 
 const hasLoad = ({ mark }: NodeFigures): boolean => mark === "running" || mark === "waiting";
 
-/** Busy is solid, blocked is striped, idle is empty; the largest share is written beside. */
+/** The load bar: busy is solid, blocked is striped, idle is empty; the largest share is the text beside it. */
 function Load({ figures, width }: { figures: NodeFigures; width: number }) {
   const { load, loadText } = figures;
   const length = width - (loadText ? LOAD_TEXT : 0);
@@ -92,7 +92,7 @@ function Load({ figures, width }: { figures: NodeFigures; width: number }) {
   );
 }
 
-/** A dot per task, the busiest first: full, half or hollow; a cross where it failed. */
+/** A dot per task, the busiest first: full, half or hollow; a cross for a failed task. */
 function Dots({ dots, room }: { dots: Dot[]; room: number }) {
   const step = Math.min(8, room / dots.length);
   const radius = Math.min(2.6, step * 0.4);

@@ -1,4 +1,4 @@
-/** How long SVG path data is, without a page to measure it on: for M, L and C with absolute places. */
+/** Computes the length of SVG path data without a DOM: for M, L and C with absolute coordinates. */
 
 export function pathLength(path: string): number {
   let length = 0;
@@ -14,7 +14,7 @@ export function pathLength(path: string): number {
   return length;
 }
 
-/** The length of a curve's control polygon; the curve's own is about midway between that and its chord. */
+/** Returns the length of a curve: about midway between its control polygon and its chord. */
 function along(x: number, y: number, numbers: readonly number[]): number {
   let length = 0;
   for (let place = 0; place + 1 < numbers.length; place += 2) {

@@ -1,8 +1,8 @@
-/** A line of the last minute's rates: SVG path data. */
+/** A sparkline of the last minute's rates, as SVG path data. */
 
 const SECONDS = 60;
 
-/** From left to right, the newest at the right edge; empty with less than two numbers. The least is always 0. */
+/** Returns the line from left to right, the newest at the right edge; empty for fewer than two numbers. The scale starts at 0. */
 export function sparkline(history: readonly number[], width: number, height: number): string {
   const shown = history.slice(-SECONDS);
   if (shown.length < 2) return "";
@@ -14,7 +14,7 @@ export function sparkline(history: readonly number[], width: number, height: num
   return `M${shown.map(at).join("L")}`;
 }
 
-/** What is below such a line. */
+/** Returns the area below such a line. */
 export function area(line: string, width: number, height: number): string {
   const start = line.slice(1, line.indexOf(" "));
   return `${line}L${width} ${height}L${start} ${height}Z`;

@@ -1,4 +1,4 @@
-/** Above the picture: what its signs mean, and buttons for what the wheel and the keyboard do. */
+/** The toolbar above the picture: a legend, and buttons for the functions of wheel and keyboard. */
 import type { Canvas } from "./canvas";
 
 export function Toolbar({ canvas }: { canvas: Canvas }) {

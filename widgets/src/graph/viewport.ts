@@ -1,4 +1,4 @@
-/** Which part of a picture is seen, and how large: pure. Lengths are CSS pixels. */
+/** The visible part of a picture and its scale. Pure; lengths are CSS pixels. */
 
 export interface Size {
   width: number;
@@ -11,7 +11,7 @@ export interface Box extends Size {
   y: number;
 }
 
-/** A point (x, y) of the picture is seen at (x * scale + left, y * scale + top). */
+/** A point (x, y) of the picture is shown at (x * scale + left, y * scale + top). */
 export interface Viewport {
   left: number;
   top: number;
@@ -20,38 +20,38 @@ export interface Viewport {
 
 export const MOST_HEIGHT = 460;
 export const LEAST_HEIGHT = 150;
-/** Below it a picture is not made smaller by itself: it is seen in part. */
+/** The least scale that is chosen automatically; a larger picture is shown in part. */
 export const READABLE = 0.5;
 const SMALLEST = 0.15;
 const LARGEST = 3;
 const KEPT = 60;
 
-/** The whole picture, never larger than it is and, unless it has to be `whole`, never too small to read. */
+/** Returns the whole picture, at most at its own size and, unless `whole` is required, at least at a readable scale. */
 export function fit(picture: Size, window: Size, whole = false): Viewport {
   const room = Math.min(window.width / picture.width, window.height / picture.height);
   const scale = Math.min(1, Math.max(room, whole ? SMALLEST : READABLE));
   return centred({ left: (window.width - picture.width * scale) / 2, top: 0, scale }, picture, window);
 }
 
-/** In the middle from top to bottom, or at the top where there is no room; never with nothing but air at the left. */
+/** Centres vertically, or aligns to the top if the picture is higher; leaves no empty space on the left. */
 export function centred({ left, scale }: Viewport, picture: Size, window: Size): Viewport {
   return { left: Math.max(0, left), top: Math.max(0, (window.height - picture.height * scale) / 2), scale };
 }
 
-/** How high a window of this width should be to show the picture. */
+/** Returns the height at which a window of this width shows the picture. */
 export function heightFor(picture: Size, width: number): number {
   const scale = Math.min(1, Math.max(width / picture.width, READABLE));
   return Math.round(Math.min(MOST_HEIGHT, Math.max(LEAST_HEIGHT, picture.height * scale)));
 }
 
-/** Larger or smaller by `factor`; the point under (x, y) of the window stays there. */
+/** Zooms by `factor`; the point at (x, y) of the window does not move. */
 export function zoom(seen: Viewport, factor: number, x: number, y: number): Viewport {
   const scale = Math.min(LARGEST, Math.max(SMALLEST, seen.scale * factor));
   const grown = scale / seen.scale;
   return { left: x - (x - seen.left) * grown, top: y - (y - seen.top) * grown, scale };
 }
 
-/** Moved, but never so far that the picture is out of sight. */
+/** Pans, but keeps a part of the picture visible. */
 export function pan(seen: Viewport, dx: number, dy: number, picture: Size, window: Size): Viewport {
   const kept = (at: number, inside: number, outside: number) =>
     Math.min(outside - KEPT, Math.max(KEPT - inside * seen.scale, at));
@@ -62,7 +62,7 @@ export function pan(seen: Viewport, dx: number, dy: number, picture: Size, windo
   };
 }
 
-/** Moved as little as is needed to see a box of the picture. */
+/** Pans as little as necessary to show a box of the picture. */
 export function reveal(seen: Viewport, box: Box, window: Size, margin = 24): Viewport {
   const shifted = (at: number, start: number, length: number, outside: number) => {
     const low = at + start * seen.scale - margin;
@@ -77,7 +77,7 @@ export function reveal(seen: Viewport, box: Box, window: Size, margin = 24): Vie
   };
 }
 
-/** Where along a side the window is, as parts of the picture's length; null if all of that side is seen. */
+/** Returns the visible range along a side as shares of the picture's length; null if all of it is visible. */
 export function span(start: number, inside: number, outside: number): { from: number; part: number } | null {
   if (start >= -1 && start + inside <= outside + 1) return null;
   const [low, high] = [Math.min(0, start), Math.max(outside, start + inside)];

@@ -9,7 +9,7 @@ const at = (stop: Stop): string => {
   return stop.kind === "node" ? (view.nodes[stop.place]?.id ?? "") : `${line?.up}->${line?.down}`;
 };
 
-/** Where `keys` lead from the first box; a key that leads nowhere leaves one where one is. */
+/** Returns the elements that `keys` visit from the first box; a key without a target does not move the focus. */
 function walked(...keys: string[]): string {
   let stop: Stop = { kind: "node", place: 0 };
   for (const key of keys) stop = walk(view, stop, key) ?? stop;

@@ -1,7 +1,7 @@
-/** Where the arrow keys lead: right and left along lines, which are stops of their own, up and down among neighbours. */
+/** Arrow keys in the graph: right and left along lines, which can have the focus, too; up and down among neighbours. */
 import type { Line, PictureNode, View } from "../messages";
 
-/** A stop: the place of a node in the view's list, or of a line. */
+/** A focusable element: the index of a node or of a line in the view. */
 export interface Stop {
   kind: "node" | "line";
   place: number;
@@ -10,7 +10,7 @@ export interface Stop {
 const node = (place: number): Stop => ({ kind: "node", place });
 const line = (place: number): Stop => ({ kind: "line", place });
 
-/** Null where there is nowhere to go in that direction, or where the key is none of ours. */
+/** Returns the next element; null if there is none in that direction, or if the key is not an arrow. */
 export function walk(view: View, at: Stop, key: string): Stop | null {
   switch (key) {
     case "Home":
@@ -35,14 +35,14 @@ function end(view: View, at: Stop, side: "up" | "down"): Stop | null {
   return place < 0 ? null : node(place);
 }
 
-/** The uppermost line at that side of the node. */
+/** Returns the uppermost line at that side of the node. */
 function first(view: View, at: Stop, side: "up" | "down"): Stop | null {
   const id = view.nodes[at.place]?.id;
   const places = ordered(view, (one) => one[side] === id);
   return places[0] === undefined ? null : line(places[0]);
 }
 
-/** Lines that share an end and nodes that stand above each other, by their height in the picture. */
+/** Returns lines that share an end, or nodes above each other, from top to bottom. */
 function beside(view: View, at: Stop, step: number): Stop | null {
   const here = at.kind === "line" ? view.lines[at.place] : undefined;
   const places = here

@@ -1,4 +1,4 @@
-/** Pause, resume, stop, cancel. A second click on what has not been answered yet does nothing. */
+/** Buttons for pause, resume, stop and cancel. A click does nothing while the previous one is not answered. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Kind, Store } from "../store";
@@ -10,7 +10,7 @@ const TITLES = {
   cancel: "End at once and remove the output",
 };
 
-/** The second click of a double-click comes within that time. */
+/** Milliseconds within which the second click of a double-click arrives. */
 const DOUBLE_CLICK_MS = 600;
 
 export function Controls({ store }: { store: Store }) {
@@ -50,7 +50,7 @@ export function Controls({ store }: { store: Store }) {
   );
 }
 
-/** For a group of buttons that takes no clicks at first when it means something else: Pause, clicked twice, is no Resume. */
+/** Ignores clicks on a button just after its meaning has changed: a double-click on Pause must not resume. */
 function useSettling(meaning: string) {
   const settled = useSignal(meaning);
   useLayoutEffect(() => {
@@ -71,7 +71,7 @@ function Control(props: { store: Store; kind: "pause" | "resume" | "stop"; text:
   );
 }
 
-/** In place of the buttons, so that nothing covers the page; the harmless answer has the focus. */
+/** The confirmation, in place of the buttons, so that nothing covers the page; the harmless button has the focus. */
 function Confirmation({ settling, onYes, onNo }: { settling: object; onYes: () => void; onNo: () => void }) {
   const harmless = useRef<HTMLButtonElement>(null);
   useEffect(() => harmless.current?.focus(), []);

@@ -1,4 +1,4 @@
-/** The first line: what runs, how it goes, and what can be done with it. */
+/** The header: the job's name, state and totals, and its buttons. */
 import { cut, rate, seconds, share, brief } from "../format";
 import type { Throughput, JobMetrics } from "../messages";
 import type { Store } from "../store";

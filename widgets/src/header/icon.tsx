@@ -1,4 +1,4 @@
-/** Signs of states, so that colour says nothing alone. */
+/** Icons of states, so that no state is shown by colour only. */
 import type { Sign } from "./state";
 
 const PATHS: Record<Sign, string> = {

@@ -1,11 +1,11 @@
-/** What became of a click, and why there are no news. For screen readers too, together with changes of state. */
+/** The result of a click, and the reason why metrics are not updated; screen readers announce it, and state changes. */
 import { counted, cut, seconds, time } from "../format";
 import type { Pending, Store } from "../store";
 import { stateOf } from "./state";
 
 const SHOWN_SECONDS = 20;
 const LETTERS = 400;
-/** Seconds after which an answer is missed; a probe itself takes up to two. */
+/** Seconds after which an answer is overdue; a probe itself takes up to two. */
 const PATIENCE = { command: 1, look: 4 };
 
 export function Notice({ store }: { store: Store }) {
@@ -49,7 +49,7 @@ function troubles(store: Store): string[] {
   return [`no update for ${seconds(now - store.lastNews.value)}: the kernel is busy or gone, figures are outdated`];
 }
 
-/** One region that is always there: readers miss what appears together with its region. */
+/** A live region that always exists: screen readers miss text that appears together with its region. */
 function Spoken({ store }: { store: Store }) {
   const metrics = store.live.value?.metrics;
   const tasks = metrics?.vertices.reduce((sum, one) => sum + one.tasks, 0) ?? 0;

@@ -1,4 +1,4 @@
-/** How the job goes, in a sentence. */
+/** The finding about the job, in a sentence. */
 import { cut } from "../format";
 import { nodeWith, showOperator, viewOf } from "../selection";
 import type { Store } from "../store";

@@ -1,4 +1,4 @@
-/** A job's state in a word, a sign and a sentence. */
+/** A job's state as a word, an icon and a sentence. */
 import { clock } from "../format";
 import type { JobMetrics } from "../messages";
 
@@ -30,7 +30,7 @@ export function stateOf(metrics: JobMetrics | null | undefined, gone = ""): Stat
   return { word: metrics.state || "UNKNOWN", sign: SIGNS[metrics.state] ?? "waiting" };
 }
 
-/** How long it runs, or has run: by the cluster's clock, and by the page's since the last news. */
+/** Returns how long the job has run: by the cluster's clock up to the last metrics, then by the page's. */
 export function uptime(metrics: JobMetrics, sinceNews: number): string {
   const end = metrics.ended ?? metrics.at + Math.max(0, sinceNews);
   return clock(end - (metrics.started ?? metrics.submitted));

@@ -8,7 +8,7 @@ import { SmallButton } from "../table/small_button";
 const COLUMNS_AT_FIRST = 30;
 const LETTERS_AT_FIRST = 4000;
 
-/** Where each operator of the box was written, its code as it is, and its output columns. */
+/** Where each operator of the box was written, its code, and its output columns. */
 export function Code({ cards, note }: { cards: readonly OperatorCard[]; note: string }) {
   if (cards.length === 0) return <p class="sabot-faint">{note || "No source code is known for this."}</p>;
   return (

@@ -4,7 +4,7 @@ import type { Store } from "../store";
 import { Facts } from "./facts";
 import { queueInWords, spreadInWords } from "./words";
 
-/** How rows travel on an edge, and which task below gets how many of them. */
+/** The overview of an edge: its rates and queues, and the shares of the lower tasks. */
 export function EdgeOverview({ store, edge }: { store: Store; edge: EdgeMetrics }) {
   const { sent, channels, port } = edge;
   return (

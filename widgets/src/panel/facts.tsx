@@ -1,6 +1,6 @@
 import { unbroken } from "./words";
 
-/** Names and what is known of them; empty ones are left out. */
+/** Names and values; empty values are omitted. */
 export function Facts({ facts }: { facts: readonly (readonly [string, string])[] }) {
   return (
     <dl class="sabot-facts">

@@ -6,7 +6,7 @@ import { Facts } from "./facts";
 import type { NodeSubject } from "./subject";
 import { latencyInWords, listed, loadInWords, queueInWords, skewInWords, tasksByState, total, unbroken, watermarkInWords } from "./words";
 
-/** What a box does and how it fares. A group of vertices has a part for each. */
+/** The overview of a box: its tasks, rates and loads. A group of vertices has a section for each. */
 export function Overview({ store, subject }: { store: Store; subject: NodeSubject }) {
   const { vertices, cards, note } = subject;
   const rows = new Map(vertices.flatMap(({ operators }) => operators.map(({ id, ...made }) => [id, made])));
@@ -32,7 +32,7 @@ export function Overview({ store, subject }: { store: Store; subject: NodeSubjec
   );
 }
 
-/** Tasks run chains: a box of one operator shows what its whole chain does. */
+/** Metrics are per chain, as tasks run chains: a box of one operator shows those of its chain. */
 function chain({ operators }: VertexMetrics): string {
   return `Runs in a chain: these are the figures of ${listed(operators.map(({ id }) => id))} together.`;
 }
@@ -71,7 +71,7 @@ function Figures({ store, vertex }: { store: Store; vertex: VertexMetrics }) {
   return <Facts facts={facts} />;
 }
 
-/** Busy, backpressured and idle as parts of a bar; the words beside it say the same. */
+/** Busy, backpressured and idle as a bar, with the same shares as text. */
 function LoadBar({ load }: { load: Load }) {
   const words = loadInWords(load);
   return (

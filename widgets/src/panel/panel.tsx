@@ -1,4 +1,4 @@
-/** The side panel: what is known of the selected box or edge. */
+/** The side panel of the selected box or edge. */
 import { useEffect } from "preact/hooks";
 
 import type { Store, Tab } from "../store";
@@ -24,7 +24,7 @@ const EDGE_TABS = NODE_TABS.filter(({ name }) => ["overview", "sample", "code"].
 
 interface Props {
   store: Store;
-  /** Called when the panel is closed: whoever opened it knows where the focus belongs then. */
+  /** Called when the panel is closed: the caller restores the focus. */
   onClose?: () => void;
 }
 
@@ -68,7 +68,7 @@ function Head({ close, title }: { close: () => void; title: string }) {
   );
 }
 
-/** An edge has figures only while there are metrics, and a page may be older than its selection. */
+/** An edge has metrics only while there are any, and a page may be older than its selection. */
 function Unknown({ close }: { close: () => void }) {
   return (
     <section class="sabot-panel" aria-label="no data">
@@ -88,7 +88,7 @@ function Content({ store, subject, tab }: { store: Store; subject: Subject; tab:
   return <Overview store={store} subject={subject} />;
 }
 
-/** Turns to the errors when the failed box is selected, or fails while it is; and away from them on the next box. */
+/** Opens the errors when the selected box has failed or fails; leaves them on the next box. */
 function useErrorsFirst(store: Store, id: string | undefined, failed: boolean) {
   useEffect(() => {
     if (failed) store.tab.value = "errors";

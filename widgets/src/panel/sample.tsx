@@ -1,4 +1,4 @@
-/** The rows that leave the selected box, or travel on the selected edge: asked for only while somebody looks. */
+/** The rows of the selected box or edge, requested only while they are visible. */
 import { useRef, useState } from "preact/hooks";
 
 import { usePageVisible, useProbe } from "../asking";
@@ -56,13 +56,13 @@ export function Sample({ store, subject }: { store: Store; subject: Subject }) {
   );
 }
 
-/** What a probe can be hung behind: an edge, or an operator that runs. */
+/** Returns the targets of a probe: an edge, or operators that run. */
 function targetsOf(subject: Subject): string[] {
   if (subject.kind === "edge") return [subject.edge.id];
   return subject.cards.filter(({ vertex }) => vertex !== "").map(({ id }) => id);
 }
 
-/** The last target that rows have left; before there are any, the last. A partial aggregate gives none for long. */
+/** Returns the last target with rows; else the last target. A partial aggregate may send none for long. */
 function lively(subject: Subject, targets: readonly string[]): string {
   const made = subject.kind === "node" ? subject.vertices.flatMap(({ operators }) => operators) : [];
   const flowing = new Set(made.filter(({ rows }) => rows > 0).map(({ id }) => id));
@@ -74,7 +74,7 @@ function nowhere(subject: Subject): string {
   return note ? `No task runs this operator, so it emits no rows: ${note}` : "No task runs this operator, so it emits no rows.";
 }
 
-/** Why there is nothing to see, or nothing new; empty where the rows speak for themselves. */
+/** Returns why there are no rows, or no new ones; else empty. */
 function outcome(store: Store, answer: Answer | null): string {
   const has = (answer?.sample?.rows.length ?? 0) > 0;
   if (store.lost.value) return store.lost.value;

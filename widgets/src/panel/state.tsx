@@ -14,7 +14,7 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   { name: "agent", sort: (task) => task.agent },
 ];
 
-/** What the tasks of a box hold in memory between batches, the largest first. */
+/** The state of the tasks of a box, the largest first. */
 export function State({ store, subject: { vertices } }: { store: Store; subject: NodeSubject }) {
   if (vertices.length === 0) return <p class="sabot-faint">No task runs here.</p>;
   const holding = vertices.some(({ state_keys, state_bytes }) => state_keys + state_bytes > 0);

@@ -1,4 +1,4 @@
-/** What the panel is about: the selected box or edge, with everything that is known of it now. */
+/** The subject of the panel: the selected box or edge, with its current metrics. */
 import { cut } from "../format";
 import type { EdgeMetrics, JobFailure, OperatorCard, PictureNode, VertexMetrics } from "../messages";
 import { selectedEdge, selectedNode } from "../selection";
@@ -14,7 +14,7 @@ export interface NodeSubject {
   note: string;
   vertices: VertexMetrics[];
   cards: OperatorCard[];
-  /** The job's failure, if it happened here. */
+  /** The job's failure, if it happened in this box. */
   failure: JobFailure | null;
 }
 
@@ -23,13 +23,13 @@ export interface EdgeSubject {
   id: string;
   title: string;
   edge: EdgeMetrics;
-  /** The operators whose rows travel on it: the chain above it. */
+  /** The operators that send rows on it: the chain above it. */
   cards: OperatorCard[];
 }
 
 export type Subject = NodeSubject | EdgeSubject;
 
-/** The subject of the store's selection; null if nothing is selected, or nothing is known of it (yet). */
+/** Returns the subject of the selection; null if nothing is selected, or there are no metrics of it yet. */
 export function subjectOf(store: Store): Subject | null {
   const cards = store.graph.value?.picture.operators ?? [];
   const node = selectedNode(store);
@@ -51,12 +51,12 @@ function nodeSubject(store: Store, node: PictureNode, cards: readonly OperatorCa
   };
 }
 
-/** The operators of a box, for which the picture may have no room; a group keeps its own name. */
+/** Returns the operators of a box, which the picture may have cut; a group has its own name. */
 function titleOf({ title, operators }: PictureNode): string {
   return operators.length > 0 && operators.length <= MOST_NAMED ? cut(operators.join(" · "), TITLE_LETTERS) : title;
 }
 
-/** Whether the job failed in `node`: at one of its operators, or in one of its vertices if no operator is known. */
+/** Returns whether the job failed in `node`: in one of its operators, or its vertices if no operator is known. */
 export function happenedAt(error: JobFailure, node: Pick<PictureNode, "vertices" | "operators">): boolean {
   return error.operator ? node.operators.includes(error.operator) : node.vertices.includes(error.vertex || "-");
 }

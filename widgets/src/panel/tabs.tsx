@@ -4,7 +4,7 @@ import { useId, useRef } from "preact/hooks";
 export interface TabItem<Name extends string> {
   name: Name;
   title: string;
-  /** What is bad about it: seen as a cross, said by screen readers. */
+  /** What is wrong: a cross in the tab, a text for screen readers. */
   mark?: string;
 }
 
@@ -16,7 +16,7 @@ interface Props<Name extends string> {
   children: ComponentChildren;
 }
 
-/** Tabs after the WAI-ARIA pattern: one stop for Tab, arrows choose, Home and End go to the ends. */
+/** Tabs after the WAI-ARIA pattern: one tab stop, arrows select, Home and End go to the ends. */
 export function Tabs<Name extends string>({ label, items, chosen, choose, children }: Props<Name>) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
@@ -24,7 +24,7 @@ export function Tabs<Name extends string>({ label, items, chosen, choose, childr
     const to = target(event.key, items.findIndex(({ name }) => name === chosen), items.length);
     if (to === null) return;
     event.preventDefault();
-    // the notebook must not take the arrows for its own
+    // the notebook must not handle the arrows
     event.stopPropagation();
     choose(items[to]!.name);
     (list.current?.children[to] as HTMLElement | undefined)?.focus();

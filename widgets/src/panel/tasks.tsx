@@ -7,7 +7,7 @@ import { LeftOut } from "./left_out";
 import type { NodeSubject } from "./subject";
 import { largest } from "./words";
 
-/** Its shares are those of its whole life, be it a moment. */
+/** Its shares cover its whole runtime, however short. */
 const over = (task: TaskMetrics): boolean => task.state === "FINISHED" || task.state === "CANCELED";
 
 const BUSY: Heading<TaskMetrics> = {
@@ -33,7 +33,7 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   { name: "state", sort: (task) => task.state },
 ];
 
-/** All tasks of a box, the busiest first, and which two are worth looking at. */
+/** All tasks of a box, the busiest first, and sentences on the remarkable ones. */
 export function Tasks({ store, subject: { vertices } }: { store: Store; subject: NodeSubject }) {
   const { tasks, text } = useTasks(store, vertices.map(({ id }) => id));
   if (!tasks?.length) return <p class="sabot-faint">{tasks ? "No task runs here." : text}</p>;
@@ -59,11 +59,11 @@ export function Tasks({ store, subject: { vertices } }: { store: Store; subject:
   );
 }
 
-/** Sentences on the tasks that failed, are busiest, wait most and have the most rows; none for what is even. */
+/** Returns sentences on the tasks that failed, are busiest, wait most or have most rows; none where tasks are even. */
 export function worst(tasks: readonly TaskMetrics[], vertices: readonly VertexMetrics[]): string[] {
   const name = (task: TaskMetrics) => (vertices.length > 1 ? `task ${task.index} of ${task.vertex}` : `task ${task.index}`);
   const failed = tasks.filter((task) => task.state === "FAILED").map((task) => `${name(task)} FAILED on ${task.agent}`);
-  // shares of a task that is over are those of its life, be it a moment
+  // shares of a finished task cover its whole runtime, however short
   const running = tasks.filter((task) => task.state === "RUNNING");
   const measured = running.length ? running : tasks;
   const busiest = largest(measured, (task) => task.load.busy);

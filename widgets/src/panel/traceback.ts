@@ -1,4 +1,4 @@
-/** A line of a user's traceback: where a frame is, its code, the code that failed, what was raised. */
+/** A line of a user's traceback: a frame, its code, the code that failed, or the exception. */
 export interface TracebackLine {
   text: string;
   role: "place" | "code" | "failing" | "raised" | "library";
@@ -9,8 +9,8 @@ const LIBRARY = /^ {2}\(\d+ /;
 const CODE = /^ {4}/;
 
 /**
- * Lines of the traceback that the kernel made: `  cell [3], line 2, in f`, its code indented by four, `  (3 frames in
- * pandas)` for what is not the user's, and last what was raised. The innermost code of the user is what failed.
+ * Parses the traceback that the kernel wrote: `  cell [3], line 2, in f`, its code indented by four, `  (3 frames in
+ * pandas)` for frames that are not the user's, and last the exception. The innermost code of the user is the code that failed.
  */
 export function tracebackLines(text: string): TracebackLine[] {
   const lines = text.trimEnd().split("\n");

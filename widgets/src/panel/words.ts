@@ -1,4 +1,4 @@
-/** Figures as sentences, for the panel. Pure. */
+/** Metrics as sentences, for the panel. Pure. */
 import { bytes, count, counted, seconds, share } from "../format";
 import type { Throughput, VertexMetrics } from "../messages";
 
@@ -26,7 +26,7 @@ export function tasksByState({ tasks, states }: Pick<VertexMetrics, "tasks" | "s
   return [`${begin} ${first[0]}`, ...others.map(([state, number]) => `${number} ${state}`)].join(", ");
 }
 
-/** How evenly the last rows spread over the tasks, and which gets the most. */
+/** How evenly the last rows were distributed over tasks, and which task got the most. */
 export function skewInWords({ tasks, skew, skew_task }: VertexMetrics): string {
   if (tasks < 2) return "one task";
   if (skew === null) return "no rows yet";
@@ -62,7 +62,7 @@ export function watermarkInWords(watermark: number | null, now: number): string 
   const date = new Date(at * 1000);
   if (Number.isNaN(date.getTime())) return "end of input";
   const time = `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC`;
-  // the distance of recorded data from today says nothing
+  // for recorded data the distance from now has no meaning
   return now - at > MOST_LAG_SECONDS ? time : `${time}, ${seconds(Math.max(0, now - at))} behind`;
 }
 
@@ -89,7 +89,7 @@ export function seenInWords(seen: number, during: number): string {
   return `${counted(seen, "row")} in ${during.toFixed(1)} s`;
 }
 
-/** The same text, in which no line ends between a number and its unit. */
+/** Returns the text with non-breaking spaces between numbers and units. */
 export function unbroken(text: string): string {
   return text.replace(/(\d) (?=%|[kMGTP]?B\b|m?s\b|min\b|h\b)/g, "$1\u00a0");
 }

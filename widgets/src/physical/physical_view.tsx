@@ -1,4 +1,4 @@
-/** Where tasks run: a chip per task, filled as it is busy, with the number in words. */
+/** The physical view: a chip per task in a grid of agents and vertices, filled by its busy share. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { useTasks } from "../asking";
@@ -114,7 +114,7 @@ function Chip({
   );
 }
 
-/** To the nearest cell in that direction that has a chip; inside a cell along its chips. */
+/** Moves to the nearest cell in that direction that has a chip; within a cell along its chips. */
 function onArrow(event: KeyboardEvent, body: HTMLTableSectionElement | null): void {
   const step = STEPS[event.key];
   const chip = event.target as HTMLElement;

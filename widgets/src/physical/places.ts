@@ -1,4 +1,4 @@
-/** Which task runs where: agents as rows, vertices as columns. Pure. */
+/** The placement of tasks: agents as rows, vertices as columns. Pure. */
 import type { TaskMetrics, VertexMetrics } from "../messages";
 
 export interface Place {
@@ -7,7 +7,7 @@ export interface Place {
   cells: TaskMetrics[][];
 }
 
-/** `NOWHERE` holds tasks that have no agent yet. */
+/** Returns the rows; `NOWHERE` has the tasks without an agent. */
 export const NOWHERE = "not placed yet";
 
 export function places(vertices: readonly VertexMetrics[], tasks: readonly TaskMetrics[]): Place[] {
@@ -22,7 +22,7 @@ export function places(vertices: readonly VertexMetrics[], tasks: readonly TaskM
 
 const agentOf = (task: TaskMetrics): string => task.agent || NOWHERE;
 
-/** `agent-10` after `agent-9`; those that are nowhere last. */
+/** Sorts `agent-10` after `agent-9`, and tasks without an agent last. */
 function byNumber(one: string, other: string): number {
   const last = Number(one === NOWHERE) - Number(other === NOWHERE);
   return last || one.localeCompare(other, "en", { numeric: true });

@@ -1,8 +1,8 @@
-/** Pages that are dark without saying so to style sheets: their text is light. */
+/** Detects dark pages that do not tell style sheets: their text is light. */
 
 const LIGHT = 140;
 
-/** Whether text that is put into `element` is light. */
+/** Returns whether text in `element` is light. */
 export function pageIsDark(element: Element): boolean {
   const [red, green, blue] = (getComputedStyle(element).color.match(/[\d.]+/g) ?? []).map(Number);
   if (red === undefined || green === undefined || blue === undefined) return false;

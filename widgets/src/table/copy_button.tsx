@@ -3,7 +3,7 @@ import { SmallButton } from "./small_button";
 
 const SHOWN_MS = 2000;
 
-/** A button that puts `text()` on the clipboard and says for two seconds whether that went well. */
+/** A button that copies `text()` to the clipboard and shows for two seconds whether it worked. */
 export function CopyButton({ text, label, of }: { text: () => string; label: string; of?: string }) {
   const [result, setResult] = useState("");
   const timer = useRef<ReturnType<typeof setTimeout>>();
@@ -26,7 +26,7 @@ export function CopyButton({ text, label, of }: { text: () => string; label: str
   );
 }
 
-/** False if the browser allows it in no way. Pages without TLS have no `navigator.clipboard`. */
+/** Copies a text; returns false if the browser does not allow it. Pages without TLS have no `navigator.clipboard`. */
 async function copied(text: string, beside: HTMLElement): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -43,7 +43,7 @@ function copiedBySelection(text: string, beside: HTMLElement): boolean {
   area.className = "sabot-spoken";
   beside.after(area);
   area.select();
-  // the only way there is without TLS
+  // deprecated, but the only way without TLS
   const done = page.execCommand?.("copy") ?? false;
   area.remove();
   beside.focus();

@@ -7,7 +7,7 @@ import { RowsTable, tsv } from "./rows_table";
 import { useSelecting } from "./selecting";
 import { SmallButton } from "./small_button";
 
-/** The face `table`: the last rows of a sink, as long as nobody holds them: by Pause, or by selecting text in them. */
+/** The face `table`: the last rows of a sink, not updated while the user pauses them or has selected text in them. */
 export function LiveTable({ model }: { model: Model }) {
   const newest = useTrait(model);
   const [pressed, setPressed] = useState(false);
@@ -49,7 +49,7 @@ export function LiveTable({ model }: { model: Model }) {
   );
 }
 
-/** What the kernel has sent last, and null before it has sent anything. */
+/** Returns the last table that the kernel sent; null before the first. */
 function useTrait(model: Model): TableMessage | null {
   const [table, setTable] = useState(() => given(model));
   useEffect(() => {
@@ -66,14 +66,14 @@ function given(model: Model): TableMessage | null {
   return table?.columns ? (table as TableMessage) : null;
 }
 
-/** `newest`, or what it was when `held` began. */
+/** Returns `newest`, or its value from when `held` became true. */
 function useHeld<T>(newest: T, held: boolean): T {
   const kept = useRef(newest);
   if (!held) kept.current = newest;
   return kept.current;
 }
 
-/** Keeps the end of a box in sight as it grows, unless the user has scrolled away from it. */
+/** Scrolls to the end of a box as it grows, unless the user has scrolled away. */
 function useNewestInSight(table: TableMessage | null) {
   const inside = useRef<HTMLDivElement>(null);
   const follows = useRef(true);

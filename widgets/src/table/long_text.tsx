@@ -3,7 +3,7 @@ import { SmallButton } from "./small_button";
 
 export const MOST_LETTERS = 200;
 
-/** Text of any length: the beginning of a long one, with a button that shows the rest, unless that is short. */
+/** A text of any length: of a long one the beginning, with a button that shows the rest. */
 export function LongText({ text, most = MOST_LETTERS }: { text: string; most?: number }) {
   const [whole, setWhole] = useState(false);
   if (text.length <= most * 1.25) return <>{text}</>;

@@ -5,7 +5,7 @@ import type { ColumnMessage } from "../messages";
 import { LongText } from "./long_text";
 import { SmallButton } from "./small_button";
 
-/** Columns shown at a time, unless all are asked for: a schema of 500 stays quick and readable. */
+/** The number of columns shown at first: a schema of 500 columns stays fast and readable. */
 export const COLUMNS_AT_ONCE = 20;
 
 const CELL_LETTERS = 40;
@@ -21,7 +21,7 @@ interface Props {
   inside?: Ref<HTMLDivElement>;
 }
 
-/** Rows of typed columns. Nulls are told from the text "null" by their look and their label. */
+/** A table of typed columns. A null differs from the text "null" in its style and its label. */
 export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
   const [from, setFrom] = useState(0);
   const [all, setAll] = useState(false);
@@ -80,7 +80,7 @@ export function RowsTable({ label, columns, rows, first = 0, inside }: Props) {
   );
 }
 
-/** A cell; not a component, because there may be tens of thousands. */
+/** Returns a cell; not a component, because there may be tens of thousands. */
 function value(text: string | null, numeric: boolean, place: number) {
   const short = text !== null && text.length <= CELL_LETTERS;
   return (
@@ -100,7 +100,7 @@ function which(start: number, shown: number, fitting: number, every: number): st
   return shown ? `${start + 1}–${start + shown} ${of}` : `no matching column (${every} columns)`;
 }
 
-/** Names and rows as tab separated values, which spreadsheets take. Tabs and line ends within a value become spaces. */
+/** Returns names and rows as tab-separated values, for spreadsheets. Tabs and line ends in values become spaces. */
 export function tsv(columns: readonly ColumnMessage[], rows: readonly Row[]): string {
   const line = (cells: readonly (string | null)[]) => cells.map((cell) => (cell ?? "").replace(/[\t\r\n]+/g, " ")).join("\t");
   return [line(columns.map(({ name }) => name)), ...rows.map(line)].join("\n");

@@ -1,7 +1,7 @@
 import type { RefObject } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-/** True while the user has selected text within the element: what is selected must not change under them. */
+/** Returns true while the user has selected text within the element: selected text must not change. */
 export function useSelecting(inside: RefObject<HTMLElement>): boolean {
   const [selecting, setSelecting] = useState(false);
   useEffect(() => {

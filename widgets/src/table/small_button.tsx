@@ -1,6 +1,6 @@
 import type { ButtonHTMLAttributes } from "preact";
 
-/** A button among figures and rows. */
+/** A small button for tables and the panel. */
 export function SmallButton(props: ButtonHTMLAttributes) {
   return <button type="button" class="sabot-small" {...props} />;
 }

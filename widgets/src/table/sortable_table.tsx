@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { SmallButton } from "./small_button";
 
-/** A column of things of one kind. `sort` gives what it is ordered by; numbers begin with the largest. */
+/** A column of a table. `sort` returns the sort key; numbers start with the largest. */
 export interface Heading<T> {
   name: string;
   hint?: string;
@@ -20,15 +20,15 @@ interface Props<T> {
   headings: Heading<T>[];
   rows: readonly T[];
   id: (one: T) => string;
-  /** Undefined leaves the rows in the order in which they come. */
+  /** Undefined keeps the order of the rows. */
   order?: Order;
-  /** The rows shown at first; a button shows all. */
+  /** The number of rows shown at first; a button shows all. */
   most?: number;
   current?: string | undefined;
   rowClass?: (one: T) => string;
 }
 
-/** A table whose headings are buttons that sort it; a second press turns the order round. */
+/** A table whose headings are buttons that sort it; a second click reverses the order. */
 export function SortableTable<T>(props: Props<T>) {
   const { label, headings, rows, id, most = 100, current, rowClass } = props;
   const [order, setOrder] = useState<Order | undefined>(props.order);
@@ -81,7 +81,7 @@ export function SortableTable<T>(props: Props<T>) {
   );
 }
 
-/** `rows` in order; equal ones stay as they were. */
+/** Returns `rows` sorted; the sort is stable. */
 export function sorted<T>(rows: readonly T[], { sort }: Heading<T>, descending: boolean): T[] {
   const sign = descending ? -1 : 1;
   return [...rows].sort((one, other) => sign * compared(sort(one), sort(other)));

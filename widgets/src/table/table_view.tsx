@@ -10,7 +10,7 @@ interface Line {
   failed: boolean;
 }
 
-/** The job's graph as a table, a row per box of the optimized picture, in the order in which rows flow. */
+/** The job's graph as a table: a row per box of the optimized view, in topological order. */
 export function TableView({ store }: { store: Store }) {
   const metrics = store.live.value?.metrics ?? null;
   const view = store.graph.value?.picture.views.find(({ name }) => name === "optimized");
@@ -40,7 +40,7 @@ function lineOf(node: PictureNode, metrics: JobMetrics | null): Line {
 }
 
 function headings(open: (node: PictureNode) => void): Heading<Line>[] {
-  // a source takes rows from nobody
+  // a source has no input
   const taken = ({ vertices: [first] }: Line) => (first?.role === "source" ? undefined : first?.into);
   const last = (line: Line) => line.vertices[line.vertices.length - 1];
   const total = (line: Line, of: (one: VertexMetrics) => number) => line.vertices.reduce((sum, one) => sum + of(one), 0);
@@ -88,7 +88,7 @@ function headings(open: (node: PictureNode) => void): Heading<Line>[] {
   ];
 }
 
-/** `4 RUNNING`, `3 RUNNING, 1 FAILED`; what runs no tasks says so. */
+/** Returns `4 RUNNING`, `3 RUNNING, 1 FAILED`, or a text if there are no tasks. */
 function states({ node, vertices }: Line): string {
   if (node.vertices.length === 0) return node.note || "runs no task";
   const sum = new Map<string, number>();

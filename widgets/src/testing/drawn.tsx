@@ -1,4 +1,4 @@
-/** Draws into a page of a test, and finds things as people do: by what they are and say. */
+/** Renders into the page of a test, and finds elements by role and text. */
 import { type VNode, render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach } from "vitest";
@@ -19,7 +19,7 @@ export function drawn(what: VNode): HTMLElement {
   return place;
 }
 
-/** The element of this selector whose text or label has `text`; says what there is if none has. */
+/** Returns the element of this selector whose text or label has `text`; throws with a list if there is none. */
 export function found<T extends HTMLElement>(place: ParentNode, selector: string, text = ""): T {
   const all = [...place.querySelectorAll<T>(selector)];
   const one = all.find((each) => `${each.textContent} ${each.getAttribute("aria-label")}`.includes(text));
@@ -31,7 +31,7 @@ export function texts(place: ParentNode, selector: string): string[] {
   return [...place.querySelectorAll(selector)].map((one) => one.textContent ?? "");
 }
 
-/** The table of a place, as its cells say. */
+/** Returns the texts of the cells of a table. */
 export function cells(place: ParentNode): string[][] {
   return [...place.querySelectorAll("tbody tr")].map((row) => texts(row, "td"));
 }
@@ -49,7 +49,7 @@ export async function type(element: HTMLInputElement, text: string): Promise<voi
   await act(async () => void element.dispatchEvent(new Event("input", { bubbles: true })));
 }
 
-/** Lets something happen, and what follows from it. */
+/** Runs an action and waits for its effects. */
 export async function happens(what: () => unknown): Promise<void> {
   await act(async () => void (await what()));
 }

@@ -1,6 +1,6 @@
 /**
- * A model without a kernel: the test is the kernel. `sent` is what came from the page, but for greetings, and for
- * questions for tasks, which are answered from `tasks`; `answer` and `put` speak for Python.
+ * A model without a kernel: the test is the kernel. `sent` has the messages of the page, except `Hello`, and except
+ * requests for tasks, which are answered from `tasks`; `answer` and `put` act as Python.
  */
 import type { Answer, Command, Hello, TaskMetrics } from "../messages";
 import type { Model } from "../model";
@@ -49,19 +49,19 @@ export class FakeModel implements Model {
     return this.tasks.filter((task) => vertices.length === 0 || vertices.includes(task.vertex));
   }
 
-  /** The kernel sets a trait. */
+  /** Sets a trait, as the kernel does. */
   put(trait: string, value: unknown): void {
     this.set(trait, value);
     this.tell(`change:${trait}`);
   }
 
-  /** The kernel answers a command, the last that was sent unless `id` says which. */
+  /** Answers a command, as the kernel does: the last one unless `id` is set. */
   answer(answer: Partial<Answer> = {}): void {
     const id = answer.id ?? this.sent.at(-1)?.id ?? "";
     this.tell("msg:custom", { type: "answer", ok: true, text: "done", sample: null, tasks: null, ...answer, id });
   }
 
-  /** How many callbacks are still there. */
+  /** The number of registered callbacks. */
   get listening(): number {
     return [...this.listeners.values()].reduce((sum, some) => sum + some.size, 0);
   }

@@ -1,4 +1,4 @@
-/** Jobs as people meet them. */
+/** Typical jobs for tests. */
 import { type EdgeSketch, type JobSketch, type MadeJob, NOW, type VertexSketch, made } from "./jobs";
 
 const FLIGHTS: VertexSketch[] = [
@@ -47,7 +47,7 @@ const EVEN = {
   advice: "",
 };
 
-/** Five vertices, all well. */
+/** Five vertices without a problem. */
 export function running(): MadeJob {
   return made({ name: "late", vertices: FLIGHTS, edges: FLIGHT_EDGES, metrics: { finding: EVEN } });
 }
@@ -62,7 +62,7 @@ export function paused(): MadeJob {
   return made({ name: "late", vertices: FLIGHTS.map(still), edges: FLIGHT_EDGES, metrics: { finding, paused: true } });
 }
 
-/** One operator is too slow, and everything above it waits. */
+/** One operator is too slow, and all operators above it wait. */
 export function backpressured(): MadeJob {
   const loads: VertexSketch["loads"][] = [
     repeat([0.03, 0.95], 4),
@@ -127,7 +127,7 @@ export function finished(): MadeJob {
   return made({ name: "late", vertices: FLIGHTS, edges: FLIGHT_EDGES, state: "FINISHED", metrics: { finding } });
 }
 
-/** Waits for slots: no task runs, nothing has been counted. */
+/** A job that waits for slots: no task runs, all counts are 0. */
 export function pending(): MadeJob {
   const job = made({
     name: "late",
@@ -147,7 +147,7 @@ export function pending(): MadeJob {
   return job;
 }
 
-/** As many vertices as wanted, in layers of three, with loads and queues of every kind. */
+/** A job with any number of vertices, in layers of three, with loads and queues of every kind. */
 export function large(vertices: number, tasks = 8): MadeJob {
   const sketch: JobSketch = { name: "everything", vertices: [], edges: [] };
   for (let place = 0; place < vertices; place += 1) {
@@ -176,7 +176,7 @@ export function large(vertices: number, tasks = 8): MadeJob {
   return made(sketch);
 }
 
-/** Names as long as nobody writes them, and markup in all of them. */
+/** A job with very long names, all with markup. */
 export function hostile(): MadeJob {
   const long = `<img src=x onerror="alert(1)"><script>alert(2)</script>${"x".repeat(10_000)}`;
   const job = made({

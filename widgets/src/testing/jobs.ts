@@ -1,4 +1,4 @@
-/** Made-up jobs for tests and for dev/: described in a few words, complete as the kernel would send them. */
+/** Builds jobs for tests and for dev/ from short sketches, complete as the kernel sends them. */
 import { MOST_DOTS } from "../graph/figures";
 import type {
   EdgeMetrics,
@@ -24,7 +24,7 @@ export interface VertexSketch {
   more?: Partial<VertexMetrics>;
 }
 
-/** Between the vertices of these places; `label` as the picture shows it. */
+/** An edge between the vertices with these indexes; `label` is that of the picture. */
 export interface EdgeSketch {
   up: number;
   down: number;
@@ -43,11 +43,11 @@ export interface JobSketch {
 export interface MadeJob {
   graph: Graph;
   live: Live;
-  /** What the kernel answers who asks for tasks. */
+  /** The kernel's answer to a request for tasks. */
   tasks: TaskMetrics[];
 }
 
-/** When the made-up jobs have been looked at: seconds since the epoch. */
+/** The time of the metrics of all sketched jobs, in seconds since the epoch. */
 export const NOW = 1_795_000_000;
 const RUN_SECONDS = 751;
 const WIDTH = 180;
@@ -224,7 +224,7 @@ function cards(one: VertexSketch): OperatorCard[] {
   }));
 }
 
-/** In layers by the longest way from a source: enough for a picture. */
+/** Places boxes in layers by the longest path from a source. */
 function viewOf(name: string, sketch: JobSketch): Graph["picture"]["views"][number] {
   const layers = sketch.vertices.map(() => 0);
   for (const _ of sketch.vertices) {
