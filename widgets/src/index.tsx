@@ -3,7 +3,7 @@ import { render as draw } from "preact";
 import { App } from "./app";
 import graph from "./graph/graph.css";
 import header from "./header/header.css";
-import { keepCard } from "./keeping";
+import { keepCard } from "./saved_card";
 import type { Hello } from "./messages";
 import type { Model } from "./model";
 import panel from "./panel/panel.css";

@@ -6,7 +6,7 @@ const VIEWS: [ViewName, string][] = [
   ["logical", "As written: an operator per box"],
   ["optimized", "As it runs: a chain of operators per box"],
   ["physical", "Where it runs: tasks by agent"],
-  ["table", "The same figures as a table"],
+  ["table", "The same metrics as a table"],
 ];
 
 export function ViewSwitch({ store }: { store: Store }) {

@@ -7,7 +7,7 @@ import { type Box, type Size, type Viewport, centred, fit, heightFor, pan, revea
 const STEP = 1.25;
 const CLICK_PIXELS = 4;
 const ASSUMED_WIDTH = 860;
-/** The least scale at which a shrinking window still shows the whole picture. */
+/** At a smaller scale, a window that shrinks around a selected box shows that box instead of the whole picture. */
 const COMFORTABLE = 0.65;
 
 export interface Canvas {

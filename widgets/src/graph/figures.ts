@@ -4,7 +4,7 @@ import type { EdgeMetrics, Line, Load, PictureNode, VertexMetrics } from "../mes
 
 export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed" | "lost";
 
-/** The load of each task, for its dot, the busiest first; empty if there are many tasks. */
+/** A task's load, for its dot; a vertex with many tasks has no dots. */
 export interface Dot {
   index: number;
   mark: Mark;

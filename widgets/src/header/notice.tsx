@@ -46,7 +46,7 @@ function troubles(store: Store): string[] {
     return [`waiting for the kernel to answer ${kinds} (a cell may be running)`];
   }
   if (store.fresh.value) return [];
-  return [`no update for ${seconds(now - store.lastNews.value)}: the kernel is busy or gone, figures are outdated`];
+  return [`no update for ${seconds(now - store.lastNews.value)}: the kernel is busy or gone, metrics are outdated`];
 }
 
 /** A live region that always exists: screen readers miss text that appears together with its region. */

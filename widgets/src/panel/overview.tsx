@@ -34,7 +34,7 @@ export function Overview({ store, subject }: { store: Store; subject: NodeSubjec
 
 /** Metrics are per chain, as tasks run chains: a box of one operator shows those of its chain. */
 function chain({ operators }: VertexMetrics): string {
-  return `Runs in a chain: these are the figures of ${listed(operators.map(({ id }) => id))} together.`;
+  return `Runs in a chain: these are the metrics of ${listed(operators.map(({ id }) => id))} together.`;
 }
 
 function Operator({ card, made }: { card: OperatorCard; made: Omit<OperatorMetrics, "id"> | undefined }) {

@@ -91,11 +91,11 @@ describe("the overview", () => {
     expect(place.textContent).toContain("No task runs it.");
   });
 
-  it("of one operator of a chain says whose figures it shows", () => {
+  it("of one operator of a chain names the operators whose metrics it shows", () => {
     const job = running();
     Object.assign(job.graph.picture.views[1]!.nodes[1]!, { operators: ["filter_0"] });
     const { place } = shown(job, "filter_0");
-    expect(place.textContent).toContain("these are the figures of filter_0 and select_0 together");
+    expect(place.textContent).toContain("these are the metrics of filter_0 and select_0 together");
   });
 
   it("of tasks calls busiest one that runs, not one that ended after a busy moment", async () => {

@@ -1,7 +1,7 @@
 /** The rows of the selected box or edge, requested only while they are visible. */
 import { useRef, useState } from "preact/hooks";
 
-import { usePageVisible, useProbe } from "../asking";
+import { usePageVisible, useProbe } from "../requests";
 import { share } from "../format";
 import type { Answer, SampleMessage } from "../messages";
 import type { Store } from "../store";

@@ -1,4 +1,4 @@
-import { useTasks } from "../asking";
+import { useTasks } from "../requests";
 import { bytes, count } from "../format";
 import type { TaskMetrics, VertexMetrics } from "../messages";
 import type { Store } from "../store";

@@ -1,7 +1,7 @@
 /** The physical view: a chip per task in a grid of agents and vertices, filled by its busy share. */
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { useTasks } from "../asking";
+import { useTasks } from "../requests";
 import { cut, rate, share } from "../format";
 import { taskMark } from "../graph/figures";
 import type { TaskMetrics } from "../messages";
