@@ -111,13 +111,13 @@ def _link(data: Sequence[Any]) -> Link:
 def _view(name: str, nodes: Sequence[PictureNode], links: Sequence[Link]) -> View:
     nodes, links = collapsed(nodes, links)
     sizes = {node.id: (_width(node), HEIGHT) for node in nodes}
-    places = route_lines(sizes, links, SPACING, origin=(MARGIN, MARGIN))
-    drawn = tuple(_fitted(node, places.boxes[node.id]) for node in nodes)
+    placed = route_lines(sizes, links, SPACING, origin=(MARGIN, MARGIN))
+    drawn = tuple(_fitted(node, placed.boxes[node.id]) for node in nodes)
     lines = tuple(
         Line(line.path, line.tip, line.label, line.label_at, link.up, link.down, link.type, link.edges)
-        for link, line in zip(links, places.lines, strict=True)
+        for link, line in zip(links, placed.lines, strict=True)
     )
-    width, height = (round(length + 2 * MARGIN, 1) for length in (places.width, places.height))
+    width, height = (round(length + 2 * MARGIN, 1) for length in (placed.width, placed.height))
     return View(name, drawn, lines, width, height)
 
 

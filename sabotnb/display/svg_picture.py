@@ -39,19 +39,19 @@ def _width(box: Box) -> float:
     return min(WIDE, max(NARROW, title, len(box.text) * LETTER + 24))
 
 
-def _box(box: Box, place: PlacedBox) -> str:
-    x, y, right = place.x, place.y, place.x + place.width
-    letters = int((place.width - 22) / LETTER)
+def _box(box: Box, placed: PlacedBox) -> str:
+    x, y, right = placed.x, placed.y, placed.x + placed.width
+    letters = int((placed.width - 22) / LETTER)
     described = cut(f"{box.id} ({box.kind}), {box.tasks} tasks: {box.text}", text_limits.SENTENCE)
     faint = f'fill="{svg_drawing.FAINT}"'
     return (
         f"<g><title>{escape(described)}</title>"
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{place.width:.1f}" height="{place.height}" rx="7" '
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{placed.width:.1f}" height="{placed.height}" rx="7" '
         f'fill="{svg_drawing.CARD}" stroke="{svg_drawing.EDGE}"/>'
-        f'<rect x="{x:.1f}" y="{y + 8:.1f}" width="3.5" height="{place.height - 16}" rx="1.75" '
+        f'<rect x="{x:.1f}" y="{y + 8:.1f}" width="3.5" height="{placed.height - 16}" rx="1.75" '
         f'fill="{ACCENTS[box.role]}"/>'
         f'<text x="{x + 13:.1f}" y="{y + 20:.1f}" font-size="12.5" font-weight="600">'
-        f"{escape(cut(box.id, int((place.width - 54) / TITLE_LETTER)))}</text>"
+        f"{escape(cut(box.id, int((placed.width - 54) / TITLE_LETTER)))}</text>"
         f'<text x="{right - 9:.1f}" y="{y + 20:.1f}" text-anchor="end" {faint}>&#215;{box.tasks}</text>'
         f'<text x="{x + 13:.1f}" y="{y + 38:.1f}" {faint}>{escape(cut(box.text, letters))}</text></g>'
     )

@@ -68,8 +68,8 @@ def test_a_keyed_job_is_watched_paused_and_stopped_and_its_result_is_exact(jupyt
         notebook.restart()
         notebook.reload()
         view.card("FINISHED")
-        told = r"FINISHED\s+[\d.]+ s · stopped after less than 1 % of its input · [\d,]+ rows in · 7 rows out"
-        assert re.search(told, view.output.inner_text())
+        text = r"FINISHED\s+[\d.]+ s · stopped after less than 1 % of its input · [\d,]+ rows in · 7 rows out"
+        assert re.search(text, view.output.inner_text())
         assert "by_k" in view.output.locator("svg text").all_text_contents()
 
 
@@ -82,11 +82,11 @@ def test_a_failing_function_shows_the_users_lines_at_its_operator(jupyterlab):
         notebook.run(1)
         view = shown(notebook, 1)
         view.card("FAILED")
-        told = view.output.inner_text()
-        assert "ZeroDivisionError" in told
-        assert re.search(r"cell \[2\], line 3, in halved\s+return \{'x': row\['value'\] // by\}", told)
-        assert "3000" in told  # the row it happened at
-        assert "sabotnb/" not in told
+        text = view.output.inner_text()
+        assert "ZeroDivisionError" in text
+        assert re.search(r"cell \[2\], line 3, in halved\s+return \{'x': row\['value'\] // by\}", text)
+        assert "3000" in text  # the row it happened at
+        assert "sabotnb/" not in text
         assert "ZeroDivisionError" in notebook.run(2)
 
 
@@ -98,22 +98,22 @@ def test_views_of_one_job_agree_and_a_restarted_kernel_attaches_to_it(jupyterlab
     with opened(jupyterlab, name, *cells, app=app) as notebook:
         notebook.run(1)
         notebook.run(2)
-        one, other = shown(notebook, 1), shown(notebook, 2)
-        other.state("RUNNING")
-        other.click("Pause")
-        one.state("PAUSED")
-        one.click("Resume")
-        other.state("RUNNING")
+        first, second = shown(notebook, 1), shown(notebook, 2)
+        second.state("RUNNING")
+        second.click("Pause")
+        first.state("PAUSED")
+        first.click("Resume")
+        second.state("RUNNING")
         notebook.restart()
         assert notebook.run(0) == ""
         notebook.run(3)
-        found = shown(notebook, 3)
-        found.state("RUNNING")
-        found.click("Pause")
-        found.state("PAUSED")
-        found.click("Cancel")
-        found.click("Yes, cancel")
-        found.card("CANCELED")
+        attached = shown(notebook, 3)
+        attached.state("RUNNING")
+        attached.click("Pause")
+        attached.state("PAUSED")
+        attached.click("Cancel")
+        attached.click("Yes, cancel")
+        attached.card("CANCELED")
 
 
 @BOTH
@@ -193,19 +193,19 @@ def test_markup_in_names_and_values_is_text(jupyterlab):
 def test_two_pages_of_a_notebook_agree(jupyterlab):
     with opened(jupyterlab, "twice", KEYED.format(name="twice"), "_ = job.wait()") as notebook:
         notebook.run(1)
-        one = shown(notebook, 1)
-        one.state("RUNNING")
+        first = shown(notebook, 1)
+        first.state("RUNNING")
         notebook.save()
         with jupyterlab.another_page("twice.ipynb") as later:
-            other = shown(later, 1)
-            other.state("RUNNING")
-            other.click("Pause")
-            one.state("PAUSED")
-            one.click("Resume")
-            other.state("RUNNING")
-            one.click("Stop")
-            one.card("FINISHED")
-            other.card("FINISHED")
+            second = shown(later, 1)
+            second.state("RUNNING")
+            second.click("Pause")
+            first.state("PAUSED")
+            first.click("Resume")
+            second.state("RUNNING")
+            first.click("Stop")
+            first.card("FINISHED")
+            second.card("FINISHED")
             assert later.problems == []
 
 

@@ -42,7 +42,7 @@ def page(tmp_path):
         try:
             page, problems = chromium.new_page(), []
             page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("console", lambda said: said.type == "error" and problems.append(said.text))
+            page.on("console", lambda message: message.type == "error" and problems.append(message.text))
             page.goto(server.address())
             yield page
             assert problems == []

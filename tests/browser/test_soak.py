@@ -50,11 +50,11 @@ def test_a_job_at_full_rate_is_watched_without_growth(jupyterlab):
         assert notebook.problems == []
     report(samples)
     for name in ("kernel", "heap", "nodes"):
-        values = [one[name] for one in samples]
+        values = [sample[name] for sample in samples]
         third = len(values) // 3
         room = 500 if name == "nodes" else ROOM
         assert statistics.median(values[-third:]) < GROWTH * statistics.median(values[third : 2 * third]) + room, name
-    assert max(one["messages"] for one in samples[1:]) < 5
+    assert max(sample["messages"] for sample in samples[1:]) < 5
 
 
 def sample(page, browser, kernel):
@@ -67,7 +67,7 @@ def sample(page, browser, kernel):
     clicks = [click(page, name, effect) for name, effect in (("Pause", "PAUSED"), ("Resume", "RUNNING"))]
     browser.send("HeapProfiler.collectGarbage")
     browser.send("Performance.enable")
-    metrics = {one["name"]: one["value"] for one in browser.send("Performance.getMetrics")["metrics"]}
+    metrics = {metric["name"]: metric["value"] for metric in browser.send("Performance.getMetrics")["metrics"]}
     return {
         "kernel": kernel.memory_info().rss,
         "workers": sum(child.memory_info().rss for child in kernel.children(recursive=True)),

@@ -98,16 +98,16 @@ def test_requested_tasks_are_sorted_failed_and_busiest_first(page):
     tasks[1] = replace(tasks[1], load=Load(busy=0.9))
     tasks[2] = replace(tasks[2], state="FAILED")
     page.client.now = job(tasks=tuple(tasks))
-    found = page.click("tasks", args={"vertices": ["a"]}).tasks
-    assert [(task.vertex, task.index) for task in found] == [("a", 2), ("a", 1), ("a", 0)]
+    tasks = page.click("tasks", args={"vertices": ["a"]}).tasks
+    assert [(task.vertex, task.index) for task in tasks] == [("a", 2), ("a", 1), ("a", 0)]
     assert len(page.click("tasks", args={"vertices": []}).tasks) == 6
 
 
 def test_of_very_many_tasks_the_first_are_returned(page):
     many = [TaskMetrics("a", index, index, "agent-1", 0, "RUNNING") for index in range(MOST_TASKS + 5)]
     page.client.now = job(tasks=(*many, replace(many[0], index=-1, state="FAILED")))
-    found = page.click("tasks", args={"vertices": []}).tasks
-    assert (len(found), found[0].index) == (MOST_TASKS, -1)
+    tasks = page.click("tasks", args={"vertices": []}).tasks
+    assert (len(tasks), tasks[0].index) == (MOST_TASKS, -1)
 
 
 def test_wide_samples_have_fewer_rows(page):

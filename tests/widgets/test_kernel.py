@@ -22,7 +22,7 @@ def left():
     gc.collect()
     import comm
     from ipywidgets.widgets import widget
-    threads = [one.name for one in threading.enumerate() if one.name.startswith("sabotnb")]
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("sabotnb")]
     return sorted(threads), len(comm.get_comm_manager().comms), len(widget._instances)
 """
 
@@ -70,7 +70,7 @@ def test_cells_share_a_widget_and_an_ended_job_has_none(kernel):
     assert other != output
     kernel.run("job.cancel()", "c")
     kernel.wait(lambda: model in kernel.closed)
-    assert all(kernel.outputs[one]["text/plain"].startswith("shared CANCELED") for one in (output, other))
+    assert all(kernel.outputs[name]["text/plain"].startswith("shared CANCELED") for name in (output, other))
     assert WIDGET_VIEW not in kernel.run("job", "d")
 
 
@@ -131,14 +131,14 @@ def test_a_cell_that_shows_something_else_closes_its_widget(kernel):
 
 
 def test_pages_show_paused_and_waiting_jobs(kernel):
-    paused, one, _ = shown_widget(kernel, "job = endless.sink_live().run('rests'); job", "y")
+    paused, paused_state, _ = shown_widget(kernel, "job = endless.sink_live().run('rests'); job", "y")
     kernel.run("job.pause()")
     large = "endless.rebalance().map_batches(lambda batch: batch).named('many', parallelism=16).sink_live()"
-    waiting, other, _ = shown_widget(kernel, f"late = {large}.run('waits'); late", "z")
-    for state in (one, other):
+    waiting, waiting_state, _ = shown_widget(kernel, f"late = {large}.run('waits'); late", "z")
+    for state in (paused_state, waiting_state):
         seq = state["live"]["seq"]
         kernel.wait(lambda state=state, seq=seq: state["live"]["seq"] > seq + 1)
-    assert (one["live"]["metrics"]["paused"], other["live"]["metrics"]["state"]) == (True, "PENDING")
+    assert (paused_state["live"]["metrics"]["paused"], waiting_state["live"]["metrics"]["state"]) == (True, "PENDING")
     kernel.run("job.cancel(); late.cancel()")
     kernel.wait(lambda: {paused, waiting} <= kernel.closed)
 
@@ -167,8 +167,8 @@ def test_clicks_on_an_ended_job_are_answered_with_a_reason(kernel):
     for name, kind in clicks.items():
         kernel.click(model, command(kind, state["graph"]["epoch"], name, "source_0", 5))
     kernel.wait(lambda: clicks.keys() <= kernel.answers.keys())
-    said = [kernel.answers[name][0]["text"] for name in clicks]
-    assert said == [
+    answers = [kernel.answers[name][0]["text"] for name in clicks]
+    assert answers == [
         "ended has already FINISHED: nothing to pause",
         "ended has already FINISHED: nothing to cancel",
         "ended is FINISHED: no rows pass source_0",
@@ -223,7 +223,7 @@ def test_static_outputs_are_deterministic(kernel):
         endless = kernel.run("job = endless.sink_live().run('on'); job", "static")
     finally:
         kernel.run("del os.environ['SABOTNB_DISPLAY']; job.cancel()")
-    first, second = ({kind: one[kind] for kind in ("text/html", "text/plain")} for one in shown)
+    first, second = ({kind: bundle[kind] for kind in ("text/html", "text/plain")} for bundle in shown)
     assert first == second
     assert WIDGET_VIEW not in shown[0]
     assert first["text/plain"].startswith("still FINISHED")
@@ -235,7 +235,7 @@ def test_a_live_table_follows_sink_live_and_leaves_its_last_rows(kernel):
     model, state, output = shown_widget(kernel, "table", "m")
     assert state["_face"] == "table"
     kernel.wait(lambda: state["table"]["total"] > 30)
-    assert [one["name"] for one in state["table"]["columns"]] == ["time", "value"]
+    assert [column["name"] for column in state["table"]["columns"]] == ["time", "value"]
     assert len(state["table"]["rows"]) == 30
     kernel.run("job.stop(); _ = job.wait()", "n")
     assert model in kernel.closed
@@ -313,7 +313,7 @@ def test_probe_commands_return_rows(kernel):
     kernel.click(model, command("probe", epoch, "probe-2", "nothing", 5))
     kernel.wait(lambda: "probe-1" in kernel.answers and "probe-2" in kernel.answers)
     sample = kernel.answers["probe-1"][0]["sample"]
-    assert [one["name"] for one in sample["columns"]] == ["time", "value"]
+    assert [column["name"] for column in sample["columns"]] == ["time", "value"]
     assert not kernel.answers["probe-2"][0]["ok"]
     assert "source_0" in kernel.answers["probe-2"][0]["text"]
     kernel.run("job.cancel()", "r")

@@ -15,7 +15,7 @@ class Recorded(Paper):
 
     def __init__(self, enough):
         super().__init__()
-        self.said = []
+        self.last_lines = []
         self.enough = enough
         self.done = threading.Event()
 
@@ -28,8 +28,8 @@ class Recorded(Paper):
         self._keep(bundle)
 
     def _keep(self, bundle):
-        self.said.append(bundle["text/plain"].splitlines()[-1])
-        if len(self.said) == self.enough:
+        self.last_lines.append(bundle["text/plain"].splitlines()[-1])
+        if len(self.last_lines) == self.enough:
             self.done.set()
 
 
@@ -58,20 +58,20 @@ def played(enough, *steps):
 
 def test_it_ends_with_stop_iteration_and_keeps_what_was_drawn_last():
     screen = played(3, 1, 2, 3)
-    assert screen.said == ["1", "2", "3"]
+    assert screen.last_lines == ["1", "2", "3"]
     assert screen.texts == ["3"]
 
 
 def test_an_error_is_shown_and_then_the_next_drawing():
-    assert played(3, 1, ValueError("no plot"), 2).said == ["1", "ValueError: no plot", "2"]
+    assert played(3, 1, ValueError("no plot"), 2).last_lines == ["1", "ValueError: no plot", "2"]
 
 
 def test_an_error_in_the_first_drawing_does_not_end_it():
-    assert played(2, ValueError("not yet"), 1).said == ["ValueError: not yet", "1"]
+    assert played(2, ValueError("not yet"), 1).last_lines == ["ValueError: not yet", "1"]
 
 
 def test_an_equal_drawing_is_not_sent_again():
-    assert played(2, 1, 1, 1, 2, 2).said == ["1", "2"]
+    assert played(2, 1, 1, 1, 2, 2).last_lines == ["1", "2"]
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_slow_function_blocks_no_cell_before_it_opens_a_figure(pyplot):
     plot = LivePlot(slow, 0.001, Paper(), shown_as_text)
     plot.start()
     assert reached.wait(10)
-    assert played(3, 1, 2, 3).said == ["1", "2", "3"]
+    assert played(3, 1, 2, 3).last_lines == ["1", "2", "3"]
     other = LivePlot(pyplot.figure, 60, Paper(), shown_as_text)
     other.start(once=True)
     assert other._screen.texts[0].startswith("Figure(")
@@ -160,14 +160,14 @@ def test_a_function_may_stop_itself():
     screen = Recorded(2)
 
     def draw():
-        if screen.said:
+        if screen.last_lines:
             plot.stop()
-        return len(screen.said)
+        return len(screen.last_lines)
 
     plot = LivePlot(draw, 0.001, screen, shown_as_text)
     plot.start()
     plot._thread.join(10)
-    assert screen.said == ["0"]
+    assert screen.last_lines == ["0"]
 
 
 def test_without_a_notebook_a_live_plot_is_refused():

@@ -19,7 +19,7 @@ def test_the_front_end_has_the_types_that_are_generated():
 def test_every_field_of_a_message_is_in_its_interface(message):
     body = typescript.source().split(f"export interface {message.__name__} {{\n")[1].split("}")[0]
     assert [line.strip().split(":")[0] for line in body.splitlines()] == [
-        one.name for one in dataclasses.fields(message)
+        field.name for field in dataclasses.fields(message)
     ]
 
 

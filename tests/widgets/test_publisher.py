@@ -42,21 +42,21 @@ class Listener:
 
 
 def publishers():
-    return [one for one in threading.enumerate() if one.name == "sabotnb-publisher"]
+    return [thread for thread in threading.enumerate() if thread.name == "sabotnb-publisher"]
 
 
 def test_the_thread_ends_with_the_last_listener_and_begins_again():
     publisher = Publisher(seconds=0.01)
     for _ in range(2):
-        one, other = (Listener(ScriptedClient(RUNNING), publisher) for _ in "ab")
-        publisher.add(one)
-        publisher.add(other)
-        assert one.done.wait(10)
-        assert other.done.wait(10)
+        first, second = (Listener(ScriptedClient(RUNNING), publisher) for _ in "ab")
+        publisher.add(first)
+        publisher.add(second)
+        assert first.done.wait(10)
+        assert second.done.wait(10)
         for thread in publishers():
             thread.join(10)
         assert publishers() == []
-        assert (len(one.heard), len(other.heard)) == (2, 2)
+        assert (len(first.heard), len(second.heard)) == (2, 2)
 
 
 def test_runs_of_a_closed_cluster_and_unknown_runs_are_lost():
