@@ -3,8 +3,9 @@
 Theory of operation. A watcher is added when an output is shown and removes itself when its run is over. The thread of
 a cluster asks for all watched runs in one ``watch`` call, which returns early when a run changes, and calls each
 watcher: ``take`` with metrics; ``miss`` if the call timed out; ``lose``, as the last call, if it failed in another way,
-timed out ``MOST_SILENT`` times in a row, or no longer knows the run. A thread that finds no watchers ends: it
-removes its client under the lock that ``add`` holds to decide whether to start a thread, so no watcher is missed.
+timed out ``MOST_SILENT`` times in a row, or no longer knows the run, or if the kernel shuts down. A thread that finds
+no watchers ends: it removes its client under the lock that ``add`` holds to decide whether to start a thread, so no
+watcher is missed.
 
 ``settle`` runs the same round in the caller's thread, concurrently with the cluster's own: watchers are thread-safe.
 Callers rely on it to return only when the outputs of an ended run are final. That is why a watcher removes itself last,
@@ -157,7 +158,7 @@ class Publisher:
                 self._lose(watcher, str(error) or type(error).__name__)
             return ""
         if shell.is_shutting_down():
-            # The kernel ends its worker processes before anything of ours runs: their loss is no failure of the job.
+            # The kernel ends its worker processes before our exit handlers run: their loss is not a failure of the job.
             for watcher in watchers:
                 self._lose(watcher, CLOSED)
             return ""
