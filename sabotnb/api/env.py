@@ -192,7 +192,7 @@ class Env(Hinted):
 
 
 def _hear(job: Job) -> None:
-    """Wait for a bounded job that nobody has waited for, and raise what it failed with; who canceled one knows it."""
+    """Wait for a bounded job that was not waited for yet, and raise its failure, not a cancel."""
     if job.heard or not job.bounded:
         return
     try:

@@ -24,7 +24,7 @@ _given: dict[str, tuple[int, int]] = {}
 _giving = threading.Lock()
 
 _held: set[tuple[str, str]] = set()
-"""Session and name, where a name that nobody gave was found to be held by another session."""
+"""Session and name, where another session held a generated name."""
 
 
 def job_name() -> str:

@@ -55,6 +55,6 @@ def explained(flow: StreamPlan, *, optimize: bool) -> str:
 
 
 def default_parallelism() -> int:
-    """Tasks per operator where nobody says: one per worker process of the open env."""
+    """Tasks per operator without an explicit parallelism: one per worker process of the open env."""
     env = envs.current()
     return env.workers if env is not None else LOCAL_PARALLELISM

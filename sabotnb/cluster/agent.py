@@ -201,7 +201,7 @@ class Agent(WorkerPlugin):
 
 
 def _obey(act: Callable[[AgentSession], None], tenure: AgentSession) -> None:
-    """Nobody waits for an order, so what it raises is said here."""
+    """Log what an order raises, because nothing waits for its result."""
     try:
         act(tenure)
     except StaleMessage as stale:
@@ -211,7 +211,7 @@ def _obey(act: Callable[[AgentSession], None], tenure: AgentSession) -> None:
 
 
 def _warm_up() -> None:
-    """In a thread of its own: nobody waits for it, but the first job would."""
+    """Run in a separate thread: nothing waits for it, but the first job would."""
     try:
         warm_up()
     except Exception:

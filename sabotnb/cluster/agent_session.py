@@ -87,7 +87,7 @@ class AgentSession:
         return self._runner.probe(**request)
 
     def take_out_probes(self) -> None:
-        """Take out the probes that nobody has asked for lately; from any thread."""
+        """Remove the probes without a recent request; from any thread."""
         self._runner.take_out_probes()
 
     def _on_peer_lost(self, peer: str, reason: str) -> None:

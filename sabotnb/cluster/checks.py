@@ -33,7 +33,7 @@ class Problem:
 
 
 def check(client: distributed.Client, jobs: ClusterClient) -> list[Problem]:
-    """Agents, slots, versions, exposure, and the batches of running jobs; ClusterLost if nobody answers."""
+    """Agents, slots, versions, exposure, and the batches of running jobs; ClusterLost if none answers."""
     return [*_agents(jobs), *_versions(client), *_exposure(jobs.address), *_batches(jobs)]
 
 

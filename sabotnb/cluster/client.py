@@ -47,7 +47,7 @@ GONE = "127.0.0.1:0"
 
 
 class ClusterClient:
-    """Submits jobs, watches them and fetches their results. Thread-safe; ClusterLost if nobody answers."""
+    """Submits jobs, watches them and fetches their results. Thread-safe; ClusterLost if it is gone."""
 
     def __init__(self, client: distributed.Client, owner: str) -> None:
         self.client = client
@@ -180,7 +180,7 @@ class ClusterClient:
         """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
 
         None for a run that is not known (any more). Metrics have tasks only if the run is over. What the caller has
-        ``known`` and is still true comes back as it is, and does not travel again. ClusterTimeout if nobody answers
+        ``known`` and is still true comes back as it is, and does not travel again. ClusterTimeout if no answer comes
         although the session is open.
         """
         before = [(known or {}).get(run) for run in runs]
@@ -235,7 +235,7 @@ class ClusterClient:
         Raises:
             JobFailed, JobCanceled: before the rows are complete.
             JobError: the job has finished, but some of its rows are not there any more.
-            ClusterLost: nobody answers.
+            ClusterLost: the scheduler does not answer.
         """
         places = self._placed(job, epoch, vertex)
         try:

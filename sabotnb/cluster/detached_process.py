@@ -75,7 +75,7 @@ async def serve(order: Order) -> None:
 async def _idle_or_told(
     scheduler: distributed.Scheduler, job_manager: JobManager, ending: asyncio.Event, idle_seconds: float
 ) -> None:
-    """Return when ``ending`` is set, or nobody has been connected and no job has run for ``idle_seconds``."""
+    """Return when ``ending`` is set, or no client has been connected and no job has run for ``idle_seconds``."""
     clock = asyncio.get_running_loop().time
     needed = clock()
     while not ending.is_set():

@@ -181,7 +181,7 @@ class JobManager(SchedulerPlugin):
     async def sabot_enroll(self, address: str) -> str:
         """Give the worker at ``address`` an agent id; one that was fenced loses its former one."""
         for former in self._roster.at([address]):
-            self._agent_left(former, "it registered anew")
+            self._agent_left(former, "it registered again")
         return self._roster.enroll(address)
 
     async def sabot_register(self, agent: bytes) -> None:
@@ -290,7 +290,7 @@ class JobManager(SchedulerPlugin):
     async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``.
 
-        They have tasks only if the run is over, as nobody asks again then. ``UNCHANGED`` in the place of those that the
+        They have tasks only if the run is over, as clients do not ask again. ``UNCHANGED`` in the place of those that the
         client has: ``known`` are their versions and times.
         """
         await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)

@@ -77,7 +77,7 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     this user. The plugins are registered if they are not yet.
 
     Raises:
-        ClusterLost: nobody answers there.
+        ClusterLost: no scheduler answers there.
         EnvError: sabotnb is missing on the scheduler or a worker, or the client is an asynchronous one.
     """
     if isinstance(client_or_address, str):

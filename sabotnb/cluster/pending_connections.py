@@ -108,7 +108,7 @@ def limit_requests(server: TCPServer) -> None:
 
 def accept_patiently(server: TCPServer) -> None:
     """Let ``server`` wait for ACCEPT_AGAIN_SECONDS before it accepts again when no descriptor is left."""
-    fields: Any = server  # tornado lets nobody say how to accept
+    fields: Any = server  # tornado has no hook for accepting
     handlers = fields._handlers  # noqa: SLF001
     for number, sock in fields._sockets.items():  # noqa: SLF001
         handlers[number]()

@@ -27,7 +27,7 @@ class ResultServer:
         """Pull as ``Results.pull_nowait`` does; waits up to ``wait`` seconds for a batch or the end.
 
         The task need not be deployed yet. StaleMessage if the results are released; nothing if that happens while it
-        waits, or the agent ends: then nobody may be there any more to be told.
+        waits, or the agent ends: then there may be no client left to answer.
         """
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
@@ -53,6 +53,6 @@ class ResultServer:
         return seq, [], False
 
     def close(self) -> None:
-        """Give nobody anything any more; call it on the loop."""
+        """Answer no further requests; call it on the loop."""
         self._closed = True
         self._encoders.shutdown(wait=False)

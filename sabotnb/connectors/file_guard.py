@@ -55,7 +55,7 @@ class FileGuard:
         if now["size"] < before["size"]:
             what = f"was {before['size']:,} bytes and is {now['size']:,}"
         elif now != before and not self._may_be_so(before, now):
-            what = "was written anew"
+            what = "was rewritten"
         else:
             return
         raise SourceError(f"'{file}' {what} since the run began: start again with what is there")

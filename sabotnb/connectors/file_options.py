@@ -37,7 +37,7 @@ def section_splits(file: str, bounds: Bounds) -> list[Split]:
 
 
 def size_of(files: Sequence[str]) -> SourceEstimate:
-    """The bytes on disk of files whose rows nobody has counted."""
+    """The bytes on disk of files whose rows are not counted."""
     nbytes = 0
     for file in files:
         with reading(file):

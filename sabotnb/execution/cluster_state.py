@@ -1,4 +1,4 @@
-"""Everything that the control plane knows. The parts of the machine share it, and nobody else changes it."""
+"""Everything that the control plane knows. Only the parts of the machine, which share it, change it."""
 
 from __future__ import annotations
 

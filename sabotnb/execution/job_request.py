@@ -25,7 +25,7 @@ def job_request(
 ) -> tuple[JobRequest, dict[str, bytes]]:
     """Describe a job for the control plane: plain data, and beside it the bytes of its functions and tables.
 
-    ``explained`` is the plan in words and ``scenes`` what its pictures need, kept for whoever attaches to the job.
+    ``explained`` is the plan in words and ``scenes`` what its pictures need, kept for clients that attach to the job.
     """
     execution, blobs = dump(graph)
     needs = tuple(

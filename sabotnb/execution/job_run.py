@@ -42,7 +42,7 @@ class TaskVertex:
     final: bool = False
     """True if the totals are those with which it ended, False if it runs or was lost."""
     cached_metrics: TaskMetrics | None = None
-    """Its metrics since the last report; None when they have to be made anew."""
+    """Its metrics since the last report; None when they must be recomputed."""
 
     def report(self, now: float, report: Report, queues: tuple[Queue, ...]) -> None:
         """Take what the task's agent reports from time to time."""

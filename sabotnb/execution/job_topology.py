@@ -1,4 +1,4 @@
-"""What is kept of an execution graph for whoever looks at the job later, from any session: plain data."""
+"""The topology of a job for clients of any session: plain data made from its execution graph."""
 
 from __future__ import annotations
 

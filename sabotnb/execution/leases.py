@@ -23,7 +23,7 @@ class Leases:
         self._heard.pop(agent, None)
 
     def extend(self, lag: float) -> None:
-        """Nobody could be heard for ``lag`` seconds: everybody's lease lasts that much longer."""
+        """No heartbeat could arrive for ``lag`` seconds: every lease lasts that much longer."""
         self._heard = {agent: heard + lag for agent, heard in self._heard.items()}
 
     def expired(self, now: float) -> list[str]:

@@ -88,7 +88,7 @@ def commit_given_up(name: str, cause: str) -> Failure:
 
 
 def session_gone(name: str) -> Failure:
-    """Nobody is left to take the job's rows."""
+    """No session is left to take the job's rows."""
     return Failure(
         JobCanceled.__name__,
         f"job {name!r} was canceled: the session that was to take its rows is gone. Write to files, or run it again in "
@@ -116,8 +116,8 @@ def _tags(requests: Sequence[SlotRequest]) -> list[str]:
 def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: SlotStatistics) -> Failure:
     """The cluster cannot run the job even when nothing else runs."""
     if not slots.nodes:
-        nobody = "no agents are registered, all are gone or not ready yet: env.scale(2)"
-        return Failure("InsufficientSlots", f"job {request.name!r}: {nobody}")
+        no_agents = "no agents are registered, all are gone or not ready yet: env.scale(2)"
+        return Failure("InsufficientSlots", f"job {request.name!r}: {no_agents}")
     tags = _tags(requests)
     if tags and len(requests) <= slots.total:
         return Failure(

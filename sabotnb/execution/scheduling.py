@@ -32,7 +32,7 @@ class Scheduling:
     def place_pending(self, now: float) -> Iterable[Instruction]:
         """Give slots to the waiting jobs that fit, in order of submission.
 
-        One that does not fit holds nobody up: beside an endless job it might wait for ever, and everybody with it.
+        A run that does not fit blocks no other: beside an endless job it might wait forever, and all others with it.
         """
         pending = [job for job in self._state.jobs.values() if job.state is JobState.PENDING]
         for job in pending:

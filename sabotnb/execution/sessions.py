@@ -16,7 +16,7 @@ TIMER = "session "
 class Sessions:
     """Cancels the jobs that a session was to take rows of when it has been gone for ``seconds``.
 
-    Nobody else can take them, so such a job would wait for room for ever. A session may be gone for a moment only, or a
+    No other session can take them, so such a job would wait forever. A session may be gone for a moment only, or a
     restarted kernel may run the job's cell again and take it over.
     """
 

@@ -24,7 +24,7 @@ from sabotnb.expr.types import type_of
 from sabotnb.extras import demand
 from sabotnb.foreign import Hinted, explained, explained_methods
 
-Name = str  # inside of Expr, `str` is a namespace
+Name = str  # inside Expr, `str` is a namespace
 
 
 @explained_methods

@@ -6,7 +6,7 @@ from; so whatever orders or compares lets ``Categories`` take each dictionary fi
 
 A dictionary may be shorter than later ones, so a text that it lacks may still be a category. If so, it comes after all
 categories that the dictionary has: ``position`` says that. Whether it is a category is known when one dictionary lists
-it, or when there are no more: whoever compares with ``position`` calls ``code`` at the end, which raises if none did.
+it, or when there are no more: users of ``position`` call ``code`` at the end, which raises if none did.
 """
 
 from __future__ import annotations

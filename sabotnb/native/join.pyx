@@ -84,7 +84,7 @@ cdef class Matches:
 
 
 cdef class Probe:
-    """Walks the pairs of one probing batch; remembers where it stopped, inside of a key's rows too."""
+    """Walks the pairs of one probing batch; remembers where it stopped, also inside the rows of a key."""
 
     cdef Matches matches
     cdef Keys keys

@@ -356,7 +356,7 @@ cdef void _gather_bytes(
     position* to_offsets,
     uint8_t* out,
 ) noexcept nogil:
-    """Short values are copied as 16 bytes where that stays inside of the source; the next value overwrites the rest."""
+    """Short values are copied as 16 bytes where that stays inside the source; the next value overwrites the rest."""
     cdef position begin, length, end = offsets[rows], at = 0
     cdef int64_t i
     for i in range(rows):

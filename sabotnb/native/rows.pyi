@@ -22,7 +22,7 @@ class Rows:
         """Read rows from the ``buffer`` of others of the same width; None has no rows."""
 
     def detach(self, group: int) -> None:
-        """Go on with a copy of ``group``: whoever holds its buffer keeps it as it is now."""
+        """Go on with a copy of ``group``: owners of its buffer keep it as it is now."""
 
     def drop(self, group: int) -> None:
         """Give up the buffer of ``group``."""

@@ -40,7 +40,7 @@ cdef class Rows:
             self._put(group, buffer)
 
     def detach(self, int group):
-        """Go on with a copy: whoever has the buffer keeps it as it is now."""
+        """Go on with a copy: owners of the buffer keep it as it is now."""
         if self.buffers[group] is not None:
             self._put(group, self.buffers[group].copy())
 

@@ -1,7 +1,7 @@
 """Accumulators that hold a text per key: in a row where it is, in a heap of the key group its bytes.
 
 A text that is replaced by one that is not longer makes place for it; else it is garbage until the heap, when it has no
-room left and is more than half garbage, is written anew.
+room left and is more than half garbage, is rewritten.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -219,7 +219,7 @@ cdef class Texts:
         return True
 
     cdef bint _make_room(self, int group, uint32_t length) noexcept nogil:
-        """Write the heap anew, without its garbage, with room for as much again."""
+        """Rewrite the heap without its garbage, with room for as much again."""
         cdef Heap* heap = &self.heaps[group]
         cdef Place* places = <Place*> self.rows.bases[group]
         cdef uint64_t room = 2 * (heap.used - heap.garbage) + length + FIRST_HEAP, used = 0

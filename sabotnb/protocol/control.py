@@ -84,9 +84,9 @@ class JobRequest:
     ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``vertices``.
     ``splits`` per source vertex are discovered already; ``owner`` identifies the session for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
-    ``pulled``: nobody but the owner's session can take the rows of some sink, without which the job stands still;
+    ``pulled``: only the owner's session can take the rows of some sink, without which the job stands still;
     ``outputs`` are the folders that it writes into, links resolved, and whether it appends to each;
-    ``views`` is kept for whoever wants to show the job.
+    ``views`` is kept for clients that show the job.
     """
 
     name: str

@@ -26,7 +26,7 @@ class Failure:
 
 
 def connection_lost(agent: str, peer: str, reason: str) -> str:
-    """What is said of a broken connection, whoever is the first to say it: an agent, or a task that cannot send."""
+    """The message of a broken connection, which an agent or a task that cannot send may report first."""
     return f"{agent} lost the connection with {peer}: {reason}. No output was published. Run the job again."
 
 

@@ -23,7 +23,7 @@ Out: TypeAlias = pa.RecordBatch | tuple[SideTag, pa.RecordBatch]
 
 
 def _never_called() -> None:
-    raise RuntimeError("this context belongs to no task, so nobody can be woken")
+    raise RuntimeError("this context belongs to no task, so there is no task to wake")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Reader(Protocol):
         ...
 
     def due(self) -> float | None:
-        """After a poll that gave nothing: in how many seconds another one may give rows; None if nobody knows."""
+        """After a poll that gave nothing: in how many seconds another one may give rows; None if unknown."""
         return None
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ SLOT_BYTES = 4
 
 
 class GroupedBatch:
-    """Rows with the key group of each (None: all in 0) and the slot of its key (None: nobody asks). Never changes.
+    """Rows with the key group of each (None: all in 0) and the slot of its key (None: not needed). Never changes.
 
     ``batch`` may still have rows of groups that are ``gone``; what is said of a piece does not count them.
     """

@@ -15,7 +15,7 @@ from sabotnb.state.row_store import FrozenRowStore, RowStore
 from sabotnb.state.values import encoded_as
 
 Places = tuple[np.ndarray | None, np.ndarray | None]
-"""The key group and the slot of each row; None: all are in group 0, and nobody asks."""
+"""The key group and the slot of each row; None: all are in group 0."""
 
 
 class GroupedRows:

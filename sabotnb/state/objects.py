@@ -156,12 +156,12 @@ class Objects:
         return self._objects.dumped_bytes(group, self._kind.dump)
 
     def held(self) -> int:
-        """Bytes of the objects themselves, without what they refer to: nobody's code is run to find out."""
+        """Bytes of the objects themselves, without what they refer to: no user code runs to find out."""
         return self._objects.shallow_bytes()
 
 
 class FrozenObjects:
-    """Objects that nobody changes any more."""
+    """Objects that do not change any more."""
 
     def __init__(self, kind: ObjectKind, objects: Mapping[int, list[Any]]) -> None:
         self._kind = kind

@@ -86,7 +86,7 @@ class Reducers:
 
 
 class FrozenReducers:
-    """Reducers that nobody changes any more; may be read from any thread."""
+    """Reducers that do not change any more; may be read from any thread."""
 
     def __init__(self, schema: pa.Schema, folds: Mapping[int, tuple[View, list[Row]]]) -> None:
         self._schema = schema

@@ -1,7 +1,7 @@
 """Rows that are held by key group, as they came or cut to those that are kept.
 
 Batches never change, so freezing a pile is to keep the list of them. Rows are divided by groups, sorted and cut by
-whoever asks for that.
+the code that asks for it.
 """
 
 from __future__ import annotations

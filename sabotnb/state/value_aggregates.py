@@ -56,7 +56,7 @@ class ValueAggregates:
         self._add(slots.take(parents), [rows.field(name) for name in self._schema.names])
 
     def freeze(self, groups: Sequence[int]) -> FrozenValueAggregates:
-        """What is collected of ``groups``; whoever asks for it sorts it."""
+        """The values of ``groups``; the reader sorts them."""
         return FrozenValueAggregates(self.state_types[0], self._pile.freeze(groups))
 
     def detach(self, group: int) -> None:

@@ -311,8 +311,8 @@ def test_a_callback_of_a_cell_that_runs_again_gets_the_rows_to_come(endless: sb.
 
 def test_a_finished_job_starts_anew_and_may_replace_its_own_output(numbers: sb.Stream, tmp_path: Path) -> None:
     sink = numbers.filter(col("x") < 10).sink_parquet(tmp_path / "out")
-    sink.run("anew").wait(timeout=60)
-    sink.run("anew").wait(timeout=60)
+    sink.run("again").wait(timeout=60)
+    sink.run("again").wait(timeout=60)
     assert ds.dataset(tmp_path / "out").count_rows() == 10
 
 
@@ -351,7 +351,7 @@ def test_a_folder_that_another_job_writes_into_is_refused_at_once(env: sb.Env, t
 def test_two_sinks_do_not_share_a_folder(numbers: sb.Stream, tmp_path: Path) -> None:
     out = numbers.sink_parquet(tmp_path / "out")
     for other in (tmp_path / "out", tmp_path / "out" / "of" / "it", tmp_path):
-        with pytest.raises(errors.SinkError, match="folder of its own, none inside of the other"):
+        with pytest.raises(errors.SinkError, match="folder of its own, none inside another"):
             sb.run("both", out, numbers.sink_csv(other))
     sb.run("beside", out, numbers.sink_csv(tmp_path / "out-2")).wait(timeout=60)
 

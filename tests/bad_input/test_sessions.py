@@ -56,7 +56,7 @@ def doomed(tmp_path):
 
 
 @pytest.fixture
-def nobody():
+def without_workers():
     """A session on a cluster that has no workers."""
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as cluster,
@@ -120,10 +120,10 @@ def test_two_jobs_of_one_name_are_one_after_the_other(env):
         second.wait(timeout=60)
 
 
-def test_a_cluster_without_workers(nobody, tmp_path):
+def test_a_cluster_without_workers(without_workers, tmp_path):
     rows = sb.Stream.from_rows([{"a": 1}])
     with pytest.raises(errors.InsufficientSlots, match=r"no agents are registered, .*: env\.scale\(2\)$"):
-        rows.sink_csv(tmp_path / "out").run("nobody", env=nobody)
+        rows.sink_csv(tmp_path / "out").run("without_workers", env=without_workers)
 
 
 def test_more_tasks_than_slots(env, tmp_path):

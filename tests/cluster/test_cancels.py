@@ -126,4 +126,4 @@ def test_a_job_that_is_replaced_again_and_again_leaves_nothing(cluster):
     run.wait_over()
     cluster.jobs.forget("replaced")
     while any(sum(now.values()) for now, _ in held(cluster, "replaced").values()):
-        continue  # agents are told to forget, nobody waits until they have; the test's timeout ends this
+        continue  # agents drop them asynchronously; the test's timeout ends this

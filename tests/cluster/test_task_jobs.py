@@ -34,7 +34,7 @@ def test_five_tasks_are_dealt_odd_and_even(cluster):
 def test_agents_forget_results_that_were_given(cluster):
     results = submit_job(cluster.jobs, "given", doubles(5)).results()
     while waiting_results(cluster, "given"):
-        pass  # they are told, and nobody waits until they have heard it
+        pass  # agents are told asynchronously
     assert [result.value for result in results] == [3, 6, 9, 12, 15]
 
 

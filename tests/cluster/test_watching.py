@@ -71,7 +71,7 @@ def test_watching_ends_with_a_change_and_tells_of_every_run(cluster):
     for run in (first, second):
         run.wait_metrics(lambda it: it.state == "RUNNING")
     with once_waited_for(cluster, "second", second.cancel):
-        seen = cluster.jobs.watch([(first.name, first.epoch), (second.name, second.epoch), ("nobody", 1)], 60)
+        seen = cluster.jobs.watch([(first.name, first.epoch), (second.name, second.epoch), ("unknown", 1)], 60)
     assert [one and one.state for one in seen] in (["RUNNING", end, None] for end in ("CANCELING", "CANCELED"))
 
 

@@ -81,7 +81,7 @@ def test_a_file_that_is_replaced_by_one_of_the_same_size(path, source, file_form
     os.utime(other, ns=(0, 0))
     other.replace(path)
     assert path.stat().st_size == size
-    with pytest.raises(SourceError, match="was written anew since the run began"):
+    with pytest.raises(SourceError, match="was rewritten since the run began"):
         read(source, splits)
 
 
@@ -92,7 +92,7 @@ def test_a_file_that_grows(path, source, file_format):
     if file_format in ("csv", "json"):
         assert read(source, splits) == ROWS["a"].to_pylist()
     else:
-        with pytest.raises(SourceError, match="was written anew"):
+        with pytest.raises(SourceError, match="was rewritten"):
             read(source, splits)
 
 

@@ -1,4 +1,4 @@
-"""Recorded tutorials: whoever opens them on a web page sees their outputs, and nothing of the machine they ran on."""
+"""Recorded tutorials: readers on a web page see their outputs, and nothing of the machine they ran on."""
 
 import re
 from pathlib import Path

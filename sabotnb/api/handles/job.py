@@ -63,7 +63,7 @@ class Job:
 
     @property
     def status(self) -> JobStatus:
-        """What the job is doing now; ClusterLost if nobody answers."""
+        """What the job is doing now; ClusterLost if the cluster does not answer."""
         return JobStatus.of(self._final or self._kept(self._client.status(self.name, self.epoch)))
 
     def _kept(self, status: dict[str, Any]) -> dict[str, Any]:
@@ -276,7 +276,7 @@ class Job:
         self._client.cancel(self.name, self.epoch)
 
     def _unfinished(self, state: JobState, after: str = "") -> str:
-        """What keeps running although nobody waits for it any more, and what to do about it."""
+        """Name what keeps running after the wait has ended, and what to do about it."""
         if state.terminal:
             busy = f"job {self.name!r} has {state.value}, but its callback is still processing rows"
             return f"{busy}{after}: job.wait() waits again"

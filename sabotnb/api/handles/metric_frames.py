@@ -21,8 +21,8 @@ HISTORY = ("time", "vertex", "rows_rate", "busy", "idle", "backpressured", "queu
 
 def tasks(metrics: JobMetrics) -> pd.DataFrame:
     """A row per task."""
-    nobody = _task(TaskMetrics("", 0, 0, "", 0, ""), 0.0)
-    return frame([_task(task, metrics.at) for task in metrics.tasks], list(nobody))
+    empty = _task(TaskMetrics("", 0, 0, "", 0, ""), 0.0)
+    return frame([_task(task, metrics.at) for task in metrics.tasks], list(empty))
 
 
 def operators(metrics: JobMetrics) -> pd.DataFrame:

@@ -73,7 +73,7 @@ def check_outputs(graph: JobGraph, job: str, runs_here: Callable[[int], bool]) -
                 if shared and not (_appends(other) and _appends(operator)):
                     raise SinkError(
                         f"{other.id!r} writes to '{folder}' and {operator.id!r} to '{path}'; give each a folder of its "
-                        "own, none inside of the other"
+                        "own, none inside another"
                     )
             taken.append((path, operator))
         connectors.check_output(operator.spec, job, runs_here)

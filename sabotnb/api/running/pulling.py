@@ -21,7 +21,7 @@ class Puller:
     """Reads one sink's batches in a daemon thread and hands each to ``take``.
 
     If ``take`` raises, ``abandon`` gets the error (it lets the job fail) and ``join`` raises it. If batches cannot be
-    read, the job is over or nobody answers any more: ``join`` gives the reason to who knows how the job ended.
+    read, the job is over or the cluster no longer answers: ``join`` gives the reason to who knows how the job ended.
     """
 
     def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[UserFunctionError], object]) -> None:
@@ -62,7 +62,7 @@ class Puller:
             for batch in self._batches():
                 if not self._hand_over(batch):
                     return
-        except Exception as error:  # noqa: BLE001  nobody waits for this thread; join() tells
+        except Exception as error:  # noqa: BLE001  nothing waits for this thread; join() raises it
             self._missing = error
 
     def _hand_over(self, batch: pa.RecordBatch) -> bool:

@@ -75,4 +75,4 @@ def _deployment() -> tuple[Deployment, dict[str, bytes]]:
 
 
 def _ignore(_event: Event) -> None:
-    """Nobody controls these tasks."""
+    """No machine controls these tasks."""

@@ -1,4 +1,4 @@
-"""Writes files that nobody sees yet: under a hidden folder inside of the output folder, where a rename publishes them.
+"""Writes files into a hidden folder inside the output folder, from which a rename commits them.
 
 Files are in ``<output>/.sabotnb-<job>-<epoch>/``, on the same file system; ``prepare`` makes them durable and says
 what ``publishing.FileCommitter`` has to rename.
@@ -115,7 +115,7 @@ class FileSink(SinkOperator):
     def prepare(self, cut: int) -> list[Committable]:
         with writing(self._output):
             if not self._made and not self._complete and self._ctx.index == 0:
-                self._file("")  # whoever reads an empty result finds its schema
+                self._file("")  # readers of an empty result find its schema
             for file in self._open.values():
                 self._complete.append(file.finish())
             self._open.clear()
@@ -187,7 +187,7 @@ class _File:
         return {"hidden": str(self._path), "final": self._final, "rows": self._rows}
 
     def discard(self) -> None:
-        """Remove the file, which nobody has been told of."""
+        """Remove the file, which no report has named."""
         with suppress(OSError, pa.ArrowException):  # what cannot be written any more goes away with the rest
             self._writer.close()
         with suppress(OSError, pa.ArrowException):
@@ -214,7 +214,7 @@ def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, p
     codes = np.zeros(batch.num_rows, dtype=np.int64)
     for key in keys:
         encoded = batch.column(key).dictionary_encode(null_encoding="encode")
-        # Numbered anew after each key, so that the product of the numbers of values cannot overflow.
+        # Renumbered after each key, so that the product of the numbers of values cannot overflow.
         combined = codes * len(encoded.dictionary) + encoded.indices.to_numpy(zero_copy_only=False)
         codes = np.unique(combined, return_inverse=True)[1]
     order = np.argsort(codes, kind="stable")

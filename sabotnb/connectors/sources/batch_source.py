@@ -21,7 +21,7 @@ from sabotnb.protocol import Finished, Position, Split
 
 Clock = Callable[[], float]
 RawBatches = Iterator["pa.RecordBatch | float | None"]
-"""Batches; where there is nothing yet the seconds until there may be something, or None if nobody knows."""
+"""Batches; where there is nothing yet the seconds until there may be something, or None if unknown."""
 
 _UNMATCHED_BATCHES = 200
 """Batches without a row that passes the predicate, after which ``poll`` returns to let its task look at its mailbox."""

@@ -1,4 +1,4 @@
-"""Rows that a function of the user yields, pulled by a thread of their own so that waiting for one blocks nobody."""
+"""Rows that a function of the user yields, pulled by a separate thread so that waiting for one blocks no task."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class _Pump:
         return taken
 
     def stop(self) -> None:
-        """Let the thread end at its next item; one that waits inside of the function is left behind."""
+        """Let the thread end at its next item; one that waits inside the function is left behind."""
         self._stopped = True
         self._room.set()
 

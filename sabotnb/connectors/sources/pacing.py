@@ -38,7 +38,7 @@ class ReadPace(Protocol):
         ...
 
     def wait(self, rows: pa.RecordBatch, before: int) -> float | None:
-        """Seconds until the first of ``rows`` is due, if none was; None if nobody knows."""
+        """Seconds until the first of ``rows`` is due, if none was; None if unknown."""
         ...
 
     def position(self) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from sabotnb.native import Orders, is_ordered
 def with_orders(spec: Spec, make: Callable[[Spec], FileConnector]) -> Spec:
     """``spec`` with the categories of its ordered columns, as far as the first MOST_LOOKED_INTO files agree on them.
 
-    Files that disagree, or cannot be read, change nothing here: whoever reads or compares them says so.
+    Files that disagree, or cannot be read, change nothing here: reading or comparing them raises the error.
     """
     ordered = pa.schema([field for field in spec.schema if is_ordered(field.type) and is_text(field.type.value_type)])
     if not ordered.names:

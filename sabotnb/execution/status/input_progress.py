@@ -14,7 +14,7 @@ MOST = 0.99
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A source: how large it is, as far as that is known, and which part of it was read (None: nobody knows)."""
+    """A source: how large it is, as far as that is known, and which part of it was read (None: unknown)."""
 
     nbytes: int | None
     rows: int | None

@@ -35,7 +35,7 @@ IDLE_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 """Metrics are used again for so long if nothing is reported."""
 FRESH_SECONDS_PER_TASK = 0.0005
-"""Figures of a thousand tasks are made anew twice a second at most."""
+"""Metrics of a thousand tasks are recomputed twice a second at most."""
 _MICRO = 1e6
 
 Tasks = Sequence[tuple[TaskVertex, TaskMetrics]]

@@ -71,7 +71,7 @@ def _replace(options: Options) -> Callable[[Any], Any]:
     pattern = options["pattern"]
     value = options["value"] if options["literal"] else _groups(options["value"])
     replace = pc.replace_substring if options["literal"] else pc.replace_substring_regex
-    if options["literal"] and not pattern:  # Arrow looks for empty texts for ever, but not for empty expressions
+    if options["literal"] and not pattern:  # Arrow searches for an empty text forever, but not for an empty expression
         replace, value = pc.replace_substring_regex, value.replace("\\", "\\\\")
     limit = None if options["every"] else 1
     return lambda data: replace(data, pattern=pattern, replacement=value, max_replacements=limit)

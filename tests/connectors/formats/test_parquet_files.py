@@ -111,7 +111,7 @@ def test_the_predicate_is_about_the_types_that_were_asked_for(tmp_path, read, he
     pq.write_table(pa.table({"x": held, "y": range(3)}), path, row_group_size=1)
     spec = replace(connectors.parquet(path, schema={"x": data_type}), predicate=predicate)
     assert read(spec)["x"].to_pylist() == rows
-    other = replace(spec, schema=pa.schema([spec.schema.field("y")]))  # as if nobody read x
+    other = replace(spec, schema=pa.schema([spec.schema.field("y")]))  # as if x were not read
     assert read(other).num_rows == len(rows)
 
 

@@ -53,7 +53,7 @@ def test_rows_say_more_of_a_split_that_is_not_at_its_end():
         (FILES, TABLE, 0.0, 0.2),  # by bytes: 100 of 500
         (RATE, TABLE, 0.0, 10 / 1010),  # by rows
         (RATE, FILES, 0.0, 0.5),  # no common measure
-        (RATE, GENERATOR, None, 0.5),  # nobody knows, until it has ended
+        (RATE, GENERATOR, None, 0.5),  # unknown until it has ended
         (RATE, (), 0.0, 0.0),  # nothing to read
     ],
 )
