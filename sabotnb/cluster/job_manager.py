@@ -290,8 +290,8 @@ class JobManager(SchedulerPlugin):
     async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``.
 
-        They have tasks only if the run is over, and are the last answer then. ``UNCHANGED`` in the place of those that the
-        client has: ``known`` are their versions and times.
+        Metrics have tasks only if the run is over, because they are the last answer then. ``UNCHANGED`` replaces metrics
+        that the client has: ``known`` are their versions and times.
         """
         await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)
         found = [self._job_metrics(job, epoch) for job, epoch in runs]
