@@ -290,7 +290,7 @@ class JobManager(SchedulerPlugin):
     async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
         """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``.
 
-        Metrics have tasks only if the run is over, because they are the last answer then. ``UNCHANGED`` replaces metrics
+        Metrics have tasks only if the run is over, being the last answer then. ``UNCHANGED`` stands for metrics
         that the client has: ``known`` are their versions and times.
         """
         await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)

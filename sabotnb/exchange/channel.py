@@ -150,6 +150,8 @@ class Channel:
         """Drop and refund the queued elements, and every element that arrives later."""
         with self._changed:
             self._closed = True
+            if self._queue and not self.blocked and self in self._ready:
+                self._ready.remove(self)  # a task that is still canceling may poll once more
             self._queue.clear()
             charge, self.held = self.held, 0
         self.refund(charge)

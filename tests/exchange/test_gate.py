@@ -98,6 +98,15 @@ def test_close_refunds_unread_and_later_elements():
     assert gate.statistics().held == 0
 
 
+def test_a_closed_channel_is_not_polled_again():
+    gate, (closed, other), (refunds, _) = gate_of(2)
+    closed.put(rows(0, 1), 10)
+    other.put(Watermark(7), 0)
+    closed.close()
+    assert refunds == [10]
+    assert [gate.poll(0), gate.poll(0)] == [(0, 1, Watermark(7)), None]
+
+
 def test_an_added_channel_takes_its_turn():
     gate, (first,), _ = gate_of(1)
     first.put(Watermark(1), 0)
