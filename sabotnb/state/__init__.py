@@ -1,4 +1,4 @@
-"""Keyed state: what operators remember, apart for every key group."""
+"""Keyed state of operators: aggregates, rows and keys, stored separately for each key group."""
 
 from sabotnb.state.build_side import BuildSide
 from sabotnb.state.grouped import GroupedAggregates

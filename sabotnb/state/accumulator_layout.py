@@ -1,4 +1,4 @@
-"""Where each aggregate of a key is: a field in its row, or a state of its own."""
+"""Lay out the aggregates of a key: a field in the row of accumulators, or an object with its own state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMPTY_ROW = 8
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An aggregate in the row of a key, from byte ``offset`` on; its state takes ``parts`` columns."""
+    """An aggregate of fixed width: a field at byte ``offset`` of a row. Its exported state has ``parts`` columns."""
 
     aggregate: FixedAggregate
     offset: int
@@ -32,19 +32,19 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class AccumulatorLayout:
-    """The aggregates in the order they were given, and the width of a row."""
+    """The aggregates in the order of their columns, and the width of a row."""
 
     items: tuple[Field | VariableWidthAggregate, ...]
     width: int
 
     @property
     def loose(self) -> list[VariableWidthAggregate]:
-        """Those with a state of their own."""
+        """The aggregates that store their state themselves."""
         return [item for item in self.items if not isinstance(item, Field)]
 
 
 def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) -> AccumulatorLayout:
-    """Find a place for every aggregate over batches of ``schema``."""
+    """Assign each aggregate over batches of ``schema`` a field in the row or its own state."""
     items: list[Field | VariableWidthAggregate] = []
     width = 0
     for column in columns:

@@ -1,4 +1,4 @@
-"""From the plain description of an aggregate to what computes it."""
+"""Choose and create the implementation of an aggregate from its description."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UP, DOWN = Direction.UP, Direction.DOWN
 
 
 class FrozenColumns(Protocol):
-    """The state of one aggregate in some key groups as it was when it was frozen; may be read from any thread."""
+    """The frozen state of one aggregate in some key groups; may be read from any thread."""
 
     def state(self, span: SlotRange) -> list[pa.Array]:
         """The state columns of the slots of ``span``."""
@@ -36,44 +36,44 @@ class FrozenColumns(Protocol):
 
 
 class VariableWidthAggregate(Protocol):
-    """An aggregate that keeps its state itself, of any size per key, in columns of ``state_types``."""
+    """An aggregate that stores its state itself, of any size per key; it is exported in columns of ``state_types``."""
 
     @property
     def state_types(self) -> Sequence[pa.DataType]:
-        """Of the columns that a frozen state gives and ``merge`` takes."""
+        """Types of the columns that a frozen state returns and ``merge`` takes."""
         ...
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Take the rows of a batch."""
+        """Add the rows of a batch."""
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take state columns."""
+        """Merge state columns."""
 
     def freeze(self, groups: Sequence[int]) -> FrozenColumns:
-        """A view of ``groups`` as they are now, without copying what may be large."""
+        """A view of ``groups`` as they are now; does not copy state that may be large."""
         ...
 
     def detach(self, group: int) -> None:
-        """Called before ``update`` or ``merge`` touch a group that a view shares, once for each freeze."""
+        """Copy what a frozen view shares and an update would change; called before the first update after a freeze."""
 
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
         ...
 
     def drop(self, group: int) -> None:
-        """Forget ``group``."""
+        """Remove the state of ``group``."""
 
     def nbytes(self, group: int) -> int:
         """Memory that ``group`` holds."""
         ...
 
     def held(self) -> int:
-        """About how many bytes all groups hold, found without looking at each value, and changing nothing."""
+        """Approximate bytes of all groups; must not visit each value and must not change anything."""
         ...
 
 
 class MergeableAggregate(VariableWidthAggregate, Protocol):
-    """One whose state columns are the mergeable ones of ``expr.aggregates.partial_fields``."""
+    """An aggregate whose state columns are the mergeable columns of ``expr.aggregates.partial_fields``."""
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The mergeable columns of a batch, one row for each of its rows."""
@@ -82,7 +82,7 @@ class MergeableAggregate(VariableWidthAggregate, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """One aggregate with the plain types of what it reads and gives."""
+    """An aggregate with the plain types of the columns that it reads and of its result."""
 
     name: str
     fn: str
@@ -96,12 +96,12 @@ class _Wanted:
 
     @property
     def last(self) -> bool:
-        """It wants the largest order or value."""
+        """True if the aggregate selects the largest order or value."""
         return self.fn in ("max", "last", "arg_max")
 
 
 def fixed(column: AggregateLike, schema: pa.Schema) -> FixedAggregate | None:
-    """What computes ``column`` in rows of accumulators, over batches of ``schema``; None if nothing does."""
+    """The fixed-width implementation of ``column`` over batches of ``schema``; None if there is none."""
     if column.fn == "count":
         return Count(column.column)
     make = _FIXED.get(column.fn)
@@ -109,11 +109,11 @@ def fixed(column: AggregateLike, schema: pa.Schema) -> FixedAggregate | None:
 
 
 def loose(column: AggregateLike, schema: pa.Schema, groups: int) -> VariableWidthAggregate:
-    """What computes an aggregate that has no ``fixed`` form.
+    """The implementation of an aggregate that has no ``fixed`` form.
 
     Raises:
         SchemaError: first, last, arg_min or arg_max without an order.
-        TypeMismatch: top_k of values without an order, by nothing else.
+        TypeMismatch: top_k of values that have no order, without ``by``.
         ModuleMissing: a sketch without the datasketches package.
     """
     return _LOOSE[column.fn](_wanted(column, schema, groups))
@@ -148,7 +148,7 @@ def _by_order(wanted: _Wanted) -> FixedAggregate | None:
 def _collected(
     wanted: _Wanted, keep: Retention, finish: Callable[[pa.Array, np.ndarray], pa.Array], *, nulls: bool = False
 ) -> VariableWidthAggregate:
-    """Where there is an order, rows that lack it are left out; else rows that lack a value, unless ``nulls`` count."""
+    """Store values. Leave out rows without an order or, without ``by``, rows without a value unless ``nulls`` count."""
     if wanted.by is None or wanted.by_type is None:
         return ValueAggregates([wanted.name], [wanted.source], keep, None if nulls else VALUE, finish)
     return ValueAggregates([wanted.name, wanted.by], [wanted.source, wanted.by_type], keep, ORDER, finish)

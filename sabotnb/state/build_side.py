@@ -1,4 +1,23 @@
-"""The side of a hash join that is complete before the other probes it, as keyed state."""
+"""The build side of a hash join, as keyed state.
+
+Theory of operation. The build side collects rows (``add``, ``load``) and answers probes (``probe``). Two states:
+
+- *Collecting* (``_built`` is None): rows are appended to the row store, their keys to the index. Nothing is sorted.
+- *Ready*: the first probe joins the rows into one numbered sequence and sorts the row numbers by key (``Matches``).
+  Each probe looks up slots in the index and reads the row numbers of the key from ``Matches``.
+
+Adding or loading rows returns to *collecting*, and the next probe sorts again. Dropping a group does not: the index no
+longer finds its keys, so no probe reaches its rows; ``gone`` leaves them out of ``unmatched``. A drop discards the
+sorted form only when fewer than half of its rows are left.
+
+A right or full join must also know which keys a probe has met. The flags are one array for all keys, inside
+``Matches``. ``_matched`` has a view of it for each group, so a probe updates both with one write. The views outlive the
+sorted form: the next one starts from them, and keys that arrived in between have slots behind their ends. ``freeze``
+copies the flags because probes go on to change them; rows and keys are shared.
+
+Row numbers are valid only for the sorted form that returned them. No rows may be added, loaded or dropped between
+``Probe.next`` or ``unmatched`` and the ``take`` that uses the numbers.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +38,7 @@ MATCHED = "matched"
 
 @dataclass(slots=True)
 class _Built:
-    """All rows as they were when they were put in order for probing; groups that were dropped since are ``gone``."""
+    """The sorted form: numbered rows, the row numbers of each key, and the groups dropped since then (``gone``)."""
 
     rows: GroupedBatches
     matches: Matches
@@ -27,9 +46,9 @@ class _Built:
 
 
 class BuildSide(KeyedRows):
-    """Rows by key and, with ``outer``, which keys a probe has met: exported rows then have a column more.
+    """Rows by key and, with ``outer``, a flag per key that a probe has met. Exported rows then have a column for it.
 
-    A null key matches nothing. Rows are put in order when the first probe comes, and again after others were added.
+    A null key matches nothing. Rows are sorted by the first probe, and by the first probe after rows were added.
     """
 
     def __init__(self, schema: pa.Schema, keys: pa.Schema, groups: int, *, outer: bool) -> None:
@@ -45,7 +64,7 @@ class BuildSide(KeyedRows):
         super().add(batch)
 
     def probe(self, keys: Sequence[pa.Array], *, outer: bool) -> Probe:
-        """The pairs of rows with these keys and of rows that are held; with ``outer`` those without partner, too."""
+        """Pair rows that have these keys with stored rows; with ``outer`` also return rows that have no partner."""
         built = self._ready()
         columns = [compared(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
         found = find(self._index, columns)
@@ -55,11 +74,11 @@ class BuildSide(KeyedRows):
         return Probe(built.matches, slots, outer, found.groups)
 
     def take(self, numbers: np.ndarray | pa.Array) -> pa.RecordBatch:
-        """Rows by the numbers that probes give, null for a null number."""
+        """The rows of these numbers, which a probe or ``unmatched`` returned; a null number becomes a row of nulls."""
         return self._ready().rows.take(numbers)
 
     def unmatched(self) -> np.ndarray:
-        """Numbers of the rows whose key no probe has met, ascending."""
+        """Ascending numbers of the rows whose key no probe has met."""
         built = self._ready()
         numbers = built.matches.unmatched()
         return numbers[~np.isin(built.rows.groups[numbers], list(built.gone))] if built.gone else numbers
@@ -102,6 +121,7 @@ class BuildSide(KeyedRows):
                 matches.matched[first[group] : first[group] + len(known)] = known
             if self._outer:
                 keys = groups_in(self._index)
+                # Views, not copies: a probe that marks a key in ``matches`` marks it here, too.
                 self._matched = {group: matches.matched[first[group] : first[group + 1]] for group in keys}
             self._built = _Built(rows, matches)
         return self._built
@@ -115,7 +135,7 @@ class BuildSide(KeyedRows):
 
 
 class FrozenBuildSide(FrozenRows):
-    """The same with the keys that had been met."""
+    """A frozen ``BuildSide`` with the flags of its keys."""
 
     def __init__(self, pile: FrozenRowStore, schema: pa.Schema, matched: Mapping[int, np.ndarray]) -> None:
         super().__init__(pile)
@@ -123,7 +143,7 @@ class FrozenBuildSide(FrozenRows):
         self._matched = matched
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
-        """The rows of ``group``, and whether the key of each had been met."""
+        """The rows of ``group``, each with the flag of its key."""
         known = self._matched.get(group, np.zeros(0, np.bool_))
         for piece in self._pile.pieces(group):
             assert piece.slots is not None

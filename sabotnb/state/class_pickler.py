@@ -1,4 +1,4 @@
-"""Pickles of objects of one class, which is not in them: both sides have it."""
+"""Pickle objects without their class, which both sides already have."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class _Unpickler(pickle.Unpickler):
 
 
 def dumps(target: Any, left_out: type) -> bytes:
-    """Pickle ``target``, an object of a class that ``loads`` will be given."""
+    """Pickle ``target`` without the class ``left_out``, which ``loads`` needs again."""
     file = io.BytesIO()
     _Pickler(file, left_out).dump(target)
     return file.getvalue()
 
 
 def loads(data: bytes, left_out: type) -> Any:
-    """The object that ``dumps`` was given."""
+    """The object that ``dumps`` pickled."""
     return _Unpickler(io.BytesIO(data), left_out).load()

@@ -1,4 +1,4 @@
-"""Aggregates that are classes of the user (``sb.aggregate``)."""
+"""Aggregates that users write as classes (``sb.aggregate``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sabotnb.expr import Misfit, exact_array
 
 
 class UserClass:
-    """One instance of the user's class per key; what it raises comes out as UserFunctionError."""
+    """One instance of the user's class per key; its exceptions are raised as UserFunctionError."""
 
     def __init__(self, function: Function, gives: pa.DataType) -> None:
         self._function = function
@@ -35,7 +35,7 @@ class UserClass:
         return target
 
     def dump(self, target: Any) -> bytes:
-        """The object without its class, whose code the job has: it would be far larger than what one key has seen."""
+        """Pickle the object without its class: the job has its code, which is far larger than the state of a key."""
         from sabotnb.state.class_pickler import dumps
 
         data: bytes = self._asked(dumps, target, self._class)

@@ -1,4 +1,4 @@
-"""Aggregates whose state of a key has a fixed width: a field in the row of the key, updated by kernels."""
+"""Aggregates of fixed width: the state of a key is a field in its row of accumulators, updated by kernels."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class FixedAggregate(Protocol):
-    """One aggregate over fields of ``width`` bytes, a multiple of 8; a field of zeros has seen nothing.
+    """One aggregate over fields of ``width`` bytes, a multiple of 8. A field of zeros is the state of a new key.
 
-    ``parts`` are the mergeable columns that ``partial_fields`` names: ``lone`` makes them of single rows, ``partial``
-    of fields. ``state`` is as ``partial`` but never loses anything.
+    ``parts`` are the mergeable columns that ``partial_fields`` names: ``lone`` converts single rows to them,
+    ``partial`` converts fields. ``state`` is like ``partial``, but always exact: it exports an integer sum in 128 bits.
     """
 
     width: int
 
     def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Take the rows of a batch."""
+        """Add the rows of a batch."""
 
     def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take mergeable columns."""
+        """Merge mergeable columns or state columns."""
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The mergeable columns of a batch, one row for each of its rows."""
@@ -58,7 +58,7 @@ def column_at(fields: Bytes, at: int, dtype: Any) -> np.ndarray:
 
 
 class Count:
-    """How many rows, or how many values of ``column`` that are not null."""
+    """The number of rows, or of values of ``column`` that are not null."""
 
     width = 8
 
@@ -89,7 +89,7 @@ class Count:
 
 
 class Sum:
-    """The sum of ``column`` as ``gives``; integers add up in 128 bits, so that only a total can be too large."""
+    """The sum of ``column`` as type ``gives``. Integers add up in 128 bits, so only the total must fit the type."""
 
     def __init__(self, column: str, gives: pa.DataType) -> None:
         self._column = column
@@ -233,7 +233,7 @@ class Variance:
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         column = doubles(batch.column(self._column))
         values = column.fill_null(0.0)
-        # One value has no spread; one that is not finite leaves none that could be told.
+        # The spread of a single value is 0; of an infinite value or NaN it is undefined.
         spread = pc.if_else(pc.is_finite(values), 0.0, float("nan"))
         return [_ones(column), values, spread]
 
@@ -251,7 +251,7 @@ class Variance:
 
 
 class ByOrder:
-    """The value of ``column`` in the row with the smallest, or ``last``: largest, ``by``."""
+    """The value of ``column`` in the row with the smallest (with ``last``: the largest) value of ``by``."""
 
     width = 24
 
@@ -285,7 +285,7 @@ class ByOrder:
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    """Decode a dictionary that has a null among its values: its indices do not tell what is null."""
+    """Decode a dictionary that has a null among its values, because its indices do not show which rows are null."""
     hidden = isinstance(column, pa.DictionaryArray) and column.dictionary.null_count
     return canonical.decoded(column) if hidden else column
 

@@ -1,4 +1,4 @@
-"""Aggregates as they were when they were frozen, to be exported while the state goes on."""
+"""Frozen aggregates: exported in another thread while the task continues to update the state."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sabotnb.state.slot_ranges import SlotRange, in_pieces
 
 @dataclass(frozen=True, slots=True)
 class FrozenGroup:
-    """The keys of one key group, and the buffer of their rows of accumulators (None: all zeros)."""
+    """The keys of one key group, and the buffer of their accumulators (None: all zeros)."""
 
     keys: View
     rows: np.ndarray | None
 
 
 class FrozenAggregates:
-    """A view of some key groups; ``items`` are the aggregates in the order of their columns."""
+    """Some key groups of a ``GroupedAggregates``; ``items`` are the aggregates in the order of their columns."""
 
     def __init__(
         self, schema: pa.Schema, width: int, items: tuple[Field | FrozenColumns, ...], groups: Mapping[int, FrozenGroup]

@@ -1,4 +1,23 @@
-"""Aggregates by key: the keyed state of grouping."""
+"""Aggregates per key: the keyed state of ``group_by``.
+
+Theory of operation. The state of a key has three parts, and all are found by the key's group and slot (``keys``):
+
+- the key itself, in the index;
+- one row of accumulators in ``Rows``, with a field for each aggregate of fixed width (``Field``);
+- for each other aggregate (texts, values, sketches, classes of the user) an object that stores its state itself.
+
+A batch is processed in a fixed order. Keys get slots; ``Rows`` reserves room for them; groups that are frozen are
+detached; then the aggregates update, one after the other. Kernels write through raw pointers and check nothing, so no
+update may start before room is reserved. If an aggregate raises, those before it have already taken the batch: the
+state is then inconsistent and must not be used again.
+
+``freeze`` copies nothing. A frozen view shares the memory of the index, whose first slots never change, and the buffer
+of accumulators, which does change in place. Its group is therefore marked as shared, and the first batch that touches
+the group copies the buffer (copy-on-write). A group that is not touched is never copied. Keys that arrive after
+``freeze`` are not in the view, although they may be in the same memory.
+
+All methods run in the thread of the task. Only the frozen view may be read in other threads.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +35,9 @@ from sabotnb.state.slot_ranges import PIECE_ROWS, cut
 
 
 class GroupedAggregates:
-    """A key index, a row of accumulators per key, and what has no fixed width; each apart for every key group.
+    """Aggregates of each key: an index of keys, a row of accumulators per key, and the state of variable width.
 
-    Implements ``protocol.KeyedState``. Without keys there is one key, in group 0, from the beginning.
+    Implements ``protocol.KeyedState``. Without key columns there is a single key, in group 0, from the start.
     """
 
     def __init__(self, keys: pa.Schema, columns: Sequence[AggregateLike], schema: pa.Schema, groups: int = 1) -> None:
@@ -38,7 +57,7 @@ class GroupedAggregates:
         self.schema = pa.schema(plain_keys(self._index, keys) + state_fields(self._layout, columns))
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Take the rows of ``batch``.
+        """Add the rows of ``batch`` to the aggregates of their keys.
 
         Raises:
             ExpressionError: a sum does not fit 128 bits.
@@ -52,7 +71,7 @@ class GroupedAggregates:
                 item.update(slots, batch)
 
     def merge(self, batch: pa.RecordBatch) -> Slots:
-        """Take rows of the partial form (keys, then the columns of ``partial_fields``) or of ``schema``."""
+        """Merge rows of the partial form (keys, then columns of ``partial_fields``) or exported rows of ``schema``."""
         columns = iter(batch.columns)
         slots = self._slots([next(columns) for _ in self._keys], batch.num_rows)
         for item in self._layout.items:
@@ -64,11 +83,11 @@ class GroupedAggregates:
         return slots
 
     def results(self, limit: int = PIECE_ROWS) -> Iterator[pa.RecordBatch]:
-        """One row per key, in batches of ``limit`` rows, made as they are asked for.
+        """Yield one row per key, in batches of at most ``limit`` rows.
 
         Raises:
             ExpressionError: a sum does not fit its type.
-            UserFunctionError: a class of the user raised or gave something else than it declares.
+            UserFunctionError: a class of the user raised, or returned a value of another type than it declares.
         """
         for spans in cut(((group, self._index.size(group)) for group in self.groups()), limit):
             rows = np.concatenate([gathered(self._rows.buffer(span.group), span, self._rows.width) for span in spans])
@@ -112,10 +131,11 @@ class GroupedAggregates:
         return keys, held + rows + sum(item.held() for item in self._layout.loose)
 
     def _slots(self, keys: Sequence[pa.Array], rows: int) -> Slots:
-        """Find or make the rows of these keys, apart from what is frozen."""
+        """Find or add the slots of these keys; reserve room for them and detach their groups from frozen views."""
         slots = slots_of(self._index, keys, rows)
         self._rows.reserve(self._index.sizes())
         if self._shared:
+            # Only groups that this batch touches: a freeze of all groups must not cost a copy of the whole state.
             for group in self._shared.intersection(groups_of(slots)):
                 self._rows.detach(group)
                 for item in self._layout.loose:

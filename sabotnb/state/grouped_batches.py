@@ -1,4 +1,4 @@
-"""Rows that belong to key groups: record batches with the group of each row, and many of them side by side."""
+"""Record batches with the key group of each row, and sequences of them with common row numbers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ SLOT_BYTES = 4
 
 
 class GroupedBatch:
-    """Rows with the key group of each (None: all in 0) and the slot of its key (None: not needed). Never changes.
+    """An immutable batch with the key group (None: all in 0) and the slot (None: not needed) of each row.
 
-    ``batch`` may still have rows of groups that are ``gone``; what is said of a piece does not count them.
+    ``batch`` may still have rows of groups that are ``gone``. ``rows``, ``nbytes``, ``present`` and ``count`` leave
+    them out; row numbers (``take``, ``slice``) count them.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class GroupedBatch:
         gone: frozenset[int] = frozenset(),
         nbytes: int | None = None,
     ) -> None:
-        """``nbytes``: the own bytes of ``batch``, if they are known."""
+        """Store ``batch``; ``nbytes`` are its ``own_bytes``, if they are known."""
         self.batch = batch
         self.groups = groups
         self.slots = slots
@@ -41,7 +42,7 @@ class GroupedBatch:
 
     @cached_property
     def rows(self) -> int:
-        """How many there are."""
+        """Number of rows, without those of groups that are gone."""
         return int(self.batch.num_rows) - sum(int(self._counts[group]) for group in self.gone)
 
     @cached_property
@@ -53,7 +54,7 @@ class GroupedBatch:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows that there are."""
+        """Bytes of the rows, without those of groups that are gone."""
         return int(self.rows * self.row_bytes)
 
     def present(self) -> set[int]:
@@ -65,7 +66,7 @@ class GroupedBatch:
         return 0 if group in self.gone or group >= len(self._counts) else int(self._counts[group])
 
     def without(self, group: int) -> GroupedBatch | None:
-        """The other groups; None if there are none. Rows are copied when more are gone than are left."""
+        """The batch without ``group``; None if no row is left. Rows are copied only if more are gone than are left."""
         if not self.count(group):
             return self
         left = GroupedBatch(self.batch, self.groups, self.slots, self.gone | {group}, self._own)
@@ -75,7 +76,7 @@ class GroupedBatch:
         return left.whole() if 2 * left.rows < left.batch.num_rows else left
 
     def whole(self) -> GroupedBatch:
-        """The same without rows that are gone."""
+        """The batch without the rows of groups that are gone; a copy if there are any."""
         if self.groups is None or not self.gone:
             return self
         return self.take(np.flatnonzero(~np.isin(self.groups, list(self.gone))))
@@ -85,7 +86,7 @@ class GroupedBatch:
         return GroupedBatch(self.batch.take(pa.array(numbers)), _at(self.groups, numbers), _at(self.slots, numbers))
 
     def slice(self, start: int, stop: int) -> GroupedBatch:
-        """Rows ``start`` to ``stop``, not copied."""
+        """Rows ``start`` to ``stop``, without copying them."""
         part = slice(start, stop)
         return GroupedBatch(self.batch.slice(start, stop - start), _at(self.groups, part), _at(self.slots, part))
 
@@ -95,7 +96,7 @@ def _at(each: np.ndarray | None, rows: np.ndarray | slice) -> np.ndarray | None:
 
 
 class GroupedBatches:
-    """Pieces of one schema side by side: their rows have numbers, from 0 on."""
+    """A sequence of batches of one schema, whose rows are numbered from 0 across all of them."""
 
     def __init__(self, schema: pa.Schema, pieces: Sequence[GroupedBatch]) -> None:
         self.schema = schema
@@ -142,14 +143,14 @@ class GroupedBatches:
         return self.take(np.arange(start, stop))
 
     def take(self, numbers: np.ndarray | pa.Array) -> pa.RecordBatch:
-        """The rows of these numbers as one batch, null for a null number."""
+        """The rows of these numbers as one batch; a null number becomes a row of nulls."""
         numbers = numbers if isinstance(numbers, pa.Array) else pa.array(numbers)
         if len(self.pieces) == 1:
             return self.pieces[0].batch.take(numbers)
         return self._gathered(numbers)
 
     def _gathered(self, numbers: pa.Array) -> pa.RecordBatch:
-        """Take from each piece by itself: Arrow would join them first, and there may be too much text for that."""
+        """Take from each batch separately: Arrow would concatenate them first, and may not fit all text in a column."""
         wanted = numbers.fill_null(0).to_numpy().astype(np.int64)
         of = np.searchsorted(self._stops, wanted, side="right")
         order = np.argsort(of, kind="stable")
@@ -166,7 +167,7 @@ class GroupedBatches:
 
 
 def join(schema: pa.Schema, pieces: Iterable[GroupedBatch]) -> GroupedBatches:
-    """All rows in one piece, or in a few where Arrow's offsets have no room for one (2 GB of text in a column)."""
+    """All rows in one batch, or in a few if a column has more text than Arrow's offsets can address (2 GB)."""
     apart = GroupedBatches(schema, [piece.whole() for piece in pieces])
     if len(apart.pieces) < 2:
         return apart
@@ -181,14 +182,14 @@ def join(schema: pa.Schema, pieces: Iterable[GroupedBatch]) -> GroupedBatches:
 
 
 def combined(schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """The rows of all batches in as few as possible; none if there are none."""
+    """The rows of all batches in as few batches as possible; an empty list if there are no rows."""
     table = pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
     found: list[pa.RecordBatch] = table.to_batches()
     return found
 
 
 def place(groups: np.ndarray | int, slots: np.ndarray) -> np.ndarray:
-    """A number for the key in a slot of a group, uint64; numbers are in the order of groups and then of slots."""
+    """A uint64 per key that sorts by group and then by slot: the group in the upper half, the slot in the lower."""
     found: np.ndarray = (np.asarray(groups, np.uint64) << np.uint64(32)) | slots
     return found
 

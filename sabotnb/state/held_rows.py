@@ -1,4 +1,4 @@
-"""Rows that operators hold until they know what to do with them, as keyed state."""
+"""Keyed state that stores whole rows: by key group (``GroupedRows``) or by key (``KeyedRows``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Places = tuple[np.ndarray | None, np.ndarray | None]
 
 
 class GroupedRows:
-    """Rows apart for every key group; without ``keys`` they are all in group 0. Implements ``protocol.KeyedState``."""
+    """Rows by key group; without ``keys`` all are in group 0. Implements ``protocol.KeyedState``."""
 
     def __init__(self, schema: pa.Schema, keys: Sequence[str], groups: int, keep: Retention = ALL_ROWS) -> None:
         self.schema = plain_schema(schema).remove_metadata()
@@ -30,15 +30,15 @@ class GroupedRows:
 
     @property
     def rows(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         return self._pile.rows
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Hold the rows of ``batch``, in the encodings of the schema."""
+        """Store the rows of ``batch``, in the encodings of the schema."""
         self._add(batch)
 
     def take_first(self) -> pa.RecordBatch | None:
-        """Give up the rows that came first; None if there are none."""
+        """Remove and return the batch that arrived first; None if there is none."""
         return self._pile.take_first()
 
     def joined(self) -> GroupedBatches:
@@ -78,7 +78,7 @@ class GroupedRows:
 
 
 class KeyedRows(GroupedRows):
-    """Rows by key: beside them is an index of the keys, so that each key can keep the rows that ``keep`` says."""
+    """Rows by key: an index of keys lets the store keep the first rows of each key in the order of ``keep``."""
 
     def __init__(self, schema: pa.Schema, keys: pa.Schema, groups: int, keep: Retention = ALL_ROWS) -> None:
         """``keys`` are columns of ``schema``, with the plain types in which they are compared."""
@@ -121,13 +121,13 @@ def _encoded(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 class FrozenRows:
-    """The rows that there were; may be read from any thread."""
+    """The rows when they were frozen; may be read from any thread."""
 
     def __init__(self, pile: FrozenRowStore) -> None:
         self._pile = pile
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
-        """The rows of ``group``, if only some of each key are kept those."""
+        """The rows of ``group``, without those that the store would discard."""
         for piece in self._pile.pieces(group):
             yield pa.RecordBatch.from_arrays(self._columns(piece), schema=piece.batch.schema)
 

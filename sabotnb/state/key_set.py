@@ -1,4 +1,4 @@
-"""The keys that an operator has met, as keyed state."""
+"""A set of keys as keyed state, for ``distinct`` and for semi and anti joins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sabotnb.state.slot_ranges import in_pieces
 
 
 class KeySet:
-    """Keys apart for every key group, and nothing beside them. Implements ``protocol.KeyedState``."""
+    """Distinct keys by key group, without rows. Implements ``protocol.KeyedState``."""
 
     def __init__(self, keys: pa.Schema, groups: int) -> None:
         """``keys`` have the types in which they are compared; dictionaries count as their values."""
@@ -31,11 +31,11 @@ class KeySet:
         self.schema = pa.schema(plain_keys(self._index, keys))
 
     def add(self, columns: Sequence[pa.Array]) -> np.ndarray:
-        """Take the keys of rows; gives the numbers of the rows that brought a new one, ascending."""
+        """Add the keys of rows; return the ascending numbers of the rows whose key is new."""
         return np.asarray(self._add(columns).fresh)
 
     def find(self, columns: Sequence[pa.Array]) -> np.ndarray:
-        """Whether the key of each row was met, as joins ask: a null key, or one that nothing here can equal, never."""
+        """Mask of the rows whose key is in the set, by the rule of joins: a key with a null is never in it."""
         keys = self._compared(columns)
         found: np.ndarray = self._index.find(keys).slots != MISSING
         valid = complete(keys)
@@ -71,7 +71,7 @@ class KeySet:
 
 
 class FrozenKeys:
-    """The keys that were met; may be read from any thread."""
+    """The keys when they were frozen; may be read from any thread."""
 
     def __init__(self, schema: pa.Schema, keys: Mapping[int, View]) -> None:
         self._schema = schema

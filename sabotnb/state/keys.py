@@ -1,4 +1,21 @@
-"""The keys of an operator: an index of them in each key group or, without key columns, the one key that there is."""
+"""Map the keys of rows to slots: an index per key group or, without key columns, a single key.
+
+Theory of operation. A key is identified by a pair (group, slot). The group is computed from the hash of the key, by
+the same function that routes rows in a shuffle. The slot is the number of the key in its group, in order of arrival,
+from 0 without gaps. State that belongs to a key (a row of accumulators, a Python object, a flag) is stored in arrays
+that are indexed by slot, one array per group.
+
+- A slot never changes, and no key is ever removed alone: only a whole group is dropped, and its slots then start from 0
+  again. Whatever is indexed by the slots of a group must therefore be dropped together with the group.
+- Slots are assigned before the state that they index grows. An owner that looks up keys (``slots_of``) makes room for
+  the new slots (``Rows.reserve``) before it calls a kernel, because kernels do not check slots.
+- Arrays that are shorter than the index are valid: a slot behind their end belongs to a key that they have not seen.
+- Keys compare by value in the plain type of the column. Dictionaries count as their values, null equals null. A join
+  needs another rule (a null key matches nothing), so it masks rows with a null key by ``complete``.
+
+Without key columns ``SingleKey`` stands in for the index: slot 0 of group 0 exists from the start and survives
+``drop``, so an aggregate without keys has a result for empty input.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +34,7 @@ MISSING = 0xFFFFFFFF
 
 
 class SingleKey:
-    """Takes the place of a ``KeyIndex`` without key columns: one key, in group 0, from the beginning."""
+    """Stands in for a ``KeyIndex`` without key columns: one key, in group 0, from the start."""
 
     types: Sequence[pa.DataType] = ()
 
@@ -30,11 +47,11 @@ class SingleKey:
         return 1 if group == 0 else 0
 
     def nbytes(self, group: int = 0) -> int:
-        """Nothing is held."""
+        """Nothing is stored."""
         return 0
 
     def view(self, group: int = 0) -> SingleView:
-        """The one key."""
+        """The single key."""
         return SingleView()
 
     def drop(self, group: int) -> None:
@@ -45,7 +62,7 @@ class SingleKey:
 
 
 class SingleView:
-    """Takes the place of a ``KeyView``."""
+    """Stands in for a ``KeyView`` without key columns."""
 
     def __len__(self) -> int:
         return 1
@@ -65,7 +82,7 @@ def index_of(keys: pa.Schema, groups: int) -> Index:
 
 
 def size_of(index: Index) -> tuple[int, int]:
-    """Number of keys, and the memory that they take."""
+    """Number of keys, and their memory in bytes."""
     sizes = index.sizes()
     return int(sizes.sum()), sum(index.nbytes(int(group)) for group in np.flatnonzero(sizes))
 
@@ -76,9 +93,9 @@ def groups_in(index: Index) -> list[int]:
 
 
 def compared(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """A key column in the plain type in which keys are compared; it may stay a dictionary of such values.
+    """Convert a key column to the plain type in which keys are compared; a dictionary of such values stays one.
 
-    A uint64 beyond int64 becomes null: no int64 is equal to it.
+    A uint64 beyond the range of int64 becomes null, because no int64 equals it and a null key matches nothing.
     """
     if canonical.plain_type(column.type).equals(data_type):
         return column
@@ -90,9 +107,10 @@ def compared(column: pa.Array, data_type: pa.DataType) -> pa.Array:
 
 
 def complete(columns: Sequence[pa.Array]) -> pa.Array | None:
-    """Which rows have no null among these key columns; None: all."""
+    """Mask of the rows without a null in these key columns; None if no row has one."""
     valid = None
     for column in columns:
+        # A null among the values of a dictionary does not show in the null count of its indices.
         hidden = isinstance(column, pa.DictionaryArray) and column.dictionary.null_count
         plain = canonical.decoded(column) if hidden else column
         if plain.null_count:
@@ -108,20 +126,20 @@ def slots_of(index: Index, columns: Sequence[pa.Array], rows: int) -> Slots:
 
 
 def find(index: Index, columns: Sequence[pa.Array]) -> Slots:
-    """The slot of each row with these key columns, at least one; MISSING where the key is not there."""
+    """The slot of each row's key; MISSING if the key is unknown. Needs at least one key column."""
     assert isinstance(index, KeyIndex)
     return index.find(columns)
 
 
 def groups_of(slots: Slots) -> list[int]:
-    """The key groups of rows with these slots, ascending."""
+    """The key groups that occur in ``slots``, ascending."""
     if slots.groups is None:
         return [0] if len(slots) else []
     return [int(group) for group in np.flatnonzero(np.bincount(slots.groups))]
 
 
 def check_group(group: int, found: Iterable[int]) -> None:
-    """Raise a ValueError if rows that were loaded into ``group`` belong to others."""
+    """Raise a ValueError if rows that were loaded into ``group`` belong to other groups."""
     if others := set(found) - {group}:
         raise ValueError(f"rows of key groups {sorted(others)} were loaded into group {group}")
 
@@ -136,5 +154,5 @@ def key_columns(index: Index, spans: Sequence[SlotRange], keys: pa.Schema) -> li
 
 
 def plain_keys(index: Index, keys: pa.Schema) -> list[pa.Field]:
-    """The fields of exported keys: those of ``keys`` without dictionaries."""
+    """The fields of exported keys: those of ``keys``, with plain types instead of dictionaries."""
     return [pa.field(name, data_type) for name, data_type in zip(keys.names, index.types, strict=True)]

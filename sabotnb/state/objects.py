@@ -18,26 +18,26 @@ SAMPLE = 32
 
 
 class ObjectKind(Protocol):
-    """What is done with the object of one key."""
+    """Operations on the object of a single key."""
 
     def make(self) -> Any:
-        """An object that has seen nothing."""
+        """Create an object that has seen no rows."""
 
     def copy(self, target: Any) -> Any:
-        """An object that has seen the same, and shares nothing with ``target`` that changes."""
+        """Copy ``target``; the copy shares no mutable state with it."""
 
     def add(self, target: Any, values: pa.Array) -> None:
-        """Take values of one key: at least one, nulls included."""
+        """Add values of one key: at least one, nulls included."""
 
     def merge(self, target: Any, other: Any) -> Any:
-        """What has seen what both have; may be ``target`` itself."""
+        """Merge ``other`` into ``target``; returns the merged object, which may be ``target`` itself."""
 
     def dump(self, target: Any) -> bytes:
         """The object as bytes."""
         ...
 
     def restore(self, data: bytes) -> Any:
-        """The object of ``dump``'s bytes."""
+        """The object from the bytes that ``dump`` returned."""
 
     def results(self, targets: Sequence[Any]) -> pa.Array:
         """The values of the aggregate for these keys."""
@@ -45,7 +45,10 @@ class ObjectKind(Protocol):
 
 
 class SlotObjects:
-    """Python objects by key group and slot. One that a frozen list shares is copied before it changes."""
+    """Python objects by key group and slot. An object that a frozen list shares is copied before it changes.
+
+    A freeze marks every object with a byte and copies none; only those that change later are copied, one by one.
+    """
 
     def __init__(self, make: Callable[[], Any], copy: Callable[[Any], Any]) -> None:
         self._make = make
@@ -54,7 +57,7 @@ class SlotObjects:
         self._shared: dict[int, bytearray] = {}
 
     def own(self, group: int, slot: int) -> Any:
-        """The object of a slot, for somebody who will change it; made if there is none yet."""
+        """The object of a slot, for a caller that changes it: created if missing, copied if a frozen list shares it."""
         objects = self._objects.get(group)
         if objects is None or slot >= len(objects):
             objects = self._upto(group, slot)
@@ -65,11 +68,11 @@ class SlotObjects:
         return objects[slot]
 
     def put(self, group: int, slot: int, target: Any) -> None:
-        """Replace what ``own`` gave."""
+        """Replace the object that ``own`` returned."""
         self._objects[group][slot] = target
 
     def count(self, group: int) -> int:
-        """How many objects ``group`` has."""
+        """Number of objects of ``group``."""
         return len(self._objects.get(group, ()))
 
     def groups(self) -> list[int]:
@@ -87,22 +90,22 @@ class SlotObjects:
         return list(objects)
 
     def drop(self, group: int) -> None:
-        """Forget ``group``."""
+        """Remove the objects of ``group``."""
         self._objects.pop(group, None)
         self._shared.pop(group, None)
 
     def dumped_bytes(self, group: int, dump: Callable[[Any], bytes]) -> int:
-        """About how many bytes the dumped objects of ``group`` have, judged by some of them."""
+        """Approximate size of the dumped objects of ``group`` in bytes, estimated from a sample."""
         objects = self._objects.get(group, [])
         some = objects[:: max(1, len(objects) // SAMPLE)]
         return sum(len(dump(target)) for target in some) * len(objects) // max(1, len(some))
 
     def shallow_bytes(self) -> int:
-        """About how much memory the objects take without what they refer to: as much each as the first of its group."""
+        """Approximate memory of the objects, without those they refer to; each counts as the first of its group."""
         return sum(len(objects) * sys.getsizeof(objects[0]) for objects in self._objects.values() if objects)
 
     def _upto(self, group: int, slot: int) -> list[Any]:
-        """The objects of ``group``, up to ``slot`` at least."""
+        """The objects of ``group``, extended with new ones to include ``slot``."""
         objects = self._objects.setdefault(group, [])
         while len(objects) <= slot:
             objects.append(self._make())
@@ -120,7 +123,7 @@ class Objects:
         self._objects = SlotObjects(kind.make, kind.copy)
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Take the rows of a batch."""
+        """Add the rows of a batch."""
         values = canonical.decoded(batch.column(self._column))
         order, runs = _runs(slots)
         values = values.take(pa.array(order))
@@ -128,7 +131,7 @@ class Objects:
             self._kind.add(self._objects.own(group, slot), values.slice(start, stop - start))
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take a state column."""
+        """Merge a state column."""
         order, runs = _runs(slots)
         for group, slot, start, stop in runs:
             target = self._objects.own(group, slot)
@@ -137,31 +140,31 @@ class Objects:
             self._objects.put(group, slot, target)
 
     def freeze(self, groups: Sequence[int]) -> FrozenObjects:
-        """The objects of ``groups`` as they are now; they are dumped when they are asked for."""
+        """The objects of ``groups`` as they are now; they are dumped only when the view is exported."""
         return FrozenObjects(self._kind, {group: self._objects.freeze(group) for group in groups})
 
     def detach(self, group: int) -> None:
-        """Objects are detached one by one."""
+        """Do nothing: ``SlotObjects`` copies shared objects one by one."""
 
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
         return self._kind.results([target for span in spans for target in self._objects.read(span)])
 
     def drop(self, group: int) -> None:
-        """Forget ``group``."""
+        """Remove the objects of ``group``."""
         self._objects.drop(group)
 
     def nbytes(self, group: int) -> int:
-        """About the size of the dumped objects of ``group``: what they hold in memory is not known."""
+        """Approximate size of the dumped objects of ``group``: their size in memory is not known."""
         return self._objects.dumped_bytes(group, self._kind.dump)
 
     def held(self) -> int:
-        """Bytes of the objects themselves, without what they refer to: no user code runs to find out."""
+        """Approximate bytes of the objects, without those they refer to: finding those would run user code."""
         return self._objects.shallow_bytes()
 
 
 class FrozenObjects:
-    """Objects that do not change any more."""
+    """The objects when they were frozen; none of them changes any more."""
 
     def __init__(self, kind: ObjectKind, objects: Mapping[int, list[Any]]) -> None:
         self._kind = kind
@@ -176,7 +179,7 @@ class FrozenObjects:
 
 
 def _runs(slots: Slots) -> tuple[np.ndarray, Iterator[tuple[int, int, int, int]]]:
-    """Sort rows by key: their order, and (group, slot, start, stop) of each key in it."""
+    """Sort rows by key. Returns their order, and (group, slot, start, stop) of the run of each key in it."""
     places = slots.slots.astype(np.uint64)
     if slots.groups is not None:
         places |= slots.groups.astype(np.uint64) << np.uint64(32)

@@ -1,4 +1,4 @@
-"""Aggregating inside one batch, so that less travels: holds nothing from one batch to the next."""
+"""Aggregate within each batch before the shuffle, so that fewer rows are sent; keeps no rows between batches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPEAT = 32
 
 
 class BatchPartials:
-    """Turns batches into the mergeable form: one row per key, or one per input row where keys rarely repeat."""
+    """Converts batches to the mergeable form: one row per key, or one per input row if keys rarely repeat."""
 
     def __init__(self, keys: pa.Schema, columns: Sequence[AggregateLike], schema: pa.Schema) -> None:
         """Prepare for batches of ``schema``.
@@ -46,7 +46,7 @@ class BatchPartials:
         self._skip = 0
 
     def partials(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The mergeable form of ``batch``; it has at most as many rows, and a key may be in several of them."""
+        """The mergeable form of ``batch``: at most as many rows, and possibly several for one key."""
         if self._skip:
             self._skip -= 1
             return self.lone(batch)
@@ -56,7 +56,7 @@ class BatchPartials:
         try:
             return self._shrunk(batch, slots, size, keys)
         except ExpressionError:
-            return self.lone(batch)  # a sum within the batch has no room: its summands do
+            return self.lone(batch)  # a sum within the batch does not fit its type; its summands do
         finally:
             self._rows.clear(np.array([size], np.uint32))
             for item in self._items:
@@ -71,7 +71,7 @@ class BatchPartials:
         return pa.RecordBatch.from_arrays([*keys, *parts], schema=self.schema)
 
     def _numbered(self, columns: Sequence[pa.Array], rows: int) -> tuple[Slots, int, list[pa.Array]]:
-        """A slot for each row, how many there are, and the keys of the slots."""
+        """A slot for each row, the number of slots, and the keys of the slots."""
         numbered = codes(columns) if columns else None
         if numbered is not None:
             places, firsts = numbered

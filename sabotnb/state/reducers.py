@@ -1,4 +1,4 @@
-"""A fold of rows by key: one Python dict per key, as keyed state."""
+"""Fold the rows of each key into a Python dict, as keyed state."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FOLD = "fold"
 
 
 class Reducers:
-    """The fold of the rows of each key by ``fold(left, right)``.
+    """Folds the rows of each key by ``fold(left, right)``.
 
-    Each key starts with an ``init()`` of its own if there is one, else with its first row. What ``fold`` raises comes
-    through. Without keys there is one key, in group 0. Implements ``protocol.KeyedState``: two folds of one key merge
-    by ``fold``, so what ``init`` gives has to be neutral where a key is loaded that is there already.
+    A key starts with the result of ``init()`` if there is one, else with its first row. Exceptions of ``fold`` are not
+    caught. Without key columns there is a single key, in group 0. Implements ``protocol.KeyedState``: two folds of one
+    key merge by ``fold``, so ``init`` must return a neutral value if a key is loaded that already exists.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class Reducers:
         self.schema = pa.schema([*plain_keys(self._index, keys), pa.field(FOLD, pa.binary())])
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Fold the rows of ``batch`` in."""
+        """Fold each row of ``batch`` into the dict of its key."""
         slots = self._slots([batch.column(name) for name in self._keys.names], batch.num_rows)
         for group, slot, row in _placed(slots, python_rows(batch)):
             left = self._folds.own(group, slot)
             self._folds.put(group, slot, row if left is None else self._fold(left, row))
 
     def results(self, limit: int) -> Iterator[tuple[list[Row], list[pa.Array]]]:
-        """Reducers and the key columns beside them, ``limit`` keys at a time."""
+        """The folded dicts and their key columns, at most ``limit`` keys at a time."""
         for spans in cut(((group, self._folds.count(group)) for group in self.groups()), limit):
             yield [row for span in spans for row in self._folds.read(span)], key_columns(self._index, spans, self._keys)
 
@@ -77,7 +77,7 @@ class Reducers:
         return self._index.nbytes(group) + self._folds.dumped_bytes(group, dumped)
 
     def size(self) -> tuple[int, int]:
-        """Of the folds only the dicts themselves are counted."""
+        """Count the dicts without the objects that they refer to: pickling them twice a second would cost too much."""
         keys, held = size_of(self._index)
         return keys, held + self._folds.shallow_bytes()
 
@@ -86,7 +86,7 @@ class Reducers:
 
 
 class FrozenReducers:
-    """Reducers that do not change any more; may be read from any thread."""
+    """The folds when they were frozen; may be read from any thread."""
 
     def __init__(self, schema: pa.Schema, folds: Mapping[int, tuple[View, list[Row]]]) -> None:
         self._schema = schema

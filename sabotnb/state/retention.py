@@ -1,4 +1,4 @@
-"""Which rows of a key are kept, and in which order."""
+"""Select and sort the rows of each key that an operator keeps, such as the first ten by a column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_BYTES = 1 << 30
 
 
 class Direction(str, Enum):
-    """As ``pc.sort_indices`` spells it."""
+    """Sort direction, as ``pc.sort_indices`` spells it."""
 
     UP = "ascending"
     DOWN = "descending"
@@ -30,7 +30,7 @@ class Direction(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The first ``limit`` rows (None: all) of each key, by the columns of ``order``; those without one are left out.
+    """The first ``limit`` rows (None: all) of each key by the columns of ``order``; types without an order are ignored.
 
     With ``ties`` also the rows that are equal to the last of them in the first of these columns.
     """
@@ -44,7 +44,7 @@ ALL_ROWS = Retention()
 
 
 def arranged(schema: pa.Schema, pieces: Sequence[GroupedBatch], keep: Retention) -> GroupedBatches:
-    """The rows that are kept, by key group, slot and the order of ``keep``."""
+    """The rows that ``keep`` selects, sorted by key group, slot and the order of ``keep``."""
     rows = join(schema, pieces)
     numbers = _kept(rows, keep)
     most = max(1, MOST_BYTES // max(1, int(rows.row_bytes)))
@@ -52,7 +52,7 @@ def arranged(schema: pa.Schema, pieces: Sequence[GroupedBatch], keep: Retention)
 
 
 def position(places: np.ndarray) -> np.ndarray:
-    """How many rows of the same key come before each; ``places`` are in order."""
+    """The number of rows of the same key before each row; ``places`` are sorted."""
     first = np.ones(len(places), np.bool_)
     first[1:] = places[1:] != places[:-1]
     found: np.ndarray = np.arange(len(places)) - _runs(first)
@@ -60,7 +60,7 @@ def position(places: np.ndarray) -> np.ndarray:
 
 
 def tied(places: np.ndarray, values: pa.Array) -> np.ndarray:
-    """The ``position`` of the first row that has the key and the value of each; both are in order."""
+    """For each row the ``position`` of the first row with its key and value; ``places`` and ``values`` are sorted."""
     rows = len(places)
     differs = np.ones(rows, np.bool_)
     if rows > 1:
@@ -74,15 +74,16 @@ def tied(places: np.ndarray, values: pa.Array) -> np.ndarray:
 
 
 def _runs(first: np.ndarray) -> np.ndarray:
-    """For each row the last one up to it that is a ``first`` one."""
+    """For each row the number of the last row, up to it, where ``first`` is true."""
     starts: np.ndarray = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
     return starts
 
 
 def _kept(rows: GroupedBatches, keep: Retention) -> np.ndarray:
-    """The numbers of the rows that are kept, in order.
+    """The numbers of the rows that ``keep`` selects, sorted.
 
-    The first column decides alone at first: what is left for the others to decide is little.
+    With a limit, all rows are sorted by the first column alone. Only the rows that can still be among the first are
+    sorted by all columns; they are few, so the costly sort is small.
     """
     columns = [(sortable(rows.column(name)), direction) for name, direction in keep.order]
     order = [(column, direction) for column, direction in columns if column is not None]
@@ -103,7 +104,7 @@ Columns = Sequence[tuple[pa.Array | pa.ChunkedArray, Direction]]
 
 
 def _in_order(places: np.ndarray, columns: Columns) -> np.ndarray:
-    """Row numbers by place and then by ``columns``; rows that are equal in all stay in their order."""
+    """Row numbers sorted by place and then by ``columns``; the sort is stable."""
     groups = (places >> np.uint64(32)).astype(np.uint16)
     if not columns:
         return rows_by_key(groups, places.astype(np.uint32))

@@ -1,7 +1,19 @@
-"""Rows that are held by key group, as they came or cut to those that are kept.
+"""Store the rows of an operator by key group: all rows in order of arrival, or the first rows of each key.
 
-Batches never change, so freezing a pile is to keep the list of them. Rows are divided by groups, sorted and cut by
-the code that asks for it.
+Theory of operation. The store is a list of batches, each with the group and (if needed) the slot of every row. A batch
+in the list never changes; an operation replaces batches in the list, or the list itself.
+
+- Freezing copies the list, not the rows. Dividing rows by group, sorting and cutting happen later, in the thread that
+  exports the frozen view, so a checkpoint stops the task only for a moment.
+- Dropping a group marks it as gone in each batch that has rows of it. A batch is copied only when more of its rows are
+  gone than are left, so dropping groups one by one does not copy the same rows each time.
+- With a limit (``Retention``) the store is rewritten: rows are sorted by group, slot and the order of ``keep``, and
+  rows beyond the limit are discarded. That happens when the rows added since the last rewrite outnumber the rows kept
+  then by ``pile_rows`` (or when their bytes do), so a rewrite sorts at most about twice the rows that were added since
+  the last. Between rewrites the store has rows that are not in the result: ``arrange`` must run before it is read.
+
+Row numbers (``join``) count over all batches in the list. They are valid until rows are added, dropped or rewritten; a
+reader that needs them longer keeps the ``GroupedBatches`` that it got.
 """
 
 from __future__ import annotations
@@ -22,7 +34,7 @@ PILE_BYTES = 64 << 20
 
 
 class RowStore:
-    """Rows of ``schema``. Where ``keep`` has a limit, rows pile up until they are as many as those that it keeps."""
+    """Rows of ``schema``. If ``keep`` has a limit, rows beyond it are discarded whenever about as many were added."""
 
     def __init__(self, schema: pa.Schema, keep: Retention = ALL_ROWS, pile_rows: int = PILE_ROWS) -> None:
         self.schema = schema
@@ -38,8 +50,9 @@ class RowStore:
     def add(
         self, batch: pa.RecordBatch, groups: np.ndarray | None = None, slots: np.ndarray | None = None
     ) -> GroupedBatch:
-        """Hold the rows of ``batch``, whose columns have the types of the schema; gives them as they were added."""
+        """Store the rows of ``batch``, whose columns have the types of the schema, and return them as stored."""
         nbytes = own_bytes(batch)
+        # Copies a small slice of a large batch, which would otherwise keep the memory of the whole batch alive.
         piece = GroupedBatch(compact(batch, nbytes), groups, slots, nbytes=nbytes)
         self._pieces.append(piece)
         self.rows += piece.rows
@@ -50,7 +63,7 @@ class RowStore:
         return piece
 
     def arrange(self) -> GroupedBatches:
-        """Cut to the rows that are kept and sort them: by key group, slot and the order of ``keep``."""
+        """Discard rows beyond the limit and sort the others by key group, slot and the order of ``keep``."""
         if not self._arranged:
             self._set(arranged(self.schema, self._pieces, self.keep).pieces)
             self._kept_rows, self._kept_bytes = self.rows, self.nbytes
@@ -64,7 +77,7 @@ class RowStore:
         return rows
 
     def take_first(self) -> pa.RecordBatch | None:
-        """Give up the rows that came first."""
+        """Remove and return the batch that arrived first; None if there is none."""
         if not self._pieces:
             return None
         first = self._pieces.pop(0)
@@ -77,17 +90,17 @@ class RowStore:
         return sorted(set().union(*(piece.present() for piece in self._pieces)))
 
     def bytes_of(self, group: int) -> int:
-        """About how many bytes the rows of ``group`` have."""
+        """Approximate size of the rows of ``group`` in bytes."""
         return sum(int(piece.count(group) * piece.row_bytes) for piece in self._pieces)
 
     def drop(self, group: int) -> None:
-        """Forget ``group``."""
+        """Remove the rows of ``group``."""
         self.kept = None
         self._set(left for piece in self._pieces if (left := piece.without(group)) is not None)
         self._kept_rows, self._kept_bytes = min(self._kept_rows, self.rows), min(self._kept_bytes, self.nbytes)
 
     def freeze(self, groups: Sequence[int]) -> FrozenRowStore:
-        """The rows that there are now, for somebody who asks for ``groups``."""
+        """The rows as they are now, for a reader of ``groups``."""
         return FrozenRowStore(self.schema, tuple(self._pieces), self.keep, groups)
 
     def _piled_up(self) -> bool:
@@ -101,7 +114,7 @@ class RowStore:
 
 
 class FrozenRowStore:
-    """The rows that a pile had; may be read from any thread."""
+    """The rows of a ``RowStore`` when it was frozen; may be read from any thread."""
 
     def __init__(
         self, schema: pa.Schema, pieces: Sequence[GroupedBatch], keep: Retention, groups: Sequence[int]
@@ -113,7 +126,7 @@ class FrozenRowStore:
         self._divided: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def pieces(self, group: int) -> Iterator[GroupedBatch]:
-        """The rows of ``group`` in pieces of bounded size; those that the pile would keep, if it keeps only some."""
+        """The rows of ``group`` in batches of bounded size, without those that the store would discard."""
         if self._keep.limit is not None:
             for piece in self.arranged(group).pieces:
                 yield from _small(piece, np.arange(piece.rows))
@@ -123,14 +136,14 @@ class FrozenRowStore:
                 yield from _small(piece, self._numbers(number, group))
 
     def arranged(self, group: int) -> GroupedBatches:
-        """The rows of ``group`` that the pile would keep, in order."""
+        """The rows of ``group`` that the store would keep, in order."""
         found = [
             piece.take(self._numbers(number, group)) for number, piece in enumerate(self._pieces) if piece.count(group)
         ]
         return arranged(self._schema, found, self._keep)
 
     def _numbers(self, number: int, group: int) -> np.ndarray:
-        """The rows of ``group`` in the piece of that number, which is divided once if there are many groups."""
+        """Row numbers of ``group`` in batch ``number``; with many groups each batch is sorted by group once."""
         groups = self._pieces[number].groups
         if groups is None:
             return np.arange(self._pieces[number].rows)
@@ -144,7 +157,7 @@ class FrozenRowStore:
 
 
 def _small(piece: GroupedBatch, numbers: np.ndarray) -> Iterator[GroupedBatch]:
-    """The rows of these numbers, ascending and at least one, in pieces of about PIECE_BYTES."""
+    """The rows of these ascending numbers (at least one) in batches of about PIECE_BYTES; slices where possible."""
     rows = min(PIECE_ROWS, max(1, int(PIECE_BYTES // max(1.0, piece.row_bytes))))
     for start in range(0, len(numbers), rows):
         part = numbers[start : start + rows]

@@ -1,4 +1,4 @@
-"""Approximate aggregates by Apache DataSketches: mergeable, of bounded size per key."""
+"""Approximate aggregates with Apache DataSketches: mergeable, with a bounded size per key."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class DistinctSketch:
 
 
 class QuantileSketch:
-    """KLL over doubles; NaN is the largest value, which the sketch knows as infinity.
+    """KLL over doubles; NaN counts as the largest value and is stored as infinity.
 
     Z. Karnin, K. Lang, E. Liberty, "Optimal quantile approximation in streams", FOCS 2016.
     """

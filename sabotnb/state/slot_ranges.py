@@ -1,4 +1,4 @@
-"""Slots of several key groups in a row, so that what is made of them comes in pieces of bounded size."""
+"""Divide the slots of key groups into ranges, so that results and exports come in batches of bounded size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SlotRange:
 
 
 def cut(sizes: Iterable[tuple[int, int]], limit: int) -> Iterator[list[SlotRange]]:
-    """Divide groups of (number, size) into lists of spans of ``limit`` slots each (the last has fewer)."""
+    """Divide groups, given as (number, size), into lists of ranges of ``limit`` slots in total (fewer in the last)."""
     piece: list[SlotRange] = []
     room = limit
     for group, size in sizes:
@@ -44,9 +44,11 @@ def cut(sizes: Iterable[tuple[int, int]], limit: int) -> Iterator[list[SlotRange
 
 
 def in_pieces(size: int, read: Callable[[int, int], pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Call ``read(start, stop)`` for rows 0 to ``size``, about PIECE_BYTES at a time, judged by the piece before.
+    """Call ``read(start, stop)`` for rows 0 to ``size`` in batches of about PIECE_BYTES.
 
-    A row is never divided, however large it is.
+    The size of a row is not known before it is read, so each batch sets the number of rows of the next.
+
+    A row is never divided, even if it is larger than that.
     """
     start, rows = 0, FIRST_ROWS
     while start < size:

@@ -1,4 +1,4 @@
-"""min, max, first, last, arg_min and arg_max of texts and bytes."""
+"""Compute min, max, first, last, arg_min and arg_max of text and binary columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sabotnb.state.values import encoded_as, from_order_words, order_words
 
 
 class TextAggregate:
-    """The smallest or ``last`` text of ``column`` per key: by the texts themselves, or by column ``by``."""
+    """The smallest (with ``last``: the largest) text of ``column`` per key, compared by itself or by column ``by``."""
 
     def __init__(
         self, column: str, by: str | None, types: tuple[pa.DataType, pa.DataType | None], *, last: bool, groups: int
@@ -26,15 +26,15 @@ class TextAggregate:
 
     @property
     def state_types(self) -> list[pa.DataType]:
-        """The text, and its order where there is one."""
+        """The text, and its order if there is a ``by``."""
         return [self._gives] if self._by_type is None else [self._gives, self._by_type]
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Take the rows of a batch."""
+        """Add the rows of a batch."""
         self.merge(slots, self._columns(batch))
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take columns of ``lone`` or state columns."""
+        """Merge columns of ``lone`` or state columns."""
         texts = canonical.as_binary(canonical.decoded(parts[0]))
         order = None if self._by is None else order_words(parts[1])
         self._texts.rows.reserve(room_for(slots, self._texts.rows.groups))
@@ -50,7 +50,7 @@ class TextAggregate:
         return FrozenTexts({group: self._texts.view(group) for group in groups}, self._gives, self._by_type)
 
     def detach(self, group: int) -> None:
-        """Go on with a copy of ``group``."""
+        """Continue with a copy of ``group``, so that frozen views do not change."""
         self._texts.detach(group)
 
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
@@ -59,7 +59,7 @@ class TextAggregate:
         return canonical.from_binary(pa.concat_arrays(found), self._gives)
 
     def drop(self, group: int) -> None:
-        """Forget ``group``."""
+        """Remove the texts of ``group``."""
         self._texts.drop(group)
 
     def nbytes(self, group: int) -> int:
@@ -75,7 +75,7 @@ class TextAggregate:
 
 
 class FrozenTexts:
-    """Texts by group and slot, with their order where there is one."""
+    """The texts when they were frozen, by group and slot, with their order if there is a ``by``."""
 
     def __init__(self, texts: Mapping[int, Texts], gives: pa.DataType, by_type: pa.DataType | None) -> None:
         self._texts = texts
@@ -83,7 +83,7 @@ class FrozenTexts:
         self._by_type = by_type
 
     def state(self, span: SlotRange) -> list[pa.Array]:
-        """The texts of ``span``, and their order."""
+        """The texts of ``span``, and their order if there is a ``by``."""
         texts = self._texts[span.group]
         columns = [canonical.from_binary(texts.texts(0, span.start, span.stop), self._gives)]
         if self._by_type is not None:

@@ -1,4 +1,4 @@
-"""Counting distinct values exactly: an index of (key, value) pairs beside a counter per key."""
+"""Count distinct values exactly (``n_unique``): an index of (slot, value) pairs, and a counter per key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sabotnb.state.slot_ranges import SlotRange
 
 
 class Unique:
-    """How many distinct values of ``column`` that are not null each key has met; NaN is one value."""
+    """The number of distinct values of ``column`` per key, without nulls; all NaN are one value."""
 
     def __init__(self, column: str, data_type: pa.DataType, groups: int) -> None:
         self._column = column
@@ -29,33 +29,33 @@ class Unique:
         return [self._list]
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Take the rows of a batch."""
+        """Add the rows of a batch."""
         self._add(slots, batch.column(self._column))
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take a column of ``lone`` or a state column."""
+        """Merge a column of ``lone`` or a state column."""
         self._add(slots.take(np.asarray(pc.list_parent_indices(parts[0]))), parts[0].flatten())
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
-        """A list of the one value of each row, or of none."""
+        """A list per row: its value, or empty for a null."""
         values = canonical.decoded(batch.column(self._column))
         bounds = np.zeros(len(values) + 1, np.int32)
         np.cumsum(values.is_valid().to_numpy(zero_copy_only=False), out=bounds[1:])
         return [pa.ListArray.from_arrays(pa.array(bounds), values.drop_null().cast(self._type), type=self._list)]
 
     def freeze(self, groups: Sequence[int]) -> FrozenUnique:
-        """The pairs of ``groups`` that there are now."""
+        """The pairs of ``groups`` as they are now."""
         return FrozenUnique(self._list, {group: self._pairs.view(group) for group in groups})
 
     def detach(self, group: int) -> None:
-        """Pairs are only added, and counters are not frozen."""
+        """Do nothing: pairs are only added, and counters are not part of the frozen state."""
 
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The counts of the slots of ``spans``."""
         return pa.array(np.concatenate([self._count(span) for span in spans]))
 
     def drop(self, group: int) -> None:
-        """Forget ``group``."""
+        """Remove the state of ``group``."""
         self._pairs.drop(group)
         self._counts.drop(group)
 
@@ -72,6 +72,7 @@ class Unique:
         if values.null_count:
             valid = values.is_valid()
             slots, values = slots.take(valid.to_numpy(zero_copy_only=False)), values.filter(valid)
+        # ``within``: a pair is in the group of its key, not in that of its own hash, so that it moves with the key.
         found = self._pairs.upsert([pa.array(slots.slots), values], fresh=True, within=slots)
         new = slots.take(np.asarray(found.fresh))
         self._counts.reserve(room_for(new, self._counts.groups))
@@ -87,7 +88,7 @@ class Unique:
 
 
 class FrozenUnique:
-    """The distinct values of keys; they are put beside their keys when they are asked for."""
+    """The frozen pairs of ``Unique``; they are sorted by key when they are exported."""
 
     def __init__(self, data_type: pa.DataType, pairs: Mapping[int, KeyView]) -> None:
         self._type = data_type
@@ -103,7 +104,7 @@ class FrozenUnique:
         return [pa.ListArray.from_arrays(pa.array(bounds - bounds[0], pa.int32()), values, type=self._type)]
 
     def _ordered(self, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of pairs by the slot of their key, and those slots."""
+        """The numbers of the pairs sorted by the slot of their key, and these slots."""
         if group not in self._order:
             pairs = self._pairs[group]
             slots = pairs.take(np.arange(len(pairs)), columns=1)[0].to_numpy()
@@ -113,7 +114,7 @@ class FrozenUnique:
 
 
 def room_for(slots: Slots, groups: int) -> np.ndarray:
-    """Room in each group for the largest of its slots."""
+    """The number of rows that each group needs for the largest of its ``slots``."""
     needed = np.zeros(groups, np.uint32)
     if slots.groups is None:
         needed[0] = int(slots.slots.max(initial=0)) + 1 if len(slots) else 0

@@ -1,4 +1,4 @@
-"""Aggregates that need values themselves: quantiles, top_k, collect_list, and first and last of what has no kernel."""
+"""Aggregates that store values: quantile, top_k, collect_list, and first and last of types without a kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUE, ORDER = "value", "order"
 
 
 class ValueAggregates:
-    """Values of all keys of one aggregate; ``finish`` makes an array of the kept values of consecutive slots.
+    """The values of all keys of one aggregate; ``finish`` computes results from the kept values of consecutive slots.
 
     ``keep`` orders by the columns ``value`` and ``order``. Rows with a null in ``required`` are left out.
     ``finish(values, offsets)``: the values of slot i are ``values[offsets[i]:offsets[i + 1]]``, in order.
@@ -42,25 +42,25 @@ class ValueAggregates:
 
     @property
     def state_types(self) -> list[pa.DataType]:
-        """A list of (value, order) of each key."""
+        """A list of (value, order) structs per key."""
         return [pa.list_(pa.struct(list(self._schema)))]
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Take the rows of a batch."""
+        """Add the rows of a batch."""
         self._add(slots, [batch.column(name) for name in self._columns])
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Take a state column."""
+        """Merge a state column."""
         rows = parts[0].flatten()
         parents = np.asarray(pc.list_parent_indices(parts[0]))
         self._add(slots.take(parents), [rows.field(name) for name in self._schema.names])
 
     def freeze(self, groups: Sequence[int]) -> FrozenValueAggregates:
-        """The values of ``groups``; the reader sorts them."""
+        """The values of ``groups`` as they are now; they are sorted when the view is exported."""
         return FrozenValueAggregates(self.state_types[0], self._pile.freeze(groups))
 
     def detach(self, group: int) -> None:
-        """What is collected does not change."""
+        """Do nothing: stored batches never change."""
 
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
@@ -68,7 +68,7 @@ class ValueAggregates:
         return pa.concat_arrays([self._result(rows, span) for span in spans])
 
     def drop(self, group: int) -> None:
-        """Forget ``group``."""
+        """Remove the values of ``group``."""
         self._pile.drop(group)
 
     def nbytes(self, group: int) -> int:
@@ -94,7 +94,7 @@ class ValueAggregates:
 
 
 class FrozenValueAggregates:
-    """What was collected of the keys of some groups."""
+    """The values of some groups when they were frozen."""
 
     def __init__(self, data_type: pa.DataType, pile: FrozenRowStore) -> None:
         self._type = data_type
@@ -114,14 +114,14 @@ class FrozenValueAggregates:
 
 
 def _bounds(rows: GroupedBatches, span: SlotRange) -> tuple[int, np.ndarray]:
-    """The first row of ``span``, and where behind it the rows of each slot begin; the last is where all end."""
+    """The first row of ``span``, and the offsets from there at which each slot's rows begin; the last is the end."""
     wanted = place(span.group, np.arange(span.start, span.stop + 1, dtype=np.uint64))
     bounds = np.searchsorted(rows.places, wanted)
     return int(bounds[0]), bounds - bounds[0]
 
 
 def _as_type(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """Plain values of ``data_type``; numbers are rounded where a double has no room for them."""
+    """Plain values of ``data_type``; numbers are rounded if a double cannot hold them."""
     column = canonical.decoded(column)
     if column.type.equals(data_type):
         return column
@@ -129,13 +129,13 @@ def _as_type(column: pa.Array, data_type: pa.DataType) -> pa.Array:
 
 
 def only(values: pa.Array, offsets: np.ndarray) -> pa.Array:
-    """The one value of each slot, null where there is none."""
+    """The only value of each slot, null if there is none."""
     starts = pa.array(offsets[:-1], mask=offsets[1:] == offsets[:-1])
     return values.take(starts)
 
 
 def as_lists(values: pa.Array, offsets: np.ndarray) -> pa.Array:
-    """All values of each slot."""
+    """A list of all values of each slot."""
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
 
@@ -156,7 +156,7 @@ def quantile(q: float) -> Callable[[pa.Array, np.ndarray], pa.Array]:
         with np.errstate(invalid="ignore", over="ignore"):
             step = above - below
             near = below + step * part
-            far = below * (1 - part) + above * part  # where the step is infinite, or none between equal infinities
+            far = below * (1 - part) + above * part  # if the step is infinite, or NaN between equal infinities
             between = np.where(part > 0, np.where(np.isfinite(step), near, far), below)
         return pa.array(between, mask=counts == 0)
 

@@ -1,4 +1,4 @@
-"""Columns in the few types that kernels aggregate, and in forms that sort as sabotnb sorts: NaN largest, nulls last."""
+"""Convert columns to the few types that kernels aggregate, and to forms that sort with NaN largest and nulls last."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def from_kernel(values: pa.Array, data_type: pa.DataType) -> pa.Array:
 
 
 def doubles(column: pa.Array) -> pa.Array:
-    """The values of a number column as doubles, rounded where a double has no room."""
+    """The values of a numeric column as doubles, rounded if a double cannot hold them."""
     column = canonical.decoded(column)
     if types.is_boolean(column.type):
         column = column.cast(pa.int8())
@@ -67,11 +67,12 @@ def has_order_words(data_type: pa.DataType) -> bool:
 
 
 def order_words(column: pa.Array) -> pa.Array:
-    """int64 that compare as the values do, with the same nulls. Equal values (-0.0 and 0.0, all NaN) are equal."""
+    """int64 words that compare as the values do, with the same nulls. -0.0 equals 0.0, and all NaN are equal."""
     column = canonical.decoded(column)
     if types.is_floating(column.type):
         bits = canonical.words(column)
         flipped = _numbers(bits)
+        # The bits of a double order as sign and magnitude; flipping those of a negative one makes int64 order the same.
         return _with_nulls_of(column, flipped ^ ((flipped >> 63) & np.int64(2**63 - 1)))
     if types.is_uint64(column.type):
         return _with_nulls_of(column, (_numbers(canonical.words(column)).view(np.uint64) ^ SIGN).view(np.int64))
@@ -89,9 +90,9 @@ def from_order_words(words: pa.Array, data_type: pa.DataType) -> pa.Array:
 
 
 def sortable(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
-    """A column that ``pc.sort_indices`` puts in sabotnb's order in both directions; None for types without one.
+    """A column that ``pc.sort_indices`` sorts in sabotnb's order in both directions; None for types without an order.
 
-    The dictionaries of an ordered column must agree: ``native.categories`` says in what.
+    The dictionaries of an ordered column must agree (see ``native.categories``).
     """
     plain = value_type(column.type)
     if _has_no_order(plain):
