@@ -1,4 +1,4 @@
-"""Kernels over Arrow memory. They take and give pyarrow objects, release the GIL and use one thread."""
+"""Compiled kernels over Arrow memory. They take and return pyarrow objects, release the GIL and use one thread."""
 
 from pathlib import Path
 

@@ -1,10 +1,12 @@
+"""Kernels that update accumulators in ``Rows``, a whole batch per call."""
+
 import pyarrow as pa
 
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
 
-# All kernels update the field at byte ``offset`` of the row of each slot, for which there must be room
-# (``Rows.reserve``): it is not checked. Arrays have one value per slot, nulls are skipped. The GIL is released.
+# All kernels update the field at byte ``offset`` of the row of each slot. They write without a check, so call
+# ``Rows.reserve`` for all slots before. Arrays have one value per slot, nulls are skipped. The GIL is released.
 
 def count_rows(rows: Rows, offset: int, slots: Slots) -> None:
     """int64 += 1 for every row."""
@@ -16,7 +18,7 @@ def add(rows: Rows, offset: int, slots: Slots, array: pa.Array) -> None:
     """int64 or double (as ``array`` is) += value; int64 wraps around."""
 
 def sum_values(rows: Rows, offset: int, slots: Slots, array: pa.Array) -> None:
-    """Sum of int64, uint64 or decimal128 in 16 bytes, of double in 8; behind it a byte that is 1 once a value came.
+    """Add up int64, uint64 or decimal128 in 16 bytes, double in 8; then a byte that is 1 after the first value.
 
     Raises:
         OverflowError: the sum does not fit 128 bits.
@@ -24,7 +26,7 @@ def sum_values(rows: Rows, offset: int, slots: Slots, array: pa.Array) -> None:
     """
 
 def extreme(rows: Rows, offset: int, slots: Slots, array: pa.Array, largest: bool) -> None:
-    """Smallest or largest value of int64, uint64, double or decimal128, and a byte that is 1 once a value came.
+    """Keep the smallest or largest int64, uint64, double or decimal128, and a byte that is 1 after the first value.
 
     The value has 8 bytes, a decimal128 16. NaN is above all other values.
 
@@ -33,21 +35,21 @@ def extreme(rows: Rows, offset: int, slots: Slots, array: pa.Array, largest: boo
     """
 
 def variance(rows: Rows, offset: int, slots: Slots, array: pa.Array) -> None:
-    """Count (int64), mean and sum of squared distances from it (doubles) of a double array.
+    """Keep the count (int64), the mean and the sum of squared distances from it (doubles) of a double array.
 
     B. P. Welford, "Note on a method for calculating corrected sums of squares and products", Technometrics 4 (1962).
     """
 
 def merge_variance(rows: Rows, offset: int, slots: Slots, count: pa.Array, mean: pa.Array, m2: pa.Array) -> None:
-    """Merge what ``variance`` keeps, from three arrays without nulls.
+    """Merge the three columns of ``variance``, from arrays without nulls.
 
     T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm for computing sample
     variances" (1979), section 2.
     """
 
 def ordered(rows: Rows, offset: int, slots: Slots, array: pa.Array, order: pa.Array, last: bool) -> None:
-    """The value with the smallest (``last``: largest) order; of equal orders the smallest value, null after all.
+    """Keep the value with the smallest (``last``: largest) order; of equal orders the smallest value, null last.
 
-    Keeps the order (int64), the value (int64, uint64 or double) and a byte: 0 nothing, 1 a value, 2 null. Rows whose
-    ``order`` (int64) is null are skipped.
+    A field has the order (int64), the value (int64, uint64 or double) and a byte: 0 empty, 1 a value, 2 null. Rows
+    whose ``order`` (int64) is null are skipped.
     """

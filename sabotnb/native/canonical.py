@@ -1,4 +1,4 @@
-"""Key columns in the two forms that the tables compare: words of 64 bits, and bytes. Equal values, equal form."""
+"""Convert key columns to 64-bit words or bytes, the forms that hash tables compare; equal values have equal forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sabotnb.errors import TypeMismatch
 
 
 def plain_type(data_type: pa.DataType) -> pa.DataType:
-    """The type of the values: what a dictionary's indexes stand for, any other type unchanged."""
+    """The type of the values: the value type of a dictionary, any other type unchanged."""
     return data_type.value_type if types.is_dictionary(data_type) else data_type
 
 
@@ -38,7 +38,7 @@ def is_word(data_type: pa.DataType) -> bool:
 
 
 def decoded(column: pa.Array) -> pa.Array:
-    """Plain values for dictionaries and, because Arrow takes no rows of them, large ones for views of text."""
+    """Decode dictionaries, and convert views of text to large text because Arrow cannot take rows of views."""
     if types.is_string_view(column.type):
         return column.cast(pa.large_string())
     if types.is_binary_view(column.type):
@@ -52,7 +52,7 @@ def decoded(column: pa.Array) -> pa.Array:
 
 
 def words(column: pa.Array) -> pa.Array:
-    """The values as int64 with the same nulls; NaN is one value and -0.0 is 0.0."""
+    """The values as int64 with the same nulls; all NaN are one value, and -0.0 becomes 0.0."""
     if types.is_null(column.type):
         return pa.nulls(len(column), pa.int64())
     if types.is_floating(column.type):
@@ -66,7 +66,7 @@ def words(column: pa.Array) -> pa.Array:
 
 
 def from_words(values: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """Turn ``words`` back into a column of ``data_type`` (not a dictionary)."""
+    """Convert ``words`` back to a column of ``data_type`` (not a dictionary)."""
     if types.is_null(data_type):
         return pa.nulls(len(values))
     if types.is_floating(data_type):
@@ -90,7 +90,7 @@ def as_binary(column: pa.Array) -> pa.Array:
 
 
 def from_binary(values: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """Turn ``as_binary`` back into a column of ``data_type`` (not a dictionary)."""
+    """Convert ``as_binary`` back to a column of ``data_type`` (not a dictionary)."""
     if types.is_decimal(data_type):
         fixed = values.cast(pa.binary()).cast(pa.binary(data_type.bit_width // 8))
         return pa.Array.from_buffers(data_type, len(fixed), fixed.buffers(), offset=fixed.offset)

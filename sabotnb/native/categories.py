@@ -1,12 +1,12 @@
-"""Ordered dictionaries: values are ordered as their dictionary lists them (pandas' ordered categoricals), not as text.
+"""Ordered dictionaries (pandas' ordered categoricals): values compare by their place in the dictionary, not as text.
 
-The order is in the data, not in the type: two columns of one type may have different orders. Dictionaries agree if one
-begins as the other does. The indexes of dictionaries that agree compare as the values do, whichever batch they come
-from; so whatever orders or compares lets ``Categories`` take each dictionary first, which refuses those that disagree.
+The order is in the data, not in the type: two columns of one type may have different orders. Two dictionaries agree if
+one is a prefix of the other. Indexes of dictionaries that agree compare as the values do, across batches. Code that
+sorts or compares therefore passes each dictionary to ``Categories.take`` first, which rejects those that disagree.
 
-A dictionary may be shorter than later ones, so a text that it lacks may still be a category. If so, it comes after all
-categories that the dictionary has: ``position`` says that. Whether it is a category is known when one dictionary lists
-it, or when there are no more: users of ``position`` call ``code`` at the end, which raises if none did.
+A later dictionary may be longer, so a text that the known ones lack may still be a category. It then comes after all
+known categories, and ``position`` returns that index. Only at the end of the input is it certain that a text is not a
+category: users of ``position`` call ``code`` then, which raises if no dictionary listed the text.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SHOWN = 6
 
 
 def is_ordered(data_type: pa.DataType) -> bool:
-    """True for a dictionary whose order is that of its values."""
+    """True for a dictionary type whose values are ordered by the dictionary."""
     return bool(types.is_dictionary(data_type) and data_type.ordered)
 
 
 def without_order(schema: pa.Schema, keep: Collection[str] = ()) -> pa.Schema:
-    """``schema`` with plain types for ordered dictionaries: what functions give does not tell an order."""
+    """``schema`` with plain types instead of ordered dictionaries: results of functions do not carry an order."""
     fields = (
         field.with_type(plain_type(field.type)) if is_ordered(field.type) and field.name not in keep else field
         for field in schema
@@ -38,7 +38,7 @@ def without_order(schema: pa.Schema, keep: Collection[str] = ()) -> pa.Schema:
 
 
 class Categories:
-    """The categories of one column called ``name``, as far as dictionaries have shown them."""
+    """The categories of the column ``name`` that its dictionaries have listed so far."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -48,13 +48,13 @@ class Categories:
         """The indexes of ``column``, which compare as its values do.
 
         Raises:
-            TypeMismatch: its dictionary has another order than one before, or lists a value twice.
+            TypeMismatch: its dictionary disagrees with an earlier one, or lists a value twice.
         """
         self.take(column.dictionary)
         return column.indices
 
     def take(self, dictionary: pa.Array) -> None:
-        """Learn from ``dictionary``; TypeMismatch as ``codes``."""
+        """Add the categories of ``dictionary``; raises TypeMismatch as ``codes`` does."""
         known = self.known
         if known is None or not _same(known, dictionary):
             shared = len(dictionary) if known is None else min(len(known), len(dictionary))
@@ -72,7 +72,7 @@ class Categories:
                 self.known = dictionary
 
     def code(self, value: str) -> int:
-        """The index of a category; TypeMismatch for what is none."""
+        """The index of a category; TypeMismatch if ``value`` is not a category."""
         values = [] if self.known is None else self.known.to_pylist()
         if value not in values:
             raise TypeMismatch(
@@ -82,17 +82,17 @@ class Categories:
         return values.index(value)
 
     def position(self, value: str) -> int:
-        """The index of a category; for any other text the index after the last that is known."""
+        """The index of a category; for any other text the index after the last known category."""
         values = [] if self.known is None else self.known.to_pylist()
         return values.index(value) if value in values else len(values)
 
     def restored(self, codes: pa.Array, data_type: pa.DataType) -> pa.DictionaryArray:
-        """What ``codes`` made of columns stand for, as ``data_type``."""
+        """Convert indexes from ``codes`` back to values of ``data_type``."""
         known = pa.array([], data_type.value_type) if self.known is None else self.known
         return pa.DictionaryArray.from_arrays(codes.cast(data_type.index_type), known, ordered=True)
 
     def encoded(self, values: pa.Array, data_type: pa.DataType) -> pa.DictionaryArray:
-        """Plain ``values`` as ``data_type``; TypeMismatch if one is not a category."""
+        """Convert plain ``values`` to ``data_type``; TypeMismatch if a value is not a category."""
         import pyarrow.compute as pc
 
         known = pa.array([], data_type.value_type) if self.known is None else self.known
@@ -110,12 +110,12 @@ class Orders:
         self.columns = {field.name: Categories(field.name) for field in schema if is_ordered(field.type)}
 
     def take(self, batch: pa.RecordBatch) -> None:
-        """Learn from ``batch``; TypeMismatch for an order that is not that of the batches before."""
+        """Add the categories of ``batch``; TypeMismatch if they disagree with those of earlier batches."""
         for name, categories in self.columns.items():
             categories.take(batch.column(name).dictionary)
 
     def aligned(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """``batch`` with all categories that are known in each ordered column: files take one dictionary."""
+        """``batch`` with all known categories in each ordered column: a file has one dictionary per column."""
         self.take(batch)
         for name, categories in self.columns.items():
             column = batch.column(name)
@@ -130,7 +130,7 @@ class Orders:
 
 
 def _same(known: pa.Array, other: pa.Array) -> bool:
-    """True at once if both are the same memory, which most batches share."""
+    """True if both are equal; fast if they are the same memory, which most batches of a stream share."""
     if len(known) != len(other):
         return False
     mine, others = known.buffers(), other.buffers()

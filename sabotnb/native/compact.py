@@ -1,4 +1,4 @@
-"""How much memory the rows of a batch need, and batches that keep no more than that."""
+"""Measure the memory of a batch's rows, and copy slices that keep much more memory alive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def own_bytes(batch: pa.RecordBatch) -> int:
 
 
 def compact(batch: pa.RecordBatch, nbytes: int) -> pa.RecordBatch:
-    """``batch`` for somebody who holds it: columns that keep much more than their own bytes alive are copied.
+    """``batch`` for long storage: columns that keep much more than their own bytes alive are copied.
 
     ``nbytes`` are its ``own_bytes``. Dictionaries are left as they are.
     """
@@ -29,7 +29,7 @@ def compact(batch: pa.RecordBatch, nbytes: int) -> pa.RecordBatch:
 
 
 def without_unused(column: pa.Array) -> pa.Array:
-    """A dictionary column without the values that no row has, if they are many: they would travel with the rows."""
+    """A dictionary column without unused values if they are many, because they would be sent with the rows."""
     if not isinstance(column, pa.DictionaryArray) or len(column.dictionary) <= WASTE * len(column):
         return column
     if column.type.ordered:

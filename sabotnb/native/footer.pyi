@@ -1,7 +1,9 @@
+"""Check the footer of a Parquet file before pyarrow reads it."""
+
 ENCRYPTED_FILE: str
 
 def footer_fault(footer: bytes) -> str | None:
-    """What keeps pyarrow from handing out the metadata of every column chunk in ``footer``; None if nothing does.
+    """Return why pyarrow cannot read the metadata of a column chunk in ``footer``; None if it can read all.
 
     ``footer`` is the Thrift struct alone. pyarrow ends the process where a chunk contradicts the schema.
     """

@@ -1,3 +1,5 @@
+"""Read the frames of the exchange protocol from a socket without the GIL."""
+
 import pyarrow as pa
 
 HEADER_BYTES: int
@@ -11,9 +13,9 @@ class FrameReader:
 
     def __init__(self, fd: int) -> None: ...
     def read(self, limit: int) -> tuple[int, int, int, pa.Buffer | None] | None:
-        """Wait for the next frame: its kind, channel, value and payload (None if empty); None when the peer has closed.
+        """Wait for the next frame; return its kind, channel, value and payload (None if empty). None: the peer closed.
 
-        The GIL is released until all of the frame is there. Payloads are aligned to 64 bytes.
+        The GIL is released until the frame is complete. Payloads are aligned to 64 bytes.
 
         Raises:
             ProtocolError: a payload of more than ``limit`` bytes.

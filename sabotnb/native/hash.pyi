@@ -1,3 +1,5 @@
+"""Hash rows, and map hashes to key groups."""
+
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ def hash_rows(columns: Sequence[pa.Array]) -> pa.UInt64Array:
     nulls.
 
     Raises:
-        TypeMismatch: a list, struct, map, union, run-end encoded or interval column, or something that is no array.
+        TypeMismatch: a list, struct, map, union, run-end encoded or interval column, or not an array.
         ValueError: no column, or columns of different lengths.
     """
 

@@ -1,7 +1,9 @@
+"""Pair the rows of an equality join: sort one side by key (``Matches``), then probe it in bounded steps (``Probe``)."""
+
 import numpy as np
 
 class Matches:
-    """The built side of a join: which of its rows have which key. Keys have numbers: group by group, by slot."""
+    """The build side of a join: the rows of each key. Keys are numbered group by group and, in a group, by slot."""
 
     matched: np.ndarray
     """bool per key: a probe has met it."""
@@ -14,13 +16,16 @@ class Matches:
         """
 
     def unmatched(self) -> np.ndarray:
-        """Ascending numbers of the rows whose key no probe has met (int64), without those that were left out."""
+        """Ascending numbers (int64) of the rows whose key no probe has met, without rows that have no key."""
 
 class Probe:
-    """The pairs of one probing batch, in its row order; it can be given up at any point."""
+    """The pairs of one probing batch, in its row order; a caller may stop at any point."""
 
     def __init__(self, matches: Matches, slots: np.ndarray, outer: bool, groups: np.ndarray | None = None) -> None:
-        """Probe with the key of each row; slot 0xFFFFFFFF has no partner and is given with -1 if ``outer``."""
+        """Probe with the key of each row. A row with slot 0xFFFFFFFF has no partner; ``outer`` pairs it with -1."""
 
     def next(self, limit: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Row numbers (probing, built), int64, at most ``limit`` >= 1 pairs; None at the end. Releases the GIL."""
+        """Return the next pairs of row numbers (probe side, build side), at most ``limit`` >= 1; None at the end.
+
+        Numbers are int64. The GIL is released.
+        """

@@ -1,3 +1,25 @@
+"""Assign slots to the distinct keys of batches: one hash table per key group.
+
+Theory of operation. ``KeyIndex`` promises the following to the state that is built on it.
+
+Slots. A new key gets the next slot of its group: 0, 1, 2, ... in the order of arrival. A slot never changes. Growth
+moves memory, not slots, so arrays that are indexed by slot stay valid and only have to grow, too. Null has an ordinary
+slot. Only ``drop`` (a group) and ``clear`` (all groups) remove keys, and slots then start from 0 again.
+
+Memory. A table has three parts: the entries (the hash table itself), the keys by slot, and a heap for keys that are
+compared as bytes. Entries belong to the index alone. They are rebuilt when they are 70 % full, from the hash bits that
+each entry stores, so keys are not hashed again. The keys by slot and the heap are append-only and have several owners:
+the index and each view. Owners are counted atomically.
+
+Views. A view shares the keys by slot and the heap, and stores how many keys there were. The index may append behind
+them in the same memory, because the view reads only up to its own count. If the index needs more room while a view
+exists, it continues in a copy, and the last owner frees the old memory. ``drop`` and ``clear`` leave views intact, too.
+A view therefore needs no lock: one thread may change the index while others read views of it. Two threads must not use
+the index itself at the same time, since kernels release the GIL.
+
+Failure. An ``upsert`` that runs out of memory may have added some of the keys of its batch.
+"""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -6,7 +28,7 @@ import pyarrow as pa
 from sabotnb.native.keyview import KeyView
 
 class Slots:
-    """Where the key of each row of a batch is: a slot in a key group. Slots of a group count from 0 without gaps."""
+    """The slot and the key group of each row's key. Slots of a group count from 0 without gaps."""
 
     slots: np.ndarray
     """uint32; 0xFFFFFFFF is a key that was not found."""
@@ -20,10 +42,10 @@ class Slots:
     ) -> None: ...
     def __len__(self) -> int: ...
     def take(self, rows: np.ndarray) -> Slots:
-        """The slots of ``rows`` (numbers or a mask)."""
+        """Return the slots of ``rows`` (numbers or a mask)."""
 
 class KeyIndex:
-    """Gives each distinct key a slot, in one hash table per key group. Not thread-safe; kernels release the GIL.
+    """Assigns a slot to each distinct key, in one hash table per key group. Not thread-safe; kernels release the GIL.
 
     A key is a row of one or more columns. Null equals null, NaN equals NaN, -0.0 equals 0.0. The group of a key is
     ``key_groups(hash_rows(key), groups)``. A batch of keys that are dictionary-encoded, or integers close together,
@@ -36,23 +58,23 @@ class KeyIndex:
     """Of the keys as views give them: no dictionaries."""
 
     def __init__(self, types: Sequence[pa.DataType], groups: int = 1) -> None:
-        """Make an empty index for keys of ``types`` in 1..65536 groups.
+        """Create an empty index for keys of ``types`` in 1..65536 groups.
 
         Raises:
             TypeMismatch: a nested or interval type.
         """
 
     def upsert(self, columns: Sequence[pa.Array], fresh: bool = False, within: Slots | None = None) -> Slots:
-        """Find the slot of each row's key, making slots for new keys; ``fresh`` tells which rows brought them.
+        """Return the slot of each row's key, adding new keys; ``fresh`` asks for the rows whose key is new.
 
-        With ``within`` a row's group is the one there and not that of its hash.
+        With ``within`` each row has the group given there, not that of its hash.
 
         Raises:
             MemoryError: no room; or more than 2**31 keys in one group.
         """
 
     def find(self, columns: Sequence[pa.Array]) -> Slots:
-        """The slot of each row's key, 0xFFFFFFFF where there is none."""
+        """Return the slot of each row's key, 0xFFFFFFFF if the key is unknown."""
 
     def size(self, group: int = 0) -> int:
         """Number of keys in ``group``."""
@@ -64,17 +86,18 @@ class KeyIndex:
         """Memory that ``group`` holds."""
 
     def view(self, group: int = 0) -> KeyView:
-        """The keys of ``group`` as they are now, without copying them."""
+        """Return the keys of ``group`` as they are now, without copying them."""
 
     def drop(self, group: int) -> None:
-        """Forget the keys of ``group`` and free its memory."""
+        """Remove the keys of ``group`` and free its memory, except what views share."""
 
     def clear(self) -> None:
-        """Forget all keys and keep the memory for the next ones."""
+        """Remove all keys and keep the memory for the next ones, except what views share."""
 
 def codes(columns: Sequence[pa.Array]) -> tuple[np.ndarray, pa.Int64Array] | None:
     """Number the distinct combinations of dictionary indices and integers that lie close together.
 
-    Gives the number of each row (uint32) and the first row of each; None if a column is neither, or if there are more
-    possible combinations than numbering them would pay for. A value that a dictionary holds twice has two numbers.
+    Returns the number of each row (uint32) and the first row of each number. Returns None if a column is neither, or if
+    so many combinations are possible that hashing rows is cheaper. A value that a dictionary lists twice gets two
+    numbers.
     """

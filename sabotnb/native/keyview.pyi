@@ -1,8 +1,10 @@
+"""Read the keys of a ``KeyIndex`` back, from memory that the index and its views share."""
+
 import numpy as np
 import pyarrow as pa
 
 class KeyView:
-    """The keys of one group of a ``KeyIndex`` as they were when the view was taken, whatever becomes of the index.
+    """The keys of one group of a ``KeyIndex`` when the view was taken; later changes of the index do not affect it.
 
     Made by ``KeyIndex.view``. May be read from any thread.
     """
@@ -12,7 +14,7 @@ class KeyView:
         """Copy the keys of slots ``start`` to ``stop``, one array per key column."""
 
     def take(self, slots: np.ndarray, columns: int | None = None) -> list[pa.Array]:
-        """Copy the keys of ``slots``; with ``columns`` of the first so many key columns only.
+        """Copy the keys of ``slots``; with ``columns`` only that many of the first key columns.
 
         Raises:
             IndexError: there is no such slot.

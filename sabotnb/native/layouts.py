@@ -1,8 +1,9 @@
-"""Arrow layouts: plain ones stand inside for those that Arrow cannot take rows of (views of text and bytes, and runs).
+"""Convert Arrow columns to the plain layouts that kernels use.
 
-So do decimals of 128 bits for narrower ones, which Arrow puts in a wrong order and hardly computes with. Dictionaries
-stay, for they are hashed once per value; only functions of users get them decoded. Their indexes become int32: pandas
-writes int8, which has no room for the values of several files together.
+Views of text and bytes and run-end encoded columns are converted because Arrow cannot take rows of them. Decimals of 32
+and 64 bits become 128 bits wide because Arrow sorts them wrongly and has few functions for them. Dictionaries stay,
+because they are hashed once per value; only user functions get them decoded. Their indexes become int32: pandas writes
+int8, which cannot address the values of several files together.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ INDEX = pa.int32()
 
 
 def plain_layout(data_type: pa.DataType) -> pa.DataType:
-    """The type of the same values in a layout that every kernel takes; also inside lists, maps and structs."""
+    """The type of the same values in a layout that every kernel takes, also inside lists, maps and structs."""
     if types.is_string_view(data_type):
         return pa.large_string()
     if types.is_binary_view(data_type):
@@ -34,7 +35,7 @@ def plain_layout(data_type: pa.DataType) -> pa.DataType:
 
 
 def nested_type(data_type: pa.DataType, inner: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """A nested type with other types inside."""
+    """``data_type`` with the types of its children replaced by ``inner``; a type without children is unchanged."""
 
     def changed(field: pa.Field) -> pa.Field:
         return field.with_type(inner(field.type))
@@ -58,7 +59,7 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
 
 
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same rows in plain layouts; ``batch`` itself if it has no others."""
+    """The same rows in plain layouts; ``batch`` itself if all its layouts are plain."""
     schema = plain_schema(batch.schema)
     if schema.equals(batch.schema):
         return batch
@@ -66,7 +67,7 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def plain_array(column: pa.Array) -> pa.Array:
-    """The same values in a plain layout; ``column`` itself if it has one.
+    """The same values in a plain layout; ``column`` itself if its layout is plain.
 
     Raises:
         pa.ArrowInvalid: a dictionary of more values than INDEX counts.
@@ -85,7 +86,7 @@ def plain_array(column: pa.Array) -> pa.Array:
 
 
 def nested_array(column: pa.Array, data_type: pa.DataType, inner: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """The children as ``inner`` makes them, below the same offsets. Arrow has no casts of dictionaries in there."""
+    """``column`` with its children converted by ``inner``; Arrow has no cast for dictionaries inside nested types."""
     if types.is_struct(data_type):
         children = [inner(column.field(number)) for number in range(data_type.num_fields)]
         return pa.StructArray.from_arrays(children, fields=list(data_type), mask=column.is_null())
@@ -94,7 +95,7 @@ def nested_array(column: pa.Array, data_type: pa.DataType, inner: Callable[[pa.A
         values = pa.StructArray.from_arrays([inner(column.keys), inner(column.items)], fields=fields)
     else:
         values = inner(column.values)
-    own = 1 if types.is_fixed_size_list(data_type) else 2  # validity and offsets; those of the values come behind them
+    own = 1 if types.is_fixed_size_list(data_type) else 2  # validity and offsets; the buffers of the values follow
     buffers = column.buffers()[:own]
     return pa.Array.from_buffers(data_type, len(column), buffers, offset=column.offset, children=[values])
 
@@ -107,7 +108,7 @@ def without_dictionaries(data_type: pa.DataType) -> pa.DataType:
 
 
 def decoded_array(column: pa.Array) -> pa.Array:
-    """The same values in the type that ``without_dictionaries`` gives."""
+    """The same values in the type that ``without_dictionaries`` returns."""
     data_type = without_dictionaries(column.type)
     if column.type.equals(data_type):
         return column
@@ -123,12 +124,12 @@ def _run_end_decoded(column: pa.Array) -> pa.Array:
 
 
 def decoded_schema(schema: pa.Schema) -> pa.Schema:
-    """``schema`` with plain types for dictionaries."""
+    """``schema`` with plain types instead of dictionaries."""
     return pa.schema([field.with_type(plain_type(field.type)) for field in schema])
 
 
 def decoded_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """``batch`` with plain columns for dictionary-encoded ones, which functions of users need not know."""
+    """``batch`` with dictionary-encoded columns decoded, so that user functions need not handle them."""
     schema = decoded_schema(batch.schema)
     if schema.equals(batch.schema):
         return batch

@@ -1,3 +1,5 @@
+"""Split batches into partitions, by the hash of key columns or by given destinations."""
+
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -8,8 +10,8 @@ def partition(
     """Split ``batch`` by the key group of its key columns: ``table[group]`` is the partition of a row.
 
     ``keys`` are column positions; ``len(table)`` is the number of key groups. Rows of a partition keep their order; a
-    partition without rows is None. The pieces are slices of one permuted copy (of the batch itself if all rows go one
-    way), so each keeps the memory of all alive. Dictionary columns keep their dictionary. The GIL is released.
+    partition without rows is None. Partitions are slices of one permuted copy (the batch itself if it is not
+    divided), so each keeps the memory of all alive. Dictionary columns keep their dictionary. The GIL is released.
 
     Raises:
         TypeMismatch: a key column that cannot be hashed, or a table that is not uint16.

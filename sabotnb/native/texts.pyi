@@ -1,3 +1,5 @@
+"""Store the smallest or largest text of each key, by its bytes or by an order."""
+
 import pyarrow as pa
 
 from sabotnb.native.keyindex import Slots
@@ -18,22 +20,22 @@ class Texts:
         """
 
     def texts(self, group: int, start: int, stop: int) -> pa.LargeBinaryArray:
-        """Copy the texts of slots ``start`` to ``stop``, null where there is none."""
+        """Copy the texts of slots ``start`` to ``stop``, null for a slot without text."""
 
     def orders(self, group: int, start: int, stop: int) -> pa.Int64Array:
-        """Copy the orders of slots ``start`` to ``stop``, null where nothing came."""
+        """Copy the orders of slots ``start`` to ``stop``, null for a slot that has not been updated."""
 
     def view(self, group: int = 0) -> Texts:
-        """The texts of ``group`` as they are now, in group 0 of the view, and not copied.
+        """Return the texts of ``group`` as they are now, as group 0 of a new object, without copying them.
 
-        ``group`` must be detached before its next update. The view may be read from any thread, and not updated.
+        ``group`` must be detached before its next update. The view may be read from any thread and must not be updated.
         """
 
     def detach(self, group: int) -> None:
-        """Go on with a copy of ``group``: views keep it as it is now."""
+        """Continue with a copy of ``group``: views keep it as it is now."""
 
     def drop(self, group: int) -> None:
-        """Forget ``group`` and free its memory."""
+        """Remove the texts of ``group`` and free its memory."""
 
     def nbytes(self, group: int = 0) -> int:
         """Memory that ``group`` holds."""

@@ -1,4 +1,4 @@
-"""Arrow memory of others, checked before a kernel follows its offsets and indexes: a wrong one ends the process."""
+"""Check Arrow memory from other code before a kernel follows its offsets and indexes: a wrong one ends the process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Checked = MutableMapping[str, pa.Array]
 def check_batch(batch: pa.RecordBatch, *, text: bool = True, known: Checked | None = None) -> None:
     """Raise a pa.ArrowInvalid that names the column if offsets, indexes, lengths or null counts of ``batch`` are wrong.
 
-    ``text``: also if bytes of a string are not UTF-8, which costs five times as much as everything else and is not
-    needed for the safety of memory. ``known`` is filled for the next batch of one reader: a dictionary that is the same
-    memory is not checked again.
+    With ``text`` also if the bytes of a string are not UTF-8. That costs five times as much as all other checks and is
+    not needed for memory safety. ``known`` stores dictionaries for the next batch of the same reader: a dictionary in
+    the same memory is not checked again.
     """
     if batch.num_rows > MOST_EMPTY_ROWS and batch.get_total_buffer_size() == 0:
         raise pa.ArrowInvalid(f"a batch claims {batch.num_rows} rows of nothing")
@@ -39,7 +39,7 @@ def check_batch(batch: pa.RecordBatch, *, text: bool = True, known: Checked | No
 def check_names(schema: pa.Schema) -> None:
     """Raise a pa.ArrowInvalid if the name of a column, of a field inside one, or of a time zone is not UTF-8.
 
-    Arrow reads such names, and pyarrow raises a bare UnicodeDecodeError wherever one is asked for.
+    Arrow reads such names, but pyarrow raises a bare UnicodeDecodeError wherever it returns one.
     """
     try:
         inside = [field.type for field in schema if field.name is not None]
@@ -50,7 +50,7 @@ def check_names(schema: pa.Schema) -> None:
 
 
 def _types_inside(data_type: pa.DataType) -> list[pa.DataType]:
-    """Of dictionaries, extensions, maps and other nested types; looks at each name."""
+    """The types inside a dictionary, extension, map or other nested type; reads each name on the way."""
     if types.is_timestamp(data_type) and data_type.tz is not None:
         return []
     if types.is_dictionary(data_type):
@@ -66,7 +66,7 @@ def _types_inside(data_type: pa.DataType) -> list[pa.DataType]:
 
 
 def check_table(table: pa.Table, *, text: bool = True) -> None:
-    """``check_batch`` of each chunk."""
+    """Call ``check_batch`` for each chunk of ``table``."""
     for name, column in zip(table.schema.names, table.columns, strict=True):
         known: dict[str, pa.Array] = {}
         for chunk in column.chunks:
@@ -74,8 +74,8 @@ def check_table(table: pa.Table, *, text: bool = True) -> None:
 
 
 def check_array(array: pa.Array, *, text: bool = True) -> None:
-    """The same of one column."""
-    array.validate()  # buffers are long enough, so that what follows may look into them
+    """Check one column as ``check_batch`` does."""
+    array.validate()  # buffers are long enough for the checks below
     if not text and types.is_string(array.type):
         array = array.view(pa.binary())
     elif not text and types.is_large_string(array.type):
@@ -91,7 +91,7 @@ def _check_dictionary(name: str, column: pa.DictionaryArray, known: Checked, *, 
         known[name] = dictionary
     indices = column.indices
     indices.validate(full=True)
-    pa.DictionaryArray.from_arrays(indices, dictionary)  # looks at the bounds of indexes, and at nothing else
+    pa.DictionaryArray.from_arrays(indices, dictionary)  # checks the bounds of indexes and nothing else
 
 
 def _same_memory(left: pa.Array, right: pa.Array) -> bool:
@@ -102,7 +102,7 @@ def _same_memory(left: pa.Array, right: pa.Array) -> bool:
 
 
 def checked(values: pa.Array | pa.ChunkedArray, *, text: bool = True) -> pa.Array:
-    """``values`` in one array, if ``check_array`` finds nothing wrong."""
+    """Check ``values`` by ``check_array`` and return them as one array."""
     if isinstance(values, pa.Array):
         check_array(values, text=text)
         return values
