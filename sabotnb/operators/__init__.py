@@ -1,4 +1,4 @@
-"""What tasks run: one file per behaviour, and ``create`` that picks it for a spec."""
+"""The operators that tasks run, one module per kind, and ``create``, which chooses the operator for a spec."""
 
 from sabotnb.operators.create import create
 from sabotnb.operators.formats import check_format, given

@@ -1,4 +1,4 @@
-"""Grouping: of rows, of rows into mergeable parts, and of such parts."""
+"""The operator of ``group_by``, in its three phases: whole rows, partial aggregates, and merging of partials."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sabotnb.state import BatchPartials, GroupedAggregates
 
 
 class AggregateOperator(Operator):
-    """FULL and FINAL hold a row per key and give them when the input has ended; PARTIAL holds nothing.
+    """Aggregates rows by key.
 
-    Without keys task 0 gives exactly one row, even for empty input.
+    FULL and FINAL keep state per key and return one row per key when the input has ended. PARTIAL aggregates within
+    each batch and keeps no state. Without keys, task 0 returns exactly one row, even for empty input.
     """
 
     def __init__(self, spec: Aggregate, inputs: Sequence[pa.Schema]) -> None:

@@ -1,4 +1,4 @@
-"""Aggregates of ordered dictionaries: state holds the indexes of categories, which compare as the values do."""
+"""Aggregate ordered dictionaries by the indexes of their categories, which compare as the values do."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CODES = "\0codes"
 class CategoryCodes:
     """Translates batches of an aggregate into a form without ordered dictionaries, and its results back.
 
-    ``keys``, ``columns`` and ``schema`` are those of the aggregate in that form: keys are plain, and beside each
-    ordered column that is aggregated or ordered by is one of its indexes. ``with_categories`` exports the
-    categories beside the state of such batches.
+    ``keys``, ``columns`` and ``schema`` are those of the aggregate in that form: keys are plain, and each ordered
+    column that is aggregated or ordered by has a second column with its indexes. ``with_categories`` exports the
+    categories together with the state.
     """
 
     def __init__(self, spec: Aggregate) -> None:
@@ -38,11 +38,11 @@ class CategoryCodes:
         self.schema = pa.schema([*(field.with_type(plain.get(field.name, field.type)) for field in schema), *added])
 
     def with_categories(self, state: KeyedState) -> KeyedState:
-        """The keyed state that moves: ``state``, which takes rows of ``coded``, and what its indexes stand for."""
+        """The keyed state to export and load: ``state``, which takes ``coded`` rows, with the categories they need."""
         return WithCategories(state, self._categories, self._spec.schema) if self._categories else state
 
     def coded(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Rows that are to be aggregated."""
+        """Convert input rows to the form without ordered dictionaries."""
         for name, categories in self._categories.items():
             categories.take(batch.column(name).dictionary)
         for name in self._coded:
@@ -50,7 +50,7 @@ class CategoryCodes:
         return batch
 
     def coded_partials(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Rows of the mergeable form."""
+        """Convert rows of the mergeable form to the form without ordered dictionaries."""
         if not self._categories:
             return batch
         columns = []
@@ -63,7 +63,7 @@ class CategoryCodes:
         return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
     def partials(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """What was made of rows of ``coded``, in the mergeable form that others know."""
+        """Convert partial aggregates of ``coded`` rows to the mergeable form that other tasks expect."""
         if not self._categories:
             return batch
         schema = partial_schema(self._spec.keys, self._spec.columns, self._spec.schema)
@@ -71,7 +71,7 @@ class CategoryCodes:
         return self._restored(batch, schema, self._sources(partial=True))
 
     def results(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Results as the aggregate says them."""
+        """Convert results to the result schema of the aggregate."""
         if not self._categories:
             return batch
         spec = self._spec
@@ -96,7 +96,7 @@ class CategoryCodes:
         return categories.encoded(column, data_type)
 
     def _sources(self, *, partial: bool) -> list[str | None]:
-        """The input column whose values each column of a result (or of the mergeable form) has."""
+        """For each column of the result (or of the mergeable form) the input column that its values come from."""
         sources: list[str | None] = list(self._spec.keys)
         for column in self._spec.columns:
             if not partial:

@@ -1,4 +1,4 @@
-"""Expressions of an operator, compiled once per schema that its batches have."""
+"""Compile the expressions of an operator once per schema of its batches."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sabotnb.expr import CompiledExpression, Expr, MetCategories, compile, funct
 
 
 class CompiledExpressions:
-    """Computes expressions of batch after batch.
+    """Computes the expressions of an operator for each batch.
 
-    A column may come dictionary-encoded in one batch and plain in the next, so each new schema is compiled for.
+    A column may be dictionary-encoded in one batch and plain in the next, so a change of schema compiles again.
     """
 
     def __init__(self, exprs: Sequence[Expr], schema: pa.Schema) -> None:
@@ -21,19 +21,19 @@ class CompiledExpressions:
         self._compile(schema)
 
     def load(self) -> None:
-        """Unpickle the functions of the user once, so that a missing module is known before any row flows."""
+        """Unpickle the user's functions, so that a missing module is reported before any row is processed."""
         for one in self._exprs:
             for function in functions(one):
                 function.load()
 
     def __call__(self, batch: pa.RecordBatch) -> list[pa.Array]:
-        """One array per expression, of the batch's length."""
+        """Return one array per expression, of the batch's length."""
         if batch.schema is not self._schema and not batch.schema.equals(self._schema):
             self._compile(batch.schema)
         return [compiled(batch) for compiled in self._compiled]
 
     def end(self) -> None:
-        """Call after the last batch; TypeMismatch for a comparison with what was a category in no batch."""
+        """Call after the last batch. Raises TypeMismatch if a text in a comparison is in no dictionary."""
         self._met.check()
 
     def _compile(self, schema: pa.Schema) -> None:

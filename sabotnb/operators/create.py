@@ -1,4 +1,4 @@
-"""From the plain description of an operator to the operator that a task runs."""
+"""Create the operator of a task from its spec."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from sabotnb.protocol import Operator
 
 
 def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: PLR0911  a table
-    """A new operator for inputs of these schemas, one per port; it has to be opened before use.
+    """Create the operator of ``spec`` for inputs of these schemas, one per port. Open it before use.
 
-    Sources and sinks are connectors: GraphError for them.
+    Raises:
+        GraphError: a source or a sink, which connectors create.
     """
     match spec:
         case specs.Filter():
@@ -39,7 +40,7 @@ def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: 
 
 
 def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
-    """Operators with state, imported when needed: a job of row verbs loads no state kernels."""
+    """Create an operator with state. Imported when needed, so that jobs without state do not load its kernels."""
     match spec:
         case specs.Aggregate():
             from sabotnb.operators.aggregate import AggregateOperator

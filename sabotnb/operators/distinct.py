@@ -1,4 +1,4 @@
-"""The first row met of each key."""
+"""The operator of ``distinct``: passes on the first row of each key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sabotnb.state import KeySet
 
 
 class DistinctOperator(Operator):
-    """Passes on rows that bring a new key, as they come; it remembers keys, not rows. No keys: all columns."""
+    """Passes on rows with a new key immediately; its state has keys, not rows. Without keys all columns are the key."""
 
     def __init__(self, spec: Distinct, inputs: Sequence[pa.Schema]) -> None:
         self._keys = pa.schema([inputs[0].field(key) for key in spec.keys or inputs[0].names])

@@ -1,4 +1,4 @@
-"""The same values in another Arrow encoding: dictionaries, large and view layouts of text and bytes."""
+"""Convert columns to another Arrow encoding of the same values: dictionaries, large and view layouts."""
 
 from __future__ import annotations
 

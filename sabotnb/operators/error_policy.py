@@ -1,4 +1,4 @@
-"""What becomes of rows whose function raises, or gives something else than it declared."""
+"""Handle rows whose user function raises or returns values that do not match its declaration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sabotnb.protocol import Out
 
 
 def returned_wrong(function: Function, problem: str, sample: str = "", operator: str = "") -> UserFunctionError:
-    """The function did not raise, but what it gave is not what it declared."""
+    """The error for a function that returned values that do not match its declaration."""
     return UserFunctionError(
         f"{function.name} ({function.origin}) {problem}",
         function=function.name,
@@ -24,7 +24,7 @@ def returned_wrong(function: Function, problem: str, sample: str = "", operator:
 
 
 def expected(spec: MapBatches | MapRows, data_type: pa.DataType) -> str:
-    """What a column should have been, and who says so."""
+    """Describe the expected type of a column, and whether it was declared or inferred."""
     if not spec.inferred:
         return f"declared is {data_type}"
     return f"for {'the first rows' if isinstance(spec, MapRows) else 'an empty batch'} it gave {data_type}"
@@ -37,7 +37,7 @@ class ErrorRows:
         self._schema = side_schema(spec, ERRORS, inputs)
 
     def of(self, rows: pa.RecordBatch, errors: Sequence[BaseException]) -> Out:
-        """``rows`` and the error of each; one error stands for all rows."""
+        """The side output for ``rows`` with the error of each; a single error applies to all rows."""
         texts = [_text(error) for error in errors]
         column = pa.array(texts * rows.num_rows if len(texts) == 1 else texts, pa.string())
         fields = [*rows.schema, self._schema.field(len(self._schema) - 1)]
@@ -45,7 +45,7 @@ class ErrorRows:
 
 
 def _text(error: BaseException) -> str:
-    """The user's own exception where the function raised one, else what is wrong with what it gave."""
+    """The user's own exception if the function raised, else the problem with the returned value."""
     raised = error.__cause__ if isinstance(error, UserFunctionError) and error.user_traceback else None
     shown = error if raised is None else raised
     return f"{type(shown).__name__}: {shown}".removesuffix(": ")

@@ -1,4 +1,4 @@
-"""Keyed state that holds indexes or values of ordered dictionaries, together with the order of their categories."""
+"""Export keyed state of ordered dictionaries together with the order of their categories."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _ORDER = "\0order"
 
 
 class WithCategories:
-    """Another state that is only readable with the categories of some columns: they are exported and loaded with it.
+    """Wraps keyed state that needs the categories of some columns to be read: exports and loads them with it.
 
-    Exported rows have one more column for each ordered column. It is null in all rows; its dictionary has the
+    Exported rows have an extra column for each ordered column. It is null in all rows; its dictionary has the
     categories. Implements ``protocol.KeyedState``.
     """
 
     def __init__(self, state: KeyedState, categories: Mapping[str, Categories], schema: pa.Schema) -> None:
-        """``categories`` are those that the owner of ``state`` learns from columns of ``schema``."""
+        """Wrap ``state``; its owner collects ``categories`` from the columns of ``schema``."""
         self._state = state
         self._categories = categories
         self._orders = [pa.field(name + _ORDER, schema.field(name).type) for name in categories]
@@ -50,14 +50,14 @@ class WithCategories:
         return self._state.size()
 
     def _learned(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows of ``batch`` for the other state, once their categories are known."""
+        """Take the categories of ``batch``; return its rows for the wrapped state."""
         for field, categories in zip(self._orders, self._categories.values(), strict=True):
             categories.take(batch.column(field.name).dictionary)
         return batch.select(self._state.schema.names)
 
 
 class FrozenWithCategories:
-    """The rows and the categories that there were; may be read from any thread."""
+    """The rows and the categories when they were frozen; may be read from any thread."""
 
     def __init__(self, state: Frozen, schema: pa.Schema, orders: Sequence[pa.DictionaryArray]) -> None:
         self._state = state
@@ -65,7 +65,7 @@ class FrozenWithCategories:
         self._orders = orders
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
-        """The rows of ``group``, with the categories beside them."""
+        """The rows of ``group``, with the categories in extra columns."""
         for batch in self._state.export(group):
             orders = [_nulls(batch.num_rows, order) for order in self._orders]
             yield pa.RecordBatch.from_arrays([*batch.columns, *orders], schema=self._schema)

@@ -1,4 +1,4 @@
-"""Filters: by an expression, and by a function that gives a mask."""
+"""The operators of ``filter``: by an expression, and by a function that returns a mask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sabotnb.protocol import EndReason, Operator, OperatorContext, Out
 
 
 class FilterOperator(Operator):
-    """Keeps rows for which the predicate is true. A batch that passes whole is handed on uncopied."""
+    """Keeps rows for which the predicate is true. A batch of which all rows are kept is passed on without a copy."""
 
     def __init__(self, spec: Filter, inputs: Sequence[pa.Schema]) -> None:
         self._predicate = CompiledExpressions([spec.predicate], inputs[0])
@@ -36,7 +36,7 @@ class FilterOperator(Operator):
 
 
 class FilterBatchesOperator(Operator):
-    """Keeps rows for which the user's function gives true."""
+    """Keeps rows for which the user's function returns true."""
 
     def __init__(self, spec: FilterBatches, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
@@ -75,7 +75,7 @@ class FilterBatchesOperator(Operator):
 
 
 def kept(batch: pa.RecordBatch, mask: pa.BooleanArray) -> Iterable[pa.RecordBatch]:
-    """The rows where ``mask`` is true: the batch itself if that is all of them, nothing if none."""
+    """The rows where ``mask`` is true: the batch itself if all are, nothing if none are."""
     count = mask.true_count
     if count == batch.num_rows:
         return (batch,)

@@ -1,4 +1,4 @@
-"""Batches in the format that a function wants."""
+"""Convert batches to the format that a user function takes: Arrow, pandas or polars."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_format(schema: pa.Schema, wanted: str) -> None:
 
 
 def given(batch: pa.RecordBatch, wanted: str) -> Any:
-    """``batch`` as an Arrow record batch, a pandas or a polars DataFrame; dictionary-encoded columns come plain."""
+    """``batch`` as an Arrow record batch, a pandas or a polars DataFrame; dictionaries are decoded."""
     plain = decoded_batch(batch)
     if wanted == "pandas":
         return _in_pandas(plain)
@@ -44,10 +44,10 @@ def given(batch: pa.RecordBatch, wanted: str) -> Any:
 
 
 def _in_pandas(batch: pa.RecordBatch) -> Any:
-    """Columns as pandas has them where that keeps every value; else in pandas' nullable and Arrow types.
+    """A DataFrame with NumPy columns where they keep every value, else with pandas' nullable and Arrow types.
 
-    NumPy would make integers with nulls into floats, which loses digits, and dates, decimals, lists, ... into objects,
-    which says nothing of their type.
+    NumPy would turn integers with nulls into floats, which loses digits, and dates, decimals and lists into objects,
+    which loses their type.
     """
     import pandas as pd
 

@@ -1,4 +1,24 @@
-"""The hash join of two bounded inputs."""
+"""The hash join of two bounded inputs.
+
+Theory of operation. The right input (port 1) is the build side, the left input (port 0) the probe side. Batches of both
+ports arrive in any order, and either port may end first. Three phases:
+
+- *Build*, until the right input ends: right rows go into the build side. Left rows are stored (``_waiting``) instead of
+  making the left port wait: a port that is not read blocks its producers, and if both inputs come from one source, that
+  would block the right input, too.
+- *Catch up*, in ``on_end`` of the right port: stored left batches are probed in order of arrival.
+- *Probe*, while the left input is open: each left batch is probed when it arrives.
+
+A right or full join also returns right rows without a partner. They are known only when both inputs have ended, so the
+``on_end`` that comes last returns them, whichever port it is for.
+
+The kind of join decides what the build side stores. Semi and anti joins need only to know if a key exists: a set of
+keys. All others store rows. A null key matches nothing, so right rows with one are stored only if unmatched rows are in
+the result. Key columns of different types are compared in a common type that holds all values that can be equal.
+
+A left row may have any number of partners, so pairs are generated in batches of ``batch_rows``, when the task asks for
+the next batch.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +38,10 @@ LEFT, RIGHT = 0, 1
 
 
 class JoinOperator(Operator):
-    """Builds a table of the right input (port 1) and probes it with the left.
+    """Builds a table of the right input (port 1) and probes it with the left (port 0).
 
-    Left rows that come before the right input has ended are held, so neither port ever waits for the other. Pairs
-    come in bounded batches, made as they are asked for, however many partners a row has.
+    Left rows that arrive before the right input has ended are stored, so neither port waits for the other. Pairs are
+    returned in batches of bounded size.
     """
 
     def __init__(self, spec: Join, inputs: Sequence[pa.Schema]) -> None:
@@ -68,6 +88,7 @@ class JoinOperator(Operator):
         if not self._pairs_wanted:
             self._met.add(keys)
             return
+        # A row with a null key has no partner; only a right or full join returns it.
         valid = None if self._right_outer else complete(keys)
         batch = batch if valid is None else batch.filter(valid)
         if batch.num_rows:
@@ -83,7 +104,7 @@ class JoinOperator(Operator):
             yield self._paired(batch, *pairs)
 
     def _present(self, batch: pa.RecordBatch, keys: Sequence[pa.Array]) -> Iterator[pa.RecordBatch]:
-        """Rows of a semi or anti join."""
+        """The rows of a semi or anti join."""
         rows = np.flatnonzero(self._met.find(keys) == (self._spec.how == "semi"))
         if len(rows):
             yield conformed(batch if len(rows) == batch.num_rows else taken(batch, rows), self._output)
@@ -95,7 +116,7 @@ class JoinOperator(Operator):
         return self._joined(left.columns, right)
 
     def _lonely(self) -> Iterator[pa.RecordBatch]:
-        """Right rows that no left row has met; a left key is that of the right."""
+        """Right rows without a partner. Left key columns take the right key, other left columns are null."""
         rows = self._built.unmatched()
         other_of = dict(zip(self._spec.left_on, self._spec.right_on, strict=True))
         for start in range(0, len(rows), self._limit):
@@ -115,7 +136,7 @@ class JoinOperator(Operator):
 
 
 def _common(left: pa.DataType, right: pa.DataType) -> pa.DataType:
-    """A type that holds the values of both key types that can be equal, so that equal values are equal."""
+    """The type in which keys of both types are compared; it holds every value that both types have."""
     mine, other = canonical.plain_type(left), canonical.plain_type(right)
     if mine.equals(other):
         return mine

@@ -1,4 +1,4 @@
-"""Maps of whole batches by a function of the user."""
+"""The operator of ``map_batches``: calls a user function with each batch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sabotnb.protocol import Operator, OperatorContext, Out
 
 
 class MapBatchesOperator(Operator):
-    """Calls the function with each batch and checks what it gives against the declared schema.
+    """Calls the function with each batch and checks its results against the declared schema.
 
-    With ``on_error="side"`` a batch counts as a whole: either all that the function makes of it goes on, or all its
-    rows go to the side output.
+    With ``on_error="side"`` a batch succeeds or fails as a whole: either all results of the function are passed on, or
+    all rows of the batch go to the side output.
     """
 
     def __init__(self, spec: MapBatches, inputs: Sequence[pa.Schema]) -> None:

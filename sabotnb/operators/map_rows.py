@@ -1,4 +1,4 @@
-"""Maps of single rows by a function of the user."""
+"""The operator of ``map_rows``: calls a user function with each row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 
 class MapRowsOperator(Operator):
-    """Calls the function with a dict per row; it gives a dict, None, or an iterable of dicts.
+    """Calls the function with a dict per row; it returns a dict, None, or an iterable of dicts.
 
     A column that a dict lacks is null; one that the schema lacks is an error. With ``on_error="side"`` a row goes to
     the side output if its function raises or any of its results does not fit.
@@ -57,7 +57,7 @@ class MapRowsOperator(Operator):
             yield self._batch(made, sources)
 
     def _mapped_or_sided(self, piece: pa.RecordBatch, errors: ErrorRows) -> Iterator[Out]:
-        """Each row by itself: its results are converted alone first, to know whether they fit."""
+        """Map each row separately: its results are converted alone, to know whether they match the schema."""
         made: list[pa.RecordBatch] = []
         bad: list[int] = []
         raised: list[UserFunctionError] = []
@@ -75,7 +75,7 @@ class MapRowsOperator(Operator):
             yield errors.of(piece.take(pa.array(bad)), raised)
 
     def _results(self, row: Row) -> Iterator[Row]:
-        """What the function makes of ``row``, checked to be dicts with declared columns."""
+        """The results of the function for ``row``, checked to be dicts with declared columns."""
         try:
             for one in dicts(self._function(dict(row))):
                 if not self._names.issuperset(one):
@@ -106,7 +106,7 @@ _ADVICE = "mend it, or declare what it gives: schema={...}"
 
 
 def dicts(result: Any) -> Iterator[Row]:
-    """The rows that a function gave for one; WrongResult for what is none."""
+    """The rows that a function returned for a row; raises WrongResult if a result is not a dict."""
     if result is None:
         return
     single = isinstance(result, Mapping | str | bytes) or not isinstance(result, Iterable)

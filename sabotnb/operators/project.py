@@ -1,4 +1,4 @@
-"""select, with_columns, rename and drop."""
+"""The operator of ``select``, ``with_columns``, ``rename`` and ``drop``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sabotnb.protocol import EndReason, Operator, OperatorContext, Out
 
 
 class ProjectOperator(Operator):
-    """Makes each output column by an expression."""
+    """Computes each output column by an expression."""
 
     def __init__(self, spec: Project, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
@@ -24,7 +24,7 @@ class ProjectOperator(Operator):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if not self._spec.columns:
-            return (batch.select([]),)  # still so many rows
+            return (batch.select([]),)  # keeps the number of rows
         columns = self._columns(batch)
         if batch.schema is not self._schema and not batch.schema.equals(self._schema):
             self._expect(batch.schema)

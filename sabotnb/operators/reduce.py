@@ -1,4 +1,4 @@
-"""Folding the rows of each key by a function of the user."""
+"""The operator of ``reduce``: folds the rows of each key by a user function."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sabotnb.state import Reducers, Row
 
 
 class ReduceOperator(Operator):
-    """Calls ``function(left, right)`` with what a key has come to and its next row, as dicts.
+    """Calls ``function(left, right)`` with the result so far of a key and its next row, as dicts.
 
-    Gives one row per key when the input has ended: the key, and what the function gave; columns that it left out are
-    null. Without keys and with ``init``, the first task gives ``init`` if there are no rows.
+    Returns one row per key when the input has ended: the key, and the final result; missing columns are null. Without
+    keys and with ``init``, the first task returns the result of ``init`` if there are no rows.
     """
 
     def __init__(self, spec: Reduce, inputs: Sequence[pa.Schema]) -> None:
@@ -36,7 +36,7 @@ class ReduceOperator(Operator):
         self._orders = Orders(keys)
         self._init = self._spec.init.load if self._spec.init is not None else None
         if self._init is not None:
-            self._init()  # what it needs is missing now, or never
+            self._init()  # a module that it lacks is reported now, before any row is processed
         self._folds = Reducers(without_order(keys), self._folded, self._init, ctx.groups)
         moving = WithCategories(self._folds, self._orders.columns, keys) if self._orders.columns else self._folds
         ctx.keyed(StateSpec("folds"), moving)

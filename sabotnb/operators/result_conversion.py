@@ -1,4 +1,4 @@
-"""What a function gave for a batch, as batches of its declared schema."""
+"""Convert the result of a user function to batches of its declared schema."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sabotnb.operators.error_policy import expected
 
 
 class WrongResult(Exception):  # noqa: N818  never reaches the user: the operator adds the function and its rows
-    """A result is not what was declared; the text says in what."""
+    """A result does not match its declaration; the message says where."""
 
 
 def schema_of(result: Any) -> pa.Schema | None:
-    """The columns of the first frame that a function gave; null where nothing says of which type one is.
+    """The columns of the first frame that a function returned, with type null where the type is not known.
 
-    None if there is no frame.
+    Returns None if there is no frame.
 
     Raises:
-        WrongResult: it gave something else than frames, or a column that Arrow cannot read.
+        WrongResult: a result is not a frame, or has a column that Arrow cannot read.
     """
     frame = next(iter(_frames(result)), None) if result is not None else None
     if frame is None:
@@ -46,7 +46,7 @@ def results(result: Any, spec: MapBatches, batch_rows: int) -> Iterator[pa.Recor
     """What a function returned (one frame, or an iterable of them) as batches of its schema and bounded size.
 
     Raises:
-        WrongResult: something is no frame, or has other columns than the schema.
+        WrongResult: a result is not a frame, or its columns differ from the schema.
     """
     for frame in _frames(result):
         for batch in _batches(frame, spec):
@@ -91,7 +91,7 @@ def _table(frame: Any) -> pa.Table:
 
 
 def _batches(frame: Any, spec: MapBatches) -> Iterable[pa.RecordBatch]:
-    if _is_pandas(frame):  # which says it speaks Arrow too, but with its index as a column
+    if _is_pandas(frame):  # before the Arrow interface, which would export the index as a column
         _demand_names([str(name) for name in frame.columns], spec.schema)
         return (_from_columns({str(name): frame[name] for name in frame.columns}, spec),)
     if isinstance(frame, Mapping):
@@ -101,13 +101,13 @@ def _batches(frame: Any, spec: MapBatches) -> Iterable[pa.RecordBatch]:
     batches = _table(frame).to_batches()
     if isinstance(frame, pa.Table):
         return (_from_arrow(batch, spec) for batch in batches)
-    # Other libraries have fewer types than Arrow, so what went into them may come out as another type.
+    # Other libraries have fewer types than Arrow, so a column may come back as another type.
     columns = (dict(zip(batch.schema.names, batch.columns, strict=True)) for batch in batches)
     return (_from_columns(one, spec, strict=False) for one in columns)
 
 
 def _from_columns(columns: Mapping[str, Any], spec: MapBatches, *, strict: bool = True) -> pa.RecordBatch:
-    """Columns of anything that Arrow reads; each is read as the declared type, which must hold it exactly."""
+    """Read columns that Arrow can read, each as the declared type, which must hold every value exactly."""
     schema = spec.schema
     _demand_names(list(columns), schema)
     arrays = [_array(columns[field.name], field, spec, strict=strict) for field in schema]

@@ -1,4 +1,4 @@
-"""Sorting of a bounded input."""
+"""The operator of ``sort``, for bounded input."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sabotnb.state import GroupedRows, sortable
 
 
 class SortOperator(Operator):
-    """Holds all rows, sorts their numbers when the input has ended, and gives them in bounded batches.
+    """Stores all rows, sorts their numbers when the input has ended, and returns them in batches of bounded size.
 
-    Rows that are equal by the sort columns keep their order.
+    The sort is stable: rows with equal sort columns keep their order.
     """
 
     def __init__(self, spec: Sort, inputs: Sequence[pa.Schema]) -> None:

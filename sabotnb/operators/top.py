@@ -1,4 +1,4 @@
-"""The best rows of each key."""
+"""The operator of ``top``: returns the best rows of each key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sabotnb.state import Direction, GroupedBatches, KeyedRows, Retention, posit
 
 
 class TopOperator(Operator):
-    """Holds the best rows of each key, and what piles up until there is as much again.
+    """Stores the best rows of each key, and rows that arrived since the others were last discarded.
 
-    Rows with equal ``by`` are put in order by all columns that have one. Rank counts from 1; with ``ties`` equal rows
-    share the smallest.
+    Rows with equal ``by`` are sorted by all other columns that have an order. Rank counts from 1; with ``ties`` equal
+    rows share the smallest rank.
     """
 
     def __init__(self, spec: Top, inputs: Sequence[pa.Schema]) -> None:
@@ -60,7 +60,7 @@ class TopOperator(Operator):
             yield pa.RecordBatch.from_arrays(columns, schema=self._output)
 
     def _learn(self) -> None:
-        """Without keys: remember how good a row must be to be among the best, whenever rows were cut."""
+        """Without keys, store the worst of the best values after each cut: later rows that are worse are not stored."""
         if self._spec.keys or self._kept is self._rows.kept:
             return
         kept = self._kept = self._rows.kept
@@ -74,6 +74,6 @@ class TopOperator(Operator):
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
     def _can_win(self, batch: pa.RecordBatch) -> pa.Array:
-        """Rows that are not worse than the worst of the best."""
+        """Mask of the rows that are not worse than the worst of the best."""
         compare = pc.less_equal if self._spec.reverse else pc.greater_equal
         return compare(self._by(batch), self._least)

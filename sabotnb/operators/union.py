@@ -1,4 +1,4 @@
-"""Concatenation of streams."""
+"""The operator of ``union``: merges several streams into one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sabotnb.protocol import Operator, Out
 
 
 class UnionOperator(Operator):
-    """Hands on the batches of all ports, in the encodings of the common schema."""
+    """Passes on the batches of all ports, in the encodings of the common schema."""
 
     def __init__(self, spec: Union, inputs: Sequence[pa.Schema]) -> None:
         self._schema = output_schema(spec, inputs)
