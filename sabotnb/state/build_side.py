@@ -15,8 +15,9 @@ A right or full join must also know which keys a probe has met. The flags are on
 sorted form: the next one starts from them, and keys that arrived in between have slots behind their ends. ``freeze``
 copies the flags because probes go on to change them; rows and keys are shared.
 
-Row numbers are valid only for the sorted form that returned them. No rows may be added, loaded or dropped between
-``Probe.next`` or ``unmatched`` and the ``take`` that uses the numbers.
+Row numbers are valid only for the sorted form that returned them. No rows may be added, loaded or dropped from the
+start of a ``Probe``, or the call of ``unmatched``, until the last ``take`` of its numbers: ``take`` might sort again
+and read other rows.
 """
 
 from __future__ import annotations

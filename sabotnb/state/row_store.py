@@ -4,7 +4,7 @@ Theory of operation. The store is a list of batches, each with the group and (if
 in the list never changes; an operation replaces batches in the list, or the list itself.
 
 - Freezing copies the list, not the rows. Dividing rows by group, sorting and cutting happen later, in the thread that
-  exports the frozen view, so a checkpoint stops the task only for a moment.
+  exports the frozen view, so freezing stops the task only for a moment.
 - Dropping a group marks it as gone in each batch that has rows of it. A batch is copied only when more of its rows are
   gone than are left, so dropping groups one by one does not copy the same rows each time.
 - With a limit (``Retention``) the store is rewritten: rows are sorted by group, slot and the order of ``keep``, and
