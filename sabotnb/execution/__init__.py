@@ -1,4 +1,4 @@
-"""Control decisions, all of them pure: the machine, slots, placement, states."""
+"""The decisions of the control plane as pure code: state machine, slot pool, placement, state tables."""
 
 from sabotnb.execution.job_request import job_request
 from sabotnb.execution.job_topology import last_operators

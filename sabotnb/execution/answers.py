@@ -1,4 +1,4 @@
-"""What the control plane says to a command, in one sentence: that it is done, or why there is nothing to do."""
+"""The sentence that answers a client's command: what happens now, or why there is nothing to do."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ENDING = (JobState.COMMITTING, JobState.CANCELING, JobState.FAILING)
 
 
 def said(kind: str, name: str, job: JobRun | None) -> str:
-    """The answer to ``kind`` (cancel, stop, pause, resume, fail, forget), given the run that it means as it was before.
+    """Return the answer to a command of this ``kind`` (cancel, stop, pause, resume, fail, forget).
 
-    ``job`` is None for a run that is long over.
+    ``job`` is the run that the command means, in its state before the command; None if it was dropped long ago.
     """
     if kind == "forget":
         return f"the results of {name} are dropped"
@@ -33,7 +33,7 @@ def said(kind: str, name: str, job: JobRun | None) -> str:
 
 
 def is_replaced(job: JobRun) -> bool:
-    """True for a run that had to make room for a newer one of its name."""
+    """True for a run that was ended because a newer run has its name."""
     return job.failure is not None and job.failure.error == JobReplaced.__name__
 
 

@@ -1,4 +1,4 @@
-"""Everything that the control plane knows. Only the parts of the machine, which share it, change it."""
+"""The state of the control plane, shared by the parts of the machine; only they change it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sabotnb.protocol import AgentInfo, Attempt, Command, Tell
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """Agents by id, the runs of all jobs, and the slots."""
+    """Agents by id, the runs of all jobs, the slot pool, and the connected sessions."""
 
     agents: dict[str, AgentInfo] = field(default_factory=dict)
     runs: Runs = field(default_factory=Runs)
     pool: SlotPool = field(default_factory=SlotPool)
     sessions: set[str] = field(default_factory=set)
-    """Owners of jobs that are connected."""
+    """Ids of the sessions that own jobs and are connected."""
     hanging: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
-    """Canceled tasks of each agent that do not return: their slots are free, their threads and memory are not."""
+    """By agent, canceled tasks whose functions do not return: slots are free, threads and memory are not."""
 
     @property
     def jobs(self) -> dict[str, JobRun]:
@@ -29,10 +29,10 @@ class ClusterState:
         return self.runs.current
 
     def tell_used(self, job: JobRun, command: Command) -> Iterable[Tell]:
-        """Pass ``command`` on to every agent that was given a task of ``job`` and is still there."""
+        """Send ``command`` to every registered agent that ever had a task of ``job``."""
         return (Tell(agent, command) for agent in job.used_agents() if agent in self.agents)
 
 
 def tell_running(job: JobRun, command: Command) -> Iterable[Tell]:
-    """Pass ``command`` on to every agent on which a task of ``job`` is not over."""
+    """Send ``command`` to every agent on which a task of ``job`` has not ended."""
     return (Tell(agent, command) for agent in job.agents())

@@ -1,4 +1,4 @@
-"""What clients ask for: to submit, cancel, stop, pause, resume, fail or forget a run. Every command is answered."""
+"""Carries out clients' commands: submit, cancel, stop, pause, resume, fail and forget. Each one gets a ``Reply``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sabotnb.protocol import (
 
 
 class JobCommands:
-    """Carries commands out. ``next_epoch`` gives a greater epoch than the one it is given."""
+    """Handles ``UserCommand`` events. ``next_epoch`` returns an epoch greater than its argument."""
 
     def __init__(
         self, state: ClusterState, scheduling: Scheduling, ending: Termination, next_epoch: Callable[[int], int]
@@ -41,7 +41,7 @@ class JobCommands:
         self._epoch = 0
 
     def command(self, now: float, command: UserCommand) -> Iterable[Instruction]:
-        """Do what ``command`` says, and reply."""
+        """Carry ``command`` out and reply to it."""
         if command.kind == "submit":
             yield from self._submit(now, command)
             return
@@ -52,12 +52,13 @@ class JobCommands:
         wanted = command.args.get("epoch")
         waiting = job.successor if job.successor is not None and not job.successor.state.terminal else None
         meant = waiting if waiting is not None and wanted is None else self._state.runs.get(job.name, wanted)
+        # before the command changes anything: the sentence describes the run as the client knew it
         sentence = said(command.kind, job.name, meant)
         if command.kind in ("cancel", "stop"):
             if waiting is not None and wanted in (None, waiting.epoch):
                 job.withdraw_successor(now)
                 yield JobChanged(job.name, waiting.state)
-            if wanted in (None, job.epoch):  # else the run that is meant is over
+            if wanted in (None, job.epoch):  # otherwise the run that is meant is over
                 yield from self._ending.cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
         elif command.kind == "fail":
             if wanted == job.epoch and job.state in (JobState.DEPLOYING, JobState.RUNNING):
@@ -91,6 +92,7 @@ class JobCommands:
             return
         self._epoch = self._next_epoch(self._epoch)
         job = JobRun(request, self._epoch, submitted=now, changed=now)
+        # the reply comes first: when it is carried out, the run's blobs are stored, which its Deploy then sends
         if running is None:
             yield Reply(command.id, value=_submitted(job, "started"))
             yield from self._scheduling.begin(now, job)
@@ -99,9 +101,9 @@ class JobCommands:
             yield from self._succeed(now, running, job)
 
     def _succeed(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
-        """Let ``job`` begin when ``running`` has ended, which is stopped or canceled unless it is ending by itself.
+        """Make ``job`` the successor of ``running``, and stop or cancel ``running`` unless it is already ending.
 
-        A run that has waited for the same never begins.
+        ``job`` begins when ``running`` has ended. A run that already waited for that is dropped and never begins.
         """
         if running.successor is not None:
             running.successor.failure = running.successor.failure or refusals.replaced(job.name)
@@ -116,15 +118,16 @@ class JobCommands:
         yield JobChanged(job.name, job.state)
 
     def _how(self, running: JobRun, job: JobRun) -> str:
-        """How ``job`` takes over from ``running``, and what becomes of the rows of that."""
+        """The word that tells the client how ``job`` follows ``running``: stopped, replaced or queued."""
         if self._publishes_when_stopped(running):
             return "stopped, then replaces" if replaces_output_of(job.request, running.request) else "stopped"
         return "replaced" if (running.successor or running).goes_on else "queued"
 
     def _publishes_when_stopped(self, running: JobRun) -> bool:
-        """True if the run is endless and writes files: its rows, which a cancel would lose, cannot be made again.
+        """True if a replaced run is stopped, which commits its output, instead of canceled, which loses it.
 
-        A run that also waits for a session to take rows, which has gone, would never come to its end.
+        That is so for endless runs that write files: their rows cannot be produced again. A run whose rows only a
+        disconnected session can take is canceled, because it could never drain.
         """
         request = running.request
         endless = not request.views.get("bounded", True)
@@ -146,7 +149,7 @@ class JobCommands:
             yield JobChanged(job.name, job.state)
 
     def _pause(self, job: JobRun, wanted: bool) -> Iterable[Instruction]:
-        """Pause or resume. A job that has not begun is told when its sources would start."""
+        """Pause or resume. A run that is not RUNNING yet is told just before its sources start."""
         if not job.goes_on or job.paused is wanted:
             return
         job.paused = wanted

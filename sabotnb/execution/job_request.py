@@ -1,4 +1,4 @@
-"""From an execution graph to what is submitted."""
+"""Builds the ``JobRequest`` that a client submits from an execution graph."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def job_request(
     scenes: Mapping[str, Any] | None = None,
     placement: str = "round_robin",
 ) -> tuple[JobRequest, dict[str, bytes]]:
-    """Describe a job for the control plane: plain data, and beside it the bytes of its functions and tables.
+    """Return a job as plain data for the control plane, and the bytes of its functions and tables by sha256.
 
-    ``explained`` is the plan in words and ``scenes`` what its pictures need, kept for clients that attach to the job.
+    ``explained`` is the plan as text and ``scenes`` the data of its pictures; both are kept for clients that attach.
     """
     execution, blobs = dump(graph)
     needs = tuple(
@@ -62,11 +62,11 @@ def job_request(
 
 
 def _outputs(sinks: Iterable[Sink]) -> dict[str, bool]:
-    """The folders that ``sinks`` write into, the same however links lead there, and whether they append."""
+    """The folders that ``sinks`` write into, with links resolved, and whether they append."""
     written = [sink.options for sink in sinks if "path" in sink.options]
     return {os.path.realpath(options["path"]): options.get("mode") == "append" for options in written}
 
 
 def _gone(scenes: Mapping[str, Any]) -> dict[str, str]:
-    """Where each operator went that the optimizer has taken away: asked for more often than the scenes as a whole."""
+    """Where each operator went that the optimizer removed. Kept apart: read far more often than the scenes."""
     return {one["id"]: one["gone"] for one in scenes.get("operators", ()) if one["gone"]}

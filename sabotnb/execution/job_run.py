@@ -1,4 +1,4 @@
-"""One run of one job: its tasks and what has happened to it. Only the machine changes it."""
+"""One run of one job: its state, its tasks and their metrics. Only the machine changes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sabotnb.protocol import (
 
 @dataclass(slots=True)
 class TaskVertex:
-    """One task: where it runs and how it goes. ``sent`` is (rows, bytes) per outgoing edge."""
+    """One task of a run: its attempt, slot, state and metrics. ``sent`` is (rows, bytes) per outgoing edge."""
 
     attempt: Attempt
     slot: Slot
@@ -38,14 +38,14 @@ class TaskVertex:
     queues: tuple[Queue, ...] = ()
     reports: Reports = field(default_factory=Reports)
     last_report_at: float | None = None
-    """When its figures were reported last, by the machine's clock."""
+    """When its metrics were last reported, by the machine's clock."""
     final: bool = False
-    """True if the totals are those with which it ended, False if it runs or was lost."""
+    """True if ``counters`` are the totals at its end; False while it runs, and for a task that was lost."""
     cached_metrics: TaskMetrics | None = None
     """Its metrics since the last report; None when they must be recomputed."""
 
     def report(self, now: float, report: Report, queues: tuple[Queue, ...]) -> None:
-        """Take what the task's agent reports from time to time."""
+        """Store a periodic report of the task's agent."""
         self.counters, self.queues = report.counters, queues
         self.sent.update(report.sent)
         self.reports.add(report)
@@ -53,13 +53,13 @@ class TaskVertex:
         self.cached_metrics = None
 
     def freeze(self) -> None:
-        """No report follows: keep the totals of the last one, and let nothing flow any more."""
+        """The task has ended: keep the totals of its last report, with rates of zero and empty queues."""
         self.queues = ()
         self.reports.end(self.counters, self.sent)
         self.cached_metrics = None
 
     def end(self, counters: TaskCounters, sent: Mapping[int, tuple[int, int]]) -> None:
-        """Take the final totals."""
+        """Store the final totals."""
         self.counters, self.final = counters, True
         self.sent.update(sent)
         self.freeze()
@@ -67,7 +67,7 @@ class TaskVertex:
 
 @dataclass(slots=True)
 class JobRun:
-    """A submitted job. ``epoch`` fences everything that is said about it; ``successor`` replaces it when it is over."""
+    """A submitted job. Messages with another ``epoch`` are stale; ``successor`` is the run that begins when it ends."""
 
     request: JobRequest
     epoch: int
@@ -77,30 +77,30 @@ class JobRun:
     started: float | None = None
     tasks: dict[TaskId, TaskVertex] = field(default_factory=dict)
     counts: Counter[TaskState] = field(default_factory=Counter)
-    """Tasks by state; with ``alive``, what keeps events as cheap for ten thousand tasks as for ten."""
+    """Number of tasks by state. Kept, as ``alive`` is, so that an event costs the same with ten thousand tasks."""
     alive: Counter[str] = field(default_factory=Counter)
-    """Tasks that are not over, of every agent that was given some, in order of first use."""
+    """Number of tasks that have not ended, by agent; agents stay, with 0, in order of first use."""
     committables: list[Committable] = field(default_factory=list)
     failure: Failure | None = None
     note: str = ""
-    """What is worth knowing of a run that was canceled: that a task of it does not return."""
+    """What a user should know about a canceled run, such as a task that does not return."""
     committer: str | None = None
     lost_committers: int = 0
-    """Agents that were lost after they had been asked to commit or abort its output."""
+    """How many agents were lost while they committed or aborted its output."""
     commit_deadline: float = 0.0
-    """When a run that waits for an agent to commit its output fails, by the machine's clock."""
+    """When the run fails unless an agent has joined to commit its output, by the machine's clock."""
     successor: JobRun | None = None
     paused: bool = False
     stopping: bool = False
     version: int = 0
-    """Grows with everything that happens to the run."""
+    """Grows with every change of the run, so that readers can tell whether their copy is current."""
     history: History = field(default_factory=History)
     last_row_at: dict[str, float] = field(default_factory=dict)
-    """When a row last came into each vertex, by the machine's clock."""
+    """When each vertex last received a row, by the machine's clock."""
     last_report_at: dict[str, float] = field(default_factory=dict)
     """When each agent last reported, by the machine's clock."""
     cached_metrics: JobMetrics | None = None
-    """The metrics that were made last, even if they are out of date."""
+    """The metrics computed last; they may be out of date."""
 
     @property
     def name(self) -> str:
@@ -114,7 +114,7 @@ class JobRun:
 
     @property
     def goes_on(self) -> bool:
-        """True unless the run is over, or on its way there."""
+        """True unless the run has ended or is ending."""
         return self.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING) and not self.stopping
 
     def move(self, state: JobState, now: float) -> None:
@@ -141,12 +141,12 @@ class JobRun:
         task.failures += state is TaskState.FAILED
 
     def withdraw_successor(self, now: float) -> None:
-        """Let the waiting successor take over this job's name as canceled, without ever having run."""
+        """Cancel the waiting successor. It stays linked, and later becomes the current run of the name, CANCELED."""
         if self.successor is not None and not self.successor.state.terminal:
             self.successor.move(JobState.CANCELED, now)
 
     def place(self, placement: Mapping[str, tuple[Slot, ...]]) -> None:
-        """Make the tasks, each with a new attempt, in the slots that were given to them."""
+        """Create the tasks, each with its attempt, in the slots allocated to them."""
         number = 0
         for vertex, slots in placement.items():
             for index, slot in enumerate(slots):
@@ -157,11 +157,11 @@ class JobRun:
         self.counts[TaskState.SCHEDULED] = number
 
     def agents(self) -> list[str]:
-        """Agents with a task that is not over, in order of first use."""
+        """Agents with a task that has not ended, in order of first use."""
         return [agent for agent, tasks in self.alive.items() if tasks]
 
     def used_agents(self) -> list[str]:
-        """Agents that were given a task, in order of first use."""
+        """Every agent that ever had a task, in order of first use."""
         return list(self.alive)
 
     def all_in(self, *states: TaskState) -> bool:
@@ -173,7 +173,7 @@ class JobRun:
         return self.all_in(*TERMINAL_TASK)
 
     def deployments(self, agents: Mapping[str, AgentInfo]) -> Iterator[tuple[str, Deployment]]:
-        """What each agent has to be told to start its tasks."""
+        """Yield each agent with the ``Deployment`` that starts its tasks."""
         placement: dict[str, list[str]] = {}
         by_agent: dict[str, list[Attempt]] = {}
         for task, vertex in self.tasks.items():
@@ -196,7 +196,7 @@ class JobRun:
             )
 
     def _splits(self) -> dict[TaskId, tuple[Split, ...]]:
-        """Deal the splits of each source to its tasks in turn, keeping their order."""
+        """Assign the splits of each source to its tasks round-robin, keeping their order."""
         parallelism = {vertex.id: vertex.parallelism for vertex in self.request.vertices}
         return {
             TaskId(self.name, vertex, index): tuple(splits[index :: parallelism[vertex]])

@@ -1,4 +1,4 @@
-"""The topology of a job for clients of any session: plain data made from its execution graph."""
+"""Describes a job's vertices and edges as plain data, for clients that do not have its graph."""
 
 from __future__ import annotations
 

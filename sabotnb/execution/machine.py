@@ -1,8 +1,39 @@
 """The control plane as a pure state machine: an event and a time in, instructions out.
 
-No clock, no sockets, no threads: the cluster room feeds it and does what it says; tests and the simulator feed it by
-hand. What agents say is handled here; ``steering`` handles what clients ask for, ``scheduling`` how runs get slots,
-``ending`` how they end.
+Theory of operation
+-------------------
+**Events and instructions.** ``handle(now, event)`` changes the state and returns the instructions to carry out, in
+order. The machine has no clock, sockets or threads. ``cluster.job_manager`` feeds it on the scheduler's event loop and
+carries its instructions out; tests and the simulator feed it directly. Even time is an event: ``SetTimer`` asks for a
+``TimerFired``. Agents' events are handled in this module, clients' commands in ``job_commands``, the allocation of
+slots in ``scheduling``, the end of a run in ``termination``. All of them share one ``ClusterState``.
+
+**States of a run** (every legal move is in ``transitions``)::
+
+    PENDING -> DEPLOYING -> RUNNING -> [COMMITTING] -> FINISHED
+       |           +-----------+--> CANCELING -> CANCELED        a client canceled or replaced it
+       |           +-----------+--> FAILING   -> FAILED          a task failed, an agent was lost
+       +--> CANCELED
+
+COMMITTING leads to FAILING if the commit raised, and to FAILED if no agent can commit (see ``termination``).
+
+A run is DEPLOYING until each of its tasks has reported RUNNING or FINISHED. Only then are its sources started, so that
+no row flows while a task of the run may still fail to open. It stays in CANCELING or FAILING until no task runs any
+more and its output is removed, and it holds all of its slots until it has ended.
+
+**What may interleave.** One event is handled completely, its instructions included, before the next one. Between two
+events anything may happen: an agent's reports arrive in its own order, but reports of different agents, commands,
+timers and lost connections come in any order. Reports and commands also cross: a task reports RUNNING or FINISHED
+while its cancel is on the way. Therefore every handler checks first whether its event is still about the present.
+
+**Fences.** An event is stale if its agent is not registered, or its attempt, epoch or slot is not the current one.
+``handle`` then raises ``StaleMessage`` and changes nothing. An agent that was declared lost may still run, for example
+after its machine slept: it is never taken back. Its next heartbeat is answered by ``Fence``, upon which it drops its
+tasks and registers under a new id. Epochs grow with every submitted run, so a message about an earlier run of the same
+name matches no task.
+
+**Lost agents.** An agent is lost when its connection closes (``AgentDown``) or its lease expires. Its slots leave the
+pool *before* its runs are taken down, because a run that ends lets pending runs take slots at once.
 """
 
 from __future__ import annotations
@@ -58,7 +89,7 @@ def _one_more(epoch: int) -> int:
 
 
 class Machine:
-    """Agents, slots and jobs of one cluster. ``next_epoch`` gives a greater one than it is given."""
+    """The agents, slots and jobs of one cluster. ``next_epoch`` returns an epoch greater than its argument."""
 
     def __init__(self, config: Config | None = None, next_epoch: Callable[[int], int] = _one_more) -> None:
         self._state = state = ClusterState()
@@ -86,12 +117,13 @@ class Machine:
         }
 
     def handle(self, now: float, event: Event) -> list[Instruction]:
-        """Take ``event`` at ``now`` (seconds of any steady clock) and say what to do about it, in order.
+        """Apply ``event`` at ``now`` (seconds of any steady clock) and return the instructions that follow, in order.
 
         Raises:
-            StaleMessage: the event is about an attempt, epoch or agent that is over; nothing was changed.
+            StaleMessage: the event concerns an attempt, epoch or agent that is over; nothing was changed.
             IllegalTransition: a task reports a move that is not legal; nothing was changed.
         """
+        # handlers are generators, which change the state while they are consumed: always run them to their end
         return list(self._handlers[type(event)](now, event))
 
     # Agents
@@ -103,7 +135,7 @@ class Machine:
         if self._lease_timer is None:
             yield self._arm_lease_timer(now)
         for job in self.jobs.values():
-            if job.state is JobState.COMMITTING and job.committer is None:
+            if job.state is JobState.COMMITTING and job.committer is None:  # its last committer was lost
                 yield from self._ending.ask_committer(now, job)
         yield from self._scheduling.place_pending(now)
 
@@ -126,6 +158,7 @@ class Machine:
         for known in (self.agents, self._leaving, self._state.hanging):
             known.pop(agent.id, None)
         self._leases.forget(agent.id)
+        # before the runs: one that ends gives its slots to pending runs, which must not be placed on this agent
         self.pool.unregister_node(agent.id)
         for job in list(self.jobs.values()):
             yield from self._lose_agent(now, job, agent.id, failure)
@@ -137,7 +170,7 @@ class Machine:
                 if task.slot.agent == agent and task.state not in TERMINAL_TASK:
                     job.move_task(task, TaskState.FAILED)
             if job.failure is not None and job.failure.error == failure.error:
-                job.failure = failure  # so far only its peers said that they cannot reach it
+                job.failure = failure  # peers reported a lost connection first; now the cause is known
             yield from self._ending.fail(now, job, failure)
         elif job.committer == agent and not job.state.terminal:
             yield from self._ending.lose_committer(now, job)
@@ -147,11 +180,11 @@ class Machine:
             raise StaleMessage(f"{event.agent} lost {event.peer}, but is given up itself")
         failure = refusals.connection_lost(event.agent, event.peer, event.reason)
         for job in list(self.jobs.values()):
-            if event.peer in job.alive and job.alive[event.agent]:  # what finished tasks of the peer sent may be lost
+            if event.peer in job.alive and job.alive[event.agent]:  # finished tasks of the peer count: rows may be lost
                 yield from self._ending.fail(now, job, failure)
 
     def _heartbeat(self, now: float, event: Heartbeat) -> Iterable[Instruction]:
-        if event.agent not in self.agents:
+        if event.agent not in self.agents:  # declared lost, but alive: its slots and runs are gone already
             yield Tell(event.agent, Fence(event.agent))
             return
         self._leases.heard(event.agent, now)
@@ -166,6 +199,7 @@ class Machine:
             return
         if event.name != LEASE_TIMER or self._lease_timer is None:
             raise StaleMessage(f"no timer {event.name!r} is set")
+        # a late timer means a busy scheduler, in which heartbeats were queued too: that time does not count
         self._leases.extend(max(0.0, now - self._lease_timer))
         for agent in self._leases.expired(now):
             silent = refusals.agent_silent(self.agents[agent], self._leases.duration)
@@ -183,7 +217,7 @@ class Machine:
     def _task_changed(self, now: float, event: TaskChanged) -> Iterable[Instruction]:
         job, task = self._find(event)
         if task.state is TaskState.CANCELING and event.state is TaskState.RUNNING:
-            return  # it was under way when the task was told to cancel
+            return  # the report was under way when the task was told to cancel
         job.move_task(task, event.state)
         job.committables.extend(event.committables)
         if event.counters is not None:
@@ -193,11 +227,12 @@ class Machine:
         if event.state is TaskState.FAILED:
             yield from self._ending.fail(now, job, event.failure or refusals.unexplained(event.attempt))
         elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):
+            # the machine asked for no cancel, so the agent's process is ending
             yield from self._ending.fail(now, job, refusals.agent_lost(self.agents[event.agent], "it is shutting down"))
         elif job.state is JobState.DEPLOYING and job.all_in(TaskState.RUNNING, TaskState.FINISHED):
             job.move(JobState.RUNNING, now)
             yield JobChanged(job.name, job.state)
-            if job.paused:
+            if job.paused:  # paused before it began; told first, so that not a single row is read
                 yield from tell_running(job, PauseSources(job.name, job.epoch))
             yield from tell_running(job, StartSources(job.name, job.epoch))
         yield from self._ending.wind_up(now, job)

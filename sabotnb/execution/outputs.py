@@ -1,4 +1,4 @@
-"""Which jobs write into the same folders."""
+"""Finds jobs that write into the same output folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sabotnb.protocol import JobRequest
 
 
 def writer_in_the_way(request: JobRequest, jobs: Iterable[JobRun]) -> tuple[JobRun, str] | None:
-    """A run of another job that has not ended and needs a folder of ``request`` for itself, and that folder."""
+    """An active run of another job that cannot share a folder with ``request``, and that folder; else None."""
     for job in jobs:
         for run in (job, job.successor):
             if run is not None and run.name != request.name and not run.state.terminal:
@@ -21,12 +21,12 @@ def writer_in_the_way(request: JobRequest, jobs: Iterable[JobRun]) -> tuple[JobR
 
 
 def replaces_output_of(request: JobRequest, previous: JobRequest) -> bool:
-    """True if ``request`` removes files of ``previous``, a run of the same job, when it publishes its own."""
+    """True if committing ``request`` removes files of ``previous``, a run of the same job."""
     return any(not appends and folder in previous.outputs for folder, appends in request.outputs.items())
 
 
 def _contested(request: JobRequest, other: JobRequest) -> str | None:
-    """A folder that ``other`` writes into, and that the two cannot share: only runs that both append can."""
+    """A folder of ``other`` that ``request`` cannot use too: runs share a folder only if both append."""
     for folder, appends in request.outputs.items():
         for taken, also_appends in other.outputs.items():
             if not (appends and also_appends) and _overlap(PurePath(folder), PurePath(taken)):

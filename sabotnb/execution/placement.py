@@ -1,7 +1,7 @@
-"""Placement strategies: which agent gives the next slot. Pure functions of what is free.
+"""Placement strategies: pure functions that choose the agent of each slot from the free capacity.
 
-Each strategy takes requests and nodes and returns one agent id per request, or None if not all of them fit: a job gets
-every slot that it asks for or none.
+Each strategy takes requests and nodes and returns one agent id per request, or None if they do not all fit: a job gets
+every slot that it requests, or none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SlotRequest:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What an agent has left: slots, cores and bytes, of which it offered ``slots`` slots in all."""
+    """The free slots, cores and bytes of an agent, which offers ``slots`` slots in total."""
 
     agent: str
     host: str
@@ -40,24 +40,24 @@ class Node:
     tags: frozenset[str] = frozenset()
 
     def fits(self, request: SlotRequest) -> bool:
-        """True if a slot is free and every tag is there."""
+        """True if a slot is free and the agent has every requested tag."""
         return self.free > 0 and request.tags <= self.tags
 
     def take(self, request: SlotRequest) -> Node:
-        """The node after giving a slot to ``request``."""
+        """The node after allocating a slot to ``request``."""
         return replace(self, free=self.free - 1, cpu=self.cpu - request.cpu, memory=self.memory - request.memory)
 
 
 Strategy = Callable[[Sequence[SlotRequest], Sequence[Node]], list[str] | None]
 Rank = Callable[[SlotRequest, Node, int], float | tuple[float, ...]]
-"""How a node does for a request, having given so many slots by now: the smallest is best, and grows with each slot."""
+"""Ranks a node for a request after so many slots were taken there: the smallest is best. Must not fall with a slot."""
 
 
 def _place(requests: Sequence[SlotRequest], nodes: Sequence[Node], rank: Rank) -> list[str] | None:
     """Take the best node for each request, the first of equals; requests that few nodes can serve choose first.
 
-    Keeps a heap of nodes for each kind of request, whose entries are looked at again when their node has changed, so
-    a slot costs the logarithm of the number of nodes.
+    Each kind of request has a heap of nodes. An entry is ranked again only when it comes to the top after its node has
+    changed, so a slot costs the logarithm of the number of nodes. This is right because ranks never fall.
     """
     offers = {request: _Offers(request, nodes, rank) for request in dict.fromkeys(requests)}
     left = list(nodes)
@@ -86,7 +86,7 @@ class _Offers:
         heapify(self._heap)
 
     def best(self, left: Sequence[Node], given: Sequence[int]) -> int | None:
-        """The place of the best node, None if no node can serve the request any more."""
+        """The index of the best node; None if no node can serve the request any more."""
         while self._heap:
             _, place, seen = self._heap[0]
             if seen == given[place]:
@@ -109,7 +109,7 @@ def least_loaded(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list
 
 
 def resource_aware(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list[str] | None:
-    """Take the agent that has most left of what would run out first there, cores or memory."""
+    """Take the agent with the most headroom in its scarcer resource, cores or memory."""
 
     def headroom(request: SlotRequest, node: Node) -> float:
         return min(node.cpu / max(request.cpu, 1e-9), node.memory / max(request.memory, 1))

@@ -1,4 +1,4 @@
-"""What the control plane says when it cannot do what was asked. Every refusal ends with something to do."""
+"""Messages of refused commands and failed runs. Each one ends with something to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
 
 
 def agent_silent(agent: AgentInfo, seconds: float) -> Failure:
-    """A worker process gave no sign of life for so long."""
+    """A worker process sent no heartbeat for ``seconds``."""
     return Failure(
         AgentLost.__name__,
         f"{_where(agent)} was lost: no heartbeat for {seconds:g} s. Its process was stopped, or one call in it held "
@@ -88,7 +88,7 @@ def commit_given_up(name: str, cause: str) -> Failure:
 
 
 def session_gone(name: str) -> Failure:
-    """No session is left to take the job's rows."""
+    """The only session that could take the job's rows is gone."""
     return Failure(
         JobCanceled.__name__,
         f"job {name!r} was canceled: the session that was to take its rows is gone. Write to files, or run it again in "
@@ -97,7 +97,7 @@ def session_gone(name: str) -> Failure:
 
 
 def missing_slots(requests: Sequence[SlotRequest], slots: SlotStatistics) -> str:
-    """Say what misses and who holds it."""
+    """Say how many slots are needed, how many are free, and who holds the others."""
     held = ", ".join(f"job {name!r} holds {count}" for name, count in slots.holders.items())
     return f"needs {_wanted(requests)}, {slots.free} free" + (f" ({held})" if held else "")
 

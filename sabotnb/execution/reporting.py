@@ -1,4 +1,4 @@
-"""What agents report twice a second, kept with the tasks, and once a second with the job's history."""
+"""Stores agents' metrics: each report with its tasks, and once a second a sample in the job's history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sabotnb.protocol import Attempt, JobState, MetricsReported, TaskState
 
 
 def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) -> None:
-    """Keep what is reported about tasks that run here; a report about any other is late, and dropped."""
+    """Store a report with the tasks it is about; late reports about ended or unknown tasks are dropped."""
     sent: dict[Attempt, dict[int, tuple[int, int]]] = defaultdict(dict)
     for (attempt, edge), rows in event.edges.items():
         sent[attempt][edge] = rows

@@ -1,22 +1,22 @@
-"""Every run that is known, by name and epoch."""
+"""Finds runs by name and epoch: current ones, waiting ones, and recent previous ones."""
 
 from __future__ import annotations
 
 from sabotnb.execution.job_run import JobRun
 
 KEPT_RUNS = 50
-"""Runs that are remembered for their handles although another run of the name has begun."""
+"""How many previous runs are kept for their handles after a newer run of the name has begun."""
 
 
 class Runs:
-    """The ``current`` run of each name, in order of submission; the one that waits behind it; and former ones."""
+    """The ``current`` run of each name, in order of submission, the run that waits behind it, and previous runs."""
 
     def __init__(self) -> None:
         self.current: dict[str, JobRun] = {}
         self._former: dict[tuple[str, int], JobRun] = {}
 
     def get(self, name: str, epoch: int | None = None) -> JobRun | None:
-        """That run, be it over or still waiting for a former one to end; without ``epoch`` the current one."""
+        """The run with that epoch: current, waiting or previous; without ``epoch`` the current one."""
         job = self.current.get(name)
         if job is None or epoch in (None, job.epoch):
             return job
@@ -25,7 +25,7 @@ class Runs:
         return self._former.get((name, epoch)) if epoch is not None else None
 
     def begin(self, job: JobRun) -> JobRun | None:
-        """Make ``job`` the current run of its name; gives the former one, if there is any."""
+        """Make ``job`` the current run of its name; returns the previous one, if there is any."""
         old = self.current.pop(job.name, None)
         if old is not None:
             self.remember(old)
@@ -33,7 +33,7 @@ class Runs:
         return old
 
     def remember(self, over: JobRun) -> None:
-        """Keep what is known of a run for its handles, as long as there are not too many."""
+        """Keep a run that is over for its handles, and drop the oldest beyond ``KEPT_RUNS``."""
         self._former[over.name, over.epoch] = over
         while len(self._former) > KEPT_RUNS:
             del self._former[next(iter(self._former))]

@@ -1,4 +1,4 @@
-"""From a submitted run to its tasks in slots: who is given slots, in which order, and which runs are remembered."""
+"""Gives slots to submitted runs, deploys their tasks, and drops the oldest finished runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sabotnb.execution.slots import assign
 from sabotnb.protocol import Deploy, ForgetJob, Instruction, JobChanged, JobState, TaskState
 
 KEPT_JOBS = 100
-"""Finished jobs that are remembered for ``jobs()`` and ``attach``."""
+"""How many ended jobs are kept for ``jobs()`` and ``attach``."""
 
 
 class Scheduling:
-    """Begins runs and gives slots to those that wait."""
+    """Begins runs, and allocates slots to pending ones."""
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
@@ -30,13 +30,13 @@ class Scheduling:
         yield from self._drop_oldest()
 
     def place_pending(self, now: float) -> Iterable[Instruction]:
-        """Give slots to the waiting jobs that fit, in order of submission.
+        """Allocate slots to the pending runs that fit, in order of submission.
 
-        A run that does not fit blocks no other: beside an endless job it might wait forever, and all others with it.
+        A run that does not fit does not block later ones: next to an endless job it may wait forever.
         """
         pending = [job for job in self._state.jobs.values() if job.state is JobState.PENDING]
         for job in pending:
-            job.version += 1  # what it waits for has changed
+            job.version += 1  # the reason that it waits, which its status shows, has changed
         for job in pending:
             requests = job.slot_requests
             slots = self._state.pool.request(job.name, requests, strategy(job.request.placement))
@@ -50,7 +50,7 @@ class Scheduling:
             yield from (Deploy(agent, deployment) for agent, deployment in job.deployments(self._state.agents))
 
     def forget(self, job: JobRun) -> Iterable[Instruction]:
-        """Let agents drop everything that they keep of a run that is over."""
+        """Tell agents to drop everything that they keep of a run that is over."""
         return self._state.tell_used(job, ForgetJob(job.name, job.epoch))
 
     def _drop_oldest(self) -> Iterable[Instruction]:

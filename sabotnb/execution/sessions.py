@@ -1,4 +1,4 @@
-"""Client sessions: who is connected, and what becomes of jobs whose rows only a session takes that is gone."""
+"""Tracks client sessions, and cancels jobs whose rows only a disconnected session could take."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sabotnb.execution.termination import Termination
 from sabotnb.protocol import Instruction, SessionChanged, SetTimer
 
 TIMER = "session "
-"""Begins the name of the timer of a session that has gone; its owner follows."""
+"""Prefix of the name of a disconnected session's timer; the session's id follows."""
 
 
 class Sessions:
-    """Cancels the jobs that a session was to take rows of when it has been gone for ``seconds``.
+    """Cancels jobs whose rows only one session takes, when that session has been disconnected for ``seconds``.
 
-    No other session can take them, so such a job would wait forever. A session may be gone for a moment only, or a
-    restarted kernel may run the job's cell again and take it over.
+    No other session can take the rows, so such a job would wait forever. The delay is for a connection that is lost
+    briefly, and for a restarted kernel that runs the job's cell again and takes the job over.
     """
 
     def __init__(self, state: ClusterState, ending: Termination, seconds: float) -> None:
@@ -34,7 +34,7 @@ class Sessions:
             yield SetTimer(TIMER + event.owner, now + self._seconds)
 
     def timer(self, now: float, name: str) -> Iterable[Instruction]:
-        """The time of a session that has gone is over."""
+        """Cancel the jobs of a session that has not come back in time."""
         owner = name.removeprefix(TIMER)
         if owner in self._state.sessions:
             return

@@ -1,7 +1,22 @@
-"""The slot pool: what agents offer, who holds it, and all-or-nothing allocation.
+"""The slot pool: which slots agents offer, which job holds each, and all-or-nothing allocation.
 
-A slot holds a thread per task and at most one task of each vertex of a sharing group, so a job needs, for each group,
-as many slots as the group's largest parallelism.
+Theory of operation
+-------------------
+A slot is a share of an agent's capacity, not a thread: each task in it has its own thread. A slot holds at most one
+task of each vertex of one sharing group. A job therefore needs, for each group, as many slots as the largest
+parallelism in that group (``slot_requests``), and task ``i`` of every vertex of the group goes into the group's
+``i``-th slot (``assign``). Tasks with the same index are thus on the same agent.
+
+Invariants:
+
+- A slot is free or held by exactly one job. A job receives every slot that it requests in one step, or none. Partial
+  allocation could deadlock: two jobs would each hold what the other one waits for.
+- Slots are counted strictly; cores and memory only rank agents and may be overcommitted.
+- A slot is held from allocation until its run has ended (``release``) or its agent is lost (``unregister_node``), also
+  after its own task has finished. Slots are held by job name, so a run must release them before its successor begins.
+- A closed agent (``close_node``) keeps its tasks, but offers no slot. Agent ids are never reused, so closing is final.
+
+Free capacity is computed from the held slots for each request instead of being maintained, so the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -23,7 +38,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class SlotStatistics:
-    """How full the pool is; ``holders`` counts slots per job."""
+    """How many slots are in use; ``holders`` counts slots per job."""
 
     total: int
     free: int
@@ -32,12 +47,12 @@ class SlotStatistics:
 
     @property
     def utilization(self) -> float:
-        """Share of slots that are held, 0 for an empty pool."""
+        """The share of slots that are held; 0 for an empty pool."""
         return (self.total - self.free) / self.total if self.total else 0.0
 
 
 class SlotPool:
-    """Slots by agent. Not thread-safe: it belongs to the machine."""
+    """Allocates the slots of all agents. Not thread-safe: only the machine uses it."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, AgentInfo] = {}
@@ -49,18 +64,18 @@ class SlotPool:
         self._nodes[agent.id] = agent
 
     def close_node(self, agent: str) -> None:
-        """Give away no more slots of an agent; what is held there stays held."""
+        """Allocate no more slots of an agent; slots that are held stay held."""
         self._closed.add(agent)
 
     def unregister_node(self, agent: str) -> frozenset[str]:
-        """Remove an agent with everything held there; returns the jobs that lost slots."""
+        """Remove an agent and all of its slots; returns the jobs that held some of them."""
         self._nodes.pop(agent, None)
         self._closed.discard(agent)
         lost = [slot for slot in self._held if slot.agent == agent]
         return frozenset(self._held.pop(slot)[0] for slot in lost)
 
     def request(self, job: str, requests: Sequence[SlotRequest], strategy: Strategy = round_robin) -> list[Slot] | None:
-        """Give ``job`` one slot per request, or nothing at all (None) if they do not all fit."""
+        """Allocate one slot per request to ``job``; returns None, and allocates nothing, if they do not all fit."""
         agents = strategy(requests, [node for node in self.nodes() if node.agent not in self._closed])
         if agents is None:
             return None
@@ -72,15 +87,15 @@ class SlotPool:
         return slots
 
     def release(self, job: str) -> None:
-        """Free everything that ``job`` holds."""
+        """Free every slot that ``job`` holds."""
         self._held = {slot: holder for slot, holder in self._held.items() if holder[0] != job}
 
     def nodes(self) -> list[Node]:
-        """What each agent has left, in order of registration."""
+        """The free capacity of each agent, in order of registration."""
         return [self._node(agent) for agent in self._nodes.values()]
 
     def statistics(self) -> SlotStatistics:
-        """How full the pool is now."""
+        """Count total, free and held slots."""
         total = sum(agent.slots for agent in self._nodes.values())
         holders: dict[str, int] = {}
         for job, _request in self._held.values():
@@ -88,7 +103,7 @@ class SlotPool:
         return SlotStatistics(total, total - len(self._held), len(self._nodes), holders)
 
     def could_ever_fit(self, requests: Sequence[SlotRequest], strategy: Strategy = round_robin) -> bool:
-        """True if the requests would fit were nothing held."""
+        """True if the requests would fit into an empty pool without the closed agents."""
         staying = [self._empty(agent) for agent in self._nodes.values() if agent.id not in self._closed]
         return strategy(requests, staying) is not None
 
@@ -109,7 +124,7 @@ class SlotPool:
 
 
 def slot_requests(vertices: Sequence[VertexNeeds]) -> list[SlotRequest]:
-    """The slots of a job: per sharing group its largest parallelism; slot i adds up what its tasks ask for."""
+    """The slots that a job needs: per sharing group its largest parallelism; slot i adds up the needs of its tasks."""
     requests: list[SlotRequest] = []
     for group in dict.fromkeys(vertex.slot_group for vertex in vertices):
         members = [vertex for vertex in vertices if vertex.slot_group == group]
@@ -129,7 +144,7 @@ def slot_requests(vertices: Sequence[VertexNeeds]) -> list[SlotRequest]:
 def assign(
     vertices: Sequence[VertexNeeds], requests: Sequence[SlotRequest], slots: Sequence[Slot]
 ) -> dict[str, tuple[Slot, ...]]:
-    """Slot of each task: index i of a vertex goes into the i-th slot of its sharing group."""
+    """The slot of each task, by vertex: task i goes into the i-th slot of its sharing group."""
     by_group: dict[str, list[Slot]] = {}
     for request, slot in zip(requests, slots, strict=True):
         by_group.setdefault(request.sharing_group, []).append(slot)

@@ -1,4 +1,34 @@
-"""How runs end: canceled, failed or done, and what becomes of their output, which appears complete or not at all."""
+"""How runs end: cancel, failure, commit and abort of their output, and the deadlines of commits.
+
+Theory of operation
+-------------------
+The output of a run becomes visible completely or not at all. Sinks write under temporary names and report
+*committables* with their tasks' FINISHED. Nothing is visible until an agent, the *committer*, commits all of them::
+
+    last task FINISHED    --> COMMITTING --commit--> FINISHED
+                                  |  commit raised --> FAILING --abort--> FAILED
+                                  |  no committer left ---------------> FAILED   (no abort, see below)
+    last task ended while CANCELING / FAILING --abort--> CANCELED / FAILED
+
+**Order.** ``fail`` and ``cancel`` only tell tasks to end. ``wind_up`` runs after every report and acts once no task of
+the run is left: an abort must not race with a task that still writes. A run without committable output
+(``publishes`` is False) skips both steps.
+
+**Commit is the point of no return.** From COMMITTING on, neither a client nor a failing task can end the run: part of
+the output may be visible already.
+
+**Lost committers.** Commit and abort are idempotent, so an agent that is lost on the way is replaced by any other one;
+``committed`` accepts an answer only from the agent that was asked last, for the action asked for last. An agent that
+dies may have died of the commit itself (memory, a crashing file system client), hence ``MOST_COMMITTERS``.
+
+**Deadlines.** If no agent is left, complete output waits ``commit_wait_seconds`` for an agent to join; ``machine`` asks
+it in that case. After the deadline, or after ``MOST_COMMITTERS``, the run is FAILED *without* an abort: an earlier
+committer may have made part of the output visible, and removing it could destroy rows that cannot be produced again.
+An abort never waits: without an agent, temporary files stay until the next run that writes there removes them.
+
+**End.** ``_end`` is the only way out of a run: it frees the slots, tells the agents, and lets a successor or pending
+runs begin.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +54,17 @@ from sabotnb.protocol import (
 )
 
 COMMIT_TIMER = "commit "
-"""Begins the name of the timer of a run that waits for an agent to commit its output; the run's epoch follows."""
+"""Prefix of the name of a commit deadline's timer; the run's epoch follows."""
 
 LATE_SECONDS = 1.0
-"""A timer that fires later than that by so much was held up with everything else, registrations of agents too."""
+"""A timer that fires this late shows that the scheduler was blocked, so agents could not register either."""
 
 MOST_COMMITTERS = 5
-"""A commit that costs so many agents their lives is not given to another."""
+"""After losing this many agents to one commit, no further agent is asked."""
 
 
 class Termination:
-    """Takes runs down, lets agents publish or remove their output, and frees their slots."""
+    """Ends runs: cancels their tasks, has agents commit or abort their output, and frees their slots."""
 
     def __init__(self, state: ClusterState, scheduling: Scheduling, commit_wait_seconds: float) -> None:
         self._state = state
@@ -42,7 +72,7 @@ class Termination:
         self._commit_wait_seconds = commit_wait_seconds
 
     def fail(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
-        """Take down what still runs. The first failure is the job's; a run that is being canceled has none."""
+        """Cancel the remaining tasks. The first failure becomes the job's; a run that is being canceled keeps none."""
         if job.state in (JobState.DEPLOYING, JobState.RUNNING):
             job.failure = failure
             job.move(JobState.FAILING, now)
@@ -51,7 +81,7 @@ class Termination:
         yield from self.wind_up(now, job)
 
     def cancel(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """End a run that has not ended yet, at once."""
+        """Cancel a run; does nothing once it is COMMITTING, ending or ended."""
         if job.state is JobState.PENDING:
             job.move(JobState.CANCELED, now)
             yield from self._end(now, job)
@@ -61,7 +91,7 @@ class Termination:
             yield from self._cancel_tasks(job)
 
     def wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """When no task runs any more: publish what was written, or remove it."""
+        """Commit or abort the output if no task of the run is left; otherwise do nothing."""
         if not job.over() or job.committer is not None:
             return
         if job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED):
@@ -76,11 +106,10 @@ class Termination:
             yield from self.ask_committer(now, job)
 
     def ask_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """Let an agent publish the run's output, or remove it: best one that has run tasks of it and knows its graph.
+        """Ask an agent to commit or abort the run's output; agents that ran its tasks, and have its graph, come first.
 
-        Both are idempotent, so what a lost agent had to do is simply given to another. Complete output waits for an
-        agent if there is none, until a timer fires; hidden files that no agent can remove now are removed by the next
-        run that writes there.
+        Without any agent, a commit waits for one until its deadline, and an abort is skipped: the next run that writes
+        there removes the temporary files.
         """
         agents = self._state.agents
         candidates = [*(agent for agent in job.used_agents() if agent in agents), *agents]
@@ -95,7 +124,7 @@ class Termination:
             yield SetTimer(f"{COMMIT_TIMER}{job.epoch}", job.commit_deadline)
 
     def lose_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """The agent that was asked to commit or abort the output of ``job`` is gone: ask another one."""
+        """The committer of ``job`` is lost: ask another agent, unless too many were lost already."""
         job.lost_committers += 1
         if job.state is JobState.COMMITTING and job.lost_committers >= MOST_COMMITTERS:
             yield from self._give_commit_up(now, job, f"{job.lost_committers} agents were lost while they published it")
@@ -103,19 +132,19 @@ class Termination:
             yield from self.ask_committer(now, job)
 
     def timer(self, now: float, name: str) -> Iterable[Instruction]:
-        """The time is over in which an agent was to join that can commit the output of a run."""
+        """A commit deadline has passed: fail the run that still waits for an agent."""
         epoch = int(name.removeprefix(COMMIT_TIMER))
         for job in list(self._state.jobs.values()):
             if job.epoch != epoch or job.state is not JobState.COMMITTING or job.committer is not None:
                 continue
-            if now > job.commit_deadline + LATE_SECONDS:
+            if now > job.commit_deadline + LATE_SECONDS:  # grant another full wait
                 yield from self.ask_committer(now, job)
             else:
                 waited = f"the last agent was lost, and none joined within {self._commit_wait_seconds:g} s"
                 yield from self._give_commit_up(now, job, waited)
 
     def committed(self, now: float, event: Committed) -> Iterable[Instruction]:
-        """An agent has published a run's output, failed to, or removed it."""
+        """An agent has committed or aborted a run's output, or failed to commit it."""
         job = self._state.jobs.get(event.job)
         asked = job is not None and job.epoch == event.epoch and job.committer == event.agent
         if job is None or not asked or job.state.terminal or event.action != _action(job):
@@ -124,7 +153,7 @@ class Termination:
             yield from self._removed(now, job)
         elif event.failure is not None:
             job.failure = event.failure
-            job.committer = None
+            job.committer = None  # else wind_up would wait for this agent's answer
             job.move(JobState.FAILING, now)
             yield JobChanged(job.name, job.state)
             yield from self.wind_up(now, job)
@@ -133,7 +162,7 @@ class Termination:
             yield from self._end(now, job)
 
     def _cancel_tasks(self, job: JobRun) -> Iterable[Instruction]:
-        agents = job.agents()
+        agents = job.agents()  # taken before the moves below
         for task in job.tasks.values():
             if task.state in (TaskState.DEPLOYING, TaskState.RUNNING):
                 job.move_task(task, TaskState.CANCELING)
@@ -150,7 +179,7 @@ class Termination:
         yield from self._end(now, job)
 
     def _end(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        self._state.pool.release(job.name)
+        self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots
         yield JobChanged(job.name, job.state)
         yield from self._state.tell_used(job, EndJob(job.name, job.epoch))
         if job.successor is not None:
@@ -160,5 +189,5 @@ class Termination:
 
 
 def _action(job: JobRun) -> str:
-    """What an agent is asked to do with the output of a run that ends."""
+    """The action asked of the committer; a run that is not COMMITTING loses its output."""
     return "commit" if job.state is JobState.COMMITTING else "abort"

@@ -1,12 +1,12 @@
-"""Legal moves of tasks and jobs; an illegal one raises.
+"""Tables of the legal state transitions of tasks and jobs; an illegal transition raises.
 
     CREATED -> SCHEDULED -> DEPLOYING -> RUNNING -> FINISHED
                    |            |           |
                    +------------+-----------+-> CANCELING -> CANCELED
                    +------------+-----------+-> FAILED
 
-A CANCELING task may still end FINISHED or FAILED: its report was under way when it was told. RECONCILING is a task
-whose agent is known to run it after its control plane was replaced.
+A CANCELING task may still end FINISHED or FAILED: its report was under way when it was told to cancel. RECONCILING is
+a task that its agent is known to run after the control plane was replaced.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Jobs and agents as people see them: plain data made of the machine's state, which nothing here changes."""
+"""Status and metrics of jobs and agents as plain data, computed from the machine's state without changing it."""

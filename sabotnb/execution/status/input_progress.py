@@ -1,4 +1,4 @@
-"""How much of its input a job has read."""
+"""Computes which part of its input a job has read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.protocol import JobState, Split, TaskState
 
 MOST = 0.99
-"""What is read is at most so much as long as a source goes on: sizes are estimates."""
+"""The progress shown while a source is being read is at most this, because sizes are estimates."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A source: how large it is, as far as that is known, and which part of it was read (None: unknown)."""
+    """The size of a source, as far as it is known, and the part of it that was read (None: unknown)."""
 
     nbytes: int | None
     rows: int | None
@@ -23,10 +23,10 @@ class _Part:
 
 
 def progress(job: JobRun) -> float | None:
-    """The part of the input that was read, from 0 to 1, which never falls; 1 when every source has ended by itself.
+    """The part of the input that was read, from 0 to 1; it never falls, and is 1 when every source has ended by itself.
 
-    None for endless jobs, and as long as a source goes on that does not know its size. Sources weigh by their bytes,
-    by their rows if not all know their bytes, and all the same if there is no common measure.
+    None for endless jobs, and while a source of unknown size is being read. Sources are weighted by bytes, by rows if
+    not all know their bytes, and equally if they have no common measure.
     """
     if not job.request.views.get("bounded", True):
         return None
@@ -53,7 +53,7 @@ def _part(tasks: Sequence[TaskVertex], splits: Sequence[Split], *, stopped: bool
 
 
 def _read(tasks: Sequence[TaskVertex], nbytes: int | None, rows: int | None) -> float | None:
-    """By splits that were read to their end, or by rows where these say more: each is a lower bound."""
+    """The greater of two lower bounds: bytes of the splits read completely, and rows read."""
     by_bytes = sum(task.counters.bytes_done for task in tasks) / nbytes if nbytes else None
     by_rows = sum(task.counters.rows_in for task in tasks) / rows if rows else None
     return max((min(1.0, read) for read in (by_bytes, by_rows) if read is not None), default=None)

@@ -1,4 +1,4 @@
-"""Figures of a job that are too many to be sent with every look at it: a row per channel, a row per second."""
+"""Metrics too large to send with every status request: one row per channel, or per vertex and second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see of a machine: its jobs and agents as plain data. Changes nothing."""
+"""Read-only access to the machine's jobs and agents, as plain data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sabotnb.protocol import AgentInfo, JobState
 
 
 class Overview:
-    """Looks at the runs, agents and slots of a machine; a run without ``epoch`` is the current one of its name."""
+    """Reads the runs, agents and slots of a machine; without ``epoch`` a name means its current run."""
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
@@ -24,16 +24,16 @@ class Overview:
         self._pool = state.pool
 
     def run(self, name: str, epoch: int | None = None) -> JobRun | None:
-        """The run itself, to look at; None if it is not known."""
+        """The run itself, for reading only; None if it is not known."""
         return self._runs.get(name, epoch)
 
     def status(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
-        """The run as plain data (``views.job_status``); None if it is not known."""
+        """The run as plain data (``summaries.job_status``); None if it is not known."""
         job = self._runs.get(name, epoch)
         return summaries.job_status(job, self._waits(job)[0]) if job else None
 
     def state(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
-        """What is enough to wait for the run (``views.job_state``); None if it is not known."""
+        """The part of the status that waiting clients need (``summaries.job_state``); None if the run is not known."""
         job = self._runs.get(name, epoch)
         return summaries.job_state(job) if job else None
 
@@ -59,7 +59,7 @@ class Overview:
         return [summaries.job_summary(job) for job in self._runs.current.values()]
 
     def slots(self) -> list[dict[str, Any]]:
-        """One row per agent: slots, free slots, host, pid, what hangs there."""
+        """One row per agent: slots, free slots, host, pid, and canceled tasks that do not return."""
         free = {node.agent: node.free for node in self._pool.nodes()}
         hanging = self._state.hanging
         return [
@@ -67,11 +67,11 @@ class Overview:
         ]
 
     def idle(self) -> list[AgentInfo]:
-        """Agents of which no slot is held, in order of registration."""
+        """Agents without a held slot, in order of registration."""
         return [self._agents[node.agent] for node in self._pool.nodes() if node.free == node.slots]
 
     def _waits(self, job: JobRun) -> tuple[str, str]:
-        """What a pending job waits for, and of which kind that is; empty for every other."""
+        """The reason that a pending run waits, and the kind of reason; empty strings for other runs."""
         if job.state is not JobState.PENDING:
             return "", ""
         if self._runs.get(job.name) is not job:

@@ -1,4 +1,4 @@
-"""A run as ``JobMetrics``: what its tasks have reported, added up for people. Pure: the clock is given."""
+"""Computes the ``JobMetrics`` of a run from its tasks' reports. Pure: the caller passes the time."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from sabotnb.metrics import (
 from sabotnb.protocol import MAX_WATERMARK, JobState, TaskState
 
 IDLE_SECONDS = 1.0
-"""A vertex is idle when no row has come in for longer."""
+"""A vertex that has received no row for longer than this is idle."""
 FRESH_SECONDS = 1.0
-"""Metrics are used again for so long if nothing is reported."""
+"""How long computed metrics are reused while nothing is reported."""
 FRESH_SECONDS_PER_TASK = 0.0005
 """Metrics of a thousand tasks are recomputed twice a second at most."""
 _MICRO = 1e6
@@ -42,10 +42,10 @@ Tasks = Sequence[tuple[TaskVertex, TaskMetrics]]
 
 
 def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for: str = "slots") -> JobMetrics:
-    """Say how ``job`` goes at ``now`` (the machine's clock), which is ``wall`` seconds since the epoch.
+    """Compute the metrics of ``job`` at ``now`` (the machine's clock), which is ``wall`` seconds since the epoch.
 
-    Costs about as much as reading all its tasks once. ``waits`` is what a pending job waits for, and ``waits_for`` of
-    which kind that is.
+    The cost is linear in the number of tasks. ``waits`` is the reason that a pending job waits, and ``waits_for`` the
+    kind of reason.
     """
     ahead = wall - now
     by_vertex: dict[str, list[tuple[TaskVertex, TaskMetrics]]] = defaultdict(list)
@@ -83,7 +83,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
 
 
 def shown_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for: str = "slots") -> JobMetrics:
-    """``job_metrics``, or what it gave a moment ago: several may ask, and large jobs are costly to look at."""
+    """``job_metrics``, or its recent result: many clients may ask, and the metrics of large jobs are costly."""
     cached = job.cached_metrics
     if cached is None or not _is_fresh(job, cached, wall):
         cached = job.cached_metrics = job_metrics(job, now, wall, waits, waits_for)
@@ -99,7 +99,7 @@ def _is_fresh(job: JobRun, cached: JobMetrics, wall: float) -> bool:
 
 
 def _shapes(job: JobRun) -> Sequence[Mapping[str, Any]]:
-    """The vertices as ``topology`` has them; of a job that was submitted without, all that is known."""
+    """The vertices as in ``topology``; ids alone for a job that was submitted without a topology."""
     known: Sequence[Mapping[str, Any]] | None = job.request.views.get("vertices")
     if known is not None:
         return known
@@ -107,7 +107,7 @@ def _shapes(job: JobRun) -> Sequence[Mapping[str, Any]]:
 
 
 def _task(task: TaskVertex, ahead: float) -> TaskMetrics:
-    """The metrics of a task, made once per report."""
+    """The metrics of a task, computed once per report."""
     if task.cached_metrics is None:
         task.cached_metrics = _task_now(task, ahead)
     return task.cached_metrics

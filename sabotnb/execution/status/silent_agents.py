@@ -1,4 +1,4 @@
-"""Agents that have ceased to report: what is shown of their tasks is old, and no rule over it would be true."""
+"""Finds agents that have stopped reporting; metrics of their tasks are out of date and must not be judged."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sabotnb.metrics import Finding
 from sabotnb.protocol import JobState, TaskState
 
 SILENT_SECONDS = 3.0
-"""Agents report twice a second; a process that is busy may leave some out."""
+"""Agents report twice a second; a busy process may skip a few reports."""
 
 
 def silence(job: JobRun, now: float) -> Finding | None:
-    """Name the agent of a running job that has not reported for longest, if that is a while; None if all report."""
+    """A finding about the agent of a running job that has been silent longest; None if all agents report."""
     if job.state is not JobState.RUNNING:
         return None
     running = Counter(task.slot.agent for task in job.tasks.values() if task.state is TaskState.RUNNING)

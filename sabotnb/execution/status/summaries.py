@@ -1,4 +1,4 @@
-"""Jobs and agents as plain data for people: what status, metrics and slots show."""
+"""Builds the rows and dictionaries that status, job lists and slot lists show."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import AgentInfo, Attempt, JobState
 
 DRAWN = ("scenes", "explain")
-"""Views for which people ask once: much larger than what is asked for all the time."""
+"""Views that clients request once; too large to send with every status."""
 BEFORE_COMMIT = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
-"""States of jobs whose rows are lost if their cluster ends now, as far as they write files."""
+"""States in which a job that writes files loses its rows if the cluster ends now."""
 
 _COUNTERS = [field.name for field in fields(TaskCounters) if field.name not in ("latency", "operators")]
 
