@@ -1,4 +1,4 @@
-"""Plain data and protocols that rooms share: ids, elements, operators, sources, channels, control messages."""
+"""Plain data and protocols shared by all packages: ids, elements, operators, sources, channels, control messages."""
 
 from sabotnb.protocol import failure
 from sabotnb.protocol.control import (

@@ -1,4 +1,4 @@
-"""What the control plane says and hears: events into the machine, instructions out of it. Plain data only."""
+"""Control messages as plain data: events, which the machine receives, and instructions, which it returns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class JobState(str, Enum):
     PENDING = "PENDING"  # waits for slots
     DEPLOYING = "DEPLOYING"
     RUNNING = "RUNNING"
-    COMMITTING = "COMMITTING"  # all tasks finished, output is being published
+    COMMITTING = "COMMITTING"  # all tasks finished, output is being committed
     FINISHED = "FINISHED"
     CANCELING = "CANCELING"
     CANCELED = "CANCELED"
@@ -43,16 +43,16 @@ class JobState(str, Enum):
 
     @property
     def terminal(self) -> bool:
-        """True if nothing happens to the job any more."""
+        """True if the job has ended: no transition follows."""
         return self in (JobState.FINISHED, JobState.CANCELED, JobState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentInfo:
-    """What an agent says about itself when it registers. ``id`` is new for every process (``agent-3``).
+    """The registration of an agent. ``id`` (``agent-3``) is new for every process, and never reused.
 
-    ``endpoints`` are where its data server listens: ``unix`` (a path) and ``tcp`` (``host:port``), and the ``token``
-    that lets others in, so they are not shown.
+    ``endpoints`` are the addresses of its data server: ``unix`` (a path) and ``tcp`` (``host:port``), and the ``token``
+    that peers need, which is why they are not part of the repr.
     """
 
     id: str
@@ -67,7 +67,7 @@ class AgentInfo:
 
 @dataclass(frozen=True, slots=True)
 class VertexNeeds:
-    """What the control plane has to know of one vertex to give its tasks a place."""
+    """The needs of one vertex, by which the control plane places its tasks."""
 
     id: str
     parallelism: int
@@ -82,10 +82,10 @@ class JobRequest:
     """A job as submitted; made by ``execution.job_request``.
 
     ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``vertices``.
-    ``splits`` per source vertex are discovered already; ``owner`` identifies the session for name checks;
+    ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
-    ``pulled``: only the owner's session can take the rows of some sink, without which the job stands still;
-    ``outputs`` are the folders that it writes into, links resolved, and whether it appends to each;
+    ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
+    ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
     ``views`` is kept for clients that show the job.
     """
 
@@ -115,7 +115,7 @@ class AgentDown:
 
 @dataclass(frozen=True, slots=True)
 class AgentLeaving:
-    """An agent is about to be taken away: it is given nothing more. ``reason`` is said if that costs it tasks."""
+    """An agent is about to be removed: it receives no new tasks. ``reason`` explains the failure of tasks it has."""
 
     agent: str
     reason: str
@@ -123,9 +123,9 @@ class AgentLeaving:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """An agent lives. One from an agent that was given up is answered by ``Fence``.
+    """An agent is alive. If it was already declared lost, the answer is ``Fence``.
 
-    ``hanging`` are canceled attempts that were given up, and whose threads still run.
+    ``hanging`` are canceled attempts that are no longer waited for, although their threads still run.
     """
 
     agent: str
@@ -136,7 +136,7 @@ class Heartbeat:
 class TaskChanged:
     """An agent reports a task's new state; with FINISHED its committables, with FAILED its failure.
 
-    With a last state come the final ``counters`` and (rows, bytes) ``sent`` by edge, as no later report has them.
+    A terminal state comes with the final ``counters`` and (rows, bytes) ``sent`` by edge: no report follows it.
     """
 
     agent: str
@@ -149,9 +149,9 @@ class TaskChanged:
 
 
 class Queue(NamedTuple):
-    """A channel's end in its task's gate: bytes unread, and the credit that its sender has left.
+    """The receiving end of a channel: bytes unread (``held``), and the credit that its sender has left.
 
-    A tuple because a hundred tasks may have thousands of them in each report.
+    A tuple because each report may hold thousands of them.
     """
 
     edge: int
@@ -163,14 +163,14 @@ class Queue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MetricsReported:
-    """Counters of an agent's tasks, twice a second. ``at`` is the agent's own steady clock (seconds): rates need it."""
+    """Counters of an agent's tasks, sent twice a second. ``at`` is the agent's own steady clock, for rates."""
 
     agent: str
     counters: Mapping[Attempt, TaskCounters]
     edges: Mapping[tuple[Attempt, int], tuple[int, int]] = field(default_factory=dict)
     """(rows, bytes) sent by an attempt on an edge."""
     queues: Mapping[Attempt, tuple[Queue, ...]] = field(default_factory=dict)
-    """What is unread in the gates of the attempts that have one: a queue per channel that holds something."""
+    """By attempt, one queue for each of its channels that holds unread bytes."""
     at: float = 0.0
 
 
@@ -187,7 +187,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class PeerLost:
-    """An agent's connection with another broke, so that channels between them are dead; both may be alive."""
+    """An agent's connection to a peer broke, and with it all channels between them; both may be alive."""
 
     agent: str
     peer: str
@@ -196,7 +196,7 @@ class PeerLost:
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """A session that submits jobs has connected, or its last connection has ended. It may come back."""
+    """A session that submits jobs has connected, or its last connection has ended; it may reconnect."""
 
     owner: str
     connected: bool
@@ -209,11 +209,11 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class UserCommand:
-    """A client asks; answered by the ``Reply`` with its id.
+    """A command of a client; answered by the ``Reply`` with its id.
 
     ``kind`` is submit (args: request), cancel, stop, pause, resume or forget (args: epoch, None for any), or fail
-    (args: epoch, failure: what went wrong in the client with rows that it was given). Commands are idempotent. Those
-    that find nothing to do say so in the reply's ``said``.
+    (args: epoch, failure: what the client's own code raised with rows of the job). Commands are idempotent; if there is
+    nothing to do, the reply's ``said`` explains why.
     """
 
     id: str
@@ -239,9 +239,9 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """All that one agent needs to run its tasks of one job.
+    """Everything that one agent needs to run its tasks of one job.
 
-    ``placement`` gives for each vertex the agent of each task index; ``agents`` where those agents are reached.
+    ``placement`` holds, for each vertex, the agent of each task index; ``agents`` how to reach those agents.
     """
 
     job: str
@@ -255,7 +255,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """Start these tasks. They open, report RUNNING, and read no source before ``StartSources``."""
+    """Start tasks: they open and report RUNNING, but their sources read nothing before ``StartSources``."""
 
     agent: str
     deployment: Deployment
@@ -271,7 +271,7 @@ class StartSources:
 
 @dataclass(frozen=True, slots=True)
 class CancelTasks:
-    """Stop the job's tasks at once and report CANCELED for each."""
+    """End the job's tasks at once and report CANCELED for each."""
 
     job: str
     epoch: int
@@ -279,7 +279,7 @@ class CancelTasks:
 
 @dataclass(frozen=True, slots=True)
 class StopSources:
-    """Sources end now; what is under way is drained."""
+    """End the sources now; rows already read are processed."""
 
     job: str
     epoch: int
@@ -287,7 +287,7 @@ class StopSources:
 
 @dataclass(frozen=True, slots=True)
 class PauseSources:
-    """Sources read nothing until ``ResumeSources``; everything else goes on, cuts and timers too."""
+    """Let sources read nothing until ``ResumeSources``; everything else continues, including cuts and timers."""
 
     job: str
     epoch: int
@@ -295,7 +295,7 @@ class PauseSources:
 
 @dataclass(frozen=True, slots=True)
 class ResumeSources:
-    """Paused sources read on from where they were."""
+    """Let paused sources continue at their positions."""
 
     job: str
     epoch: int
@@ -303,7 +303,7 @@ class ResumeSources:
 
 @dataclass(frozen=True, slots=True)
 class EndJob:
-    """The job is over, its output published or removed: drop its functions and tables. Results stay to be read."""
+    """The job has ended, its output is committed or aborted: drop functions and tables, keep results for clients."""
 
     job: str
     epoch: int
@@ -311,7 +311,7 @@ class EndJob:
 
 @dataclass(frozen=True, slots=True)
 class ForgetJob:
-    """The job is over: drop its results, functions and channels."""
+    """The job has ended and its results are not needed: drop results, functions and channels."""
 
     job: str
     epoch: int
@@ -319,9 +319,10 @@ class ForgetJob:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """``agent`` was given up (no heartbeat in time): drop every task and register again under a new id.
+    """``agent`` was declared lost: its process drops every task and registers again under a new id.
 
-    Each late heartbeat is answered, so one may reach the identity that the process has taken since: it is not meant.
+    Every late heartbeat is answered, so a second ``Fence`` may arrive after the process has its new id. The process
+    ignores it, because ``agent`` is the old id.
     """
 
     agent: str
@@ -338,7 +339,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """``action`` is commit or abort; the agent runs the committers of ``execution``'s sinks in a thread."""
+    """Commit or abort (``action``) a job's output; the agent runs its sinks' committers in a thread."""
 
     agent: str
     job: str
@@ -350,7 +351,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Feed ``TimerFired(name)`` at ``at`` (the clock of ``handle``'s ``now``); a later one of the name replaces it."""
+    """Feed ``TimerFired(name)`` at ``at`` (the clock of ``handle``'s ``now``); replaces a timer of the same name."""
 
     name: str
     at: float
@@ -358,7 +359,7 @@ class SetTimer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer to the ``UserCommand`` with this id: a value, or the failure that it is refused with."""
+    """The answer to the ``UserCommand`` with this id: a value, or the failure with which it is refused."""
 
     id: str
     value: Any = None
@@ -367,7 +368,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class JobChanged:
-    """The job's state changed: wake who waits for it."""
+    """The job's state changed: wake the clients that wait for it."""
 
     job: str
     state: JobState

@@ -1,4 +1,4 @@
-"""What travels through a channel, in order."""
+"""Elements of a channel: batches, watermarks, cuts and ends, delivered in order."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MAX_WATERMARK = 2**63 - 1
 
 
 class EndReason(str, Enum):
-    """Why an input ended: its data are exhausted, or the job was told to stop."""
+    """Why an input ended: its data is exhausted, or the job was stopped."""
 
     EXHAUSTED = "exhausted"
     STOPPED = "stopped"
 
 
 class CutKind(str, Enum):
-    """What a cut is for; all three are the same mechanism."""
+    """The purpose of a cut; the mechanism is the same for all three."""
 
     CHECKPOINT = "checkpoint"
     SAVEPOINT = "savepoint"
@@ -29,7 +29,7 @@ class CutKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows. ``nbytes`` are those of the rows themselves; what a slice keeps alive besides, its buffers know."""
+    """Rows. ``nbytes`` counts these rows only, not the rest of the buffers that a slice keeps alive."""
 
     data: pa.RecordBatch
     nbytes: int
@@ -51,7 +51,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Measures or samples on its way; ``payload`` is JSON."""
+    """Measures or samples along its path; ``payload`` is JSON."""
 
     kind: str
     payload: str
@@ -59,7 +59,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A consistent cut through the job: what is before it belongs to the checkpoint or to the old table."""
+    """A consistent cut: elements before it belong to the checkpoint, or to the routing table before a rescale."""
 
     id: int
     kind: CutKind
@@ -70,14 +70,14 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The sender has nothing more to say, ever."""
+    """The sender has ended: no element follows."""
 
     reason: EndReason = EndReason.EXHAUSTED
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """This sender goes (it was scaled away); the stream does not end."""
+    """The sender leaves after a rescale; the stream itself continues."""
 
 
 Element = Batch | Watermark | Status | Marker | Cut | End | Leave

@@ -1,4 +1,4 @@
-"""The two ends of a task: its input gate and its outputs."""
+"""Protocols of the two ends of a task: its input gate and its outputs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sabotnb.protocol.elements import Element
 
 
 class Output(Protocol):
-    """Everything that leaves a task through one edge. Only the task's thread touches it."""
+    """Sends a task's elements along one edge. Only the task's thread uses it."""
 
     def emit(self, element: Element) -> None:
-        """Hand ``element`` on; never blocks, and takes the element even without credit."""
+        """Accept ``element`` for sending; never blocks, even without credit."""
         ...
 
     def writable(self) -> bool:
@@ -27,25 +27,24 @@ class Output(Protocol):
         ...
 
     def close(self) -> None:
-        """Give up channels; what was not sent is dropped."""
+        """Close the channels; unsent elements are dropped."""
         ...
 
 
 class Gate(Protocol):
-    """Everything that enters a task."""
+    """Receives the elements of all channels into a task."""
 
     def poll(self, timeout: float) -> tuple[int, int, Element] | None:
         """The next ``(port, channel, element)``; waits at most ``timeout`` seconds; None if there is nothing.
 
-        A channel is known by the index of the task that sends to the port. ``wake`` from any thread ends the waiting
-        early.
+        A channel is identified by the index of the task that sends to the port. ``wake`` ends the wait early.
         """
         ...
 
     def wake(self) -> None:
-        """End a waiting ``poll``."""
+        """End a waiting ``poll``; may be called from any thread."""
         ...
 
     def close(self) -> None:
-        """Give up channels; unread elements are dropped and their credit returned."""
+        """Close the channels; unread elements are dropped and their credit is returned."""
         ...

@@ -1,4 +1,4 @@
-"""Names of tasks and their attempts.
+"""Ids of tasks and of their attempts.
 
 Exactly three counters exist: ``epoch`` (per ownership or restart of a job; durable; fences), ``attempt`` (per job,
 never reused) and ``cut`` (one sequence per job for checkpoints, savepoints and rescales).
@@ -27,7 +27,7 @@ class TaskId:
 @quickly_pickled
 @dataclass(frozen=True, slots=True, order=True)
 class Attempt:
-    """One try at running a task. A message of an older attempt or epoch is stale and refused."""
+    """One execution of a task. Messages of an older attempt or epoch are stale and refused."""
 
     task: TaskId
     number: int

@@ -1,7 +1,8 @@
 """The operator protocol: what a task runs.
 
-An operator never blocks and never sees a channel: it returns iterators, which its task pulls only while the outputs
-are writable and between which it answers its mailbox. Bounded pieces (``Config.batch_rows`` rows) keep both prompt.
+An operator never blocks and never sees a channel. It returns iterators of batches. Its task pulls the next batch only
+while the outputs are writable, and handles its mailbox between two batches. Batches of bounded size
+(``Config.batch_rows`` rows) keep backpressure and cancels prompt.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def _never_called() -> None:
 
 @dataclass(frozen=True, slots=True)
 class OperatorContext:
-    """What its task gives an operator to work with.
+    """The environment of one operator instance, made by its task.
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
     thread and makes the task call ``on_wake`` soon. ``job`` is the job's name, ``operator`` the operator's id and
@@ -49,7 +50,7 @@ class OperatorContext:
     def keyed(self, spec: StateSpec, state: S) -> S:
         """Share ``state`` with the task, which measures it and may freeze, move and drop its key groups.
 
-        To be called in ``open``; the operator goes on to use the state as its own.
+        Call it in ``open``; the operator then uses the returned state as its own.
         """
         if any(other.name == spec.name for other in self.states):
             raise ValueError(f"{self.operator} has a state {spec.name!r} already; give each a name of its own")
@@ -64,15 +65,15 @@ class Operator(Protocol):
     """
 
     def open(self, ctx: OperatorContext) -> None:
-        """Load functions and make state (``ctx.keyed``). What it raises fails the job before any row flows."""
+        """Load functions and create state (``ctx.keyed``). An exception fails the job before any row flows."""
         return
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        """Take one batch of input ``port`` (never empty); the output comes in batches of bounded size."""
+        """Process one batch (never empty) of input ``port``; yields output batches of bounded size."""
         ...
 
     def on_watermark(self, us: int) -> Iterable[Out]:
-        """Event time of all inputs has reached ``us`` (microseconds); fire what waited for it."""
+        """Event time of all inputs has reached ``us`` (microseconds); emit the results that waited for it."""
         return ()
 
     def on_timers(self, group: int, keys: pa.Array, at: pa.Array) -> Iterable[Out]:
@@ -84,7 +85,7 @@ class Operator(Protocol):
         return ()
 
     def on_cut(self, cut: Cut) -> Iterable[Out]:
-        """Flush what is held outside of keyed state."""
+        """Emit everything that is held outside the keyed state."""
         return ()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
@@ -92,15 +93,15 @@ class Operator(Protocol):
         return ()
 
     def close(self) -> None:
-        """Release what ``open`` took; called once, also after a failure or a cancel."""
+        """Release what ``open`` acquired; called once, also after a failure or a cancel."""
         return
 
 
 @dataclass(frozen=True, slots=True)
 class Committable:
-    """Output that is complete but not yet visible. Plain data: it belongs to the job, not to the task.
+    """Output that is complete but not yet visible. Plain data that outlives its task.
 
-    ``payload`` is JSON-able and says all that a ``Committer`` on any agent needs.
+    ``payload`` is JSON-able and holds everything that a ``Committer`` on any agent needs.
     """
 
     operator: str
@@ -111,7 +112,7 @@ class SinkOperator(Operator, Protocol):
     """An operator that writes. ``process`` yields nothing."""
 
     def prepare(self, cut: int) -> list[Committable]:
-        """Make everything received so far durable under a temporary name and hand over what would publish it.
+        """Make everything received so far durable under a temporary name; returns what a committer needs to commit it.
 
         Called at each cut and after the last ``on_end``. May block on the file system.
         """
@@ -119,16 +120,16 @@ class SinkOperator(Operator, Protocol):
 
 
 class Committer(Protocol):
-    """Publishes or removes what sinks prepared: stateless, idempotent, on any agent. May block on I/O."""
+    """Commits or aborts the output that sinks prepared: stateless, idempotent, on any agent. May block on I/O."""
 
     def commit(self, committables: Sequence[Committable]) -> None:
-        """Make them visible; doing so twice changes nothing."""
+        """Make the output visible; a second call changes nothing."""
         ...
 
     def keep(self, committables: Sequence[Committable]) -> str:
-        """Save what a failed ``commit`` left from later runs, and say where it is; empty if there is nothing."""
+        """Save what a failed ``commit`` left from later runs; returns where it is, or an empty string."""
         ...
 
     def abort(self, committables: Sequence[Committable]) -> None:
-        """Remove every trace of them, and of unprepared temporary output of the same job run."""
+        """Remove the output, and temporary output of the same run that was never prepared."""
         ...

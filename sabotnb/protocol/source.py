@@ -1,4 +1,4 @@
-"""The source protocol: what a source task reads."""
+"""The source protocol: sources, their splits, and the readers that source tasks poll."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabotnb.protocol.elements import MIN_WATERMARK
 
 Position = Mapping[str, Any]
-"""Where to go on reading a split; JSON-able."""
+"""Where to continue reading a split; JSON-able."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ class Reader(Protocol):
     """Reads one split; belongs to one task's thread."""
 
     def poll(self, max_rows: int) -> tuple[pa.RecordBatch, Position] | Finished | None:
-        """Return the next rows (at most ``max_rows``) and the position behind them; None: nothing yet.
+        """Return the next rows (at most ``max_rows``) and the position after them; None if there are none yet.
 
-        Never waits for data that does not exist yet; reading what is in a file may take its time.
+        Never waits for data that does not exist yet; reading existing data may block.
         """
         ...
 
     def due(self) -> float | None:
-        """After a poll that gave nothing: in how many seconds another one may give rows; None if unknown."""
+        """After a poll that returned None: in how many seconds another may return rows; None if unknown."""
         return None
 
     def close(self) -> None:
@@ -51,12 +51,12 @@ class Reader(Protocol):
 
 
 class Source(Protocol):
-    """What can be read in splits. Made from a plain ``graph.Source`` spec, in the client and on agents alike."""
+    """A source that is read in splits. Created from a ``graph.Source`` spec, in the client and on agents alike."""
 
     def splits(self) -> list[Split]:
-        """Every part there is now, in order of ``lower_bound``; touches metadata only."""
+        """All splits that exist now, in order of ``lower_bound``; reads metadata only."""
         ...
 
     def open(self, split: Split) -> Reader:
-        """Open ``split`` at its position; SourceError if it is not what the schema says."""
+        """Open ``split`` at its position; SourceError if it does not match the schema."""
         ...

@@ -1,4 +1,4 @@
-"""The keyed-state protocol: everything that moves with key groups."""
+"""The keyed-state protocol: state that is frozen, exported, moved and dropped by key group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scope(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class StateSpec:
-    """What a task has to know of a state besides what the state itself tells.
+    """The name, scope and version under which a task manages a state.
 
     ``name`` is unique in its operator; ``version`` is that of the exported form.
     """
@@ -32,39 +32,39 @@ class StateSpec:
 
 
 class Frozen(Protocol):
-    """Some key groups as they were when they were frozen. May be read from any thread, and while the state goes on."""
+    """A snapshot of some key groups. May be read from any thread, while the state itself is being modified."""
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
-        """The rows of ``group`` in the state's schema, in pieces of bounded size, made as they are asked for."""
+        """The rows of ``group`` in the state's schema, in batches of bounded size, built lazily."""
         ...
 
 
 class KeyedState(Protocol):
-    """State of one operator instance, apart for every key group. All methods are called from the task's thread.
+    """State of one operator instance, separable by key group. All methods are called from the task's thread.
 
-    A row is in the group by which the shuffle routes it; without keys there is one group, 0.
+    A row belongs to the group by which the shuffle routes it; without keys there is one group, 0.
     ``sabotnb.testing.KeyedStateSuite`` tests implementations.
     """
 
     @property
     def schema(self) -> pa.Schema:
-        """Of exported batches."""
+        """The schema of exported batches."""
         ...
 
     def groups(self) -> Sequence[int]:
-        """Key groups that hold something, ascending."""
+        """Key groups that are not empty, ascending."""
         ...
 
     def freeze(self, groups: Sequence[int]) -> Frozen:
-        """A view of ``groups`` as they are now. Sorts, encodes and pickles nothing, and runs no code of the user."""
+        """A snapshot of ``groups``. Must be cheap: no sorting, encoding or pickling, and no user code."""
         ...
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
-        """The rows of ``group`` as they are now, for a move: ``freeze([group]).export(group)``."""
+        """The current rows of ``group``, to move it: ``freeze([group]).export(group)``."""
         ...
 
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
-        """Merge exported rows of ``group``, in whatever batches, into what is there.
+        """Merge exported rows of ``group``, batched in any way, into the state.
 
         Raises:
             ValueError: rows belong to another group.
@@ -72,16 +72,16 @@ class KeyedState(Protocol):
         ...
 
     def drop(self, group: int) -> None:
-        """Forget ``group``; frozen views keep it."""
+        """Remove ``group``; snapshots keep it."""
         ...
 
     def nbytes(self, group: int) -> int:
-        """About how much memory ``group`` holds; of Python objects how large they are when they are pickled."""
+        """Estimated memory of ``group`` in bytes; Python objects count with their pickled size."""
         ...
 
     def size(self) -> tuple[int, int]:
-        """How many keys there are, and about how many bytes of memory all groups hold.
+        """The number of keys, and the estimated memory of all groups in bytes.
 
-        Called twice a second while somebody listens, so it must not look at every key, nor run code of the user.
+        Called twice a second while metrics are watched, so it must neither visit every key nor run user code.
         """
         ...
