@@ -1,4 +1,7 @@
-"""The only room that knows Dask: JobManager on the scheduler, Agent on each worker, and the client between."""
+"""Runs sabotnb on Dask: the JobManager on the scheduler, an Agent on each worker, and the client.
+
+No other package imports Dask's scheduler or worker.
+"""
 
 from sabotnb.cluster.agent import Agent
 from sabotnb.cluster.checks import Problem

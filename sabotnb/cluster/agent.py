@@ -1,7 +1,7 @@
-"""The data plane on a Dask worker: runs tasks in slots, reports, and moves rows to its peers.
+"""The data plane on a Dask worker: runs tasks in slots, reports on them, and sends rows to peers.
 
-The plugin translates: the scheduler's messages become calls of the worker's ``AgentSession``, what its tasks say
-becomes events. Orders run one after another in a thread of their own, so the worker's loop stays free to answer.
+The plugin translates: messages of the scheduler become calls of the worker's ``AgentSession``, and reports of its tasks
+become events. Instructions run one after another in their own thread, so that the worker's event loop stays responsive.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from sabotnb.task import warm_up
 logger = logging.getLogger("sabotnb.agent")
 
 SLOTS_PER_THREAD = 4
-"""Slots of a worker that has no resource ``slot``, per thread that Dask gave it."""
+"""Slots per Dask thread, for a worker without a resource ``slot``."""
 
 LOOPBACK = "127.0.0.1"
 METRICS_SECONDS = 0.5
 PROBES = 4
-"""Looks at passing rows at the same time: threads of their own, as a click should not wait for who pulls results."""
+"""Threads for concurrent probes; separate, so that a click does not wait for clients that pull results."""
 
 PROBE_SECONDS = 1.0
 
@@ -43,7 +43,7 @@ QUANTITIES = frozenset({"slot", "cpu", "memory"})
 
 
 class Agent(WorkerPlugin):
-    """One agent per worker process. It has a new id for every process, and after it was fenced."""
+    """Worker plugin: one agent per process. Its id is new for every process, and after each ``Fence``."""
 
     name = "sabotnb-agent"
     idempotent = True
@@ -52,7 +52,7 @@ class Agent(WorkerPlugin):
         self._config = config or Config()
 
     async def setup(self, worker: Worker) -> None:
-        """Register with the JobManager and start to listen; Dask calls this in every worker, old and new."""
+        """Start listening and register with the JobManager; Dask calls this in every worker, existing or new."""
         self._worker = worker
         self._loop = asyncio.get_running_loop()
         self._fencing: asyncio.Task[None] | None = None
@@ -93,11 +93,11 @@ class Agent(WorkerPlugin):
         self._probes.shutdown(wait=False, cancel_futures=True)
 
     async def sabot_pull(self, **request: Any) -> Any:
-        """Results of a collecting task for a client: see ``ResultServer.answer``."""
+        """Answer a client that pulls results of a collecting task: see ``ResultServer.answer``."""
         return await self._pulls.answer(self._tenure.results, **request)
 
     async def sabot_probe(self, **request: Any) -> list[dict[str, Any]]:
-        """Rows that go by behind an operator, for a client: see ``TaskRunner.probe``. Waits in a thread."""
+        """Answer a client that samples an operator's output: see ``TaskRunner.probe``. Waits in a thread."""
         probe = self._tenure.probe
         return await self._loop.run_in_executor(self._probes, lambda: probe(**request))
 
@@ -142,7 +142,7 @@ class Agent(WorkerPlugin):
         except Exception:
             logger.exception("this worker cannot register again; restart it")
 
-    # Orders
+    # Instructions
 
     def _on_deploy(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
         self._order(lambda tenure: tenure.deploy(control_codec.loads(message), blobs))
@@ -160,9 +160,9 @@ class Agent(WorkerPlugin):
             tenure.command(command)
 
     def _order(self, act: Callable[[AgentSession], None]) -> None:
-        """Let the orders' thread ``act`` for the identity that was meant, even if it has ended by then.
+        """Run ``act`` in the instructions' thread, on the session that is current now, even if it has ended by then.
 
-        An agent that has left has no tasks any more, so orders that cross its leaving have nothing to act on.
+        An agent that is leaving has no tasks any more, so instructions that arrive after that are dropped.
         """
         if not self._leaving:
             self._orders.submit(_obey, act, self._tenure)
@@ -173,7 +173,7 @@ class Agent(WorkerPlugin):
         self._loop.call_soon_threadsafe(self._report, event)
 
     def _report(self, event: Event) -> None:
-        """Send ``event`` with all that is reported in the same turn of the loop: a hundred tasks start together."""
+        """Send ``event`` in one message with all others of this turn of the loop: tasks start by the hundred."""
         self._reports.append(event)
         if len(self._reports) == 1:
             self._loop.call_soon(self._send_reports)
@@ -183,7 +183,7 @@ class Agent(WorkerPlugin):
         self._worker.batched_send({"op": "sabot-events", "events": control_codec.dumps(events)})
 
     def _heartbeat(self) -> None:
-        if not self._is_fencing():  # an identity that is not registered yet would be taken for a lost one
+        if not self._is_fencing():  # a heartbeat of an id that is not registered yet would be fenced
             self._report(Heartbeat(self._tenure.agent, self._tenure.hanging()))
 
     def _send_metrics(self) -> None:
@@ -201,7 +201,7 @@ class Agent(WorkerPlugin):
 
 
 def _obey(act: Callable[[AgentSession], None], tenure: AgentSession) -> None:
-    """Log what an order raises, because nothing waits for its result."""
+    """Log exceptions of an instruction, because nothing waits for its result."""
     try:
         act(tenure)
     except StaleMessage as stale:
@@ -211,7 +211,7 @@ def _obey(act: Callable[[AgentSession], None], tenure: AgentSession) -> None:
 
 
 def _warm_up() -> None:
-    """Run in a separate thread: nothing waits for it, but the first job would."""
+    """Warm up in a separate thread, so that neither setup nor the first job waits for it."""
     try:
         warm_up()
     except Exception:
@@ -219,5 +219,5 @@ def _warm_up() -> None:
 
 
 def _listening_host(worker: Worker) -> str:
-    """Where other agents reach this one: the address that Dask listens on."""
+    """The host at which other agents reach this one: the one that Dask listens on."""
     return LOOPBACK if worker.address.startswith("inproc://") else str(get_address_host(worker.address))

@@ -1,4 +1,4 @@
-"""One identity of an agent: from its registration until its process ends or it is fenced."""
+"""The life of an agent under one id, from registration until its process ends or it is fenced."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AgentSession:
         self._blobs: dict[Run, Mapping[str, bytes]] = {}
 
     def begin(self) -> Mapping[str, str]:
-        """Open the data server; its endpoints."""
+        """Open the data server; returns its endpoints."""
         return self._exchange.start()
 
     def end(self) -> None:
@@ -58,7 +58,7 @@ class AgentSession:
         self._publishing.shutdown(wait=False)
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
-        """Start tasks; what keeps them from starting is reported as their failure. StaleMessage if they are over."""
+        """Start tasks; an error that prevents it is reported as their failure. StaleMessage if the run is over."""
         self._blobs[deployment.job, deployment.epoch] = blobs
         self._runner.deploy(deployment, blobs)
 
@@ -70,7 +70,7 @@ class AgentSession:
             self._runner.command(command)
 
     def commit(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
-        """Publish or remove a job's output in a thread, and report it."""
+        """Commit or abort a job's output in a thread, and report the result."""
         self._publishing.submit(self._publish, order, blobs or self._blobs.get((order.job, order.epoch), {}))
 
     def metrics(self) -> MetricsReported:
@@ -79,11 +79,11 @@ class AgentSession:
         return MetricsReported(self.agent, runner.metrics(), runner.sent(), runner.queues(), time.monotonic())
 
     def hanging(self) -> tuple[Attempt, ...]:
-        """Canceled attempts that were given up, and whose threads still run; from any thread."""
+        """Canceled attempts that are no longer waited for, although their threads run; from any thread."""
         return tuple(self._runner.hanging())
 
     def probe(self, **request: Any) -> list[dict[str, Any]]:
-        """What goes by behind an operator: see ``TaskRunner.probe``; from any thread."""
+        """Sample an operator's output: see ``TaskRunner.probe``; from any thread."""
         return self._runner.probe(**request)
 
     def take_out_probes(self) -> None:
@@ -97,7 +97,7 @@ class AgentSession:
         failure = None
         try:
             publish(order, blobs)
-        except BaseException as error:  # without a report the job would stay where it is
+        except BaseException as error:  # without a report the job would wait forever
             if not isinstance(error, SabotnbError):  # which says all there is to say, to the job's owner
                 logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.job)
             failure = publishing_failure(order, error)

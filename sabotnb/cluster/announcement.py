@@ -1,4 +1,4 @@
-"""What clusters leave in the user's runtime folder for other sessions: where they are, and their certificate."""
+"""Files in the user's runtime folder through which sessions find running clusters and their certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOCAL = "local-"
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Where the cluster is, and what lets a session in; ``began`` tells the process from a later one of its pid."""
+    """Address and certificate of a cluster; ``began`` tells its process from a later one with the same pid."""
 
     address: str
     pid: int
@@ -36,12 +36,12 @@ class Announcement:
 
     @classmethod
     def of_this_process(cls, address: str, workers: int, slots: int, certificate: str, key: str) -> Announcement:
-        """That of a cluster whose scheduler runs here."""
+        """The announcement of a cluster whose scheduler runs in this process."""
         return cls(address, os.getpid(), workers, slots, psutil.Process().create_time(), certificate, key)
 
     @property
     def alive(self) -> bool:
-        """True while that very process runs."""
+        """True while the process that announced itself is running."""
         try:
             process = psutil.Process(self.pid)
             return bool(process.create_time() == self.began and process.status() != psutil.STATUS_ZOMBIE)
@@ -50,7 +50,7 @@ class Announcement:
 
     @property
     def security(self) -> Security:
-        """What clients of the cluster need."""
+        """The ``Security`` that clients of the cluster need."""
         return security_of(self.certificate, self.key)
 
     def text(self) -> str:
@@ -58,13 +58,13 @@ class Announcement:
         return json.dumps(asdict(self))
 
     def write(self, folder: Path, name: str = ANNOUNCEMENT) -> Path:
-        """Announce the cluster in ``folder``; the file."""
+        """Write the announcement into ``folder``; returns the file."""
         write_private(folder / name, self.text())
         return folder / name
 
 
 def announced(text: str) -> Announcement:
-    """The announcement of ``Announcement.text``."""
+    """Parse the result of ``Announcement.text``."""
     return Announcement(**json.loads(text))
 
 
@@ -83,9 +83,9 @@ def find_detached(folder: Path | None = None) -> Announcement | None:
 
 
 def announce_local(announcement: Announcement) -> Path:
-    """Announce a local cluster to other sessions of this user; the file, to be removed when the cluster ends.
+    """Announce a local cluster to other sessions of this user; returns the file, to be removed when it ends.
 
-    Those of sessions that were killed are removed here.
+    Also removes the files of sessions that were killed.
     """
     folder = runtime_folder()
     for path, left in _announcements(folder):

@@ -1,4 +1,4 @@
-"""Functions and tables of jobs on their way from clients to agents; the scheduler never looks into them."""
+"""Holds jobs' functions and tables as opaque bytes on the scheduler, on their way from clients to agents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Blobs = Mapping[str, Any]
 
 
 class BlobStore:
-    """What runs that are not over need, and which agents have been sent it."""
+    """Blobs of the runs that have not ended, and which agents already have them."""
 
     def __init__(self) -> None:
         self._blobs: dict[Run, Blobs] = {}
@@ -24,19 +24,19 @@ class BlobStore:
         self._blobs[run] = blobs
 
     def to_deploy(self, agent: str, run: Run) -> Blobs:
-        """What ``agent`` is sent with the tasks of ``run``; it keeps that until the run is over."""
+        """Blobs to send with the tasks of ``run``; the agent keeps them until the run is over."""
         self._sent.add((agent, run))
         return self._blobs.get(run, {})
 
     def to_commit(self, agent: str, run: Run) -> Blobs:
-        """What ``agent`` is sent to publish the output of ``run``: nothing if it has run tasks of it."""
+        """Blobs to send with a commit of ``run``; none if the agent ran tasks of it and so has them."""
         return {} if (agent, run) in self._sent else self._blobs.get(run, {})
 
     def drop_below(self, job: str, epoch: int) -> None:
-        """Forget the runs of ``job`` before ``epoch``."""
+        """Drop the blobs of runs of ``job`` before ``epoch``."""
         self._blobs = {run: blobs for run, blobs in self._blobs.items() if run[0] != job or run[1] >= epoch}
         self._sent = {(agent, run) for agent, run in self._sent if run[0] != job or run[1] >= epoch}
 
     def forget_agent(self, agent: str) -> None:
-        """``agent`` is gone, and what it was sent with it."""
+        """``agent`` is gone, and so are the blobs that it had."""
         self._sent = {(other, run) for other, run in self._sent if other != agent}

@@ -1,7 +1,7 @@
-"""The secret of a cluster that sabotnb starts: one key with a certificate for everybody who belongs to it.
+"""The TLS certificate of a cluster that sabotnb starts: one key that all of its processes and clients share.
 
-Scheduler, nannies, workers and clients show the certificate to each other and trust no other one. The token of the
-scheduler's HTTP pages follows from the key, so all who may connect know it, and it does not reveal the key.
+Scheduler, nannies, workers and clients present the same certificate and trust no other. The token of the scheduler's
+HTTP pages is derived from the key: everyone who may connect can compute it, and it does not reveal the key.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def new_certificate() -> tuple[str, str]:
 
 
 def security_of(certificate: str, key: str) -> Security:
-    """What Dask needs to let in only those who have the certificate with its key."""
+    """A ``Security`` that admits only holders of the certificate and its key."""
     return Security(
         require_encryption=True,
         tls_ca_file=certificate,

@@ -1,4 +1,4 @@
-"""Waiting on the scheduler's loop until something happens."""
+"""Lets coroutines wait on the scheduler's loop until a topic changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 
 class ChangeNotifier:
-    """Who waits for a change of what. Belongs to one event loop."""
+    """Waiters by topic. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
@@ -28,7 +28,7 @@ class ChangeNotifier:
                 self._leave(topic, waiter)
 
     def wake(self, topic: str) -> None:
-        """Let everybody who waits for ``topic`` go on."""
+        """Wake everything that waits for ``topic``."""
         for waiter in self._waiters.pop(topic, set()):
             if not waiter.done():
                 waiter.set_result(None)

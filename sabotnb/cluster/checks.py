@@ -1,4 +1,4 @@
-"""What is wrong with a cluster, or will be slow; each finding says what to do."""
+"""Checks a cluster for problems and slow settings; each finding says what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AGREEING = ("sabotnb", "pyarrow", "cloudpickle")
 
 SMALL_BATCH_ROWS = 1000
 MANY_BATCHES = 1000
-"""Batches per second that a task spends its time on, and not on their rows, if they have fewer rows than that."""
+"""At this many batches per second a task spends its time on batches, not on rows, if the batches are small."""
 
 
 @dataclass(frozen=True, slots=True)

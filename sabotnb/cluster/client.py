@@ -1,7 +1,7 @@
-"""The synchronous client of a cluster: what the API and the command line talk to.
+"""The synchronous client of a cluster, used by the API and the command line.
 
-It may be used from a script, a notebook's kernel and any thread: calls run on the Dask client's own loop, the caller
-waits and can be interrupted. An interrupt ends the waiting, never the job.
+It can be used from scripts, notebooks and any thread: calls run on the Dask client's own event loop while the caller
+waits. An interrupt ends the wait, never the job.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from sabotnb.task import error_of, failure_of
 T = TypeVar("T")
 
 ANSWER_SECONDS = 30.0
-"""A scheduler that does not answer for so long is gone."""
+"""A scheduler that does not answer within this time is considered lost."""
 
 WAIT_SECONDS = 5.0
-"""One question of a longer wait: short enough to notice that the cluster went away."""
+"""Length of one request of a longer wait: short enough to notice that the cluster is lost."""
 
 ADVICE = "sb.local() starts another, sb.connect(address) finds one"
 
@@ -47,7 +47,7 @@ GONE = "127.0.0.1:0"
 
 
 class ClusterClient:
-    """Submits jobs, watches them and fetches their results. Thread-safe; ClusterLost if it is gone."""
+    """Submits and watches jobs and fetches their results. Thread-safe; raises ClusterLost if the cluster is gone."""
 
     def __init__(self, client: distributed.Client, owner: str) -> None:
         self.client = client
@@ -62,15 +62,15 @@ class ClusterClient:
     def submit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> dict[str, Any]:
         """Start a job, all of it or nothing: ``{"job", "epoch", "how"}``.
 
-        ``how``: started; attached to the run that goes on; replaced, when a run of another graph is canceled for it;
-        queued, when it begins as soon as a run that is ending has ended.
+        ``how``: started; attached, to the running job; replaced, if a run of another graph is canceled for it; queued,
+        if it begins when a run that is ending has ended.
 
         Raises:
             JobNameTaken: another session that is connected runs a job of this name.
             InsufficientSlots: the cluster has too few slots, even when nothing else runs.
         """
         packed = control_codec.dumps(request)
-        # as frames of their own, which the scheduler passes on without reading them
+        # as separate frames, which the scheduler passes on without reading them
         sent = {sha256: to_serialize(data) for sha256, data in blobs.items()}
         return _value(
             self._ask(lambda scheduler: scheduler.sabot_submit(request=packed, blobs=sent, client=self.client.id))
@@ -79,40 +79,40 @@ class ClusterClient:
     def cancel(self, job: str, epoch: int | None = None) -> str:
         """End the job at once; its output is removed. Returns before that is done; JobError if there is none.
 
-        ``epoch`` spares every other run of that name. Gives a sentence: what happens now, or why nothing does.
+        ``epoch`` limits it to that run. Returns a sentence: what happens now, or why nothing does.
         """
         return self._told("cancel", job, epoch)
 
     def stop(self, job: str, epoch: int | None = None) -> str:
-        """End the job's sources; what is under way is finished and published. Gives a sentence, as ``cancel`` does."""
+        """End the job's sources; rows already read are processed and committed. Returns a sentence, like ``cancel``."""
         return self._told("stop", job, epoch)
 
     def pause(self, job: str, epoch: int | None = None) -> str:
-        """Let the job's sources read nothing until ``resume``. Gives a sentence, as ``cancel`` does."""
+        """Let the job's sources read nothing until ``resume``. Returns a sentence, as ``cancel`` does."""
         return self._told("pause", job, epoch)
 
     def resume(self, job: str, epoch: int | None = None) -> str:
-        """Let a paused job's sources read on. Gives a sentence, as ``cancel`` does."""
+        """Let a paused job's sources continue. Returns a sentence, as ``cancel`` does."""
         return self._told("resume", job, epoch)
 
     def fail(self, job: str, epoch: int, error: UserFunctionError) -> str:
-        """End that run as FAILED because of what a function of the user's has raised here, with rows of the job."""
+        """End that run as FAILED, because a user function raised in this client with rows of the job."""
         failure = replace(failure_of(error, "the client"), message=str(error))
         return str(self._command("fail", job, {"epoch": epoch, "failure": failure})["said"])
 
     def forget(self, job: str, epoch: int | None = None) -> None:
-        """Let agents drop the results of a job that is over; those of every run unless ``epoch`` names one."""
+        """Let agents drop the results of an ended job; with ``epoch``, only those of that run."""
         self._command("forget", job, {"epoch": epoch})
 
     def status(self, job: str, epoch: int | None = None) -> dict[str, Any]:
-        """The job as plain data (``execution.views.job_status``), with ``now`` of its clock; JobError if unknown."""
+        """The job as plain data (``summaries.job_status``), with ``now`` of its clock; JobError if unknown."""
         status: dict[str, Any] = self._known(
             job, self._ask(lambda scheduler: scheduler.sabot_status(job=job, epoch=epoch))
         )
         return status
 
     def knows(self, job: str, epoch: int) -> bool:
-        """True if that run is one of this cluster's that is not forgotten."""
+        """True if this cluster still knows that run."""
         try:
             self.status(job, epoch)
         except JobError:
@@ -120,9 +120,9 @@ class ClusterClient:
         return True
 
     def views(self, job: str, epoch: int | None = None) -> Mapping[str, Any]:
-        """Everything that was kept of that run to show it: ``scenes``, ``explain``; it never changes.
+        """The data kept for showing that run, such as ``scenes`` and ``explain``; it never changes.
 
-        JobError if the run is not known (any more).
+        JobError if the run is not known.
         """
         views: Mapping[str, Any] = self._known(
             job, self._ask(lambda scheduler: scheduler.sabot_views(job=job, epoch=epoch))
@@ -130,7 +130,7 @@ class ClusterClient:
         return views
 
     def wait(self, job: str, epoch: int, timeout: float | None = None) -> dict[str, Any]:
-        """The status when that run is over; after ``timeout`` seconds its job, epoch, state and failure alone."""
+        """Wait until that run is over; returns its status, or after ``timeout`` only job, epoch, state and failure."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
@@ -140,7 +140,7 @@ class ClusterClient:
                 return status
 
     def jobs(self) -> list[dict[str, Any]]:
-        """One row per job, in order of submission (``execution.views.job_summary``)."""
+        """One row per job, in order of submission (``summaries.job_summary``)."""
         rows: list[dict[str, Any]] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_jobs()))
         return rows
 
@@ -158,18 +158,18 @@ class ClusterClient:
             raise EnvError(f"{answer} instead of {count} agents are registered after {timeout:g} s; see env.check()")
 
     def let_go(self, count: int) -> tuple[int, list[Any]]:
-        """Have ``count`` idle agents given nothing more: how many are idle, and the Dask names of those (or none)."""
+        """Close ``count`` idle agents to new tasks; returns how many are idle, and the chosen Dask names."""
         idle, names = self._ask(lambda scheduler: scheduler.sabot_let_go(count=count))
         return idle, list(names)
 
     def metrics(self, job: str, epoch: int | None = None) -> JobMetrics:
-        """How that run goes; JobError if it is not known, or was over so long ago that it is forgotten."""
+        """The metrics of that run; JobError if it is not known, or was dropped long after its end."""
         answer = self._ask(lambda scheduler: scheduler.sabot_job_metrics(job=job, epoch=epoch))
         metrics: JobMetrics = self._known(job, answer)
         return metrics
 
     def figures(self, job: str, epoch: int | None, per: str) -> list[dict[str, Any]]:
-        """A row per ``"channel"`` or per second and vertex (``"history"``), as ``execution.figures`` makes them."""
+        """A row per ``"channel"`` or per second and vertex (``"history"``), from ``status.job_series``."""
         answer = self._ask(lambda scheduler: scheduler.sabot_figures(job=job, epoch=epoch, per=per))
         rows: list[dict[str, Any]] = self._known(job, answer)
         return rows
@@ -177,11 +177,11 @@ class ClusterClient:
     def watch(
         self, runs: Sequence[Run], seconds: float, known: Mapping[Run, JobMetrics] | None = None
     ) -> list[JobMetrics | None]:
-        """How each of ``runs`` (name, epoch) goes: as soon as the state of one changes, or after ``seconds``.
+        """Return the metrics of ``runs`` (name, epoch) when the state of one changes, or after ``seconds``.
 
-        None for a run that is not known (any more). Metrics have tasks only if the run is over. What the caller has
-        ``known`` and is still true comes back as it is, and does not travel again. ClusterTimeout if no answer comes
-        although the session is open.
+        None for a run that is not known. Metrics include tasks only if the run is over. Metrics in ``known`` that are
+        still current are returned as they are and are not sent again. ClusterTimeout if no answer comes although the
+        session is open.
         """
         before = [(known or {}).get(run) for run in runs]
         request = {
@@ -206,7 +206,7 @@ class ClusterClient:
     def probe(self, job: str, epoch: int, target: str, rows: int = 50, wait: float = 2.0) -> Probed:
         """The last ``rows`` rows that left ``target``: an operator, an edge ("a->b"), or the beginning of an id.
 
-        Rows are looked at from now on, while somebody asks at least every few seconds; waits until every task has had
+        Sampling starts now and lasts while a client asks every few seconds; waits until every task has had
         some, at most ``wait`` seconds, and as long for a job that is about to begin.
 
         Raises:
@@ -230,11 +230,11 @@ class ClusterClient:
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a collecting operator of ``vertex`` as they come, in order within a task; ends with the job.
 
-        ``one_by_one``: agents know rows to be taken when they have been used, so that the job ends after that.
+        ``one_by_one``: rows are acknowledged only after they were used, so the job does not end before that.
 
         Raises:
             JobFailed, JobCanceled: before the rows are complete.
-            JobError: the job has finished, but some of its rows are not there any more.
+            JobError: the job has finished, but some of its rows were already dropped.
             ClusterLost: the scheduler does not answer.
         """
         places = self._placed(job, epoch, vertex)

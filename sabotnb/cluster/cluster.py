@@ -1,4 +1,4 @@
-"""A session's hold on a Dask cluster: its jobs, and what can be done to its agents."""
+"""A session's handle of a Dask cluster: submits jobs, and scales and checks its agents."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Resize = Callable[[int, Sequence[Any]], Coroutine[Any, Any, None]]
 
 
 class Cluster:
-    """What the API calls an environment. ``jobs`` submits and watches; the methods are about the agents.
+    """A cluster as used by the API's environment. ``jobs`` submits and watches; the methods manage the agents.
 
     Made by ``local_cluster``, ``detached_cluster`` or ``connect``; ``close`` ends what the session started itself.
     """
@@ -65,7 +65,7 @@ class Cluster:
 
     @property
     def http_token(self) -> str:
-        """What the scheduler's HTTP pages want to see; empty on clusters that sabotnb did not start."""
+        """The token of the scheduler's HTTP pages; empty on clusters that sabotnb did not start."""
         is_private = self.client.scheduler_info()["type"] == PrivateScheduler.__name__
         return http_token(self.client.security) if is_private else ""
 
@@ -84,7 +84,7 @@ class Cluster:
 
     @property
     def gone(self) -> bool:
-        """True when the cluster went away, or somebody else has closed the client, and every call is a ClusterLost."""
+        """True if the cluster is lost or its client was closed elsewhere, so that every call raises ClusterLost."""
         return not self._closed and self.client.status in ("closing", "closed")
 
     def slots(self) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ class Cluster:
         """Bring the cluster to ``workers`` agents and wait until they are registered; only idle ones leave.
 
         Raises:
-            EnvError: it was not this session that started the workers, or too few of them are idle.
+            EnvError: another session started the workers, or too few of them are idle.
         """
         wrong = EnvError(f"scale({workers!r}): give a whole number of workers, 1 or more; env.close() ends them all")
         workers = whole(workers, wrong, 1)
@@ -124,13 +124,13 @@ class Cluster:
         return str(agent["agent"])
 
     def upload(self, path: str | Path) -> None:
-        """Send a module (``.py``, ``.egg`` or ``.zip``) to every agent, those that come later too."""
+        """Send a module (``.py``, ``.egg`` or ``.zip``) to every agent, including later ones."""
         if not Path(path).is_file():
             raise EnvError(f"upload: there is no file {path}")
         self.client.upload_file(str(path))
 
     def check(self) -> list[Problem]:
-        """What is wrong or will be slow, each with what to do; empty if nothing is."""
+        """Problems and slow settings, each with what to do; empty if there are none."""
         return check(self.client, self.jobs)
 
     def close(self) -> None:

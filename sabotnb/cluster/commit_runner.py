@@ -1,4 +1,4 @@
-"""Commits and aborts: what the sinks of a job prepared becomes visible, or goes without a trace."""
+"""Commits or aborts the prepared output of a job's sinks on an agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
     try:
         committer.commit(order.committables)
     except (SabotnbError, OSError) as error:
-        # The rows are complete: an abort follows, and must not take with it what cannot be made again.
+        # An abort follows. The rows are complete and may not be reproducible, so save them from it.
         kept = _kept(committer, order)
         raise SinkError(f"{error}. {kept}" if kept else str(error)) from error
 
@@ -40,7 +40,7 @@ def _kept(committer: Committer, order: Commit) -> str:
 
 
 def publishing_failure(order: Commit, error: BaseException) -> Failure:
-    """What is said about a commit or an abort that raised ``error``."""
+    """The failure to report for a commit or an abort that raised ``error``."""
     doing = "publishing" if order.action == "commit" else "removing"
     about = f"{doing} the output of job {order.job!r}"
     if isinstance(error, SabotnbError):

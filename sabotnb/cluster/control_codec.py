@@ -1,8 +1,8 @@
-"""Control messages as bytes: pickled, but readable only as plain data of the protocol room.
+"""Encodes control messages as pickles that can only be decoded to plain data of the protocol package.
 
-Functions and exceptions of users travel inside as opaque bytes (blobs, ``Failure.pickled``). Reading a message calls
-nothing but dataclasses, enums, tuples and histograms that the protocol and metrics rooms define, so neither the
-scheduler nor an agent's loop can run into a module that it does not have, or into code that somebody else wrote.
+User functions and exceptions travel inside as opaque bytes (blobs, ``Failure.pickled``). Decoding calls only
+dataclasses, enums, tuples and histograms that the protocol and metrics packages define. So neither the scheduler nor an
+agent's event loop imports a module that it does not have, or runs foreign code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOMS = ("sabotnb.protocol.", "sabotnb.metrics.")
 
 class _PlainData(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith(ROOMS) and "." not in name:  # with dots it may lead out of the module
+        if module.startswith(ROOMS) and "." not in name:  # a dotted name could lead out of the module
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module and _is_plain(found):
                 return found
@@ -33,10 +33,10 @@ def _is_plain(kind: type) -> bool:
 
 
 def dumps(message: Any) -> bytes:
-    """The bytes of a protocol object. What is not plain data fails in ``loads``, on the other side."""
+    """Encode a protocol object. Anything but plain data fails on the receiving side, in ``loads``."""
     return pickle.dumps(message, protocol=5)
 
 
 def loads(data: bytes) -> Any:
-    """The object that ``dumps`` was given; ProtocolError if it holds anything but plain data."""
+    """Decode the result of ``dumps``; ProtocolError if it holds anything but plain data."""
     return _PlainData(io.BytesIO(data)).load()

@@ -1,8 +1,7 @@
-"""A local cluster that outlives the process that asked for it.
+"""Starts, finds and ends a local cluster that outlives the process that started it.
 
-Scheduler and workers are a process group of their own. A file in the user's runtime folder says where it listens, and
-has its certificate; the next session finds it there. It ends by itself when no client was connected and no job was
-running for a while.
+Scheduler and workers are a separate process group. A file in the user's runtime folder holds its address and
+certificate, by which later sessions find it. It ends by itself after a time without a client and without a running job.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ IDLE_SECONDS = 600.0
 LOG_TAIL = 2000
 
 _started: list[subprocess.Popen[bytes]] = []
-"""Kept because Python warns of a process object that is dropped while its process lives, as these are meant to."""
+"""Kept because Python warns when a process object is dropped while its process runs, which is intended here."""
 
 
 def detached_cluster(
@@ -50,13 +49,13 @@ def detached_cluster(
     ``close`` disconnects and leaves it running; ``end_detached`` ends it.
 
     Raises:
-        EnvError: it runs with other numbers of workers or slots, or its process does not start.
-        ClusterLost: its process is there, but does not answer.
+        EnvError: it runs with different numbers of workers or slots, or its process does not start.
+        ClusterLost: its process is running, but does not answer.
     """
     config = config or Config.from_environment()
     folder = private_folder(folder, "give another one") if folder else runtime_folder()
     for process in _started:
-        process.poll()  # one that has ended is a zombie until then
+        process.poll()  # reaps it if it has ended; until then it is a zombie
     with _only_one_starts(folder):
         found = find_detached(folder) or _start(folder, workers, slots, idle_seconds, config)
     if (workers not in (None, found.workers)) or (slots not in (None, found.slots)):
@@ -74,7 +73,7 @@ def detached_cluster(
 
 
 def end_detached(folder: Path | None = None) -> bool:
-    """Tell the detached cluster to end; returns at once, False if there is none."""
+    """Tell the detached cluster to end, without waiting for it; returns False if there is none."""
     found = find_detached(folder)
     if found is not None:
         os.kill(found.pid, signal.SIGTERM)

@@ -33,9 +33,9 @@ MOST_LOG_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the process is told on its command line; ``announce`` is the pipe that its starter listens to.
+    """Settings of the process, from its command line; ``announce`` is the pipe that its starter reads.
 
-    Everybody can read command lines, so no secret is in it: the process makes its certificate itself.
+    Other users can read command lines, so it holds no secret: the process creates its certificate itself.
     """
 
     folder: str
@@ -90,7 +90,7 @@ async def _idle_or_told(
 
 def bound_log(descriptor: int = 2) -> None:
     """Empty the log when it is longer than MOST_LOG_BYTES. It is open for appending, by the workers too."""
-    with suppress(OSError):  # standard error is no file
+    with suppress(OSError):  # standard error is not a file
         if os.fstat(descriptor).st_size > MOST_LOG_BYTES:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"(this log had more than {MOST_LOG_BYTES:,} bytes, and was emptied)\n".encode())

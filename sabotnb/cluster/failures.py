@@ -1,4 +1,4 @@
-"""From failures as plain data to the exceptions that the user sees."""
+"""Converts failures, which are plain data, into the exceptions that users see."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sabotnb.task import error_of
 
 
 def job_failed(job: str, status: Mapping[str, Any] | None) -> JobError:
-    """The exception of a job that ended in FAILED or CANCELED, given what ``execution.views.job_state`` said of it.
+    """The exception of a job that ended in FAILED or CANCELED, from its ``summaries.job_state``.
 
-    Without a failure somebody asked for the end; ``status`` is None of a run that is long forgotten.
+    Without a failure the end was requested; ``status`` is None for a run that was dropped long ago.
 
     The message has the user's traceback and a sample of the rows. ``reason`` is an exception of the class that the
     failure names, ``__cause__`` the user's own if it could travel. Unpickles it: for the client only.

@@ -1,8 +1,21 @@
-"""A gate before all pages of an HTTP server, and their websockets: requests without the token are refused.
+"""Access control for all pages and websockets of an HTTP server: requests without the token are refused.
 
-A program sends it as ``Authorization: Bearer TOKEN``. A browser opens a link with ``?token=TOKEN`` and is given a
-cookie for the pages' own links and websockets. Requests under another name than the server's (a rebound domain), and
-those that pages of other servers make, are refused whatever they bring.
+Theory of operation
+-------------------
+The gate replaces the server's ``request_callback``, the point where tornado hands a request to the application. It
+therefore covers every page, including those that Dask adds later, and websockets, which begin as a GET. A request is
+decided when its headers are complete, before any of its body is passed on. The checks, in order:
+
+1. *Host*: exactly one, and a known name. Otherwise a foreign domain that resolves to this machine (DNS rebinding) could
+   read the pages from the user's browser.
+2. *Origin*: if present, this server under one of its names. Browsers send cookies to every port of a host, and
+   ``SameSite`` does not tell ports apart, so pages of another local server could otherwise use the user's cookie.
+3. *Token*: programs send ``Authorization: Bearer TOKEN``, browsers the cookie.
+4. *Link*: a browser opens a link with ``?token=TOKEN``, receives the cookie, and is redirected to the same page without
+   the token, which keeps it out of the address line and of referrers.
+
+The first two hold with a valid token, too. Connections that have not passed yet count as pending
+(``pending_connections``), and have deadlines, so that strangers cannot use up all descriptors.
 """
 
 from __future__ import annotations
@@ -31,7 +44,7 @@ from sabotnb.cluster.pending_connections import limit_requests, pending_connecti
 PARAMETER = "token"
 
 REQUEST_SECONDS = 10.0
-"""A connection that asks for nothing for so long is closed, and so is one whose request takes so long to come."""
+"""A connection is closed if it sends no request for this long, or if a request takes this long to arrive."""
 
 MOST_BODY_BYTES = 1 << 20
 
@@ -40,16 +53,16 @@ Answer = tuple[int, str, dict[str, str]]
 
 
 class HttpAccess:
-    """Decides who gets in. ``hosts`` are names that the server has besides those of the loopback interface."""
+    """Decides which requests may pass. ``hosts`` are the server's names besides those of the loopback interface."""
 
     def __init__(self, token: str, hosts: Collection[str] = ()) -> None:
         self._token = token
         self._hosts = frozenset(hosts)
-        # browsers send cookies to every port of a host, so each cluster needs a name of its own
+        # browsers send cookies to every port of a host, so the cookie of each cluster needs its own name
         self._cookie = "sabotnb-" + hashlib.sha256(token.encode()).hexdigest()[:12]
 
     def answer(self, method: str, path: str, headers: HTTPHeaders) -> Answer | None:
-        """What is answered in place of the page; None if the request may pass."""
+        """Return the answer to a refused or redirected request; None if the request may pass."""
         hosts = headers.get_list("Host")
         if len(hosts) != 1 or not self._is_known(hosts[0]):
             return 403, "This server is not known by that name; set SABOTNB_DASHBOARD_HOSTS to allow it.\n", {}
@@ -64,7 +77,7 @@ class HttpAccess:
         return 401, "Open the link of env.dashboard_link, or send its token.\n", {"WWW-Authenticate": "Bearer"}
 
     def _passed(self, path: str, query: list[tuple[str, str]]) -> dict[str, str]:
-        """Remember the browser, and take the token out of its address line. A relative link survives a proxy."""
+        """Headers that set the cookie and redirect to the page without the token; a relative link survives proxies."""
         page = "./" + path.rpartition("/")[2] + ("?" + urlencode(query) if query else "")
         return {"Location": page, "Set-Cookie": f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"}
 
@@ -106,7 +119,7 @@ def _is_loopback(name: str) -> bool:
 
 
 class _Gate(HTTPServerConnectionDelegate):
-    """Takes the place of the application of an ``HTTPServer``."""
+    """Stands between an ``HTTPServer`` and its application."""
 
     def __init__(self, application: HTTPServerConnectionDelegate, access: HttpAccess) -> None:
         self._application = application
@@ -117,7 +130,7 @@ class _Gate(HTTPServerConnectionDelegate):
 
 
 class _Request(HTTPMessageDelegate):
-    """One request: passed on to the page, or answered here as soon as its headers are read."""
+    """One request: passed on to the page, or answered here once its headers are read."""
 
     def __init__(self, page: HTTPMessageDelegate, connection: HTTPConnection, access: HttpAccess) -> None:
         self._page = page
@@ -143,7 +156,7 @@ class _Request(HTTPMessageDelegate):
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return self._page.data_received(chunk)  # tornado reads no body to us when the answer is finished already
+        return self._page.data_received(chunk)  # never called after an answer of ours: tornado reads no body then
 
     def finish(self) -> None:
         if self._passes:
@@ -155,7 +168,7 @@ class _Request(HTTPMessageDelegate):
 
 
 def close_to_strangers(server: HTTPServer, access: HttpAccess) -> None:
-    """Put the gate before everything that ``server`` serves, now and later; call it before the first request."""
+    """Put the gate in front of everything that ``server`` serves, now or later; call it before the first request."""
     assert isinstance(server.request_callback, HTTPServerConnectionDelegate)
     server.conn_params.header_timeout = server.conn_params.body_timeout = REQUEST_SECONDS
     server.conn_params.max_body_size = MOST_BODY_BYTES

@@ -1,8 +1,27 @@
-"""The control plane on the scheduler: a thin shell round ``execution.Machine``.
+"""The control plane on the scheduler: a thin shell around ``execution.Machine``.
 
-Dask's callbacks, the agents' messages and the clients' calls become events; instructions become messages, timers and
-replies. Nothing here decides anything, blocks, reads a file, or unpickles a function. What comes over an agent's stream
-never raises into Dask, which would close that worker's connection.
+Theory of operation
+-------------------
+Dask's callbacks, the agents' messages and the clients' calls become events; the machine's instructions become messages,
+timers and replies. All decisions are in the machine. This module only translates, and knows what the machine must not
+know: addresses (``Roster``), blobs (``BlobStore``), timers, and the clients that wait (``ChangeNotifier``).
+
+**One event at a time.** Everything runs on the scheduler's event loop, and ``_take`` contains no await: the machine
+handles an event and its instructions are carried out, in order, before any other coroutine runs. No instruction feeds
+an event back directly. Handlers that do await (``sabot_wait``, ``sabot_watch``, ``_ask``) must read the machine again
+afterwards, because anything may have happened in the meantime.
+
+**Order of instructions.** They are carried out after the machine has handled the whole event, so they may describe
+intermediate states. The order still matters: the ``Reply`` to a submit stores the run's blobs, which the ``Deploy``
+after it sends; ``JobChanged`` drops the blobs of runs that have ended.
+
+**Lost agents.** A message to an agent without a connection is dropped. That is safe because the loss of the connection
+is itself an event (``remove_worker``), upon which the machine ends what ran there. An agent leaves the roster before
+the machine hears of its loss, so instructions that follow from the loss cannot reach it.
+
+**Constraints of Dask.** The loop also serves Dask, and in a local cluster it shares the process of the user's kernel.
+Nothing here blocks, reads a file or unpickles a function. An exception in a stream handler would make Dask close
+the worker's connection, so ``_on_agent_events`` logs it instead.
 """
 
 from __future__ import annotations
@@ -55,16 +74,16 @@ Stamp = tuple[int, float]
 """Version and time of a run's metrics."""
 
 UNCHANGED = "unchanged"
-"""Stands for metrics that the client has already."""
+"""Stands for metrics that the client already has."""
 
 PROBED_ROWS = 1000
-"""All tasks together give about so many rows to one probe."""
+"""Approximate number of rows that all tasks together return to one probe."""
 
 PROBE_SECONDS = 5.0
-"""An agent that answers a probe later than that by so much is left out."""
+"""Agents that answer a probe later than its own wait plus this are left out."""
 
 AGENTS = ""
-"""The topic of those that wait for a change among the agents; the others wait for a job by its name."""
+"""The topic for changes among the agents; every other topic is the name of a job."""
 
 
 def _news(metrics: JobMetrics | None, known: Stamp | None) -> JobMetrics | str | None:
@@ -76,12 +95,12 @@ def _news(metrics: JobMetrics | None, known: Stamp | None) -> JobMetrics | str |
 
 
 def _later_epoch(last: int) -> int:
-    """Above those of earlier jobs on any cluster: what a killed one has left in output folders is known to be older."""
+    """An epoch above those of earlier clusters, so that files left by a killed run are known to be older."""
     return max(last + 1, int(1000 * time.time()))
 
 
 class JobManager(SchedulerPlugin):
-    """Breaks jobs into tasks, assigns them to agents, tracks them, and tells clients about it.
+    """Scheduler plugin that runs jobs: feeds the machine, sends its instructions, and answers clients.
 
     Everything runs on the scheduler's event loop. Clients call the ``sabot_*`` handlers through a ``ClusterClient``;
     values travel as ``wire`` bytes.
@@ -94,7 +113,7 @@ class JobManager(SchedulerPlugin):
         self._config = config or Config()
 
     async def start(self, scheduler: Scheduler) -> None:
-        """Take up work: Dask calls this when the plugin is registered."""
+        """Register handlers and start; Dask calls this when the plugin is registered."""
         self._scheduler = scheduler
         self._loop = asyncio.get_running_loop()
         self._machine = Machine(self._config, _later_epoch)
@@ -102,7 +121,7 @@ class JobManager(SchedulerPlugin):
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._clients: dict[str, str] = {}
-        """The session of each Dask client that has submitted a job."""
+        """By Dask client that has submitted a job, its session."""
         self._submitting: dict[str, Blobs] = {}
         self._blobs = BlobStore()
         self.topics = ChangeNotifier()
@@ -148,19 +167,19 @@ class JobManager(SchedulerPlugin):
     # Agents
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
-        """A worker's connection was closed: its agent is gone at once, without waiting for its lease."""
+        """A worker's connection was closed: declare its agent lost at once, without waiting for its lease."""
         for agent in self._roster.at([worker]):
             self._agent_left(agent, "its connection was closed")
 
     def valid_workers_downscaling(self, scheduler: Scheduler, workers: list[WorkerState]) -> list[WorkerState]:
-        """Dask asks which of ``workers`` it may take away when there is little to do: none whose slots are held."""
+        """The ``workers`` that Dask may close when there is little to do: those without held slots."""
         idle = {agent.address for agent in self._machine.overview.idle()}
         return [one for one in workers if one.address in idle or not self._roster.at([one.address])]
 
     async def _retire_workers(
         self, workers: Sequence[str] | None = None, names: Sequence[Any] | None = None, **options: Any
     ) -> Any:
-        """Somebody tells Dask to take workers away: give their agents nothing more, and let their jobs hear why."""
+        """Retire workers: their agents receive no new tasks, and jobs that lose tasks report the reason."""
         named = {worker.address for worker in self._scheduler.workers.values() if worker.name in (names or ())}
         for agent in self._roster.at(named.union(workers or ())):
             if agent in self._machine.agents:
@@ -168,9 +187,9 @@ class JobManager(SchedulerPlugin):
         return await self._retire(workers=workers, names=names, **options)
 
     async def sabot_let_go(self, count: int) -> tuple[int, list[Any]]:
-        """Choose ``count`` idle agents, the newest first, and give them nothing more.
+        """Choose ``count`` idle agents, the newest first, which receive no new tasks from now on.
 
-        How many are idle, and the Dask names of the workers of those that were chosen: none if too few are idle.
+        Returns how many are idle, and the Dask names of the chosen workers; no names if too few are idle.
         """
         idle = self._machine.overview.idle()
         leaving = idle[::-1][:count] if len(idle) >= count else []
@@ -179,7 +198,7 @@ class JobManager(SchedulerPlugin):
         return len(idle), [self._scheduler.workers[agent.address].name for agent in leaving]
 
     async def sabot_enroll(self, address: str) -> str:
-        """Give the worker at ``address`` an agent id; one that was fenced loses its former one."""
+        """Return a new agent id for the worker at ``address``; a worker that was fenced loses its previous id."""
         for former in self._roster.at([address]):
             self._agent_left(former, "it registered again")
         return self._roster.enroll(address)
@@ -192,21 +211,21 @@ class JobManager(SchedulerPlugin):
         self.topics.wake(AGENTS)
 
     async def sabot_wait_agents(self, count: int, seconds: float) -> int:
-        """How many agents there are: as soon as it is ``count``, or after ``seconds``."""
+        """Wait until there are ``count`` agents, at most ``seconds``; returns how many there are."""
         deadline = self._loop.time() + seconds
         while len(self._machine.agents) != count and (left := deadline - self._loop.time()) > 0:
             await self.topics.wait_changed((AGENTS,), left)
         return len(self._machine.agents)
 
     def _agent_left(self, agent: str, reason: str) -> None:
-        self._roster.leave(agent)
+        self._roster.leave(agent)  # before the event: its instructions must not be sent to this agent
         self._blobs.forget_agent(agent)
         if agent in self._machine.agents:
             self._take(AgentDown(agent, reason))
         self.topics.wake(AGENTS)
 
     def _on_agent_events(self, worker: str, events: bytes) -> None:
-        """Take what an agent has reported, in its order."""
+        """Feed an agent's events to the machine, in order."""
         try:
             for event in control_codec.loads(events):
                 self._take(event)
@@ -220,22 +239,23 @@ class JobManager(SchedulerPlugin):
         return control_codec.dumps(await self._ask(control_codec.loads(command), {}))
 
     async def sabot_submit(self, request: bytes, blobs: Blobs, client: str) -> bytes:
-        """``submit_stream_job`` for the Dask client of that id: the job's name is its session's while it is there."""
+        """``submit_stream_job`` for a Dask client; its session holds the job's name while it is connected."""
         job: JobRequest = control_codec.loads(request)
         if client not in self._clients:
             self._clients[client] = job.owner
+            # before the submit: names of jobs belong to sessions that the machine knows to be connected
             self._take(SessionChanged(job.owner, connected=True))
         return control_codec.dumps(await self.submit_stream_job(job, blobs))
 
     async def submit_stream_job(self, request: JobRequest, blobs: Blobs) -> Reply:
-        """Validate, allocate, deploy and start a job, all of it or nothing; its ``Reply`` has the run's epoch.
+        """Submit a job and wait for the ``Reply``, which has the run's epoch or the reason for a refusal.
 
         ``blobs`` are its functions and tables by sha256.
         """
         return await self._ask(UserCommand(uuid4().hex, "submit", request.name, {"request": request}), blobs)
 
     def add_client(self, scheduler: Scheduler, client: str) -> None:
-        """A Dask client has connected, perhaps again."""
+        """A Dask client has connected or reconnected."""
         if client in self._clients:
             self._take(SessionChanged(self._clients[client], connected=True))
 
@@ -257,17 +277,17 @@ class JobManager(SchedulerPlugin):
             del self._replies[command.id], self._submitting[command.id]
 
     async def sabot_status(self, job: str, epoch: int | None = None) -> bytes:
-        """The job as ``execution.views.job_status`` says it, with the clock's ``now``; None if it is not known."""
+        """The status (``status.summaries.job_status``) with the clock's ``now``; None if the run is not known."""
         return control_codec.dumps(self._status(job, epoch))
 
     async def sabot_views(self, job: str, epoch: int | None = None) -> bytes:
-        """Everything that was kept of the run to show it; None if it is not known."""
+        """The data kept for showing the run, from its request; None if the run is not known."""
         return control_codec.dumps(self._machine.overview.views(job, epoch))
 
     async def sabot_wait(self, job: str, epoch: int, seconds: float, unlike: str = "") -> bytes:
-        """The status of that run when it is over; None if it is not known.
+        """Wait until the run has ended and return its status; None if the run is not known.
 
-        ``execution.views.job_state`` when it is (given ``unlike``) in another state, or after ``seconds``.
+        Returns the short ``status.summaries.job_state`` after ``seconds``, or once the state differs from ``unlike``.
         """
         deadline = self._loop.time() + seconds
         while (state := self._machine.overview.state(job, epoch)) is not None:
@@ -280,18 +300,18 @@ class JobManager(SchedulerPlugin):
         return control_codec.dumps(self._status(job, epoch))
 
     async def sabot_job_metrics(self, job: str, epoch: int | None = None) -> bytes:
-        """The run's ``JobMetrics``; None if it is not known (any more)."""
+        """The run's ``JobMetrics``; None if the run is not known."""
         return control_codec.dumps(self._job_metrics(job, epoch))
 
     async def sabot_figures(self, job: str, epoch: int | None, per: str) -> bytes:
-        """Rows of ``execution.figures``; None if the run is not known (any more)."""
+        """Rows per channel or per second (``status.job_series``); None if the run is not known."""
         return control_codec.dumps(self._machine.overview.figures(self._loop.time(), time.time(), job, epoch, per))
 
     async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
-        """``JobMetrics`` or None of each run: as soon as the state of one changes, or after ``seconds``.
+        """Return the ``JobMetrics`` (or None) of each run when the state of one changes, or after ``seconds``.
 
-        Metrics have tasks only if the run is over, being the last answer then. ``UNCHANGED`` stands for metrics
-        that the client has: ``known`` are their versions and times.
+        Metrics include tasks only if the run is over, because clients do not ask again then. ``known`` holds the
+        versions and times of the metrics that the client has; those that did not change come back as ``UNCHANGED``.
         """
         await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)
         found = [self._job_metrics(job, epoch) for job, epoch in runs]
@@ -310,7 +330,7 @@ class JobManager(SchedulerPlugin):
         return control_codec.dumps(self._machine.overview.summaries())
 
     async def sabot_pull(self, agent: str, **request: Any) -> Any:
-        """Pull results for a client that cannot reach the agent's worker itself."""
+        """Forward a pull of results for a client that cannot reach the agent's worker."""
         return await self._scheduler.rpc(self._roster.address(agent)).sabot_pull(**request)
 
     async def sabot_probe(
@@ -318,7 +338,7 @@ class JobManager(SchedulerPlugin):
     ) -> dict[str, Any]:
         """The last rows that left ``operator``, by task, from all agents that run ``vertex``.
 
-        ``{"tasks": [...], "silent": [...]}``: what ``TaskRunner.probe`` gives of each task, and agents that did not.
+        ``{"tasks": [...], "silent": [...]}``: results of ``TaskRunner.probe`` by task, and agents that did not answer.
         """
         run = self._machine.overview.run(job, epoch)
         tasks = [task for task in run.tasks.values() if task.attempt.task.vertex == vertex] if run else []
@@ -340,7 +360,7 @@ class JobManager(SchedulerPlugin):
         return tasks
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
-        """Tasks by state, total rows and bytes, seconds since the start: of one job, or of all of them together."""
+        """Jobs and tasks by state, total rows and bytes, and uptime in seconds: of one job, or of all jobs."""
         rows = [row for row in self._machine.overview.summaries() if job in (None, row["job"])]
         tasks: Counter[str] = Counter()
         for row in rows:
@@ -368,11 +388,11 @@ class JobManager(SchedulerPlugin):
     # The machine
 
     def _take(self, event: Event) -> None:
-        """Feed the machine and do what it says. A defect is logged and fails the command that it belongs to."""
+        """Feed the machine and carry out its instructions. A defect is logged, and fails the command that caused it."""
         try:
             instructions = self._machine.handle(self._loop.time(), event)
         except StaleMessage as stale:
-            logger.info("refused: %s", stale)  # as after every cancel, when reports and orders cross
+            logger.info("refused: %s", stale)  # expected after every cancel: reports and commands cross
         except Exception as defect:
             logger.exception("the control plane cannot handle %s", event)
             if isinstance(event, UserCommand):
@@ -414,12 +434,13 @@ class JobManager(SchedulerPlugin):
         answer = self._replies.get(reply.id)
         if answer is None or answer.done():
             return
+        # a new run: its blobs must be there before the Deploy that follows this reply
         if reply.failure is None and reply.value.get("how", "attached") != "attached":
             self._blobs.keep((reply.value["job"], reply.value["epoch"]), self._submitting[reply.id])
         answer.set_result(reply)
 
     def _drop_blobs(self, job: str) -> None:
-        """Forget the bytes of the job's runs that are over."""
+        """Drop the blobs of the job's runs that have ended."""
         run = self._machine.jobs.get(job)
         if run is not None:
             self._blobs.drop_below(job, run.epoch + run.state.terminal)

@@ -1,4 +1,4 @@
-"""Where agents come from: processes of this machine, or any Dask cluster."""
+"""Starts a local cluster or connects to any Dask cluster, and sets up its agents."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def disconnect(client: distributed.Client) -> None:
 
 
 def resize_of(cluster: SpecCluster) -> Resize:
-    """How a Dask deployer gets more workers, or loses the named ones."""
+    """A function that adds workers to a Dask deployer, or removes named ones."""
 
     async def resize(workers: int, leaving: Sequence[Any]) -> None:
         if leaving:
@@ -153,8 +153,8 @@ def _known_security(address: str) -> distributed.Security:
 
 
 def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
-    """Cancel what still runs, so that nothing of its output stays, and end the processes."""
-    with suppress(ClusterLost, JobError):  # no jobs any more, which is what was wanted
+    """Cancel running jobs, so that no partial output stays, and end the processes."""
+    with suppress(ClusterLost, JobError):  # then there are no jobs to cancel
         running = [row for row in cluster.jobs.jobs() if not JobState(row["state"]).terminal]
         for row in running:
             cluster.jobs.cancel(row["job"])

@@ -1,4 +1,4 @@
-"""A script that starts processes must survive being imported by them: is its ``__main__`` guarded?"""
+"""Checks that a script that starts worker processes has a ``__main__`` guard, because they import it."""
 
 from __future__ import annotations
 

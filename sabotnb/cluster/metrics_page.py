@@ -1,4 +1,4 @@
-"""A page of the scheduler's own HTTP server: metrics for Prometheus."""
+"""Serves metrics for Prometheus on the scheduler's HTTP server."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class MetricsPage(RequestHandler):
     """Answers a scrape. The text is written in a thread: a thousand tasks make ten thousand lines."""
 
     def initialize(self, jobs: Jobs) -> None:
-        """Remember where the figures come from; tornado calls this for each request."""
+        """Store the function that returns the metrics; tornado calls this for each request."""
         self._jobs = jobs
 
     async def get(self) -> None:
-        """Send the figures as they are now."""
+        """Send the current metrics."""
         text = await asyncio.get_running_loop().run_in_executor(None, prometheus_text, self._jobs())
         self.set_header("Content-Type", CONTENT_TYPE)
         self.write(text)

@@ -1,8 +1,8 @@
-"""Bounds on connections to tornado's servers that have not shown yet that they may come in, as agents have on theirs.
+"""Limits the number and duration of unauthenticated connections to tornado servers.
 
-A TLS listener of Dask (seen in distributed 2026.8 with tornado 6.6) waits for a handshake as long as the peer likes, so
-a stranger could take every descriptor of the process. When none is left, its accept loop raises, and logs, in every
-turn of the event loop. All servers of an event loop share one bound, as they share the descriptors.
+A TLS listener of Dask (seen in distributed 2026.8 with tornado 6.6) waits for a handshake without a deadline, so a
+stranger could use up every descriptor of the process. When none is left, its accept loop raises and logs in every turn
+of the event loop. All servers of an event loop share one limit, because they share the descriptors.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from sabotnb.exchange import RareWarnings
 logger = logging.getLogger("sabotnb.cluster")
 
 HANDSHAKE_SECONDS = 10.0
-"""For all of a TLS handshake."""
+"""Deadline of a complete TLS handshake."""
 
 MOST_PENDING = 128
-"""Of one event loop. Tornado accepts so many connections in one turn before any of them can shake hands."""
+"""Limit per event loop. Tornado accepts this many connections in one turn before any of them can shake hands."""
 
 ACCEPT_AGAIN_SECONDS = 0.2
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -37,7 +37,7 @@ _warnings = RareWarnings(logger)
 
 
 class PendingConnections:
-    """Connections that have not shown yet that they may come in. For one event loop."""
+    """The unauthenticated connections of one event loop."""
 
     def __init__(self) -> None:
         self._streams: dict[IOStream, None] = {}
@@ -47,7 +47,7 @@ class PendingConnections:
         return len(self._streams)
 
     def add(self, stream: IOStream) -> None:
-        """Count ``stream``. Closes the oldest if there are too many: an honest one is seldom the oldest."""
+        """Count ``stream``. Closes the oldest one if there are too many: it is the least likely to be legitimate."""
         self._streams = {known: None for known in self._streams if not known.closed()}
         self._streams[stream] = None
         if len(self._streams) > MOST_PENDING:
@@ -56,7 +56,7 @@ class PendingConnections:
             oldest.close()
 
     def discard(self, stream: IOStream) -> None:
-        """Do not count ``stream`` any more: it has shown that it may come in, or is closed."""
+        """Stop counting ``stream``: it is authenticated or closed."""
         self._streams.pop(stream, None)
 
 
@@ -64,17 +64,17 @@ _pending: WeakKeyDictionary[asyncio.AbstractEventLoop, PendingConnections] = Wea
 
 
 def pending_connections() -> PendingConnections:
-    """Those of the running event loop."""
+    """The pending connections of the running event loop."""
     return _pending.setdefault(asyncio.get_running_loop(), PendingConnections())
 
 
 def limit_handshakes(listener: Any) -> None:
     """Give every TLS handshake with a listener of Dask a deadline; call it when the listener has just started.
 
-    A connection whose handshake is complete has shown the certificate, and is neither counted nor closed.
+    A connection that has completed its handshake has proved to own the certificate; it is neither counted nor closed.
     """
     server = getattr(listener, "tcp_server", None)
-    if server is None or server.ssl_options is None:  # within the process, or open to everybody
+    if server is None or server.ssl_options is None:  # inside this process, or without TLS
         return
     pending, let_in, port = pending_connections(), server.handle_stream, listener.get_host_port()[1]
 
@@ -88,7 +88,7 @@ def limit_handshakes(listener: Any) -> None:
             return
         finally:
             pending.discard(stream)
-        await let_in(stream, address)  # where waiting for the same handshake returns at once
+        await let_in(stream, address)  # which waits for the same handshake again, and returns at once
 
     server.handle_stream = handle_stream
     accept_patiently(server)

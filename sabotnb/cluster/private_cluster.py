@@ -1,4 +1,4 @@
-"""A local Dask cluster that is closed to everybody but its owner.
+"""A local Dask cluster that only its owner can use.
 
 Dask's own local cluster runs pickled code from every client that connects, shows state and logs on HTTP pages of the
 scheduler and of each worker, and keeps its working directories where other users may have put files.
@@ -27,32 +27,32 @@ from sabotnb.cluster.private_files import scratch_folder
 
 
 class LimitsHandshakes(Server):
-    """Bounds how many strangers may be connected to it, and for how long."""
+    """Limits how many unauthenticated connections it keeps, and for how long."""
 
     async def listen(self, *arguments: Any, **options: Any) -> None:
-        """Listen, and set the bounds in the same turn of the event loop: nothing is accepted before."""
+        """Listen, and set the limits in the same turn of the event loop, before anything can be accepted."""
         await super().listen(*arguments, **options)  # type: ignore[no-untyped-call]
         limit_handshakes(self.listeners[-1])
 
 
 class PrivateScheduler(LimitsHandshakes, Scheduler):
-    """Its HTTP pages want the token. ``hosts`` are names that they may be asked for besides the loopback's."""
+    """A scheduler whose HTTP pages require the token. ``hosts`` are its names besides those of the loopback."""
 
     def __init__(self, *, hosts: Sequence[str] = (), **options: Any) -> None:
         self._http_hosts = tuple(hosts)
         super().__init__(**options)
 
     def start_http_server(self, *arguments: Any, **options: Any) -> None:
-        """Listen, and close the gate in the same turn of the event loop: no request is answered before."""
+        """Listen, and install the gate in the same turn of the event loop, before any request can be answered."""
         super().start_http_server(*arguments, **options)  # type: ignore[no-untyped-call]
         close_to_strangers(self.http_server, HttpAccess(http_token(self.security), self._http_hosts))
 
 
 class PrivateWorker(LimitsHandshakes, Worker):
-    """Has no HTTP pages."""
+    """A worker without HTTP pages."""
 
     def start_http_server(self, *arguments: Any, **options: Any) -> None:
-        """Listen nowhere."""
+        """Do nothing: no HTTP server is started."""
 
 
 class PrivateNanny(LimitsHandshakes, Nanny):
@@ -120,6 +120,6 @@ class PrivateCluster(SpecCluster):
         super(SpecCluster, self)._update_worker_status(op, msg)  # type: ignore[no-untyped-call]
 
     def _drop_closed(self, name: Any) -> None:
-        """Let ``scale`` start another worker in place of one that was retired."""
+        """Remove a retired worker, so that ``scale`` can start another one in its place."""
         if name in self.workers and self.workers[name].status == Status.closed:
             del self.workers[name]

@@ -1,4 +1,4 @@
-"""Folders and files that only their owner may open."""
+"""Creates and checks folders and files that only their owner can open."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def private_folder(path: Path, instead: str) -> Path:
     Looks at the folder itself, not at what a link points to: another user could have made the link.
 
     Raises:
-        EnvError: it is no folder, belongs to another user, or others may enter it.
+        EnvError: it is not a folder, belongs to another user, or others may enter it.
     """
     with suppress(FileExistsError):  # a file, or a link that leads nowhere
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def scratch_folder() -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file at once by one that only its owner may ever have opened."""
+    """Replace the file atomically by one that no other user can ever have opened."""
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     with open_private(temporary, os.O_EXCL) as file:

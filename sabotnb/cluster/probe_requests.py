@@ -1,4 +1,4 @@
-"""Looking at the rows of a running job: which operator is meant, and what its tasks have seen as one answer."""
+"""Resolves the target of a probe in a running job, and combines the answers of its tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sabotnb.protocol import MAX_WATERMARK
 
 HOT_KEYS = 5
 LISTED = 30
-"""Candidates that a refusal names."""
+"""How many candidates an error message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Where a probe goes: behind ``operator`` in the tasks of ``vertex``."""
+    """The target of a probe: the output of ``operator`` in the tasks of ``vertex``."""
 
     operator: str
     vertex: str
@@ -48,9 +48,9 @@ class Aim:
 
 
 def aim(status: Mapping[str, Any], target: str) -> Aim:
-    """What ``target`` means: an operator's id, an edge (``"a->b"``), or the unique beginning of an id.
+    """Resolve ``target``: an operator's id, an edge (``"a->b"``), or the unique beginning of an id.
 
-    Of a sink, that what enters it. ``status`` is the job's (``execution.views.job_status``).
+    A sink is probed at its input. ``status`` is the job's (``summaries.job_status``).
 
     Raises:
         JobError: the job has no such operator, or it does not run, or the beginning is that of several.
@@ -121,7 +121,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def combined(aimed: Aim, answers: Sequence[Mapping[str, Any]], rows: int, note: str) -> Probed:
-    """One answer out of those of the tasks (``TaskRunner.probe``); ``note`` is what else is to be said."""
+    """Combine the tasks' answers (``TaskRunner.probe``); ``note`` is added to the explanation."""
     seen = sum(answer["seen"] for answer in answers)
     seconds = max((answer["seconds"] for answer in answers), default=0.0)
     watermarks = [answer["watermark"] for answer in answers if answer["watermark"] is not None]
@@ -139,7 +139,7 @@ def combined(aimed: Aim, answers: Sequence[Mapping[str, Any]], rows: int, note: 
 
 
 def _last_rows(answers: Sequence[Mapping[str, Any]], rows: int) -> pa.Table:
-    """About as many rows of each task, the last ones."""
+    """The last ``rows`` rows, about equally many from each task."""
     tables = [pa.ipc.open_stream(answer["batch"]).read_all() for answer in answers if answer["batch"]]
     if not tables:
         return pa.table({})

@@ -1,4 +1,4 @@
-"""Settings of the process that an agent lives in."""
+"""Settings of an agent's process: threads, memory, descriptors and signals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distributed.gc import disable_gc_diagnosis
 from sabotnb.task import TaskCanceled
 
 SWITCH_SECONDS = 0.0002
-"""Interpreter switch interval: a thread that receives waits less beside one that runs Python functions."""
+"""Interpreter switch interval: receiving threads wait less for threads that run Python functions."""
 
 MOST_DESCRIPTORS = 65_536
 """More are of no use, and some programs that a function starts close every number up to the limit."""

@@ -1,4 +1,4 @@
-"""Bringing the rows of collecting tasks to the client, from all of their agents at once."""
+"""Reads the rows of collecting tasks into the client, from all of their agents concurrently."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PULL_BYTES = 16 << 20
 ONE_BY_ONE_BYTES = 1 << 20
 WATCH_SECONDS = 20.0
 ACKNOWLEDGE_SECONDS = 1.0
-"""At the end, agents that do not say within this that they have dropped what was read are not waited for."""
+"""How long the end of reading waits for agents to confirm that they dropped what was read."""
 
 WATCH = -1
 """Stands among task indexes for the question whether the job is over."""
@@ -29,7 +29,7 @@ WATCH = -1
 
 @dataclass(frozen=True, slots=True)
 class ResultLocation:
-    """Where a task's rows wait: its agent's id, and the address of that agent's worker."""
+    """The location of a task's rows: its agent's id, and the address of that agent's worker."""
 
     agent: str
     address: str
@@ -38,10 +38,10 @@ class ResultLocation:
 class ResultReader:
     """Reads one collecting operator's tasks of one run; use it once, in one thread.
 
-    Every task has one question on its way to the agent, and the job's end is watched at the same time: rows are given
-    as they come, in order within a task, and a failure ends the reading at once, also when an agent does not answer.
-    Agents keep the rows of an answer until they are asked for the next ones, so the last answer is acknowledged apart.
-    ``one_by_one``: an answer is acknowledged when its rows have been used, and not already when they are here.
+    Each task has one request under way, and the end of the job is watched at the same time. Rows are returned as they
+    arrive, in order within a task; a failure ends the reading at once, even if an agent does not answer. Agents keep
+    the rows of an answer until the next request, so the last answer is acknowledged separately.
+    ``one_by_one``: an answer is acknowledged when its rows have been used, not when they have arrived.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class ResultReader:
             self._acknowledged.append(self._start(self._pull(index, seq, seconds=0)))
 
     def _heed(self) -> None:
-        """Look between two batches whether the job has failed: who uses them may take its time for each."""
+        """Check between two batches whether the job has failed, because using a batch may take long."""
         for answer in [answer for answer, index in self._asked.items() if index == WATCH and answer.done()]:
             del self._asked[answer]
             self._go_on_watching(answer.result())

@@ -1,4 +1,4 @@
-"""Answers of an agent to clients that pull results: who finds nothing waits on the event loop, without a thread."""
+"""Answers clients that pull results from an agent; they wait for rows on the event loop, without a thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENCODERS = 4
 
 
 class ResultServer:
-    """Any number of clients may wait at the same time."""
+    """Serves any number of waiting clients."""
 
     def __init__(self) -> None:
         self._encoders = ThreadPoolExecutor(ENCODERS, "sabot-pull")

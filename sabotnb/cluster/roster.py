@@ -1,4 +1,4 @@
-"""Which agent is at which worker, from its enrollment until it is gone."""
+"""Maps agents to the addresses of their workers, from enrollment until they are lost."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Collection
 from sabotnb.errors import StaleMessage
 
 ORDER_SECONDS = 1.0
-"""How long a registration is held back for one that came before it, so that lists of agents are in order."""
+"""How long a registration waits for agents with smaller numbers, so that lists of agents are in order."""
 
 
 class Roster:
-    """Addresses of workers by agent. Ids are numbered and never given twice. Belongs to one event loop."""
+    """Addresses of workers by agent. Ids are numbered and never reused. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._addresses: dict[str, str] = {}
@@ -21,7 +21,7 @@ class Roster:
         self._enrolling: dict[str, asyncio.Future[None]] = {}
 
     def enroll(self, address: str) -> str:
-        """A new id for the agent of the worker at ``address``."""
+        """Return a new id for the agent of the worker at ``address``."""
         self._enrolled += 1
         agent = f"agent-{self._enrolled}"
         self._addresses[agent] = address
@@ -29,10 +29,10 @@ class Roster:
         return agent
 
     async def register(self, agent: str) -> None:
-        """An enrolled agent is ready. Those that start together are taken in the order of their numbers.
+        """Mark an enrolled agent as ready. Agents that start together become ready in the order of their numbers.
 
         Raises:
-            StaleMessage: it was given up meanwhile.
+            StaleMessage: the agent was lost in the meantime.
         """
         before = list(itertools.takewhile(lambda other: other != agent, self._enrolling))
         if before:
@@ -48,11 +48,11 @@ class Roster:
             self._enrolling.pop(agent).set_result(None)
 
     def find(self, agent: str) -> str | None:
-        """Where the agent's worker is; None if it is gone."""
+        """The address of the agent's worker; None if it is gone."""
         return self._addresses.get(agent)
 
     def address(self, agent: str) -> str:
-        """Where the agent's worker is; StaleMessage if it is gone."""
+        """The address of the agent's worker; StaleMessage if it is gone."""
         address = self.find(agent)
         if address is None:
             raise StaleMessage(f"{agent} is gone")

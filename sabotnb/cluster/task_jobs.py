@@ -1,7 +1,7 @@
-"""Simple task jobs: a list of calls dealt to the agents, their results in the order of the list.
+"""Task jobs: run a list of calls on the agents and return their results in the order of the list.
 
-A task job is an ordinary job: a source whose splits are the tasks, and a sink that the client reads. So it takes slots,
-shows metrics, is canceled and fails like any other.
+A task job is an ordinary job: a source whose splits are the tasks, and a sink that the client reads. It takes slots,
+shows metrics, is canceled and fails like any other job.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class TaskJob:
                 TaskResult(task.task_id, agents[number % len(agents)], values[number])
                 for number, task in enumerate(self._tasks)
             ]
-            with suppress(ClusterLost):  # and what it kept is gone, too
+            with suppress(ClusterLost):  # and the results that it kept are gone, too
                 self._client.forget(self.name, self.epoch)
         return self._results
 
@@ -108,7 +108,7 @@ class TaskJob:
 
 
 def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallelism: int | None = None) -> TaskJob:
-    """Deal ``tasks`` to the agents in turn: with two agents, agent-1 runs the first, third, fifth ... task.
+    """Distribute ``tasks`` to the agents round-robin: with two agents, agent-1 runs the first, third, fifth ... task.
 
     ``parallelism`` threads in all run them, by default as many per agent as every agent has free slots.
 

@@ -59,7 +59,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A consistent cut: elements before it belong to the checkpoint, or to the routing table before a rescale."""
+    """A consistent cut: elements before it belong to the checkpoint, or to the old table."""
 
     id: int
     kind: CutKind
