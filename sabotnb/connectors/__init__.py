@@ -1,7 +1,7 @@
-"""Where rows come from and where they go: files, tables of the session, generators, the clock.
+"""Sources and sinks: files, in-memory tables, generators and clocks as sources, files as sinks.
 
 ``parquet``, ``csv``, ``json``, ``ipc``, ``table``, ``rows``, ``generator`` and ``rate`` describe a source as a plain
-``graph.Source`` with its schema; ``source`` reads one. ``sink`` writes files that ``committer`` publishes.
+``graph.Source`` with its schema; ``source`` reads one. ``sink`` writes hidden files, which ``committer`` publishes.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _LINES = {"csv", "json"}
 
 
 def awaited(file_format: str, paths: Paths, schema: pa.Schema, **options: Any) -> Spec | None:
-    """The source of files that are followed and still to come; None if there are some, or nowhere to come into.
+    """The source of followed files that do not exist yet; None if files exist already, or the folder does not.
 
     ``options`` are those of the format: ``separator`` and ``null_values`` of CSV.
     """
@@ -85,12 +85,12 @@ def awaited(file_format: str, paths: Paths, schema: pa.Schema, **options: Any) -
 
 
 def source(spec: Spec, clock: Clock = time.time) -> BatchSource:
-    """The source that ``spec`` describes: narrowed to its schema, its predicate applied, paced by ``clock``."""
+    """The source for ``spec``: returns rows of its schema that pass its predicate, paced by ``clock``."""
     return BatchSource(spec, _connector(spec, clock), clock)
 
 
 def estimate(spec: Spec) -> SourceEstimate:
-    """How many rows and bytes reading ``spec`` would bring, from metadata; pruned row groups do not count."""
+    """The number of rows and bytes of ``spec``, from metadata, without pruned row groups."""
     return _connector(spec, time.time).estimate()
 
 
@@ -115,7 +115,7 @@ def _connector(spec: Spec, clock: Clock) -> Connector:
 
 
 def _files(spec: Spec) -> tuple[FileConnector, Callable[[], Sequence[str]]]:
-    """What reads the files of ``spec``, and what tells which of them it reads."""
+    """The connector for the files of ``spec``, and a function that returns the files that it reads."""
     make = _FILES[spec.connector]
     if "hive" not in spec.options:
         return make(spec), lambda: spec.options["files"]

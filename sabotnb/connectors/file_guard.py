@@ -1,4 +1,4 @@
-"""Files stay as they were when their splits were made; one that was shortened or replaced since is refused."""
+"""Refuses files that were modified after splits were made; splits of a modified file could mix old and new rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sabotnb.protocol import Split
 
 
 class FileGuard:
-    """Connector that reads the files of another connector as they are now, or not at all.
+    """Connector that checks the files of another connector before and after it reads each split.
 
-    ``files`` lists them when splits are made. Files that ``may_grow`` may get more behind what the splits cover: the
-    lines of a log. Another machine may have a copy of its own, whose time and inode are others; there the size alone
-    is compared.
+    ``files`` lists them when splits are made; each split has the size, time of change and inode of its file. With
+    ``may_grow``, rows such as the lines of a log may be appended behind the splits. Another machine may have its own
+    copy of a file, with another time and inode, so there only the size is compared.
     """
 
     def __init__(self, connector: FileConnector, files: Callable[[], Sequence[str]], *, may_grow: bool) -> None:
@@ -41,7 +41,7 @@ class FileGuard:
         try:
             yield from self._connector.batches(split, batch_rows)
         except Exception:
-            self._check(file, stamp)  # which says more than what the format met
+            self._check(file, stamp)  # a modified file explains the error better than the format's message
             raise
         self._check(file, stamp)
 

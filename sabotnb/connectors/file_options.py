@@ -1,4 +1,4 @@
-"""What the specs of all file sources have in their options, and what text files have in common."""
+"""Options in the specs of all file sources, splits of text files, and sizes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sabotnb.protocol import Split
 def source_options(
     files: Sequence[str], schema: pa.Schema, pace: Mapping[str, Any], follow: Paths | None
 ) -> dict[str, Any]:
-    """JSON-able options: ``files``, the whole declared ``schema`` (see ``declared``), the pace, what to follow."""
+    """JSON-able options: the files, the whole declared schema (see ``declared``), the pace, and the paths to follow."""
     options: dict[str, Any] = {"files": list(files), "schema": to_text(schema), **pace}
     if follow is not None:
         if pace:
@@ -37,7 +37,7 @@ def section_splits(file: str, bounds: Bounds) -> list[Split]:
 
 
 def size_of(files: Sequence[str]) -> SourceEstimate:
-    """The bytes on disk of files whose rows are not counted."""
+    """The size of files on disk; the number of rows is unknown."""
     nbytes = 0
     for file in files:
         with reading(file):

@@ -1,4 +1,4 @@
-"""Schemas of files: as plain data, narrowed to text columns with or without dictionaries, and compared."""
+"""Schemas of file sources: inferred, replaced by the user's types, compared between files, and serialized."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def is_text(data_type: pa.DataType) -> bool:
 
 
 def settled(data_type: pa.DataType) -> pa.DataType:
-    """What a type inferred from the first rows becomes, so that more of the later rows fit.
+    """The type to use for a type inferred from the first rows, so that more of the later rows fit.
 
-    Only nulls so far: string. Timestamps of any unit: microseconds.
+    Null becomes string; a timestamp of any unit becomes one in microseconds.
     """
     if pa.types.is_null(data_type):
         return pa.string()
@@ -53,10 +53,10 @@ def settled(data_type: pa.DataType) -> pa.DataType:
 
 
 def known_from(files: Sequence[str], infer: Callable[[str], pa.Schema]) -> pa.Schema:
-    """What ``infer`` finds in the first of ``files``, settled; types of columns without a value there are of the next.
+    """The settled schema that ``infer`` returns for the first file, completed by later files.
 
-    Looks into as many files as it takes, but not more than MOST_LOOKED_INTO: one partition may have no value of a
-    column that others have.
+    A column without a value in one file, such as one partition, gets its type from the next file that has a value.
+    At most MOST_LOOKED_INTO files are read.
     """
     found = infer(files[0])
     for file in files[1:MOST_LOOKED_INTO]:
@@ -74,22 +74,22 @@ def _is_nanoseconds(data_type: pa.DataType) -> bool:
 
 
 def nullable(schema: pa.Schema) -> pa.Schema:
-    """``schema`` with nulls allowed: what one file says of its own rows does not hold for the others."""
+    """``schema`` with nulls allowed: one file may have no nulls in a column where others have some."""
     return pa.schema([field.with_nullable(nullable=True) for field in schema])
 
 
 def types_of(wanted: Wanted) -> dict[str, pa.DataType]:
-    """The types that the user gave, by column."""
+    """The types that the user declared, by column."""
     if isinstance(wanted, pa.Schema):
         return dict(zip(wanted.names, wanted.types, strict=True))
     return dict(wanted or {})
 
 
 def settle(found: pa.Schema, wanted: Wanted, file: str) -> pa.Schema:
-    """The schema of a source whose file has (or seems to have) ``found``.
+    """The schema of a source whose file has the schema ``found``, read or inferred.
 
-    ``wanted`` as a mapping replaces the types of the columns that it names; as a schema it says all columns. Columns
-    that the file does not have raise a SourceError. Layouts that operators cannot take rows of become plain ones.
+    A mapping as ``wanted`` replaces the types of its columns; a schema replaces all, and selects columns. A column that
+    the file does not have raises a SourceError. Layouts that operators do not support become plain ones.
     """
     repeated = [name for name, times in Counter(found.names).items() if times > 1]
     if repeated:
@@ -107,9 +107,9 @@ def settle(found: pa.Schema, wanted: Wanted, file: str) -> pa.Schema:
 
 
 def declared(spec: Spec) -> pa.Schema:
-    """Every column of a source as it was described: whatever its files hold, and whatever of it still leaves.
+    """Every column of a source as it was described, including columns that projection has removed since.
 
-    What leaves has its type in ``Source.schema``, where it may have become a dictionary since.
+    Columns that leave the source have their type in ``Source.schema``, where it may have become a dictionary.
     """
     everything = spec.schema if spec.table is None else spec.table.data.schema
     if "schema" in spec.options:
@@ -118,7 +118,7 @@ def declared(spec: Spec) -> pa.Schema:
 
 
 def check_columns(file: str, wanted: Iterable[str], found: Container[str]) -> None:
-    """Raise a SourceError if ``file`` lacks a column that it had when the source was described."""
+    """Raise a SourceError if ``file`` no longer has a column that it had when the source was described."""
     for name in wanted:
         if name not in found:
             raise SourceError(f"'{file}' has no column {name!r} any more: start again with what is there")
@@ -129,7 +129,7 @@ def check_same(
 ) -> None:
     """Raise a SourceError that says how the schemas of two files of one source differ, if they do.
 
-    Order and encoding may differ, and types of columns whose type is ``decided``: by ``schema=``.
+    The order and the encoding of columns may differ, and the types of columns that ``schema=`` declares (``decided``).
     """
     ours, theirs = ({f.name: f.type for f in schema} for schema in (first, other))
     lines = [f"column {name!r} only in '{first_file}'" for name in ours if name not in theirs]
@@ -148,6 +148,6 @@ def check_same(
 
 
 def _same_values(one: pa.DataType, other: pa.DataType) -> bool:
-    """True for equal types but for layouts, which are those of the first file: text may be string or large_string."""
+    """True if two types differ only in layout, such as string and large_string; the first file's layout is used."""
     one, other = plain_type(plain_layout(one)), plain_type(plain_layout(other))
     return one.equals(other) or (not is_open(one) and not is_open(other) and same_values(one, other))

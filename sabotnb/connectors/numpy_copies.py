@@ -1,6 +1,7 @@
-"""Tables whose memory others may write to: columns in memory of NumPy are copied, of slices only their own rows.
+"""Copies columns of a table that share memory with NumPy, because the user may still write to that memory.
 
-Copying takes about a tenth of the time in which a table is hashed, and as much memory as those rows have.
+Of a slice only its own rows are copied. Copying takes about a tenth of the time of hashing the table, and as much
+memory as the rows.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ def unshared(table: pa.Table, columns: Collection[str]) -> pa.Table:
 
 
 def maybe_of_numpy(table: pa.Table) -> frozenset[str]:
-    """Columns that may have values, offsets or indexes which Arrow took over from NumPy as they are.
+    """Columns that may have values, offsets or indexes in memory that Arrow shares with NumPy.
 
-    Those are of a fixed width, writable, and without nulls.
+    Such memory is of a fixed width, writable and without nulls.
     """
     return frozenset(
         field.name
@@ -33,7 +34,7 @@ def maybe_of_numpy(table: pa.Table) -> frozenset[str]:
 
 
 def _copied(chunk: pa.Array) -> pa.Array:
-    """The rows of ``chunk`` in memory of their own, and not what else its buffers hold."""
+    """The rows of ``chunk`` in new memory, without the other rows in its buffers."""
     if isinstance(chunk, pa.DictionaryArray):
         indices, values = pa.concat_arrays([chunk.indices]), chunk.dictionary
         values = pa.concat_arrays([values]) if _shared(values) else values

@@ -1,1 +1,1 @@
-"""Which files a source reads: paths, globs, links, and columns that are in the names of folders."""
+"""Finds the files of a source (paths, globs, links), and reads columns from the names of folders."""

@@ -1,8 +1,8 @@
-"""The files below a folder or of a glob, each once, however symbolic links lead there.
+"""Lists the files below a folder or of a glob, each once, even if symbolic links lead to it in several ways.
 
-Links to folders are followed, except for those to a folder that the link itself is in: such a cycle has no end. A
-folder that can be reached in several ways is entered once, by a way without links if there is one; a link to a file
-that is found anyway is left out.
+Links to folders are followed, except a link to a folder that contains the link, which would be a cycle. A folder that
+can be reached in several ways is entered once, by a path without links if there is one. A link to a file that is also
+found by its own name is left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def is_dotted(name: str) -> bool:
 
 
 def files_below(folder: str | os.PathLike[str]) -> list[str]:
-    """Files below ``folder`` that are data, as their names say: those of a folder before those of its subfolders."""
+    """Files below ``folder`` whose names make them data; those of a folder come before those of its subfolders."""
     found = _folders(os.fspath(folder), is_private)
     data = [_joined(parent, name) for parent, names in found for name in names if not name.startswith((".", "_"))]
     return sorted(_without_repetitions(data), key=_by_folder)
@@ -40,7 +40,7 @@ def files_of_glob(pattern: str) -> list[str]:
 
 
 def fixed_part(pattern: str) -> str:
-    """The folder that all matches of ``pattern`` are below: what is before its first part with a wildcard."""
+    """The folder that contains all matches of ``pattern``: its parts before the first one with a wildcard."""
     parts = Path(pattern).parts
     fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     return str(Path(*parts[:fixed]))
@@ -62,7 +62,7 @@ def _expanded(pattern: str) -> Iterator[str]:
 def _folders(top: str, hidden: Hidden) -> Iterator[tuple[str, list[str]]]:
     """``top`` and the folders below it, each once, with the names of the files in it."""
     entered: set[_Id] = set()
-    plain, links = [top], list[str]()
+    plain, links = [top], list[str]()  # links are entered last, so that a folder keeps its path without links
     while plain or links:
         folder = plain.pop() if plain else links.pop(0)
         try:
@@ -100,7 +100,7 @@ def _is_cycle(link: str) -> bool:
 
 
 def _without_repetitions(files: Iterable[str]) -> Iterable[str]:
-    """``files`` without those that links make of others."""
+    """``files`` without links to others of them."""
     parents: dict[str, str] = {}
     real: dict[str, str] = {}
     for file in files:
@@ -121,7 +121,7 @@ def _by_folder(file: str) -> list[tuple[bool, str]]:
 
 
 def _joined(folder: str, name: str) -> str:
-    """As ``Path`` joins them, which takes ten times as long: there may be thousands of files."""
+    """Join as ``Path`` does, in a tenth of the time: there may be thousands of files."""
     return os.path.join(folder, name)  # noqa: PTH118
 
 

@@ -1,7 +1,7 @@
 """Hive partitions: columns whose values are in the names of folders, as in ``y=2024/m=1/part.parquet``.
 
-Names and values are URL-quoted, and a null is ``__HIVE_DEFAULT_PARTITION__``. A column may be in the files too, as
-sinks here and polars write it. Then the file has the value, in its exact type, and its folder has to say the same.
+Names and values are URL-quoted, and a null is ``__HIVE_DEFAULT_PARTITION__``. A column may be in the files too: polars
+and the sinks of this package write it. Then the value in the file is used, and the folder must agree with it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?")
 
 
 def folder_name(column: str, value: pa.Scalar) -> str:
-    """The name of the folder of the rows that have ``value`` in ``column``."""
+    """The name of the folder for rows with ``value`` in ``column``."""
     return f"{quote(column, safe='')}={_quoted(value)}"
 
 
 def can_be_folder(data_type: pa.DataType) -> bool:
-    """True for types whose values, or a dictionary of them, have a text that can be read again."""
+    """True for types whose values can be written as text and read again, and for dictionaries of such values."""
     data_type = plain_type(data_type)
     is_number = types.is_integer(data_type) or types.is_floating(data_type) or types.is_decimal(data_type)
     is_text = types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type)
@@ -56,10 +56,10 @@ def _quoted(value: pa.Scalar) -> str:
 
 
 def values_of(file: str, base: str) -> Values:
-    """What the names of the folders from ``base`` down to ``file`` say."""
+    """The values in the names of the folders between ``base`` and ``file``."""
     found: dict[str, str | None] = {}
     below = file.removeprefix(base)
-    if "=" not in below:  # which is so for most files, of which there may be thousands
+    if "=" not in below:  # quick exit for files without partitions: there may be thousands
         return found
     for name in Path(below).parts[:-1]:
         key, is_pair, value = name.partition("=")
@@ -81,7 +81,7 @@ def _unquoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """What the folders of the files of a source say. ``added`` are the columns that only folders have."""
+    """The columns in the folder names of a source. ``added`` are those that are not in the files too."""
 
     base: str
     names: frozenset[str]
@@ -89,7 +89,7 @@ class Folders:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What a spec says of it: nothing if no folder has a value."""
+        """The options of a spec; empty if no folder has a value."""
         return {"hive": {"base": self.base, "added": self.added.names}} if self.names else {}
 
 
@@ -99,10 +99,10 @@ def names_of(files: Sequence[str], base: str) -> frozenset[str]:
 
 
 def folders_of(files: Sequence[str], base: str, own: Collection[str], declared: Mapping[str, pa.DataType]) -> Folders:
-    """What the folders of ``files`` below ``base`` say; ``own`` are the columns in the files.
+    """The columns in the folder names of ``files`` below ``base``; ``own`` are the columns in the files.
 
-    The type of a column is ``declared``, or follows from all values: int64 if writing them as integers gives the same
-    text (``01`` is text), date32, timestamp in microseconds, else text. SourceError for a file without such a column.
+    The type of a column is ``declared``, or inferred from all of its values: int64 if each is written as an integer is
+    (``01`` is text), date32, timestamp in microseconds, or else text. SourceError if a file lacks one of the columns.
     """
     values = [values_of(file, base) for file in files]
     names = dict.fromkeys(name for each in values for name in each)
@@ -112,7 +112,7 @@ def folders_of(files: Sequence[str], base: str, own: Collection[str], declared: 
     texts = {name: {each[name] for each in values} for name in added}
     schema = pa.schema([(name, declared.get(name) or _inferred(texts[name] - {None})) for name in added])
     if not _all_parsed(values, schema):
-        for file, each in zip(files, values, strict=True):  # which names the file
+        for file, each in zip(files, values, strict=True):  # raises an error that names the file
             row_of(file, each, schema)
     return Folders(base, frozenset(names), schema)
 
@@ -139,7 +139,7 @@ def _check_everywhere(name: str, files: Sequence[str], values: Sequence[Values])
 def _inferred(texts: Collection[Any]) -> pa.DataType:
     for data_type, convert in ((pa.int64(), _integer), (pa.date32(), _date), (pa.timestamp("us"), _timestamp)):
         values = [convert(text) for text in texts]
-        if values and None not in values and len(set(values)) == len(values):  # no two become one
+        if values and None not in values and len(set(values)) == len(values):  # no two texts become equal values
             return data_type
     return pa.string()
 
@@ -165,7 +165,7 @@ def _timestamp(text: str) -> datetime | None:
 
 
 def row_of(file: str, values: Values, schema: pa.Schema) -> dict[str, pa.Scalar]:
-    """The values of the columns of ``schema``; SourceError for what is missing or not of the type."""
+    """The values of the columns of ``schema``; SourceError for one that is missing or not of its type."""
     row = {}
     for field in schema:
         if field.name not in values:
@@ -181,7 +181,7 @@ def row_of(file: str, values: Values, schema: pa.Schema) -> dict[str, pa.Scalar]
 
 
 def disagrees(file: str, name: str, text: str | None) -> SourceError:
-    """A file has a column with other values than its folder."""
+    """A SourceError for a file whose values in a column differ from the value of its folder."""
     return SourceError(
         f"column {name!r} of '{file}' has other values than its folder says ({name}={text}): "
         "move the file, or write it again"
@@ -189,7 +189,7 @@ def disagrees(file: str, name: str, text: str | None) -> SourceError:
 
 
 def parsed(texts: Sequence[str | None], data_type: pa.DataType) -> pa.Array:
-    """``texts`` as values of ``data_type``; ArrowInvalid or ArrowNotImplementedError if one is none."""
+    """``texts`` as values of ``data_type``; ArrowInvalid or ArrowNotImplementedError if one cannot be converted."""
     if types.is_time(data_type):
         moments = [None if text is None else f"1970-01-01 {text}" for text in texts]
         return pa.array(moments, pa.string()).cast(pa.timestamp(data_type.unit)).cast(data_type)

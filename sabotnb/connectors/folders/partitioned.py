@@ -1,4 +1,4 @@
-"""Reads files in hive partitions: adds the columns of their folders, and opens only files that can have rows."""
+"""Reads hive partitions: adds the columns of folders to rows, and skips files that the predicate excludes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 class Partitioned:
-    """Connector that adds the columns of folders to those of another connector, which does not know of them.
+    """Connector that adds the columns of folders to the rows of another connector.
 
-    ``files`` are those whose folders do not rule them out for the predicate. They are found when splits are made: a
-    task that only reads a split does not ask.
+    ``files`` are those that may have rows for the predicate, judged by the values of their folders. The list is made
+    when splits are: a task that only reads a split does not need it.
     """
 
     def __init__(self, spec: Spec, make: Callable[[Spec], FileConnector]) -> None:
@@ -44,7 +44,7 @@ class Partitioned:
 
     @cached_property
     def files(self) -> Sequence[str]:
-        """What may have rows for the predicate."""
+        """The files that may have rows for the predicate."""
         return self._matching(self._spec.predicate, self._spec.options["files"])
 
     def estimate(self) -> SourceEstimate:
@@ -73,7 +73,7 @@ class Partitioned:
         return pa.RecordBatch.from_arrays([*columns.values()], [*columns])
 
     def _without_folders(self, files: Sequence[str]) -> Spec:
-        """What a connector of ``files`` is to read."""
+        """The spec for the inner connector: ``files`` without the columns and conditions of folders."""
         spec, added = self._spec, set(self._added.names)
         own = pa.schema([field for field in self._types if field.name not in added])
         parts = expr.conjuncts(spec.predicate) if spec.predicate is not None else ()
@@ -87,15 +87,15 @@ class Partitioned:
         )
 
     def _matching(self, predicate: expr.Expr | None, files: Sequence[str]) -> list[str]:
-        """The files that the values of their folders do not rule out."""
+        """The files whose folder values do not exclude them."""
         if predicate is None:
             return list(files)
         rows = self._known([values_of(file, self._base) for file in files])
         return list(compress(files, expr.may_be_true(predicate.node, lambda node: _is_true(expr.Expr(node), rows))))
 
     def _known(self, values: Sequence[Values]) -> pa.RecordBatch:
-        """What the folders of all files say, in the types of the columns."""
-        known: dict[str, pa.Array] = {"": pa.nulls(len(values))}  # so that there is a row for each file in any case
+        """The folder values of all files in the types of the columns: one row for each file."""
+        known: dict[str, pa.Array] = {"": pa.nulls(len(values))}  # keeps one row for each file if no column is known
         for name in self._types.names:
             if all(name in each for each in values):
                 with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -113,14 +113,14 @@ def _is_true(condition: expr.Expr, rows: pa.RecordBatch) -> Mask:
 
 
 def _check_agrees(file: str, name: str, text: str | None, column: pa.Array, wanted: pa.DataType) -> None:
-    """Compare as ``wanted``, as filters on folders do: the texts 2 and 02 differ, the numbers do not."""
+    """Raise if a column differs from its folder. Values of type ``wanted`` are compared: 2 and 02 may be equal."""
     plain = decoded(column)
     with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):  # which the reader refuses
         plain = plain.cast(wanted)
     try:
         value = parsed([text], plain.type)[0]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return  # a form of the value that cannot be compared
+        return  # the text cannot be converted, so it cannot be compared
     if not _all_equal(plain, value):
         raise disagrees(file, name, text)
 

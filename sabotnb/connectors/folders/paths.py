@@ -1,4 +1,4 @@
-"""Which files a source reads: from what the user gave to absolute paths of files that have something in them."""
+"""Resolves the paths that a user gives to a source to absolute paths of files that can be read."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip", b"\x28\xb5": "
 
 
 def find(given: Paths, suffixes: Sequence[str], *, may_be_empty: bool = False) -> tuple[str, ...]:
-    """Absolute paths of the files meant by a path, a glob, a folder (its files with ``suffixes``) or a list of those.
+    """The absolute paths of the files of a path, a glob, a folder (its files with ``suffixes``) or a list of those.
 
-    Folders are searched recursively; names that begin with ``.`` or ``_`` are not data, except for ``_key=value``.
-    Within a folder or glob the order is by name, and no file comes twice, whatever links there are. SourceError, with
-    what to do, if there is nothing, or a file of 0 bytes that may not be so.
+    Folders are searched recursively; names that begin with ``.`` or ``_`` are not data, except ``_key=value``. Files of
+    a folder or glob are sorted by name, and each occurs once, even if links lead to it. SourceError if there are no
+    files, or an empty one although ``may_be_empty`` is false.
     """
     several = listed(given)
     if not several:
@@ -44,9 +44,9 @@ def find(given: Paths, suffixes: Sequence[str], *, may_be_empty: bool = False) -
 
 
 def base_of(given: Paths) -> str:
-    """The folder below which names of folders say something of the files: what all of ``given`` have in common.
+    """The folder below which folder names are partitions: the common parent of all paths in ``given``.
 
-    A folder itself, what is before the first wildcard of a glob, the folder of a file.
+    For a folder it is the folder, for a glob its part before the first wildcard, for a file the folder of the file.
     """
     return os.path.commonpath([_base(one) for one in listed(given)])
 
@@ -66,7 +66,7 @@ def is_empty(file: str) -> bool:
 
 
 def listed(given: Paths) -> list[str]:
-    """One path or several, as several."""
+    """``given``, one path or several, as a list."""
     several = [given] if isinstance(given, str | os.PathLike) else given
     if hasattr(several, "read") or not isinstance(several, Iterable):
         raise SourceError(f"{several!r} is no path: give the path of a file or folder, a glob, or a list of those")
@@ -88,7 +88,7 @@ def _files(given: str, suffixes: Sequence[str]) -> list[str]:
 
 
 def absolute(given: str) -> Path:
-    """The absolute path of what the user gave; SourceError if it cannot be one on this machine."""
+    """``given`` as an absolute path; SourceError if it is not a valid local path."""
     if "://" in given and not given.startswith("file://"):
         raise SourceError(
             f"'{given}' is not a local path: give a file that every worker can open, such as one on a mounted folder, "
@@ -101,7 +101,7 @@ def absolute(given: str) -> Path:
 
 
 def unusable(path: str) -> str | None:
-    """Why no file or folder can be called ``path``; None if one can."""
+    """The reason why ``path`` is not a valid path; None if it is valid."""
     if not path:
         return "the path is empty"
     if "\0" in path:
@@ -138,7 +138,7 @@ def _refuse_broken_links(files: list[str]) -> list[str]:
 
 
 def broken_link(path: Path) -> str | None:
-    """What is wrong with ``path`` or a folder above it, if that is a link that leads nowhere."""
+    """The problem, if ``path`` or a folder above it is a link whose target cannot be reached; else None."""
     for part in (path, *path.parents):
         if part.is_symlink() and not part.exists():
             try:
@@ -179,7 +179,7 @@ def refuse_compressed(file: str) -> None:
 def reading(
     file: str, what_to_do: str = "check that it is whole and of this format, or write it again"
 ) -> Iterator[None]:
-    """Turn what goes wrong with ``file`` into a SourceError that names it."""
+    """Turn an error raised in the block into a SourceError that names ``file``."""
     try:
         yield
     except FileNotFoundError as error:

@@ -1,4 +1,8 @@
-"""Text files cut into sections that begin and end between records, quoted line breaks respected."""
+"""Cuts text files into sections of whole records, so that tasks read one file in parallel.
+
+A line break inside CSV quotes does not end a record. Whether a byte is inside quotes depends on the number of quotes
+before it, so ``cut_records`` scans a long file from its beginning and counts them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ Bounds: TypeAlias = list[tuple[int, int]]
 
 
 class ByteRange(io.RawIOBase):
-    """Bytes ``start`` to ``stop`` of a file as a file of its own."""
+    """A file object of the bytes from ``start`` to ``stop`` of a file."""
 
     def __init__(self, file: str, start: int, stop: int) -> None:
         super().__init__()
@@ -31,7 +35,7 @@ class ByteRange(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer``, or what is left into its beginning."""
+        """Fill ``buffer``, or its beginning if fewer bytes are left."""
         data = self._file.read(min(len(buffer), self._left))
         buffer[: len(data)] = data
         self._left -= len(data)
@@ -43,12 +47,12 @@ class ByteRange(io.RawIOBase):
 
 
 def cut_lines(file: str, start: int = 0, section_bytes: int = SECTION_BYTES) -> Bounds:
-    """Sections of whole lines; reads a line at each bound only."""
+    """Sections of whole lines; reads only one line for each section."""
     size = Path(file).stat().st_size
     bounds = [start]
     with Path(file).open("rb") as opened:
         while (target := bounds[-1] + section_bytes) < size:
-            opened.seek(target - 1)
+            opened.seek(target - 1)  # one byte before: if it is a line break, the section ends exactly at the target
             opened.readline()
             bounds.append(opened.tell())
     return _pairs(bounds, size)
@@ -59,8 +63,8 @@ def cut_records(
 ) -> Bounds:
     """Sections of whole CSV records (RFC 4180), from ``start``, which must be between two records.
 
-    A line break inside quotes is no end, so what is before it has to be known: a file longer than a section is scanned
-    once (about 1 GB/s), ``scan_bytes`` at a time. A file with quotes where none belong (``5" pipe``) is left whole.
+    A file longer than a section is scanned once (about 1 GB/s), ``scan_bytes`` at a time. A file with quotes in the
+    middle of fields (``5" pipe``) becomes one section, because counting them does not tell what is inside quotes.
     """
     size = Path(file).stat().st_size
     if size - start <= section_bytes:
@@ -78,9 +82,9 @@ def cut_records(
 
 
 def record_end(data: bytes, at: int = 0, *, inside: bool = False) -> int | None:
-    r"""Where the first record behind ``at`` ends, behind its line break (LF, CRLF or CR); None: not in ``data``.
+    r"""The offset behind the first line break (LF, CRLF or CR) after ``at`` that ends a record; None if there is none.
 
-    ``inside``: what is at ``at`` is between quotes. A CR at the end of ``data`` is none yet: an LF may belong to it.
+    ``inside`` is true if ``at`` is inside quotes. A CR at the end of ``data`` does not count: an LF may follow it.
     """
     while True:
         if inside:
@@ -98,16 +102,17 @@ def record_end(data: bytes, at: int = 0, *, inside: bool = False) -> int | None:
 
 
 def line_breaks(data: bytes) -> int:
-    """How many line breaks (LF, CRLF or CR) there are in ``data``."""
+    """The number of line breaks (LF, CRLF or CR) in ``data``."""
     return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
 
 
 def _windows(
     file: str, start: int, scan_bytes: int, beside: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[int, bytes, bool | None]]:
-    """Pieces of the file: offset, bytes, and whether byte 1 is inside quotes (None: quotes are out of order).
+    """Overlapping windows of the file: offset, bytes, and whether byte 1 is inside quotes (None: quotes are misplaced).
 
-    A quote is judged by the bytes beside it, so windows overlap by two bytes, and each judges all but its outermost.
+    A quote is checked against the bytes on both sides of it. So windows overlap by two bytes, and each window checks
+    all of its quotes except those in its first and its last byte.
     """
     with Path(file).open("rb") as opened:
         opened.seek(start)

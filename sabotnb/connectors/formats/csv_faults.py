@@ -1,4 +1,4 @@
-"""Where in a CSV file something is wrong: line, column and value for an error that speaks of neither file nor line."""
+"""Explains errors of Arrow's CSV parser: finds the line and the column's name, and advises a type."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fault(error: Exception, records: Records) -> SourceError:
 
 
 def rounded(records: Records, name: str, value: str) -> SourceError:
-    """A SourceError for an integer in a column of doubles that would become another one."""
+    """A SourceError for an integer in a column of doubles that no double equals."""
     column = records.names.index(name)
     line, _ = _first(records, lambda record: len(record) > column and record[column] == value)
     return SourceError(
@@ -85,7 +85,7 @@ def _misfit(records: Records, line: str, name: str, value: str) -> SourceError:
 
 
 def _begins_file(records: Records, line: str) -> bool:
-    """True if there is no row before that of ``line``, as ``_first`` gives it."""
+    """True if ``line``, a result of ``_first``, is that of the first row of the file."""
     if records.bounds[0] > header(records.file, records.dialect.separator)[1]:
         return False
     return _first(records, lambda _: True)[0] == line
@@ -104,7 +104,7 @@ def _has_scale_above(scale: int) -> Callable[[str], bool]:
 
 
 def _first(records: Records, wrong: Callable[[Record], bool]) -> tuple[str, Record | None]:
-    """``, line 1001`` for the first wrong record, and that record."""
+    """Text such as ``, line 1001`` for the first wrong record, and the record; empty text and None if there is none."""
     for number, record in _numbered(records):
         if wrong(record):
             return f", line {number}", record
@@ -112,7 +112,7 @@ def _first(records: Records, wrong: Callable[[Record], bool]) -> tuple[str, Reco
 
 
 def _numbered(records: Records) -> Iterator[tuple[int, Record]]:
-    """Records with the line of the file on which each begins."""
+    """The records, each with the number of the line on which it begins."""
     section = ByteRange(records.file, *records.bounds)
     with io.TextIOWrapper(io.BufferedReader(section), "utf-8", "replace", newline="") as text:
         reader = csv.reader(text, delimiter=records.dialect.separator)
@@ -123,12 +123,12 @@ def _numbered(records: Records) -> Iterator[tuple[int, Record]]:
                 if record:
                     yield begins, record
                 begins = before + reader.line_num + 1
-        except csv.Error:  # a field longer than that module takes: no line can be named
+        except csv.Error:  # a field is longer than the csv module accepts, so the line stays unknown
             return
 
 
 def lines_before(file: str, offset: int) -> int:
-    """How many line breaks there are before ``offset``."""
+    """The number of line breaks before ``offset``."""
     lines, at, before = 0, 0, b""
     with Path(file).open("rb") as opened:
         while at < offset and (block := opened.read(min(1 << 20, offset - at))):

@@ -1,4 +1,29 @@
-"""CSV: splits are sections of whole records; types come from the first block and hold for every row behind it."""
+"""The CSV source: infers types from the first block of a file, and reads sections of whole records in parallel.
+
+Theory of operation
+-------------------
+*Describing* (client). ``describe`` reads every header and infers types once. All tasks get these types in the spec, so
+a value never has a type that depends on the section that it is in.
+
+*Inference.* Arrow infers types for a block of whole records at the beginning of the first file. A column without a
+value there gets its type from the next file that has one, and is text if none of the first files has. Three of Arrow's
+answers are corrected:
+
+- Integers beyond int64, or in a column with fractions, come as doubles, which round from 2**53 on. Such columns are
+  parsed again as text, and the exact type is computed from the decimals (``number_types``).
+- A column whose first records are, say, numbers becomes text if one later value is not a number. That is nearly always
+  a fault in the file, so the value is refused, with its line.
+- Hexadecimal text is read as integers, which wrap to negative ones. Such columns are text.
+
+*Splits.* A section ends behind a line break that is not in quotes. Whether it is in quotes depends on everything before
+it, so a file longer than a section is scanned once when splits are made (``byte_ranges.cut_records``). A file whose
+quotes are not in order is one section.
+
+*Reading* (tasks). A section is parsed with the types of the spec. A value that does not fit raises ArrowInvalid, which
+does not name the line; ``csv_faults`` then reads the section again to find it. Doubles that were inferred are checked
+too: when a batch has a value from 2**53 on, the section's text is searched for an integer that its double does not
+equal. That happens at most once for each column of a section, and never for columns that ``schema`` declares.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +64,15 @@ def describe(
     null_values: Sequence[str] = ("",),
     first_block: int = FIRST_BLOCK,
 ) -> Spec:
-    """The source of the CSV files at ``paths`` (UTF-8, a header line).
+    """The source of the CSV files at ``paths`` (UTF-8, with a header line).
 
-    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value;
-    timestamps are read in microseconds, a column without any value is text. Integers beyond int64 are uint64 or
-    decimal128, and so are those that a double would round beside fractions. A column that is text only because of
-    values behind its first rows is refused, as are values behind the first block that do not fit. ``schema`` as a
-    mapping replaces types of single columns, as a schema says all columns. An unquoted field of ``null_values`` is
-    null; quoted ones never are. ``separator`` is a comma by default; a file that seems to have another is refused.
+    Types are inferred from the first ``first_block`` bytes of the first file, or of a later file for a column without
+    a value there. Timestamps are read in microseconds, and a column without any value is text. Integers beyond int64
+    become uint64 or decimal128; so do columns of fractions and of integers that a double would round. A column that
+    would be text only because of later values is refused, as are values behind the first block that do not fit. A
+    mapping as ``schema`` replaces the types of its columns, a schema those of all. An unquoted field that is in
+    ``null_values`` is null; a quoted one never is. ``separator`` is a comma by default; a file that seems to use
+    another is refused.
 
     Raises:
         SourceError: no files, an empty one, headers that differ, text that is not UTF-8, or a column of two types.
@@ -74,7 +100,7 @@ def describe(
     found = pa.schema([*found, *folders.added])
     given = settle(found, schema, files[0])
     if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
-        raise not_utf8(files[0])  # that parser gives bytes where text is not UTF-8
+        raise not_utf8(files[0])  # Arrow infers binary for text that is not UTF-8
     types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
     options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
     options |= {**dialect_options(separator, null_values), "declared": list(types_of(schema))} | folders.options
@@ -82,7 +108,7 @@ def describe(
 
 
 def dialect_options(separator: str | None = None, null_values: Sequence[str] = ("",)) -> dict[str, Any]:
-    """What the options of a spec say of how records are written."""
+    """The options of a spec that describe how records are written."""
     dialect = _dialect(separator, null_values)
     return {"separator": dialect.separator, "null_values": list(dialect.null_values)}
 
@@ -132,14 +158,14 @@ class CsvFiles:
             try:
                 for batch in section_batches(records, self._columns):
                     for name in [name for name in doubles if may_be_rounded(batch.column(name))]:
-                        _refuse_rounded(records, name)
+                        _refuse_rounded(records, name)  # searches the whole section, so once for each column
                         doubles.remove(name)
                     yield batch
             except pa.ArrowInvalid as error:
                 raise fault(error, records) from error
 
     def _inferred_doubles(self) -> set[str]:
-        """Columns that would round integers, though ``schema`` asks for no doubles."""
+        """Columns that are doubles by inference, not because ``schema`` declares them."""
         wanted = [self._types.field(name) for name in self._columns if name not in self._declared]
         return {field.name for field in wanted if pa.types.is_floating(field.type)}
 

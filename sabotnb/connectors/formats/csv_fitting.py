@@ -1,4 +1,4 @@
-"""Which type holds all values of a CSV column: asked when one does not fit, so that the advice works."""
+"""Finds a type that holds all values of a CSV column, for the advice in an error about one that does not fit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONG_INTEGER = r"^\s*[+-]?\d{16,}(\.0*)?\s*$"
 
 
 def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
-    """A type for a column that has ``value`` among ``records`` though it is of another; string at worst."""
+    """A type for a column whose present type does not hold ``value``; string if no narrower type is found."""
     known = records.types[name]
     cut = cut_records(
         records.file, header(records.file, records.dialect.separator)[1], separator=records.dialect.separator
@@ -37,7 +37,7 @@ def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
         found = number_type([*decimals([value])]) or pa.string()
     is_whole = records.is_all and len(cut) <= SECTIONS
     if is_whole and pa.types.is_int64(known) and pa.types.is_uint64(found):
-        return found  # there is no negative one anywhere
+        return found  # the whole file was read, and has no negative number
     joint = joint_type(known, settled(found))
     if joint is not None and joint.equals(known) and pa.types.is_timestamp(found):
         return found  # finer than microseconds
@@ -45,7 +45,7 @@ def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
 
 
 def exact_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.DataType | None:
-    """The type of a column of numbers in whole records that rounds no integer; None if there is none."""
+    """The type that holds a column of numbers without rounding an integer; None if there is no such type."""
     texts = _texts(block, names, name, dialect)
     found = number_type(decimals(texts.to_pylist()))
     has_plus = pc.any(pc.match_substring_regex(texts, r"^\s*\+")).as_py()
@@ -53,7 +53,7 @@ def exact_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) 
 
 
 def first_rounded(records: Records, name: str) -> str | None:
-    """The first integer of a column that no double equals, as the file has it."""
+    """The first integer of a column that no double equals, as text of the file; reads the whole section."""
     texts_of = replace(records, types={name: pa.string()})
     for batch in section_batches(texts_of, [name]):
         texts = batch.column(0)
@@ -64,7 +64,7 @@ def first_rounded(records: Records, name: str) -> str | None:
 
 
 def decimals(texts: Iterable[str | None]) -> Iterator[Decimal]:
-    """The numbers that ``texts`` are; those that are none are left out."""
+    """``texts`` as decimals, without those that are not numbers."""
     for text in texts:
         if text is not None:
             try:
@@ -74,7 +74,7 @@ def decimals(texts: Iterable[str | None]) -> Iterator[Decimal]:
 
 
 def _column_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.DataType | None:
-    """What inference says of the column; None if these records cannot be parsed."""
+    """The inferred type of the column; None if the records cannot be parsed."""
     try:
         (column,) = whole_block(block, names, dialect, columns=[name]).columns
     except pa.ArrowInvalid:

@@ -1,4 +1,4 @@
-"""The first line of a CSV file: column names, and whether they are separated as the reader assumes."""
+"""Reads the header line of a CSV file, and detects a separator other than the expected one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def header(file: str, separator: str = ",") -> tuple[list[str], int]:
 
 
 def check_separator(file: str) -> None:
-    """Raise a SourceError if ``file`` would be one column, but its first lines have another separator than a comma."""
+    """Raise a SourceError if ``file`` would have one column, but its first lines seem to have another separator."""
     head, start, end = _head(file)
     first = head[start:end].decode(errors="replace")
     if len(_fields(first, ",")) != 1:
@@ -45,7 +45,7 @@ def check_separator(file: str) -> None:
 
 
 def _head(file: str) -> tuple[bytes, int, int]:
-    """The beginning of ``file``, and where in it the first line begins and ends."""
+    """The beginning of ``file``, and the offsets at which its first line begins and ends."""
     with reading(file), Path(file).open("rb") as opened:
         head = opened.read(HEAD_BYTES)
         while True:
@@ -64,5 +64,5 @@ def _head(file: str) -> tuple[bytes, int, int]:
 def _fields(line: str, separator: str) -> list[str]:
     try:
         return next(csv.reader(io.StringIO(line, newline=""), delimiter=separator), [])
-    except csv.Error:  # a field longer than that module takes
+    except csv.Error:  # a field is longer than the csv module accepts
         return [line]

@@ -1,7 +1,7 @@
-"""Rows as CSV text (RFC 4180, lines end in a line feed), made column by column.
+"""Formats rows as CSV text (RFC 4180, lines end in a line feed), column by column.
 
-Text is always in quotes, so that an empty text and a null (nothing at all) differ; times are ISO 8601 with a blank,
-those with a zone in UTC.
+Text is always quoted, so that an empty text differs from a null, which is an empty field. Times are ISO 8601 with a
+space between date and time; those with a zone are in UTC.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def csv_header(schema: pa.Schema) -> bytes:
 
 
 def csv_lines(batch: pa.RecordBatch) -> bytes:
-    """One record a line, every line ended."""
+    """One line for each record, each with a line feed."""
     if not batch.num_columns or not batch.num_rows:
         return b""
     parts: list[pa.LargeStringArray | str] = []

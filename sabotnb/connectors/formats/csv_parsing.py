@@ -1,4 +1,4 @@
-"""CSV text parsed by Arrow, whatever the length of its records."""
+"""Parses CSV text with Arrow, including records longer than Arrow's blocks and text that Arrow misreads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCK_TOO_SHORT = "straddling"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How records of a file are written."""
+    """The separator and the null markers of a CSV file."""
 
     separator: str = ","
     null_values: Sequence[str] = ("",)
@@ -30,10 +30,10 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Records between two offsets of a file: what is known before they are parsed.
+    """The records between two offsets of a file, with all that is known before they are parsed.
 
-    ``types`` are those of the columns, of which the user has ``declared`` some. ``is_all`` is true if no other file
-    belongs to the source.
+    ``types`` are the types of the columns; ``declared`` are the columns whose type the user gave. ``is_all`` is true if
+    the source has no other file.
     """
 
     file: str
@@ -55,9 +55,9 @@ def open_records(
     columns: Sequence[str] = (),
     digits_are_booleans: bool = False,
 ) -> csv.CSVStreamingReader:
-    """A reader of records; types of columns that are not in ``types`` are those of the first block.
+    """A reader of records; it infers types of columns that are not in ``types`` from the first block.
 
-    ``1`` and ``0`` are integers where types are inferred, so they are booleans only where these are declared.
+    ``1`` and ``0`` are inferred as integers, so they are accepted as booleans only where the user declares booleans.
     """
     trues, falses = (["true", "True", "TRUE"], ["false", "False", "FALSE"])
     if digits_are_booleans:
@@ -65,7 +65,7 @@ def open_records(
     return csv.open_csv(
         source,
         csv.ReadOptions(column_names=list(names), use_threads=False, block_size=block_size),
-        # An empty line is a null where there is but one column.
+        # In a file with one column, an empty line is a row with a null.
         csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1),
         csv.ConvertOptions(
             column_types=types,
@@ -87,7 +87,7 @@ def whole_block(
     types: pa.Schema | None = None,
     columns: Sequence[str] = (),
 ) -> pa.Table:
-    """The rows of whole records, parsed in one piece. Columns of hexadecimal text are text."""
+    """Parse whole records as a single block. Columns with hexadecimal text become text, which is refused if typed."""
 
     def parsed(types: pa.Schema | None, columns: Sequence[str]) -> pa.Table:
         source = pa.BufferReader(block)
@@ -107,7 +107,7 @@ def whole_block(
 
 
 def has_hexadecimals(block: bytes) -> bool:
-    """True if ``block`` may have text that Arrow reads as hexadecimal integers, which wrap into negative ones."""
+    """True if ``block`` may have text that Arrow reads as hexadecimal integers, of which large ones become negative."""
     return b"0x" in block or b"0X" in block
 
 
@@ -116,12 +116,15 @@ def _integers(schema: pa.Schema) -> list[str]:
 
 
 def _no_integer(names: Sequence[str], name: str, found: pa.ChunkedArray | pa.Array) -> pa.ArrowInvalid:
-    """What Arrow should say of the first value of ``found``."""
+    """The error that Arrow should raise for the first value of ``found``, in the form that ``csv_faults`` parses."""
     return pa.ArrowInvalid(f"CSV column #{names.index(name)}: invalid value '{found[0].as_py()}'")
 
 
 class _Watched(ByteRange):
-    """Bytes of a file that remember whether hexadecimal text may have been among those that were read."""
+    """A byte range that records whether the bytes read so far may contain hexadecimal text.
+
+    ``_last`` is the last byte of the previous read: ``0x`` may be split between two reads.
+    """
 
     has_hexadecimals = False
     _last = b""
@@ -136,7 +139,11 @@ class _Watched(ByteRange):
 
 
 def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a section. Where a record is longer than a block, what is left is read in longer blocks."""
+    """The rows of a section. If a record is longer than a block, the rest is read again with longer blocks.
+
+    Each attempt parses from the beginning of the section and skips the rows that were yielded before, because Arrow's
+    reader cannot be resumed in the middle.
+    """
     types = pa.schema([(name, _parsed_as(kind)) for name, kind in records.types.items()])
     integers = [name for name in _integers(types) if name in columns]
     booleans = [name for name, kind in records.types.items() if pa.types.is_boolean(plain_type(kind))]
@@ -188,12 +195,12 @@ def refuse_unreadable(types: Mapping[str, pa.DataType]) -> None:
             raise SourceError(
                 f"schema= declares {name!r} as {data_type}, which CSV files cannot hold: declare pa.string()"
             ) from error
-        except pa.ArrowInvalid:  # that it is no value of this type
+        except pa.ArrowInvalid:  # 0 is not a value of this type, so Arrow does have a parser for it
             continue
 
 
 def _parsed_as(data_type: pa.DataType) -> pa.DataType:
-    """What the parser reads for a type that it lacks, to be cast."""
+    """The type to parse instead of one that Arrow's CSV parser lacks; it is cast later."""
     if pa.types.is_decimal256(data_type):
         return pa.string()
     return pa.float32() if pa.types.is_float16(data_type) else data_type

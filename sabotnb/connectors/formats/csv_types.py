@@ -1,4 +1,4 @@
-"""Types of CSV columns, from the first records of a file."""
+"""Infers the types of CSV columns from the first block of a file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FIRST_RECORDS = 100
 
 
 def infer(file: str, dialect: Dialect, decided: Container[str], first_block: int, *, is_all: bool = False) -> pa.Schema:
-    """The types of the first block, except for columns whose type is ``decided``; ``is_all``: there is no other file.
+    """The types of the columns in the first block. Those in ``decided`` are not checked: the user gives their types.
 
-    A column that is text only because of values behind its first records is refused, and so is one of numbers that no
-    type holds without rounding integers.
+    A column that would be text only because of values behind its first records is refused, and so are numbers that no
+    type holds without rounding an integer. ``is_all`` is true if the source has no other file.
     """
     names, start = header(file, dialect.separator)
     whole, is_end = _first_block(file, start, first_block)
@@ -57,9 +57,9 @@ def infer(file: str, dialect: Dialect, decided: Container[str], first_block: int
 
 
 def _time_type(records: Records, block: bytes, name: str, found: pa.TimestampType) -> pa.DataType:
-    """Microseconds, or nanoseconds where a value is written with so many digits."""
+    """Microseconds, or nanoseconds if a value has more digits than microseconds hold."""
     coarse = pa.timestamp("us", found.tz)
-    if found.unit == "ns":  # which Arrow takes for any fraction
+    if found.unit == "ns":  # Arrow infers it for every fraction of a second
         try:
             whole_block(block, records.names, records.dialect, types=pa.schema({name: coarse}), columns=[name])
         except pa.ArrowInvalid:
@@ -68,7 +68,7 @@ def _time_type(records: Records, block: bytes, name: str, found: pa.TimestampTyp
 
 
 def _exact(records: Records, block: bytes, name: str) -> pa.DataType:
-    """The type of a column of numbers, some of which a double might round."""
+    """The type of a column of numbers that a double might round; raises if no type holds them exactly."""
     exact = exact_type(block, records.names, name, records.dialect)
     if exact is not None:
         return exact
@@ -79,7 +79,7 @@ def _exact(records: Records, block: bytes, name: str) -> pa.DataType:
 
 
 def _first_block(file: str, start: int, least: int) -> tuple[bytes, bool]:
-    """Whole records, at least one, and whether they are all there are; more than ``least`` bytes only if they must."""
+    """Whole records, and whether they are all of the file; over ``least`` bytes only if the first one is longer."""
     with reading(file), Path(file).open("rb") as opened:
         opened.seek(start)
         block = opened.read(least)
@@ -89,7 +89,7 @@ def _first_block(file: str, start: int, least: int) -> tuple[bytes, bool]:
 
 
 def _refuse_open_quote(file: str, start: int, rest: bytes, names: Sequence[str], dialect: Dialect) -> None:
-    """Refuse a file whose last record, because of a quote, is all that comes behind it."""
+    """Refuse a file whose last record contains the rest of the file because a quote is not closed."""
     last = rest[_records_end(rest) :]
     spread = line_breaks(last.rstrip()) and not last.rstrip().endswith(b'"')
     if spread and line_breaks(_last_field(rest, names, dialect)):
@@ -105,7 +105,7 @@ def _last_field(block: bytes, names: Sequence[str], dialect: Dialect) -> bytes:
 
 
 def _records_end(block: bytes, most: int | None = None) -> int:
-    """Where the last whole record of ``block`` ends, or the ``most``-th."""
+    """The offset behind the last whole record of ``block``, or behind record number ``most``."""
     at = count = 0
     while count != most and (end := record_end(block, at)) is not None:
         at, count = end, count + 1

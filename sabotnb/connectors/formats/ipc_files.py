@@ -1,4 +1,4 @@
-"""Arrow IPC: the file format (also known as Feather 2) in runs of record batches, the stream format as one split."""
+"""The Arrow IPC source: a file (Feather 2) is split into runs of record batches, a stream is a single split."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def describe(
     speed: str | None = None,
     follow: bool = False,
 ) -> Spec:
-    """The source of the Arrow IPC files (file or stream format) at ``paths``; reads their schemas and orders.
+    """The source of the Arrow IPC files (file or stream format) at ``paths``; reads schemas and orders of categories.
 
     Raises:
         SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
@@ -80,7 +80,7 @@ class IpcFiles:
         return [split for file in self._files for split in self.splits_of(file)]
 
     def splits_of(self, file: str) -> Iterator[Split]:
-        """Runs of record batches of about SPLIT_BYTES, or the whole stream."""
+        """Runs of record batches of about SPLIT_BYTES; all of a stream, which has no index of its batches."""
         with reading(file, _BROKEN):
             size = Path(file).stat().st_size
             if not _is_file_format(file):

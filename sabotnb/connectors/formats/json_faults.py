@@ -1,4 +1,4 @@
-"""Which line and field of a JSONL file is wrong, for an error that names neither, and which type would do."""
+"""Explains errors of Arrow's JSON parser: finds the line and the field, and advises a type."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ HEAD_BYTES = 4 << 20
 def fault(error: Exception, file: str, start: int, block: bytes, types: Types) -> SourceError:
     """A SourceError for ``error``, raised by parsing ``block``, which begins at byte ``start`` of ``file``."""
     lines = block.split(b"\n")
+    # Arrow's error does not name the line, so bisect: parse ever shorter runs of lines.
     good, bad = 0, len(lines)  # the first `good` lines parse, the first `bad` do not
     while bad - good > 1:
         middle = (good + bad) // 2
@@ -59,12 +60,12 @@ def rounded(file: str, start: int, block: bytes, types: Types, found: tuple[int,
 
 
 def not_json(file: str, error: ValueError) -> SourceError:
-    """A SourceError for numbers that Arrow takes though they are not JSON (``Inf``): no digits can be checked."""
+    """A SourceError for numbers that Arrow accepts although they are not JSON (``Inf``)."""
     return SourceError(f"'{file}' has numbers that are not JSON ({error}): correct the file")
 
 
 def without_times(schema: pa.Schema, declared: frozenset[str]) -> pa.Schema:
-    """An inferred schema in which text that looks like a time is text, as JSON has no times."""
+    """An inferred schema with text in place of times, because JSON has no times; ``declared`` fields keep theirs."""
     return pa.schema([f if f.name in declared else f.with_type(_text_for_times(f.type)) for f in schema])
 
 
@@ -77,7 +78,7 @@ def _text_for_times(data_type: pa.DataType) -> pa.DataType:
 
 
 class _Rows:
-    """Rows of a file that advice is made of: its first ones, and those of the block that failed."""
+    """The rows from which advice about types is made: the first ones of a file, and those of the block that failed."""
 
     def __init__(self, file: str, block: bytes, types: Types) -> None:
         self._file = file
@@ -89,7 +90,7 @@ class _Rows:
         return self._types
 
     def fitting(self, name: str, known: pa.DataType) -> pa.DataType:
-        """A type for field ``name``, which is ``known``, but has other values.
+        """A type for field ``name``, whose type ``known`` does not hold all values.
 
         Raises:
             Unholdable: no type holds them.
@@ -113,7 +114,7 @@ class _Rows:
 
 
 def _objects(block: bytes) -> Iterator[Any]:
-    """The rows before the first one that is not JSON."""
+    """The rows of ``block`` up to the first text that is not JSON."""
     try:
         for _, row in objects(block):
             yield row
@@ -157,7 +158,7 @@ def _problem(line: bytes, rows: _Rows, error: Exception) -> str:
 
 
 def _misfit(field: pa.Field, value: Any, rows: _Rows) -> str:
-    """What to say of a value that is not of the type of its field, and which type would take it."""
+    """The message about a value that its field's type does not hold, with a type that does."""
     declared = field.name in rows.types.declared
     problem = f"field {field.name!r} is {field.type} by {'schema=' if declared else 'the rows before'}"
     what = "declare what it is" if declared else "give a type that fits all rows"

@@ -1,4 +1,8 @@
-"""JSONL, one object a line: splits are sections of whole lines; types come from the first block."""
+"""The JSONL source (one object for each line): infers types from the first block, and reads sections of whole lines.
+
+Types are inferred once, when the source is described, and every section is parsed with them. As in ``csv_files``,
+columns that Arrow infers as doubles are checked for integers that a double would round.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +48,13 @@ def describe(
 ) -> Spec:
     """The source of the JSONL files at ``paths``.
 
-    Types are those of the first ``first_block`` bytes of the first file, or of the next where it has no value. Text is
-    text, also where it looks like a date: ``schema`` declares those. Integers beyond int64 are uint64 or decimal128,
-    and so are those that a double would round beside fractions. ``schema`` as a mapping replaces types of single
-    columns, as a schema says all columns. A field that an object lacks is null; one that the first block did not have
-    is an error.
+    Types are inferred from the first ``first_block`` bytes of the first file, or of a later file for a column without
+    a value there. Text that looks like a date is text unless ``schema`` declares a date. Integers beyond int64 become
+    uint64 or decimal128; so do columns of fractions and of integers that a double would round. A mapping as ``schema``
+    replaces the types of its columns, a schema those of all. A field that an object lacks is null; a field that the
+    first block does not have is an error.
 
-    Files of 0 bytes have no rows, as a job writes them that has none; they need ``schema`` if all are so.
+    Files of 0 bytes have no rows; a job without output rows writes such files. If all are empty, ``schema`` is needed.
 
     Raises:
         SourceError: no files, none with rows and no ``schema``, or one that is not JSONL.
@@ -84,14 +88,14 @@ def describe(
 
 
 def _check_text_agrees(file: str, folders: Values, name: str, value: Any, wanted: pa.DataType) -> None:
-    """Compare a number that is declared as text with its folder, as other formats do: JSON does not read it as text."""
+    """Compare a number that is declared as text with its folder; Arrow's JSON parser cannot read it as text."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and is_text(plain_type(wanted)) and str(value) != folders.get(name, str(value)):
         raise disagrees(file, name, folders[name])
 
 
 def _first_object(files: Sequence[str]) -> dict[str, Any]:
-    """The first object; empty if the first line is no object, which is refused later."""
+    """The first object; empty if the first line is not an object, which is refused later."""
     for file in files[:1]:
         with reading(file), Path(file).open("rb") as opened:
             line = next((line for line in opened if line.strip()), b"")
@@ -123,7 +127,7 @@ def _infer(file: str, types: Types, first_block: int) -> pa.Schema:
 
 
 def _exact(file: str, block: bytes, types: Types, table: pa.Table) -> pa.Schema:
-    """The types of the rows of ``block``, in which no integer is rounded."""
+    """The types of the rows of ``block``, corrected so that no integer is rounded."""
     schema = types.schema
     for at, field in enumerate(schema):
         if field.name not in types.declared and may_round(table.column(at)):
@@ -141,7 +145,7 @@ def _exact(file: str, block: bytes, types: Types, table: pa.Table) -> pa.Schema:
 
 
 def _in_order(file: str, block: bytes, names: Sequence[str]) -> list[str]:
-    """``names`` as the lines have them; the parser puts those with a given type first."""
+    """``names`` in the order of the fields in the lines; the parser puts fields with a declared type first."""
     met: dict[str, None] = {}
     try:
         for _, row in objects(block):

@@ -1,4 +1,4 @@
-"""Rows as JSON text, made column by column.
+"""Formats rows as JSON text, column by column.
 
 Times are ISO 8601 (with a zone: UTC), bytes base64, decimals and UUIDs text, durations seconds, maps lists of
 ``{"key": k, "value": v}``. NaN and infinity are refused, because JSON lacks them.
@@ -24,7 +24,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 
 def json_lines(batch: pa.RecordBatch) -> bytes:
-    """One object a line, every line ended."""
+    """One object for each line, each with a line feed."""
     if not batch.num_columns or not batch.num_rows:
         return b"{}\n" * int(batch.num_rows)
     parts: list[pa.LargeStringArray | str] = []
@@ -90,7 +90,7 @@ def _quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 
 def _times(column: pa.TimestampArray) -> pa.LargeStringArray:
-    """With fractions of a second only where the column has some."""
+    """Times as ISO 8601, with fractions of a second only if the column has some."""
     whole = column.cast(pa.timestamp("s", column.type.tz), safe=False)
     is_whole = whole.cast(column.type).equals(column)
     texts = (whole if is_whole else column).cast(pa.large_string())
@@ -107,7 +107,7 @@ def _seconds(column: pa.DurationArray) -> pa.LargeStringArray:
 
 
 def _object(names: list[str], values: list[pa.Array], column: pa.Array) -> pa.LargeStringArray:
-    """An object for each row of ``column``, null where that is."""
+    """An object for each row of ``column``; null where the column is null."""
     if not names:
         return pc.if_else(column.is_valid(), pa.scalar("{}", pa.large_string()), None)
     parts: list[pa.LargeStringArray | str] = []
@@ -117,7 +117,7 @@ def _object(names: list[str], values: list[pa.Array], column: pa.Array) -> pa.La
 
 
 def _lists(column: pa.Array) -> pa.LargeStringArray:
-    """A list for each row, of objects where ``column`` holds maps."""
+    """A list for each row; lists of key and value objects if ``column`` has maps."""
     if t.is_map(column.type):
         pair = pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])
         column = column.cast(pa.list_(pair))

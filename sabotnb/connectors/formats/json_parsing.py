@@ -1,4 +1,4 @@
-"""Blocks of JSONL parsed by Arrow, and refused where its parser would crash or take what is not JSONL."""
+"""Parses blocks of JSONL with Arrow, after refusing text that crashes its parser or that it wrongly accepts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _NULL_LINE = re.compile(rb"\n[ \t\r]*null")
 
 @dataclass(frozen=True, slots=True)
 class Types:
-    """The types of fields, and which of them the user has said; others were ``inferred``, or are to be.
+    """The types of fields. ``declared`` are the fields whose type the user gave.
 
-    ``is_all``: no other file belongs to the source.
+    ``inferred`` is true while types are being inferred: fields that are not in ``schema`` are then allowed. ``is_all``
+    is true if the source has no other file.
     """
 
     schema: pa.Schema
@@ -36,7 +37,7 @@ class Types:
 
 
 def parse(block: bytes, types: pa.Schema, strange: str = "error") -> pa.Table:
-    """The rows of whole lines, in one piece; ``strange``: what a field not in ``types`` is (error, ignore, infer)."""
+    """Parse whole lines as one block. ``strange`` is for fields not in ``types``: error, ignore or infer."""
     table = json.read_json(
         pa.BufferReader(block),
         json.ReadOptions(use_threads=False, block_size=len(block) + 1),
@@ -46,10 +47,10 @@ def parse(block: bytes, types: pa.Schema, strange: str = "error") -> pa.Table:
 
 
 def check_lines(file: str, start: int, block: bytes) -> None:
-    """Raise a SourceError for the first line of ``block`` that the parser takes though it should not.
+    """Raise a SourceError for a line of ``block`` that the parser must not see.
 
-    That is null, which it takes for a row of nulls, or crashes on if it comes first; text that is not UTF-8; and rows
-    nested so deep that the parser would end the process.
+    These are ``null``, which it takes for a row of nulls, or crashes on in the first line; text that is not UTF-8; and
+    rows nested so deep that its recursion would overflow the stack and end the process.
     """
     if (deep := first_deeper(block, DEEPEST)) >= 0:
         line = block[block.rfind(b"\n", 0, deep) + 1 : deep + 1]
@@ -83,6 +84,6 @@ def refuse_unreadable(declared: pa.Schema) -> None:
 
 
 def line_of(file: str, start: int, block: bytes, at: int) -> str:
-    """``'a.jsonl', line 3`` for the byte ``at`` of a block that begins at ``start``."""
+    """Text such as ``'a.jsonl', line 3`` for byte ``at`` of a block that begins at byte ``start`` of the file."""
     number = lines_before(file, start) + block.count(b"\n", 0, at) + 1
     return f"'{file}', line {number}"

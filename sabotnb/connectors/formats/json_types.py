@@ -1,4 +1,4 @@
-"""Types that Arrow's JSON parser lacks: what is parsed in their place, and how they are made of that.
+"""Reads types that Arrow's JSON parser lacks: parses a simpler type in their place and converts it.
 
 Bytes are base64, durations seconds, maps lists of ``{"key": k, "value": v}``, as ``json_lines`` writes them.
 """
@@ -45,7 +45,7 @@ def is_bytes(data_type: pa.DataType) -> bool:
 
 
 def parsed_schema(schema: pa.Schema) -> pa.Schema:
-    """``schema`` as the parser reads it."""
+    """``schema`` with the types that the parser reads."""
     return pa.schema([field.with_type(parsed_as(field.type)) for field in schema])
 
 

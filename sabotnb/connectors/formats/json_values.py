@@ -1,4 +1,4 @@
-"""JSON text as Python values with exact numbers, and the types that hold them: slow, for lines that need it."""
+"""Parses JSON text to Python values with exact numbers, and finds types for them: slow, so only where needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{16,}(?:\.0*)?\s*[,\]}]")
 
 
 class Unholdable(Exception):  # noqa: N818  who asked says whose value it is
-    """Values that no type holds; ``number`` is an integer that doubles would round, None if kinds of values differ."""
+    """No type holds the values. ``number`` is an integer that doubles would round; None if kinds of values differ."""
 
     def __init__(self, number: Decimal | None = None) -> None:
         super().__init__(number)
@@ -43,10 +43,10 @@ def objects(block: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def type_of_values(values: Iterable[Any]) -> pa.DataType:
-    """The type that holds JSON values without rounding an integer; null for those that say nothing.
+    """The type that holds JSON values without rounding an integer; the null type if all values are null.
 
     Raises:
-        Unholdable: there is none.
+        Unholdable: there is no such type.
     """
     known = [value for value in values if value is not None]
     kinds = set(map(type, known))
@@ -85,7 +85,7 @@ def first_rounded(block: bytes, types: Mapping[str, pa.DataType]) -> tuple[int, 
     """The first integer that one of the columns ``types`` would round: line breaks before it, column, number.
 
     Raises:
-        ValueError: text that Arrow takes, but is not JSON.
+        ValueError: text that Arrow accepts although it is not JSON.
     """
     if not _LONG_INTEGER.search(block):
         return None

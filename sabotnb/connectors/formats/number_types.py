@@ -1,6 +1,7 @@
-"""The type that holds numbers written in text exactly: two different integers never become one value.
+"""Chooses a type that holds numbers from text without rounding an integer.
 
-Arrow reads integers beyond int64, and those beside fractions, as doubles, which round from 2**53 on.
+Arrow infers doubles for integers beyond int64 and for integers in a column with fractions. Doubles round integers from
+2**53 on, so two different ids could become one value. Fractions may be rounded: a double is what users expect for them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SHORT = 15
 
 
 def may_be_rounded(column: pa.Array | pa.ChunkedArray) -> bool:
-    """True if a column of doubles has a value that may stand for an integer that was rounded."""
+    """True if a column of doubles has a value that may be a rounded integer; a quick test before text is parsed."""
     bounds = pc.min_max(column)
     return any(bounds[end].is_valid and abs(bounds[end].as_py()) >= LEAST_ROUNDED for end in ("min", "max"))
 
@@ -40,7 +41,7 @@ def is_rounded(number: Decimal) -> bool:
 def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:
     """The first of int64, uint64, double and decimal128 that holds all ``numbers`` without rounding an integer.
 
-    None if there is no such type. Numbers written with an exponent are doubles.
+    None if there is no such type. Numbers with an exponent count as doubles.
     """
     low = high = Decimal(0)
     whole = scale = 0

@@ -1,4 +1,8 @@
-"""Parquet: splits are row groups, read without threads, with projection, predicate and dictionaries pushed down."""
+"""The Parquet source: splits are runs of row groups.
+
+Projection, predicate (by the statistics of row groups) and small dictionaries are pushed down into reading. Reading a
+split uses no threads of Arrow, because tasks read splits in parallel.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,7 @@ def describe(
     speed: str | None = None,
     follow: bool = False,
 ) -> Spec:
-    """The source of the Parquet files at ``paths``; reads footers, and what tells the order of ordered columns.
+    """The source of the Parquet files at ``paths``; reads footers, and the categories of ordered columns.
 
     Raises:
         SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
@@ -70,10 +74,11 @@ def describe(
 
 
 def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
-    """Top-level columns that the first row group holds as a small dictionary: cheap to read, hash and group by as one.
+    """Columns with a small dictionary in the first row group: cheap to read, hash and group as dictionaries.
 
-    The pages of a column start with its dictionary. A writer that finds it too large (1 MB before compression, usually)
-    goes on without; the limit here is lower by so much that a column counts only if all of it is encoded.
+    The pages of a column start with its dictionary. A writer abandons a dictionary that grows too large (usually 1 MB
+    before compression) and writes the remaining pages without. The limit here is far below that, so a column that
+    passes is dictionary-encoded in all of its pages.
     """
     if not metadata.num_row_groups:
         return []
@@ -89,7 +94,7 @@ def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Neighbouring row groups of one file. Times are microseconds of the event time, None if not known."""
+    """Neighbouring row groups of one file. ``low`` and ``high`` are event times in microseconds, None if unknown."""
 
     indexes: tuple[int, ...]
     rows: int
@@ -124,7 +129,7 @@ class ParquetFiles:
         return [split for file in self._files for split in self.splits_of(file)]
 
     def splits_of(self, file: str) -> Iterator[Split]:
-        """The splits of one file, row groups that cannot match the predicate left out."""
+        """The splits of one file, without row groups that cannot match the predicate."""
         opened = open_parquet(file)
         with reading(file, TRUNCATED):
             groups = self._groups(opened)
@@ -156,7 +161,7 @@ class ParquetFiles:
                 )
 
     def _read_together(self, groups: list[int], schema: pa.Schema) -> list[list[int]]:
-        """All groups at once, or each alone: Arrow reads no batch of several whose nested dictionaries differ."""
+        """The groups to read in one call: all, or each alone, since Arrow cannot join different nested dictionaries."""
         nested = (
             schema.field(name).type for name in self._shape.columns if pa.types.is_nested(schema.field(name).type)
         )
@@ -165,7 +170,7 @@ class ParquetFiles:
         )
 
     def _check_orders(self, file: str, metadata: pq.FileMetaData, groups: Iterable[int]) -> None:
-        """SourceError for an ordered column that was written without a dictionary, which tells the order."""
+        """Raise a SourceError for an ordered column that was written without a dictionary, so without its order."""
         types = declared(self._spec)
         ordered = {name for name in self._shape.columns if is_ordered(types.field(name).type)}
         if not ordered:
@@ -180,7 +185,7 @@ class ParquetFiles:
                     )
 
     def _dictionaries(self) -> list[str]:
-        """Text columns to read as dictionaries; not ordered ones, which come as such and would lose their order."""
+        """Text columns to read as dictionaries; not ordered ones, which are dictionaries and would lose their order."""
         types = [(field.name, field.type) for field in self._spec.schema if pa.types.is_dictionary(field.type)]
         return [name for name, found in types if is_text(found.value_type) and not is_ordered(found)]
 
@@ -211,7 +216,7 @@ def _describe_group(
             nbytes += column.total_uncompressed_size
         if name == time and column.statistics is not None and column.statistics.has_min_max:
             data_type = schema.field(name).type
-            with suppress(ValueError, OverflowError):  # beyond the years that Python has
+            with suppress(ValueError, OverflowError):  # the time is outside the years of Python's datetime
                 low, high = (
                     _microseconds(value, data_type) for value in (column.statistics.min, column.statistics.max)
                 )
@@ -227,7 +232,7 @@ def _microseconds(value: Any, data_type: pa.DataType) -> int | None:
 
 
 def _merged(groups: Sequence[_Groups], *, in_order: bool) -> list[_Groups]:
-    """What is read together: everything, if event time matters and row groups are not proven to follow each other."""
+    """Merge row groups into splits: all into one, if event time matters and the groups may overlap in time."""
     if not groups:
         return []
     merged = [groups[0]]

@@ -1,4 +1,4 @@
-"""Opens Parquet files with the options that every reader of them needs."""
+"""Opens Parquet files with the checks and options that every reader of them needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRUNCATED = "it is truncated or no Parquet file; write it again or leave it out"
 
 
 def open_parquet(file: str, **options: Any) -> pq.ParquetFile:
-    """Open ``file``; SourceError if its footer cannot be read. ``metadata`` is one that was read here before.
+    """Open ``file``; SourceError if its footer cannot be read. ``metadata``, if given, is from an earlier call.
 
     INT96 timestamps (old Spark, Hive, Impala) are read in microseconds: in nanoseconds, years outside 1677-2262 wrap.
     Pages that have a checksum are verified, which takes about a sixth of the time that decoding them does.
@@ -30,7 +30,7 @@ def open_parquet(file: str, **options: Any) -> pq.ParquetFile:
 
 
 def _check_footer(file: str) -> None:
-    """Refuse what pyarrow does not survive; what it refuses by itself is left to it."""
+    """Refuse footers that crash pyarrow; those that make it raise are left to it."""
     with Path(file).open("rb") as opened:
         size = opened.seek(0, os.SEEK_END)
         opened.seek(max(0, size - 8))

@@ -1,4 +1,4 @@
-"""Row groups that cannot have a row for a predicate, told by their statistics."""
+"""Decides from statistics whether a Parquet row group can have rows that pass a predicate."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MONOTONE = frozenset(("less", "less_equal", "greater", "greater_equal"))
 def may_match(predicate: expr.Expr, group: pq.RowGroupMetaData, schema: pa.Schema) -> bool:
     """False only if no row of ``group`` can pass ``predicate``.
 
-    ``schema`` has the columns whose statistics count, with their types. Looks at the conditions that compare one of
-    them with constants; any other may match.
+    ``schema`` has the columns whose statistics are usable, with their types. Only conditions that compare one of these
+    columns with constants can exclude a group.
     """
     chunks = [group.column(number) for number in range(group.num_columns)]
-    paths = Counter(chunk.path_in_schema for chunk in chunks)  # a column "a.b" and a field b of a have the same
+    paths = Counter(chunk.path_in_schema for chunk in chunks)  # a column "a.b" and a field b of a share a path
     statistics = {
         chunk.path_in_schema: chunk.statistics
         for chunk in chunks
@@ -65,18 +65,18 @@ def _true_at_an_end(node: Node, name: str, statistics: pq.Statistics, schema: pa
             expr.evaluate(expr.Expr(node), pa.RecordBatch.from_arrays([ends], [name])).to_pylist() != [False] * 2
         )
     except (pa.ArrowException, SabotnbError, struct.error, ValueError, OverflowError):
-        return True  # values that cannot be compared, such as half a character or the year 10000: the reader will see
+        return True  # not comparable, such as a truncated character or the year 10000: only reading can tell
 
 
 def _ends(statistics: pq.Statistics, data_type: pa.DataType) -> pa.Array:
     """The smallest and the largest value."""
-    if data_type.equals(pa.time64("ns")):  # which pyarrow cuts to microseconds, as Python has no others
+    if data_type.equals(pa.time64("ns")):  # pyarrow's min and max are Python times: microseconds
         return pa.array([statistics.min_raw, statistics.max_raw], pa.int64()).cast(data_type)
     return _array((statistics.min, statistics.max), data_type)
 
 
 def _array(values: tuple[Any, ...], data_type: pa.DataType) -> pa.Array:
-    """Like ``pa.array``, which imports pandas, where the values are plain enough to go without."""
+    """``pa.array``, but simple values do without it, because it imports pandas."""
     if all(isinstance(value, int | float | str) for value in values):
         return pa.concat_arrays([pa.repeat(scalar(value, data_type), 1) for value in values])
     return pa.array(values, data_type)

@@ -1,4 +1,4 @@
-"""How files of each format that can be read are named."""
+"""The file name suffixes by which a folder's files of each format are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as text that is read as numbers of the same kind; columns of text joined to lines."""
+"""Formats columns of numbers and times as text for CSV and JSON, and joins columns of text to lines."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LEAST_NANOSECOND = -9_223_372_036_000_000_000
 
 
 class Unwritable(Exception):  # noqa: N818  who writes says into what
-    """A value that a text format lacks; the text is the value."""
+    """A value that a text format cannot represent; the message is the value."""
 
 
 def check_years(column: pa.Array) -> None:
-    """Raise Unwritable for a date or time outside the years 0000 to 9999, which no reader would take."""
+    """Raise Unwritable for a date or time outside the years 0000 to 9999, which readers do not accept."""
     data_type = column.type
     if pa.types.is_timestamp(data_type) and data_type.unit == "ns":
         counts = column.cast(pa.int64())
@@ -47,7 +47,7 @@ def check_years(column: pa.Array) -> None:
 
 
 def float_texts(column: pa.Array) -> pa.LargeStringArray:
-    """``1.0``, ``0.5``, ``1e+20``, ``nan``: Arrow writes whole floats as integers, which readers take for such."""
+    """Floats as text: ``1.0``, ``0.5``, ``1e+20``, ``nan``. Arrow writes 1.0 as ``1``, which reads as an integer."""
     texts = column.cast(pa.large_string())
     if pc.all(pc.match_substring(texts, ".")).as_py():
         return texts
@@ -56,19 +56,19 @@ def float_texts(column: pa.Array) -> pa.LargeStringArray:
 
 
 def utc(column: pa.Array) -> pa.Array:
-    """Timestamps with a zone as those of UTC: old offsets have seconds, which text has no room for."""
+    """Timestamps with a zone converted to UTC: historical offsets have seconds, which ISO 8601 text cannot express."""
     if not pa.types.is_timestamp(column.type) or column.type.tz is None:
         return column
     return column.cast(pa.timestamp(column.type.unit, "UTC"))
 
 
 def joined(*parts: pa.LargeStringArray | str) -> pa.LargeStringArray:
-    """Texts one behind the other, row by row; null where one of them is. A ``str`` is the same in every row."""
+    """Concatenate texts row by row; null where one of them is null. A ``str`` is repeated in every row."""
     return pc.binary_join_element_wise(*map(_text, parts), _text(""))
 
 
 def concatenated(lines: pa.LargeStringArray) -> bytes:
-    """All texts of an array that was just made, one behind the other, as they lie in memory."""
+    """All texts of an array as one byte string: its data buffer, so the array must not be a slice."""
     text: bytes = lines.buffers()[2].to_pybytes()
     return text
 

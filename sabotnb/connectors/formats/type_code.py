@@ -1,4 +1,4 @@
-"""Types as the Python code that makes them, for messages whose last sentence can be run."""
+"""Formats Arrow types as the Python code that creates them, for messages that can be copied and run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CALLS = {
 
 
 def type_code(data_type: pa.DataType) -> str:  # noqa: C901, PLR0911  one case per kind of type
-    """``pa.list_(pa.uint64())``."""
+    """The code that creates ``data_type``, such as ``pa.list_(pa.uint64())``."""
     if data_type in _CALLS:
         return _CALLS[data_type]
     if t.is_timestamp(data_type):
@@ -56,5 +56,5 @@ def shortened(text: str) -> str:
 
 
 def schema_code(name: str, data_type: pa.DataType) -> str:
-    """``schema={'id': pa.uint64()}``."""
+    """The argument that declares a column, such as ``schema={'id': pa.uint64()}``."""
     return f"schema={{{name!r}: {type_code(data_type)}}}"

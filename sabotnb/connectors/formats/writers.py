@@ -1,4 +1,4 @@
-"""One writer per file format. A file is complete when its writer is closed."""
+"""Writers of the file formats. A file is complete when its writer is closed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FileWriter(Protocol):
         ...
 
     def close(self) -> None:
-        """Write what belongs behind the rows."""
+        """Write what the format has after the rows, such as a footer."""
         ...
 
 
@@ -38,7 +38,7 @@ class Format:
 
 
 class CsvWriter:
-    """A header and a record a line."""
+    """Writes a header line and one line for each row."""
 
     def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
         self._file = file
@@ -53,7 +53,7 @@ class CsvWriter:
 
 
 class JsonWriter:
-    """One object a line."""
+    """Writes one JSON object for each line."""
 
     def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
         self._file = file
@@ -67,7 +67,7 @@ class JsonWriter:
 
 
 def open_parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
-    """A Parquet writer whose pages have checksums, so that no reader takes a flipped bit for a value."""
+    """A Parquet writer that adds checksums to pages, so that readers detect corrupted values."""
     return pq.ParquetWriter(file, schema, write_page_checksum=True)
 
 
@@ -95,7 +95,7 @@ def _not_in_parquet(data_type: pa.DataType) -> bool:
 
 
 def _ipc_writer(file: pa.NativeFile, schema: pa.Schema) -> FileWriter:
-    """A file whose ordered dictionaries may grow from one batch to the next."""
+    """An IPC file writer that lets dictionaries grow between batches; ordered columns need that."""
     writer: FileWriter = pa.ipc.new_file(file, schema, options=pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True))
     return writer
 
@@ -109,9 +109,9 @@ FORMATS: dict[str, Format] = {
 
 
 def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
-    """What is written for rows of ``schema``: the same without dictionaries; SinkError if the format lacks a type.
+    """The schema of files for rows of ``schema``: without dictionaries; SinkError if the format lacks a type.
 
-    Parquet and IPC keep those that are ordered: nothing else would tell the order of their categories.
+    Parquet and IPC keep ordered dictionaries, which are the only record of the order of the categories.
     """
     keeps_order = connector in ("parquet", "ipc")
     written = pa.schema(

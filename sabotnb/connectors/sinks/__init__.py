@@ -1,1 +1,1 @@
-"""Output in files: hidden until a committer gives them their final names."""
+"""File sinks: tasks write hidden files, and a committer renames them to their final names."""

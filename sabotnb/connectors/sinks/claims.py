@@ -1,9 +1,9 @@
-"""Which runs write into a folder now.
+"""Claims on output folders: finds the runs that write into a folder now, and refuses a run that cannot share it.
 
-Every task that writes holds a shared lock on a file in its run's hidden folder. The kernel releases it when the process
-ends, however it ends: what a killed worker leaves behind claims nothing. The file's name says whether the run appends;
-runs that append may share a folder, any other needs it for itself. On a file system without locks nothing is claimed,
-and only commits find out about each other.
+Every task that writes holds a shared lock on a file in its run's hidden folder. The kernel releases the lock when the
+process ends, in whichever way it ends, so the leftovers of a killed worker claim nothing. The name of the file says
+whether the run appends. Runs that append can share a folder; any other run needs the folder for itself. On a file
+system without locks there are no claims, and runs only detect each other when they commit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Writer:
 
 
 def claim(hidden: Path, *, appends: bool) -> int:
-    """Claim the folder that ``hidden`` is in, until the returned handle is closed."""
+    """Claim the folder that contains ``hidden``, until the returned file descriptor is closed."""
     handle = os.open(hidden / CLAIMS[appends], os.O_RDWR | os.O_CREAT, 0o666)
     with suppress(OSError):  # some network file systems have no locks
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -44,9 +44,9 @@ def claim(hidden: Path, *, appends: bool) -> int:
 
 
 def refuse_writers(output: Path, *, appends: bool, but: Callable[[Writer], bool]) -> None:
-    """Raise a SinkError if a run writes into ``output``, or into a folder above or below it, that cannot share it.
+    """Raise a SinkError if a run that cannot share ``output`` writes into it, or into a folder above or below it.
 
-    Runs for which ``but`` is true are those of the asking job itself.
+    Runs for which ``but`` is true do not count: they belong to the job that asks.
     """
     for writer in _writers(output):
         if not (appends and writer.appends) and not but(writer):
@@ -66,7 +66,7 @@ def _writers(output: Path) -> Iterator[Writer]:
 def _writers_in(folder: Path) -> Iterator[Writer]:
     try:
         names = os.listdir(folder)  # noqa: PTH208 - thousands of names, of which few matter
-    except OSError:  # it is not there yet, or not ours to look into
+    except OSError:  # it does not exist yet, or this user cannot read it
         return
     for name in names:
         found = _HIDDEN.fullmatch(name)
@@ -77,12 +77,12 @@ def _writers_in(folder: Path) -> Iterator[Writer]:
 
 
 def _is_held(path: Path) -> bool:
-    try:
+    try:  # an exclusive lock is refused exactly while a task holds a shared one; closing the file releases it
         with _opened(path) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # there is none, or no locks
+    except OSError:  # there is no such claim, or the file system has no locks
         return False
     return False
 

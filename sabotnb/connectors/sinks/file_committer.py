@@ -1,6 +1,39 @@
-"""Output becomes visible: hidden files get their final names, which say whose they are.
+"""Commits, aborts or saves the output of one run of a job, by renaming and removing files.
 
-A job replaces its own files only; files that no job wrote are foreign and never touched.
+Theory of operation
+-------------------
+*What there is.* Each output folder has one hidden folder for the run, ``.sabotnb-<job>-<epoch>``, on the same file
+system. ``FileSink`` tasks leave complete, synced files in it, and the claims with which they kept other jobs out. A
+committable has the hidden path, the final name and the number of rows of each file. That and the folders are all that
+a committer knows: it keeps no state between calls, so the machine may ask another agent when one is lost.
+
+*States.* A new file is either hidden or has its final name; a rename takes it from one state to the other. Final names
+contain random digits, so a rename never overwrites an older file. The run's output is pending while its hidden folder
+exists. Removing that folder is the last step: without it the commit is over, and a late one removes nothing.
+
+*Commit* goes through these steps, and each finishes for all sinks of the job before the next begins:
+
+1. Create the output folders, then lock them. A lock needs a folder to hold.
+2. List the files to replace, and check that every new file still exists, that no other owner's data is there, and that
+   the folders are writable. Most failures occur here, before any reader can see a change.
+3. Rename the new files, and sync the folders. If this raises, rename back what this call renamed.
+4. Remove the replaced files (not with ``append``).
+5. Remove the hidden folder, and those of earlier epochs.
+
+*Invariant.* A commit removes no old file before every new file has its final name. This decides what ``abort`` may do:
+if a file is still hidden, everything old is in place, so the files that were renamed can be removed. If none is hidden,
+old files may be gone already, so the new ones stay.
+
+*A crash* during step 3 leaves some new files beside all old ones; after it and before the end of step 4, all new files
+beside some old ones. Readers may see rows of both until another commit finishes: many files cannot be renamed as one
+transaction. Every step finds what is left to do, so the same commit can run again from any point.
+
+*What may interleave.* The folder lock keeps other jobs, and other committers of this run, out of steps 2 to 5. It is
+only waited for a few seconds, because a stopped process keeps it, and some file systems have none. So each rename and
+removal also accepts that another committer of the run was first.
+
+*Output that cannot be published* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
+beside the output first (see ``unpublished``), where no later run of the job removes it.
 """
 
 from __future__ import annotations
@@ -24,10 +57,9 @@ from sabotnb.protocol import Committable
 
 
 class FileCommitter:
-    """Publishes or removes the output of one run of a job: what all of its sinks wrote, or nothing of it.
+    """Commits or aborts the output of one run of a job, for all of its sinks together.
 
-    Each step finds out from the files what is left to do, so another committer can take over from one that was lost.
-    The hidden folder is the last to go. Without it a commit is over, and one that comes late changes nothing.
+    Stateless and idempotent: another committer can take over from a lost one. See the module docstring.
     """
 
     def __init__(self, specs: Mapping[str, Spec], job: str, epoch: int) -> None:
@@ -37,39 +69,39 @@ class FileCommitter:
         self._epoch = epoch
 
     def commit(self, committables: Sequence[Committable]) -> None:
-        """Check every sink, give every file its name, then remove what they replace.
+        """Check every sink, rename every new file, then remove the files that they replace.
 
-        What keeps a file from its name is raised when all of them are hidden again.
+        An error during the renames is raised after the files that this call renamed are hidden again.
         """
         outputs = self._outputs(committables)
         for output in outputs:
-            output.make_folder()
+            output.make_folder()  # before the lock, which skips folders that do not exist
         with alone_in([output.folder for output in outputs]):
             replaced = [(output, output.replaced()) for output in outputs]
             with ExitStack() as undo:
                 for output in outputs:
-                    undo.callback(output.hide)
+                    undo.callback(output.hide)  # before the renames, because some may succeed before one fails
                     output.publish()
-                undo.pop_all()
+                undo.pop_all()  # every file has its name: nothing may be hidden from here on
             for output, files in replaced:
                 output.remove(files)
             for output in outputs:
                 output.remove_hidden(self._epoch)
 
     def abort(self, committables: Sequence[Committable]) -> None:
-        """Remove what the run has written, and published if its commit did not get to all files."""
+        """Remove the hidden files of the run, and those that were renamed if its commit did not rename all of them."""
         outputs = self._outputs(committables)
         with alone_in([output.folder for output in outputs]):
             if any(output.is_hidden() for output in outputs):
                 for output in outputs:
                     output.take_back()
             for output in outputs:
-                made = output.made()
+                made = output.made()  # read first: the list is in the hidden folder
                 output.remove_hidden(self._epoch)
                 _remove_if_empty(made)
 
     def keep(self, committables: Sequence[Committable]) -> str:
-        """Save the output of a run that cannot be published, and say where it is; empty if there is nothing to save."""
+        """Save the output of a run that cannot be published; returns a sentence that says where, or an empty string."""
         outputs = self._outputs(committables)
         with alone_in([output.folder for output in outputs]):
             if all(output.is_published() for output in outputs):  # by another committer
@@ -85,7 +117,7 @@ class FileCommitter:
 
 
 class _Output:
-    """What one sink has written. A failure is a SinkError that names the folder."""
+    """The files of one sink of the run. A failure is a SinkError that names the folder."""
 
     def __init__(self, spec: Spec, job: str, epoch: int, committables: Sequence[Committable]) -> None:
         self.folder = Path(spec.options["path"])
@@ -100,12 +132,12 @@ class _Output:
         self._published: list[str] = []
 
     def make_folder(self) -> None:
-        """Make the output folder if it is missing."""
+        """Create the output folder if it is missing."""
         with writing(self.folder):
             make_folder(self.folder)
 
     def replaced(self) -> Sequence[str]:
-        """The files that the new ones replace; SinkError if those cannot, or may not, be published here."""
+        """The files that the new ones replace; SinkError if the new ones cannot, or must not, be published here."""
         with writing(self.folder):
             old = [file for file in data_files(self.folder) if file not in self._new]
             for final, hidden in self._new.items():
@@ -113,7 +145,8 @@ class _Output:
                     raise SinkError(
                         f"'{hidden}' is gone before it was published as '{self.folder / final}': run the job again"
                     )
-            # Asked behind the list: files of a later run cannot be in it if this one was not complete even then.
+            # Checked after the listing: if the hidden folder still exists, this run has not ended, so no later run can
+            # have published a file that is in the list. In the other order this commit could remove such a file.
             if not self._hidden.exists():
                 return ()
             old = [] if self._append else self._own(old)
@@ -122,10 +155,10 @@ class _Output:
         return old
 
     def _own(self, old: Sequence[str]) -> list[str]:
-        """Those of the files in the folder that this job wrote; SinkError if new rows cannot stand beside the others.
+        """The files of ``old`` that this job may replace; SinkError if data of another owner is among them.
 
-        ``check_output`` has seen the folder before the run: strangers came later. Notes and markers of success do no
-        harm to readers of the data, but data of others would be mixed with it.
+        ``check_output`` checked the folder before the run, so foreign files were added since. Files that readers do not
+        take for data, such as notes or markers of success, are left alone; foreign data would be mixed with the output.
         """
         owners = owners_of(self.folder, old)
         data = {file: owner for file, owner in owners.items() if owner is not None or is_data(file, self._connector)}
@@ -133,7 +166,7 @@ class _Output:
         return list(data)
 
     def publish(self) -> None:
-        """Give every file its name."""
+        """Rename every new file to its final name, and make the names durable."""
         with writing(self.folder):
             for final, hidden in self._new.items():
                 if hidden.exists():
@@ -148,52 +181,54 @@ class _Output:
             self._sync_folders_of(self._new)
 
     def hide(self) -> None:
-        """Take the names back that ``publish`` has given."""
+        """Undo the renames that ``publish`` of this object made; those of another committer stay."""
         for final in self._published:
-            with suppress(OSError):  # what is left is taken back by an abort, which sees the hidden files
+            with suppress(OSError):  # an abort removes the rest: it finds a hidden file
                 (self.folder / final).replace(self._new[final])
                 _remove_empty_folders(self.folder, final)
 
     def remove(self, replaced: Sequence[str]) -> None:
-        """Remove the files that were replaced."""
+        """Remove the replaced files, unless another committer has already finished."""
         if self._append or not self._hidden.exists():
             return
         with writing(self.folder):
             for file in replaced:
                 _remove(self.folder, file)
             (self.folder / OLD_MARKER).unlink(missing_ok=True)
-            self._sync_folders_of([*replaced, OLD_MARKER])  # a file that came back would have its rows twice
+            # Before the hidden folder goes: a file that a power failure brought back would repeat its rows, and with
+            # the hidden folder gone no commit would remove it again.
+            self._sync_folders_of([*replaced, OLD_MARKER])
 
     def is_hidden(self) -> bool:
-        """True if a file still waits for its name."""
+        """True if a new file is still hidden."""
         return any(hidden.exists() for hidden in self._new.values())
 
     def is_published(self) -> bool:
-        """True if every file has its name."""
+        """True if every new file has its final name."""
         return all((self.folder / final).exists() for final in self._new)
 
     def keep(self) -> str:
-        """Save files that cannot be published; what a message says of them."""
+        """Save files that cannot be published; returns the text that a message has about them."""
         kept = keep(self.folder, self._job, self._epoch, self._new)
         if kept is None:
             return ""
         return f"'{kept}' has all rows ({self._rows:,}), sb.Stream.from_{self._connector}('{kept}') reads them"
 
     def take_back(self) -> None:
-        """Remove what a commit that did not get to its end has published; what it was to replace is still there."""
+        """Remove the files that an incomplete commit renamed. Safe because the files to replace are still there."""
         with writing(self.folder):
             for final in self._new:
                 _remove(self.folder, final)
 
     def made(self) -> list[Path]:
-        """The folders that tasks of the run have made for the output, from the lowest on."""
+        """The folders that tasks of the run created for the output, deepest first."""
         try:
             return [Path(folder) for folder in json.loads((self._hidden / MADE).read_bytes())]
-        except (OSError, ValueError):  # none, or cut short when its task was killed
+        except (OSError, ValueError):  # there is no list, or its task was killed while it wrote the list
             return []
 
     def remove_hidden(self, epoch: int) -> None:
-        """Remove whatever runs of the job up to ``epoch`` have left."""
+        """Remove the hidden folders of this run and of earlier runs of the job, which killed runs leave behind."""
         of_job = re.escape(self._hidden.name.removesuffix(str(epoch)))
         pattern = re.compile(rf"{of_job}(\d+)")
         with writing(self.folder):
@@ -204,7 +239,7 @@ class _Output:
                         shutil.rmtree(entry)
 
     def _sync_folders_of(self, files: Iterable[str]) -> None:
-        """Make durable what was renamed or removed: the names of files, and of folders that are new or gone."""
+        """Make renames and removals durable: names of files, and of folders that were created or removed."""
         folders = {self.folder / folder for file in files for folder in Path(file).parents}
         for folder in folders:
             if folder.is_dir():
@@ -212,28 +247,28 @@ class _Output:
 
 
 def committer(specs: Mapping[str, Spec], job: str, epoch: int) -> FileCommitter:
-    """What publishes the output of ``job``'s run ``epoch``; works on any machine that has the folders.
+    """The committer of run ``epoch`` of ``job``, for any machine that has the output folders.
 
-    ``specs`` are those of its sinks, by operator id.
+    ``specs`` are those of the job's sinks, by operator id.
     """
     return FileCommitter(specs, job, epoch)
 
 
 def _worth_publishing(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Files with rows; one without, for its schema, if there is no other."""
+    """The files that have rows; if none has, one empty file, which tells readers the schema."""
     full = [file for file in files if file["rows"]]
     return full or list(files[:1])
 
 
 def _remove(output: Path, file: str) -> None:
-    """Remove a file and the folders of partitions that it leaves empty."""
+    """Remove a file, and the partition folders that are empty without it."""
     (output / file).unlink(missing_ok=True)
     _remove_empty_folders(output, file)
 
 
 def _remove_if_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
-        with suppress(OSError):  # somebody has put something into it
+        with suppress(OSError):  # it is not empty
             folder.rmdir()
 
 

@@ -1,7 +1,27 @@
-"""Writes files into a hidden folder inside the output folder, from which a rename commits them.
+"""The sink operator that writes files into a hidden folder, from which a committer renames them.
 
-Files are in ``<output>/.sabotnb-<job>-<epoch>/``, on the same file system; ``prepare`` makes them durable and says
-what ``publishing.FileCommitter`` has to rename.
+Theory of operation
+-------------------
+A task writes to ``<output>/.sabotnb-<job>-<epoch>/``. The folder is inside the output folder, so that it is on the same
+file system and a commit is a rename. Readers skip it, because its name begins with a dot.
+
+*Open.* The task creates the hidden folder, then takes the lock of the output folder, claims the output and checks for
+claims of other jobs, in this order. Of two jobs that start at once, the second therefore sees the claim of the first
+and is refused, unless both append. The claim lasts until ``close``. Folders that had to be created are listed in
+``made.folders``: an abort removes them.
+
+*Process.* Rows are split by partition. Each partition has one open file and a buffer, which is written as one row group
+when it has FLUSH_ROWS rows. FLUSH_BYTES limits the buffers of all files together; the largest is written first. At most
+MAX_OPEN_FILES files are open. Beyond that the least recently used file is finished, and its partition continues in a
+new file, so a partition may have several files.
+
+*Prepare.* Every open file is finished and synced, then the hidden folder is synced. The committable that is returned
+describes the files completed since the last one. It must not be returned before the syncs: the committer relies on
+files that survive a power failure. Task 0 writes a file without rows if it has nothing else, for the schema.
+
+*Close* discards files that no committable describes. Those that one describes belong to the committer.
+
+Names contain digits that are random for each task and run, so no rename overwrites a file.
 """
 
 from __future__ import annotations
@@ -59,21 +79,17 @@ def sink(spec: Spec, schema: pa.Schema) -> FileSink:
 
 
 def hidden_folder(output: Path, job: str, epoch: int) -> Path:
-    """Where a run of ``job`` keeps what is not published yet; no glob and no reader of folders sees it."""
+    """The folder of a run's unpublished files. Globs and readers of folders skip it."""
     return output / f".sabotnb-{quote(job, safe='')}-{epoch}"
 
 
 def hidden_name(operator: str, name: str) -> str:
-    """What a file of ``operator`` is called there; the suffix is for readers whose ``**`` goes into hidden folders."""
+    """The name of a hidden file; ``.partial`` keeps it from readers whose ``**`` searches hidden folders too."""
     return f"{quote(operator, safe='')[:LETTERS_OF_OPERATOR]}-{name}.partial"
 
 
 class FileSink(SinkOperator):
-    """Writes a file for each task and, if there are partitions, for each of their values.
-
-    Rows wait until there are enough for a row group of good size. When too many files are open, the one that was
-    written to longest ago is closed and its partition continues in a new file.
-    """
+    """Writes the rows of one task into hidden files, at least one for each partition; see the module docstring."""
 
     def __init__(self, spec: Spec, schema: pa.Schema) -> None:
         self._format = FORMATS[spec.connector]
@@ -90,14 +106,15 @@ class FileSink(SinkOperator):
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
-        # Names are new in every run, so that output is replaced or added to without ever overwriting a file.
+        # Random in every run, so that replacing or appending output never overwrites a file.
         self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
         self._hidden = hidden_folder(self._output, ctx.job, ctx.epoch)
         with writing(self._output):
             above = [str(folder) for folder in make_folder(self._hidden) if folder != self._hidden]
             if above:
                 (self._hidden / MADE).write_text(json.dumps(above))
-            with alone_in([self._output]):  # of two runs that start at once, the first gets the folder
+            # Claim before the check: of two runs that start at once, the one that locks second sees the other's claim.
+            with alone_in([self._output]):
                 self._claim = claim(self._hidden, appends=self._appends)
                 refuse_writers(self._output, appends=self._appends, but=lambda writer: writer.job == ctx.job)
 
@@ -115,7 +132,7 @@ class FileSink(SinkOperator):
     def prepare(self, cut: int) -> list[Committable]:
         with writing(self._output):
             if not self._made and not self._complete and self._ctx.index == 0:
-                self._file("")  # readers of an empty result find its schema
+                self._file("")  # an empty file, from which readers of an empty result learn the schema
             for file in self._open.values():
                 self._complete.append(file.finish())
             self._open.clear()
@@ -145,7 +162,7 @@ class FileSink(SinkOperator):
                 self._format.open,
                 self._schema,
             )
-        self._open[folder] = file  # the last one of the dict is the one used last
+        self._open[folder] = file  # inserted last, so the first of the dict is the least recently used
         return file
 
 
@@ -169,7 +186,7 @@ class _File:
         self.waiting_bytes = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Append rows, which wait in memory until there are FLUSH_ROWS of them, or until ``flush``."""
+        """Buffer rows; writes them when there are FLUSH_ROWS."""
         nbytes = own_bytes(batch)
         self._waiting.append(compact(batch, nbytes))
         self._waiting_rows += batch.num_rows
@@ -178,7 +195,7 @@ class _File:
             self.flush()
 
     def finish(self) -> dict[str, Any]:
-        """Complete the file, force it to the disk and describe it for the committer."""
+        """Complete the file, sync it to the disk and return its description for the committer."""
         self.flush()
         self._writer.close()
         self._stream.close()
@@ -187,15 +204,15 @@ class _File:
         return {"hidden": str(self._path), "final": self._final, "rows": self._rows}
 
     def discard(self) -> None:
-        """Remove the file, which no report has named."""
-        with suppress(OSError, pa.ArrowException):  # what cannot be written any more goes away with the rest
+        """Remove the file, which no committable describes."""
+        with suppress(OSError, pa.ArrowException):  # closing writes a footer, which a full disk refuses
             self._writer.close()
         with suppress(OSError, pa.ArrowException):
             self._stream.close()
         self._path.unlink(missing_ok=True)
 
     def flush(self) -> None:
-        """Write the rows that wait."""
+        """Write the buffered rows."""
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema).combine_chunks())
             self._rows += self._waiting_rows
@@ -236,7 +253,7 @@ def _folder(key: str, value: pa.Scalar) -> str:
 
 
 def make_folder(folder: Path) -> list[Path]:
-    """Make ``folder`` and what is missing above it, and make their names durable; returns what was missing."""
+    """Create ``folder`` and its missing parents, and make their names durable; returns those created, deepest first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
@@ -245,7 +262,7 @@ def make_folder(folder: Path) -> list[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable, where the platform can."""
+    """Make creations, renames and removals in ``folder`` durable, where the platform can."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -257,7 +274,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def writing(output: Path) -> Iterator[None]:
-    """Turn what goes wrong below ``output`` into a SinkError that names it."""
+    """Turn an OSError raised in the block into a SinkError that names ``output``."""
     try:
         yield
     except PermissionError as error:

@@ -1,4 +1,4 @@
-"""Locks on output folders: the kernel releases them when their process ends, however it ends."""
+"""Exclusive locks on output folders, which the kernel releases when their process ends, in whichever way it ends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LOCK_LOOK_SECONDS = 0.05
 
 @contextmanager
 def alone_in(folders: Iterable[Path]) -> Iterator[None]:
-    """Keep other jobs from publishing into ``folders`` meanwhile: each has to see what the one before did.
+    """Hold the locks of ``folders``, so that commits and claims of other processes happen before or after the block.
 
-    A process that was stopped while it published keeps its lock, so no one waits longer than LOCK_SECONDS: the same
-    commit may be run by two at once, and what comes late changes nothing.
+    Best effort: a process that was stopped while it published keeps its lock, so after LOCK_SECONDS the block runs
+    without it. Two processes may then run the same commit at once, which the committer allows for.
     """
     deadline = time.monotonic() + LOCK_SECONDS
     with ExitStack() as handles:
-        for folder in sorted(set(folders)):  # in the same order everywhere, or two jobs could wait for each other
+        for folder in sorted(set(folders)):  # one order for all processes, so that two cannot wait for each other
             if folder.is_dir():
                 handle = os.open(folder, os.O_RDONLY)
                 handles.callback(os.close, handle)

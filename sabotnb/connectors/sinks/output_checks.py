@@ -1,4 +1,4 @@
-"""Where a job may write: its output replaces nothing but its own."""
+"""Checks an output folder before a run and before a commit: a job replaces only files that it wrote itself."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MODES = ("error", "append", "overwrite")
 
 
 def output_folder(path: str | os.PathLike[str]) -> str:
-    """Where workers find ``path``, whatever their own folder is; URLs stay as they are.
+    """``path`` as an absolute path, which does not depend on a worker's current folder; URLs are returned unchanged.
 
-    SinkError for what cannot be the path of a folder.
+    SinkError for a value that cannot be the path of a folder.
     """
     if not isinstance(path, str | os.PathLike):
         raise SinkError(f"{path!r} is not a path: give a folder, in which each task writes a file")
@@ -34,12 +34,13 @@ def output_folder(path: str | os.PathLike[str]) -> str:
 
 
 def check_output(spec: Spec, job: str, runs_here: Callable[[int], bool] = lambda _epoch: True) -> None:
-    """Raise a SinkError if ``job`` must not or cannot write where ``spec`` says; changes nothing.
+    """Raise a SinkError if ``job`` must not or cannot write to the folder of ``spec``; changes nothing.
 
-    ``runs_here`` is true for the epochs of runs of ``job`` that the asking cluster knows: the new run follows those.
+    ``runs_here`` is true for epochs of ``job`` that the calling cluster knows: the new run starts after those have
+    ended, so they do not count as other writers.
 
-    ``append`` adds to whatever is there. ``error`` and ``overwrite`` need a folder that is missing, empty, or holds
-    nothing but output of the same job, which is then replaced when the new output is complete.
+    ``append`` adds to any content. ``error`` and ``overwrite`` need a folder that is missing, empty, or has only output
+    of the same job, which is replaced when the new output is complete.
     """
     if spec.connector not in FORMATS:
         return
@@ -64,7 +65,7 @@ def check_output(spec: Spec, job: str, runs_here: Callable[[int], bool] = lambda
 
 
 def check_right_to_write(output: Path) -> None:
-    """Raise a SinkError unless files may be made in ``output``, or in what there is above it."""
+    """Raise a SinkError unless files can be created in ``output``, or in its nearest parent that exists."""
     there = output
     while not there.exists():
         there = there.parent
@@ -75,7 +76,7 @@ def check_right_to_write(output: Path) -> None:
 
 
 def refuse_foreign(output: Path, owners: Owners, job: str) -> None:
-    """Raise a SinkError if there is a file that ``job`` may not replace."""
+    """Raise a SinkError if one of ``owners``' files must not be replaced by ``job``."""
     for file, owner in owners.items():
         if owner is None:
             raise SinkError(
@@ -97,13 +98,13 @@ def refuse_foreign(output: Path, owners: Owners, job: str) -> None:
 
 
 def is_data(file: str, connector: str) -> bool:
-    """True if readers of a folder of ``connector``'s format would take ``file`` for data, as its name says."""
+    """True if the name of ``file`` makes it data for readers of a folder in ``connector``'s format."""
     name = PurePath(file).name.lower()
     return not is_private(name) and any(suffix in READ_SUFFIXES[connector] for suffix in PurePath(name).suffixes)
 
 
 def data_files(output: Path) -> list[str]:
-    """Everything in the output folder but hidden files, and the list of owners that older output has."""
+    """All files below the output folder, except hidden ones and the list of owners that older versions wrote."""
     found = []
     for parent, folders, names in os.walk(output):
         folders[:] = [name for name in folders if not is_dotted(name)]

@@ -1,7 +1,7 @@
-"""Whose a published file is: its name says which job wrote it.
+"""Owners of published files: the name of a file says which job wrote it.
 
-``part-00000-7f763dd3-0.late.parquet`` is the work of job ``late``. Nothing else is in an output folder, because polars
-reads all there is in one, hidden or not. Older output has a file ``_sabotnb.json`` instead, which lists the owners.
+Job ``late`` wrote ``part-00000-7f763dd3-0.late.parquet``. The owner is not stored in a file of its own, because polars
+reads every file of a folder, hidden or not. Older versions did: they wrote ``_sabotnb.json``, a list of owners.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Owners = Mapping[str, str | None]
 
 
 def published_name(part: str, job: str, suffix: str) -> str:
-    """The name under which ``part`` (``part-00000-7f763dd3-0``) of the output of ``job`` is published."""
+    """The final name of ``part`` (``part-00000-7f763dd3-0``) of the output of ``job``."""
     return f"{part}.{quote(job, safe='')}{suffix}"
 
 
 def owners_of(output: Path, files: Sequence[str]) -> Owners:
-    """Who wrote ``files``, paths below ``output``; SinkError if an older list of owners cannot be read."""
+    """The owners of ``files``, paths below ``output``; SinkError if an older list of owners cannot be read."""
     listed = _listed(output)
     return {file: listed.get(file) or _owner(file) for file in files}
 

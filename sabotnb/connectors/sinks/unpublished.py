@@ -1,4 +1,4 @@
-"""Output that could not be published is kept where its user finds it, and where no later run of the job removes it."""
+"""Saves output that could not be published in a folder where its user finds it and no later run removes it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sabotnb.errors import SinkError
 
 
 def keep(output: Path, job: str, epoch: int, files: Mapping[str, Path]) -> Path | None:
-    """Move ``files``, staged paths by their final names, out of ``output``; returns their new folder, or None.
+    """Move ``files``, hidden paths by their final names, out of ``output``; returns their new folder, or None.
 
-    The folder is beside the output, so that readers of the output do not see it. Where none can be made, it is a hidden
-    one inside. A second call finds what the first has moved.
+    The folder is beside the output, so that readers of the output do not see it. If it cannot be created, or is on
+    another file system, a hidden folder inside the output is used. A second call finds what the first moved.
     """
     name = f"unpublished-{quote(job, safe='')}-{epoch}"
     last = output / f".{name}"
@@ -32,7 +32,7 @@ def keep(output: Path, job: str, epoch: int, files: Mapping[str, Path]) -> Path 
 
 def _move(output: Path, files: Mapping[str, Path], folder: Path) -> None:
     for final, hidden in files.items():
-        source = hidden if hidden.exists() else output / final
+        source = hidden if hidden.exists() else output / final  # a killed committer may have renamed it
         if source.exists():
             make_folder((folder / final).parent)
             source.replace(folder / final)

@@ -1,1 +1,1 @@
-"""Sources other than file formats, and what all sources share."""
+"""Sources that are not file formats, and the reader, pacing and positions that all sources share."""

@@ -1,4 +1,25 @@
-"""What every source has in common: raw batches come in, rows of the spec's schema go out, and positions are counted."""
+"""The Source that wraps every connector: narrows raw batches to the spec's schema and counts positions.
+
+Theory of operation
+-------------------
+A connector only lists splits and yields the raw rows of one; if the source is replayable, the same rows in the same
+order each time. What all sources need is here: the predicate, the columns and types that leave (``Shape``), positions
+and pacing (``BatchReader``).
+
+*Positions.* ``rows`` counts the raw rows taken from the split, before the predicate. It thus depends neither on what
+passes, nor on the sizes of batches, which may differ after a restart. A position is the split's own position with
+``rows`` and the schedule of the pace added, so a split that has it opens there. Opening reads from the beginning of the
+split and skips ``rows`` rows: connectors need not seek, at the cost of reading rows twice. Positions come with rows
+only. Rows that were read behind the last one and did not pass are read again after a restart, and do not pass again.
+
+*Polling.* A task's thread calls ``poll`` between messages, so it does not wait for rows to come. It returns None, and
+``due`` says when to ask again, in three cases: the connector has nothing yet, the pace says that the next row is not
+due, or many batches in a row had no row that passes. In the last case ``due`` is 0: the task only looks at its mailbox.
+``_held`` keeps the rest of a raw batch that exceeds ``max_rows`` or is not due; it is not in the position yet.
+
+*Pacing.* A schedule is defined for the whole sequence of rows, so a paced source has one split, which reads the splits
+of its connector one after the other in the order of their event times.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +50,7 @@ _UNMATCHED_BATCHES = 200
 
 @dataclass(frozen=True, slots=True)
 class SourceEstimate:
-    """What reading a source would bring; None where that cannot be known without reading."""
+    """The estimated size of a source; None for a number that cannot be known without reading."""
 
     rows: int | None
     nbytes: int | None
@@ -43,26 +64,29 @@ class SourceEstimate:
 
 
 class Connector(Protocol):
-    """One way of reading, without the conveniences around it."""
+    """Reads one kind of source: lists splits, and yields the raw rows of each."""
 
     def splits(self) -> list[Split]:
-        """Every part there is, in reading order."""
+        """All splits, in reading order."""
         ...
 
     def estimate(self) -> SourceEstimate:
-        """How much there is, cheaply."""
+        """The size, from metadata only."""
         ...
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        """All rows of ``split`` in order, with at least ``Shape.columns``; never waits where there is nothing yet."""
+        """All rows of ``split`` in order, with at least ``Shape.columns``; never waits for rows that do not exist yet.
+
+        The order must be the same each time: positions are counts of rows.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a source makes of raw rows: those that pass ``predicate``, with the columns and types of ``schema``.
+    """Turns raw rows into those that leave a source: they pass ``predicate`` and have the columns of ``schema``.
 
-    ``tested`` are the columns that the predicate reads, as the source declares them: files may hold other types.
+    ``tested`` are the columns that the predicate reads, with the declared types, which may differ from those in files.
     ``orders`` are the categories of ordered columns.
     """
 
@@ -74,7 +98,7 @@ class Shape:
 
     @classmethod
     def of(cls, spec: Spec) -> Shape:
-        """Columns are those that leave, that the predicate reads, and that the pace goes by."""
+        """The shape for ``spec``; reads the columns that leave, and those of the predicate and of the pace."""
         names = dict.fromkeys(spec.schema.names)
         read = sorted(expr.columns(spec.predicate)) if spec.predicate is not None else []
         names |= dict.fromkeys(read)
@@ -86,9 +110,9 @@ class Shape:
         )
 
     def apply(self, raw: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows that leave; SourceError for a column that cannot be what the schema says."""
+        """The rows that leave; SourceError for a column that cannot be cast to its type in the schema."""
         raw = plain_batch(raw)
-        if self.predicate is not None:
+        if self.predicate is not None:  # cast before the test: '10' > '9' is false for text, and true for numbers
             for field in self.tested:
                 raw = _with(raw, field)
             raw = raw.filter(expr.evaluate(self.predicate, raw))
@@ -99,7 +123,7 @@ class Shape:
 
 
 def _with(batch: pa.RecordBatch, field: pa.Field) -> pa.RecordBatch:
-    """``batch`` with the column of that name in that type."""
+    """``batch`` with the column ``field.name`` cast to the type of ``field``."""
     place = batch.schema.get_field_index(field.name)
     column = batch.column(place)
     return batch if column.type.equals(field.type) else batch.set_column(place, field, _as(column, field))
@@ -124,7 +148,7 @@ def _as(array: pa.Array, field: pa.Field) -> pa.Array:
 
 
 class BatchReader:
-    """Reads one split; a position is how many raw rows were taken, before any filter."""
+    """Reads one split; its position is the number of raw rows taken, before any filter."""
 
     def __init__(self, raw: Callable[[int], RawBatches], split: Split, shape: Shape, pace: ReadPace | None) -> None:
         self._make = raw
@@ -163,7 +187,7 @@ class BatchReader:
         return {**self._split.position, **paced, "rows": self._rows}
 
     def _next(self, max_rows: int) -> pa.RecordBatch | Finished | None:
-        """At most ``max_rows`` raw rows that are due."""
+        """At most ``max_rows`` raw rows that are due; None if none is."""
         if self._held is None:
             fresh = self._pull(max_rows)
             if not isinstance(fresh, pa.RecordBatch):
@@ -180,9 +204,9 @@ class BatchReader:
         return piece
 
     def _pull(self, max_rows: int) -> pa.RecordBatch | Finished | None:
-        """The next raw batch with rows behind the position that reading started from."""
+        """The next raw batch, without the rows before the position at which reading starts."""
         if self._raw is None:
-            self._raw = self._make(max_rows)
+            self._raw = self._make(max_rows)  # in the first poll, which knows the size of batches
         for batch in self._raw:
             if not isinstance(batch, pa.RecordBatch):
                 self._due = batch
@@ -197,7 +221,7 @@ class BatchReader:
 
 
 class BatchSource:
-    """A protocol Source made of a connector. A paced one is a single sequence: one split, whatever the files."""
+    """The protocol's Source for a connector. A paced source has a single split, for any number of files."""
 
     def __init__(self, spec: Spec, connector: Connector, clock: Clock = time.time) -> None:
         self._spec = spec

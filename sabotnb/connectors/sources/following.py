@@ -1,4 +1,4 @@
-"""Files read as they come: folders and globs are looked at again and again, without end."""
+"""Followed files: searches folders and globs every second, and reads each new file once it stops changing."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _Stamp = tuple[int, int]
 def describe_awaited(
     connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema, special: Mapping[str, Any]
 ) -> Spec | None:
-    """The source of files of ``schema`` that are still to come; None if there are some, or no folder to come into.
+    """The source of followed files that do not exist yet; None if files exist already, or the folder does not.
 
-    ``special`` are the options of the format.
+    Without a file to infer types from, ``schema`` says them. ``special`` are the options of the format.
     """
     for path in map(absolute, listed(paths)):
         if not path.is_dir() and not (glob.has_magic(str(path)) and not files_of_glob(str(path))):
@@ -41,7 +41,7 @@ def describe_awaited(
 
 
 class FileConnector(Connector, Protocol):
-    """The connector of a file format, which can read a file that was not there when the source was described."""
+    """The connector of a file format; it can also read files that were created after the source was described."""
 
     def splits_of(self, file: str) -> Iterable[Split]:
         """The splits of one file."""
@@ -49,10 +49,10 @@ class FileConnector(Connector, Protocol):
 
 
 class Following:
-    """Connector that reads the files of another connector once each, in the order in which they were found.
+    """Connector that reads every file of another connector once, in the order in which the files appear.
 
-    A new file is read when two looks, a second apart, have found it unchanged: writers need not rename, but a file
-    that grows after that is not read again.
+    A new file is read when its size and time of change were equal in two searches a second apart. Writers therefore
+    need not rename files into place, but rows added to a file after that are not read.
     """
 
     def __init__(self, spec: Spec, connector: FileConnector, clock: Callable[[], float]) -> None:
@@ -98,7 +98,7 @@ class Following:
 
 
 def _stamp(file: str) -> _Stamp:
-    """Size and time of change; size 0 for a file that is gone again."""
+    """Size and time of change; size 0 for a file that was removed since it was found."""
     try:
         found = Path(file).stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Rows that a function of the user yields, pulled by a separate thread so that waiting for one blocks no task."""
+"""The source of rows that a user's function yields; a separate thread calls it, so that it never blocks a task."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def describe(
     replayable: bool = False,
     bounded: bool = True,
 ) -> Spec:
-    """The source of what ``fn()`` yields: dicts (missing keys are null), record batches or tables of ``schema``.
+    """The source of what ``fn()`` yields: dicts (a missing key is null), record batches or tables of ``schema``.
 
-    One task calls it, once. ``replayable`` promises that it yields the same rows each time, so that reading can go on
-    in the middle. ``bounded=False`` says that it never ends.
+    One task calls ``fn``, once. ``replayable`` promises that it yields the same rows in every call, so that a restarted
+    task can continue from its position. ``bounded=False`` declares that it never ends.
     """
     schema = plain_schema(schema if isinstance(schema, pa.Schema) else pa.schema(schema))
     options = {"schema": to_text(schema)}
@@ -63,7 +63,8 @@ class Generator:
         try:
             number = 0
             while True:
-                # Asked before the items are taken: what comes between the two questions is taken the next time.
+                # Read before the items are taken: in the other order the thread could add its last items and end
+                # between the two steps, and those items would be lost.
                 ended = pump.ended.is_set()
                 items = pump.take(batch_rows)
                 for batch in _batches(items, self._schema, self._function, number):
@@ -81,7 +82,10 @@ class Generator:
 
 
 class _Pump:
-    """Calls the function in a daemon thread and keeps what it yields until somebody takes it."""
+    """Calls the function in a daemon thread, and queues the items that it yields.
+
+    Only the thread appends and only the reader pops, and each counter has one writer, so no lock is needed.
+    """
 
     def __init__(self, function: Function) -> None:
         self._function = function
@@ -95,7 +99,7 @@ class _Pump:
         threading.Thread(target=self._run, name=f"generator {function.name}", daemon=True).start()
 
     def take(self, rows: int) -> list[Any]:
-        """What is there, as many items as it takes for ``rows`` rows; never waits."""
+        """Remove and return the first queued items, until they have ``rows`` rows; never waits."""
         taken: list[Any] = []
         while rows > 0 and self._items:
             taken.append(self._items.popleft())
@@ -107,7 +111,7 @@ class _Pump:
         return taken
 
     def stop(self) -> None:
-        """Let the thread end at its next item; one that waits inside the function is left behind."""
+        """Make the thread end at its next item; a thread that waits inside the user's function is abandoned."""
         self._stopped = True
         self._room.set()
 
@@ -134,14 +138,14 @@ class _Pump:
 
 
 def _size(item: Any) -> tuple[int, int]:
-    """Rows and bytes of something that was yielded."""
+    """Rows and bytes of an item."""
     if isinstance(item, pa.RecordBatch | pa.Table):
         return item.num_rows, item.nbytes
     return 1, 0
 
 
 def _batches(items: list[Any], schema: pa.Schema, function: Function, number: int) -> Iterator[pa.RecordBatch]:
-    """Runs of dicts as one batch each; batches and tables as they are."""
+    """Convert items to batches: consecutive dicts become one batch, batches and tables stay as they are."""
     rows: list[Mapping[str, Any]] = []
     for item in items:
         if isinstance(item, Mapping):

@@ -1,4 +1,4 @@
-"""Data of the session itself: Arrow tables (pandas and polars frames come as such) and lists of dicts."""
+"""Sources of in-memory data: Arrow tables (also from pandas and polars frames) and lists of dicts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SPLIT_ROWS = 262_144
 
 
 def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
-    """The source of an Arrow table, which travels with the job and must not be changed afterwards.
+    """The source of an Arrow table, which is sent with the job and whose memory must not be modified afterwards.
 
-    Columns that are ``copied`` may be. Raises a SourceError for offsets or indexes that lie outside of their buffers.
+    Columns in ``copied`` are copied, so theirs may be. SourceError for offsets or indexes outside their buffers.
     """
     try:
         check_table(table, text=False)
@@ -47,9 +47,9 @@ def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
 
 
 def _same_categories(batches: list[pa.RecordBatch], schema: pa.Schema) -> list[pa.RecordBatch]:
-    """``batches`` with the longest dictionary of each ordered column, so that every slice tells the whole order.
+    """``batches`` with the longest dictionary of each ordered column, so that every slice has the whole order.
 
-    Disagreeing dictionaries stay: only what orders rows refuses them.
+    Dictionaries that disagree are left unchanged: only operators that compare or sort such values refuse them.
     """
     orders = Orders(schema)
     try:
@@ -61,9 +61,9 @@ def _same_categories(batches: list[pa.RecordBatch], schema: pa.Schema) -> list[p
 
 
 def describe_rows(rows: Iterable[Mapping[str, Any]], schema: Wanted = None) -> Spec:
-    """The source of dicts, one a row; a missing key is null.
+    """The source of dicts, one for each row; a missing key is null.
 
-    Types are inferred from all rows; ``schema`` as a mapping replaces types of single columns, as a schema says all.
+    Types are inferred from all rows. A mapping as ``schema`` replaces the types of its columns, a schema those of all.
 
     Raises:
         SourceError: a row that is no dict, has a key that ``schema`` lacks, or a value that does not fit.

@@ -1,4 +1,4 @@
-"""Files read at a chosen speed: so many rows per second, or so much event time per second."""
+"""Reads files at a chosen speed: a number of rows per second, or an amount of event time per second."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _SPEEDS = "speed={!r} is not event time per time: write '6h/s', '30m/s' or '1d/m
 
 
 def ticked(seconds: float) -> float:
-    """``seconds``, down to the last tick."""
+    """``seconds`` rounded down to a tick."""
     return math.floor(seconds * _TICKS + 1e-6) / _TICKS
 
 
 def until_tick(seconds: float, now: float) -> float:
-    """How long to wait at ``now`` for the first tick from ``seconds`` on; a millisecond at least, as clocks differ."""
+    """The seconds from ``now`` to the first tick at or after ``seconds``; at least a millisecond, as clocks differ."""
     return max(0.001, math.ceil(seconds * _TICKS - 1e-6) / _TICKS - now)
 
 
 class ReadPace(Protocol):
-    """Says how many rows are due; its schedule starts with the first question."""
+    """Decides how many rows are due; its schedule starts with the first call of ``due``."""
 
     def due(self, rows: pa.RecordBatch, before: int) -> int:
         """How many of ``rows`` (the first being row number ``before`` of the source) are due now."""
@@ -42,7 +42,7 @@ class ReadPace(Protocol):
         ...
 
     def position(self) -> Mapping[str, Any]:
-        """What a later reader needs to keep to the same schedule; JSON-able."""
+        """The JSON-able state with which another reader continues the same schedule."""
         ...
 
 
@@ -70,9 +70,10 @@ class RowPace:
 
 @dataclass(slots=True)
 class EventTimePace:
-    """A row is due when ``speed`` microseconds of event time per second have brought the clock to its time.
+    """A row is due when event time, which advances ``speed`` microseconds per second, reaches the row's time.
 
-    The first row is due at once. A row behind one that is not due waits with it; a late row comes with its neighbours.
+    The first row is due at once. Rows keep their order: a row waits for those before it, so a late row is due together
+    with them.
     """
 
     speed: float
@@ -103,7 +104,7 @@ class EventTimePace:
 
 
 def pace_of(spec: Spec, clock: Callable[[], float], position: Mapping[str, Any]) -> ReadPace | None:
-    """The pace that the options of ``spec`` ask for, continued from ``position``; None: as fast as it goes."""
+    """The pace in the options of ``spec``, continued from ``position``; None to read as fast as possible."""
     rate, speed = spec.options.get("rate"), spec.options.get("speed")
     if rate:
         return RowPace(rate, clock, position.get("start"))

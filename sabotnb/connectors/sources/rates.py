@@ -1,4 +1,4 @@
-"""Rows made by the clock: so many per second, numbered."""
+"""The source of numbered rows that appear at a fixed rate, for demonstrations and tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def describe(per_second: float, n: int | None = None) -> Spec:
 
 
 class Rate:
-    """Connector of rows made by the clock."""
+    """Connector of rows that appear at a fixed rate."""
 
     def __init__(self, spec: Spec, clock: Callable[[], float]) -> None:
         self._per_second: float = spec.options["per_second"]

@@ -1,4 +1,4 @@
-"""Dicts made into record batches, with errors that name row and column."""
+"""Converts dicts to record batches, with errors that name the row and the column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def batch_of(
 ) -> pa.RecordBatch:
     """One batch of ``schema``; a missing key is null.
 
-    What does not fit raises ``failure``, whose message begins with ``subject`` and the number of the row from 0.
+    A value that does not fit raises ``failure``; its message begins with ``subject`` and the row's number from 0.
     """
     names = set(schema.names)
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""The source of a task job: each split is one call, each row what one call returned."""
+"""The source of a task job: each split is one call of a user's function, each row the result of one call."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class TaskCall:
     data: Any
 
     def run(self) -> Any:
-        """What the operator returns for the data and the parameters."""
+        """Call the operator with the data and the parameters, and return its result."""
         return _operator(self.type, self.operator)(self.data, **self.parameters)
 
 
 def tasks(ids: Sequence[str], calls: Sequence[TaskCall]) -> Source:
-    """Describe the source that runs ``calls``; GraphError for an operator that there is not.
+    """The source that runs ``calls``; GraphError for an operator that does not exist.
 
     Each call is pickled on its own, so an agent unpickles only what it runs.
     """
@@ -48,7 +48,7 @@ def tasks(ids: Sequence[str], calls: Sequence[TaskCall]) -> Source:
 
 
 class TaskCalls:
-    """Connector of a task job: splits are the tasks, in their order."""
+    """Connector of a task job: one split for each task, in the order of the tasks."""
 
     def __init__(self, spec: Source) -> None:
         assert spec.table is not None, "made by tasks()"
@@ -62,7 +62,7 @@ class TaskCalls:
         return [Split(name, {"number": number}, rows=1) for number, name in enumerate(names)]
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        """Run the task, which may take as long as it does; one row."""
+        """Run the task and yield its result as one row. Blocks until the task ends."""
         number = split.position["number"]
         import cloudpickle
 

@@ -1,4 +1,4 @@
-"""The rows of a sample, handed out for as long as there is time."""
+"""The source of a preview: the rows of a sample, until a deadline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _GROWTH = 8
 
 
 class TimedSample(TableSlices):
-    """Connector of a table that ends at ``until`` (of ``time.monotonic``), wherever it is then.
+    """Connector of a table that stops reading at ``until`` (of ``time.monotonic``).
 
-    Batches begin with a row and grow while what becomes of them takes little time, so that the end is not far off when
-    it comes. ``ran_out`` is true if it came before the last row.
+    The first batch has one row, and batches grow while downstream operators are quick. A batch is never interrupted, so
+    small ones keep the overrun short. ``ran_out`` is true if time ran out before the last row.
     """
 
     def __init__(self, spec: Spec, until: float) -> None:

@@ -1,7 +1,8 @@
-"""The order of ordered columns, from all files of a source: each task reads some of them, and all need the whole order.
+"""Finds the categories of ordered columns in the files of a source, and stores them in its spec.
 
-What is compared with a constant needs to know it (``expr.ordering``), and the file of one task may have a dictionary
-that ends before the constant. So the categories that the first rows of the files show travel with the description.
+Each task reads some of the files, but a comparison with a constant needs the whole order (``expr.ordering``): the
+dictionary in the file of one task may end before the constant. So the spec has the categories from the first rows of
+the first files.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from sabotnb.native import Orders, is_ordered
 
 
 def with_orders(spec: Spec, make: Callable[[Spec], FileConnector]) -> Spec:
-    """``spec`` with the categories of its ordered columns, as far as the first MOST_LOOKED_INTO files agree on them.
+    """``spec`` with the categories of its ordered columns, from the first MOST_LOOKED_INTO files.
 
-    Files that disagree, or cannot be read, change nothing here: reading or comparing them raises the error.
+    Returns ``spec`` unchanged if files disagree or cannot be read: reading or comparing them raises the error later.
     """
     ordered = pa.schema([field for field in spec.schema if is_ordered(field.type) and is_text(field.type.value_type)])
     if not ordered.names:

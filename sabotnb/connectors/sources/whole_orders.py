@@ -1,4 +1,4 @@
-"""Batches of ordered columns with the whole order, as the description of their source tells it."""
+"""Replaces the dictionaries of ordered columns in a batch by the complete ones in the spec of the source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def told_orders(spec: Spec) -> Mapping[str, pa.Array]:
 
 
 def with_whole_order(batch: pa.RecordBatch, orders: Mapping[str, pa.Array]) -> pa.RecordBatch:
-    """``batch`` with the dictionaries of ``orders`` where its own begin like them."""
+    """``batch`` with the dictionaries of ``orders`` where the batch has only the first categories."""
     for name, known in orders.items():
         column = batch.column(name)
         begun = len(column.dictionary)
