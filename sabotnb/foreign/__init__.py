@@ -1,4 +1,4 @@
-"""What users of other libraries write: names and arguments that sabotnb does not have, and what to write here."""
+"""Hints for users of other libraries: what to write instead of names and arguments that sabotnb does not have."""
 
 from sabotnb.foreign.calls import explained
 from sabotnb.foreign.hinted import Hinted, absent, explained_methods

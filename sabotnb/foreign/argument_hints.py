@@ -1,4 +1,4 @@
-"""Arguments of other libraries, by the method here that users give them to."""
+"""Tables of arguments that other libraries have, by the sabotnb method to which users pass them."""
 
 from __future__ import annotations
 

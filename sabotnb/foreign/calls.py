@@ -1,4 +1,4 @@
-"""Calls with arguments that a method does not take: what it takes, and what another library's argument is here."""
+"""Explains calls with wrong arguments: what the method takes, and what to write for another library's argument."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ R = TypeVar("R")
 
 
 def explained(function: Callable[P, R]) -> Callable[P, R]:
-    """``function``; a call that it does not take raises InvalidUse, which says what it takes."""
+    """Wrap ``function``, so that a call with wrong arguments raises an InvalidUse that lists the right ones."""
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
+            # A call whose arguments do not bind creates no frame, so its traceback ends in this one.
             bound_nothing = error.__traceback__ is not None and error.__traceback__.tb_next is None
             if not bound_nothing or isinstance(error, InvalidUse):
-                raise  # from inside: an error of another kind
+                raise  # from the body of the function, not from the call
             raise _explanation(function, args, kwargs) or error from None
 
     return called
@@ -63,7 +64,7 @@ def _is_one(parameter: inspect.Parameter) -> bool:
 
 
 def _written(parameter: inspect.Parameter) -> str:
-    """A parameter as a call has it: ``n=5``, ``*columns``, ``path``."""
+    """A parameter as it is written in a call: ``n=5``, ``*columns``, ``path``."""
     if not _is_one(parameter):
         return str(parameter.replace(annotation=parameter.empty))
     if parameter.default is parameter.empty:
@@ -72,7 +73,7 @@ def _written(parameter: inspect.Parameter) -> str:
 
 
 def _instead(method: str, keyword: str, value: Any, named: set[str]) -> str:
-    """What to write instead of ``keyword=value``."""
+    """Advice to write instead of ``keyword=value``; empty if there is none."""
     if code := _code(method, keyword, value, named):
         return f". Write {code}"
     import difflib

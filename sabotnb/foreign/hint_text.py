@@ -1,4 +1,4 @@
-"""The text of a hint, with the names and arguments that the user typed where the hint has examples."""
+"""Fills hints: replaces the example names and arguments in their code by those that the user typed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _NEW_NAME = "z"
 
 
 def filled(hint: Hint, call: ast.Call | None, column: str | None = None, columns: Collection[str] | None = None) -> str:
-    """``hint`` with the arguments of ``call``.
+    """The text of ``hint`` with the arguments of ``call``.
 
-    ``column`` is the column that the name was asked of. ``columns`` are those that there are, None if that is unknown.
+    ``column`` is the column on which the user looked up the name. ``columns`` are all columns of the stream, or None if
+    they are unknown.
     """
     code = hint.code
     if call is not None and hint.keeps_arguments and (call.args or call.keywords):

@@ -1,7 +1,7 @@
-"""Classes whose missing attributes say how they are written here.
+"""Base classes whose AttributeErrors have a hint: what to write here for a name of another library.
 
 Only public names get a hint. Names that begin with an underscore raise a plain AttributeError at once, because
-``copy``, ``pickle``, IPython and mocks look them up to learn what an object can do.
+``copy``, ``pickle``, IPython and mocks look them up often, to find out what an object supports.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def absent(
     column: str | None = None,
     columns: Collection[str] | None = None,
 ) -> AttributeError:
-    """``owner`` has no ``name``: what ``classes`` say to write instead, or the nearest of the ``known`` names.
+    """The AttributeError for ``name`` of ``owner``, with the hint of ``classes`` or the nearest of the ``known`` names.
 
-    ``column`` and ``columns`` stand for the examples in what to write; see ``filled``.
+    ``column`` and ``columns`` replace the examples in the hint; see ``filled``.
     """
     hint = "" if name.startswith("_") else _hint(name, classes, known, column, columns)
     return _missing(owner, name, hint)
@@ -61,18 +61,18 @@ def _hint(
 
 
 class HintedClass(type):
-    """A class that hints at names that users look for on itself, as ``Stream.from_kafka``."""
+    """Metaclass that adds hints for names looked up on the class itself, such as ``Stream.from_kafka``."""
 
-    if not TYPE_CHECKING:  # where it would make every name an attribute
+    if not TYPE_CHECKING:  # with a __getattr__, type checkers would accept every name
 
         def __getattr__(cls, name: str) -> Any:
-            if name in getattr(cls, "__annotations__", ()):  # dataclass() asks for the default of each field
+            if name in getattr(cls, "__annotations__", ()):  # dataclass() looks up the default of each field
                 raise AttributeError(name)
             raise absent(f"type object {cls.__name__!r}", name, _names_of(cls), _public(cls, name))
 
 
 class Hinted(metaclass=HintedClass):
-    """Hints at names that other libraries have; ``_own_hint`` of a subclass comes first."""
+    """Adds hints for names of other libraries; a hint from a subclass's ``_own_hint`` comes first."""
 
     __slots__ = ()
 
@@ -92,7 +92,7 @@ class Hinted(metaclass=HintedClass):
         return ""
 
     def _hint_columns(self) -> tuple[str | None, Collection[str] | None]:
-        """The column that a hint is about, and all that there are; None for what is not known."""
+        """The column to use in hints, and all columns of the stream; None for what is unknown."""
         return None, None
 
 
@@ -105,7 +105,7 @@ def _public(cls: type, name: str) -> tuple[str, ...]:
 
 
 def explained_methods(cls: C) -> C:
-    """Let every public method of ``cls`` say which arguments it takes; see ``explained``."""
+    """Class decorator that wraps every public method of ``cls`` in ``explained``."""
     for name, member in list(vars(cls).items()):
         if not name.startswith("_") and inspect.isfunction(member):
             setattr(cls, name, explained(member))

@@ -1,7 +1,7 @@
-"""Methods of polars, pandas, Spark, Flink and SQL, by the class here on which users look for them.
+"""Table of hints for methods of polars, pandas, Spark, Flink and SQL, by the class on which users look them up.
 
-A hint is code to run, after a sentence where the code needs one. Code that begins with a dot goes behind what the
-name was asked of. ``x``, ``y`` stand for columns of numbers, ``s`` for one of texts, ``t`` for one of times.
+A hint is code to run, with a note if the code needs one. Code that begins with a dot follows the object on which the
+name was looked up. ``x`` and ``y`` stand for columns of numbers, ``s`` for a column of text, ``t`` for one of times.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Hint(NamedTuple):
-    """``code`` to run instead; ``note`` says in what it differs.
+    """``code`` to run instead; ``note`` says how it differs.
 
     With ``keeps_arguments`` the last call of ``code`` takes the arguments that the user typed.
     """
@@ -34,7 +34,7 @@ _AGGREGATES = {
 
 
 def _aggregating(form: str, *left_out: str) -> dict[Hint, tuple[str, ...]]:
-    """A hint for each aggregate: ``form`` with its call for ``{}``."""
+    """A hint for each aggregate: ``form`` with the aggregate's call in place of ``{}``."""
     calls = dict.fromkeys(_AGGREGATES.values())
     names = {call: tuple(n for n, c in _AGGREGATES.items() if c == call and n not in left_out) for call in calls}
     return {Hint(form.format(call)): named for call, named in names.items()}

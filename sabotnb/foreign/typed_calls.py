@@ -1,6 +1,6 @@
-"""The call that a user typed around a name that is not there, read from the source of the line.
+"""Finds the call that a user typed around a missing name, in the source of the running line.
 
-An attribute is looked up before its call is made, so its arguments are known from the text alone.
+An attribute is looked up before its arguments are evaluated, so they are only known from the source text.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sabotnb.blobs import user_frame
 
 
 def typed_call(name: str) -> ast.Call | None:
-    """The call ``something.name(...)`` that the user's code is making; None if that cannot be told."""
+    """The call ``something.name(...)`` that the user's code is about to make; None if it cannot be found."""
     frame = user_frame()
     if frame is None or not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("LOAD_"):
-        return None  # getattr() and hasattr() ask for a name without calling it
+        return None  # getattr() and hasattr() look up a name without a call in the source
     try:
         return _call_at(frame, name)
     except (SyntaxError, ValueError):  # the source changed since it was compiled, or is not Python
@@ -27,25 +27,25 @@ def typed_call(name: str) -> ast.Call | None:
 
 
 def strings_in(call: ast.Call) -> tuple[str, ...]:
-    """Names that were typed as arguments: ``"x"``, ``["x", "y"]``, and those in ``col("x") + 1``."""
+    """The strings among the arguments: ``"x"``, ``["x", "y"]``, and those in ``col("x") + 1``."""
     values = [*call.args, *(keyword.value for keyword in call.keywords)]
     return tuple(text for value in values for text in _strings(value))
 
 
 def numbers_in(call: ast.Call) -> tuple[int | float, ...]:
-    """Numbers that were typed as arguments."""
+    """The numbers among the positional arguments."""
     values = (value.value for value in call.args if isinstance(value, ast.Constant))
     return tuple(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def function_in(call: ast.Call) -> str:
-    """The name of the function that was typed as the first argument; empty if it is something else."""
+    """The name in the first argument, such as that of a function; empty if the argument is not a name."""
     first = call.args[0] if call.args else None
     return ast.unparse(first) if isinstance(first, ast.Name | ast.Attribute) else ""
 
 
 def wants_descending(call: ast.Call) -> bool:
-    """True if an option of ``call`` asks for the largest first, by any of its names."""
+    """True if an option of ``call`` asks for descending order, under any of its names."""
     return any(
         isinstance(option.value, ast.Constant) and option.value.value is (option.arg not in ("ascending", "asc"))
         for option in call.keywords
@@ -54,7 +54,7 @@ def wants_descending(call: ast.Call) -> bool:
 
 
 def arguments_of(call: ast.Call) -> str:
-    """The arguments as code."""
+    """The arguments of ``call`` as code."""
     bare = ast.Call(ast.Name("f"), call.args, call.keywords)
     return ast.unparse(bare).removeprefix("f(").removesuffix(")")
 
