@@ -72,7 +72,7 @@ _FILES: dict[str, Callable[[Spec], FileConnector]] = {
 
 
 _LINES = {"csv", "json"}
-"""Formats in which a file stays whole when more is written behind it."""
+"""Formats whose files stay valid when rows are appended to them."""
 
 
 def awaited(file_format: str, paths: Paths, schema: pa.Schema, **options: Any) -> Spec | None:

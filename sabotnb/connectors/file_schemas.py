@@ -15,7 +15,7 @@ from sabotnb.graph import Source as Spec
 from sabotnb.native import plain_layout, plain_schema, plain_type
 
 MOST_LOOKED_INTO = 32
-"""Files of one source whose first rows are read to find types."""
+"""The limit of the files of one source whose first rows are read to find types."""
 
 Wanted: TypeAlias = "pa.Schema | Mapping[str, pa.DataType] | None"
 

@@ -64,7 +64,7 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         for kind in ("parquet", "csv", "json", "ipc")
     },
 }
-"""What to write instead of a keyword, with names as in ``method_names``; ``{value}`` is what the user gave."""
+"""Code to write instead of a keyword, with names as in ``method_names``; ``{value}`` stands for the user's argument."""
 
 SOURCES = ("from_parquet", "from_csv", "from_json", "from_ipc")
 SOURCE_KEYWORDS: Mapping[str, str] = {
@@ -73,7 +73,7 @@ SOURCE_KEYWORDS: Mapping[str, str] = {
     **dict.fromkeys(("n_rows", "nrows"), ").head(5)"),
     **dict.fromkeys(("parse_dates", "try_parse_dates"), ", schema={'t': 'timestamp[us]'})"),
 }
-"""What follows ``sb.Stream.from_csv('data.csv'`` instead of a keyword."""
+"""Code to write after ``sb.Stream.from_csv('data.csv'`` instead of a keyword."""
 
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "separator": ("sep", "delimiter", "delim"),
@@ -82,7 +82,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "encoding": ("charset",),
     "schema": ("names", "new_columns"),
 }
-"""Options that a source may have, by what other libraries call them."""
+"""Options of sources, each with the names that other libraries have for it."""
 
 POSITIONAL: Mapping[str, str] = {
     "when": "sb.when(col('x') > 1).then(2).otherwise(3)",
@@ -99,4 +99,4 @@ POSITIONAL: Mapping[str, str] = {
     "to_pandas": ".to_pandas()",
     "cast": "col('x').cast('int64')",
 }
-"""What to write where a method gets more arguments than it takes."""
+"""Code to write instead of a call with too many positional arguments, by method."""

@@ -11,7 +11,7 @@ from sabotnb.foreign.typed_calls import arguments_of, function_in, numbers_in, s
 
 _LONGEST_ARGUMENTS = 60
 _EXAMPLE = re.compile(r"'([xystlrz])'(?!: (?:'int64'|1\b))")
-"""Columns of a hint; the names of a schema or of a row are not columns of the user's stream."""
+"""The example columns in a hint, but not names of a schema or of a row, which are not columns of the user's stream."""
 _PATH = re.compile(r"'(?:out|data/\*\.\w+)'")
 _ROWS = re.compile(r"(?<=\.head\()5|(?<=\.top\()[15]\b")
 _FUNCTION = re.compile(r"lambda row: row(?=\))|lambda batch: batch(?=\))|\bfunction\b|\bprint\b")

@@ -30,7 +30,7 @@ _AGGREGATES = {
     **dict.fromkeys(("avg", "average"), "mean()"),
     "nunique": "n_unique()",
 }
-"""Aggregates of a column here, by what they are called elsewhere."""
+"""Aggregates of a column, by their names in sabotnb and in other libraries."""
 
 
 def _aggregating(form: str, *left_out: str) -> dict[Hint, tuple[str, ...]]:
@@ -446,4 +446,4 @@ _TABLES: Mapping[str, Mapping[Hint, tuple[str, ...]]] = {
 HINTS: Mapping[str, Mapping[str, Hint]] = {
     where: {name: hint for hint, names in table.items() for name in names} for where, table in _TABLES.items()
 }
-"""By the name of a class (or the module ``sabotnb``), then by the foreign name."""
+"""All hints, by the name of a class (or of the module ``sabotnb``), then by the foreign name."""

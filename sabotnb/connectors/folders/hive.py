@@ -24,7 +24,7 @@ from sabotnb.native import plain_type
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 Values = Mapping[str, str | None]
-"""What the folders of one file say, by column."""
+"""The texts in the folder names of one file, by column; None for null."""
 
 _WHOLE_SECONDS = re.compile(r"\.0+(?=Z?$)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")

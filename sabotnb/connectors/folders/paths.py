@@ -18,10 +18,10 @@ from sabotnb.errors import SourceError
 Paths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 
 LONGEST_NAME = 255
-"""Bytes of a name in most file systems."""
+"""The limit of the bytes of a name in most file systems."""
 
 LONGEST_PATH = 4096
-"""Bytes of a path, with a zero at its end."""
+"""The limit of the bytes of a path, including the terminating zero."""
 
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"PK": "zip", b"\x28\xb5": "zstd"}
 

@@ -24,7 +24,7 @@ _BAD_VALUE = re.compile(
 _BAD_TEXT = re.compile(r"invalid UTF8")
 _BAD_COUNT = re.compile(r"Expected (\d+) columns, got (\d+)")
 _NULL_MARKERS = frozenset({"", "-", ".", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "\\n", "missing"})
-"""What other tools write for null, in lower case."""
+"""Null markers of other tools, in lower case."""
 
 Record = Sequence[str]
 

@@ -16,7 +16,7 @@ from sabotnb.connectors.formats.csv_parsing import Dialect, Records, section_bat
 from sabotnb.connectors.formats.number_types import is_rounded, joint_type, may_be_rounded, number_type
 
 SECTIONS = 4
-"""So many of the first sections of a file are read for advice, beside the one that failed."""
+"""The number of sections at the beginning of a file that are read for advice, in addition to the one that failed."""
 
 _MOST_BYTES = 256 << 20
 _LONG_INTEGER = r"^\s*[+-]?\d{16,}(\.0*)?\s*$"

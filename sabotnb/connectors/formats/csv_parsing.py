@@ -17,7 +17,7 @@ from sabotnb.native import plain_layout, plain_type
 READ_BLOCK = 4 << 20
 LONGEST_BLOCK = (1 << 31) - 2
 BLOCK_TOO_SHORT = "straddling"
-"""What the parser says of a record that is longer than a block."""
+"""The word by which Arrow's error for a record longer than a block is recognized."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from sabotnb.connectors.formats.type_code import schema_code, shortened, shown
 from sabotnb.errors import SourceError
 
 HEAD_BYTES = 4 << 20
-"""So much of the beginning of a file is read for advice, beside the block that failed."""
+"""Bytes at the beginning of a file that are read for advice, in addition to the block that failed."""
 
 
 def fault(error: Exception, file: str, start: int, block: bytes, types: Types) -> SourceError:

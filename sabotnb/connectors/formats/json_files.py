@@ -34,7 +34,7 @@ from sabotnb.protocol import Split
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 FIRST_BLOCK = 1 << 20
 SECTION_BYTES = 8 << 20
-"""A section is parsed in one piece, so that no object straddles two blocks."""
+"""A section is parsed as one block, so that no object is split between two blocks."""
 
 
 def describe(

@@ -14,7 +14,7 @@ from sabotnb.errors import SourceError
 from sabotnb.native import first_deeper, plain_schema
 
 DEEPEST = 60
-"""Levels of brackets in a row, its own among them. Arrow's JSON parser recurses; its IPC takes columns of 63 levels."""
+"""The limit of nested brackets in a row. Arrow's JSON parser recurses, and its IPC accepts columns of 63 levels."""
 
 LONGEST_BLOCK = (1 << 31) - 2
 ADVICE = "correct the file, one object a line"

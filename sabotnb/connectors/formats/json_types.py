@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import types as t
 
 DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-"""Of a second, in each unit."""
+"""The number of digits of the fraction of a second, for each unit."""
 
 _SECONDS = pa.decimal128(38, 9)
 

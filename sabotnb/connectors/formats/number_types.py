@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from pyarrow import types as t
 
 LEAST_ROUNDED = 2.0**53
-"""From here on a double may stand for several integers."""
+"""From this number on, one double may stand for several integers."""
 
 _MOST_DIGITS = 38
 _SHORT = 15
-"""Digits that a double always holds."""
+"""The number of decimal digits that a double always holds."""
 
 
 def may_be_rounded(column: pa.Array | pa.ChunkedArray) -> bool:

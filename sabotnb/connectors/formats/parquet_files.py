@@ -40,7 +40,7 @@ from sabotnb.protocol import MIN_WATERMARK, Split
 
 SUFFIXES = (".parquet", ".pq")
 _SMALL_GROUP_ROWS = 65_536
-"""Neighbouring row groups are read as one split until they have this many rows."""
+"""Neighbouring row groups are merged into one split until it has this many rows."""
 
 _SMALL_DICTIONARY_BYTES = 1 << 18
 

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _FIRST_DAY, _LAST_DAY = -719_528, 2_932_896
-"""Of the years 0000 to 9999, counted from 1970."""
+"""The first and the last day of the years 0000 to 9999, in days from 1970-01-01."""
 
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
 
 
 _LEAST_NANOSECOND = -9_223_372_036_000_000_000
-"""Readers compute the whole second first, which 64 bits do not hold for the 0.85 seconds before."""
+"""Earlier nanoseconds are valid, but readers compute the start of their second first, which overflows 64 bits."""
 
 
 class Unwritable(Exception):  # noqa: N818  who writes says into what

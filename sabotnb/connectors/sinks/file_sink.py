@@ -51,14 +51,14 @@ from sabotnb.protocol import Committable, OperatorContext, Out, SinkOperator
 
 FLUSH_ROWS = 131_072
 FLUSH_BYTES = 64 << 20
-"""Bytes of the rows that wait in all files of a task together."""
+"""Limit of the bytes that are buffered for all files of a task together."""
 
 MAX_OPEN_FILES = 64
 MADE = "made.folders"
-"""A list of the folders that were made for the output: without output, they are removed again."""
+"""The file that lists the folders created for the output; an abort removes them."""
 
 LETTERS_OF_OPERATOR = 80
-"""Enough to know it by; ``name`` is unique without it."""
+"""Letters of an operator's id in a hidden file's name: for people who look; the rest of the name is unique."""
 
 
 def sink(spec: Spec, schema: pa.Schema) -> FileSink:

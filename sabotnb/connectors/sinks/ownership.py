@@ -19,7 +19,7 @@ _OLD_FORMAT = 1
 _PUBLISHED = re.compile(r"part-\d{5,}-[0-9a-f]{8}-\d+\.(?P<job>.+)\.[a-z]+")
 
 Owners = Mapping[str, str | None]
-"""The job that wrote each file of an output folder, by its path there; None for files of others."""
+"""The job that wrote each file, by the file's path below the output folder; None for files that no job wrote."""
 
 
 def published_name(part: str, job: str, suffix: str) -> str:

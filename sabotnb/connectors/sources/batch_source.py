@@ -42,10 +42,10 @@ from sabotnb.protocol import Finished, Position, Split
 
 Clock = Callable[[], float]
 RawBatches = Iterator["pa.RecordBatch | float | None"]
-"""Batches; where there is nothing yet the seconds until there may be something, or None if unknown."""
+"""Yields batches; where there are no rows yet, the seconds until there may be some, or None if that is unknown."""
 
 _UNMATCHED_BATCHES = 200
-"""Batches without a row that passes the predicate, after which ``poll`` returns to let its task look at its mailbox."""
+"""Batches in a row without a row that passes the predicate, after which ``poll`` returns to its task's mailbox."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from sabotnb.protocol import Split
 
 _AHEAD_ROWS = 65_536
 _AHEAD_BYTES = 64 << 20
-"""How far the thread may be ahead of its reader. Bytes of dicts are not counted."""
+"""Limits of how far the thread may be ahead of its reader; the bytes of dicts are not counted."""
 
 _STOPPING_SECONDS = 0.1
 

@@ -16,7 +16,7 @@ from sabotnb.graph import Source as Spec
 
 _SECOND = 1_000_000
 _TICKS = 100
-"""Per second: rows become due in lots, so that a source neither spins between two rows nor sends them one by one."""
+"""Per second: all rows of a tick become due together, so that a fast source neither spins nor sends single rows."""
 _SPEEDS = "speed={!r} is not event time per time: write '6h/s', '30m/s' or '1d/m'"
 
 

@@ -10,10 +10,10 @@ from sabotnb.graph import Source as Spec
 from sabotnb.protocol import Split
 
 _PARTS = 20
-"""Into so many parts the time is cut: a batch that takes longer is not followed by a larger one."""
+"""Parts of the available time. After a batch that takes longer than one part, batches do not grow."""
 
 _GROWTH = 8
-"""Times as many rows follow a quick batch; each batch more costs a preview about a millisecond."""
+"""Factor by which batches grow after a quick one; each additional batch costs a preview about a millisecond."""
 
 
 class TimedSample(TableSlices):
