@@ -26,10 +26,12 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
         return
     try:
         committer.commit(order.committables)
-    except (SabotnbError, OSError) as error:
-        # An abort follows. The rows are complete and may not be reproducible, so save them from it.
+    except Exception as error:
+        # An abort follows. The rows are complete and may not be reproducible, so save them, whatever was raised.
         kept = _kept(committer, order)
-        raise SinkError(f"{error}. {kept}" if kept else str(error)) from error
+        known = isinstance(error, SabotnbError | OSError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        raise SinkError(f"{reason}. {kept}" if kept else reason) from error
 
 
 def _kept(committer: Committer, order: Commit) -> str:

@@ -38,7 +38,7 @@ pool *before* its runs are taken down, because a run that ends lets pending runs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sabotnb.config import Config
@@ -56,7 +56,6 @@ from sabotnb.execution.termination import COMMIT_TIMER, Termination
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.protocol import (
     AgentDown,
-    AgentInfo,
     AgentLeaving,
     AgentUp,
     Committed,
@@ -152,16 +151,20 @@ class Machine:
             raise StaleMessage(f"agent {event.agent} is not registered (any more)")
         left = self._leaving.get(agent.id)
         failure = refusals.agent_taken_away(agent, left) if left else refusals.agent_lost(agent, event.reason)
-        yield from self._give_up(now, agent, failure)
+        yield from self._give_up(now, {agent.id: failure})
 
-    def _give_up(self, now: float, agent: AgentInfo, failure: Failure) -> Iterable[Instruction]:
-        for known in (self.agents, self._leaving, self._state.hanging):
-            known.pop(agent.id, None)
-        self._leases.forget(agent.id)
-        # before the runs: one that ends gives its slots to pending runs, which must not be placed on this agent
-        self.pool.unregister_node(agent.id)
-        for job in list(self.jobs.values()):
-            yield from self._lose_agent(now, job, agent.id, failure)
+    def _give_up(self, now: float, failures: Mapping[str, Failure]) -> Iterable[Instruction]:
+        """Declare agents lost, each with its reason."""
+        # all of them before the runs: a run that ends gives its slots to pending runs, and its commit to another agent,
+        # and neither may go to an agent that is declared lost in the same moment
+        for agent in failures:
+            for known in (self.agents, self._leaving, self._state.hanging):
+                known.pop(agent, None)
+            self._leases.forget(agent)
+            self.pool.unregister_node(agent)
+        for agent, failure in failures.items():
+            for job in list(self.jobs.values()):
+                yield from self._lose_agent(now, job, agent, failure)
         yield from self._scheduling.place_pending(now)
 
     def _lose_agent(self, now: float, job: JobRun, agent: str, failure: Failure) -> Iterable[Instruction]:
@@ -201,9 +204,11 @@ class Machine:
             raise StaleMessage(f"no timer {event.name!r} is set")
         # a late timer means a busy scheduler, in which heartbeats were queued too: that time does not count
         self._leases.extend(max(0.0, now - self._lease_timer))
-        for agent in self._leases.expired(now):
-            silent = refusals.agent_silent(self.agents[agent], self._leases.duration)
-            yield from self._give_up(now, self.agents[agent], silent)
+        silent = self._leases.expired(now)
+        if silent:
+            duration = self._leases.duration
+            lost = {agent: refusals.agent_silent(self.agents[agent], duration) for agent in silent}
+            yield from self._give_up(now, lost)
         self._lease_timer = None
         if self.agents:
             yield self._arm_lease_timer(now)

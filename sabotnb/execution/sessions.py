@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
+from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.termination import Termination
-from sabotnb.protocol import Instruction, SessionChanged, SetTimer
+from sabotnb.protocol import Instruction, JobChanged, JobState, SessionChanged, SetTimer
 
 TIMER = "session "
 """Prefix of the name of a disconnected session's timer; the session's id follows."""
+
+_TAKES_ROWS = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
 
 
 class Sessions:
@@ -39,6 +42,16 @@ class Sessions:
         if owner in self._state.sessions:
             return
         for job in list(self._state.jobs.values()):
-            if job.request.owner == owner and job.request.pulled and not job.state.terminal:
+            waiting = job.successor
+            if waiting is not None and waiting.state is JobState.PENDING and _only_for(owner, waiting):
+                waiting.failure = waiting.failure or refusals.session_gone(job.name)
+                job.withdraw_successor(now)
+                yield JobChanged(job.name, waiting.state)
+            if job.state in _TAKES_ROWS and _only_for(owner, job):  # a run that commits has no rows left to take
                 job.failure = job.failure or refusals.session_gone(job.name)
                 yield from self._ending.cancel(now, job)
+
+
+def _only_for(owner: str, run: JobRun) -> bool:
+    """True if only the session ``owner`` can take the rows of ``run``."""
+    return run.request.owner == owner and run.request.pulled

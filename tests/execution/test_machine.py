@@ -499,3 +499,71 @@ def test_output_of_a_job_whose_last_task_fails_is_removed_once():
     cluster.fail()
     assert cluster.state() == "FAILED"
     assert [commit.action for commit in cluster.told_to(Commit)] == ["abort"]
+
+
+def fall_silent(cluster, *speaking):
+    """Let 11 seconds pass in which only the agents of these numbers send heartbeats."""
+    for second in range(1, 12):
+        cluster.now = second
+        for number in speaking:
+            cluster.feed(Heartbeat(f"agent-{number}"))
+        cluster.feed(TimerFired("leases"))
+
+
+def test_a_commit_is_not_given_to_an_agent_that_falls_silent_in_the_same_moment():
+    cluster = Simulator(agents=7)
+    cluster.silent = {f"agent-{number}" for number in range(1, 7)}
+    cluster.submit(request(vertices=(("work", 6),)))
+    for who in sorted(cluster.silent):
+        cluster.speak(who)
+    cluster.silent = {f"agent-{number}" for number in range(1, 7)}
+    cluster.finish()
+    assert cluster.state() == "COMMITTING"
+    fall_silent(cluster, 7)
+    assert cluster.state() == "FINISHED"
+    assert [commit.agent for commit in cluster.told if isinstance(commit, Commit)][1:] == ["agent-7"]
+
+
+def test_a_pending_run_is_not_placed_on_an_agent_that_falls_silent_in_the_same_moment():
+    cluster = Simulator(agents=3, slots=1)
+    cluster.submit(request("running", vertices=(("work", 2),)))
+    cluster.submit(request("waiting", vertices=(("work", 2),)))
+    cluster.feed(AgentUp(agent(4, 1)))
+    assert cluster.state("waiting") == "RUNNING"
+    cluster.submit(request("pending", vertices=(("work", 1),)))
+    cluster.silent = {"agent-1", "agent-2"}
+    fall_silent(cluster, 3, 4)
+    assert cluster.state("running") == "FAILED"
+    assert cluster.state("waiting") == "RUNNING"
+    assert cluster.state("pending") == "PENDING"
+
+
+def session_timer_fires(cluster, owner="me"):
+    cluster.feed(SessionChanged(owner, connected=False))
+    ((timer, at),) = [(name, at) for name, at in cluster.timers.items() if name.startswith("session")]
+    cluster.now = at
+    cluster.feed(TimerFired(timer))
+
+
+def test_a_run_that_commits_does_not_fail_with_its_session():
+    cluster = Simulator()
+    cluster.silent = {"agent-1", "agent-2"}
+    cluster.submit(request(pulled=True))
+    for who in ("agent-1", "agent-2"):
+        cluster.speak(who)
+    cluster.silent = {"agent-1", "agent-2"}
+    cluster.finish()
+    assert cluster.state() == "COMMITTING"
+    session_timer_fires(cluster)
+    assert cluster.machine.jobs["job"].failure is None
+
+
+def test_a_waiting_run_is_canceled_with_its_session():
+    cluster = Simulator()
+    cluster.silent = {"agent-1", "agent-2"}
+    cluster.submit(request())
+    cluster.submit(request(pulled=True, fingerprint="new"))
+    waiting = cluster.machine.jobs["job"].successor
+    session_timer_fires(cluster)
+    assert waiting.state.value == "CANCELED"
+    assert "the session that was to take its rows is gone" in waiting.failure.message
