@@ -1,7 +1,7 @@
 """Typed expressions over columns: written with ``col``, checked against a schema, evaluated on record batches.
 
-``Expr`` is what users write, ``Expr.node`` the tree as plain data. What computes (``bind``, ``compile``, ``evaluate``,
-``is_total``) loads ``pyarrow.compute`` when it is first called.
+``Expr`` is what users write; ``Expr.node`` is the tree as plain data. The functions that compile or compute (``bind``,
+``compile``, ``evaluate``, ``is_total``) load ``pyarrow.compute`` when they are first called.
 """
 
 from __future__ import annotations
@@ -150,11 +150,11 @@ NARROW = 32
 
 
 def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
-    """The type of ``expr`` over ``schema``.
+    """Return the type of ``expr`` over ``schema``.
 
     Raises:
-        ColumnNotFound: it names a column that is not there; the message has a caret and the nearest name.
-        TypeMismatch: an operation that its arguments' types do not have.
+        ColumnNotFound: ``schema`` lacks a column of ``expr``; the message has a caret and the nearest name.
+        TypeMismatch: an operation does not take the types of its arguments.
     """
     from sabotnb.expr.compiler import typed
 
@@ -164,11 +164,11 @@ def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
 def compile(  # noqa: A001  what it does
     expr: Expr, schema: pa.Schema, met: MetCategories | None = None
 ) -> CompiledExpression:
-    """``expr`` as a function of batches of ``schema``, for who calls it often; raises as ``bind`` does.
+    """Compile ``expr`` to a function of batches of ``schema``, to be called often; raises as ``bind`` does.
 
-    The function gives an array of ``.type`` and the batch's length, and raises ExpressionError where a row has no
-    value (overflow, division by zero, a failed cast) or UserFunctionError. With ``met``, constants that no ordered
-    dictionary lists are raised by its ``check``.
+    The function returns an array of ``.type`` with the batch's length. It raises ExpressionError where a row has no
+    value (overflow, division by zero, a failed cast), or UserFunctionError. With ``met``, ``met.check()`` raises for
+    constants that no ordered dictionary lists.
     """
     from sabotnb.expr.compiler import compiled
 
@@ -176,28 +176,28 @@ def compile(  # noqa: A001  what it does
 
 
 def evaluate(expr: Expr, batch: pa.RecordBatch) -> pa.Array:
-    """``expr`` of ``batch``: an array of its length. Errors as of ``compile``."""
+    """Compute ``expr`` for ``batch``: an array of its length. Raises as the function of ``compile`` does."""
     return compile(expr, batch.schema)(batch)
 
 
 def cast_exact(array: pa.Array, target: pa.DataType) -> pa.Array:
-    """``array`` as ``target``; ArrowInvalid if that would lose something, or for text that is no decimal number."""
+    """Cast ``array`` to ``target``; ArrowInvalid if that would lose something, or for text that is not decimal."""
     from sabotnb.expr.casting import cast_exact as exact
 
     return exact(array, target)
 
 
 def is_hexadecimal(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray | pa.ChunkedArray:
-    """Where text is a number that Arrow would read as a hexadecimal one."""
+    """Return a mask: true where Arrow would read the text as a hexadecimal number."""
     from sabotnb.expr.casting import is_hexadecimal as found
 
     return found(texts)
 
 
 def is_total(expr: Expr, schema: pa.Schema) -> bool:
-    """True if ``expr`` has a value for every row of ``schema``: no value in it can make it raise.
+    """True if ``expr`` has a value for every row of ``schema``: no value can make it raise.
 
-    Integer arithmetic can overflow, text need not be a number, and a function of the user can do anything.
+    Integer arithmetic can overflow, text need not be a number, and a user function can raise anything.
     """
     from sabotnb.expr.compiler import typed
 
@@ -205,7 +205,7 @@ def is_total(expr: Expr, schema: pa.Schema) -> bool:
 
 
 def _read_by(expr: Expr, schema: pa.Schema) -> pa.Schema:
-    """What ``expr`` reads of ``schema``: the same of many wide schemas, so that what is known of it is found again."""
+    """The columns of ``schema`` that ``expr`` reads. Wide schemas with equal parts share one cached answer this way."""
     if len(schema) <= NARROW:
         return schema
     names = sorted(columns(expr))
@@ -214,12 +214,12 @@ def _read_by(expr: Expr, schema: pa.Schema) -> pa.Schema:
 
 
 def root_name(expr: Expr) -> str | None:
-    """The name of the result where it is given no other: its alias, or its leftmost column."""
+    """The name that the result has by default: the alias, or the leftmost column."""
     return expression_rewrite.root_of(expr.node)
 
 
 def column_name(expr: Expr) -> str | None:
-    """The column that ``expr`` is, if it is a column and nothing more (an alias does not count)."""
+    """The name of the column if ``expr`` is a plain column, with or without an alias; otherwise None."""
     node = expression_rewrite.unaliased(expr.node)
     return node.name if isinstance(node, Column) else None
 
@@ -235,7 +235,7 @@ def beside_aggregates(expr: Expr) -> tuple[Column, ...]:
 
 
 def without_aggregates(expr: Expr, names: Mapping[Aggregated, str]) -> Expr:
-    """``expr`` over the columns that hold its aggregates, by ``names``."""
+    """``expr`` with each aggregate replaced by the column that holds it, by ``names``."""
     return Expr(expression_rewrite.without_aggregates(expr.node, names))
 
 
@@ -250,45 +250,45 @@ def columns(expr: Expr) -> frozenset[str]:
 
 
 def same(one: Expr, other: Expr) -> bool:
-    """True for equal trees; ``==`` of expressions makes an expression."""
+    """True for equal trees. ``==`` cannot be used: it builds an expression."""
     return one.node == other.node
 
 
 def structure(value: Any) -> Any:
-    """``value`` with every expression in it (also within tuples) replaced by its tree, to compare and hash it."""
+    """Replace every expression in ``value``, also inside tuples, by its tree, so that it can be compared and hashed."""
     if isinstance(value, Expr):
         return value.node
     return tuple(structure(item) for item in value) if isinstance(value, tuple) else value
 
 
 def substitute(expr: Expr, replacements: Mapping[str, Expr]) -> Expr:
-    """``expr`` with columns replaced by the expressions that they were computed by."""
+    """``expr`` with columns replaced by the expressions that compute them."""
     used = {name: replacements[name].node for name in columns(expr) if name in replacements}
     return Expr(expression_rewrite.substituted(expr.node, used))
 
 
 def conjuncts(expr: Expr) -> tuple[Expr, ...]:
-    """The conditions that ``&`` connects, left to right; of anything else, itself."""
+    """The conditions that ``&`` connects, left to right; any other expression alone."""
     return tuple(Expr(node) for node in expression_rewrite.conjuncts_of(expr.node))
 
 
 def all_of(exprs: Iterable[Expr]) -> Expr:
-    """All conditions connected by ``&``; ``lit(True)`` of none."""
+    """All conditions connected by ``&``; ``lit(True)`` if there are none."""
     given = [*exprs]
     return reduce(lambda left, right: left & right, given) if given else lit(value=True)
 
 
 def functions(expr: Expr) -> tuple[Function, ...]:
-    """Functions of the user in ``expr``, each once, in order."""
+    """The user functions in ``expr``, each once, in order."""
     found = {node.function.sha256: node.function for node in walk(expr.node) if isinstance(node, Apply)}
     return tuple(found.values())
 
 
 def to_json(expr: Expr) -> Any:
-    """``expr`` as JSON-able data; functions stand as their sha256."""
+    """``expr`` as data that JSON can hold; functions are written as their sha256."""
     return expression_codec.written(expr.node)
 
 
 def from_json(data: Any, functions: Mapping[str, Function]) -> Expr:
-    """What ``to_json`` wrote, with ``functions`` by sha256."""
+    """Read what ``to_json`` wrote; ``functions`` are by sha256."""
     return Expr(expression_codec.read(data, functions))

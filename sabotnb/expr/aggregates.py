@@ -1,8 +1,8 @@
-"""What each aggregate takes and gives: the one table that the graph checks against and the state room computes by.
+"""The table of aggregates: which types each takes and returns. The graph checks by it, ``state`` computes by it.
 
 Nulls are as in SQL: every aggregate of a column skips them, except ``first``, ``last``, ``arg_min``, ``arg_max`` (which
-skip rows whose order is null and may give a null value) and ``collect_list`` (which keeps them). An aggregate of
-nothing is null; counts of nothing are 0; a list of nothing is empty.
+skip rows whose order is null and may return a null value) and ``collect_list`` (which keeps them). Over no values an
+aggregate is null, a count is 0, and a list is empty.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Options = Mapping[str, Any]
 
 
 class AggregateLike(Protocol):
-    """What this table needs of ``graph.AggregateColumn``: read-only fields of those names."""
+    """The read-only fields of ``graph.AggregateColumn`` that this table needs; ``expr`` does not import ``graph``."""
 
     @property
     def name(self) -> str: ...
@@ -39,7 +39,7 @@ class AggregateLike(Protocol):
 
 
 class Aggregator(Protocol):
-    """A class given to ``sb.aggregate``: one instance per key, made without arguments; it must be picklable.
+    """The class that users pass to ``sb.aggregate``: one instance per key, made without arguments, picklable.
 
     The class attribute ``returns`` is the Arrow type of ``result()``.
     """
@@ -47,17 +47,17 @@ class Aggregator(Protocol):
     returns: pa.DataType
 
     def update(self, values: pa.Array) -> None:
-        """Take the values of one key in one batch (nulls included, never empty)."""
+        """Add the values of one key in one batch (nulls included, never empty)."""
 
     def merge(self, other: Aggregator) -> None:
-        """Take what ``other``, of the same class and key, has seen."""
+        """Add the values that ``other``, of the same class and key, has seen."""
 
     def result(self) -> Any:
-        """The value for this key; None is null."""
+        """Return the value for this key; None is null."""
 
 
 def value_type(data_type: pa.DataType) -> pa.DataType:
-    """Look through dictionaries and views of text, which Arrow cannot take rows of: aggregates give plain values."""
+    """The plain type of values in dictionaries and views, which Arrow cannot ``take`` from; aggregates return it."""
     plain = plain_type(data_type)
     if pa.types.is_string_view(plain):
         return pa.large_string()
@@ -65,7 +65,7 @@ def value_type(data_type: pa.DataType) -> pa.DataType:
 
 
 def keeps_order(fn: str) -> bool:
-    """True for aggregates that give values of their column: those of an ordered dictionary stay one."""
+    """True for aggregates that return values of their column, so that an ordered dictionary stays one."""
     return fn in ("top_k", "collect_list") or (fn in RULES and RULES[fn].gives is _same)
 
 
@@ -120,7 +120,7 @@ def _always_takes(_: pa.DataType) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table. ``parts`` are the fields of its mergeable form, by name; empty if it has no cheap one."""
+    """One line of the table. ``parts`` names the fields of its mergeable form; it is empty if there is no cheap one."""
 
     takes: Callable[[pa.DataType], bool]
     gives: Callable[[pa.DataType, Options], pa.DataType]
@@ -168,7 +168,7 @@ def _rule(fn: str) -> Rule:
 
 
 def result_type(fn: str, input_type: pa.DataType | None, options: Options | None = None) -> pa.DataType:
-    """The type of ``fn`` over a column of ``input_type`` (None for ``count()`` of rows).
+    """Return the type of ``fn`` over a column of ``input_type`` (None for ``count()`` of rows).
 
     Raises:
         TypeMismatch: the aggregate does not take this type.
@@ -201,7 +201,7 @@ def is_text_or_bytes(data_type: pa.DataType) -> bool:
 
 
 def _shrinks(rule: Rule, source: pa.DataType | None, by_type: pa.DataType | None) -> bool:
-    """True if a batch gets smaller cheaply: nothing has to be sorted for it."""
+    """True if a partial aggregate makes a batch smaller without sorting it."""
     if not rule.parts:
         return False
     if rule.ordered_by:
@@ -223,7 +223,7 @@ def partial_fields(
 ) -> list[pa.Field] | None:
     """The mergeable columns of one aggregate, or None if it has no cheap ones.
 
-    ``by_type`` is the type of the order column; without it aggregates that go by one have no partial form.
+    ``by_type`` is the type of the order column. Aggregates that need an order have no partial form without it.
     """
     rule = _rule(fn)
     given = result_type(fn, input_type, options)
@@ -241,10 +241,10 @@ def _type_of(column: str | None, schema: pa.Schema) -> pa.DataType | None:
 
 
 def result_schema(keys: Sequence[str], columns: Sequence[AggregateLike], schema: pa.Schema) -> pa.Schema:
-    """Keys as they come in, then one column per aggregate.
+    """The schema of a result: the keys with their input types, then one column per aggregate.
 
     Raises:
-        SchemaError: as ``result_type``; or an aggregate that goes by an order has none.
+        SchemaError: as ``result_type``, or an aggregate lacks the order that it needs.
     """
     fields = [schema.field(key) for key in keys]
     for column in columns:
@@ -256,7 +256,7 @@ def result_schema(keys: Sequence[str], columns: Sequence[AggregateLike], schema:
 
 
 def partial_schema(keys: Sequence[str], columns: Sequence[AggregateLike], schema: pa.Schema) -> pa.Schema | None:
-    """The schema between PARTIAL and FINAL, or None if one of the aggregates has no partial form."""
+    """The schema between the PARTIAL and FINAL phase, or None if an aggregate has no partial form."""
     fields = [schema.field(key) for key in keys]
     for column in columns:
         by_type = _type_of(column.by, schema)

@@ -1,4 +1,4 @@
-"""Calling functions of the user inside expressions."""
+"""Call user functions (``sb.udf``) inside expressions, and check what they return."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Engine = Callable[[Apply, Callable[..., Any], list[pa.Array]], Any]
 
 
 def applied(node: Apply) -> Compute:
-    """The function of ``node`` on the values of its arguments, unpickled when the first rows come.
+    """Return what computes ``node``: its function, unpickled when the first rows come, on the arguments' values.
 
-    It is not called for no rows, as when no row of a batch takes its branch of a ``when``.
+    The function is not called for empty batches, as when no row takes its branch of a ``when``.
     """
     load = cache(node.function.load if node.engine != "numba" else lambda: _vectorized(node.function))
     engine = _ENGINES[node.engine]
@@ -48,7 +48,7 @@ def applied(node: Apply) -> Compute:
 
 
 def _plain(data: Any, rows: int) -> pa.Array:
-    """Arguments come as arrays of plain types: a function need not know of dictionaries."""
+    """``data`` as an array of a plain type, so that a function need not handle dictionaries."""
     array = of_length(data, data.type, rows)
     return pc.cast(array, plain(array.type)) if not plain(array.type).equals(array.type) else array
 
@@ -105,7 +105,7 @@ def _array(node: Apply, values: Any) -> pa.Array:
 
 
 def _checked(node: Apply, result: Any, rows: int, columns: list[pa.Array]) -> pa.Array:
-    """``result`` as an array of the declared type and length, or a UserFunctionError that says what it is instead."""
+    """``result`` as an array of the declared type and length; UserFunctionError, with what it is, if it is neither."""
     if isinstance(result, pa.Scalar):
         result = of_length(result, node.returns, rows)
     array = plain_array(_sound(node, result)) if isinstance(result, _ARROW) else _array(node, result)
@@ -127,7 +127,7 @@ _ARROW = pa.Array | pa.ChunkedArray
 
 
 def _sound(node: Apply, values: Any) -> pa.Array:
-    """One array of ``values``, whose offsets and indexes stay inside its buffers."""
+    """``values`` as one array, checked: offsets and indexes that leave its buffers would end the process later."""
     try:
         return typed_array(values)
     except Misfit as misfit:

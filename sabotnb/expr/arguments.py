@@ -1,4 +1,4 @@
-"""Arguments of users, checked where they are written."""
+"""Checks of arguments that users pass, made where the call is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def whole(given: Any, failure: Exception, least: int | None = None) -> int:
-    """``given`` (an ``int``, also NumPy's) as an int; raises ``failure`` for anything else, and below ``least``."""
+    """Return ``given`` (an ``int``, also NumPy's) as an int; raise ``failure`` for other values or below ``least``."""
     try:
         number = operator.index(given)
     except TypeError:
@@ -27,7 +27,7 @@ def is_above(given: Any, least: float) -> bool:
 
 
 def is_hashable(given: Any) -> bool:
-    """True if ``given`` may be a key, as deep as it is."""
+    """True if ``given`` can be a key of a dict, with all that is nested in it."""
     try:
         return isinstance(given, Hashable) and isinstance(hash(given), int)
     except TypeError:

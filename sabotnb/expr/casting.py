@@ -19,10 +19,10 @@ _THOUSANDS = {unit: 1000**power for power, unit in enumerate(UNITS)}
 
 
 def cast_down(data: Any, target: pa.DataType) -> Any:
-    """``data`` as ``target``; times are rounded down to coarser units, also inside lists and structs.
+    """Cast ``data`` to ``target``; times are rounded down to coarser units, also inside lists and structs.
 
     Raises:
-        pa.ArrowInvalid: a value that ``target`` does not hold, or text that is no decimal number.
+        pa.ArrowInvalid: a value that ``target`` does not hold, or text that is not a decimal number.
     """
     parses, rounds = _meets(data.type, target, _parses), _meets(data.type, target, _is_coarser)
     if isinstance(data, pa.Scalar) and (parses or rounds):
@@ -35,10 +35,10 @@ def cast_down(data: Any, target: pa.DataType) -> Any:
 
 
 def cast_exact(array: pa.Array, target: pa.DataType) -> pa.Array:
-    """``array`` as ``target``.
+    """Cast ``array`` to ``target`` without losing anything.
 
     Raises:
-        pa.ArrowInvalid: a value of which something would be lost, or text that is no decimal number.
+        pa.ArrowInvalid: a value would lose something, or text is not a decimal number.
     """
     refuse_hexadecimal(array, target)
     made = array.cast(target)
@@ -48,7 +48,7 @@ def cast_exact(array: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def refuse_hexadecimal(array: pa.Array, target: pa.DataType) -> None:
-    """Raise ArrowInvalid for text that Arrow would read as a hexadecimal integer, perhaps a negative one."""
+    """Raise ArrowInvalid for text that Arrow would read as a hexadecimal integer, which may wrap to a negative one."""
     if not _meets(array.type, target, _parses):
         return
     if t.is_dictionary(array.type):
@@ -62,7 +62,7 @@ def refuse_hexadecimal(array: pa.Array, target: pa.DataType) -> None:
 
 
 def is_hexadecimal(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray | pa.ChunkedArray:
-    """Where text is a number that Arrow would read as a hexadecimal one."""
+    """Return a mask: true where Arrow would read the text as a hexadecimal number."""
     return pc.match_substring_regex(texts, _HEXADECIMAL)
 
 
@@ -81,13 +81,13 @@ def _is_coarser(source: pa.DataType, target: pa.DataType) -> bool:
 
 
 def _meets(source: pa.DataType, target: pa.DataType, holds: Callable[[pa.DataType, pa.DataType], bool]) -> bool:
-    """True if that ``holds`` for the types, or for a pair of types inside them."""
+    """True if ``holds`` is true of the two types, or of any pair of types inside them."""
     source, target = plain_type(source), plain_type(target)
     return holds(source, target) or any(_meets(*pair, holds) for pair in _children(source, target))
 
 
 def _children(source: pa.DataType, target: pa.DataType) -> list[tuple[pa.DataType, pa.DataType]]:
-    """The types inside, in pairs; fields of structs by their names."""
+    """The child types of both, in pairs; fields of structs are paired by name."""
     if t.is_struct(source) and t.is_struct(target):
         places = [target.get_field_index(field.name) for field in source]
         pairs = zip(source, places, strict=True)
@@ -106,13 +106,13 @@ def _is_list(data_type: pa.DataType) -> bool:
 def _each_child(
     source: pa.DataType, target: pa.DataType, change: Callable[[Any, pa.DataType], Any]
 ) -> Callable[[Any], Any]:
-    """What ``change`` does to the children of an array, or to their types, called for one after the other."""
+    """``change`` applied to each child of an array, or to each child type, in order."""
     targets = iter([inner for _, inner in _children(source, target)])
     return lambda child: change(child, next(targets))
 
 
 def _rounded_down(array: pa.Array, target: pa.DataType) -> pa.Array:
-    """``array`` with its times in the units of ``target``."""
+    """``array`` with its times rounded down to the units of ``target``."""
     if not _meets(array.type, target, _is_coarser):
         return array
     if t.is_dictionary(array.type):
@@ -132,9 +132,9 @@ def _in_units(source: pa.DataType, target: pa.DataType) -> pa.DataType:
 
 
 def _floored(data: pa.Array, target: pa.DataType) -> pa.Array:
-    """In the unit of ``target``, rounded down; Arrow's own ``floor_temporal`` takes no durations."""
+    """``data`` in the unit of ``target``, rounded down. Arrow's ``floor_temporal`` does not take durations."""
     size = scalar(_THOUSANDS[data.type.unit] // _THOUSANDS[target.unit], pa.int64())
     counts = pc.cast(data, pa.int64())
-    whole = pc.divide(counts, size)  # towards zero
+    whole = pc.divide(counts, size)  # rounds toward zero, so negative values with a rest are corrected below
     is_above = pc.cast(pc.less(counts, pc.multiply(whole, size)), pa.int64())
     return pc.cast(pc.subtract(whole, is_above), _in_units(data.type, target))

@@ -1,4 +1,4 @@
-"""Errors about columns and types: where it was written, a caret under it, the nearest name, what there is."""
+"""Errors about columns and types: the user's line, a caret under the name, the nearest name, the known names."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sabotnb.expr.expression_nodes import Column, Node, walk
 from sabotnb.expr.written_text import as_code
 
 _MOST_COLUMNS = 16
-_WIDTH = 110  # of a line of source that is shown whole
+_WIDTH = 110  # longer source lines are cut around the name
 
 
 def column_not_found(name: str, schema: pa.Schema, origin: Origin | None = None) -> ColumnNotFound:
-    """``name`` is not in ``schema``; ``origin`` is where the name was written."""
+    """The error for a ``name`` that ``schema`` lacks; ``origin`` is where the name was written."""
     near = nearest(name, schema.names)
     hint = f"did you mean {near!r} ({schema.field(near).type})? " if near is not None else ""
     hint = as_code(name, schema.names) or hint
@@ -25,12 +25,12 @@ def column_not_found(name: str, schema: pa.Schema, origin: Origin | None = None)
 
 
 def duplicate_column(name: str, advice: str, origin: Origin | None = None) -> DuplicateColumn:
-    """Two columns would be named ``name``."""
+    """The error for two columns that would both be named ``name``."""
     return DuplicateColumn(pointed(f"two columns are named {name!r}", advice, name, origin))
 
 
 def type_mismatch(problem: str, node: Node) -> TypeMismatch:
-    """``problem`` in words that end with what to do, at the first column that ``node`` names."""
+    """The error for ``problem``, which ends with what to do; the caret is under the first column of ``node``."""
     column = next((part for part in walk(node) if isinstance(part, Column) and part.origin is not None), None)
     name, origin = (column.name, column.origin) if column is not None else ("", None)
     headline, _, rest = problem.partition("\n")
@@ -38,7 +38,7 @@ def type_mismatch(problem: str, node: Node) -> TypeMismatch:
 
 
 def pointed(headline: str, rest: str, name: str, origin: Origin | None) -> str:
-    """``headline`` and its place, the source line with carets under ``name``, then ``rest``."""
+    """``headline`` with its cell and line, the source line with carets under ``name``, then ``rest``."""
     if origin is None:
         return "\n".join(filter(None, [headline, rest]))
     return "\n".join(filter(None, [f"{headline}  {origin.where}", *_carets(name, origin.code), rest]))
@@ -57,7 +57,7 @@ def _carets(name: str, code: str) -> list[str]:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that ``name`` may be a misspelling of."""
+    """The name in ``names`` that ``name`` may be a misspelling of; None if none is near."""
     import difflib
 
     lowered = {other.lower(): other for other in names}
@@ -66,7 +66,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def listed(names: list[str]) -> str:
-    """The first of ``names``, and how many more there are."""
+    """The first few ``names``, and how many more there are."""
     shown = ", ".join(names[:_MOST_COLUMNS])
     rest = len(names) - _MOST_COLUMNS
     return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,4 +1,4 @@
-"""Arrays and scalars as compiled expressions pass them: conversion, broadcast, computing on dictionaries."""
+"""Helpers for the arrays and scalars that compiled expressions pass: convert, scatter, compute on dictionaries."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sabotnb.expr.scalars import FALSE, TRUE, scalar
 
 
 def convert(data: Any, data_type: pa.DataType) -> Any:
-    """``data`` as ``data_type``, which holds its values; integers become floats by rounding."""
+    """Cast ``data`` to ``data_type``, which must hold its values; only integers to floats may round."""
     if data.type.equals(data_type):
         return data
     return pc.cast(data, data_type, safe=not t.is_floating(data_type))
 
 
 def on_dictionary(data: Any, param: pa.DataType, of_values: Callable[[Any], Any]) -> Any:
-    """``of_values`` of dictionary-encoded ``data``, computed once per entry where that is less work.
+    """Apply ``of_values`` to dictionary-encoded ``data``, once per entry where that is less work than once per row.
 
-    ``of_values`` must give null for null and must not raise: entries need not occur in ``data``.
+    ``of_values`` must return null for null and must not raise, because entries need not occur in ``data``.
     """
     if len(data.dictionary) > len(data):
         return of_values(convert(data, param))
@@ -35,12 +35,12 @@ def on_dictionary(data: Any, param: pa.DataType, of_values: Callable[[Any], Any]
 
 
 def mask_of(data: Any, rows: int) -> pa.BooleanArray:
-    """Where a condition is true, without nulls."""
+    """Return a mask without nulls: true where the condition is true."""
     mask = of_length(data, pa.bool_(), rows)
     return pc.fill_null(mask, FALSE) if mask.null_count else mask
 
 
 def scatter(values: pa.Array, mask: pa.BooleanArray) -> pa.Array:
-    """``values`` at the places where ``mask`` is true, null elsewhere."""
+    """Put ``values`` in order into the rows where ``mask`` is true; other rows are null."""
     places = pc.if_else(mask, pc.subtract(pc.cumulative_sum(pc.cast(mask, pa.int64())), 1), None)
     return values.take(places)

@@ -1,4 +1,4 @@
-"""An expression made ready for batches of one schema."""
+"""``CompiledExpression``: an expression compiled for batches of one schema."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Run = Callable[[pa.RecordBatch], Any]
 
 @dataclass(frozen=True, slots=True)
 class CompiledExpression:
-    """An expression for batches of one schema: call it with a batch to get an array of ``type`` and its length.
+    """A function of batches of one schema: returns an array of ``type`` with the batch's length.
 
-    ``total``: it has a value for every row, it never raises.
+    ``total`` is true if it has a value for every row, that is, never raises.
     """
 
     type: pa.DataType
@@ -28,7 +28,7 @@ class CompiledExpression:
 
 
 def of_length(data: Any, data_type: pa.DataType, rows: int) -> pa.Array:
-    """``data`` as an array of ``rows`` rows; a scalar is repeated."""
+    """Return ``data`` as an array of ``rows`` rows; a scalar is repeated."""
     if isinstance(data, pa.Array):
         return data
     return pa.repeat(data, rows) if data.is_valid else pa.nulls(rows, data_type)

@@ -1,4 +1,22 @@
-"""From an expression and a schema to a function of record batches; types are checked on the way."""
+"""Compile an expression for a schema to a function of record batches, and check types on the way.
+
+Theory of operation
+    The tree is compiled bottom-up into one ``CompiledStep`` per node object, without recursion, because loops write
+    expressions of any depth. A step knows its type, whether it may raise (``total``), and how to compute its value from
+    its arguments' values; ``sabotnb.expr.program`` runs the steps.
+
+    A call asks its rule for the overload that takes the arguments' types. Each argument is then converted to the type
+    that the overload wants: a literal once, now; a column for every batch. The kernel is tried on empty arrays, so that
+    a combination that Arrow lacks raises here and not in a running job.
+
+    Arguments that may raise are not computed for rows that do not need them: for ``&``, ``|`` and ``when`` they become
+    branches of a guarded step. If they are total, the kernel computes them for all rows, which is faster.
+
+    Two caches hold results. Schemas are looked up by identity first, because hashing a wide schema costs as much as its
+    width, then by value. Steps are by the id of their node: a loop that adds to an expression compiles only what
+    is new. Nothing that calls a user function is cached, because each task unpickles its own function, whose modules
+    may have changed. With ``met``, which belongs to one reader, neither cache is used for ordered columns.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +52,10 @@ MOST_COMPILED = 2048
 
 
 def compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledExpression:
-    """Compile ``node`` for batches of ``schema``; what was compiled for one of the last schemas is remembered.
+    """Compile ``node`` for batches of ``schema``; results for the most recent schemas are cached.
 
-    Not expressions with functions of the user: every task loads its own, and a module that they use may have changed.
-    Nor those with a memory ``met`` of ordered columns, which belongs to one reader.
+    Expressions with user functions are not cached: every task loads its own, and a module that they use may have
+    changed. Nor are those with a memory ``met`` of ordered columns, which belongs to one reader.
     """
     if met is not None and any(is_ordered(field.type) for field in schema):
         return _compiled(node, schema, met)
@@ -53,7 +71,7 @@ def compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) ->
 
 
 def typed(node: Node, schema: pa.Schema) -> CompiledStep:
-    """The type of ``node``, and whether it may raise; of an expression that grew since it was asked for, only that."""
+    """Return the step of ``node``: its type, and whether it may raise. Only parts that are not cached are compiled."""
     return _step(node, schema)
 
 
@@ -64,10 +82,10 @@ def _compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) -
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What has been compiled for a schema.
+    """The cache for one schema.
 
-    ``steps`` are by the ids of nodes, which stay theirs because the nodes are kept. Loops write expressions that
-    contain the last one: only what is new is compiled.
+    ``steps`` are by the ids of nodes. The entry keeps its node alive, so that no other object can get the same id.
+    Loops write expressions that contain the previous one; only what is new is compiled.
     """
 
     steps: dict[int, tuple[Node, CompiledStep]] = field(default_factory=dict)
@@ -75,7 +93,7 @@ class _Known:
 
 
 class _SameSchema:
-    """A schema that equals no other object: hashing all its fields for each of its expressions would be quadratic."""
+    """A cache key for a schema, by identity: hashing all fields for each expression of a schema would be quadratic."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
@@ -174,7 +192,7 @@ def _call(node: Call, steps: Sequence[CompiledStep], met: MetCategories | None) 
 
 
 def _overload_of(node: Call, args: Sequence[Arg]) -> Overload:
-    """What the rule of ``node`` says about arguments of these types; TypeMismatch if it refuses them."""
+    """The overload that the rule of ``node`` chooses for these types; TypeMismatch if it refuses them."""
     try:
         return RULES[node.fn](args, dict(node.options))
     except Refused as refused:
@@ -182,7 +200,7 @@ def _overload_of(node: Call, args: Sequence[Arg]) -> Overload:
 
 
 def _demand_kernel(node: Call, overload: Overload) -> None:
-    """TypeMismatch if Arrow cannot compute this of these types, as little of half floats: it is tried on no rows."""
+    """Try the kernel on no rows; TypeMismatch if Arrow lacks it for these types (half floats, mostly)."""
     try:
         overload.kernel(*(pa.nulls(0, param) for param in overload.params))
     except pa.ArrowNotImplementedError as error:
@@ -193,7 +211,7 @@ def _demand_kernel(node: Call, overload: Overload) -> None:
 
 
 def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar | None:
-    """The literal as ``param``; TypeMismatch if it cannot be one, or None if it has a type of its own, as a column."""
+    """The literal as ``param``; TypeMismatch if it does not fit; None if its fixed type must convert as a column."""
     try:
         return scalar_of(literal, param)
     except pa.ArrowInvalid as error:
@@ -204,7 +222,7 @@ def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scal
 
 
 def _converted(step: CompiledStep, param: pa.DataType, node: Call) -> tuple[Convert, bool]:
-    """What makes the value of ``step`` a ``param``, and whether it has a value for every row."""
+    """A function that converts the value of ``step`` to ``param``, and whether the result has a value for every row."""
     scalar = _literal_scalar(step.literal, param, node) if step.literal is not None else None
     if scalar is not None:
         return (lambda _: scalar), True
@@ -233,7 +251,7 @@ def _direct(steps: Sequence[CompiledStep], converts: Sequence[Convert], overload
 
 
 def _constant(converts: Sequence[Convert], overload: Overload) -> Compute:
-    """Of literals alone: computed on one row, because kernels may need an array to say the length."""
+    """Compute a call of literals alone, on one row: some kernels need an array that says the length."""
 
     def compute(_: pa.RecordBatch, *values: Any) -> pa.Scalar:
         given = zip(converts, values, overload.params, strict=True)
@@ -268,7 +286,7 @@ def _named_errors(compute: Compute, node: Call) -> Compute:
 
 
 def _named_branch_errors(compute: Callable[..., Guarded], node: Call) -> Callable[..., Guarded]:
-    """As ``_named_errors`` for a guarded step; what its branches raise has a name by then and does not pass here."""
+    """As ``_named_errors`` for a guarded step. Errors of its branches are named in their own steps."""
 
     def checked(batch: pa.RecordBatch, *values: Any) -> Guarded:
         try:

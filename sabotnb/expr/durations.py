@@ -21,7 +21,7 @@ _SPELLING = "write '250ms', '5s', '15m', '1h30m', '1d' or a datetime.timedelta"
 
 
 def duration_us(value: str | timedelta) -> int:
-    """Microseconds of a duration, which may be negative (``"-5m"``).
+    """Return the microseconds of a duration, which may be negative (``"-5m"``).
 
     Raises:
         TypeMismatch: a bare number, an unknown or ambiguous unit; the message has the right spelling.

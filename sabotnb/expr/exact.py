@@ -1,7 +1,7 @@
-"""Values of users as Arrow arrays: as they are, or not at all.
+"""Convert values of users to Arrow arrays without loss; a value that does not fit raises ``Misfit``.
 
-Arrow itself cuts what a type does not hold without a word: 1.75 becomes the integer 1, a datetime loses its time as a
-date, microseconds vanish in seconds.
+Arrow itself cuts values silently: 1.75 becomes the integer 1, a datetime that becomes a date loses its time of day, and
+seconds lose microseconds.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ REFUSALS = (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeEr
 
 
 class Misfit(Exception):  # noqa: N818  who asked for the array says whose value it is
-    """A value that a type does not hold; the text says why.
+    """A value that a type does not hold; the message says why.
 
-    ``position`` is None if it is the values together that do not fit; ``found`` is then what they are, where that is
-    known.
+    ``position`` is None if the values do not fit together; ``found`` is then their type, where it is known.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class Misfit(Exception):  # noqa: N818  who asked for the array says whose value
 
     @property
     def what(self) -> str:
-        """The value with its Python type, or what all are, or else why they do not fit."""
+        """The value with its Python type; without a position, the type of all values or the reason."""
         if self.position is not None:
             return f"{_shown(self.value)} ({type(self.value).__name__})"
         return f"{self.found}{self}" if self.found is not None else str(self)
@@ -61,7 +60,7 @@ def _shown(value: Any) -> str:
 
 
 class ColumnMisfit(Misfit):
-    """A misfit in ``column`` of several."""
+    """A misfit in one of several columns."""
 
     def __init__(self, misfit: Misfit, column: pa.Field) -> None:
         super().__init__(str(misfit), misfit.position, misfit.value, misfit.found)
@@ -69,16 +68,16 @@ class ColumnMisfit(Misfit):
 
 
 def exact_array(values: Sequence[Any], data_type: pa.DataType, *, nan_is_null: bool = False) -> pa.Array:
-    """``values`` as an array of ``data_type`` that holds each of them unchanged; None, NaT and NA are null.
+    """Return an array of ``data_type`` that holds each of ``values`` unchanged; None, NaT and NA are null.
 
-    Floats are rounded to the width of a float type. ``nan_is_null`` is what pandas means by NaN.
+    Floats are rounded to the width of a float type. ``nan_is_null`` makes NaN null, as pandas means it.
 
     Raises:
         Misfit: with the first value that ``data_type`` does not hold.
     """
     if is_ordered(data_type) and any(value is not None for value in values):
         raise Misfit("values that do not tell the order of its categories")
-    if t.is_temporal(data_type):  # Arrow takes NaT for a date in the year 1
+    if t.is_temporal(data_type):  # Arrow reads NaT as a date in the year 1
         values = _without_missing(values)
     try:
         array = pa.array(values, data_type, from_pandas=nan_is_null)
@@ -95,10 +94,10 @@ def exact_array(values: Sequence[Any], data_type: pa.DataType, *, nan_is_null: b
 
 
 def exact_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
-    """Dicts as a batch of ``schema``; a missing key is null, a key that ``schema`` lacks is left out.
+    """Return dicts as a batch of ``schema``; a missing key is null, a key that ``schema`` lacks is left out.
 
     Raises:
-        ColumnMisfit: with the first value, of the first column, that does not fit.
+        ColumnMisfit: with the first value that does not fit, in the first such column.
     """
     arrays = []
     for field in schema:
@@ -115,14 +114,14 @@ def exact_batch(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Reco
 
 
 def is_open(data_type: pa.DataType) -> bool:
-    """True if a type is null, or a part of it is: no value has said what it is."""
+    """True if a type is null or has null inside: no value has determined it yet."""
     if t.is_nested(data_type) and not t.is_union(data_type):
         return any(is_open(data_type.field(at).type) for at in range(data_type.num_fields))
     return bool(t.is_null(data_type) or (t.is_dictionary(data_type) and is_open(data_type.value_type)))
 
 
 def _without_missing(values: Sequence[Any]) -> Sequence[Any]:
-    """None for each NaT and NA; ``values`` itself if it has none."""
+    """``values`` with None for each NaT and NA; the same object if it has none."""
     if not any(kind.__name__ in MISSING for kind in set(map(type, values))):
         return values
     return [None if type(value).__name__ in MISSING else value for value in values]
@@ -138,7 +137,7 @@ def _refused(values: Sequence[Any], data_type: pa.DataType, reason: str) -> Misf
 
 
 def _may_be_cut(values: Iterable[Any], data_type: pa.DataType) -> bool:  # noqa: PLR0911  one line per kind of type
-    """False if no value can be, which is known from their Python types alone."""
+    """False if the Python types alone show that Arrow cuts no value; a cheap test before each value is checked."""
     if t.is_integer(data_type):
         return not _INTEGERS.issuperset(map(type, values))
     if t.is_date(data_type):
@@ -168,7 +167,7 @@ _LISTS, _DICTS = frozenset({list, tuple, _NONE}), frozenset({dict, _NONE})
 
 
 def _holds(data_type: pa.DataType, value: Any) -> bool:  # noqa: C901, PLR0911  one line per kind of type
-    """True if nothing of ``value``, which Arrow takes for this type, is lost."""
+    """True if ``value``, which Arrow accepts for this type, is stored without loss."""
     if value is None or _is_nan(value):
         return True
     if t.is_dictionary(data_type):
@@ -178,7 +177,7 @@ def _holds(data_type: pa.DataType, value: Any) -> bool:  # noqa: C901, PLR0911  
     if t.is_integer(data_type) or (t.is_temporal(data_type) and isinstance(value, float | np.floating | Decimal)):
         return bool(value == int(value))
     if t.is_date(data_type):
-        if type(value).__name__ in MISSING:  # inside a list or struct, where Arrow takes it for the year 1
+        if type(value).__name__ in MISSING:  # inside a list or struct, where Arrow reads it as the year 1
             return False
         return not isinstance(value, datetime) or value.time() == time()
     if t.is_timestamp(data_type) or t.is_duration(data_type) or t.is_time(data_type):
@@ -194,7 +193,7 @@ def _holds(data_type: pa.DataType, value: Any) -> bool:  # noqa: C901, PLR0911  
 
 
 def _fields(data_type: pa.DataType, value: Any) -> Iterable[tuple[pa.Field, Any]]:
-    """The fields of a struct in each of the forms that Arrow takes: a dict, a tuple in their order, a list of pairs."""
+    """Fields and values of a struct in any form that Arrow takes: a dict, a tuple in field order, a list of pairs."""
     if isinstance(value, tuple):
         return zip(data_type, value, strict=True)
     by_name = dict(value)
@@ -206,7 +205,7 @@ def _is_nan(value: Any) -> bool:
 
 
 def _whole(value: Any, unit: str) -> bool:
-    """True if a moment or duration is a whole number of ``unit``; pandas' own have nanoseconds beside."""
+    """True if a moment or duration is a whole number of ``unit``; pandas' types also carry nanoseconds."""
     beside = getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0)
     if beside and unit != "ns":
         return False

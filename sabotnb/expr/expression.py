@@ -1,4 +1,4 @@
-"""``Expr``: what users write. It builds a tree and computes nothing."""
+"""``Expr`` and ``col``: the expressions that users write. They build a tree and compute nothing."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Name = str  # inside Expr, `str` is a namespace
 class Expr(Hinted):
     """A typed expression over the columns of a stream; immutable.
 
-    ``==`` and its like build expressions. To ask whether two expressions are the same tree compare their ``node``.
-    Nulls are as in SQL: what is computed from null is null, ``&`` and ``|`` are three-valued, and a filter drops null.
+    ``==`` and other comparisons build expressions; to test whether two expressions are equal, compare their ``node``.
+    Nulls are as in SQL: operations on null return null, ``&`` and ``|`` are three-valued, and a filter drops null.
     """
 
     node: Node
@@ -47,7 +47,7 @@ class Expr(Hinted):
     def _hint_columns(self) -> tuple[Name | None, None]:
         return root_column(self.node), None
 
-    # Python cannot be taught `and`, `or`, `not`, `in` and chained comparisons for columns: say what to write
+    # Python cannot overload `and`, `or`, `not`, `in` and chained comparisons, so these raise and say what to write
 
     def __bool__(self) -> NoReturn:
         raise TypeMismatch(
@@ -169,27 +169,27 @@ class Expr(Hinted):
     # nulls, ranges, choices
 
     def is_null(self) -> Expr:
-        """True where it is null; NaN is not null."""
+        """True where the value is null; NaN is not null."""
         return self._call("is_null")
 
     def is_not_null(self) -> Expr:
-        """True where it is not null."""
+        """True where the value is not null."""
         return self._call("is_not_null")
 
     def is_nan(self) -> Expr:
-        """True where it is NaN, null where it is null."""
+        """True where the value is NaN, null where it is null."""
         return self._call("is_nan")
 
     def is_finite(self) -> Expr:
-        """True where it is neither NaN nor infinite, null where it is null."""
+        """True where the value is neither NaN nor infinite, null where it is null."""
         return self._call("is_finite")
 
     def fill_null(self, value: Any) -> Expr:
-        """``value`` (of this row, if it is an expression) where it is null."""
+        """Replace null by ``value``, a constant or an expression of the same row."""
         return self._with("coalesce", value)
 
     def is_in(self, values: Iterable[Any]) -> Expr:
-        """True where it is one of ``values``; as in SQL null where it is null, and never false if they have a null."""
+        """True where the value is in ``values``. As in SQL: null for null, and never false if ``values`` has a null."""
         if isinstance(values, Expr):
             raise TypeMismatch(f"is_in takes a list of values, not a column; compare the two: {self} == {values}")
         if hasattr(values, "to_job_graph"):
@@ -199,47 +199,47 @@ class Expr(Hinted):
         return Expr(Call("is_in", (self.node, list_literal(values))))
 
     def is_between(self, lower: Any, upper: Any, closed: OneOf["both", "left", "right", "none"] = "both") -> Expr:
-        """True where it is between the bounds; ``closed`` says which of them belong to it."""
+        """True where the value is between the bounds; ``closed`` says which bounds are included."""
         if closed not in RANGE_ENDS:
             raise TypeMismatch(f"closed is 'both', 'left', 'right' or 'none', not {closed!r}")
         return self._call("is_between", lower, upper, closed=closed)
 
     def cast(self, to: Any) -> Expr:
-        """Convert to ``to`` (``"int64"``, ``float``, ``pa.date32()``); a value that does not fit raises when run."""
+        """Convert to ``to`` (``"int64"``, ``float``, ``pa.date32()``); a value that does not fit raises at run time."""
         return self._call("cast", type=type_of(to))
 
     # numbers
 
     def abs(self) -> Expr:
-        """Without its sign."""
+        """Absolute value."""
         return self._call("abs")
 
     def round(self, decimals: int = 0) -> Expr:
-        """To so many decimals; halves go to the even neighbour."""
+        """Round to ``decimals`` digits after the point; halves go to the even neighbour."""
         return self._call("round", decimals=decimals)
 
     def floor(self) -> Expr:
-        """Down to a whole number, of the same type."""
+        """Round down to a whole number; the type stays."""
         return self._call("floor")
 
     def ceil(self) -> Expr:
-        """Up to a whole number, of the same type."""
+        """Round up to a whole number; the type stays."""
         return self._call("ceil")
 
     def sqrt(self) -> Expr:
-        """Square root, double; NaN of a negative number."""
+        """Square root, as double; NaN for a negative number."""
         return self._call("sqrt")
 
     def exp(self) -> Expr:
-        """Power of e, double."""
+        """Exponential (e to the power of the value), as double."""
         return self._call("exp")
 
     def log(self, base: float | None = None) -> Expr:
-        """Logarithm, natural unless ``base`` is given, double; NaN of a negative number."""
+        """Logarithm to ``base`` (natural by default), as double; NaN for a negative number."""
         return self._call("log", base=base)
 
     def clip(self, lower: Any = None, upper: Any = None) -> Expr:
-        """Not below ``lower``, not above ``upper``; None does not bound."""
+        """Limit the value to ``lower`` and ``upper``; None sets no limit."""
         return self._call("clip", lower, upper)
 
     # namespaces and names
@@ -265,21 +265,21 @@ class Expr(Hinted):
         return ListMethods(self.node, Expr)
 
     def alias(self, name: Name) -> Expr:
-        """The same under another name."""
+        """The same expression under another name."""
         return Expr(Alias(self.node, _name(name)))
 
     # aggregates: see sabotnb.expr.aggregates for types and nulls
 
     def count(self) -> Aggregation:
-        """Values that are not null."""
+        """Number of values that are not null."""
         return self._aggregate("count")
 
     def sum(self) -> Aggregation:
-        """Sum; null of nothing."""
+        """Sum; null if there are no values."""
         return self._aggregate("sum")
 
     def mean(self) -> Aggregation:
-        """Arithmetic mean, double."""
+        """Arithmetic mean, as double."""
         return self._aggregate("mean")
 
     def min(self) -> Aggregation:
@@ -291,45 +291,45 @@ class Expr(Hinted):
         return self._aggregate("max")
 
     def std(self, ddof: int = 1) -> Aggregation:
-        """Standard deviation, of a sample unless ``ddof=0``."""
+        """Standard deviation of a sample; of the population with ``ddof=0``."""
         return self._aggregate("std", ddof=_ddof(ddof))
 
     def var(self, ddof: int = 1) -> Aggregation:
-        """Variance, of a sample unless ``ddof=0``."""
+        """Variance of a sample; of the population with ``ddof=0``."""
         return self._aggregate("var", ddof=_ddof(ddof))
 
     def first(self, by: Any = None) -> Aggregation:
-        """The value of the row with the smallest ``by`` (the event time), ties by smallest value."""
+        """The value in the row with the smallest ``by`` (default: the event time); the smallest value of equal rows."""
         return self._aggregate("first", by)
 
     def last(self, by: Any = None) -> Aggregation:
-        """The value of the row with the largest ``by`` (the event time), ties by smallest value."""
+        """The value in the row with the largest ``by`` (default: the event time); the smallest value of equal rows."""
         return self._aggregate("last", by)
 
     def n_unique(self) -> Aggregation:
-        """Distinct values that are not null."""
+        """Number of distinct values that are not null."""
         return self._aggregate("n_unique")
 
     def approx_n_unique(self) -> Aggregation:
-        """About how many distinct values, in bounded memory."""
+        """Approximate number of distinct values, in bounded memory."""
         demand("datasketches", "approx_n_unique()")
         return self._aggregate("approx_n_unique")
 
     def quantile(self, q: float) -> Aggregation:
-        """The exact quantile (0 <= q <= 1), linear between neighbours."""
+        """Exact quantile (0 <= q <= 1), interpolated linearly between neighbours."""
         return self._aggregate("quantile", q=_fraction(q))
 
     def approx_quantile(self, q: float) -> Aggregation:
-        """About the quantile (0 <= q <= 1), in bounded memory."""
+        """Approximate quantile (0 <= q <= 1), in bounded memory."""
         demand("datasketches", "approx_quantile()")
         return self._aggregate("approx_quantile", q=_fraction(q))
 
     def arg_min(self, by: Any) -> Aggregation:
-        """The value of the row with the smallest ``by``."""
+        """The value in the row with the smallest ``by``."""
         return self._aggregate("arg_min", by)
 
     def arg_max(self, by: Any) -> Aggregation:
-        """The value of the row with the largest ``by``."""
+        """The value in the row with the largest ``by``."""
         return self._aggregate("arg_max", by)
 
     def top_k(self, k: int, by: Any = None, *, reverse: bool = False) -> Aggregation:
@@ -360,13 +360,13 @@ class Expr(Hinted):
 
 
 class Aggregation(Expr):
-    """One value per group: what ``agg`` takes, and what can be calculated with there, as any expression."""
+    """An aggregate: one value per group. ``agg`` takes it, alone or inside a calculation."""
 
     __slots__ = ()
 
 
 def _column(name: str) -> Expr:
-    """The column ``name``. Remembers the line that it is written in, for error messages."""
+    """The column ``name``. Keeps the line that it is written in, for error messages."""
     if not isinstance(name, str):
         raise TypeMismatch(f"col takes the name of a column, not {name!r}; for a constant write lit({name!r})")
     return Expr(Column(name, call_site(name)))
@@ -377,7 +377,7 @@ _explained_column = explained(_column)
 
 
 class _Col(Hinted):
-    """``col``: a function that says what to write instead of ``col.x``, which polars has and a function could not."""
+    """The type of ``col``: a callable that answers ``col.x``, which polars has, with what to write instead."""
 
     __slots__ = ()
     __doc__ = _column.__doc__
@@ -401,20 +401,20 @@ else:
 
 
 def known_column(name: str) -> Expr:
-    """The column ``name``, known to be there: no error message needs the line, which takes time to find."""
+    """The column ``name``, which is known to exist: skips finding the source line, which only errors need."""
     return Expr(Column(name))
 
 
 @explained
 def lit(value: Any, type: Any = None) -> Expr:  # noqa: A002  Arrow calls it so
-    """A constant; with ``type`` it keeps that type, else it takes the type of what it meets, where it fits."""
+    """A constant. It has type ``type``; by default, it takes the type of the other operand where it fits."""
     if isinstance(value, Expr):
         return value
     return Expr(literal_of(value, None if type is None else type_of(type)))
 
 
 def as_expr(value: Any) -> Expr:
-    """``value`` as an expression: itself, or a literal. None is a null literal."""
+    """``value`` as an expression: an expression as it is, other values as a literal, None as a null literal."""
     if isinstance(value, Expr):
         return value
     if value is None:
@@ -423,13 +423,13 @@ def as_expr(value: Any) -> Expr:
 
 
 def as_column(value: Any) -> Expr:
-    """``value`` as an expression, a text as the column of that name."""
+    """``value`` as an expression; a string is the name of a column."""
     return col(value) if isinstance(value, str) else as_expr(value)
 
 
 @explained
 def coalesce(*values: Any) -> Expr:
-    """The first of ``values`` that is not null, for each row: columns by name, expressions, ``lit("text")``."""
+    """The first value of each row that is not null. Takes names of columns, expressions and ``lit("text")``."""
     if not values:
         raise TypeMismatch("coalesce() has nothing to choose from; give columns: coalesce('a', 'b', 0)")
     return Expr(Call("coalesce", tuple(as_column(value).node for value in values)))
@@ -437,7 +437,7 @@ def coalesce(*values: Any) -> Expr:
 
 @explained
 def count() -> Aggregation:
-    """Rows, nulls or not."""
+    """Number of rows, nulls included."""
     return Aggregation(Aggregated("count"))
 
 
@@ -448,7 +448,7 @@ def duration(value: str | timedelta) -> Expr:
 
 
 def _per_row(node: Node, fn: str) -> Node:
-    """``node``, unless it is computed from aggregates already."""
+    """Return ``node``; refuse it if it is computed from aggregates already."""
     if inner := aggregates_of(node):
         raise TypeMismatch(
             f"{fn} of {Expr(inner[0])} is an aggregate of an aggregate; aggregate twice: "

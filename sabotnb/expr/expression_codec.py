@@ -1,4 +1,4 @@
-"""Expressions as JSON and back. Where something was written is left out: it is not what it means."""
+"""Write expressions as JSON and read them. Source lines are left out, because they are not part of the meaning."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ DEEPEST, LARGEST = 60, 1000
 
 
 def written(node: Node) -> Json:
-    """``node`` as JSON-able data; functions by their sha256.
+    """Return ``node`` as data that JSON can hold; functions are written as their sha256.
 
-    Nested where that stays small. Else ``{"nodes": [...]}``, whose ``args`` are places in that list, the last one the
-    expression itself: no parser has to recurse, and a part that is used several times is written once.
+    A small expression is nested. A large one is ``{"nodes": [...]}``: ``args`` are indexes into that list, and the last
+    node is the whole expression. No parser has to recurse, and a part that is used several times is written once.
     """
     depth, size = fold(node, children, _measured)
     if depth <= DEEPEST and size <= LARGEST:
@@ -48,7 +48,7 @@ def written(node: Node) -> Json:
 
 
 def _measured(_: Node, below: list[tuple[int, int]]) -> tuple[int, int]:
-    """Depth and nodes of a tree, given those of the arguments."""
+    """Depth and number of nodes of a tree, from those of its arguments."""
     return 1 + max((depth for depth, _ in below), default=0), 1 + sum(size for _, size in below)
 
 
@@ -70,7 +70,7 @@ def _row(node: Node, args: list[Any]) -> Json:
 
 
 def read(data: Json, functions: Mapping[str, Function]) -> Node:
-    """What ``written`` made, with ``functions`` by sha256; SchemaError for what is no expression."""
+    """Read what ``written`` returned, with ``functions`` by sha256; SchemaError if it is not an expression."""
     if "nodes" not in data:
         return fold(data, lambda row: row.get("args", ()), lambda row, below: _node(row, tuple(below), functions))
     made: list[Node] = []
@@ -132,7 +132,7 @@ def _read_value(data: Json) -> Any:
 
 
 def _type(data_type: pa.DataType) -> Json:
-    """Types by name where they have one, else as an Arrow IPC schema."""
+    """A type by its name; types without one as an Arrow IPC schema."""
     try:
         if pa.type_for_alias(str(data_type)).equals(data_type):
             return str(data_type)

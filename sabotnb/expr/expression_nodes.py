@@ -1,4 +1,8 @@
-"""The expression tree as plain frozen data, compared by structure. ``Expr`` is what users write it with."""
+"""The expression tree as plain frozen data, compared by structure. Users write it with ``Expr``.
+
+A loop can nest nodes to any depth, so nothing here recurses: walking, hashing, comparing and pickling use lists.
+Subtrees may be shared, and a tree of few objects can then have exponentially many paths: each object is visited once.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +36,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Literal:
-    """One value for all rows. Literals are equal that are written alike: 0.0 and -0.0 are not, NaN and NaN are.
+    """One value for all rows. Literals are equal if they are written alike: 0.0 and -0.0 differ, NaN equals NaN.
 
     ``value`` is None, bool, int, float, str, bytes, Decimal or a tuple of values; dates, times and durations are the
-    integer that their Arrow type counts in. A ``flexible`` literal, a plain Python value, takes the type of what it
-    meets where it fits.
+    integer that their Arrow type stores. A ``flexible`` literal, a plain Python value, takes the type of the other
+    operand where it fits.
     """
 
     value: Any
@@ -54,10 +58,10 @@ class Literal:
 
 
 class Composed:
-    """A node with arguments. A loop can nest them to any depth, so nothing here recurses into ``args``.
+    """A node with arguments, nested to any depth.
 
-    ``own`` is all that a node says besides its arguments. A node never changes, so copies are the node itself, and
-    its hash, which counts the whole tree, is computed once.
+    ``own`` holds all fields of a node but its arguments. A node never changes, so a copy is the node itself, and its
+    hash, which covers the whole tree, is computed once.
     """
 
     __slots__ = ("_hash",)
@@ -65,7 +69,7 @@ class Composed:
 
     @property
     def own(self) -> tuple[Any, ...]:
-        """What the node says besides its arguments."""
+        """All fields but the arguments."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
@@ -79,7 +83,7 @@ class Composed:
         return self._hash
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.own))})"  # arguments have their text in expr.text
+        return f"{type(self).__name__}({', '.join(map(repr, self.own))})"  # expression_text writes the arguments
 
     def __copy__(self) -> Self:
         return self
@@ -93,7 +97,7 @@ class Composed:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Call(Composed):
-    """A function of ``sabotnb.expr.rules`` on arguments; ``options`` are constants, sorted by name."""
+    """A call of a built-in function (``sabotnb.expr.rules``); ``options`` are constants, sorted by name."""
 
     fn: str
     args: tuple[Node, ...]
@@ -106,7 +110,7 @@ class Call(Composed):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Apply(Composed):
-    """A function of the user. ``engine``: arrow (arrays), numba (values, compiled) or row (values)."""
+    """A call of a user function. ``engine``: arrow (arrays), numba (values, compiled) or row (values)."""
 
     function: Function
     returns: pa.DataType
@@ -134,7 +138,7 @@ class Alias(Composed):
 class Aggregated(Composed):
     """Aggregate ``fn`` of ``arg`` (None: of whole rows) over the rows of a group, ordered by ``by``.
 
-    Only ``agg`` computes it; ``rewrite.without_aggregates`` replaces it by the column that ``agg`` made.
+    Only ``agg`` computes it; ``expression_rewrite.without_aggregates`` replaces it by the column with the result.
     """
 
     fn: str
@@ -165,7 +169,7 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def with_children(node: Node, below: tuple[Node, ...]) -> Node:
-    """``node`` on other arguments; the same object where they are the same."""
+    """``node`` with other arguments; the same object if they are the same objects."""
     if all(new is old for new, old in zip(below, children(node), strict=True)):
         return node
     return _composed(type(node), node.own, below) if isinstance(node, Composed) else node
@@ -183,12 +187,12 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def root_column(node: Node) -> str | None:
-    """The first column that ``node`` reads; None of a constant."""
+    """The name of the first column that ``node`` reads; None for a constant."""
     return next((part.name for part in walk(node) if isinstance(part, Column)), None)
 
 
 def _tree(root: Any, below: Callable[[Node], tuple[Node, ...]]) -> list[Node]:
-    """``bottom_up`` of a node that is known as ``Composed``."""
+    """``bottom_up`` from a node whose type is only known to be ``Composed``."""
     return bottom_up((root,), below)
 
 
@@ -197,7 +201,7 @@ def _not_hashed(node: Node) -> tuple[Node, ...]:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """True for equal trees; pairs of nodes that were compared are not compared again."""
+    """True for equal trees. Each pair of nodes is compared once, or shared parts would take exponential time."""
     waiting: list[tuple[Any, Any]] = [(one, other)]
     met: set[tuple[int, int]] = set()
     while waiting:
@@ -220,7 +224,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _rows(root: Composed) -> list[Any]:
-    """The tree as a flat list, to be pickled: leaves as they are, else the class, what it says, and its arguments."""
+    """The tree as a flat list for pickle: a leaf as it is, others as class, own fields and indexes of arguments."""
     order = _tree(root, children)
     place = {id(node): number for number, node in enumerate(order)}
     return [

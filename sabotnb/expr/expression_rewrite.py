@@ -1,4 +1,4 @@
-"""Questions to expressions and changes of them, without data."""
+"""Analyze and rewrite expression trees: names, used columns, substitution, conjuncts. No data is needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 def root_of(node: Node) -> str | None:
-    """The name that a result has by itself: an alias, a struct's field, or the leftmost column; None of constants."""
+    """The default name of a result: an alias, a struct's field, or the leftmost column; None for constants."""
     waiting, met = [node], set[int]()
     while waiting:
         first = waiting.pop()
@@ -51,9 +51,9 @@ def root_of(node: Node) -> str | None:
 
 
 def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
-    """``node`` with columns replaced by what they were computed from, of the same types.
+    """``node`` with columns replaced by the expressions that compute them, of the same types.
 
-    A constant that was a column has the type of that column, and takes no other.
+    A constant that replaces a column keeps that column's type.
     """
 
     def made(part: Node, below: list[Node]) -> Node:
@@ -61,14 +61,14 @@ def substituted(node: Node, replacements: Mapping[str, Node]) -> Node:
             return with_children(part, tuple(below))
         instead = unaliased(replacements[part.name])
         if instead == part:
-            return part  # so that all around it stays the same object, whose type is known
+            return part  # the same object, so that the steps cached for the nodes around it stay valid
         return replace(instead, flexible=False) if isinstance(instead, Literal) else instead
 
     return fold(node, children, made)
 
 
 def uses_of(node: Node) -> Counter[str]:
-    """How often a tree reads each column; what is shared counts for each place in which it stands."""
+    """How often a tree reads each column; a shared part counts once for each place that uses it."""
     times = {id(node): 1}
     uses: Counter[str] = Counter()
     for part in reversed(bottom_up((node,), children)):
@@ -119,7 +119,7 @@ def unaliased(node: Node) -> Node:
 
 
 def conjuncts_of(node: Node) -> tuple[Node, ...]:
-    """The parts of a conjunction, left to right; those of one that is shared, once."""
+    """The parts of a conjunction, left to right; those of a shared part, once."""
     parts: list[Node] = []
     waiting, met = [node], set[int]()
     while waiting:
@@ -133,9 +133,9 @@ def conjuncts_of(node: Node) -> tuple[Node, ...]:
 
 
 def may_be_true(node: Node, leaf: Callable[[Node], Answer]) -> Answer:
-    """Whether a condition may be true, from what ``leaf`` says of those that ``&`` and ``|`` connect, to any depth.
+    """Whether a condition may be true, from the answers of ``leaf`` for the conditions that ``&`` and ``|`` connect.
 
-    An answer is one bool, or an array of them. False must mean that the condition is true for no row; then the result
+    An answer is a bool or an array of them. False must mean that the condition is true for no row; then the result
     means the same.
     """
 

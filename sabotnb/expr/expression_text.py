@@ -1,4 +1,4 @@
-"""Expressions as text, as a user would write them: in ``repr``, explain and error messages."""
+"""Write expressions as text, as a user would, for ``repr``, ``explain`` and error messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Part = str | Node
 
 
 def text(node: Node) -> str:
-    """``node`` on one line, without its rest if that is very long."""
+    """``node`` on one line, cut if it is very long."""
     written: list[str] = []
     letters, waiting = 0, list[Part]([node])
     while waiting:
@@ -52,7 +52,7 @@ def text(node: Node) -> str:
 
 
 def _parts(node: Node) -> list[Part]:  # noqa: PLR0911  one case per form
-    """What ``node`` is written as: letters, and nodes that are still to be written."""
+    """The text of ``node`` as a list of strings and of nodes that are still to be written."""
     match node:
         case Column(name=name):
             return [f"col({name!r})"]
@@ -109,7 +109,7 @@ def _case(node: Call) -> list[Part]:
 
 
 def _coalesce(node: Call) -> list[Part]:
-    """A text by itself would be the name of a column there."""
+    """Write ``coalesce``, where a text constant needs ``lit``: a bare string would be the name of a column."""
     values: list[list[Part]] = [["lit(", one, ")"] if _is_text_literal(one) else [one] for one in node.args]
     return ["coalesce(", *_joined(values, ", "), ")"]
 

@@ -1,4 +1,4 @@
-"""What to write where a function of the user raised because of a name, or because of what it was called with."""
+"""Advice for user functions that raised because of a name, or because they expect a row and get a batch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MISSING = (KeyError, AttributeError)
 
 
 def misses_name(error: BaseException) -> bool:
-    """True if ``error`` is about a name that is not there, which no declared schema makes right."""
-    return isinstance(error, _MISSING) or type(error).__name__ == "ColumnNotFoundError"  # of polars, if it is there
+    """True if ``error`` is about a missing name, which declaring a schema would not help."""
+    return isinstance(error, _MISSING) or type(error).__name__ == "ColumnNotFoundError"  # of polars, if installed
 
 
 def row_advice(error: BaseException, names: Sequence[str]) -> str:
-    """For a function of rows, which are dicts with the keys ``names``; empty where nothing is known."""
+    """Advice for a function of rows, which are dicts with the keys ``names``; empty if there is none."""
     if isinstance(error, AttributeError):
         if not isinstance(error.obj, dict):
             return ""
@@ -35,7 +35,7 @@ def row_advice(error: BaseException, names: Sequence[str]) -> str:
 
 
 def batch_advice(error: BaseException, names: Sequence[str], advice: str = ROW_BY_ROW) -> str:
-    """For a function of batches with the columns ``names``; ``advice`` where it seems to expect a row."""
+    """Advice for a function of batches with columns ``names``; ``advice`` if it seems to expect a row."""
     if isinstance(error, AttributeError):
         column = error.name if error.name in names else nearest(error.name or "", names)
         if column is not None and type(error.obj).__name__ in _BATCHES:
@@ -47,13 +47,13 @@ def batch_advice(error: BaseException, names: Sequence[str], advice: str = ROW_B
 
 
 def _nearest_of(error: BaseException, names: Sequence[str], owner: str) -> str:
-    """The nearest of ``names`` to the one that ``error`` did not find."""
+    """The nearest of ``names`` to the name that ``error`` is about."""
     if not misses_name(error) or not error.args or not isinstance(error.args[0], str):
         return ""
     text = error.args[0].partition("\n")[0]
-    if "valid columns" in text:  # polars has said it
+    if "valid columns" in text:  # polars has listed the names already
         return ""
-    quoted = _QUOTED.search(text)  # pyarrow and polars say a sentence, dicts and pandas the name alone
+    quoted = _QUOTED.search(text)  # pyarrow and polars write a sentence, dicts and pandas the name alone
     name = quoted["name"] if quoted is not None else text
     if name in names:
         return ""

@@ -1,7 +1,7 @@
-"""``&``, ``|`` and ``when`` whose parts may raise: each part sees only the rows that need it, if there are any.
+"""``&``, ``|`` and ``when`` with parts that may raise: each part is computed only for the rows that need it.
 
-These are the guarded steps of ``sabotnb.expr.program``: generators that yield a branch with its rows and are sent what
-it computes.
+These are the guarded steps of ``sabotnb.expr.program``: generators that yield a branch with its rows and are sent the
+result. A branch that no row needs is not computed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Convert = Callable[[Any], Any]
 
 
 def guarded_connective(fn: str, left: Convert, right: Convert) -> Callable[..., Guarded]:
-    """``left & right`` (``|``), the right side computed for the rows that ``left`` does not decide: branch 0."""
+    """``left & right`` or ``left | right``. The right side is branch 0, for the rows that ``left`` does not decide."""
     kernel = pc.and_kleene if fn == "and" else pc.or_kleene
     decided_by = TRUE if fn == "or" else FALSE
 
@@ -42,9 +42,10 @@ def guarded_connective(fn: str, left: Convert, right: Convert) -> Callable[..., 
 
 
 def guarded_case(converts: list[Convert], data_type: pa.DataType) -> Callable[..., Guarded]:
-    """Conditions and values in turn, then the value otherwise; each value for its own rows alone.
+    """``when``: conditions and values in turn, then the value otherwise; each value is computed for its rows alone.
 
-    The first condition sees all rows and is an argument; the branches are the others, in their order.
+    The first condition sees all rows, so it is an argument of the step; the others are the branches, in their order.
+    Values are collected branch by branch; ``places`` then brings them into the order of the rows.
     """
     last = len(converts) - 1
 

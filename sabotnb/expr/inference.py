@@ -1,4 +1,4 @@
-"""The Arrow type that holds values of users without changing one."""
+"""Infer the Arrow type that holds values of users without changing any."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LISTS = (list, tuple, np.ndarray)
 
 
 def inferred_type(values: Sequence[Any]) -> pa.DataType:
-    """The type of ``values``, which are of one kind; it ``is_open`` where none of them says.
+    """Return the type of ``values``, which are of one kind; ``is_open`` is true of it if no value determines it.
 
     Integers beyond int64 are uint64 or decimal128.
 
     Raises:
-        Misfit: there is no type that holds all.
+        Misfit: no type holds all of them.
     """
     known = [value for value in values if type(value).__name__ not in MISSING]
     _check_depth(known)
@@ -45,7 +45,7 @@ def _type_of(known: Sequence[Any]) -> pa.DataType:
 
 
 def _type_by_parts(known: Sequence[Any]) -> pa.DataType:
-    """The type of values for which Arrow finds none because of large integers in them."""
+    """The type of values for which Arrow finds none because they contain large integers."""
     present = [value for value in known if value is not None]
     if present and all(isinstance(value, _LISTS) for value in present):
         return pa.list_(_type_of(list(chain.from_iterable(present))))
@@ -59,7 +59,7 @@ def _type_by_parts(known: Sequence[Any]) -> pa.DataType:
 
 
 def _exact_type(numbers: Sequence[int | np.integer[Any] | Decimal]) -> pa.DataType:
-    """The type of integers that are not all int64, or of those and decimals."""
+    """The type of integers that are not all int64, or of integers and decimals."""
     exact = [number if isinstance(number, Decimal) else Decimal(int(number)) for number in numbers]
     has_decimals = any(isinstance(number, Decimal) for number in numbers)
     if not has_decimals and min(exact) >= 0 and max(exact) < 2**64:
@@ -76,7 +76,7 @@ def _exact_type(numbers: Sequence[int | np.integer[Any] | Decimal]) -> pa.DataTy
 
 
 def _check_depth(values: Iterable[Any]) -> None:
-    """Raise Misfit before Arrow, or Python, recurses over values that are nested too deep."""
+    """Raise Misfit for values that are nested too deep, before Arrow or Python recurses over them."""
     level = [value for value in values if isinstance(value, list | tuple | dict)]
     for _ in range(DEEPEST):
         inner = chain.from_iterable(value.values() if isinstance(value, dict) else value for value in level)

@@ -1,4 +1,4 @@
-"""Python values as literals, and literals as Arrow scalars."""
+"""Convert Python values to literals, and literals to Arrow scalars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sabotnb.native import plain_layout
 
 
 def literal_of(value: Any, data_type: pa.DataType | None = None) -> Literal:
-    """A literal of a Python, NumPy or Arrow value; with ``data_type`` it keeps that type.
+    """Return the literal of a Python, NumPy or Arrow value; ``data_type`` fixes its type.
 
     Raises:
         TypeMismatch: Arrow has no type for the value, or it does not fit ``data_type``.
@@ -62,7 +62,7 @@ def _of_plain(value: Any) -> Literal:
 
 
 def list_literal(values: Iterable[Any]) -> Literal:
-    """A list of values of one type, for ``is_in``; an Arrow array keeps its type."""
+    """Return a list literal of values of one type, for ``is_in``; an Arrow array keeps its type."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
         flexible = False
@@ -83,12 +83,12 @@ def list_literal(values: Iterable[Any]) -> Literal:
 
 
 def scalar_of(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
-    """The literal as a scalar of ``data_type``, which ``fits`` allows.
+    """Return the literal as a scalar of ``data_type``, which ``fits`` must allow.
 
     Text becomes dates and timestamps (ISO 8601; UTC where it names no zone).
 
     Raises:
-        pa.ArrowInvalid: text that is no such date.
+        pa.ArrowInvalid: the text is not such a date.
     """
     if literal.value is None or literal.type.equals(data_type):
         return scalar(_value(literal), data_type)
@@ -98,13 +98,13 @@ def scalar_of(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
     if t.is_string(literal.type) and t.is_timestamp(data_type) and data_type.tz is not None:
         try:
             return own.cast(pa.timestamp(data_type.unit)).cast(data_type)
-        except pa.ArrowInvalid:  # it names its zone
+        except pa.ArrowInvalid:  # the text names its zone
             return own.cast(data_type)
     return own.cast(data_type)
 
 
 def own_scalar(literal: Literal) -> pa.Scalar:
-    """The literal as a scalar of its own type."""
+    """Return the literal as a scalar of its own type."""
     return scalar(_value(literal), literal.type)
 
 
@@ -131,7 +131,7 @@ def fits(literal: Literal, data_type: pa.DataType) -> bool:  # noqa: PLR0911  on
 
 
 def text_of(literal: Literal) -> str:
-    """The literal as a user would write it."""
+    """Return the literal as a user would write it."""
     if literal.value is None:
         return "None"
     if t.is_list(literal.type):
@@ -186,7 +186,7 @@ def _number_fits(value: int | float | Decimal, data_type: pa.DataType) -> bool:
 
 
 def _unit_fits(own: pa.DataType, value: int, data_type: pa.DataType) -> bool:
-    """True for a timestamp, time or duration that ``data_type`` counts without a rest."""
+    """True for a timestamp, time or duration that is a whole number of units of ``data_type``."""
     same_kind = any(kind(own) and kind(data_type) for kind in (t.is_timestamp, t.is_duration, t.is_time))
     if not same_kind:
         return False
@@ -195,5 +195,5 @@ def _unit_fits(own: pa.DataType, value: int, data_type: pa.DataType) -> bool:
 
 
 def duration_literal(value: str | dt.timedelta) -> Literal:
-    """A duration as users write it (``"1h30m"``)."""
+    """Return the literal of a duration as users write it (``"1h30m"``)."""
     return Literal(duration_us(value), pa.duration("us"))

@@ -1,4 +1,7 @@
-"""The categories that comparisons of ordered dictionaries with constants have met; ``ordering`` says what for."""
+"""``MetCategories``: remembers, for each comparison with a constant, the categories that batches have shown.
+
+``ordering`` explains what it is for.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from sabotnb.native import Categories
 
 
 class MetCategories:
-    """The categories that the batches of one reader have shown to each comparison with constants."""
+    """The categories that the batches of one reader have shown, for each comparison with constants."""
 
     def __init__(self) -> None:
         self._by_node: dict[Call, tuple[Categories, Sequence[str]]] = {}
 
     def of(self, node: Call, constants: Sequence[str]) -> Categories:
-        """The categories that ``node``, which compares with ``constants``, has met."""
+        """The categories seen so far by ``node``, which compares with ``constants``."""
         if node not in self._by_node:
             name = next((part.name for part in walk(node) if isinstance(part, Column)), text(node))
             self._by_node[node] = Categories(name), constants
@@ -35,7 +38,7 @@ class MetCategories:
 
 @contextmanager
 def pointing_at(node: Call) -> Iterator[None]:
-    """Show ``node`` in what is raised about categories."""
+    """Add the text of ``node`` to errors about categories."""
     try:
         yield
     except TypeMismatch as mismatch:

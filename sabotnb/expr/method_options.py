@@ -1,4 +1,4 @@
-"""What each constant argument of an expression's methods may be: one table, checked where the method is called."""
+"""The table of constant arguments of expression methods; they are checked where the method is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sabotnb.expr.arguments import whole
 
 @dataclass(frozen=True, slots=True)
 class OptionKind:
-    """``takes`` in words; ``read`` returns the value as plain Python, or raises TypeError."""
+    """A kind of argument: ``takes`` describes it; ``read`` returns the value as plain Python, or raises TypeError."""
 
     takes: str
     read: Callable[[Any], Any]
@@ -21,7 +21,7 @@ class OptionKind:
 def _text(given: Any) -> str:
     if not isinstance(given, str):
         raise TypeError
-    return str(given)  # of a subclass, such as NumPy's
+    return str(given)  # a plain str, also for subclasses such as NumPy's
 
 
 def _flag(given: Any) -> bool:
@@ -70,7 +70,7 @@ OPTIONS: Mapping[str, tuple[str, Mapping[str, OptionKind]]] = {
 
 
 def checked(fn: str, options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The options of a call of ``fn``, sorted by name; TypeMismatch for one of another kind."""
+    """Return the options of a call of ``fn``, sorted by name; TypeMismatch for an option of the wrong kind."""
     example, kinds = OPTIONS.get(fn, ("", {}))
     return tuple(sorted((name, _read(fn, name, given, kinds, example)) for name, given in options.items()))
 

@@ -1,4 +1,4 @@
-"""``.str``, ``.dt``, ``.struct`` and ``.list``: methods of expressions, by the type that they are for."""
+"""The namespaces ``.str``, ``.dt``, ``.struct`` and ``.list``: methods of expressions of one kind of type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ E = TypeVar("E")
 
 
 class Namespace(Hinted, Generic[E]):
-    """Methods of one node; ``make`` wraps what they build."""
+    """Methods of one node; ``make`` wraps the node that they build."""
 
     __slots__ = ("_make", "_node")
 
@@ -41,31 +41,31 @@ class TextMethods(Namespace[E]):
         raise InvalidUse(f"text has no [...] here; write .str.slice{_slice_of(key)}")
 
     def len(self) -> E:
-        """Characters, int64."""
+        """Number of characters, int64."""
         return self._call("str.len")
 
     def lower(self) -> E:
-        """All in lower case."""
+        """Convert to lower case."""
         return self._call("str.lower")
 
     def upper(self) -> E:
-        """All in upper case."""
+        """Convert to upper case."""
         return self._call("str.upper")
 
     def strip(self, characters: str | None = None) -> E:
-        """Without these ``characters`` (white space) at both ends."""
+        """Remove ``characters`` (default: white space) at both ends."""
         return self._call("str.strip", characters=characters, side="both")
 
     def strip_start(self, characters: str | None = None) -> E:
-        """Without these ``characters`` (white space) at the start."""
+        """Remove ``characters`` (default: white space) at the start."""
         return self._call("str.strip", characters=characters, side="start")
 
     def strip_end(self, characters: str | None = None) -> E:
-        """Without these ``characters`` (white space) at the end."""
+        """Remove ``characters`` (default: white space) at the end."""
         return self._call("str.strip", characters=characters, side="end")
 
     def contains(self, pattern: str, *, literal: bool = False) -> E:
-        """True where ``pattern`` is found anywhere."""
+        """True where the text contains ``pattern``."""
         return self._call("str.contains", pattern=pattern, literal=literal)
 
     def starts_with(self, prefix: str) -> E:
@@ -79,7 +79,7 @@ class TextMethods(Namespace[E]):
     def replace(self, pattern: str, value: str, *, literal: bool = False) -> E:
         r"""Replace the first ``pattern``; ``$1`` or ``\1`` in ``value`` stands for the first group, ``$0`` for all.
 
-        Write ``$$`` for a dollar sign before a digit. With ``literal`` both are plain text.
+        Write ``$$`` for a dollar sign before a digit. With ``literal``, both arguments are plain text.
         """
         return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=False)
 
@@ -88,27 +88,27 @@ class TextMethods(Namespace[E]):
         return self._call("str.replace", pattern=pattern, value=value, literal=literal, every=True)
 
     def slice(self, offset: int, length: int | None = None) -> E:
-        """``length`` characters (the rest) from ``offset``; a negative offset counts from the end."""
+        """``length`` characters (default: the rest) from ``offset``; a negative offset counts from the end."""
         made = self._call("str.slice", offset=offset, length=length)
         if length is not None and length < 0:
             raise TypeMismatch(f"slice takes a length of 0 or more, not {length}; write .str.slice(0, 2)")
         return made
 
     def split(self, by: str) -> E:
-        """The parts between ``by``, a list of text."""
+        """Split at ``by`` into a list of text."""
         return self._call("str.split", by=by)
 
     def to_datetime(self, format: str | None = None) -> E:  # noqa: A002  polars calls it so
         """Parse as timestamp[us], in UTC: ISO 8601, or ``format`` as in ``strptime``; other text raises.
 
-        ``%f`` is a fraction of a second of up to six digits, ``%.f`` one with its point or none, ``%z`` an offset.
+        ``%f`` is a fraction of a second of up to six digits, ``%.f`` an optional one with its point, ``%z`` an offset.
         """
         return self._call("str.to_datetime", format=format)
 
 
 @explained_methods
 class TimeMethods(Namespace[E]):
-    """Methods of dates, timestamps and durations. Naive timestamps are UTC, others are read in their zone."""
+    """Methods of dates, timestamps and durations. Naive timestamps are UTC; others use the clock of their zone."""
 
     def year(self) -> E:
         """The year, int64."""
@@ -155,9 +155,9 @@ class TimeMethods(Namespace[E]):
         return self._call("dt.date")
 
     def truncate(self, every: str | timedelta) -> E:
-        """Down to a multiple of ``every``, by the zone's clock: a duration, or ``1mo``, ``1q``, ``1y``.
+        """Round down to a multiple of ``every``, by the zone's clock: a duration, or ``1mo``, ``1q``, ``1y``.
 
-        Weeks begin on Monday, several of them count from 1970-01-05. An hour that clocks show twice stays two hours.
+        Weeks begin on Monday; multiples of weeks count from 1970-01-05. An hour that clocks show twice stays two hours.
         """
         digits, unit = (
             (every[: -len(suffix)], suffix) if isinstance(every, str) and (suffix := _calendar(every)) else ("", "")
@@ -176,21 +176,21 @@ class TimeMethods(Namespace[E]):
         return self._call("dt.epoch", unit=unit)
 
     def offset_by(self, duration: str | timedelta) -> E:
-        """Later by ``duration``, earlier if it is negative (``"-15m"``)."""
+        """Add ``duration``; a negative one (``"-15m"``) gives earlier times."""
         return self._make(Call("add", (self._node, duration_literal(duration))))
 
     def convert_time_zone(self, zone: str) -> E:
-        """The same instants, read in ``zone`` (``"Europe/Berlin"``)."""
+        """The same instants in another ``zone`` (``"Europe/Berlin"``)."""
         if isinstance(zone, str):
             demand_zone(zone)
         return self._call("dt.convert_time_zone", zone=zone)
 
     def strftime(self, format: str) -> E:  # noqa: A002  polars calls it so
-        """Text, by ``format`` as in ``strftime``; ``%S.%f`` (or ``%S%.f``) has microseconds, ``%S`` has none."""
+        """Format as text, as ``strftime`` does; ``%S.%f`` (or ``%S%.f``) has microseconds, ``%S`` has none."""
         return self._call("dt.strftime", format=format)
 
     def total_seconds(self) -> E:
-        """A duration in seconds, double."""
+        """The seconds of a duration, as double."""
         return self._call("dt.total_seconds")
 
 
@@ -199,7 +199,7 @@ class StructMethods(Namespace[E]):
     """Methods of structs."""
 
     def field(self, name: str) -> E:
-        """The field of that name; null where the struct is null."""
+        """The field ``name``; null where the struct is null."""
         return self._call("struct.field", name=name)
 
     def __getitem__(self, name: str) -> E:
@@ -214,7 +214,7 @@ class ListMethods(Namespace[E]):
     """Methods of lists."""
 
     def len(self) -> E:
-        """Items, int64."""
+        """Number of items, int64."""
         return self._call("list.len")
 
     def get(self, index: int) -> E:
@@ -229,7 +229,7 @@ class ListMethods(Namespace[E]):
 
 
 def _slice_of(key: Any) -> str:
-    """The arguments of ``slice`` for ``[key]``, as a call has them."""
+    """The arguments of a call of ``slice`` that means ``[key]``, as text for the hint."""
     match key:
         case slice(start=None | int(), stop=int(stop), step=None):
             start = key.start or 0

@@ -1,13 +1,18 @@
-"""Comparisons of ordered dictionaries: by the order of their categories, not as text.
+"""Compare ordered dictionaries by the order of their categories, not as text.
 
-Equality and membership need no order: they compare values, whatever the dictionaries are.
+Theory of operation
+    Dictionaries agree if one begins as the other does; ``Categories`` refuses others. Indexes into dictionaries that
+    agree compare as the values do, whichever batch they come from, so the kernels compare indexes. Equality and
+    membership need no order: they compare values.
 
-A constant may be a category that only a later batch lists. ``MetCategories`` is what a reader of many batches
-remembers. Until a dictionary lists the constant, it comes after all categories known so far: that is right if any
-dictionary of the stream lists it. ``check`` at the end of the input raises if none did, so that a misspelt constant is
-an error. A reader sees the dictionaries of its own batches only: it refuses a constant that just other readers met,
-but no wrong row becomes a result. Sources make that rare: they give all tasks the longest dictionary of their files.
-Without ``MetCategories`` the first batch is the whole input.
+    A constant may be a category that only a later batch lists. Until a dictionary lists it, it counts as larger than
+    all known categories, which is right if some later dictionary lists it after them. ``MetCategories`` keeps the
+    categories for a reader of many batches; ``check``, called at the end of the input, raises if no dictionary listed
+    the constant, so that a misspelt one is an error.
+
+    A reader sees the dictionaries of its own batches only. It refuses a constant that only other readers saw, which is
+    an error but never a wrong row. Sources make that rare: they give all tasks the longest dictionary of their files.
+    Without ``MetCategories``, one batch is the whole input and is checked at once.
 """
 
 from __future__ import annotations
@@ -32,16 +37,16 @@ _CODE = pa.int32()
 
 
 def goes_by_categories(fn: str, types: Sequence[pa.DataType]) -> bool:
-    """True for a call that orders values of which some are ordered dictionaries."""
+    """True for a call that compares by order and has an ordered dictionary among its arguments."""
     return (fn in _COMPARISONS or fn == "clip") and any(map(is_ordered, types))
 
 
 def comparison_of_categories(node: Call, args: Sequence[CompiledStep], met: MetCategories | None) -> Compute:
-    """What computes ``node``, one of ``goes_by_categories``.
+    """Return what computes ``node``, for which ``goes_by_categories`` is true.
 
     Raises:
-        TypeMismatch: an argument has no place in the order of the others. What the function raises for batches: columns
-            whose categories differ and, without ``met``, a text that is not a category.
+        TypeMismatch: an argument cannot be compared with categories. The returned function raises it for columns whose
+            categories differ and, without ``met``, for a text that is not a category.
     """
     if node.fn == "clip":
         raise type_mismatch(f"{text(node)}\nclip does not know categories; compare text: .cast('string')", node)
@@ -71,5 +76,5 @@ def comparison_of_categories(node: Call, args: Sequence[CompiledStep], met: MetC
 
 
 def _is_category(literal: Literal | None) -> bool:
-    """True for a text, which may be one, and for null."""
+    """True for a literal that may be a category: text or null."""
     return literal is not None and (literal.value is None or is_text(literal.type))

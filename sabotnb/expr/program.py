@@ -1,9 +1,16 @@
-"""A compiled expression: steps in the order in which they are computed, so that no depth of nesting recurses.
+"""Run a compiled expression as a list of steps, so that deeply nested expressions need no recursion.
 
-A step computes one value of a batch from the values of earlier steps; one that is shared is computed once. A guarded
-step (``sabotnb.expr.guarded``) has branches, programs of their own that see only some of the rows: it is a generator
-that yields which branch it needs of which rows, and is sent the result. Programs that wait for a branch wait on a list
-of frames, not on Python's stack.
+Theory of operation
+    A program is the steps below one head in the order of computation, arguments first. A step computes one value of a
+    batch from the values of earlier steps. A shared step is computed once per program, and a value is dropped after
+    its last use, so that a long expression does not keep all intermediate arrays.
+
+    A guarded step (``sabotnb.expr.guarded``) has branches, each a program of its own that sees only some of the rows.
+    The step is a generator: it yields the number of a branch and its rows, and is sent the result. Programs that wait
+    for a branch wait in a list of frames, not on Python's stack.
+
+    A step that several branches share is computed for each of them, because each sees other rows. Nested guards can
+    thus need exponentially many steps; ``runner`` counts them before the first batch and refuses the expression.
 """
 
 from __future__ import annotations
@@ -32,7 +39,7 @@ MOST_STEPS = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledStep:
-    """A compiled node. ``total``: it never raises. ``compute`` is a generator function if there are ``branches``."""
+    """A compiled node. ``total``: it never raises. With ``branches``, ``compute`` is a generator function."""
 
     type: pa.DataType
     compute: Compute
@@ -44,13 +51,13 @@ class CompiledStep:
 
     @property
     def below(self) -> tuple[CompiledStep, ...]:
-        """All steps that it needs."""
+        """All steps that this step needs."""
         return (*self.args, *self.branches)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Instruction:
-    """One step: the places of its arguments, and the places whose values nothing needs afterwards."""
+    """A step with the indexes of its arguments, and the indexes of values that no later step needs."""
 
     step: CompiledStep
     args: tuple[int, ...]
@@ -61,7 +68,7 @@ Program = Sequence[_Instruction]
 
 
 def runner(step: CompiledStep) -> Callable[[pa.RecordBatch], Any]:
-    """A function of batches that computes ``step``; ExpressionError if that takes too many steps."""
+    """Return a function of batches that computes ``step``; ExpressionError if that takes too many steps."""
     programs = _programs(step)
     if len(programs) == 1:
         program = [(one.step.compute, one.args, one.last_used) for one in programs[id(step)]]
@@ -76,7 +83,7 @@ def _programs(root: CompiledStep) -> Mapping[int, Program]:
     heads = [root, *(branch for step in bottom_up((root,), _below) for branch in step.branches)]
     for head in {id(head): head for head in heads}.values():
         programs[id(head)] = _program(head)
-    for step in bottom_up((root,), _below):  # branches before what they are branches of
+    for step in bottom_up((root,), _below):  # branches come before the step that they belong to
         if id(step) in programs:
             inside = [one.step for one in programs[id(step)]]
             length[id(step)] = len(inside) + sum(length[id(branch)] for one in inside for branch in one.branches)
@@ -113,7 +120,7 @@ def _program(head: CompiledStep) -> Program:
 
 
 def _straight(program: Sequence[tuple[Compute, tuple[int, ...], tuple[int, ...]]], batch: pa.RecordBatch) -> Any:
-    """The result of a program without branches."""
+    """Run a program without branches; the common case, so it avoids generators."""
     values: list[Any] = []
     for compute, args, last_used in program:
         if len(args) == 2:
@@ -126,7 +133,7 @@ def _straight(program: Sequence[tuple[Compute, tuple[int, ...], tuple[int, ...]]
 
 
 def _branching(programs: Mapping[int, Program], root: CompiledStep, batch: pa.RecordBatch) -> Any:
-    """The result of ``root``, whose steps wait for their branches in ``frames``."""
+    """Run ``root``; programs that wait for a branch are in ``frames``, the running one last."""
     frames = [_frame(programs[id(root)], batch)]
     result: Any = None
     while frames:

@@ -1,4 +1,4 @@
-"""Rows as Python's own values."""
+"""Convert batches to rows of Python values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sabotnb.errors import ExpressionError
 
 
 def python_rows(data: pa.RecordBatch | pa.Table) -> list[dict[str, Any]]:
-    """A dict per row.
+    """Return a dict per row.
 
     Raises:
-        ExpressionError: Python has no object for a value, such as a time beyond the year 9999; it names the column.
+        ExpressionError: Python has no object for a value, such as a time beyond the year 9999; names the column.
     """
     try:
         rows: list[dict[str, Any]] = data.to_pylist()

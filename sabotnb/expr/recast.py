@@ -1,4 +1,4 @@
-"""Columns that functions of users give, of whatever typed library, as Arrow arrays of the type that is wanted."""
+"""Convert columns that user functions return (Arrow, NumPy, pandas, polars) to Arrow arrays of a wanted type."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SameLeaf = Callable[[pa.DataType, pa.DataType], bool]
 
 
 def exact_column(values: Any, data_type: pa.DataType, *, nan_is_null: bool | None = None) -> pa.Array:
-    """A list, a NumPy array, a pandas or polars Series or Arrow data as an array of ``data_type`` that loses nothing.
+    """Convert a list, NumPy array, pandas or polars Series or Arrow data to ``data_type`` without loss.
 
     Numbers may become other numbers, and times other times; text never becomes numbers. NaN is null in pandas' columns
-    only, unless ``nan_is_null`` says it of all.
+    only, unless ``nan_is_null`` is passed.
 
     Raises:
         Misfit: with the first value that does not fit, or for the column as a whole.
@@ -34,16 +34,16 @@ def exact_column(values: Any, data_type: pa.DataType, *, nan_is_null: bool | Non
 
 
 def is_typed(values: Any) -> bool:
-    """True for columns that say themselves what they hold: of Arrow, NumPy, pandas, polars; not arrays of objects."""
+    """True for columns that have a type: of Arrow, NumPy, pandas or polars; not arrays of objects."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return True
     return hasattr(values, "dtype") and not (isinstance(values.dtype, np.dtype) and values.dtype.hasobject)
 
 
 def typed_array(values: Any, *, nan_is_null: bool = False) -> pa.Array:
-    """A column that ``is_typed`` as Arrow has it by itself; Misfit if Arrow has no type for it."""
+    """Convert a column that ``is_typed`` to the Arrow type it has by default; Misfit if Arrow has none."""
     try:
-        if hasattr(values, "__arrow_c_stream__") and not _is_pandas(values):  # pandas gives NaN there as it is
+        if hasattr(values, "__arrow_c_stream__") and not _is_pandas(values):  # pandas exports NaN unchanged there
             values = pa.chunked_array(values)
         elif not isinstance(values, pa.Array):
             values = pa.array(values, from_pandas=nan_is_null)
@@ -57,7 +57,7 @@ def _is_pandas(values: Any) -> bool:
 
 
 def recast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
-    """``array`` as ``data_type``; Misfit if that loses something, or is another kind of value."""
+    """Convert ``array`` to ``data_type``; Misfit if that loses something or its values are of another kind."""
     if array.type.equals(data_type):
         return array
     if not same_kind(array.type, data_type):
@@ -72,7 +72,7 @@ def recast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
 
 
 def has_dates(data_type: pa.DataType) -> bool:
-    """True for dates, and types with dates inside."""
+    """True for dates and types with dates inside."""
     if t.is_dictionary(data_type):
         return has_dates(data_type.value_type)
     if t.is_nested(data_type):
@@ -81,7 +81,7 @@ def has_dates(data_type: pa.DataType) -> bool:
 
 
 def cuts_times(array: pa.Array, made: pa.Array) -> bool:
-    """True if a timestamp of ``array`` has a time of day that the date of ``made`` in its place has not."""
+    """True if a timestamp of ``array`` has a time of day that is lost in the date of ``made`` in the same row."""
     if t.is_dictionary(array.type) or t.is_dictionary(made.type):
         return cuts_times(_cast(array, plain_type(array.type)), _cast(made, plain_type(made.type)))
     if t.is_struct(array.type) and t.is_struct(made.type):
@@ -100,7 +100,7 @@ def _cast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
         return pa.DictionaryArray.from_arrays(
             array.indices.cast(data_type.index_type), _cast(array.dictionary, data_type.value_type), ordered=True
         )
-    if t.is_dictionary(array.type):  # its values may be of a layout that Arrow decodes no dictionary of
+    if t.is_dictionary(array.type):  # Arrow cannot decode dictionaries of some value layouts
         return _cast(array.dictionary, data_type).take(array.indices)
     if t.is_dictionary(data_type):
         return array.cast(data_type.value_type).dictionary_encode().cast(data_type)
@@ -108,12 +108,12 @@ def _cast(array: pa.Array, data_type: pa.DataType) -> pa.Array:
 
 
 def same_values(one: pa.DataType, other: pa.DataType) -> bool:
-    """True if both hold the same values, differently encoded; a column of nulls alone goes with every type."""
+    """True if both types hold the same values in different encodings; the null type matches every type."""
     return _alike(one, other, _same_leaf)
 
 
 def same_kind(one: pa.DataType, other: pa.DataType) -> bool:
-    """True if values of ``one`` may be values of ``other``: the same, numbers both, or times both."""
+    """True if values of ``one`` may become values of ``other``: the same values, both numbers, or both times."""
     return _alike(one, other, _leaf_of_kind)
 
 
@@ -153,7 +153,7 @@ def _leaf_of_kind(one: pa.DataType, other: pa.DataType) -> bool:
     if isinstance(other, pa.BaseExtensionType):
         return _leaf_of_kind(one, other.storage_type)
     if is_number(one) and is_number(other):
-        return not (t.is_floating(one) and t.is_decimal(other))  # which Arrow rounds
+        return not (t.is_floating(one) and t.is_decimal(other))  # Arrow rounds floats to decimals
     times = (t.is_timestamp, t.is_date), (t.is_time,), (t.is_duration,)
     if any(any(is_one(one) for is_one in kind) and any(is_one(other) for is_one in kind) for kind in times):
         return True

@@ -1,4 +1,4 @@
-"""Arrow scalars of plain values, made from bytes.
+"""Build Arrow scalars of plain values from bytes.
 
 ``pa.scalar`` imports pandas when it is first called with a Python value, which takes longer than most previews.
 """
@@ -28,7 +28,7 @@ _FORMATS = {
 
 
 def scalar(value: Any, data_type: pa.DataType) -> pa.Scalar:
-    """``value`` as a scalar of ``data_type``; dates, times and durations are given as the integer that they count."""
+    """Return ``value`` as a scalar of ``data_type``; dates, times and durations are passed as the stored integer."""
     if value is None:
         return pa.nulls(1, data_type)[0]
     if t.is_string(data_type):

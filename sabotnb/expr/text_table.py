@@ -1,4 +1,4 @@
-"""A few rows as a text table, to show beside an error."""
+"""Write a few rows as a text table, to show with an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINE = 100
 
 
 def sample_of(batch: pa.RecordBatch, rows: int = _ROWS) -> str:
-    """The first ``rows`` rows as a text table: a line of names, then a line per row. Never raises."""
+    """Return the first ``rows`` rows as a text table: a line of names, then a line per row. Never raises."""
     names = batch.schema.names[:_COLUMNS]
     columns = [printable(batch.column(number).slice(0, rows)) for number in range(len(names))]
     few = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -22,13 +22,13 @@ def sample_of(batch: pa.RecordBatch, rows: int = _ROWS) -> str:
 
 
 def printable(values: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """Python values, for people; where Python has none, words. Never raises.
+    """Return Python values to show to people, and a description where Python has no value. Never raises.
 
     Python has no dates beyond the year 9999, no text that is not UTF-8, no zone that it does not know.
     """
     try:
         return list(values.to_pylist())
-    except Exception:  # noqa: BLE001  whichever value it is, the others can be shown
+    except Exception:  # noqa: BLE001  one bad value must not hide the others
         return [_printable(value) for value in values]
 
 
@@ -41,7 +41,7 @@ def _printable(value: pa.Scalar) -> Any:
 
 
 def text_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], more_columns: int = 0) -> str:
-    """Columns aligned, long values cut; a line for each column where a line for each row would be too long."""
+    """Align columns and cut long values; one line per column if a line per row would be too long."""
     cells = [[_cut(name) for name in names], *([_cut(row.get(name)) for name in names] for row in rows)]
     if more_columns:
         cells = [[*line, "..."] for line in cells]

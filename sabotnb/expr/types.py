@@ -1,4 +1,4 @@
-"""Arrow types: as users spell them, and which type two of them have in common."""
+"""Arrow types: parse the spellings of users, classify types, and find the common type of two."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _MOST_DIGITS = 76
 
 
 def type_of(spelling: Any) -> pa.DataType:
-    """The Arrow type of a name (``"int64"``, ``"timestamp[us, tz=UTC]"``), a Python type or an Arrow type.
+    """Return the Arrow type of a name (``"int64"``, ``"timestamp[us, tz=UTC]"``), a Python type or an Arrow type.
 
-    Views and runs become the plain layouts that stand for them inside.
+    View and run-end encoded types become the plain types that are used inside.
 
     Raises:
         TypeMismatch: no such type; the message lists some.
@@ -73,7 +73,7 @@ def type_of(spelling: Any) -> pa.DataType:
 
 
 def plain(data_type: pa.DataType) -> pa.DataType:
-    """Look through dictionary encoding, and through views, which few kernels take."""
+    """The type without dictionary encoding and views, which few kernels take."""
     if t.is_dictionary(data_type):
         return plain(data_type.value_type)
     if t.is_string_view(data_type):
@@ -84,22 +84,22 @@ def plain(data_type: pa.DataType) -> pa.DataType:
 
 
 def is_text(data_type: pa.DataType) -> bool:
-    """Strings of any layout."""
+    """True for strings of any layout."""
     return bool(t.is_string(data_type) or t.is_large_string(data_type) or t.is_string_view(data_type))
 
 
 def is_bytes(data_type: pa.DataType) -> bool:
-    """Binary of any layout."""
+    """True for binary of any layout but views, which ``plain`` removes."""
     return bool(t.is_binary(data_type) or t.is_large_binary(data_type) or t.is_fixed_size_binary(data_type))
 
 
 def is_number(data_type: pa.DataType) -> bool:
-    """Integers, floats and decimals; booleans are not."""
+    """True for integers, floats and decimals, not for booleans."""
     return bool(t.is_integer(data_type) or t.is_floating(data_type) or t.is_decimal(data_type))
 
 
 def common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """The type that both are converted to where they meet in a comparison or a choice; None if there is none."""
+    """The type that both are converted to in a comparison or a choice; None if there is none."""
     if one.equals(other) or t.is_null(other):
         return one
     if t.is_null(one):
@@ -165,7 +165,7 @@ def always_fits(source: pa.DataType, target: pa.DataType) -> bool:  # noqa: PLR0
 
 
 def _number_always_fits(source: pa.DataType, target: pa.DataType) -> bool:
-    """Of integers and decimals."""
+    """``always_fits`` of integers and decimals."""
     if not t.is_decimal(target):
         return bool(t.is_floating(target) or (t.is_integer(source) and is_text(target)))
     exact = as_decimal(source)
@@ -174,9 +174,9 @@ def _number_always_fits(source: pa.DataType, target: pa.DataType) -> bool:
 
 
 def _time_always_fits(source: pa.DataType, target: pa.DataType) -> bool:
-    """Of dates, times and durations. A time of day fits every unit; anything else may be too far away for a finer one.
+    """``always_fits`` of dates, times and durations. A time of day fits every unit; others may overflow a finer one.
 
-    A date does not fit microseconds: it has more years.
+    A date does not always fit microseconds, because its range of years is larger.
     """
     if t.is_time(source):
         return bool(t.is_time(target))

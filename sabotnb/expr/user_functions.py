@@ -21,15 +21,15 @@ ENGINES = ("arrow", "numba", "row")
 
 @explained
 def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a function usable inside expressions: called with an expression it gives one, else it is called as it is.
+    """Make a function usable in expressions: called with an expression it returns one, else it runs as usual.
 
     Args:
         returns: the type of the result (``"double"``, ``float``, an Arrow type).
-        engine: ``arrow`` calls it with an Arrow array per argument, for an array of the same length (nulls are its
-            business); ``row`` with the values of one row, null as None; ``numba`` with the numbers of one row,
-            compiled to machine code, and gives null where an argument is null.
+        engine: ``arrow`` calls it with an Arrow array per argument; it returns an array of the same length and handles
+            nulls itself. ``row`` calls it with the values of one row, null as None. ``numba`` compiles it to machine
+            code and calls it with the numbers of one row; the result is null where an argument is null.
 
-    Arrays are pieces of the stream, of any length: what the function gives for a row must not depend on other rows.
+    Arrays are parts of the stream, of any length: the result for a row must not depend on other rows.
     """
     if engine not in ENGINES:
         raise FunctionError(f"there is no engine {engine!r} for a udf; there are 'arrow', 'numba' and 'row'")
@@ -57,7 +57,7 @@ def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], C
 
 @dataclass(frozen=True, slots=True)
 class UserAggregate:
-    """A class of the user as an aggregate: called with an expression it gives what ``agg`` takes."""
+    """An aggregate made from a user class: called with an expression, it returns an aggregation for ``agg``."""
 
     cls: type
     function: Function
@@ -70,7 +70,7 @@ class UserAggregate:
 
 @explained
 def aggregate(cls: type) -> UserAggregate:
-    """Make an aggregate of a class with ``returns`` (a type) and ``update(values)``, ``merge(other)``, ``result()``.
+    """Make an aggregate from a class with ``returns`` (a type) and ``update(values)``, ``merge(other)``, ``result()``.
 
     There is one instance per key, made without arguments; ``update`` takes an Arrow array of the key's values.
     """

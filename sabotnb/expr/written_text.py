@@ -1,4 +1,4 @@
-"""Expressions that users write as text, where a text is the name of a column."""
+"""Advice for expressions that users pass as text where a column name is expected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CONNECTED = {ast.And: ast.BitAnd, ast.Or: ast.BitOr}
 
 
 def as_code(text: str, names: Collection[str]) -> str:
-    """The advice for ``text`` that is an expression over columns ``names``: how to write it; empty for other texts."""
+    """Return how to write ``text`` as code if it is an expression over columns ``names``; empty for other text."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -24,7 +24,7 @@ def as_code(text: str, names: Collection[str]) -> str:
 
 
 class _Columns(ast.NodeTransformer):
-    """Names of columns become ``col(name)``, ``and``, ``or``, ``not`` become ``&``, ``|``, ``~``."""
+    """Replace names of columns by ``col(name)``, and ``and``, ``or``, ``not`` by ``&``, ``|``, ``~``."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
@@ -46,7 +46,7 @@ class _Columns(ast.NodeTransformer):
         return ast.UnaryOp(ast.Invert(), node.operand) if isinstance(node.op, ast.Not) else node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """A function of a column, as SQL has it, becomes a method of it."""
+        """Replace a function of a column, as in SQL, by a method of it."""
         of_column = any(isinstance(arg, ast.Name) and arg.id in self._names for arg in node.args[:1])
         self.generic_visit(node)
         if not of_column or not isinstance(node.func, ast.Name):

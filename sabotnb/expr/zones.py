@@ -1,4 +1,4 @@
-"""Names of time zones, checked before Arrow is asked: it finds out late, and names packages instead of the zone."""
+"""Check names of time zones before Arrow does: Arrow fails late, and blames packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OFFSET = re.compile(r"[+-]\d{2}:?\d{2}")
 
 
 def demand_zone(zone: str) -> None:
-    """TypeMismatch, with the nearest name, if this machine knows no such zone."""
+    """Raise TypeMismatch, with the nearest name, if this machine has no such zone."""
     if not _is_known(zone):
         import difflib
         from zoneinfo import available_timezones

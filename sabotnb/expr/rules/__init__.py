@@ -1,4 +1,4 @@
-"""The functions that expressions are made of: one rule per name, which checks types and gives a kernel.
+"""The built-in functions of expressions: one rule per name, which checks types and returns a kernel.
 
 Importing this loads ``pyarrow.compute``, so it is imported where expressions are compiled, not where they are written.
 """
@@ -24,7 +24,7 @@ _OF_ANY_TYPE = frozenset({"cast", "is_null", "is_not_null"})
 
 
 def _of_plain_types(rule: Rule) -> Rule:
-    """The rule, refusing extension types (UUIDs, JSON, ...), which Arrow computes nothing with."""
+    """Wrap ``rule`` to refuse extension types (UUIDs, JSON, ...), for which Arrow has no kernels."""
 
     def checked(args: Sequence[Arg], options: Mapping[str, Any]) -> Overload:
         for arg in args:
@@ -36,7 +36,7 @@ def _of_plain_types(rule: Rule) -> Rule:
 
 
 def _stored(data_type: pa.BaseExtensionType) -> str:
-    """The type that the values are stored as, as ``cast`` takes it."""
+    """The storage type, spelled as ``cast`` takes it."""
     stored = data_type.storage_type
     return f"pa.binary({stored.byte_width})" if pa.types.is_fixed_size_binary(stored) else f"'{stored}'"
 

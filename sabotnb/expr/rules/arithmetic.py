@@ -46,7 +46,7 @@ def _number_sum(symbol: str, args: Sequence[Arg]) -> Overload:
     kernel = _CHECKED[symbol]
     if t.is_integer(wide):
         return Overload((wide, wide), wide, kernel, total=False)
-    if all(t.is_integer(arg.type) for arg in args):  # uint64 with a signed one: what does not fit raises
+    if all(t.is_integer(arg.type) for arg in args):  # uint64 and a signed type: a result that does not fit raises
         return Overload((pa.int64(), pa.int64()), pa.int64(), kernel, total=False)
     return decimal_sum(kernel, symbol, args, wide)
 
@@ -136,9 +136,9 @@ def _floor_division(symbol: str, function: Callable[..., Any]) -> Rule:
 
 
 def _floored(function: Callable[..., Any], data_type: pa.DataType, *, may_overflow: bool) -> Callable[..., Any]:
-    """``function`` of NumPy (rounding towards minus infinity, as Python does) on Arrow data with nulls.
+    """Apply a NumPy ``function`` that rounds toward minus infinity, as Python does, to Arrow data with nulls.
 
-    ``may_overflow``: the smallest integer divided by -1 has no room. The remainder of that is 0.
+    ``may_overflow``: the smallest integer divided by -1 overflows. Its remainder does not: it is 0.
     """
     lowest = -(1 << data_type.bit_width - 1) if may_overflow and t.is_signed_integer(data_type) else None
 
@@ -172,7 +172,7 @@ def _numbers(data: Any) -> Any:
 
 
 def _remainder(dividend: Any, divisor: Any) -> Any:
-    """``np.mod``, which takes four times as long for integers: only the quotient by one divisor is vectorised."""
+    """``np.mod``, but integers use the quotient: NumPy vectorizes only that, which is four times as fast."""
     if dividend.dtype.kind == "f":
         return np.mod(dividend, divisor)
     return dividend - np.floor_divide(dividend, divisor) * divisor

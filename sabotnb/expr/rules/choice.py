@@ -1,4 +1,4 @@
-"""``when/then/otherwise``, ``coalesce``, ``cast``: what gives one of its arguments, perhaps as another type."""
+"""``when/then/otherwise``, ``coalesce``, ``cast``: return an argument, perhaps as another type."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sabotnb.native import is_ordered
 
 
 def _case(args: Sequence[Arg], _: Options) -> Overload:
-    """Conditions and values in turn, then the value where no condition is true; a null condition is not true."""
+    """``when``: conditions and values in turn, then the value otherwise; a null condition is not true."""
     for condition in args[:-1:2]:
         if not t.is_boolean(condition.type) and not t.is_null(condition.type):
             raise Refused(f"when needs a boolean, this is {condition.type}; compare it with something")
@@ -39,7 +39,7 @@ def _first_known(args: Sequence[Arg], _: Options) -> Overload:
 
 
 def _cast(args: Sequence[Arg], options: Options) -> Overload:
-    """Strict: a value that the type cannot hold raises. Times are rounded down to coarser units."""
+    """``cast``: a value that the type cannot hold raises. Times are rounded down to coarser units."""
     source, target = args[0].type, options["type"]
     if is_ordered(target):
         raise Refused(f"a cast does not tell the order of {target}; make it with Arrow before, or use .cast('string')")

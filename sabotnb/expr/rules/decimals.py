@@ -1,4 +1,4 @@
-"""``+ - *`` of decimals: every digit is kept, or computing a value that needs more than 38 raises."""
+"""``+ - *`` of decimals: every digit is kept, and a value that needs more than 38 digits raises."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_DIGITS = 38
 def decimal_sum(kernel: Callable[..., Any], symbol: str, args: Sequence[Arg], wide: pa.DataType) -> Overload:
     """``kernel`` for decimals and integers, at least one of them a decimal; ``wide`` is the type that nulls take.
 
-    The digits of a type are those that values could have. Where a result could need more than 38 it is computed with
-    up to 76, and a value that does need them raises.
+    The digits of a type are those that its values could have. A result that could need more than 38 is computed with
+    up to 76, and raises for a value that does need more.
 
     Raises:
         Refused: a result could need more than 76 digits.
@@ -58,7 +58,7 @@ def _decimal_of(arg: Arg) -> pa.DataType:
 
 
 def _smallest(literal: Literal) -> pa.DataType:
-    """The decimal with no more digits than the literal is written with."""
+    """The narrowest decimal type that holds the literal as it is written."""
     _, digits, exponent = Decimal(literal.value).as_tuple()
     assert isinstance(exponent, int)  # NaN and infinities are floats
     scale = max(-exponent, 0)

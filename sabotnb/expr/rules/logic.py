@@ -100,7 +100,7 @@ def _membership(args: Sequence[Arg], _: Options) -> Overload:
         _member(member.literal, wide) for member in members if member.literal and member.literal.value is not None
     ]
     value_set = pa.array(values, wide)
-    missing = _NULL if len(values) < len(members) else FALSE  # x IN (1, NULL) is never false
+    missing = _NULL if len(values) < len(members) else FALSE  # as in SQL, x IN (1, NULL) is never false
 
     def kernel(data: Any, _: Any) -> Any:
         found = pc.is_in(data, value_set=value_set)

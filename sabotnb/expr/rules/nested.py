@@ -1,4 +1,4 @@
-"""Parts of structs and lists."""
+"""Functions of structs and lists: fields, items, lengths."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _list_length(args: Sequence[Arg], _: Options) -> Overload:
 
 
 def _list_item(args: Sequence[Arg], options: Options) -> Overload:
-    """Null where the list is shorter; a negative index counts from the end."""
+    """``list.get``: null where the list is shorter; a negative index counts from the end."""
     data_type, index = _list("get", args[0]), options["index"]
 
     def kernel(data: Any) -> Any:

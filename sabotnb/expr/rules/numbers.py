@@ -1,4 +1,4 @@
-"""Rounding, roots, logarithms, clipping."""
+"""Functions of numbers: rounding, roots, logarithms, clipping."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ _HALVES = "half_to_even"
 
 
 def _float_rounding(data_type: pa.DataType, digits: int) -> Callable[[Any], Any]:
-    """Scaled by a power of ten, rounded and scaled back: Arrow's own rounding overflows, and is off by more than that.
+    """Scale by a power of ten, round and scale back, because Arrow's own rounding overflows and is less exact.
 
-    A double of 2 ** 52 or more is an integer, so scaled values of that size are left as they are.
+    A double of 2 ** 52 or more is an integer, so scaled values of that size are returned unchanged.
     """
     if digits > _MOST_SHIFT:
         return _unchanged
@@ -88,7 +88,7 @@ def _zeros(data: Any) -> Any:
 
 
 def _rounded_decimals(data_type: pa.DataType, kernel: Callable[[Any], Any], digits: int = 0) -> Overload:
-    """One digit more than the argument has: 9.99 becomes 10.00, for which Arrow gives 0.00 where it has no room."""
+    """Round with one more digit than the argument: 9.99 becomes 10.00, where Arrow would overflow to 0.00."""
     if digits >= data_type.scale > 0:
         return Overload((data_type,), data_type, _unchanged)
     precision = max(data_type.precision, data_type.scale - digits) + 1
@@ -118,7 +118,7 @@ def _unchanged(data: Any) -> Any:
 
 
 def _real(name: str, function: Callable[..., Any]) -> Rule:
-    """A function of real numbers: what is outside of its domain gives NaN or an infinity, as in IEEE 754."""
+    """A function of real numbers: outside its domain it returns NaN or an infinity, as in IEEE 754."""
 
     def rule(args: Sequence[Arg], _: Options) -> Overload:
         data_type = _number(name, args[0])
@@ -138,7 +138,7 @@ def _logarithm(args: Sequence[Arg], options: Options) -> Overload:
 
 
 def _clipping(args: Sequence[Arg], _: Options) -> Overload:
-    """Bounds may be columns; a null bound does not bound, NaN stays NaN."""
+    """``clip``: bounds may be columns; a null bound sets no limit, NaN stays NaN."""
     wide = settle(args)
     if t.is_nested(wide):
         raise Refused(f"clip needs values that have an order, not {wide}")

@@ -1,4 +1,4 @@
-"""What a rule says about one call: the types it converts its arguments to, the type it gives, and the kernel."""
+"""``Overload``: how a rule computes one call: the types of its arguments, the type of its result, the kernel."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sabotnb.expr.literals import fits
 from sabotnb.expr.types import common
 
 
-class Refused(Exception):  # noqa: N818  never reaches the user: the compiler adds the place and raises TypeMismatch
-    """The arguments' types do not fit; the text says why and what to do."""
+class Refused(Exception):  # noqa: N818  never reaches the user: the compiler adds the line and raises TypeMismatch
+    """The types of the arguments do not fit; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Arg:
 
     @property
     def adapts(self) -> bool:
-        """True for a plain Python value, which takes the type of what it meets where it fits."""
+        """True for a plain Python value, which takes the type of the other operand where it fits."""
         return self.literal is not None and self.literal.flexible
 
     def __str__(self) -> str:
@@ -38,8 +38,8 @@ class Arg:
 class Overload:
     """How to compute one call.
 
-    ``kernel`` takes an array or scalar per argument, converted to ``params``, and gives an array or scalar of
-    ``result``. ``total``: it has a value for every row of ``params``, it never raises. ``strict``: null if any
+    ``kernel`` takes an array or scalar per argument, converted to ``params``, and returns an array or scalar
+    of ``result``. ``total``: it never raises for values of ``params``. ``strict``: null if any
     argument is null.
     """
 
@@ -58,7 +58,7 @@ def settle(args: Sequence[Arg]) -> pa.DataType:
     """The type that all ``args`` are converted to: plain Python literals adapt to the columns where they fit.
 
     Raises:
-        Refused: there is none.
+        Refused: there is no such type.
     """
     fixed = [arg for arg in args if not arg.adapts]
     flexible = [arg.literal for arg in args if arg.literal is not None and arg.adapts]
@@ -78,7 +78,7 @@ def _meet(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 
 def empty_result(kernel: Callable[..., Any], *params: pa.DataType) -> pa.DataType:
-    """The type that ``kernel`` gives for arrays of ``params``; Refused if it does not take them."""
+    """The type that ``kernel`` returns for arrays of ``params``; Refused if it does not take them."""
     try:
         return kernel(*(pa.nulls(0, param) for param in params)).type
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

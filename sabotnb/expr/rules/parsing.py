@@ -1,6 +1,6 @@
-"""Text as timestamps, by a format of ``strptime``.
+"""Parse text as timestamps, by a format of ``strptime``.
 
-Arrow asks the C library, which takes 31 February for 3 March and knows no fractions of a second: they are seen to here.
+Arrow calls the C library, which reads 31 February as 3 March and has no fractions of a second. Both are handled here.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _MICROSECOND = pa.timestamp("us")
 
 
 def parser(written: str) -> Callable[[Any], Any]:
-    """What reads text of the format ``written`` as UTC in microseconds; it raises ArrowInvalid for other text.
+    """Return a function that reads text of format ``written`` as UTC in microseconds; ArrowInvalid for other text.
 
-    ``%f`` is a fraction of a second, ``%.f`` one with its point, which may be missing.
+    ``%f`` is a fraction of a second, ``%.f`` an optional one with its point.
 
     Raises:
-        Refused: the format has a directive that there is not, or that would be ignored.
+        Refused: the format has a directive that does not exist or would be ignored.
     """
     pieces = _pieces(written)
 
@@ -67,7 +67,7 @@ def parser(written: str) -> Callable[[Any], Any]:
 
 
 def _pieces(written: str) -> list[str]:
-    """The format as directives, white space, and text that stands for itself."""
+    """Split the format into directives, white space, and literal text."""
     for short, long in _MEANS.items():
         written = re.sub(rf"(?<!%)((?:%%)*)%{short}", rf"\1{long}", written)
     pieces = _PIECE.findall(written)
@@ -79,7 +79,7 @@ def _pieces(written: str) -> list[str]:
 
 
 def _place(pieces: Sequence[str], *directives: str) -> int | None:
-    """Where the last of ``directives`` stands, which is the one that counts."""
+    """The index of the last of ``directives``, which is the one that counts."""
     found = [place for place, piece in enumerate(pieces) if piece in directives]
     return found[-1] if found else None
 
@@ -92,7 +92,7 @@ def _pattern(pieces: Sequence[str]) -> str:
 
 
 def _parts(data: Any, pieces: Sequence[str], place: int) -> tuple[Any, Any, Any]:
-    """The texts before the piece at ``place``, of the piece, and behind it."""
+    """Split each text into the part before the directive at ``place``, the directive's own part, and the rest."""
     patterns = (_pattern(pieces[:place]), _PATTERNS[pieces[place]], _pattern(pieces[place + 1 :]))
     parts = pc.extract_regex(data, pattern=r"^(?P<before>{}\s*)(?P<piece>{})(?P<behind>{}\s*)$".format(*patterns))
     _demand(data, pc.equal(pc.is_valid(parts), pc.is_valid(data)), f"is not as {''.join(pieces)!r} says")
@@ -101,7 +101,7 @@ def _parts(data: Any, pieces: Sequence[str], place: int) -> tuple[Any, Any, Any]
 
 
 def _taken_out(data: Any, pieces: Sequence[str], place: int) -> tuple[Any, Any]:
-    """``data`` without the piece at ``place``, and that piece."""
+    """``data`` without the part of the directive at ``place``, and that part."""
     before, piece, behind = _parts(data, pieces, place)
     return pc.binary_join_element_wise(before, behind, scalar("", before.type)), piece
 
@@ -113,17 +113,17 @@ def _read(data: Any, pieces: Sequence[str]) -> Any:
         _demand_days(data, pieces, moments)
         return moments
     local, _ = _taken_out(data, pieces, zone)
-    _read(local, [*pieces[:zone], *pieces[zone + 1 :]])  # the days that are written are those of the zone
+    _read(local, [*pieces[:zone], *pieces[zone + 1 :]])  # the written days are local to the zone
     return pc.cast(moments, _MICROSECOND)
 
 
 def _demand_days(data: Any, pieces: Sequence[str], moments: Any) -> None:
-    """Raise for a day that its month does not have, and for day 366 of a year of 365."""
+    """Raise for a day that its month lacks, and for day 366 of a year of 365."""
     for directive, field in (("%d", pc.day), ("%j", pc.day_of_year)):
         place = _place(pieces, directive)
         if place is None:
             continue
-        doubtful = pc.less_equal(pc.day(moments), 3)  # as far as a day runs over into the next month
+        doubtful = pc.less_equal(pc.day(moments), 3)  # a day that overflows its month becomes day 1 to 3 of the next
         texts, found = data.filter(doubtful), field(moments.filter(doubtful))
         _, days, _ = _parts(texts, pieces, place)
         _demand(texts, pc.equal(pc.cast(days, pa.int64()), found), "is a day that does not exist")

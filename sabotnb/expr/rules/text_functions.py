@@ -25,7 +25,7 @@ def _text(name: str, arg: Arg) -> pa.DataType:
 
 
 def _changed(name: str, make: Callable[[Options], Callable[[Any], Any]]) -> Rule:
-    """Text in, text out."""
+    """A rule for a function from text to text."""
 
     def rule(args: Sequence[Arg], options: Options) -> Overload:
         text = _text(name, args[0])
@@ -35,7 +35,7 @@ def _changed(name: str, make: Callable[[Options], Callable[[Any], Any]]) -> Rule
 
 
 def _tested(name: str, make: Callable[[Options], Callable[[Any], Any]]) -> Rule:
-    """Text in, boolean out."""
+    """A rule for a function from text to boolean."""
 
     def rule(args: Sequence[Arg], options: Options) -> Overload:
         return Overload((_text(name, args[0]),), pa.bool_(), _tried(make(options)))
@@ -44,7 +44,7 @@ def _tested(name: str, make: Callable[[Options], Callable[[Any], Any]]) -> Rule:
 
 
 def _tried(kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``kernel``, after it has taken an empty text: a bad regular expression is refused when it is written."""
+    """Try ``kernel`` on an empty text and return it: a bad regular expression is refused where it is written."""
     try:
         kernel(scalar("", pa.string()))
     except pa.ArrowInvalid as error:
@@ -71,14 +71,14 @@ def _replace(options: Options) -> Callable[[Any], Any]:
     pattern = options["pattern"]
     value = options["value"] if options["literal"] else _groups(options["value"])
     replace = pc.replace_substring if options["literal"] else pc.replace_substring_regex
-    if options["literal"] and not pattern:  # Arrow searches for an empty text forever, but not for an empty expression
+    if options["literal"] and not pattern:  # Arrow never returns for an empty literal, but does for an empty regex
         replace, value = pc.replace_substring_regex, value.replace("\\", "\\\\")
     limit = None if options["every"] else 1
     return lambda data: replace(data, pattern=pattern, replacement=value, max_replacements=limit)
 
 
 def _groups(value: str) -> str:
-    r"""A replacement with groups as RE2 writes them (``\1``) where it has them as polars does (``$1``, ``${1}``)."""
+    r"""Rewrite groups from the syntax of polars (``$1``, ``${1}``) to that of RE2 (``\1``)."""
 
     def group(found: re.Match[str]) -> str:
         if found[0] == "$$":
@@ -109,7 +109,7 @@ def _split(args: Sequence[Arg], options: Options) -> Overload:
 
 
 def _parsed(args: Sequence[Arg], options: Options) -> Overload:
-    """Text as a timestamp in microseconds; what does not parse raises."""
+    """``str.to_datetime``: text as a timestamp in microseconds; text that does not parse raises."""
     text, moment = _text("to_datetime", args[0]), pa.timestamp("us")
     written = options["format"]
     kernel = parser(written) if written is not None else lambda data: pc.cast(data, moment)

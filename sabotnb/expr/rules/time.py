@@ -1,4 +1,4 @@
-"""Functions of dates, timestamps and durations. Naive timestamps are UTC; others are read in their own zone."""
+"""Functions of dates, timestamps and durations. Naive timestamps are UTC; others use the clock of their zone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _moment(name: str, arg: Arg) -> pa.DataType:
 
 
 def _field(name: str, function: Callable[..., Any]) -> Rule:
-    """A calendar field as int64."""
+    """A rule for a calendar field as int64."""
 
     def rule(args: Sequence[Arg], _: Options) -> Overload:
         data_type = _moment(name, args[0])
@@ -36,7 +36,7 @@ def _field(name: str, function: Callable[..., Any]) -> Rule:
 
 
 def _clock(name: str, function: Callable[..., Any]) -> Rule:
-    """A field of the time of day as int64; of a date it is 0."""
+    """A rule for a field of the time of day as int64; 0 for a date."""
 
     def rule(args: Sequence[Arg], _: Options) -> Overload:
         data_type = _moment(name, args[0])
@@ -48,7 +48,7 @@ def _clock(name: str, function: Callable[..., Any]) -> Rule:
 
 
 def _second(data: Any) -> Any:
-    """Arrow's own ignores the seconds that offsets of old zones have."""
+    """The second on the zone's clock. Arrow's kernel ignores the seconds in offsets of old zones."""
     return pc.second(pc.local_timestamp(data) if data.type.tz is not None else data)
 
 
@@ -67,7 +67,7 @@ def _date(args: Sequence[Arg], _: Options) -> Overload:
 
 
 def _truncate(args: Sequence[Arg], options: Options) -> Overload:
-    """Down to a multiple of a duration, by the clock of the column's zone."""
+    """``dt.truncate``: round down to a multiple of a duration, by the clock of the column's zone."""
     data_type = _moment("truncate", args[0])
     floor = _floor(*_grid(options["every"], data_type))
     if not t.is_timestamp(data_type) or data_type.tz is None:
@@ -80,14 +80,14 @@ def _truncate(args: Sequence[Arg], options: Options) -> Overload:
 
 
 def _floor(multiple: int, unit: str) -> Callable[[Any], Any]:
-    """Down to a multiple of ``unit`` since 1970, or since Monday 1970-01-05 for weeks, as polars counts them."""
+    """Round down to a multiple of ``unit`` since 1970, or since Monday 1970-01-05 for weeks, as polars counts them."""
 
     def floor(data: Any) -> Any:
         return pc.floor_temporal(data, multiple=multiple, unit=unit, week_starts_monday=True)
 
     if unit != "week" or multiple == 1:
         return floor
-    week = scalar(MICROSECONDS["w"], pa.duration("us"))  # Arrow begins a week before
+    week = scalar(MICROSECONDS["w"], pa.duration("us"))  # Arrow counts from a week earlier
 
     def floor_weeks(data: Any) -> Any:
         moments = pc.cast(data, pa.timestamp("ms")) if t.is_date(data.type) else data
@@ -98,10 +98,10 @@ def _floor(multiple: int, unit: str) -> Callable[[Any], Any]:
 
 
 def _instants(local: Any, latest: Any) -> Any:
-    """The last instants at which clocks showed ``local``, of those that are not after ``latest``.
+    """The last instants, not after ``latest``, at which clocks showed ``local``.
 
-    Where clocks were put back they showed it twice; where they were put forward they never did, and it is the instant
-    of the change.
+    Clocks that are put back show a time twice. Clocks that are put forward skip times; the instant of the change stands
+    for a skipped one.
     """
     zone = latest.type.tz
     second = pc.assume_timezone(local, zone, ambiguous="latest", nonexistent="latest")
@@ -113,7 +113,7 @@ def _instants(local: Any, latest: Any) -> Any:
 
 
 def _grid(every: str | int, data_type: pa.DataType) -> tuple[int, str]:
-    """``every`` (microseconds, or ``1mo`` and its like) as Arrow counts it."""
+    """``every`` (microseconds, or a text such as ``1mo``) as a multiple and a unit of Arrow."""
     if isinstance(every, str):
         suffix = every.lstrip("0123456789")
         return int(every.removesuffix(suffix)) * _MONTHS[suffix], "month"
@@ -133,7 +133,7 @@ def _grid(every: str | int, data_type: pa.DataType) -> tuple[int, str]:
 
 
 def _epoch(args: Sequence[Arg], options: Options) -> Overload:
-    """Whole units since 1970-01-01 UTC, rounded down."""
+    """``dt.epoch``: whole units since 1970-01-01 UTC, rounded down."""
     data_type, unit = _moment("epoch", args[0]), options["unit"]
     fine = pa.timestamp("ns") if unit == "ns" else pa.timestamp("us") if t.is_date(data_type) else data_type
 
@@ -146,7 +146,7 @@ def _epoch(args: Sequence[Arg], options: Options) -> Overload:
 
 
 def _in_zone(args: Sequence[Arg], options: Options) -> Overload:
-    """The same instant, read in another zone."""
+    """``dt.convert_time_zone``: the same instant in another zone."""
     data_type = _moment("convert_time_zone", args[0])
     if t.is_date(data_type):
         raise Refused("a date has no zone; make it a timestamp first: .cast('timestamp[us]')")
@@ -176,7 +176,7 @@ def _written(args: Sequence[Arg], options: Options) -> Overload:
 
 
 def _demand_directives(written: str) -> None:
-    """Refuse what Arrow would write as it stands, or as a number that is no part of a time."""
+    """Refuse directives that Arrow would copy literally, or write as a number that is not part of a time."""
     known = {f"%{letter}" for letter in "aAbBcCdDeFgGhHIjmMnpPrRStTuUVwWxXyYzZ%"} | {"%f", "%.f"}
     for directive in re.findall(r"%\.?.?", written, re.DOTALL):
         if directive == "%s":
