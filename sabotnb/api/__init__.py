@@ -1,4 +1,4 @@
-"""What users write: streams, sessions, jobs. ``import sabotnb as sb`` brings all of it, each part when it is used."""
+"""The public API: streams, sessions, jobs. ``import sabotnb as sb`` offers all, and loads parts on first use."""
 
 from sabotnb.api import views
 from sabotnb.api.doctor import Checkup, doctor

@@ -1,4 +1,4 @@
-"""Where the user's code calls sabotnb: errors leave from here without the frames of what is inside."""
+"""The boundary between user code and sabotnb: errors that cross it lose the frames inside sabotnb."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 def boundary(cls: C) -> C:
-    """Fold the frames of every public method and property of a class that users call; see ``folding``."""
+    """Decorate a class of the API: apply ``folding`` to every public method and property."""
     for name, member in list(vars(cls).items()):
         if name.startswith("_"):
             continue
@@ -32,11 +32,11 @@ def boundary(cls: C) -> C:
 
 
 def folding(function: Callable[P, R]) -> Callable[P, R]:
-    """Let errors of ``function`` show the line that called it, and not how sabotnb found them.
+    """Make errors of ``function`` show the line that called it, without the frames inside sabotnb.
 
-    So do waiting in vain and being interrupted. A defect of sabotnb (ProtocolError, or no SabotnbError at all) keeps
-    every frame, and so does everything under ``SABOTNB_FULL_TRACEBACKS=1``. Notebooks do not show the one frame that
-    is left.
+    This holds for SabotnbError, timeouts and interrupts. A defect of sabotnb (ProtocolError, or any other exception)
+    keeps every frame, as do all errors under ``SABOTNB_FULL_TRACEBACKS=1``. One frame of sabotnb remains, because
+    Python adds it when the error is raised again; notebooks hide it.
     """
     call = explained(function)
 
@@ -55,7 +55,7 @@ def folding(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _fold(error: BaseException) -> None:
-    """Of ``error`` and what led to it, show the user's own code only; the last line of each stays in any case."""
+    """Remove frames that are not the user's from ``error`` and its causes; each keeps at least its last frame."""
     seen: list[BaseException] = []
     one: BaseException | None = error
     while one is not None and one not in seen:

@@ -1,4 +1,4 @@
-"""The card of a stream: what it is, what it will do, its columns and its picture; as HTML and as text."""
+"""The card of a stream: facts, notes, columns and graph, as HTML for notebooks and as text for terminals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ tables; more than ``MANY`` columns are folded away at first."""
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that is shown. ``notes`` are sentences; ``marks`` say something about single columns."""
+    """The content of a card. ``notes`` are sentences; ``marks`` are remarks about single columns."""
 
     title: str
     facts: tuple[str, ...]
@@ -31,7 +31,7 @@ class Card:
     scene: Scene
 
     def html(self) -> str:
-        """A ``<div>`` with inline styles only."""
+        """Return a ``<div>`` with inline styles only, because notebooks remove style sheets from saved output."""
         count = len(self.schema)
         inside = theme.panel(
             f"<div><strong>{escape(self.title)}</strong> &#160;{theme.faint(' · '.join(self.facts))}</div>"
@@ -42,7 +42,7 @@ class Card:
         return saved.card(inside, self.text())
 
     def text(self) -> str:
-        """For terminals."""
+        """Return the card as plain text, for terminals."""
         letters = text_limits.TEXT_BOX
         boxes = {
             name: [
@@ -78,7 +78,7 @@ class Card:
 
 
 def card_of(flow: StreamPlan, graph: JobGraph, parallelism: int, rows: int | None) -> Card:
-    """The card of ``flow``; ``graph`` is what collecting it lowers to, ``rows`` what its sources are known to have."""
+    """Return the card of ``flow``; ``graph`` is its job graph, ``rows`` the number of rows of its sources, if known."""
     bounded = is_bounded(flow)
     read = [] if rows is None else [f"reads {operator_labels.count(rows)}"]
     facts = ("bounded" if bounded else "endless", *read, f"parallelism {parallelism}")
@@ -97,7 +97,7 @@ def _title(spec: Spec) -> str:
 
 
 def _notes(flow: StreamPlan, *, bounded: bool) -> list[str]:
-    """What is worth knowing of what the stream will do, in the order in which it happens."""
+    """Sentences about what the stream will do, in the order in which it happens."""
     notes = []
     for node in nodes_of((flow,)):
         spec = node.spec

@@ -1,4 +1,4 @@
-"""What this machine or the open env lacks to run jobs, and what to do about it."""
+"""``sb.doctor()``: find what this machine or the open env lacks to run jobs, and say what to do about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = ("sabotnb", "pyarrow", "dask", "distributed")
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """``facts`` about what there is; ``problems`` each end with what to do; ``missing`` would only add something."""
+    """The result of ``doctor``. ``problems`` each end with what to do; ``missing`` lists optional packages."""
 
     facts: tuple[str, ...]
     problems: tuple[str, ...]
@@ -32,7 +32,7 @@ class Checkup:
 
 
 def doctor() -> Checkup:
-    """Look at this machine, and at the newest env if one is open. Asks the cluster, so it may take a second."""
+    """Check this machine, and the newest env if one is open. It asks the cluster, so it may take a second."""
     problems = list(_of_this_process())
     env = envs.current()
     if env is not None:
@@ -49,7 +49,7 @@ def _facts(env: envs.Env | None) -> Iterator[str]:
 
 def _of_this_process() -> Iterator[str]:
     try:
-        import sabotnb.native  # noqa: F401  whether it can be imported is the question
+        import sabotnb.native  # noqa: F401  tests whether it can be imported
     except ImportError as error:
         yield f"the compiled kernels cannot be loaded ({error}): pip install --force-reinstall sabotnb"
     if (os.cpu_count() or 1) < 2:

@@ -1,4 +1,8 @@
-"""Sessions: which clusters are open, and which of them jobs go to."""
+"""Sessions on clusters: ``sb.local``, ``sb.connect``, and the ``Env`` that they return.
+
+Open envs are kept in order, and jobs go to the newest one. An env whose cluster is gone stays until another is opened:
+running a job on it raises ClusterLost, where silently running in this process would hide the loss.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from sabotnb.graph import JobGraph
 from sabotnb.protocol import JobState
 from sabotnb.widgets.publisher import CLOSED, publisher
 
-if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
+if TYPE_CHECKING:  # only for annotations: describing and previewing a stream loads neither pandas nor Dask
     import pandas as pd
 
     from sabotnb.cluster import Cluster, Task, TaskJob
@@ -37,7 +41,7 @@ JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows_in", "rows_out",
 
 @boundary
 class Env(Hinted):
-    """A session on a cluster. As a context manager it waits for the bounded jobs it was given, then closes."""
+    """A session on a cluster. As a context manager, it waits for the bounded jobs that it started, then closes."""
 
     def __init__(self, cluster: Cluster, arguments: Mapping[str, object]) -> None:
         self.cluster = cluster
@@ -51,7 +55,7 @@ class Env(Hinted):
 
     @property
     def dashboard_link(self) -> str:
-        """Link to Dask's dashboard. It holds the token that opens it: everyone who has it can look at the cluster."""
+        """Link to Dask's dashboard. It contains the token: everyone who has the link can see the cluster."""
         return self.cluster.dashboard_link
 
     @property
@@ -61,33 +65,33 @@ class Env(Hinted):
 
     @property
     def workers(self) -> int:
-        """Number of agents there are now."""
+        """Current number of agents."""
         return len(self.cluster.slots())
 
     def slots(self) -> pd.DataFrame:
-        """A row per agent: id, address, host, pid, slots, free, tags."""
+        """Return a row per agent: id, address, host, pid, slots, free, tags."""
         import pandas as pd
 
         return pd.DataFrame(self.cluster.slots(), columns=AGENT_COLUMNS)
 
     def scale(self, workers: int) -> None:
-        """Bring the cluster to ``workers`` agents and wait for them; only idle ones leave."""
+        """Scale the cluster to ``workers`` agents and wait for them; only idle agents are removed."""
         self.cluster.scale(workers)
 
     def upload(self, path: str | Path) -> None:
-        """Send a module (``.py``, ``.egg`` or ``.zip``) to every agent, also to those that come later."""
+        """Send a module (``.py``, ``.egg`` or ``.zip``) to every agent, including agents that join later."""
         self.cluster.upload(path)
 
     def check(self) -> list[Any]:
-        """What is wrong with the cluster or will be slow, each with what to do; empty if nothing is."""
+        """Return what is wrong with the cluster or will be slow, each with what to do; empty if all is well."""
         return list(self.cluster.check())
 
     def kill_worker(self, index: int) -> str:
-        """SIGKILL the worker process in row ``index`` of ``slots()``, to see what happens; returns the agent's id."""
+        """Send SIGKILL to the worker process in row ``index`` of ``slots()``, as a test; returns the agent's id."""
         return self.cluster.kill_worker(index)
 
     def submit_job(self, name: str, tasks: Sequence[Task], parallelism: int | None = None) -> TaskJob:
-        """Deal simple tasks to the agents in turn; results come in the order of ``tasks``."""
+        """Run simple tasks on the agents, in turn; results are in the order of ``tasks``."""
         from sabotnb.cluster import submit_job
 
         return submit_job(self.cluster.jobs, name, tasks, parallelism)
@@ -101,20 +105,20 @@ class Env(Hinted):
         placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
     ) -> Job:
-        """Start a job of a job graph, such as one that ``JobGraph.from_dict`` has read; returns at once.
+        """Start a job from a job graph, such as one that ``JobGraph.from_dict`` has read; returns at once.
 
         Names, options and errors are those of ``Sink.run``. Live sinks keep their rows for the job's handle; a callback
-        is a function of the session that wrote it, so a graph with one is refused (GraphError).
+        is a function of the session that wrote it, so a graph that has one is refused (GraphError).
         """
         return submission.run_graph(self, name, graph, submission.RunOptions(parallelism, placement, optimize))
 
     def close(self) -> None:
-        """Leave the cluster, and end it if this session started it. Jobs on a cluster that is ended end with it."""
+        """Leave the cluster, and end it, with its jobs, if this session started it."""
         if self in _open:
             _open.remove(self)
         try:
             self._warn_of_unpublished()
-        finally:  # warnings may be errors
+        finally:  # users may turn warnings into errors
             self._leave()
 
     def _leave(self) -> None:
@@ -123,10 +127,10 @@ class Env(Hinted):
         self.cluster.close()
 
     def _warn_of_unpublished(self) -> None:
-        """Name the jobs whose rows are lost when the cluster ends with this session."""
+        """Warn of each job whose rows are lost when the cluster ends with this session."""
         if not self.cluster.ends_jobs or self.cluster.closed or self.cluster.gone:
             return
-        with suppress(SabotnbError):  # a cluster that does not answer has no jobs to tell of
+        with suppress(SabotnbError):  # a cluster that does not answer cannot list its jobs, and must not stop close()
             for row in (row for row in self.cluster.jobs.jobs() if row["unpublished"]):
                 warnings.warn(
                     f"job {row['job']!r} was {row['state']} when its cluster was closed, so its {row['rows_out']:,} "
@@ -135,13 +139,13 @@ class Env(Hinted):
                 )
 
     def known(self, name: str, epoch: int) -> Job | None:
-        """The handle of a run that this session started; None if it did not."""
+        """Return the handle of a run that this session started; None if it did not."""
         return self._jobs.get((name, epoch))
 
     def remember(self, job: Job) -> Job:
-        """Keep ``job``'s handle for who attaches again, and for leaving the ``with`` block.
+        """Keep the handle of ``job`` for ``attach`` and for the end of the ``with`` block.
 
-        Handles of former runs of its name are dropped; if there are many, so are the oldest of jobs that are over.
+        Handles of previous runs of its name are dropped. If there are many, so are the oldest of jobs that have ended.
         """
         self._jobs = {run: kept for run, kept in self._jobs.items() if kept.name != job.name}
         self._jobs[job.name, job.epoch] = job
@@ -151,7 +155,7 @@ class Env(Hinted):
 
     def _drop_oldest(self) -> None:
         unfinished = {row["job"] for row in self.cluster.jobs.jobs() if not JobState(row["state"]).terminal}
-        oldest = list(self._jobs.items())[: -MOST_HANDLES // 2]  # half of them: asking each time would be dear
+        oldest = list(self._jobs.items())[: -MOST_HANDLES // 2]  # half: asking for states each time is slow
         for run, kept in oldest:
             if kept.name not in unfinished:
                 del self._jobs[run]
@@ -169,7 +173,7 @@ class Env(Hinted):
             self.close()
 
     def _hear_all(self) -> None:
-        """Wait for every bounded job, and raise the first failure when all are over: closing ends what still runs."""
+        """Wait for every bounded job, then raise the first failure: raising earlier would end the other jobs."""
         first: JobError | None = None
         for job in list(self._jobs.values()):
             try:
@@ -192,12 +196,12 @@ class Env(Hinted):
 
 
 def _hear(job: Job) -> None:
-    """Wait for a bounded job that was not waited for yet, and raise its failure, not a cancel."""
+    """Wait for a bounded job that has not been waited for, and raise its failure, but not that it was canceled."""
     if job.heard or not job.bounded:
         return
     try:
         state = job.status.state
-    except JobError:  # so long ago that the cluster has forgotten it
+    except JobError:  # it ended so long ago that the cluster has dropped its record
         return
     if state != JobState.CANCELED:
         job.wait()
@@ -211,10 +215,10 @@ _open: list[Env] = []
 def local(
     workers: int | None = None, slots: int | None = None, detached: bool = False, *, processes: bool = True
 ) -> Env:
-    """Start worker processes on this machine: one per core with 4 slots each, unless told otherwise.
+    """Start worker processes on this machine: by default one per core, with 4 slots each.
 
-    The same arguments again give the same env. ``detached=True`` starts scheduler and workers as processes that outlive
-    this one and end after 10 idle minutes; ``processes=False`` runs the agents inside this process.
+    Calling it again with the same arguments returns the same env. ``detached=True`` starts scheduler and workers as
+    processes that outlive this one and end after 10 idle minutes; ``processes=False`` runs the agents in this process.
 
     Raises:
         EnvError: an env with other arguments is open, or a script has no ``__main__`` guard.
@@ -237,7 +241,7 @@ def local(
 
 @folding
 def connect(client_or_address: Any, security: Any = None) -> Env:
-    """Use a running Dask cluster, given a synchronous ``distributed.Client`` or the scheduler's address.
+    """Use a running Dask cluster, by a synchronous ``distributed.Client`` or the scheduler's address.
 
     ``tls://`` addresses need ``security``, a ``distributed.Security``, except those of your own ``sb.local()``.
     """
@@ -248,12 +252,12 @@ def connect(client_or_address: Any, security: Any = None) -> Env:
 
 
 def current() -> Env | None:
-    """The newest env that was not closed; one whose cluster has gone says so, instead of jobs that run elsewhere."""
+    """The newest env that was not closed. Its cluster may be gone: running a job then raises, and says so."""
     return _open[-1] if _open else None
 
 
 def needed(env: Env | None) -> Env:
-    """``env``, or the newest one; EnvError if there is none."""
+    """Return ``env``, or the newest env; EnvError if there is none."""
     found = env or current()
     if found is None:
         raise EnvError("no cluster is open; open one first: env = sb.local()")
@@ -264,7 +268,10 @@ def needed(env: Env | None) -> Env:
 
 @folding
 def jobs() -> pd.DataFrame:
-    """A row per job of the newest env, in order of submission; ``rows_in`` sources read, ``rows_out`` sinks took."""
+    """Return a row per job of the newest env, in order of submission.
+
+    ``rows_in`` counts rows that sources read, ``rows_out`` rows that sinks took.
+    """
     import pandas as pd
 
     return pd.DataFrame(needed(None).cluster.jobs.jobs(), columns=JOB_COLUMNS)
@@ -272,7 +279,7 @@ def jobs() -> pd.DataFrame:
 
 @folding
 def attach(name: str) -> Job:
-    """The handle of a job that is running, or has run, on the newest env; JobError lists what there is."""
+    """Return the handle of a job that runs or has run on the newest env; JobError lists the known jobs."""
     env = needed(None)
     status = env.cluster.jobs.status(name)
     known = env.known(name, status["epoch"])
@@ -280,7 +287,7 @@ def attach(name: str) -> Job:
 
 
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:
-    """The open env that was made this way, or a new one; a local env with other arguments stands in the way."""
+    """Return the open env with these arguments, or a new one; EnvError if a local env with others is open."""
     _open[:] = [env for env in _open if not env.cluster.gone]
     wanted = {"how": how, **arguments}
     for env in _open:
@@ -296,7 +303,7 @@ def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Clust
     env = Env(start(), wanted)
     _open.append(env)
     atexit.unregister(_close_all)
-    atexit.register(_close_all)  # again, to be before Dask's, which ends the workers under running jobs
+    atexit.register(_close_all)  # last registered runs first: before Dask's, which ends the workers
     return env
 
 

@@ -1,4 +1,4 @@
-"""What a job is called that was given no name: like the cell, or the file and line, that runs it."""
+"""Name jobs that users did not name: after the cell, or after the file and line, that runs them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _held: set[tuple[str, str]] = set()
 
 
 def job_name() -> str:
-    """A name for a job that was given none.
+    """Return a name for a job that the user did not name.
 
     A cell keeps its identity over re-runs (the notebook's front end sends a cell id), so that running a cell again
-    finds the job that it started before. A second job of the same run of the cell gets ``-2`` behind its name.
+    finds the job that it started before. A second job in the same run of the cell gets the suffix ``-2``.
     """
     shell = running_shell()
     if shell is not None:
@@ -45,9 +45,9 @@ def job_name() -> str:
 
 
 def started_unnamed(name: str, session: str, start: Callable[[str], Started]) -> Started:
-    """What ``start`` gives for ``name``, which no user has chosen; with a suffix where another session holds it.
+    """Call ``start`` with the generated ``name``, with a suffix if another session holds it.
 
-    ``session`` (an id) keeps to that from then on, so that running a cell again finds its job.
+    The session (an id) uses the suffix from then on, so that running a cell again finds its job.
     """
     own = f"{name}-{session[-OWN_LETTERS:]}"
     if (session, name) in _held:
@@ -68,9 +68,9 @@ def _numbered(name: str, run: int) -> str:
 
 
 def _short(cell: str) -> str:
-    """Eight hexadecimal digits for the id of a cell: the first of a random id, as JupyterLab makes them.
+    """Return eight hexadecimal digits for the id of a cell: the first digits of a random id, as JupyterLab's are.
 
-    Every other id is hashed, because those of two cells may differ at their ends alone: VS Code's are addresses.
+    Other ids are hashed, because those of two cells may differ only at the end: VS Code's are addresses.
     """
     if re.fullmatch(r"[0-9a-f]{8}(-?[0-9a-f]+)*", cell):
         return cell[:8]

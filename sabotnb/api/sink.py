@@ -1,4 +1,4 @@
-"""Outputs that users hold: described like a stream, and started by ``run``."""
+"""``Sink``: an output of a stream. It is a description, like the stream, until ``run`` starts a job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sabotnb.graph import JobGraph
 @boundary
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sink(Hinted):
-    """An output of a stream. Nothing happens before ``run``."""
+    """An output of a stream. Nothing is computed before ``run``."""
 
     target: Target
 
@@ -36,7 +36,7 @@ class Sink(Hinted):
         tags: str | Iterable[str] = (),
         slot_group: str = "default",
     ) -> Sink:
-        """Name and place the sink."""
+        """Set the name and the placement of the sink."""
         return Sink(self.target.named(naming(name, parallelism, tags, slot_group)))
 
     def run(
@@ -50,25 +50,25 @@ class Sink(Hinted):
     ) -> Job:
         """Start a job for this sink alone, on ``env`` or the newest one; returns at once.
 
-        ``parallelism``: tasks per operator, the number of worker processes if not given. ``placement`` gives slots to
-        agents by round_robin, least_loaded, resource_aware or locality. ``optimize=False`` runs the graph as it was
-        described, to see what the optimizer is good for. A job without a name belongs to its cell. A job
-        of this name and graph that still runs is attached to; one of another graph is replaced.
+        ``parallelism``: tasks per operator; default: the number of worker processes. ``placement`` chooses agents by
+        round_robin, least_loaded, resource_aware or locality. ``optimize=False`` runs the graph as it was described,
+        to see what the optimizer changes. A job without a name is named after its cell. If a job of this name still
+        runs, ``run`` attaches to it if its graph is the same, and replaces it otherwise.
 
         Raises:
-            EnvError: no env is open; InsufficientSlots: it has too few slots.
-            SinkError: the output may not be written there.
+            EnvError: no env is open; InsufficientSlots: the cluster has too few slots.
+            SinkError: the output cannot be written there.
             JobNameTaken: another session that is connected runs a job of this name.
         """
         options = submission.RunOptions(parallelism, placement, optimize)
         return submission.run_targets(envs.needed(env), name, [self.target], options)
 
     def explain(self) -> str:
-        """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
+        """Return the graph as described, as optimized with statistics of each rule, and as it would be deployed."""
         return views.explained(self.target.flow, optimize=True)
 
     def to_job_graph(self) -> JobGraph:
-        """What would run, as plain data."""
+        """Return the job graph that would run, as plain data."""
         return lower([self.target.flow]).graph
 
     def __repr__(self) -> str:
@@ -86,7 +86,7 @@ def run(
     optimize: bool = True,
     env: Env | None = None,
 ) -> Job:
-    """Start one job with many sinks; what they share runs once. See ``Sink.run``."""
+    """Start one job with several sinks; operators that they share run once. See ``Sink.run``."""
     if name is not None and not isinstance(name, str):
         raise GraphError(f"run takes a name first, not {type(name).__name__}: sb.run('name', sink, ...), or sink.run()")
     if not sinks:

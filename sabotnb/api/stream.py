@@ -1,4 +1,4 @@
-"""What users write: ``Stream`` and ``Grouped``. Methods describe, and run nothing unless they say so."""
+"""``Stream`` and ``Grouped``: the fluent API. Methods add to a description; only those that say so run anything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sabotnb.extras import demand
 from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph
 
-if TYPE_CHECKING:  # names in annotations alone: importing sabotnb loads neither pandas nor polars
+if TYPE_CHECKING:  # only for annotations: importing sabotnb loads neither pandas nor polars
     import pandas as pd
     import polars as pl
 
@@ -41,7 +41,7 @@ Columns = Column | Sequence[Column]
 @boundary
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Stream(Hinted):
-    """A description of rows: where they come from and what happens to them. Immutable; every verb gives a new one.
+    """A description of rows: their source and the operators on them. Immutable; every verb returns a new stream.
 
     Columns and types are checked when a verb is called, so a mistake raises at the line that wrote it
     (ColumnNotFound, TypeMismatch, DuplicateColumn). Verbs that take columns have no option keywords, so a column may
@@ -61,7 +61,7 @@ class Stream(Hinted):
     def _hint_columns(self) -> tuple[None, list[str]]:
         return None, self.schema.names
 
-    # Operations of Python that a description of rows cannot have: say what to write
+    # Python operations that a description of rows cannot support: they raise and say what to write
 
     def __getitem__(self, key: Any) -> NoReturn:
         raise InvalidUse(f"a stream has no [...]; {brackets.instead(key)}")
@@ -99,11 +99,11 @@ class Stream(Hinted):
     ) -> Stream:
         """Read Parquet files: a path, a glob, a folder or a list of them. Reads footers only.
 
-        ``schema``: types of some columns, or all. ``rate`` rows per second, or ``speed`` of event time (``"6h/s"``),
-        make a schedule; ``follow`` goes on with files that appear, without columns that only these have, and with a
-        whole ``schema`` may begin with none. Folders below the given path that are called ``y=2024`` add a column
-        ``y`` in every format, and a filter on it opens only their files. Raises SourceError for a missing, empty or
-        truncated file, and for files whose schemas differ.
+        ``schema``: types of some or all columns. ``rate`` (rows per second) or ``speed`` of event time (``"6h/s"``)
+        sends rows on a schedule. ``follow`` also reads files that appear later, without columns that only they have;
+        with a whole ``schema`` it can start without files. Folders below the path with names such as ``y=2024`` add
+        a column ``y`` in every format, and a filter on it opens only matching files. Raises SourceError for a missing,
+        empty or truncated file, and for files whose schemas differ.
         """
         spec = sources.files("parquet", paths, schema, rate=rate, speed=speed, follow=follow)
         return cls(sources.begun(spec, event_time, max_delay, idle))
@@ -123,10 +123,10 @@ class Stream(Hinted):
         separator: str | None = None,
         null_values: Sequence[str] = ("",),
     ) -> Stream:
-        """Read CSV files with a header line; types come from the first rows unless ``schema`` says them.
+        """Read CSV files with a header line; types come from the first rows unless ``schema`` declares them.
 
         Integers beyond int64 become uint64 or decimal128. Fields without quotes that are in ``null_values`` are null.
-        ``separator`` is a comma; a file that seems to have another one is refused until it is named.
+        ``separator`` is a comma by default; a file that seems to have another one is refused until you pass it.
         """
         special = {"separator": separator, "null_values": null_values}
         spec = sources.files("csv", paths, schema, special, rate=rate, speed=speed, follow=follow)
@@ -145,7 +145,7 @@ class Stream(Hinted):
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """Read files of one JSON object per line; types come from the first rows unless ``schema`` says them.
+        """Read files of one JSON object per line; types come from the first rows unless ``schema`` declares them.
 
         JSON has no dates: text stays text until ``schema`` declares it, ``{"t": pa.timestamp("us")}``. Integers beyond
         int64 become uint64 or decimal128.
@@ -174,9 +174,9 @@ class Stream(Hinted):
     def from_arrow(
         cls, data: Any, *, event_time: str | None = None, max_delay: Duration = "0s", idle: Duration = "30s"
     ) -> Stream:
-        """A table in memory: Arrow, polars, DuckDB, anything with ``__arrow_c_stream__``.
+        """Read a table in memory: Arrow, polars, DuckDB, anything with ``__arrow_c_stream__``.
 
-        The stream shares its memory, and copies what Arrow took over from NumPy, so that later writes change no stream.
+        The stream shares its memory, but copies columns that NumPy owns, so that later writes do not change it.
         """
         return cls(sources.begun(sources.arrow(data), event_time, max_delay, idle))
 
@@ -189,7 +189,7 @@ class Stream(Hinted):
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """A pandas frame in memory, without its index; NaN in float columns becomes null.
+        """Read a pandas frame, without its index; NaN in float columns becomes null.
 
         Numbers, times and categories are copied, so that a change of the frame does not change the stream.
         """
@@ -205,7 +205,7 @@ class Stream(Hinted):
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """Dicts in memory; types come from the values unless ``schema`` says them."""
+        """Read dicts in memory; types come from the values unless ``schema`` declares them."""
         return cls(sources.begun(sources.rows(rows, schema), event_time, max_delay, idle))
 
     @classmethod
@@ -220,9 +220,9 @@ class Stream(Hinted):
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """What ``fn()`` yields on a worker: dicts or record batches of ``schema``. One task reads it.
+        """Read what ``fn()`` yields on a worker: dicts or record batches of ``schema``. One task runs it.
 
-        ``replayable``: calling ``fn`` again gives the same rows. ``bounded=False``: it never ends.
+        ``replayable``: calling ``fn`` again yields the same rows. ``bounded=False``: it never ends.
         """
         spec = sources.generator(fn, schema, replayable=replayable, bounded=bounded)
         return cls(sources.begun(spec, event_time, max_delay, idle))
@@ -237,45 +237,45 @@ class Stream(Hinted):
         max_delay: Duration = "0s",
         idle: Duration = "30s",
     ) -> Stream:
-        """Rows made by the clock, ``n`` of them or without end: ``time`` (timestamp[us]) and ``value`` (0, 1, ...)."""
+        """Generate rows by the clock, ``n`` or endless: ``time`` (timestamp[us]) and ``value`` (0, 1, ...)."""
         return cls(sources.begun(sources.rate(per_second, n), event_time, max_delay, idle))
 
     def with_event_time(self, column: Column, max_delay: Duration = "0s", idle: Duration = "30s") -> Stream:
-        """Say which column is the event time, and by how much rows may come late. Before any exchange of rows."""
+        """Declare the event time column, and how late rows may come. Call it before any verb that exchanges rows."""
         return Stream(sources.with_event_time(self.flow, column, max_delay, idle))
 
     # Rows
 
     def filter(self, *conditions: Condition) -> Stream:
-        """Keep rows for which all conditions are true (null drops). A function gets the batch and returns the mask.
+        """Keep rows for which all conditions are true (not null). A function gets the batch and returns a mask.
 
         ``flights.filter(col("delay") > 15, col("carrier") == "AA")``
         """
         return Stream(row_verbs.filtered(self.flow, conditions))
 
     def select(self, *exprs: Column, **named: Any) -> Stream:
-        """Exactly these columns; a positional expression keeps its root name.
+        """Return exactly these columns; a positional expression keeps its root name.
 
         ``flights.select("carrier", hours=col("delay") / 60)``
         """
         return Stream(row_verbs.selected(self.flow, exprs, named))
 
     def with_columns(self, *exprs: Column, **named: Any) -> Stream:
-        """All columns and these; one of a known name replaces that column.
+        """Add columns; one with the name of an existing column replaces it.
 
         ``flights.with_columns(hours=col("delay") / 60, delay=col("delay").fill_null(0))``
         """
         return Stream(row_verbs.with_columns(self.flow, exprs, named))
 
     def drop(self, *columns: Column) -> Stream:
-        """All columns but these.
+        """Remove columns.
 
         ``flights.drop("origin")``
         """
         return Stream(row_verbs.dropped(self.flow, columns))
 
     def rename(self, names: Mapping[str, str]) -> Stream:
-        """Columns by new names: ``{old: new}``.
+        """Rename columns: ``{old: new}``.
 
         ``flights.rename({"delay": "late"})``
         """
@@ -288,11 +288,10 @@ class Stream(Hinted):
         format: str = "arrow",  # noqa: A002  the name that users know it by
         on_error: str = "fail",
     ) -> Stream:
-        """Call ``fn`` with every batch (``format``: arrow, pandas or polars); it gives one, or an iterable of them.
+        """Call ``fn`` with every batch (``format``: arrow, pandas or polars); it returns one, or an iterable of them.
 
-        The number of rows may change. Without ``schema`` it is called on an empty batch to see what it makes. A pandas
-        frame has integers with nulls as ``Int64``, and what NumPy has no type for (dates, decimals, lists, ...) as
-        Arrow's types.
+        The number of rows may change. Without ``schema``, ``fn`` is called on an empty batch to infer it. In a pandas
+        frame, integers with nulls are ``Int64``; types that NumPy lacks (dates, decimals, lists, ...) are Arrow's.
         ``on_error="side"`` puts the rows of a batch that raises into ``.side("errors")``.
 
         ``flights.map_batches(lambda batch: batch.select(["carrier", "delay"]))``
@@ -305,48 +304,48 @@ class Stream(Hinted):
     def map_rows(self, fn: Callable[[dict[str, Any]], Any], schema: Any = None, on_error: str = "fail") -> Stream:
         """Call ``fn`` with every row as a dict; it returns a dict, None (no row) or an iterable of dicts.
 
-        Without ``schema`` it is called on the first 100 rows to see what it makes.
+        Without ``schema``, ``fn`` is called on the first 100 rows to infer it.
 
         ``flights.map_rows(lambda row: {**row, "late": row["delay"] > 15})``
         """
         return Stream(row_verbs.mapped_rows(self.flow, fn, schema, on_error))
 
     def union(self, *others: Stream) -> Stream:
-        """All rows of all streams, which must have one schema (SchemaError says in what they differ)."""
+        """Return all rows of all streams, which must have the same columns (SchemaError says how they differ)."""
         return Stream(row_verbs.united(self.flow, [_flow_of(other) for other in others]))
 
     def distinct(self, *columns: Column) -> Stream:
-        """One row for each distinct value of these columns, of all columns if none is named.
+        """Return one row for each distinct value of these columns, or of all columns if none is named.
 
         ``flights.distinct("carrier")``
         """
         return Stream(row_verbs.distinct(self.flow, columns))
 
     def sort(self, *columns: Column, descending: bool | Sequence[bool] = False) -> Stream:
-        """Bounded rows in order; nulls last, NaN largest. ``descending`` for all columns, or one for each.
+        """Sort bounded rows; nulls are last, NaN is largest. ``descending`` for all columns, or one for each.
 
         ``flights.sort("carrier", "delay", descending=[False, True])``
         """
         return Stream(row_verbs.ordered(self.flow, columns, descending))
 
-    # Spreading
+    # Partitioning
 
     def rebalance(self) -> Stream:
-        """Spread batches evenly over the tasks of the next operator."""
+        """Distribute batches evenly over the tasks of the next operator."""
         return Stream(partition_verbs.rebalanced(self.flow))
 
     def partition_by(self, by: Callable[[pa.RecordBatch, int], Any] | Columns) -> Stream:
-        """Rows of equal columns to one task; or as ``by(batch, tasks)`` says, an integer task for each row."""
+        """Send rows with equal columns to one task, or to the task number that ``by(batch, tasks)`` returns per row."""
         return Stream(partition_verbs.partitioned(self.flow, by))
 
     def range_partition(self, column: Column) -> Stream:
-        """Rows of neighbouring values to one task of the next operator; bounds come from a sample at run time."""
+        """Send each range of values to one task of the next operator; bounds come from a sample at run time."""
         return Stream(partition_verbs.range_partitioned(self.flow, column))
 
     # Grouping
 
     def group_by(self, *keys: Column, **named: Any) -> Grouped:
-        """Group by columns and expressions; ``agg``, ``top``, ``latest`` or ``reduce`` say what to make of a group.
+        """Group by columns and expressions; call ``agg``, ``top``, ``latest`` or ``reduce`` on the result.
 
         ``flights.group_by("carrier").agg(n=sb.count(), worst=col("delay").max())``
         """
@@ -355,7 +354,7 @@ class Stream(Hinted):
     key_by = group_by
 
     def agg(self, *exprs: Expr, **named: Expr) -> Stream:
-        """One row: aggregates of all rows.
+        """Aggregate all rows into one.
 
         ``flights.agg(n=sb.count(), mean=col("delay").mean())``
         """
@@ -369,18 +368,18 @@ class Stream(Hinted):
         ties: bool = False,
         rank: str | None = None,
     ) -> Stream:
-        """The ``n`` rows with the largest ``by`` (smallest if ``reverse``); see ``Grouped.top``.
+        """Return the ``n`` rows with the largest ``by`` (smallest if ``reverse``); see ``Grouped.top``.
 
         ``flights.top(3, by="delay")``
         """
         return Grouped(Grouping(self.flow)).top(n, by, reverse, ties, rank)
 
     def latest(self, *columns: Column) -> Stream:
-        """The row with the latest event time; these columns of it, or all."""
+        """Return the row with the latest event time, with these columns or all."""
         return Grouped(Grouping(self.flow)).latest(*columns)
 
     def reduce(self, fn: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]], init: Any = None) -> Stream:
-        """Fold all rows into one; see ``Grouped.reduce``."""
+        """Reduce all rows to one; see ``Grouped.reduce``."""
         return Grouped(Grouping(self.flow)).reduce(fn, init)
 
     # Joins
@@ -396,10 +395,10 @@ class Stream(Hinted):
         suffix: str = "_right",
         strategy: str = "auto",
     ) -> Stream:
-        """Rows of two bounded streams whose keys are equal; null keys match nothing. The right keys are dropped.
+        """Join two bounded streams on equal keys; null keys match nothing. The right keys are dropped.
 
-        ``how``: inner, left, right, full, semi, anti. ``suffix`` goes to right columns that the left has too.
-        ``strategy``: auto broadcasts a right side that is small; broadcast, hash.
+        ``how``: inner, left, right, full, semi, anti. ``suffix`` is added to right columns that the left has too.
+        ``strategy``: auto (broadcast if the right side is small), broadcast, hash.
 
         ``flights.join(airlines, on="carrier", how="left")``
         """
@@ -418,20 +417,20 @@ class Stream(Hinted):
         tags: str | Iterable[str] = (),
         slot_group: str = "default",
     ) -> Stream:
-        """Name and place the last operator: its tasks, tags that its agents must have, who it shares slots with."""
+        """Set name, parallelism, tags that its agents must have, and slot group of the last operator."""
         return Stream(self.flow.named(naming(name, parallelism, tags, slot_group)))
 
     def side(self, name: str) -> Stream:
-        """Rows that the last operator put aside: ``"errors"`` of a map with ``on_error="side"``."""
+        """Return a side output of the last operator: ``"errors"`` of a map with ``on_error="side"``."""
         return Stream(self.flow.side_output(name))
 
     # Outputs
 
     def sink_parquet(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
-        """Write Parquet files into folder ``path``, which appear when the job has finished.
+        """Write Parquet files into folder ``path``; they appear when the job has finished.
 
         ``mode``: error (the folder must be empty or this job's own), append, overwrite. ``partition_by``: one folder
-        for each value (``carrier=AA/``); the column stays in the files, too, in its exact type.
+        for each value (``carrier=AA/``); the column also stays in the files, with its exact type.
         """
         return Sink(targets.to_files(self.flow, "parquet", path, mode, partition_by))
 
@@ -442,7 +441,7 @@ class Stream(Hinted):
     def sink_json(self, path: Path, mode: str = "error", partition_by: Columns | None = None) -> Sink:
         """Write files of one JSON object per line; see ``sink_parquet``.
 
-        Dates, decimals and bytes (base64) are text, durations seconds: declare them to read them back. NaN and
+        Dates, decimals and bytes (base64) are text, durations are seconds: declare them to read them back. NaN and
         infinity, which JSON lacks, fail the job.
         """
         return Sink(targets.to_files(self.flow, "json", path, mode, partition_by))
@@ -452,41 +451,41 @@ class Stream(Hinted):
         return Sink(targets.to_files(self.flow, "ipc", path, mode, partition_by))
 
     def sink_callback(self, fn: Callable[[pa.RecordBatch], Any]) -> Sink:
-        """Call ``fn`` with every batch, in this process, in a thread of its own."""
+        """Call ``fn`` with every batch, in a separate thread of this process."""
         return Sink(targets.to_callback(self.flow, fn))
 
     def sink_live(self, keep: int = 1000) -> Sink:
-        """Keep the last ``keep`` rows in this process: ``job.rows``, or ``job.rows_of(sink)`` of one of several."""
+        """Keep the last ``keep`` rows here: ``job.rows``, or ``job.rows_of(sink)`` if the job has several."""
         return Sink(targets.to_live(self.flow, keep))
 
     # Running
 
     def run(self, name: str | None = None, *, parallelism: int | None = None, env: Env | None = None) -> Job:
-        """Start a job that keeps the last rows here: ``.sink_live().run()``."""
+        """Start a job that keeps the last rows in this process: ``.sink_live().run()``."""
         return self.sink_live().run(name, parallelism=parallelism, env=env)
 
     def head(self, n: int = 5, timeout: Duration | float = "2s") -> Preview:
-        """The first ``n`` rows made of a sample, in this process, in a fraction of a second.
+        """Preview the first ``n`` rows, computed from a sample in this process, in a fraction of a second.
 
-        Reads the first ``Config.preview_rows`` rows of each source. After ``timeout`` it returns with what there is
-        (endless sources are read for most of it); the preview says whether its numbers are partial.
+        Reads the first ``Config.preview_rows`` rows of each source. After ``timeout`` it returns the rows so far
+        (endless sources are read for most of that time); the preview says whether its numbers are partial.
 
         ``flights.head(10)``
         """
         return preview(self.flow, n, seconds(timeout) or 0.0)
 
     def to_arrow(self) -> pa.Table:
-        """Run now, on the open env or else in this process, and bring all rows here. Bounded streams only."""
+        """Run now, on the open env or else in this process, and return all rows. Bounded streams only."""
         return pa.Table.from_batches(list(self), schema=self.schema)
 
     collect = to_arrow
 
     def to_pandas(self) -> pd.DataFrame:
-        """``to_arrow`` as a pandas frame; integers that floats beside nulls would round are nullable ones."""
+        """Like ``to_arrow``, as a pandas frame. Integers with nulls that doubles would round get a nullable type."""
         return pandas_frame(self.to_arrow())
 
     def to_polars(self) -> pl.DataFrame:
-        """``to_arrow`` as a polars frame."""
+        """Like ``to_arrow``, as a polars frame."""
         demand("polars", "to_polars()")
         import polars as pl
 
@@ -495,13 +494,13 @@ class Stream(Hinted):
         return frame
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """``to_arrow`` as dicts."""
+        """Like ``to_arrow``, as a list of dicts."""
         return python_rows(self.to_arrow())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return collecting.batches_of(self.flow)
 
-    # Looking at it
+    # Inspection
 
     @property
     def schema(self) -> pa.Schema:
@@ -509,15 +508,15 @@ class Stream(Hinted):
         return self.flow.schema
 
     def check(self) -> None:
-        """Raise what would keep the stream from running (GraphError, SourceError, ...); None if nothing does."""
+        """Raise the error that would keep the stream from running (GraphError, SourceError, ...), if there is one."""
         views.compiled(self.flow)
 
     def explain(self, optimize: bool = True) -> str:
-        """The graph as described, as optimized with statistics of each rule, and as it would be deployed."""
+        """Return the graph as described, as optimized with statistics of each rule, and as it would be deployed."""
         return views.explained(self.flow, optimize=optimize)
 
     def to_job_graph(self) -> JobGraph:
-        """The operators as plain data; a stream without a sink has none there either."""
+        """Return the operators as plain data; without a sink, the graph has none either."""
         return views.job_graph(self.flow)
 
     def __repr__(self) -> str:
@@ -530,7 +529,7 @@ class Stream(Hinted):
 @boundary
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouped(Hinted):
-    """A stream grouped by keys, waiting for what is to be made of each group."""
+    """A stream grouped by keys; its methods say what to compute for each group."""
 
     grouping: Grouping
 
@@ -549,9 +548,9 @@ class Grouped(Hinted):
         raise InvalidUse("groups cannot be iterated over; aggregate them: .agg(n=sb.count())")
 
     def agg(self, *exprs: Expr, **named: Expr) -> Stream:
-        """A row for each group: the keys, then the aggregates. A positional one keeps its column's name.
+        """Return a row per group: the keys, then the aggregates. A positional one keeps its column's name.
 
-        Aggregates can be calculated with, and with keys: ``.agg(share=col("x").sum() / sb.count())``.
+        Calculations may combine aggregates and keys: ``.agg(share=col("x").sum() / sb.count())``.
         """
         return Stream(grouping.aggregated(self.grouping, exprs, named))
 
@@ -563,18 +562,18 @@ class Grouped(Hinted):
         ties: bool = False,
         rank: str | None = None,
     ) -> Stream:
-        """The ``n`` rows of each group with the largest ``by`` (smallest if ``reverse``), ties broken by all columns.
+        """Return the ``n`` rows of each group with the largest ``by`` (smallest if ``reverse``).
 
-        ``ties`` keeps all that equal the last one; ``rank`` names a column for the place, from 1.
+        All columns break ties. ``ties`` keeps all rows equal to the last; ``rank`` names a column of ranks, from 1.
         """
         return Stream(grouping.top(self.grouping, n, by, reverse=reverse, ties=ties, rank=rank))
 
     def latest(self, *columns: Column) -> Stream:
-        """The row of each group with the latest event time: the keys and these columns, or all."""
+        """Return the row of each group with the latest event time: the keys and these columns, or all."""
         return Stream(grouping.latest(self.grouping, columns))
 
     def reduce(self, fn: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]], init: Any = None) -> Stream:
-        """Fold the rows of each group: ``fn(left, right)`` of two rows gives one; associative and commutative."""
+        """Reduce each group to a row: ``fn(left, right)`` returns one of two; must be associative and commutative."""
         return Stream(grouping.reduced(self.grouping, fn, init))
 
     def __repr__(self) -> str:
@@ -591,7 +590,7 @@ def _flow_of(other: object) -> StreamPlan:
 
 @folding
 def union(*streams: Stream) -> Stream:
-    """All rows of all streams, which must have one schema."""
+    """Return all rows of all streams, which must have the same columns."""
     if not streams:
         raise GraphError("union() of nothing has no schema; give at least one stream")
     first, *others = [_flow_of(stream) for stream in streams]

@@ -1,4 +1,9 @@
-"""What a stream describes: immutable nodes that know their schema. Nothing here reads data or meets a cluster."""
+"""``StreamNode`` and ``StreamPlan``: the immutable description behind a ``Stream``. No data is read here.
+
+A node is an operator with its schema and its inputs; a plan is one output of a node. Nodes are compared by identity, so
+two outputs of one stream share its operators. Loops may write thousands of verbs: nothing here recurses over the depth,
+and facts about all nodes below (bounded, replayable, names) are stored in each node when it is made.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ from sabotnb.traversal import bottom_up
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What ``.named(...)`` says about an operator."""
+    """The options that ``.named(...)`` sets for an operator."""
 
     name: str | None = None
     parallelism: int | None = None
@@ -28,7 +33,7 @@ class Naming:
 
 
 def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any) -> Naming:
-    """What users gave to ``named``, checked; one tag may be a text by itself."""
+    """Check the arguments of ``named``; a single tag may be a plain string."""
     if name is not None and (not isinstance(name, str) or not name):
         raise GraphError(f"{name!r} is no name of an operator; give a text, or leave it out")
     if parallelism is not None:
@@ -45,7 +50,7 @@ def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any) -> Naming:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StreamNode:
-    """One operator of a description. Compared by identity: a node that two outputs share is one operator, run once."""
+    """One operator. Compared by identity: a node that two outputs share is one operator, which runs once."""
 
     spec: Spec
     schema: pa.Schema
@@ -61,24 +66,24 @@ class StreamNode:
 
     @property
     def names(self) -> Mapping[str, StreamNode]:
-        """Its own name too."""
+        """Named nodes by name: those below and this one."""
         return {**self.names_below, self.naming.name: self} if self.naming.name is not None else self.names_below
 
     def __repr__(self) -> str:
         return (
-            f"StreamNode({self.naming.name or self.spec.kind})"  # not its inputs: those of a diamond would come twice
+            f"StreamNode({self.naming.name or self.spec.kind})"  # without inputs: those of a diamond would be repeated
         )
 
     def __copy__(self) -> StreamNode:
         return self
 
     def __deepcopy__(self, _: dict[int, Any]) -> StreamNode:
-        return self  # immutable, compared by identity, and as deep as a loop makes it
+        return self  # a copy would lose the identity, and would recurse over any depth
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StreamPlan:
-    """Rows that leave ``node``: by its side output ``side``, or the main one; ``hint`` is how they are to be spread."""
+    """The main output of ``node``, or its side output ``side``; ``hint`` says how rows are partitioned downstream."""
 
     node: StreamNode
     schema: pa.Schema
@@ -97,11 +102,11 @@ class StreamPlan:
         return _from_rows, (rows, [*ends, (place[self.node], *self.beside_node())])
 
     def beside_node(self) -> tuple[pa.Schema, EventTime | None, str | None, EdgeHint | None]:
-        """All but the node."""
+        """All fields but the node, for pickle."""
         return self.schema, self.event_time, self.side, self.hint
 
     def then(self, spec: Spec, *others: StreamPlan) -> StreamPlan:
-        """The flow behind one more operator, which reads this flow at port 0 and ``others`` at the next ports.
+        """Add an operator that reads this flow at port 0 and ``others`` at the next ports; return its output.
 
         Raises the ``SchemaError`` of ``output_schema`` if the operator does not fit the columns.
         """
@@ -114,13 +119,13 @@ class StreamPlan:
         return StreamPlan(node, schema, kept)
 
     def timed(self, column: str | None) -> StreamPlan:
-        """The same flow, its event time under another column's name; None if that column is gone."""
+        """The same flow with event time in ``column``; None if that column was dropped."""
         if self.event_time is None and column is None:
             return self
         return replace(self, event_time=replace(self.event_time or EventTime(""), column=column) if column else None)
 
     def named(self, naming: Naming) -> StreamPlan:
-        """The same flow, its last operator named and placed; what was said before and not now is kept."""
+        """The same flow with options for its last operator; earlier options that are not set now are kept."""
         before = self.node.naming
         merged = Naming(
             naming.name or before.name,
@@ -139,18 +144,18 @@ class StreamPlan:
         return replace(self, node=named)
 
     def spread(self, hint: EdgeHint) -> StreamPlan:
-        """The same rows, spread over the next operator's tasks as ``hint`` says."""
+        """The same rows, partitioned over the next operator's tasks as ``hint`` says."""
         return replace(self, hint=hint)
 
     def side_output(self, tag: str) -> StreamPlan:
-        """The rows that the last operator puts aside under ``tag``; GraphError if it has no such side output."""
+        """The side output ``tag`` of the last operator; GraphError if it has none of that name."""
         spec = self.node.spec
         schema = side_schema(spec, tag, [flow.schema for flow in self.node.inputs])
         return StreamPlan(self.node, schema, side=tag)
 
 
 def _from_rows(rows: list[Any], ends: list[Any]) -> StreamPlan:
-    """The flow that was pickled as a flat list of its nodes and one of their inputs, so that depth does not count."""
+    """Restore a flow from pickle: a flat list of nodes and one of their inputs, so that depth costs no recursion."""
     made: list[StreamNode] = []
     waiting = iter(ends)
     for spec, schema, count, given, origin in rows:
@@ -163,7 +168,7 @@ def _from_rows(rows: list[Any], ends: list[Any]) -> StreamPlan:
 def _node(
     spec: Spec, schema: pa.Schema, inputs: tuple[StreamPlan, ...], given: Naming, origin: Origin | None
 ) -> StreamNode:
-    """A node with what it sums up of those that it reads."""
+    """Make a node, and compute what it stores about all nodes below it."""
     if isinstance(spec, Source):
         return StreamNode(spec, schema, inputs, given, origin, bounded=spec.bounded, replayable=spec.replayable)
     return StreamNode(
@@ -179,17 +184,17 @@ def _node(
 
 
 def reading(node: StreamNode, *inputs: StreamPlan) -> StreamNode:
-    """The same operator, reading other ``inputs``."""
+    """The same operator with other ``inputs``."""
     return _node(node.spec, node.schema, inputs, node.naming, node.origin)
 
 
 def from_source(spec: Source) -> StreamPlan:
-    """A flow that begins with ``spec``."""
+    """A flow from the source ``spec``."""
     return StreamPlan(_node(spec, spec.schema, (), Naming(), call_site()), spec.schema, spec.event_time)
 
 
 def nodes_of(flows: tuple[StreamPlan, ...]) -> list[StreamNode]:
-    """Every node that ``flows`` need, inputs before what reads them, each once; the order depends on nothing else."""
+    """All nodes below ``flows``, each once, inputs first; the order is deterministic."""
     return bottom_up([flow.node for flow in flows], _read_by)
 
 
@@ -198,7 +203,7 @@ def _read_by(node: StreamNode) -> list[StreamNode]:
 
 
 def _names_of(flows: tuple[StreamPlan, ...]) -> Mapping[str, StreamNode]:
-    """Named operators of all ``flows``; GraphError if two have one name. Copies nothing where one flow has them all."""
+    """Named operators of all ``flows``; GraphError if two share a name. Copies nothing if one flow has them all."""
     names = flows[0].node.names
     for flow in flows[1:]:
         others = flow.node.names
@@ -211,7 +216,7 @@ def _names_of(flows: tuple[StreamPlan, ...]) -> Mapping[str, StreamNode]:
 
 
 def check_names(nodes: Iterable[StreamNode]) -> None:
-    """Raise GraphError for a name that was given to several operators."""
+    """Raise GraphError if several operators have the same name."""
     given = Counter(node.naming.name for node in nodes if node.naming.name is not None)
     for name, times in given.items():
         if times > 1:

@@ -1,4 +1,4 @@
-"""A stream seen from outside: its card, its plan, whether it can run."""
+"""What a stream shows about itself: its card, its plan, and whether it can run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sabotnb.graph import JobGraph, Join, Sink
 
 
 def job_graph(flow: StreamPlan) -> JobGraph:
-    """The operators of ``flow``; a stream has no sink."""
+    """Return the job graph of ``flow``; a stream has no sink."""
     return lower((flow,)).graph
 
 
 def card(flow: StreamPlan) -> Card:
-    """What a notebook shows of a stream."""
+    """Return the card that a notebook shows for a stream."""
     graph = _with_joins_settled(lower((flow.then(Sink("collect")),)).graph)
     known = [estimate.rows for estimate in estimates(graph).values()]
     rows = None if None in known else sum(count for count in known if count is not None)
@@ -28,7 +28,7 @@ def card(flow: StreamPlan) -> Card:
 
 
 def _with_joins_settled(graph: JobGraph) -> JobGraph:
-    """The graph as described, but each join with the strategy that the optimizer will choose."""
+    """The graph as described, with the strategy that the optimizer will choose for each join."""
     if not any(isinstance(one.spec, Join) and one.spec.strategy == "auto" for one in graph.operators.values()):
         return graph
     settled = plan.optimize(graph, estimates(graph)).graph.operators
@@ -40,14 +40,14 @@ def _with_joins_settled(graph: JobGraph) -> JobGraph:
 
 
 def compiled(flow: StreamPlan) -> CompiledJob:
-    """``flow`` at every level; as if it were collected, if it does not end in a sink."""
+    """Compile ``flow`` to every level of graph; without a sink, as if it were collected."""
     tasks = default_parallelism()
     ended = flow if isinstance(flow.node.spec, Sink) else flow.then(Sink("collect"))
     return compile_graph(with_bounds(lower((ended,)).graph, tasks), tasks)
 
 
 def explained(flow: StreamPlan, *, optimize: bool) -> str:
-    """The graph as described, as optimized with what each rule did, and as deployed."""
+    """Return the graph as described, as optimized with what each rule did, and as deployed."""
     found = compiled(flow)
     if not optimize:
         return plan.explain(found.graph, None, plan.physical(found.graph, default_parallelism()))
@@ -55,6 +55,6 @@ def explained(flow: StreamPlan, *, optimize: bool) -> str:
 
 
 def default_parallelism() -> int:
-    """Tasks per operator without an explicit parallelism: one per worker process of the open env."""
+    """Return the tasks per operator without an explicit parallelism: one per worker process of the open env."""
     env = envs.current()
     return env.workers if env is not None else LOCAL_PARALLELISM

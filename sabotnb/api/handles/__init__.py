@@ -1,1 +1,1 @@
-"""What users hold of a running job: the handle, its status, its metrics as tables."""
+"""What users get for a running job: its handle, its status, and its metrics as tables."""

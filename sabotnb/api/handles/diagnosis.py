@@ -1,4 +1,4 @@
-"""What holds a job up, as something that reads as a sentence."""
+"""``Why``: what limits the speed of a job, and what to do; prints as a sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sabotnb.metrics import Finding
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """How a job goes, which operator decides that ("" for the job as a whole), and what to do about it."""
+    """The state of a job, the operator that causes it ("" for the whole job), and what to do about it."""
 
     kind: str
     operator: str
@@ -20,7 +20,7 @@ class Why:
 
     @classmethod
     def of(cls, finding: Finding) -> Why:
-        """Read what the rules have found."""
+        """Convert a finding of the rules."""
         return cls(finding.kind, finding.operator, finding.sentence, finding.advice)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The handle of a running job."""
+"""``Job``: the handle of one run of a job, to watch it, control it and wait for it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sabotnb.widgets.live_table import LiveTable, Seen
 from sabotnb.widgets.publisher import publisher
 from sabotnb.widgets.showing import showing_of
 
-if TYPE_CHECKING:  # names in annotations alone: describing and previewing a stream loads neither pandas nor Dask
+if TYPE_CHECKING:  # only for annotations: describing and previewing a stream loads neither pandas nor Dask
     import pandas as pd
 
     from sabotnb.cluster import ClusterClient
@@ -33,9 +33,9 @@ if TYPE_CHECKING:  # names in annotations alone: describing and previewing a str
 
 @boundary
 class Job:
-    """One run of a job on a cluster. Several handles may be of one run; none of them owns it.
+    """One run of a job on a cluster. A run may have several handles; none of them owns it.
 
-    An interrupt, or a timeout, ends the waiting and never the job.
+    An interrupt or a timeout ends the waiting, never the job.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Job:
         return JobStatus.of(self._final or self._kept(self._client.status(self.name, self.epoch)))
 
     def _kept(self, status: dict[str, Any]) -> dict[str, Any]:
-        """``status``, kept if it is the last one: a cluster forgets runs that ended long ago."""
+        """Return ``status``, and keep it if it is final: a cluster drops the records of runs that ended long ago."""
         if JobState(status["state"]).terminal:
             self._final = status
         return status
@@ -90,10 +90,10 @@ class Job:
         return self._live[found[0]].table()
 
     def metrics(self, per: str = "task") -> pd.DataFrame:
-        """Figures of the job: a row per ``"task"``, ``"operator"`` (or chain), ``"edge"`` or ``"channel"``.
+        """Return metrics of the job: a row per ``"task"``, ``"operator"`` (or chain), ``"edge"`` or ``"channel"``.
 
         Totals since the start; ``_rate`` columns per second over the last two seconds; ``busy``, ``idle`` and
-        ``backpressured`` are shares of these two seconds, or of the whole life of a task that is over; ``fill`` is how
+        ``backpressured`` are shares of these two seconds, or of the whole run time of an ended task; ``fill`` is how
         full the fullest channel is, from 0 to 1; latencies and ``lag`` in seconds; ``skew`` and ``largest_share`` are
         those of the last half minute; ``reported`` is when the task's last report came. Only channels that hold
         something are listed. ``"history"`` has a row per operator and second of the last two minutes.
@@ -113,19 +113,19 @@ class Job:
         raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator', 'edge', 'channel' or 'history'")
 
     def why(self) -> Why:
-        """Which operator is the bottleneck and why, or why no rows flow, and what to do. Prints as a sentence."""
+        """Return which operator is the bottleneck and why, or why no rows flow, and what to do, as a sentence."""
         finding = self._client.metrics(self.name, self.epoch).finding
         return Why.of(finding) if finding else Why("unknown", "", "no figures yet")
 
     def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
-        """The last rows that an operator emitted, by its id, a unique prefix of it, or an edge (``"a->b"``).
+        """Return the last rows that an operator emitted. ``target``: its id, a unique prefix, or an edge (``"a->b"``).
 
-        Of a sink, the rows that it receives. Sampling begins with the first call, which waits up to 2 s for rows.
+        For a sink, the rows that it received. Sampling begins with the first call, which waits up to 2 s for rows.
         ``attrs`` of the result: ``operator``; ``seen`` rows in so many ``seconds``; the columns ``keys`` that rows are
         partitioned by, with the most frequent values and their shares in ``hot``; a ``note``.
 
         Raises:
-            JobError: there is no such operator (the message lists those there are), or the job does not run.
+            JobError: there is no such operator (the message lists all), or the job is not running.
         """
         found = self._client.probe(self.name, self.epoch, target, rows)
         frame = pandas_frame(found.table)
@@ -140,26 +140,26 @@ class Job:
         return frame
 
     def get_metrics_summary(self) -> Mapping[str, Any]:
-        """Tasks by state, total rows and bytes, uptime in seconds."""
+        """Return tasks by state, total rows and bytes, and uptime in seconds."""
         return self._client.get_metrics_summary(self.name)
 
     def assignment(self) -> str:
-        """Which task runs in which slot of which agent, as text."""
+        """Return, as text, which task runs in which slot of which agent."""
         return assignment(self._client.status(self.name, self.epoch))
 
     def explain(self) -> str:
-        """The job's logical, optimized and physical graph, as it was submitted."""
+        """Return the job's logical, optimized and physical graph, as submitted."""
         return str(self._client.views(self.name, self.epoch)["explain"])
 
     def wait(self, timeout: Duration | float | None = None) -> JobResult:
-        """Wait until the job is over and its callbacks have had every row.
+        """Wait until the job has ended and its callbacks have received every row.
 
         Raises:
-            JobFailed: its cause is the user's own exception where a function of the user raised.
+            JobFailed: the job failed; the cause is the user's exception if a user function raised.
             JobCanceled: it was canceled.
             TimeoutError: after ``timeout`` (seconds or a duration); the job, or its callback, keeps running.
             KeyboardInterrupt: the cell was interrupted; the job, or its callback, keeps running.
-            ClusterLost, JobError: it has finished, but rows that belong here could not be fetched any more.
+            ClusterLost, JobError: the job finished, but its rows for this process can no longer be fetched.
         """
         from sabotnb.cluster import job_failed
 
@@ -176,10 +176,10 @@ class Job:
         except TimeoutError:
             if state is JobState.FINISHED:
                 raise TimeoutError(self._unfinished(state, f" after {limit:g} s")) from None
-            missing = []  # why the job failed is worth more than the rows that it had before
+            missing = []  # the failure matters more than rows that could not be fetched
         if not state.terminal:
             raise TimeoutError(self._unfinished(state, f" after {limit:g} s"))
-        publisher.settle(self._client, (self.name, self.epoch))  # what cells show of it ends with it, not a while later
+        publisher.settle(self._client, (self.name, self.epoch))  # cells show the final card now, not at the next poll
         if state is not JobState.FINISHED:
             raise job_failed(self.name, status)
         for error in filter(None, missing):
@@ -187,13 +187,13 @@ class Job:
         return JobResult.of(status)
 
     def redirect(self, takes: Mapping[str, Take]) -> None:
-        """Hand the rows that are still to come to other callbacks, by sink: those of the cell that ran again."""
+        """Send the remaining rows to other callbacks, by sink: those of the cell that ran again."""
         for puller in self._pullers:
             if puller.sink in takes:
                 puller.redirect(takes[puller.sink])
 
     def wait_changed(self, timeout: Duration | float) -> bool:
-        """Wait until the job is over, for at most ``timeout``; True if it is. For loops that watch a job."""
+        """Wait at most ``timeout`` for the end of the job; True if it has ended. For loops that watch a job."""
         status = self._client.wait(self.name, self.epoch, seconds(timeout))
         return JobState(status["state"]).terminal
 
@@ -211,7 +211,7 @@ class Job:
         return self.wait()
 
     def live_table(self, operator: str | None = None) -> LiveTable:
-        """A table of the last rows that left ``operator``, kept up to date; without one, of the job's ``sink_live``.
+        """Return a live table of the last rows that ``operator`` emitted; by default, of the job's ``sink_live``.
 
         ``operator`` is an id, an edge (``"a->b"``) or a unique prefix of an id; its rows are sampled about twice a
         second while the table is shown, unless it is a ``sink_live``, whose rows are kept here. JobError lists the
@@ -235,7 +235,7 @@ class Job:
         )
 
     def _only_live(self, otherwise: str) -> str:
-        """The id of the one ``sink_live``; JobError says what to do ``otherwise``."""
+        """Return the id of the only ``sink_live``; JobError says what to do ``otherwise``."""
         if not self._live:
             more = ", or sample any operator: .live_table('operator')" if otherwise == "live_table" else ""
             raise JobError(f"job {self.name!r} keeps no rows here: end its stream with .sink_live(){more}")
@@ -247,7 +247,7 @@ class Job:
         return next(iter(self._live))
 
     def _live_named(self, sink: str) -> list[str]:
-        """Ids of those ``sink_live`` that ``sink`` may mean."""
+        """Return the ids of each ``sink_live`` that ``sink`` may mean."""
         return [sink] if sink in self._live else [name for name in self._live if name.startswith(sink)]
 
     def _probed(self, operator: str) -> Seen:
@@ -255,20 +255,20 @@ class Job:
         return Seen(found.table, found.seen, found.said)
 
     def __await__(self) -> Generator[Any, None, JobResult]:
-        import asyncio  # takes a tenth of a second, which describing a stream need not
+        import asyncio  # takes a tenth of a second to import; describing a stream does not need it
 
         return asyncio.to_thread(self.wait).__await__()
 
     def pause(self) -> None:
-        """Let the sources stop reading until ``resume``; rows already read are processed. Idempotent."""
+        """Stop the sources from reading until ``resume``; rows already read are processed. Idempotent."""
         self._client.pause(self.name, self.epoch)
 
     def resume(self) -> None:
-        """Let the sources continue reading where they were."""
+        """Let the sources continue to read where they stopped."""
         self._client.resume(self.name, self.epoch)
 
     def stop(self) -> None:
-        """End the sources; rows already read are processed, then published. Does not wait for that."""
+        """End the sources; rows already read are processed and committed. Does not wait for that."""
         self._client.stop(self.name, self.epoch)
 
     def cancel(self) -> None:
@@ -287,7 +287,7 @@ class Job:
         self._showing.display()
 
     def _display_(self) -> object:
-        return self._showing.embedded()  # what marimo asks for
+        return self._showing.embedded()  # marimo calls this
 
     def __repr__(self) -> str:
         try:
@@ -300,5 +300,5 @@ class Job:
 
 
 def _left(deadline: float | None) -> float | None:
-    """Seconds until ``deadline``; None if there is none."""
+    """Return the seconds until ``deadline``; None if there is no deadline."""
     return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -1,4 +1,4 @@
-"""Drawing again and again what a function returns."""
+"""``sb.live``: show what a function returns, and redraw it at intervals."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LEAST_SECONDS = 0.2
 
 @folding
 def live(fn: Callable[[], object], every: Duration | float = 1) -> LivePlot:
-    """Show what ``fn`` returns (a figure, a frame, anything a cell can show), and again every ``every`` in its place.
+    """Show what ``fn`` returns (a figure, a frame, anything a cell can show), and redraw it in place every ``every``.
 
-    Returns at once; ``fn`` is called in a thread of its own, at most five times a second. What it raises is shown and
-    it is called again; StopIteration ends it, as do ``.stop()``, which waits for a call under way, and the cell when it
-    runs again. Under ``SABOTNB_DISPLAY=static`` it is called once. With pyplot (of matplotlib 3.7 or later) let ``fn``
+    Returns at once; ``fn`` is called in a separate thread, at most five times a second. An exception is shown, and
+    ``fn`` is called again. StopIteration ends it, as does ``.stop()``, which waits for a call under way, or a re-run
+    of the cell. Under ``SABOTNB_DISPLAY=static`` it is called once. With pyplot (of matplotlib 3.7 or later) let ``fn``
     open a figure of its own (``plt.subplots()``), as late as it can: other cells and plots wait while it is open.
 
     Raises:
-        EnvError: no notebook and no IPython is there to draw in.
+        EnvError: there is no notebook or IPython to draw in.
     """
     if shell.running_shell() is None:
         raise EnvError("sb.live draws in the output of a notebook's cell, and there is none here: call fn() itself")

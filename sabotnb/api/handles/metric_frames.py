@@ -1,4 +1,4 @@
-"""Figures of a job as flat tables."""
+"""Convert the metrics of a job to flat pandas tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sabotnb.metrics import EdgeMetrics, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics
 
-if TYPE_CHECKING:  # a name in annotations alone: describing and previewing a stream loads no pandas
+if TYPE_CHECKING:  # only for annotations: describing and previewing a stream does not load pandas
     import pandas as pd
 
 TIMES = frozenset({"watermark", "time", "reported"})
@@ -20,13 +20,13 @@ HISTORY = ("time", "vertex", "rows_rate", "busy", "idle", "backpressured", "queu
 
 
 def tasks(metrics: JobMetrics) -> pd.DataFrame:
-    """A row per task."""
+    """Return a row per task."""
     empty = _task(TaskMetrics("", 0, 0, "", 0, ""), 0.0)
     return frame([_task(task, metrics.at) for task in metrics.tasks], list(empty))
 
 
 def operators(metrics: JobMetrics) -> pd.DataFrame:
-    """A row per vertex, which is an operator or a chain of them."""
+    """Return a row per vertex, which is an operator or a chain of operators."""
     return frame(
         [
             {
@@ -46,14 +46,14 @@ def operators(metrics: JobMetrics) -> pd.DataFrame:
 
 
 def edges(metrics: JobMetrics, known: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A row per edge; ``known`` are the edges of the job's views."""
+    """Return a row per edge; ``known`` are the edges of the job's views."""
     ends = {edge["index"]: edge for edge in known}
     nowhere = _edge(EdgeMetrics(0, "", "", "", 0, "", (), 0), {"senders": 0, "receivers": 0})
     return frame([_edge(edge, ends[edge.index]) for edge in metrics.edges], list(nowhere))
 
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
-    """A flat table; ``columns`` are those of an empty one."""
+    """Return a flat table; ``columns`` are used if there are no rows."""
     import pandas as pd
 
     made = pd.DataFrame(list(rows), columns=list(columns) or None)
@@ -95,7 +95,7 @@ def _edge(edge: EdgeMetrics, ends: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _figures(one: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
-    """What tasks and vertices have in common."""
+    """The metrics that tasks and vertices have in common."""
     return {
         **_flow(one.into, "in"),
         **_flow(one.out, "out"),

@@ -1,4 +1,4 @@
-"""What a job says about itself, as small objects that print as a sentence."""
+"""``JobStatus`` and ``JobResult``: the state and the outcome of a job, which print as a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Status = Mapping[str, Any]
 class JobStatus:
     """A job at one moment: its tasks by state, rows read by sources and taken by sinks so far.
 
-    ``waits`` says what a PENDING job misses, ``failure`` why a FAILED one failed.
+    ``waits`` says what a PENDING job waits for, ``failure`` why a FAILED job failed.
     """
 
     name: str
@@ -45,7 +45,7 @@ class JobStatus:
 
     @property
     def word(self) -> str:
-        """The state for people: PAUSED says more than RUNNING."""
+        """The state to show to people: PAUSED instead of RUNNING if the job is paused."""
         return "PAUSED" if self.paused else self.state
 
     @property
@@ -67,7 +67,7 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """How a finished job went: rows read by sources, rows taken by sinks, late rows.
+    """The outcome of a finished job: rows read by sources, rows taken by sinks, late rows.
 
     Seconds: ``startup`` from submission until every task ran, ``duration`` from there to the end.
     """
@@ -102,7 +102,7 @@ class JobResult:
 
 
 def assignment(status: Status) -> str:
-    """Which tasks are where: a line per slot in use, agent by agent."""
+    """Return a line per slot in use, agent by agent, with its tasks."""
     slots: dict[tuple[str, int], list[str]] = {}
     for row in status["vertices"]:
         slots.setdefault((row["agent"], row["slot"]), []).append(f"{row['vertex']}[{row['index']}]")

@@ -1,1 +1,1 @@
-"""From a stream to rows: compiling, submitting, pulling results, previews."""
+"""Run streams: compile, submit, pull results, preview."""

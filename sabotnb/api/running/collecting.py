@@ -1,4 +1,4 @@
-"""Bringing all rows of a stream here: from the open env, or made in this process if there is none."""
+"""Bring all rows of a stream here: run it on the open env, or in this process if there is none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Batches = Generator[pa.RecordBatch, None, None]
 def batches_of(flow: StreamPlan) -> Batches:
     """Run ``flow`` when the first row is asked for, and yield its rows; closing the generator early ends the run.
 
-    Raises at once what keeps the flow from running, such as GraphError if it is endless.
+    Errors that keep the flow from running, such as GraphError for an endless one, are raised at once.
     """
     if not is_bounded(flow):
         raise GraphError(
@@ -62,5 +62,5 @@ def _run(env: Env, name: str, compiled: CompiledJob, sink: str) -> Batches:
         complete = True
     finally:
         end = started.client.forget if complete else started.client.cancel
-        with suppress(ClusterLost):  # the run is gone with it; a generator may be dropped after its env
+        with suppress(ClusterLost):  # the run ended with its cluster; a generator may be closed after its env
             end(started.name, started.epoch)

@@ -1,4 +1,4 @@
-"""From a job graph to what is deployed: check, estimate, optimize, place on tasks, find the splits."""
+"""Compile a job graph for deployment: check, estimate, optimize, expand to tasks, find the splits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCAL_PARALLELISM = 2
 
 @dataclass(frozen=True, slots=True)
 class CompiledJob:
-    """A job at every level: as described, as optimized, as deployed; and what its sources will read."""
+    """A job at every level (as described, optimized and deployed), with the splits that its sources will read."""
 
     graph: JobGraph
     optimized: Optimized
@@ -32,7 +32,7 @@ class CompiledJob:
     def run_here(
         self, makers: Makers | None = None, until: float | None = None
     ) -> Generator[pa.RecordBatch, None, None]:
-        """Run in this process with the same tasks as on a cluster; yields what the ``collect`` sink receives.
+        """Run in this process, with the same tasks as on a cluster; yield the batches of the ``collect`` sink.
 
         ``makers`` and ``until`` are those of ``run_local``.
         """
@@ -59,7 +59,7 @@ def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -
 
 
 def check_outputs(graph: JobGraph, job: str, runs_here: Callable[[int], bool]) -> None:
-    """Raise SinkError if a sink may not write where it points to, or one writes into the folder of another.
+    """Raise SinkError if a sink cannot write to its path, or writes into the folder of another.
 
     ``runs_here`` is true for the epochs of runs of ``job`` on the cluster that is to run it.
     """

@@ -1,4 +1,4 @@
-"""Files of endless jobs, which appear when the job ends: what is said about them."""
+"""Warn that files of endless jobs appear only when the job is stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILES_AT_THE_END = "the input is endless, so files appear when the job ends: job
 
 
 def writes_at_the_end(target: Target) -> bool:
-    """True if the target's files appear only when somebody stops its job."""
+    """True if the target's files appear only when its job is stopped."""
     return target.path is not None and not is_bounded(target.flow)
 
 
@@ -28,5 +28,5 @@ def _warn_at_users_line(message: str) -> None:
     frame = user_frame()
     filename = frame.f_code.co_filename if frame is not None else "python"
     label = label_of(filename)
-    shown = label if label.startswith("cell ") else filename  # a cell's own file is a temporary one
+    shown = label if label.startswith("cell ") else filename  # the file name of a cell is temporary
     warnings.warn_explicit(message, UserWarning, shown, frame.f_lineno if frame is not None else 0)

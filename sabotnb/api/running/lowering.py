@@ -1,4 +1,4 @@
-"""From a description to a job graph: every node becomes one operator with a readable, deterministic id."""
+"""Lower descriptions to a job graph: every node becomes one operator with a readable, deterministic id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sabotnb.graph import Edge, JobGraph, Operator
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """The job graph of some flows, and which operator each node became."""
+    """The job graph of some flows, with the operator of each node."""
 
     graph: JobGraph
     ids: Mapping[StreamNode, str]

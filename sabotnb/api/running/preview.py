@@ -1,4 +1,4 @@
-"""The first rows of a stream, made from the first rows of its sources."""
+"""``Preview``: the first rows of a stream, computed from the first rows of its sources."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sabotnb.errors import SchemaError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
 
-if TYPE_CHECKING:  # a name in annotations alone: importing sabotnb must not load pandas
+if TYPE_CHECKING:  # only for annotations: importing sabotnb must not load pandas
     import pandas as pd
 
 
@@ -28,18 +28,18 @@ ENDLESS_PART = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Preview(Hinted):
-    """Rows to look at. ``complete``: every source was read to its end, so the values are not those of a part."""
+    """Rows to look at. ``complete``: every source was read to its end, so that no value is partial."""
 
     table: pa.Table
     note: str
     complete: bool
 
     def to_arrow(self) -> pa.Table:
-        """The rows."""
+        """Return the rows."""
         return self.table
 
     def to_pandas(self) -> pd.DataFrame:
-        """The rows as a pandas frame."""
+        """Return the rows as a pandas frame."""
         return pandas_frame(self.table)
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class Preview(Hinted):
 
 
 def preview(flow: StreamPlan, n: int, timeout: float) -> Preview:
-    """The first ``n`` rows that ``flow`` makes of the first ``Config.preview_rows`` rows of each source."""
+    """Return the first ``n`` rows of ``flow`` over the first ``Config.preview_rows`` rows of each source."""
     n = whole(n, SchemaError(f"head({n!r}): give a whole number of rows, 0 or more"), 0)
     until = time.monotonic() + timeout
     part = timeout if is_bounded(flow) else timeout * ENDLESS_PART

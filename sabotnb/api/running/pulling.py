@@ -1,4 +1,4 @@
-"""Bringing a running job's results to this process: a thread per sink that the client reads."""
+"""Pull a running job's results into this process: one thread per sink that the client reads."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ Take = Callable[[pa.RecordBatch], Any]
 
 
 class Puller:
-    """Reads one sink's batches in a daemon thread and hands each to ``take``.
+    """Reads one sink's batches in a daemon thread and calls ``take`` with each.
 
-    If ``take`` raises, ``abandon`` gets the error (it lets the job fail) and ``join`` raises it. If batches cannot be
-    read, the job is over or the cluster no longer answers: ``join`` gives the reason to who knows how the job ended.
+    If ``take`` raises, ``abandon`` is called with the error (it fails the job) and ``join`` raises it. If batches
+    cannot be read, the job has ended or the cluster no longer answers: ``join`` returns that error, because only its
+    caller knows how the job ended.
     """
 
     def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[UserFunctionError], object]) -> None:
@@ -35,7 +36,7 @@ class Puller:
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> Exception | None:
-        """Wait until no batch follows; gives what kept the rest from coming, None if every batch was taken.
+        """Wait for the last batch; return the error that kept the rest from coming, None if all were taken.
 
         Raises:
             UserFunctionError: taking a batch failed.
@@ -49,12 +50,12 @@ class Puller:
         return self._missing
 
     def redirect(self, take: Take) -> None:
-        """Hand the batches that are still to come to ``take``."""
+        """Call ``take`` with all remaining batches."""
         self._take = take
 
     @property
     def ended(self) -> bool:
-        """True when no batch follows."""
+        """True if no batch follows."""
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -62,14 +63,14 @@ class Puller:
             for batch in self._batches():
                 if not self._hand_over(batch):
                     return
-        except Exception as error:  # noqa: BLE001  nothing waits for this thread; join() raises it
+        except Exception as error:  # noqa: BLE001  an error in a thread is lost; join() returns it
             self._missing = error
 
     def _hand_over(self, batch: pa.RecordBatch) -> bool:
         take = self._take
         try:
             take(batch)
-        except BaseException as error:  # noqa: BLE001  also SystemExit, which would end this thread without a word
+        except BaseException as error:  # noqa: BLE001  also SystemExit, which would end this thread silently
             raised = raised_by(take, error, sample_of(batch), self.sink)
             raised.__cause__ = error
             self._error = raised
@@ -79,7 +80,7 @@ class Puller:
 
 
 def _whole(error: UserFunctionError) -> UserFunctionError:
-    """The error as who waits sees it: with the lines that raised and the rows they were given."""
+    """The error for the waiting caller, with the lines that raised and the rows that were passed."""
     text = f"{error}\n{error.user_traceback}\nrows it was given:\n{error.sample}\ncorrect it and run the job again"
     told = UserFunctionError(text, operator=error.operator, function=error.function, origin=error.origin)
     told.user_traceback, told.sample, told.__cause__ = error.user_traceback, error.sample, error.__cause__
@@ -87,7 +88,7 @@ def _whole(error: UserFunctionError) -> UserFunctionError:
 
 
 class LiveRows:
-    """The last ``keep`` rows that came. Written by one thread, read by any."""
+    """The last ``keep`` rows received. One thread writes it, any thread reads it."""
 
     def __init__(self, schema: pa.Schema, keep: int) -> None:
         self._schema = schema
@@ -99,7 +100,7 @@ class LiveRows:
         self._lock = threading.Lock()
 
     def take(self, batch: pa.RecordBatch) -> None:
-        """Take a batch and forget what is too old."""
+        """Add a batch and drop the oldest rows."""
         with self._lock:
             self._batches.append(batch)
             self._rows += batch.num_rows
@@ -108,7 +109,7 @@ class LiveRows:
                 self._rows -= self._batches.popleft().num_rows
 
     def table(self) -> pa.Table:
-        """The rows kept now, oldest first."""
+        """Return the kept rows, oldest first."""
         with self._lock:
             kept = pa.Table.from_batches(list(self._batches), schema=self._schema)
         return kept.slice(max(0, kept.num_rows - self._keep))

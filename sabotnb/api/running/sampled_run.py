@@ -1,4 +1,4 @@
-"""Running a flow on the first rows of its sources, in this process: for heads, schemas of functions, range bounds."""
+"""Run a flow on the first rows of its sources, in this process: for previews, function schemas and range bounds."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class SourceSample:
 
 @dataclass(frozen=True, slots=True)
 class SampledRun:
-    """Rows that a graph makes of samples. ``batches`` runs while it is read; close it to end early.
+    """A run of a graph on samples. ``batches`` runs it while it is read; close it to end early.
 
-    ``ran_out`` says, once it has ended, whether time was up before all rows of the samples had been used.
+    ``ran_out`` says, once it has ended, whether the time was up before all rows of the samples were used.
     """
 
     batches: Generator[pa.RecordBatch, None, None]
@@ -50,9 +50,9 @@ class SampledRun:
 def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | None = None) -> SampledRun:
     """Run ``graph``, which ends in one ``collect`` sink, on the first ``rows`` rows of each source.
 
-    Endless sources are read for ``timeout`` seconds at most. At ``until`` (of ``time.monotonic``) the run is over, or
-    later by the time that planning took; some time before that its sources end, so that what was counted and sorted
-    until then comes out.
+    Endless sources are read for ``timeout`` seconds at most. The run ends at ``until`` (of ``time.monotonic``),
+    or later by the time that planning took. Its sources end some time before that, so that groups and sorts can still
+    emit their rows.
     """
     deadline = time.monotonic() + timeout
     samples = tuple(sample_source(name, spec, rows, deadline) for name, spec in sources(graph).items())
@@ -74,7 +74,7 @@ def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | 
 
 
 def collected(flow: StreamPlan) -> JobGraph:
-    """The job graph of ``flow`` whose rows are read here."""
+    """Return the job graph of ``flow`` with a ``collect`` sink, which is read here."""
     return lower((flow.then(Sink("collect")),)).graph
 
 
@@ -108,13 +108,13 @@ def _read(reader: Any, wanted: int, deadline: float, into: list[pa.RecordBatch])
             into.append(batch)
             wanted -= batch.num_rows
         elif time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)  # an endless source has nothing yet
+            time.sleep(POLL_SECONDS)  # an endless source has no rows yet
         if time.monotonic() >= deadline:
             break
     return wanted, False
 
 
 def rows_of(flow: StreamPlan, rows: int) -> Iterator[dict[str, Any]]:
-    """The rows, as dicts, that ``flow`` makes of the first ``rows`` rows of each source."""
+    """Yield the rows of ``flow``, as dicts, over the first ``rows`` rows of each source."""
     for batch in run_on_sample(collected(flow), rows, timeout=2.0).batches:
         yield from python_rows(batch)

@@ -1,4 +1,4 @@
-"""Submitting jobs: compiled here, run on a cluster; rows that are wanted here are pulled by threads."""
+"""Submit jobs: compile them here, run them on a cluster, and pull the rows of local sinks in threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sabotnb.errors import GraphError
 from sabotnb.execution import job_request, strategy
 from sabotnb.graph import JobGraph, Sink
 
-if TYPE_CHECKING:  # a name in annotations alone: what runs in this process needs no Dask
+if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
     from sabotnb.cluster import Cluster, ClusterClient
 
 
@@ -50,7 +50,7 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a job is to run; see ``Sink.run``."""
+    """Options of a run; see ``Sink.run``."""
 
     parallelism: int | None = None
     placement: str = ROUND_ROBIN
@@ -58,17 +58,17 @@ class RunOptions:
 
 
 class Session(Protocol):
-    """An open ``Env``."""
+    """The part of an open ``Env`` that submitting needs."""
 
     cluster: Cluster
 
     @property
     def workers(self) -> int:
-        """Number of agents there are now."""
+        """Current number of agents."""
         ...
 
     def known(self, name: str, epoch: int) -> Job | None:
-        """The handle of a run that it started."""
+        """Return the handle of a run that it started."""
         ...
 
     def remember(self, job: Job) -> Job:
@@ -77,24 +77,24 @@ class Session(Protocol):
 
 
 def run_targets(session: Session, name: str | None, targets: Sequence[Target], options: RunOptions) -> Job:
-    """Start one job for all ``targets``; what they share runs once. Returns as soon as the cluster has taken it.
+    """Start one job for all ``targets``; shared operators run once. Returns as soon as the cluster has accepted it.
 
     Raises:
         InsufficientSlots: the cluster has too few slots for it.
-        GraphError, SchemaError, SourceError, SinkError: the job cannot run, or may not write where it should.
+        GraphError, SchemaError, SourceError, SinkError: the job cannot run, or cannot write its output.
         JobNameTaken: another session that is connected runs a job of this name.
     """
     lowered = lower([target.flow for target in targets])
     takes = {lowered.ids[target.flow.node]: target.take for target in targets if target.take is not None}
     compiled = _compiled(session, lowered.graph, options)
-    warn_of_late_files(targets)  # not before it is known that they can run
+    warn_of_late_files(targets)  # after the checks: an error comes before a warning
     return _run(session, name, compiled, takes, options)
 
 
 def run_graph(session: Session, name: str | None, graph: JobGraph, options: RunOptions) -> Job:
     """Start a job of a graph, such as one that was read from JSON; raises what ``run_targets`` does.
 
-    Its live sinks keep their rows here. Callbacks are functions of the session that wrote them, and refused.
+    Its live sinks keep their rows here. Callbacks are refused: they are functions of the session that wrote them.
     """
     if not isinstance(graph, JobGraph):
         raise GraphError(f"{type(graph).__name__} is not a job graph; give stream.sink_parquet('out').to_job_graph()")
@@ -148,14 +148,14 @@ def _checked_name(name: object) -> str:
 
 
 def compiled_for(graph: JobGraph, parallelism: int | None, session: Session, *, optimize: bool = True) -> CompiledJob:
-    """Compile for ``session``: a task per worker process and operator where nothing else is said."""
+    """Compile for ``session``: by default, a task per worker process and operator."""
     tasks = parallelism if parallelism is not None else max(1, session.workers)
     return compile_graph(with_bounds(graph, tasks), tasks, optimize=optimize)
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that a cluster has taken."""
+    """A run that a cluster has accepted."""
 
     client: ClusterClient
     name: str
@@ -165,12 +165,12 @@ class Started:
     """``started``, or one of ``NOTES``."""
 
     def results(self, sink: str, *, one_by_one: bool = False) -> Iterator[pa.RecordBatch]:
-        """The rows of a sink that the client reads, as they come; see ``ClusterClient.results``."""
+        """Iterate over the rows of a sink that the client reads, as they come; see ``ClusterClient.results``."""
         vertex = self.compiled.vertex_of(sink)
         return self.client.results(self.name, self.epoch, vertex, sink, one_by_one=one_by_one)
 
     def puller(self, sink: str, take: Take, *, one_by_one: bool = False) -> Puller:
-        """A thread that hands the rows of ``sink`` to ``take``."""
+        """Start a thread that calls ``take`` with the rows of ``sink``."""
         client, name, epoch = self.client, self.name, self.epoch
         batches = partial(self.results, sink, one_by_one=one_by_one)
         return Puller(sink, batches, take, lambda error: client.fail(name, epoch, error))

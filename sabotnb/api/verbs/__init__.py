@@ -1,1 +1,1 @@
-"""What the methods of ``Stream`` and ``Grouped`` do: each returns a new node, and nothing runs."""
+"""Implementation of the methods of ``Stream`` and ``Grouped``: each returns a new node, and nothing runs."""

@@ -1,4 +1,4 @@
-"""What to write instead of ``stream[...]``."""
+"""Hints for ``stream[...]``: the verb to write instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns as users write them (names, expressions, keywords) made into named expressions that fit a schema."""
+"""Convert columns as users write them (names, expressions, keywords) to named expressions that fit a schema."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def flat(given: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:
-    """One column or several, as a tuple; what is neither is refused as the column that it is not."""
+    """Return one column or several as a tuple; anything else is refused with the error for a column."""
     return (given,) if isinstance(given, str | Expr) or not isinstance(given, Iterable) else tuple(given)
 
 
 def refuse_duplicates(given: Sequence[str]) -> None:
-    """Raise DuplicateColumn for a name that comes twice."""
+    """Raise DuplicateColumn for a name that occurs twice."""
     met: set[str] = set()
     for name in given:
         if name in met:

@@ -1,4 +1,4 @@
-"""Schemas of user functions, found by calling them where they were written."""
+"""Infer the schema of a user function by calling it on sample rows, when the verb is called."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ CORRECT = "Correct the function and run the cell again"
 
 
 def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.Schema, batch_format: str) -> pa.Schema:
-    """What ``fn`` makes of an empty batch of ``schema``.
+    """Return the schema that ``fn`` returns for an empty batch of ``schema``.
 
-    A column that comes out with the type that it went in with keeps the type that it has in ``schema``: pandas and
-    polars have fewer types than Arrow.
+    A column that ``fn`` does not convert keeps its type in ``schema``, because pandas and polars have fewer types than
+    Arrow.
     """
     plain = decoded_schema(schema)
     empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in plain], schema=plain)
@@ -60,7 +60,7 @@ def _settled(field: pa.Field, schema: pa.Schema, went_in: pa.Schema, function: F
 
 
 def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: StreamPlan) -> pa.Schema:
-    """What ``fn`` makes of the first 100 rows of ``flow``, which must be readable more than once."""
+    """Return the schema of what ``fn`` returns for the first 100 rows of ``flow``, which must be replayable."""
     if not is_replayable(flow):
         raise SchemaError(
             f"the source can be read only once, so {_described(function)} cannot be called to find its schema: "

@@ -1,4 +1,4 @@
-"""Verbs that look at several rows of one key: aggregate, top, latest, reduce; without keys all rows are one group."""
+"""Verbs on groups of rows: aggregate, top, latest, reduce. Without keys, all rows are one group."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Grouping:
         return tuple(name for name, _ in self.keys)
 
     def with_keys(self) -> StreamPlan:
-        """The flow with every key as a column; a key may not hide a column that it is not."""
+        """The flow with every key as a column; a key must not replace a different column of its name."""
         if self._plain():
             return self.flow
         for name, expr in self.keys:
@@ -68,8 +68,8 @@ def grouped(flow: StreamPlan, keys: Sequence[Column], keywords: Mapping[str, obj
 def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str, Expr]) -> StreamPlan:
     """One row per key: the keys, then the aggregates.
 
-    What is aggregated or grouped by an expression becomes a column in a projection before, under a name of its own;
-    what is calculated with aggregates is a projection behind.
+    Expressions in keys and aggregates become columns of a projection before the operator, under unused names.
+    Calculations with aggregates become a projection after it.
     """
     wanted = [(_aggregate_name(given), given) for given in columns.flat(exprs)]
     wanted += [(name, _aggregation(given)) for name, given in keywords.items()]
@@ -106,7 +106,7 @@ def _aggregates_of(keys: Sequence[str], wanted: Sequence[Named]) -> list[tuple[s
 
 
 def _refuse_rows(keys: Sequence[str], wanted: Sequence[Named]) -> None:
-    """SchemaError for a column beside an aggregate that is not a key: it has many values per group."""
+    """Raise SchemaError for a column outside aggregates that is not a key: it has many values per group."""
     for column in (part for _, expr in wanted for part in beside_aggregates(expr)):
         if column.name not in keys:
             read = f"col({column.name!r})"
@@ -117,7 +117,7 @@ def _refuse_rows(keys: Sequence[str], wanted: Sequence[Named]) -> None:
 
 
 def _plain_aggregate(expr: Expr) -> Aggregated | None:
-    """The aggregate that ``expr`` is, if nothing is calculated with it."""
+    """Return the aggregate if ``expr`` is one and calculates nothing with it; otherwise None."""
     node = unnamed(expr).node
     return node if isinstance(node, Aggregated) else None
 
@@ -194,7 +194,7 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> StreamPlan:
 
 
 def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> StreamPlan:
-    """Fold the rows of each key, two at a time, in any order."""
+    """Reduce the rows of each key, two at a time, in any order."""
     flow = grouping.with_keys()
     if init is not None and not isinstance(init, Mapping):
         raise SchemaError(f"init={init!r} is no row; give the dict that each key starts with: init={{'n': 0}}")

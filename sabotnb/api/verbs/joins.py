@@ -1,4 +1,4 @@
-"""Joins of bounded streams on equal keys."""
+"""Join bounded streams on equal keys."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def joined(
         raise GraphError("a join without a window needs two bounded streams; one of these is endless: bound its source")
     left_keys, right_keys = _keys(left, right, on, left_on, right_on)
     pairs = list(zip(left_keys, right_keys, strict=True))
-    if how in ("right", "full"):  # which put right keys into left columns
+    if how in ("right", "full"):  # these put right keys into left columns, which need a type that holds both
         shared = {pair: kind for pair in pairs if (kind := _shared_number(left, right, *pair)) is not None}
         left = row_verbs.cast(left, {mine: kind for (mine, _), kind in shared.items()})
         right = row_verbs.cast(right, {other: kind for (_, other), kind in shared.items()})
@@ -76,7 +76,7 @@ Pair = tuple[str, str]
 def _shared_decimal(left: StreamPlan, right: StreamPlan, mine: str, other: str) -> pa.DataType | None:
     """The type in which decimals of different types, or decimals and integers, are equal; None for other keys.
 
-    Keys are compared and sent to tasks by their bytes, which differ where scales do.
+    Keys are compared and hashed by their bytes, which differ between scales.
     """
     types = [plain_type(flow.schema.field(name).type) for flow, name in ((left, mine), (right, other))]
     exact = all(pa.types.is_decimal(kind) or pa.types.is_integer(kind) for kind in types)
@@ -93,7 +93,7 @@ def _shared_number(left: StreamPlan, right: StreamPlan, mine: str, other: str) -
 
 
 def _hidden_names(pairs: Iterable[Pair], taken: set[str]) -> dict[Pair, str]:
-    """Names that no column has."""
+    """Names for helper columns that no other column has."""
     names = {}
     for pair in pairs:
         name = f"{pair[0]}:key"

@@ -1,4 +1,4 @@
-"""How rows are spread over the tasks of the next operator, where the user says so."""
+"""Verbs that say how rows are partitioned over the tasks of the next operator."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sabotnb.graph import EdgeHint, EdgeType, has_order
 
 
 def rebalanced(flow: StreamPlan) -> StreamPlan:
-    """Each batch to the task with most room."""
+    """Send each batch to the task with the most free capacity."""
     return flow.spread(EdgeHint(EdgeType.REBALANCE))
 
 
 def partitioned(flow: StreamPlan, by: Callable[..., Any] | Column | Sequence[Column]) -> StreamPlan:
-    """Rows of equal columns to one task; or each row to the task that a function of batch and number of tasks says."""
+    """Send rows with equal columns to one task, or each row to the task that a function of the batch returns."""
     if callable(by) and not isinstance(by, Expr):
         return flow.spread(EdgeHint(EdgeType.CUSTOM, function=capture(by, "partition_by")))
     return flow.spread(EdgeHint(EdgeType.HASH, columns.names(columns.listed(by), flow.schema)))
 
 
 def range_partitioned(flow: StreamPlan, column: Column) -> StreamPlan:
-    """Rows of neighbouring values to one task; the bounds come from a sample when the stream is run."""
+    """Send each range of values to one task; the bounds come from a sample at run time."""
     (name,) = columns.names((column,), flow.schema)
     data_type = flow.schema.field(name).type
     if not has_order(data_type):

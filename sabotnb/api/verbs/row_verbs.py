@@ -1,4 +1,4 @@
-"""Verbs that look at one row at a time, and those that merely bring rows together or in order."""
+"""Verbs on single rows (filter, select, map), and union, distinct and sort."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _demand_condition(given: object) -> None:
 
 
 def selected(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, object]) -> StreamPlan:
-    """Exactly these columns."""
+    """Keep exactly these columns."""
     chosen = columns.named(exprs, keywords, flow.schema)
     if not chosen:
         raise SchemaError(f"select() has no column; the stream has: {', '.join(flow.schema.names)}")
@@ -56,14 +56,14 @@ def selected(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, o
 
 
 def with_columns(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, object]) -> StreamPlan:
-    """All columns, and these: one of a known name replaces that column where it stands."""
+    """Add these columns; one with the name of an existing column replaces it in its position."""
     new = dict(columns.named(exprs, keywords, flow.schema))
     kept = [(name, new.pop(name, known_column(name))) for name in flow.schema.names]
     return _projected(flow, (*kept, *new.items()))
 
 
 def dropped(flow: StreamPlan, given: Sequence[Column]) -> StreamPlan:
-    """All columns but these."""
+    """Remove these columns."""
     gone = columns.names(given, flow.schema)
     kept = tuple((name, known_column(name)) for name in flow.schema.names if name not in gone)
     if not kept:
@@ -72,7 +72,7 @@ def dropped(flow: StreamPlan, given: Sequence[Column]) -> StreamPlan:
 
 
 def renamed(flow: StreamPlan, new_names: Mapping[str, str]) -> StreamPlan:
-    """The same columns, some by other names."""
+    """Rename columns."""
     if not isinstance(new_names, Mapping) or not all(isinstance(name, str) for name in new_names.values()):
         raise SchemaError(f"rename takes new names by the old ones, not {new_names!r}; write .rename({{'old': 'new'}})")
     columns.names(tuple(new_names), flow.schema)
@@ -93,7 +93,7 @@ def _projected(flow: StreamPlan, pairs: tuple[Named, ...]) -> StreamPlan:
 def mapped_batches(
     flow: StreamPlan, fn: Callable[..., Any], schema: Any, batch_format: str, on_error: str
 ) -> StreamPlan:
-    """Call ``fn`` with each batch; without ``schema`` the result of an empty batch says what comes out."""
+    """Call ``fn`` with each batch; without ``schema``, it is inferred from an empty batch."""
     function = capture(fn, "map_batches")
     _one_of("format", batch_format, ("arrow", "pandas", "polars"))
     _one_of("on_error", on_error, ("fail", "side"))
@@ -103,7 +103,7 @@ def mapped_batches(
 
 
 def mapped_rows(flow: StreamPlan, fn: Callable[..., Any], schema: Any, on_error: str) -> StreamPlan:
-    """Call ``fn`` with each row as a dict; without ``schema`` the results of the first 100 rows say what comes out."""
+    """Call ``fn`` with each row as a dict; without ``schema``, it is inferred from the first 100 rows."""
     function = capture(fn, "map_rows")
     _one_of("on_error", on_error, ("fail", "side"))
     result = as_schema(schema) if schema is not None else inferred_of_rows(fn, function, flow)
@@ -114,7 +114,7 @@ def united(flow: StreamPlan, others: Sequence[StreamPlan]) -> StreamPlan:
     """All rows of all flows, numbers in a type that holds those of all without rounding.
 
     Raises:
-        SchemaError: a schema differs in something else from the first one's.
+        SchemaError: a schema differs from the first in anything else.
     """
     if not others:
         return flow

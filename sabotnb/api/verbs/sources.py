@@ -1,4 +1,4 @@
-"""Where streams begin. Schemas are known at once, because connectors read what describes the data."""
+"""Sources of streams. Schemas are known at once, because connectors read the metadata of files and tables."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def files(connector: str, paths: Any, schema: Any, special: Mapping[str, Any] | 
 
 def arrow(data: Any) -> Source:
     """A table in memory, from anything with ``__arrow_c_stream__``."""
-    if hasattr(data, "iloc"):  # whose index would come along as a column
+    if hasattr(data, "iloc"):  # pandas exports the index as a column
         return pandas(data)
     if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
         raise SchemaError(f"{_called(data)} is not Arrow data; use from_rows or from_generator")
@@ -85,7 +85,7 @@ def pandas(frame: Any) -> Source:
 
 
 def _problem(frame: Any, error: Exception) -> str:
-    """Which column of a frame Arrow cannot take, and what to make of it."""
+    """The message: which column of a frame Arrow cannot convert, and what to convert it to."""
     for name, dtype in frame.dtypes.items():
         if dtype.name.startswith("Sparse"):
             return f"column {name!r} is sparse; make it dense: frame[{name!r}].sparse.to_dense()"
@@ -94,7 +94,7 @@ def _problem(frame: Any, error: Exception) -> str:
 
 
 def _large_integers(frame: Any) -> str:
-    """Which object column has integers beyond int64, and what to make of it."""
+    """The message: which object column has integers beyond int64, and what to convert it to."""
     for name, column in frame.items():
         large = [v for v in column if column.dtype == "object" and isinstance(v, int) and not -(2**63) <= v < 2**63]
         if large:
@@ -107,7 +107,7 @@ def _large_integers(frame: Any) -> str:
 
 
 def _called(data: Any) -> str:
-    """The type of ``data`` with the library that it is of."""
+    """The type of ``data`` with the name of its library."""
     kind = type(data)
     library = kind.__module__.partition(".")[0]
     return kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
@@ -125,7 +125,7 @@ def rows(given: Iterable[Mapping[str, Any]], schema: Any) -> Source:
 
 
 def generator(fn: Callable[[], Iterable[Any]], schema: Any, *, replayable: bool, bounded: bool) -> Source:
-    """What a function yields on a worker."""
+    """The rows or batches that a function yields on a worker."""
     return connectors.generator(fn, as_schema(schema), replayable=replayable, bounded=bounded)
 
 
@@ -135,7 +135,7 @@ def rate(per_second: float, n: int | None) -> Source:
 
 
 def with_event_time(flow: StreamPlan, column: columns.Column, max_delay: Duration, idle: Duration) -> StreamPlan:
-    """Say which column is the event time; it must be one that comes unchanged from the stream's single source."""
+    """Declare the event time column; it must come unchanged from the stream's single source."""
     (name,) = columns.names((column,), flow.schema)
     time = event_time(name, max_delay, idle, flow.schema)
     assert time is not None

@@ -1,4 +1,4 @@
-"""Where a stream's rows go once it is run: files, a function, or the last rows kept here."""
+"""``Target``: where a stream's rows go when it runs: files, a function, or the last rows kept here."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MODES = ("error", "append", "overwrite")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """A sink's place in a description. ``take`` gets its batches in this process."""
+    """A described sink. ``take`` is called with its batches in this process."""
 
     flow: StreamPlan
     take: Take | None = None
 
     @property
     def path(self) -> str | None:
-        """The folder that it writes into; None of a sink without files."""
+        """The folder that it writes into; None for a sink without files."""
         spec = self.flow.node.spec
         return spec.options.get("path") if isinstance(spec, SinkSpec) else None
 
@@ -53,12 +53,12 @@ def to_files(
         raise SchemaError(f"partition_by names every column ({', '.join(by)}), so no column is left to write")
     options: Mapping[str, Any] = {"path": connectors.output_folder(path), "mode": mode, "partition_by": list(by)}
     spec = SinkSpec(connector, options)
-    connectors.sink(spec, flow.schema)  # refuses a type that the format does not have, which the task would do too late
+    connectors.sink(spec, flow.schema)  # refuses types that the format lacks; the task would do so too late
     return Target(flow.then(spec))
 
 
 def to_callback(flow: StreamPlan, fn: Take) -> Target:
-    """Hand every batch to ``fn``, in this process."""
+    """Call ``fn`` with every batch, in this process."""
     if not callable(fn):
         raise SinkError(f"sink_callback needs a function of a RecordBatch, not {fn!r}")
     # The function stays here; its fingerprint makes a changed one a changed job.

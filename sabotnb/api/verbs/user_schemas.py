@@ -1,4 +1,4 @@
-"""Schemas and types as users write them."""
+"""Parse schemas and types as users write them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sabotnb.native import plain_schema
 def as_schema(given: Any) -> pa.Schema:
     """A ``pyarrow.Schema``, from one or from ``{name: type}``; types by object, Python type or name (``"int64"``).
 
-    Layouts that operators cannot take rows of (views of text) become plain ones, as they do in sources.
+    View types, which operators cannot take rows from, become plain types, as in sources.
     """
     return plain_schema(given if isinstance(given, pa.Schema) else pa.schema(list(as_types(given).items())))
 

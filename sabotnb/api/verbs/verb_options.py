@@ -1,4 +1,4 @@
-"""Options that many verbs take: durations, and what sources say about event time."""
+"""Options that many verbs share: durations and event time."""
 
 from __future__ import annotations
 
