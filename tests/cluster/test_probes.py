@@ -43,8 +43,13 @@ def test_of_a_sink_the_rows_that_enter_it_are_shown(ticking):
 def test_a_paused_job_explains_why_no_rows_come(ticking):
     ticking.wait_metrics(lambda it: it.rows_in.rows > 0)
     ticking.cluster.jobs.pause("ticking", ticking.epoch)
-    while (found := ticking.cluster.jobs.probe("ticking", ticking.epoch, "mapped", wait=0.2)).table.num_rows:
-        pass  # rows that were under way when the source paused
+    before, after = 0, 1
+    while before != after:  # rows that were under way when the source paused
+        first = ticking.wait_metrics(lambda it: True)
+        last = ticking.wait_metrics(lambda it, at=first.at: it.at > at + 1)
+        before, after = first.rows_in.rows, last.rows_in.rows
+    found = ticking.cluster.jobs.probe("ticking", ticking.epoch, "mapped", wait=0.2)
+    assert found.table.num_rows == 0
     assert found.said.startswith("no rows left mapped in ")
     assert found.said.endswith("; the job is paused")
 
