@@ -1,3 +1,5 @@
+import os
+
 from sabotnb.cluster import detached_process
 from sabotnb.cluster.detached_process import bound_log
 
@@ -14,5 +16,11 @@ def test_a_log_that_became_too_long_is_emptied(tmp_path, monkeypatch):
     assert (tmp_path / "cluster.log").read_text() == "(this log had more than 1,000 bytes, and was emptied)\nnext\n"
 
 
-def test_what_is_no_file_is_left_alone():
+def test_a_pipe_is_left_alone():
+    reader, writer = os.pipe()
+    os.write(writer, b"x")
+    bound_log(writer)
     bound_log(-1)
+    assert os.read(reader, 10) == b"x"
+    os.close(reader)
+    os.close(writer)
