@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, Table, Value
 from sabotnb.expr import Expr, structure
+from sabotnb.graph.windows import WindowShape
 
 Keys = tuple[str, ...]
 
@@ -194,6 +195,31 @@ class Top:
     ties: bool = False
     rank: str | None = None
     kind: ClassVar[str] = "top"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Applies ``verb`` to the rows of each key and window, and returns the results when the window ends.
+
+    ``verb`` has the keys. Output columns: ``window_start`` and ``window_end`` (if ``shape`` has them), then those of
+    ``verb``. ``time`` is the column of the event time, ``shift`` is added to it; None for windows without event time.
+    Late rows, behind the end of all their windows + ``lateness``, go to the side output ``late``. With ``early``,
+    results so far are returned at this interval of processing time; then, and with ``lateness``, results are updates.
+    All in microseconds.
+    """
+
+    verb: Aggregate | Top | Reduce
+    shape: WindowShape
+    time: str | None = None
+    shift: int = 0
+    lateness: int = 0
+    early: int | None = None
+    kind: ClassVar[str] = "window"
+
+    @property
+    def keys(self) -> Keys:
+        """The key columns, which may be none."""
+        return self.verb.keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,11 +55,21 @@ from sabotnb.protocol.elements import (
 from sabotnb.protocol.failure import Failure, connection_lost
 from sabotnb.protocol.gate_and_output import Gate, Output
 from sabotnb.protocol.ids import Attempt, TaskId
-from sabotnb.protocol.operator import Committable, Committer, Operator, OperatorContext, Out, SinkOperator
+from sabotnb.protocol.operator import (
+    CLOCK,
+    Committable,
+    Committer,
+    Delayed,
+    Operator,
+    OperatorContext,
+    Out,
+    SinkOperator,
+)
 from sabotnb.protocol.source import Finished, Position, Reader, Source, Split
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 
 __all__ = [
+    "CLOCK",
     "MAX_WATERMARK",
     "MIN_WATERMARK",
     "AgentDown",
@@ -76,6 +86,7 @@ __all__ = [
     "Committer",
     "Cut",
     "CutKind",
+    "Delayed",
     "Deploy",
     "Deployment",
     "Element",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from enum import Enum
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -23,7 +24,24 @@ SideTag = str
 Out: TypeAlias = pa.RecordBatch | tuple[SideTag, pa.RecordBatch]
 
 
-def _never_called() -> None:
+CLOCK = "\0clock"
+"""The hidden last column of delayed rows: the clock of their split when they were read, in microseconds (int64).
+
+A row is delayed if its event time is below the clock: the largest event time before it in its split - ``max_delay``.
+Only such rows can be late, and only they travel with the column, in batches of their own.
+"""
+
+
+class Delayed(Enum):
+    """What an operator does with delayed rows, which have the column ``CLOCK``."""
+
+    KEEP = "keep"  # takes any columns and keeps ``CLOCK``, as filters do
+    TAKE = "take"  # reads ``CLOCK`` to decide which rows are late
+    DROP = "drop"  # has no use for the clock: gets the rows without it
+    SPLIT = "split"  # gets the rows of each clock apart, without it; what it returns inherits the clock
+
+
+def _never_called(_seconds: float = 0.0) -> None:
     raise RuntimeError("this context belongs to no task, so there is no task to wake")
 
 
@@ -32,8 +50,9 @@ class OperatorContext:
     """The environment of one operator instance, made by its task.
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
-    thread and makes the task call ``on_wake`` soon. ``job`` is the job's name, ``operator`` the operator's id and
-    ``epoch`` that of the attempt. ``states`` are those that ``keyed`` was given.
+    thread and makes the task call ``on_wake`` soon; ``wake_in(seconds)``, from the task's thread only, after that time.
+    ``job`` is the job's name, ``operator`` the operator's id and ``epoch`` that of the attempt. ``states`` are those
+    that ``keyed`` was given.
     """
 
     job: str
@@ -44,6 +63,7 @@ class OperatorContext:
     config: Config = field(default_factory=Config)
     counters: TaskCounters = field(default_factory=TaskCounters)
     wake: Callable[[], None] = _never_called
+    wake_in: Callable[[float], None] = _never_called
     epoch: int = 0
     states: dict[StateSpec, KeyedState] = field(default_factory=dict)
 
@@ -64,6 +84,8 @@ class Operator(Protocol):
     Implementations subclass this protocol and inherit what they do not need.
     """
 
+    delayed: ClassVar[Delayed] = Delayed.DROP
+
     def open(self, ctx: OperatorContext) -> None:
         """Load functions and create state (``ctx.keyed``). An exception fails the job before any row flows."""
         return
@@ -75,6 +97,14 @@ class Operator(Protocol):
     def on_watermark(self, us: int) -> Iterable[Out]:
         """Event time of all inputs has reached ``us`` (microseconds); emit the results that waited for it."""
         return ()
+
+    def output_watermark(self, us: int) -> int:
+        """The watermark that may leave behind the rows emitted so far, at most ``us``, that of the input.
+
+        An operator that may still emit a row with an earlier event time holds it back. Asked after ``on_watermark``,
+        ``on_wake`` and ``on_end``; the chain lets the result rise only.
+        """
+        return us
 
     def on_timers(self, group: int, keys: pa.Array, at: pa.Array) -> Iterable[Out]:
         """Timers of ``keys`` in key group ``group`` are due."""

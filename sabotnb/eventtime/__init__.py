@@ -1,0 +1,1 @@
+"""Event time: clocks of splits, which rows are delayed, and the windows that a time belongs to."""

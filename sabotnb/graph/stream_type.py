@@ -1,0 +1,34 @@
+"""The type of a stream: its columns, where its event time is, and whether rows are final or replace earlier ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sabotnb.graph.specs import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class TimeColumn:
+    """The event time of a row is ``column`` + ``shift`` microseconds.
+
+    A window's result has its event time at the last instant before its end: ``TimeColumn("window_end", -1)``.
+    """
+
+    column: str
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamType:
+    """The rows behind an operator.
+
+    ``time`` is None if they have no event time. ``key`` is None for APPEND: every row is final. Otherwise the stream is
+    UPSERT: a row replaces an earlier one with the same values in the columns of ``key``. ``bounded`` streams end.
+    """
+
+    schema: pa.Schema
+    time: TimeColumn | None = None
+    key: Keys | None = None
+    bounded: bool = True
