@@ -31,6 +31,7 @@ __all__ = [
     "SlotPool",
     "Stream",
     "Task",
+    "Windowed",
     "__version__",
     "aggregate",
     "attach",
@@ -38,19 +39,26 @@ __all__ = [
     "col",
     "connect",
     "count",
+    "count_window",
     "datasets",
     "doctor",
     "duration",
     "errors",
+    "global_window",
     "jobs",
     "lit",
     "live",
     "local",
     "nexmark",
     "run",
+    "same_window",
+    "session",
+    "sliding",
     "testing",
+    "tumbling",
     "udf",
     "union",
+    "until",
     "when",
 ]
 
@@ -66,6 +74,8 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb.api.running.preview import Preview
     from sabotnb.api.sink import Sink, run
     from sabotnb.api.stream import Grouped, Stream, union
+    from sabotnb.api.verbs.windows import count_window, global_window, same_window, session, sliding, tumbling, until
+    from sabotnb.api.windowed import Windowed
     from sabotnb.cluster import JobManager, Task
     from sabotnb.config import Config
     from sabotnb.execution import SlotPool
@@ -83,6 +93,16 @@ _HOMES = {
     "sabotnb.api.sink": ("Sink", "run"),
     "sabotnb.api.handles.status": ("JobResult", "JobStatus"),
     "sabotnb.api.stream": ("Grouped", "Stream", "union"),
+    "sabotnb.api.verbs.windows": (
+        "count_window",
+        "global_window",
+        "same_window",
+        "session",
+        "sliding",
+        "tumbling",
+        "until",
+    ),
+    "sabotnb.api.windowed": ("Windowed",),
     "sabotnb.cluster": ("JobManager", "Task"),
     "sabotnb.config": ("Config",),
     "sabotnb.execution": ("SlotPool",),

@@ -23,11 +23,12 @@ from sabotnb.api.verbs.columns import Column
 from sabotnb.api.verbs.grouping import Grouping
 from sabotnb.api.verbs.row_verbs import Condition
 from sabotnb.api.verbs.verb_options import Duration, seconds
+from sabotnb.api.windowed import Windowed
 from sabotnb.errors import GraphError, InvalidUse
 from sabotnb.expr import Expr, python_rows
 from sabotnb.extras import demand
 from sabotnb.foreign import Hinted
-from sabotnb.graph import JobGraph
+from sabotnb.graph import JobGraph, WindowShape
 
 if TYPE_CHECKING:  # only for annotations: importing sabotnb loads neither pandas nor polars
     import pandas as pd
@@ -374,6 +375,13 @@ class Stream(Hinted):
         """
         return Grouped(Grouping(self.flow)).top(n, by, reverse, ties, rank)
 
+    def window(self, shape: WindowShape, *, lateness: Duration = "0s", early: Duration | None = None) -> Windowed:
+        """Divide all rows by windows; see ``Grouped.window``.
+
+        ``flights.window(sb.tumbling("1h")).agg(n=sb.count())``
+        """
+        return Grouped(Grouping(self.flow)).window(shape, lateness=lateness, early=early)
+
     def latest(self, *columns: Column) -> Stream:
         """Return the row with the latest event time, with these columns or all."""
         return Grouped(Grouping(self.flow)).latest(*columns)
@@ -575,6 +583,17 @@ class Grouped(Hinted):
     def reduce(self, fn: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]], init: Any = None) -> Stream:
         """Reduce each group to a row: ``fn(left, right)`` returns one of two; must be associative and commutative."""
         return Stream(grouping.reduced(self.grouping, fn, init))
+
+    def window(self, shape: WindowShape, *, lateness: Duration = "0s", early: Duration | None = None) -> Windowed:
+        """Divide the rows of each group by windows: ``sb.tumbling``, ``sliding``, ``session`` and others.
+
+        A window's result is returned once no more rows of it are expected. With ``lateness`` it is kept so much longer,
+        and a row that comes late returns the result again. ``early`` returns results so far at this interval. In both
+        cases a result replaces the earlier one of its window and keys.
+
+        ``flights.group_by("origin").window(sb.tumbling("1h")).agg(n=sb.count())``
+        """
+        return Windowed(grouping.windowed(self.grouping, shape, lateness, early))
 
     def __repr__(self) -> str:
         return f"Grouped by {', '.join(self.grouping.names)}: add .agg(...), .top(...), .latest() or .reduce(...)"

@@ -18,7 +18,18 @@ import pyarrow as pa
 from sabotnb.blobs import Origin, call_site
 from sabotnb.errors import GraphError
 from sabotnb.expr import whole
-from sabotnb.graph import MAX_PARALLELISM, EdgeHint, EventTime, Source, Spec, is_global, output_schema, side_schema
+from sabotnb.graph import (
+    MAX_PARALLELISM,
+    EdgeHint,
+    Source,
+    Spec,
+    StreamType,
+    TimeColumn,
+    is_global,
+    output_schema,
+    output_type,
+    side_schema,
+)
 from sabotnb.traversal import bottom_up
 
 
@@ -86,10 +97,19 @@ class StreamPlan:
     """The main output of ``node``, or its side output ``side``; ``hint`` says how rows are partitioned downstream."""
 
     node: StreamNode
-    schema: pa.Schema
-    event_time: EventTime | None = None
+    type: StreamType
     side: str | None = None
     hint: EdgeHint | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the rows."""
+        return self.type.schema
+
+    @property
+    def event_time(self) -> TimeColumn | None:
+        """Where the event time of the rows is; None if they have none."""
+        return self.type.time
 
     def __repr__(self) -> str:
         return f"StreamPlan behind {self.node}"
@@ -101,28 +121,22 @@ class StreamPlan:
         rows = [(node.spec, node.schema, len(node.inputs), node.naming, node.origin) for node in nodes]
         return _from_rows, (rows, [*ends, (place[self.node], *self.beside_node())])
 
-    def beside_node(self) -> tuple[pa.Schema, EventTime | None, str | None, EdgeHint | None]:
+    def beside_node(self) -> tuple[StreamType, str | None, EdgeHint | None]:
         """All fields but the node, for pickle."""
-        return self.schema, self.event_time, self.side, self.hint
+        return self.type, self.side, self.hint
 
     def then(self, spec: Spec, *others: StreamPlan) -> StreamPlan:
         """Add an operator that reads this flow at port 0 and ``others`` at the next ports; return its output.
 
-        Raises the ``SchemaError`` of ``output_schema`` if the operator does not fit the columns.
+        Raises the ``SchemaError`` of ``output_schema`` if the operator does not fit the columns, and the GraphError of
+        ``output_type`` if it cannot take updates.
         """
         inputs = (self, *others)
         if others:
             _names_of(inputs)
         schema = output_schema(spec, [flow.schema for flow in inputs])
-        kept = self.event_time if self.event_time is not None and self.event_time.column in schema.names else None
-        node = _node(spec, schema, inputs, Naming(), call_site())
-        return StreamPlan(node, schema, kept)
-
-    def timed(self, column: str | None) -> StreamPlan:
-        """The same flow with event time in ``column``; None if that column was dropped."""
-        if self.event_time is None and column is None:
-            return self
-        return replace(self, event_time=replace(self.event_time or EventTime(""), column=column) if column else None)
+        behind = output_type(spec, [flow.type for flow in inputs], schema)
+        return StreamPlan(_node(spec, schema, inputs, Naming(), call_site()), behind)
 
     def named(self, naming: Naming) -> StreamPlan:
         """The same flow with options for its last operator; earlier options that are not set now are kept."""
@@ -151,7 +165,7 @@ class StreamPlan:
         """The side output ``tag`` of the last operator; GraphError if it has none of that name."""
         spec = self.node.spec
         schema = side_schema(spec, tag, [flow.schema for flow in self.node.inputs])
-        return StreamPlan(self.node, schema, side=tag)
+        return StreamPlan(self.node, StreamType(schema, bounded=self.type.bounded), side=tag)
 
 
 def _from_rows(rows: list[Any], ends: list[Any]) -> StreamPlan:
@@ -190,7 +204,7 @@ def reading(node: StreamNode, *inputs: StreamPlan) -> StreamNode:
 
 def from_source(spec: Source) -> StreamPlan:
     """A flow from the source ``spec``."""
-    return StreamPlan(_node(spec, spec.schema, (), Naming(), call_site()), spec.schema, spec.event_time)
+    return StreamPlan(_node(spec, spec.schema, (), Naming(), call_site()), output_type(spec, (), spec.schema))
 
 
 def nodes_of(flows: tuple[StreamPlan, ...]) -> list[StreamNode]:

@@ -12,7 +12,7 @@ from sabotnb.blobs import Function
 from sabotnb.display import text_limits
 from sabotnb.display.operator_labels import brief, label, role
 from sabotnb.display.text_limits import cut
-from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec
+from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec, Window
 from sabotnb.plan import ExecutionGraph, Optimized, RewriteStep
 
 NOWHERE = ("prune", "drop identity")
@@ -117,6 +117,8 @@ def _text(spec: Spec, graph: JobGraph, name: str) -> str:
 
 def _function(spec: Spec) -> Function | None:
     """Return the user's function that the operator calls; if there are several, the first."""
+    if isinstance(spec, Window):
+        return _function(spec.verb)
     if isinstance(spec, Aggregate):
         return next((column.function for column in spec.columns if column.function), None)
     return getattr(spec, "function", None)

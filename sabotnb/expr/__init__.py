@@ -27,7 +27,7 @@ from sabotnb.expr.arguments import is_above, whole
 from sabotnb.expr.column_errors import column_not_found, duplicate_column
 from sabotnb.expr.compiled import CompiledExpression
 from sabotnb.expr.conditional import Then, When, when
-from sabotnb.expr.durations import duration_us
+from sabotnb.expr.durations import calendar_units, duration_text, duration_us
 from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, is_open
 from sabotnb.expr.expression import (
     Aggregation,
@@ -81,6 +81,7 @@ __all__ = [
     "batch_advice",
     "beside_aggregates",
     "bind",
+    "calendar_units",
     "cast_exact",
     "coalesce",
     "col",
@@ -93,6 +94,7 @@ __all__ = [
     "count",
     "duplicate_column",
     "duration",
+    "duration_text",
     "duration_us",
     "evaluate",
     "exact_array",

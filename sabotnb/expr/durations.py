@@ -47,3 +47,19 @@ def _part_us(number: str, unit: str, whole: str) -> int:
     if exact != int(exact):
         raise TypeMismatch(f"{whole!r} is finer than a microsecond; {_SPELLING}")
     return int(exact)
+
+
+def duration_text(us: int) -> str:
+    """Return microseconds as a duration in the largest units that it is a whole number of: ``90s``, ``1h``."""
+    unit = next((unit for unit, size in reversed(MICROSECONDS.items()) if unit != "w" and us % size == 0), "us")
+    return f"{us // MICROSECONDS[unit]}{unit}"
+
+
+def calendar_units(text: str) -> tuple[int, str]:
+    """Return the number and unit of a duration of whole days (``d``) or months (``mo``); (0, "") for any other."""
+    days = {"d": (1, "d"), "w": (7, "d"), "mo": (1, "mo"), "y": (12, "mo")}
+    parts = _PART.findall(text.strip())
+    if len(parts) != 1 or "".join(parts[0]) != text.strip() or parts[0][1] not in days or not parts[0][0].isdigit():
+        return 0, ""
+    factor, unit = days[parts[0][1]]
+    return int(parts[0][0]) * factor, unit

@@ -4,9 +4,11 @@ from sabotnb.graph import specs
 from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
-from sabotnb.graph.output_schemas import has_order, output_schema, right_output_names, side_schema
+from sabotnb.graph.output_schemas import LATE_COLUMN, has_order, output_schema, right_output_names, side_schema
+from sabotnb.graph.output_types import output_type
 from sabotnb.graph.ports import (
     ERRORS,
+    LATE,
     input_ports,
     is_broadcast_port,
     is_global,
@@ -39,7 +41,7 @@ from sabotnb.graph.specs import (
     Window,
 )
 from sabotnb.graph.stream_type import StreamType, TimeColumn
-from sabotnb.graph.windows import (
+from sabotnb.graph.window_shapes import (
     WINDOW_END,
     WINDOW_START,
     Clock,
@@ -52,10 +54,15 @@ from sabotnb.graph.windows import (
     Unit,
     UntilWindow,
     WindowShape,
+    bound_columns,
+    has_bounds,
+    uses_event_time,
 )
 
 __all__ = [
     "ERRORS",
+    "LATE",
+    "LATE_COLUMN",
     "MAX_PARALLELISM",
     "WINDOW_END",
     "WINDOW_START",
@@ -100,6 +107,8 @@ __all__ = [
     "UntilWindow",
     "Window",
     "WindowShape",
+    "bound_columns",
+    "has_bounds",
     "has_order",
     "input_ports",
     "is_broadcast_port",
@@ -107,9 +116,11 @@ __all__ = [
     "is_stateful",
     "needs_end",
     "output_schema",
+    "output_type",
     "port_keys",
     "right_output_names",
     "side_schema",
     "side_tags",
     "specs",
+    "uses_event_time",
 ]

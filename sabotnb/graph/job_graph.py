@@ -14,8 +14,10 @@ from sabotnb.blobs import Function, Value
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
-from sabotnb.graph.output_schemas import output_schema
+from sabotnb.graph.output_schemas import output_schema, side_schema
+from sabotnb.graph.output_types import output_type
 from sabotnb.graph.specs import Sink, Source
+from sabotnb.graph.stream_type import StreamType
 from sabotnb.graph.validation import Outputs, check, check_hint_columns, inputs_of, schemas_of
 from sabotnb.topology import topological_order
 from sabotnb.traversal import bottom_up
@@ -39,6 +41,7 @@ class _Known:
     into: Mapping[str, list[Edge]] | None = None
     out_of: Mapping[str, list[Edge]] | None = None
     schemas: Mapping[str, pa.Schema] | None = None
+    types: Mapping[str, StreamType] | None = None
     order: Sequence[str] | None = None
     outputs: Outputs = field(default_factory=dict)
     previous_ids: frozenset[str] = frozenset()
@@ -169,6 +172,24 @@ class JobGraph:
             self._known.schemas = schemas_of(self.operators, self.inputs, self.topological_sort(), self._known.outputs)
         return self._known.schemas
 
+    def types(self) -> Mapping[str, StreamType]:
+        """Return the type of the main output of each operator, by id; GraphError if one cannot take its input."""
+        if self._known.types is None:
+            schemas, types = self.schemas(), dict[str, StreamType]()
+            for name in self.topological_sort():
+                inputs = [self.edge_type(edge, types) for edge in self.inputs(name)]
+                types[name] = output_type(self.operators[name].spec, inputs, schemas[name])
+            self._known.types = types
+        return self._known.types
+
+    def edge_type(self, edge: Edge, types: Mapping[str, StreamType] | None = None) -> StreamType:
+        """Return the type of the rows on ``edge``; those of a side output have no event time and are final."""
+        known = self.types() if types is None else types
+        if edge.side is None:
+            return known[edge.up]
+        schema = side_schema(self.operators[edge.up].spec, edge.side, self.input_schemas(edge.up))
+        return StreamType(schema, bounded=known[edge.up].bounded)
+
     def input_schemas(self, operator: str, schemas: Mapping[str, pa.Schema] | None = None) -> list[pa.Schema]:
         """Return the schema of each input port of ``operator``; ``schemas`` are those behind operators, if known."""
         return inputs_of(operator, self.operators, self.inputs, self.schemas() if schemas is None else schemas)
@@ -177,6 +198,7 @@ class JobGraph:
         """Raise GraphError with every reason why the graph cannot run, or SchemaError for columns that do not fit."""
         check(self.operators, self.edges)
         check_hint_columns(self.edges, self.schemas())
+        self.types()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the graph as JSON-able data; for functions, values and tables it has the sha256."""

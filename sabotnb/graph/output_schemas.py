@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.errors import GraphError, SchemaError, TypeMismatch
 from sabotnb.expr import bind, column_name, column_not_found, duplicate_column, partial_schema, result_schema
-from sabotnb.graph.ports import input_ports, side_tags
+from sabotnb.graph.ports import LATE, input_ports, side_tags
 from sabotnb.graph.specs import (
     Aggregate,
     Distinct,
@@ -26,8 +26,13 @@ from sabotnb.graph.specs import (
     Spec,
     Top,
     Union,
+    Window,
 )
+from sabotnb.graph.window_shapes import SameWindow, TumblingWindow, bound_columns
 from sabotnb.native import canonical, is_ordered, plain_type
+
+LATE_COLUMN = "late_by"
+"""Column that a ``late`` side output adds: how long before the row its last window had closed, duration[us]."""
 
 ERROR_COLUMN = "error"
 """Column that an ``errors`` side output adds to those of the input: the exception as text."""
@@ -70,6 +75,8 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
             return inputs[0]
         case Top():
             return _topped(spec, inputs[0])
+        case Window():
+            return _windowed(spec, inputs[0])
         case Join():
             return _joined_schema(spec, inputs[0], inputs[1])
         case Union():
@@ -81,6 +88,9 @@ def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
     if tag not in side_tags(spec):
         has = ", ".join(map(repr, side_tags(spec))) or "none; on_error='side' adds 'errors' to a map"
         raise GraphError(f"{spec.kind} has no side output {tag!r}; it has {has}")
+    if tag == LATE:
+        late = pa.field(LATE_COLUMN, pa.duration("us"), nullable=False)
+        return _unique([*inputs[0], late], f"rename the input's {LATE_COLUMN!r} first")
     return _unique([*inputs[0], pa.field(ERROR_COLUMN, pa.string())], f"rename the input's {ERROR_COLUMN!r} first")
 
 
@@ -115,6 +125,27 @@ def _topped(spec: Top, schema: pa.Schema) -> pa.Schema:
     if spec.rank is None:
         return schema
     return _unique([*schema, pa.field(spec.rank, pa.int64(), nullable=False)], "choose another name for rank=")
+
+
+def _windowed(spec: Window, schema: pa.Schema) -> pa.Schema:
+    """Return the columns of the window, then those of the verb; rows that had a window keep its columns in front."""
+    _fields(schema, spec.columns)
+    bounds = [pa.field(name, _bound_type(spec, schema), nullable=False) for name in bound_columns(spec.shape)]
+    inside = output_schema(spec.verb, [schema])
+    if isinstance(spec.shape, SameWindow):
+        inside = pa.schema([field for field in inside if field.name not in (bound.name for bound in bounds)])
+    names = " and ".join(repr(bound.name) for bound in bounds)
+    return _unique(
+        [*bounds, *inside], f"a window makes {names}: rename yours first, .rename({{'window_start': 'start'}})"
+    )
+
+
+def _bound_type(spec: Window, schema: pa.Schema) -> pa.DataType:
+    """Return the type of window bounds: microseconds in the zone of the window, or of the event time."""
+    zone = spec.shape.tz if isinstance(spec.shape, TumblingWindow) and spec.shape.tz != "UTC" else None
+    if zone is None and spec.time is not None:
+        zone = getattr(schema.field(spec.time).type, "tz", None)
+    return pa.timestamp("us", zone)
 
 
 def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:

@@ -17,10 +17,15 @@ from sabotnb.graph.specs import (
     Spec,
     Top,
     Union,
+    Window,
 )
+from sabotnb.graph.window_shapes import GlobalWindow
 
 ERRORS = "errors"
 """Side output of maps with ``on_error="side"``: the rows for which the function raised."""
+
+LATE = "late"
+"""Side output of windows over event time: the rows that came after all their windows had closed."""
 
 
 def input_ports(spec: Spec) -> int:
@@ -40,6 +45,8 @@ def side_tags(spec: Spec) -> tuple[str, ...]:
     """Return the names of the operator's side outputs."""
     if isinstance(spec, MapBatches | MapRows) and spec.on_error is OnError.SIDE:
         return (ERRORS,)
+    if isinstance(spec, Window) and spec.time is not None:
+        return (LATE,)
     return ()
 
 
@@ -49,9 +56,9 @@ def port_keys(spec: Spec, port: int) -> Keys | None:
     A broadcast join has no keyed port: its right side goes to every task.
     """
     match spec:
-        case Aggregate(phase=Phase.PARTIAL):
+        case Aggregate(phase=Phase.PARTIAL) | Window(verb=Aggregate(phase=Phase.PARTIAL)):
             return None
-        case Aggregate(keys=keys) | Reduce(keys=keys) | Distinct(keys=keys) | Top(keys=keys):
+        case Aggregate(keys=keys) | Reduce(keys=keys) | Distinct(keys=keys) | Top(keys=keys) | Window(keys=keys):
             return keys
         case Sort():
             return ()
@@ -78,7 +85,7 @@ def is_stateful(spec: Spec) -> bool:
     match spec:
         case Aggregate(phase=phase):
             return phase is not Phase.PARTIAL
-        case Reduce() | Distinct() | Top() | Sort() | Join():
+        case Reduce() | Distinct() | Top() | Window() | Sort() | Join():
             return True
         case _:
             return False
@@ -92,6 +99,8 @@ def needs_end(spec: Spec, port: int) -> bool:
         case Join(how=how):
             return port == 1 or how in ("right", "full")
         case Reduce() | Top() | Sort():
+            return True
+        case Window(shape=GlobalWindow(), early=None):
             return True
         case _:
             return False

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, Table, Value
 from sabotnb.expr import Expr, structure
-from sabotnb.graph.windows import WindowShape
+from sabotnb.graph.window_shapes import WINDOW_END, WINDOW_START, SameWindow, UntilWindow, WindowShape
 
 Keys = tuple[str, ...]
 
@@ -221,6 +221,16 @@ class Window:
         """The key columns, which may be none."""
         return self.verb.keys
 
+    @property
+    def columns(self) -> Keys:
+        """The input columns that say which window a row belongs to."""
+        read = [self.time] if self.time is not None else []
+        if isinstance(self.shape, UntilWindow):
+            read.append(self.shape.column)
+        if isinstance(self.shape, SameWindow):
+            read += [WINDOW_START, WINDOW_END]
+        return tuple(dict.fromkeys(read))
+
 
 @dataclass(frozen=True, slots=True)
 class Sort:
@@ -280,6 +290,7 @@ Spec = (
     | Reduce
     | Distinct
     | Top
+    | Window
     | Sort
     | Join
     | Union

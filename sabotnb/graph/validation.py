@@ -25,7 +25,8 @@ from sabotnb.expr import column_not_found
 from sabotnb.graph.nodes import Edge, EdgeType, Operator
 from sabotnb.graph.output_schemas import output_schema, side_schema
 from sabotnb.graph.ports import input_ports, is_global, needs_end, side_tags
-from sabotnb.graph.specs import Join, Sink, Source, Spec
+from sabotnb.graph.specs import Join, Sink, Source, Spec, Window
+from sabotnb.graph.window_shapes import uses_event_time
 from sabotnb.topology import reachable, topological_order
 
 JOINS = ("inner", "left", "right", "full", "semi", "anti")
@@ -49,6 +50,7 @@ def check(operators: Operators, edges: Sequence[Edge]) -> None:
         *_dead_ends(operators, edges),
         *_numbers(operators),
         *_joins(operators),
+        *_windows(operators),
         *_hints(edges),
         *_endless(operators, edges),
     ]
@@ -156,6 +158,13 @@ def _joins(operators: Operators) -> Iterator[str]:
             yield f"{operator.id!r} has strategy={join.strategy!r}; choose one of {', '.join(STRATEGIES)}"
         if join.strategy == "broadcast" and join.how in ("right", "full"):
             yield f"{operator.id!r}: every task would return unmatched rows of a broadcast side; use strategy='hash'"
+
+
+def _windows(operators: Operators) -> Iterator[str]:
+    for operator in operators.values():
+        window = operator.spec
+        if isinstance(window, Window) and window.time is None and uses_event_time(window.shape):
+            yield f"{operator.id!r} has windows over event time, but names no time column; set time='...'"
 
 
 def _hints(edges: Sequence[Edge]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sabotnb.expr import Expr, column_name
-from sabotnb.graph import Aggregate, Distinct, Filter, FilterBatches, Join, Project, Spec, Top, Union
+from sabotnb.graph import Aggregate, Distinct, Filter, FilterBatches, Join, Project, Spec, Top, Union, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Pa
     match spec:
         case Filter() | FilterBatches() | Distinct() | Top() | Join():
             return first
-        case Aggregate(keys=keys):
+        case Aggregate(keys=keys) | Window(keys=keys):
             return first if set(first.keys) <= set(keys) else None
         case Project(columns=columns):
             return _renamed(first, columns)

@@ -8,6 +8,7 @@ import pytest
 import sabotnb as sb
 from sabotnb import col
 from sabotnb.api.stream_node import StreamPlan
+from sabotnb.graph import StreamType
 
 
 def raised(write):
@@ -54,7 +55,7 @@ def test_a_librarys_exception_is_one_line(tmp_path):
 
 
 def test_a_defect_shows_everything(flights):
-    error = raised(lambda: sb.Stream(StreamPlan(None, flights.schema)).explain())
+    error = raised(lambda: sb.Stream(StreamPlan(None, StreamType(flights.schema))).explain())
     assert isinstance(error, AttributeError)
     assert len(files(error)) > 1
 

@@ -21,7 +21,7 @@ NOT_YET = {
     "top": lambda s: s.top(3, by="value"),
     "sort": lambda s: s.sort("value"),
 }
-NO_VERBS = ("limit", "explode", "unpivot", "window", "sink_kafka", "sink_sql", "sink_delta", "from_kafka", "from_sql")
+NO_VERBS = ("limit", "explode", "unpivot", "sink_kafka", "sink_sql", "sink_delta", "from_kafka", "from_sql")
 
 
 @pytest.mark.parametrize("verb", WORKS)

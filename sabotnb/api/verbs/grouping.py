@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sabotnb.api.stream_node import StreamPlan
 from sabotnb.api.verbs import columns
 from sabotnb.api.verbs.columns import Column, Named
+from sabotnb.api.verbs.verb_options import Duration
+from sabotnb.api.verbs.windows import Windowing, windowing
 from sabotnb.blobs import capture, capture_value
 from sabotnb.errors import DuplicateColumn, SchemaError
 from sabotnb.expr import (
@@ -26,21 +28,32 @@ from sabotnb.expr import (
     whole,
     without_aggregates,
 )
-from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top
+from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top, bound_columns
 from sabotnb.native import without_order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouping:
-    """A flow and the named expressions that it is grouped by (none: one group)."""
+    """A flow and the named expressions that it is grouped by (none: one group), in windows if there are any."""
 
     flow: StreamPlan
     keys: tuple[Named, ...] = ()
+    windows: Windowing | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the keys."""
         return tuple(name for name, _ in self.keys)
+
+    @property
+    def names_of_results(self) -> tuple[str, ...]:
+        """Names of the columns that results have in front: those of the window, then the keys."""
+        bounds = () if self.windows is None else bound_columns(self.windows.shape)
+        return (*bounds, *(name for name in self.names if name not in bounds))
+
+    def applied(self, flow: StreamPlan, verb: Aggregate | Top | Reduce) -> StreamPlan:
+        """``verb`` on ``flow``, in each window if there are windows."""
+        return flow.then(verb if self.windows is None else self.windows.spec(verb))
 
     def with_keys(self) -> StreamPlan:
         """The flow with every key as a column; a key must not replace a different column of its name."""
@@ -65,6 +78,11 @@ def grouped(flow: StreamPlan, keys: Sequence[Column], keywords: Mapping[str, obj
     return Grouping(flow, named)
 
 
+def windowed(grouping: Grouping, shape: Any, lateness: Duration, early: Duration | None) -> Grouping:
+    """Divide the rows of each group by windows."""
+    return replace(grouping, windows=windowing(grouping.flow, shape, lateness, early))
+
+
 def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str, Expr]) -> StreamPlan:
     """One row per key: the keys, then the aggregates.
 
@@ -81,12 +99,12 @@ def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str,
     inputs = _Inputs(grouping)
     specs = tuple(inputs.column(name, aggregate) for name, aggregate in made)
     flow = inputs.projected()
-    flow = flow.then(Aggregate(grouping.names, specs, flow.schema))
+    flow = grouping.applied(flow, Aggregate(grouping.names, specs, flow.schema))
     if all(_plain_aggregate(expr) for _, expr in wanted):
         return flow
     names = {aggregate: name for name, aggregate in reversed(made)}
     results = [(name, without_aggregates(expr, names)) for name, expr in wanted]
-    return flow.then(Project((*((key, col(key)) for key in grouping.names), *results)))
+    return flow.then(Project((*((key, known_column(key)) for key in grouping.names_of_results), *results)))
 
 
 def _aggregates_of(keys: Sequence[str], wanted: Sequence[Named]) -> list[tuple[str, Aggregated]]:
@@ -127,7 +145,10 @@ class _Inputs:
 
     def __init__(self, grouping: Grouping) -> None:
         self._flow = grouping.flow
-        self._columns: dict[str, Expr] = dict(grouping.keys)
+        read = () if grouping.windows is None else grouping.windows.columns
+        self._columns: dict[str, Expr] = {name: known_column(name) for name in read}
+        _refuse_hidden(self._columns, grouping)
+        self._columns |= dict(grouping.keys)
 
     def column(self, name: str, given: Aggregated) -> AggregateColumn:
         """The spec of one aggregate over plain columns."""
@@ -162,6 +183,15 @@ class _Inputs:
         return name
 
 
+def _refuse_hidden(read: Mapping[str, Expr], grouping: Grouping) -> None:
+    """Raise DuplicateColumn for a key that hides a column which the windows read."""
+    for name, expr in grouping.keys:
+        if name in read and column_name(expr) != name:
+            raise DuplicateColumn(
+                f"key {name!r} = {expr} hides column {name!r}, which the window reads; rename the key"
+            )
+
+
 def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, rank: str | None) -> StreamPlan:
     """The ``n`` rows of each key with the largest ``by``."""
     n = whole(n, SchemaError(f"top({n!r}): give a whole number of rows, at least 1"), 1)
@@ -174,10 +204,12 @@ def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, ra
         raise DuplicateColumn(f"rank={rank!r} is a column already; give it another name")
     plain = column_name(expr)
     if plain is not None:
-        return flow.then(Top(grouping.names, n, plain, reverse, ties, rank))
+        return grouping.applied(flow, Top(grouping.names, n, plain, reverse, ties, rank))
     order = columns.free_name("by", [*flow.schema.names, rank or ""])
     kept = [(name, known_column(name)) for name in flow.schema.names]
-    found = flow.then(Project((*kept, (order, expr)))).then(Top(grouping.names, n, order, reverse, ties, rank))
+    found = grouping.applied(
+        flow.then(Project((*kept, (order, expr)))), Top(grouping.names, n, order, reverse, ties, rank)
+    )
     return found.then(Project(tuple((name, known_column(name)) for name in found.schema.names if name != order)))
 
 
@@ -189,7 +221,7 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> StreamPlan:
     found = top(grouping, 1, time.column, reverse=False, ties=False, rank=None)
     if not wanted:
         return found
-    chosen = dict.fromkeys((*grouping.names, *columns.names(wanted, found.schema)))
+    chosen = dict.fromkeys((*grouping.names_of_results, *columns.names(wanted, found.schema)))
     return found.then(Project(tuple((name, known_column(name)) for name in chosen)))
 
 
@@ -199,7 +231,8 @@ def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] 
     if init is not None and not isinstance(init, Mapping):
         raise SchemaError(f"init={init!r} is no row; give the dict that each key starts with: init={{'n': 0}}")
     start = None if init is None else capture_value(init, "init of reduce")
-    return flow.then(Reduce(grouping.names, capture(fn, "reduce"), without_order(flow.schema, grouping.names), start))
+    schema = without_order(flow.schema, grouping.names)
+    return grouping.applied(flow, Reduce(grouping.names, capture(fn, "reduce"), schema, start))
 
 
 def _aggregate_name(given: object) -> str:

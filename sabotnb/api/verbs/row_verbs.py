@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from sabotnb.api.stream_node import StreamPlan
 from sabotnb.api.verbs import columns
-from sabotnb.api.verbs.columns import Column, Named
+from sabotnb.api.verbs.columns import Column
 from sabotnb.api.verbs.function_schemas import inferred_of_batches, inferred_of_rows
 from sabotnb.api.verbs.user_schemas import as_schema
 from sabotnb.blobs import capture
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.expr import Expr, all_of, col, column_name, exact_number, known_column
+from sabotnb.expr import Expr, all_of, col, exact_number, known_column
 from sabotnb.graph import Distinct, Filter, FilterBatches, MapBatches, MapRows, OnError, Project, Sort, Union
 from sabotnb.native import plain_type
 from sabotnb.operators import check_format
@@ -52,14 +52,14 @@ def selected(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, o
     chosen = columns.named(exprs, keywords, flow.schema)
     if not chosen:
         raise SchemaError(f"select() has no column; the stream has: {', '.join(flow.schema.names)}")
-    return _projected(flow, chosen)
+    return flow.then(Project(chosen))
 
 
 def with_columns(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, object]) -> StreamPlan:
     """Add these columns; one with the name of an existing column replaces it in its position."""
     new = dict(columns.named(exprs, keywords, flow.schema))
     kept = [(name, new.pop(name, known_column(name))) for name in flow.schema.names]
-    return _projected(flow, (*kept, *new.items()))
+    return flow.then(Project((*kept, *new.items())))
 
 
 def dropped(flow: StreamPlan, given: Sequence[Column]) -> StreamPlan:
@@ -68,7 +68,7 @@ def dropped(flow: StreamPlan, given: Sequence[Column]) -> StreamPlan:
     kept = tuple((name, known_column(name)) for name in flow.schema.names if name not in gone)
     if not kept:
         raise SchemaError("drop would leave no column; keep at least one")
-    return _projected(flow, kept)
+    return flow.then(Project(kept))
 
 
 def renamed(flow: StreamPlan, new_names: Mapping[str, str]) -> StreamPlan:
@@ -78,16 +78,7 @@ def renamed(flow: StreamPlan, new_names: Mapping[str, str]) -> StreamPlan:
     columns.names(tuple(new_names), flow.schema)
     pairs = tuple((new_names.get(name, name), known_column(name)) for name in flow.schema.names)
     columns.refuse_duplicates([name for name, _ in pairs])
-    return _projected(flow, pairs)
-
-
-def _projected(flow: StreamPlan, pairs: tuple[Named, ...]) -> StreamPlan:
-    """Project; the event time goes along with its column under the column's new name."""
-    time = flow.event_time
-    if time is None:
-        return flow.then(Project(pairs))
-    behind = [name for name, expr in pairs if column_name(expr) == time.column]
-    return flow.then(Project(pairs)).timed(behind[0] if behind else None)
+    return flow.then(Project(pairs))
 
 
 def mapped_batches(

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb import connectors
-from sabotnb.api.stream_node import StreamPlan, from_source, reading
+from sabotnb.api.stream_node import StreamNode, StreamPlan, from_source, reading
 from sabotnb.api.verbs import columns
 from sabotnb.api.verbs.user_schemas import as_schema, as_types
 from sabotnb.api.verbs.verb_options import Duration, event_time
 from sabotnb.errors import SchemaError
 from sabotnb.expr import column_name
-from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source, Spec
+from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source, Spec, TimeColumn
 
 
 def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> StreamPlan:
@@ -147,8 +147,13 @@ def with_event_time(flow: StreamPlan, column: columns.Column, max_delay: Duratio
     assert isinstance(source, Source)
     timed = replace(path[-1], spec=replace(source, event_time=times[-1]))
     for node, above in zip(reversed(path[:-1]), reversed(times[1:]), strict=True):
-        timed = reading(node, replace(node.inputs[0], node=timed, event_time=above))
-    return replace(flow, node=timed, event_time=time)
+        timed = reading(node, _timed(node.inputs[0], timed, above))
+    return _timed(flow, timed, time)
+
+
+def _timed(flow: StreamPlan, node: StreamNode, time: EventTime) -> StreamPlan:
+    """``flow`` behind ``node``, with its event time in the column of ``time``."""
+    return replace(flow, node=node, type=replace(flow.type, time=TimeColumn(time.column)))
 
 
 def _time_above(spec: Spec, time: EventTime) -> EventTime:

@@ -5,33 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from sabotnb.expr import Expr, column_name
+from sabotnb.expr import Expr, column_name, duration_text
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
+    CountWindow,
     Distinct,
     EdgeType,
     Filter,
     FilterBatches,
+    GlobalWindow,
     Join,
     MapBatches,
     MapRows,
     Phase,
     Project,
     Reduce,
+    SameWindow,
+    SessionWindow,
     Sink,
+    SlidingWindow,
     Sort,
     Source,
     Spec,
     Top,
+    TumblingWindow,
     Union,
+    Unit,
+    UntilWindow,
+    Window,
+    WindowShape,
 )
 
 LISTED = 8
 """At most so many columns are named; the others are counted."""
 
 
-def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of operator
+def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per kind of operator
     """Return what the operator does: ``by carrier: n = count()``, ``col('dep_delay') > 15``."""
     match spec:
         case Source():
@@ -52,6 +62,8 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of ope
             return ", ".join(keys)
         case Top(keys=keys, n=n, by=by, reverse=reverse):
             return f"{n} {'smallest' if reverse else 'largest'} {by}{_by(keys)}"
+        case Window():
+            return f"{_window_words(spec.shape)}: {summary(spec.verb)}"
         case Sort(by=by, descending=ways):
             return ", ".join(f"{name} desc" if down else name for name, down in zip(by, ways, strict=True))
         case Join(left_on=left, right_on=right, how=how, strategy=strategy):
@@ -59,6 +71,25 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911  one case per kind of ope
             return f"{how} on {', '.join(pairs)}{'' if strategy == 'auto' else f', {strategy}'}"
         case Union(inputs=inputs):
             return f"{inputs} streams"
+
+
+def _window_words(shape: WindowShape) -> str:  # noqa: PLR0911  one case per shape
+    """Return a window shape in the words of the API: ``tumbling 10s``, ``session 5m``."""
+    match shape:
+        case TumblingWindow(size=size, unit=unit):
+            return f"tumbling {size}{unit.value}" if unit is not Unit.MICROSECOND else f"tumbling {duration_text(size)}"
+        case SlidingWindow(size=size, every=every):
+            return f"sliding {duration_text(size)} every {duration_text(every)}"
+        case SessionWindow(gap=gap):
+            return f"session {duration_text(gap)}"
+        case CountWindow(n=n, every=every):
+            return f"count {n}" if n == every else f"count {n} every {every}"
+        case UntilWindow(column=column):
+            return f"until {column}"
+        case GlobalWindow():
+            return "global window"
+        case SameWindow():
+            return "same window"
 
 
 def spread(kind: EdgeType, keys: Sequence[str]) -> str:

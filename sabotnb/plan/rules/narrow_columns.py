@@ -22,6 +22,7 @@ from sabotnb.graph import (
     Source,
     Spec,
     Union,
+    Window,
     is_stateful,
     output_schema,
     right_output_names,
@@ -103,6 +104,9 @@ def _read(  # noqa: PLR0911  one case per kind of operator
         case Aggregate(phase=Phase.FULL, keys=keys, columns=aggregates):
             read = {name for column in _used(aggregates, behind) for name in (column.column, column.by)}
             return set(keys) | {name for name in read if name is not None}
+        case Window(verb=Aggregate(phase=Phase.FULL, columns=aggregates)):
+            read = {name for column in _used(aggregates, behind) for name in (column.column, column.by)}
+            return {*spec.columns, *spec.keys, *(name for name in read if name is not None)}
         case Distinct(keys=keys) | Sort(by=keys):
             return set(behind) | set(keys)
         case Join():
@@ -148,6 +152,11 @@ def _narrowed(
             used = _used(aggregates, needed)
             text = f"computes {len(used)} of {len(aggregates)} aggregates"
             return replace(spec, columns=used, schema=inputs[0]), _step(name, text, len(aggregates), len(used))
+        case Window(verb=Aggregate(phase=Phase.FULL, columns=aggregates) as verb):
+            used = _used(aggregates, needed)
+            text = f"computes {len(used)} of {len(aggregates)} aggregates"
+            narrowed = replace(spec, verb=replace(verb, columns=used, schema=inputs[0]))
+            return narrowed, _step(name, text, len(aggregates), len(used))
         case _:
             return spec, ()
 

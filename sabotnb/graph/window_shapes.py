@@ -94,3 +94,20 @@ WindowShape = TumblingWindow | SlidingWindow | SessionWindow | CountWindow | Glo
 
 WINDOW_START = "window_start"
 WINDOW_END = "window_end"
+
+
+def has_bounds(shape: WindowShape) -> bool:
+    """True if the windows have a start and an end in time, so that results have columns for them."""
+    return not isinstance(shape, CountWindow | GlobalWindow)
+
+
+def bound_columns(shape: WindowShape) -> tuple[str, ...]:
+    """Return the columns of results that say which window they are of."""
+    if isinstance(shape, UntilWindow):
+        return (WINDOW_END,)
+    return (WINDOW_START, WINDOW_END) if has_bounds(shape) else ()
+
+
+def uses_event_time(shape: WindowShape) -> bool:
+    """True if the windows begin and end by the event time of rows."""
+    return has_bounds(shape) and getattr(shape, "clock", Clock.EVENT) is Clock.EVENT

@@ -1,0 +1,168 @@
+"""Window shapes as users write them, and the windows of a grouping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pyarrow as pa
+
+from sabotnb.api.stream_node import StreamPlan
+from sabotnb.api.verbs.verb_options import Duration
+from sabotnb.errors import InvalidUse, SchemaError, TypeMismatch
+from sabotnb.expr import calendar_units, duration_us, whole
+from sabotnb.graph import (
+    WINDOW_END,
+    WINDOW_START,
+    Aggregate,
+    Clock,
+    CountWindow,
+    GlobalWindow,
+    Reduce,
+    SameWindow,
+    SessionWindow,
+    SlidingWindow,
+    Top,
+    TumblingWindow,
+    Unit,
+    UntilWindow,
+    Window,
+    WindowShape,
+    uses_event_time,
+)
+
+_UNITS = {"d": Unit.DAY, "mo": Unit.MONTH}
+
+
+def tumbling(size: Duration, offset: Duration | None = None, tz: str = "UTC", time: str = "event") -> TumblingWindow:
+    """Windows of one size that follow each other: ``sb.tumbling("10s")``, ``sb.tumbling("1mo", tz="Europe/Paris")``.
+
+    Days (``"1d"``), weeks and months begin at midnight of the zone ``tz``, so a day may have 23 or 25 hours. ``offset``
+    moves all windows. ``time="processing"`` assigns rows by the time of their arrival.
+    """
+    clock = _clock(time)
+    zone = _zone(tz)
+    moved = 0 if offset is None else duration_us(offset)
+    count, unit = calendar_units(size) if isinstance(size, str) else (0, "")
+    if unit in _UNITS and (unit == "mo" or zone != "UTC"):
+        return TumblingWindow(_positive("size", size, count), _UNITS[unit], moved, zone, clock)
+    return TumblingWindow(_positive("size", size, duration_us(size)), Unit.MICROSECOND, moved, zone, clock)
+
+
+def sliding(size: Duration, every: Duration, offset: Duration | None = None, time: str = "event") -> SlidingWindow:
+    """Windows of one size that overlap, one beginning at each ``every``: ``sb.sliding("1h", every="5m")``."""
+    length, step = _positive("size", size, duration_us(size)), _positive("every", every, duration_us(every))
+    if step > length:
+        raise TypeMismatch(f"every={every!r} is longer than the window, {size!r}: rows in between would be lost")
+    return SlidingWindow(length, step, 0 if offset is None else duration_us(offset), _clock(time))
+
+
+def session(gap: Duration) -> SessionWindow:
+    """A window for each burst of rows of a key: it ends ``gap`` after the last of them, ``sb.session("30m")``."""
+    return SessionWindow(_positive("gap", gap, duration_us(gap)))
+
+
+def count_window(n: int, every: int | None = None) -> CountWindow:
+    """The last ``n`` rows of a key, returned after every ``every`` rows (default ``n``: no row is in two windows)."""
+    size = whole(n, TypeMismatch(f"count_window({n!r}): give a whole number of rows, at least 1"), 1)
+    step = size if every is None else whole(every, TypeMismatch(f"every={every!r}: give a whole number of rows"), 1)
+    if step > size:
+        raise TypeMismatch(f"every={every!r} is more than the {size} rows of a window: rows between two would be lost")
+    return CountWindow(size, step)
+
+
+def global_window() -> GlobalWindow:
+    """One window for all rows; with ``early=`` results so far are returned at that interval."""
+    return GlobalWindow()
+
+
+def until(column: str) -> UntilWindow:
+    """A window for each time in ``column``, shared by rows of a key; it ends at that time: ``sb.until("expires")``."""
+    if not isinstance(column, str):
+        raise TypeMismatch(f"until({column!r}): give the name of a column of times")
+    return UntilWindow(column)
+
+
+def same_window() -> SameWindow:
+    """The windows that the input already has, as it comes from another window."""
+    return SameWindow()
+
+
+@dataclass(frozen=True, slots=True)
+class Windowing:
+    """The arguments of ``window``, checked against a flow."""
+
+    shape: WindowShape
+    time: str | None
+    shift: int
+    lateness: int
+    early: int | None
+
+    def spec(self, verb: Aggregate | Top | Reduce) -> Window:
+        """The operator that applies ``verb`` in each window."""
+        return Window(verb, self.shape, self.time, self.shift, self.lateness, self.early)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The input columns that the windows need."""
+        return self.spec(Aggregate((), (), pa.schema([]))).columns
+
+
+def windowing(flow: StreamPlan, shape: Any, lateness: Duration, early: Duration | None) -> Windowing:
+    """Check that ``flow`` can have these windows.
+
+    Raises:
+        SchemaError: windows over event time of rows without one, or ``same_window`` of rows without a window.
+        TypeMismatch: a duration or a column that does not fit.
+    """
+    if not isinstance(shape, WindowShape):
+        raise InvalidUse(f"window({shape!r}) is no window; write sb.tumbling('10s'), sb.sliding(...), sb.session(...)")
+    late, interval = duration_us(lateness), None if early is None else duration_us(early)
+    if late < 0 or (interval is not None and interval <= 0):
+        raise TypeMismatch("lateness= is '0s' or more, and early= is more than '0s'")
+    time = flow.event_time
+    if not uses_event_time(shape):
+        return Windowing(shape, None, 0, 0, interval)
+    if time is None:
+        raise SchemaError(
+            f"window({shape.kind}) goes by event time, and the stream has none: name it where the rows are read, "
+            "event_time='column', or .with_event_time('column') before it"
+        )
+    _check_columns(flow, shape)
+    return Windowing(shape, time.column, time.shift, late, interval)
+
+
+def _check_columns(flow: StreamPlan, shape: WindowShape) -> None:
+    names = flow.schema.names
+    if isinstance(shape, SameWindow):
+        if not {WINDOW_START, WINDOW_END} <= set(names):
+            raise SchemaError("same_window() takes rows that a window has made: put .window(...).agg(...) before it")
+        return
+    if isinstance(shape, UntilWindow):
+        kind = flow.schema.field(shape.column).type if shape.column in names else None
+        if kind is None or not pa.types.is_timestamp(kind):
+            raise TypeMismatch(
+                f"until({shape.column!r}) needs a column of timestamps; the stream has: "
+                f"{', '.join(name for name in names if pa.types.is_timestamp(flow.schema.field(name).type))}"
+            )
+
+
+def _positive(option: str, given: object, number: int) -> int:
+    if number <= 0:
+        raise TypeMismatch(f"{option}={given!r}: a window is longer than nothing, as in '10s'")
+    return number
+
+
+def _clock(time: str) -> Clock:
+    if time not in (Clock.EVENT.value, Clock.PROCESSING.value):
+        raise TypeMismatch(f"time={time!r}: write 'event' or 'processing'")
+    return Clock(time)
+
+
+def _zone(tz: str) -> str:
+    try:
+        ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise TypeMismatch(f"tz={tz!r} is no time zone; write its name, as in tz='Europe/Paris'") from None
+    return tz

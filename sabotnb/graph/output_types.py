@@ -1,0 +1,101 @@
+"""Compute the type of an operator's output: its event time, and whether its rows are final, beside its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sabotnb.errors import GraphError
+from sabotnb.expr import Expr, column_name
+from sabotnb.graph.specs import (
+    Aggregate,
+    Filter,
+    FilterBatches,
+    Join,
+    Keys,
+    Phase,
+    Project,
+    Reduce,
+    Sink,
+    Sort,
+    Source,
+    Spec,
+    Top,
+    Union,
+    Window,
+)
+from sabotnb.graph.stream_type import StreamType, TimeColumn
+from sabotnb.graph.window_shapes import WINDOW_END, WINDOW_START, SameWindow, bound_columns, has_bounds
+
+APPEND_ONLY = (
+    "its input gives updates, which replace earlier rows: close the groups with .window(...) first, or read a bounded "
+    "source"
+)
+
+
+def output_type(spec: Spec, inputs: Sequence[StreamType], schema: pa.Schema) -> StreamType:
+    """Return the type of the main output, whose columns are ``schema`` (``output_schema``).
+
+    Raises:
+        GraphError: the operator cannot take updates, or a projection drops the key of updates.
+    """
+    if isinstance(spec, Source):
+        time = TimeColumn(spec.event_time.column) if spec.event_time is not None else None
+        return StreamType(schema, time, bounded=spec.bounded)
+    bounded = all(of.bounded for of in inputs)
+    return StreamType(schema, _time(spec, inputs), _key(spec, inputs, bounded=bounded), bounded)
+
+
+def _time(spec: Spec, inputs: Sequence[StreamType]) -> TimeColumn | None:
+    first = inputs[0].time
+    match spec:
+        case Filter() | FilterBatches() | Sort() | Sink():
+            return first
+        case Project(columns=columns) if first is not None:
+            behind = [name for name, expr in columns if column_name(expr) == first.column]
+            return TimeColumn(behind[0], first.shift) if behind else None
+        case Union():
+            return first if all(other.time == first for other in inputs) else None
+        case Join(how="inner" | "left" | "semi" | "anti"):
+            return first
+        case Window(shape=shape) if has_bounds(shape) and spec.time is not None:
+            return TimeColumn(WINDOW_END, -1)
+        case _:  # aggregates end event time; a function of the user may change the column
+            return None
+
+
+def _key(spec: Spec, inputs: Sequence[StreamType], *, bounded: bool) -> Keys | None:
+    """Return the key of updates; None if every row is final."""
+    if any(of.key is not None for of in inputs):
+        return _key_of_updates(spec, inputs[0].key or (), bounded=bounded)
+    if isinstance(spec, Window):
+        makes_updates = bool(spec.lateness) or spec.early is not None
+        return (*bound_columns(spec.shape), *spec.keys) if makes_updates else None
+    if isinstance(spec, Aggregate) and spec.phase is Phase.PARTIAL:
+        return None
+    return spec.keys if isinstance(spec, Aggregate | Reduce | Top) and not bounded else None
+
+
+def _key_of_updates(spec: Spec, before: Keys, *, bounded: bool) -> Keys | None:
+    match spec:
+        case Filter() | FilterBatches() | Sink():
+            return before
+        case Project(columns=columns):
+            return _renamed(before, columns)
+        case Window(shape=SameWindow()):
+            return (WINDOW_START, WINDOW_END, *spec.keys)
+        case Top():
+            return None if bounded else spec.keys
+    raise GraphError(f"{spec.kind} takes final rows, but {APPEND_ONLY}")
+
+
+def _renamed(key: Keys, columns: Sequence[tuple[str, Expr]]) -> Keys:
+    names = {column_name(expr): name for name, expr in reversed(columns)}
+    lost = [column for column in key if column not in names]
+    if lost:
+        raise GraphError(
+            f"the rows are updates by {', '.join(key)}, and without {', '.join(lost)} nothing tells which row each "
+            f"replaces: keep it, as in .select({', '.join(map(repr, key))}, ...)"
+        )
+    return tuple(names[column] for column in key)
