@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from sabotnb.graph import Aggregate, Phase
 from sabotnb.operators.category_codes import CategoryCodes
+from sabotnb.operators.group_states import AggregatedGroups
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
-from sabotnb.state import BatchPartials, GroupedAggregates
+from sabotnb.state import BatchPartials
 
 
 class AggregateOperator(Operator):
@@ -29,19 +30,16 @@ class AggregateOperator(Operator):
         if spec.phase is Phase.PARTIAL:
             self._local = BatchPartials(codes.keys, codes.columns, codes.schema)
         else:
-            self._state = GroupedAggregates(codes.keys, codes.columns, codes.schema, ctx.groups)
-            ctx.keyed(StateSpec("aggregates"), codes.with_categories(self._state))
+            self._groups = AggregatedGroups(spec, codes, ctx.groups, ctx.config.batch_rows)
+            ctx.keyed(StateSpec("aggregates"), self._groups.keyed)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL:
             return (self._codes.partials(self._local.partials(self._codes.coded(batch))),)
-        if self._spec.phase is Phase.FINAL:
-            self._state.merge(self._codes.coded_partials(batch))
-        else:
-            self._state.update(self._codes.coded(batch))
+        self._groups.add(batch)
         return ()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL or (not self._spec.keys and self._ctx.index > 0):
             return ()
-        return map(self._codes.results, self._state.results(self._ctx.config.batch_rows))
+        return self._groups.results()
