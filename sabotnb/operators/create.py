@@ -39,7 +39,7 @@ def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: 
             return _stateful(spec, inputs)
 
 
-def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
+def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: PLR0911  a table
     """Create an operator with state. Imported when needed, so that jobs without state do not load its kernels."""
     match spec:
         case specs.Aggregate():
@@ -58,6 +58,10 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
             from sabotnb.operators.top import TopOperator
 
             return TopOperator(spec, inputs)
+        case specs.Window():
+            from sabotnb.operators.windows.window_operator import WindowOperator
+
+            return WindowOperator(spec, inputs)
         case specs.Sort():
             from sabotnb.operators.sort import SortOperator
 

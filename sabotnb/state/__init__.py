@@ -5,7 +5,7 @@ from sabotnb.state.grouped import GroupedAggregates
 from sabotnb.state.grouped_batches import GroupedBatches
 from sabotnb.state.held_rows import GroupedRows, KeyedRows
 from sabotnb.state.key_set import KeySet
-from sabotnb.state.keys import complete
+from sabotnb.state.keys import check_group, complete
 from sabotnb.state.partials import BatchPartials
 from sabotnb.state.reducers import Reducers, Row
 from sabotnb.state.retention import Direction, Retention, position, tied
@@ -23,6 +23,7 @@ __all__ = [
     "Reducers",
     "Retention",
     "Row",
+    "check_group",
     "complete",
     "encoded_as",
     "position",

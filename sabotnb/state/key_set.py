@@ -36,10 +36,14 @@ class KeySet:
 
     def find(self, columns: Sequence[pa.Array]) -> np.ndarray:
         """Mask of the rows whose key is in the set, by the rule of joins: a key with a null is never in it."""
-        keys = self._compared(columns)
-        found: np.ndarray = self._index.find(keys).slots != MISSING
-        valid = complete(keys)
+        valid = complete(columns)
+        found = self.has(columns)
         return found if valid is None else found & valid.to_numpy(zero_copy_only=False)
+
+    def has(self, columns: Sequence[pa.Array]) -> np.ndarray:
+        """Mask of the rows whose key is in the set; a null equals a null."""
+        found: np.ndarray = self._index.find(self._compared(columns)).slots != MISSING
+        return found
 
     def groups(self) -> Sequence[int]:
         return groups_in(self._index)

@@ -1,0 +1,179 @@
+"""The states of the panes of all open windows, as keyed state.
+
+Theory of operation. Each pane has a state of its own (``GroupState``), with all key groups in one index: a pane lives
+for a short time and is dropped whole, so an index per key group would cost more than it saves. A pane is found by its
+times and by ``admitted``, the end of the first window that it counts for. Rows that are late for a part of the windows
+of their pane are in a second state of the same pane, with a later ``admitted``.
+
+Exported rows are those of the panes with three columns in front. Rows are divided by key group when they are exported:
+a freeze shares the states of the panes and copies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.native import hash_rows, key_groups
+from sabotnb.operators.group_states import GroupState
+from sabotnb.operators.windows.window_starts import Pane, by_number, taken
+from sabotnb.protocol import Frozen
+from sabotnb.state import check_group
+
+PLACE = pa.schema({"\0start": pa.int64(), "\0end": pa.int64(), "\0admitted": pa.int64()})
+
+
+class Place(NamedTuple):
+    """A pane, and the end of the first window for which its rows count."""
+
+    pane: Pane
+    admitted: int
+
+
+class PaneStore:
+    """States of panes by place. Implements ``protocol.KeyedState``."""
+
+    def __init__(self, make: Callable[[], GroupState], keys: Sequence[str], groups: int) -> None:
+        """``make`` returns an empty state with one key group; ``keys`` are columns of its exported rows."""
+        self._make = make
+        self._keys = list(keys)
+        self._groups = groups if keys else 1
+        self.panes: dict[Place, GroupState] = {}
+        self._admitted: dict[Pane, list[int]] = {}
+        self.schema = pa.schema([*PLACE, *make().keyed.schema])
+        self.loaded: list[Place] = []
+        """Places that ``load`` has added since their owner has looked last."""
+
+    def state(self, place: Place) -> GroupState:
+        """The state of a place, which is made if there is none."""
+        found = self.panes.get(place)
+        if found is None:
+            found = self.panes[place] = self._make()
+            self._admitted.setdefault(place.pane, []).append(place.admitted)
+        return found
+
+    def places(self, pane: Pane) -> list[Place]:
+        """The places of a pane; none if it has no rows."""
+        return [Place(pane, admitted) for admitted in self._admitted.get(pane, ())]
+
+    def remove(self, pane: Pane) -> None:
+        """Drop the states of a pane, if it has any."""
+        for place in self.places(pane):
+            del self.panes[place]
+        self._admitted.pop(pane, None)
+
+    def merged(self, places: Sequence[Place]) -> GroupState:
+        """A state with the rows of all places; that of the place itself if there is only one."""
+        if len(places) == 1:
+            return self.panes[places[0]]
+        together = self._make()
+        for place in places:
+            absorb(together, self.panes[place])
+        return together
+
+    def groups(self) -> Sequence[int]:
+        found: set[int] = set()
+        for state in self.panes.values():
+            for batch in state.keyed.export(0):
+                found |= set(np.unique(self._groups_of(batch)).tolist())
+        return sorted(found)
+
+    def freeze(self, groups: Sequence[int]) -> FrozenPanes:
+        frozen = [(place, state.keyed.freeze([0])) for place, state in self.panes.items() if state.keyed.groups()]
+        return FrozenPanes(self.schema, frozen, self._groups_of)
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        return self.freeze([group]).export(group)
+
+    def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
+        for batch in batches:
+            rows = batch.select(batch.schema.names[len(PLACE) :])
+            check_group(group, np.unique(self._groups_of(rows)).tolist())
+            for place, part in _by_place(batch):
+                if place not in self.panes:
+                    self.loaded.append(place)
+                self.state(place).keyed.load(0, [taken(rows, part)])
+
+    def drop(self, group: int) -> None:
+        for place, state in list(self.panes.items()):
+            kept = self._make()
+            for batch in state.keyed.export(0):
+                left = self._groups_of(batch) != group
+                if left.any():
+                    kept.keyed.load(0, [batch.filter(pa.array(left))])
+            self.panes[place] = kept
+        for pane in [pane for pane in self._admitted if not any(map(self._has_rows, self.places(pane)))]:
+            self.remove(pane)
+
+    def _has_rows(self, place: Place) -> bool:
+        return bool(self.panes[place].keyed.groups())
+
+    def nbytes(self, group: int) -> int:
+        share = 1 / self._groups if self._keys else 1.0
+        held = int(self.size()[1] * share)
+        return held if held and group in self.groups() else 0
+
+    def size(self) -> tuple[int, int]:
+        sizes = [state.keyed.size() for state in self.panes.values()]
+        return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
+
+    def _groups_of(self, batch: pa.RecordBatch) -> np.ndarray:
+        """The key group of each exported row of a pane."""
+        if self._groups == 1:
+            return np.zeros(batch.num_rows, np.uint16)
+        found: np.ndarray = key_groups(hash_rows([batch.column(name) for name in self._keys]), self._groups).to_numpy()
+        return found
+
+
+def absorb(state: GroupState, other: GroupState) -> None:
+    """Add all that ``other`` holds to ``state``; ``other`` stays as it is."""
+    state.keyed.load(0, other.keyed.export(0))
+
+
+def _by_place(batch: pa.RecordBatch) -> Iterator[tuple[Place, np.ndarray]]:
+    starts, ends, admitted = (column.to_numpy() for column in batch.columns[: len(PLACE)])
+    numbers = np.arange(batch.num_rows)
+    for start, of_start in by_number(starts):
+        for end, of_end in by_number(ends[of_start]):
+            for first, rows in by_number(admitted[of_start][of_end]):
+                yield Place(Pane(start, end), first), numbers[of_start][of_end][rows]
+
+
+class FrozenPanes:
+    """The panes when they were frozen; may be read from any thread."""
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        panes: Sequence[tuple[Place, Frozen]],
+        groups_of: Callable[[pa.RecordBatch], np.ndarray],
+    ) -> None:
+        self._schema = schema
+        self._panes = panes
+        self._groups_of = groups_of
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        """The rows of ``group`` in all panes."""
+        for piece in self._pieces:
+            rows = piece.get(group)
+            if rows is not None:
+                yield rows
+
+    @cached_property
+    def _pieces(self) -> list[dict[int, pa.RecordBatch]]:
+        """Every exported batch divided by key group: once for all groups, as most exports want all of them."""
+        return [
+            {group: taken(self._placed(place, batch), rows) for group, rows in by_number(self._groups_of(batch))}
+            for place, frozen in self._panes
+            for batch in frozen.export(0)
+            if batch.num_rows
+        ]
+
+    def _placed(self, place: Place, batch: pa.RecordBatch) -> pa.RecordBatch:
+        values = (*place.pane, place.admitted)
+        columns = [pa.repeat(pa.scalar(value, pa.int64()), batch.num_rows) for value in values]
+        return pa.RecordBatch.from_arrays([*columns, *batch.columns], schema=self._schema)

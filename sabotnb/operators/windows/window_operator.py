@@ -1,0 +1,238 @@
+"""The operator of windows that depend on time alone: tumbling, sliding, until, same and global windows.
+
+Theory of operation. Rows are added to the state of their pane (``window_starts``). When the watermark passes the end of
+a window, the states of its panes are merged, and the results leave with the window's bounds in front. A pane is dropped
+when the last window that has it has ended, plus ``lateness``.
+
+*Late rows.* The clock of a row decides (see ``protocol.CLOCK``); a row that is not delayed has a clock before its own
+time. The row counts for the windows that end, plus lateness, after its clock. If these are not all windows of its pane,
+it goes to a second state of the pane, which later windows merge as well (``Place.admitted``); if there is none it is
+late. Windows that have been returned already count as ended in any case: a source that was idle may fall behind.
+
+*Order of results.* ``_ends`` is a heap of the windows that may have rows and have not ended, by end. Firing a window
+adds the next one if one of its panes is in that, too, so gaps without rows cost nothing.
+
+*Corrections.* With ``lateness``, a row may arrive for a window that has been returned. The window is then returned
+again, with the keys that have changed only, before the next watermark leaves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.graph import (
+    LATE,
+    GlobalWindow,
+    SlidingWindow,
+    Window,
+    bound_columns,
+    output_schema,
+    side_schema,
+)
+from sabotnb.operators.group_states import GroupState, maker_of
+from sabotnb.operators.windows.pane_store import PaneStore, Place
+from sabotnb.operators.windows.window_starts import Pane, by_number, ends_after, microseconds, panes_of, taken
+from sabotnb.protocol import (
+    CLOCK,
+    MAX_WATERMARK,
+    MIN_WATERMARK,
+    Delayed,
+    EndReason,
+    Operator,
+    OperatorContext,
+    Out,
+    StateSpec,
+)
+from sabotnb.state import KeySet
+
+Bounds = tuple[int, int]
+"""The end and the start of a window: windows sort by their end."""
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1000
+
+
+class WindowOperator(Operator):
+    """Applies a verb to the rows of each window; ``clock`` returns microseconds, for processing time."""
+
+    delayed = Delayed.TAKE
+
+    def __init__(self, spec: Window, inputs: Sequence[pa.Schema], clock: Callable[[], int] = _wall_clock) -> None:
+        self._spec = spec
+        self._input = inputs[0]
+        self._output = output_schema(spec, inputs)
+        self._late_schema = side_schema(spec, LATE, inputs) if spec.time is not None else None
+        self._bounds = bound_columns(spec.shape)
+        self._panes = panes_of(spec.shape)
+        self._clock = clock
+        self._watermark = MIN_WATERMARK
+        self._ends: list[Bounds] = []
+        self._awaited: set[Bounds] = set()
+        self._expiry: list[tuple[int, Pane]] = []
+        self._changed: dict[Bounds, KeySet | None] = {}
+        """Windows with rows since they were returned last, and the keys of these rows, if there are keys."""
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._ctx = ctx
+        self._keys = pa.schema([self._input.field(key) for key in self._spec.keys])
+        make = maker_of(self._spec.verb, self._input, ctx, groups=1)
+        self._store = ctx.keyed(StateSpec("panes"), PaneStore(make, self._spec.keys, ctx.groups))
+        if self._spec.early is not None:
+            ctx.wake_in(self._spec.early / 1e6)
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        if self._spec.time is not None:
+            return self._by_event_time(batch)
+        now = self._clock()
+        for pane, rows in self._panes.divide(batch, np.full(batch.num_rows, now)):
+            self._add(Place(pane, pane.end), taken(batch, rows))
+            if pane.end < MAX_WATERMARK:
+                self._ctx.wake_in(max(0.0, (pane.end - now) / 1e6))
+        return ()
+
+    def on_watermark(self, us: int) -> Iterable[Out]:
+        if self._spec.time is None:
+            return ()
+        return self._advance(us)
+
+    def on_wake(self) -> Iterator[Out]:
+        if self._spec.time is None:
+            yield from self._advance(self._clock())
+        if self._spec.early is not None:
+            yield from self._early()
+            self._ctx.wake_in(self._spec.early / 1e6)
+
+    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+        if reason is EndReason.EXHAUSTED or isinstance(self._spec.shape, GlobalWindow):
+            return self._advance(MAX_WATERMARK)
+        return ()
+
+    def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:
+        """Add each row to its pane; yields the late ones."""
+        clocks: np.ndarray | None = None
+        if batch.schema.names[-1] == CLOCK:
+            clocks = np.maximum(batch.column(CLOCK).to_numpy(), self._watermark)
+            batch = batch.select(batch.schema.names[:-1])
+        times = microseconds(batch.column(self._spec.time)) + self._spec.shift
+        for pane, rows in self._panes.divide(batch, times):
+            part = taken(batch, rows)
+            if clocks is None:
+                yield from self._admit(pane, part, np.full(1, self._watermark))
+            else:
+                yield from self._admit(pane, part, clocks[rows])
+
+    def _admit(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> Iterator[Out]:
+        """Add rows of a pane to the state for the windows that are open to them; ``clocks``: one for all, or each."""
+        lateness = self._spec.lateness
+        passed = np.where(clocks < MIN_WATERMARK + lateness, MIN_WATERMARK, clocks - lateness)
+        admitted = ends_after(self._panes, pane, passed)
+        if (admitted == admitted[0]).all():
+            admitted = admitted[:1]
+        for end, rows in by_number(admitted):
+            part = batch if len(admitted) == 1 else taken(batch, rows)
+            if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
+                self._add(Place(pane, end), part)
+            else:
+                yield self._late(pane, part, clocks if len(clocks) == 1 else clocks[rows])
+
+    def _late(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> Out:
+        self._ctx.counters.late += batch.num_rows
+        late_by = clocks - (self._panes.last_end(pane) + self._spec.lateness)
+        column = pa.array(np.broadcast_to(late_by, batch.num_rows)).cast(pa.duration("us"))
+        return LATE, pa.RecordBatch.from_arrays([*batch.columns, column], schema=self._late_schema)
+
+    def _add(self, place: Place, batch: pa.RecordBatch) -> None:
+        if not self._store.places(place.pane):
+            heapq.heappush(self._expiry, (self._panes.last_end(place.pane) + self._spec.lateness, place.pane))
+        self._store.state(place).add(batch)
+        first = self._bounds_at(place.pane, place.admitted)
+        if place.admitted > self._watermark:
+            self._await(first)
+        if self._spec.early is None and place.admitted > self._watermark:
+            return
+        end = place.admitted
+        while end <= self._panes.last_end(place.pane):
+            bounds = self._bounds_at(place.pane, end)
+            if end <= self._watermark or self._spec.early is not None:
+                self._note_change(bounds, batch)
+            if not self._panes.step:
+                return
+            if end > self._watermark:
+                self._await(bounds)
+            end += self._panes.step
+
+    def _note_change(self, bounds: Bounds, batch: pa.RecordBatch) -> None:
+        if bounds not in self._changed:
+            self._changed[bounds] = KeySet(self._keys, 1) if len(self._keys) else None
+        changed = self._changed[bounds]
+        if changed is not None:
+            changed.add([batch.column(name) for name in self._keys.names])
+
+    def _await(self, bounds: Bounds) -> None:
+        if bounds not in self._awaited:
+            self._awaited.add(bounds)
+            heapq.heappush(self._ends, bounds)
+
+    def _bounds_at(self, pane: Pane, end: int) -> Bounds:
+        shape = self._spec.shape
+        return end, end - shape.size if isinstance(shape, SlidingWindow) else pane.start
+
+    def _advance(self, us: int) -> Iterator[Out]:
+        """Return the windows that have ended by ``us``, and corrections of those returned before."""
+        self._watermark = max(us, self._watermark)
+        yield from self._corrections()
+        while self._ends and self._ends[0][0] <= self._watermark:
+            bounds = heapq.heappop(self._ends)
+            self._awaited.discard(bounds)
+            self._changed.pop(bounds, None)
+            yield from self._fire(bounds)
+        self._drop_ended()
+
+    def _fire(self, bounds: Bounds) -> Iterator[Out]:
+        places = self._places(bounds)
+        if not places:
+            return
+        yield from self._results(bounds, self._store.merged(places))
+        following = bounds[0] + self._panes.step
+        if self._panes.step and any(self._panes.last_end(place.pane) >= following for place in places):
+            self._await((following, bounds[1] + self._panes.step))
+
+    def _corrections(self) -> Iterator[Out]:
+        for bounds in sorted(bounds for bounds in self._changed if bounds not in self._awaited):
+            keys = self._changed.pop(bounds)
+            yield from self._results(bounds, self._store.merged(self._places(bounds)), keys)
+
+    def _early(self) -> Iterator[Out]:
+        """Return the windows that have not ended and have changed since the last time."""
+        for bounds in sorted(self._changed):
+            keys = self._changed.pop(bounds)
+            yield from self._results(bounds, self._store.merged(self._places(bounds)), keys)
+
+    def _places(self, bounds: Bounds) -> list[Place]:
+        """The places whose rows are in a window."""
+        end, start = bounds
+        panes = self._panes.within(start, end)
+        return [place for pane in panes for place in self._store.places(pane) if place.admitted <= end]
+
+    def _results(self, bounds: Bounds, state: GroupState, keys: KeySet | None = None) -> Iterator[pa.RecordBatch]:
+        """The results of a window; of ``keys`` only, if they are given."""
+        values = {"window_start": bounds[1], "window_end": bounds[0]}
+        for batch in state.results():
+            if keys is not None:
+                found = keys.has([batch.column(name) for name in self._keys.names])
+                batch = batch.filter(pa.array(found))  # noqa: PLW2901
+            inside = {field.name: column for field, column in zip(batch.schema, batch.columns, strict=True)}
+            for name in self._bounds:
+                kind = self._output.field(name).type
+                inside[name] = pa.repeat(pa.scalar(values[name], pa.int64()), batch.num_rows).cast(kind)
+            yield pa.RecordBatch.from_arrays([inside[name] for name in self._output.names], schema=self._output)
+
+    def _drop_ended(self) -> None:
+        while self._expiry and self._expiry[0][0] <= self._watermark:
+            self._store.remove(heapq.heappop(self._expiry)[1])

@@ -1,0 +1,283 @@
+"""Find the panes of rows and the windows that a pane is part of: arithmetic on times, without state.
+
+Theory of operation. A *pane* is the largest span of time that lies in the same windows. Windows that do not overlap are
+one pane each. Windows of ``size`` that begin every ``every`` share panes of gcd(size, every), so that a row is stored
+once, however many windows it is in.
+
+``Panes.divide`` splits a batch by pane. Most batches are in order and span few panes, so it looks at the smallest and
+the largest time first, then cuts a sorted batch by binary search, and only sorts the rows of the remaining batches.
+All times are int64 microseconds. A window [start, end) is identified by both, as sessions may share an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import gcd
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sabotnb.graph import (
+    WINDOW_END,
+    WINDOW_START,
+    GlobalWindow,
+    SameWindow,
+    SlidingWindow,
+    TumblingWindow,
+    Unit,
+    UntilWindow,
+    WindowShape,
+)
+from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
+
+DAY = 86_400_000_000
+
+Rows = slice | np.ndarray
+"""Rows of a batch: a range or their numbers."""
+
+
+class Pane(NamedTuple):
+    """Times ``start <= t < end``."""
+
+    start: int
+    end: int
+
+
+class Panes(Protocol):
+    """How a window shape divides time."""
+
+    @property
+    def step(self) -> int:
+        """Microseconds between the ends of two windows of a pane; 0 if a pane is in one window."""
+        ...
+
+    def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
+        """Yield the rows of each pane; rows keep their order. ``times`` are those of the rows of ``batch``."""
+        ...
+
+    def first_end(self, pane: Pane) -> int:
+        """The end of the first window that has ``pane``."""
+        ...
+
+    def last_end(self, pane: Pane) -> int:
+        """The end of the last window that has ``pane``."""
+        ...
+
+    def within(self, start: int, end: int) -> Iterable[Pane]:
+        """The panes of the window [start, end), also those without rows."""
+        ...
+
+
+def panes_of(shape: WindowShape) -> Panes:
+    """Return the panes of a shape whose windows do not depend on other rows."""
+    match shape:
+        case TumblingWindow(unit=Unit.MICROSECOND, size=size, offset=offset):
+            return FixedPanes(size, offset)
+        case TumblingWindow():
+            return CalendarPanes(shape)
+        case SlidingWindow(size=size, every=every, offset=offset):
+            return SlidingPanes(size, every, offset)
+        case UntilWindow(column=column):
+            return UntilPanes(column)
+        case SameWindow():
+            return GivenPanes()
+        case GlobalWindow():
+            return WholePane()
+    raise TypeError(f"windows of {shape.kind} depend on other rows")
+
+
+class _OneWindow:
+    """A pane that is in one window: itself."""
+
+    __slots__ = ()
+
+    @property
+    def step(self) -> int:
+        return 0
+
+    def first_end(self, pane: Pane) -> int:
+        return pane.end
+
+    def last_end(self, pane: Pane) -> int:
+        return pane.end
+
+    def within(self, start: int, end: int) -> Iterable[Pane]:
+        return (Pane(start, end),)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPanes(_OneWindow):
+    """Panes of one size."""
+
+    size: int
+    offset: int = 0
+
+    def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
+        size, offset = self.size, self.offset
+        low, high = int(times.min()), int(times.max())
+        start = low - (low - offset) % size
+        if high - start < size:
+            yield Pane(start, start + size), slice(0, len(times))
+            return
+        if (times[1:] >= times[:-1]).all():
+            yield from _cut(times, np.arange(start, high + 1, size), size)
+            return
+        for number, rows in by_number((times - start) // size):
+            yield Pane(start + number * size, start + (number + 1) * size), rows
+
+
+def _cut(times: np.ndarray, starts: np.ndarray, size: int) -> Iterator[tuple[Pane, Rows]]:
+    """Cut sorted times at ``starts``; if the panes are more than the rows, at those that rows begin."""
+    if len(starts) > len(times):
+        starts = np.unique(starts[0] + (times - starts[0]) // size * size)
+    bounds = np.append(np.searchsorted(times, starts), len(times)).tolist()
+    for number, start in enumerate(starts.tolist()):
+        if bounds[number] < bounds[number + 1]:
+            yield Pane(start, start + size), slice(bounds[number], bounds[number + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class SlidingPanes:
+    """Panes of the greatest common divisor of the size of the windows and of the distance between them."""
+
+    size: int
+    every: int
+    offset: int = 0
+
+    @property
+    def step(self) -> int:
+        return self.every
+
+    @property
+    def pane(self) -> int:
+        """The length of a pane."""
+        return gcd(self.size, self.every)
+
+    def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
+        return FixedPanes(self.pane, self.offset).divide(batch, times)
+
+    def first_end(self, pane: Pane) -> int:
+        ends = self.offset + self.size  # the ends of windows are this plus multiples of every
+        return pane.end + (ends - pane.end) % self.every
+
+    def last_end(self, pane: Pane) -> int:
+        ends = self.offset + self.size
+        latest = pane.start + self.size
+        return latest - (latest - ends) % self.every
+
+    def within(self, start: int, end: int) -> Iterable[Pane]:
+        return (Pane(at, at + self.pane) for at in range(start, end, self.pane))
+
+
+class CalendarPanes(_OneWindow):
+    """Panes of whole days or months of a time zone."""
+
+    def __init__(self, shape: TumblingWindow) -> None:
+        self._shape = shape
+
+    def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
+        starts = self._starts(times)
+        distinct = np.unique(starts)
+        ends = dict(zip(distinct.tolist(), self._ends(distinct).tolist(), strict=True))
+        for start, rows in by_number(starts):
+            yield Pane(start, ends[start]), rows
+
+    def _starts(self, times: np.ndarray) -> np.ndarray:
+        return self._instants(self._floor(self._local(times)))
+
+    def _ends(self, starts: np.ndarray) -> np.ndarray:
+        """The starts of the next panes: adding a day, or 31 days for a month, leads into the next pane."""
+        days = self._shape.size * (1 if self._shape.unit is Unit.DAY else 31)
+        return self._instants(self._floor(pc.add(self._local(starts), pa.scalar(days * DAY, pa.duration("us")))))
+
+    def _local(self, times: np.ndarray) -> pa.Array:
+        return pc.local_timestamp(pa.array(times - self._shape.offset).cast(pa.timestamp("us", self._shape.tz)))
+
+    def _floor(self, local: pa.Array) -> pa.Array:
+        unit = "day" if self._shape.unit is Unit.DAY else "month"
+        return pc.floor_temporal(local, multiple=self._shape.size, unit=unit)
+
+    def _instants(self, local: pa.Array) -> np.ndarray:
+        zoned = pc.assume_timezone(local, self._shape.tz, ambiguous="earliest", nonexistent="latest")
+        found: np.ndarray = zoned.cast(pa.int64()).to_numpy() + self._shape.offset
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class UntilPanes(_OneWindow):
+    """A pane for each time in a column; it has no start. A time before that of the row counts as the row's own."""
+
+    column: str
+
+    def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
+        ends = np.maximum(microseconds(batch.column(self.column)), times + 1)
+        for end, rows in by_number(ends):
+            yield Pane(MIN_WATERMARK, end), rows
+
+
+class GivenPanes(_OneWindow):
+    """The windows that rows have in their columns."""
+
+    def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
+        starts, ends = microseconds(batch.column(WINDOW_START)), microseconds(batch.column(WINDOW_END))
+        for end, rows in by_number(ends):
+            for start, among in by_number(starts[rows]):
+                yield Pane(start, end), _of(rows, among, len(ends))
+
+
+class WholePane(_OneWindow):
+    """One pane for all rows."""
+
+    def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
+        yield Pane(MIN_WATERMARK, MAX_WATERMARK), slice(0, batch.num_rows)
+
+
+def by_number(numbers: np.ndarray) -> Iterator[tuple[int, Rows]]:
+    """Yield each distinct number, ascending, and the rows that have it, in their order."""
+    low, high = int(numbers.min()), int(numbers.max())
+    if low == high:
+        yield low, slice(0, len(numbers))
+        return
+    order = np.argsort(numbers, kind="stable")
+    sorted_numbers = numbers[order]
+    starts = np.flatnonzero(np.append(True, sorted_numbers[1:] != sorted_numbers[:-1]))
+    stops = np.append(starts[1:], len(numbers))
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        yield int(sorted_numbers[start]), order[start:stop]
+
+
+def _of(rows: Rows, among: Rows, count: int) -> Rows:
+    """Rows ``among`` those of ``rows``."""
+    return np.arange(count)[rows][among]
+
+
+def taken(batch: pa.RecordBatch, rows: Rows) -> pa.RecordBatch:
+    """The rows of a batch; a range of them without a copy."""
+    if isinstance(rows, slice):
+        start, stop, _ = rows.indices(batch.num_rows)
+        return batch.slice(start, stop - start)
+    return batch.take(pa.array(rows))
+
+
+def microseconds(column: pa.Array) -> np.ndarray:
+    """Times as int64 microseconds, rounded down; the column has no nulls."""
+    kind = column.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":  # a cast would round towards zero
+        found: np.ndarray = np.floor_divide(column.cast(pa.int64()).to_numpy(), 1000)
+    else:
+        found = column.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(pa.int64()).to_numpy()
+    return found
+
+
+def ends_after(panes: Panes, pane: Pane, clocks: Sequence[int] | np.ndarray) -> np.ndarray:
+    """For each clock the end of the first window of ``pane`` that ends after it; MAX_WATERMARK if all have ended."""
+    first, last = panes.first_end(pane), panes.last_end(pane)
+    ahead = np.maximum(np.asarray(clocks, np.int64), first - 1)  # the same answer for all clocks before the first end
+    if not panes.step:
+        return np.where(ahead < first, first, MAX_WATERMARK)
+    open_until = np.minimum(ahead, last)  # clocks may be at the ends of int64
+    ends = first + ((open_until - first) // panes.step + 1) * panes.step
+    return np.where(ahead < last, ends, MAX_WATERMARK)

@@ -1,0 +1,48 @@
+"""The panes of windows as keyed state."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from sabotnb.graph import Aggregate, AggregateColumn
+from sabotnb.operators.group_states import maker_of
+from sabotnb.operators.windows.pane_store import PaneStore, Place
+from sabotnb.operators.windows.window_starts import Pane
+from sabotnb.protocol import OperatorContext
+from sabotnb.testing import KeyedStateSuite
+
+SCHEMA = pa.schema({"k": pa.string(), "v": pa.int64()})
+VERB = Aggregate(
+    ("k",), (AggregateColumn("n", "count"), AggregateColumn("q", "quantile", "v", options={"q": 0.5})), SCHEMA
+)
+
+
+class TestPaneStore(KeyedStateSuite):
+    rows = st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abcdef"), st.integers(0, 9)), max_size=20)
+
+    def make(self) -> PaneStore:
+        make = maker_of(VERB, SCHEMA, OperatorContext("job", "window_0", 0, 1, self.groups), groups=1)
+        return PaneStore(make, ["k"], self.groups)
+
+    def feed(self, state: PaneStore, rows: Sequence[Any]) -> None:
+        for number, key, value in rows:
+            place = Place(Pane(number * 10, number * 10 + 10), number * 10 + 10)
+            state.state(place).add(pa.RecordBatch.from_pylist([{"k": key, "v": value}], schema=SCHEMA))
+
+    def results(self, state: PaneStore) -> list[Any]:
+        return sorted(
+            (place, *row.values())
+            for place, pane in state.panes.items()
+            for batch in pane.results()
+            for row in batch.to_pylist()
+        )
+
+    def many(self) -> PaneStore:
+        state = self.make()
+        keys = [f"key {number}" for number in range(10_000)]
+        state.state(Place(Pane(0, 10), 10)).add(
+            pa.RecordBatch.from_pydict({"k": keys, "v": [1] * len(keys)}, schema=SCHEMA)
+        )
+        return state
