@@ -45,8 +45,7 @@ class PaneStore:
         self.panes: dict[Place, GroupState] = {}
         self._admitted: dict[Pane, list[int]] = {}
         self.schema = pa.schema([*PLACE, *make().keyed.schema])
-        self.loaded: list[Place] = []
-        """Places that ``load`` has added since their owner has looked last."""
+        self._moved = False
 
     def state(self, place: Place) -> GroupState:
         """The state of a place, which is made if there is none."""
@@ -66,11 +65,13 @@ class PaneStore:
             del self.panes[place]
         self._admitted.pop(pane, None)
 
-    def merged(self, places: Sequence[Place]) -> GroupState:
-        """A state with the rows of all places; that of the place itself if there is only one."""
-        if len(places) == 1:
+    def merged(self, places: Sequence[Place], also: GroupState | None = None) -> GroupState:
+        """A state with the rows of all places and of ``also``; that of the place itself if there is only one."""
+        if len(places) == 1 and also is None:
             return self.panes[places[0]]
         together = self._make()
+        if also is not None:
+            absorb(together, also)
         for place in places:
             absorb(together, self.panes[place])
         return together
@@ -89,16 +90,21 @@ class PaneStore:
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         return self.freeze([group]).export(group)
 
+    def take_moved(self) -> bool:
+        """True if key groups were loaded or dropped since the last call."""
+        moved, self._moved = self._moved, False
+        return moved
+
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
+        self._moved = True
         for batch in batches:
             rows = batch.select(batch.schema.names[len(PLACE) :])
             check_group(group, np.unique(self._groups_of(rows)).tolist())
             for place, part in _by_place(batch):
-                if place not in self.panes:
-                    self.loaded.append(place)
                 self.state(place).keyed.load(0, [taken(rows, part)])
 
     def drop(self, group: int) -> None:
+        self._moved = True
         for place, state in list(self.panes.items()):
             kept = self._make()
             for batch in state.keyed.export(0):

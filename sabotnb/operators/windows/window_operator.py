@@ -25,8 +25,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.expr import partial_schema
 from sabotnb.graph import (
     LATE,
+    Aggregate,
     GlobalWindow,
     SlidingWindow,
     Window,
@@ -36,6 +38,7 @@ from sabotnb.graph import (
 )
 from sabotnb.operators.group_states import GroupState, maker_of
 from sabotnb.operators.windows.pane_store import PaneStore, Place
+from sabotnb.operators.windows.running_windows import RunningWindows
 from sabotnb.operators.windows.window_starts import Pane, by_number, ends_after, microseconds, panes_of, taken
 from sabotnb.protocol import (
     CLOCK,
@@ -49,6 +52,9 @@ from sabotnb.protocol import (
     StateSpec,
 )
 from sabotnb.state import KeySet
+
+MANY_PANES = 4
+"""Windows that share a pane from which on totals of panes are kept."""
 
 Bounds = tuple[int, int]
 """The end and the start of a window: windows sort by their end."""
@@ -83,6 +89,7 @@ class WindowOperator(Operator):
         self._keys = pa.schema([self._input.field(key) for key in self._spec.keys])
         make = maker_of(self._spec.verb, self._input, ctx, groups=1)
         self._store = ctx.keyed(StateSpec("panes"), PaneStore(make, self._spec.keys, ctx.groups))
+        self._running = RunningWindows(self._store, self._panes, make) if self._overlap_much() else None
         if self._spec.early is not None:
             ctx.wake_in(self._spec.early / 1e6)
 
@@ -198,10 +205,28 @@ class WindowOperator(Operator):
         places = self._places(bounds)
         if not places:
             return
-        yield from self._results(bounds, self._store.merged(places))
+        yield from self._results(bounds, self._merged(bounds, places))
         following = bounds[0] + self._panes.step
         if self._panes.step and any(self._panes.last_end(place.pane) >= following for place in places):
             self._await((following, bounds[1] + self._panes.step))
+
+    def _overlap_much(self) -> bool:
+        """True if it pays to keep totals of panes: many windows share a pane, and totals are small."""
+        spec, shape = self._spec, self._spec.shape
+        if not isinstance(shape, SlidingWindow) or shape.size < MANY_PANES * shape.every or spec.lateness or spec.early:
+            return False
+        return isinstance(spec.verb, Aggregate) and partial_schema((), spec.verb.columns, self._input) is not None
+
+    def _merged(self, bounds: Bounds, places: Sequence[Place]) -> GroupState:
+        if self._running is None or len(places) == 1:
+            return self._store.merged(places)
+        if self._store.take_moved():
+            self._running.clear()
+        state = self._running.merged(bounds[1], bounds[0])
+        rest = [place for place in places if place.admitted != self._panes.first_end(place.pane)]
+        if state is None:
+            return self._store.merged(rest)
+        return self._store.merged(rest, state) if rest else state
 
     def _corrections(self) -> Iterator[Out]:
         for bounds in sorted(bounds for bounds in self._changed if bounds not in self._awaited):

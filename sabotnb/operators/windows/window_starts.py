@@ -35,6 +35,9 @@ from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 DAY = 86_400_000_000
 
+FEW_PANES = 8
+"""Panes of a batch up to which its rows are compared with each."""
+
 Rows = slice | np.ndarray
 """Rows of a batch: a range or their numbers."""
 
@@ -124,6 +127,12 @@ class FixedPanes(_OneWindow):
             return
         if (times[1:] >= times[:-1]).all():
             yield from _cut(times, np.arange(start, high + 1, size), size)
+            return
+        if high - start < FEW_PANES * size:  # comparing with each pane is faster than sorting
+            for first in range(start, high + 1, size):
+                among = np.flatnonzero((times >= first) & (times < first + size))
+                if len(among):
+                    yield Pane(first, first + size), among
             return
         for number, rows in by_number((times - start) // size):
             yield Pane(start + number * size, start + (number + 1) * size), rows
