@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from sabotnb.errors import GraphError
-from sabotnb.graph import specs
+from sabotnb.graph import SessionWindow, specs
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
 from sabotnb.operators.map_batches import MapBatchesOperator
 from sabotnb.operators.map_rows import MapRowsOperator
@@ -58,6 +58,10 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
             from sabotnb.operators.top import TopOperator
 
             return TopOperator(spec, inputs)
+        case specs.Window(shape=SessionWindow()):
+            from sabotnb.operators.windows.session_operator import SessionOperator
+
+            return SessionOperator(spec, inputs)
         case specs.Window():
             from sabotnb.operators.windows.window_operator import WindowOperator
 

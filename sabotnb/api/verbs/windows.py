@@ -121,6 +121,8 @@ def windowing(flow: StreamPlan, shape: Any, lateness: Duration, early: Duration 
     late, interval = duration_us(lateness), None if early is None else duration_us(early)
     if late < 0 or (interval is not None and interval <= 0):
         raise TypeMismatch("lateness= is '0s' or more, and early= is more than '0s'")
+    if isinstance(shape, SessionWindow) and (late or interval):
+        raise InvalidUse("a session that grows cannot replace its earlier result: leave out lateness= and early=")
     time = flow.event_time
     if not uses_event_time(shape):
         return Windowing(shape, None, 0, 0, interval)

@@ -1,0 +1,100 @@
+"""The operator of session windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.graph import LATE, WINDOW_END, WINDOW_START, Aggregate, SessionWindow, Window, output_schema, side_schema
+from sabotnb.operators.group_states import maker_of
+from sabotnb.operators.windows.session_store import NUMBER, Run, SessionStore
+from sabotnb.operators.windows.window_starts import microseconds
+from sabotnb.protocol import (
+    CLOCK,
+    MAX_WATERMARK,
+    MIN_WATERMARK,
+    Delayed,
+    EndReason,
+    Operator,
+    OperatorContext,
+    Out,
+    StateSpec,
+)
+from sabotnb.state import encoded_as
+
+
+class SessionOperator(Operator):
+    """Applies a verb to the rows of each session, and returns the results once the watermark has passed its end.
+
+    A row is late if its own time + ``gap`` is not after its clock: it could only be in sessions that have ended.
+    """
+
+    delayed = Delayed.TAKE
+
+    def __init__(self, spec: Window, inputs: Sequence[pa.Schema]) -> None:
+        assert isinstance(spec.shape, SessionWindow)
+        assert spec.time is not None
+        self._spec = spec
+        self._time = spec.time
+        self._gap = spec.shape.gap
+        self._input = inputs[0]
+        self._output = output_schema(spec, inputs)
+        self._late_schema = side_schema(spec, LATE, inputs)
+        self._watermark = MIN_WATERMARK
+
+    def open(self, ctx: OperatorContext) -> None:
+        self._ctx = ctx
+        schema = self._input.append(pa.field(NUMBER, pa.int64()))
+        verb = replace(self._spec.verb, keys=(NUMBER,))
+        if isinstance(verb, Aggregate):
+            verb = replace(verb, schema=schema)
+        keys = pa.schema([self._input.field(key) for key in self._spec.keys])
+        store = SessionStore(maker_of(verb, schema, ctx, groups=1), keys, self._gap, ctx.groups)
+        self._store = ctx.keyed(StateSpec("sessions"), store)
+
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
+        clocks = np.full(1, self._watermark)
+        if batch.schema.names[-1] == CLOCK:
+            clocks = np.maximum(batch.column(CLOCK).to_numpy(), self._watermark)
+            batch = batch.select(batch.schema.names[:-1])
+        times = microseconds(batch.column(self._time)) + self._spec.shift
+        late = times + self._gap <= clocks
+        if late.any():
+            by = np.broadcast_to(clocks, len(times))[late] - times[late] - self._gap
+            yield self._late(batch.filter(pa.array(late)), by)
+            batch, times = batch.filter(pa.array(~late)), times[~late]
+        if len(times):
+            self._store.add(batch, times)
+
+    def on_watermark(self, us: int) -> Iterable[Out]:
+        self._watermark = max(us, self._watermark)
+        run = self._store.take_complete(self._watermark)
+        return () if run is None else self._results(run)
+
+    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+        return self.on_watermark(MAX_WATERMARK) if reason is EndReason.EXHAUSTED else ()
+
+    def _late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
+        self._ctx.counters.late += batch.num_rows
+        columns = [*batch.columns, pa.array(late_by).cast(pa.duration("us"))]
+        return LATE, pa.RecordBatch.from_arrays(columns, schema=self._late_schema)
+
+    def _results(self, run: Run) -> Iterator[pa.RecordBatch]:
+        for batch in self._store.results(run):
+            numbers = batch.column(NUMBER).to_numpy()
+            keys = run.keys.take(pa.array(numbers)) if run.keys.num_columns else run.keys
+            known = dict(zip(batch.schema.names, batch.columns, strict=True))
+            known |= dict(zip(keys.schema.names, keys.columns, strict=True))
+            known[WINDOW_START] = pa.array(run.first[numbers])
+            known[WINDOW_END] = pa.array(run.last[numbers] + self._gap)
+            columns = [_as(known[field.name], field.type) for field in self._output]
+            yield pa.RecordBatch.from_arrays(columns, schema=self._output)
+
+
+def _as(column: pa.Array, data_type: pa.DataType) -> pa.Array:
+    if column.type.equals(data_type):
+        return column
+    return column.cast(data_type) if pa.types.is_timestamp(data_type) else encoded_as(column, data_type)

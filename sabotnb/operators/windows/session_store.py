@@ -1,0 +1,258 @@
+"""The open sessions of all keys, as keyed state.
+
+Theory of operation. A session is a header (key, first time, last time) and state rows of the verb, which carry the
+number of their header. Rows of a batch are sorted by key and time and cut into sessions where the gap is reached; each
+batch so becomes a *run* of sessions. Runs are merged when they hold as many sessions as the merged one, or when a
+session may be complete: all headers are sorted by key and first time, and sessions overlap where a first time is less
+than ``gap`` behind the largest last time before it. So every session is sorted a few times, not once per batch, and
+nothing has to be erased from an index.
+
+Sessions are numbered anew by each merge; state rows are merged by loading them into one state of the verb whose key is
+the number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from sabotnb.native import KeyIndex, canonical, hash_rows, key_groups, rows_by_key
+from sabotnb.operators.group_states import GroupState
+from sabotnb.state import check_group
+
+NUMBER = "\0session"
+FIRST, LAST = "\0first", "\0last"
+MIN_RUN = 1 << 16
+"""Sessions in runs that are not merged yet, from which on they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Sessions: their keys, first and last times by number, and the state rows that carry these numbers."""
+
+    keys: pa.RecordBatch
+    first: np.ndarray
+    last: np.ndarray
+    rows: tuple[pa.RecordBatch, ...]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def split(self, chosen: np.ndarray) -> tuple[Run, Run]:
+        """The sessions that the mask chooses, and the others."""
+        return self._only(chosen), self._only(~chosen)
+
+    def _only(self, chosen: np.ndarray) -> Run:
+        numbers = np.cumsum(chosen) - 1
+        rows = []
+        for batch in self.rows:
+            old = batch.column(NUMBER).to_numpy()
+            mask = chosen[old]
+            if mask.any():
+                rows.append(renumbered(batch.filter(pa.array(mask)), numbers[old[mask]]))
+        return Run(_taken(self.keys, np.flatnonzero(chosen)), self.first[chosen], self.last[chosen], tuple(rows))
+
+
+def renumbered(batch: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
+    """State rows with other session numbers."""
+    place = batch.schema.get_field_index(NUMBER)
+    return batch.set_column(place, batch.schema.field(place), pa.array(numbers, pa.int64()))
+
+
+class SessionStore:
+    """Open sessions by key. Implements ``protocol.KeyedState``."""
+
+    def __init__(self, make: Callable[[], GroupState], keys: pa.Schema, gap: int, groups: int) -> None:
+        """``make`` returns an empty state of the verb, keyed by ``NUMBER``, with one key group."""
+        self._make = make
+        self._keys = pa.schema([field.with_type(canonical.plain_type(field.type)) for field in keys])
+        self._gap = gap
+        self._groups = groups if len(keys) else 1
+        self._runs: list[Run] = []
+        state = [field for field in make().keyed.schema if field.name != NUMBER]
+        times = [pa.field(FIRST, pa.int64()), pa.field(LAST, pa.int64())]
+        self.schema = pa.schema([*(field.with_name(f"\0key {field.name}") for field in self._keys), *times, *state])
+
+    def add(self, batch: pa.RecordBatch, times: np.ndarray) -> None:
+        """Add rows of the operator's input, with their event times in microseconds."""
+        keys = [canonical.decoded(batch.column(name)) for name in self._keys.names]
+        order = self._order(keys, times)
+        sorted_keys = pa.RecordBatch.from_arrays([column.take(pa.array(order)) for column in keys], schema=self._keys)
+        times = times[order]
+        begins = self._changes(sorted_keys, len(times))
+        begins[1:] |= times[1:] - times[:-1] >= self._gap
+        starts = np.flatnonzero(begins)
+        state = self._make()
+        numbers = pa.array(np.cumsum(begins) - 1, pa.int64())
+        state.add(batch.take(pa.array(order)).append_column(NUMBER, numbers))
+        last = times[np.append(starts[1:], len(times)) - 1]
+        rows = tuple(state.keyed.export(0))
+        self._append(Run(_taken(sorted_keys, starts), times[starts], last, rows))
+
+    def take_complete(self, us: int) -> Run | None:
+        """Remove and return the sessions that end by ``us``; None if there are none."""
+        if not any(int(run.last.min()) + self._gap <= us for run in self._runs):
+            return None
+        merged = self._merge()
+        complete, rest = merged.split(merged.last + self._gap <= us)
+        self._runs = [rest] if len(rest) else []
+        return complete if len(complete) else None
+
+    def results(self, run: Run) -> Iterator[pa.RecordBatch]:
+        """The verb's results of the sessions of a run; ``NUMBER`` says of which."""
+        state = self._make()
+        state.keyed.load(0, run.rows)
+        return state.results()
+
+    def groups(self) -> Sequence[int]:
+        return sorted({int(group) for run in self._runs for group in np.unique(self._groups_in(run))})
+
+    def freeze(self, groups: Sequence[int]) -> FrozenSessions:
+        return FrozenSessions(self.schema, tuple(self._runs), self._groups_in)
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        return self.freeze([group]).export(group)
+
+    def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
+        for batch in batches:
+            columns = batch.columns[: len(self._keys)]
+            keys = pa.RecordBatch.from_arrays(columns, schema=self._keys)
+            check_group(group, np.unique(self._groups_of(keys, batch.num_rows)).tolist())
+            first, last = (batch.column(name).to_numpy() for name in (FIRST, LAST))
+            state = batch.select(batch.schema.names[len(self._keys) + 2 :])
+            numbers = pa.array(np.arange(batch.num_rows), pa.int64())
+            named = {**dict(zip(state.schema.names, state.columns, strict=True)), NUMBER: numbers}
+            schema = self._make().keyed.schema
+            rows = pa.RecordBatch.from_arrays([named[name] for name in schema.names], schema=schema)
+            self._append(Run(keys, first, last, (rows,)))
+
+    def drop(self, group: int) -> None:
+        kept = [run.split(self._groups_in(run) != group)[0] for run in self._runs]
+        self._runs = [run for run in kept if len(run)]
+
+    def nbytes(self, group: int) -> int:
+        shares = [np.count_nonzero(self._groups_in(run) == group) / len(run) * _nbytes(run) for run in self._runs]
+        return int(sum(shares))
+
+    def size(self) -> tuple[int, int]:
+        return sum(map(len, self._runs)), sum(map(_nbytes, self._runs))
+
+    def _append(self, run: Run) -> None:
+        if not len(run):
+            return
+        self._runs.append(run)
+        if sum(map(len, self._runs[1:])) > max(MIN_RUN, len(self._runs[0])):
+            self._runs = [self._merge()]
+
+    def _merge(self) -> Run:
+        """All sessions in one run, sorted by key and time; those less than ``gap`` apart are joined."""
+        if len(self._runs) == 1:
+            return self._runs[0]
+        keys = _side_by_side([run.keys for run in self._runs])
+        first = np.concatenate([run.first for run in self._runs])
+        last = np.concatenate([run.last for run in self._runs])
+        order = self._order(keys.columns, first)
+        sorted_keys = _taken(keys, order)
+        fresh_key = self._changes(sorted_keys, len(order))
+        first, last = first[order], last[order]
+        reach = running_maximum(last, fresh_key)
+        begins = fresh_key.copy()
+        begins[1:] |= first[1:] - reach[:-1] >= self._gap
+        starts = np.flatnonzero(begins)
+        numbers = np.empty(len(order), np.int64)
+        numbers[order] = np.cumsum(begins) - 1
+        state, offset = self._make(), 0
+        for run in self._runs:
+            for rows in run.rows:
+                state.keyed.load(0, [renumbered(rows, numbers[offset + rows.column(NUMBER).to_numpy()])])
+            offset += len(run)
+        rows = tuple(state.keyed.export(0))
+        return Run(_taken(sorted_keys, starts), first[starts], np.maximum.reduceat(last, starts), rows)
+
+    def _order(self, keys: Sequence[pa.Array], times: np.ndarray) -> np.ndarray:
+        """Row numbers sorted by key and time."""
+        by_time = None if (times[1:] >= times[:-1]).all() else np.argsort(times, kind="stable")
+        if not keys:
+            return np.arange(len(times)) if by_time is None else by_time
+        slots = KeyIndex(self._keys.types, 1).upsert(keys).slots
+        if by_time is None:
+            return rows_by_key(np.zeros(len(slots), np.uint16), slots)
+        found: np.ndarray = by_time[rows_by_key(np.zeros(len(slots), np.uint16), slots[by_time])]
+        return found
+
+    def _changes(self, keys: pa.RecordBatch, rows: int) -> np.ndarray:
+        """Mask of the rows whose key differs from that of the row before; the first row is one."""
+        changed = np.zeros(rows, np.bool_)
+        changed[:1] = True
+        if keys.num_columns and rows:
+            slots = KeyIndex(self._keys.types, 1).upsert(keys.columns).slots
+            changed[1:] = slots[1:] != slots[:-1]
+        return changed
+
+    def _groups_in(self, run: Run) -> np.ndarray:
+        return self._groups_of(run.keys, len(run))
+
+    def _groups_of(self, keys: pa.RecordBatch, rows: int) -> np.ndarray:
+        if self._groups == 1:
+            return np.zeros(rows, np.uint16)
+        found: np.ndarray = key_groups(hash_rows(keys.columns), self._groups).to_numpy()
+        return found
+
+
+def running_maximum(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """The largest value up to each row, since the last row where ``begins`` is true."""
+    low = values.min()
+    span = int(values.max()) - int(low) + 1
+    runs = np.cumsum(begins)
+    if span * int(runs[-1]) < 2**62:  # shift each run above the one before, so that one pass does for all
+        shift = runs * span
+        found: np.ndarray = np.maximum.accumulate(values - low + shift) - shift + low
+        return found
+    bounds = np.append(np.flatnonzero(begins), len(values))
+    return np.concatenate([np.maximum.accumulate(values[a:b]) for a, b in pairwise(bounds)])
+
+
+def _taken(keys: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
+    return keys.take(pa.array(rows)) if keys.num_columns else keys
+
+
+def _side_by_side(keys: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.concat_batches(keys) if keys[0].num_columns else keys[0]
+
+
+def _nbytes(run: Run) -> int:
+    return int(run.keys.nbytes + run.first.nbytes + run.last.nbytes + sum(batch.nbytes for batch in run.rows))
+
+
+class FrozenSessions:
+    """The sessions when they were frozen; may be read from any thread."""
+
+    def __init__(self, schema: pa.Schema, runs: Sequence[Run], groups_in: Callable[[Run], np.ndarray]) -> None:
+        self._schema = schema
+        self._runs = runs
+        self._groups_in = groups_in
+
+    def export(self, group: int) -> Iterator[pa.RecordBatch]:
+        """The sessions of ``group``, each with its key and times beside its state rows."""
+        for batch, groups in self._pieces:
+            mask = groups == group
+            if mask.any():
+                yield batch.filter(pa.array(mask))
+
+    @cached_property
+    def _pieces(self) -> list[tuple[pa.RecordBatch, np.ndarray]]:
+        pieces = []
+        for run in self._runs:
+            of_run = self._groups_in(run)
+            for rows in run.rows:
+                numbers = rows.column(NUMBER).to_numpy()
+                state = [column for name, column in zip(rows.schema.names, rows.columns, strict=True) if name != NUMBER]
+                times = [pa.array(run.first[numbers]), pa.array(run.last[numbers])]
+                columns = [*_taken(run.keys, numbers).columns, *times, *state]
+                pieces.append((pa.RecordBatch.from_arrays(columns, schema=self._schema), of_run[numbers]))
+        return pieces

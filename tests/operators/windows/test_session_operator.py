@@ -1,0 +1,129 @@
+"""Sessions of drawn rows against their definition, in any batches."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sabotnb.graph import Aggregate, AggregateColumn, SessionWindow, Top, Window
+from sabotnb.operators.group_states import maker_of
+from sabotnb.operators.windows.session_operator import SessionOperator
+from sabotnb.operators.windows.session_store import NUMBER, SessionStore
+from sabotnb.protocol import CLOCK, MAX_WATERMARK, EndReason, OperatorContext
+from sabotnb.testing import KeyedStateSuite
+
+SCHEMA = pa.schema({"t": pa.timestamp("us"), "k": pa.int64()})
+COUNT = AggregateColumn("n", "count")
+GAP = 5
+Row = tuple[int, int]
+
+
+def opened(keys: tuple[str, ...] = ("k",)) -> SessionOperator:
+    operator = SessionOperator(Window(Aggregate(keys, (COUNT,), SCHEMA), SessionWindow(GAP), "t"), [SCHEMA])
+    operator.open(OperatorContext("job", "window_0", 0, 1, 4))
+    return operator
+
+
+def batch_of(rows: Sequence[Row]) -> pa.RecordBatch:
+    columns = [pa.array(column, pa.int64()) for column in zip(*rows, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, SCHEMA.names).cast(SCHEMA)
+
+
+def sessions(rows: Sequence[Row], *, keyed: bool) -> Counter[tuple[Any, ...]]:
+    """(start, end, key, rows) of each session."""
+    times = defaultdict(list)
+    for time, key in rows:
+        times[key if keyed else None].append(time)
+    found: Counter[tuple[Any, ...]] = Counter()
+    for key, all_times in times.items():
+        ordered = sorted(all_times)
+        cuts = [0, *(i for i, (a, b) in enumerate(pairwise(ordered), 1) if b - a >= GAP), len(ordered)]
+        for start, stop in pairwise(cuts):
+            found[ordered[start], ordered[stop - 1] + GAP, key, stop - start] += 1
+    return found
+
+
+def read(results: Sequence[pa.RecordBatch], *, keyed: bool) -> Counter[tuple[Any, ...]]:
+    plain = [
+        out.set_column(0, "s", out[0].cast(pa.int64())).set_column(1, "e", out[1].cast(pa.int64())) for out in results
+    ]
+    rows = [row for out in plain for row in out.to_pylist()]
+    return Counter((row["s"], row["e"], row["k"] if keyed else None, row["n"]) for row in rows)
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "global"])
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2)), min_size=1, max_size=40),
+    cuts=st.sets(st.integers(1, 40)),
+)
+@settings(max_examples=150, deadline=None)
+def test_sessions_do_not_depend_on_batches_or_order(rows: list[Row], cuts: set[int], *, keyed: bool) -> None:
+    operator, results = opened(("k",) if keyed else ()), list[pa.RecordBatch]()
+    bounds = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
+    for start, stop in pairwise(bounds):
+        results += operator.process(0, batch_of(rows[start:stop]))
+    results += operator.on_watermark(MAX_WATERMARK)
+    assert read(results, keyed=keyed) == sessions(rows, keyed=keyed)
+
+
+@given(rows=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2)), min_size=1, max_size=40), size=st.integers(1, 9))
+@settings(max_examples=150, deadline=None)
+def test_sessions_of_rows_in_order_leave_when_they_are_complete(rows: list[Row], size: int) -> None:
+    operator, ordered, results = opened(), sorted(rows), list[pa.RecordBatch]()
+    for start in range(0, len(ordered), size):
+        results += operator.process(0, batch_of(ordered[start : start + size]))
+        watermark = ordered[start : start + size][-1][0]
+        results += operator.on_watermark(watermark)
+        ended = [s for s in sessions(ordered, keyed=True).elements() if s[1] <= watermark]
+        assert read(results, keyed=True) == Counter(ended)
+    results += operator.on_end(0, EndReason.EXHAUSTED)
+    assert read(results, keyed=True) == sessions(ordered, keyed=True)
+
+
+def test_a_row_is_late_by_its_own_time_and_the_gap() -> None:
+    operator = opened()
+    rows = batch_of([(10, 0), (11, 1)]).append_column(CLOCK, pa.array([15, 15]))
+    ((tag, late),) = operator.process(0, rows)
+    assert (tag, late["k"].to_pylist(), late["late_by"].cast(pa.int64()).to_pylist()) == ("late", [0], [0])
+    assert read(list(operator.on_watermark(MAX_WATERMARK)), keyed=True) == sessions([(11, 1)], keyed=True)
+
+
+def test_top_of_each_session() -> None:
+    spec = Window(Top(("k",), 1, "t"), SessionWindow(GAP), "t")
+    operator = SessionOperator(spec, [SCHEMA])
+    operator.open(OperatorContext("job", "window_0", 0, 1, 4))
+    list(operator.process(0, batch_of([(0, 0), (3, 0), (20, 0), (1, 1)])))
+    found = [row for batch in operator.on_watermark(MAX_WATERMARK) for row in batch["t"].cast(pa.int64()).to_pylist()]
+    assert sorted(found) == [1, 3, 20]
+
+
+class TestSessionStore(KeyedStateSuite):
+    rows = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), max_size=20)
+
+    def make(self) -> SessionStore:
+        schema = SCHEMA.append(pa.field(NUMBER, pa.int64()))
+        verb = Aggregate((NUMBER,), (COUNT,), schema)
+        make = maker_of(verb, schema, OperatorContext("job", "window_0", 0, 1, self.groups), groups=1)
+        return SessionStore(make, pa.schema({"k": pa.int64()}), GAP, self.groups)
+
+    def feed(self, state: SessionStore, rows: Sequence[Any]) -> None:
+        if rows:
+            batch = batch_of(rows)
+            state.add(batch, batch["t"].cast(pa.int64()).to_numpy())
+
+    def results(self, state: SessionStore) -> list[Any]:
+        run = state.take_complete(MAX_WATERMARK - GAP)
+        if run is None:
+            return []
+        found = [row for batch in state.results(run) for row in batch.to_pylist()]
+        keys = run.keys["k"].to_pylist()
+        rows = [(keys[row[NUMBER]], int(run.first[row[NUMBER]]), int(run.last[row[NUMBER]]), row["n"]) for row in found]
+        return sorted(rows, key=repr)
+
+    def many(self) -> SessionStore:
+        return self.fed([(0, key) for key in range(10_000)])
