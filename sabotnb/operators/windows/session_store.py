@@ -7,7 +7,7 @@ session may be complete: all headers are sorted by key and first time, and sessi
 than ``gap`` behind the largest last time before it. So every session is sorted a few times, not once per batch, and
 nothing has to be erased from an index.
 
-Sessions are numbered anew by each merge; state rows are merged by loading them into one state of the verb whose key is
+Each merge numbers the sessions again; state rows are merged by loading them into one state of the verb whose key is
 the number.
 """
 
