@@ -44,7 +44,7 @@ def output_type(spec: Spec, inputs: Sequence[StreamType], schema: pa.Schema) -> 
         time = TimeColumn(spec.event_time.column) if spec.event_time is not None else None
         return StreamType(schema, time, bounded=spec.bounded)
     bounded = all(of.bounded for of in inputs)
-    return StreamType(schema, _time(spec, inputs), _key(spec, inputs, bounded=bounded), bounded)
+    return StreamType(schema, _time(spec, inputs), _key(spec, inputs), bounded)
 
 
 def _time(spec: Spec, inputs: Sequence[StreamType]) -> TimeColumn | None:
@@ -65,29 +65,38 @@ def _time(spec: Spec, inputs: Sequence[StreamType]) -> TimeColumn | None:
             return None
 
 
-def _key(spec: Spec, inputs: Sequence[StreamType], *, bounded: bool) -> Keys | None:
+def _key(spec: Spec, inputs: Sequence[StreamType]) -> Keys | None:
     """Return the key of updates; None if every row is final."""
     if any(of.key is not None for of in inputs):
-        return _key_of_updates(spec, inputs[0].key or (), bounded=bounded)
+        return _key_of_updates(spec, inputs[0].key or ())
     if isinstance(spec, Window):
         makes_updates = bool(spec.lateness) or spec.early is not None
-        return (*bound_columns(spec.shape), *spec.keys) if makes_updates else None
+        return (*bound_columns(spec.shape), *updated_by(spec.verb)) if makes_updates else None
     if isinstance(spec, Aggregate) and spec.phase is Phase.PARTIAL:
         return None
-    return spec.keys if isinstance(spec, Aggregate | Reduce | Top) and not bounded else None
+    return updated_by(spec) if isinstance(spec, Aggregate | Reduce | Top) and spec.every is not None else None
 
 
-def _key_of_updates(spec: Spec, before: Keys, *, bounded: bool) -> Keys | None:
+def _key_of_updates(spec: Spec, before: Keys) -> Keys | None:
     match spec:
-        case Filter() | FilterBatches() | Sink():
+        case Filter() | FilterBatches():
+            return before
+        case Sink() if spec.pulled:
             return before
         case Project(columns=columns):
             return _renamed(before, columns)
         case Window(shape=SameWindow()):
-            return (WINDOW_START, WINDOW_END, *spec.keys)
-        case Top():
-            return None if bounded else spec.keys
+            return (WINDOW_START, WINDOW_END, *updated_by(spec.verb))
+        case Top(every=int()):
+            return updated_by(spec)
+    if isinstance(spec, Sink):
+        raise GraphError(f"{spec.connector} output cannot replace rows, but {APPEND_ONLY}, or end it with .sink_live()")
     raise GraphError(f"{spec.kind} takes final rows, but {APPEND_ONLY}")
+
+
+def updated_by(verb: Aggregate | Reduce | Top) -> Keys:
+    """Return the columns that say which earlier row an update of ``verb`` replaces."""
+    return (*verb.keys, verb.rank) if isinstance(verb, Top) and verb.rank is not None else verb.keys
 
 
 def _renamed(key: Keys, columns: Sequence[tuple[str, Expr]]) -> Keys:

@@ -94,11 +94,13 @@ def is_stateful(spec: Spec) -> bool:
 def needs_end(spec: Spec, port: int) -> bool:
     """True if the operator returns nothing before input ``port`` has ended, so that this must be bounded."""
     match spec:
-        case Aggregate(phase=phase):
-            return phase is not Phase.PARTIAL
+        case Aggregate(phase=phase, every=every):
+            return phase is not Phase.PARTIAL and every is None
         case Join(how=how):
             return port == 1 or how in ("right", "full")
-        case Reduce() | Top() | Sort():
+        case Reduce(every=every) | Top(every=every):
+            return every is None
+        case Sort():
             return True
         case Window(shape=GlobalWindow(), early=None):
             return True

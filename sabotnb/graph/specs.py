@@ -147,15 +147,17 @@ class AggregateColumn:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Groups by ``keys`` (none: one global group) and aggregates; emits at the end of a bounded input.
+    """Groups by ``keys`` (none: one global group) and aggregates; emits at the end of the input.
 
-    ``schema`` is that of the rows that FULL would read; PARTIAL and FINAL derive types from it.
+    With ``every``, the groups that have changed are also emitted at this interval of processing time (microseconds), as
+    updates by key. ``schema`` is that of the rows that FULL would read; PARTIAL and FINAL derive types from it.
     """
 
     keys: Keys
     columns: tuple[AggregateColumn, ...]
     schema: pa.Schema
     phase: Phase = Phase.FULL
+    every: int | None = None
     kind: ClassVar[str] = "aggregate"
 
 
@@ -163,13 +165,14 @@ class Aggregate:
 class Reduce:
     """Folds the rows of each key with ``function(left: dict, right: dict) -> dict``: associative and commutative.
 
-    ``init`` is the dict that each key starts with, a new copy for each.
+    ``init`` is the dict that each key starts with, a new copy for each. ``every`` is that of ``Aggregate``.
     """
 
     keys: Keys
     function: Function
     schema: pa.Schema
     init: Value | None = None
+    every: int | None = None
     kind: ClassVar[str] = "reduce"
 
 
@@ -185,7 +188,8 @@ class Distinct:
 class Top:
     """Keeps the ``n`` rows with the largest ``by`` of each key (smallest if ``reverse``); all columns break ties.
 
-    ``ties`` keeps all rows equal to the last; ``rank`` names a 1-based rank column (int64).
+    ``ties`` keeps all rows equal to the last; ``rank`` names a 1-based rank column (int64). ``every`` is that of
+    ``Aggregate``; updates are by key and rank.
     """
 
     keys: Keys
@@ -194,6 +198,7 @@ class Top:
     reverse: bool = False
     ties: bool = False
     rank: str | None = None
+    every: int | None = None
     kind: ClassVar[str] = "top"
 
 

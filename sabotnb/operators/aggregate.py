@@ -9,6 +9,7 @@ import pyarrow as pa
 from sabotnb.graph import Aggregate, Phase
 from sabotnb.operators.category_codes import CategoryCodes
 from sabotnb.operators.group_states import AggregatedGroups
+from sabotnb.operators.updates import GroupResults
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import BatchPartials
 
@@ -32,14 +33,19 @@ class AggregateOperator(Operator):
         else:
             self._groups = AggregatedGroups(spec, codes, ctx.groups, ctx.config.batch_rows)
             ctx.keyed(StateSpec("aggregates"), self._groups.keyed)
+            self._results = GroupResults(self._groups, codes.keys, spec.every, ctx)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL:
             return (self._codes.partials(self._local.partials(self._codes.coded(batch))),)
         self._groups.add(batch)
+        self._results.note(batch)
         return ()
+
+    def on_wake(self) -> Iterable[Out]:
+        return () if self._spec.phase is Phase.PARTIAL else self._results.due()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if self._spec.phase is Phase.PARTIAL or (not self._spec.keys and self._ctx.index > 0):
             return ()
-        return self._groups.results()
+        return self._results.last()

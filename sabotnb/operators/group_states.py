@@ -13,7 +13,7 @@ from sabotnb.operators.category_codes import CategoryCodes
 from sabotnb.operators.reduced_groups import ReducedGroups
 from sabotnb.operators.top_groups import TopGroups
 from sabotnb.protocol import KeyedState, OperatorContext
-from sabotnb.state import GroupedAggregates
+from sabotnb.state import GroupedAggregates, KeySet
 
 
 class GroupState(Protocol):
@@ -28,8 +28,8 @@ class GroupState(Protocol):
         """Add rows of the operator's input."""
         ...
 
-    def results(self) -> Iterator[pa.RecordBatch]:
-        """Yield the results of all groups, in batches of bounded size."""
+    def results(self, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the results of all groups, or of those whose key is ``among`` some, in batches of bounded size."""
         ...
 
 
@@ -49,8 +49,8 @@ class AggregatedGroups:
         else:
             self._state.update(self._codes.coded(batch))
 
-    def results(self) -> Iterator[pa.RecordBatch]:
-        return map(self._codes.results, self._state.results(self._limit))
+    def results(self, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
+        return map(self._codes.results, self._state.results(self._limit, among))
 
 
 def maker_of(

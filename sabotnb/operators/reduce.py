@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sabotnb.graph import Reduce
 from sabotnb.operators.reduced_groups import ReducedGroups
+from sabotnb.operators.updates import GroupResults
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 
 
@@ -25,12 +26,18 @@ class ReduceOperator(Operator):
         self._index = ctx.index
         self._groups = ReducedGroups(self._spec, self._input, ctx.groups, ctx)
         ctx.keyed(StateSpec("folds"), self._groups.keyed)
+        keys = pa.schema([self._input.field(key) for key in self._spec.keys])
+        self._results = GroupResults(self._groups, keys, self._spec.every, ctx)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._groups.add(batch)
+        self._results.note(batch)
         return ()
+
+    def on_wake(self) -> Iterable[Out]:
+        return self._results.due()
 
     def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
         if self._index == 0:
             yield from self._groups.result_of_no_rows()
-        yield from self._groups.results()
+        yield from self._results.last()

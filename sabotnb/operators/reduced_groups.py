@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from sabotnb.blobs import user_error
@@ -14,7 +15,7 @@ from sabotnb.native import Orders, is_ordered, without_order
 from sabotnb.operators.error_policy import returned_wrong
 from sabotnb.operators.exported_categories import WithCategories
 from sabotnb.protocol import KeyedState, OperatorContext
-from sabotnb.state import Reducers, Row
+from sabotnb.state import KeySet, Reducers, Row
 
 
 class ReducedGroups:
@@ -42,10 +43,14 @@ class ReducedGroups:
         self._orders.take(batch)
         self._folds.update(batch)
 
-    def results(self) -> Iterator[pa.RecordBatch]:
-        """Yield one row per key: the key, and the final result; missing columns are null."""
+    def results(self, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield a row per key, or per key ``among`` some: the key, and the result; missing columns are null."""
         for rows, keys in self._folds.results(self._limit):
-            yield self._batch(rows, keys)
+            if among is None:
+                yield self._batch(rows, keys)
+            elif len(numbers := np.flatnonzero(among.has(keys))):
+                chosen = pa.array(numbers)
+                yield self._batch([rows[number] for number in numbers], [key.take(chosen) for key in keys])
 
     def result_of_no_rows(self) -> Iterator[pa.RecordBatch]:
         """Yield the result of ``init`` if there are no rows and no keys."""

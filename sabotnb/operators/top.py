@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sabotnb.graph import Top
 from sabotnb.operators.top_groups import TopGroups
+from sabotnb.operators.updates import GroupResults
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 
 
@@ -22,10 +23,16 @@ class TopOperator(Operator):
     def open(self, ctx: OperatorContext) -> None:
         self._groups = TopGroups(self._spec, self._input, ctx.groups, ctx.config.batch_rows)
         ctx.keyed(StateSpec("best"), self._groups.keyed)
+        keys = pa.schema([self._input.field(key) for key in self._spec.keys])
+        self._results = GroupResults(self._groups, keys, self._spec.every, ctx)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._groups.add(batch)
+        self._results.note(batch)
         return ()
 
+    def on_wake(self) -> Iterable[Out]:
+        return self._results.due()
+
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        return self._groups.results()
+        return self._results.last()

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.graph import Top, output_schema
-from sabotnb.state import Direction, GroupedBatches, KeyedRows, Retention, position, sortable, tied
+from sabotnb.state import Direction, GroupedBatches, KeyedRows, KeySet, Retention, position, sortable, tied
 
 
 class TopGroups:
@@ -46,8 +46,8 @@ class TopGroups:
             self.keyed.add(batch)
             self._learn()
 
-    def results(self) -> Iterator[pa.RecordBatch]:
-        """Yield the best rows of each key, sorted."""
+    def results(self, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the best rows of each key, or of those ``among`` some, sorted."""
         if not self.keyed.rows:
             return
         rows = self.keyed.arranged()
@@ -57,7 +57,12 @@ class TopGroups:
             columns = rows.slice(start, stop).columns
             if self._spec.rank is not None:
                 columns.append(pa.array(before[start:stop] + 1))
-            yield pa.RecordBatch.from_arrays(columns, schema=self._output)
+            yield self._chosen(pa.RecordBatch.from_arrays(columns, schema=self._output), among)
+
+    def _chosen(self, batch: pa.RecordBatch, among: KeySet | None) -> pa.RecordBatch:
+        if among is None:
+            return batch
+        return batch.filter(pa.array(among.has([batch.column(key) for key in self._spec.keys])))
 
     def _learn(self) -> None:
         """Without keys, store the worst of the best values after each cut: later rows that are worse are not stored."""

@@ -30,6 +30,7 @@ from sabotnb.expr import AggregateLike, result_schema
 from sabotnb.native import Rows, Slots
 from sabotnb.state.accumulator_layout import Field, gathered, lay_out, state_fields
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
+from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import check_group, groups_in, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
 from sabotnb.state.slot_ranges import PIECE_ROWS, cut
 
@@ -82,21 +83,25 @@ class GroupedAggregates:
                 item.merge(slots, [next(columns) for _ in item.state_types])
         return slots
 
-    def results(self, limit: int = PIECE_ROWS) -> Iterator[pa.RecordBatch]:
-        """Yield one row per key, in batches of at most ``limit`` rows.
+    def results(self, limit: int = PIECE_ROWS, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield one row per key, or per key that is ``among`` some, in batches of at most ``limit`` rows.
 
         Raises:
             ExpressionError: a sum does not fit its type.
             UserFunctionError: a class of the user raised, or returned a value of another type than it declares.
         """
         for spans in cut(((group, self._index.size(group)) for group in self.groups()), limit):
+            keys = key_columns(self._index, spans, self._keys)
+            mask = None if among is None else among.has(keys)
+            if mask is not None and not mask.any():
+                continue
             rows = np.concatenate([gathered(self._rows.buffer(span.group), span, self._rows.width) for span in spans])
             columns = [
                 item.aggregate.result(item.of(rows)) if isinstance(item, Field) else item.result(spans)
                 for item in self._layout.items
             ]
-            keys = key_columns(self._index, spans, self._keys)
-            yield pa.RecordBatch.from_arrays([*keys, *columns], schema=self._results)
+            batch = pa.RecordBatch.from_arrays([*keys, *columns], schema=self._results)
+            yield batch if mask is None else batch.filter(pa.array(mask))
 
     def groups(self) -> Sequence[int]:
         return groups_in(self._index)

@@ -36,8 +36,9 @@ class KeySet:
 
     def find(self, columns: Sequence[pa.Array]) -> np.ndarray:
         """Mask of the rows whose key is in the set, by the rule of joins: a key with a null is never in it."""
-        valid = complete(columns)
-        found = self.has(columns)
+        keys = self._compared(columns)
+        found: np.ndarray = self._index.find(keys).slots != MISSING
+        valid = complete(keys)  # a value that no key of this type can equal is null after the conversion
         return found if valid is None else found & valid.to_numpy(zero_copy_only=False)
 
     def has(self, columns: Sequence[pa.Array]) -> np.ndarray:

@@ -105,5 +105,5 @@ class Assembly:
 
     def _results(self, operator: str, sink: specs.Sink, wake: Callable[[], None]) -> ResultBuffer:
         attempt = self.assignment.attempt
-        keep = sink.options.get("keep") if sink.connector == "live" else None
+        keep = sink.options.get("held", sink.options.get("keep")) if sink.connector == "live" else None
         return self.host.results.open(attempt.task.job, attempt.epoch, operator, attempt.task.index, wake, keep)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.sampled_run import SourceSample, collected, run_on_sample
+from sabotnb.api.running.updated_rows import newest
 from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.config import Config
 from sabotnb.display import operator_labels, theme
@@ -58,15 +59,15 @@ def preview(flow: StreamPlan, n: int, timeout: float) -> Preview:
     until = time.monotonic() + timeout
     part = timeout if is_bounded(flow) else timeout * ENDLESS_PART
     run = run_on_sample(collected(flow), Config.from_environment().preview_rows, part, until=until)
-    batches, found = [], 0
+    updates, batches, found = flow.type.key is not None, [], 0
     for batch in run.batches:
-        batches.append(batch.slice(0, n - found))
+        batches.append(batch if updates else batch.slice(0, n - found))
         found += batches[-1].num_rows
-        if found >= n:
+        if found >= n and not updates:
             break
     ran_out = run.ran_out()
     run.batches.close()
-    table = pa.Table.from_batches(batches, schema=flow.schema)
+    table = newest(pa.Table.from_batches(batches, schema=flow.schema), flow.type.key).slice(0, n)
     if ran_out:
         longer = "" if found else f": give it longer, .head(timeout='{max(10, timeout * 10):g}s')"
         return Preview(table, f"preview of what was made in {timeout:g} s: numbers are partial{longer}", complete=False)

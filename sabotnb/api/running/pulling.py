@@ -9,9 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from sabotnb.api.running.updated_rows import newest
 from sabotnb.blobs import raised_by
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
+from sabotnb.graph import StreamType
 
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 Take = Callable[[pa.RecordBatch], Any]
@@ -88,10 +90,11 @@ def _whole(error: UserFunctionError) -> UserFunctionError:
 
 
 class LiveRows:
-    """The last ``keep`` rows received. One thread writes it, any thread reads it."""
+    """The last ``keep`` rows received; of updates the last row for each key. One thread writes, any thread reads."""
 
-    def __init__(self, schema: pa.Schema, keep: int) -> None:
-        self._schema = schema
+    def __init__(self, of: StreamType, keep: int) -> None:
+        self._schema = of.schema
+        self._key = of.key
         self._keep = keep
         self._batches: deque[pa.RecordBatch] = deque()
         self._rows = 0
@@ -105,11 +108,17 @@ class LiveRows:
             self._batches.append(batch)
             self._rows += batch.num_rows
             self.total += batch.num_rows
-            while self._rows - self._batches[0].num_rows >= self._keep:
+            if self._key is not None and self._rows > 2 * self._keep:
+                self._batches = deque(newest(self._table(), self._key).to_batches())
+                self._rows = sum(held.num_rows for held in self._batches)
+            while self._key is None and self._rows - self._batches[0].num_rows >= self._keep:
                 self._rows -= self._batches.popleft().num_rows
 
     def table(self) -> pa.Table:
         """Return the kept rows, oldest first."""
         with self._lock:
-            kept = pa.Table.from_batches(list(self._batches), schema=self._schema)
+            kept = newest(self._table(), self._key)
         return kept.slice(max(0, kept.num_rows - self._keep))
+
+    def _table(self) -> pa.Table:
+        return pa.Table.from_batches(list(self._batches), schema=self._schema)

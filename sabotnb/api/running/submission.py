@@ -204,7 +204,7 @@ def _job(started: Started, takes: Mapping[str, Take]) -> Job:
     live = {}
     for sink in graph.get_sinks():
         if isinstance(sink.spec, Sink) and sink.spec.connector == "live":
-            live[sink.id] = LiveRows(graph.schemas()[sink.id], sink.spec.options["keep"])
+            live[sink.id] = LiveRows(graph.types()[sink.id], sink.spec.options["keep"])
     pullers = [started.puller(sink, rows.take) for sink, rows in live.items()]
     pullers += [started.puller(sink, take, one_by_one=True) for sink, take in takes.items()]
     bounded = all(source.bounded for source in sources(graph).values())

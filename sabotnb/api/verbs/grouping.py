@@ -31,6 +31,9 @@ from sabotnb.expr import (
 from sabotnb.graph import Aggregate, AggregateColumn, Project, Reduce, Top, bound_columns
 from sabotnb.native import without_order
 
+UPDATE_EVERY = 1_000_000
+"""Microseconds between updates of groups whose input is endless, unless ``named(update_every=...)`` says otherwise."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouping:
@@ -52,8 +55,17 @@ class Grouping:
         return (*bounds, *(name for name in self.names if name not in bounds))
 
     def applied(self, flow: StreamPlan, verb: Aggregate | Top | Reduce) -> StreamPlan:
-        """``verb`` on ``flow``, in each window if there are windows."""
-        return flow.then(verb if self.windows is None else self.windows.spec(verb))
+        """``verb`` on ``flow``, in each window if there are windows; without an end it returns updates."""
+        if self.windows is not None:
+            return flow.then(self.windows.spec(verb))
+        if flow.type.bounded:
+            return flow.then(verb)
+        if isinstance(verb, Top) and verb.rank is None and (verb.n > 1 or verb.ties):
+            raise SchemaError(
+                f"top({verb.n}) of an endless stream returns updates, and a rank tells which row each replaces: "
+                "add rank='rank'" + (" and leave out ties=True" if verb.ties else "")
+            )
+        return flow.then(replace(verb, every=UPDATE_EVERY))
 
     def with_keys(self) -> StreamPlan:
         """The flow with every key as a column; a key must not replace a different column of its name."""

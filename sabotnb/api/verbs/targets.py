@@ -57,6 +57,10 @@ def to_files(
     return Target(flow.then(spec))
 
 
+UPDATES_HELD = 1 << 16
+"""Rows that a task holds for a live table of updates: a row that is dropped may be the only one of its key."""
+
+
 def to_callback(flow: StreamPlan, fn: Take) -> Target:
     """Call ``fn`` with every batch, in this process."""
     if not callable(fn):
@@ -69,4 +73,5 @@ def to_callback(flow: StreamPlan, fn: Take) -> Target:
 def to_live(flow: StreamPlan, keep: int) -> Target:
     """Keep the last ``keep`` rows in this process."""
     keep = whole(keep, SinkError(f"sink_live(keep={keep!r}): give a whole number of rows, at least 1"), 1)
-    return Target(flow.then(SinkSpec("live", {"keep": keep})))
+    held = {} if flow.type.key is None else {"held": max(keep, UPDATES_HELD)}
+    return Target(flow.then(SinkSpec("live", {"keep": keep, **held})))

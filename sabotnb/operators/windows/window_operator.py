@@ -248,10 +248,7 @@ class WindowOperator(Operator):
     def _results(self, bounds: Bounds, state: GroupState, keys: KeySet | None = None) -> Iterator[pa.RecordBatch]:
         """The results of a window; of ``keys`` only, if they are given."""
         values = {"window_start": bounds[1], "window_end": bounds[0]}
-        for batch in state.results():
-            if keys is not None:
-                found = keys.has([batch.column(name) for name in self._keys.names])
-                batch = batch.filter(pa.array(found))  # noqa: PLW2901
+        for batch in state.results(keys):
             inside = {field.name: column for field, column in zip(batch.schema, batch.columns, strict=True)}
             for name in self._bounds:
                 kind = self._output.field(name).type
