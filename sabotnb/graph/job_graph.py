@@ -14,13 +14,12 @@ from sabotnb.blobs import Function, Value
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
-from sabotnb.graph.output_schemas import output_schema, side_schema
+from sabotnb.graph.output_schemas import side_schema
 from sabotnb.graph.output_types import output_type
 from sabotnb.graph.specs import Sink, Source
 from sabotnb.graph.stream_type import StreamType
 from sabotnb.graph.validation import Outputs, check, check_hint_columns, inputs_of, schemas_of
 from sabotnb.topology import topological_order
-from sabotnb.traversal import bottom_up
 
 __all__ = ["MAX_PARALLELISM", "Edge", "EdgeHint", "EdgeType", "JobGraph", "Operator", "Resources"]
 
@@ -35,7 +34,7 @@ _MALFORMED = (SchemaError, LookupError, TypeError, ValueError, AttributeError, p
 class _Known:
     """Cached facts about a graph; ``outputs`` is shared with the graphs that are derived from it.
 
-    ``previous_ids`` are the ids of the graphs from which this one was derived.
+    ``used_ids`` are the ids of the graphs from which this one was derived.
     """
 
     into: Mapping[str, list[Edge]] | None = None
@@ -44,7 +43,7 @@ class _Known:
     types: Mapping[str, StreamType] | None = None
     order: Sequence[str] | None = None
     outputs: Outputs = field(default_factory=dict)
-    previous_ids: frozenset[str] = frozenset()
+    used_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,69 +75,30 @@ class JobGraph:
             raise GraphError(f"input {port} of {down!r} is already fed by {fed.up!r}; combine the two with a Union")
         return replace(self, edges=(*self.edges, Edge(up, down, port, hint, side)))
 
-    def derived(self, operators: Mapping[str, Operator], edges: Iterable[Edge]) -> Self:
-        """Return a graph of these; it reuses the schemas behind operators that it shares with this one."""
-        graph = replace(self, operators=operators, edges=tuple(edges))
-        if edges is self.edges:
-            graph._known.into, graph._known.out_of = self._known.into, self._known.out_of  # noqa: SLF001
-            graph._known.order = self._known.order  # noqa: SLF001
-        graph._known.outputs = self._known.outputs  # noqa: SLF001  of its own class
-        graph._known.previous_ids = self._known.previous_ids.union(self.operators)  # noqa: SLF001
-        return graph
+    def derived(self, operators: Mapping[str, Operator], edges: Iterable[Edge], used_ids: Iterable[str] = ()) -> Self:
+        """Return a graph of these; it reuses the schemas behind operators that it shares with this one.
 
-    def continue_from(self, before: JobGraph) -> set[str]:
-        """Take over the cached facts of ``before``, from which this graph was edited; returns the changed operators.
-
-        These are the operators that are new, or have another spec or another edge; all of them if a schema changed.
-        Without this, each of many small edits would cost a walk over the whole graph.
+        ``used_ids`` are ids that ``unique_id`` must not return, besides those of this graph.
         """
-        changed = {name for name, operator in self.operators.items() if before.operators.get(name) is not operator}
-        # By identity: an edit keeps the edge objects that it does not change.
-        previous, present = set(map(id, before.edges)), set(map(id, self.edges))
-        edges = [edge for edge in self.edges if id(edge) not in previous]
-        edges += [edge for edge in before.edges if id(edge) not in present]
-        ups, downs = {edge.up for edge in edges}, {edge.down for edge in edges}
-        changed |= (ups | downs) & self.operators.keys()
-        known, old = self._known, before._known
-        if old.into is not None:
-            into = _grouped([edge for edge in self.edges if edge.down in downs], lambda edge: edge.down)
-            ordered = {name: sorted(into.get(name, []), key=lambda edge: edge.port) for name in downs}
-            known.into = {**old.into, **ordered}
-        if old.out_of is not None:
-            out_of = _grouped([edge for edge in self.edges if edge.up in ups], lambda edge: edge.up)
-            known.out_of = {**old.out_of, **{name: out_of.get(name, []) for name in ups}}
-        if old.schemas is not None:
-            known.schemas = self._same_schemas(old.schemas, changed)
-            return set(self.operators) if known.schemas is None else changed
-        return changed
-
-    def _same_schemas(self, schemas: Mapping[str, pa.Schema], changed: set[str]) -> Mapping[str, pa.Schema] | None:
-        """Return ``schemas`` with those of new operators added; None if the schema of an operator changed."""
-        same = {name: schema for name, schema in schemas.items() if name in self.operators}
-
-        ids = {name: name for name in changed}  # bottom_up compares names by identity
-
-        def changed_above(name: str) -> list[str]:
-            return [ids[edge.up] for edge in self.inputs(name) if edge.up in ids]
-
-        for name in bottom_up([*ids.values()], changed_above):
-            inputs = inputs_of(name, self.operators, self.inputs, same)
-            output = output_schema(self.operators[name].spec, inputs)
-            if name in same and not same[name].equals(output, check_metadata=True):
-                return None
-            same.setdefault(name, output)
-        return same
+        graph = replace(self, operators=operators, edges=tuple(edges))
+        graph._known.outputs = self._known.outputs  # noqa: SLF001  of its own class
+        graph._known.used_ids = self.used_ids().union(used_ids)  # noqa: SLF001
+        return graph
 
     def unique_id(self, kind: str) -> str:
         """Return the next free readable id of a kind: ``filter_0``, then ``filter_1``.
 
         Ids of operators that the optimizer removed are not used again: messages about these would be shown at another.
         """
-        taken = self._known.previous_ids.union(self.operators)
+        taken = self.used_ids()
         number = 0
         while f"{kind}_{number}" in taken:
             number += 1
         return f"{kind}_{number}"
+
+    def used_ids(self) -> frozenset[str]:
+        """Return the ids of all operators, and of those that were in the graphs from which this one was derived."""
+        return self._known.used_ids.union(self.operators)
 
     def get_sources(self) -> list[Operator]:
         """Return the sources, in order of insertion."""

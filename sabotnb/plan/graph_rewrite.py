@@ -1,12 +1,13 @@
-"""Building blocks of optimizer rules: edits of a job graph, and the result of applying a rule."""
+"""Building blocks of optimizer rules: what a rule is, what it knows, and what its application returns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sabotnb.config import Config
 from sabotnb.graph import Edge, JobGraph, Operator, Spec
+from sabotnb.plan.graph_draft import GraphDraft
 from sabotnb.plan.sizes import Estimate
 
 
@@ -28,7 +29,7 @@ class RewriteStep:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The graph after one application of a rule, and the steps that describe it: at least one."""
+    """The graph after one application of a ``GraphRule``, and the steps that describe it: at least one."""
 
     graph: JobGraph
     steps: tuple[RewriteStep, ...]
@@ -45,54 +46,28 @@ class Known:
 GraphRule = Callable[[JobGraph, Known], Rewrite | None]
 """A pure function that returns the graph after one application, or None if the rule applies nowhere.
 
+It applies at all operators at once where it can: each application costs a walk over the graph.
 A rule never removes or moves an operator that the user named or placed (``Operator.placed``).
 """
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorRule:
-    """A rule that looks at one operator: ``at`` returns the graph after applying it there, or None.
+    """A rule that looks at one operator: ``at`` edits the draft there and returns the step, or None and no edit.
 
-    ``at`` may depend only on the operator, the operators that it reads and that read it, their edges, and the schemas
-    before and behind it: ``Worklist`` calls it again only where one of these has changed. The rule is applied at the
-    first operator where it can be; with ``upwards`` at the last in topological order.
+    ``at`` may depend only on the operator, its edges, the operators at their other ends, and the schemas of its inputs
+    and its output: ``Worklist`` calls it again only where one of these has changed. The rule is applied at the first
+    operator where it can be; with ``upwards`` at the last in topological order.
     """
 
-    at: Callable[[JobGraph, str, Known], Rewrite | None]
+    at: Callable[[GraphDraft, str, Known], RewriteStep | None]
     upwards: bool = False
 
 
 Rule = GraphRule | OperatorRule
 
 
-def with_spec(graph: JobGraph, name: str, spec: Spec) -> JobGraph:
-    """Return the graph with ``spec`` for operator ``name``."""
-    return graph.derived({**graph.operators, name: replace(graph.operators[name], spec=spec)}, graph.edges)
-
-
-def removed(graph: JobGraph, name: str) -> JobGraph:
-    """Return the graph without a one-input operator; its readers read its input, and hints are kept."""
-    above = graph.inputs(name)[0]
-    edges = []
-    for edge in graph.edges:
-        if edge.up == name:
-            edges.append(Edge(above.up, edge.down, edge.port, edge.hint or above.hint, above.side))
-        elif edge.down != name:
-            edges.append(edge)
-    operators = {other: operator for other, operator in graph.operators.items() if other != name}
-    return graph.derived(operators, edges)
-
-
-def inserted(graph: JobGraph, edge: Edge, operator: Operator) -> JobGraph:
-    """Return the graph with ``operator`` in the middle of ``edge``; the hint stays on the lower half."""
-    halves = (Edge(edge.up, operator.id, side=edge.side), replace(edge, up=operator.id, side=None))
-    edges: list[Edge] = []
-    for other in graph.edges:
-        edges.extend(halves if other.down == edge.down and other == edge else (other,))
-    return graph.derived({**graph.operators, operator.id: operator}, edges)
-
-
-def beside(graph: JobGraph, upstream: str, name: str, spec: Spec) -> Operator:
+def beside(graph: JobGraph | GraphDraft, upstream: str, name: str, spec: Spec) -> Operator:
     """Return a new operator with the parallelism and placement of ``upstream``, so that the two are chained."""
     up = graph.operators[upstream]
     return Operator(
@@ -105,9 +80,10 @@ def beside(graph: JobGraph, upstream: str, name: str, spec: Spec) -> Operator:
     )
 
 
-def sole_reader(graph: JobGraph, name: str) -> Edge | None:
+def sole_reader(graph: JobGraph | GraphDraft, name: str) -> Edge | None:
     """Return the edge out of ``name`` if it is the only one, a main output and without a hint; else None."""
     outputs = graph.outputs(name)
-    if len(outputs) != 1 or outputs[0].side is not None or outputs[0].hint is not None:
+    if len(outputs) != 1:
         return None
-    return outputs[0]
+    edge = next(iter(outputs))
+    return edge if edge.side is None and edge.hint is None else None

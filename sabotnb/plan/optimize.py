@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-A rule is a pure function from a graph to a better graph, or to None (``graph_rewrite``). Graphs are immutable, so a
-rule can try an edit and drop it. Each rule must keep the results and the ids of sources and sinks, and must neither
-remove nor move operators that the user named or placed.
+A rule makes a better graph or leaves it as it is: at one operator of a draft that it edits, or at all of them in one
+walk over an immutable graph (``graph_rewrite``). Each rule must keep the results and the ids of sources and sinks, and
+must neither remove nor move operators that the user named or placed.
 
 ``PHASES`` run in order, each to its fixpoint. Their order matters:
 
@@ -79,11 +79,11 @@ def optimize(
     limit = MOST_STEPS_PER_OPERATOR * (len(graph.operators) + 1)
     for rules in PHASES:
         worklist = Worklist(rules, graph, known)
-        while (rewrite := worklist.apply_next()) is not None:
-            graph = rewrite.graph
-            steps.extend(rewrite.steps)
+        while applied := worklist.apply_next():
+            steps.extend(applied)
             if len(steps) > limit:
                 raise GraphError(
                     f"the optimizer does not terminate; its last steps were {steps[-2:]}. Please report it"
                 )
+        graph = worklist.graph()
     return Optimized(graph, tuple(steps))

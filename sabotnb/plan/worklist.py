@@ -10,69 +10,88 @@ The rewritings and their order are those of this loop, which costs n searches of
 neighbourhood only, so where it did not apply it will not apply until something near changes. Per rule:
 
 - *marked* operators are those where the rule has to be tried. All are marked at first. Trying a rule in vain unmarks
-  its operator; each rewriting marks the operators that it changed and their neighbours again, for every rule.
+  its operator. Each rewriting marks again, for every rule: the operators that it changed and their neighbours, and the
+  ends of the edges that it changed. An end alone does not mark its neighbours, or each edit beside an operator with
+  thousands of readers would mark them all.
 - A rule that looks at the whole graph (``GraphRule``) has one mark for everything. When such a rule was applied, all
   operators are marked for all rules, because there is no telling what it changed.
 
-``JobGraph.continue_from`` finds what a rewriting changed, and lets the new graph keep the edge index and the schemas
-of the old one. If a schema changed it reports every operator, as the schemas behind may have changed too.
+Rules of operators edit one ``GraphDraft``, whose ``settle`` says what a rewriting changed.
 
-``_rank`` orders operators as ``graph.operators`` does. Edits append to that mapping, so ``_mark`` assigns new ranks to
-the marked operators at its end: added ones are among them, and the others keep their order. Entries of the heap with an
-older rank are stale. Rules that go upwards need the last operator in topological order, which an edit may change
-anywhere, so they keep no heap and sort on demand; up to ``FEW`` marked operators are tried first, without sorting.
+A rank orders the operators of each kind of rule; entries of a heap with an older rank are stale. ``_rank`` follows
+``draft.operators``, where new operators are at the end. ``_height`` is for rules that go upwards: the last operator in
+topological order is the lowest. The order is that of the graph when the draft was made, since rewritings keep it: they
+remove operators, or insert one before another, whose height it shares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
-from itertools import count, takewhile
+from itertools import count
 
 from sabotnb.graph import JobGraph
-from sabotnb.plan.graph_rewrite import GraphRule, Known, OperatorRule, Rewrite, Rule
-
-FEW = 8
-"""Up to so many marked operators are all tried before the graph is sorted."""
+from sabotnb.plan.graph_draft import Changes, GraphDraft
+from sabotnb.plan.graph_rewrite import GraphRule, Known, OperatorRule, Rewrite, RewriteStep, Rule
 
 
 class Worklist:
-    """Applies ``rules`` to ``graph``, one rewriting at a time; ``graph`` is the graph after the last of them."""
+    """Applies ``rules`` to ``graph``, one rewriting at a time."""
 
     def __init__(self, rules: Sequence[Rule], graph: JobGraph, known: Known) -> None:
-        self.graph = graph
         self._known = known
         self._rank: dict[str, int] = {}
-        self._ranks = count()
+        self._height: dict[str, int] = {}
         self._queues = [
-            _OperatorQueue(rule, self._rank) if isinstance(rule, OperatorRule) else _GraphQueue(rule) for rule in rules
+            _OperatorQueue(rule, self._height if rule.upwards else self._rank)
+            if isinstance(rule, OperatorRule)
+            else _GraphQueue(rule)
+            for rule in rules
         ]
+        self._begin(graph)
+
+    def graph(self) -> JobGraph:
+        """Return the graph after the last rewriting."""
+        return self._draft.frozen()
+
+    def apply_next(self) -> Sequence[RewriteStep]:
+        """Apply the first rule that applies, at the first operator where it does; no steps if no rule applies."""
+        for queue in self._queues:
+            if isinstance(queue, _GraphQueue):
+                rewrite = queue.applied(self._draft, self._known)
+                if rewrite is not None:
+                    self._begin(rewrite.graph)
+                    return rewrite.steps
+            else:
+                step = queue.applied(self._draft, self._known)
+                if step is not None:
+                    self._continue(self._draft.settle())
+                    return (step,)
+        return ()
+
+    def _begin(self, graph: JobGraph) -> None:
+        """Start from ``graph``: every rule has to be tried everywhere."""
+        self._draft = GraphDraft(graph)
+        self._ranks = count()
+        self._rank.clear()
+        self._rank.update(zip(graph.operators, self._ranks, strict=False))
+        self._height.clear()
+        self._height.update(zip(reversed(graph.topological_sort()), count(), strict=False))
         self._mark(graph.operators)
 
-    def apply_next(self) -> Rewrite | None:
-        """Apply the first rule that applies, at the first operator where it does; None if no rule applies."""
-        for queue in self._queues:
-            rewrite = queue.first(self.graph, self._known)
-            if rewrite is not None:
-                self._continue(rewrite.graph, local=isinstance(queue, _OperatorQueue))
-                return rewrite
-        return None
-
-    def _continue(self, graph: JobGraph, *, local: bool) -> None:
-        before, self.graph = self.graph, graph
-        if not local:
-            self._mark(graph.operators)
+    def _continue(self, changes: Changes) -> None:
+        for name in changes.added:
+            self._rank[name] = next(self._ranks)
+        for name in reversed(changes.added):  # of two in a row, the lower one was inserted last
+            self._height[name] = min(self._height[edge.down] for edge in self._draft.outputs(name))
+        if changes.everything:
+            self._mark(self._draft.operators)
             return
-        changed = graph.continue_from(before)
-        near = {edge.down for name in changed for edge in graph.outputs(name)}
-        near |= {edge.up for name in changed for edge in graph.inputs(name)}
-        self._mark(changed | near)
+        near = {edge.down for name in changes.operators for edge in self._draft.outputs(name)}
+        near |= {edge.up for name in changes.operators for edge in self._draft.inputs(name)}
+        self._mark(near.union(changes.operators, changes.ends))
 
     def _mark(self, names: Collection[str]) -> None:
-        """Mark ``names`` for every rule; operators that were added are at the end of the graph's mapping."""
-        added = list(takewhile(lambda name: name in names, reversed(list(self.graph.operators))))
-        for name in reversed(added):
-            self._rank[name] = next(self._ranks)
         for queue in self._queues:
             queue.mark(names)
 
@@ -84,17 +103,17 @@ class _GraphQueue:
         self._rule = rule
         self._marked = True
 
-    def mark(self, _: Collection[str]) -> None:
+    def mark(self, _: Iterable[str]) -> None:
         self._marked = True
 
-    def first(self, graph: JobGraph, known: Known) -> Rewrite | None:
-        rewrite = self._rule(graph, known) if self._marked else None
-        self._marked = rewrite is not None
+    def applied(self, draft: GraphDraft, known: Known) -> Rewrite | None:
+        rewrite = self._rule(draft.frozen(), known) if self._marked else None
+        self._marked = False
         return rewrite
 
 
 class _OperatorQueue:
-    """Tries a rule that looks at one operator, at marked operators in the order of the graph."""
+    """Tries a rule that looks at one operator, at marked operators in the order of ``rank``."""
 
     def __init__(self, rule: OperatorRule, rank: Mapping[str, int]) -> None:
         self._rule = rule
@@ -102,36 +121,18 @@ class _OperatorQueue:
         self._marked: set[str] = set()
         self._heap: list[tuple[int, str]] = []
 
-    def mark(self, names: Collection[str]) -> None:
+    def mark(self, names: Iterable[str]) -> None:
         self._marked.update(names)
-        if not self._rule.upwards:
-            for name in names:
-                heappush(self._heap, (self._rank[name], name))
+        for name in names:
+            heappush(self._heap, (self._rank[name], name))
 
-    def first(self, graph: JobGraph, known: Known) -> Rewrite | None:
-        return self._last(graph, known) if self._rule.upwards else self._lowest(graph, known)
-
-    def _lowest(self, graph: JobGraph, known: Known) -> Rewrite | None:
+    def applied(self, draft: GraphDraft, known: Known) -> RewriteStep | None:
         while self._heap:
             rank, name = self._heap[0]
-            stale = name not in self._marked or self._rank[name] != rank
-            rewrite = None if stale else self._try(graph, name, known)
-            if rewrite is not None:
-                return rewrite
+            if name in self._marked and self._rank[name] == rank and name in draft.operators:
+                step = self._rule.at(draft, name, known)
+                if step is not None:
+                    return step
+                self._marked.discard(name)
             heappop(self._heap)
         return None
-
-    def _last(self, graph: JobGraph, known: Known) -> Rewrite | None:
-        self._marked &= graph.operators.keys()
-        if len(self._marked) <= FEW:
-            rewrites = [rewrite for name in list(self._marked) if (rewrite := self._try(graph, name, known))]
-            if len(rewrites) <= 1:  # with one there is nothing to order
-                return rewrites[0] if rewrites else None
-        marked = (name for name in reversed(graph.topological_sort()) if name in self._marked)
-        return next((rewrite for name in marked if (rewrite := self._try(graph, name, known))), None)
-
-    def _try(self, graph: JobGraph, name: str, known: Known) -> Rewrite | None:
-        rewrite = self._rule.at(graph, name, known) if name in graph.operators else None
-        if rewrite is None:
-            self._marked.discard(name)
-        return rewrite

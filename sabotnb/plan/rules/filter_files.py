@@ -6,9 +6,10 @@ from dataclasses import replace
 from itertools import compress
 
 from sabotnb.expr import Expr, all_of, conjuncts
-from sabotnb.graph import Filter, JobGraph, Source
+from sabotnb.graph import Filter, Source
 from sabotnb.plan.expressions import may_go_first
-from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep, removed, sole_reader, with_spec
+from sabotnb.plan.graph_draft import GraphDraft
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, sole_reader
 
 SKIPPING_CONNECTORS = frozenset({"parquet"})
 """Connectors that skip row groups by their statistics; each also applies ``Source.predicate`` to every row."""
@@ -20,7 +21,7 @@ PACING_OPTIONS = ("rate", "speed", "follow")
 """Options that pace rows, which must count whether they pass the filter or not."""
 
 
-def _filter(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
+def _filter(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     """Move conjuncts of a filter into ``Source.predicate``, except for those that must not see more rows than before.
 
     A source with an event time keeps all its rows: whether a row is late depends on the times of all rows before it.
@@ -38,11 +39,14 @@ def _filter(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
         return None
     pushed = [*compress(conditions, movable)]
     kept = [condition for condition, moves in zip(conditions, movable, strict=True) if not moves]
-    rewritten = with_spec(graph, operator.id, replace(source, predicate=_and(source.predicate, pushed)))
-    rewritten = with_spec(rewritten, below.id, Filter(all_of(kept))) if kept else removed(rewritten, below.id)
+    graph.set_spec(operator.id, replace(source, predicate=_and(source.predicate, pushed)))
+    if kept:
+        graph.set_spec(below.id, Filter(all_of(kept)))
+    else:
+        graph.remove(below.id)
     text = f"reads only rows with {all_of(pushed)}"
     gone = () if kept else (below.id,)
-    return Rewrite(rewritten, (RewriteStep("filter files", operator.id, text, len(conditions), len(kept), gone),))
+    return RewriteStep("filter files", operator.id, text, len(conditions), len(kept), gone)
 
 
 filter_files = OperatorRule(_filter)

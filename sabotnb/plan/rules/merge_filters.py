@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sabotnb.expr import all_of, is_total
-from sabotnb.graph import Filter, JobGraph
-from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep, removed, sole_reader, with_spec
+from sabotnb.graph import Filter
+from sabotnb.plan.graph_draft import GraphDraft
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, sole_reader
 
 
-def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
+def _merge(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     """Merge a filter into the one above it.
 
     Only if the lower predicate cannot raise: merged, it also sees rows that the upper filter would have removed.
@@ -20,11 +21,9 @@ def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     if not isinstance(upper.spec, Filter) or not isinstance(lower.spec, Filter):
         return None
     if is_total(lower.spec.predicate, graph.schemas()[upper.id]):
-        both = Filter(all_of((upper.spec.predicate, lower.spec.predicate)))
-        merged = removed(with_spec(graph, upper.id, both), lower.id)
-        return Rewrite(
-            merged, (RewriteStep("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1, (lower.id,)),)
-        )
+        graph.set_spec(upper.id, Filter(all_of((upper.spec.predicate, lower.spec.predicate))))
+        graph.remove(lower.id)
+        return RewriteStep("merge filters", upper.id, f"{lower.id} joined {upper.id}", 2, 1, (lower.id,))
     return None
 
 

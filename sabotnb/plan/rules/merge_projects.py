@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sabotnb.expr import column_name, substitute
-from sabotnb.graph import JobGraph, Project
+from sabotnb.graph import Project
 from sabotnb.plan.expressions import column_uses, is_cheap
-from sabotnb.plan.graph_rewrite import Known, OperatorRule, Rewrite, RewriteStep, removed, sole_reader, with_spec
+from sabotnb.plan.graph_draft import GraphDraft
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, sole_reader
 
 
-def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
+def _merge(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     """Substitute the expressions of the upper projection into the lower one, unless that computes one of them twice."""
     upper = graph.operators[name]
     edge = sole_reader(graph, upper.id)
@@ -23,16 +24,15 @@ def _merge(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
         return None
     merged = Project(tuple((name, substitute(expr, computed)) for name, expr in lower.spec.columns))
     kept, gone = (upper, lower) if upper.placed else (lower, upper)
-    rewritten = removed(with_spec(graph, kept.id, merged), gone.id)
-    return Rewrite(
-        rewritten, (RewriteStep("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,)),)
-    )
+    graph.set_spec(kept.id, merged)
+    graph.remove(gone.id)
+    return RewriteStep("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,))
 
 
 merge_projects = OperatorRule(_merge)
 
 
-def _drop(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
+def _drop(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     """Remove a projection that returns the columns of its input in their order."""
     operator = graph.operators[name]
     if not isinstance(operator.spec, Project) or operator.placed:
@@ -42,10 +42,8 @@ def _drop(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
         return None
     same = [column_name(expr) == name for name, expr in operator.spec.columns]
     if all(same) and graph.schemas()[above.up].names == [name for name, _ in operator.spec.columns]:
-        text = f"{operator.id} changed nothing"
-        return Rewrite(
-            removed(graph, operator.id), (RewriteStep("drop identity", operator.id, text, 1, 0, (operator.id,)),)
-        )
+        graph.remove(operator.id)
+        return RewriteStep("drop identity", operator.id, f"{operator.id} changed nothing", 1, 0, (operator.id,))
     return None
 
 

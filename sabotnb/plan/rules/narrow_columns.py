@@ -27,7 +27,8 @@ from sabotnb.graph import (
     output_schema,
     right_output_names,
 )
-from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside, inserted, with_spec
+from sabotnb.plan.graph_draft import GraphDraft
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside
 from sabotnb.plan.sizes import row_width
 
 Needed = Mapping[str, frozenset[str]]
@@ -40,34 +41,38 @@ def narrow_columns(graph: JobGraph, _: Known) -> Rewrite | None:
     In one application, from the sources down: narrowed one by one, the inputs of a union would have unequal schemas.
     """
     schemas = graph.schemas()
-    needed = _needed(graph, schemas)
-    narrowed, steps = graph, list[RewriteStep]()
+    needed, read = _needed(graph, schemas)
+    draft, steps = GraphDraft(graph), list[RewriteStep]()
     behind: dict[str, pa.Schema] = {}
     for name in graph.topological_sort():
         inputs = []
-        for edge, before in zip(graph.inputs(name), graph.input_schemas(name, schemas), strict=True):
+        fixed = _needs_exact_inputs(graph.operators[name].spec)
+        for edge, before, wanted in zip(
+            graph.inputs(name), graph.input_schemas(name, schemas), read[name], strict=True
+        ):
             schema = before if edge.side is not None else behind[edge.up]
-            dead = set(schema.names) - _wanted_on(graph, edge, schemas, needed)
+            dead = set(schema.names) - wanted if fixed and edge.side is None else set()
             if dead:
-                narrowed, schema, step = _projected(narrowed, edge, schema, dead)
+                schema, step = _project(draft, edge, schema, dead)
                 steps.append(step)
             inputs.append(schema)
         spec, done = _narrowed(graph.operators[name].spec, name, inputs, needed[name])
         steps.extend(done)
-        narrowed = with_spec(narrowed, name, spec)
+        draft.set_spec(name, spec)
         behind[name] = output_schema(spec, inputs)
-    return Rewrite(narrowed, tuple(steps)) if steps else None
+    return Rewrite(draft.frozen(), tuple(steps)) if steps else None
 
 
-def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> Needed:
+def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> tuple[Needed, Mapping[str, Sequence[set[str]]]]:
+    """Return the columns of each operator's output that are read, and of each of its input ports."""
     needed: dict[str, frozenset[str]] = {}
+    read: dict[str, Sequence[set[str]]] = {}
     for name in reversed(graph.topological_sort()):
-        wanted: set[str] = set()
-        for edge in graph.outputs(name):
-            if edge.side is None:
-                wanted |= _read_through(graph, edge, schemas, needed)
-        needed[name] = frozenset(wanted)
-    return needed
+        wanted = (read[edge.down][edge.port] for edge in graph.outputs(name) if edge.side is None)
+        needed[name] = frozenset[str]().union(*wanted)
+        inputs = list(zip(graph.inputs(name), graph.input_schemas(name, schemas), strict=True))
+        read[name] = _read_through(graph.operators[name].spec, inputs, schemas[name], needed[name])
+    return needed, read
 
 
 def _narrowest(schema: pa.Schema) -> str:
@@ -79,10 +84,20 @@ def _used(aggregates: Sequence[AggregateColumn], needed: frozenset[str]) -> tupl
     return tuple(column for column in aggregates if column.name in needed) or tuple(aggregates[:1])
 
 
-def _read_through(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
-    """Return the columns of ``edge`` that its hint or an operator below needs; the narrowest column if none is."""
-    schema = schemas[edge.up]
-    return _read_by_hint(edge, schema) | _read(graph, edge, schemas, needed) or {_narrowest(schema)}
+def _read_through(
+    spec: Spec, inputs: Sequence[tuple[Edge, pa.Schema]], output: pa.Schema, behind: frozenset[str]
+) -> Sequence[set[str]]:
+    """For each input port, return the columns that the hint of its edge or an operator below needs.
+
+    That is the narrowest column if none is needed. The set of a union is computed once: it may have thousands of ports.
+    """
+    schemas = [schema for _, schema in inputs]
+    shared = _read_by_union(inputs, output, behind) if isinstance(spec, Union) else None
+    read = (_read(spec, edge.port, schemas, behind) if shared is None else shared for edge, _ in inputs)
+    return [
+        _read_by_hint(edge, schema) | columns_read or {_narrowest(schema)}
+        for (edge, schema), columns_read in zip(inputs, read, strict=True)
+    ]
 
 
 def _read_by_hint(edge: Edge, schema: pa.Schema) -> set[str]:
@@ -91,11 +106,7 @@ def _read_by_hint(edge: Edge, schema: pa.Schema) -> set[str]:
     return set(schema.names if edge.hint.function else edge.hint.keys)
 
 
-def _read(  # noqa: PLR0911  one case per kind of operator
-    graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed
-) -> set[str]:
-    spec, behind = graph.operators[edge.down].spec, needed[edge.down]
-    every = set(schemas[edge.up].names)
+def _read(spec: Spec, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]) -> set[str]:
     match spec:
         case Filter(predicate=predicate):
             return set(behind) | columns(predicate)
@@ -110,18 +121,16 @@ def _read(  # noqa: PLR0911  one case per kind of operator
         case Distinct(keys=keys) | Sort(by=keys):
             return set(behind) | set(keys)
         case Join():
-            return _read_by_join(spec, edge.port, graph.input_schemas(edge.down, schemas), behind)
-        case Union():
-            return _read_by_union(graph.inputs(edge.down), schemas, behind)
+            return _read_by_join(spec, port, inputs, behind)
         case _:  # sinks and user functions see everything, and top breaks ties by every column
-            return every
+            return set(inputs[port].names)
 
 
-def _read_by_union(inputs: Sequence[Edge], schemas: Mapping[str, pa.Schema], behind: frozenset[str]) -> set[str]:
+def _read_by_union(inputs: Sequence[tuple[Edge, pa.Schema]], output: pa.Schema, behind: frozenset[str]) -> set[str]:
     """Return the columns that every input must have, hint columns of one of them included; all beside a side output."""
-    if any(edge.side is not None for edge in inputs):
-        return set(schemas[inputs[0].down].names)
-    return set(behind).union(*(_read_by_hint(edge, schemas[edge.up]) for edge in inputs))
+    if any(edge.side is not None for edge, _ in inputs):
+        return set(output.names)
+    return set(behind).union(*(_read_by_hint(edge, schema) for edge, schema in inputs))
 
 
 def _read_by_join(join: Join, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]) -> set[str]:
@@ -165,25 +174,19 @@ def _step(name: str, text: str, before: int, after: int) -> Sequence[RewriteStep
     return (RewriteStep("narrow columns", name, text, before, after),) if after < before else ()
 
 
-def _wanted_on(graph: JobGraph, edge: Edge, schemas: Mapping[str, pa.Schema], needed: Needed) -> set[str]:
-    """Return the columns that may enter the operator below: all, unless it holds rows or needs equal inputs."""
-    spec = graph.operators[edge.down].spec
-    fixed = isinstance(spec, Union) or (is_stateful(spec) and not _shrinks_before_it_travels(spec))
-    if edge.side is not None or not fixed:
-        return set(graph.input_schemas(edge.down, schemas)[edge.port].names)
-    return _read_through(graph, edge, schemas, needed)
+def _needs_exact_inputs(spec: Spec) -> bool:
+    """True if columns are dropped before the operator: it holds rows, or needs equal inputs."""
+    return isinstance(spec, Union) or (is_stateful(spec) and not _shrinks_before_it_travels(spec))
 
 
 def _shrinks_before_it_travels(spec: Spec) -> bool:
     return isinstance(spec, Aggregate) and partial_schema(spec.keys, spec.columns, spec.schema) is not None
 
 
-def _projected(
-    graph: JobGraph, edge: Edge, schema: pa.Schema, dead: set[str]
-) -> tuple[JobGraph, pa.Schema, RewriteStep]:
-    """Insert a projection on ``edge`` without the dead columns; returns also the schema behind it, and the step."""
+def _project(draft: GraphDraft, edge: Edge, schema: pa.Schema, dead: set[str]) -> tuple[pa.Schema, RewriteStep]:
+    """Insert a projection on ``edge`` without the dead columns; returns the schema behind it, and the step."""
     kept = pa.schema([field for field in schema if field.name not in dead])
     project = Project(tuple((name, known_column(name)) for name in kept.names))
-    narrowed = inserted(graph, edge, beside(graph, edge.up, graph.unique_id(Project.kind), project))
+    draft.insert(edge, beside(draft, edge.up, draft.unique_id(Project.kind), project))
     text = f"only {', '.join(kept.names)} enter {edge.down}"
-    return narrowed, kept, RewriteStep("narrow columns", edge.down, text, len(schema), len(kept))
+    return kept, RewriteStep("narrow columns", edge.down, text, len(schema), len(kept))

@@ -12,7 +12,6 @@ from sabotnb.graph import (
     Aggregate,
     Distinct,
     Filter,
-    JobGraph,
     Join,
     Operator,
     Phase,
@@ -25,20 +24,11 @@ from sabotnb.graph import (
 )
 from sabotnb.native import is_ordered, plain_type
 from sabotnb.plan.expressions import is_cheap, may_go_first
-from sabotnb.plan.graph_rewrite import (
-    Known,
-    OperatorRule,
-    Rewrite,
-    RewriteStep,
-    beside,
-    inserted,
-    removed,
-    sole_reader,
-    with_spec,
-)
+from sabotnb.plan.graph_draft import GraphDraft
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, beside, sole_reader
 
 
-def _push(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
+def _push(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     """Move conjuncts of a filter above the operator that it reads, as far as the same rows come out.
 
     Never above a function of the user, and never where a predicate that may raise would see more rows than before.
@@ -59,8 +49,8 @@ def _push(graph: JobGraph, name: str, _: Known) -> Rewrite | None:
     if any(pushed):
         kept = [condition for condition, by_port in zip(conditions, pushed, strict=True) if not by_port]
         text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
-        rewritten = _move(graph, operator, below, [by_port for by_port in pushed if by_port], kept)
-        return Rewrite(rewritten, (RewriteStep("push filters", below.id, text, len(conditions), len(kept)),))
+        _move(graph, operator, below, [by_port for by_port in pushed if by_port], kept)
+        return RewriteStep("push filters", below.id, text, len(conditions), len(kept))
     return None
 
 
@@ -68,17 +58,19 @@ push_filters = OperatorRule(_push, upwards=True)  # filters that meet on their w
 
 
 def _move(
-    graph: JobGraph, operator: Operator, below: Operator, pushed: Sequence[Mapping[int, Expr]], kept: Sequence[Expr]
-) -> JobGraph:
+    graph: GraphDraft, operator: Operator, below: Operator, pushed: Sequence[Mapping[int, Expr]], kept: Sequence[Expr]
+) -> None:
     """Leave ``kept`` in the filter ``below``, and insert a filter at each input port of ``operator`` for ``pushed``."""
-    moved = with_spec(graph, below.id, Filter(all_of(kept))) if kept else removed(graph, below.id)
+    if kept:
+        graph.set_spec(below.id, Filter(all_of(kept)))
+    else:
+        graph.remove(below.id)
     for above in graph.inputs(operator.id):
         here = [by_port[above.port] for by_port in pushed if above.port in by_port]
         if here:
-            name = moved.unique_id("filter") if below.id in moved.operators else below.id
-            filtered = beside(moved, above.up, name, Filter(all_of(here)))
-            moved = inserted(moved, above, replace(filtered, origin=below.origin))
-    return moved
+            name = graph.unique_id("filter") if below.id in graph.operators else below.id
+            filtered = beside(graph, above.up, name, Filter(all_of(here)))
+            graph.insert(above, replace(filtered, origin=below.origin))
 
 
 def _above(

@@ -10,50 +10,64 @@ decoding strings. So the connector names the columns with small dictionaries in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
 from sabotnb.expr import column_name
-from sabotnb.graph import Aggregate, Edge, Filter, JobGraph, Join, Phase, Project, Source
-from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, with_spec
+from sabotnb.graph import Aggregate, Edge, Filter, JobGraph, Join, Phase, Project, Source, Spec
+from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep
 
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 
 
 def read_dictionaries(graph: JobGraph, _: Known) -> Rewrite | None:
-    """Turn the string columns of a source that end as keys of aggregates into dictionaries."""
-    for operator in graph.operators.values():
-        source = operator.spec
-        if not isinstance(source, Source):
-            continue
-        small = source.options.get("dictionaries", ())
-        strings = [field.name for field in source.schema if field.name in small and pa.types.is_string(field.type)]
-        read = [name for name in strings if _accepts_dictionaries(graph, operator.id, name)]
+    """Turn the string columns of sources that end as keys of aggregates into dictionaries."""
+    candidates = {name: read for name in graph.operators if (read := _candidates(graph.operators[name].spec))}
+    if not candidates:
+        return None
+    accepted = _accepted(graph, candidates)
+    operators, steps = dict(graph.operators), list[RewriteStep]()
+    for name, columns in candidates.items():
+        source = operators[name].spec
+        assert isinstance(source, Source)
+        read = [column for column in columns if column in accepted[name]]
         if read:
             schema = pa.schema([field.with_type(ENCODED) if field.name in read else field for field in source.schema])
+            operators[name] = replace(operators[name], spec=replace(source, schema=schema))
             text = f"{', '.join(read)} as dictionaries, hashed once per value"
-            encoded = with_spec(graph, operator.id, replace(source, schema=schema))
-            return Rewrite(
-                encoded, (RewriteStep("read dictionaries", operator.id, text, len(source.schema), len(read)),)
-            )
-    return None
+            steps.append(RewriteStep("read dictionaries", name, text, len(source.schema), len(read)))
+    return Rewrite(graph.derived(operators, graph.edges), tuple(steps)) if steps else None
 
 
-def _accepts_dictionaries(graph: JobGraph, name: str, column: str) -> bool:
-    """True if every operator that reads ``column`` behind operator ``name`` can read a dictionary."""
-    waiting, met = [(name, column)], {(name, column)}
-    while waiting:
-        operator, used = waiting.pop()
-        for edge in graph.outputs(operator):
-            passed_on = _passed_on(graph, edge, used)
-            if passed_on is None:
-                return False
-            behind = {(edge.down, output) for output in passed_on} - met
-            met |= behind
-            waiting.extend(behind)
-    return True
+def _candidates(spec: Spec) -> list[str]:
+    """Return the string columns of a source whose dictionaries are small."""
+    if not isinstance(spec, Source):
+        return []
+    small = spec.options.get("dictionaries", ())
+    return [field.name for field in spec.schema if field.name in small and pa.types.is_string(field.type)]
+
+
+def _accepted(graph: JobGraph, candidates: Mapping[str, Sequence[str]]) -> Mapping[str, set[str]]:
+    """Return, by operator, the columns from ``candidates`` that every operator behind can read as dictionaries.
+
+    One walk down finds which columns of which operators they become, one walk up where all readers accept them.
+    """
+    order = graph.topological_sort()
+    carried = {name: set(candidates.get(name, ())) for name in order}
+    passed: dict[Edge, Mapping[str, Sequence[str] | None]] = {}
+    for name in order:
+        for edge in graph.outputs(name):
+            passed[edge] = {column: _passed_on(graph, edge, column) for column in carried[name]}
+            carried[edge.down].update(*filter(None, passed[edge].values()))
+    for name in reversed(order):
+        for edge in graph.outputs(name):
+            readable = carried[edge.down]  # already without the columns that a reader further down refused
+            for column, outputs in passed[edge].items():
+                if outputs is None or not readable.issuperset(outputs):
+                    carried[name].discard(column)
+    return carried
 
 
 def _passed_on(graph: JobGraph, edge: Edge, column: str) -> Sequence[str] | None:
