@@ -41,7 +41,7 @@ from sabotnb.expr.expression import (
     known_column,
     lit,
 )
-from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Apply, Call, Column, Literal, Node, walk
+from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node, facts_of
 from sabotnb.expr.expression_rewrite import may_be_true, unaliased, uses_of
 from sabotnb.expr.function_advice import FILTER_BY_ROW, batch_advice, misses_name, row_advice
 from sabotnb.expr.inference import inferred_type
@@ -90,6 +90,7 @@ __all__ = [
     "columns",
     "common",
     "compile",
+    "condition_count",
     "conjuncts",
     "count",
     "duplicate_column",
@@ -103,6 +104,7 @@ __all__ = [
     "exact_number",
     "from_json",
     "functions",
+    "halves",
     "inferred_type",
     "is_above",
     "is_hexadecimal",
@@ -248,7 +250,7 @@ def unnamed(expr: Expr) -> Expr:
 
 def columns(expr: Expr) -> frozenset[str]:
     """Names of all columns that ``expr`` reads."""
-    return frozenset(node.name for node in walk(expr.node) if isinstance(node, Column))
+    return facts_of(expr.node).columns
 
 
 def same(one: Expr, other: Expr) -> bool:
@@ -266,7 +268,19 @@ def structure(value: Any) -> Any:
 def substitute(expr: Expr, replacements: Mapping[str, Expr]) -> Expr:
     """``expr`` with columns replaced by the expressions that compute them."""
     used = {name: replacements[name].node for name in columns(expr) if name in replacements}
+    if not used:
+        return expr
     return Expr(expression_rewrite.substituted(expr.node, used))
+
+
+def condition_count(expr: Expr) -> int:
+    """How many conditions ``&`` connects in ``expr``; cheap for a tree whose parts were counted before."""
+    return expression_rewrite.condition_count(expr.node)
+
+
+def halves(expr: Expr) -> tuple[Expr, ...]:
+    """The two arguments of the outermost ``&``, which may be conjunctions themselves; none for other expressions."""
+    return tuple(Expr(node) for node in expression_rewrite.halves_of(expr.node))
 
 
 def conjuncts(expr: Expr) -> tuple[Expr, ...]:
@@ -282,8 +296,7 @@ def all_of(exprs: Iterable[Expr]) -> Expr:
 
 def functions(expr: Expr) -> tuple[Function, ...]:
     """The user functions in ``expr``, each once, in order."""
-    found = {node.function.sha256: node.function for node in walk(expr.node) if isinstance(node, Apply)}
-    return tuple(found.values())
+    return facts_of(expr.node).functions
 
 
 def to_json(expr: Expr) -> Any:

@@ -57,6 +57,14 @@ class Literal:
         return repr(self.value), self.type, self.flexible
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the optimizer asks of a tree at each of its steps; ``functions`` are in order, each once."""
+
+    columns: frozenset[str] = frozenset()
+    functions: tuple[Function, ...] = ()
+
+
 class Composed:
     """A node with arguments, nested to any depth.
 
@@ -64,7 +72,9 @@ class Composed:
     hash, which covers the whole tree, is computed once.
     """
 
-    __slots__ = ("_hash",)
+    __slots__ = ("_conditions", "_facts", "_hash")
+    _conditions: int
+    _facts: Facts
     _hash: int
 
     @property
@@ -184,6 +194,33 @@ def walk(node: Node) -> Iterator[Node]:
             met.add(id(one))
             yield one
             waiting.extend(reversed(children(one)))
+
+
+def facts_of(node: Node) -> Facts:
+    """The columns and user functions of a tree, stored in its root: parts with stored facts are not walked again."""
+    if isinstance(node, Column):
+        return Facts(frozenset((node.name,)))
+    if not isinstance(node, Composed):
+        return Facts()
+    if not hasattr(node, "_facts"):
+        columns: set[str] = set()
+        functions: dict[str, Function] = {}
+        waiting, met = [node], set[int]()
+        while waiting:
+            part: Any = waiting.pop()
+            if id(part) in met:
+                continue
+            met.add(id(part))
+            if isinstance(part, Apply):
+                functions.setdefault(part.function.sha256, part.function)
+            if isinstance(part, Composed) and not hasattr(part, "_facts"):
+                waiting.extend(reversed(children(part)))  # type: ignore[arg-type]
+                continue
+            known = facts_of(part)
+            columns |= known.columns
+            functions = {**functions, **{f.sha256: f for f in known.functions if f.sha256 not in functions}}
+        object.__setattr__(node, "_facts", Facts(frozenset(columns), tuple(functions.values())))
+    return node._facts  # noqa: SLF001  of a class of this module
 
 
 def root_column(node: Node) -> str | None:

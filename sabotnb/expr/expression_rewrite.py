@@ -132,6 +132,30 @@ def conjuncts_of(node: Node) -> tuple[Node, ...]:
     return tuple(parts)
 
 
+def halves_of(node: Node) -> tuple[Node, ...]:
+    """The arguments of the outermost ``&``; none for other expressions."""
+    inner = unaliased(node)
+    return inner.args if isinstance(inner, Call) and inner.fn == "and" else ()
+
+
+def condition_count(node: Node) -> int:
+    """How many conditions ``&`` connects, stored in each conjunction: filters that merge are counted again and again.
+
+    A part that both arguments of one ``&`` are counts once; one that is shared further apart counts each time.
+    """
+
+    def uncounted(part: Node) -> tuple[Node, ...]:
+        return () if hasattr(part, "_conditions") else halves_of(part)
+
+    def count(part: Node) -> int:
+        return getattr(part, "_conditions", 1)
+
+    for part in bottom_up((node,), uncounted):
+        if halves := uncounted(part):
+            object.__setattr__(part, "_conditions", sum(map(count, {id(half): half for half in halves}.values())))
+    return count(node)
+
+
 def may_be_true(node: Node, leaf: Callable[[Node], Answer]) -> Answer:
     """Whether a condition may be true, from the answers of ``leaf`` for the conditions that ``&`` and ``|`` connect.
 

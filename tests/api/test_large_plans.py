@@ -3,14 +3,17 @@
 import copy
 import json
 import pickle
+import sys
 
 import pyarrow as pa
 import pytest
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.api.running.sampled_run import collected
 from sabotnb.errors import GraphError
 from sabotnb.graph import JobGraph
+from sabotnb.plan import optimize, physical
 
 VERBS = 2000
 TABLE = pa.table({"a": list(range(20)), "b": [number % 3 for number in range(20)]})
@@ -72,6 +75,97 @@ def test_a_long_chain_shows_itself_and_is_data():
     assert again.fingerprint() == graph.fingerprint()
     for copied in (copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))):
         assert copied.to_job_graph().to_dict() == stream.to_job_graph().to_dict()
+
+
+def filters_between_with_columns(stream, n):
+    return stream.with_columns(c=col("c") * 2).filter((col("a") != n + 7) & (col("c") < 1e9 + n))
+
+
+def group_bys(stream, _):
+    return stream.group_by("b").agg(a=col("a").sum(), c=col("c").max()).select("a", "b", "c")
+
+
+def unions_of_filters(stream, n):
+    return stream.union(three_columns().filter(col("a") != n)).filter(col("a") != n + 7)
+
+
+def joins(stream, _):
+    return stream.join(three_columns().select("a"), on="a")
+
+
+def mixed(stream, n):
+    return filters_between_with_columns(stream, n).distinct("a", "b").sort("a").filter(col("b") != n + 7)
+
+
+def named(stream, n):
+    return stream.with_columns(c=col("c") + 1).named(f"n{n}").filter(col("a") != n + 7).select("a", "b", "c")
+
+
+def branches(count):
+    return sb.union(*[b.group_by("a").agg(n=sb.count()).select("n") for b in filtered(count)])
+
+
+def filtered(count):
+    base = three_columns().with_columns(c=col("c") + 1)
+    return [base.filter(col("a") > number) for number in range(count)]
+
+
+def three_columns():
+    return sb.Stream.from_arrow(TABLE.append_column("c", pa.array([1.0] * 20)))
+
+
+LOOPS = {
+    "filters between with_columns": filters_between_with_columns,
+    "group_by": group_bys,
+    "union": lambda stream, _: stream.union(stream),
+    "unions of filters": unions_of_filters,
+    "joins": joins,
+    "mixed": mixed,
+    "named": named,
+}
+
+
+def calls(function):
+    """How many Python functions ``function`` calls, itself included."""
+    made = 0
+
+    def count(_, event, __):
+        nonlocal made
+        made += event == "call"
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return made
+
+
+def planned(stream):
+    graph = collected(stream.flow)
+    graph.validate()
+    physical(optimize(graph).graph, 2)
+    graph.fingerprint()
+
+
+def looped(step, count):
+    stream = three_columns()
+    for number in range(count):
+        stream = step(stream, number)
+    planned(stream)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_cost_of_planning_grows_with_the_number_of_verbs(loop):
+    looped(LOOPS[loop], 5)  # imports and caches
+    few, many = (calls(lambda n=count: looped(LOOPS[loop], n)) for count in (30, 120))
+    assert many < 4.6 * few
+
+
+def test_the_cost_of_planning_grows_with_the_number_of_branches():
+    planned(branches(5))
+    few, many = (calls(lambda n=count: planned(branches(n))) for count in (30, 120))
+    assert many < 4.6 * few
 
 
 def test_a_loop_of_unions_is_one_union_of_all():

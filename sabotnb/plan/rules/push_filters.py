@@ -7,7 +7,20 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from sabotnb.expr import Expr, all_of, col, columns, conjuncts, functions, known_column, substitute
+from sabotnb.expr import (
+    Expr,
+    all_of,
+    col,
+    column_name,
+    columns,
+    condition_count,
+    conjuncts,
+    functions,
+    halves,
+    is_total,
+    known_column,
+    substitute,
+)
 from sabotnb.graph import (
     Aggregate,
     Distinct,
@@ -40,21 +53,53 @@ def _push(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
         return None
     if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | Join):
         return None
-    inputs = graph.input_schemas(operator.id)
-    conditions = conjuncts(below.spec.predicate)
-    safe = may_go_first(conditions, graph.schemas()[operator.id])
-    pushed = _above(operator.spec, conditions, inputs, safe)
-    if not all(pushed):  # a condition that may raise relies on those written before it, so it stays with them
-        pushed = [by_port if sure else {} for by_port, sure in zip(pushed, safe, strict=True)]
-    if any(pushed):
-        kept = [condition for condition, by_port in zip(conditions, pushed, strict=True) if not by_port]
-        text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
-        _move(graph, operator, below, [by_port for by_port in pushed if by_port], kept)
-        return RewriteStep("push filters", below.id, text, len(conditions), len(kept))
-    return None
+    predicate = below.spec.predicate
+    pushed = _pushed(operator.spec, predicate, graph.input_schemas(operator.id), graph.schemas()[operator.id])
+    moved = [by_port for _, by_port in pushed if by_port]
+    if not moved:
+        return None
+    kept = [condition for condition, by_port in pushed if not by_port]
+    text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
+    _move(graph, operator, below, moved, kept)
+    return RewriteStep("push filters", below.id, text, condition_count(predicate), sum(map(condition_count, kept)))
 
 
 push_filters = OperatorRule(_push, upwards=True)  # filters that meet on their way up become one
+
+Pushed = Sequence[tuple[Expr, Mapping[int, Expr]]]
+"""Parts of a predicate, in order, with what each becomes above the operator by input port; empty if it stays."""
+
+
+def _pushed(spec: Spec, predicate: Expr, inputs: Sequence[pa.Schema], output: pa.Schema) -> Pushed:
+    """Decide on a predicate as a whole where that is possible.
+
+    Filters of a loop merge on their way up. Taken apart at every operator, n conditions would be looked at n times.
+    """
+    safe = is_total(predicate, output) and not functions(predicate)
+    if whole := _above_whole(spec, predicate, inputs, safe=safe):
+        return [(predicate, whole)]
+    if safe:
+        return _parts(spec, predicate, inputs)
+    conditions = conjuncts(predicate)
+    movable = may_go_first(conditions, output)
+    above = [_above(spec, part, inputs, safe=sure) for part, sure in zip(conditions, movable, strict=True)]
+    if not all(above):  # a condition that may raise relies on those written before it, so it stays with them
+        above = [by_port if sure else {} for by_port, sure in zip(above, movable, strict=True)]
+    return list(zip(conditions, above, strict=True))
+
+
+def _parts(spec: Spec, predicate: Expr, inputs: Sequence[pa.Schema]) -> Pushed:
+    """Split a predicate that never raises into the largest parts that move, or stay, each as a whole."""
+    parts: list[tuple[Expr, Mapping[int, Expr]]] = []
+    waiting = [predicate]
+    while waiting:
+        part = waiting.pop()
+        by_port, smaller = _above_whole(spec, part, inputs, safe=True), halves(part)
+        if by_port or not smaller:
+            parts.append((part, by_port))
+        else:
+            waiting.extend(reversed(smaller))
+    return parts
 
 
 def _move(
@@ -73,27 +118,31 @@ def _move(
             graph.insert(above, replace(filtered, origin=below.origin))
 
 
-def _above(
-    spec: Spec, parts: Sequence[Expr], inputs: Sequence[pa.Schema], safe: Sequence[bool]
-) -> list[Mapping[int, Expr]]:
-    """Return what each of ``parts`` becomes above an operator, by input port; empty if it must stay below.
+def _above_whole(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
+    """Return what ``part`` becomes above an operator; empty also if its conditions may go further one by one."""
+    by_port = _above(spec, part, inputs, safe=safe)
+    some_on_keys = isinstance(spec, Join) and not columns(part).isdisjoint(spec.left_on)
+    return {} if some_on_keys and len(by_port) == 1 and halves(part) else by_port
+
+
+def _above(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
+    """Return what ``part`` becomes above an operator, by input port; empty if it must stay below.
 
     A condition that is not ``safe`` may see no other rows than before. If it reads ordered dictionaries, it stays
     below a union: a constant in it may be a category of one input only.
     """
     if isinstance(spec, Project):
-        return _above_projection(dict(spec.columns), parts)
-    return [_above_others(spec, part, inputs, safe=sure) for part, sure in zip(parts, safe, strict=True)]
+        return _above_projection(dict(spec.columns), part)
+    return _above_others(spec, part, inputs, safe=safe)
 
 
-def _above_projection(computed: Mapping[str, Expr], parts: Sequence[Expr]) -> list[Mapping[int, Expr]]:
+def _above_projection(computed: Mapping[str, Expr], part: Expr) -> Mapping[int, Expr]:
     if any(functions(expr) for expr in computed.values()):
-        return [{} for _ in parts]
-    sources = [{name: computed[name] for name in columns(part)} for part in parts]
-    return [
-        {0: substitute(part, read)} if all(is_cheap(expr) for expr in read.values()) else {}
-        for part, read in zip(parts, sources, strict=True)
-    ]
+        return {}
+    read = {name: computed[name] for name in columns(part)}
+    if not all(is_cheap(expr) for expr in read.values()):
+        return {}
+    return {0: substitute(part, {name: expr for name, expr in read.items() if column_name(expr) != name})}
 
 
 def _above_others(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
