@@ -158,13 +158,13 @@ def looped(step, count):
 @pytest.mark.parametrize("loop", LOOPS)
 def test_the_cost_of_planning_grows_with_the_number_of_verbs(loop):
     looped(LOOPS[loop], 5)  # imports and caches
-    few, many = (calls(lambda n=count: looped(LOOPS[loop], n)) for count in (30, 120))
+    few, many = (calls(lambda n=count: looped(LOOPS[loop], n)) for count in (20, 80))
     assert many < 4.6 * few
 
 
 def test_the_cost_of_planning_grows_with_the_number_of_branches():
     planned(branches(5))
-    few, many = (calls(lambda n=count: planned(branches(n))) for count in (30, 120))
+    few, many = (calls(lambda n=count: planned(branches(n))) for count in (20, 80))
     assert many < 4.6 * few
 
 

@@ -106,7 +106,9 @@ def _read_by_hint(edge: Edge, schema: pa.Schema) -> set[str]:
     return set(schema.names if edge.hint.function else edge.hint.keys)
 
 
-def _read(spec: Spec, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]) -> set[str]:
+def _read(  # noqa: PLR0911  one case per kind of operator
+    spec: Spec, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]
+) -> set[str]:
     match spec:
         case Filter(predicate=predicate):
             return set(behind) | columns(predicate)
