@@ -84,11 +84,11 @@ def read(data: Json, functions: Mapping[str, Function]) -> Node:
 
 def _node(data: Json, args: tuple[Node, ...], functions: Mapping[str, Function]) -> Node:
     match data:
-        case {"col": name}:
+        case {"col": str(name)}:
             return Column(name)
         case {"lit": value, "type": data_type}:
             return Literal(_read_value(value), _read_type(data_type), not data.get("fixed", False))
-        case {"alias": name}:
+        case {"alias": str(name)}:
             return Alias(args[0], name)
         case {"apply": sha256, "returns": returns, "engine": engine}:
             if sha256 not in functions:
