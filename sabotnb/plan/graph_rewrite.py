@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sabotnb.config import Config
-from sabotnb.graph import Edge, JobGraph, Operator, Spec
+from sabotnb.graph import Edge, JobGraph, Operator, Spec, is_stateful
 from sabotnb.plan.graph_draft import GraphDraft
 from sabotnb.plan.sizes import Estimate
 
@@ -87,3 +87,19 @@ def sole_reader(graph: JobGraph | GraphDraft, name: str) -> Edge | None:
         return None
     edge = next(iter(outputs))
     return edge if edge.side is None and edge.hint is None else None
+
+
+def keeps_hint(graph: GraphDraft, name: str) -> bool:
+    """True if the hint on the edge into ``name``, if there is one, says the same on an edge into its only reader.
+
+    It does not where the reader has another number of tasks, or an input where hints are ignored: a broadcast would
+    send another number of copies, and FORWARD may be impossible there.
+    """
+    if graph.inputs(name)[0].hint is None:
+        return True
+    edge = sole_reader(graph, name)
+    if edge is None:
+        return False
+    operator, reader = graph.operators[name], graph.operators[edge.down]
+    same_tasks = (operator.parallelism, operator.max_parallelism) == (reader.parallelism, reader.max_parallelism)
+    return same_tasks and not is_stateful(reader.spec)

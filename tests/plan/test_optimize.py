@@ -17,6 +17,7 @@ from sabotnb.graph import (
     EdgeType,
     EventTime,
     Filter,
+    JobGraph,
     Join,
     MapBatches,
     OnError,
@@ -29,7 +30,7 @@ from sabotnb.graph import (
     Top,
     Union,
 )
-from sabotnb.plan import optimize
+from sabotnb.plan import optimize, physical
 from sabotnb.plan.explain.levels import operator_lines
 
 SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64()), ("s", pa.string()), ("big", pa.int64())])
@@ -666,3 +667,18 @@ def test_the_main_pipeline(job):
         step for step in optimize(graph).steps if step.rule == "narrow columns" and step.operator == "flights"
     )
     assert (narrowed.before, narrowed.after) == (19, 4)
+
+
+@pytest.mark.parametrize("hint", [EdgeType.FORWARD, EdgeType.BROADCAST, EdgeType.CUSTOM])
+@pytest.mark.parametrize("reader", [Filter(10 // col("k") > 1), Distinct(("k",)), keep("k", y=col("x") * 2)])
+@pytest.mark.parametrize("projection", [keep(*SCHEMA.names), keep(*SCHEMA.names[1:], k=col("k"))])
+def test_a_hint_does_not_move_to_an_operator_with_another_number_of_tasks(hint, reader, projection):
+    graph = JobGraph()
+    for name, spec, tasks in (("s", SOURCE, None), ("p", projection, None), ("d", reader, 4), ("out", SINK, None)):
+        graph = graph.add_operator(Operator(name, spec, parallelism=tasks))
+    graph = graph.connect("s", "p", hint=EdgeHint(hint, function=FUNCTION if hint is EdgeType.CUSTOM else None))
+    graph = graph.connect("p", "d").connect("d", "out")
+    optimized = optimize(graph).graph
+    hinted = next(edge for edge in optimized.edges if edge.hint)
+    assert (hinted.down, optimized.operators["d"].parallelism) == ("p", 4)
+    physical(optimized, 2)

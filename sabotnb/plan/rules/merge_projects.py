@@ -6,7 +6,7 @@ from sabotnb.expr import column_name, substitute
 from sabotnb.graph import Project
 from sabotnb.plan.expressions import column_uses, is_cheap
 from sabotnb.plan.graph_draft import GraphDraft
-from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, sole_reader
+from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, keeps_hint, sole_reader
 
 
 def _merge(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
@@ -24,6 +24,8 @@ def _merge(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
         return None
     merged = Project(tuple((name, substitute(expr, computed)) for name, expr in lower.spec.columns))
     kept, gone = (upper, lower) if upper.placed else (lower, upper)
+    if gone is upper and not keeps_hint(graph, upper.id):
+        return None
     graph.set_spec(kept.id, merged)
     graph.remove(gone.id)
     return RewriteStep("merge projections", kept.id, f"{gone.id} joined {kept.id}", 2, 1, (gone.id,))
@@ -38,7 +40,7 @@ def _drop(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     if not isinstance(operator.spec, Project) or operator.placed:
         return None
     above = graph.inputs(operator.id)[0]
-    if above.side is not None or (above.hint and any(edge.hint for edge in graph.outputs(operator.id))):
+    if above.side is not None or not keeps_hint(graph, operator.id):
         return None
     same = [column_name(expr) == name for name, expr in operator.spec.columns]
     if all(same) and graph.schemas()[above.up].names == [name for name, _ in operator.spec.columns]:
