@@ -8,29 +8,32 @@ committable has the hidden path, the final name and the number of rows of each f
 a committer knows: it keeps no state between calls, so the machine may ask another agent when one is lost.
 
 *States.* A new file is either hidden or has its final name; a rename takes it from one state to the other. Final names
-contain random digits, so a rename never overwrites an older file. The run's output is pending while its hidden folder
-exists. Removing that folder is the last step: without it the commit is over, and a late one removes nothing.
+contain random digits, so a rename never overwrites an older file. The run is undecided until its hidden folder, the
+first one if it has several, is renamed to ``.committed`` or ``.aborted`` (see ``commit_decision``). Removing that
+folder is the last step: without it the run is over, and a late committer removes nothing.
 
 *Commit* goes through these steps, and each finishes for all sinks of the job before the next begins:
 
 1. Create the output folders, then lock them. A lock needs a folder to hold.
 2. List the files to replace, and check that every new file still exists, that no other owner's data is there, and that
    the folders are writable. Most failures occur here, before any reader can see a change.
-3. Rename the new files, and sync the folders. If this raises, rename back what this call renamed.
-4. Remove the replaced files (not with ``append``).
-5. Remove the hidden folder, and those of earlier epochs.
+3. Rename the new files, and sync the folders. If this raises, decide to abort, and hide the new files again.
+4. Decide to commit.
+5. Remove the replaced files (not with ``append``).
+6. Remove the hidden folders, and those of earlier runs.
 
-*Invariant.* A commit removes no old file before every new file has its final name. This decides what ``abort`` may do:
-if a file is still hidden, everything old is in place, so the files that were renamed can be removed. If none is hidden,
-old files may be gone already, so the new ones stay.
+*Invariants.* No old file is removed before the run is decided as committed, and that needs the final names of all new
+files. No final name is taken back before the run is decided as aborted. The decision is an atomic rename that one
+committer wins, so no two committers can do both, with or without a lock. To abort is also to rename the other hidden
+folders: from then on a committer that was stopped in step 3 finds nothing to rename.
 
-*A crash* during step 3 leaves some new files beside all old ones; after it and before the end of step 4, all new files
+*A crash* during step 3 leaves some new files beside all old ones; after it and before the end of step 5, all new files
 beside some old ones. Readers may see rows of both until another commit finishes: many files cannot be renamed as one
 transaction. Every step finds what is left to do, so the same commit can run again from any point.
 
-*What may interleave.* The folder lock keeps other jobs, and other committers of this run, out of steps 2 to 5. It is
+*What may interleave.* The folder lock keeps other jobs, and other committers of this run, out of steps 2 to 6. It is
 only waited for a few seconds, because a stopped process keeps it, and some file systems have none. So each rename and
-removal also accepts that another committer of the run was first.
+removal also accepts that another committer of the run was first, and only the decision tells which direction to take.
 
 *Output that cannot be published* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
 beside the output first (see ``unpublished``), where no later run of the job removes it.
@@ -42,10 +45,11 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sabotnb.connectors.sinks.commit_decision import ABORTED, COMMITTED, DECISIONS, current_names, decide, decided
 from sabotnb.connectors.sinks.file_sink import MADE, hidden_folder, make_folder, sync_folder, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
@@ -71,43 +75,69 @@ class FileCommitter:
     def commit(self, committables: Sequence[Committable]) -> None:
         """Check every sink, rename every new file, then remove the files that they replace.
 
-        An error during the renames is raised after the files that this call renamed are hidden again.
+        An error during the renames is raised after the new files are hidden again; the run can then only be aborted.
         """
         outputs = self._outputs(committables)
         for output in outputs:
             output.make_folder()  # before the lock, which skips folders that do not exist
         with alone_in([output.folder for output in outputs]):
+            if _decided(outputs) == ABORTED:
+                raise SinkError(
+                    f"the output of job {self._job!r} was taken back when it could not be published: run the job again"
+                )
             replaced = [(output, output.replaced()) for output in outputs]
-            with ExitStack() as undo:
-                for output in outputs:
-                    undo.callback(output.hide)  # before the renames, because some may succeed before one fails
-                    output.publish()
-                undo.pop_all()  # every file has its name: nothing may be hidden from here on
+            if _decided(outputs) != COMMITTED:
+                self._publish(outputs)
             for output, files in replaced:
                 output.remove(files)
-            for output in outputs:
-                output.remove_hidden(self._epoch)
+            self._remove_hidden(outputs)
 
     def abort(self, committables: Sequence[Committable]) -> None:
-        """Remove the hidden files of the run, and those that were renamed if its commit did not rename all of them."""
+        """Remove the hidden files of the run, and those that were renamed.
+
+        If its commit has been decided, another committer failed later or was stopped, so finish it as far as possible.
+        """
         outputs = self._outputs(committables)
         with alone_in([output.folder for output in outputs]):
-            if any(output.is_hidden() for output in outputs):
-                for output in outputs:
-                    output.take_back()
+            decision = _decide(outputs, ABORTED)
             for output in outputs:
-                made = output.made()  # read first: the list is in the hidden folder
-                output.remove_hidden(self._epoch)
-                _remove_if_empty(made)
+                if decision == ABORTED:
+                    output.take_back()
+                elif decision == COMMITTED:
+                    with suppress(SinkError):  # the commit that failed has reported it
+                        output.remove(output.replaced())
+            made = [folder for output in outputs for folder in output.made()]  # the list is in the hidden folder
+            self._remove_hidden(outputs)
+            _remove_if_empty(made)
 
     def keep(self, committables: Sequence[Committable]) -> str:
         """Save the output of a run that cannot be published; returns a sentence that says where, or an empty string."""
         outputs = self._outputs(committables)
         with alone_in([output.folder for output in outputs]):
-            if all(output.is_published() for output in outputs):  # by another committer
-                return ""
+            if _decide(outputs, ABORTED) != ABORTED and all(output.is_published() for output in outputs):
+                return ""  # another committer has published it
             kept = [place for output in outputs if (place := output.keep())]
         return f"Nothing is lost: {', and '.join(kept)}." if kept else ""
+
+    def _publish(self, outputs: Sequence[_Output]) -> None:
+        """Rename the new files of all sinks and decide to commit; if one cannot be renamed, hide them again."""
+        try:
+            for output in outputs:
+                output.publish()
+            decision = _decide(outputs, COMMITTED)
+        except Exception:
+            decision = _decide(outputs, ABORTED)
+            if decision == ABORTED:
+                for output in outputs:
+                    output.hide()
+            if decision != COMMITTED:
+                raise
+        if decision != COMMITTED and not all(output.is_published() for output in outputs):
+            raise SinkError(f"the output of job {self._job!r} was taken back by another process: run the job again")
+
+    def _remove_hidden(self, outputs: Sequence[_Output]) -> None:
+        for output in reversed(outputs):  # the first has the decision, which must outlive the others
+            output.remove_hidden(self._epoch)
 
     def _outputs(self, committables: Sequence[Committable]) -> list[_Output]:
         return [
@@ -125,11 +155,10 @@ class _Output:
         self._connector = spec.connector
         self._job = job
         self._epoch = epoch
-        self._hidden = hidden_folder(self.folder, job, epoch)
+        self.hidden = hidden_folder(self.folder, job, epoch)
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
-        self._new = {str(file["final"]): Path(file["hidden"]) for file in files}
+        self._new = {str(file["final"]): Path(file["hidden"]).name for file in files}
         self._rows = sum(file["rows"] for file in files)
-        self._published: list[str] = []
 
     def make_folder(self) -> None:
         """Create the output folder if it is missing."""
@@ -140,14 +169,15 @@ class _Output:
         """The files that the new ones replace; SinkError if the new ones cannot, or must not, be published here."""
         with writing(self.folder):
             old = [file for file in data_files(self.folder) if file not in self._new]
-            for final, hidden in self._new.items():
-                if not hidden.exists() and not (self.folder / final).exists():
+            for final, name in self._new.items():
+                if self._find_hidden(name) is None and not (self.folder / final).exists():
                     raise SinkError(
-                        f"'{hidden}' is gone before it was published as '{self.folder / final}': run the job again"
+                        f"'{self.hidden / name}' is gone before it was published as '{self.folder / final}': "
+                        "run the job again"
                     )
             # Checked after the listing: if the hidden folder still exists, this run has not ended, so no later run can
             # have published a file that is in the list. In the other order this commit could remove such a file.
-            if not self._hidden.exists():
+            if not self._has_hidden():
                 return ()
             old = [] if self._append else self._own(old)
             for folder in {(self.folder / file).parent for file in (*self._new, *old)}:
@@ -168,7 +198,8 @@ class _Output:
     def publish(self) -> None:
         """Rename every new file to its final name, and make the names durable."""
         with writing(self.folder):
-            for final, hidden in self._new.items():
+            for final, name in self._new.items():
+                hidden = self.hidden / name
                 if hidden.exists():
                     (self.folder / final).parent.mkdir(parents=True, exist_ok=True)
                     try:
@@ -176,20 +207,19 @@ class _Output:
                     except FileNotFoundError:
                         if not (self.folder / final).exists():  # else another committer was quicker
                             raise
-                    else:
-                        self._published.append(final)
             self._sync_folders_of(self._new)
 
     def hide(self) -> None:
-        """Undo the renames that ``publish`` of this object made; those of another committer stay."""
-        for final in self._published:
-            with suppress(OSError):  # an abort removes the rest: it finds a hidden file
-                (self.folder / final).replace(self._new[final])
-                _remove_empty_folders(self.folder, final)
+        """Undo the renames of a run that is decided as aborted, whichever committer made them."""
+        hidden = next((folder for folder in current_names(self.hidden) if folder.exists()), self.hidden)
+        for final, name in self._new.items():
+            with suppress(OSError):  # an abort removes the rest
+                (self.folder / final).replace(hidden / name)
+            _remove_empty_folders(self.folder, final)
 
     def remove(self, replaced: Sequence[str]) -> None:
         """Remove the replaced files, unless another committer has already finished."""
-        if self._append or not self._hidden.exists():
+        if self._append or not self._has_hidden():
             return
         with writing(self.folder):
             for file in replaced:
@@ -199,44 +229,51 @@ class _Output:
             # the hidden folder gone no commit would remove it again.
             self._sync_folders_of([*replaced, OLD_MARKER])
 
-    def is_hidden(self) -> bool:
-        """True if a new file is still hidden."""
-        return any(hidden.exists() for hidden in self._new.values())
-
     def is_published(self) -> bool:
         """True if every new file has its final name."""
         return all((self.folder / final).exists() for final in self._new)
 
     def keep(self) -> str:
         """Save files that cannot be published; returns the text that a message has about them."""
-        kept = keep(self.folder, self._job, self._epoch, self._new)
+        files = {
+            final: self._find_hidden(name) or self.folder / final  # a killed committer may have renamed it
+            for final, name in self._new.items()
+        }
+        kept = keep(self.folder, self._job, self._epoch, files)
         if kept is None:
             return ""
         return f"'{kept}' has all rows ({self._rows:,}), sb.Stream.from_{self._connector}('{kept}') reads them"
 
     def take_back(self) -> None:
-        """Remove the files that an incomplete commit renamed. Safe because the files to replace are still there."""
+        """Remove the files that a commit renamed which is now aborted: the files to replace are still there."""
         with writing(self.folder):
             for final in self._new:
                 _remove(self.folder, final)
 
     def made(self) -> list[Path]:
         """The folders that tasks of the run created for the output, deepest first."""
-        try:
-            return [Path(folder) for folder in json.loads((self._hidden / MADE).read_bytes())]
-        except (OSError, ValueError):  # there is no list, or its task was killed while it wrote the list
-            return []
+        for hidden in current_names(self.hidden):
+            with suppress(OSError, ValueError):  # there is no list, or its task was killed while it wrote the list
+                return [Path(folder) for folder in json.loads((hidden / MADE).read_bytes())]
+        return []
 
     def remove_hidden(self, epoch: int) -> None:
         """Remove the hidden folders of this run and of earlier runs of the job, which killed runs leave behind."""
-        of_job = re.escape(self._hidden.name.removesuffix(str(epoch)))
-        pattern = re.compile(rf"{of_job}(\d+)")
+        of_job = re.escape(self.hidden.name.removesuffix(str(epoch)))
+        pattern = re.compile(rf"{of_job}(\d+)(?:{'|'.join(map(re.escape, DECISIONS))})?")
         with writing(self.folder):
             for entry in list(self.folder.iterdir()) if self.folder.is_dir() else ():
                 found = pattern.fullmatch(entry.name)
                 if found and int(found[1]) <= epoch:
                     with suppress(FileNotFoundError):  # another committer removes it too
                         shutil.rmtree(entry)
+
+    def _has_hidden(self) -> bool:
+        return any(hidden.exists() for hidden in current_names(self.hidden))
+
+    def _find_hidden(self, name: str) -> Path | None:
+        """The path of a new file that has not its final name."""
+        return next((path for hidden in current_names(self.hidden) if (path := hidden / name).exists()), None)
 
     def _sync_folders_of(self, files: Iterable[str]) -> None:
         """Make renames and removals durable: names of files, and of folders that were created or removed."""
@@ -252,6 +289,23 @@ def committer(specs: Mapping[str, Spec], job: str, epoch: int) -> FileCommitter:
     ``specs`` are those of the job's sinks, by operator id.
     """
     return FileCommitter(specs, job, epoch)
+
+
+def _decided(outputs: Sequence[_Output]) -> str | None:
+    return decided(outputs[0].hidden) if outputs else None
+
+
+def _decide(outputs: Sequence[_Output], decision: str) -> str | None:
+    """Make ``decision`` for a run unless another holds; returns the one that holds, None if the run is over."""
+    if not outputs:
+        return None
+    with writing(outputs[0].folder):
+        holds = decide(outputs[0].hidden, decision)
+    if holds == ABORTED:
+        for output in outputs[1:]:  # from here on no committer finds a file to rename
+            with suppress(OSError):  # of a folder that cannot be changed, in which a commit renames nothing either
+                decide(output.hidden, ABORTED)
+    return holds
 
 
 def _worth_publishing(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -274,6 +328,11 @@ def _remove_if_empty(folders: Sequence[Path]) -> None:
 
 def _remove_empty_folders(output: Path, file: str) -> None:
     for folder in (output / file).parents:
-        if folder == output or not folder.is_dir() or any(folder.iterdir()):
+        if folder == output:
             return
-        folder.rmdir()
+        try:
+            folder.rmdir()
+        except FileNotFoundError:  # another committer removes it too
+            continue
+        except OSError:  # it is not empty
+            return

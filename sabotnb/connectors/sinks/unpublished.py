@@ -11,7 +11,7 @@ from sabotnb.errors import SinkError
 
 
 def keep(output: Path, job: str, epoch: int, files: Mapping[str, Path]) -> Path | None:
-    """Move ``files``, hidden paths by their final names, out of ``output``; returns their new folder, or None.
+    """Move ``files``, paths by their final names, out of ``output``; returns their new folder, or None.
 
     The folder is beside the output, so that readers of the output do not see it. If it cannot be created, or is on
     another file system, a hidden folder inside the output is used. A second call finds what the first moved.
@@ -21,7 +21,7 @@ def keep(output: Path, job: str, epoch: int, files: Mapping[str, Path]) -> Path 
     for folder in (output.with_name(f"{output.name}.{name}"), last):
         try:
             with writing(folder):
-                _move(output, files, folder)
+                _move(files, folder)
         except SinkError:
             if folder == last:
                 raise
@@ -30,9 +30,8 @@ def keep(output: Path, job: str, epoch: int, files: Mapping[str, Path]) -> Path 
     return None
 
 
-def _move(output: Path, files: Mapping[str, Path], folder: Path) -> None:
-    for final, hidden in files.items():
-        source = hidden if hidden.exists() else output / final  # a killed committer may have renamed it
+def _move(files: Mapping[str, Path], folder: Path) -> None:
+    for final, source in files.items():
         if source.exists():
             make_folder((folder / final).parent)
             source.replace(folder / final)

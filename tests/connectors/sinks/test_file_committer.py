@@ -408,9 +408,14 @@ def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_pat
         patch.setattr(Path, "replace", replace)
         with pytest.raises(SinkError, match=r"writing into '.*out-1' failed .*No space left"):
             connectors.committer(specs, "job", 2).commit(prepared)
-    assert everything(tmp_path) == before
-    connectors.committer(specs, "job", 2).commit(prepared)
-    assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[3], [4]]
+    assert {name.replace(".aborted/", "/"): data for name, data in everything(tmp_path).items()} == before
+    committer = connectors.committer(specs, "job", 2)
+    with pytest.raises(SinkError, match="was taken back when it could not be published: run the job again"):
+        committer.commit(prepared)
+    assert committer.keep(prepared).count("has all rows (1)") == 2
+    committer.abort(prepared)
+    assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[1], [2]]
+    assert [numbers(tmp_path / f"out-{number}.unpublished-job-2") for number in range(2)] == [[3], [4]]
 
 
 def test_a_commit_that_comes_late_does_not_touch_what_later_runs_have_published(tmp_path):
@@ -532,6 +537,89 @@ def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monke
         assert len(everything(folder)) == 4
 
     assert crash_at_each_step(tmp_path, monkeypatch, abort, check) >= 1
+
+
+class Interrupting(Failing):
+    """Runs ``other`` once, after ``steps`` changes of the file system: its process overtakes one that was stopped."""
+
+    def __init__(self, monkeypatch, steps, other):
+        self.other = other
+        super().__init__(monkeypatch, steps)
+
+    def _counted(self, change):
+        def counted(*args, **kwargs):
+            if self.left == 0:
+                self.left = -1
+                self.other()
+            self.left -= 1
+            return change(*args, **kwargs)
+
+        return counted
+
+
+def commit_without_right(folder, prepared):
+    """A commit that cannot rename the files of the second sink."""
+    really = Path.replace
+
+    def replace(path, target):
+        if path.name.endswith(".partial") and Path(target).is_relative_to(folder / "right"):
+            raise OSError(28, "No space left on device")
+        return really(path, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        commit(folder, prepared)
+
+
+def tried(act, folder, prepared):
+    """What an agent that is asked for ``act`` does: it saves the output of a commit that fails. True if it worked."""
+    try:
+        act(folder, prepared)
+    except SinkError:
+        connectors.committer(specs_in(folder), "job", 2).keep(prepared)
+        return False
+    return True
+
+
+COMMITTERS = [(commit, commit), (commit, commit_without_right), (commit, abort), (commit_without_right, commit)]
+
+
+@pytest.mark.parametrize("without", ["lock", "time"])
+@pytest.mark.parametrize(("stopped", "other"), COMMITTERS)
+def test_two_committers_without_the_lock_lose_no_rows(tmp_path, monkeypatch, stopped, other, without):
+    monkeypatch.setattr(folder_locks, "LOCK_SECONDS", 0.0)
+    if without == "lock":
+        monkeypatch.setattr(folder_locks.fcntl, "flock", no_locks)
+    for steps in range(100):
+        folder = tmp_path / f"at-{steps}"
+        connectors.committer(specs_in(folder), "job", 1).commit(prepare_all(folder, [1, 2], 1))
+        prepared = prepare_all(folder, [2, 3, 4], 2)
+        worked = []
+
+        def overtake(folder=folder, prepared=prepared, worked=worked):
+            worked.append(tried(other, folder, prepared))
+
+        with monkeypatch.context() as patch:
+            left = Interrupting(patch, steps, overtake)
+            worked.append(tried(stopped, folder, prepared))
+        if not worked[0] and other is not abort:
+            abort(folder, prepared)  # what the job manager asks for when a commit has failed
+        found = numbers_of_all(folder)
+        assert found in ([[2, 3, 4]] * 2, [[1, 2]] * 2), steps
+        if found == [[1, 2]] * 2:
+            assert (
+                other is abort
+                or [numbers(folder / f"{name}.unpublished-job-2") for name in OUTPUTS.values()] == [[2, 3, 4]] * 2
+            )
+        assert [name for name in everything(folder) if ".sabotnb" in name] == []
+        if left.left >= 0:
+            assert steps > 16
+            return
+    raise AssertionError("never got through")
+
+
+def no_locks(handle, operation):
+    raise OSError(95, "Operation not supported")
 
 
 def test_files_that_are_gone_before_the_commit(tmp_path):
