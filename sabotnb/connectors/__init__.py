@@ -23,7 +23,7 @@ from sabotnb.connectors.formats.parquet_files import describe as parquet
 from sabotnb.connectors.formats.suffixes import READ_SUFFIXES
 from sabotnb.connectors.numpy_copies import maybe_of_numpy, unshared
 from sabotnb.connectors.sinks.file_committer import committer
-from sabotnb.connectors.sinks.file_sink import sink
+from sabotnb.connectors.sinks.file_sink import sink, with_run
 from sabotnb.connectors.sinks.output_checks import check_output, output_folder
 from sabotnb.connectors.sources import generators, memory_tables, rates, task_calls
 from sabotnb.connectors.sources.batch_source import BatchSource, Connector, SourceEstimate
@@ -59,6 +59,7 @@ __all__ = [
     "source",
     "table",
     "unshared",
+    "with_run",
 ]
 
 Clock = Callable[[], float]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import pyarrow as pa
 
-from sabotnb import display, plan
+from sabotnb import connectors, display, plan
 from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running.bounds import with_bounds
@@ -22,7 +23,7 @@ from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution import job_request, strategy
-from sabotnb.graph import JobGraph, Sink
+from sabotnb.graph import JobGraph, Operator, Sink
 
 if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
     from sabotnb.cluster import Cluster, ClusterClient
@@ -186,7 +187,7 @@ def submit(
     """Hand a compiled job to a cluster: a new run, or one in progress of this name and ``fingerprint``."""
     request, blobs = job_request(
         name,
-        compiled.execution,
+        _of_new_run(compiled.execution),
         compiled.splits,
         owner=client.owner,
         fingerprint=fingerprint,
@@ -196,6 +197,20 @@ def submit(
     )
     taken = client.submit_stream_job(request, blobs)
     return Started(client, name, taken["epoch"], compiled, taken["how"])
+
+
+def _of_new_run(graph: plan.ExecutionGraph) -> plan.ExecutionGraph:
+    """``graph`` with sinks whose hidden folders no other run has, also none of another cluster."""
+    run = token_hex(4)
+
+    def of_run(operator: Operator) -> Operator:
+        spec = operator.spec
+        return replace(operator, spec=connectors.with_run(spec, run)) if isinstance(spec, Sink) else operator
+
+    vertices = {
+        name: replace(vertex, operators=tuple(map(of_run, vertex.operators))) for name, vertex in graph.vertices.items()
+    }
+    return replace(graph, vertices=vertices)
 
 
 def _job(started: Started, takes: Mapping[str, Take]) -> Job:

@@ -22,7 +22,7 @@ from sabotnb.errors import SinkError
 from sabotnb.protocol import failure
 
 CLAIMS = {True: "appends.claim", False: "replaces.claim"}
-_HIDDEN = re.compile(r"\.sabotnb-(?P<job>.+)-(?P<epoch>\d+)")
+_HIDDEN = re.compile(r"\.sabotnb-(?P<job>.+)-(?P<epoch>\d+)(?:\.[0-9a-f]+)?(?:\.committed|\.aborted)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,17 @@ def claim(hidden: Path, *, appends: bool) -> int:
     with suppress(OSError):  # some network file systems have no locks
         fcntl.flock(handle, fcntl.LOCK_SH)
     return handle
+
+
+def run_of(name: str) -> tuple[str, int] | None:
+    """The job and the epoch of the hidden folder ``name``; None if it is not the name of one."""
+    found = _HIDDEN.fullmatch(name)
+    return (unquote(found["job"]), int(found["epoch"])) if found else None
+
+
+def is_claimed(hidden: Path) -> bool:
+    """True while a task writes into the hidden folder ``hidden``."""
+    return any(_is_held(hidden / name) for name in CLAIMS.values())
 
 
 def refuse_writers(output: Path, *, appends: bool, but: Callable[[Writer], bool]) -> None:
@@ -69,11 +80,11 @@ def _writers_in(folder: Path) -> Iterator[Writer]:
     except OSError:  # it does not exist yet, or this user cannot read it
         return
     for name in names:
-        found = _HIDDEN.fullmatch(name)
-        for appends, claimed in CLAIMS.items() if found else ():
+        run = run_of(name)
+        for appends, claimed in CLAIMS.items() if run else ():
             if _is_held(folder / name / claimed):
-                assert found is not None
-                yield Writer(folder, unquote(found["job"]), int(found["epoch"]), appends)
+                assert run is not None
+                yield Writer(folder, *run, appends)
 
 
 def _is_held(path: Path) -> bool:

@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-*What there is.* Each output folder has one hidden folder for the run, ``.sabotnb-<job>-<epoch>``, on the same file
-system. ``FileSink`` tasks leave complete, synced files in it, and the claims with which they kept other jobs out. A
+*What there is.* Each output folder has one hidden folder for the run, ``.sabotnb-<job>-<epoch>.<run>``, on the same
+file system. ``FileSink`` tasks leave complete, synced files in it, and the claims with which they kept other jobs out. A
 committable has the hidden path, the final name and the number of rows of each file. That and the folders are all that
 a committer knows: it keeps no state between calls, so the machine may ask another agent when one is lost.
 
@@ -42,14 +42,14 @@ beside the output first (see ``unpublished``), where no later run of the job rem
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sabotnb.connectors.sinks.commit_decision import ABORTED, COMMITTED, DECISIONS, current_names, decide, decided
+from sabotnb.connectors.sinks.claims import is_claimed, run_of
+from sabotnb.connectors.sinks.commit_decision import ABORTED, COMMITTED, current_names, decide, decided
 from sabotnb.connectors.sinks.file_sink import MADE, hidden_folder, make_folder, sync_folder, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
@@ -155,7 +155,7 @@ class _Output:
         self._connector = spec.connector
         self._job = job
         self._epoch = epoch
-        self.hidden = hidden_folder(self.folder, job, epoch)
+        self.hidden = hidden_folder(spec, job, epoch)
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
         self._new = {str(file["final"]): Path(file["hidden"]).name for file in files}
         self._rows = sum(file["rows"] for file in files)
@@ -258,13 +258,16 @@ class _Output:
         return []
 
     def remove_hidden(self, epoch: int) -> None:
-        """Remove the hidden folders of this run and of earlier runs of the job, which killed runs leave behind."""
-        of_job = re.escape(self.hidden.name.removesuffix(str(epoch)))
-        pattern = re.compile(rf"{of_job}(\d+)(?:{'|'.join(map(re.escape, DECISIONS))})?")
+        """Remove the hidden folders of this run and of earlier runs of the job, which killed runs leave behind.
+
+        An earlier run that still writes is one of another cluster, and keeps its folder.
+        """
         with writing(self.folder):
             for entry in list(self.folder.iterdir()) if self.folder.is_dir() else ():
-                found = pattern.fullmatch(entry.name)
-                if found and int(found[1]) <= epoch:
+                run = run_of(entry.name)
+                if run is None or run[0] != self._job:
+                    continue
+                if entry in current_names(self.hidden) or (run[1] < epoch and not is_claimed(entry)):
                     with suppress(FileNotFoundError):  # another committer removes it too
                         shutil.rmtree(entry)
 

@@ -2,8 +2,9 @@
 
 Theory of operation
 -------------------
-A task writes to ``<output>/.sabotnb-<job>-<epoch>/``. The folder is inside the output folder, so that it is on the same
-file system and a commit is a rename. Readers skip it, because its name begins with a dot.
+A task writes to ``<output>/.sabotnb-<job>-<epoch>.<run>/``; ``run`` is random, because jobs of two clusters may have
+the same name and epoch. The folder is inside the output folder, so that it is on the same file system and a commit is a
+rename. Readers skip it, because its name begins with a dot.
 
 *Open.* The task creates the hidden folder, then takes the lock of the output folder, claims the output and checks for
 claims of other jobs, in this order. Of two jobs that start at once, the second therefore sees the claim of the first
@@ -31,6 +32,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -54,6 +56,9 @@ FLUSH_BYTES = 64 << 20
 """Limit of the bytes that are buffered for all files of a task together."""
 
 MAX_OPEN_FILES = 64
+RUN = "run"
+"""The option of a spec with the random digits of its run; ``job_request`` sets it."""
+
 MADE = "made.folders"
 """The file that lists the folders created for the output; an abort removes them."""
 
@@ -78,9 +83,16 @@ def sink(spec: Spec, schema: pa.Schema) -> FileSink:
     return FileSink(spec, written)
 
 
-def hidden_folder(output: Path, job: str, epoch: int) -> Path:
+def hidden_folder(spec: Spec, job: str, epoch: int) -> Path:
     """The folder of a run's unpublished files. Globs and readers of folders skip it."""
-    return output / f".sabotnb-{quote(job, safe='')}-{epoch}"
+    run = spec.options.get(RUN)
+    name = f".sabotnb-{quote(job, safe='')}-{epoch}"
+    return Path(spec.options["path"]) / (f"{name}.{run}" if run else name)
+
+
+def with_run(spec: Spec, run: str) -> Spec:
+    """``spec`` with the hexadecimal digits that tell the run's hidden folder from those of other clusters."""
+    return replace(spec, options={**spec.options, RUN: run}) if "path" in spec.options else spec
 
 
 def hidden_name(operator: str, name: str) -> str:
@@ -92,6 +104,7 @@ class FileSink(SinkOperator):
     """Writes the rows of one task into hidden files, at least one for each partition; see the module docstring."""
 
     def __init__(self, spec: Spec, schema: pa.Schema) -> None:
+        self._spec = spec
         self._format = FORMATS[spec.connector]
         self._output = Path(spec.options["path"])
         self._keys: list[str] = list(spec.options.get("partition_by") or ())
@@ -108,7 +121,7 @@ class FileSink(SinkOperator):
         self._ctx = ctx
         # Random in every run, so that replacing or appending output never overwrites a file.
         self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
-        self._hidden = hidden_folder(self._output, ctx.job, ctx.epoch)
+        self._hidden = hidden_folder(self._spec, ctx.job, ctx.epoch)
         with writing(self._output):
             above = [str(folder) for folder in make_folder(self._hidden) if folder != self._hidden]
             if above:

@@ -16,12 +16,12 @@ from sabotnb.protocol import OperatorContext
 SCHEMA = pa.schema({"n": pa.int64()})
 
 
-def spec_of(folder, mode="error"):
-    return Sink("csv", {"path": str(folder), "mode": mode, "partition_by": []})
+def spec_of(folder, mode="error", run=""):
+    return connectors.with_run(Sink("csv", {"path": str(folder), "mode": mode, "partition_by": []}), run)
 
 
-def opened(folder, job, mode="error", epoch=1, index=0):
-    sink = connectors.sink(spec_of(folder, mode), SCHEMA)
+def opened(folder, job, mode="error", epoch=1, index=0, run=""):
+    sink = connectors.sink(spec_of(folder, mode, run), SCHEMA)
     sink.open(OperatorContext(job, "sink_0", index, 2, 128, epoch=epoch))
     return sink
 
@@ -93,3 +93,25 @@ def test_what_a_killed_process_leaves_claims_nothing(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
     assert list((tmp_path / "out").iterdir()) != []
     connectors.check_output(spec_of(tmp_path / "out"), "second")
+
+
+@pytest.mark.parametrize("first", ["abort", "commit"])
+@pytest.mark.parametrize("epochs", [(1, 1), (1, 2), (2, 1)])
+def test_runs_of_two_clusters_with_one_name_do_not_remove_each_others_files(tmp_path, first, epochs):
+    runs = dict(zip(("aa11", "bb22"), epochs, strict=True))
+    sinks = {run: opened(tmp_path, "job", "append", epoch, run=run) for run, epoch in runs.items()}
+    committers = {
+        run: connectors.committer({"sink_0": spec_of(tmp_path, "append", run)}, "job", epoch)
+        for run, epoch in runs.items()
+    }
+    for number, sink in enumerate(sinks.values()):
+        sink.process(0, pa.RecordBatch.from_pydict({"n": [number]}, SCHEMA))
+    prepared = sinks["aa11"].prepare(0)
+    sinks["aa11"].close()
+    getattr(committers["aa11"], first)(prepared if first == "commit" else [])
+    prepared = sinks["bb22"].prepare(0)
+    sinks["bb22"].close()
+    committers["bb22"].commit(prepared)
+    read = sorted(line for file in tmp_path.glob("*.csv") for line in file.read_text().splitlines()[1:])
+    assert read == (["1"] if first == "abort" else ["0", "1"])
+    assert list(tmp_path.glob(".sabotnb-*")) == []
