@@ -9,7 +9,8 @@ downstream. An error in any of these is a failure of the task, so no downstream 
 Then the task waits until the client has read the rows that it must, closes its outputs and gate, and reports.
 
 Two threads may report the end: the task's own, and a thread that has waited too long for a canceled task and calls
-``report_hanging``. ``_conclude`` lets the first of them report and ignores the other.
+``report_hanging``. ``_conclude`` lets the first of them report and ignores the other. A task that is still opening
+then reports no RUNNING either: nothing is reported after an end.
 
 Other threads reach a running task through the mailbox. They read counters and queues while the task changes them, so
 these may be of slightly different moments; the locks of steps and probes are held for short operations only.
@@ -172,7 +173,7 @@ class TaskExecution:
 
     def _execute(self) -> tuple[Committable, ...]:
         task_input = self._open()
-        self._report(TaskState.RUNNING)
+        self._report_running()
         loop = Loop(task_input, self._chain, self._outputs, self._mailbox, self._stopwatch, self._counters)
         loop.run()
         committables = self._chain.prepare()
@@ -208,8 +209,12 @@ class TaskExecution:
                 errors.append(error)
         return errors
 
-    def _report(self, state: TaskState) -> None:
-        self._host.report(TaskChanged(self._host.agent, self.attempt, state))
+    def _report_running(self) -> None:
+        """Report RUNNING; TaskCanceled if the end was reported, which can happen while an operator opens."""
+        with self._concluding:  # held while reporting, so that no end is reported before
+            if self._concluded:
+                raise TaskCanceled
+            self._host.report(TaskChanged(self._host.agent, self.attempt, TaskState.RUNNING))
 
     def _conclude(
         self, state: TaskState, *, failure: Failure | None = None, committables: tuple[Committable, ...] = ()

@@ -445,6 +445,24 @@ def test_a_hanging_task_is_reported_with_the_name_of_its_call():
         assert deployed.reports.ends() == ["CANCELED"]
 
 
+class SlowToOpen(Reached):
+    """Its ``open`` calls the function."""
+
+    def open(self, ctx):
+        self.process(0, None)
+
+
+def test_a_task_that_was_reported_as_hanging_while_it_opened_does_not_report_that_it_runs():
+    reached, released = threading.Event(), threading.Event()
+    slow = Custom(lambda: SlowToOpen(reached, released.wait))
+    with Deployed(graph([vertex("numbers", reads(numbers([[1]])), slow, COLLECT)])).start() as deployed:
+        assert reached.wait(60)
+        (hanging,) = deployed.cancel(grace=0.0)
+        released.set()
+        assert hanging.join(60)
+        assert deployed.reports.states("numbers") == ["CANCELED"]
+
+
 def test_a_user_function_that_exits_fails_its_task():
     def leave():
         raise SystemExit(3)
