@@ -8,8 +8,9 @@ know: addresses (``Roster``), blobs (``BlobStore``), timers, and the clients tha
 
 **One event at a time.** Everything runs on the scheduler's event loop, and ``_take`` contains no await: the machine
 handles an event and its instructions are carried out, in order, before any other coroutine runs. No instruction feeds
-an event back directly. Handlers that do await (``sabot_wait``, ``sabot_watch``, ``_ask``) must read the machine again
-afterwards, because anything may have happened in the meantime.
+an event back directly; those that could not be carried out do so after the others (``failed_instructions``). Handlers
+that do await (``sabot_wait``, ``sabot_watch``, ``_ask``) must read the machine again afterwards, because anything may
+have happened in the meantime.
 
 **Order of instructions.** They are carried out after the machine has handled the whole event, so they may describe
 intermediate states. The order still matters: the ``Reply`` to a submit stores the run's blobs, which the ``Deploy``
@@ -40,6 +41,7 @@ from distributed.scheduler import WorkerState
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.blob_store import Blobs, BlobStore, Run
 from sabotnb.cluster.change_notifier import ChangeNotifier
+from sabotnb.cluster.failed_instructions import events_after, failure_to_carry_out
 from sabotnb.cluster.metrics_page import serve_metrics
 from sabotnb.cluster.roster import Roster
 from sabotnb.config import Config
@@ -399,8 +401,22 @@ class JobManager(SchedulerPlugin):
                 kind = type(defect).__name__ if isinstance(defect, SabotnbError) else "ProtocolError"
                 self._answer(Reply(event.id, failure=Failure(kind, str(defect))))
         else:
-            for instruction in instructions:
+            self._carry_out(instructions)
+
+    def _carry_out(self, instructions: Sequence[Instruction]) -> None:
+        """Carry out every instruction; one that raises fails its job, after the others were carried out."""
+        following: list[Event] = []
+        for instruction in instructions:
+            try:
                 self._do(instruction)
+            except Exception as defect:
+                logger.exception("the scheduler cannot carry out %s", type(instruction).__name__)
+                failure = failure_to_carry_out(instruction, defect)
+                if isinstance(instruction, Reply):
+                    self._answer(Reply(instruction.id, failure=failure))
+                following += events_after(instruction, failure)
+        for event in following:
+            self._take(event)
 
     def _do(self, instruction: Instruction) -> None:
         match instruction:

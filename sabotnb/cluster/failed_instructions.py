@@ -1,0 +1,58 @@
+"""What follows when an instruction of the machine cannot be carried out: events that end what depended on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sabotnb.errors import ProtocolError
+from sabotnb.protocol import (
+    AgentDown,
+    CancelTasks,
+    Commit,
+    Committed,
+    Deploy,
+    EndJob,
+    Event,
+    Failure,
+    Fence,
+    ForgetJob,
+    Instruction,
+    Reply,
+    TaskChanged,
+    TaskState,
+    Tell,
+    UserCommand,
+)
+
+
+def failure_to_carry_out(instruction: Instruction, defect: Exception) -> Failure:
+    """The failure of the job that ``instruction`` belongs to, which raised ``defect``."""
+    to = f" to {instruction.agent}" if isinstance(instruction, Deploy | Commit | Tell) else ""
+    name = type(instruction.command if isinstance(instruction, Tell) else instruction).__name__
+    return Failure(
+        ProtocolError.__name__,
+        f"the scheduler could not send {name}{to} ({type(defect).__name__}: {defect}): run the job again",
+    )
+
+
+def events_after(instruction: Instruction, failure: Failure) -> Sequence[Event]:
+    """The events to feed to the machine instead of the answers that ``instruction`` would have brought.
+
+    Nothing waits for the answer to a timer, a notification or the end of a job, so these have no event.
+    """
+    match instruction:
+        case Deploy(agent, deployment):
+            return [TaskChanged(agent, attempt, TaskState.FAILED, failure) for attempt in deployment.attempts]
+        case Commit(agent, job, epoch, action):
+            return [Committed(agent, job, epoch, action, failure)]
+        case Tell(agent, CancelTasks()):  # an agent that is declared lost is fenced, which ends its tasks
+            return [AgentDown(agent, failure.message)]
+        case Tell(_, command) if not isinstance(command, EndJob | ForgetJob | Fence):
+            return [_fail(command.job, command.epoch, failure)]
+        case Reply(value={"job": job, "epoch": epoch}):
+            return [_fail(job, epoch, failure)]
+    return ()
+
+
+def _fail(job: str, epoch: int, failure: Failure) -> UserCommand:
+    return UserCommand("", "fail", job, {"epoch": epoch, "failure": failure})

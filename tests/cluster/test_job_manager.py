@@ -1,0 +1,133 @@
+import asyncio
+
+from distributed import Scheduler
+from simulator import agent, request
+
+from sabotnb.cluster import control_codec
+from sabotnb.cluster.job_manager import JobManager
+from sabotnb.protocol.control import StartSources, TaskChanged, TaskState, UserCommand
+
+
+class Connection:
+    """The way to a worker, on which messages of one kind cannot be sent."""
+
+    def __init__(self, unsendable):
+        self.unsendable = unsendable
+        self.sent = []
+
+    def send(self, message):
+        content = control_codec.loads(message["message"])
+        kind = type(content).__name__
+        if kind == self.unsendable:
+            raise OSError(f"no way for {kind}")
+        self.sent.append(content)
+
+    def attempts(self):
+        """The attempts at the tasks that were deployed here."""
+        return [one for message in self.sent for one in getattr(message, "attempts", ())]
+
+
+class Served:
+    """A job manager on a scheduler with two agents; the way to the first is broken for one kind of messages."""
+
+    def __init__(self, scheduler, unsendable):
+        self.scheduler = scheduler
+        self.ways = [Connection(unsendable), Connection(None)]
+        self.manager = JobManager()
+
+    async def start(self):
+        await self.manager.start(self.scheduler)
+        for number, way in enumerate(self.ways, 1):
+            info = agent(number)
+            self.scheduler.stream_comms[info.address] = way
+            assert await self.manager.sabot_enroll(info.address) == info.id
+            await self.manager.sabot_register(control_codec.dumps(info))
+
+    async def submit(self):
+        return await self.manager.submit_stream_job(request(publishes=True), {})
+
+    def report(self, state, *numbers):
+        for number in numbers:
+            for attempt in self.ways[number - 1].attempts():
+                events = control_codec.dumps([TaskChanged(f"agent-{number}", attempt, state)])
+                self.scheduler.stream_handlers["sabot-events"]("", events)
+
+    async def command(self, kind):
+        return control_codec.loads(await self.manager.sabot_command(control_codec.dumps(UserCommand("1", kind, "job"))))
+
+    async def status(self):
+        return control_codec.loads(await self.manager.sabot_status("job"))
+
+
+def served(unsendable, act):
+    """Run ``act`` with a ``Served``, on a loop of its own; returns the last status of the job."""
+
+    async def run():
+        async with Scheduler(port=0, dashboard_address="127.0.0.1:0") as scheduler:
+            served = Served(scheduler, unsendable)
+            await served.start()
+            try:
+                await act(served)
+                return await served.status()
+            finally:
+                scheduler.stream_comms.clear()  # on which the scheduler would say that it closes
+                await served.manager.close()
+
+    return asyncio.run(run())
+
+
+def test_a_deployment_that_cannot_be_sent_fails_its_job_and_the_others_are_sent():
+    async def act(served):
+        await served.submit()
+        assert [type(message).__name__ for message in served.ways[1].sent] == ["Deployment", "CancelTasks"]
+        served.report(TaskState.CANCELED, 2)
+        assert [message.action for message in served.ways[0].sent] == ["abort"]
+
+    status = served("Deployment", act)
+    assert status["state"] == "FAILING"
+    assert status["failure"].message == (
+        "the scheduler could not send Deploy to agent-1 (OSError: no way for Deployment): run the job again"
+    )
+
+
+def test_a_command_that_cannot_be_sent_fails_its_job_and_the_others_are_told():
+    async def act(served):
+        await served.submit()
+        served.report(TaskState.RUNNING, 1, 2)
+        assert [message for message in served.ways[1].sent if isinstance(message, StartSources)]
+        assert type(served.ways[0].sent[-1]).__name__ == "CancelTasks"
+
+    status = served("StartSources", act)
+    assert status["state"] == "FAILING"
+    assert "could not send StartSources to agent-1 (OSError" in status["failure"].message
+
+
+def test_a_commit_that_cannot_be_sent_fails_its_job():
+    async def act(served):
+        await served.submit()
+        served.report(TaskState.RUNNING, 1, 2)
+        served.report(TaskState.FINISHED, 1, 2)
+
+    status = served("Commit", act)
+    assert status["state"] == "FAILED"
+    assert "could not send Commit to agent-1 (OSError" in status["failure"].message
+
+
+def test_an_agent_that_cannot_be_told_to_cancel_is_declared_lost():
+    async def act(served):
+        await served.submit()
+        served.report(TaskState.RUNNING, 1, 2)
+        await served.command("cancel")
+        served.report(TaskState.CANCELED, 2)
+        assert await served.manager.sabot_wait_agents(1, 0.0) == 1
+        assert served.ways[1].sent[-1].action == "abort"
+
+    assert served("CancelTasks", act)["state"] == "CANCELING"  # until agent-2 has aborted
+
+
+def test_every_kind_of_message_is_sent_on_a_whole_connection():
+    async def act(served):
+        await served.submit()
+        served.report(TaskState.RUNNING, 1, 2)
+
+    assert served(None, act)["state"] == "RUNNING"
