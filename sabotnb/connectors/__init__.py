@@ -107,9 +107,8 @@ def _connector(spec: Spec, clock: Clock) -> Connector:
             return task_calls.TaskCalls(spec)
         case file_format if file_format in _FILES:
             files, listed = _files(spec)
-            if "follow" in spec.options:
-                return Following(spec, files, clock)
-            return FileGuard(files, listed, may_grow=file_format in _LINES)
+            guard = FileGuard(files, listed, may_grow=file_format in _LINES)
+            return Following(spec, guard, clock) if "follow" in spec.options else guard
         case unknown:
             known = ", ".join(["generator", "rate", "table", "tasks", *_FILES])
             raise SourceError(f"there is no source connector {unknown!r}: use one of {known}")

@@ -33,7 +33,7 @@ class FileGuard:
         return self._connector.estimate()
 
     def splits(self) -> list[Split]:
-        return [split for file in self._files() for split in self._splits_of(file)]
+        return [split for file in self._files() for split in self.splits_of(file)]
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file, stamp = split.position["file"], split.position["stamp"]
@@ -45,7 +45,8 @@ class FileGuard:
             raise
         self._check(file, stamp)
 
-    def _splits_of(self, file: str) -> list[Split]:
+    def splits_of(self, file: str) -> list[Split]:
+        """The splits of one file, with what it is like now."""
         stamp = _stamp(file)
         splits = self._connector.splits_of(file)
         return [replace(split, position={**split.position, "stamp": stamp}) for split in splits]

@@ -1,6 +1,8 @@
 """Files that change between the making of splits and their reading."""
 
+import itertools
 import os
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -44,10 +46,11 @@ def path(tmp_path, file_format):
     return path
 
 
-@pytest.fixture
-def source(path, file_format):
+@pytest.fixture(params=[{}, {"rate": 1e9}], ids=["fast", "paced"])
+def source(path, file_format, request):
     spec = DESCRIBE[file_format](path)
-    return connectors.source(spec)
+    spec = replace(spec, options={**spec.options, **request.param})
+    return connectors.source(spec, itertools.count().__next__)
 
 
 def values(reader):
@@ -120,3 +123,37 @@ def test_a_file_that_is_shortened_between_two_records_while_it_is_read(tmp_path,
     os.truncate(path, path.stat().st_size - len(record))
     with pytest.raises(SourceError, match="bytes and is"):
         list(batches)
+
+
+def drain(reader):
+    while isinstance(reader.poll(100), tuple):
+        pass
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_file_that_is_replaced_while_it_is_read(tmp_path, follow):
+    path = tmp_path / "in.parquet"
+    write("parquet", ROWS, path)
+    source = connectors.source(connectors.parquet(path, follow=follow))
+    (split,) = source.splits()
+    reader = source.open(split)
+    batch, _ = reader.poll(100)
+    assert batch.num_rows == 100
+    write("parquet", OTHERS, tmp_path / "other")
+    (tmp_path / "other").replace(path)
+    with pytest.raises(SourceError, match="was rewritten since the run began"):
+        drain(reader)
+
+
+def test_a_paced_source_that_goes_on_at_a_position_refuses_a_file_that_was_shortened_since(tmp_path):
+    for number in range(3):
+        write("csv", ROWS.slice(100 * number, 100), tmp_path / f"{number}.csv")
+    spec = connectors.csv(tmp_path / "*.csv")
+    source = connectors.source(replace(spec, options={**spec.options, "rate": 1e9}), itertools.count().__next__)
+    (split,) = source.splits()
+    batch, position = source.open(split).poll(150)
+    rest = values(source.open(replace(split, position=position)))
+    assert [*batch["a"].to_pylist(), *rest] == ROWS["a"].to_pylist()[:300]
+    os.truncate(tmp_path / "2.csv", 10)
+    with pytest.raises(SourceError, match=r"2\.csv' was .* bytes and is 10 since the run began"):
+        values(source.open(replace(split, position=position)))

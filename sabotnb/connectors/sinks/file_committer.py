@@ -3,9 +3,9 @@
 Theory of operation
 -------------------
 *What there is.* Each output folder has one hidden folder for the run, ``.sabotnb-<job>-<epoch>.<run>``, on the same
-file system. ``FileSink`` tasks leave complete, synced files in it, and the claims with which they kept other jobs out. A
-committable has the hidden path, the final name and the number of rows of each file. That and the folders are all that
-a committer knows: it keeps no state between calls, so the machine may ask another agent when one is lost.
+file system. ``FileSink`` tasks leave complete, synced files in it, and the claims with which they kept other jobs out.
+A committable has the hidden path, the final name and the number of rows of each file. That and the folders are all
+that a committer knows: it keeps no state between calls, so the machine may ask another agent when one is lost.
 
 *States.* A new file is either hidden or has its final name; a rename takes it from one state to the other. Final names
 contain random digits, so a rename never overwrites an older file. The run is undecided until its hidden folder, the

@@ -18,7 +18,8 @@ due, or many batches in a row had no row that passes. In the last case ``due`` i
 ``_held`` keeps the rest of a raw batch that exceeds ``max_rows`` or is not due; it is not in the position yet.
 
 *Pacing.* A schedule is defined for the whole sequence of rows, so a paced source has one split, which reads the splits
-of its connector one after the other in the order of their event times.
+of its connector one after the other in the order of their event times. It carries them in its position, with what they
+know about their files: ``rows`` counts the rows of these splits, not of those that a later listing finds.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -234,7 +236,8 @@ class BatchSource:
         if pace_of(self._spec, self._clock, {}) is None or not parts:
             return parts
         total = SourceEstimate.of(parts)
-        return [Split("paced", {}, parts[0].lower_bound, total.nbytes or 0, total.rows)]
+        sequence = {"parts": [[part.id, part.position] for part in parts]}
+        return [Split("paced", sequence, parts[0].lower_bound, total.nbytes or 0, total.rows)]
 
     def estimate(self) -> SourceEstimate:
         return self._connector.estimate()
@@ -242,12 +245,12 @@ class BatchSource:
     def open(self, split: Split) -> BatchReader:
         pace = pace_of(self._spec, self._clock, split.position)
         return BatchReader(
-            (lambda rows: self._connector.batches(split, rows)) if pace is None else self._sequence,
+            partial(self._connector.batches if pace is None else self._sequence, split),
             split,
             self._shape,
             pace,
         )
 
-    def _sequence(self, batch_rows: int) -> RawBatches:
-        parts = sorted(self._connector.splits(), key=lambda split: split.lower_bound)
+    def _sequence(self, split: Split, batch_rows: int) -> RawBatches:
+        parts = [Split(*part) for part in split.position["parts"]]
         return chain.from_iterable(self._connector.batches(part, batch_rows) for part in parts)
