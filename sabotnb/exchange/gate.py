@@ -50,12 +50,14 @@ class InputGate:
 
     def add(self, port: int, key: ChannelKey) -> Channel:
         """Add a channel to ``port``; ProtocolError if it exists. A closed gate drops what it receives."""
-        if (port, key.up) in self._channels:
-            raise ProtocolError(f"channel {key} is already in its gate")
         channel = Channel(key, port, self._changed, self._ready)
-        if self._closed:
+        with self._changed:  # a close at the same time either finds the channel or is seen here
+            if (port, key.up) in self._channels:
+                raise ProtocolError(f"channel {key} is already in its gate")
+            self._channels = {**self._channels, (port, key.up): channel}
+            closed = self._closed
+        if closed:
             channel.close()
-        self._channels = {**self._channels, (port, key.up): channel}
         return channel
 
     def channels(self, port: int) -> Sequence[int]:
@@ -113,5 +115,6 @@ class InputGate:
         with self._changed:
             self._ready.clear()
             self._closed = True
-        for channel in self._channels.values():
+            channels = self.all_channels()
+        for channel in channels:
             channel.close()

@@ -93,8 +93,11 @@ class Incoming:
         channel = self._find(key)
         if channel is None:
             self._refuse(number, f"no task reads {key} here: it has ended, is of another epoch or was never deployed")
-        else:
-            self._channels[number] = IncomingChannel(number, channel, budget, self.link)
+            return
+        self._channels[number] = IncomingChannel(number, channel, budget, self.link)
+        if self._find(key) is not channel:  # its job was released since, which may not have found the number here
+            self._channels.pop(number, None)
+            self._refuse(number, "its job is over on this agent")
 
     def _refuse(self, number: int, reason: str) -> None:
         """Count the frame, and refuse its channel if that was not done before."""

@@ -117,10 +117,17 @@ class SuiteAgent:
     def __init__(self, name: str, make: Callable[[str, Find, OnPeerLost], Transport]) -> None:
         self.name = name
         self.channels: dict[ChannelKey, Channel] = {}
+        self.on_find: Callable[[], None] = lambda: None
+        """Called after the transport has found a channel, before it uses it."""
         self.lost: list[tuple[str, str]] = []
         self._losses = Semaphore(0)
-        self.transport = make(name, self.channels.get, self._lose)
+        self.transport = make(name, self._find, self._lose)
         self.endpoints = self.transport.start()
+
+    def _find(self, key: ChannelKey) -> Channel | None:
+        channel = self.channels.get(key)
+        self.on_find()
+        return channel
 
     def _lose(self, agent: str, reason: str) -> None:
         self.lost.append((agent, reason))
@@ -274,6 +281,20 @@ class TransportSuite:
         sender.send(Watermark(1))
         assert received(gate) == Watermark(1)
         right.transport.release("job", 1)
+        with pytest.raises(StaleMessage, match="over"):
+            send_all(partial(waker.send, sender), rows(0, 1))
+
+    def test_a_channel_that_is_released_while_it_opens_is_refused(self, agents: Agents) -> None:
+        left, right = agents
+        right.gate(KEY)
+        waker = Waker()
+
+        def release() -> None:
+            right.channels.clear()
+            right.transport.release("job", 1)
+
+        right.on_find = release
+        sender = left.send_to(right, wake=waker)
         with pytest.raises(StaleMessage, match="over"):
             send_all(partial(waker.send, sender), rows(0, 1))
 

@@ -1,3 +1,4 @@
+import sys
 from threading import Thread
 
 import pytest
@@ -138,6 +139,50 @@ def test_a_channel_added_to_a_closed_gate_drops_its_elements():
     added.put(rows(0, 1), 10)
     assert refunds == [10]
     assert gate.poll(0) is None
+
+
+def between_lines(nth, call, act):
+    """Run ``call``, and ``act`` before its ``nth`` line; returns what ``call`` returns and whether ``act`` ran."""
+    left = [nth]
+
+    def line(frame, event, argument):
+        if event == "line":
+            left[0] -= 1
+            if left[0] == 0:
+                act()
+        return line
+
+    def entered(frame, event, argument):
+        return line if frame.f_code is call.__func__.__code__ else None
+
+    sys.settrace(entered)
+    try:
+        returned = call(0, ChannelKey("job", 1, 0, 1, 0))
+    finally:
+        sys.settrace(None)
+    return returned, left[0] <= 0
+
+
+def test_a_channel_that_is_added_while_its_gate_closes_drops_its_elements():
+    for nth in range(1, 100):
+        gate, _, _ = gate_of(1)
+
+        def close(gate=gate):
+            if not gate._changed.acquire(blocking=False):  # another thread would close when the lock is free
+                return
+            gate._changed.release()
+            gate.close()
+
+        added, ran = between_lines(nth, gate.add, close)
+        if not ran:
+            break
+        gate.poll(0)
+        refunds = []
+        added.attach(refunds.append, BUDGET)
+        added.put(rows(0, 1), 10)
+        if gate._closed:
+            assert refunds == [10], nth
+    assert nth > 4
 
 
 def test_queues_are_the_channels_that_hold_elements():
