@@ -1,16 +1,18 @@
 """Carries out the commands of pages: each once, however often it arrives, and each is answered.
 
-Theory of operation. A page repeats a command, with the same id, until it gets an answer. ``_known`` therefore keeps,
-for the last commands, the answer, or None while the command is carried out: a repeated id gets the stored answer, or
-nothing yet. Commands that change the run go through one queue, in order. Probes and requests for tasks have a queue
-each, because a probe waits for rows and must delay neither a Stop nor the task table. Every failure becomes an answer
-with ``ok=False``, since a page cannot see the kernel's exceptions.
+Theory of operation. A page repeats a command, with the same id, until it gets an answer. ``_known`` therefore keeps the
+answer, or None while the command is carried out: a repeated id gets the stored answer, or nothing yet. Only answers to
+reads are dropped, the oldest first: pages ask for them every second, they are large, and to read twice is harmless. A
+command that changes the run is a click; it is known as long as its run, as a late copy must not act again. Commands
+that change the run go through one queue, in order. Probes and requests for tasks have a queue each, because a probe
+waits for rows and must delay neither a Stop nor the task table. Every failure becomes an answer with ``ok=False``,
+since a page cannot see the kernel's exceptions.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
@@ -25,8 +27,8 @@ from sabotnb.widgets.serial_queue import SerialQueue
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
 
-KEPT = 256
-"""The number of commands whose answers are kept for repetitions."""
+KEPT_READS = 256
+"""The number of probes and task tables whose answers are kept for repetitions."""
 MOST_ROWS = 1000
 MOST_TASKS = 1000
 """The maximum number of tasks in an answer: failed ones first, then the busiest."""
@@ -56,8 +58,9 @@ class Commands:
         self._changed = changed
         """Called after a command that may have changed the run."""
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, Answer | None] = OrderedDict()
+        self._known: dict[str, Answer | None] = {}
         """Answers by the id of the command; None while it is carried out."""
+        self._answered_reads: deque[str] = deque()
         self._changes = SerialQueue(f"sabotnb-clicks-{job}")
         self._reads = {kind: SerialQueue(f"sabotnb-{kind}-{job}") for kind in ("probe", "tasks")}
         """A queue per kind: a probe waits, and must delay neither a Stop nor the metrics of tasks."""
@@ -78,8 +81,6 @@ class Commands:
                     self._answer(answer)
                 return
             self._known[command.id] = None
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
         self._reads.get(command.kind, self._changes).add(lambda: self._carry_out(command))
 
     def _carry_out(self, command: Command) -> None:
@@ -90,8 +91,11 @@ class Commands:
         except Exception as error:  # noqa: BLE001  the page waits for an answer, also to a command that hits a defect
             answer = _refusal(command.id, f"{type(error).__name__}: {error}")
         with self._lock:
-            if command.id in self._known:
-                self._known[command.id] = answer
+            self._known[command.id] = answer
+            if command.kind in self._reads:
+                self._answered_reads.append(command.id)
+                if len(self._answered_reads) > KEPT_READS:
+                    del self._known[self._answered_reads.popleft()]
         self._answer(answer)
         if command.kind not in self._reads:
             self._changed()

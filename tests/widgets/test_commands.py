@@ -1,6 +1,7 @@
 """Commands of pages are carried out once and always answered."""
 
 import queue
+import threading
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from figures import job
 from shown import ScriptedClient
 
 from sabotnb.metrics import Load, TaskMetrics
-from sabotnb.widgets.commands import MOST_TASKS, Commands
+from sabotnb.widgets.commands import KEPT_READS, MOST_TASKS, Commands
 
 
 class Page:
@@ -36,6 +37,28 @@ def test_a_repeated_command_is_answered_again_but_not_carried_out_again(page):
     first, again = page.click(), page.click()
     assert first == again
     assert (first.ok, first.text, page.client.asked) == (True, "late is paused", ["pause"])
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_command_is_not_carried_out_again_however_many_came_after_it(page, answered):
+    release = threading.Event()
+    pause = page.client.pause
+    page.client.pause = lambda *run: release.wait(60) and pause(*run)
+    first = {"type": "command", "id": "first", "kind": "pause", "epoch": 3, "args": {}}
+    page.commands.take(first)
+    if answered:
+        release.set()
+        assert page.answers.get(timeout=10).id == "first"
+    for number in range(KEPT_READS + 5):
+        page.click("tasks", args={"vertices": []}, name=str(number))
+    page.commands.take(first)
+    release.set()
+    assert page.answers.get(timeout=10).text == "late is paused"
+    for number in range(KEPT_READS + 5):
+        page.click("pause", name=f"pause {number}")
+    page.commands.take(first)
+    assert page.answers.get(timeout=10).id == "first"
+    assert page.client.asked.count("pause") == KEPT_READS + 6
 
 
 def test_commands_are_carried_out_in_order(page):
