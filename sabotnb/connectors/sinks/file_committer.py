@@ -218,12 +218,20 @@ class _Output:
             _remove_empty_folders(self.folder, final)
 
     def remove(self, replaced: Sequence[str]) -> None:
-        """Remove the replaced files, unless another committer has already finished."""
+        """Remove the replaced files, unless another committer has already finished.
+
+        A file that cannot be removed keeps no other, so that as few old rows as possible stay beside the new ones.
+        """
         if self._append or not self._has_hidden():
             return
         with writing(self.folder):
-            for file in replaced:
-                _remove(self.folder, file)
+            left = {file: error for file in replaced if (error := _failure_to_remove(self.folder, file)) is not None}
+            if left:
+                file, error = next(iter(left.items()))
+                raise SinkError(
+                    f"'{self.folder}' has all new rows, but also {len(left)} old files that could not be removed, such "
+                    f"as '{file}' ({error.strerror}): remove the cause and run the job again, which replaces both"
+                )
             (self.folder / OLD_MARKER).unlink(missing_ok=True)
             # Before the hidden folder goes: a file that a power failure brought back would repeat its rows, and with
             # the hidden folder gone no commit would remove it again.
@@ -321,6 +329,14 @@ def _remove(output: Path, file: str) -> None:
     """Remove a file, and the partition folders that are empty without it."""
     (output / file).unlink(missing_ok=True)
     _remove_empty_folders(output, file)
+
+
+def _failure_to_remove(output: Path, file: str) -> OSError | None:
+    try:
+        _remove(output, file)
+    except OSError as error:
+        return error
+    return None
 
 
 def _remove_if_empty(folders: Sequence[Path]) -> None:

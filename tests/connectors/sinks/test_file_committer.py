@@ -622,6 +622,48 @@ def no_locks(handle, operation):
     raise OSError(95, "Operation not supported")
 
 
+def test_a_commit_that_cannot_remove_an_old_file_says_so_and_the_next_run_replaces_both(tmp_path, monkeypatch):
+    spec = spec_of(tmp_path, "overwrite")
+    store(spec, [1, 2])
+    stuck = min(path.name for path in tmp_path.glob("*.csv"))
+    prepared = prepare(spec, [3, 4], epoch=2)
+    committer = connectors.committer({"sink_0": spec}, "job", 2)
+
+    def unlink(path, missing_ok=False, really=Path.unlink):
+        if path.name == stuck:
+            raise PermissionError(1, "Operation not permitted")
+        really(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        message = (
+            rf"all new rows, but also 1 old files .* such as '{stuck}' \(Operation not permitted\).*run the job again"
+        )
+        with pytest.raises(SinkError, match=message):
+            committer.commit(prepared)
+        assert committer.keep(prepared) == ""
+        assert numbers(tmp_path) == [1, 3, 4]
+    committer.commit(prepared)
+    assert numbers(tmp_path) == [3, 4]
+
+
+def test_an_abort_finishes_a_commit_that_could_not_remove_an_old_file(tmp_path, monkeypatch):
+    spec = spec_of(tmp_path, "overwrite")
+    store(spec, [1, 2])
+    prepared = prepare(spec, [3, 4], epoch=2)
+    committer = connectors.committer({"sink_0": spec}, "job", 2)
+
+    def unlink(path, missing_ok=False):
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        with pytest.raises(SinkError, match="2 old files"):
+            committer.commit(prepared)
+    committer.abort(prepared)
+    assert numbers(tmp_path) == [3, 4]
+
+
 def test_files_that_are_gone_before_the_commit(tmp_path):
     spec = spec_of(tmp_path)
     prepared = prepare(spec, [1])
