@@ -82,3 +82,22 @@ def test_columns_have_as_many_values_as_the_batch_has_rows(rows):
     batch = claiming(pa.RecordBatch.from_pydict({"x": [1, 2, 3]}), rows)
     with pytest.raises(pa.ArrowInvalid, match=f"column 'x' has 3 values for {rows} rows"):
         check_batch(batch)
+
+
+def batch_that_claims(column, length):
+    """A batch of ``column``, which has 1037 values, damaged so that it claims ``length`` values."""
+    stream, written = pa.BufferOutputStream(), pa.RecordBatch.from_arrays([column], ["c"])
+    with pa.ipc.new_stream(stream, written.schema) as writer:
+        writer.write_batch(written)
+    raw = stream.getvalue().to_pybytes().replace((1037).to_bytes(8, "little"), length.to_bytes(8, "little"))
+    return next(iter(pa.ipc.open_stream(raw)))
+
+
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("known", [None, {}])
+@pytest.mark.parametrize("length", [5000, 1 << 24, 1 << 40])
+@pytest.mark.parametrize("data_type", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+def test_lengths_beyond_the_buffers_are_refused(data_type, length, known, text):
+    column = pa.array(["abc"] * 1037).cast(data_type)
+    with pytest.raises(pa.ArrowInvalid, match="column 'c': Buffer #1 too small"):
+        check_batch(batch_that_claims(column, length), text=text, known=known)
