@@ -38,8 +38,9 @@ from sabotnb.expr.guarded import Convert, guarded_case, guarded_connective
 from sabotnb.expr.literals import own_scalar, scalar_of
 from sabotnb.expr.met_categories import MetCategories
 from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
+from sabotnb.expr.overloads import demand_kernel, overload_of
 from sabotnb.expr.program import CompiledStep, Compute, Guarded, runner
-from sabotnb.expr.rules import RULES, Arg, Overload, Refused
+from sabotnb.expr.rules import Arg, Overload
 from sabotnb.expr.types import always_fits, is_text, plain
 from sabotnb.native import is_ordered
 from sabotnb.traversal import bottom_up
@@ -172,8 +173,8 @@ def _call(node: Call, steps: Sequence[CompiledStep], met: MetCategories | None) 
         raise type_mismatch(
             f"{text(node)}\nthis would lose the order of categories; choose text: .cast('string')", node
         )
-    overload = _overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
-    _demand_kernel(node, overload)
+    overload = overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
+    demand_kernel(node, overload)
     converted = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]
     converts, total = [convert for convert, _ in converted], overload.total and all(safe for _, safe in converted)
     args: tuple[CompiledStep, ...] = tuple(steps)
@@ -189,25 +190,6 @@ def _call(node: Call, steps: Sequence[CompiledStep], met: MetCategories | None) 
     if not total and not branches:
         compute = _named_errors(compute, node)
     return CompiledStep(overload.result, compute, args, branches, total, uses_functions=functions)
-
-
-def _overload_of(node: Call, args: Sequence[Arg]) -> Overload:
-    """The overload that the rule of ``node`` chooses for these types; TypeMismatch if it refuses them."""
-    try:
-        return RULES[node.fn](args, dict(node.options))
-    except Refused as refused:
-        raise type_mismatch(f"{text(node)}\n{refused}", node) from None
-
-
-def _demand_kernel(node: Call, overload: Overload) -> None:
-    """Try the kernel on no rows; TypeMismatch if Arrow lacks it for these types (half floats, mostly)."""
-    try:
-        overload.kernel(*(pa.nulls(0, param) for param in overload.params))
-    except pa.ArrowNotImplementedError as error:
-        types = " and ".join(dict.fromkeys(map(str, overload.params)))
-        raise type_mismatch(f"{text(node)}\n{node.fn} cannot be computed of {types}; cast it first", node) from error
-    except pa.ArrowInvalid as error:
-        raise type_mismatch(f"{text(node)}\n{error}", node) from error
 
 
 def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scalar | None:

@@ -11,7 +11,7 @@ import pytest
 
 from sabotnb import expr
 from sabotnb.errors import ExpressionError, SchemaError
-from sabotnb.expr import Expr, bind, col, compiler, evaluate, from_json, lit, same, substitute, to_json, udf, when
+from sabotnb.expr import Expr, bind, col, evaluate, from_json, lit, overloads, same, substitute, to_json, udf, when
 
 TERMS = 2000
 VALUES = list(range(-3, 4))
@@ -145,8 +145,8 @@ def test_an_error_deep_inside_names_its_own_part():
 
 def test_only_what_was_added_to_an_expression_is_compiled(monkeypatch):
     asked = []
-    rule = compiler.RULES["add"]
-    monkeypatch.setitem(compiler.RULES, "add", lambda args, options: asked.append(1) or rule(args, options))
+    rule = overloads.RULES["add"]
+    monkeypatch.setitem(overloads.RULES, "add", lambda args, options: asked.append(1) or rule(args, options))
     one: Expr = col("x")
     for _ in range(500):
         one = one + 1
