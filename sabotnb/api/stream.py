@@ -29,6 +29,7 @@ from sabotnb.expr import Expr, python_rows
 from sabotnb.extras import demand
 from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph, WindowShape
+from sabotnb.native import without_orders
 
 if TYPE_CHECKING:  # only for annotations: importing sabotnb loads neither pandas nor polars
     import pandas as pd
@@ -513,7 +514,7 @@ class Stream(Hinted):
     @property
     def schema(self) -> pa.Schema:
         """Columns and types."""
-        return self.flow.schema
+        return without_orders(self.flow.schema)
 
     def check(self) -> None:
         """Raise the error that would keep the stream from running (GraphError, SourceError, ...), if there is one."""

@@ -53,6 +53,7 @@ from sabotnb.expr.scalars import scalar
 from sabotnb.expr.text_table import printable, sample_of, text_table
 from sabotnb.expr.types import common, exact_number, is_text, type_of
 from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
+from sabotnb.native import with_known_orders
 
 __all__ = [
     "FILTER_BY_ROW",
@@ -102,6 +103,7 @@ __all__ = [
     "exact_batch",
     "exact_column",
     "exact_number",
+    "field_of",
     "from_json",
     "functions",
     "halves",
@@ -163,6 +165,17 @@ def bind(expr: Expr, schema: pa.Schema) -> pa.DataType:
     from sabotnb.expr.compiler import typed
 
     return typed(expr.node, _read_by(expr, schema)).type
+
+
+def field_of(name: str, expr: Expr, schema: pa.Schema) -> pa.Field:
+    """Return the field of a column ``name`` computed by ``expr``, with the order of its categories.
+
+    Raises as ``bind`` does.
+    """
+    from sabotnb.expr.compiler import typed
+
+    step = typed(expr.node, _read_by(expr, schema))
+    return with_known_orders(pa.field(name, step.type), step.orders)
 
 
 def compile(  # noqa: A001  what it does

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError, TypeMismatch
-from sabotnb.native import canonical, is_ordered, plain_type
+from sabotnb.native import canonical, is_ordered, known_orders, one_order, plain_type, with_known_orders
 
 Options = Mapping[str, Any]
 
@@ -247,11 +247,17 @@ def result_schema(keys: Sequence[str], columns: Sequence[AggregateLike], schema:
         SchemaError: as ``result_type``, or an aggregate lacks the order that it needs.
     """
     fields = [schema.field(key) for key in keys]
+    for key in fields:
+        one_order([(key.name, known_orders(key))])
     for column in columns:
         if _rule(column.fn).ordered_by and column.by is None:
             raise SchemaError(f"{column.fn} of {column.column!r} needs an order: give by= or an event time")
         input_type = _type_of(column.column, schema)
-        fields.append(pa.field(column.name, result_type(column.fn, input_type, column.options)))
+        given = pa.field(column.name, result_type(column.fn, input_type, column.options))
+        orders = [(name, known_orders(schema.field(name))) for name in (column.column, column.by) if name is not None]
+        for read in orders:
+            one_order([read])
+        fields.append(with_known_orders(given, orders[0][1]) if orders else given)
     return pa.schema(fields)
 
 

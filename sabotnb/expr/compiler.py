@@ -29,6 +29,7 @@ import pyarrow as pa
 
 from sabotnb.errors import ExpressionError
 from sabotnb.expr.applying import applied
+from sabotnb.expr.category_choice import choice_of_categories, chooses_categories
 from sabotnb.expr.column_errors import column_not_found, type_mismatch
 from sabotnb.expr.columnar import convert, on_dictionary
 from sabotnb.expr.compiled import CompiledExpression, of_length
@@ -42,7 +43,7 @@ from sabotnb.expr.overloads import demand_kernel, overload_of
 from sabotnb.expr.program import CompiledStep, Compute, Guarded, runner
 from sabotnb.expr.rules import Arg, Overload
 from sabotnb.expr.types import always_fits, is_text, plain
-from sabotnb.native import is_ordered
+from sabotnb.native import is_ordered, known_orders
 from sabotnb.traversal import bottom_up
 
 MOST_NODES = 50_000
@@ -108,6 +109,8 @@ class _SameSchema:
 
 @lru_cache(maxsize=64)
 def _known_of(same: _SameSchema) -> _Known:
+    if any(is_ordered(field.type) for field in same.schema):
+        return _Known()  # schemas are equal whatever the orders of their categories
     return _known_of_equal(same.schema)
 
 
@@ -161,7 +164,8 @@ def _column(name: str, node: Column, schema: pa.Schema) -> CompiledStep:
     index = schema.get_field_index(name)
     if index < 0:
         raise column_not_found(name, schema, node.origin)
-    return CompiledStep(schema.field(index).type, lambda batch: batch.column(index))
+    field = schema.field(index)
+    return CompiledStep(field.type, lambda batch: batch.column(index), orders=known_orders(field))
 
 
 def _call(node: Call, steps: Sequence[CompiledStep], met: MetCategories | None) -> CompiledStep:
@@ -169,10 +173,8 @@ def _call(node: Call, steps: Sequence[CompiledStep], met: MetCategories | None) 
     if goes_by_categories(node.fn, [step.type for step in steps]):
         compared = comparison_of_categories(node, steps, met)
         return CompiledStep(pa.bool_(), compared, tuple(steps), total=False, uses_functions=functions)
-    if node.fn in ("case", "coalesce") and any(is_ordered(step.type) for step in steps):
-        raise type_mismatch(
-            f"{text(node)}\nthis would lose the order of categories; choose text: .cast('string')", node
-        )
+    if chooses_categories(node.fn, steps):
+        return choice_of_categories(node, steps)
     overload = overload_of(node, [Arg(plain(step.type), step.literal) for step in steps])
     demand_kernel(node, overload)
     converted = [_converted(step, param, node) for step, param in zip(steps, overload.params, strict=True)]

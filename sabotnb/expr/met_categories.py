@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import pyarrow as pa
+
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr.column_errors import type_mismatch
-from sabotnb.expr.expression_nodes import Call, Column, walk
+from sabotnb.expr.expression_nodes import Call, Column, Node, walk
 from sabotnb.expr.expression_text import text
 from sabotnb.native import Categories
 
@@ -21,11 +23,10 @@ class MetCategories:
     def __init__(self) -> None:
         self._by_node: dict[Call, tuple[Categories, Sequence[str]]] = {}
 
-    def of(self, node: Call, constants: Sequence[str]) -> Categories:
-        """The categories seen so far by ``node``, which compares with ``constants``."""
+    def of(self, node: Call, constants: Sequence[str], order: pa.Array | None) -> Categories:
+        """The categories seen so far by ``node``, which compares with ``constants``; ``order`` are those planned."""
         if node not in self._by_node:
-            name = next((part.name for part in walk(node) if isinstance(part, Column)), text(node))
-            self._by_node[node] = Categories(name), constants
+            self._by_node[node] = categories_of(name_of(node), order), constants
         return self._by_node[node][0]
 
     def check(self) -> None:
@@ -34,6 +35,19 @@ class MetCategories:
             with pointing_at(node):
                 for constant in constants:
                     categories.code(constant)
+
+
+def categories_of(name: str, order: pa.Array | None) -> Categories:
+    """Categories that begin with ``order``; errors call them ``name``."""
+    categories = Categories(name)
+    if order is not None:
+        categories.take(order)
+    return categories
+
+
+def name_of(node: Node) -> str:
+    """The name of the first column in ``node``, or else its text."""
+    return next((part.name for part in walk(node) if isinstance(part, Column)), text(node))
 
 
 @contextmanager

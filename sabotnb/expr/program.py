@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from sabotnb.errors import ExpressionError
 from sabotnb.expr.expression_nodes import Literal
+from sabotnb.native import KnownOrders
 from sabotnb.traversal import bottom_up
 
 Compute = Callable[..., Any]
@@ -39,7 +40,10 @@ MOST_STEPS = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledStep:
-    """A compiled node. ``total``: it never raises. With ``branches``, ``compute`` is a generator function."""
+    """A compiled node. ``total``: it never raises. With ``branches``, ``compute`` is a generator function.
+
+    ``orders`` are those of the categories of an ordered dictionary, as far as they are known before it runs.
+    """
 
     type: pa.DataType
     compute: Compute
@@ -48,6 +52,7 @@ class CompiledStep:
     total: bool = True
     literal: Literal | None = None
     uses_functions: bool = False
+    orders: KnownOrders = ()
 
     @property
     def below(self) -> tuple[CompiledStep, ...]:

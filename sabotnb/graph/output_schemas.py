@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from sabotnb.errors import GraphError, SchemaError, TypeMismatch
-from sabotnb.expr import bind, column_name, column_not_found, duplicate_column, partial_schema, result_schema
+from sabotnb.expr import bind, column_name, column_not_found, duplicate_column, field_of, partial_schema, result_schema
 from sabotnb.graph.ports import LATE, input_ports, side_tags
 from sabotnb.graph.specs import (
     Aggregate,
@@ -29,7 +29,7 @@ from sabotnb.graph.specs import (
     Window,
 )
 from sabotnb.graph.window_shapes import SameWindow, TumblingWindow, bound_columns
-from sabotnb.native import canonical, is_ordered, plain_type
+from sabotnb.native import canonical, is_ordered, known_orders, one_order, plain_type, with_known_orders
 
 LATE_COLUMN = "late_by"
 """Column that a ``late`` side output adds: how long before the row its last window had closed, duration[us]."""
@@ -101,7 +101,7 @@ def _projected(spec: Project, schema: pa.Schema) -> pa.Schema:
         if source in names:
             fields.append(schema.field(source).with_name(name))
         else:
-            fields.append(pa.field(name, bind(expr, schema)))
+            fields.append(field_of(name, expr, schema))
     return _unique(fields, "rename one of them")
 
 
@@ -161,6 +161,8 @@ def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
         return left
     renamed = [right.field(name).with_name(output) for name, output in right_output_names(spec, left, right).items()]
     mine_optional, other_optional = spec.how in ("right", "full"), spec.how in ("left", "full")
+    if spec.how in ("right", "full"):
+        left = _with_orders_of_keys(spec, left, right)
     return _unique(
         [
             *(field.with_nullable(field.nullable or mine_optional) for field in left),
@@ -168,6 +170,23 @@ def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
         ],
         "choose another suffix=",
     )
+
+
+def _with_orders_of_keys(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
+    """``left`` with orders that also have the categories of the right keys, which go into its columns."""
+    others = dict(zip(spec.left_on, spec.right_on, strict=True))
+    return pa.schema(
+        _with_one_order(field, (field, right.field(others[field.name]))) if field.name in others else field
+        for field in left
+    )
+
+
+def _with_one_order(field: pa.Field, united: Sequence[pa.Field]) -> pa.Field:
+    """``field`` with the order of categories that all columns of ``united`` have; TypeMismatch if there are two."""
+    if not is_ordered(field.type):
+        return field
+    order = one_order([(other.name, known_orders(other)) for other in united])
+    return with_known_orders(field, () if order is None else (order,))
 
 
 def right_output_names(spec: Join, left: pa.Schema, right: pa.Schema) -> dict[str, str]:
@@ -188,7 +207,8 @@ def _united_schema(inputs: Sequence[pa.Schema]) -> pa.Schema:
     nullable = [any(schema.field(name).nullable for schema in inputs) for name in first.names]
     types = [_common_type([schema.field(name).type for schema in inputs]) for name in first.names]
     return pa.schema(
-        [field.with_type(kind).with_nullable(flag) for field, kind, flag in zip(first, types, nullable, strict=True)]
+        _with_one_order(field.with_type(kind).with_nullable(flag), [schema.field(field.name) for schema in inputs])
+        for field, kind, flag in zip(first, types, nullable, strict=True)
     )
 
 
@@ -237,6 +257,7 @@ def _ordered(schema: pa.Schema, names: Iterable[str]) -> None:
     for field in _fields(schema, names):
         if not has_order(field.type):
             raise TypeMismatch(f"{field.name!r} is {field.type}, which has no order; make a plain column of it")
+        one_order([(field.name, known_orders(field))])
 
 
 def has_order(data_type: pa.DataType) -> bool:

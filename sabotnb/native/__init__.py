@@ -14,6 +14,16 @@ except ModuleNotFoundError as error:
 from sabotnb.native import aggregate, canonical
 from sabotnb.native.canonical import decoded, plain_type
 from sabotnb.native.categories import Categories, Orders, is_ordered, without_order
+from sabotnb.native.category_orders import (
+    KnownOrders,
+    known_orders,
+    one_order,
+    united_orders,
+    with_known_orders,
+    with_orders_in,
+    with_orders_of,
+    without_orders,
+)
 from sabotnb.native.compact import compact, own_bytes, without_unused
 from sabotnb.native.footer import ENCRYPTED_FILE, footer_fault
 from sabotnb.native.hash import HASH_VERSION, hash_rows, key_groups
@@ -46,6 +56,7 @@ __all__ = [
     "FrameReader",
     "KeyIndex",
     "KeyView",
+    "KnownOrders",
     "Matches",
     "Orders",
     "Probe",
@@ -69,8 +80,10 @@ __all__ = [
     "hash_rows",
     "is_ordered",
     "key_groups",
+    "known_orders",
     "nested_array",
     "nested_type",
+    "one_order",
     "own_bytes",
     "partition",
     "plain_array",
@@ -80,7 +93,12 @@ __all__ = [
     "plain_type",
     "rows_by_key",
     "scatter",
+    "united_orders",
+    "with_known_orders",
+    "with_orders_in",
+    "with_orders_of",
     "without_dictionaries",
     "without_order",
+    "without_orders",
     "without_unused",
 ]

@@ -31,7 +31,9 @@ def is_ordered(data_type: pa.DataType) -> bool:
 def without_order(schema: pa.Schema, keep: Collection[str] = ()) -> pa.Schema:
     """``schema`` with plain types instead of ordered dictionaries: results of functions do not carry an order."""
     fields = (
-        field.with_type(plain_type(field.type)) if is_ordered(field.type) and field.name not in keep else field
+        field.with_type(plain_type(field.type)).remove_metadata()
+        if is_ordered(field.type) and field.name not in keep
+        else field
         for field in schema
     )
     return pa.schema(fields)
@@ -56,17 +58,19 @@ class Categories:
     def take(self, dictionary: pa.Array) -> None:
         """Add the categories of ``dictionary``; raises TypeMismatch as ``codes`` does."""
         known = self.known
+        if known is not None and not dictionary.type.equals(known.type):
+            dictionary = dictionary.cast(known.type)  # string and large_string are one order
         if known is None or not _same(known, dictionary):
             shared = len(dictionary) if known is None else min(len(known), len(dictionary))
             if known is not None and not known.slice(0, shared).equals(dictionary.slice(0, shared)):
                 raise TypeMismatch(
-                    f"{self._name!r} meets two orders of categories: {_listed(known)}, and {_listed(dictionary)}. "
+                    f"{self._name!r} meets two orders of categories: {listed(known)}, and {listed(dictionary)}. "
                     "Give both the same categories, or compare text: .cast('string')"
                 )
             if known is None or len(dictionary) > len(known):
                 if dictionary.null_count or len(dictionary.unique()) < len(dictionary):
                     raise TypeMismatch(
-                        f"{self._name!r} lists a category twice, or null as one: {_listed(dictionary)}. "
+                        f"{self._name!r} lists a category twice, or null as one: {listed(dictionary)}. "
                         "List each category once, or compare text: .cast('string')"
                     )
                 self.known = dictionary
@@ -76,8 +80,8 @@ class Categories:
         values = [] if self.known is None else self.known.to_pylist()
         if value not in values:
             raise TypeMismatch(
-                f"{value!r} is no category of {self._name!r}, which has {_listed(self.known)}. "
-                "Compare with one of them, or compare text: .cast('string')"
+                f"{value!r} is no category of {self._name!r}, which has {listed(self.known)}. "
+                f"Use one of them, or text: col({self._name!r}).cast('string')"
             )
         return values.index(value)
 
@@ -138,7 +142,8 @@ def _same(known: pa.Array, other: pa.Array) -> bool:
     return (same and known.offset == other.offset) or bool(known.equals(other))
 
 
-def _listed(categories: pa.Array | None) -> str:
+def listed(categories: pa.Array | None) -> str:
+    """The first categories in their order, for messages."""
     if categories is None or not len(categories):
         return "none"
     shown = [str(value) for value in categories[:SHOWN]]

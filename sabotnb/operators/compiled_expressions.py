@@ -7,16 +7,19 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from sabotnb.expr import CompiledExpression, Expr, MetCategories, compile, functions  # noqa: A004  what it does
+from sabotnb.native import with_orders_of
 
 
 class CompiledExpressions:
     """Computes the expressions of an operator for each batch.
 
-    A column may be dictionary-encoded in one batch and plain in the next, so a change of schema compiles again.
+    A column may be dictionary-encoded in one batch and plain in the next, so a change of schema compiles again. Orders
+    of categories are those of the planned schema.
     """
 
     def __init__(self, exprs: Sequence[Expr], schema: pa.Schema) -> None:
         self._exprs = tuple(exprs)
+        self._planned = schema
         self._met = MetCategories()
         self._compile(schema)
 
@@ -38,4 +41,5 @@ class CompiledExpressions:
 
     def _compile(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._compiled: list[CompiledExpression] = [compile(one, schema, self._met) for one in self._exprs]
+        ordered = with_orders_of(schema, self._planned)
+        self._compiled: list[CompiledExpression] = [compile(one, ordered, self._met) for one in self._exprs]

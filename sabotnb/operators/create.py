@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from sabotnb.errors import GraphError
 from sabotnb.graph import SessionWindow, specs
+from sabotnb.native import without_orders
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
 from sabotnb.operators.map_batches import MapBatchesOperator
 from sabotnb.operators.map_rows import MapRowsOperator
@@ -16,7 +18,7 @@ from sabotnb.operators.union import UnionOperator
 from sabotnb.protocol import Operator
 
 
-def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: PLR0911  a table
+def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
     """Create the operator of ``spec`` for inputs of these schemas, one per port. Open it before use.
 
     Raises:
@@ -25,10 +27,19 @@ def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: 
     match spec:
         case specs.Filter():
             return FilterOperator(spec, inputs)
-        case specs.FilterBatches():
-            return FilterBatchesOperator(spec, inputs)
         case specs.Project():
             return ProjectOperator(spec, inputs)
+        case specs.Aggregate() | specs.Reduce() | specs.MapBatches() | specs.MapRows():
+            return _of_rows(replace(spec, schema=without_orders(spec.schema)), [*map(without_orders, inputs)])
+        case _:
+            return _of_rows(spec, [*map(without_orders, inputs)])
+
+
+def _of_rows(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
+    """Create an operator without expressions: only these need the orders of categories that a plan knows."""
+    match spec:
+        case specs.FilterBatches():
+            return FilterBatchesOperator(spec, inputs)
         case specs.MapBatches():
             return MapBatchesOperator(spec, inputs)
         case specs.MapRows():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from sabotnb.graph import Project, output_schema
+from sabotnb.native import with_orders_of, without_orders
 from sabotnb.operators.compiled_expressions import CompiledExpressions
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out
 
@@ -16,6 +17,7 @@ class ProjectOperator(Operator):
 
     def __init__(self, spec: Project, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
+        self._planned = inputs[0]
         self._columns = CompiledExpressions([expr for _, expr in spec.columns], inputs[0])
         self._expect(inputs[0])
 
@@ -36,4 +38,4 @@ class ProjectOperator(Operator):
 
     def _expect(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._output = output_schema(self._spec, [schema])
+        self._output = without_orders(output_schema(self._spec, [with_orders_of(schema, self._planned)]))

@@ -13,6 +13,7 @@ from pyarrow import feather
 import sabotnb as sb
 from sabotnb import col
 from sabotnb.errors import SabotnbError
+from sabotnb.testing import Harness
 
 SIZES = ["S", "M", "L", "XL"]
 GIVEN = ["L", "S", "M", "XL", None, "S", "M"]
@@ -118,9 +119,29 @@ def test_keys_keep_all_categories(parts: int):
         (lambda s: s.filter(col("size").is_between("S", "s")), "'s' is no category of 'size'"),
         (lambda s: s.filter(col("size") < 5), "int64 has no place in the order of categories; compare text"),
         (lambda s: s.filter(col("size") < col("size").cast("string")), "string has no place in the order"),
-        (lambda s: s.with_columns(size=col("size").clip("S", "M")), "clip does not know categories"),
-        (lambda s: s.with_columns(size=col("size").fill_null("S")), "lose the order of categories; choose text"),
-        (lambda s: s.with_columns(size=sb.when(col("n") > 1).then(col("size")).otherwise("S")), "lose the order"),
+        (lambda s: s.with_columns(size=col("size").clip("S", "XS")), "'XS' is no category of 'size', which has S < M"),
+        (
+            lambda s: s.select(size=col("size").fill_null("?")),
+            r"Use one of them, or text: col\('size'\).cast\('string'\)",
+        ),
+        (
+            lambda s: s.select(size=sb.when(col("n") > 1).then(col("size")).otherwise("s")),
+            "'s' is no category of 'size'",
+        ),
+        (lambda s: s.select(size=sb.coalesce(col("size"), col("n"))), "int64 has no place in the order of categories"),
+        (lambda s: s.select(size=col("size").fill_null(5)), "int64 has no place in the order of categories"),
+        (lambda s: s.select(size=sb.when(col("n")).then(col("size")).otherwise("S")), "when needs a boolean"),
+        (
+            lambda s: s.map_batches(typed, schema={"size": ORDERED}).select(size=col("size").fill_null("S")),
+            "the categories of 'size' are not known before the job runs, so 'S' may be none",
+        ),
+        (
+            lambda s: s.join(stream(["L"], BACKWARDS).select("g", t="size"), on="g").select(
+                x=sb.coalesce(col("size"), col("t"))
+            ),
+            "'size' and 't' meet two orders of categories: S < M < L < XL, and XL < L < M < S. Give both the same",
+        ),
+        (lambda s: s.join(stream(["L"], BACKWARDS), on="size", how="full"), "'size' meets two orders of categories"),
         (lambda s: s.union(stream(["L"], BACKWARDS)), "'size' meets two orders of categories: .* < .*cast"),
         (lambda s: s.union(s.with_columns(size=col("size").cast("string"))), "ordered=1"),
         (
@@ -143,6 +164,53 @@ def test_an_order_that_nothing_tells_is_refused(verb: Callable[[sb.Stream], sb.S
 
 
 ORDERED = pa.dictionary(pa.int32(), pa.string(), ordered=True)
+
+
+def typed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    codes = pa.array([SIZES.index(value) if value else None for value in batch["size"].to_pylist()], pa.int32())
+    return pa.record_batch({"size": pa.DictionaryArray.from_arrays(codes, SIZES, ordered=True)})
+
+
+BIG = sb.when(col("n") > 4).then("XL")
+LAZY = 100 // (col("n") - 3) > 20  # not defined in row 3
+
+
+@pytest.mark.parametrize(
+    ("expr", "expected"),
+    [
+        (col("size").fill_null("M"), ["L", "S", "M", "XL", "M", "S", "M"]),
+        (col("size").fill_null(None), GIVEN),
+        (col("size").clip("M", "L"), ["L", "M", "M", "L", None, "M", "M"]),
+        (col("size").clip("M"), ["L", "M", "M", "XL", None, "M", "M"]),
+        (col("size").clip(upper=col("t")), ["L", "S", "M", "L", None, "S", "M"]),
+        (sb.coalesce(col("size"), col("t")), ["L", "S", "M", "XL", "L", "S", "M"]),
+        (sb.coalesce(None, col("size"), sb.lit("S")), ["L", "S", "M", "XL", "S", "S", "M"]),
+        (BIG.otherwise(col("size")), ["L", "S", "M", "XL", None, "XL", "XL"]),
+        (BIG.when(col("n") < 2).then(col("size")).otherwise(None), ["L", "S", None, None, None, "XL", "XL"]),
+        (sb.when(col("size") < "L").then(col("size")).otherwise("L"), ["L", "S", "M", "L", "L", "S", "M"]),
+        (
+            sb.when(col("n") == 3).then("S").when(LAZY).then(col("t")).otherwise(col("size")),
+            ["L", "S", "M", "S", "L", "L", "L"],
+        ),
+    ],
+)
+def test_a_choice_of_ordered_values_keeps_the_order(expr: Any, expected: list[str | None]):
+    given = stream().join(stream(["L"] * 7, SIZES[:3]).select("n", t="size"), on="n").sort("n")
+    chosen = given.select("n", size=expr)
+    assert sizes(chosen) == expected
+    assert chosen.schema.field("size").type.ordered
+    for chunk in chosen.to_arrow()["size"].chunks:
+        assert chunk.type.ordered
+        assert chunk.dictionary.to_pylist() == SIZES
+    in_order = sorted(filter(None, expected), key=SIZES.index)
+    assert sizes(chosen.sort("size")) == in_order + [None] * (len(expected) - len(in_order))
+    above = [value for value in expected if value and SIZES.index(value) > 1]
+    assert sizes(chosen.filter(col("size") > "M").sort("n")) == above
+
+
+def test_a_choice_of_columns_whose_order_is_not_known_before():
+    made = stream().map_batches(typed, schema={"size": ORDERED}).select(size=sb.coalesce(col("size"), col("size")))
+    assert sizes(made.sort("size")) == SORTED
 
 
 def test_pandas_parquet_files_with_statistics_of_text(tmp_path):
@@ -257,3 +325,52 @@ def test_range_partitions_of_dictionaries_of_several_lengths():
     both = sb.union(sb.Stream.from_arrow(low), sb.Stream.from_arrow(high)).range_partition("size")
     with sb.local(processes=False):
         assert sorted(both.to_arrow()["size"].to_pylist()) == ["L"] * 3000 + ["S"] * 1000
+
+
+@pytest.mark.parametrize("tables", [[SHORT, LONG], [LONG, SHORT]], ids=["01", "10"])
+def test_a_task_knows_categories_that_only_other_tasks_read(tables: list[pa.Table]):
+    both = in_memory(tables, None)
+    with Harness.of(both.filter(col("size") > "M")) as task:
+        assert task.push(SHORT.to_batches()[0]).end().rows == []
+    with Harness.of(both.filter(col("size") < "L")) as task:
+        assert task.push(SHORT.to_batches()[0]).end().rows == [{"size": "S"}] * 2
+    with Harness.of(both.select(size=col("size").clip("M"))) as task:
+        assert task.push(SHORT.to_batches()[0]).end().rows == [{"size": "M"}] * 2
+    with (
+        Harness.of(both.filter(col("size") > "XXL")) as task,
+        pytest.raises(SabotnbError, match="'XXL' is no category"),
+    ):
+        task.push(SHORT.to_batches()[0]).end()
+
+
+@pytest.mark.parametrize("given", [in_chunks, in_parquet, in_ipc])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda s: s.filter(col("size") > "M"),
+        lambda s: s.select(size=col("size").fill_null("S")),
+        lambda s: s.sort("size"),
+        lambda s: s.top(1, by="size"),
+        lambda s: s.agg(low=col("size").min()),
+        lambda s: s.agg(n=col("size").first(by="size")),
+        lambda s: s.group_by("size").agg(n=sb.count()),
+        lambda s: s.union(s),
+    ],
+)
+def test_two_orders_in_one_source_are_refused_when_the_plan_is_written(tmp_path, given: Any, verb: Any):
+    read = given([LONG, short(["L"], ["L", "S"])], tmp_path)
+    with pytest.raises(SabotnbError, match="'size' meets two orders of categories: S < M < L, and L < S"):
+        verb(read)
+
+
+def test_orders_of_a_plan_are_not_in_schemas_of_rows(tmp_path):
+    read = in_parquet([SHORT, LONG], tmp_path)
+    chosen = read.select("size", t=col("size").fill_null("S"))
+    grouped = read.group_by("size").agg(low=col("size").min())
+    for made in (read, chosen, grouped, sb.union(read, read), chosen.sort("t"), chosen.map_batches(lambda rows: rows)):
+        schemas = [made.schema, made.to_arrow().schema, made.head().to_arrow().schema, *(it.schema for it in made)]
+        assert [field.metadata for schema in schemas for field in schema] == [None] * len(made.schema) * len(schemas)
+    with sb.local(processes=False):
+        chosen.sink_ipc(tmp_path / "out").run().wait()
+    for file in (tmp_path / "out").glob("*.arrow"):
+        assert [field.metadata for field in feather.read_table(file).schema] == [None, None]

@@ -18,6 +18,7 @@ from sabotnb.display import row_table as tables
 from sabotnb.errors import SchemaError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
+from sabotnb.native import without_orders
 
 if TYPE_CHECKING:  # only for annotations: importing sabotnb must not load pandas
     import pandas as pd
@@ -67,7 +68,7 @@ def preview(flow: StreamPlan, n: int, timeout: float) -> Preview:
             break
     ran_out = run.ran_out()
     run.batches.close()
-    table = newest(pa.Table.from_batches(batches, schema=flow.schema), flow.type.key).slice(0, n)
+    table = newest(pa.Table.from_batches(batches, schema=without_orders(flow.schema)), flow.type.key).slice(0, n)
     if ran_out:
         longer = "" if found else f": give it longer, .head(timeout='{max(10, timeout * 10):g}s')"
         return Preview(table, f"preview of what was made in {timeout:g} s: numbers are partial{longer}", complete=False)

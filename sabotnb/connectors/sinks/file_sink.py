@@ -48,7 +48,7 @@ from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.ownership import published_name
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
-from sabotnb.native import Orders, compact, decoded_array, own_bytes, without_order
+from sabotnb.native import Orders, compact, decoded_array, own_bytes, without_order, without_orders
 from sabotnb.protocol import Committable, OperatorContext, Out, SinkOperator
 
 FLUSH_ROWS = 131_072
@@ -73,7 +73,7 @@ def sink(spec: Spec, schema: pa.Schema) -> FileSink:
     """
     if spec.connector not in FORMATS:
         raise SinkError(f"there is no sink connector {spec.connector!r}; there are {', '.join(FORMATS)}")
-    written = output_schema(spec.connector, schema)
+    written = output_schema(spec.connector, without_orders(schema))
     for name in spec.options.get("partition_by") or ():
         if not can_be_folder(written.field(name).type):
             raise SinkError(

@@ -39,7 +39,7 @@ from sabotnb.connectors.sources.pacing import ReadPace, pace_of
 from sabotnb.connectors.sources.whole_orders import told_orders, with_whole_order
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
-from sabotnb.native import is_ordered, plain_batch
+from sabotnb.native import is_ordered, plain_batch, without_orders
 from sabotnb.protocol import Finished, Position, Split
 
 Clock = Callable[[], float]
@@ -108,7 +108,11 @@ class Shape:
             names[spec.event_time.column] = None
         types = declared(spec)
         return cls(
-            tuple(names), spec.predicate, tuple(types.field(name) for name in read), spec.schema, told_orders(spec)
+            tuple(names),
+            spec.predicate,
+            tuple(types.field(name) for name in read),
+            without_orders(spec.schema),
+            told_orders(spec),
         )
 
     def apply(self, raw: pa.RecordBatch) -> pa.RecordBatch:

@@ -17,7 +17,7 @@ from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.errors import SourceError, TypeMismatch
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph import Source as Spec
-from sabotnb.native import Orders, check_table, plain_batch, plain_schema
+from sabotnb.native import Orders, check_table, plain_batch, plain_schema, with_orders_in
 from sabotnb.protocol import MIN_WATERMARK, Split
 
 SPLIT_ROWS = 262_144
@@ -42,8 +42,9 @@ def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
         table = pa.Table.from_arrays(table.columns, schema=pa.schema(found))
     schema = settle(table.schema.remove_metadata(), None, "the table")
     batches = unshared(table.replace_schema_metadata(None), copied).to_batches()
-    plain = pa.Table.from_batches(_same_categories([plain_batch(batch) for batch in batches], schema), schema)
-    return Spec("table", schema, table=table_of(plain))
+    rows = [plain_batch(batch) for batch in batches]
+    plain = pa.Table.from_batches(_same_categories(rows, schema), schema)
+    return Spec("table", with_orders_in(schema, rows), table=table_of(plain))
 
 
 def _same_categories(batches: list[pa.RecordBatch], schema: pa.Schema) -> list[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""Replaces the dictionaries of ordered columns in a batch by the complete ones in the spec of the source."""
+"""Replaces the dictionaries of ordered columns in a batch by the complete ones in the schema of the source."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from sabotnb.graph import Source as Spec
-from sabotnb.native import is_ordered
+from sabotnb.native import known_orders
 
 
 def told_orders(spec: Spec) -> Mapping[str, pa.Array]:
-    """The categories of each column of ``spec`` that ``told_orders.with_orders`` found."""
-    types = {field.name: field.type for field in spec.schema if is_ordered(field.type)}
-    found = spec.options.get("categories", {})
-    return {name: pa.array(found[name], data_type.value_type) for name, data_type in types.items() if name in found}
+    """The categories of each column of ``spec`` that ``told_orders.with_orders`` found, where all files agree."""
+    known = [(field, known_orders(field)) for field in spec.schema]
+    return {field.name: pa.array(*orders, field.type.value_type) for field, orders in known if len(orders) == 1}
 
 
 def with_whole_order(batch: pa.RecordBatch, orders: Mapping[str, pa.Array]) -> pa.RecordBatch:
