@@ -439,7 +439,8 @@ class Stream(Hinted):
         """Write Parquet files into folder ``path``; they appear when the job has finished.
 
         ``mode``: error (the folder must be empty or this job's own), append, overwrite. ``partition_by``: one folder
-        for each value (``carrier=AA/``); the column also stays in the files, with its exact type.
+        for each value (``carrier=AA/``) instead of a column in the files. Read back, it is the last column, of the same
+        type; from CSV and JSON of the type that the values suggest, or ``schema=`` declares.
         """
         return Sink(targets.to_files(self.flow, "parquet", path, mode, partition_by))
 

@@ -1,13 +1,14 @@
 """Hive partitions: columns whose values are in the names of folders, as in ``y=2024/m=1/part.parquet``.
 
-Names and values are URL-quoted, and a null is ``__HIVE_DEFAULT_PARTITION__``. A column may be in the files too: polars
-and the sinks of this package write it. Then the value in the file is used, and the folder must agree with it.
+Names and values are URL-quoted, and a null is ``__HIVE_DEFAULT_PARTITION__``. Most tools write such a column to folders
+only, as the sinks of this package do, because Arrow cannot read a column of two types. polars writes it to the files
+too: then the value in the file is used, and the folder must agree with it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -98,11 +99,19 @@ def names_of(files: Sequence[str], base: str) -> frozenset[str]:
     return frozenset(name for file in files for name in values_of(file, base))
 
 
-def folders_of(files: Sequence[str], base: str, own: Collection[str], declared: Mapping[str, pa.DataType]) -> Folders:
+def folders_of(
+    files: Sequence[str],
+    base: str,
+    own: Collection[str],
+    declared: Mapping[str, pa.DataType],
+    written: Mapping[str, pa.DataType] | None = None,
+) -> Folders:
     """The columns in the folder names of ``files`` below ``base``; ``own`` are the columns in the files.
 
-    The type of a column is ``declared``, or inferred from all of its values: int64 if each is written as an integer is
-    (``01`` is text), date32, timestamp in microseconds, or else text. SourceError if a file lacks one of the columns.
+    The type of a column is ``declared``, or the one ``written`` in the files if all values fit it. Otherwise it is
+    inferred from all values: int64 if each is written as an integer is (``01`` is text), uint64 if int64 is too small,
+    boolean if each is ``true`` or ``false``, date32, timestamp in microseconds, or else text. SourceError if a file
+    lacks one of the columns.
     """
     values = [values_of(file, base) for file in files]
     names = dict.fromkeys(name for each in values for name in each)
@@ -110,7 +119,9 @@ def folders_of(files: Sequence[str], base: str, own: Collection[str], declared: 
     for name in added:
         _check_everywhere(name, files, values)
     texts = {name: {each[name] for each in values} for name in added}
-    schema = pa.schema([(name, declared.get(name) or _inferred(texts[name] - {None})) for name in added])
+    stored = {name: kind for name, kind in (written or {}).items() if name in texts and _fits(texts[name], kind)}
+    known = stored | dict(declared)
+    schema = pa.schema([(name, known[name] if name in known else _inferred(texts[name] - {None})) for name in added])
     if not _all_parsed(values, schema):
         for file, each in zip(files, values, strict=True):  # raises an error that names the file
             row_of(file, each, schema)
@@ -118,9 +129,12 @@ def folders_of(files: Sequence[str], base: str, own: Collection[str], declared: 
 
 
 def _all_parsed(values: Sequence[Values], schema: pa.Schema) -> bool:
+    return all(_fits([each[field.name] for each in values], field.type) for field in schema)
+
+
+def _fits(texts: Collection[str | None], data_type: pa.DataType) -> bool:
     try:
-        for field in schema:
-            parsed([each[field.name] for each in values], plain_type(field.type))
+        parsed([*texts], plain_type(data_type))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return True
@@ -137,17 +151,31 @@ def _check_everywhere(name: str, files: Sequence[str], values: Sequence[Values])
 
 
 def _inferred(texts: Collection[Any]) -> pa.DataType:
-    for data_type, convert in ((pa.int64(), _integer), (pa.date32(), _date), (pa.timestamp("us"), _timestamp)):
+    for data_type, convert in _INFERRED:
         values = [convert(text) for text in texts]
         if values and None not in values and len(set(values)) == len(values):  # no two texts become equal values
             return data_type
     return pa.string()
 
 
+def _int64(text: str) -> int | None:
+    number = _integer(text)
+    return number if number is not None and -(2**63) <= number < 2**63 else None
+
+
+def _uint64(text: str) -> int | None:
+    number = _integer(text)
+    return number if number is not None and 0 <= number < 2**64 else None
+
+
 def _integer(text: str) -> int | None:
     short = len(text) <= 20  # a sign and the digits of 64 bits
     number = int(text) if short and text.removeprefix("-").isdecimal() and text.isascii() else None
-    return number if number is not None and str(number) == text and -(2**63) <= number < 2**63 else None
+    return number if number is not None and str(number) == text else None
+
+
+def _boolean(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(text)
 
 
 def _date(text: str) -> date | None:
@@ -162,6 +190,15 @@ def _timestamp(text: str) -> datetime | None:
         return datetime.fromisoformat(text) if _TIMESTAMP.fullmatch(text) else None
     except ValueError:
         return None
+
+
+_INFERRED: Sequence[tuple[pa.DataType, Callable[[str], Any]]] = (
+    (pa.int64(), _int64),
+    (pa.uint64(), _uint64),
+    (pa.bool_(), _boolean),
+    (pa.date32(), _date),
+    (pa.timestamp("us"), _timestamp),
+)
 
 
 def row_of(file: str, values: Values, schema: pa.Schema) -> dict[str, pa.Scalar]:
@@ -193,4 +230,6 @@ def parsed(texts: Sequence[str | None], data_type: pa.DataType) -> pa.Array:
     if types.is_time(data_type):
         moments = [None if text is None else f"1970-01-01 {text}" for text in texts]
         return pa.array(moments, pa.string()).cast(pa.timestamp(data_type.unit)).cast(data_type)
+    if types.is_null(data_type):
+        return pa.array(texts, data_type)
     return expr.cast_exact(pa.array(texts, pa.string()), data_type)

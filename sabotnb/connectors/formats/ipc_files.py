@@ -11,6 +11,7 @@ import pyarrow as pa
 from sabotnb.connectors.file_options import size_of, source_options
 from sabotnb.connectors.file_schemas import Wanted, check_columns, check_same, nullable, settle, types_of
 from sabotnb.connectors.folders.hive import folders_of
+from sabotnb.connectors.folders.partition_types import partition_types
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
 from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
@@ -42,7 +43,7 @@ def describe(
     schemas = [_schema(file) for file in files]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file, types_of(schema))
-    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
+    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema), partition_types(schemas))
     settled = settle(pa.schema([*nullable(schemas[0]), *folders.added]), schema, files[0])
     options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
     return with_orders(Spec("ipc", settled, options, bounded=not follow, replayable=not follow), IpcFiles)

@@ -27,6 +27,7 @@ from sabotnb.connectors.file_schemas import (
     types_of,
 )
 from sabotnb.connectors.folders.hive import folders_of
+from sabotnb.connectors.folders.partition_types import partition_types
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
 from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
 from sabotnb.connectors.formats.pruning import may_match
@@ -66,7 +67,7 @@ def describe(
     schemas = [file.schema_arrow for file in opened]
     for file, other in zip(files, schemas, strict=True):
         check_same(schemas[0], files[0], other, file, types_of(schema))
-    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema))
+    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema), partition_types(schemas))
     settled = settle(pa.schema([*nullable(schemas[0]), *folders.added]), schema, files[0])
     options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
     options["dictionaries"] = _small_dictionaries(opened[0].metadata)

@@ -11,10 +11,10 @@ claims of other jobs, in this order. Of two jobs that start at once, the second 
 and is refused, unless both append. The claim lasts until ``close``. Folders that had to be created are listed in
 ``made.folders``: an abort removes them.
 
-*Process.* Rows are split by partition. Each partition has one open file and a buffer, which is written as one row group
-when it has FLUSH_ROWS rows. FLUSH_BYTES limits the buffers of all files together; the largest is written first. At most
-MAX_OPEN_FILES files are open. Beyond that the least recently used file is finished, and its partition continues in a
-new file, so a partition may have several files.
+*Process.* Rows are split by partition. Columns of ``partition_by`` are in the names of folders only. Each partition has
+one open file and a buffer, which is written as one row group when it has FLUSH_ROWS rows. FLUSH_BYTES limits the
+buffers of all files together; the largest is written first. At most MAX_OPEN_FILES files are open. Beyond that the
+least recently used file is finished, and its partition continues in a new file, so a partition may have several files.
 
 *Prepare.* Every open file is finished and synced, then the hidden folder is synced. The committable that is returned
 describes the files completed since the last one. It must not be returned before the syncs: the committer relies on
@@ -41,6 +41,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.connectors.folders.hive import can_be_folder, folder_name
+from sabotnb.connectors.folders.partition_types import with_partition_types
 from sabotnb.connectors.folders.paths import LONGEST_NAME
 from sabotnb.connectors.formats.writers import FORMATS, FileWriter, output_schema
 from sabotnb.connectors.sinks.claims import claim, refuse_writers
@@ -110,6 +111,7 @@ class FileSink(SinkOperator):
         self._keys: list[str] = list(spec.options.get("partition_by") or ())
         ordered = {field.name for field in schema} - set(self._keys)
         self._schema = without_order(schema, ordered)  # names of folders are text
+        self._in_files = _schema_of_files(self._schema, self._keys)
         self._orders = Orders(self._schema)
         self._open: dict[str, _File] = {}
         self._complete: list[dict[str, Any]] = []
@@ -136,7 +138,7 @@ class FileSink(SinkOperator):
         rows = self._orders.aligned(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         with writing(self._output):
             for folder, piece in _partitions(rows, self._keys):
-                self._file(folder).add(piece)
+                self._file(folder).add(piece.drop_columns(self._keys) if self._keys else piece)
             while sum(file.waiting_bytes for file in self._open.values()) > FLUSH_BYTES:
                 max(self._open.values(), key=lambda file: file.waiting_bytes).flush()
         self._ctx.counters.rows_out += batch.num_rows
@@ -145,7 +147,8 @@ class FileSink(SinkOperator):
     def prepare(self, cut: int) -> list[Committable]:
         with writing(self._output):
             if not self._made and not self._complete and self._ctx.index == 0:
-                self._file("")  # an empty file, from which readers of an empty result learn the schema
+                nulls = (_folder(key, pa.scalar(None, self._schema.field(key).type)) for key in self._keys)
+                self._file("/".join(nulls))  # an empty file, from which readers of an empty result learn the schema
             for file in self._open.values():
                 self._complete.append(file.finish())
             self._open.clear()
@@ -173,7 +176,7 @@ class FileSink(SinkOperator):
                 self._hidden / hidden_name(self._ctx.operator, name + suffix),
                 str(Path(folder) / published_name(name, self._ctx.job, suffix)),
                 self._format.open,
-                self._schema,
+                self._in_files,
             )
         self._open[folder] = file  # inserted last, so the first of the dict is the least recently used
         return file
@@ -230,6 +233,12 @@ class _File:
             self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema).combine_chunks())
             self._rows += self._waiting_rows
             self._waiting, self._waiting_rows, self.waiting_bytes = [], 0, 0
+
+
+def _schema_of_files(schema: pa.Schema, keys: list[str]) -> pa.Schema:
+    """``schema`` without the columns whose values are in names of folders; their types are in its metadata."""
+    own = pa.schema([field for field in schema if field.name not in keys])
+    return with_partition_types(own, pa.schema([schema.field(key) for key in keys]))
 
 
 def _plain(column: pa.Array, data_type: pa.DataType) -> pa.Array:

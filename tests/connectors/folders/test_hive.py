@@ -49,11 +49,15 @@ def test_a_column_in_two_folders_of_a_path_is_refused():
         (["01", "02"], pa.string()),  # what would be written is another text
         (["7", "007"], pa.string()),
         (["9223372036854775807"], pa.int64()),
-        (["9223372036854775808"], pa.string()),
+        (["0", "9223372036854775808"], pa.uint64()),
+        (["18446744073709551616"], pa.string()),
+        (["-1", "9223372036854775808"], pa.string()),
         (["1", "x"], pa.string()),
         (["1", ""], pa.string()),
         (["1.5", "2"], pa.string()),
-        (["true"], pa.string()),
+        (["true"], pa.bool_()),
+        (["true", "__HIVE_DEFAULT_PARTITION__", "false"], pa.bool_()),
+        (["true", "True"], pa.string()),
         (["٣"], pa.string()),
         (["2024-01-31", "2024-02-01"], pa.date32()),
         (["2024-02-30"], pa.string()),
@@ -74,6 +78,13 @@ def test_a_declared_type_is_used_and_has_to_fit():
     assert folders_of(files, "/d", [], {"k": pa.int8()}).added == pa.schema({"k": pa.int8()})
     with pytest.raises(SourceError, match=r"the folder 'k=300' of '/d/k=300/p.csv' has no int8: correct schema="):
         folders_of([*files, "/d/k=300/p.csv"], "/d", [], {"k": pa.int8()})
+
+
+def test_a_type_written_in_the_files_is_used_where_it_fits_all_values():
+    files = ["/d/k=1/p.csv", "/d/k=2/p.csv"]
+    assert folders_of(files, "/d", [], {}, {"k": pa.uint8()}).added == pa.schema({"k": pa.uint8()})
+    assert folders_of(files, "/d", [], {"k": pa.string()}, {"k": pa.uint8()}).added == pa.schema({"k": pa.string()})
+    assert folders_of([*files, "/d/k=x/p.csv"], "/d", [], {}, {"k": pa.uint8()}).added == pa.schema({"k": pa.string()})
 
 
 def test_columns_that_files_have_are_not_added():

@@ -22,7 +22,7 @@ from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink
 from sabotnb.protocol.operator import OperatorContext
 
-SCHEMA = pa.schema({"n": pa.int64()})
+SCHEMA = pa.schema({"n": pa.int64(), "k": pa.int64()})
 
 
 def spec_of(folder, mode="error", partition_by=()):
@@ -35,7 +35,7 @@ def prepare(spec, values, job="job", epoch=1, tasks=2, operator="sink_0"):
         sink = connectors.sink(spec, SCHEMA)
         sink.open(OperatorContext(job, operator, index, tasks, 128, epoch=epoch))
         if values[index::tasks]:
-            sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks]}, SCHEMA))
+            sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks], "k": values[index::tasks]}, SCHEMA))
         prepared += sink.prepare(0)
         sink.close()
     return prepared
@@ -53,7 +53,7 @@ def everything(folder):
 
 def numbers(folder):
     found = sorted(Path(folder).glob("**/*.csv"))
-    return sorted(int(line) for file in found for line in file.read_text().splitlines()[1:])
+    return sorted(int(line.split(",")[0]) for file in found for line in file.read_text().splitlines()[1:])
 
 
 def owners(folder):
@@ -170,11 +170,11 @@ def test_the_same_job_replaces_its_output_when_the_new_one_is_complete(tmp_path)
 
 
 def test_replaced_partitions_leave_no_empty_folders(tmp_path):
-    spec = spec_of(tmp_path, "overwrite", ["n"])
+    spec = spec_of(tmp_path, "overwrite", ["k"])
     store(spec, [1, 2])
-    assert sorted(p.name for p in tmp_path.glob("n=*")) == ["n=1", "n=2"]
+    assert sorted(p.name for p in tmp_path.glob("k=*")) == ["k=1", "k=2"]
     store(spec, [2, 3], epoch=2)
-    assert sorted(p.name for p in tmp_path.glob("n=*")) == ["n=2", "n=3"]
+    assert sorted(p.name for p in tmp_path.glob("k=*")) == ["k=2", "k=3"]
 
 
 def test_append_adds_to_whatever_is_there(tmp_path):
@@ -279,7 +279,7 @@ def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
     prepared = prepare(spec, [2, 3], epoch=2)
     unprepared = connectors.sink(spec, SCHEMA)
     unprepared.open(OperatorContext("job", "sink_0", 5, 6, 128, epoch=2))
-    unprepared.process(0, pa.RecordBatch.from_pydict({"n": [4]}, SCHEMA))
+    unprepared.process(0, pa.RecordBatch.from_pydict({"n": [4], "k": [4]}, SCHEMA))
     committer = connectors.committer({"sink_0": spec}, "job", 2)
     committer.abort(prepared)
     committer.abort(prepared)
@@ -466,7 +466,7 @@ OUTPUTS = {"sink_0": "left", "sink_1": "right"}
 
 
 def specs_in(folder):
-    return {operator: spec_of(folder / name, "overwrite", ["n"]) for operator, name in OUTPUTS.items()}
+    return {operator: spec_of(folder / name, "overwrite", ["k"]) for operator, name in OUTPUTS.items()}
 
 
 def prepare_all(folder, values, epoch):
