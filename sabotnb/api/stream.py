@@ -124,13 +124,22 @@ class Stream(Hinted):
         idle: Duration = "30s",
         separator: str | None = None,
         null_values: Sequence[str] = ("",),
+        has_header: bool = True,
+        encoding: str = "utf-8",
     ) -> Stream:
-        """Read CSV files with a header line; types come from the first rows unless ``schema`` declares them.
+        """Read CSV files; types come from the first rows unless ``schema`` declares them.
 
         Integers beyond int64 become uint64 or decimal128. Fields without quotes that are in ``null_values`` are null.
         ``separator`` is a comma by default; a file that seems to have another one is refused until you pass it.
+        ``has_header=False``: columns are ``column_1``, ``column_2`` ... ``encoding``: a name of Python's, such as
+        ``cp1252``; not UTF-16.
         """
-        special = {"separator": separator, "null_values": null_values}
+        special = {
+            "separator": separator,
+            "null_values": null_values,
+            "has_header": has_header,
+            "encoding": encoding,
+        }
         spec = sources.files("csv", paths, schema, special, rate=rate, speed=speed, follow=follow)
         return cls(sources.begun(spec, event_time, max_delay, idle))
 

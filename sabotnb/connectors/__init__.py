@@ -16,6 +16,7 @@ from sabotnb.connectors.file_guard import FileGuard
 from sabotnb.connectors.folders.partitioned import Partitioned
 from sabotnb.connectors.folders.paths import Paths
 from sabotnb.connectors.formats import csv_files, ipc_files, json_files, parquet_files
+from sabotnb.connectors.formats.csv_dialect import dialect_of, options_of
 from sabotnb.connectors.formats.csv_files import describe as csv
 from sabotnb.connectors.formats.ipc_files import describe as ipc
 from sabotnb.connectors.formats.json_files import describe as json
@@ -79,9 +80,9 @@ _LINES = {"csv", "json"}
 def awaited(file_format: str, paths: Paths, schema: pa.Schema, **options: Any) -> Spec | None:
     """The source of followed files that do not exist yet; None if files exist already, or the folder does not.
 
-    ``options`` are those of the format: ``separator`` and ``null_values`` of CSV.
+    ``options`` are those of the format: ``separator``, ``null_values``, ``has_header`` and ``encoding`` of CSV.
     """
-    special = csv_files.dialect_options(**options) if file_format == "csv" else {}
+    special = options_of(dialect_of(**options)) if file_format == "csv" else {}
     return describe_awaited(file_format, READ_SUFFIXES[file_format], paths, schema, special)
 
 

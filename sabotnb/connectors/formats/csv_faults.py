@@ -12,7 +12,7 @@ from sabotnb.connectors.file_schemas import is_text
 from sabotnb.connectors.formats.byte_ranges import ByteRange, line_breaks
 from sabotnb.connectors.formats.csv_fitting import decimals, fitting_type
 from sabotnb.connectors.formats.csv_header import header
-from sabotnb.connectors.formats.csv_parsing import BLOCK_TOO_SHORT, Dialect, Records
+from sabotnb.connectors.formats.csv_parsing import BLOCK_TOO_SHORT, NOT_TEXT, Dialect, Records
 from sabotnb.connectors.formats.type_code import schema_code, shortened, shown
 from sabotnb.errors import SourceError
 
@@ -21,7 +21,6 @@ _BAD_VALUE = re.compile(
     r"|.*Rescaling)",
     re.DOTALL,
 )
-_BAD_TEXT = re.compile(r"invalid UTF8")
 _BAD_COUNT = re.compile(r"Expected (\d+) columns, got (\d+)")
 _NULL_MARKERS = frozenset({"", "-", ".", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "\\n", "missing"})
 """Null markers of other tools, in lower case."""
@@ -40,11 +39,11 @@ def fault(error: Exception, records: Records) -> SourceError:
     if found := _BAD_COUNT.search(message):
         line, _ = _first(records, lambda record: len(record) != len(names))
         return SourceError(
-            f"'{file}'{line}: {found[2]} fields, but the header has {found[1]}: "
+            f"'{file}'{line}: {found[2]} fields, but the {_first_line(records.dialect)} has {found[1]}: "
             "correct the file; a comma inside a value must be in quotes"
         )
-    if _BAD_TEXT.search(message):
-        return not_utf8(file)
+    if NOT_TEXT in message:
+        return not_text(file, records.dialect)
     if BLOCK_TOO_SHORT in message:
         return SourceError(f"'{file}' has a record longer than 2 GiB: split it, or write the file as Parquet")
     return SourceError(f"'{file}' cannot be read as CSV ({message}): correct the file")
@@ -62,13 +61,20 @@ def rounded(records: Records, name: str, value: str) -> SourceError:
     )
 
 
-def not_utf8(file: str) -> SourceError:
-    """A SourceError for the first record of ``file`` that is not UTF-8."""
-    everything = Records(file, (0, Path(file).stat().st_size), (), Dialect(), {})
+def not_text(file: str, dialect: Dialect) -> SourceError:
+    """A SourceError for the first record of ``file`` that is not text in the encoding of ``dialect``."""
+    everything = Records(file, (0, Path(file).stat().st_size), (), dialect, {})
     line, _ = _first(everything, lambda record: any("\ufffd" in value for value in record))
+    if dialect.encoding != "utf-8":
+        return SourceError(f"'{file}'{line}: this is not {dialect.encoding} text: pass the encoding of the file")
     return SourceError(
-        f"'{file}'{line}: this is not UTF-8 text: save the file as UTF-8, or take bytes: schema={{name: pa.binary()}}"
+        f"'{file}'{line}: this is not UTF-8 text: pass its encoding (encoding='cp1252'), save the file as UTF-8, or "
+        "take bytes: schema={name: pa.binary()}"
     )
+
+
+def _first_line(dialect: Dialect) -> str:
+    return "header" if dialect.has_header else "first record"
 
 
 def _misfit(records: Records, line: str, name: str, value: str) -> SourceError:
@@ -86,7 +92,7 @@ def _misfit(records: Records, line: str, name: str, value: str) -> SourceError:
 
 def _begins_file(records: Records, line: str) -> bool:
     """True if ``line``, a result of ``_first``, is that of the first row of the file."""
-    if records.bounds[0] > header(records.file, records.dialect.separator)[1]:
+    if records.bounds[0] > header(records.file, records.dialect)[1]:
         return False
     return _first(records, lambda _: True)[0] == line
 
@@ -114,7 +120,7 @@ def _first(records: Records, wrong: Callable[[Record], bool]) -> tuple[str, Reco
 def _numbered(records: Records) -> Iterator[tuple[int, Record]]:
     """The records, each with the number of the line on which it begins."""
     section = ByteRange(records.file, *records.bounds)
-    with io.TextIOWrapper(io.BufferedReader(section), "utf-8", "replace", newline="") as text:
+    with io.TextIOWrapper(io.BufferedReader(section), records.dialect.encoding, "replace", newline="") as text:
         reader = csv.reader(text, delimiter=records.dialect.separator)
         before = lines_before(records.file, records.bounds[0])
         begins = before + 1

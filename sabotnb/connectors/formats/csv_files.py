@@ -28,7 +28,6 @@ equal. That happens at most once for each column of a section, and never for col
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -37,7 +36,8 @@ from sabotnb.connectors.file_schemas import Wanted, check_columns, from_text, kn
 from sabotnb.connectors.folders.hive import folders_of
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading, refuse_compressed
 from sabotnb.connectors.formats.byte_ranges import Bounds, cut_records
-from sabotnb.connectors.formats.csv_faults import fault, not_utf8, rounded
+from sabotnb.connectors.formats.csv_dialect import dialect_of, options_of
+from sabotnb.connectors.formats.csv_faults import fault, not_text, rounded
 from sabotnb.connectors.formats.csv_fitting import first_rounded
 from sabotnb.connectors.formats.csv_header import check_separator, header
 from sabotnb.connectors.formats.csv_parsing import Dialect, Records, refuse_unreadable, section_batches
@@ -62,9 +62,11 @@ def describe(
     follow: bool = False,
     separator: str | None = None,
     null_values: Sequence[str] = ("",),
+    has_header: bool = True,
+    encoding: str = "utf-8",
     first_block: int = FIRST_BLOCK,
 ) -> Spec:
-    """The source of the CSV files at ``paths`` (UTF-8, with a header line).
+    """The source of the CSV files at ``paths``; without a header their columns are ``column_1``, ``column_2`` ...
 
     Types are inferred from the first ``first_block`` bytes of the first file, or of a later file for a column without
     a value there. Timestamps are read in microseconds, and a column without any value is text. Integers beyond int64
@@ -75,17 +77,23 @@ def describe(
     another is refused.
 
     Raises:
-        SourceError: no files, an empty one, headers that differ, text that is not UTF-8, or a column of two types.
+        SourceError: no files, an empty one, headers that differ, text that is not in ``encoding``, or a column of two
+            types.
     """
-    dialect = _dialect(separator, null_values)
+    dialect = dialect_of(separator, null_values, has_header=has_header, encoding=encoding)
     files = find(paths, SUFFIXES)
     for file in files:
         refuse_compressed(file)
     if separator is None:
-        check_separator(files[0])
-    first, _ = header(files[0], dialect.separator)
+        check_separator(files[0], dialect)
+    first, _ = header(files[0], dialect)
     for file in files[1:]:
-        names, _ = header(file, dialect.separator)
+        names, _ = header(file, dialect)
+        if len(names) != len(first) and not has_header:
+            raise SourceError(
+                f"'{file}' has {len(names)} columns, and '{files[0]}' has {len(first)}: "
+                "read them as several streams and make them alike (select, rename) before sb.union"
+            )
         if set(names) != set(first):
             lacks, has = sorted(set(first) - set(names)), sorted(set(names) - set(first))
             raise SourceError(
@@ -100,27 +108,11 @@ def describe(
     found = pa.schema([*found, *folders.added])
     given = settle(found, schema, files[0])
     if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
-        raise not_utf8(files[0])  # Arrow infers binary for text that is not UTF-8
+        raise not_text(files[0], dialect)  # Arrow infers binary for text that is not UTF-8
     types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
     options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
-    options |= {**dialect_options(separator, null_values), "declared": list(types_of(schema))} | folders.options
+    options |= {**options_of(dialect), "declared": list(types_of(schema))} | folders.options
     return Spec("csv", given, options, bounded=not follow, replayable=not follow)
-
-
-def dialect_options(separator: str | None = None, null_values: Sequence[str] = ("",)) -> dict[str, Any]:
-    """The options of a spec that describe how records are written."""
-    dialect = _dialect(separator, null_values)
-    return {"separator": dialect.separator, "null_values": list(dialect.null_values)}
-
-
-def _dialect(separator: str | None, null_values: Sequence[str]) -> Dialect:
-    if separator is not None and (
-        not isinstance(separator, str) or len(separator.encode()) != 1 or separator in '"\r\n'
-    ):
-        raise SourceError(f"separator={separator!r} is not a single ASCII character: pass one, separator=';'")
-    if isinstance(null_values, str) or not all(isinstance(value, str) for value in null_values):
-        raise SourceError(f"null_values={null_values!r} is not a list of strings: pass one, null_values=['', 'NA']")
-    return Dialect(separator or ",", tuple(null_values))
 
 
 class CsvFiles:
@@ -130,7 +122,7 @@ class CsvFiles:
         self._cut = cut
         self._files: Sequence[str] = spec.options["files"]
         self._types = from_text(spec.options["schema"])
-        self._dialect = Dialect(spec.options.get("separator", ","), spec.options.get("null_values", ("",)))
+        self._dialect = Dialect(**{name: spec.options[name] for name in options_of(Dialect()) if name in spec.options})
         self._declared: Sequence[str] = spec.options.get("declared", ())
         self._is_all = len(self._files) == 1 and "follow" not in spec.options
         self._columns = Shape.of(spec).columns
@@ -143,13 +135,13 @@ class CsvFiles:
 
     def splits_of(self, file: str) -> list[Split]:
         """The sections of one file."""
-        _, start = header(file, self._dialect.separator)
+        _, start = header(file, self._dialect)
         with reading(file):
             return section_splits(file, self._cut(file, start, separator=self._dialect.separator))
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file, bounds = split.position["file"], (split.position["start"], split.position["stop"])
-        names, _ = header(file, self._dialect.separator)
+        names, _ = header(file, self._dialect)
         check_columns(file, self._columns, names)
         types = types_of(self._types)
         records = Records(file, bounds, names, self._dialect, types, self._declared, self._is_all)

@@ -25,9 +25,8 @@ _LONG_INTEGER = r"^\s*[+-]?\d{16,}(\.0*)?\s*$"
 def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
     """A type for a column whose present type does not hold ``value``; string if no narrower type is found."""
     known = records.types[name]
-    cut = cut_records(
-        records.file, header(records.file, records.dialect.separator)[1], separator=records.dialect.separator
-    )
+    _, start = header(records.file, records.dialect)
+    cut = cut_records(records.file, start, separator=records.dialect.separator)
     sections = sorted({records.bounds, *cut[:SECTIONS]})
     found = None
     if sum(stop - start for start, stop in sections) <= _MOST_BYTES:

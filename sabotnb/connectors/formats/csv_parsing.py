@@ -19,13 +19,30 @@ LONGEST_BLOCK = (1 << 31) - 2
 BLOCK_TOO_SHORT = "straddling"
 """The word by which Arrow's error for a record longer than a block is recognized."""
 
+NOT_TEXT = "invalid UTF8"
+"""The words by which Arrow's error for text that is not UTF-8 is recognized."""
+
+_MOST_UTF8_BYTES = 3
+"""Bytes of UTF-8 for one byte of another encoding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The separator and the null markers of a CSV file."""
+    """How a CSV file is written. ``encoding`` is a name of Python's in which ASCII characters are single bytes."""
 
     separator: str = ","
     null_values: Sequence[str] = ("",)
+    has_header: bool = True
+    encoding: str = "utf-8"
+
+    def utf8(self, block: bytes) -> bytes:
+        """``block`` as UTF-8; ArrowInvalid, as Arrow raises it for text that is not UTF-8."""
+        if self.encoding == "utf-8":
+            return block
+        try:
+            return block.decode(self.encoding).encode()
+        except UnicodeDecodeError as error:
+            raise pa.ArrowInvalid(f"{NOT_TEXT}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,7 @@ def open_records(
     types: pa.Schema | None = None,
     columns: Sequence[str] = (),
     digits_are_booleans: bool = False,
+    encoding: str = "utf-8",
 ) -> csv.CSVStreamingReader:
     """A reader of records; it infers types of columns that are not in ``types`` from the first block.
 
@@ -64,7 +82,7 @@ def open_records(
         trues, falses = [*trues, "1"], [*falses, "0"]
     return csv.open_csv(
         source,
-        csv.ReadOptions(column_names=list(names), use_threads=False, block_size=block_size),
+        csv.ReadOptions(column_names=list(names), use_threads=False, block_size=block_size, encoding=encoding),
         # In a file with one column, an empty line is a row with a null.
         csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1),
         csv.ConvertOptions(
@@ -88,6 +106,7 @@ def whole_block(
     columns: Sequence[str] = (),
 ) -> pa.Table:
     """Parse whole records as a single block. Columns with hexadecimal text become text, which is refused if typed."""
+    block = dialect.utf8(block)
 
     def parsed(types: pa.Schema | None, columns: Sequence[str]) -> pa.Table:
         source = pa.BufferReader(block)
@@ -148,7 +167,8 @@ def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.Rec
     integers = [name for name in _integers(types) if name in columns]
     booleans = [name for name, kind in records.types.items() if pa.types.is_boolean(plain_type(kind))]
     has_declared = any(name in records.declared for name in booleans)
-    done, block_size, longest = 0, READ_BLOCK, min(records.bounds[1] - records.bounds[0] + 1, LONGEST_BLOCK)
+    most = (records.bounds[1] - records.bounds[0]) * _MOST_UTF8_BYTES + 1
+    done, block_size, longest = 0, READ_BLOCK, min(most, LONGEST_BLOCK)
     while True:
         skip = done
         with _Watched(records.file, *records.bounds) as section:
@@ -161,6 +181,7 @@ def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.Rec
                     types=types,
                     columns=columns,
                     digits_are_booleans=has_declared,
+                    encoding=records.dialect.encoding,
                 ):
                     if integers and section.has_hexadecimals:
                         _refuse_hexadecimals(records, integers)
@@ -170,6 +191,8 @@ def section_batches(records: Records, columns: Sequence[str]) -> Iterator[pa.Rec
                     if rows.num_rows:
                         yield rows
                         done += rows.num_rows
+            except UnicodeDecodeError as error:
+                raise pa.ArrowInvalid(f"{NOT_TEXT}: {error}") from error
             except pa.ArrowInvalid as error:
                 if BLOCK_TOO_SHORT not in str(error) or block_size >= longest:
                     raise

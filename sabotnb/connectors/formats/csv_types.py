@@ -27,7 +27,7 @@ def infer(file: str, dialect: Dialect, decided: Container[str], first_block: int
     A column that would be text only because of values behind its first records is refused, and so are numbers that no
     type holds without rounding an integer. ``is_all`` is true if the source has no other file.
     """
-    names, start = header(file, dialect.separator)
+    names, start = header(file, dialect)
     whole, is_end = _first_block(file, start, first_block)
     if not whole.strip():
         return pa.schema([(name, pa.null()) for name in names])
@@ -99,7 +99,7 @@ def _refuse_open_quote(file: str, start: int, rest: bytes, names: Sequence[str],
 
 def _last_field(block: bytes, names: Sequence[str], dialect: Dialect) -> bytes:
     texts = pa.schema([(name, pa.binary()) for name in names])
-    table = whole_block(block, names, Dialect(dialect.separator, ()), types=texts)
+    table = whole_block(block, names, replace(dialect, null_values=()), types=texts)
     value: bytes = table.column(len(names) - 1)[-1].as_py()
     return value
 

@@ -2,7 +2,7 @@ import csv as text_csv
 import io
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sabotnb import connectors
 from sabotnb.connectors.formats.byte_ranges import cut_records
 from sabotnb.connectors.formats.csv_files import CsvFiles
+from sabotnb.connectors.formats.csv_parsing import READ_BLOCK
 from sabotnb.connectors.sources.batch_source import BatchSource
 from sabotnb.errors import SourceError
 from sabotnb.expr import col
@@ -206,9 +207,9 @@ def test_a_column_may_hold_bytes_that_are_no_text(tmp_path, read):
 
 def test_text_that_is_not_utf8_names_the_line(tmp_path, read):
     path = write(tmp_path, b"a,b\n1,x\n2,\xff\n")
-    with pytest.raises(SourceError, match=r"a\.csv', line 3: this is not UTF-8 text: save the file as UTF-8"):
+    with pytest.raises(SourceError, match=r"a\.csv', line 3: this is not UTF-8 text: pass its encoding"):
         connectors.csv(path)
-    with pytest.raises(SourceError, match=r"a\.csv', line 3: this is not UTF-8 text: save the file as UTF-8"):
+    with pytest.raises(SourceError, match=r"a\.csv', line 3: this is not UTF-8 text: pass its encoding"):
         read(connectors.csv(path, schema={"b": pa.string()}))
 
 
@@ -216,7 +217,7 @@ def test_text_that_is_not_utf8_names_the_line(tmp_path, read):
     ("text", "message"),
     [
         ("a,a\n1,2\n", "has several columns named 'a': rename all but one"),
-        (b"\xff\xfe,b\n1,2\n", "the header of .* is not UTF-8"),
+        (b"\xff\xfe,b\n1,2\n", "the first line of .* is not UTF-8"),
         ("\n\n", "has no header line: write the column names into its first line"),
         ("a,b\n1\n", "line 2: 1 fields, but the header has 2"),
     ],
@@ -455,3 +456,113 @@ def test_a_first_row_has_no_rows_before_it(tmp_path, read):
         write(tmp_path, text, name)
     with pytest.raises(SourceError, match=r"2.csv', line 2: column 'n' is int64 by the other rows, but has 'x'"):
         read(connectors.csv(tmp_path))
+
+
+def test_files_without_a_header(tmp_path, read):
+    (tmp_path / "a.csv").write_text('1,"x\ny",2024-01-02\n2,,\n')
+    (tmp_path / "b.csv").write_text("\n3,z,2024-01-03\n")
+    found = read(connectors.csv(tmp_path, has_header=False))
+    assert found.schema == pa.schema({"column_1": pa.int64(), "column_2": pa.string(), "column_3": pa.date32()})
+    assert sorted(map(tuple, (row.values() for row in found.to_pylist()))) == [
+        (1, "x\ny", date(2024, 1, 2)),
+        (2, None, None),
+        (3, "z", date(2024, 1, 3)),
+    ]
+    declared = read(connectors.csv(tmp_path, has_header=False, schema={"column_1": pa.float32()}))
+    assert sorted(declared["column_1"].to_pylist()) == [1.0, 2.0, 3.0]
+
+
+def test_one_column_without_a_header_has_null_rows(tmp_path, read):
+    (tmp_path / "a.csv").write_text("\n7\n\n8\n")
+    assert read(connectors.csv(tmp_path, has_header=False)).to_pydict() == {"column_1": [None, 7, None, 8]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (["1,2\n", "1,2,3\n"], r"b\.csv' has 3 columns, and '.*a\.csv' has 2: read them as several streams"),
+        (["1,2\n3\n"], r"a\.csv', line 2: 1 fields, but the first record has 2"),
+        (["1;2\n3;4\n"], r"would be one column that begins with '1;2'.*Pass separator=';'"),
+        (["1\n" * 200 + "x\n"], r"a\.csv', line 201: column 'column_1' is int64"),
+    ],
+)
+def test_faults_without_a_header(tmp_path, read, content, message):
+    for name, text in zip("ab", content, strict=False):
+        (tmp_path / f"{name}.csv").write_text(text)
+    with pytest.raises(SourceError, match=message):
+        read(connectors.csv(tmp_path, has_header=False))
+
+
+SPOKEN = "n,näme\n1,Zürich\n2,Åre\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ISO-8859-15", "mac_roman", "utf-8-sig", "UTF8"])
+def test_encodings(tmp_path, read, encoding):
+    (tmp_path / "a.csv").write_text(SPOKEN, encoding)
+    (tmp_path / "b.csv").write_text("n,näme\n3,Ö\n", encoding)
+    found = read(connectors.csv(tmp_path, encoding=encoding))
+    assert sorted(found.to_pylist(), key=lambda row: row["n"]) == [
+        {"n": 1, "näme": "Zürich"},
+        {"n": 2, "näme": "Åre"},
+        {"n": 3, "näme": "Ö"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"), [("shift_jis", "表示ソ"), ("gb18030", "汉字€"), ("cp1251", "Ж"), ("euc_kr", "한국")]
+)
+def test_sections_of_other_encodings(tmp_path, encoding, word):
+    rows = [(number, word * (number % 50)) for number in range(2000)]
+    (tmp_path / "a.csv").write_text("n,w\n" + "".join(f'{number},"{text}\n|"\n' for number, text in rows), encoding)
+    connector = small_sections(connectors.csv(tmp_path, encoding=encoding))
+    splits = connector.splits()
+    assert len(splits) > 3
+    found = pa.Table.from_batches([batch for split in splits for batch in connector.batches(split, 100)])
+    assert found.to_pylist() == [{"n": number, "w": f"{text}\n|"} for number, text in rows]
+
+
+def test_long_records_of_other_encodings(tmp_path, read):
+    text = "€" * (READ_BLOCK // 2)  # one byte in the file, three as UTF-8
+    (tmp_path / "a.csv").write_text(f"n,w\n1,{text}\n2,x\n", "cp1252")
+    assert read(connectors.csv(tmp_path, encoding="cp1252"))["w"].to_pylist() == [text, "x"]
+
+
+def test_encodings_and_a_predicate(tmp_path, read):
+    (tmp_path / "a.csv").write_text("1;Zürich\n2;Åre\n", "latin-1")
+    spec = connectors.csv(tmp_path, encoding="latin-1", has_header=False, separator=";")
+    narrow = replace(spec, schema=pa.schema({"column_2": pa.string()}), predicate=col("column_1") > 1)
+    assert read(narrow).to_pydict() == {"column_2": ["Åre"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "latin_11"}, "encoding='latin_11' is not an encoding that Python knows: did you mean 'latin_1'"),
+        ({"encoding": "?"}, "Pass its name, such as 'utf-8', 'latin-1', 'cp1252' or 'shift_jis'"),
+        ({"encoding": None}, "encoding=None is not an encoding"),
+        ({"encoding": "utf-16"}, r"files in 'utf-16' cannot be read in parallel: save them as UTF-8"),
+        ({"encoding": "cp037"}, "files in 'cp037' cannot be read in parallel"),
+        ({"encoding": "base64"}, "encoding='base64' is not an encoding"),
+        ({"has_header": "no"}, "has_header='no' is not a boolean"),
+    ],
+)
+def test_arguments_that_are_not_valid(tmp_path, options, message):
+    (tmp_path / "a.csv").write_text(SPOKEN)
+    with pytest.raises(SourceError, match=message):
+        connectors.csv(tmp_path, **options)
+
+
+@pytest.mark.parametrize("rows", [0, 20_000])
+def test_text_in_another_encoding_is_refused_with_its_line(tmp_path, read, rows):
+    (tmp_path / "a.csv").write_bytes(b"n\n" + b"x\n" * rows + b"\x81\n")
+    with pytest.raises(SourceError, match=rf"a\.csv', line {rows + 2}: this is not cp1252 text: pass the encoding"):
+        read(connectors.csv(tmp_path, encoding="cp1252", first_block=100))
+
+
+def test_followed_files_that_do_not_exist_yet_know_their_dialect(tmp_path):
+    schema = pa.schema({"column_1": pa.string()})
+    spec = connectors.awaited("csv", str(tmp_path), schema, has_header=False, encoding="latin-1")
+    (tmp_path / "a.csv").write_text("Ö\n", "latin-1")
+    connector = CsvFiles(spec)
+    (split,) = connector.splits_of(str(tmp_path / "a.csv"))
+    assert next(connector.batches(split, 10)).to_pydict() == {"column_1": ["Ö"]}
