@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
     raise ImportError(f"the compiled kernels of sabotnb are not built; run in {folder}: {command}") from None
 from sabotnb.native import aggregate, canonical
 from sabotnb.native.canonical import decoded, plain_type
-from sabotnb.native.categories import Categories, Orders, is_ordered, without_order
+from sabotnb.native.categories import Categories, Orders, has_order_inside, is_ordered, without_order
 from sabotnb.native.category_orders import (
     KnownOrders,
     known_orders,
@@ -77,6 +77,7 @@ __all__ = [
     "decoded_schema",
     "first_deeper",
     "footer_fault",
+    "has_order_inside",
     "hash_rows",
     "is_ordered",
     "key_groups",

@@ -28,6 +28,14 @@ def is_ordered(data_type: pa.DataType) -> bool:
     return bool(types.is_dictionary(data_type) and data_type.ordered)
 
 
+def has_order_inside(data_type: pa.DataType) -> bool:
+    """True for lists, maps and structs of ordered dictionaries, at any depth."""
+    if not types.is_nested(data_type):
+        return False
+    inner = [data_type.field(at).type for at in range(data_type.num_fields)]
+    return any(is_ordered(kind) or has_order_inside(kind) for kind in inner)
+
+
 def without_order(schema: pa.Schema, keep: Collection[str] = ()) -> pa.Schema:
     """``schema`` with plain types instead of ordered dictionaries: results of functions do not carry an order."""
     fields = (

@@ -374,3 +374,32 @@ def test_orders_of_a_plan_are_not_in_schemas_of_rows(tmp_path):
         chosen.sink_ipc(tmp_path / "out").run().wait()
     for file in (tmp_path / "out").glob("*.arrow"):
         assert [field.metadata for field in feather.read_table(file).schema] == [None, None]
+
+
+CODES = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1], pa.int8()), pa.array(["z", "a"]), ordered=True)
+LISTS = pa.ListArray.from_arrays([0, 2, 2, 3], CODES)
+NESTED = {
+    "list": (LISTS, [["a", "z"], [], ["a"]]),
+    "struct": (pa.StructArray.from_arrays([CODES], ["x"]), [{"x": "a"}, {"x": "z"}, {"x": "a"}]),
+    "deep": (pa.StructArray.from_arrays([LISTS], ["x"]), [{"x": ["a", "z"]}, {"x": []}, {"x": ["a"]}]),
+}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "ipc"])
+@pytest.mark.parametrize(("column", "rows"), NESTED.values(), ids=NESTED)
+def test_files_refuse_an_order_inside_other_types(tmp_path, kind: str, column: pa.Array, rows: list[Any]):
+    given = sb.Stream.from_arrow(pa.table({"v": column}))
+    with pytest.raises(SabotnbError, match=r"files would lose the order of its categories\. Write text: ") as refused:
+        getattr(given, f"sink_{kind}")(tmp_path / "out")
+    advice = str(refused.value).partition("Write text: ")[2]
+    plain = eval("given" + advice, {"given": given, "col": col, "pa": pa})
+    with sb.local(processes=False):
+        getattr(plain, f"sink_{kind}")(tmp_path / "out").run().wait()
+    assert [row["v"] for row in getattr(sb.Stream, f"from_{kind}")(tmp_path / "out").to_rows()] == rows
+
+
+def test_lists_of_collected_categories_keep_their_order_but_not_in_files(tmp_path):
+    made = stream().agg(best=col("size").top_k(2))
+    assert sizes(made.select(size=col("best").list.get(0))) == ["XL"]
+    with pytest.raises(SabotnbError, match="lose the order"):
+        made.sink_parquet(tmp_path)

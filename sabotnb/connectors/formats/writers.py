@@ -12,8 +12,9 @@ from pyarrow import types as t
 
 from sabotnb.connectors.formats.csv_lines import csv_header, csv_lines
 from sabotnb.connectors.formats.json_lines import json_lines
+from sabotnb.connectors.formats.type_code import type_code
 from sabotnb.errors import SinkError
-from sabotnb.native import is_ordered, without_dictionaries
+from sabotnb.native import has_order_inside, is_ordered, without_dictionaries
 
 
 class FileWriter(Protocol):
@@ -111,9 +112,17 @@ FORMATS: dict[str, Format] = {
 def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
     """The schema of files for rows of ``schema``: without dictionaries; SinkError if the format lacks a type.
 
-    Parquet and IPC keep ordered dictionaries, which are the only record of the order of the categories.
+    Parquet and IPC keep ordered dictionaries, which are the only record of the order of the categories. They refuse
+    those inside other types: Arrow cannot join batches whose nested dictionaries differ.
     """
     keeps_order = connector in ("parquet", "ipc")
+    for field in schema if keeps_order else ():
+        if has_order_inside(field.type):
+            text = type_code(without_dictionaries(field.type))
+            raise SinkError(
+                f"column {field.name!r} is {field.type}, and files would lose the order of its categories. "
+                f"Write text: .with_columns({field.name}=col({field.name!r}).cast({text}))"
+            )
     written = pa.schema(
         [
             field if keeps_order and is_ordered(field.type) else field.with_type(without_dictionaries(field.type))
