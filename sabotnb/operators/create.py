@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -16,6 +17,8 @@ from sabotnb.operators.map_rows import MapRowsOperator
 from sabotnb.operators.project import ProjectOperator
 from sabotnb.operators.union import UnionOperator
 from sabotnb.protocol import Operator
+
+HasSchema = TypeVar("HasSchema", bound=specs.Aggregate | specs.Reduce | specs.MapBatches | specs.MapRows)
 
 
 def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
@@ -30,9 +33,15 @@ def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
         case specs.Project():
             return ProjectOperator(spec, inputs)
         case specs.Aggregate() | specs.Reduce() | specs.MapBatches() | specs.MapRows():
-            return _of_rows(replace(spec, schema=without_orders(spec.schema)), [*map(without_orders, inputs)])
+            return _of_rows(_for_rows(spec), [*map(without_orders, inputs)])
+        case specs.Window(verb=specs.Aggregate() | specs.Reduce() as verb):
+            return _of_rows(replace(spec, verb=_for_rows(verb)), [*map(without_orders, inputs)])
         case _:
             return _of_rows(spec, [*map(without_orders, inputs)])
+
+
+def _for_rows(spec: HasSchema) -> HasSchema:
+    return replace(spec, schema=without_orders(spec.schema))
 
 
 def _of_rows(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:

@@ -376,6 +376,16 @@ def test_orders_of_a_plan_are_not_in_schemas_of_rows(tmp_path):
         assert [field.metadata for field in feather.read_table(file).schema] == [None, None]
 
 
+def test_windows_keep_the_order_and_plan_it():
+    table = pa.Table.from_pandas(frame(), preserve_index=False)
+    times = pa.array(range(0, 7_000_000, 1_000_000), pa.timestamp("us"))
+    read = sb.Stream.from_arrow(table.append_column("t", times), event_time="t")
+    largest = read.window(sb.tumbling("4s")).agg(size=col("size").max())
+    (batch, *_) = largest
+    assert [field.metadata for field in batch.schema] == [None] * 3
+    assert sizes(largest.select(size=col("size").clip("M", "L")).sort("size")) == ["M", "L"]
+
+
 CODES = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1], pa.int8()), pa.array(["z", "a"]), ordered=True)
 LISTS = pa.ListArray.from_arrays([0, 2, 2, 3], CODES)
 NESTED = {
