@@ -434,9 +434,13 @@ class Stream(Hinted):
         parallelism: int | None = None,
         tags: str | Iterable[str] = (),
         slot_group: str = "default",
+        update_every: Duration | None = None,
     ) -> Stream:
-        """Set name, parallelism, tags that its agents must have, and slot group of the last operator."""
-        return Stream(self.flow.named(naming(name, parallelism, tags, slot_group)))
+        """Set name, parallelism, tags that its agents must have, and slot group of the last operator.
+
+        ``update_every`` is the time between two updates of groups whose input is endless; 1 s by default.
+        """
+        return Stream(self.flow.named(naming(name, parallelism, tags, slot_group, update_every)))
 
     def side(self, name: str) -> Stream:
         """Return a side output of the last operator: ``"errors"`` of a map with ``on_error="side"``."""

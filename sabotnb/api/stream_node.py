@@ -17,14 +17,18 @@ import pyarrow as pa
 
 from sabotnb.blobs import Origin, call_site
 from sabotnb.errors import GraphError
-from sabotnb.expr import whole
+from sabotnb.expr import duration_us, whole
 from sabotnb.graph import (
     MAX_PARALLELISM,
+    Aggregate,
     EdgeHint,
+    Project,
+    Reduce,
     Source,
     Spec,
     StreamType,
     TimeColumn,
+    Top,
     is_global,
     output_schema,
     output_type,
@@ -41,9 +45,11 @@ class Naming:
     parallelism: int | None = None
     tags: frozenset[str] = frozenset()
     slot_group: str = "default"
+    update_every: int | None = None
+    """Microseconds between updates of groups whose input is endless."""
 
 
-def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any) -> Naming:
+def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any, update_every: Any = None) -> Naming:
     """Check the arguments of ``named``; a single tag may be a plain string."""
     if name is not None and (not isinstance(name, str) or not name):
         raise GraphError(f"{name!r} is no name of an operator; give a text, or leave it out")
@@ -56,7 +62,10 @@ def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any) -> Naming:
     for what, given in (*(("a tag", tag) for tag in several), ("a slot group", slot_group)):
         if not isinstance(given, str) or not given:
             raise GraphError(f"{given!r} is no name of {what}; give a text")
-    return Naming(name, parallelism, frozenset(several), slot_group)
+    every = None if update_every is None else duration_us(update_every)
+    if every is not None and every <= 0:
+        raise GraphError(f"update_every={update_every!r}: give more than nothing, as in '1s'")
+    return Naming(name, parallelism, frozenset(several), slot_group, every)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -152,7 +161,8 @@ class StreamPlan:
                 f"{self.node.spec.kind} must see all rows in one task, so its parallelism is 1, not "
                 f"{merged.parallelism}; leave it out"
             )
-        named = replace(self.node, naming=merged)
+        node = self.node if naming.update_every is None else _updating(self.node, naming.update_every)
+        named = replace(node, naming=merged)
         if merged.name in self.node.names_below:
             check_names([named, *nodes_of(self.node.inputs)])
         return replace(self, node=named)
@@ -166,6 +176,20 @@ class StreamPlan:
         spec = self.node.spec
         schema = side_schema(spec, tag, [flow.schema for flow in self.node.inputs])
         return StreamPlan(self.node, StreamType(schema, bounded=self.type.bounded), side=tag)
+
+
+def _updating(node: StreamNode, every: int) -> StreamNode:
+    """``node`` with another interval between updates, its own or that of the groups that it calculates with.
+
+    GraphError if it returns no updates.
+    """
+    spec = node.spec
+    if isinstance(spec, Aggregate | Reduce | Top) and spec.every is not None:
+        return replace(node, spec=replace(spec, every=every))
+    if isinstance(spec, Project) and isinstance(node.inputs[0].node.spec, Aggregate | Top):
+        above = node.inputs[0]
+        return reading(node, replace(above, node=_updating(above.node, every)))
+    raise GraphError(f"update_every= is for groups of an endless stream, and {spec.kind} returns no updates here")
 
 
 def _from_rows(rows: list[Any], ends: list[Any]) -> StreamPlan:

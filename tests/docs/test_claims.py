@@ -14,11 +14,14 @@ WORKS = {
     "map_batches": lambda s: s.map_batches(lambda batch: batch),
     "distinct": lambda s: s.distinct("value"),
     "union": lambda s: s.union(s),
+    "groups": lambda s: s.group_by("value").agg(n=sb.count()),
+    "top": lambda s: s.top(3, by="value", rank="rank"),
+    "reduce": lambda s: s.reduce(lambda left, right: {"value": left["value"] + right["value"], "time": left["time"]}),
+    "windows": lambda s: s.with_event_time("time").window(sb.tumbling("1s")).agg(n=sb.count()),
+    "sessions": lambda s: s.with_event_time("time").group_by("value").window(sb.session("1s")).agg(n=sb.count()),
 }
 NOT_YET = {
-    "groups": lambda s: s.group_by("value").agg(n=sb.count()),
     "joins": lambda s: s.join(BOUNDED, on="value"),
-    "top": lambda s: s.top(3, by="value"),
     "sort": lambda s: s.sort("value"),
 }
 NO_VERBS = ("limit", "explode", "unpivot", "sink_kafka", "sink_sql", "sink_delta", "from_kafka", "from_sql")

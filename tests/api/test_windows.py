@@ -1,0 +1,202 @@
+"""Windows as users write them: results against DuckDB, and what is refused."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+import sabotnb as sb
+from sabotnb import col
+from sabotnb.errors import DuplicateColumn, GraphError, InvalidUse, SchemaError, TypeMismatch
+
+START = datetime(2024, 3, 30, 22)
+ROWS = [
+    {"t": START + timedelta(seconds=7 * i % 3600, minutes=i // 10), "k": "abc"[i % 3], "v": (i * 37) % 101}
+    for i in range(600)
+]
+TABLE = pa.Table.from_pylist(ROWS)
+
+
+def stream() -> sb.Stream:
+    return sb.Stream.from_rows(ROWS).with_event_time("t", max_delay="1d")
+
+
+def sorted_rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    return sorted(tuple(row.values()) for row in table.to_pylist())
+
+
+def oracle(sql: str) -> list[tuple[Any, ...]]:
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    connection.register("rows", TABLE)
+    return sorted(connection.execute(sql).fetchall())
+
+
+def test_tumbling_windows_of_keys() -> None:
+    found = (
+        stream().group_by("k").window(sb.tumbling("10m")).agg(n=sb.count(), total=col("v").sum(), top=col("v").max())
+    )
+    assert sorted_rows(found.to_arrow()) == oracle(
+        """
+        select time_bucket(interval 10 minute, t) s, s + interval 10 minute, k, count(*), sum(v), max(v) from rows
+        group by all
+        """
+    )
+
+
+def test_windows_move_by_their_offset() -> None:
+    found = stream().window(sb.tumbling("1h", offset="15m")).agg(n=sb.count()).select("window_start", "n")
+    assert sorted_rows(found.to_arrow()) == oracle(
+        "select time_bucket(interval 1 hour, t, interval 15 minute) s, count(*) from rows group by all"
+    )
+
+
+def test_sliding_windows() -> None:
+    found = stream().group_by("k").window(sb.sliding("15m", every="5m")).agg(n=sb.count(), mean=col("v").mean())
+    assert sorted_rows(found.to_arrow()) == oracle(
+        """
+        select s, s + interval 15 minute, k, count(*), avg(v)
+        from (
+          select *, unnest([0, 1, 2]) as i, time_bucket(interval 5 minute, t) - i * interval 5 minute as s from rows
+        )
+        group by all
+        """
+    )
+
+
+def test_days_of_a_zone_have_23_hours_when_clocks_change() -> None:
+    found = stream().window(sb.tumbling("1d", tz="Europe/Paris")).agg(n=sb.count()).to_rows()
+    hours = [(row["window_end"] - row["window_start"]) for row in found]
+    assert [row["window_start"].isoformat() for row in found] == [
+        "2024-03-30T00:00:00+01:00",
+        "2024-03-31T00:00:00+01:00",
+    ]
+    assert [row["window_end"].astimezone(row["window_start"].tzinfo).isoformat() for row in found] == [
+        "2024-03-31T00:00:00+01:00",
+        "2024-04-01T00:00:00+02:00",
+    ]
+    assert sum(row["n"] for row in found) == len(ROWS)
+    assert len(hours) == 2
+
+
+def test_months() -> None:
+    rows = [{"t": datetime(2024, month, 15), "v": month} for month in range(1, 13)]
+    found = sb.Stream.from_rows(rows).with_event_time("t").window(sb.tumbling("3mo")).agg(n=col("v").sum()).to_rows()
+    quarters = [
+        (datetime(2024, 1, 1), 6),
+        (datetime(2024, 4, 1), 15),
+        (datetime(2024, 7, 1), 24),
+        (datetime(2024, 10, 1), 33),
+    ]
+    assert [(row["window_start"], row["n"]) for row in found] == quarters
+    assert found[-1]["window_end"] == datetime(2025, 1, 1)
+
+
+def test_sessions() -> None:
+    rows = [{"t": START + timedelta(seconds=s), "k": k} for k, s in [("a", 0), ("a", 5), ("a", 60), ("b", 7)]]
+    stream = sb.Stream.from_rows(rows).with_event_time("t", max_delay="1d")
+    found = stream.group_by("k").window(sb.session("10s")).agg(n=sb.count()).to_rows()
+    assert sorted((row["k"], row["n"], (row["window_end"] - row["window_start"]).seconds) for row in found) == [
+        ("a", 1, 10),
+        ("a", 2, 15),
+        ("b", 1, 10),
+    ]
+
+
+def test_the_window_that_rows_have() -> None:
+    counts = stream().group_by("k").window(sb.tumbling("10m")).agg(n=sb.count())
+    best = counts.window(sb.same_window()).top(1, by="n", ties=True)
+    assert best.schema.names == ["window_start", "window_end", "k", "n"]
+    assert sorted_rows(best.to_arrow()) == oracle(
+        """
+        with c as (
+          select time_bucket(interval 10 minute, t) s, s + interval 10 minute e, k, count(*) n from rows group by all
+        )
+        select s, e, k, n from c qualify rank() over (partition by s order by n desc) = 1
+        """
+    )
+
+
+def test_windows_follow_each_other() -> None:
+    """A result's event time is the last instant of its window, so it falls into the window around that."""
+    hourly = stream().window(sb.tumbling("10m")).agg(n=sb.count()).window(sb.tumbling("1h")).agg(n=col("n").sum())
+    assert sorted_rows(hourly.select("window_start", "n").to_arrow()) == oracle(
+        "select time_bucket(interval 1 hour, t) s, count(*) from rows group by all"
+    )
+
+
+def test_until_a_time_in_the_row() -> None:
+    rows = [{"t": START, "end": START + timedelta(minutes=m), "k": m} for m in (5, 5, 9)]
+    stream = sb.Stream.from_rows([*rows, {"t": START, "end": START - timedelta(days=1), "k": 0}]).with_event_time("t")
+    found = stream.group_by("k").window(sb.until("end")).agg(n=sb.count()).to_rows()
+    ends = sorted(((row["window_end"] - START) // timedelta(microseconds=1), row["k"], row["n"]) for row in found)
+    assert ends == [(1, 0, 1), (300_000_000, 5, 2), (540_000_000, 9, 1)]
+
+
+def test_latest_and_reduce_of_each_window() -> None:
+    windows = stream().group_by("k").window(sb.tumbling("1h"))
+    latest = windows.latest("v").select("window_start", "k", "v")
+    assert sorted_rows(latest.to_arrow()) == oracle(
+        "select time_bucket(interval 1 hour, t) s, k, arg_max(v, t) from rows group by all"
+    )
+    summed = windows.reduce(lambda left, right: {**left, "v": left["v"] + right["v"]}).select("window_start", "k", "v")
+    assert sorted_rows(summed.to_arrow()) == oracle(
+        "select time_bucket(interval 1 hour, t) s, k, sum(v) from rows group by all"
+    )
+
+
+def test_calculations_with_aggregates_keep_the_window() -> None:
+    found = stream().group_by("k").window(sb.tumbling("1h")).agg(share=col("v").sum() / sb.count())
+    assert found.schema.names == ["window_start", "window_end", "k", "share"]
+
+
+def test_every_row_is_in_a_result_or_late() -> None:
+    windowed = sb.Stream.from_rows(ROWS).with_event_time("t").group_by("k").window(sb.tumbling("1m")).agg(n=sb.count())
+    on_time, late = windowed.agg(n=col("n").sum()).to_rows(), windowed.side("late").to_rows()
+    assert on_time[0]["n"] + len(late) == len(ROWS)
+    assert late
+    assert set(late[0]) == {"t", "k", "v", "late_by"}
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "text"),
+    [
+        (lambda: sb.Stream.from_rows(ROWS).window(sb.tumbling("1h")), SchemaError, "event_time='column'"),
+        (lambda: stream().window("1h"), InvalidUse, "sb.tumbling"),
+        (lambda: stream().window(sb.same_window()), SchemaError, "put .window"),
+        (lambda: stream().window(sb.until("v")), TypeMismatch, "needs a column of timestamps; the stream has: t"),
+        (lambda: sb.sliding("5s", every="10s"), TypeMismatch, "longer than the window"),
+        (lambda: sb.tumbling("0s"), TypeMismatch, "longer than nothing"),
+        (lambda: sb.tumbling("1h", tz="Mars/Base"), TypeMismatch, "no time zone"),
+        (lambda: stream().window(sb.session("1s"), lateness="1s"), InvalidUse, "leave out lateness="),
+        (
+            lambda: (
+                stream()
+                .rename({"k": "window_start"})
+                .group_by("window_start")
+                .window(sb.tumbling("1h"))
+                .agg(n=sb.count())
+            ),
+            DuplicateColumn,
+            "rename",
+        ),
+        (lambda: stream().map_batches(lambda batch: batch).window(sb.tumbling("1h")), SchemaError, "with_event_time"),
+    ],
+)
+def test_what_is_refused(make: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        make()
+
+
+def test_updates_are_refused_where_rows_must_be_final() -> None:
+    updates = sb.Stream.from_rate(10).group_by("value").agg(n=sb.count())
+    with pytest.raises(GraphError, match="gives updates"):
+        updates.group_by("n").agg(m=sb.count())
+    with pytest.raises(GraphError, match="cannot replace rows"):
+        updates.sink_parquet("out")
+    with pytest.raises(GraphError, match="without value nothing tells"):
+        updates.select("n")
+    with pytest.raises(SchemaError, match="rank='rank'"):
+        sb.Stream.from_rate(10).top(3, by="value")
