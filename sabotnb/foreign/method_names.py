@@ -89,10 +89,7 @@ _STREAM = {
     Hint(".with_columns(x=col('x').fill_null(0))"): ("fill_null", "fillna", "fill_nan", "ffill", "bfill", "na"),
     Hint(".filter(col('x').is_not_null())"): ("drop_nulls", "dropna", "drop_nans", "isna", "isnull"),
     Hint(".with_columns(x=col('x').cast('double'))"): ("cast", "astype", "convert_dtypes"),
-    Hint(
-        ".group_by(hour=col('t').dt.truncate('1h')).agg(n=sb.count())", "windows are not there yet; for bounded input"
-    ): (
-        "window",
+    Hint(".with_event_time('t').window(sb.tumbling('1h')).agg(n=sb.count())"): (
         "resample",
         "group_by_dynamic",
         "groupby_dynamic",
@@ -186,12 +183,9 @@ _GROUPED = {
     Hint(".top(1, by='x', reverse=True)"): ("tail", "last", "nsmallest", "idxmin"),
     Hint(".agg(x=col('x').collect_list())"): ("apply", "map_groups", "transform", "pipe", "groups", "get_group"),
     Hint(".reduce(lambda left, right: left)"): ("fold", "aggregate_by", "combine"),
-    Hint(".agg(n=sb.count())", "group by a truncated time instead of a window, and go on with"): (
-        "window",
-        "rolling",
-        "resample",
-        "process",
-    ),
+    Hint(".window(sb.sliding('1h', every='5m')).agg(n=sb.count())"): ("rolling", "hopping", "hop"),
+    Hint(".window(sb.tumbling('1h')).agg(n=sb.count())"): ("resample", "tumble", "windowBy", "window_by"),
+    Hint(".reduce(lambda left, right: left)", "functions with state are not there yet; for now"): ("process",),
     Hint(".agg(n=sb.count()).filter(col('n') > 1)"): ("filter", "having", "where"),
     Hint(".agg(n=sb.count()).sink_parquet('out')"): ("sink_parquet", "sink_csv", "sink_json", "run", "to_arrow"),
     Hint(".agg(n=sb.count()).to_pandas()"): ("to_pandas", "to_polars", "to_rows", "collect"),
@@ -388,20 +382,15 @@ _MODULE = {
     Hint("sb.lit(1)"): ("literal", "const", "constant"),
     Hint("col('x')"): ("column", "field", "c", "element", "nth", "cols"),
     Hint("stream.select('x', 'y')"): ("all", "exclude", "selectors"),
-    Hint("sb.local()"): ("LocalCluster", "start", "init", "session", "env", "SparkSession", "Cluster"),
+    Hint("sb.local()"): ("LocalCluster", "start", "init", "env", "SparkSession", "Cluster"),
     Hint("sb.connect('tcp://host:8786')"): ("Client", "client"),
     Hint("sb.duration('1h')"): ("timedelta", "Duration", "interval", "hours", "minutes", "seconds"),
     Hint("sb.coalesce('x', 'y')"): ("ifnull", "nvl", "fill_null"),
     Hint("sb.datasets.nycflights13()"): ("nycflights13", "load_dataset", "data"),
     Hint("sb.jobs()"): ("list_jobs", "status", "ps"),
-    Hint("stream.group_by(hour=col('t').dt.truncate('1h'))", "windows are not there yet; for bounded input"): (
-        "tumbling",
-        "sliding",
-        "session_window",
-        "count_window",
-        "window",
-        "global_window",
-    ),
+    Hint("sb.tumbling('1h')"): ("window", "tumble", "TumblingWindow", "TumblingEventTimeWindows"),
+    Hint("sb.sliding('1h', every='5m')"): ("hop", "hopping", "SlidingWindow", "rolling"),
+    Hint("sb.session('30m')"): ("session_window", "SessionWindow"),
     Hint("stream.sink_parquet('out').run()", "checkpoints and saved state are not there yet; start the job again"): (
         "checkpoint",
         "resume",

@@ -33,7 +33,7 @@ OWNERS = {
 }
 RECEIVERS = {
     "Stream": lambda s: s,
-    "Grouped": lambda s: s.group_by("s"),
+    "Grouped": lambda s: (s.with_event_time("t") if "t" in s.schema.names else s).group_by("s"),
     "Preview": lambda s: s.head(),
 }
 LEFT_OUT = ("sb.local(", "sb.connect(", "sb.jobs(", ".run(", "sb.datasets.", "env.")
@@ -70,7 +70,7 @@ def test_no_name_is_hidden() -> None:
     [
         ("s.groupby", "'Stream' object has no attribute 'groupby'; write .group_by('s').agg(n=sb.count())"),
         ("s.limit", "a stream cannot be cut to its first rows yet; head shows them: .head(5)"),
-        ("s.window", "windows are not there yet"),
+        ("s.resample", "write .with_event_time('t').window(sb.tumbling('1h')).agg(n=sb.count())"),
         ("s.sum", "write .agg(col('x').sum())"),
         ("s.T", "its rows in pandas can: .to_pandas().T"),
         ("s.lazy", "write .to_arrow()"),
@@ -123,7 +123,7 @@ def test_foreign_names_say_what_to_write(code: str, message: str) -> None:
         ("f.group_by('carrier').median('delay')", "write .agg(col('delay').quantile(0.5))"),
         ("sb.max('delay')", "write col('delay').max()"),
         ("sb.mean(col('delay'))", "write col('delay').mean()"),
-        ("sb.tumbling('1h')", "stream.group_by(hour=col('t').dt.truncate('1h'))"),
+        ("sb.session_window('1h')", "write sb.session('30m')"),
         ("sb.read_csv('here.csv')", "write sb.Stream.from_csv('here.csv')"),
         ("sb.Stream.from_kafka('topic')", "sb.Stream.from_generator(rows, {'x': 'int64'}, bounded=False)"),
         ("f.sort(col('delay').desc())", "write stream.sort('delay', descending=True)"),
