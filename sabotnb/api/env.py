@@ -21,7 +21,7 @@ from sabotnb.errors import ClusterLost, EnvError, JobError, SabotnbError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph
-from sabotnb.protocol import JobState
+from sabotnb.protocol import JobState, RunId
 from sabotnb.widgets.publisher import CLOSED, publisher
 
 if TYPE_CHECKING:  # only for annotations: describing and previewing a stream loads neither pandas nor Dask
@@ -36,7 +36,7 @@ _USERS_LINE = 5
 
 MOST_HANDLES = 100
 """Handles that an env keeps, and with them the rows of live sinks: the cluster remembers as many runs."""
-JOB_COLUMNS = ["job", "epoch", "owner", "state", "tasks", "rows_in", "rows_out", "late"]
+JOB_COLUMNS = ["job", "run", "owner", "state", "tasks", "rows_in", "rows_out", "late"]
 
 
 @boundary
@@ -46,7 +46,7 @@ class Env(Hinted):
     def __init__(self, cluster: Cluster, arguments: Mapping[str, object]) -> None:
         self.cluster = cluster
         self.arguments = dict(arguments)
-        self._jobs: dict[tuple[str, int], Job] = {}
+        self._jobs: dict[RunId, Job] = {}
 
     @property
     def client(self) -> Any:
@@ -138,9 +138,9 @@ class Env(Hinted):
                     stacklevel=_USERS_LINE,
                 )
 
-    def known(self, name: str, epoch: int) -> Job | None:
+    def known(self, run: RunId) -> Job | None:
         """Return the handle of a run that this session started; None if it did not."""
-        return self._jobs.get((name, epoch))
+        return self._jobs.get(run)
 
     def remember(self, job: Job) -> Job:
         """Keep the handle of ``job`` for ``attach`` and for the end of the ``with`` block.
@@ -148,7 +148,7 @@ class Env(Hinted):
         Handles of previous runs of its name are dropped. If there are many, so are the oldest of jobs that have ended.
         """
         self._jobs = {run: kept for run, kept in self._jobs.items() if kept.name != job.name}
-        self._jobs[job.name, job.epoch] = job
+        self._jobs[job.run_id] = job
         if len(self._jobs) > MOST_HANDLES:
             self._drop_oldest()
         return job
@@ -274,7 +274,8 @@ def jobs() -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame(needed(None).cluster.jobs.jobs(), columns=JOB_COLUMNS)
+    rows = [{**row, "run": row["run"].number} for row in needed(None).cluster.jobs.jobs()]
+    return pd.DataFrame(rows, columns=JOB_COLUMNS)
 
 
 @folding
@@ -282,8 +283,8 @@ def attach(name: str) -> Job:
     """Return the handle of a job that runs or has run on the newest env; JobError lists the known jobs."""
     env = needed(None)
     status = env.cluster.jobs.status(name)
-    known = env.known(name, status["epoch"])
-    return known or Job(env.cluster.jobs, name, status["epoch"], bounded=status["views"].get("bounded", True))
+    known = env.known(status["run"])
+    return known or Job(env.cluster.jobs, status["run"], bounded=status["views"].get("bounded", True))
 
 
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:

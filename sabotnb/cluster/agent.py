@@ -23,7 +23,7 @@ from sabotnb.cluster.process import have_process_alone, outlive_interrupts
 from sabotnb.cluster.result_server import ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol import AgentInfo, Command, Event, Fence, Heartbeat
+from sabotnb.protocol import AgentInfo, Command, Event, Fence, Heartbeat, RunId
 from sabotnb.task import warm_up
 
 logger = logging.getLogger("sabotnb.agent")
@@ -92,14 +92,14 @@ class Agent(WorkerPlugin):
         self._pulls.close()
         self._probes.shutdown(wait=False, cancel_futures=True)
 
-    async def sabot_pull(self, **request: Any) -> Any:
+    async def sabot_pull(self, run: str, **request: Any) -> Any:
         """Answer a client that pulls results of a collecting task: see ``ResultServer.answer``."""
-        return await self._pulls.answer(self._tenure.results, **request)
+        return await self._pulls.answer(self._tenure.results, RunId.parse(run), **request)
 
-    async def sabot_probe(self, **request: Any) -> list[dict[str, Any]]:
+    async def sabot_probe(self, run: str, **request: Any) -> list[dict[str, Any]]:
         """Answer a client that samples an operator's output: see ``TaskRunner.probe``. Waits in a thread."""
         probe = self._tenure.probe
-        return await self._loop.run_in_executor(self._probes, lambda: probe(**request))
+        return await self._loop.run_in_executor(self._probes, lambda: probe(RunId.parse(run), **request))
 
     # Registration
 

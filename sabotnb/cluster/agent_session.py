@@ -18,17 +18,16 @@ from sabotnb.protocol import (
     Commit,
     Committed,
     Deployment,
-    EndJob,
+    DropRun,
+    EndRun,
     Event,
-    ForgetJob,
     MetricsReported,
     PeerLost,
+    RunId,
 )
 from sabotnb.task import Results, TaskRunner
 
 logger = logging.getLogger("sabotnb.agent")
-
-Run = tuple[str, int]
 
 
 class AgentSession:
@@ -45,7 +44,7 @@ class AgentSession:
         self._exchange = Exchange(agent, config, security, self._on_peer_lost, host)
         self._runner = TaskRunner(self._exchange, report, self.results, config)
         self._publishing = ThreadPoolExecutor(4, "sabot-publish")
-        self._blobs: dict[Run, Mapping[str, bytes]] = {}
+        self._blobs: dict[RunId, Mapping[str, bytes]] = {}
 
     def begin(self) -> Mapping[str, str]:
         """Open the data server; returns its endpoints."""
@@ -59,19 +58,19 @@ class AgentSession:
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
         """Start tasks; an error that prevents it is reported as their failure. StaleMessage if the run is over."""
-        self._blobs[deployment.job, deployment.epoch] = blobs
+        self._blobs[deployment.run] = blobs
         self._runner.deploy(deployment, blobs)
 
     def command(self, command: Command) -> None:
         """Pass a command on to the job's tasks; StaleMessage if they are over."""
-        if isinstance(command, EndJob | ForgetJob):
-            self._blobs.pop((command.job, command.epoch), None)
-        if not isinstance(command, EndJob):
+        if isinstance(command, EndRun | DropRun):
+            self._blobs.pop(command.run, None)
+        if not isinstance(command, EndRun):
             self._runner.command(command)
 
     def commit(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
         """Commit or abort a job's output in a thread, and report the result."""
-        self._publishing.submit(self._publish, order, blobs or self._blobs.get((order.job, order.epoch), {}))
+        self._publishing.submit(self._publish, order, blobs or self._blobs.get(order.run, {}))
 
     def metrics(self) -> MetricsReported:
         """Counters and queues of every task now."""
@@ -82,9 +81,9 @@ class AgentSession:
         """Canceled attempts that are no longer waited for, although their threads run; from any thread."""
         return tuple(self._runner.hanging())
 
-    def probe(self, **request: Any) -> list[dict[str, Any]]:
+    def probe(self, run: RunId, **request: Any) -> list[dict[str, Any]]:
         """Sample an operator's output: see ``TaskRunner.probe``; from any thread."""
-        return self._runner.probe(**request)
+        return self._runner.probe(run, **request)
 
     def take_out_probes(self) -> None:
         """Remove the probes without a recent request; from any thread."""
@@ -99,6 +98,6 @@ class AgentSession:
             publish(order, blobs)
         except BaseException as error:  # without a report the job would wait forever
             if not isinstance(error, SabotnbError):  # which says all there is to say, to the job's owner
-                logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.job)
+                logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.run)
             failure = publishing_failure(order, error)
-        self._report(Committed(self.agent, order.job, order.epoch, order.action, failure))
+        self._report(Committed(self.agent, order.run, order.epoch, order.action, failure))

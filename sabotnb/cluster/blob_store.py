@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Run = tuple[str, int]
-"""A job's name and epoch."""
+from sabotnb.protocol import RunId
 
 Blobs = Mapping[str, Any]
 """Bytes by sha256, passed on in whatever form they came: plain, or as Dask's unread frames."""
@@ -16,26 +15,30 @@ class BlobStore:
     """Blobs of the runs that have not ended, and which agents already have them."""
 
     def __init__(self) -> None:
-        self._blobs: dict[Run, Blobs] = {}
-        self._sent: set[tuple[str, Run]] = set()
+        self._blobs: dict[RunId, Blobs] = {}
+        self._sent: set[tuple[str, RunId]] = set()
 
-    def keep(self, run: Run, blobs: Blobs) -> None:
-        """Keep ``blobs`` until ``drop_below``."""
+    def keep(self, run: RunId, blobs: Blobs) -> None:
+        """Keep ``blobs`` until ``drop``."""
         self._blobs[run] = blobs
 
-    def to_deploy(self, agent: str, run: Run) -> Blobs:
+    def to_deploy(self, agent: str, run: RunId) -> Blobs:
         """Blobs to send with the tasks of ``run``; the agent keeps them until the run is over."""
         self._sent.add((agent, run))
         return self._blobs.get(run, {})
 
-    def to_commit(self, agent: str, run: Run) -> Blobs:
+    def to_commit(self, agent: str, run: RunId) -> Blobs:
         """Blobs to send with a commit of ``run``; none if the agent ran tasks of it and so has them."""
         return {} if (agent, run) in self._sent else self._blobs.get(run, {})
 
-    def drop_below(self, job: str, epoch: int) -> None:
-        """Drop the blobs of runs of ``job`` before ``epoch``."""
-        self._blobs = {run: blobs for run, blobs in self._blobs.items() if run[0] != job or run[1] >= epoch}
-        self._sent = {(agent, run) for agent, run in self._sent if run[0] != job or run[1] >= epoch}
+    def drop_before(self, run: RunId) -> None:
+        """Drop the blobs of runs of the same job before ``run``."""
+        self._blobs = {one: blobs for one, blobs in self._blobs.items() if one.job != run.job or one >= run}
+        self._sent = {(agent, one) for agent, one in self._sent if one.job != run.job or one >= run}
+
+    def drop(self, run: RunId) -> None:
+        """Drop the blobs of ``run``, and those of earlier runs of the same job."""
+        self.drop_before(RunId(run.job, run.number + 1))
 
     def forget_agent(self, agent: str) -> None:
         """``agent`` is gone, and so are the blobs that it had."""

@@ -24,7 +24,23 @@ from sabotnb.cluster.probe_requests import Probed, aim, combined
 from sabotnb.cluster.result_reader import ResultLocation, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
-from sabotnb.protocol import JobRequest, JobState, Reply, UserCommand
+from sabotnb.protocol import (
+    Cancel,
+    CommandResult,
+    DropResults,
+    Fail,
+    JobRequest,
+    JobState,
+    Pause,
+    Reply,
+    Resume,
+    RunCommand,
+    RunId,
+    RunRef,
+    Stop,
+    Submitted,
+    job_of,
+)
 from sabotnb.task import error_of, failure_of
 
 T = TypeVar("T")
@@ -36,9 +52,6 @@ WAIT_SECONDS = 5.0
 """Length of one request of a longer wait: short enough to notice that the cluster is lost."""
 
 ADVICE = "sb.local() starts another, sb.connect(address) finds one"
-
-Run = tuple[str, int]
-"""A job's name and epoch."""
 
 BEFORE_ROWS = (JobState.PENDING, JobState.DEPLOYING)
 
@@ -59,11 +72,11 @@ class ClusterClient:
 
     # Jobs
 
-    def submit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> dict[str, Any]:
-        """Start a job, all of it or nothing: ``{"job", "epoch", "how"}``.
+    def submit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> Submitted:
+        """Start a job, all of it or nothing.
 
-        ``how``: started; attached, to the running job; replaced, if a run of another graph is canceled for it; queued,
-        if it begins when a run that is ending has ended.
+        ``how`` of the result: started; attached, to the running job; replaced, if a run of another graph is canceled
+        for it; queued, if it begins when a run that is ending has ended.
 
         Raises:
             JobNameTaken: another session that is connected runs a job of this name.
@@ -72,69 +85,70 @@ class ClusterClient:
         packed = control_codec.dumps(request)
         # as separate frames, which the scheduler passes on without reading them
         sent = {sha256: to_serialize(data) for sha256, data in blobs.items()}
-        return _value(
-            self._ask(lambda scheduler: scheduler.sabot_submit(request=packed, blobs=sent, client=self.client.id))
-        )
+        answer = self._ask(lambda scheduler: scheduler.sabot_submit(request=packed, blobs=sent, client=self.client.id))
+        submitted = _value(answer)
+        assert isinstance(submitted, Submitted)
+        return submitted
 
-    def cancel(self, job: str, epoch: int | None = None) -> str:
-        """End the job at once; its output is removed. Returns before that is done; JobError if there is none.
+    def cancel(self, run: RunRef) -> str:
+        """End a run at once; its output is removed. Returns before that is done; JobError if there is none.
 
-        ``epoch`` limits it to that run. Returns a sentence: what happens now, or why nothing does.
+        Returns a sentence: what happens now, or why nothing does.
         """
-        return self._told("cancel", job, epoch)
+        return self._command(Cancel(uuid4().hex, run))
 
-    def stop(self, job: str, epoch: int | None = None) -> str:
+    def stop(self, run: RunRef) -> str:
         """End the job's sources; rows already read are processed and committed. Returns a sentence, like ``cancel``."""
-        return self._told("stop", job, epoch)
+        return self._command(Stop(uuid4().hex, run))
 
-    def pause(self, job: str, epoch: int | None = None) -> str:
+    def pause(self, run: RunRef) -> str:
         """Let the job's sources read nothing until ``resume``. Returns a sentence, as ``cancel`` does."""
-        return self._told("pause", job, epoch)
+        return self._command(Pause(uuid4().hex, run))
 
-    def resume(self, job: str, epoch: int | None = None) -> str:
+    def resume(self, run: RunRef) -> str:
         """Let a paused job's sources continue. Returns a sentence, as ``cancel`` does."""
-        return self._told("resume", job, epoch)
+        return self._command(Resume(uuid4().hex, run))
 
-    def fail(self, job: str, epoch: int, error: UserFunctionError) -> str:
-        """End that run as FAILED, because a user function raised in this client with rows of the job."""
+    def fail(self, run: RunId, error: UserFunctionError) -> str:
+        """End a run as FAILED, because a user function raised in this client with rows of the job."""
         failure = replace(failure_of(error, "the client"), message=str(error))
-        return str(self._command("fail", job, {"epoch": epoch, "failure": failure})["said"])
+        return self._command(Fail(uuid4().hex, run, failure))
 
-    def forget(self, job: str, epoch: int | None = None) -> None:
-        """Let agents drop the results of an ended job; with ``epoch``, only those of that run."""
-        self._command("forget", job, {"epoch": epoch})
+    def drop_results(self, run: RunRef) -> None:
+        """Let agents drop the results of a run that has ended."""
+        self._command(DropResults(uuid4().hex, run))
 
-    def status(self, job: str, epoch: int | None = None) -> dict[str, Any]:
-        """The job as plain data (``summaries.job_status``), with ``now`` of its clock; JobError if unknown."""
+    def status(self, run: RunRef) -> dict[str, Any]:
+        """The run as plain data (``summaries.job_status``), with ``now`` of its clock; JobError if unknown."""
         status: dict[str, Any] = self._known(
-            job, self._ask(lambda scheduler: scheduler.sabot_status(job=job, epoch=epoch))
+            run, self._ask(lambda scheduler: scheduler.sabot_status(run=control_codec.dumps(run)))
         )
         return status
 
-    def knows(self, job: str, epoch: int) -> bool:
+    def knows(self, run: RunId) -> bool:
         """True if this cluster still knows that run."""
         try:
-            self.status(job, epoch)
+            self.status(run)
         except JobError:
             return False
         return True
 
-    def views(self, job: str, epoch: int | None = None) -> Mapping[str, Any]:
+    def views(self, run: RunRef) -> Mapping[str, Any]:
         """The data kept for showing that run, such as ``scenes`` and ``explain``; it never changes.
 
         JobError if the run is not known.
         """
         views: Mapping[str, Any] = self._known(
-            job, self._ask(lambda scheduler: scheduler.sabot_views(job=job, epoch=epoch))
+            run, self._ask(lambda scheduler: scheduler.sabot_views(run=control_codec.dumps(run)))
         )
         return views
 
-    def wait(self, job: str, epoch: int, timeout: float | None = None) -> dict[str, Any]:
-        """Wait until that run is over; returns its status, or after ``timeout`` only job, epoch, state and failure."""
+    def wait(self, run: RunId, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until that run is over; returns its status, or after ``timeout`` only job, run, state and failure."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
-            status = self._wait_once(job, epoch, left)
+            status = self._wait_once(run, left)
             ended = JobState(status["state"]).terminal
             if ended or (deadline is not None and time.monotonic() >= deadline):
                 return status
@@ -162,22 +176,22 @@ class ClusterClient:
         idle, names = self._ask(lambda scheduler: scheduler.sabot_let_go(count=count))
         return idle, list(names)
 
-    def metrics(self, job: str, epoch: int | None = None) -> JobMetrics:
+    def metrics(self, run: RunRef) -> JobMetrics:
         """The metrics of that run; JobError if it is not known, or was dropped long after its end."""
-        answer = self._ask(lambda scheduler: scheduler.sabot_job_metrics(job=job, epoch=epoch))
-        metrics: JobMetrics = self._known(job, answer)
+        answer = self._ask(lambda scheduler: scheduler.sabot_job_metrics(run=control_codec.dumps(run)))
+        metrics: JobMetrics = self._known(run, answer)
         return metrics
 
-    def figures(self, job: str, epoch: int | None, per: str) -> list[dict[str, Any]]:
+    def figures(self, run: RunRef, per: str) -> list[dict[str, Any]]:
         """A row per ``"channel"`` or per second and vertex (``"history"``), from ``status.job_series``."""
-        answer = self._ask(lambda scheduler: scheduler.sabot_figures(job=job, epoch=epoch, per=per))
-        rows: list[dict[str, Any]] = self._known(job, answer)
+        answer = self._ask(lambda scheduler: scheduler.sabot_figures(run=control_codec.dumps(run), per=per))
+        rows: list[dict[str, Any]] = self._known(run, answer)
         return rows
 
     def watch(
-        self, runs: Sequence[Run], seconds: float, known: Mapping[Run, JobMetrics] | None = None
+        self, runs: Sequence[RunId], seconds: float, known: Mapping[RunId, JobMetrics] | None = None
     ) -> list[JobMetrics | None]:
-        """Return the metrics of ``runs`` (name, epoch) when the state of one changes, or after ``seconds``.
+        """Return the metrics of ``runs`` when the state of one changes, or after ``seconds``.
 
         None for a run that is not known. Metrics include tasks only if the run is over. Metrics in ``known`` that are
         still current are returned as they are and are not sent again. ClusterTimeout if no answer comes although the
@@ -185,7 +199,7 @@ class ClusterClient:
         """
         before = [(known or {}).get(run) for run in runs]
         request = {
-            "runs": list(runs),
+            "runs": control_codec.dumps(list(runs)),
             "seconds": seconds,
             "known": [metrics and (metrics.version, metrics.at) for metrics in before],
         }
@@ -203,7 +217,7 @@ class ClusterClient:
         summary: dict[str, Any] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_metrics(job=job)))
         return summary
 
-    def probe(self, job: str, epoch: int, target: str, rows: int = 50, wait: float = 2.0) -> Probed:
+    def probe(self, run: RunId, target: str, rows: int = 50, wait: float = 2.0) -> Probed:
         """The last ``rows`` rows that left ``target``: an operator, an edge ("a->b"), or the beginning of an id.
 
         Sampling starts now and lasts while a client asks every few seconds; waits until every task has had
@@ -212,11 +226,11 @@ class ClusterClient:
         Raises:
             JobError: there is no such operator, the message lists those there are; or the job does not run.
         """
-        status = self._begun(job, epoch, wait)
+        status = self._begun(run, wait)
         aimed = aim(status, target)
         if status["state"] != JobState.RUNNING:
-            raise JobError(f"{job} is {status['state']}: no rows pass {aimed.operator}")
-        request = {"job": job, "epoch": epoch, "vertex": aimed.vertex, "operator": aimed.operator}
+            raise JobError(f"{run.job} is {status['state']}: no rows pass {aimed.operator}")
+        request: dict[str, Any] = {"run": str(run), "vertex": aimed.vertex, "operator": aimed.operator}
         request |= {"keys": list(aimed.keys), "rows": rows, "wait": wait}
         found = self.run(lambda: self._scheduler.sabot_probe(**request), wait + ANSWER_SECONDS)
         notes = ["the job is paused"] if status["paused"] else []
@@ -225,9 +239,7 @@ class ClusterClient:
 
     # Results
 
-    def results(
-        self, job: str, epoch: int, vertex: str, operator: str, *, one_by_one: bool = False
-    ) -> Iterator[pa.RecordBatch]:
+    def results(self, run: RunId, vertex: str, operator: str, *, one_by_one: bool = False) -> Iterator[pa.RecordBatch]:
         """The rows of a collecting operator of ``vertex`` as they come, in order within a task; ends with the job.
 
         ``one_by_one``: rows are acknowledged only after they were used, so the job does not end before that.
@@ -237,17 +249,17 @@ class ClusterClient:
             JobError: the job has finished, but some of its rows were already dropped.
             ClusterLost: the scheduler does not answer.
         """
-        places = self._placed(job, epoch, vertex)
+        places = self._placed(run, vertex)
         try:
-            yield from ResultReader(self.client, job, epoch, operator, places, one_by_one=one_by_one).batches()
+            yield from ResultReader(self.client, run, operator, places, one_by_one=one_by_one).batches()
         except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
             raise self._gone(error) from error
 
-    def _placed(self, job: str, epoch: int, vertex: str) -> list[ResultLocation]:
+    def _placed(self, run: RunId, vertex: str) -> list[ResultLocation]:
         """Where each task of ``vertex`` runs, once the job has been given slots."""
         while True:
-            self._wait_once(job, epoch, WAIT_SECONDS, unlike=JobState.PENDING.value)
-            status = self.status(job, epoch)
+            self._wait_once(run, WAIT_SECONDS, unlike=JobState.PENDING.value)
+            status = self.status(run)
             tasks = [row for row in status["vertices"] if row["vertex"] == vertex]
             if tasks:
                 addresses = {row["agent"]: row["address"] for row in self.slots()}
@@ -255,35 +267,35 @@ class ClusterClient:
                 gone = ("tls://" if self.address.startswith("tls://") else "tcp://") + GONE
                 return [ResultLocation(row["agent"], addresses.get(row["agent"], gone)) for row in tasks]
             if JobState(status["state"]).terminal:
-                raise job_failed(job, status)
+                raise job_failed(run.job, status)
 
     # Calls
 
-    def _command(self, kind: str, job: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        command = control_codec.dumps(UserCommand(uuid4().hex, kind, job, args or {}))
-        return _value(self._ask(lambda scheduler: scheduler.sabot_command(command=command)))
+    def _command(self, command: RunCommand) -> str:
+        packed = control_codec.dumps(command)
+        result = _value(self._ask(lambda scheduler: scheduler.sabot_command(command=packed)))
+        assert isinstance(result, CommandResult)
+        return result.said
 
-    def _told(self, kind: str, job: str, epoch: int | None) -> str:
-        return str(self._command(kind, job, {"epoch": epoch})["said"])
-
-    def _wait_once(self, job: str, epoch: int, seconds: float, unlike: str = "") -> dict[str, Any]:
-        answer = self._ask(lambda scheduler: scheduler.sabot_wait(job=job, epoch=epoch, seconds=seconds, unlike=unlike))
-        status: dict[str, Any] = self._known(job, answer)
+    def _wait_once(self, run: RunId, seconds: float, unlike: str = "") -> dict[str, Any]:
+        packed = control_codec.dumps(run)
+        answer = self._ask(lambda scheduler: scheduler.sabot_wait(run=packed, seconds=seconds, unlike=unlike))
+        status: dict[str, Any] = self._known(run, answer)
         return status
 
-    def _begun(self, job: str, epoch: int, seconds: float) -> dict[str, Any]:
+    def _begun(self, run: RunId, seconds: float) -> dict[str, Any]:
         """The status when the job runs or is over, or after ``seconds`` whatever it is then."""
         deadline = time.monotonic() + seconds
-        status = self.status(job, epoch)
+        status = self.status(run)
         while status["state"] in BEFORE_ROWS and (left := deadline - time.monotonic()) > 0:
-            self._wait_once(job, epoch, left, unlike=status["state"])
-            status = self.status(job, epoch)
+            self._wait_once(run, left, unlike=status["state"])
+            status = self.status(run)
         return status
 
-    def _known(self, job: str, answer: bytes) -> Any:
+    def _known(self, run: RunRef, answer: bytes) -> Any:
         found = control_codec.loads(answer)
         if found is None:
-            known = [row["job"] for row in self.jobs()]
+            job, known = job_of(run), [row["job"] for row in self.jobs()]
             if job in known:
                 raise JobError(f"this run of job {job!r} ended so long ago that the cluster has forgotten it")
             names = ", ".join(map(repr, known)) or "none"
@@ -314,9 +326,8 @@ class ClusterClient:
         return ClusterLost(f"the cluster at {self.address} does not answer ({why}): {ADVICE}")
 
 
-def _value(answer: bytes) -> dict[str, Any]:
+def _value(answer: bytes) -> Submitted | CommandResult | None:
     reply: Reply = control_codec.loads(answer)
     if reply.failure is not None:
         raise error_of(reply.failure)
-    value: dict[str, Any] = reply.value
-    return value
+    return reply.value

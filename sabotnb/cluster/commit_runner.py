@@ -20,7 +20,7 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
         for operator in vertex.operators
         if isinstance(operator.spec, Sink) and not operator.spec.pulled
     }
-    committer = connectors.committer(specs, order.job, order.epoch)
+    committer = connectors.committer(specs, order.run)
     if order.action == "abort":
         committer.abort(order.committables)
         return
@@ -44,7 +44,7 @@ def _kept(committer: Committer, order: Commit) -> str:
 def publishing_failure(order: Commit, error: BaseException) -> Failure:
     """The failure to report for a commit or an abort that raised ``error``."""
     doing = "publishing" if order.action == "commit" else "removing"
-    about = f"{doing} the output of job {order.job!r}"
+    about = f"{doing} the output of job {order.run.job!r}"
     if isinstance(error, SabotnbError):
         return Failure(type(error).__name__, f"{about}: {error}")
     return Failure(SinkError.__name__, f"{about} raised {type(error).__name__}: {error}: run it again")

@@ -11,17 +11,18 @@ from sabotnb.protocol import (
     Commit,
     Committed,
     Deploy,
-    EndJob,
+    DropRun,
+    EndRun,
     Event,
+    Fail,
     Failure,
     Fence,
-    ForgetJob,
     Instruction,
     Reply,
+    Submitted,
     TaskChanged,
     TaskState,
     Tell,
-    UserCommand,
 )
 
 
@@ -43,16 +44,12 @@ def events_after(instruction: Instruction, failure: Failure) -> Sequence[Event]:
     match instruction:
         case Deploy(agent, deployment):
             return [TaskChanged(agent, attempt, TaskState.FAILED, failure) for attempt in deployment.attempts]
-        case Commit(agent, job, epoch, action):
-            return [Committed(agent, job, epoch, action, failure)]
+        case Commit(agent, run, epoch, action):
+            return [Committed(agent, run, epoch, action, failure)]
         case Tell(agent, CancelTasks()):  # an agent that is declared lost is fenced, which ends its tasks
             return [AgentDown(agent, failure.message)]
-        case Tell(_, command) if not isinstance(command, EndJob | ForgetJob | Fence):
-            return [_fail(command.job, command.epoch, failure)]
-        case Reply(value={"job": job, "epoch": epoch}):
-            return [_fail(job, epoch, failure)]
+        case Tell(_, command) if not isinstance(command, EndRun | DropRun | Fence):
+            return [Fail("", command.run, failure)]
+        case Reply(value=Submitted(run)):
+            return [Fail("", run, failure)]
     return ()
-
-
-def _fail(job: str, epoch: int, failure: Failure) -> UserCommand:
-    return UserCommand("", "fail", job, {"epoch": epoch, "failure": failure})

@@ -39,7 +39,7 @@ from distributed import Scheduler, SchedulerPlugin
 from distributed.scheduler import WorkerState
 
 from sabotnb.cluster import control_codec
-from sabotnb.cluster.blob_store import Blobs, BlobStore, Run
+from sabotnb.cluster.blob_store import Blobs, BlobStore
 from sabotnb.cluster.change_notifier import ChangeNotifier
 from sabotnb.cluster.failed_instructions import events_after, failure_to_carry_out
 from sabotnb.cluster.metrics_page import serve_metrics
@@ -62,8 +62,12 @@ from sabotnb.protocol import (
     JobRequest,
     JobState,
     Reply,
+    RunId,
+    RunRef,
     SessionChanged,
     SetTimer,
+    Submit,
+    Submitted,
     TaskState,
     Tell,
     TimerFired,
@@ -96,8 +100,8 @@ def _news(metrics: JobMetrics | None, known: Stamp | None) -> JobMetrics | str |
     return metrics if metrics.terminal else without_tasks(metrics)
 
 
-def _later_epoch(last: int) -> int:
-    """An epoch above those of earlier clusters, so that files left by a killed run are known to be older."""
+def _later_number(last: int) -> int:
+    """A run number above those of earlier clusters, so that files left by a killed run are known to be older."""
     return max(last + 1, int(1000 * time.time()))
 
 
@@ -118,7 +122,7 @@ class JobManager(SchedulerPlugin):
         """Register handlers and start; Dask calls this when the plugin is registered."""
         self._scheduler = scheduler
         self._loop = asyncio.get_running_loop()
-        self._machine = Machine(self._config, _later_epoch)
+        self._machine = Machine(self._config, _later_number)
         self._roster = Roster()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
@@ -237,7 +241,7 @@ class JobManager(SchedulerPlugin):
     # Clients
 
     async def sabot_command(self, command: bytes) -> bytes:
-        """Answer a ``UserCommand`` with its ``Reply``."""
+        """Answer a command of a client with its ``Reply``."""
         return control_codec.dumps(await self._ask(control_codec.loads(command), {}))
 
     async def sabot_submit(self, request: bytes, blobs: Blobs, client: str) -> bytes:
@@ -250,11 +254,11 @@ class JobManager(SchedulerPlugin):
         return control_codec.dumps(await self.submit_stream_job(job, blobs))
 
     async def submit_stream_job(self, request: JobRequest, blobs: Blobs) -> Reply:
-        """Submit a job and wait for the ``Reply``, which has the run's epoch or the reason for a refusal.
+        """Submit a job and wait for the ``Reply``, which has the id of the run or the reason for a refusal.
 
         ``blobs`` are its functions and tables by sha256.
         """
-        return await self._ask(UserCommand(uuid4().hex, "submit", request.name, {"request": request}), blobs)
+        return await self._ask(Submit(uuid4().hex, request), blobs)
 
     def add_client(self, scheduler: Scheduler, client: str) -> None:
         """A Dask client has connected or reconnected."""
@@ -278,45 +282,48 @@ class JobManager(SchedulerPlugin):
         finally:
             del self._replies[command.id], self._submitting[command.id]
 
-    async def sabot_status(self, job: str, epoch: int | None = None) -> bytes:
+    async def sabot_status(self, run: bytes) -> bytes:
         """The status (``status.summaries.job_status``) with the clock's ``now``; None if the run is not known."""
-        return control_codec.dumps(self._status(job, epoch))
+        return control_codec.dumps(self._status(control_codec.loads(run)))
 
-    async def sabot_views(self, job: str, epoch: int | None = None) -> bytes:
+    async def sabot_views(self, run: bytes) -> bytes:
         """The data kept for showing the run, from its request; None if the run is not known."""
-        return control_codec.dumps(self._machine.overview.views(job, epoch))
+        return control_codec.dumps(self._machine.overview.views(control_codec.loads(run)))
 
-    async def sabot_wait(self, job: str, epoch: int, seconds: float, unlike: str = "") -> bytes:
+    async def sabot_wait(self, run: bytes, seconds: float, unlike: str = "") -> bytes:
         """Wait until the run has ended and return its status; None if the run is not known.
 
         Returns the short ``status.summaries.job_state`` after ``seconds``, or once the state differs from ``unlike``.
         """
+        waited: RunId = control_codec.loads(run)
         deadline = self._loop.time() + seconds
-        while (state := self._machine.overview.state(job, epoch)) is not None:
+        while (state := self._machine.overview.state(waited)) is not None:
             left = deadline - self._loop.time()
             if JobState(state["state"]).terminal:
                 break
             if left <= 0 or unlike not in ("", state["state"]):
                 return control_codec.dumps(state)
-            await self.topics.wait_changed((job,), left)
-        return control_codec.dumps(self._status(job, epoch))
+            await self.topics.wait_changed((waited.job,), left)
+        return control_codec.dumps(self._status(waited))
 
-    async def sabot_job_metrics(self, job: str, epoch: int | None = None) -> bytes:
+    async def sabot_job_metrics(self, run: bytes) -> bytes:
         """The run's ``JobMetrics``; None if the run is not known."""
-        return control_codec.dumps(self._job_metrics(job, epoch))
+        return control_codec.dumps(self._job_metrics(control_codec.loads(run)))
 
-    async def sabot_figures(self, job: str, epoch: int | None, per: str) -> bytes:
+    async def sabot_figures(self, run: bytes, per: str) -> bytes:
         """Rows per channel or per second (``status.job_series``); None if the run is not known."""
-        return control_codec.dumps(self._machine.overview.figures(self._loop.time(), time.time(), job, epoch, per))
+        wanted: RunRef = control_codec.loads(run)
+        return control_codec.dumps(self._machine.overview.figures(self._loop.time(), time.time(), wanted, per))
 
-    async def sabot_watch(self, runs: Sequence[Run], seconds: float, known: Sequence[Stamp | None]) -> bytes:
+    async def sabot_watch(self, runs: bytes, seconds: float, known: Sequence[Stamp | None]) -> bytes:
         """Return the ``JobMetrics`` (or None) of each run when the state of one changes, or after ``seconds``.
 
         Metrics include tasks only if the run is over, because clients do not ask again then. ``known`` holds the
         versions and times of the metrics that the client has; those that did not change come back as ``UNCHANGED``.
         """
-        await self.topics.wait_changed(tuple(job for job, _ in runs), seconds)
-        found = [self._job_metrics(job, epoch) for job, epoch in runs]
+        watched: Sequence[RunId] = control_codec.loads(runs)
+        await self.topics.wait_changed(tuple(run.job for run in watched), seconds)
+        found = [self._job_metrics(run) for run in watched]
         return control_codec.dumps([_news(metrics, stamp) for metrics, stamp in zip(found, known, strict=True)])
 
     async def sabot_metrics(self, job: str | None = None) -> bytes:
@@ -336,18 +343,18 @@ class JobManager(SchedulerPlugin):
         return await self._scheduler.rpc(self._roster.address(agent)).sabot_pull(**request)
 
     async def sabot_probe(
-        self, job: str, epoch: int, vertex: str, operator: str, keys: list[str], rows: int, wait: float
+        self, run: str, vertex: str, operator: str, keys: list[str], rows: int, wait: float
     ) -> dict[str, Any]:
         """The last rows that left ``operator``, by task, from all agents that run ``vertex``.
 
         ``{"tasks": [...], "silent": [...]}``: results of ``TaskRunner.probe`` by task, and agents that did not answer.
         """
-        run = self._machine.overview.run(job, epoch)
-        tasks = [task for task in run.tasks.values() if task.attempt.task.vertex == vertex] if run else []
+        job = self._machine.overview.run(RunId.parse(run))
+        tasks = [task for task in job.tasks.values() if task.attempt.task.vertex == vertex] if job else []
         running = [task.slot.agent for task in tasks if task.state is TaskState.RUNNING]
         agents = list(dict.fromkeys(running))
         each = max(1, min(rows, PROBED_ROWS // max(1, len(running))))
-        request = {"job": job, "epoch": epoch, "vertex": vertex, "operator": operator}
+        request: dict[str, Any] = {"run": run, "vertex": vertex, "operator": operator}
         request |= {"keys": keys, "rows": each, "wait": wait}
         asked = (asyncio.wait_for(self._probe(agent, request), wait + PROBE_SECONDS) for agent in agents)
         answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -376,15 +383,15 @@ class JobManager(SchedulerPlugin):
             "uptime": self._loop.time() - min(started) if started else 0.0,
         }
 
-    def _status(self, job: str, epoch: int | None) -> dict[str, Any] | None:
-        status = self._machine.overview.status(job, epoch)
+    def _status(self, run: RunRef) -> dict[str, Any] | None:
+        status = self._machine.overview.status(run)
         return None if status is None else status | {"now": self._loop.time()}
 
-    def _job_metrics(self, job: str, epoch: int | None) -> JobMetrics | None:
-        return self._machine.overview.metrics(self._loop.time(), time.time(), job, epoch)
+    def _job_metrics(self, run: RunRef) -> JobMetrics | None:
+        return self._machine.overview.metrics(self._loop.time(), time.time(), run)
 
     def _metrics_of_all(self) -> list[JobMetrics]:
-        found = [self._job_metrics(job, None) for job in self._machine.jobs]
+        found = [self._job_metrics(job) for job in self._machine.jobs]
         return [metrics for metrics in found if metrics is not None]
 
     # The machine
@@ -421,10 +428,10 @@ class JobManager(SchedulerPlugin):
     def _do(self, instruction: Instruction) -> None:
         match instruction:
             case Deploy(agent, deployment):
-                blobs = self._blobs.to_deploy(agent, (deployment.job, deployment.epoch))
+                blobs = self._blobs.to_deploy(agent, deployment.run)
                 self._tell(agent, "sabot-deploy", deployment, blobs)
-            case Commit(agent, job, epoch):
-                self._tell(agent, "sabot-commit", instruction, self._blobs.to_commit(agent, (job, epoch)))
+            case Commit(agent, run):
+                self._tell(agent, "sabot-commit", instruction, self._blobs.to_commit(agent, run))
             case Tell(agent, command):
                 self._tell(agent, "sabot-tell", command)
             case SetTimer(name, at):
@@ -451,12 +458,14 @@ class JobManager(SchedulerPlugin):
         if answer is None or answer.done():
             return
         # a new run: its blobs must be there before the Deploy that follows this reply
-        if reply.failure is None and reply.value.get("how", "attached") != "attached":
-            self._blobs.keep((reply.value["job"], reply.value["epoch"]), self._submitting[reply.id])
+        if isinstance(reply.value, Submitted) and reply.value.how != "attached":
+            self._blobs.keep(reply.value.run, self._submitting[reply.id])
         answer.set_result(reply)
 
     def _drop_blobs(self, job: str) -> None:
         """Drop the blobs of the job's runs that have ended."""
-        run = self._machine.jobs.get(job)
-        if run is not None:
-            self._blobs.drop_below(job, run.epoch + run.state.terminal)
+        current = self._machine.jobs.get(job)
+        if current is not None and current.state.terminal:
+            self._blobs.drop(current.id)
+        elif current is not None:
+            self._blobs.drop_before(current.id)

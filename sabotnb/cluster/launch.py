@@ -160,6 +160,6 @@ def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
             cluster.jobs.cancel(row["job"])
         deadline = time.monotonic() + CANCEL_SECONDS
         for row in running:
-            cluster.jobs.wait(row["job"], row["epoch"], max(0.0, deadline - time.monotonic()))
+            cluster.jobs.wait(row["run"], max(0.0, deadline - time.monotonic()))
     cluster.client.close()
     deployer.close()

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.errors import JobError
 from sabotnb.execution import last_operators
-from sabotnb.protocol import MAX_WATERMARK
+from sabotnb.protocol import MAX_WATERMARK, RunId
 
 HOT_KEYS = 5
 LISTED = 30
@@ -68,7 +68,8 @@ class _ProbedGraph:
 
     def __init__(self, status: Mapping[str, Any]) -> None:
         views = status["views"]
-        self.job, self.epoch = status["job"], status["epoch"]
+        self.run: RunId = status["run"]
+        self.job = self.run.job
         self.operators: Mapping[str, str] = views.get("operators", {})
         self._edges: Sequence[Mapping[str, Any]] = views.get("edges", ())
         self._keys: Mapping[str, Sequence[str]] = views.get("keys", {})
@@ -94,7 +95,7 @@ class _ProbedGraph:
         """The operator whose rows travel on the edge that is written so."""
         for one in self._edges:
             path = f"{one['up']}->{one['down']}"
-            if edge in (path, f"{path}:{one['port']}", f"{self.job}:{path}:{one['port']}:e{self.epoch}"):
+            if edge in (path, f"{path}:{one['port']}", f"{self.run}:{path}:{one['port']}"):
                 return str(one["operator"])
         up, down = (self.named(end.strip()) for end in edge.split("->", 1))
         for one in self._edges:

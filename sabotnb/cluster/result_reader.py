@@ -14,7 +14,7 @@ import pyarrow as pa
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
 from sabotnb.errors import JobError, StaleMessage
-from sabotnb.protocol import JobState
+from sabotnb.protocol import JobState, RunId
 
 PULL_SECONDS = 5.0
 PULL_BYTES = 16 << 20
@@ -47,16 +47,14 @@ class ResultReader:
     def __init__(
         self,
         client: distributed.Client,
-        job: str,
-        epoch: int,
+        run: RunId,
         operator: str,
         places: list[ResultLocation],
         *,
         one_by_one: bool = False,
     ) -> None:
         self._client = client
-        self._job = job
-        self._epoch = epoch
+        self._run = run
         self._operator = operator
         self._places = places
         self._one_by_one = one_by_one
@@ -111,7 +109,7 @@ class ResultReader:
     def _go_on_watching(self, status: dict[str, Any] | None) -> None:
         state = JobState.CANCELED if status is None else JobState(status["state"])
         if state in (JobState.FAILED, JobState.CANCELED):
-            raise job_failed(self._job, status)
+            raise job_failed(self._run.job, status)
         if not state.terminal:
             self._ask(WATCH, self._watch())
         elif self._missing is not None:
@@ -119,8 +117,8 @@ class ResultReader:
 
     def _rows_gone(self, index: int) -> JobError:
         return JobError(
-            f"job {self._job!r} has finished, but its rows that waited on {self._places[index].agent} are not there "
-            "any more: that agent is gone, or another run has taken the job's place; run it again"
+            f"job {self._run.job!r} has finished, but its rows that waited on {self._places[index].agent} are not "
+            "there any more: that agent is gone, or another run has taken the job's place; run it again"
         )
 
     def _ask(self, index: int, question: Coroutine[Any, Any, Any]) -> None:
@@ -133,7 +131,7 @@ class ResultReader:
 
     async def _watch(self) -> dict[str, Any] | None:
         scheduler: Any = self._client.scheduler
-        answer = await scheduler.sabot_wait(job=self._job, epoch=self._epoch, seconds=WATCH_SECONDS)
+        answer = await scheduler.sabot_wait(run=control_codec.dumps(self._run), seconds=WATCH_SECONDS)
         status: dict[str, Any] | None = control_codec.loads(answer)
         return status
 
@@ -142,8 +140,7 @@ class ResultReader:
         scheduler: Any = self._client.scheduler
         place = self._places[index]
         request = {
-            "job": self._job,
-            "epoch": self._epoch,
+            "run": str(self._run),
             "operator": self._operator,
             "index": index,
             "seq": seq,

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 from sabotnb.errors import StaleMessage
+from sabotnb.protocol import RunId
 from sabotnb.task import Results
 
 ENCODERS = 4
@@ -22,7 +23,7 @@ class ResultServer:
         self._closed = False
 
     async def answer(
-        self, results: Results, job: str, epoch: int, operator: str, index: int, seq: int, max_bytes: int, wait: float
+        self, results: Results, run: RunId, operator: str, index: int, seq: int, max_bytes: int, wait: float
     ) -> tuple[int, list[bytes], bool]:
         """Pull as ``Results.pull_nowait`` does; waits up to ``wait`` seconds for a batch or the end.
 
@@ -37,10 +38,10 @@ class ResultServer:
                 loop.call_soon_threadsafe(changed.set)
 
         deadline = loop.time() + wait
-        with results.listening(job, epoch, operator, index, tell):
+        with results.listening(run, operator, index, tell):
             while not self._closed:
                 changed.clear()
-                look = partial(results.pull_nowait, job, epoch, operator, index, seq, max_bytes)
+                look = partial(results.pull_nowait, run, operator, index, seq, max_bytes)
                 try:
                     following, batches, ended = await loop.run_in_executor(self._encoders, look)
                 except StaleMessage:

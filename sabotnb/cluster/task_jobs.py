@@ -24,7 +24,7 @@ from sabotnb.errors import ClusterLost, GraphError, JobError
 from sabotnb.execution import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
 from sabotnb.plan import Optimized, explain, physical
-from sabotnb.protocol import JobState
+from sabotnb.protocol import JobState, RunId
 
 SOURCE, RESULTS = "tasks", "results"
 """Ids of the two operators; they run in one vertex, called like the first."""
@@ -58,9 +58,9 @@ class TaskResult:
 class TaskJob:
     """A running task job. ``results()`` waits for it, ``await job`` does so without blocking an event loop."""
 
-    def __init__(self, client: ClusterClient, name: str, epoch: int, tasks: Sequence[Task]) -> None:
-        self.name = name
-        self.epoch = epoch
+    def __init__(self, client: ClusterClient, run: RunId, tasks: Sequence[Task]) -> None:
+        self.name = run.job
+        self.run_id = run
         self._client = client
         self._tasks = tuple(tasks)
         self._results: list[TaskResult] | None = None
@@ -80,12 +80,12 @@ class TaskJob:
                 for number, task in enumerate(self._tasks)
             ]
             with suppress(ClusterLost):  # and the results that it kept are gone, too
-                self._client.forget(self.name, self.epoch)
+                self._client.drop_results(self.run_id)
         return self._results
 
     def cancel(self) -> None:
         """End the job at once."""
-        self._client.cancel(self.name, self.epoch)
+        self._client.cancel(self.run_id)
 
     def __await__(self) -> Generator[Any, None, list[TaskResult]]:
         return asyncio.to_thread(self.results).__await__()
@@ -93,17 +93,17 @@ class TaskJob:
     def _values(self) -> dict[int, Any]:
         """Results by number of their task. Unpickled here, in the client that sent the tasks."""
         values: dict[int, Any] = {}
-        for batch in self._client.results(self.name, self.epoch, SOURCE, RESULTS):
+        for batch in self._client.results(self.run_id, SOURCE, RESULTS):
             for row in batch.to_pylist():
                 values[row["number"]] = cloudpickle.loads(row["result"])  # from the job's own agents
-        status = self._client.wait(self.name, self.epoch)
+        status = self._client.wait(self.run_id)
         if status["state"] != JobState.FINISHED:
             raise job_failed(self.name, status)
         return values
 
     def _agents(self) -> list[str]:
         """The agent of each task of the source; they were dealt the splits in turn."""
-        status = self._client.status(self.name, self.epoch)
+        status = self._client.status(self.run_id)
         return [row["agent"] for row in status["vertices"] if row["vertex"] == SOURCE]
 
 
@@ -143,7 +143,7 @@ def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallel
         explained=explain(graph, None, execution),
         scenes=scenes(graph, Optimized(graph, ()), execution),
     )
-    return TaskJob(client, name, client.submit_stream_job(request, blobs)["epoch"], tasks)
+    return TaskJob(client, client.submit_stream_job(request, blobs).run, tasks)
 
 
 def _threads(client: ClusterClient, tasks: int) -> int:

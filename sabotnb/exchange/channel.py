@@ -29,7 +29,7 @@ from threading import Condition, Lock
 from typing import Protocol
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol import Batch, Element, Queue, Watermark
+from sabotnb.protocol import Batch, Element, Queue, RunId, Watermark
 
 SHARE = 8
 """A slice is charged for the memory that it keeps alive, limited to this many times its own size."""
@@ -41,16 +41,16 @@ NO_LIMIT = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class ChannelKey:
-    """Identifies a channel in all processes: edge ``edge`` from task ``up`` to task ``down`` of a job and epoch."""
+    """Identifies a channel in all processes: edge ``edge`` from task ``up`` to task ``down`` of a run and epoch."""
 
-    job: str
+    run: RunId
     epoch: int
     edge: int
     up: int
     down: int
 
     def __str__(self) -> str:
-        return f"{self.job}@{self.epoch} edge {self.edge}: {self.up}->{self.down}"
+        return f"{self.run} epoch {self.epoch} edge {self.edge}: {self.up}->{self.down}"
 
 
 @dataclass(frozen=True, slots=True)

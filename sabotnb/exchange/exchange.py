@@ -16,8 +16,8 @@ from sabotnb.exchange.routing import splitter
 from sabotnb.exchange.sockets import Security, SocketTransport
 from sabotnb.exchange.timer import Timer
 from sabotnb.exchange.transport import OnPeerLost, Peer, Transport, TransportStatistics
-from sabotnb.plan import ExecutionGraph, Placed, ShuffleEdge, downstreams, input_edges, upstreams
-from sabotnb.protocol import AgentInfo
+from sabotnb.plan import ExecutionGraph, ShuffleEdge, downstreams, input_edges, upstreams
+from sabotnb.protocol import AgentInfo, Attempt, Placement, RunId
 
 
 class Exchange:
@@ -39,7 +39,7 @@ class Exchange:
         self.agent = agent
         self._config = config
         self._lock = Lock()
-        self._channels: dict[tuple[str, int], dict[ChannelKey, Channel]] = {}
+        self._channels: dict[tuple[RunId, int], dict[ChannelKey, Channel]] = {}
         self._timer = Timer()
         self._rate_limiter = RateLimiter(time.monotonic)
         self._transport: Transport = SocketTransport(agent, self._find, on_peer_lost or _ignore, security, host)
@@ -51,54 +51,52 @@ class Exchange:
         """
         return self._transport.start()
 
-    def gate(self, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> InputGate:
+    def gate(self, attempt: Attempt, graph: ExecutionGraph) -> InputGate:
         """Create the input gate of a task, before any upstream task sends: a sender without a gate is refused."""
-        gate = InputGate(_inputs(job, epoch, vertex, index, graph))
-        self._register(job, epoch, gate.all_channels())
+        gate = InputGate(_inputs(attempt, graph))
+        self._register(attempt, gate.all_channels())
         return gate
 
-    def extend(
-        self, gate: InputGate, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph
-    ) -> list[tuple[int, int]]:
-        """Add channels to the gate for the upstream tasks that a newer ``graph`` adds above ``vertex``.
+    def extend(self, gate: InputGate, attempt: Attempt, graph: ExecutionGraph) -> list[tuple[int, int]]:
+        """Add channels to a task's gate for the upstream tasks that a newer ``graph`` adds above its vertex.
 
         Returns (port, channel) of each new channel. The task has to know them before it polls the gate again.
         """
-        inputs = _inputs(job, epoch, vertex, index, graph)
+        inputs = _inputs(attempt, graph)
         added = [gate.add(port, key) for port, key in inputs if key.up not in gate.channels(port)]
-        self._register(job, epoch, added)
+        self._register(attempt, added)
         return [(channel.port, channel.key.up) for channel in added]
 
-    def _register(self, job: str, epoch: int, channels: Iterable[Channel]) -> None:
+    def _register(self, attempt: Attempt, channels: Iterable[Channel]) -> None:
         with self._lock:
-            self._channels.setdefault((job, epoch), {}).update((channel.key, channel) for channel in channels)
+            self._channels.setdefault((attempt.run, attempt.epoch), {}).update(
+                (channel.key, channel) for channel in channels
+            )
 
     def output(
         self,
-        job: str,
-        epoch: int,
+        attempt: Attempt,
         edge: ShuffleEdge,
-        index: int,
-        placed: Placed,
+        graph: ExecutionGraph,
+        placement: Placement,
         wake: Callable[[], None],
     ) -> OutputPartition:
-        """Create the output of task ``index`` of ``edge.up``.
+        """Create the output of a task of ``edge.up`` on ``edge``.
 
         Each channel has an equal share of its gate's bytes as budget. ``wake`` is called from any thread when credit
         has returned or a pending slice is due: the task then asks ``writable`` again, and calls ``flush`` before it
         sleeps.
         """
-        routing = self.routing(job, epoch, edge, index, placed, wake)
+        routing = self.routing(attempt, edge, graph, placement, wake)
         wake_after = partial(self._timer.set, callback=wake)
         return OutputPartition(routing, self._config, time.monotonic, self._rate_limiter, wake_after)
 
     def routing(
         self,
-        job: str,
-        epoch: int,
+        attempt: Attempt,
         edge: ShuffleEdge,
-        index: int,
-        placed: Placed,
+        graph: ExecutionGraph,
+        placement: Placement,
         wake: Callable[[], None],
         existing: Mapping[int, Sender] | None = None,
     ) -> ChannelRouting:
@@ -107,16 +105,16 @@ class Exchange:
         ``existing`` channels, by downstream task index, are kept; the others are opened, which requires that the gates
         of their tasks exist.
         """
-        graph, agents = placed.graph, placed.placement[edge.down]
+        agents, index = placement.tasks[edge.down], attempt.task.index
         edges_in = input_edges(graph, edge.down)
         senders = dict(existing or {})
         tasks = downstreams(edge, graph, index)
         for down in tasks:
             if down not in senders:
-                key = ChannelKey(job, epoch, edge.index, index, down)
+                key = ChannelKey(attempt.run, attempt.epoch, edge.index, index, down)
                 channels = sum(len(upstreams(edge_in, graph, down)) for edge_in in edges_in)
                 account = Account(max(1, self._config.gate_bytes // channels), wake)
-                senders[down] = self._sender(key, account, agents[down], placed.agents)
+                senders[down] = self._sender(key, account, agents[down], placement.agents)
         return ChannelRouting(edge.type, {down: senders[down] for down in tasks}, splitter(edge, graph))
 
     def _sender(self, key: ChannelKey, account: Account, agent: str, agents: Mapping[str, AgentInfo]) -> Sender:
@@ -129,13 +127,13 @@ class Exchange:
 
     def _find(self, key: ChannelKey) -> Channel | None:
         with self._lock:
-            return self._channels.get((key.job, key.epoch), {}).get(key)
+            return self._channels.get((key.run, key.epoch), {}).get(key)
 
-    def release(self, job: str, epoch: int) -> None:
-        """Close every channel of a job and epoch; elements that still arrive are refused and counted."""
+    def release(self, run: RunId, epoch: int) -> None:
+        """Close every channel of a run and epoch; elements that still arrive are refused and counted."""
         with self._lock:
-            channels = self._channels.pop((job, epoch), {})
-        self._transport.release(job, epoch)
+            channels = self._channels.pop((run, epoch), {})
+        self._transport.release(run, epoch)
         for channel in channels.values():
             channel.close()
 
@@ -149,11 +147,12 @@ class Exchange:
         self._transport.stop()
 
 
-def _inputs(job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> list[tuple[int, ChannelKey]]:
+def _inputs(attempt: Attempt, graph: ExecutionGraph) -> list[tuple[int, ChannelKey]]:
     """Return (port, key) of every channel into a task."""
+    index = attempt.task.index
     return [
-        (edge.port, ChannelKey(job, epoch, edge.index, up, index))
-        for edge in input_edges(graph, vertex)
+        (edge.port, ChannelKey(attempt.run, attempt.epoch, edge.index, up, index))
+        for edge in input_edges(graph, attempt.task.vertex)
         for up in upstreams(edge, graph, index)
     ]
 

@@ -9,7 +9,7 @@ kind       payload                                     value
 HELLO      JSON: version, agent, to, token             0; the first frame of the connecting agent
 WELCOME    empty                                       0; the answer; any other frame is a refusal
 REFUSED    reason as UTF-8                             0; refuses the connection, or the channel
-OPEN       JSON: job, epoch, edge, up, down, budget    0; the first frame of a channel
+OPEN       JSON: run, epoch, edge, up, down, budget    0; the first frame of a channel
 SCHEMA     Arrow IPC schema                            0; sent again whenever it changes
 DICTIONARY Arrow IPC record batch of one column        the column; sent again whenever it changes
 BATCH      Arrow IPC record batch, dictionaries as     bytes to be credited: this payload and the
@@ -37,9 +37,9 @@ import pyarrow as pa
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import ChannelKey, EncodedBatch
 from sabotnb.exchange.coalescing import same_values
-from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, Status, Watermark
+from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, RunId, Status, Watermark
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 HEADER = struct.Struct("<IIQQ")
 
 
@@ -223,13 +223,13 @@ def _decode_stream(payload: pa.Buffer) -> Batch:
 
 def dump_opening(key: ChannelKey, budget: int) -> bytes:
     """Encode the payload of an OPEN frame: the key and the budget of a channel."""
-    return json.dumps([key.job, key.epoch, key.edge, key.up, key.down, budget]).encode()
+    return json.dumps([str(key.run), key.epoch, key.edge, key.up, key.down, budget]).encode()
 
 
 def load_opening(payload: bytes) -> tuple[ChannelKey, int]:
     """Decode the payload of an OPEN frame."""
-    *key, budget = json.loads(payload)
-    return ChannelKey(*key), budget
+    run, *channel, budget = json.loads(payload)
+    return ChannelKey(RunId.parse(run), *channel), budget
 
 
 def dump_element(element: Element) -> bytes:

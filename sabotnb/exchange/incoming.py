@@ -14,6 +14,7 @@ from sabotnb.exchange.frames import Decoder, Frame, FrameKind, load_opening
 from sabotnb.exchange.link import PeerLink
 from sabotnb.exchange.streams import ByteStream, Received
 from sabotnb.exchange.transport import Find
+from sabotnb.protocol import RunId
 
 logger = logging.getLogger("sabotnb.exchange")
 
@@ -62,10 +63,10 @@ class Incoming:
         self._channels: dict[int, IncomingChannel] = {}
         self._refused_numbers: set[int] = set()
 
-    def release(self, job: str, epoch: int) -> None:
-        """Remove the channels of a job and epoch; from any thread."""
+    def release(self, run: RunId, epoch: int) -> None:
+        """Remove the channels of a run and epoch; from any thread."""
         for number, incoming in list(self._channels.items()):
-            if (incoming.channel.key.job, incoming.channel.key.epoch) == (job, epoch):
+            if (incoming.channel.key.run, incoming.channel.key.epoch) == (run, epoch):
                 self._channels.pop(number, None)
 
     def _on_frame(self, received: Received) -> None:

@@ -44,6 +44,7 @@ from sabotnb.exchange.outgoing import Outgoing
 from sabotnb.exchange.rare_warnings import RareWarnings
 from sabotnb.exchange.streams import ByteStream, PlainStream, TlsStream, tune
 from sabotnb.exchange.transport import Find, OnPeerLost, Peer, TransportStatistics
+from sabotnb.protocol import RunId
 
 logger = logging.getLogger("sabotnb.exchange")
 
@@ -251,11 +252,11 @@ class SocketTransport:
         logger.info("%s lost the connection with %s: %s", self._agent, agent, reason)
         self._on_peer_lost(agent, reason)
 
-    def release(self, job: str, epoch: int) -> None:
+    def release(self, run: RunId, epoch: int) -> None:
         with self._lock:
             incoming = list(self._incoming)
         for peer in incoming:
-            peer.release(job, epoch)
+            peer.release(run, epoch)
 
     def _links(self) -> list[PeerLink]:
         return [peer.link for peer in self._outgoing.values()] + [peer.link for peer in self._incoming]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, Sender
+from sabotnb.protocol import RunId
 
 Find = Callable[[ChannelKey], Channel | None]
 """Returns the receiving end of a channel in this process; None if it does not exist, or no longer."""
@@ -49,8 +50,8 @@ class Transport(Protocol):
         """Create the sending end of a channel; connects in the background if there is no connection yet."""
         ...
 
-    def release(self, job: str, epoch: int) -> None:
-        """Remove the receiving channels of a job; elements that still arrive for them are dropped and counted."""
+    def release(self, run: RunId, epoch: int) -> None:
+        """Remove the receiving channels of a run and epoch; elements that still arrive are dropped and counted."""
         ...
 
     def statistics(self) -> TransportStatistics:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from sabotnb.errors import JobReplaced
 from sabotnb.execution.job_run import JobRun
-from sabotnb.protocol import JobState
+from sabotnb.protocol import Cancel, DropResults, Fail, JobState, Pause, Resume, RunCommand, Stop
 
 ENDED = {
     JobState.FINISHED: "has already FINISHED",
@@ -14,22 +16,23 @@ ENDED = {
 ENDING = (JobState.COMMITTING, JobState.CANCELING, JobState.FAILING)
 
 
-def said(kind: str, name: str, job: JobRun | None) -> str:
-    """Return the answer to a command of this ``kind`` (cancel, stop, pause, resume, fail, forget).
+def said(command: RunCommand, name: str, job: JobRun | None) -> str:
+    """Return the answer to ``command``.
 
     ``job`` is the run that the command means, in its state before the command; None if it was dropped long ago.
     """
-    if kind == "forget":
+    verb = type(command).__name__.lower()
+    if isinstance(command, DropResults):
         return f"the results of {name} are dropped"
     if job is None or is_replaced(job):
         return f"{name} was replaced by a newer run: sb.attach({name!r})"
     if job.state in ENDED:
-        return f"{name} {ENDED[job.state]}: nothing to {kind}"
-    if job.state is JobState.COMMITTING and kind in ("cancel", "stop"):
-        return _commits(job, kind)
+        return f"{name} {ENDED[job.state]}: nothing to {verb}"
+    if job.state is JobState.COMMITTING and isinstance(command, Cancel | Stop):
+        return _commits(job, verb)
     if job.state in ENDING:
-        return f"{name} is {job.state.value}: nothing to {kind}"
-    return SENTENCES[kind](job)
+        return f"{name} is {job.state.value}: nothing to {verb}"
+    return SENTENCES[type(command)](job)
 
 
 def is_replaced(job: JobRun) -> bool:
@@ -37,9 +40,9 @@ def is_replaced(job: JobRun) -> bool:
     return job.failure is not None and job.failure.error == JobReplaced.__name__
 
 
-def _commits(job: JobRun, kind: str) -> str:
+def _commits(job: JobRun, verb: str) -> str:
     waits = f"{job.committer} publishes its output" if job.committer else "it waits for an agent to publish its output"
-    return f"{job.name} is COMMITTING, too late to {kind}: all rows are written, and {waits}"
+    return f"{job.name} is COMMITTING, too late to {verb}: all rows are written, and {waits}"
 
 
 def _cancel(job: JobRun) -> str:
@@ -72,4 +75,10 @@ def _fail(job: JobRun) -> str:
     return f"{job.name} is failing"
 
 
-SENTENCES = {"cancel": _cancel, "stop": _stop, "pause": _pause, "resume": _resume, "fail": _fail}
+SENTENCES: Mapping[type[RunCommand], Callable[[JobRun], str]] = {
+    Cancel: _cancel,
+    Stop: _stop,
+    Pause: _pause,
+    Resume: _resume,
+    Fail: _fail,
+}

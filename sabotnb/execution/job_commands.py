@@ -1,4 +1,4 @@
-"""Carries out clients' commands: submit, cancel, stop, pause, resume, fail and forget. Each one gets a ``Reply``."""
+"""Carries out the commands of clients, a function for each type of command. Each one gets a ``Reply``."""
 
 from __future__ import annotations
 
@@ -16,61 +16,61 @@ from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
 from sabotnb.execution.termination import Termination
 from sabotnb.protocol import (
+    Cancel,
+    CommandResult,
+    DropResults,
+    Event,
+    Fail,
     Instruction,
     JobChanged,
-    JobRequest,
     JobState,
+    Pause,
     PauseSources,
     Reply,
+    Resume,
     ResumeSources,
+    RunCommand,
+    RunId,
+    Stop,
     StopSources,
-    UserCommand,
+    Submit,
+    Submitted,
+    job_of,
 )
+
+Handler = Callable[[float, Any], Iterable[Instruction]]
+"""Carries out one type of event at a time of the machine's clock."""
+
+Act = Callable[[float, Any, JobRun], Iterable[Instruction]]
+"""Carries out one type of command, given the current run of the job."""
 
 
 class JobCommands:
-    """Handles ``UserCommand`` events. ``next_epoch`` returns an epoch greater than its argument."""
+    """Handles the commands of clients. ``next_number`` returns a run number greater than its argument."""
 
     def __init__(
-        self, state: ClusterState, scheduling: Scheduling, ending: Termination, next_epoch: Callable[[int], int]
+        self, state: ClusterState, scheduling: Scheduling, ending: Termination, next_number: Callable[[int], int]
     ) -> None:
         self._state = state
         self._scheduling = scheduling
         self._ending = ending
-        self._next_epoch = next_epoch
-        self._epoch = 0
+        self._next_number = next_number
+        self._number = 0
+        self._acts: dict[type[RunCommand], Act] = {
+            Cancel: self._cancel,
+            Stop: self._stop,
+            Pause: self._pause,
+            Resume: self._resume,
+            Fail: self._fail,
+            DropResults: self._drop_results,
+        }
 
-    def command(self, now: float, command: UserCommand) -> Iterable[Instruction]:
-        """Carry ``command`` out and reply to it."""
-        if command.kind == "submit":
-            yield from self._submit(now, command)
-            return
-        job = self._state.jobs.get(command.job)
-        if job is None:
-            yield Reply(command.id, failure=refusals.no_such_job(command.job, self._state.jobs))
-            return
-        wanted = command.args.get("epoch")
-        waiting = job.successor if job.successor is not None and not job.successor.state.terminal else None
-        meant = waiting if waiting is not None and wanted is None else self._state.runs.get(job.name, wanted)
-        # before the command changes anything: the sentence describes the run as the client knew it
-        sentence = said(command.kind, job.name, meant)
-        if command.kind in ("cancel", "stop"):
-            if waiting is not None and wanted in (None, waiting.epoch):
-                job.withdraw_successor(now)
-                yield JobChanged(job.name, waiting.state)
-            if wanted in (None, job.epoch):  # otherwise the run that is meant is over
-                yield from self._ending.cancel(now, job) if command.kind == "cancel" else self._stop(now, job)
-        elif command.kind == "fail":
-            if wanted == job.epoch and job.state in (JobState.DEPLOYING, JobState.RUNNING):
-                yield from self._ending.fail(now, job, command.args["failure"])
-        elif command.kind in ("pause", "resume") and meant is not None:
-            yield from self._pause(meant, command.kind == "pause")
-        elif command.kind == "forget" and wanted in (None, job.epoch):
-            yield from self._forget(job)
-        yield Reply(command.id, value={"job": job.name, "epoch": job.epoch, "state": job.state.value, "said": sentence})
+    def handlers(self) -> dict[type[Event], Handler]:
+        """The function that carries out each command, by its type."""
+        return {Submit: self._submit, **dict.fromkeys(self._acts, self._carry_out)}
 
-    def _submit(self, now: float, command: UserCommand) -> Iterable[Instruction]:
-        request: JobRequest = command.args["request"]
+    def _submit(self, now: float, command: Submit) -> Iterable[Instruction]:
+        request = command.request
         running = self._running(request.name)
         if running is not None and running.request.owner in self._state.sessions - {request.owner}:
             yield Reply(command.id, failure=refusals.name_held(running))
@@ -79,7 +79,7 @@ class JobCommands:
         goes_on = newest is not None and newest.goes_on
         if newest is not None and goes_on and newest.request.fingerprint == request.fingerprint:
             newest.request = replace(newest.request, owner=request.owner)  # whose session may have ended
-            yield Reply(command.id, value=_submitted(newest, "attached"))
+            yield Reply(command.id, Submitted(newest.id, "attached"))
             return
         taken = writer_in_the_way(request, self._state.jobs.values())
         if taken is not None:
@@ -90,14 +90,14 @@ class JobCommands:
         if not pool.could_ever_fit(requests, strategy(request.placement)):
             yield Reply(command.id, failure=refusals.too_few_slots(request, requests, pool.statistics()))
             return
-        self._epoch = self._next_epoch(self._epoch)
-        job = JobRun(request, self._epoch, submitted=now, changed=now)
+        self._number = self._next_number(self._number)
+        job = JobRun(request, RunId(request.name, self._number), submitted=now, changed=now)
         # the reply comes first: when it is carried out, the run's blobs are stored, which its Deploy then sends
         if running is None:
-            yield Reply(command.id, value=_submitted(job, "started"))
+            yield Reply(command.id, Submitted(job.id, "started"))
             yield from self._scheduling.begin(now, job)
         else:
-            yield Reply(command.id, value=_submitted(job, self._how(running, job)))
+            yield Reply(command.id, Submitted(job.id, self._how(running, job)))
             yield from self._succeed(now, running, job)
 
     def _succeed(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
@@ -111,7 +111,7 @@ class JobCommands:
             self._state.runs.remember(running.successor)
         running.successor = job
         if running.goes_on and self._publishes_when_stopped(running):
-            yield from self._stop(now, running)
+            yield from self._stop_run(now, running)
         elif running.goes_on:
             running.failure = refusals.replaced(job.name)
             yield from self._ending.cancel(now, running)
@@ -139,30 +139,72 @@ class JobCommands:
         job = self._state.jobs.get(name)
         return None if job is None or job.state.terminal else job
 
-    def _stop(self, now: float, job: JobRun) -> Iterable[Instruction]:
+    def _carry_out(self, now: float, command: RunCommand) -> Iterable[Instruction]:
+        name = job_of(command.run)
+        job = self._state.jobs.get(name)
+        if job is None:
+            yield Reply(command.id, failure=refusals.no_such_job(name, self._state.jobs))
+            return
+        # before the command changes anything: the sentence describes the run as the client knew it
+        sentence = said(command, name, self._meant(command, job))
+        yield from self._acts[type(command)](now, command, job)
+        yield Reply(command.id, CommandResult(job.id, job.state, sentence))
+
+    def _cancel(self, now: float, command: Cancel, job: JobRun) -> Iterable[Instruction]:
+        yield from self._withdraw(now, command, job)
+        if command.run in (job.name, job.id):  # otherwise the run that is meant is over
+            yield from self._ending.cancel(now, job)
+
+    def _stop(self, now: float, command: Stop, job: JobRun) -> Iterable[Instruction]:
+        yield from self._withdraw(now, command, job)
+        if command.run in (job.name, job.id):
+            yield from self._stop_run(now, job)
+
+    def _withdraw(self, now: float, command: Cancel | Stop, job: JobRun) -> Iterable[Instruction]:
+        waiting = _waiting(job)
+        if waiting is not None and command.run in (job.name, waiting.id):
+            job.withdraw_successor(now)
+            yield JobChanged(job.name, waiting.state)
+
+    def _fail(self, now: float, command: Fail, job: JobRun) -> Iterable[Instruction]:
+        if command.run == job.id and job.state in (JobState.DEPLOYING, JobState.RUNNING):
+            yield from self._ending.fail(now, job, command.failure)
+
+    def _pause(self, _now: float, command: Pause, job: JobRun) -> Iterable[Instruction]:
+        return self._set_paused(self._meant(command, job), paused=True)
+
+    def _resume(self, _now: float, command: Resume, job: JobRun) -> Iterable[Instruction]:
+        return self._set_paused(self._meant(command, job), paused=False)
+
+    def _drop_results(self, _now: float, command: DropResults, job: JobRun) -> Iterable[Instruction]:
+        if command.run in (job.name, job.id) and job.state.terminal:
+            yield from self._scheduling.forget(job)
+
+    def _meant(self, command: RunCommand, job: JobRun) -> JobRun | None:
+        """The run that a command means: by a job's name the newest one; None if it was dropped long ago."""
+        return (_waiting(job) if command.run == job.name else None) or self._state.runs.get(command.run)
+
+    def _stop_run(self, now: float, job: JobRun) -> Iterable[Instruction]:
         if job.state is JobState.PENDING:
             yield from self._ending.cancel(now, job)
         elif job.state in (JobState.DEPLOYING, JobState.RUNNING):
             job.stopping, job.paused = True, False
             job.version += 1
-            yield from tell_running(job, StopSources(job.name, job.epoch))
+            yield from tell_running(job, StopSources(job.id, job.epoch))
             yield JobChanged(job.name, job.state)
 
-    def _pause(self, job: JobRun, wanted: bool) -> Iterable[Instruction]:
+    def _set_paused(self, job: JobRun | None, *, paused: bool) -> Iterable[Instruction]:
         """Pause or resume. A run that is not RUNNING yet is told just before its sources start."""
-        if not job.goes_on or job.paused is wanted:
+        if job is None or not job.goes_on or job.paused is paused:
             return
-        job.paused = wanted
+        job.paused = paused
         job.version += 1
         if job.state is JobState.RUNNING:
-            order = PauseSources if wanted else ResumeSources
-            yield from tell_running(job, order(job.name, job.epoch))
+            order = PauseSources if paused else ResumeSources
+            yield from tell_running(job, order(job.id, job.epoch))
         yield JobChanged(job.name, job.state)
 
-    def _forget(self, job: JobRun) -> Iterable[Instruction]:
-        if job.state.terminal:
-            yield from self._scheduling.forget(job)
 
-
-def _submitted(job: JobRun, how: str) -> dict[str, Any]:
-    return {"job": job.name, "epoch": job.epoch, "how": how}
+def _waiting(job: JobRun) -> JobRun | None:
+    """The run that begins when ``job`` has ended, unless it was withdrawn."""
+    return job.successor if job.successor is not None and not job.successor.state.terminal else None

@@ -11,6 +11,7 @@ from sabotnb.execution.slots import Slot, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
 from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
 from sabotnb.protocol import (
+    FIRST_EPOCH,
     AgentInfo,
     Attempt,
     Committable,
@@ -18,7 +19,9 @@ from sabotnb.protocol import (
     Failure,
     JobRequest,
     JobState,
+    Placement,
     Queue,
+    RunId,
     Split,
     TaskId,
     TaskState,
@@ -70,8 +73,9 @@ class JobRun:
     """A submitted job. Messages with another ``epoch`` are stale; ``successor`` is the run that begins when it ends."""
 
     request: JobRequest
-    epoch: int
+    id: RunId
     submitted: float
+    epoch: int = FIRST_EPOCH
     state: JobState = JobState.PENDING
     changed: float = 0.0
     started: float | None = None
@@ -150,7 +154,7 @@ class JobRun:
         number = 0
         for vertex, slots in placement.items():
             for index, slot in enumerate(slots):
-                task = TaskId(self.name, vertex, index)
+                task = TaskId(self.id, vertex, index)
                 self.tasks[task] = TaskVertex(Attempt(task, number, self.epoch), slot)
                 self.alive[slot.agent] += 1
                 number += 1
@@ -174,22 +178,23 @@ class JobRun:
 
     def deployments(self, agents: Mapping[str, AgentInfo]) -> Iterator[tuple[str, Deployment]]:
         """Yield each agent with the ``Deployment`` that starts its tasks."""
-        placement: dict[str, list[str]] = {}
+        by_vertex: dict[str, list[str]] = {}
         by_agent: dict[str, list[Attempt]] = {}
         for task, vertex in self.tasks.items():
-            placement.setdefault(task.vertex, []).append(vertex.slot.agent)
+            by_vertex.setdefault(task.vertex, []).append(vertex.slot.agent)
             by_agent.setdefault(vertex.slot.agent, []).append(vertex.attempt)
-        used = {agent: agents[agent] for agent in by_agent}
+        where = Placement(
+            {vertex: tuple(on) for vertex, on in by_vertex.items()}, {agent: agents[agent] for agent in by_agent}
+        )
         splits = self._splits()
         for agent, attempts in by_agent.items():
             yield (
                 agent,
                 Deployment(
-                    job=self.name,
+                    run=self.id,
                     epoch=self.epoch,
                     execution=self.request.execution,
-                    placement={vertex: tuple(where) for vertex, where in placement.items()},
-                    agents=used,
+                    placement=where,
                     attempts=tuple(attempts),
                     splits={one.task: splits[one.task] for one in attempts if one.task in splits},
                 ),
@@ -199,7 +204,7 @@ class JobRun:
         """Assign the splits of each source to its tasks round-robin, keeping their order."""
         parallelism = {vertex.id: vertex.parallelism for vertex in self.request.vertices}
         return {
-            TaskId(self.name, vertex, index): tuple(splits[index :: parallelism[vertex]])
+            TaskId(self.id, vertex, index): tuple(splits[index :: parallelism[vertex]])
             for vertex, splits in self.request.splits.items()
             for index in range(parallelism[vertex])
         }

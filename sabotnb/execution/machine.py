@@ -29,8 +29,8 @@ while its cancel is on the way. Therefore every handler checks first whether its
 **Fences.** An event is stale if its agent is not registered, or its attempt, epoch or slot is not the current one.
 ``handle`` then raises ``StaleMessage`` and changes nothing. An agent that was declared lost may still run, for example
 after its machine slept: it is never taken back. Its next heartbeat is answered by ``Fence``, upon which it drops its
-tasks and registers under a new id. Epochs grow with every submitted run, so a message about an earlier run of the same
-name matches no task.
+tasks and registers under a new id. A task is named by its run, and run numbers grow with every submitted run, so a
+message about an earlier run of the same name matches no task.
 
 **Lost agents.** An agent is lost when its connection closes (``AgentDown``) or its lease expires. Its slots leave the
 pool *before* its runs are taken down, because a run that ends lets pending runs take slots at once.
@@ -39,13 +39,12 @@ pool *before* its runs are taken down, because a run that ends lets pending runs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.execution import refusals, sessions
 from sabotnb.execution.cluster_state import ClusterState, tell_running
-from sabotnb.execution.job_commands import JobCommands
+from sabotnb.execution.job_commands import Handler, JobCommands
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.leases import Leases
 from sabotnb.execution.reporting import take_report
@@ -76,21 +75,20 @@ from sabotnb.protocol import (
     TaskState,
     Tell,
     TimerFired,
-    UserCommand,
 )
 
 LEASE_TIMER = "leases"
 LEASE_PERIOD = 1.0
 
 
-def _one_more(epoch: int) -> int:
-    return epoch + 1
+def _one_more(number: int) -> int:
+    return number + 1
 
 
 class Machine:
-    """The agents, slots and jobs of one cluster. ``next_epoch`` returns an epoch greater than its argument."""
+    """The agents, slots and jobs of one cluster. ``next_number`` returns a run number greater than its argument."""
 
-    def __init__(self, config: Config | None = None, next_epoch: Callable[[int], int] = _one_more) -> None:
+    def __init__(self, config: Config | None = None, next_number: Callable[[int], int] = _one_more) -> None:
         self._state = state = ClusterState()
         self.agents, self.jobs, self.pool = state.agents, state.jobs, state.pool
         self.overview = Overview(state)
@@ -101,7 +99,7 @@ class Machine:
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
         self._leaving: dict[str, str] = {}
-        self._handlers: dict[type[Event], Callable[[float, Any], Iterable[Instruction]]] = {
+        self._handlers: dict[type[Event], Handler] = {
             AgentUp: self._agent_up,
             AgentLeaving: self._agent_leaving,
             AgentDown: self._agent_down,
@@ -112,7 +110,7 @@ class Machine:
             PeerLost: self._peer_lost,
             SessionChanged: self._sessions.changed,
             TimerFired: self._timer,
-            UserCommand: JobCommands(state, self._scheduling, self._ending, next_epoch).command,
+            **JobCommands(state, self._scheduling, self._ending, next_number).handlers(),
         }
 
     def handle(self, now: float, event: Event) -> list[Instruction]:
@@ -238,13 +236,13 @@ class Machine:
             job.move(JobState.RUNNING, now)
             yield JobChanged(job.name, job.state)
             if job.paused:  # paused before it began; told first, so that not a single row is read
-                yield from tell_running(job, PauseSources(job.name, job.epoch))
-            yield from tell_running(job, StartSources(job.name, job.epoch))
+                yield from tell_running(job, PauseSources(job.id, job.epoch))
+            yield from tell_running(job, StartSources(job.id, job.epoch))
         yield from self._ending.wind_up(now, job)
 
     def _find(self, event: TaskChanged) -> tuple[JobRun, TaskVertex]:
         attempt = event.attempt
-        job = self.jobs.get(attempt.task.job)
+        job = self.jobs.get(attempt.run.job)
         task = job.tasks.get(attempt.task) if job else None
         fenced = event.agent not in self.agents
         if job is None or task is None or task.attempt != attempt or task.slot.agent != event.agent or fenced:

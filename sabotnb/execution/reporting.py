@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.metrics import Moment, Report
-from sabotnb.protocol import Attempt, JobState, MetricsReported, TaskState
+from sabotnb.protocol import Attempt, JobState, MetricsReported, RunId, TaskState
 
 
 def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) -> None:
@@ -16,16 +16,16 @@ def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) 
     sent: dict[Attempt, dict[int, tuple[int, int]]] = defaultdict(dict)
     for (attempt, edge), rows in event.edges.items():
         sent[attempt][edge] = rows
-    reported: dict[int, JobRun] = {}
+    reported: dict[RunId, JobRun] = {}
     for attempt, counters in event.counters.items():
-        job = jobs.get(attempt.task.job)
+        job = jobs.get(attempt.run.job)
         task = job.tasks.get(attempt.task) if job else None
         if job is None or task is None or task.attempt != attempt or task.state in TERMINAL_TASK:
             continue
         if counters.rows_in > task.counters.rows_in:
             job.last_row_at[attempt.task.vertex] = now
         task.report(now, Report(event.at, counters, sent.get(attempt, {})), event.queues.get(attempt, ()))
-        reported[job.epoch] = job
+        reported[job.id] = job
     for job in reported.values():
         job.version += 1
         job.last_report_at[event.agent] = now

@@ -8,7 +8,7 @@ from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.slots import assign
-from sabotnb.protocol import Deploy, ForgetJob, Instruction, JobChanged, JobState, TaskState
+from sabotnb.protocol import Deploy, DropRun, Instruction, JobChanged, JobState, TaskState
 
 KEPT_JOBS = 100
 """How many ended jobs are kept for ``jobs()`` and ``attach``."""
@@ -51,7 +51,7 @@ class Scheduling:
 
     def forget(self, job: JobRun) -> Iterable[Instruction]:
         """Tell agents to drop everything that they keep of a run that is over."""
-        return self._state.tell_used(job, ForgetJob(job.name, job.epoch))
+        return self._state.tell_used(job, DropRun(job.id))
 
     def _drop_oldest(self) -> Iterable[Instruction]:
         over = [job for job in self._state.jobs.values() if job.state.terminal]

@@ -43,18 +43,19 @@ from sabotnb.protocol import (
     CancelTasks,
     Commit,
     Committed,
-    EndJob,
+    EndRun,
     Failure,
     Instruction,
     JobChanged,
     JobState,
+    RunId,
     SetTimer,
     TaskState,
     Tell,
 )
 
 COMMIT_TIMER = "commit "
-"""Prefix of the name of a commit deadline's timer; the run's epoch follows."""
+"""Prefix of the name of a commit deadline's timer; the id of the run follows."""
 
 LATE_SECONDS = 1.0
 """A timer that fires this late shows that the scheduler was blocked, so agents could not register either."""
@@ -116,12 +117,12 @@ class Termination:
         job.committer = candidates[0] if candidates and job.request.publishes else None
         action = _action(job)
         if job.committer is not None:
-            yield Commit(job.committer, job.name, job.epoch, action, job.request.execution, tuple(job.committables))
+            yield Commit(job.committer, job.id, job.epoch, action, job.request.execution, tuple(job.committables))
         elif action == "abort":
             yield from self._removed(now, job)
         else:
             job.commit_deadline = now + self._commit_wait_seconds
-            yield SetTimer(f"{COMMIT_TIMER}{job.epoch}", job.commit_deadline)
+            yield SetTimer(f"{COMMIT_TIMER}{job.id}", job.commit_deadline)
 
     def lose_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """The committer of ``job`` is lost: ask another agent, unless too many were lost already."""
@@ -133,9 +134,9 @@ class Termination:
 
     def timer(self, now: float, name: str) -> Iterable[Instruction]:
         """A commit deadline has passed: fail the run that still waits for an agent."""
-        epoch = int(name.removeprefix(COMMIT_TIMER))
+        run = RunId.parse(name.removeprefix(COMMIT_TIMER))
         for job in list(self._state.jobs.values()):
-            if job.epoch != epoch or job.state is not JobState.COMMITTING or job.committer is not None:
+            if job.id != run or job.state is not JobState.COMMITTING or job.committer is not None:
                 continue
             if now > job.commit_deadline + LATE_SECONDS:  # grant another full wait
                 yield from self.ask_committer(now, job)
@@ -145,10 +146,11 @@ class Termination:
 
     def committed(self, now: float, event: Committed) -> Iterable[Instruction]:
         """An agent has committed or aborted a run's output, or failed to commit it."""
-        job = self._state.jobs.get(event.job)
-        asked = job is not None and job.epoch == event.epoch and job.committer == event.agent
+        job = self._state.jobs.get(event.run.job)
+        asked = job is not None and (job.id, job.epoch, job.committer) == (event.run, event.epoch, event.agent)
         if job is None or not asked or job.state.terminal or event.action != _action(job):
-            raise StaleMessage(f"{event.agent} reports {event.action} of {event.job!r}@{event.epoch}, which is over")
+            about = f"{event.action} of {event.run}, epoch {event.epoch}"
+            raise StaleMessage(f"{event.agent} reports {about}, which is over")
         if event.action == "abort":
             yield from self._removed(now, job)
         elif event.failure is not None:
@@ -166,7 +168,7 @@ class Termination:
         for task in job.tasks.values():
             if task.state in (TaskState.DEPLOYING, TaskState.RUNNING):
                 job.move_task(task, TaskState.CANCELING)
-        yield from (Tell(agent, CancelTasks(job.name, job.epoch)) for agent in agents)
+        yield from (Tell(agent, CancelTasks(job.id, job.epoch)) for agent in agents)
 
     def _give_commit_up(self, now: float, job: JobRun, cause: str) -> Iterable[Instruction]:
         job.failure = refusals.commit_given_up(job.name, cause)
@@ -181,7 +183,7 @@ class Termination:
     def _end(self, now: float, job: JobRun) -> Iterable[Instruction]:
         self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots
         yield JobChanged(job.name, job.state)
-        yield from self._state.tell_used(job, EndJob(job.name, job.epoch))
+        yield from self._state.tell_used(job, EndRun(job.id))
         if job.successor is not None:
             yield from self._scheduling.begin(now, job.successor)
         else:

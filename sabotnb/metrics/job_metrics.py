@@ -214,7 +214,8 @@ class JobMetrics:
     """The metrics of a job at time ``at``. ``version`` grows with every change that is worth showing."""
 
     job: str
-    epoch: int
+    run: int
+    """The number of the run, later ones are greater."""
     version: int
     at: float
     state: str

@@ -10,7 +10,6 @@ from sabotnb.plan.explain.operator_words import spread, summary
 from sabotnb.plan.explain.to_graphviz import to_graphviz
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
 from sabotnb.plan.physical import physical, to_execution_graph
-from sabotnb.plan.placed import Placed
 from sabotnb.plan.sizes import Estimate
 from sabotnb.plan.sticky_tables import balanced_table, moved_groups, rescale_table
 
@@ -18,7 +17,6 @@ __all__ = [
     "Estimate",
     "ExecutionGraph",
     "Optimized",
-    "Placed",
     "RewriteStep",
     "ShuffleEdge",
     "Vertex",

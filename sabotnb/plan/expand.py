@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sabotnb.graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
+from sabotnb.protocol import RunId
 
 
 def tasks(graph: ExecutionGraph) -> list[tuple[str, int]]:
@@ -42,6 +43,6 @@ def input_edges(graph: ExecutionGraph, vertex: str) -> list[ShuffleEdge]:
     return list(graph.edges_into(vertex))
 
 
-def edge_id(job: str, epoch: int, edge: ShuffleEdge) -> str:
-    """Return the name of a shuffle edge in metrics and logs: ``{job}:{up}->{down}:{port}:e{epoch}``."""
-    return f"{job}:{edge.up}->{edge.down}:{edge.port}:e{epoch}"
+def edge_id(run: RunId, edge: ShuffleEdge) -> str:
+    """Return the name of a shuffle edge in metrics and logs: ``{run}:{up}->{down}:{port}``."""
+    return f"{run}:{edge.up}->{edge.down}:{edge.port}"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.ids import Attempt, RunId, RunRef, TaskId
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split
 
@@ -176,10 +176,10 @@ class MetricsReported:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An agent has committed (or aborted) the output of a job."""
+    """An agent has committed (or aborted) the output of a run."""
 
     agent: str
-    job: str
+    run: RunId
     epoch: int
     action: str
     failure: Failure | None = None
@@ -208,18 +208,67 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True)
-class UserCommand:
-    """A command of a client; answered by the ``Reply`` with its id.
-
-    ``kind`` is submit (args: request), cancel, stop, pause, resume or forget (args: epoch, None for any), or fail
-    (args: epoch, failure: what the client's own code raised with rows of the job). Commands are idempotent; if there is
-    nothing to do, the reply's ``said`` explains why.
-    """
+class Submit:
+    """Start a run; the reply's value is ``Submitted``."""
 
     id: str
-    kind: str
-    job: str
-    args: Mapping[str, Any] = field(default_factory=dict)
+    request: JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a run at once and remove its output. By a job's name, the run that waits behind the current one ends too."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End a run's sources; rows already read are processed and committed."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let a run's sources read nothing until ``Resume``."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let a paused run's sources continue."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """End a run as FAILED: the client's own code raised ``failure`` with rows of it."""
+
+    id: str
+    run: RunId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class DropResults:
+    """Let agents drop the results of a run that has ended."""
+
+    id: str
+    run: RunRef
+
+
+RunCommand = Cancel | Stop | Pause | Resume | Fail | DropResults
+"""A command about a run that exists. Idempotent; the reply's value is ``CommandResult``."""
+
+UserCommand = Submit | RunCommand
+"""A command of a client, answered by the ``Reply`` with its id."""
 
 
 Event = (
@@ -238,17 +287,21 @@ Event = (
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the tasks of a run are: by vertex the agent of each task index, and how to reach those agents."""
+
+    tasks: Mapping[str, tuple[str, ...]]
+    agents: Mapping[str, AgentInfo]
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
-    """Everything that one agent needs to run its tasks of one job.
+    """Everything that one agent needs to run its tasks of one run: the graph, the placement and its own attempts."""
 
-    ``placement`` holds, for each vertex, the agent of each task index; ``agents`` how to reach those agents.
-    """
-
-    job: str
+    run: RunId
     epoch: int
     execution: Mapping[str, Any]
-    placement: Mapping[str, tuple[str, ...]]
-    agents: Mapping[str, AgentInfo]
+    placement: Placement
     attempts: tuple[Attempt, ...]
     splits: Mapping[TaskId, tuple[Split, ...]]
 
@@ -265,7 +318,7 @@ class Deploy:
 class StartSources:
     """All tasks of the job are RUNNING: its sources may read."""
 
-    job: str
+    run: RunId
     epoch: int
 
 
@@ -273,7 +326,7 @@ class StartSources:
 class CancelTasks:
     """End the job's tasks at once and report CANCELED for each."""
 
-    job: str
+    run: RunId
     epoch: int
 
 
@@ -281,7 +334,7 @@ class CancelTasks:
 class StopSources:
     """End the sources now; rows already read are processed."""
 
-    job: str
+    run: RunId
     epoch: int
 
 
@@ -289,7 +342,7 @@ class StopSources:
 class PauseSources:
     """Let sources read nothing until ``ResumeSources``; everything else continues, including cuts and timers."""
 
-    job: str
+    run: RunId
     epoch: int
 
 
@@ -297,24 +350,22 @@ class PauseSources:
 class ResumeSources:
     """Let paused sources continue at their positions."""
 
-    job: str
+    run: RunId
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
-class EndJob:
-    """The job has ended, its output is committed or aborted: drop functions and tables, keep results for clients."""
+class EndRun:
+    """The run has ended, its output is committed or aborted: drop functions and tables, keep results for clients."""
 
-    job: str
-    epoch: int
+    run: RunId
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetJob:
-    """The job has ended and its results are not needed: drop results, functions and channels."""
+class DropRun:
+    """The run has ended and its results are not needed: drop results, functions and channels."""
 
-    job: str
-    epoch: int
+    run: RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +379,7 @@ class Fence:
     agent: str
 
 
-Command = StartSources | CancelTasks | StopSources | PauseSources | ResumeSources | EndJob | ForgetJob | Fence
+Command = StartSources | CancelTasks | StopSources | PauseSources | ResumeSources | EndRun | DropRun | Fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,10 +390,10 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Commit or abort (``action``) a job's output; the agent runs its sinks' committers in a thread."""
+    """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread."""
 
     agent: str
-    job: str
+    run: RunId
     epoch: int
     action: str
     execution: Mapping[str, Any]
@@ -358,11 +409,31 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to ``Submit``. ``how`` the run follows on others of its name: started, attached, replaced, queued."""
+
+    run: RunId
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """The answer to a ``RunCommand``: the job's current run and its state after the command.
+
+    ``said`` tells a user what happens now, or why there is nothing to do.
+    """
+
+    run: RunId
+    state: JobState
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to the ``UserCommand`` with this id: a value, or the failure with which it is refused."""
 
     id: str
-    value: Any = None
+    value: Submitted | CommandResult | None = None
     failure: Failure | None = None
 
 

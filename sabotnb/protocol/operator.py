@@ -17,6 +17,7 @@ import pyarrow as pa
 from sabotnb.config import Config
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import Cut, EndReason
+from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.state import KeyedState, StateSpec
 
 S = TypeVar("S", bound=KeyedState)
@@ -51,11 +52,10 @@ class OperatorContext:
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
     thread and makes the task call ``on_wake`` soon; ``wake_in(seconds)``, from the task's thread only, after that time.
-    ``job`` is the job's name, ``operator`` the operator's id and ``epoch`` that of the attempt. ``states`` are those
-    that ``keyed`` was given.
+    ``operator`` is the operator's id. ``states`` are those that ``keyed`` was given.
     """
 
-    job: str
+    run: RunId
     operator: str
     index: int
     parallelism: int
@@ -64,7 +64,6 @@ class OperatorContext:
     counters: TaskCounters = field(default_factory=TaskCounters)
     wake: Callable[[], None] = _never_called
     wake_in: Callable[[float], None] = _never_called
-    epoch: int = 0
     states: dict[StateSpec, KeyedState] = field(default_factory=dict)
 
     def keyed(self, spec: StateSpec, state: S) -> S:

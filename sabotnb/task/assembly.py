@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.metrics import TaskCounters
-from sabotnb.plan import Placed
 from sabotnb.protocol import OperatorContext
 from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
@@ -72,7 +71,7 @@ class Assembly:
         """Create the context of the operator of ``node``."""
         attempt = self.assignment.attempt
         return OperatorContext(
-            job=attempt.task.job,
+            run=attempt.run,
             operator=node.id,
             index=attempt.task.index,
             parallelism=self.assignment.vertex.parallelism,
@@ -80,23 +79,20 @@ class Assembly:
             config=self.host.config,
             counters=self.counters,
             wake=wake,
-            epoch=attempt.epoch,
         )
 
     def _edges(self, wake: Callable[[], None]) -> list[OutputRoute]:
-        assignment, attempt = self.assignment, self.assignment.attempt
-        placed = Placed(assignment.graph, assignment.placement, assignment.agents)
+        assignment = self.assignment
         return [
             OutputRoute(
                 edge.operator,
                 edge.side,
                 edge.index,
                 self.host.exchange.output(
-                    attempt.task.job,
-                    attempt.epoch,
+                    assignment.attempt,
                     edge,
-                    attempt.task.index,
-                    placed,
+                    assignment.graph,
+                    assignment.placement,
                     wake,
                 ),
             )
@@ -104,6 +100,6 @@ class Assembly:
         ]
 
     def _results(self, operator: str, sink: specs.Sink, wake: Callable[[], None]) -> ResultBuffer:
-        attempt = self.assignment.attempt
+        task = self.assignment.attempt.task
         keep = sink.options.get("held", sink.options.get("keep")) if sink.connector == "live" else None
-        return self.host.results.open(attempt.task.job, attempt.epoch, operator, attempt.task.index, wake, keep)
+        return self.host.results.open(task.run, operator, task.index, wake, keep)

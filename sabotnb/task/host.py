@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,8 +11,20 @@ import pyarrow as pa
 from sabotnb import connectors, operators
 from sabotnb.config import Config
 from sabotnb.graph import specs
-from sabotnb.plan import ExecutionGraph, Placed, ShuffleEdge, Vertex
-from sabotnb.protocol import AgentInfo, Attempt, Gate, Operator, Output, Queue, SinkOperator, Source, Split, TaskChanged
+from sabotnb.plan import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.protocol import (
+    Attempt,
+    Gate,
+    Operator,
+    Output,
+    Placement,
+    Queue,
+    RunId,
+    SinkOperator,
+    Source,
+    Split,
+    TaskChanged,
+)
 from sabotnb.task.result_buffers import Results
 
 
@@ -33,24 +45,23 @@ class TaskExchange(Protocol):
 
     agent: str
 
-    def gate(self, job: str, epoch: int, vertex: str, index: int, graph: ExecutionGraph) -> TaskGate:
+    def gate(self, attempt: Attempt, graph: ExecutionGraph) -> TaskGate:
         """Create the input gate of a task and its channels, so that senders can reach it."""
         ...
 
     def output(
         self,
-        job: str,
-        epoch: int,
+        attempt: Attempt,
         edge: ShuffleEdge,
-        index: int,
-        placed: Placed,
+        graph: ExecutionGraph,
+        placement: Placement,
         wake: Callable[[], None],
     ) -> Output:
-        """Create the output of task ``index`` of ``edge.up``; ``wake`` is called when it may be writable again."""
+        """Create the output of a task of ``edge.up`` on ``edge``; ``wake`` is called when it may be writable again."""
         ...
 
-    def release(self, job: str, epoch: int) -> None:
-        """Forget every channel of the job."""
+    def release(self, run: RunId, epoch: int) -> None:
+        """Close every channel of the run in this epoch."""
         ...
 
 
@@ -81,12 +92,11 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One attempt at one task: its graph, its splits, and the agents of the other tasks of the job."""
+    """One attempt at one task: its graph, its splits, and where the other tasks of the run are."""
 
     attempt: Attempt
     graph: ExecutionGraph
-    placement: Mapping[str, tuple[str, ...]]
-    agents: Mapping[str, AgentInfo]
+    placement: Placement
     splits: tuple[Split, ...] = ()
 
     @property

@@ -11,7 +11,18 @@ from sabotnb.config import Config
 from sabotnb.errors import GraphError
 from sabotnb.exchange import Exchange
 from sabotnb.plan import ExecutionGraph
-from sabotnb.protocol import Attempt, CancelTasks, Failure, Split, StartSources, TaskChanged, TaskId
+from sabotnb.protocol import (
+    FIRST_EPOCH,
+    Attempt,
+    CancelTasks,
+    Failure,
+    Placement,
+    RunId,
+    Split,
+    StartSources,
+    TaskChanged,
+    TaskId,
+)
 from sabotnb.task.canceling import await_canceled
 from sabotnb.task.failure_report import error_of
 from sabotnb.task.host import Assignment, Host, Makers
@@ -20,8 +31,7 @@ from sabotnb.task.stages import is_pulled
 from sabotnb.task.task import TaskExecution
 
 AGENT = "this process"
-JOB = "local"
-EPOCH = 0
+RUN = RunId("local", 1)
 INTERRUPT_SECONDS = 0.2
 """Longest single wait for rows: an interrupt that arrives just before a wait is handled only after it."""
 
@@ -65,14 +75,13 @@ class _LocalRun:
         self._results = Results(config)
         self._exchange = Exchange(AGENT, config)
         host = Host(self._exchange, self._results, self._on_change, config, makers)
-        placement = {vertex.id: (AGENT,) * vertex.parallelism for vertex in execution.vertices.values()}
+        placement = Placement({vertex.id: (AGENT,) * vertex.parallelism for vertex in execution.vertices.values()}, {})
         self._tasks = [
             TaskExecution(
                 Assignment(
-                    Attempt(TaskId(JOB, vertex.id, index), 0, EPOCH),
+                    Attempt(TaskId(RUN, vertex.id, index), 0, FIRST_EPOCH),
                     execution,
                     placement,
-                    {},
                     tuple(splits.get(vertex.id, ())[index :: vertex.parallelism]),
                 ),
                 host,
@@ -84,14 +93,13 @@ class _LocalRun:
     def start(self) -> None:
         for task in self._tasks:
             task.start()
-            task.post(StartSources(JOB, EPOCH))
+            task.post(StartSources(RUN, FIRST_EPOCH))
 
     def batches(self, until: float | None) -> Iterator[pa.RecordBatch]:
         """Yield the batches of all collecting tasks; raises the first failure of any task as soon as it is known."""
         while self._wanted and not _is_over(until):
             taken = self._results.take(
-                JOB,
-                EPOCH,
+                RUN,
                 self._wanted,
                 self._config.collect_bytes,
                 timeout=INTERRUPT_SECONDS,
@@ -112,15 +120,15 @@ class _LocalRun:
     def stop(self) -> None:
         """Cancel all tasks and wait until their threads have ended, except those that hang in a call."""
         for task in self._tasks:
-            task.post(CancelTasks(JOB, EPOCH))
+            task.post(CancelTasks(RUN, FIRST_EPOCH))
         await_canceled(self._tasks)
-        self._exchange.release(JOB, EPOCH)
+        self._exchange.release(RUN, FIRST_EPOCH)
         self._exchange.stop()
 
     def _on_change(self, changed: TaskChanged) -> None:
         if changed.failure is not None and self._failure is None:
             self._failure = changed.failure
-            self._results.notify(JOB, EPOCH)
+            self._results.notify(RUN)
 
 
 def _is_over(until: float | None) -> bool:

@@ -10,7 +10,7 @@ after a lost answer returns the same batches, and no row is lost or duplicated.
 - All buffers of one run of a job share one condition, so that a reader in this process can wait for any of them. The
   condition is reentrant: ``take`` pulls from the buffers while it holds it.
 - A reader may come before its task is deployed, so reading creates the entry of the run. ``release`` removes it and
-  stores the highest released epoch, so that a late reader or task cannot create it again.
+  stores the last released run of the job, so that a late reader or task cannot create it again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol import Batch, Element, End, Leave
+from sabotnb.protocol import Batch, Element, End, Leave, RunId
 
 MESSAGE_BYTES = 1 << 20
 MESSAGE_SECONDS = 0.05
@@ -164,19 +164,20 @@ class ResultOutput:
 
 
 class Results:
-    """The result buffers of one process, by job, epoch, operator and task index."""
+    """The result buffers of one process, by run, operator and task index."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._lock = threading.Lock()
-        self._jobs: dict[tuple[str, int], _JobResults] = {}
-        self._released: dict[str, int] = {}
+        self._runs: dict[RunId, _RunResults] = {}
+        self._released: dict[str, RunId] = {}
+        """By job, the last run whose results were released."""
 
     def open(
-        self, job: str, epoch: int, operator: str, index: int, wake: Callable[[], None], keep: int | None = None
+        self, run: RunId, operator: str, index: int, wake: Callable[[], None], keep: int | None = None
     ) -> ResultBuffer:
         """Create the buffer of one task; ``wake`` is called when batches were dropped from it."""
-        results, key = self._of(job, epoch), (operator, index)
+        results, key = self._of(run), (operator, index)
         with results.condition:
             changed = partial(results.notify, key)
             buffer = ResultBuffer(results.condition, changed, self._config.collect_bytes, wake, keep)
@@ -185,7 +186,7 @@ class Results:
         return buffer
 
     def pull_nowait(
-        self, job: str, epoch: int, operator: str, index: int, seq: int, max_bytes: int
+        self, run: RunId, operator: str, index: int, seq: int, max_bytes: int
     ) -> tuple[int, list[bytes], bool]:
         """Acknowledge the batches of one task before number ``seq`` and return the next ones; 0 is the first batch.
 
@@ -196,22 +197,22 @@ class Results:
             one batch, if there is any), and True if no batch follows.
 
         Raises:
-            StaleMessage: the job's results have been released.
+            StaleMessage: the run's results have been released.
         """
-        buffer = self._of(job, epoch).buffers.get((operator, index))
+        buffer = self._of(run).buffers.get((operator, index))
         pulled = Pulled(seq, (), ended=False) if buffer is None else buffer.take_nowait(seq, max_bytes)
         return pulled.next, [_ipc(batch) for batch in pulled.batches], pulled.ended
 
     @contextmanager
-    def listening(self, job: str, epoch: int, operator: str, index: int, call: Callable[[], None]) -> Iterator[None]:
+    def listening(self, run: RunId, operator: str, index: int, call: Callable[[], None]) -> Iterator[None]:
         """Call ``call`` whenever a pull from that task may return more than before, or is refused.
 
         The task need not be deployed yet. ``call`` runs in any thread with a lock held: it must not block.
 
         Raises:
-            StaleMessage: the job's results have been released.
+            StaleMessage: the run's results have been released.
         """
-        results, key = self._of(job, epoch), (operator, index)
+        results, key = self._of(run), (operator, index)
         with results.condition:
             results.listeners.setdefault(key, []).append(call)
         try:
@@ -222,19 +223,18 @@ class Results:
 
     def take(
         self,
-        job: str,
-        epoch: int,
+        run: RunId,
         wanted: Mapping[tuple[str, int], int],
         max_bytes: int,
         timeout: float | None = None,
         unless: Callable[[], bool] = lambda: False,
     ) -> dict[tuple[str, int], Pulled]:
-        """Wait for batches of several tasks of a job in this process, and return those that there are.
+        """Wait for batches of several tasks of a run in this process, and return those that there are.
 
         ``wanted`` has the number of the next batch by (operator, index). Returns nothing if ``timeout`` seconds have
         passed, the results are released, or ``unless`` is true; call ``notify`` when it becomes true.
         """
-        results = self._of(job, epoch)
+        results = self._of(run)
         taken: dict[tuple[str, int], Pulled] = {}
 
         def arrived() -> bool:
@@ -248,18 +248,17 @@ class Results:
             results.condition.wait_for(arrived, timeout)
         return taken
 
-    def notify(self, job: str, epoch: int) -> None:
-        """Make every waiting ``take`` of the job evaluate its ``unless``."""
-        results = self._of(job, epoch)
+    def notify(self, run: RunId) -> None:
+        """Make every waiting ``take`` of the run evaluate its ``unless``."""
+        results = self._of(run)
         with results.condition:
             results.condition.notify_all()
 
-    def release(self, job: str, epoch: int) -> None:
-        """Drop the results of the job up to ``epoch``; waiting readers return without any."""
+    def release(self, run: RunId) -> None:
+        """Drop the results of ``run`` and of earlier runs of its job; waiting readers return without any."""
         with self._lock:
-            self._released[job] = max(epoch, self._released.get(job, epoch))
-            keys = [key for key in self._jobs if key[0] == job and key[1] <= epoch]
-            dropped = [self._jobs.pop(key) for key in keys]
+            self._released[run.job] = max(run, self._released.get(run.job, run))
+            dropped = [self._runs.pop(key) for key in list(self._runs) if key.job == run.job and key <= run]
         for results in dropped:
             with results.condition:
                 results.released = True
@@ -267,15 +266,15 @@ class Results:
                     results.notify(key)
                 results.condition.notify_all()
 
-    def _of(self, job: str, epoch: int) -> _JobResults:
+    def _of(self, run: RunId) -> _RunResults:
         with self._lock:
-            if epoch <= self._released.get(job, epoch - 1):
-                raise StaleMessage(f"the results of job {job!r}, epoch {epoch}, have been released; run it again")
-            return self._jobs.setdefault((job, epoch), _JobResults())
+            if run.job in self._released and run <= self._released[run.job]:
+                raise StaleMessage(f"the results of {run} have been released; run the job again")
+            return self._runs.setdefault(run, _RunResults())
 
 
-class _JobResults:
-    """The buffers and listeners of one run of a job, with the condition that they share."""
+class _RunResults:
+    """The buffers and listeners of one run, with the condition that they share."""
 
     def __init__(self) -> None:
         self.condition = threading.Condition()

@@ -17,11 +17,12 @@ from sabotnb.protocol import (
     CancelTasks,
     Command,
     Deployment,
+    DropRun,
     Fence,
-    ForgetJob,
     PauseSources,
     Queue,
     ResumeSources,
+    RunId,
     StartSources,
     StopSources,
     TaskChanged,
@@ -38,9 +39,10 @@ ENDED = (TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELED)
 
 
 @dataclass(slots=True)
-class _JobTasks:
-    """The part of a job that this agent runs: ``tasks`` that have not ended, and all ``attempts`` of the epoch."""
+class _RunTasks:
+    """The part of a run that this agent runs: ``tasks`` that have not ended, and all ``attempts`` of the epoch."""
 
+    run: RunId
     epoch: int
     tasks: dict[Attempt, TaskExecution] = field(default_factory=dict)
     attempts: set[Attempt] = field(default_factory=set)
@@ -50,7 +52,8 @@ class TaskRunner:
     """Starts one thread per deployed task and passes commands to the tasks; any thread may call it.
 
     ``report`` is called with each change of a task's state, from the tasks' threads; it must neither block nor raise.
-    Messages of an earlier epoch are refused with StaleMessage. The runner waits ``grace`` seconds for a canceled task.
+    Messages of an earlier run or epoch are refused with StaleMessage. The runner waits ``grace`` seconds for a canceled
+    task.
     """
 
     def __init__(
@@ -66,8 +69,10 @@ class TaskRunner:
         self._report = report
         self._host = Host(exchange, results, self._on_change, config, makers or Makers())
         self._lock = threading.Lock()
-        self._jobs: dict[str, _JobTasks] = {}
-        self._epochs: dict[str, int] = {}
+        self._runs: dict[str, _RunTasks] = {}
+        """By job, its newest run here."""
+        self._newest: dict[str, tuple[RunId, int]] = {}
+        """By job, the newest run and epoch that was ever deployed here."""
         self._hanging: list[TaskExecution] = []
         self._probing = threading.Lock()
 
@@ -90,50 +95,49 @@ class TaskRunner:
         for task in tasks:
             task.start()
 
-    def _admit(self, deployment: Deployment) -> _JobTasks:
-        """Register the attempts of a deployment; a later epoch replaces the tasks of an earlier one."""
-        job, epoch = deployment.job, deployment.epoch
+    def _admit(self, deployment: Deployment) -> _RunTasks:
+        """Register the attempts of a deployment; a later run or epoch replaces the tasks of an earlier one."""
+        run, epoch = deployment.run, deployment.epoch
         with self._lock:
-            previous = running = self._jobs.get(job)
-            if running is None or running.epoch != epoch:
-                last = self._epochs.get(job)
-                if last is not None and epoch <= last:
-                    raise StaleMessage(
-                        f"job {job!r} was deployed here in epoch {last}; a deployment of epoch {epoch} is stale"
-                    )
-                running = self._jobs[job] = _JobTasks(epoch)
-                self._epochs[job] = epoch
+            previous = running = self._runs.get(run.job)
+            if running is None or (running.run, running.epoch) != (run, epoch):
+                newest = self._newest.get(run.job)
+                if newest is not None and (run, epoch) <= newest:
+                    late = f"a deployment of {run}, epoch {epoch}, is stale"
+                    raise StaleMessage(f"{newest[0]} was deployed here in epoch {newest[1]}; {late}")
+                running = self._runs[run.job] = _RunTasks(run, epoch)
+                self._newest[run.job] = run, epoch
             if repeated := running.attempts.intersection(deployment.attempts):
                 raise StaleMessage(f"{min(repeated)} was deployed here before")
             running.attempts.update(deployment.attempts)
         if previous is not None and previous is not running:
-            self._drop(job, previous)
+            self._replace(previous, running)
         return running
 
     def _on_change(self, changed: TaskChanged) -> None:
         """Report the change; drop a task that has ended, so that its memory is freed."""
         if changed.state in ENDED:
             with self._lock:
-                running = self._jobs.get(changed.attempt.task.job)
+                running = self._runs.get(changed.attempt.run.job)
                 if running is not None:
                     running.tasks.pop(changed.attempt, None)
         self._report(changed)
 
     def command(self, command: Command) -> None:
-        """Carry out a command without waiting for its effect; StaleMessage if its job or epoch does not run here."""
+        """Carry out a command without waiting for its effect; StaleMessage if its run or epoch does not run here."""
         match command:
             case (
-                StartSources(job, epoch)
-                | StopSources(job, epoch)
-                | PauseSources(job, epoch)
-                | ResumeSources(job, epoch)
+                StartSources(run, epoch)
+                | StopSources(run, epoch)
+                | PauseSources(run, epoch)
+                | ResumeSources(run, epoch)
             ):
-                for task in self._running(job, epoch, type(command).__name__):
+                for task in self._running(type(command).__name__, run, epoch):
                     task.post(command)
-            case CancelTasks(job, epoch):
-                self._cancel(job, epoch, self._running(job, epoch, type(command).__name__))
-            case ForgetJob(job, epoch):
-                self._remove(job, epoch)
+            case CancelTasks(run, epoch):
+                self._cancel(run, epoch, self._running(type(command).__name__, run, epoch))
+            case DropRun(run):
+                self._remove(run)
             case Fence():
                 self.stop()
 
@@ -156,7 +160,7 @@ class TaskRunner:
         return {task.attempt: queues for task in self._tasks() if (queues := task.queues())}
 
     def probe(
-        self, job: str, epoch: int, vertex: str, operator: str, keys: Sequence[str], rows: int, wait: float
+        self, run: RunId, vertex: str, operator: str, keys: Sequence[str], rows: int, wait: float
     ) -> list[dict[str, Any]]:
         """Return the last rows behind ``operator``: a dict for each task of ``vertex`` that runs here.
 
@@ -167,12 +171,12 @@ class TaskRunner:
         ``watermark`` are those of the task.
 
         Raises:
-            StaleMessage: the job does not run here in this epoch.
+            StaleMessage: the run has no tasks here.
             ProtocolError: the vertex has no such operator.
         """
-        alive = self._running(job, epoch, "probe")
+        alive = self._running("probe", run)
         if not alive:
-            raise StaleMessage(f"probe of job {job!r}, epoch {epoch}: its tasks here have ended")
+            raise StaleMessage(f"probe of {run}: its tasks here have ended")
         with self._probing:
             probed = [(task, task.probe(operator)) for task in alive if task.attempt.task.vertex == vertex]
         deadline = time.monotonic() + wait
@@ -195,13 +199,13 @@ class TaskRunner:
     def stop(self) -> None:
         """Cancel and drop all tasks; waits for their threads, except those that hang."""
         with self._lock:
-            jobs, self._jobs = self._jobs, {}
-        for job, running in jobs.items():
+            runs, self._runs = list(self._runs.values()), {}
+        for running in runs:
             for task in running.tasks.values():
-                task.post(CancelTasks(job, running.epoch))
-        self._await([task for running in jobs.values() for task in running.tasks.values()])
-        for job, running in jobs.items():
-            self._release(job, running.epoch)
+                task.post(CancelTasks(running.run, running.epoch))
+        self._await([task for running in runs for task in running.tasks.values()])
+        for running in runs:
+            self._release(running)
 
     def _make(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> tuple[TaskExecution, ...]:
         """Create every task with its gate before any task runs and sends."""
@@ -212,7 +216,6 @@ class TaskRunner:
                     attempt,
                     graph,
                     deployment.placement,
-                    deployment.agents,
                     deployment.splits.get(attempt.task, ()),
                 ),
                 self._host,
@@ -220,46 +223,56 @@ class TaskRunner:
             for attempt in deployment.attempts
         )
 
-    def _running(self, job: str, epoch: int, what: str) -> Sequence[TaskExecution]:
+    def _running(self, what: str, run: RunId, epoch: int | None = None) -> Sequence[TaskExecution]:
+        """Return the tasks of a run that have not ended; StaleMessage if it does not run here in ``epoch``."""
         with self._lock:
-            running = self._jobs.get(job)
-            if running is None or running.epoch != epoch:
-                reason = "it does not run here" if running is None else f"epoch {running.epoch} runs here"
-                raise StaleMessage(f"{what} of job {job!r}, epoch {epoch}: {reason}")
+            running = self._runs.get(run.job)
+            if running is None or running.run != run or epoch not in (None, running.epoch):
+                wanted = str(run) if epoch is None else f"{run}, epoch {epoch}"
+                here = "it does not run here" if running is None else f"{running.run}, epoch {running.epoch} runs here"
+                raise StaleMessage(f"{what} of {wanted}: {here}")
             return list(running.tasks.values())
 
     def _tasks(self) -> list[TaskExecution]:
         """Return the tasks that have not ended."""
         with self._lock:
-            return [task for running in self._jobs.values() for task in running.tasks.values()]
+            return [task for running in self._runs.values() for task in running.tasks.values()]
 
-    def _cancel(self, job: str, epoch: int, tasks: Sequence[TaskExecution]) -> None:
+    def _cancel(self, run: RunId, epoch: int, tasks: Sequence[TaskExecution]) -> None:
         for task in tasks:
-            task.post(CancelTasks(job, epoch))
-        threading.Thread(target=self._await, args=(tasks,), name=f"cancel {job}", daemon=True).start()
+            task.post(CancelTasks(run, epoch))
+        threading.Thread(target=self._await, args=(tasks,), name=f"cancel {run}", daemon=True).start()
 
     def _await(self, tasks: Iterable[TaskExecution]) -> None:
         hanging = await_canceled(tasks, self._grace)
         with self._lock:
             self._hanging += hanging
 
-    def _remove(self, job: str, epoch: int) -> None:
-        """Cancel and drop the tasks of the job, unless a later epoch runs here."""
+    def _remove(self, run: RunId) -> None:
+        """Cancel and drop the tasks of ``run``, unless a later run of its job runs here."""
         with self._lock:
-            running = self._jobs.get(job)
-            if running is None or running.epoch > epoch:
+            running = self._runs.get(run.job)
+            if running is None or running.run > run:
                 return
-            del self._jobs[job]
-        self._drop(job, running)
+            del self._runs[run.job]
+        self._cancel_all(running)
+        self._release(running)
 
-    def _drop(self, job: str, running: _JobTasks) -> None:
+    def _replace(self, previous: _RunTasks, following: _RunTasks) -> None:
+        """Cancel the tasks of an earlier run or epoch. A run that restarts keeps its results, which clients read."""
+        self._cancel_all(previous)
+        if previous.run == following.run:
+            self._host.exchange.release(previous.run, previous.epoch)
+        else:
+            self._release(previous)
+
+    def _cancel_all(self, running: _RunTasks) -> None:
         if running.tasks:
-            self._cancel(job, running.epoch, list(running.tasks.values()))
-        self._release(job, running.epoch)
+            self._cancel(running.run, running.epoch, list(running.tasks.values()))
 
-    def _release(self, job: str, epoch: int) -> None:
-        self._host.exchange.release(job, epoch)
-        self._host.results.release(job, epoch)
+    def _release(self, running: _RunTasks) -> None:
+        self._host.exchange.release(running.run, running.epoch)
+        self._host.results.release(running.run)
 
 
 def _probed(task: TaskExecution, operator: str, sample: ProbeSample, keys: Sequence[str], rows: int) -> dict[str, Any]:

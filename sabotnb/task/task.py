@@ -58,8 +58,7 @@ class TaskExecution:
         ids = (node.id for node in assignment.vertex.operators)
         self._schemas = dict(zip(ids, assignment.vertex.schemas, strict=False))
         self._stopwatch = Stopwatch(self._counters)
-        task = self.attempt.task
-        self._gate = host.exchange.gate(task.job, self.attempt.epoch, task.vertex, task.index, assignment.graph)
+        self._gate = host.exchange.gate(self.attempt, assignment.graph)
         self._mailbox = Mailbox(self._gate)
         self._assembly = Assembly(assignment, host, self._gate, self._steps, self._probes, self._counters)
         self._chain = Chain((), self._steps, self._probes)

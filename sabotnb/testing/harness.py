@@ -25,7 +25,7 @@ from sabotnb.config import Config
 from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
 from sabotnb.graph import JobGraph, Spec
-from sabotnb.protocol import EndReason, KeyedState, Operator, OperatorContext, Out
+from sabotnb.protocol import EndReason, KeyedState, Operator, OperatorContext, Out, RunId
 
 
 class HasJobGraph(Protocol):
@@ -65,7 +65,7 @@ class Harness:
         self._sides: dict[str, list[pa.RecordBatch]] = {}
         self.wakes = 0
         context = OperatorContext(
-            "harness", "operator_0", index, parallelism, groups, config or Config(), wake=self._wake
+            RunId("harness", 1), "operator_0", index, parallelism, groups, config or Config(), wake=self._wake
         )
         self._operator.open(context)
         self.states: Mapping[str, KeyedState] = {spec.name: state for spec, state in context.states.items()}

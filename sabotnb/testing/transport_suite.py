@@ -19,12 +19,13 @@ from sabotnb.errors import AgentLost, StaleMessage
 from sabotnb.exchange import InputGate
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, Sender
 from sabotnb.exchange.transport import Find, OnPeerLost, Peer, Transport
-from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, Status, Watermark
+from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, RunId, Status, Watermark
 
 SCHEMA = pa.schema([("k", pa.int64()), ("s", pa.string())])
 """The columns of every batch that the suite sends."""
 
-KEY, OTHER = (ChannelKey("job", 1, 0, up, 0) for up in range(2))
+RUN = RunId("job", 1)
+KEY, OTHER = (ChannelKey(RUN, 1, 0, up, 0) for up in range(2))
 CONTROL: list[Element] = [
     Watermark(5),
     Status(idle=True),
@@ -217,7 +218,7 @@ class TransportSuite:
 
     def test_many_channels_share_a_connection(self, agents: Agents) -> None:
         left, right = agents
-        channels = [ChannelKey("job", 1, edge, up, 0) for edge in range(3) for up in range(20)]
+        channels = [ChannelKey(RUN, 1, edge, up, 0) for edge in range(3) for up in range(20)]
         gate = right.gate(*channels)
         senders = [left.send_to(right, key) for key in channels]
         for round_ in range(5):
@@ -226,7 +227,7 @@ class TransportSuite:
         arrived: dict[int, list[int]] = {}
         for _ in range(5 * len(channels)):
             edge, up, element = _received(gate)
-            arrived.setdefault(channels.index(ChannelKey("job", 1, edge, up, 0)), []).extend(keys(element))
+            arrived.setdefault(channels.index(ChannelKey(RUN, 1, edge, up, 0)), []).extend(keys(element))
         assert arrived == {number: [number * 100 + i for i in range(5)] for number in range(len(channels))}
         assert left.transport.statistics().links == 1
 
@@ -265,11 +266,11 @@ class TransportSuite:
         caplog.set_level("WARNING")  # Dask silences every handler that it finds, while a local cluster runs
         left, right = agents
         gate, waker = right.gate(KEY), Waker()
-        stale = left.send_to(right, ChannelKey("job", 0, 0, 0, 0), wake=waker)
+        stale = left.send_to(right, ChannelKey(RUN, 0, 0, 0, 0), wake=waker)
         stale.send(rows(0, 1))
         left.send_to(right).send(End())
         assert received(gate) == End()
-        with pytest.raises(StaleMessage, match="job@0 edge 0"):
+        with pytest.raises(StaleMessage, match="job@1 epoch 0 edge 0"):
             send_all(partial(waker.send, stale), rows(0, 1))
         assert right.transport.statistics().refused >= 2
         assert "refused channel" in caplog.text
@@ -280,7 +281,7 @@ class TransportSuite:
         sender = left.send_to(right, wake=waker)
         sender.send(Watermark(1))
         assert received(gate) == Watermark(1)
-        right.transport.release("job", 1)
+        right.transport.release(RUN, 1)
         with pytest.raises(StaleMessage, match="over"):
             send_all(partial(waker.send, sender), rows(0, 1))
 
@@ -291,7 +292,7 @@ class TransportSuite:
 
         def release() -> None:
             right.channels.clear()
-            right.transport.release("job", 1)
+            right.transport.release(RUN, 1)
 
         right.on_find = release
         sender = left.send_to(right, wake=waker)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from sabotnb.display import text_limits
 from sabotnb.errors import SabotnbError
 from sabotnb.metrics import TaskMetrics
+from sabotnb.protocol import RunId
 from sabotnb.widgets import samples
 from sabotnb.widgets.messages import Answer, Command, HotKey, Kind, SampleMessage
 from sabotnb.widgets.serial_queue import SerialQueue
@@ -35,7 +36,7 @@ MOST_TASKS = 1000
 PROBE_SECONDS = 2.0
 """How long a probe waits for rows."""
 
-_TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "epoch": int, "args": dict}
+_TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "run": int, "args": dict}
 _ARGUMENTS: Mapping[str, Mapping[str, type]] = {"probe": {"target": str, "rows": int}, "tasks": {"vertices": list}}
 """The arguments of each kind of command; the other kinds have none."""
 
@@ -46,14 +47,12 @@ class Commands:
     def __init__(
         self,
         client: ClusterClient,
-        job: str,
-        epoch: int,
+        run: RunId,
         answer: Callable[[Answer], None],
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
-        self._job = job
-        self._epoch = epoch
+        self._run = run
         self._answer = answer
         self._changed = changed
         """Called after a command that may have changed the run."""
@@ -61,8 +60,8 @@ class Commands:
         self._known: dict[str, Answer | None] = {}
         """Answers by the id of the command; None while it is carried out."""
         self._answered_reads: deque[str] = deque()
-        self._changes = SerialQueue(f"sabotnb-clicks-{job}")
-        self._reads = {kind: SerialQueue(f"sabotnb-{kind}-{job}") for kind in ("probe", "tasks")}
+        self._changes = SerialQueue(f"sabotnb-clicks-{run.job}")
+        self._reads = {kind: SerialQueue(f"sabotnb-{kind}-{run.job}") for kind in ("probe", "tasks")}
         """A queue per kind: a probe waits, and must delay neither a Stop nor the metrics of tasks."""
 
     def take(self, message: Mapping[str, Any]) -> None:
@@ -101,8 +100,8 @@ class Commands:
             self._changed()
 
     def _result(self, command: Command) -> Answer:
-        if command.epoch != self._epoch:
-            return _refusal(command.id, f"this view belongs to an earlier run of {self._job}; re-run its cell")
+        if command.run != self._run.number:
+            return _refusal(command.id, f"this view belongs to an earlier run of {self._run.job}; re-run its cell")
         if command.kind == "probe":
             return Answer("answer", command.id, ok=True, text="", sample=self._sample(command))
         if command.kind == "tasks":
@@ -113,17 +112,17 @@ class Commands:
             "stop": self._client.stop,
             "cancel": self._client.cancel,
         }[command.kind]
-        return Answer("answer", command.id, ok=True, text=act(self._job, self._epoch))
+        return Answer("answer", command.id, ok=True, text=act(self._run))
 
     def _tasks(self, command: Command) -> tuple[TaskMetrics, ...]:
         wanted = command.args["vertices"]
-        tasks = self._client.metrics(self._job, self._epoch).tasks
+        tasks = self._client.metrics(self._run).tasks
         matching = [task for task in tasks if not wanted or task.vertex in wanted]
         return tuple(sorted(matching, key=lambda task: (task.state != "FAILED", -task.load.busy))[:MOST_TASKS])
 
     def _sample(self, command: Command) -> SampleMessage:
         most = max(1, min(MOST_ROWS, command.args["rows"]))
-        sample = self._client.probe(self._job, self._epoch, command.args["target"], most, PROBE_SECONDS)
+        sample = self._client.probe(self._run, command.args["target"], most, PROBE_SECONDS)
         return SampleMessage(
             sample.operator,
             samples.columns(sample.table.schema),

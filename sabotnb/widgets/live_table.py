@@ -21,6 +21,7 @@ from sabotnb.display import row_table as tables
 from sabotnb.errors import SabotnbError
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics
+from sabotnb.protocol import RunId
 from sabotnb.widgets import samples
 from sabotnb.widgets.cell_outputs import Bundle, CellOutputs, Notebook, Screen, new_output, with_view
 from sabotnb.widgets.messages import TableMessage
@@ -59,7 +60,7 @@ class LiveTable:
     def __init__(
         self,
         client: ClusterClient,
-        run: tuple[str, int],
+        run: RunId,
         title: str,
         look: Callable[[], Seen],
         complete: Callable[[], bool] = lambda: True,

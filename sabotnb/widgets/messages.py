@@ -27,7 +27,7 @@ class Graph:
     """The trait ``graph``: the part of a run that does not change."""
 
     job: str
-    epoch: int
+    run: int
     bounded: bool
     note: str
     """How this run started, for the header: ``replaced the previous run``, ``attached``; else empty."""
@@ -50,12 +50,12 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A click. ``epoch`` is that of the page's graph, so that a stale page cannot change a later run."""
+    """A click. ``run`` is the number of the run on the page, so that a stale page cannot change a later run."""
 
     type: Literal["command"]
     id: str
     kind: Kind
-    epoch: int
+    run: int
     args: Mapping[str, Any]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sabotnb.display import operator_labels, text_limits
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics, stopped_early
+from sabotnb.protocol import RunId
 
 if TYPE_CHECKING:  # names in annotations alone: a bar without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
@@ -17,11 +18,11 @@ COLUMNS = 90
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
-def follow(client: ClusterClient, run: tuple[str, int]) -> None:
+def follow(client: ClusterClient, run: RunId) -> None:
     """Block until the run is over; the bar then shows 100 %, or how the run ended instead. Can be interrupted."""
     from tqdm import tqdm  # the text bar: the widget bar is empty in a saved notebook
 
-    name = text_limits.cut(run[0], text_limits.BAR_JOB)
+    name = text_limits.cut(run.job, text_limits.BAR_JOB)
     file = sys.stdout if shell.mode() == "widget" else sys.stderr  # notebooks show stderr in red
     with tqdm(total=100, desc=name, bar_format=FORMAT, file=file, ncols=COLUMNS) as bar:
         while True:

@@ -23,14 +23,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from sabotnb.errors import ClusterTimeout
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics
+from sabotnb.protocol import RunId
 
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
 
 T = TypeVar("T")
-Run = tuple[str, int]
-"""Name and epoch."""
-
 SECONDS = 0.5
 """Between two rounds. Agents report as often; more rounds would each have new metrics of a few agents only."""
 
@@ -54,7 +52,7 @@ class Watcher(Protocol):
         ...
 
     @property
-    def run(self) -> Run:
+    def run(self) -> RunId:
         """The run."""
         ...
 
@@ -101,7 +99,7 @@ class Publisher:
             if watcher in self._watchers:
                 self._watchers.remove(watcher)
 
-    def settle(self, client: ClusterClient, run: Run | None = None) -> None:
+    def settle(self, client: ClusterClient, run: RunId | None = None) -> None:
         """Pass current metrics to the watchers of a run, or of all runs of a cluster, before this returns."""
         self._tell(client, [watcher for watcher in self._of(client) if run in (None, watcher.run)], 0.0, {})
 
@@ -119,7 +117,7 @@ class Publisher:
         return [watcher for watcher in self._watchers if watcher.client is client]
 
     def _run(self, client: ClusterClient) -> None:
-        silent, known = 0, dict[Run, JobMetrics]()
+        silent, known = 0, dict[RunId, JobMetrics]()
         while watchers := self._next(client):
             start = time.monotonic()
             why = self._tell(client, watchers, self._seconds, known)
@@ -138,7 +136,7 @@ class Publisher:
             return watchers
 
     def _tell(
-        self, client: ClusterClient, watchers: Sequence[Watcher], seconds: float, known: dict[Run, JobMetrics]
+        self, client: ClusterClient, watchers: Sequence[Watcher], seconds: float, known: dict[RunId, JobMetrics]
     ) -> str:
         """Ask about the runs of ``watchers`` and call them; return the reason if the cluster did not answer, else "".
 
@@ -167,7 +165,7 @@ class Publisher:
         for watcher in watchers:
             metrics = answers[watcher.run]
             if metrics is None:
-                self._lose(watcher, f"the cluster no longer knows this run of {watcher.run[0]!r}")
+                self._lose(watcher, f"the cluster no longer knows this run of {watcher.run.job!r}")
             else:
                 self._call(watcher, watcher.take, metrics)
         return ""
@@ -179,7 +177,7 @@ class Publisher:
         try:
             tell(news)
         except Exception:  # a defect in one watcher must not stop the others
-            log.exception("the view of %s is no longer updated", watcher.run[0])
+            log.exception("the view of %s is no longer updated", watcher.run.job)
             self.remove(watcher)
 
 

@@ -20,6 +20,7 @@ from sabotnb.display import JobPicture, job_card, job_picture, theme
 from sabotnb.errors import SabotnbError
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics, without_tasks
+from sabotnb.protocol import RunId
 from sabotnb.widgets.cell_outputs import Bundle, CellOutputs, Notebook, Screen, new_output, with_view
 from sabotnb.widgets.commands import Commands
 from sabotnb.widgets.messages import Graph, Live
@@ -47,14 +48,13 @@ class Showing:
     def __init__(
         self,
         client: ClusterClient,
-        job: str,
-        epoch: int,
+        run: RunId,
         note: str = "",
         screen: Screen | None = None,
         news: Publisher = publisher,
     ) -> None:
         self.client = client
-        self.run = (job, epoch)
+        self.run = run
         self._note = note
         self._screen = screen or Notebook()
         self._news = news
@@ -109,7 +109,7 @@ class Showing:
     def _bundle(self, *, exact: bool = True) -> Bundle:
         """Return the card of the last metrics; without ``exact`` it is the same in every run."""
         if self._metrics is None:
-            text = f"{self.run[0]}: {self._gone}"
+            text = f"{self.run.job}: {self._gone}"
             return {"text/html": theme.panel(theme.verbatim(text)), "text/plain": text}
         gone = "" if self._metrics.terminal else self._gone
         return {
@@ -149,7 +149,7 @@ class Showing:
     @cached_property
     def _picture(self) -> JobPicture | None:
         """The run's graph with coordinates; None for a run that was not submitted through the API."""
-        scenes = self.client.views(*self.run).get("scenes")
+        scenes = self.client.views(self.run).get("scenes")
         return job_picture(scenes) if scenes else None
 
     def _refresh(self) -> None:
@@ -160,7 +160,7 @@ class Showing:
             self._gone = ""
         try:
             _ = self._picture
-            self.take(self.client.metrics(*self.run))
+            self.take(self.client.metrics(self.run))
         except SabotnbError as error:
             self.lose(str(error))
 
@@ -174,9 +174,11 @@ class Showing:
         from sabotnb.widgets.job_widget import JobWidget  # imported late: scripts need no ipywidgets
 
         assert self._metrics is not None
-        graph = Graph(*self.run, self._metrics.bounded, self._note, self._picture or JobPicture((), ()))
+        graph = Graph(
+            self.run.job, self.run.number, self._metrics.bounded, self._note, self._picture or JobPicture((), ())
+        )
         widget = JobWidget.of_job(graph, self._live())
-        commands = Commands(self.client, *self.run, widget.answer, lambda: self._news.settle(self.client, self.run))
+        commands = Commands(self.client, self.run, widget.answer, lambda: self._news.settle(self.client, self.run))
         widget.on_command(commands.take)
         widget.on_hello(self._outputs.note_page)
         return widget
@@ -218,10 +220,10 @@ def _is_newer(metrics: JobMetrics, known: JobMetrics) -> bool:
     return metrics.version > known.version
 
 
-_showings: weakref.WeakValueDictionary[tuple[int, str, int], Showing] = weakref.WeakValueDictionary()
+_showings: weakref.WeakValueDictionary[tuple[int, RunId], Showing] = weakref.WeakValueDictionary()
 
 
-def showing_of(client: ClusterClient, job: str, epoch: int, note: str = "") -> Showing:
+def showing_of(client: ClusterClient, run: RunId, note: str = "") -> Showing:
     """Return the showing of a run: one for all of its handles, so that their cells share a widget."""
-    showing = _showings.get((id(client), job, epoch))
-    return showing or _showings.setdefault((id(client), job, epoch), Showing(client, job, epoch, note))
+    showing = _showings.get((id(client), run))
+    return showing or _showings.setdefault((id(client), run), Showing(client, run, note))

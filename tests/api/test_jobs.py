@@ -269,14 +269,14 @@ def test_a_job_without_live_sink_says_so(numbers: sb.Stream, tmp_path: Path) -> 
 
 def test_a_running_job_of_the_same_name_and_graph_is_attached_to(endless: sb.Stream) -> None:
     first, again = endless.run("again"), endless.run("again")
-    assert (again.name, again.epoch) == (first.name, first.epoch)
+    assert again.run_id == first.run_id
     assert again is first
 
 
 def test_a_changed_graph_replaces_the_job(endless: sb.Stream) -> None:
     first = endless.run("changing")
     changed = endless.filter(col("value") > 5).run("changing")
-    assert changed.epoch > first.epoch
+    assert changed.run_id > first.run_id
     with pytest.raises(errors.JobCanceled):
         first.wait(timeout=30)
 
@@ -284,7 +284,7 @@ def test_a_changed_graph_replaces_the_job(endless: sb.Stream) -> None:
 def test_a_changed_option_replaces_the_job(endless: sb.Stream) -> None:
     first = endless.run("wider", parallelism=1)
     changed = endless.run("wider", parallelism=2)
-    assert changed.epoch > first.epoch
+    assert changed.run_id > first.run_id
     assert endless.run("wider", parallelism=2) is changed
 
 
@@ -294,7 +294,7 @@ def test_a_changed_callback_replaces_the_job(endless: sb.Stream) -> None:
 
     first = endless.sink_callback(into([], 1)).run("called")
     changed = endless.sink_callback(into([], 2)).run("called")
-    assert changed.epoch > first.epoch
+    assert changed.run_id > first.run_id
 
 
 def test_a_callback_of_a_cell_that_runs_again_gets_the_rows_to_come(endless: sb.Stream) -> None:
@@ -344,7 +344,7 @@ def test_a_folder_that_another_job_writes_into_is_refused_at_once(env: sb.Env, t
     for path in ("out", "link", "out/below"):
         with pytest.raises(errors.SinkError, match=r"job 'first' is writing into .*sb\.attach\('first'\)\.stop\(\)"):
             endless.sink_csv(tmp_path / path, mode="append").run("second")
-    assert endless.sink_parquet(tmp_path / "out").run("first").epoch == first.epoch
+    assert endless.sink_parquet(tmp_path / "out").run("first").run_id == first.run_id
     first.cancel()
 
 
@@ -443,7 +443,7 @@ def test_metrics_count_rows_per_task_operator_and_edge(numbers: sb.Stream, tmp_p
     assert set(tasks["state"]) == {"FINISHED"}
     assert operators.set_index("vertex").loc["source_0", "rows_in"] == 1000
     assert edges["type"].tolist() == ["hash"]
-    assert edges["edge"].tolist() == [f"counted:source_0->by:0:e{job.epoch}"]
+    assert edges["edge"].tolist() == [f"{job.run_id}:source_0->by:0"]
 
 
 def test_a_job_needs_no_more_slots_than_there_are(numbers: sb.Stream, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ numbers = sb.Stream.from_rows([{"x": x, "even": x % 2 == 0} for x in range(100)]
 """
 RUN = """
 job = sb.Stream.from_rate({rate}).sink_live().run()
-print(job.name, job.epoch)
+print(job.name, job.run_id.number)
 """
 
 

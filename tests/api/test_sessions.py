@@ -31,13 +31,13 @@ sb.local(workers=1)
 FIRST = """
 import sabotnb as sb
 sb.local(workers=1, detached=True)
-print(sb.Stream.from_rate(10).sink_live().run("outlives").epoch)
+print(sb.Stream.from_rate(10).sink_live().run("outlives").run_id)
 """
 SECOND = """
 import sabotnb as sb
 sb.local(workers=1, detached=True)
 job = sb.attach("outlives")
-print(job.epoch, job.status.state)
+print(job.run_id, job.status.state)
 job.cancel()
 """
 

@@ -20,4 +20,4 @@ def cluster(shared_cluster):
     jobs = shared_cluster.jobs
     for row in [row for row in jobs.jobs() if not JobState(row["state"]).terminal]:
         jobs.cancel(row["job"])
-        jobs.wait(row["job"], row["epoch"], 10)
+        jobs.wait(row["run"], 10)

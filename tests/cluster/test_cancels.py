@@ -12,6 +12,7 @@ from sabotnb.config import Config
 from sabotnb.errors import JobCanceled
 from sabotnb.expr import col
 from sabotnb.graph import Filter, Operator
+from sabotnb.protocol import RunId
 
 pytestmark = pytest.mark.cluster
 
@@ -87,23 +88,23 @@ def test_jobs_are_canceled_before_they_run(cluster):
     assert sum(row["free"] for row in cluster.slots()) == free
 
 
-def held(cluster, job, epoch=0):
-    """What each agent holds of a job, by kind (threads: of runs before ``epoch``), and how many files it has open."""
+def held(cluster, run):
+    """What each agent holds of a job, by kind (threads: of runs before ``run``), and how many files it has open."""
 
     def look(dask_worker):  # inside, so that it travels by value: agents cannot import this module
         import threading
         from pathlib import Path
 
         tenure = dask_worker.plugins["sabotnb-agent"]._tenure
-        former = [thread for thread in threading.enumerate() if thread.name.startswith(f"{job}/")]
-        former = [thread for thread in former if not thread.name.endswith(f"@{epoch}")]
+        former = [thread for thread in threading.enumerate() if thread.name.startswith(f"{run.job}@")]
+        former = [thread for thread in former if not thread.name.startswith(f"{run}/")]
         for thread in former:
             thread.join(10)  # it has reported its end, but may not be quite through
         return {
             "threads": sum(thread.is_alive() for thread in former),
-            "results": sum(name == job for name, _ in tenure.results._jobs),
-            "channels": sum(name == job for name, _ in tenure._exchange._channels),
-            "blobs": sum(name == job for name, _ in tenure._blobs),
+            "results": sum(held.job == run.job for held in tenure.results._runs),
+            "channels": sum(held.job == run.job for held, _ in tenure._exchange._channels),
+            "blobs": sum(held.job == run.job for held in tenure._blobs),
         }, sum(1 for _ in Path("/proc/self/fd").iterdir())
 
     return cluster.client.run(look)
@@ -116,14 +117,14 @@ def test_a_job_that_is_replaced_again_and_again_leaves_nothing(cluster):
         run.wait_until(lambda status: status["state"] == "RUNNING")
         return run
 
-    before = held(cluster, "replaced", [replaced(number) for number in range(3)][-1].epoch)
+    before = held(cluster, [replaced(number) for number in range(3)][-1].id)
     for number in range(3, 23):
         run = replaced(number)
-    for agent, (now, files) in held(cluster, "replaced", run.epoch).items():
+    for agent, (now, files) in held(cluster, run.id).items():
         assert now == before[agent][0] == {"threads": 0, "results": 1, "channels": 1, "blobs": 1}
         assert files <= before[agent][1] + 2
     run.cancel()
     run.wait_over()
-    cluster.jobs.forget("replaced")
-    while any(sum(now.values()) for now, _ in held(cluster, "replaced").values()):
+    cluster.jobs.drop_results("replaced")
+    while any(sum(now.values()) for now, _ in held(cluster, RunId("replaced", 0)).values()):
         continue  # agents drop them asynchronously; the test's timeout ends this

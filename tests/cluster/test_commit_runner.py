@@ -2,7 +2,7 @@ import pytest
 
 from sabotnb.cluster.commit_runner import publishing_failure
 from sabotnb.errors import SinkError
-from sabotnb.protocol import Commit
+from sabotnb.protocol import Commit, RunId
 
 
 @pytest.mark.parametrize(
@@ -14,5 +14,5 @@ from sabotnb.protocol import Commit
     ],
 )
 def test_what_a_commit_raised_is_said_with_its_class(error, kind, message):
-    failure = publishing_failure(Commit("agent-1", "s", 1, "commit", b"", ()), error)
+    failure = publishing_failure(Commit("agent-1", RunId("s", 1), 1, "commit", b"", ()), error)
     assert (failure.error, failure.message) == (kind, message)

@@ -10,9 +10,9 @@ from sabotnb.metrics.histogram import merged
 from sabotnb.pickling import quickly_pickled
 from sabotnb.protocol.control import AgentInfo, MetricsReported, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.ids import Attempt, RunId, TaskId
 
-ATTEMPT = Attempt(TaskId("late", "filter_0", 1), number=3, epoch=7)
+ATTEMPT = Attempt(TaskId(RunId("late", 7), "filter_0", 1), number=3, epoch=2)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from simulator import agent, request
 
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.job_manager import JobManager
-from sabotnb.protocol.control import StartSources, TaskChanged, TaskState, UserCommand
+from sabotnb.protocol.control import Cancel, StartSources, TaskChanged, TaskState
 
 
 class Connection:
@@ -52,11 +52,11 @@ class Served:
                 events = control_codec.dumps([TaskChanged(f"agent-{number}", attempt, state)])
                 self.scheduler.stream_handlers["sabot-events"]("", events)
 
-    async def command(self, kind):
-        return control_codec.loads(await self.manager.sabot_command(control_codec.dumps(UserCommand("1", kind, "job"))))
+    async def cancel(self):
+        return control_codec.loads(await self.manager.sabot_command(control_codec.dumps(Cancel("1", "job"))))
 
     async def status(self):
-        return control_codec.loads(await self.manager.sabot_status("job"))
+        return control_codec.loads(await self.manager.sabot_status(control_codec.dumps("job")))
 
 
 def served(unsendable, act):
@@ -117,7 +117,7 @@ def test_an_agent_that_cannot_be_told_to_cancel_is_declared_lost():
     async def act(served):
         await served.submit()
         served.report(TaskState.RUNNING, 1, 2)
-        await served.command("cancel")
+        await served.cancel()
         served.report(TaskState.CANCELED, 2)
         assert await served.manager.sabot_wait_agents(1, 0.0) == 1
         assert served.ways[1].sent[-1].action == "abort"

@@ -103,7 +103,7 @@ def test_parallelism_above_all_slots_is_refused(cluster):
 def test_the_same_job_again_is_attached_to(cluster):
     first = submit(cluster, "same", endless())
     again = submit(cluster, "same", endless())
-    assert (again.how, again.epoch) == ("attached", first.epoch)
+    assert (again.how, again.id) == ("attached", first.id)
     first.cancel()
     first.wait_over()
 
@@ -135,7 +135,7 @@ def test_a_name_is_held_by_another_session_while_that_is_connected(cluster):
     other.close()
     while (mine := attached(cluster, "theirs")) is None:
         continue  # the scheduler has not noticed yet
-    assert mine.epoch == theirs.epoch
+    assert mine.id == theirs.id
     mine.cancel()
     mine.wait_over()
 
@@ -157,7 +157,7 @@ def test_an_unknown_job_is_named_with_those_there_are(cluster):
 def test_stop_drains_an_endless_job(cluster):
     run = submit(cluster, "stopped", endless())
     taken = 0
-    for batch in cluster.jobs.results(run.name, run.epoch, run.vertex, "collected"):
+    for batch in cluster.jobs.results(run.id, run.vertex, "collected"):
         taken += batch.num_rows
         cluster.jobs.stop("stopped")
     assert run.wait()["state"] == "FINISHED"

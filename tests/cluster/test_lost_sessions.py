@@ -13,6 +13,7 @@ from sabotnb import connectors
 from sabotnb.cluster import local_cluster
 from sabotnb.config import Config
 from sabotnb.graph import Operator, Sink
+from sabotnb.protocol import RunId
 
 pytestmark = pytest.mark.cluster
 
@@ -36,7 +37,7 @@ from sabotnb.cluster import connect
 cluster = connect(sys.argv[1])
 run = submit(cluster, "taken", endless(), owner="taker")
 run.wait_until(lambda status: status["state"] == "RUNNING")
-print(run.epoch, flush=True)
+print(run.id, flush=True)
 sys.stdin.read()
 """
 
@@ -53,10 +54,10 @@ def test_a_job_ends_when_the_session_that_takes_its_rows_is_gone(tmp_path, suppo
     (tmp_path / "taker.py").write_text(TAKER)
     command = [sys.executable, str(tmp_path / "taker.py"), cluster.address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as taker:
-        epoch = int(taker.stdout.readline())
+        run = RunId.parse(taker.stdout.readline().strip())
         kept = submit(cluster, "kept", line(*endless_to_live()))
         taker.send_signal(signal.SIGKILL)
-    status = cluster.jobs.wait("taken", epoch, 60)
+    status = cluster.jobs.wait(run, 60)
     assert status["state"] == "CANCELED"
     assert "the session that was to take its rows is gone" in status["failure"].message
     assert kept.status()["state"] in ("DEPLOYING", "RUNNING")

@@ -5,11 +5,11 @@ import pytest
 
 from sabotnb.cluster.probe_requests import Aim, aim, combined
 from sabotnb.errors import JobError
+from sabotnb.protocol import RunId
 
 EDGE = {"port": 0, "senders": 2, "receivers": 2}
 STATUS = {
-    "job": "late",
-    "epoch": 7,
+    "run": RunId("late", 7),
     "views": {
         "operators": {
             "source_0": "source_0",
@@ -40,7 +40,7 @@ STATUS = {
         ("source_0->by_carrier", "late_only", "source_0"),
         ("late_only -> by_carrier", "late_only", "source_0"),
         ("source_0->by_day:0", "source_0", "source_0"),
-        ("late:source_0->by_day:0:e7", "source_0", "source_0"),
+        ("late@7:source_0->by_day:0", "source_0", "source_0"),
         ("source_0->late_only", "source_0", "source_0"),
     ],
 )

@@ -26,8 +26,8 @@ def ticking(cluster):
 
 def test_a_probe_shows_the_last_rows_of_an_operator(ticking):
     ticking.wait_metrics(lambda it: it.rows_in.rows > 0)
-    before = ticking.cluster.jobs.probe("ticking", ticking.epoch, "ticks", rows=5, wait=30)
-    after = ticking.cluster.jobs.probe("ticking", ticking.epoch, "mapped", rows=5, wait=30)
+    before = ticking.cluster.jobs.probe(ticking.id, "ticks", rows=5, wait=30)
+    after = ticking.cluster.jobs.probe(ticking.id, "mapped", rows=5, wait=30)
     assert (before.table.column_names, after.table.column_names) == (["time", "value"], ["n"])
     assert 0 < before.table.num_rows <= 5
     assert 0 < after.table.num_rows <= 5
@@ -36,19 +36,19 @@ def test_a_probe_shows_the_last_rows_of_an_operator(ticking):
 
 
 def test_of_a_sink_the_rows_that_enter_it_are_shown(ticking):
-    found = ticking.cluster.jobs.probe("ticking", ticking.epoch, "kept", wait=30)
+    found = ticking.cluster.jobs.probe(ticking.id, "kept", wait=30)
     assert (found.operator, found.table.column_names, found.said) == ("mapped", ["n"], "what enters kept")
 
 
 def test_a_paused_job_explains_why_no_rows_come(ticking):
     ticking.wait_metrics(lambda it: it.rows_in.rows > 0)
-    ticking.cluster.jobs.pause("ticking", ticking.epoch)
+    ticking.cluster.jobs.pause(ticking.id)
     before, after = 0, 1
     while before != after:  # rows that were under way when the source paused
         first = ticking.wait_metrics(lambda it: True)
         last = ticking.wait_metrics(lambda it, at=first.at: it.at > at + 1)
         before, after = first.rows_in.rows, last.rows_in.rows
-    found = ticking.cluster.jobs.probe("ticking", ticking.epoch, "mapped", wait=0.2)
+    found = ticking.cluster.jobs.probe(ticking.id, "mapped", wait=0.2)
     assert found.table.num_rows == 0
     assert found.said.startswith("no rows left mapped in ")
     assert found.said.endswith("; the job is paused")
@@ -58,4 +58,4 @@ def test_a_job_that_is_over_has_no_rows_to_look_at(ticking):
     ticking.cancel()
     ticking.wait_over()
     with pytest.raises(JobError, match="ticking is CANCELED: no rows pass mapped"):
-        ticking.cluster.jobs.probe("ticking", ticking.epoch, "mapped")
+        ticking.cluster.jobs.probe(ticking.id, "mapped")

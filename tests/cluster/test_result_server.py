@@ -10,10 +10,12 @@ from sabotnb.cluster.result_server import ENCODERS, ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch
+from sabotnb.protocol.ids import RunId
 from sabotnb.task.result_buffers import Results
 
 ROW = pa.record_batch({"x": [1]})
 WAITING = 100
+RUN = RunId("job", 1)
 
 
 class Agent:
@@ -21,10 +23,10 @@ class Agent:
         self.results, self.pulls = Results(Config()), ResultServer()
 
     def open(self, index):
-        return self.results.open("job", 1, "sink", index, lambda: None)
+        return self.results.open(RUN, "sink", index, lambda: None)
 
     async def pull(self, index, seq=0, wait=60):
-        following, payloads, ended = await self.pulls.answer(self.results, "job", 1, "sink", index, seq, 1 << 20, wait)
+        following, payloads, ended = await self.pulls.answer(self.results, RUN, "sink", index, seq, 1 << 20, wait)
         return following, [row for data in payloads for row in pa.ipc.open_stream(data).read_all().to_pylist()], ended
 
 
@@ -64,7 +66,7 @@ def test_a_release_ends_the_waiting(agent):
     async def run():
         waiting = asyncio.create_task(agent.pull(0))
         assert await agent.pull(1, wait=0) == (0, [], False)
-        agent.results.release("job", 1)
+        agent.results.release(RUN)
         assert await waiting == (0, [], False)
         with pytest.raises(StaleMessage, match="released"):
             await agent.pull(0)

@@ -10,6 +10,7 @@ from sabotnb import connectors
 from sabotnb.errors import ClusterTimeout, JobError
 from sabotnb.graph import Operator, Sink
 from sabotnb.metrics import JobMetrics, Load
+from sabotnb.protocol import RunId
 
 pytestmark = pytest.mark.cluster
 
@@ -17,7 +18,7 @@ N = pa.schema({"n": pa.int64()})
 
 
 def metrics_of(run) -> JobMetrics:
-    return run.cluster.jobs.metrics(run.name, run.epoch)
+    return run.cluster.jobs.metrics(run.id)
 
 
 @pytest.fixture
@@ -40,25 +41,25 @@ def test_rates_and_shares_of_a_running_job(flowing):
 def test_a_paused_job_reads_nothing_and_goes_on_where_it_was(flowing):
     jobs = flowing.cluster.jobs
     flowing.wait_metrics(lambda it: it.rows_in.rows > 0)
-    assert jobs.pause("flowing", flowing.epoch) == "flowing is paused"
+    assert jobs.pause(flowing.id) == "flowing is paused"
     still = flowing.wait_metrics(lambda it: it.paused and it.rows_in.rows_rate == 0)
-    assert jobs.resume("flowing", flowing.epoch) == "flowing resumed"
+    assert jobs.resume(flowing.id) == "flowing resumed"
     flowing.wait_metrics(lambda it: it.rows_in.rows > still.rows_in.rows and not it.paused)
 
 
 @pytest.mark.parametrize(("end", "state"), [("stop", "FINISHED"), ("cancel", "CANCELED")])
 def test_a_paused_job_can_be_ended(flowing, end, state):
     jobs = flowing.cluster.jobs
-    jobs.pause("flowing", flowing.epoch)
-    getattr(jobs, end)("flowing", flowing.epoch)
+    jobs.pause(flowing.id)
+    getattr(jobs, end)(flowing.id)
     assert flowing.wait_over(20)["state"] == state
-    assert ": nothing to pause" in jobs.pause("flowing", flowing.epoch)
+    assert ": nothing to pause" in jobs.pause(flowing.id)
 
 
 def test_a_keyed_job_that_was_paused_has_the_whole_result(cluster):
     run = submit(cluster, "interrupted", line(numbers(300_000), mapped(_same, N), collected()))
     for kind in ("pause", "resume") * 5:
-        getattr(cluster.jobs, kind)("interrupted", run.epoch)
+        getattr(cluster.jobs, kind)(run.id)
     assert sorted(run.table()["n"].to_pylist()) == list(range(300_000))
 
 
@@ -71,12 +72,12 @@ def test_watching_ends_with_a_change_and_tells_of_every_run(cluster):
     for run in (first, second):
         run.wait_metrics(lambda it: it.state == "RUNNING")
     with once_waited_for(cluster, "second", second.cancel):
-        seen = cluster.jobs.watch([(first.name, first.epoch), (second.name, second.epoch), ("unknown", 1)], 60)
+        seen = cluster.jobs.watch([first.id, second.id, RunId("unknown", 1)], 60)
     assert [one and one.state for one in seen] in (["RUNNING", end, None] for end in ("CANCELING", "CANCELED"))
 
 
 def test_watching_brings_no_tasks_until_the_run_is_over(flowing):
-    jobs, run = flowing.cluster.jobs, (flowing.name, flowing.epoch)
+    jobs, run = flowing.cluster.jobs, flowing.id
     flowing.wait_metrics(lambda it: it.tasks)
     assert jobs.watch([run], 0)[0].tasks == ()
     flowing.cancel()
@@ -85,7 +86,7 @@ def test_watching_brings_no_tasks_until_the_run_is_over(flowing):
 
 
 def test_what_is_known_and_still_true_does_not_travel_again(flowing):
-    jobs, run = flowing.cluster.jobs, (flowing.name, flowing.epoch)
+    jobs, run = flowing.cluster.jobs, flowing.id
     flowing.cancel()
     flowing.wait_over(20)
     (first,) = jobs.watch([run], 0)
@@ -101,8 +102,8 @@ def test_a_question_that_is_not_answered_in_time_does_not_mean_that_the_cluster_
     with monkeypatch.context() as patience:
         patience.setattr("sabotnb.cluster.client.ANSWER_SECONDS", -59.99)
         with pytest.raises(ClusterTimeout, match=r"does not answer \(TimeoutError[^)]*\)$"):
-            cluster.jobs.watch([(run.name, run.epoch)], 60)
-    assert cluster.jobs.watch([(run.name, run.epoch)], 0)[0].state == "RUNNING"
+            cluster.jobs.watch([run.id], 60)
+    assert cluster.jobs.watch([run.id], 0)[0].state == "RUNNING"
 
 
 def test_metrics_of_a_replaced_run_stay(cluster):

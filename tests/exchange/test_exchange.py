@@ -18,11 +18,17 @@ from sabotnb.exchange import Exchange
 from sabotnb.graph.job_graph import EdgeHint, EdgeType
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
-from sabotnb.plan.placed import Placed
+from sabotnb.protocol.control import Placement
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Watermark
+from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.testing.transport_suite import send_all
 
 UP, DOWN = 2, 3
+RUN = RunId("job", 1)
+
+
+def attempt(vertex, index, epoch=1):
+    return Attempt(TaskId(RUN, vertex, index), 0, epoch)
 
 
 class Pair:
@@ -39,23 +45,24 @@ class Pair:
 
     def gate(self, graph, index, vertex="down"):
         agent = self.placement(graph)[vertex][index]
-        return self.exchanges[agent].gate("job", 1, vertex, index, graph)
+        return self.exchanges[agent].gate(attempt(vertex, index), graph)
 
     def output(self, graph, index, wake=no_wake, edge=0, epoch=1):
         placement = self.placement(graph)
         edge = graph.edges[edge]
         exchange = self.exchanges[placement[edge.up][index]]
-        return exchange.output("job", epoch, edge, index, Placed(graph, placement, self.agents), wake)
+        return exchange.output(attempt(edge.up, index, epoch), edge, graph, Placement(placement, self.agents), wake)
 
     def extend(self, gate, graph, index):
         exchange = self.exchanges[self.placement(graph)["down"][index]]
-        return exchange.extend(gate, "job", 1, "down", index, graph)
+        return exchange.extend(gate, attempt("down", index), graph)
 
     def reroute(self, output, graph, index, cut):
         placement, edge = self.placement(graph), graph.edges[0]
         exchange = self.exchanges[placement[edge.up][index]]
-        placed = Placed(graph, placement, self.agents)
-        output.reroute(exchange.routing("job", 1, edge, index, placed, no_wake, output.senders), cut)
+        at = Placement(placement, self.agents)
+        routing = exchange.routing(attempt(edge.up, index), edge, graph, at, no_wake, output.senders)
+        output.reroute(routing, cut)
 
     def stop(self):
         for exchange in self.exchanges.values():
@@ -217,7 +224,7 @@ def test_senders_of_another_epoch_and_of_released_jobs_are_refused(pair):
     stale = [pair.output(graph, index, wakers[index], epoch=0) for index in range(2)]
     fresh = [pair.output(graph, index, wakers[2 + index]) for index in range(2)]
     for exchange in pair.exchanges.values():
-        exchange.release("job", 1)
+        exchange.release(RUN, 1)
     for output, waker in zip(stale + fresh, wakers, strict=True):
         with pytest.raises(StaleMessage, match="edge 0"):
             send_all(partial(waker.emit, output), rows(0, 5000))
@@ -290,11 +297,13 @@ from exchanges import agent_info, drain, edge_graph, keys
 from sabotnb.config import Config
 from sabotnb.exchange import Exchange
 from sabotnb.graph.job_graph import EdgeType
+from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.protocol.elements import Batch
 
 exchange = Exchange("right", Config())
 print(json.dumps(dict(exchange.start())), flush=True)
-gate = exchange.gate("job", 1, "down", 0, edge_graph(EdgeType.GATHER, 2, 1))
+attempt = Attempt(TaskId(RunId("job", 1), "down", 0), 0, 1)
+gate = exchange.gate(attempt, edge_graph(EdgeType.GATHER, 2, 1))
 print("ready", flush=True)
 elements = [element for _, _, element in drain(gate, 2)]
 print(sum(k for element in elements if isinstance(element, Batch) for k in keys(element)), flush=True)
@@ -319,7 +328,8 @@ def outputs_to(process, exchange):
     placement = {"up": ("left", "left"), "down": ("right",)}
     wakers = [Waker(), Waker()]
     edge = graph.edges[0]
-    return wakers, [exchange.output("job", 1, edge, i, Placed(graph, placement, agents), wakers[i]) for i in range(2)]
+    at = Placement(placement, agents)
+    return wakers, [exchange.output(attempt(edge.up, i), edge, graph, at, wakers[i]) for i in range(2)]
 
 
 def test_two_processes(process):

@@ -9,12 +9,13 @@ from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.gate import InputGate
 from sabotnb.protocol.control import Queue
 from sabotnb.protocol.elements import End, Status, Watermark
+from sabotnb.protocol.ids import RunId
 
 BUDGET = 40
 
 
 def gate_of(channels, ports=1):
-    gate = InputGate((up % ports, ChannelKey("job", 1, 0, up, 0)) for up in range(channels))
+    gate = InputGate((up % ports, ChannelKey(RunId("job", 1), 1, 0, up, 0)) for up in range(channels))
     refunds = [[] for _ in range(channels)]
     for channel, refund in zip(gate.all_channels(), refunds, strict=True):
         channel.attach(refund.append, BUDGET)
@@ -111,7 +112,7 @@ def test_a_closed_channel_is_not_polled_again():
 def test_an_added_channel_takes_its_turn():
     gate, (first,), _ = gate_of(1)
     first.put(Watermark(1), 0)
-    added = gate.add(0, ChannelKey("job", 1, 0, 7, 0))
+    added = gate.add(0, ChannelKey(RunId("job", 1), 1, 0, 7, 0))
     added.put(Watermark(2), 0)
     assert gate.channels(0) == [0, 7]
     assert [gate.poll(0), gate.poll(0)] == [(0, 0, Watermark(1)), (0, 7, Watermark(2))]
@@ -119,14 +120,14 @@ def test_an_added_channel_takes_its_turn():
     added.put(End(), 0)
     assert gate.poll(0) is None
     with pytest.raises(ProtocolError, match="7->0 is already in its gate"):
-        gate.add(0, ChannelKey("job", 1, 0, 7, 0))
+        gate.add(0, ChannelKey(RunId("job", 1), 1, 0, 7, 0))
 
 
 def test_a_waiting_poll_returns_an_element_of_a_channel_added_meanwhile():
     gate, polled = InputGate([]), []
     waiter = Thread(target=lambda: polled.append(gate.poll(60)))
     waiter.start()
-    gate.add(2, ChannelKey("job", 1, 0, 0, 0)).put(End(), 0)
+    gate.add(2, ChannelKey(RunId("job", 1), 1, 0, 0, 0)).put(End(), 0)
     waiter.join(30)
     assert polled == [(2, 0, End())]
 
@@ -134,7 +135,7 @@ def test_a_waiting_poll_returns_an_element_of_a_channel_added_meanwhile():
 def test_a_channel_added_to_a_closed_gate_drops_its_elements():
     gate, _, _ = gate_of(1)
     gate.close()
-    added, refunds = gate.add(0, ChannelKey("job", 1, 0, 1, 0)), []
+    added, refunds = gate.add(0, ChannelKey(RunId("job", 1), 1, 0, 1, 0)), []
     added.attach(refunds.append, BUDGET)
     added.put(rows(0, 1), 10)
     assert refunds == [10]
@@ -157,7 +158,7 @@ def between_lines(nth, call, act):
 
     sys.settrace(entered)
     try:
-        returned = call(0, ChannelKey("job", 1, 0, 1, 0))
+        returned = call(0, ChannelKey(RunId("job", 1), 1, 0, 1, 0))
     finally:
         sys.settrace(None)
     return returned, left[0] <= 0

@@ -21,8 +21,9 @@ from sabotnb.exchange.gate import InputGate
 from sabotnb.exchange.handshakes import Handshakes
 from sabotnb.exchange.sockets import SocketTransport
 from sabotnb.exchange.transport import Peer
+from sabotnb.protocol.ids import RunId
 
-KEY = ChannelKey("job", 1, 0, 0, 0)
+KEY = ChannelKey(RunId("job", 1), 1, 0, 0, 0)
 SECURITY = Security.temporary()
 
 

@@ -16,6 +16,7 @@ from sabotnb.exchange.routing import splitter
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Marker, Status, Watermark
+from sabotnb.protocol.ids import RunId
 
 CONFIG = Config(coalesce_rows=4, coalesce_bytes=1 << 20, coalesce_seconds=0.010)
 
@@ -31,7 +32,7 @@ class Wire:
     joined: int = 0
 
     def __post_init__(self):
-        self.key = ChannelKey("job", 1, 0, 0, self.down)
+        self.key = ChannelKey(RunId("job", 1), 1, 0, 0, self.down)
 
     def send(self, element):
         self.sent.append(element)

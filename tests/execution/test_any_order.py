@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import AgentLeaving, AgentUp, Committed, JobState, PeerLost
+from sabotnb.protocol.control import AgentLeaving, AgentUp, Committed, JobState, PeerLost, Submitted
 
 NAMES = st.sampled_from(["a", "b"])
 AGENTS = st.integers(1, 4)
 STEPS = st.one_of(
     st.tuples(st.just("submit"), NAMES, st.sampled_from(["f", "g"]), st.integers(1, 5), st.booleans()),
-    st.tuples(st.sampled_from(["cancel", "stop", "pause", "resume", "forget"]), NAMES),
+    st.tuples(st.sampled_from(["cancel", "stop", "pause", "resume", "drop results"]), NAMES),
     st.tuples(st.sampled_from(["finish", "fail"]), NAMES),
     st.tuples(st.sampled_from(["up", "leave", "lose", "silence", "speak"]), AGENTS),
     st.tuples(st.just("part"), AGENTS, AGENTS),
@@ -21,11 +21,11 @@ STEPS = st.one_of(
 
 
 class World:
-    """A simulated cluster of agents with two slots, and the epochs whose submission was answered."""
+    """A simulated cluster of agents with two slots, and the runs whose submission was answered."""
 
     def __init__(self):
         self.cluster = Simulator(agents=2, slots=2)
-        self.epochs = set()
+        self.submitted = set()
 
     def alive(self, number):
         return f"agent-{number}" in self.cluster.machine.agents
@@ -37,13 +37,13 @@ class World:
                     request(name, (("work", tasks),), fingerprint=fingerprint, publishes=publishes),
                 )
             case ("finish" | "fail" as what, name):
-                if any(attempt.task.job == name for _, attempt in self.cluster.running):
+                if any(attempt.run.job == name for _, attempt in self.cluster.running):
                     getattr(self.cluster, what)(name)
             case ("up" | "leave" | "lose" | "silence" | "speak" as what, number):
                 getattr(self, what)(number)
             case ("part", one, other) if one != other and self.alive(one):
                 self.cluster.feed(PeerLost(f"agent-{one}", f"agent-{other}", "broken pipe"))
-            case (("cancel" | "stop" | "pause" | "resume" | "forget") as kind, name):
+            case (("cancel" | "stop" | "pause" | "resume" | "drop results") as kind, name):
                 self.cluster.command(kind, name)
 
     def up(self, number):
@@ -69,16 +69,16 @@ class World:
     def submit(self, job):
         before = self.run(job.name)
         answer = self.cluster.submit(job)
-        if not isinstance(answer, dict):
+        if not isinstance(answer, Submitted):
             return
-        self.epochs.add((job.name, answer["epoch"]))
-        if answer["how"] == "attached":
+        self.submitted.add(answer.run)
+        if answer.how == "attached":
             assert before.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
             assert not before.stopping
 
-    def run(self, name, epoch=None):
-        job = self.cluster.machine.overview.run(name, epoch)
-        return (job.successor or job) if job is not None and epoch is None else job
+    def run(self, run):
+        job = self.cluster.machine.overview.run(run)
+        return (job.successor or job) if job is not None and isinstance(run, str) else job
 
     def settle(self):
         """Every silent agent does what it was told, and every task that can finishes."""
@@ -87,7 +87,7 @@ class World:
         for _ in range(20):
             for _, attempt in list(self.cluster.running):
                 if any(one[1] == attempt for one in self.cluster.running):
-                    self.take(("finish", attempt.task.job))
+                    self.take(("finish", attempt.run.job))
         self.cluster.fire("commit ")
 
 
@@ -102,8 +102,8 @@ def test_nothing_is_left_in_between(steps):
             continue
     world.settle()
     pool = world.cluster.machine.pool
-    for name, epoch in world.epochs:
-        run = world.run(name, epoch)
+    for submitted in world.submitted:
+        run = world.run(submitted)
         if run is None or run.state.terminal:
             continue
         assert run.state is JobState.PENDING
@@ -127,7 +127,7 @@ def test_a_job_leaves_committing_whatever_becomes_of_its_agents(steps):
     for number in range(1, 5):
         world.cluster.silent.add(f"agent-{number}")
     world.take(("finish", "a"))
-    epoch = world.run("a").epoch
+    run = world.run("a").id
     assert world.run("a").state is JobState.COMMITTING
     for step in steps:
         try:
@@ -135,11 +135,11 @@ def test_a_job_leaves_committing_whatever_becomes_of_its_agents(steps):
                 case ("fire",):
                     world.cluster.fire("commit ")
                 case ("late", number):  # a report of an agent that was perhaps not asked, or is gone
-                    world.cluster.feed(Committed(f"agent-{number}", "a", epoch, "commit"))
+                    world.cluster.feed(Committed(f"agent-{number}", run, 1, "commit"))
                 case _:
                     world.take(step)
         except StaleMessage:
             continue
     world.settle()
-    assert world.run("a", epoch).state in (JobState.FINISHED, JobState.FAILED)
+    assert world.run(run).state in (JobState.FINISHED, JobState.FAILED)
     assert world.cluster.machine.pool.statistics().holders == {}

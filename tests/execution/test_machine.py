@@ -7,13 +7,14 @@ from sabotnb.protocol.control import (
     AgentUp,
     Commit,
     Deploy,
-    EndJob,
+    DropRun,
+    EndRun,
     Fence,
-    ForgetJob,
     Heartbeat,
     JobRequest,
     SessionChanged,
     StartSources,
+    Submitted,
     TaskChanged,
     TaskState,
     Tell,
@@ -21,7 +22,7 @@ from sabotnb.protocol.control import (
     VertexNeeds,
 )
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split
 
@@ -49,7 +50,7 @@ def test_each_agent_gets_one_deploy_message_with_its_own_tasks_and_splits():
         who: {str(task): [split.id for split in splits] for task, splits in deployment.splits.items()}
         for who, deployment in deployments.items()
     } == {"agent-1": {"job/source[0]": ["0", "2", "4"]}, "agent-2": {"job/source[1]": ["1", "3"]}}
-    assert deployments["agent-1"].placement == {"source": ("agent-1", "agent-2"), "sink": ("agent-1",)}
+    assert deployments["agent-1"].placement.tasks == {"source": ("agent-1", "agent-2"), "sink": ("agent-1",)}
 
 
 def test_output_is_committed_once_when_all_tasks_are_finished():
@@ -87,7 +88,7 @@ def test_the_first_failure_takes_the_others_down_and_removes_output():
 def test_cancel_is_idempotent_and_frees_slots(command):
     cluster = Simulator()
     cluster.submit(request())
-    answers = [cluster.command(command, "job")["state"] for _ in range(2)]
+    answers = [cluster.command(command, "job").state for _ in range(2)]
     assert answers == ["CANCELING", "CANCELED"]
     assert (cluster.running, cluster.machine.pool.statistics().free) == ([], 8)
 
@@ -106,7 +107,7 @@ def test_a_running_name_is_attached_replaced_or_held(owner, fingerprint, expecte
     cluster = Simulator()
     cluster.submit(request())
     answer = cluster.submit(request(owner=owner, fingerprint=fingerprint))
-    assert (answer.error if isinstance(answer, Failure) else (answer["how"], answer["epoch"])) == expected
+    assert (answer.error if isinstance(answer, Failure) else (answer.how, answer.run.number)) == expected
     assert cluster.state() == "RUNNING"
 
 
@@ -115,7 +116,7 @@ def test_a_session_that_is_gone_holds_no_names(fingerprint, how):
     cluster = Simulator()
     cluster.submit(request())
     cluster.feed(SessionChanged("me", connected=False))
-    assert cluster.submit(request(owner="you", fingerprint=fingerprint))["how"] == how
+    assert cluster.submit(request(owner="you", fingerprint=fingerprint)).how == how
     assert cluster.submit(request(owner="they", fingerprint=fingerprint)).error == "JobNameTaken"
 
 
@@ -129,7 +130,7 @@ def test_a_job_whose_rows_only_a_session_takes_that_is_gone_is_canceled(pulled, 
     cluster.feed(SessionChanged("me", connected=False))
     ((timer, at),) = [(name, at) for name, at in cluster.timers.items() if name.startswith("session")]
     if back is not None:
-        assert cluster.submit(request(pulled=pulled, owner=back))["how"] == "attached"
+        assert cluster.submit(request(pulled=pulled, owner=back)).how == "attached"
     cluster.now = at
     cluster.feed(TimerFired(timer))
     assert cluster.state() == expected
@@ -142,31 +143,31 @@ def test_a_successor_starts_only_when_the_old_job_is_over():
     cluster.silent = {"agent-1", "agent-2"}
     cluster.submit(request())
     cluster.submit(request(fingerprint="new"))
-    assert (cluster.state(), cluster.machine.jobs["job"].epoch) == ("CANCELING", 1)
-    assert cluster.submit(request(fingerprint="new"))["epoch"] == 2
+    assert (cluster.state(), cluster.machine.jobs["job"].id.number) == ("CANCELING", 1)
+    assert cluster.submit(request(fingerprint="new")).run.number == 2
     cluster.silent = set()
     for deploy in cluster.told_to(Deploy):
         for attempt in deploy.deployment.attempts:
             cluster.feed(TaskChanged(deploy.agent, attempt, TaskState.CANCELED))
-    assert (cluster.state(), cluster.machine.jobs["job"].epoch) == ("RUNNING", 2)
+    assert (cluster.state(), cluster.machine.jobs["job"].id.number) == ("RUNNING", 2)
 
 
 @pytest.mark.parametrize("command", ["cancel", "stop"])
 @pytest.mark.parametrize(
-    ("epoch", "successor"),
-    [(None, "CANCELED"), (1, "RUNNING"), (2, "CANCELED")],
+    ("run", "successor"),
+    [("job", "CANCELED"), (RunId("job", 1), "RUNNING"), (RunId("job", 2), "CANCELED")],
 )
-def test_a_command_ends_the_run_that_it_names_or_all_of_the_name(command, epoch, successor):
+def test_a_command_ends_the_run_that_it_names_or_all_of_the_name(command, run, successor):
     cluster = Simulator()
     cluster.silent = {"agent-1", "agent-2"}
     cluster.submit(request())
     cluster.submit(request(fingerprint="new"))
-    cluster.command(command, "job", epoch=epoch)
+    cluster.command(command, run)
     cluster.silent = set()
     for deploy in cluster.told_to(Deploy):
         for attempt in deploy.deployment.attempts:
             cluster.feed(TaskChanged(deploy.agent, attempt, TaskState.CANCELED))
-    assert (cluster.machine.jobs["job"].epoch, cluster.state()) == (2, successor)
+    assert (cluster.machine.jobs["job"].id.number, cluster.state()) == (2, successor)
 
 
 def test_a_withdrawn_successor_is_not_attached_to():
@@ -175,7 +176,7 @@ def test_a_withdrawn_successor_is_not_attached_to():
     cluster.submit(request())
     cluster.submit(request(fingerprint="new"))
     cluster.command("cancel", "job")
-    assert cluster.submit(request(fingerprint="new")) == {"job": "job", "epoch": 3, "how": "queued"}
+    assert cluster.submit(request(fingerprint="new")) == Submitted(RunId("job", 3), "queued")
 
 
 def test_an_old_handle_does_not_end_a_later_run():
@@ -183,19 +184,19 @@ def test_an_old_handle_does_not_end_a_later_run():
     cluster.submit(request())
     cluster.finish()
     cluster.submit(request())
-    cluster.command("cancel", "job", epoch=1)
+    cluster.command("cancel", RunId("job", 1))
     assert cluster.state() == "RUNNING"
 
 
-@pytest.mark.parametrize(("epoch", "forgotten"), [(None, True), (2, True), (1, False)])
-def test_the_results_of_another_run_are_not_forgotten(epoch, forgotten):
+@pytest.mark.parametrize(("run", "dropped"), [("job", True), (RunId("job", 2), True), (RunId("job", 1), False)])
+def test_the_results_of_another_run_are_not_dropped(run, dropped):
     cluster = Simulator()
     for _ in range(2):
         cluster.submit(request())
         cluster.finish()
-    cluster.command("forget", "job", epoch=epoch)
+    cluster.command("drop results", run)
     told = [told.command for told in cluster.told_to(Tell)]
-    assert (ForgetJob("job", 2) in told) is forgotten
+    assert (DropRun(RunId("job", 2)) in told) is dropped
 
 
 @pytest.mark.parametrize("end", ["finish", "cancel"])
@@ -206,7 +207,7 @@ def test_agents_drop_functions_and_tables_of_a_job_that_is_over(end):
         cluster.finish()
     else:
         cluster.command("cancel", "job")
-    ended = [told.agent for told in cluster.told_to(Tell) if told.command == EndJob("job", 1)]
+    ended = [told.agent for told in cluster.told_to(Tell) if told.command == EndRun(RunId("job", 1))]
     assert ended == ["agent-1", "agent-2"]
 
 
@@ -214,7 +215,7 @@ def test_a_finished_name_starts_anew():
     cluster = Simulator()
     cluster.submit(request())
     cluster.finish()
-    assert cluster.submit(request(owner="you"))["how"] == "started"
+    assert cluster.submit(request(owner="you")).how == "started"
 
 
 def test_jobs_wait_for_slots_and_say_what_they_miss():
@@ -302,7 +303,7 @@ def test_an_agent_that_leaves_is_given_nothing_more_and_its_jobs_hear_why():
     assert cluster.state("both") == "RUNNING"
     cluster.submit(request(name="one", vertices=(("work", 1),)))
     assert cluster.submit(request(name="large", vertices=(("work", 3),))).error == "InsufficientSlots"
-    assert [who for who, attempt in cluster.running if attempt.task.job == "one"] == ["agent-1"]
+    assert [who for who, attempt in cluster.running if attempt.run.job == "one"] == ["agent-1"]
     cluster.lose(2)
     assert (cluster.state("both"), cluster.state("one")) == ("FAILED", "RUNNING")
     assert "agent-2 (process 2 on host) was taken away: the cluster was scaled down" in (
@@ -359,14 +360,14 @@ def test_a_commit_that_no_agent_comes_for_fails_the_job_and_says_what_its_output
     assert "wrote all rows, but they may be published in part only: the last agent was lost, and none joined" in message
     assert cluster.machine.pool.statistics().holders == {}
     cluster.feed(AgentUp(agent(2)))
-    assert cluster.submit(request())["how"] == "started"
+    assert cluster.submit(request()).how == "started"
 
 
 def test_a_timer_that_was_held_up_gives_agents_as_much_time_again():
     cluster = committing_without_agents()
     cluster.now = 100.0
     cluster.fire("commit ")
-    assert (cluster.state(), cluster.timers["commit 1"]) == ("COMMITTING", 160.0)
+    assert (cluster.state(), cluster.timers["commit job@1"]) == ("COMMITTING", 160.0)
 
 
 def test_an_agent_that_came_in_time_may_take_its_time():
@@ -397,9 +398,9 @@ def test_who_ends_a_job_that_commits_hears_what_it_waits_for(kind):
     cluster.silent = {"agent-1"}
     cluster.finish()
     too_late = f"job is COMMITTING, too late to {kind}: all rows are written, and"
-    assert cluster.command(kind, "job")["said"] == f"{too_late} agent-1 publishes its output"
+    assert cluster.command(kind, "job").said == f"{too_late} agent-1 publishes its output"
     cluster.lose(1)
-    assert cluster.command(kind, "job")["said"] == f"{too_late} it waits for an agent to publish its output"
+    assert cluster.command(kind, "job").said == f"{too_late} it waits for an agent to publish its output"
 
 
 @pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])
@@ -412,7 +413,7 @@ def test_a_run_whose_output_nobody_can_remove_is_over(end, state):
     cluster.lose(1)
     assert cluster.state() == state
     cluster.feed(AgentUp(agent(2)))
-    assert cluster.submit(request())["how"] == "started"
+    assert cluster.submit(request()).how == "started"
 
 
 def test_a_canceled_job_that_loses_an_agent_was_canceled_all_the_same():
@@ -432,12 +433,12 @@ def test_a_run_that_is_ending_is_not_attached_to_but_waited_for(end, fingerprint
     cluster.silent = {"agent-1"}
     cluster.fail() if end == "fail" else cluster.command(end, "job")
     before = cluster.state(), cluster.machine.jobs["job"].failure
-    assert cluster.submit(request(fingerprint=fingerprint)) == {"job": "job", "epoch": 2, "how": "queued"}
+    assert cluster.submit(request(fingerprint=fingerprint)) == Submitted(RunId("job", 2), "queued")
     assert (cluster.state(), cluster.machine.jobs["job"].failure) == before
     cluster.speak("agent-1")
     if end == "stop":
         cluster.finish()
-    assert (cluster.machine.jobs["job"].epoch, cluster.state()) == (2, "RUNNING")
+    assert (cluster.machine.jobs["job"].id.number, cluster.state()) == (2, "RUNNING")
 
 
 def test_an_agent_is_given_up_after_ten_silent_seconds_and_fenced_when_it_returns():
@@ -463,9 +464,10 @@ def test_a_late_machine_extends_every_lease_by_its_own_delay():
 @pytest.mark.parametrize(
     "attempt",
     [
-        Attempt(TaskId("job", "work", 0), number=7, epoch=1),
-        Attempt(TaskId("job", "work", 0), number=0, epoch=2),
-        Attempt(TaskId("gone", "work", 0), number=0, epoch=1),
+        Attempt(TaskId(RunId("job", 1), "work", 0), number=7, epoch=1),
+        Attempt(TaskId(RunId("job", 1), "work", 0), number=0, epoch=2),
+        Attempt(TaskId(RunId("job", 2), "work", 0), number=0, epoch=1),
+        Attempt(TaskId(RunId("gone", 1), "work", 0), number=0, epoch=1),
     ],
 )
 def test_stale_reports_are_refused(attempt):

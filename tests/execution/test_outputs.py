@@ -35,14 +35,14 @@ def test_a_folder_that_a_running_job_needs_for_itself_is_refused(first, second):
 def test_folders_that_can_be_shared_or_differ_are_let_in(first, second):
     cluster = Simulator()
     submitted(cluster, "a", first)
-    assert submitted(cluster, "b", second)["how"] == "started"
+    assert submitted(cluster, "b", second).how == "started"
 
 
 def test_the_folder_is_free_when_its_job_is_over():
     cluster = Simulator()
     submitted(cluster, "a", {"/d": False})
     cluster.command("cancel", "a")
-    assert submitted(cluster, "b", {"/d": False})["how"] == "started"
+    assert submitted(cluster, "b", {"/d": False}).how == "started"
 
 
 ENDLESS = {"bounded": False}
@@ -53,7 +53,7 @@ def replaced(first, second, **more):
     cluster = Simulator()
     submitted(cluster, "a", first, **more)
     previous = cluster.machine.jobs["a"]
-    how = submitted(cluster, "a", second, fingerprint="changed")["how"]
+    how = submitted(cluster, "a", second, fingerprint="changed").how
     return how, previous.stopping, previous.state.value
 
 
@@ -77,7 +77,7 @@ def test_a_run_that_is_stopped_publishes_before_the_next_begins():
     submitted(cluster, "a", {"/d": False}, views=ENDLESS)
     submitted(cluster, "a", {"/d": False}, views=ENDLESS, fingerprint="changed")
     previous = cluster.machine.jobs["a"]
-    assert submitted(cluster, "a", {"/d": False}, fingerprint="again")["how"] == "stopped, then replaces"
+    assert submitted(cluster, "a", {"/d": False}, fingerprint="again").how == "stopped, then replaces"
     cluster.finish("a")
     assert previous.state.value == "FINISHED"
     assert previous.failure is None

@@ -78,7 +78,7 @@ def main():
             job.wait_changed("10s")
         job = RUNNING["rate"]().run("paused", env=env)
         job.wait_changed("2s")
-        job._client.pause(job.name, job.epoch)
+        job._client.pause(job.run_id)
         job.wait_changed("2s")
         record("paused", job)
         job.cancel()
@@ -92,7 +92,7 @@ def main():
 
 
 def record(name, job):
-    metrics = job._client.metrics(job.name, job.epoch)
+    metrics = job._client.metrics(job.run_id)
     recordings.write(metrics, FOLDER / f"{name}.json")
     print(f"{name}: {metrics.finding}")  # noqa: T201
 

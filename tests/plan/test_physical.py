@@ -22,6 +22,7 @@ from sabotnb.graph import (
     Union,
 )
 from sabotnb.plan import channels, downstreams, edge_id, execution_graph_codec, physical, tasks, upstreams
+from sabotnb.protocol import RunId
 
 SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64())])
 FUNCTION = Function("ab" * 32, "parse", "parse", Origin("cell [2], line 3"), b"pickled")
@@ -211,9 +212,9 @@ def test_impossible_parallelism_is_refused(job, parallelism, groups):
         physical(graph, parallelism, groups)
 
 
-def test_edges_are_named_by_job_ends_port_and_epoch(fraud):
+def test_edges_are_named_by_run_ends_and_port(fraud):
     graph = fraud.to_execution_graph()
-    assert edge_id("fraud", 3, graph.edges[1]) == "fraud:parse->detect:0:e3"
+    assert edge_id(RunId("fraud", 3), graph.edges[1]) == "fraud@3:parse->detect:0"
 
 
 def test_an_execution_graph_survives_json(job, fraud):

@@ -17,6 +17,7 @@ from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
 from sabotnb.metrics import JobMetrics
 from sabotnb.plan import physical
 from sabotnb.protocol.control import JobState
+from sabotnb.protocol.ids import RunId
 
 
 @contextmanager
@@ -47,23 +48,22 @@ class Run:
     """A submitted job."""
 
     cluster: Cluster
-    name: str
-    epoch: int
+    id: RunId
     how: str
     vertex: str
 
     def status(self) -> dict[str, Any]:
-        return self.cluster.jobs.status(self.name, self.epoch)
+        return self.cluster.jobs.status(self.id)
 
     def wait(self, timeout: float = 60) -> dict[str, Any]:
         """Wait for the final status; raises the exception of the job if it did not finish."""
         status = self.wait_over(timeout)
         if status["state"] != JobState.FINISHED:
-            raise job_failed(self.name, status)
+            raise job_failed(self.id.job, status)
         return status
 
     def wait_over(self, timeout: float = 60) -> dict[str, Any]:
-        status = self.cluster.jobs.wait(self.name, self.epoch, timeout)
+        status = self.cluster.jobs.wait(self.id, timeout)
         assert JobState(status["state"]).terminal, status
         return status
 
@@ -76,26 +76,26 @@ class Run:
     def wait_metrics(self, condition) -> JobMetrics:
         """Wait for metrics for which ``condition`` holds; fails if the job ends before."""
         while True:
-            metrics = self.cluster.jobs.metrics(self.name, self.epoch)
+            metrics = self.cluster.jobs.metrics(self.id)
             if condition(metrics):
                 return metrics
             assert not metrics.terminal, metrics
-            self.cluster.jobs.watch([(self.name, self.epoch)], 0.2)
+            self.cluster.jobs.watch([self.id], 0.2)
 
     def table(self) -> pa.Table:
         """Return all rows of the sink ``collected``."""
-        return pa.Table.from_batches(self.cluster.jobs.results(self.name, self.epoch, self.vertex, "collected"))
+        return pa.Table.from_batches(self.cluster.jobs.results(self.id, self.vertex, "collected"))
 
     def cancel(self) -> None:
-        self.cluster.jobs.cancel(self.name)
+        self.cluster.jobs.cancel(self.id.job)
 
 
 def waiting_results(cluster: Cluster, job: str) -> list[int]:
     """Return the bytes of unread results of ``job`` on each agent that still holds some."""
 
     def look(dask_worker) -> int | None:
-        jobs = dask_worker.plugins["sabotnb-agent"]._tenure.results._jobs
-        held = [results for (name, _), results in jobs.items() if name == job]
+        runs = dask_worker.plugins["sabotnb-agent"]._tenure.results._runs
+        held = [results for run, results in runs.items() if run.job == job]
         return sum(buffer._nbytes for results in held for buffer in results.buffers.values()) if held else None
 
     return [nbytes for nbytes in cluster.jobs.client.run(look).values() if nbytes is not None]
@@ -123,7 +123,7 @@ def submit(cluster: Cluster, name: str, graph: JobGraph, parallelism: int = 2, o
     )
     taken = cluster.jobs.submit_stream_job(request, blobs)
     ends = [v.id for v in execution.vertices.values() if any(operator.id == "collected" for operator in v.operators)]
-    return Run(cluster, name, taken["epoch"], taken["how"], ends[0] if ends else "")
+    return Run(cluster, taken.run, taken.how, ends[0] if ends else "")
 
 
 def numbers(count: int) -> Operator:

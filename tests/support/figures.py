@@ -70,7 +70,7 @@ def job(*parts, state="RUNNING", **more):
     )
     plain = JobMetrics(
         job="late",
-        epoch=1,
+        run=1,
         version=1,
         at=NOW,
         state=state,

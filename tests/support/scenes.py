@@ -59,7 +59,7 @@ def metrics(execution, state="FINISHED", name="late", rows=1000, **more):
     )
     built = JobMetrics(
         job=name,
-        epoch=1,
+        run=1,
         version=1,
         at=105.0,
         state=state,

@@ -25,11 +25,11 @@ class ScriptedClient:
         """Change fields of the current metrics."""
         self.now = replace(self.now, version=self.now.version + 1, **changes)
 
-    def views(self, job, epoch):
+    def views(self, run):
         return {}
 
-    def metrics(self, job, epoch):
-        return self.watch([(job, epoch)], 0.0)[0]
+    def metrics(self, run):
+        return self.watch([run], 0.0)[0]
 
     def watch(self, runs, seconds, known=None):
         self.was_asked.set()
@@ -39,22 +39,22 @@ class ScriptedClient:
             raise ClusterTimeout("the cluster does not answer (TimeoutError)")
         return [self.now for _ in runs]
 
-    def pause(self, job, epoch):
+    def pause(self, run):
         self.asked.append("pause")
-        return f"{job} is paused"
+        return f"{run.job} is paused"
 
-    def cancel(self, job, epoch):
+    def cancel(self, run):
         self.asked.append("cancel")
         raise ClusterLost("the cluster does not answer")
 
-    def stop(self, job, epoch):
+    def stop(self, run):
         raise ZeroDivisionError("a defect")
 
-    def resume(self, job, epoch):
+    def resume(self, run):
         self.asked.append("resume")
-        return f"{job} resumed"
+        return f"{run.job} resumed"
 
-    def probe(self, job, epoch, target, rows, wait):
+    def probe(self, run, target, rows, wait):
         return SimpleNamespace(
             operator=target, table=self.rows, seen=2, seconds=1.0, keys=("x",), hot=(("1", 0.5),), watermark=7, said=""
         )

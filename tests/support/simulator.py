@@ -9,15 +9,22 @@ from sabotnb.protocol.control import (
     AgentDown,
     AgentInfo,
     AgentUp,
+    Cancel,
     CancelTasks,
     Commit,
     Committed,
     Deploy,
+    DropResults,
     Event,
+    Fail,
     JobRequest,
+    Pause,
     Reply,
+    Resume,
     SessionChanged,
     SetTimer,
+    Stop,
+    Submit,
     TaskChanged,
     TaskState,
     Tell,
@@ -26,6 +33,16 @@ from sabotnb.protocol.control import (
     VertexNeeds,
 )
 from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import RunRef
+
+COMMANDS = {
+    "cancel": Cancel,
+    "stop": Stop,
+    "pause": Pause,
+    "resume": Resume,
+    "fail": Fail,
+    "drop results": DropResults,
+}
 
 
 def agent(number: int, slots: int = 4, **more) -> AgentInfo:
@@ -78,32 +95,35 @@ class Simulator:
             case Deploy(who, deployment):
                 self.running += [(who, attempt) for attempt in deployment.attempts]
                 yield from (TaskChanged(who, attempt, TaskState.RUNNING) for attempt in deployment.attempts)
-            case Tell(who, CancelTasks(job, epoch)):
+            case Tell(who, CancelTasks(run, epoch)):
                 mine = [
                     entry
                     for entry in self.running
-                    if entry[0] == who and entry[1].task.job == job and entry[1].epoch == epoch
+                    if entry[0] == who and (entry[1].run, entry[1].epoch) == (run, epoch)
                 ]
                 self.running = [entry for entry in self.running if entry not in mine]
                 yield from (TaskChanged(who, attempt, TaskState.CANCELED) for _, attempt in mine)
-            case Commit(who, job, epoch, action):
-                yield Committed(who, job, epoch, action)
+            case Commit(who, run, epoch, action):
+                yield Committed(who, run, epoch, action)
             case Reply(command, value, failure):
                 self.replies[command] = failure or value
             case SetTimer(name, at):
                 self.timers[name] = at
 
-    def command(self, kind: str, job: str = "", **args):
-        identity = f"{kind}-{len(self.replies)}"
-        self.feed(UserCommand(identity, kind, job, args))
-        return self.replies[identity]
+    def command(self, kind: str, run: RunRef, *args):
+        """Feed a command about a run and return the answer."""
+        return self._answer(COMMANDS[kind](f"{kind}-{len(self.replies)}", run, *args))
 
     def submit(self, job: JobRequest):
         self.feed(SessionChanged(job.owner, connected=True))
-        return self.command("submit", request=job)
+        return self._answer(Submit(f"submit-{len(self.replies)}", job))
+
+    def _answer(self, command: UserCommand):
+        self.feed(command)
+        return self.replies[command.id]
 
     def finish(self, job: str = "job") -> None:
-        for who, attempt in [entry for entry in self.running if entry[1].task.job == job]:
+        for who, attempt in [entry for entry in self.running if entry[1].run.job == job]:
             self.running.remove((who, attempt))
             self.feed(TaskChanged(who, attempt, TaskState.FINISHED))
 
@@ -116,7 +136,7 @@ class Simulator:
                 self.feed(TimerFired(name))
 
     def fail(self, job: str = "job", message: str = "boom", error: str = "UserFunctionError") -> None:
-        who, attempt = next(entry for entry in self.running if entry[1].task.job == job)
+        who, attempt = next(entry for entry in self.running if entry[1].run.job == job)
         self.running.remove((who, attempt))
         self.feed(TaskChanged(who, attempt, TaskState.FAILED, Failure(error, message)))
 

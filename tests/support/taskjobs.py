@@ -16,10 +16,9 @@ from sabotnb.graph import specs
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.plan.placed import Placed
-from sabotnb.protocol.control import CancelTasks, Command, StartSources, TaskChanged, TaskState
+from sabotnb.protocol.control import CancelTasks, Command, Placement, StartSources, TaskChanged, TaskState
 from sabotnb.protocol.elements import EndReason
-from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
 from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
 from sabotnb.task.host import Assignment, Host, Makers
@@ -29,6 +28,7 @@ from sabotnb.task.task import TaskExecution
 from sabotnb.testing import ScriptedSource
 
 X = pa.schema({"x": pa.int64()})
+RUN = RunId("job", 1)
 TINY = Config(gate_bytes=1, collect_bytes=1, coalesce_rows=1, coalesce_seconds=0.001)
 """Settings under which every channel has credit for one batch."""
 
@@ -152,27 +152,29 @@ class Deployed:
         self._execution = execution
         self._exchange = Exchange("agent-1", config)
         host = Host(self._exchange, self.results, self.reports, config, MAKERS)
-        placement = self._placement = {v.id: ("agent-1",) * v.parallelism for v in execution.vertices.values()}
+        tasks = {v.id: ("agent-1",) * v.parallelism for v in execution.vertices.values()}
+        self._placement = Placement(tasks, {})
         self.tasks: dict[str, TaskExecution] = {}
         for v in execution.vertices.values():
             spec = v.operators[0].spec
             splits = spec.options["source"].splits() if isinstance(spec, specs.Source) else []
             for i in range(v.parallelism):
-                attempt = Attempt(TaskId("job", v.id, i), len(self.tasks), 1)
-                assignment = Assignment(attempt, execution, placement, {}, tuple(splits[i :: v.parallelism]))
+                attempt = Attempt(TaskId(RUN, v.id, i), len(self.tasks), 1)
+                assignment = Assignment(attempt, execution, self._placement, tuple(splits[i :: v.parallelism]))
                 self.tasks[f"{v.id}[{i}]"] = TaskExecution(assignment, host)
 
     def start(self, *, sources: bool = True) -> Deployed:
         for task in self.tasks.values():
             task.start()
         if sources:
-            self.command(StartSources("job", 1))
+            self.command(StartSources(RUN, 1))
         return self
 
     def output(self, up: str, index: int) -> OutputPartition:
         """Return the output of a task that is not started, so that a test can send on it."""
         edge = next(edge for edge in self._execution.edges if edge.up == up)
-        return self._exchange.output("job", 1, edge, index, Placed(self._execution, self._placement, {}), lambda: None)
+        attempt = Attempt(TaskId(RUN, up, index), 0, 1)
+        return self._exchange.output(attempt, edge, self._execution, self._placement, lambda: None)
 
     def command(self, command: Command) -> None:
         for task in self.tasks.values():
@@ -180,7 +182,7 @@ class Deployed:
 
     def cancel(self, grace: float = GRACE_SECONDS) -> list[TaskExecution]:
         """Cancel all tasks; returns those that hang."""
-        self.command(CancelTasks("job", 1))
+        self.command(CancelTasks(RUN, 1))
         return await_canceled(self.tasks.values(), grace)
 
     def __enter__(self) -> Deployed:
@@ -188,7 +190,7 @@ class Deployed:
 
     def __exit__(self, *_: object) -> None:
         self.cancel()
-        self._exchange.release("job", 1)
+        self._exchange.release(RUN, 1)
         self._exchange.stop()
 
 

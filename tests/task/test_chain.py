@@ -6,6 +6,7 @@ from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext
 from sabotnb.protocol.state import StateSpec
 from sabotnb.state import KeySet
@@ -27,7 +28,7 @@ def probes_of(names, counters=None):
 def chain(*operators, counters=None):
     stages = [Stage(Node(f"op_{i}", specs.Union(1)), operator) for i, operator in enumerate(operators)]
     built = Chain(stages, Steps(), probes_of([stage.node.id for stage in stages], counters))
-    built.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
+    built.open(lambda node: OperatorContext(RunId("job", 1), node.id, 0, 1, 128))
     return built
 
 
@@ -121,7 +122,7 @@ def test_a_failed_open_closes_what_was_opened():
         [Stage(Node(operator.name, specs.Union(1)), operator) for operator in operators], Steps(), probes_of([])
     )
     with pytest.raises(StepFailed, match="open of bad failed"):
-        built.open(lambda node: OperatorContext("job", node.id, 0, 1, 128))
+        built.open(lambda node: OperatorContext(RunId("job", 1), node.id, 0, 1, 128))
     assert built.close() == built.close() == []
     assert calls == ["open good", "open bad", "close good"]
 

@@ -11,6 +11,7 @@ from sabotnb.graph import Operator as Node
 from sabotnb.graph import Union
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Cut, CutKind, End, EndReason, Leave, Status, Watermark
+from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Operator
 from sabotnb.task.chain import Chain, Emission, Stage
 from sabotnb.task.gate_input import GateInput
@@ -44,7 +45,7 @@ class Input:
         nodes = [Node(name, Union(ports)) for name in ("first", "second")]
         counters = TaskCounters(operators={node.id: 0 for node in nodes})
         stages = [Stage(node, operator) for node, operator in zip(nodes, self.operators, strict=True)]
-        self.gate = InputGate((port, ChannelKey("job", 1, port, up, 0)) for port, up in channels)
+        self.gate = InputGate((port, ChannelKey(RunId("job", 1), 1, port, up, 0)) for port, up in channels)
         numbers = {port: self.gate.channels(port) for port in range(ports)}
         steps = Steps()
         self.input = GateInput(self.gate, numbers, Chain(stages, steps, Probes(counters)), counters)
@@ -66,7 +67,7 @@ class Input:
         return self.take()
 
     def add(self, port, up):
-        self.gate.add(port, ChannelKey("job", 1, port, up, 0))
+        self.gate.add(port, ChannelKey(RunId("job", 1), 1, port, up, 0))
         return list(self.input.add(port, up))
 
     @property

@@ -6,10 +6,12 @@ import pytest
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch, End, Watermark
+from sabotnb.protocol.ids import RunId
 from sabotnb.task.result_buffers import MESSAGE_SECONDS, ResultOutput, Results
 from sabotnb.testing import ManualClock
 
 EVERYTHING = 1 << 30
+RUN = RunId("job", 1)
 
 
 def batch(*values):
@@ -32,11 +34,11 @@ def woken():
 
 
 def open_buffer(results, woken, keep=None, index=0):
-    return results.open("job", 1, "sink", index, woken.set, keep)
+    return results.open(RUN, "sink", index, woken.set, keep)
 
 
 def pull(results, seq, max_bytes=EVERYTHING, index=0):
-    following, payloads, ended = results.pull_nowait("job", 1, "sink", index, seq, max_bytes)
+    following, payloads, ended = results.pull_nowait(RUN, "sink", index, seq, max_bytes)
     return following, read(payloads), ended
 
 
@@ -109,48 +111,48 @@ def test_a_pull_before_the_first_batch_returns_no_rows(results, woken):
 def test_a_take_waits_for_the_task_to_be_deployed(results, woken):
     answers = []
     waiting = threading.Thread(
-        target=lambda: answers.append(results.take("job", 1, {("sink", 0): 0}, EVERYTHING, timeout=60))
+        target=lambda: answers.append(results.take(RUN, {("sink", 0): 0}, EVERYTHING, timeout=60))
     )
     waiting.start()
     open_buffer(results, woken).put(batch(7))
     waiting.join()
     assert [answer["sink", 0].next for answer in answers] == [1]
-    assert results.take("job", 1, {("sink", 0): 1}, EVERYTHING, timeout=0) == {}
+    assert results.take(RUN, {("sink", 0): 1}, EVERYTHING, timeout=0) == {}
 
 
 def test_a_listener_is_called_for_each_change_of_its_task(results, woken):
     called = []
-    with results.listening("job", 1, "sink", 0, lambda: called.append(1)):
+    with results.listening(RUN, "sink", 0, lambda: called.append(1)):
         buffer, other = open_buffer(results, woken), open_buffer(results, woken, index=1)
         assert len(called) == 1
         for change in (lambda: other.put(batch(1)), lambda: buffer.put(batch(1)), buffer.end):
             change()
         assert len(called) == 3
-        results.release("job", 1)
+        results.release(RUN)
         assert len(called) == 4
     buffer.put(batch(2))
     assert len(called) == 4
-    with pytest.raises(StaleMessage, match="released"), results.listening("job", 1, "sink", 0, lambda: None):
+    with pytest.raises(StaleMessage, match="released"), results.listening(RUN, "sink", 0, lambda: None):
         pass
 
 
-def test_released_results_are_refused_and_a_later_epoch_is_not(results, woken):
+def test_released_results_are_refused_and_those_of_a_later_run_are_not(results, woken):
     open_buffer(results, woken).put(batch(1))
-    results.release("job", 1)
-    with pytest.raises(StaleMessage, match="epoch 1, have been released"):
+    results.release(RUN)
+    with pytest.raises(StaleMessage, match="job@1 have been released"):
         pull(results, 0)
-    results.open("job", 2, "sink", 0, woken.set).put(batch(2))
-    assert results.pull_nowait("job", 2, "sink", 0, 0, EVERYTHING)[0] == 1
+    results.open(RunId("job", 2), "sink", 0, woken.set).put(batch(2))
+    assert results.pull_nowait(RunId("job", 2), "sink", 0, 0, EVERYTHING)[0] == 1
 
 
 def test_a_take_waits_for_several_buffers(results, woken):
     first, second = open_buffer(results, woken), open_buffer(results, woken, index=1)
     second.put(batch(1))
     wanted = {("sink", 0): 0, ("sink", 1): 0}
-    assert list(results.take("job", 1, wanted, EVERYTHING)) == [("sink", 1)]
+    assert list(results.take(RUN, wanted, EVERYTHING)) == [("sink", 1)]
     first.end()
-    assert results.take("job", 1, {("sink", 0): 0}, EVERYTHING)["sink", 0].ended
-    assert results.take("job", 1, {("sink", 1): 1}, EVERYTHING, unless=lambda: True) == {}
+    assert results.take(RUN, {("sink", 0): 0}, EVERYTHING)["sink", 0].ended
+    assert results.take(RUN, {("sink", 1): 1}, EVERYTHING, unless=lambda: True) == {}
 
 
 def test_an_output_stores_only_rows_and_the_end(results, woken):
@@ -183,5 +185,5 @@ def test_an_output_merges_small_batches_unless_they_are_old(results, woken, seco
     for element in (batch(1), batch(1), batch(2), batch(3)):
         output.emit(element)
     output.flush()
-    payloads = results.pull_nowait("job", 1, "sink", 0, 0, EVERYTHING)[1]
+    payloads = results.pull_nowait(RUN, "sink", 0, 0, EVERYTHING)[1]
     assert [read([payload]) for payload in payloads] == stored

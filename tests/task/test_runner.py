@@ -14,15 +14,16 @@ from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol.control import (
     CancelTasks,
     Deployment,
+    DropRun,
     Fence,
-    ForgetJob,
     PauseSources,
+    Placement,
     ResumeSources,
     StartSources,
     StopSources,
     TaskState,
 )
-from sabotnb.protocol.ids import Attempt, TaskId
+from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.task.host import Makers
 from sabotnb.task.result_buffers import Results
 from sabotnb.task.runner import TaskRunner
@@ -32,6 +33,7 @@ SOURCES = {
     "some": lambda: numbers([[1], [2]]),
     "waiting": lambda: numbers([[1], Hold(threading.Event())]),
 }
+RUN, NEXT = RunId("job", 1), RunId("job", 2)
 # a union stands for any operator, as the runner does not depend on the kind
 MAKERS = Makers(
     operator=lambda spec, inputs: Exploding() if spec.inputs == 2 else Doubled(),
@@ -49,12 +51,12 @@ def job(source="some", operator=1):
     )
 
 
-def deployment(execution, name="job", epoch=1):
-    attempts = [Attempt(TaskId(name, vertex, 0), number, epoch) for number, vertex in enumerate(execution.vertices)]
+def deployment(execution, run=RUN, epoch=1):
+    attempts = [Attempt(TaskId(run, vertex, 0), number, epoch) for number, vertex in enumerate(execution.vertices)]
     data, _ = execution_graph_codec.dump(execution)
-    placement = dict.fromkeys(execution.vertices, ("agent-1",))
-    splits = {TaskId(name, "numbers", 0): tuple(numbers([]).splits())}
-    return Deployment(name, epoch, data, placement, {}, tuple(attempts), splits)
+    placement = Placement(dict.fromkeys(execution.vertices, ("agent-1",)), {})
+    splits = {TaskId(run, "numbers", 0): tuple(numbers([]).splits())}
+    return Deployment(run, epoch, data, placement, tuple(attempts), splits)
 
 
 class Agent:
@@ -64,15 +66,15 @@ class Agent:
         self.exchange = Exchange("agent-1", TINY)
         self.runner = TaskRunner(self.exchange, self.reports, self.results, TINY, MAKERS)
 
-    def read(self, name="job", epoch=1):
+    def read(self, run=RUN):
         batches = 0
-        while not (pulled := self.pull(batches, name, epoch)).ended:
+        while not (pulled := self.pull(batches, run)).ended:
             batches = pulled.next
         return pulled.next
 
-    def pull(self, seq, name="job", epoch=1):
+    def pull(self, seq, run=RUN):
         key = "operator.1", 0
-        return self.results.take(name, epoch, {key: seq}, 1 << 20, timeout=60)[key]
+        return self.results.take(run, {key: seq}, 1 << 20, timeout=60)[key]
 
 
 @pytest.fixture
@@ -86,12 +88,12 @@ def agent():
 def test_a_job_runs_from_its_deployment_to_its_removal(agent):
     agent.runner.deploy(deployment(job()), {})
     agent.reports.wait(TaskState.RUNNING, 2)
-    agent.runner.command(StartSources("job", 1))
+    agent.runner.command(StartSources(RUN, 1))
     assert agent.read() == 2
     finished = agent.reports.wait(TaskState.FINISHED, 2)
     assert [changed.counters.rows_in for changed in finished] == [2, 2]
     assert [changed.sent for changed in finished if changed.sent] == [{0: (2, 16)}]
-    agent.runner.command(ForgetJob("job", 1))
+    agent.runner.command(DropRun(RUN))
     with pytest.raises(StaleMessage, match="released"):
         agent.pull(0)
 
@@ -101,7 +103,7 @@ def test_an_ended_task_is_dropped_also_without_a_request_for_metrics(agent):
     agent.reports.wait(TaskState.RUNNING, 2)
     tasks = [weakref.ref(task) for task in agent.runner._tasks()]
     assert len(agent.runner.metrics()) == len(tasks) == 2
-    agent.runner.command(StartSources("job", 1))
+    agent.runner.command(StartSources(RUN, 1))
     assert agent.read() == 2
     agent.reports.wait(TaskState.FINISHED, 2)
     while any(task() is not None and task().alive for task in tasks):
@@ -124,7 +126,7 @@ def test_an_ended_task_releases_its_operators_before_garbage_collection(agent, m
     try:
         agent.runner.deploy(deployment(job()), {})
         agent.reports.wait(TaskState.RUNNING, 2)
-        agent.runner.command(StartSources("job", 1))
+        agent.runner.command(StartSources(RUN, 1))
         agent.read()
         agent.reports.wait(TaskState.FINISHED, 2)
         assert [operator() for operator in operators] == [None]
@@ -133,20 +135,21 @@ def test_an_ended_task_releases_its_operators_before_garbage_collection(agent, m
 
 
 def test_jobs_do_not_see_each_other(agent):
-    for name, operator in (("first", 1), ("endless", 2)):
-        agent.runner.deploy(deployment(job(operator=operator), name), {})
+    first, endless = RunId("first", 1), RunId("endless", 1)
+    for run, operator in ((first, 1), (endless, 2)):
+        agent.runner.deploy(deployment(job(operator=operator), run), {})
     agent.reports.wait(TaskState.RUNNING, 4)
-    for name in ("first", "endless"):
-        agent.runner.command(StartSources(name, 1))
-    assert agent.read("first") == 2
-    agent.runner.command(CancelTasks("endless", 1))
+    for run in (first, endless):
+        agent.runner.command(StartSources(run, 1))
+    assert agent.read(first) == 2
+    agent.runner.command(CancelTasks(endless, 1))
     agent.reports.wait(TaskState.CANCELED, 1)
     agent.reports.wait_until(lambda: len(agent.reports.ends()) == 4)
 
 
 def test_a_cancel_ends_every_task(agent):
     agent.runner.deploy(deployment(job("waiting")), {})
-    agent.runner.command(CancelTasks("job", 1))
+    agent.runner.command(CancelTasks(RUN, 1))
     agent.reports.wait(TaskState.CANCELED, 2)
     assert agent.runner.hanging() == []
 
@@ -166,20 +169,20 @@ def test_a_task_that_does_not_return_is_reported_as_hanging_until_it_does(agent)
 
     runner.deploy(deployment(job()), {})
     assert reached.wait(60)
-    runner.command(CancelTasks("job", 1))
+    runner.command(CancelTasks(RUN, 1))
     agent.reports.wait(TaskState.CANCELED, 2)
     runner.stop()
-    assert Attempt(TaskId("job", "operator", 0), 1, 1) in runner.hanging()
+    assert Attempt(TaskId(RUN, "operator", 0), 1, 1) in runner.hanging()
     released.set()
     threads[0].join()
-    assert Attempt(TaskId("job", "operator", 0), 1, 1) not in runner.hanging()
+    assert Attempt(TaskId(RUN, "operator", 0), 1, 1) not in runner.hanging()
 
 
 def test_a_stop_drains_the_job(agent):
     agent.runner.deploy(deployment(job("waiting")), {})
-    agent.runner.command(StartSources("job", 1))
+    agent.runner.command(StartSources(RUN, 1))
     assert agent.pull(0).next == 1
-    agent.runner.command(StopSources("job", 1))
+    agent.runner.command(StopSources(RUN, 1))
     assert agent.read() == 1
     agent.reports.wait(TaskState.FINISHED, 2)
 
@@ -187,16 +190,16 @@ def test_a_stop_drains_the_job(agent):
 def test_a_pause_reaches_the_sources_and_ends_with_resume(agent):
     agent.runner.deploy(deployment(job()), {})
     for command in (PauseSources, StartSources, ResumeSources):
-        agent.runner.command(command("job", 1))
+        agent.runner.command(command(RUN, 1))
     assert agent.read() == 2
 
 
 def test_a_probe_returns_the_rows_of_each_task(agent):
     agent.runner.deploy(deployment(job("waiting")), {})
     operators = [("numbers", "numbers"), ("operator", "operator"), ("operator", "operator.1")]
-    assert [agent.runner.probe("job", 1, *operator, ["x"], 5, wait=0)[0]["seen"] for operator in operators] == [0, 0, 0]
-    agent.runner.command(StartSources("job", 1))
-    probed = [agent.runner.probe("job", 1, *operator, ["x"], 5, wait=60) for operator in operators]
+    assert [agent.runner.probe(RUN, *operator, ["x"], 5, wait=0)[0]["seen"] for operator in operators] == [0, 0, 0]
+    agent.runner.command(StartSources(RUN, 1))
+    probed = [agent.runner.probe(RUN, *operator, ["x"], 5, wait=60) for operator in operators]
     rows = [pa.ipc.open_stream(task["batch"]).read_all().to_pydict() for (task,) in probed]
     assert rows == [{"x": [1]}, {"x": [2]}, {"x": [2]}]
     assert [(task["index"], task["seen"], task["kept"], task["hot"]) for (task,) in probed] == [
@@ -209,35 +212,37 @@ def test_a_probe_returns_the_rows_of_each_task(agent):
 def test_a_probe_of_an_ended_run_or_an_unknown_operator_is_refused(agent):
     agent.runner.deploy(deployment(job()), {})
     with pytest.raises(ProtocolError, match="no operator 'nothing'"):
-        agent.runner.probe("job", 1, "operator", "nothing", [], 5, wait=0)
-    with pytest.raises(StaleMessage, match="epoch 1 runs here"):
-        agent.runner.probe("job", 2, "operator", "operator", [], 5, wait=0)
-    agent.runner.command(StartSources("job", 1))
+        agent.runner.probe(RUN, "operator", "nothing", [], 5, wait=0)
+    with pytest.raises(StaleMessage, match="job@1, epoch 1 runs here"):
+        agent.runner.probe(NEXT, "operator", "operator", [], 5, wait=0)
+    agent.runner.command(StartSources(RUN, 1))
     agent.read()
     agent.reports.wait(TaskState.FINISHED, 2)
     with pytest.raises(StaleMessage, match="its tasks here have ended"):
-        agent.runner.probe("job", 1, "operator", "operator", [], 5, wait=0)
+        agent.runner.probe(RUN, "operator", "operator", [], 5, wait=0)
 
 
 @pytest.mark.parametrize("command", [StartSources, StopSources, PauseSources, ResumeSources, CancelTasks])
 def test_a_stale_command_is_refused(agent, command):
-    with pytest.raises(StaleMessage, match="job 'job', epoch 1: it does not run here"):
-        agent.runner.command(command("job", 1))
-    agent.runner.deploy(deployment(job("waiting"), epoch=2), {})
-    with pytest.raises(StaleMessage, match="job 'job', epoch 1: epoch 2 runs here"):
-        agent.runner.command(command("job", 1))
-    agent.runner.command(ForgetJob("job", 1))
+    with pytest.raises(StaleMessage, match="job@1, epoch 1: it does not run here"):
+        agent.runner.command(command(RUN, 1))
+    agent.runner.deploy(deployment(job("waiting"), NEXT, epoch=2), {})
+    for run, epoch in ((RUN, 2), (NEXT, 1)):
+        with pytest.raises(StaleMessage, match=f"{run}, epoch {epoch}: job@2, epoch 2 runs here"):
+            agent.runner.command(command(run, epoch))
+    agent.runner.command(DropRun(RUN))
     assert len(agent.runner.metrics()) == 2
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_a_stale_deployment_is_refused(agent, epoch):
-    agent.runner.deploy(deployment(job("waiting"), epoch=2), {})
-    with pytest.raises(StaleMessage, match=r"was deployed here in epoch 2|numbers\[0\]#0@2 was deployed here before"):
-        agent.runner.deploy(deployment(job(), epoch=epoch), {})
-    agent.runner.command(ForgetJob("job", 2))
-    with pytest.raises(StaleMessage, match="was deployed here in epoch 2"):
-        agent.runner.deploy(deployment(job(), epoch=epoch), {})
+@pytest.mark.parametrize(("run", "epoch"), [(RUN, 1), (RUN, 3), (NEXT, 1), (NEXT, 2)])
+def test_a_stale_deployment_is_refused(agent, run, epoch):
+    agent.runner.deploy(deployment(job("waiting"), NEXT, epoch=2), {})
+    stale = r"job@2 was deployed here in epoch 2|job@2/numbers\[0\]#0:e2 was deployed here before"
+    with pytest.raises(StaleMessage, match=stale):
+        agent.runner.deploy(deployment(job(), run, epoch), {})
+    agent.runner.command(DropRun(NEXT))
+    with pytest.raises(StaleMessage, match="job@2 was deployed here in epoch 2"):
+        agent.runner.deploy(deployment(job(), run, epoch), {})
 
 
 def test_a_second_deployment_of_an_epoch_adds_tasks(agent):
@@ -245,30 +250,42 @@ def test_a_second_deployment_of_an_epoch_adds_tasks(agent):
     for attempt in reversed(whole.attempts):  # receivers before senders
         agent.runner.deploy(replace(whole, attempts=(attempt,)), {})
     agent.reports.wait(TaskState.RUNNING, 2)
-    agent.runner.command(StartSources("job", 1))
+    agent.runner.command(StartSources(RUN, 1))
     assert agent.read() == 2
     agent.reports.wait(TaskState.FINISHED, 2)
 
 
-def test_a_later_epoch_replaces_the_tasks_of_an_earlier_epoch(agent):
-    agent.runner.deploy(deployment(job("waiting"), epoch=1), {})
-    agent.runner.deploy(deployment(job(), epoch=2), {})
+@pytest.mark.parametrize(("run", "epoch"), [(RUN, 2), (NEXT, 1)])
+def test_a_later_epoch_or_run_replaces_the_tasks_of_an_earlier_one(agent, run, epoch):
+    agent.runner.deploy(deployment(job("waiting")), {})
+    agent.runner.deploy(deployment(job(), run, epoch), {})
     agent.reports.wait(TaskState.CANCELED, 2)
-    agent.runner.command(StartSources("job", 2))
-    assert agent.read(epoch=2) == 2
+    agent.runner.command(StartSources(run, epoch))
+    assert agent.read(run) == 2
+
+
+def test_a_run_that_restarts_keeps_its_results_and_a_later_run_releases_them(agent):
+    agent.runner.deploy(deployment(job("waiting")), {})
+    agent.runner.command(StartSources(RUN, 1))
+    assert agent.pull(0).batches
+    agent.runner.deploy(replace(deployment(job(), epoch=2), attempts=()), {})
+    assert agent.pull(0).batches
+    agent.runner.deploy(replace(deployment(job(), NEXT), attempts=()), {})
+    with pytest.raises(StaleMessage, match="the results of job@1 have been released"):
+        agent.pull(0)
 
 
 def test_a_deployment_that_cannot_be_read_fails_its_tasks(agent):
     agent.runner.deploy(replace(deployment(job()), execution={"version": 99}), {})
     failed = agent.reports.wait(TaskState.FAILED, 2)
     assert "version 99" in failed[0].failure.message
-    agent.runner.command(CancelTasks("job", 1))
-    agent.runner.command(ForgetJob("job", 1))
+    agent.runner.command(CancelTasks(RUN, 1))
+    agent.runner.command(DropRun(RUN))
 
 
 def test_a_fence_ends_all_tasks(agent):
-    agent.runner.deploy(deployment(job("waiting"), "one"), {})
-    agent.runner.deploy(deployment(job("waiting"), "two"), {})
+    agent.runner.deploy(deployment(job("waiting"), RunId("one", 1)), {})
+    agent.runner.deploy(deployment(job("waiting"), RunId("two", 1)), {})
     agent.runner.command(Fence("agent-1"))
     assert len(agent.reports.of(TaskState.CANCELED)) == 4
     assert agent.runner.metrics() == {}

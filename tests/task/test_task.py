@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from taskjobs import (
     COLLECT,
+    RUN,
     Custom,
     Deployed,
     Doubled,
@@ -45,7 +46,7 @@ class Reached(Operator):
 def read_all(job, operator):
     return [
         value
-        for (_, _), pulled in job.results.take("job", 1, {(operator, 0): 0}, 1 << 30).items()
+        for (_, _), pulled in job.results.take(RUN, {(operator, 0): 0}, 1 << 30).items()
         for batch in pulled.batches
         for value in batch.column("x").to_pylist()
     ]
@@ -70,7 +71,7 @@ def test_a_source_reads_no_rows_before_it_is_started():
     with Deployed(job).start(sources=False) as deployed:
         deployed.reports.wait(TaskState.RUNNING)
         assert source.opened == 0
-        deployed.command(StartSources("job", 1))
+        deployed.command(StartSources(RUN, 1))
         deployed.reports.wait(TaskState.FINISHED)
         assert source.opened == 1
 
@@ -94,7 +95,7 @@ def test_stopped_sources_end_the_job_with_the_rows_read_so_far(started):
         deployed.reports.wait(TaskState.RUNNING, 2)
         if started:
             assert reached.wait(60)
-        deployed.command(StopSources("job", 1))
+        deployed.command(StopSources(RUN, 1))
         deployed.reports.wait(TaskState.FINISHED, 2)
         assert totals[0].ended == [(0, EndReason.STOPPED)]
         assert read_all(deployed, "total.1") in ([[3], [7]] if started else [[0]])
@@ -115,7 +116,7 @@ class Pausing(ScriptedSource):
         def watched(max_rows):
             assert not self.paused.is_set()
             if self.polls == 1:
-                self.deployed.command(PauseSources("job", 1))
+                self.deployed.command(PauseSources(RUN, 1))
                 self.paused.set()
             return poll(max_rows)
 
@@ -135,7 +136,7 @@ def test_a_paused_job_is_idle_until_it_is_resumed_or_stopped(ending, total):
         while counters().idle == idle:  # the time of a paused source is counted as idle
             assert counters().rows_in <= 2
         source.paused.clear()
-        deployed.command(ending("job", 1))
+        deployed.command(ending(RUN, 1))
         deployed.reports.wait(TaskState.FINISHED, 2)
         assert read_all(deployed, "total.1") == total
 
@@ -144,8 +145,8 @@ def test_a_pause_before_the_start_lasts_until_a_cancel():
     source = numbers([[1]])
     job = graph([vertex("numbers", reads(source), writes(Written))])
     with Deployed(job).start(sources=False) as deployed:
-        deployed.command(PauseSources("job", 1))
-        deployed.command(StartSources("job", 1))
+        deployed.command(PauseSources(RUN, 1))
+        deployed.command(StartSources(RUN, 1))
         deployed.reports.wait(TaskState.RUNNING)
         assert deployed.cancel() == []
         assert deployed.reports.ends() == ["CANCELED"]
@@ -189,7 +190,7 @@ def test_a_busy_task_sends_aged_rows(below):
         job = graph([vertex("numbers", *reads_until_seen, COLLECT)])
     with Deployed(job, Config()).start() as deployed:
         if below == "the client":
-            deployed.results.take("job", 1, {("numbers.2", 0): 0}, 1, timeout=60)
+            deployed.results.take(RUN, {("numbers.2", 0): 0}, 1, timeout=60)
             seen.set()
         assert seen.wait(60)
         deployed.reports.wait(TaskState.FINISHED, len(deployed.tasks))
@@ -209,7 +210,7 @@ def test_a_task_whose_senders_left_leaves_and_does_not_end_its_operators():
             output.emit(element)
         finished = deployed.reports.wait(TaskState.FINISHED, 2)
         assert [changed.counters.rows_out for changed in finished] == [0, 0]
-        pulled = deployed.results.take("job", 1, {("sink.1", 0): 0}, 1, timeout=60)
+        pulled = deployed.results.take(RUN, {("sink.1", 0): 0}, 1, timeout=60)
         assert pulled["sink.1", 0] == Pulled(0, (), ended=True)
 
 
@@ -307,7 +308,7 @@ def test_the_queues_of_a_task_name_their_senders():
     with Deployed(job).start() as deployed:
         sink = deployed.tasks["sink[0]"]
         while not (queues := sink.queues()):
-            deployed.results.take("job", 1, {("sink", 0): 0}, 1)
+            deployed.results.take(RUN, {("sink", 0): 0}, 1)
     assert [(queue.edge, queue.sender, queue.credit) for queue in queues] == [(0, 0, 0)]
 
 
@@ -319,7 +320,7 @@ def test_the_time_of_a_task_that_waits_for_credit_is_backpressured():
         deployed.reports.wait(TaskState.RUNNING, 2)
         sink = deployed.tasks["sink[0]"]
         while sink.counters().rows_in < 1:
-            deployed.results.take("job", 1, {("sink", 0): 0}, 1)
+            deployed.results.take(RUN, {("sink", 0): 0}, 1)
     assert sink.counters().backpressured > 0
 
 

@@ -10,6 +10,7 @@ from figures import job
 from shown import ScriptedClient
 
 from sabotnb.metrics import Load, TaskMetrics
+from sabotnb.protocol import RunId
 from sabotnb.widgets.commands import KEPT_READS, MOST_TASKS, Commands
 
 
@@ -19,12 +20,12 @@ class Page:
     def __init__(self):
         self.client = ScriptedClient(None)
         self.answers = queue.Queue()
-        self.commands = Commands(self.client, "late", 3, self.answers.put)
+        self.commands = Commands(self.client, RunId("late", 3), self.answers.put)
 
-    def click(self, kind="pause", epoch=3, args=None, name=None):
+    def click(self, kind="pause", run=3, args=None, name=None):
         args = {"target": "source_0", "rows": 10} if args is None else args
         name = name or f"{kind} {args}"
-        self.commands.take({"type": "command", "id": name, "kind": kind, "epoch": epoch, "args": args})
+        self.commands.take({"type": "command", "id": name, "kind": kind, "run": run, "args": args})
         return self.answers.get(timeout=10)
 
 
@@ -44,7 +45,7 @@ def test_a_command_is_not_carried_out_again_however_many_came_after_it(page, ans
     release = threading.Event()
     pause = page.client.pause
     page.client.pause = lambda *run: release.wait(60) and pause(*run)
-    first = {"type": "command", "id": "first", "kind": "pause", "epoch": 3, "args": {}}
+    first = {"type": "command", "id": "first", "kind": "pause", "run": 3, "args": {}}
     page.commands.take(first)
     if answered:
         release.set()
@@ -64,7 +65,7 @@ def test_a_command_is_not_carried_out_again_however_many_came_after_it(page, ans
 def test_commands_are_carried_out_in_order(page):
     kinds = ["pause", "resume"] * 20
     for number, kind in enumerate(kinds):
-        page.commands.take({"type": "command", "id": str(number), "kind": kind, "epoch": 3, "args": {}})
+        page.commands.take({"type": "command", "id": str(number), "kind": kind, "run": 3, "args": {}})
     assert [page.answers.get(timeout=10).id for _ in kinds] == [str(number) for number in range(len(kinds))]
     assert page.client.asked == kinds
 
@@ -74,7 +75,7 @@ def test_commands_are_carried_out_in_order(page):
     [
         ({"kind": "cancel"}, "the cluster does not answer"),
         ({"kind": "stop"}, "ZeroDivisionError: a defect"),
-        ({"kind": "pause", "epoch": 2}, "this view belongs to an earlier run of late; re-run its cell"),
+        ({"kind": "pause", "run": 2}, "this view belongs to an earlier run of late; re-run its cell"),
     ],
 )
 def test_a_refused_command_is_answered_with_the_reason(page, click, text):

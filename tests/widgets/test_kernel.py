@@ -33,9 +33,9 @@ def kernel():
         yield kernel
 
 
-def command(kind, epoch, name="click-1", target="", rows=0):
+def command(kind, run, name="click-1", target="", rows=0):
     args = {"target": target, "rows": rows} if target else {}
-    return {"type": "command", "id": name, "kind": kind, "epoch": epoch, "args": args}
+    return {"type": "command", "id": name, "kind": kind, "run": run, "args": args}
 
 
 def shown_widget(kernel, code, cell):
@@ -76,22 +76,22 @@ def test_cells_share_a_widget_and_an_ended_job_has_none(kernel):
 
 def test_clicks_are_carried_out_once_and_answered_each_time(kernel):
     model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('clicked'); job", "e")
-    epoch = state["graph"]["epoch"]
+    run = state["graph"]["run"]
     kernel.wait(lambda: state["live"]["metrics"]["state"] == "RUNNING")
-    kernel.click(model, command("pause", epoch))
+    kernel.click(model, command("pause", run))
     kernel.wait(lambda: "click-1" in kernel.answers)
     kernel.wait(lambda: state["live"]["metrics"]["paused"])
-    kernel.click(model, command("pause", epoch))
+    kernel.click(model, command("pause", run))
     kernel.wait(lambda: len(kernel.answers["click-1"]) == 2)
-    kernel.click(model, command("resume", epoch, "click-2"))
+    kernel.click(model, command("resume", run, "click-2"))
     kernel.wait(lambda: not state["live"]["metrics"]["paused"])
-    kernel.click(model, command("cancel", epoch - 1, "click-3"))
-    kernel.click(model, command("explode", epoch, "click-4"))
+    kernel.click(model, command("cancel", run - 1, "click-3"))
+    kernel.click(model, command("explode", run, "click-4"))
     kernel.wait(lambda: "click-3" in kernel.answers and "click-4" in kernel.answers)
     assert [kernel.answers[f"click-{n}"][0]["ok"] for n in (1, 2, 3, 4)] == [True, True, False, False]
     assert kernel.answers["click-1"][0]["text"] == "clicked is paused"
     assert kernel.run("print(job.status.state)")["stdout"] == "RUNNING\n"
-    kernel.click(model, command("cancel", epoch, "click-5"))
+    kernel.click(model, command("cancel", run, "click-5"))
     kernel.wait(lambda: model in kernel.closed)
     assert kernel.answers["click-5"][0]["ok"]
 
@@ -100,7 +100,7 @@ def test_a_subshell_takes_clicks_while_a_cell_runs(kernel):
     model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('blocked'); job", "f")
     subshell = kernel.subshell()
     kernel.start("job.wait()", "g")
-    kernel.click(model, command("stop", state["graph"]["epoch"], "stop-1"), subshell)
+    kernel.click(model, command("stop", state["graph"]["run"], "stop-1"), subshell)
     kernel.wait(lambda: "stop-1" in kernel.answers)
     kernel.wait(lambda: model in kernel.closed)
     assert state["live"]["metrics"]["state"] == "FINISHED"
@@ -165,7 +165,7 @@ def test_clicks_on_an_ended_job_are_answered_with_a_reason(kernel):
     kernel.wait(lambda: state["live"]["metrics"]["state"] == "FINISHED")
     clicks = {"late-1": "pause", "late-2": "cancel", "late-3": "probe"}
     for name, kind in clicks.items():
-        kernel.click(model, command(kind, state["graph"]["epoch"], name, "source_0", 5))
+        kernel.click(model, command(kind, state["graph"]["run"], name, "source_0", 5))
     kernel.wait(lambda: clicks.keys() <= kernel.answers.keys())
     answers = [kernel.answers[name][0]["text"] for name in clicks]
     assert answers == [
@@ -189,7 +189,7 @@ def test_long_wide_or_empty_values_are_cut_and_escaped(kernel, stream, target, c
     assert len(json.dumps(state["graph"])) < 100_000
     kernel.wait(lambda: state["live"]["metrics"]["rows_in"]["rows"] > 0)
     for name, operator in (("good", target), ("bad", "nothing")):
-        kernel.click(model, command("probe", state["graph"]["epoch"], f"{name} {target}", operator, 50))
+        kernel.click(model, command("probe", state["graph"]["run"], f"{name} {target}", operator, 50))
     kernel.wait(lambda: f"bad {target}" in kernel.answers)
     good, bad = (kernel.answers[f"{name} {target}"][0] for name in ("good", "bad"))
     assert (good["ok"], len(good["sample"]["columns"]), bad["ok"]) == (True, columns, False)
@@ -308,9 +308,9 @@ def test_a_live_table_shows_the_rows_of_any_operator(kernel):
 
 def test_probe_commands_return_rows(kernel):
     model, state, _ = shown_widget(kernel, "job = endless.sink_live().run('probed'); job", "r")
-    epoch = state["graph"]["epoch"]
-    kernel.click(model, command("probe", epoch, "probe-1", "source_0", 5))
-    kernel.click(model, command("probe", epoch, "probe-2", "nothing", 5))
+    run = state["graph"]["run"]
+    kernel.click(model, command("probe", run, "probe-1", "source_0", 5))
+    kernel.click(model, command("probe", run, "probe-2", "nothing", 5))
     kernel.wait(lambda: "probe-1" in kernel.answers and "probe-2" in kernel.answers)
     sample = kernel.answers["probe-1"][0]["sample"]
     assert [column["name"] for column in sample["columns"]] == ["time", "value"]

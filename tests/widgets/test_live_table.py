@@ -6,6 +6,7 @@ from figures import job, vertex
 from shown import InTurn, Paper, ScriptedClient
 
 from sabotnb.errors import JobError
+from sabotnb.protocol import RunId
 from sabotnb.widgets.cell_outputs import WIDGET_VIEW
 from sabotnb.widgets.live_table import LiveTable, Seen
 
@@ -22,7 +23,7 @@ class Stand:
         self.complete = True
         self.paper, self.news = Paper(), InTurn()
         self.table = LiveTable(
-            self.client, ("late", 1), "late", self.look, lambda: self.complete, self.paper, self.news
+            self.client, RunId("late", 1), "late", self.look, lambda: self.complete, self.paper, self.news
         )
 
     def look(self):

@@ -24,5 +24,5 @@ def test_every_field_of_a_message_is_in_its_interface(message):
 
 
 def test_a_command_of_a_page_is_read_as_it_is_typed():
-    sent = json.loads('{"type":"command","id":"7","kind":"probe","epoch":3,"args":{"target":"by_k","rows":50}}')
+    sent = json.loads('{"type":"command","id":"7","kind":"probe","run":3,"args":{"target":"by_k","rows":50}}')
     assert dataclasses.asdict(messages.Command(**sent)) == sent

@@ -6,6 +6,7 @@ from figures import job, vertex
 from shown import ScriptedClient
 
 from sabotnb.errors import ClusterTimeout
+from sabotnb.protocol import RunId
 from sabotnb.widgets.publisher import MOST_SILENT, Publisher
 
 RUNNING = job(vertex("source_0", "source sink"))
@@ -16,7 +17,7 @@ class Listener:
 
     def __init__(self, client, publisher, enough=2, fails=False):
         self.client, self.publisher, self.enough, self.fails = client, publisher, enough, fails
-        self.run = ("late", 1)
+        self.run = RunId("late", 1)
         self.heard = []
         self.missed = []
         self.lost = []
@@ -147,7 +148,7 @@ def test_settle_calls_watchers_at_once_and_leave_passes_the_reason():
     client = ScriptedClient(RUNNING)
     listener = Listener(client, publisher, enough=1000)
     publisher._watchers.append(listener)  # without the thread: only settle and leave call it
-    publisher.settle(client, ("late", 1))
+    publisher.settle(client, RunId("late", 1))
     publisher.settle(client, ("other", 1))
     publisher.leave(client, "closed")
     assert len(listener.heard) == 2

@@ -38,12 +38,12 @@ def test_attaching_after_a_restart_shows_the_widget_with_its_history(tmp_path):
 
 def test_running_the_cell_again_after_a_restart_attaches_to_its_job(tmp_path):
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
-    cell = "job = sb.Stream.from_rate(100).run('outlives'); job.epoch"
+    cell = "job = sb.Stream.from_rate(100).run('outlives'); job.run_id.number"
     try:
         with running_kernel(START, env=environment) as kernel:
-            epoch = kernel.run(cell)["text/plain"]
+            run = kernel.run(cell)["text/plain"]
         with running_kernel(START, env=environment) as kernel:
-            assert kernel.run(cell)["text/plain"] == epoch
+            assert kernel.run(cell)["text/plain"] == run
             kernel.run("job.cancel()")
     finally:
         end_detached(tmp_path / "sabotnb")

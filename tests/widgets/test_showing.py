@@ -10,6 +10,7 @@ from shown import InTurn, Paper, ScriptedClient, SlowPaper
 
 from sabotnb.errors import EnvError
 from sabotnb.ipython import shell
+from sabotnb.protocol import RunId
 from sabotnb.widgets.cell_outputs import WIDGET_VIEW
 from sabotnb.widgets.publisher import Publisher
 from sabotnb.widgets.showing import Showing, showing_of
@@ -29,7 +30,7 @@ def client():
 
 @pytest.fixture
 def showing(client):
-    return Showing(client, "late", 1, "", Paper(), InTurn())
+    return Showing(client, RunId("late", 1), "", Paper(), InTurn())
 
 
 def views(showing):
@@ -95,7 +96,7 @@ def test_at_the_end_every_output_is_a_card_and_there_is_no_watcher(showing, clie
 
 def test_settle_waits_for_a_card_that_is_being_drawn():
     client, news, paper = ScriptedClient(RUNNING), Publisher(seconds=0.01), SlowPaper()
-    showing = Showing(client, "late", 1, "", paper, news)
+    showing = Showing(client, RunId("late", 1), "", paper, news)
     showing.display()
     client.goes(state="FINISHED")
     assert paper.drawing.wait(10)
@@ -147,7 +148,7 @@ def test_pages_show_a_timeout_until_the_next_answer(showing, client):
 
 def test_an_unknown_run_is_shown_as_text():
     client = ScriptedClient("gone")
-    showing = Showing(client, "late", 1, "", Paper(), InTurn())
+    showing = Showing(client, RunId("late", 1), "", Paper(), InTurn())
     showing.display()
     assert showing._screen.texts == ["late: the cluster does not answer"]
 
@@ -193,10 +194,10 @@ def test_the_widget_stays_for_a_page_that_was_loaded_later_until_its_cell_runs_a
 
 def test_one_showing_per_run():
     client = ScriptedClient(RUNNING)
-    first = showing_of(client, "late", 1)
-    assert showing_of(client, "late", 1) is first
-    assert showing_of(client, "late", 2) is not first
-    assert showing_of(ScriptedClient(RUNNING), "late", 1) is not first
+    first = showing_of(client, RunId("late", 1))
+    assert showing_of(client, RunId("late", 1)) is first
+    assert showing_of(client, RunId("late", 2)) is not first
+    assert showing_of(ScriptedClient(RUNNING), RunId("late", 1)) is not first
 
 
 def test_an_invalid_display_setting_is_refused(monkeypatch, showing):

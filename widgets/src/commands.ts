@@ -21,8 +21,8 @@ export interface Commands {
   dispose(): void;
 }
 
-/** `epoch` is read at the click, so that it is that of the graph on the page. */
-export function makeCommands(model: Model, epoch: () => number, clock: () => number): Commands {
+/** `run` is read at the click, so that it is that of the graph on the page. */
+export function makeCommands(model: Model, run: () => number, clock: () => number): Commands {
   const pending: Signal<Pending[]> = signal([]);
   const waiting = new Map<string, (answer: Answer) => void>();
 
@@ -32,7 +32,7 @@ export function makeCommands(model: Model, epoch: () => number, clock: () => num
   model.on("msg:custom", onMessage);
 
   const send = (kind: Kind, args: Command["args"] = {}): Promise<Answer> => {
-    const command: Command = { type: "command", id: freshId(), kind, epoch: epoch(), args };
+    const command: Command = { type: "command", id: freshId(), kind, run: run(), args };
     return new Promise((resolve) => {
       const settle = (answer: Answer): void => {
         if (!waiting.delete(command.id)) return;

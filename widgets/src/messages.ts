@@ -2,7 +2,7 @@
 
 export interface Graph {
   job: string;
-  epoch: number;
+  run: number;
   bounded: boolean;
   note: string;
   picture: JobPicture;
@@ -23,7 +23,7 @@ export interface Command {
   type: "command";
   id: string;
   kind: "pause" | "resume" | "stop" | "cancel" | "probe" | "tasks";
-  epoch: number;
+  run: number;
   args: Record<string, unknown>;
 }
 
@@ -53,7 +53,7 @@ export interface JobPicture {
 
 export interface JobMetrics {
   job: string;
-  epoch: number;
+  run: number;
   version: number;
   at: number;
   state: string;

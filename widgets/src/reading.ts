@@ -118,7 +118,7 @@ const failure = shape<JobFailure>({
 });
 const metrics = shape<JobMetrics>({
   job: text,
-  epoch: number,
+  run: number,
   version: number,
   at: number,
   state: text,
@@ -181,7 +181,7 @@ const card = shape<OperatorCard>({
 });
 const picture = shape<JobPicture>({ views: many(view), operators: many(card) });
 
-const graph = shape<Graph>({ job: text, epoch: number, bounded: flag, note: text, picture });
+const graph = shape<Graph>({ job: text, run: number, bounded: flag, note: text, picture });
 const live = shape<Live>({ seq: number, metrics: maybe(metrics), gone: text, trouble: text });
 
 /** Reads the trait `graph`; null if there is none. */

@@ -17,10 +17,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("a command carries the epoch of the graph that the page shows", () => {
+test("a command carries the run of the graph that the page shows", () => {
   void store.send("probe", { target: "filter_0", rows: 50 });
   expect(model.sent).toEqual([
-    { type: "command", id: expect.any(String), kind: "probe", epoch: 3, args: { target: "filter_0", rows: 50 } },
+    { type: "command", id: expect.any(String), kind: "probe", run: 3, args: { target: "filter_0", rows: 50 } },
   ]);
 });
 

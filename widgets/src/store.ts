@@ -56,7 +56,7 @@ export function makeStore(model: Model): Store {
   const ended = computed(() => TERMINAL.includes(live.value?.metrics?.state ?? ""));
   const lost = computed(() => (ended.value ? "" : (live.value?.gone ?? "")));
   const over = computed(() => ended.value || lost.value !== "");
-  const commands = makeCommands(model, () => graph.value?.epoch ?? 0, seconds);
+  const commands = makeCommands(model, () => graph.value?.run ?? 0, seconds);
 
   const onGraph = (): void => {
     graph.value = graphOf(model.get("graph"));

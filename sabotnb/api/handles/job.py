@@ -17,7 +17,7 @@ from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import ClusterLost, JobError
 from sabotnb.ipython import shell
-from sabotnb.protocol import JobState
+from sabotnb.protocol import JobState, RunId
 from sabotnb.widgets import progress_bar
 from sabotnb.widgets.commands import PROBE_SECONDS
 from sabotnb.widgets.live_table import MOST_ROWS as LIVE_ROWS
@@ -41,16 +41,16 @@ class Job:
     def __init__(
         self,
         client: ClusterClient,
-        name: str,
-        epoch: int,
+        run: RunId,
         pullers: Sequence[Puller] = (),
         live: Mapping[str, LiveRows] | None = None,
         *,
         bounded: bool = True,
         note: str = "",
     ) -> None:
-        self.name = name
-        self.epoch = epoch
+        self.name = run.job
+        self.run_id = run
+        """Names this run of the job, also after a restart."""
         self.bounded = bounded
         """False if a source never ends by itself: such a job ends by ``stop``, ``cancel`` or a failure."""
         self.heard = False
@@ -59,12 +59,12 @@ class Job:
         self._final: dict[str, Any] | None = None
         self._pullers = tuple(pullers)
         self._live = live or {}
-        self._showing = showing_of(client, name, epoch, note)
+        self._showing = showing_of(client, run, note)
 
     @property
     def status(self) -> JobStatus:
         """What the job is doing now; ClusterLost if the cluster does not answer."""
-        return JobStatus.of(self._final or self._kept(self._client.status(self.name, self.epoch)))
+        return JobStatus.of(self._final or self._kept(self._client.status(self.run_id)))
 
     def _kept(self, status: dict[str, Any]) -> dict[str, Any]:
         """Return ``status``, and keep it if it is final: a cluster drops the records of runs that ended long ago."""
@@ -100,21 +100,21 @@ class Job:
         """
         match per:
             case "task":
-                return metric_frames.tasks(self._client.metrics(self.name, self.epoch))
+                return metric_frames.tasks(self._client.metrics(self.run_id))
             case "operator":
-                return metric_frames.operators(self._client.metrics(self.name, self.epoch))
+                return metric_frames.operators(self._client.metrics(self.run_id))
             case "edge":
-                known = self._client.status(self.name, self.epoch)["views"]["edges"]
-                return metric_frames.edges(self._client.metrics(self.name, self.epoch), known)
+                known = self._client.status(self.run_id)["views"]["edges"]
+                return metric_frames.edges(self._client.metrics(self.run_id), known)
             case "channel":
-                return metric_frames.frame(self._client.figures(self.name, self.epoch, per), metric_frames.CHANNELS)
+                return metric_frames.frame(self._client.figures(self.run_id, per), metric_frames.CHANNELS)
             case "history":
-                return metric_frames.frame(self._client.figures(self.name, self.epoch, per), metric_frames.HISTORY)
+                return metric_frames.frame(self._client.figures(self.run_id, per), metric_frames.HISTORY)
         raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator', 'edge', 'channel' or 'history'")
 
     def why(self) -> Why:
         """Return which operator is the bottleneck and why, or why no rows flow, and what to do, as a sentence."""
-        finding = self._client.metrics(self.name, self.epoch).finding
+        finding = self._client.metrics(self.run_id).finding
         return Why.of(finding) if finding else Why("unknown", "", "no figures yet")
 
     def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
@@ -127,7 +127,7 @@ class Job:
         Raises:
             JobError: there is no such operator (the message lists all), or the job is not running.
         """
-        found = self._client.probe(self.name, self.epoch, target, rows)
+        found = self._client.probe(self.run_id, target, rows)
         frame = pandas_frame(found.table)
         frame.attrs.update(
             operator=found.operator,
@@ -145,11 +145,11 @@ class Job:
 
     def assignment(self) -> str:
         """Return, as text, which task runs in which slot of which agent."""
-        return assignment(self._client.status(self.name, self.epoch))
+        return assignment(self._client.status(self.run_id))
 
     def explain(self) -> str:
         """Return the job's logical, optimized and physical graph, as submitted."""
-        return str(self._client.views(self.name, self.epoch)["explain"])
+        return str(self._client.views(self.run_id)["explain"])
 
     def wait(self, timeout: Duration | float | None = None) -> JobResult:
         """Wait until the job has ended and its callbacks have received every row.
@@ -167,7 +167,7 @@ class Job:
         deadline = None if limit is None else time.monotonic() + limit
         state = JobState.RUNNING
         try:
-            status = self._final or self._kept(self._client.wait(self.name, self.epoch, limit))
+            status = self._final or self._kept(self._client.wait(self.run_id, limit))
             state = JobState(status["state"])
             self.heard = state.terminal
             missing = [puller.join(_left(deadline)) for puller in self._pullers] if state.terminal else []
@@ -179,7 +179,7 @@ class Job:
             missing = []  # the failure matters more than rows that could not be fetched
         if not state.terminal:
             raise TimeoutError(self._unfinished(state, f" after {limit:g} s"))
-        publisher.settle(self._client, (self.name, self.epoch))  # cells show the final card now, not at the next poll
+        publisher.settle(self._client, self.run_id)  # cells show the final card now, not at the next poll
         if state is not JobState.FINISHED:
             raise job_failed(self.name, status)
         for error in filter(None, missing):
@@ -194,7 +194,7 @@ class Job:
 
     def wait_changed(self, timeout: Duration | float) -> bool:
         """Wait at most ``timeout`` for the end of the job; True if it has ended. For loops that watch a job."""
-        status = self._client.wait(self.name, self.epoch, seconds(timeout))
+        status = self._client.wait(self.run_id, seconds(timeout))
         return JobState(status["state"]).terminal
 
     def progress(self) -> JobResult:
@@ -205,7 +205,7 @@ class Job:
             )
         if shell.mode() != "static":
             try:
-                progress_bar.follow(self._client, (self.name, self.epoch))
+                progress_bar.follow(self._client, self.run_id)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(self._unfinished(JobState.RUNNING)) from None
         return self.wait()
@@ -221,14 +221,14 @@ class Job:
         if len(found) == 1:
             return self._table_of(found[0])
         assert operator is not None
-        probed = self._client.probe(self.name, self.epoch, operator, 1, 0.0).operator
-        return LiveTable(self._client, (self.name, self.epoch), probed, lambda: self._probed(probed))
+        probed = self._client.probe(self.run_id, operator, 1, 0.0).operator
+        return LiveTable(self._client, self.run_id, probed, lambda: self._probed(probed))
 
     def _table_of(self, sink: str) -> LiveTable:
         live = self._live[sink]
         return LiveTable(
             self._client,
-            (self.name, self.epoch),
+            self.run_id,
             self.name if len(self._live) == 1 else sink,
             lambda: Seen(live.table(), live.total),
             lambda: all(puller.ended for puller in self._pullers if puller.sink == sink),
@@ -251,7 +251,7 @@ class Job:
         return [sink] if sink in self._live else [name for name in self._live if name.startswith(sink)]
 
     def _probed(self, operator: str) -> Seen:
-        found = self._client.probe(self.name, self.epoch, operator, LIVE_ROWS, PROBE_SECONDS)
+        found = self._client.probe(self.run_id, operator, LIVE_ROWS, PROBE_SECONDS)
         return Seen(found.table, found.seen, found.said)
 
     def __await__(self) -> Generator[Any, None, JobResult]:
@@ -261,19 +261,19 @@ class Job:
 
     def pause(self) -> None:
         """Stop the sources from reading until ``resume``; rows already read are processed. Idempotent."""
-        self._client.pause(self.name, self.epoch)
+        self._client.pause(self.run_id)
 
     def resume(self) -> None:
         """Let the sources continue to read where they stopped."""
-        self._client.resume(self.name, self.epoch)
+        self._client.resume(self.run_id)
 
     def stop(self) -> None:
         """End the sources; rows already read are processed and committed. Does not wait for that."""
-        self._client.stop(self.name, self.epoch)
+        self._client.stop(self.run_id)
 
     def cancel(self) -> None:
         """End the job at once and remove its output."""
-        self._client.cancel(self.name, self.epoch)
+        self._client.cancel(self.run_id)
 
     def _unfinished(self, state: JobState, after: str = "") -> str:
         """Name what keeps running after the wait has ended, and what to do about it."""

@@ -58,9 +58,9 @@ def _run(env: Env, name: str, compiled: CompiledJob, sink: str) -> Batches:
     complete = False
     try:
         yield from started.results(sink)
-        started.client.wait(started.name, started.epoch)
+        started.client.wait(started.run)
         complete = True
     finally:
-        end = started.client.forget if complete else started.client.cancel
+        end = started.client.drop_results if complete else started.client.cancel
         with suppress(ClusterLost):  # the run ended with its cluster; a generator may be closed after its env
-            end(started.name, started.epoch)
+            end(started.run)

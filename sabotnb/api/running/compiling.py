@@ -13,7 +13,7 @@ from sabotnb.config import Config
 from sabotnb.errors import GraphError, SinkError
 from sabotnb.graph import JobGraph, Operator, Sink, Source
 from sabotnb.plan import Estimate, ExecutionGraph, Optimized
-from sabotnb.protocol import Split
+from sabotnb.protocol import RunId, Split
 from sabotnb.task import Makers, run_local
 
 LOCAL_PARALLELISM = 2
@@ -58,10 +58,10 @@ def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -
     return CompiledJob(graph, optimized, execution, _splits(execution))
 
 
-def check_outputs(graph: JobGraph, job: str, runs_here: Callable[[int], bool]) -> None:
+def check_outputs(graph: JobGraph, job: str, runs_here: Callable[[RunId], bool]) -> None:
     """Raise SinkError if a sink cannot write to its path, or writes into the folder of another.
 
-    ``runs_here`` is true for the epochs of runs of ``job`` on the cluster that is to run it.
+    ``runs_here`` is true for runs of ``job`` on the cluster that is to run it.
     """
     taken: list[tuple[PurePath, Operator]] = []
     for operator in graph.get_sinks():

@@ -24,6 +24,7 @@ from sabotnb.api.verbs.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution import job_request, strategy
 from sabotnb.graph import JobGraph, Operator, Sink
+from sabotnb.protocol import RunId
 
 if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
     from sabotnb.cluster import Cluster, ClusterClient
@@ -68,7 +69,7 @@ class Session(Protocol):
         """Current number of agents."""
         ...
 
-    def known(self, name: str, epoch: int) -> Job | None:
+    def known(self, run: RunId) -> Job | None:
         """Return the handle of a run that it started."""
         ...
 
@@ -121,7 +122,7 @@ def _run(
     client = session.cluster.jobs
 
     def start(job_name: str) -> Started:
-        check_outputs(compiled.graph, job_name, partial(client.knows, job_name))
+        check_outputs(compiled.graph, job_name, client.knows)
         return submit(client, job_name, compiled, fingerprint, options.placement)
 
     unnamed = name is None
@@ -131,8 +132,8 @@ def _run(
         else start(_checked_name(name))
     )
     if started.how == REPLACES:
-        warnings.warn(f"job {started.name!r} {NOTES[REPLACES]}", stacklevel=_USERS_LINE)
-    known = session.known(started.name, started.epoch)
+        warnings.warn(f"job {started.run.job!r} {NOTES[REPLACES]}", stacklevel=_USERS_LINE)
+    known = session.known(started.run)
     if known is None:
         return session.remember(_job(started, takes))
     known.redirect(takes)
@@ -159,8 +160,7 @@ class Started:
     """A run that a cluster has accepted."""
 
     client: ClusterClient
-    name: str
-    epoch: int
+    run: RunId
     compiled: CompiledJob
     how: str
     """``started``, or one of ``NOTES``."""
@@ -168,13 +168,13 @@ class Started:
     def results(self, sink: str, *, one_by_one: bool = False) -> Iterator[pa.RecordBatch]:
         """Iterate over the rows of a sink that the client reads, as they come; see ``ClusterClient.results``."""
         vertex = self.compiled.vertex_of(sink)
-        return self.client.results(self.name, self.epoch, vertex, sink, one_by_one=one_by_one)
+        return self.client.results(self.run, vertex, sink, one_by_one=one_by_one)
 
     def puller(self, sink: str, take: Take, *, one_by_one: bool = False) -> Puller:
         """Start a thread that calls ``take`` with the rows of ``sink``."""
-        client, name, epoch = self.client, self.name, self.epoch
+        client, run = self.client, self.run
         batches = partial(self.results, sink, one_by_one=one_by_one)
-        return Puller(sink, batches, take, lambda error: client.fail(name, epoch, error))
+        return Puller(sink, batches, take, lambda error: client.fail(run, error))
 
 
 def submit(
@@ -196,7 +196,7 @@ def submit(
         placement=placement,
     )
     taken = client.submit_stream_job(request, blobs)
-    return Started(client, name, taken["epoch"], compiled, taken["how"])
+    return Started(client, taken.run, compiled, taken.how)
 
 
 def _of_new_run(graph: plan.ExecutionGraph) -> plan.ExecutionGraph:
@@ -224,4 +224,4 @@ def _job(started: Started, takes: Mapping[str, Take]) -> Job:
     pullers += [started.puller(sink, take, one_by_one=True) for sink, take in takes.items()]
     bounded = all(source.bounded for source in sources(graph).values())
     note = NOTES.get(started.how, "")
-    return Job(started.client, started.name, started.epoch, pullers, live, bounded=bounded, note=note)
+    return Job(started.client, started.run, pullers, live, bounded=bounded, note=note)

@@ -14,13 +14,13 @@ from sabotnb.cluster.agent_session import AgentSession
 from sabotnb.config import Config
 from sabotnb.graph import Source
 from sabotnb.plan import execution_graph_codec, physical
-from sabotnb.protocol import Attempt, Deployment, Event, ForgetJob, StartSources, TaskId
+from sabotnb.protocol import FIRST_EPOCH, Attempt, Deployment, DropRun, Event, Placement, RunId, StartSources, TaskId
 
 TASKS = 100
 REPORTS = 20
 """Made for one timing; an agent makes two per second."""
 
-JOB = "bench-reports"
+RUN = RunId("bench-reports", 1)
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def _reporting(running: ExitStack) -> Work:
     tenure.begin()
     running.callback(tenure.end)
     tenure.deploy(*_deployment())
-    running.callback(tenure.command, ForgetJob(JOB, 1))
-    tenure.command(StartSources(JOB, 1))
+    running.callback(tenure.command, DropRun(RUN))
+    tenure.command(StartSources(RUN, FIRST_EPOCH))
 
     def work() -> float:
         start = time.thread_time()
@@ -56,20 +56,19 @@ def _deployment() -> tuple[Deployment, dict[str, bytes]]:
     counts = spread.group_by("value").agg(n=sb.count()).named("counts", parallelism=TASKS // 2 - 1)
     graph = physical(counts.to_job_graph(), 1)
     execution, blobs = execution_graph_codec.dump(graph)
-    tasks = [TaskId(JOB, one.id, index) for one in graph.vertices.values() for index in range(one.parallelism)]
+    tasks = [TaskId(RUN, one.id, index) for one in graph.vertices.values() for index in range(one.parallelism)]
     sources = [one.operators[0] for one in graph.vertices.values()]
     splits = {
-        TaskId(JOB, one.id, 0): tuple(connectors.source(one.spec).splits())
+        TaskId(RUN, one.id, 0): tuple(connectors.source(one.spec).splits())
         for one in sources
         if isinstance(one.spec, Source)
     }
     return Deployment(
-        JOB,
-        1,
+        RUN,
+        FIRST_EPOCH,
         execution,
-        {one.id: ("bench",) * one.parallelism for one in graph.vertices.values()},
-        {},
-        tuple(Attempt(task, number, 1) for number, task in enumerate(tasks)),
+        Placement({one.id: ("bench",) * one.parallelism for one in graph.vertices.values()}, {}),
+        tuple(Attempt(task, number, FIRST_EPOCH) for number, task in enumerate(tasks)),
         splits,
     ), blobs
 

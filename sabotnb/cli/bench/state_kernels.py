@@ -12,7 +12,7 @@ from sabotnb.cli.bench.measure import Case, Make, Work
 from sabotnb.graph import AggregateColumn, Join
 from sabotnb.native import KeyIndex
 from sabotnb.operators import JoinOperator
-from sabotnb.protocol import EndReason, OperatorContext
+from sabotnb.protocol import EndReason, OperatorContext, RunId
 from sabotnb.state import BatchPartials, GroupedAggregates
 
 BATCH = 65_536
@@ -141,7 +141,7 @@ def _join(rows: int) -> Make:
 
     def work() -> None:
         operator = JoinOperator(Join(("k",), ("k",)), [left.schema, right.schema])
-        operator.open(OperatorContext("bench", "join_0", 0, 1, 128))
+        operator.open(OperatorContext(RunId("bench", 1), "join_0", 0, 1, 128))
         for batch in right.to_batches(BATCH):
             operator.process(1, batch)
         list(operator.on_end(1, EndReason.EXHAUSTED))

@@ -15,8 +15,8 @@ from sabotnb.cli.bench.measure import Case, Make, Work
 from sabotnb.config import Config
 from sabotnb.exchange import Exchange, InputGate, OutputPartition
 from sabotnb.graph import EdgeType
-from sabotnb.plan import ExecutionGraph, Placed, ShuffleEdge, Vertex
-from sabotnb.protocol import AgentInfo, Batch, End, Marker
+from sabotnb.plan import ExecutionGraph, ShuffleEdge, Vertex
+from sabotnb.protocol import FIRST_EPOCH, AgentInfo, Attempt, Batch, End, Marker, Placement, RunId, TaskId
 
 ROWS = 65_536
 SCHEMA = pa.schema([(name, pa.int64()) for name in "abcd"])
@@ -47,7 +47,13 @@ def _agents(endpoints: Mapping[str, Mapping[str, str]]) -> dict[str, AgentInfo]:
 
 
 def _output(exchange: Exchange, edge: int, agents: Mapping[str, AgentInfo], woken: Event) -> OutputPartition:
-    return exchange.output("bench", 1, GRAPH.edges[edge], 0, Placed(GRAPH, PLACE, agents), woken.set)
+    return exchange.output(
+        _attempt(GRAPH.edges[edge].up), GRAPH.edges[edge], GRAPH, Placement(PLACE, agents), woken.set
+    )
+
+
+def _attempt(vertex: str, index: int = 0) -> Attempt:
+    return Attempt(TaskId(RunId("bench", 1), vertex, index), 0, FIRST_EPOCH)
 
 
 def _batch(rows: int) -> Batch:
@@ -74,7 +80,7 @@ def _transfer(kind: str, rows: int, batches: int) -> Make:
         )
         assert process.stdout is not None
         theirs = json.loads(process.stdout.readline())
-        gate = exchange.gate("bench", 1, "back", 0, GRAPH)
+        gate = exchange.gate(_attempt("back"), GRAPH)
         usable = {name: theirs[name] for name in (kind, "token")}
         woken = Event()
         output = _output(exchange, 0, _agents({HERE: ours, THERE: usable}), woken)
@@ -102,9 +108,9 @@ def _fan(figures: dict[str, float]) -> Make:
 
     def run() -> None:
         exchange = Exchange(HERE, Config())
-        gates = [exchange.gate("bench", 1, "down", index, graph) for index in range(100)]
-        placed = Placed(graph, place, {})
-        outputs = [exchange.output("bench", 1, edge, index, placed, lambda: None) for index in range(100)]
+        gates = [exchange.gate(_attempt("down", index), graph) for index in range(100)]
+        placement = Placement(place, {})
+        outputs = [exchange.output(_attempt("up", index), edge, graph, placement, lambda: None) for index in range(100)]
         batch = _batch(ROWS)
         for _ in range(5):
             for output in outputs:
@@ -132,7 +138,7 @@ def _far() -> None:
     exchange = Exchange(THERE, Config())
     theirs = json.loads(sys.argv[1])
     ours = exchange.start()
-    gate = exchange.gate("bench", 1, "far", 0, GRAPH)
+    gate = exchange.gate(_attempt("far"), GRAPH)
     print(json.dumps(dict(ours)), flush=True)
     woken = Event()
     output = _output(exchange, 1, _agents({HERE: theirs, THERE: ours}), woken)

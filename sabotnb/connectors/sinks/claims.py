@@ -19,10 +19,10 @@ from urllib.parse import unquote
 
 from sabotnb.connectors.folders.file_search import is_dotted
 from sabotnb.errors import SinkError
-from sabotnb.protocol import failure
+from sabotnb.protocol import RunId, failure
 
 CLAIMS = {True: "appends.claim", False: "replaces.claim"}
-_HIDDEN = re.compile(r"\.sabotnb-(?P<job>.+)-(?P<epoch>\d+)(?:\.[0-9a-f]+)?(?:\.committed|\.aborted)?")
+_HIDDEN = re.compile(r"\.sabotnb-(?P<job>.+)-(?P<number>\d+)(?:\.[0-9a-f]+)?(?:\.committed|\.aborted)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,7 @@ class Writer:
     """A run that writes into ``folder`` now."""
 
     folder: Path
-    job: str
-    epoch: int
+    run: RunId
     appends: bool
 
 
@@ -43,10 +42,10 @@ def claim(hidden: Path, *, appends: bool) -> int:
     return handle
 
 
-def run_of(name: str) -> tuple[str, int] | None:
-    """The job and the epoch of the hidden folder ``name``; None if it is not the name of one."""
+def run_of(name: str) -> RunId | None:
+    """The run of the hidden folder ``name``; None if it is not the name of one."""
     found = _HIDDEN.fullmatch(name)
-    return (unquote(found["job"]), int(found["epoch"])) if found else None
+    return RunId(unquote(found["job"]), int(found["number"])) if found else None
 
 
 def is_claimed(hidden: Path) -> bool:
@@ -61,7 +60,7 @@ def refuse_writers(output: Path, *, appends: bool, but: Callable[[Writer], bool]
     """
     for writer in _writers(output):
         if not (appends and writer.appends) and not but(writer):
-            raise SinkError(failure.output_taken(writer.job, str(writer.folder)))
+            raise SinkError(failure.output_taken(writer.run.job, str(writer.folder)))
 
 
 def _writers(output: Path) -> Iterator[Writer]:
@@ -84,7 +83,7 @@ def _writers_in(folder: Path) -> Iterator[Writer]:
         for appends, claimed in CLAIMS.items() if run else ():
             if _is_held(folder / name / claimed):
                 assert run is not None
-                yield Writer(folder, *run, appends)
+                yield Writer(folder, run, appends)
 
 
 def _is_held(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-*What there is.* Each output folder has one hidden folder for the run, ``.sabotnb-<job>-<epoch>.<run>``, on the same
+*What there is.* Each output folder has one hidden folder for the run, ``.sabotnb-<job>-<run>.<random>``, on the same
 file system. ``FileSink`` tasks leave complete, synced files in it, and the claims with which they kept other jobs out.
 A committable has the hidden path, the final name and the number of rows of each file. That and the folders are all
 that a committer knows: it keeps no state between calls, so the machine may ask another agent when one is lost.
@@ -57,7 +57,7 @@ from sabotnb.connectors.sinks.ownership import OLD_MARKER, owners_of
 from sabotnb.connectors.sinks.unpublished import keep
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
-from sabotnb.protocol import Committable
+from sabotnb.protocol import Committable, RunId
 
 
 class FileCommitter:
@@ -66,11 +66,10 @@ class FileCommitter:
     Stateless and idempotent: another committer can take over from a lost one. See the module docstring.
     """
 
-    def __init__(self, specs: Mapping[str, Spec], job: str, epoch: int) -> None:
+    def __init__(self, specs: Mapping[str, Spec], run: RunId) -> None:
         """``specs`` by the id of the operator that they describe."""
         self._specs = specs
-        self._job = job
-        self._epoch = epoch
+        self._run = run
 
     def commit(self, committables: Sequence[Committable]) -> None:
         """Check every sink, rename every new file, then remove the files that they replace.
@@ -82,9 +81,8 @@ class FileCommitter:
             output.make_folder()  # before the lock, which skips folders that do not exist
         with alone_in([output.folder for output in outputs]):
             if _decided(outputs) == ABORTED:
-                raise SinkError(
-                    f"the output of job {self._job!r} was taken back when it could not be published: run the job again"
-                )
+                taken_back = f"the output of job {self._run.job!r} was taken back when it could not be published"
+                raise SinkError(f"{taken_back}: run the job again")
             replaced = [(output, output.replaced()) for output in outputs]
             if _decided(outputs) != COMMITTED:
                 self._publish(outputs)
@@ -133,15 +131,15 @@ class FileCommitter:
             if decision != COMMITTED:
                 raise
         if decision != COMMITTED and not all(output.is_published() for output in outputs):
-            raise SinkError(f"the output of job {self._job!r} was taken back by another process: run the job again")
+            raise SinkError(f"the output of job {self._run.job!r} was taken back by another process: run the job again")
 
     def _remove_hidden(self, outputs: Sequence[_Output]) -> None:
         for output in reversed(outputs):  # the first has the decision, which must outlive the others
-            output.remove_hidden(self._epoch)
+            output.remove_hidden()
 
     def _outputs(self, committables: Sequence[Committable]) -> list[_Output]:
         return [
-            _Output(spec, self._job, self._epoch, [one for one in committables if one.operator == operator])
+            _Output(spec, self._run, [one for one in committables if one.operator == operator])
             for operator, spec in self._specs.items()
         ]
 
@@ -149,13 +147,12 @@ class FileCommitter:
 class _Output:
     """The files of one sink of the run. A failure is a SinkError that names the folder."""
 
-    def __init__(self, spec: Spec, job: str, epoch: int, committables: Sequence[Committable]) -> None:
+    def __init__(self, spec: Spec, run: RunId, committables: Sequence[Committable]) -> None:
         self.folder = Path(spec.options["path"])
         self._append = spec.options.get("mode") == "append"
         self._connector = spec.connector
-        self._job = job
-        self._epoch = epoch
-        self.hidden = hidden_folder(spec, job, epoch)
+        self._run = run
+        self.hidden = hidden_folder(spec, run)
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
         self._new = {str(file["final"]): Path(file["hidden"]).name for file in files}
         self._rows = sum(file["rows"] for file in files)
@@ -192,7 +189,7 @@ class _Output:
         """
         owners = owners_of(self.folder, old)
         data = {file: owner for file, owner in owners.items() if owner is not None or is_data(file, self._connector)}
-        refuse_foreign(self.folder, data, self._job)
+        refuse_foreign(self.folder, data, self._run.job)
         return list(data)
 
     def publish(self) -> None:
@@ -247,7 +244,7 @@ class _Output:
             final: self._find_hidden(name) or self.folder / final  # a killed committer may have renamed it
             for final, name in self._new.items()
         }
-        kept = keep(self.folder, self._job, self._epoch, files)
+        kept = keep(self.folder, self._run, files)
         if kept is None:
             return ""
         return f"'{kept}' has all rows ({self._rows:,}), sb.Stream.from_{self._connector}('{kept}') reads them"
@@ -265,7 +262,7 @@ class _Output:
                 return [Path(folder) for folder in json.loads((hidden / MADE).read_bytes())]
         return []
 
-    def remove_hidden(self, epoch: int) -> None:
+    def remove_hidden(self) -> None:
         """Remove the hidden folders of this run and of earlier runs of the job, which killed runs leave behind.
 
         An earlier run that still writes is one of another cluster, and keeps its folder.
@@ -273,9 +270,9 @@ class _Output:
         with writing(self.folder):
             for entry in list(self.folder.iterdir()) if self.folder.is_dir() else ():
                 run = run_of(entry.name)
-                if run is None or run[0] != self._job:
+                if run is None or run.job != self._run.job:
                     continue
-                if entry in current_names(self.hidden) or (run[1] < epoch and not is_claimed(entry)):
+                if entry in current_names(self.hidden) or (run < self._run and not is_claimed(entry)):
                     with suppress(FileNotFoundError):  # another committer removes it too
                         shutil.rmtree(entry)
 
@@ -294,12 +291,12 @@ class _Output:
                 sync_folder(folder)
 
 
-def committer(specs: Mapping[str, Spec], job: str, epoch: int) -> FileCommitter:
-    """The committer of run ``epoch`` of ``job``, for any machine that has the output folders.
+def committer(specs: Mapping[str, Spec], run: RunId) -> FileCommitter:
+    """The committer of ``run``, for any machine that has the output folders.
 
     ``specs`` are those of the job's sinks, by operator id.
     """
-    return FileCommitter(specs, job, epoch)
+    return FileCommitter(specs, run)
 
 
 def _decided(outputs: Sequence[_Output]) -> str | None:

@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-A task writes to ``<output>/.sabotnb-<job>-<epoch>.<run>/``; ``run`` is random, because jobs of two clusters may have
-the same name and epoch. The folder is inside the output folder, so that it is on the same file system and a commit is a
-rename. Readers skip it, because its name begins with a dot.
+A task writes to ``<output>/.sabotnb-<job>-<run>.<random>/``: runs of two clusters may have the same id. The folder is
+inside the output folder, so that it is on the same file system and a commit is a rename. Readers skip it, because its
+name begins with a dot.
 
 *Open.* The task creates the hidden folder, then takes the lock of the output folder, claims the output and checks for
 claims of other jobs, in this order. Of two jobs that start at once, the second therefore sees the claim of the first
@@ -50,7 +50,7 @@ from sabotnb.connectors.sinks.ownership import published_name
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.native import Orders, compact, decoded_array, own_bytes, without_order, without_orders
-from sabotnb.protocol import Committable, OperatorContext, Out, SinkOperator
+from sabotnb.protocol import Committable, OperatorContext, Out, RunId, SinkOperator
 
 FLUSH_ROWS = 131_072
 FLUSH_BYTES = 64 << 20
@@ -84,11 +84,11 @@ def sink(spec: Spec, schema: pa.Schema) -> FileSink:
     return FileSink(spec, written)
 
 
-def hidden_folder(spec: Spec, job: str, epoch: int) -> Path:
+def hidden_folder(spec: Spec, run: RunId) -> Path:
     """The folder of a run's unpublished files. Globs and readers of folders skip it."""
-    run = spec.options.get(RUN)
-    name = f".sabotnb-{quote(job, safe='')}-{epoch}"
-    return Path(spec.options["path"]) / (f"{name}.{run}" if run else name)
+    token = spec.options.get(RUN)
+    name = f".sabotnb-{quote(run.job, safe='')}-{run.number}"
+    return Path(spec.options["path"]) / (f"{name}.{token}" if token else name)
 
 
 def with_run(spec: Spec, run: str) -> Spec:
@@ -123,7 +123,7 @@ class FileSink(SinkOperator):
         self._ctx = ctx
         # Random in every run, so that replacing or appending output never overwrites a file.
         self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
-        self._hidden = hidden_folder(self._spec, ctx.job, ctx.epoch)
+        self._hidden = hidden_folder(self._spec, ctx.run)
         with writing(self._output):
             above = [str(folder) for folder in make_folder(self._hidden) if folder != self._hidden]
             if above:
@@ -131,7 +131,7 @@ class FileSink(SinkOperator):
             # Claim before the check: of two runs that start at once, the one that locks second sees the other's claim.
             with alone_in([self._output]):
                 self._claim = claim(self._hidden, appends=self._appends)
-                refuse_writers(self._output, appends=self._appends, but=lambda writer: writer.job == ctx.job)
+                refuse_writers(self._output, appends=self._appends, but=lambda writer: writer.run.job == ctx.run.job)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
@@ -174,7 +174,7 @@ class FileSink(SinkOperator):
             self._made += 1
             file = _File(
                 self._hidden / hidden_name(self._ctx.operator, name + suffix),
-                str(Path(folder) / published_name(name, self._ctx.job, suffix)),
+                str(Path(folder) / published_name(name, self._ctx.run.job, suffix)),
                 self._format.open,
                 self._in_files,
             )

@@ -15,6 +15,7 @@ from sabotnb.connectors.sinks.file_sink import writing
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, Owners, owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
+from sabotnb.protocol import RunId
 
 MODES = ("error", "append", "overwrite")
 
@@ -33,10 +34,10 @@ def output_folder(path: str | os.PathLike[str]) -> str:
     return text if "://" in text else str(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
 
 
-def check_output(spec: Spec, job: str, runs_here: Callable[[int], bool] = lambda _epoch: True) -> None:
+def check_output(spec: Spec, job: str, runs_here: Callable[[RunId], bool] = lambda _run: True) -> None:
     """Raise a SinkError if ``job`` must not or cannot write to the folder of ``spec``; changes nothing.
 
-    ``runs_here`` is true for epochs of ``job`` that the calling cluster knows: the new run starts after those have
+    ``runs_here`` is true for runs of ``job`` that the calling cluster knows: the new run starts after those have
     ended, so they do not count as other writers.
 
     ``append`` adds to any content. ``error`` and ``overwrite`` need a folder that is missing, empty, or has only output
@@ -58,7 +59,7 @@ def check_output(spec: Spec, job: str, runs_here: Callable[[int], bool] = lambda
     with writing(output):
         check_right_to_write(output)
         refuse_writers(
-            output, appends=mode == "append", but=lambda writer: writer.job == job and runs_here(writer.epoch)
+            output, appends=mode == "append", but=lambda writer: writer.run.job == job and runs_here(writer.run)
         )
         if mode != "append":
             refuse_foreign(output, owners_of(output, data_files(output)), job)

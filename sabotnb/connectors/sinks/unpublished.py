@@ -8,15 +8,16 @@ from urllib.parse import quote
 
 from sabotnb.connectors.sinks.file_sink import make_folder, writing
 from sabotnb.errors import SinkError
+from sabotnb.protocol import RunId
 
 
-def keep(output: Path, job: str, epoch: int, files: Mapping[str, Path]) -> Path | None:
+def keep(output: Path, run: RunId, files: Mapping[str, Path]) -> Path | None:
     """Move ``files``, paths by their final names, out of ``output``; returns their new folder, or None.
 
     The folder is beside the output, so that readers of the output do not see it. If it cannot be created, or is on
     another file system, a hidden folder inside the output is used. A second call finds what the first moved.
     """
-    name = f"unpublished-{quote(job, safe='')}-{epoch}"
+    name = f"unpublished-{quote(run.job, safe='')}-{run.number}"
     last = output / f".{name}"
     for folder in (output.with_name(f"{output.name}.{name}"), last):
         try:

@@ -11,11 +11,11 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.status import job_series, summaries
 from sabotnb.execution.status.run_metrics import shown_metrics
 from sabotnb.metrics import JobMetrics
-from sabotnb.protocol import AgentInfo, JobState
+from sabotnb.protocol import AgentInfo, JobState, RunRef
 
 
 class Overview:
-    """Reads the runs, agents and slots of a machine; without ``epoch`` a name means its current run."""
+    """Reads the runs, agents and slots of a machine; a name means its current run."""
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
@@ -23,33 +23,33 @@ class Overview:
         self._agents = state.agents
         self._pool = state.pool
 
-    def run(self, name: str, epoch: int | None = None) -> JobRun | None:
+    def run(self, run: RunRef) -> JobRun | None:
         """The run itself, for reading only; None if it is not known."""
-        return self._runs.get(name, epoch)
+        return self._runs.get(run)
 
-    def status(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
+    def status(self, run: RunRef) -> dict[str, Any] | None:
         """The run as plain data (``summaries.job_status``); None if it is not known."""
-        job = self._runs.get(name, epoch)
+        job = self._runs.get(run)
         return summaries.job_status(job, self._waits(job)[0]) if job else None
 
-    def state(self, name: str, epoch: int | None = None) -> dict[str, Any] | None:
+    def state(self, run: RunRef) -> dict[str, Any] | None:
         """The part of the status that waiting clients need (``summaries.job_state``); None if the run is not known."""
-        job = self._runs.get(name, epoch)
+        job = self._runs.get(run)
         return summaries.job_state(job) if job else None
 
-    def views(self, name: str, epoch: int | None = None) -> Mapping[str, Any] | None:
+    def views(self, run: RunRef) -> Mapping[str, Any] | None:
         """Everything that was kept of the run to show it, its scenes too; None if it is not known."""
-        job = self._runs.get(name, epoch)
+        job = self._runs.get(run)
         return job.request.views if job else None
 
-    def metrics(self, now: float, wall: float, name: str, epoch: int | None = None) -> JobMetrics | None:
+    def metrics(self, now: float, wall: float, run: RunRef) -> JobMetrics | None:
         """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
-        job = self._runs.get(name, epoch)
+        job = self._runs.get(run)
         return shown_metrics(job, now, wall, *self._waits(job)) if job else None
 
-    def figures(self, now: float, wall: float, name: str, epoch: int | None, per: str) -> list[dict[str, Any]] | None:
+    def figures(self, now: float, wall: float, run: RunRef, per: str) -> list[dict[str, Any]] | None:
         """A row per ``"channel"`` or per second and vertex (``"history"``); None if the run is not known."""
-        job = self._runs.get(name, epoch)
+        job = self._runs.get(run)
         if job is None:
             return None
         return list(job_series.channel_rows(job) if per == "channel" else job_series.history_rows(job, wall - now))

@@ -56,7 +56,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
     views = job.request.views
     metrics = JobMetrics(
         job=job.name,
-        epoch=job.epoch,
+        run=job.id.number,
         version=job.version,
         at=wall,
         state=job.state.value,
@@ -219,7 +219,7 @@ def _edge(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) 
     queues = [queue for task, _ in by_vertex.get(edge["down"], ()) for queue in task.queues if queue.edge == index]
     return EdgeMetrics(
         index=index,
-        id=f"{job.name}:{edge['up']}->{edge['down']}:{edge['port']}:e{job.epoch}",
+        id=f"{job.id}:{edge['up']}->{edge['down']}:{edge['port']}",
         up=edge["up"],
         down=edge["down"],
         port=edge["port"],

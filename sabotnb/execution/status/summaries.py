@@ -20,7 +20,7 @@ _COUNTERS = [field.name for field in fields(TaskCounters) if field.name not in (
 
 
 def job_summary(job: JobRun) -> dict[str, Any]:
-    """Name, state, epoch, tasks by state, what was read and written. Times are those of the machine's clock (seconds).
+    """Name, id, state, tasks by state, what was read and written. Times are those of the machine's clock (seconds).
 
     ``rows`` and ``bytes`` are all that left any of its tasks; ``rows_in`` and ``rows_out`` are those at its ends.
     """
@@ -28,7 +28,7 @@ def job_summary(job: JobRun) -> dict[str, Any]:
     rows_in, rows_out = _ends(job)
     return {
         "job": job.name,
-        "epoch": job.epoch,
+        "run": job.id,
         "owner": job.request.owner,
         "state": job.state.value,
         "unpublished": bool(job.request.outputs) and job.state in BEFORE_COMMIT,
@@ -58,7 +58,7 @@ def job_state(job: JobRun) -> dict[str, Any]:
     """What is enough to wait for a job."""
     return {
         "job": job.name,
-        "epoch": job.epoch,
+        "run": job.id,
         "state": job.state.value,
         "failure": job.failure,
         "note": job.note,

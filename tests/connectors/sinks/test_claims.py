@@ -12,6 +12,7 @@ from sabotnb import connectors
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink
 from sabotnb.protocol import OperatorContext
+from sabotnb.protocol.ids import RunId
 
 SCHEMA = pa.schema({"n": pa.int64()})
 
@@ -20,9 +21,9 @@ def spec_of(folder, mode="error", run=""):
     return connectors.with_run(Sink("csv", {"path": str(folder), "mode": mode, "partition_by": []}), run)
 
 
-def opened(folder, job, mode="error", epoch=1, index=0, run=""):
+def opened(folder, job, mode="error", number=1, index=0, run=""):
     sink = connectors.sink(spec_of(folder, mode, run), SCHEMA)
-    sink.open(OperatorContext(job, "sink_0", index, 2, 128, epoch=epoch))
+    sink.open(OperatorContext(RunId(job, number), "sink_0", index, 2, 128))
     return sink
 
 
@@ -43,7 +44,7 @@ def test_a_folder_that_another_job_writes_into_is_refused(tmp_path, writing, fol
         connectors.check_output(spec_of(tmp_path / folder, mode), "second")
     late = connectors.sink(spec_of(tmp_path / folder, mode), SCHEMA)
     with pytest.raises(SinkError, match="job 'first' is writing into"):
-        late.open(OperatorContext("second", "sink_0", 0, 1, 128, epoch=2))
+        late.open(OperatorContext(RunId("second", 2), "sink_0", 0, 1, 128))
     late.close()
 
 
@@ -56,9 +57,9 @@ def test_the_folder_is_free_when_every_task_has_ended(tmp_path, writing):
 
 
 def test_a_run_of_the_same_job_is_let_in_where_the_cluster_knows_the_previous_one(tmp_path, writing):
-    connectors.check_output(spec_of(tmp_path / "out"), "first", lambda epoch: epoch == 1)
+    connectors.check_output(spec_of(tmp_path / "out"), "first", lambda run: run.number == 1)
     with pytest.raises(SinkError, match="job 'first' is writing into"):
-        connectors.check_output(spec_of(tmp_path / "out"), "first", lambda epoch: epoch == 2)
+        connectors.check_output(spec_of(tmp_path / "out"), "first", lambda run: run.number == 2)
 
 
 def test_jobs_that_all_append_share_a_folder(tmp_path):
@@ -76,9 +77,10 @@ import sys, pyarrow as pa
 from sabotnb import connectors
 from sabotnb.graph import Sink
 from sabotnb.protocol import OperatorContext
+from sabotnb.protocol.ids import RunId
 spec = Sink("csv", {"path": sys.argv[1], "mode": "error", "partition_by": []})
 sink = connectors.sink(spec, pa.schema({"n": pa.int64()}))
-sink.open(OperatorContext("first", "sink_0", 0, 1, 128, epoch=1))
+sink.open(OperatorContext(RunId("first", 1), "sink_0", 0, 1, 128))
 print("open", flush=True)
 sys.stdin.read()
 """
@@ -96,13 +98,13 @@ def test_what_a_killed_process_leaves_claims_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("first", ["abort", "commit"])
-@pytest.mark.parametrize("epochs", [(1, 1), (1, 2), (2, 1)])
-def test_runs_of_two_clusters_with_one_name_do_not_remove_each_others_files(tmp_path, first, epochs):
-    runs = dict(zip(("aa11", "bb22"), epochs, strict=True))
-    sinks = {run: opened(tmp_path, "job", "append", epoch, run=run) for run, epoch in runs.items()}
+@pytest.mark.parametrize("numbers", [(1, 1), (1, 2), (2, 1)])
+def test_runs_of_two_clusters_with_one_name_do_not_remove_each_others_files(tmp_path, first, numbers):
+    runs = dict(zip(("aa11", "bb22"), numbers, strict=True))
+    sinks = {run: opened(tmp_path, "job", "append", number, run=run) for run, number in runs.items()}
     committers = {
-        run: connectors.committer({"sink_0": spec_of(tmp_path, "append", run)}, "job", epoch)
-        for run, epoch in runs.items()
+        run: connectors.committer({"sink_0": spec_of(tmp_path, "append", run)}, RunId("job", number))
+        for run, number in runs.items()
     }
     for number, sink in enumerate(sinks.values()):
         sink.process(0, pa.RecordBatch.from_pydict({"n": [number]}, SCHEMA))

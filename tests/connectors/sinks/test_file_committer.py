@@ -20,6 +20,7 @@ from sabotnb.connectors.sinks import file_committer, file_sink, folder_locks
 from sabotnb.connectors.sinks.ownership import owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph.specs import Sink
+from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import OperatorContext
 
 SCHEMA = pa.schema({"n": pa.int64(), "k": pa.int64()})
@@ -29,11 +30,11 @@ def spec_of(folder, mode="error", partition_by=()):
     return Sink("csv", {"path": str(folder), "mode": mode, "partition_by": list(partition_by)})
 
 
-def prepare(spec, values, job="job", epoch=1, tasks=2, operator="sink_0"):
+def prepare(spec, values, job="job", run=1, tasks=2, operator="sink_0"):
     prepared = []
     for index in range(tasks):
         sink = connectors.sink(spec, SCHEMA)
-        sink.open(OperatorContext(job, operator, index, tasks, 128, epoch=epoch))
+        sink.open(OperatorContext(RunId(job, run), operator, index, tasks, 128))
         if values[index::tasks]:
             sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks], "k": values[index::tasks]}, SCHEMA))
         prepared += sink.prepare(0)
@@ -41,9 +42,9 @@ def prepare(spec, values, job="job", epoch=1, tasks=2, operator="sink_0"):
     return prepared
 
 
-def store(spec, values, job="job", epoch=1):
+def store(spec, values, job="job", run=1):
     connectors.check_output(spec, job)
-    connectors.committer({"sink_0": spec}, job, epoch).commit(prepare(spec, values, job, epoch))
+    connectors.committer({"sink_0": spec}, RunId(job, run)).commit(prepare(spec, values, job, run))
 
 
 def everything(folder):
@@ -136,12 +137,12 @@ def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
     for module in (file_committer, file_sink):
         monkeypatch.setattr(module, "sync_folder", sync)
     output = tmp_path / "deep" / "out"
-    for epoch, values in enumerate(([1, 2], [2, 3]), 1):
+    for run, values in enumerate(([1, 2], [2, 3]), 1):
         spec = Sink("csv", {"path": str(output), "mode": "overwrite", "partition_by": ["n", "m"]})
         sink = connectors.sink(spec, pa.schema({"n": pa.int64(), "m": pa.int64(), "x": pa.int64()}))
-        sink.open(OperatorContext("job", "sink_0", 0, 1, 128, epoch=epoch))
+        sink.open(OperatorContext(RunId("job", run), "sink_0", 0, 1, 128))
         sink.process(0, pa.RecordBatch.from_pydict({"n": values, "m": values, "x": values}))
-        connectors.committer({"sink_0": spec}, "job", epoch).commit(sink.prepare(0))
+        connectors.committer({"sink_0": spec}, RunId("job", run)).commit(sink.prepare(0))
         for folder in [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]:
             assert durable[folder] == shown(folder)
 
@@ -150,12 +151,12 @@ def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
 def test_committing_twice_changes_nothing(tmp_path, mode):
     spec = spec_of(tmp_path, mode)
     store(spec, [7])
-    prepared = prepare(spec, [1, 2, 3], epoch=2)
-    committer = connectors.committer({"sink_0": spec}, "job", 2)
+    prepared = prepare(spec, [1, 2, 3], run=2)
+    committer = connectors.committer({"sink_0": spec}, RunId("job", 2))
     committer.commit(prepared)
     once = everything(tmp_path)
     committer.commit(prepared)
-    connectors.committer({"sink_0": spec}, "job", 2).commit(prepared)
+    connectors.committer({"sink_0": spec}, RunId("job", 2)).commit(prepared)
     assert everything(tmp_path) == once
 
 
@@ -163,9 +164,9 @@ def test_the_same_job_replaces_its_output_when_the_new_one_is_complete(tmp_path)
     for mode in ("error", "overwrite"):
         spec = spec_of(tmp_path, mode)
         store(spec, [1, 2])
-        prepared = prepare(spec, [3], epoch=2)
+        prepared = prepare(spec, [3], run=2)
         assert numbers(tmp_path) == [1, 2]
-        connectors.committer({"sink_0": spec}, "job", 2).commit(prepared)
+        connectors.committer({"sink_0": spec}, RunId("job", 2)).commit(prepared)
         assert numbers(tmp_path) == [3]
 
 
@@ -173,7 +174,7 @@ def test_replaced_partitions_leave_no_empty_folders(tmp_path):
     spec = spec_of(tmp_path, "overwrite", ["k"])
     store(spec, [1, 2])
     assert sorted(p.name for p in tmp_path.glob("k=*")) == ["k=1", "k=2"]
-    store(spec, [2, 3], epoch=2)
+    store(spec, [2, 3], run=2)
     assert sorted(p.name for p in tmp_path.glob("k=*")) == ["k=2", "k=3"]
 
 
@@ -198,8 +199,8 @@ def test_foreign_files_are_refused_and_never_touched(tmp_path, mode):
     # also when they came after the job had started
     prepared = prepare(spec_of(tmp_path, mode), [1])
     with pytest.raises(SinkError, match="did not write"):
-        connectors.committer({"sink_0": spec_of(tmp_path, mode)}, "job", 1).commit(prepared)
-    connectors.committer({"sink_0": spec_of(tmp_path, mode)}, "job", 1).abort(prepared)
+        connectors.committer({"sink_0": spec_of(tmp_path, mode)}, RunId("job", 1)).commit(prepared)
+    connectors.committer({"sink_0": spec_of(tmp_path, mode)}, RunId("job", 1)).abort(prepared)
     assert everything(tmp_path) == {"mine.csv": b"n\n100\n"}
 
 
@@ -250,7 +251,7 @@ def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode
     def publish(job):
         begin.wait()
         try:
-            connectors.committer({"sink_0": spec}, job, 1).commit(jobs[job])
+            connectors.committer({"sink_0": spec}, RunId(job, 1)).commit(jobs[job])
         except SinkError:
             return 1
         return 0
@@ -265,7 +266,7 @@ def test_a_commit_goes_on_without_one_that_was_stopped_while_it_published(tmp_pa
     prepared = prepare(spec_of(tmp_path), [1, 2])
     stopped = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(stopped, fcntl.LOCK_EX)
-    committer = connectors.committer({"sink_0": spec_of(tmp_path)}, "job", 1)
+    committer = connectors.committer({"sink_0": spec_of(tmp_path)}, RunId("job", 1))
     committer.commit(prepared)
     os.close(stopped)
     committer.commit(prepared)
@@ -276,11 +277,11 @@ def test_an_abort_removes_prepared_and_unprepared_files(tmp_path):
     spec = spec_of(tmp_path)
     store(spec, [1])
     before = everything(tmp_path)
-    prepared = prepare(spec, [2, 3], epoch=2)
+    prepared = prepare(spec, [2, 3], run=2)
     unprepared = connectors.sink(spec, SCHEMA)
-    unprepared.open(OperatorContext("job", "sink_0", 5, 6, 128, epoch=2))
+    unprepared.open(OperatorContext(RunId("job", 2), "sink_0", 5, 6, 128))
     unprepared.process(0, pa.RecordBatch.from_pydict({"n": [4], "k": [4]}, SCHEMA))
-    committer = connectors.committer({"sink_0": spec}, "job", 2)
+    committer = connectors.committer({"sink_0": spec}, RunId("job", 2))
     committer.abort(prepared)
     committer.abort(prepared)
     assert everything(tmp_path) == before
@@ -292,10 +293,10 @@ def test_an_abort_removes_the_folders_that_the_run_made(tmp_path):
     spec = spec_of(tmp_path / "new" / "out", partition_by=["k"])
     schema = pa.schema({"n": pa.int64(), "k": pa.int64()})
     sink = connectors.sink(spec, schema)
-    sink.open(OperatorContext("job", "sink_0", 0, 1, 128, epoch=1))
+    sink.open(OperatorContext(RunId("job", 1), "sink_0", 0, 1, 128))
     sink.process(0, pa.RecordBatch.from_pydict({"n": [1], "k": [2]}, schema))
     sink.close()
-    committer = connectors.committer({"sink_0": spec}, "job", 1)
+    committer = connectors.committer({"sink_0": spec}, RunId("job", 1))
     committer.abort([])
     committer.abort([])
     assert list(tmp_path.iterdir()) == []
@@ -310,7 +311,7 @@ def test_an_abort_leaves_folders_that_were_there_or_have_something_in_them(tmp_p
     prepared = prepare(spec, [1, 2])
     if made == "out/other.txt":
         (output / "other.txt").write_text("of somebody else")
-    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).abort(prepared)
     assert output.exists() is (made != ".")
     assert list(everything(tmp_path)) == ([made] if made == "out/other.txt" else [])
 
@@ -343,17 +344,17 @@ def test_what_cannot_be_a_folder_is_refused_where_it_is_written(path, message):
 
 def test_an_abort_leaves_other_jobs_and_later_runs_alone(tmp_path):
     spec = spec_of(tmp_path, "append")
-    later, other = prepare(spec, [1], epoch=9), prepare(spec, [2], job="job-2")
-    connectors.committer({"sink_0": spec}, "job", 2).abort([])
-    connectors.committer({"sink_0": spec}, "job", 9).commit(later)
-    connectors.committer({"sink_0": spec}, "job-2", 1).commit(other)
+    later, other = prepare(spec, [1], run=9), prepare(spec, [2], job="job-2")
+    connectors.committer({"sink_0": spec}, RunId("job", 2)).abort([])
+    connectors.committer({"sink_0": spec}, RunId("job", 9)).commit(later)
+    connectors.committer({"sink_0": spec}, RunId("job-2", 1)).commit(other)
     assert numbers(tmp_path) == [1, 2]
 
 
 def test_two_sinks_of_a_job_may_append_to_one_folder(tmp_path):
     spec = spec_of(tmp_path, "append")
     prepared = prepare(spec, [1, 2]) + prepare(spec, [3], operator="sink_1")
-    connectors.committer({"sink_0": spec, "sink_1": spec}, "job", 1).commit(prepared)
+    connectors.committer({"sink_0": spec, "sink_1": spec}, RunId("job", 1)).commit(prepared)
     assert numbers(tmp_path) == [1, 2, 3]
     assert len(everything(tmp_path)) == 3
 
@@ -361,14 +362,14 @@ def test_two_sinks_of_a_job_may_append_to_one_folder(tmp_path):
 def two_sinks(tmp_path, mode="error"):
     """The specs of two sinks that have old output [1] and [2], and what a second run prepared for [3] and [4]."""
     specs = {f"sink_{number}": spec_of(tmp_path / f"out-{number}", mode) for number in range(2)}
-    for epoch in (1, 2):
+    for run in (1, 2):
         prepared = [
             one
             for number, (operator, spec) in enumerate(specs.items())
-            for one in prepare(spec, [2 * epoch - 1 + number], epoch=epoch, operator=operator)
+            for one in prepare(spec, [2 * run - 1 + number], run=run, operator=operator)
         ]
-        if epoch == 1:
-            connectors.committer(specs, "job", 1).commit(prepared)
+        if run == 1:
+            connectors.committer(specs, RunId("job", 1)).commit(prepared)
     return specs, prepared
 
 
@@ -387,9 +388,9 @@ def test_no_sink_publishes_when_another_cannot(tmp_path, what, mode):
     specs, prepared = two_sinks(tmp_path, mode)
     mend = spoil(what, tmp_path / "out-1", prepared)
     with pytest.raises(SinkError):
-        connectors.committer(specs, "job", 2).commit(prepared)
+        connectors.committer(specs, RunId("job", 2)).commit(prepared)
     assert numbers(tmp_path / "out-0") == [1]
-    connectors.committer(specs, "job", 2).abort(prepared)
+    connectors.committer(specs, RunId("job", 2)).abort(prepared)
     mend()
     assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[1], [2]]
     assert len(everything(tmp_path)) == 2
@@ -407,9 +408,9 @@ def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
         with pytest.raises(SinkError, match=r"writing into '.*out-1' failed .*No space left"):
-            connectors.committer(specs, "job", 2).commit(prepared)
+            connectors.committer(specs, RunId("job", 2)).commit(prepared)
     assert {name.replace(".aborted/", "/"): data for name, data in everything(tmp_path).items()} == before
-    committer = connectors.committer(specs, "job", 2)
+    committer = connectors.committer(specs, RunId("job", 2))
     with pytest.raises(SinkError, match="was taken back when it could not be published: run the job again"):
         committer.commit(prepared)
     assert committer.keep(prepared).count("has all rows (1)") == 2
@@ -421,13 +422,13 @@ def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_pat
 def test_a_commit_that_comes_late_does_not_touch_what_later_runs_have_published(tmp_path):
     specs = {"sink_0": spec_of(tmp_path)}
     late = prepare(specs["sink_0"], [1])
-    connectors.committer(specs, "job", 1).commit(late)
-    store(spec_of(tmp_path, "append"), [2], epoch=2)
-    connectors.committer(specs, "job", 1).commit(late)
+    connectors.committer(specs, RunId("job", 1)).commit(late)
+    store(spec_of(tmp_path, "append"), [2], run=2)
+    connectors.committer(specs, RunId("job", 1)).commit(late)
     assert numbers(tmp_path) == [1, 2]
-    store(spec_of(tmp_path, "overwrite"), [3], epoch=3)
+    store(spec_of(tmp_path, "overwrite"), [3], run=3)
     with pytest.raises(SinkError, match="is gone before it was published"):
-        connectors.committer(specs, "job", 1).commit(late)
+        connectors.committer(specs, RunId("job", 1)).commit(late)
     assert numbers(tmp_path) == [3]
 
 
@@ -469,8 +470,8 @@ def specs_in(folder):
     return {operator: spec_of(folder / name, "overwrite", ["k"]) for operator, name in OUTPUTS.items()}
 
 
-def prepare_all(folder, values, epoch):
-    return [one for name, spec in specs_in(folder).items() for one in prepare(spec, values, epoch=epoch, operator=name)]
+def prepare_all(folder, values, run):
+    return [one for name, spec in specs_in(folder).items() for one in prepare(spec, values, run=run, operator=name)]
 
 
 def numbers_of_all(folder):
@@ -481,7 +482,7 @@ def crash_at_each_step(tmp_path, monkeypatch, act, check):
     """Run ``act(folder)`` crashing at its nth step, for n from 0 until it gets through; ``check`` each time."""
     for steps in range(100):
         folder = tmp_path / f"at-{steps}"
-        connectors.committer(specs_in(folder), "job", 1).commit(prepare_all(folder, [1, 2], 1))
+        connectors.committer(specs_in(folder), RunId("job", 1)).commit(prepare_all(folder, [1, 2], 1))
         prepared = prepare_all(folder, [2, 3, 4], 2)
         with monkeypatch.context() as patch:
             Failing(patch, steps)
@@ -498,11 +499,11 @@ def crash_at_each_step(tmp_path, monkeypatch, act, check):
 
 
 def commit(folder, prepared):
-    connectors.committer(specs_in(folder), "job", 2).commit(prepared)
+    connectors.committer(specs_in(folder), RunId("job", 2)).commit(prepared)
 
 
 def abort(folder, prepared):
-    connectors.committer(specs_in(folder), "job", 2).abort(prepared)
+    connectors.committer(specs_in(folder), RunId("job", 2)).abort(prepared)
 
 
 def test_a_commit_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
@@ -576,7 +577,7 @@ def tried(act, folder, prepared):
     try:
         act(folder, prepared)
     except SinkError:
-        connectors.committer(specs_in(folder), "job", 2).keep(prepared)
+        connectors.committer(specs_in(folder), RunId("job", 2)).keep(prepared)
         return False
     return True
 
@@ -592,7 +593,7 @@ def test_two_committers_without_the_lock_lose_no_rows(tmp_path, monkeypatch, sto
         monkeypatch.setattr(folder_locks.fcntl, "flock", no_locks)
     for steps in range(100):
         folder = tmp_path / f"at-{steps}"
-        connectors.committer(specs_in(folder), "job", 1).commit(prepare_all(folder, [1, 2], 1))
+        connectors.committer(specs_in(folder), RunId("job", 1)).commit(prepare_all(folder, [1, 2], 1))
         prepared = prepare_all(folder, [2, 3, 4], 2)
         worked = []
 
@@ -626,8 +627,8 @@ def test_a_commit_that_cannot_remove_an_old_file_says_so_and_the_next_run_replac
     spec = spec_of(tmp_path, "overwrite")
     store(spec, [1, 2])
     stuck = min(path.name for path in tmp_path.glob("*.csv"))
-    prepared = prepare(spec, [3, 4], epoch=2)
-    committer = connectors.committer({"sink_0": spec}, "job", 2)
+    prepared = prepare(spec, [3, 4], run=2)
+    committer = connectors.committer({"sink_0": spec}, RunId("job", 2))
 
     def unlink(path, missing_ok=False, really=Path.unlink):
         if path.name == stuck:
@@ -650,8 +651,8 @@ def test_a_commit_that_cannot_remove_an_old_file_says_so_and_the_next_run_replac
 def test_an_abort_finishes_a_commit_that_could_not_remove_an_old_file(tmp_path, monkeypatch):
     spec = spec_of(tmp_path, "overwrite")
     store(spec, [1, 2])
-    prepared = prepare(spec, [3, 4], epoch=2)
-    committer = connectors.committer({"sink_0": spec}, "job", 2)
+    prepared = prepare(spec, [3, 4], run=2)
+    committer = connectors.committer({"sink_0": spec}, RunId("job", 2))
 
     def unlink(path, missing_ok=False):
         raise PermissionError(1, "Operation not permitted")
@@ -667,9 +668,9 @@ def test_an_abort_finishes_a_commit_that_could_not_remove_an_old_file(tmp_path, 
 def test_files_that_are_gone_before_the_commit(tmp_path):
     spec = spec_of(tmp_path)
     prepared = prepare(spec, [1])
-    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).abort(prepared)
     with pytest.raises(SinkError, match=r"is gone before it was published as .*: run the job again"):
-        connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
+        connectors.committer({"sink_0": spec}, RunId("job", 1)).commit(prepared)
 
 
 def foreign_after_the_start(folder, name, connector="csv", mode="error"):
@@ -679,7 +680,7 @@ def foreign_after_the_start(folder, name, connector="csv", mode="error"):
     prepared = prepare(spec, [1, 2])
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("n\n100\n")
-    return connectors.committer({"sink_0": spec}, "job", 1), prepared
+    return connectors.committer({"sink_0": spec}, RunId("job", 1)), prepared
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "_SUCCESS", "_list.csv", "plot.png", "sub/README.md", "rows.parquet"])
@@ -705,7 +706,7 @@ def test_output_that_data_of_others_keeps_from_its_folder_is_saved(tmp_path, con
     assert committer.keep(prepared) == said
     assert committer.keep(prepared) == said
     committer.abort(prepared)
-    connectors.committer({"sink_0": spec_of(tmp_path / "out", "append")}, "job", 9).abort([])
+    connectors.committer({"sink_0": spec_of(tmp_path / "out", "append")}, RunId("job", 9)).abort([])
     assert [row["n"] for row in getattr(sb.Stream, f"from_{connector}")(str(kept)).sort("n").to_rows()] == [1, 2]
     assert list(everything(tmp_path / "out")) == [name]
 
@@ -722,7 +723,7 @@ def test_output_is_saved_inside_its_folder_where_none_can_be_made_beside_it(tmp_
 def test_all_sinks_of_a_job_save_their_output_when_one_cannot_publish(tmp_path):
     specs, prepared = two_sinks(tmp_path)
     spoil("foreign", tmp_path / "out-1", prepared)
-    committer = connectors.committer(specs, "job", 2)
+    committer = connectors.committer(specs, RunId("job", 2))
     with pytest.raises(SinkError):
         committer.commit(prepared)
     assert committer.keep(prepared).count("has all rows (1)") == 2
@@ -734,7 +735,7 @@ def test_all_sinks_of_a_job_save_their_output_when_one_cannot_publish(tmp_path):
 def test_nothing_is_saved_of_output_that_is_published(tmp_path):
     spec = spec_of(tmp_path)
     prepared = prepare(spec, [1])
-    committer = connectors.committer({"sink_0": spec}, "job", 1)
+    committer = connectors.committer({"sink_0": spec}, RunId("job", 1))
     committer.commit(prepared)
     assert committer.keep(prepared) == ""
     assert numbers(tmp_path) == [1]
@@ -746,5 +747,5 @@ def test_an_abort_does_without_a_list_of_folders_that_was_cut_short(tmp_path, li
     prepared = prepare(spec, [1])
     (made,) = tmp_path.rglob(file_sink.MADE)
     made.write_bytes(listed)
-    connectors.committer({"sink_0": spec}, "job", 1).abort(prepared)
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).abort(prepared)
     assert list((tmp_path / "deep" / "out").iterdir()) == []

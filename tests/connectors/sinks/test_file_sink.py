@@ -25,20 +25,21 @@ from sabotnb.connectors.formats import writers
 from sabotnb.connectors.sinks import file_sink
 from sabotnb.errors import SinkError, SourceError
 from sabotnb.graph.specs import Sink
+from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import OperatorContext
 
 FORMATS = ["parquet", "csv", "json", "ipc"]
 DESCRIBE = {"parquet": connectors.parquet, "csv": connectors.csv, "json": connectors.json, "ipc": connectors.ipc}
 
 
-def context(index=0, job="job", epoch=1, parallelism=2):
-    return OperatorContext(job, "sink_0", index, parallelism, 128, epoch=epoch)
+def context(index=0, job="job", run=1, parallelism=2):
+    return OperatorContext(RunId(job, run), "sink_0", index, parallelism, 128)
 
 
-def write(spec, schema, batches, index=0, job="job", epoch=1):
+def write(spec, schema, batches, index=0, job="job", run=1):
     """What one task prepares for ``batches``."""
     sink = connectors.sink(spec, schema)
-    sink.open(context(index, job, epoch))
+    sink.open(context(index, job, run))
     for batch in batches:
         assert list(sink.process(0, batch)) == []
     prepared = sink.prepare(0)
@@ -56,15 +57,15 @@ def test_rows_that_were_written_are_counted(tmp_path):
     sink.close()
 
 
-def store(spec, table, tasks=1, max_rows=1000, job="job", epoch=1):
+def store(spec, table, tasks=1, max_rows=1000, job="job", run=1):
     """Write ``table`` with several tasks and publish it."""
     batches = table.to_batches(max_chunksize=max_rows)
     prepared = [
         committable
         for index in range(tasks)
-        for committable in write(spec, table.schema, batches[index::tasks], index, job, epoch)
+        for committable in write(spec, table.schema, batches[index::tasks], index, job, run)
     ]
-    connectors.committer({"sink_0": spec}, job, epoch).commit(prepared)
+    connectors.committer({"sink_0": spec}, RunId(job, run)).commit(prepared)
 
 
 def visible(folder):
@@ -189,7 +190,7 @@ def test_an_empty_result_is_one_file_with_the_schema(tmp_path, read, connector):
     spec = Sink(connector, {"path": str(tmp_path), "mode": "error"})
     schema = pa.schema({"a": pa.int64(), "b": pa.string()})
     prepared = [one for index in range(3) for one in write(spec, schema, [], index)]
-    connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).commit(prepared)
     (file,) = [name for name in visible(tmp_path) if name.startswith("part-")]
     assert file.startswith("part-00000-")
     if connector == "json":  # which has no place for it
@@ -234,7 +235,7 @@ def test_an_empty_file_beside_full_ones_is_not_published(tmp_path, read):
     spec = Sink("csv", {"path": str(tmp_path), "mode": "error"})
     batch = pa.RecordBatch.from_pydict({"a": [1]})
     prepared = write(spec, batch.schema, [], index=0) + write(spec, batch.schema, [batch], index=1)
-    connectors.committer({"sink_0": spec}, "job", 1).commit(prepared)
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).commit(prepared)
     assert [name[:10] for name in visible(tmp_path)] == ["part-00001"]
     assert read(connectors.csv(tmp_path)).to_pylist() == [{"a": 1}]
 
@@ -324,7 +325,7 @@ def test_each_cut_hands_over_what_came_since_the_last_one(tmp_path, read):
     spec = Sink("parquet", {"path": str(tmp_path), "mode": "append"})
     sink = connectors.sink(spec, pa.schema({"a": pa.int64()}))
     sink.open(context())
-    committer = connectors.committer({"sink_0": spec}, "job", 1)
+    committer = connectors.committer({"sink_0": spec}, RunId("job", 1))
     for number in range(3):
         sink.process(0, pa.RecordBatch.from_pydict({"a": [number]}))
         (committable,) = sink.prepare(number + 1)
@@ -381,7 +382,7 @@ def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path, connector):
     with files_of_at_most(4096), pytest.raises(SinkError, match=f"writing into '{tmp_path}' failed .*make room there"):
         sink.prepare(0)
     sink.close()
-    connectors.committer({"sink_0": spec}, "job", 1).abort([])
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).abort([])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -398,7 +399,7 @@ def test_a_full_disk_is_said_once(tmp_path, connector):
         with pytest.raises(SinkError, match="make room there"):
             sink.prepare(0)
         sink.close()
-    connectors.committer({"sink_0": spec}, "job", 1).abort([])
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).abort([])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -539,7 +540,7 @@ def test_partitions_without_rows(tmp_path, read, connector):
     found = read(DESCRIBE[connector](tmp_path, schema=empty.schema))
     assert (found.schema, found.num_rows) == (empty.schema, 0)
     full = pa.table({"k": pa.array([1, 2], pa.int8()), "n": [3, 4]})
-    store(spec, full, epoch=2)
+    store(spec, full, run=2)
     assert in_order(read(DESCRIBE[connector](tmp_path))) == in_order(full)
 
 
@@ -560,7 +561,7 @@ def test_columns_of_any_name_partition(tmp_path, read, connector, key):
     first = partitioned(tmp_path, connector, pa.array([1, 2] * 4), key)
     assert in_order(read(DESCRIBE[connector](tmp_path))) == in_order(first)
     spec = Sink(connector, {"path": str(tmp_path), "mode": "overwrite", "partition_by": [key]})
-    store(spec, first.slice(0, 3), epoch=2)
+    store(spec, first.slice(0, 3), run=2)
     assert in_order(read(DESCRIBE[connector](tmp_path))) == in_order(first.slice(0, 3))
 
 

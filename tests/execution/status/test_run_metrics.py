@@ -179,7 +179,7 @@ def test_an_edge_has_what_was_sent_its_fullest_channel_and_who_got_how_much():
     )
     cluster.report(3, sent=(50, 500), read0=TaskCounters())
     (edge,) = cluster.metrics().edges
-    assert (edge.id, edge.type, edge.keys, edge.channels) == ("job:read->write:0:e1", "hash", ("k",), 2)
+    assert (edge.id, edge.type, edge.keys, edge.channels) == ("job@1:read->write:0", "hash", ("k",), 2)
     assert (edge.queued, edge.fill, edge.shares) == (100, 0.9, (Share(0, 0.75), Share(1, 0.25)))
     assert (edge.sent.rows, edge.sent.rows_rate, edge.sent.bytes_rate) == (50, 20, 200)
 

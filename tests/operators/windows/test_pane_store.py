@@ -10,7 +10,7 @@ from sabotnb.graph import Aggregate, AggregateColumn
 from sabotnb.operators.group_states import maker_of
 from sabotnb.operators.windows.pane_store import PaneStore, Place
 from sabotnb.operators.windows.window_starts import Pane
-from sabotnb.protocol import OperatorContext
+from sabotnb.protocol import OperatorContext, RunId
 from sabotnb.testing import KeyedStateSuite
 
 SCHEMA = pa.schema({"k": pa.string(), "v": pa.int64()})
@@ -23,7 +23,7 @@ class TestPaneStore(KeyedStateSuite):
     rows = st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abcdef"), st.integers(0, 9)), max_size=20)
 
     def make(self) -> PaneStore:
-        make = maker_of(VERB, SCHEMA, OperatorContext("job", "window_0", 0, 1, self.groups), groups=1)
+        make = maker_of(VERB, SCHEMA, OperatorContext(RunId("job", 1), "window_0", 0, 1, self.groups), groups=1)
         return PaneStore(make, ["k"], self.groups)
 
     def feed(self, state: PaneStore, rows: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sabotnb.graph import Aggregate, AggregateColumn, SlidingWindow, TumblingWindow, Window, WindowShape
 from sabotnb.operators.windows.window_operator import WindowOperator
-from sabotnb.protocol import CLOCK, MAX_WATERMARK, MIN_WATERMARK, EndReason, OperatorContext
+from sabotnb.protocol import CLOCK, MAX_WATERMARK, MIN_WATERMARK, EndReason, OperatorContext, RunId
 
 SCHEMA = pa.schema({"t": pa.timestamp("us"), "k": pa.int64()})
 DELAYED = SCHEMA.append(pa.field(CLOCK, pa.int64()))
@@ -34,7 +34,7 @@ def spec(shape: WindowShape, lateness: int = 0) -> Window:
 
 def opened(window: Window) -> WindowOperator:
     operator = WindowOperator(window, [SCHEMA])
-    operator.open(OperatorContext("job", "window_0", 0, 1, 4, wake_in=lambda _: None))
+    operator.open(OperatorContext(RunId("job", 1), "window_0", 0, 1, 4, wake_in=lambda _: None))
     return operator
 
 

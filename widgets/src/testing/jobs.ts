@@ -64,7 +64,7 @@ export function made(sketch: JobSketch): MadeJob {
   const sinks = sketch.vertices.filter((one) => one.role === "sink");
   const metrics: JobMetrics = {
     job: sketch.name,
-    epoch: 3,
+    run: 3,
     version: 1,
     at: NOW,
     state,
@@ -90,7 +90,7 @@ export function made(sketch: JobSketch): MadeJob {
     ...sketch.metrics,
   };
   return {
-    graph: { job: sketch.name, epoch: 3, bounded: metrics.bounded, note: "", picture },
+    graph: { job: sketch.name, run: 3, bounded: metrics.bounded, note: "", picture },
     live: { seq: 1, metrics, gone: "", trouble: "" },
     tasks: sketch.vertices.flatMap((one) => tasksOf(one, over)),
   };
