@@ -284,7 +284,7 @@ def attach(name: str) -> Job:
     env = needed(None)
     status = env.cluster.jobs.status(name)
     known = env.known(status["run"])
-    return known or Job(env.cluster.jobs, status["run"], bounded=status["views"].get("bounded", True))
+    return known or Job(env.cluster.jobs, status["run"], bounded=status["topology"].bounded)
 
 
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:

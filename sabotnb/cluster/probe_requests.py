@@ -10,8 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import JobError
-from sabotnb.execution import last_operators
-from sabotnb.protocol import MAX_WATERMARK, RunId
+from sabotnb.protocol import MAX_WATERMARK, JobTopology, RunId
 
 HOT_KEYS = 5
 LISTED = 30
@@ -67,18 +66,17 @@ class _ProbedGraph:
     """The job's operators and edges, as the plain data that was submitted with it."""
 
     def __init__(self, status: Mapping[str, Any]) -> None:
-        views = status["views"]
+        topology: JobTopology = status["topology"]
         self.run: RunId = status["run"]
         self.job = self.run.job
-        self.operators: Mapping[str, str] = views.get("operators", {})
-        self._edges: Sequence[Mapping[str, Any]] = views.get("edges", ())
-        self._keys: Mapping[str, Sequence[str]] = views.get("keys", {})
-        self._gone: Mapping[str, str] = views.get("gone", {})
-        last = last_operators(views)
-        self.sinks = frozenset(last[vertex] for vertex in views.get("sinks", ()))
+        self.operators = {operator.id: vertex for vertex in topology.vertices.values() for operator in vertex.operators}
+        self._edges = topology.edges
+        self._keys = {one.id: one.keys for vertex in topology.vertices.values() for one in vertex.operators}
+        self._gone: Mapping[str, str] = status["views"].get("gone", {})
+        self.sinks = frozenset(sink.operators[-1].id for sink in topology.sinks)
 
     def aim_at(self, operator: str, said: str = "") -> Aim:
-        return Aim(operator, self.operators[operator], tuple(self._keys.get(operator, ())), said)
+        return Aim(operator, self.operators[operator].id, self._keys[operator], said)
 
     def named(self, text: str) -> str:
         """The operator with this id, or the only one whose id begins so."""
@@ -94,26 +92,25 @@ class _ProbedGraph:
     def upper_end(self, edge: str) -> str:
         """The operator whose rows travel on the edge that is written so."""
         for one in self._edges:
-            path = f"{one['up']}->{one['down']}"
-            if edge in (path, f"{path}:{one['port']}", f"{self.run}:{path}:{one['port']}"):
-                return str(one["operator"])
+            if edge in (f"{one.up}->{one.down}", one.path, f"{self.run}:{one.path}"):
+                return one.operator
         up, down = (self.named(end.strip()) for end in edge.split("->", 1))
         for one in self._edges:
-            if (self.operators[up], self.operators[down]) == (one["up"], one["down"]):
-                return str(one["operator"])
+            if (self.operators[up].id, self.operators[down].id) == (one.up, one.down):
+                return one.operator
         if self.before(down) == up:
             return up
-        paths = [f"{one['up']}->{one['down']}" for one in self._edges]
+        paths = [f"{one.up}->{one.down}" for one in self._edges]
         raise JobError(f"job {self.job!r} has no edge {edge!r}; choose one of: {_listed(paths)}")
 
     def before(self, operator: str) -> str | None:
         """The operator whose rows enter ``operator``: before it in its chain, or at the other end of an edge."""
         vertex = self.operators[operator]
-        chain = [name for name, where in self.operators.items() if where == vertex]
-        place = chain.index(operator)
-        if place:
-            return chain[place - 1]
-        return next((str(one["operator"]) for one in self._edges if one["down"] == vertex), None)
+        chain = [one.id for one in vertex.operators]
+        position = chain.index(operator)
+        if position:
+            return chain[position - 1]
+        return next((one.operator for one in self._edges if one.down == vertex.id), None)
 
 
 def _listed(names: Sequence[str]) -> str:

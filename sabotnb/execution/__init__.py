@@ -1,7 +1,6 @@
 """The decisions of the control plane as pure code: state machine, slot pool, placement, state tables."""
 
 from sabotnb.execution.job_request import job_request
-from sabotnb.execution.job_topology import last_operators
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
@@ -14,6 +13,5 @@ __all__ = [
     "SlotRequest",
     "SlotStatistics",
     "job_request",
-    "last_operators",
     "strategy",
 ]

@@ -85,7 +85,7 @@ class JobCommands:
         if taken is not None:
             yield Reply(command.id, failure=refusals.output_taken(*taken))
             return
-        requests = slot_requests(request.vertices)
+        requests = slot_requests(request.topology.vertices.values())
         pool = self._state.pool
         if not pool.could_ever_fit(requests, strategy(request.placement)):
             yield Reply(command.id, failure=refusals.too_few_slots(request, requests, pool.statistics()))
@@ -130,7 +130,7 @@ class JobCommands:
         disconnected session can take is canceled, because it could never drain.
         """
         request = running.request
-        endless = not request.views.get("bounded", True)
+        endless = not request.topology.bounded
         heard = not request.pulled or request.owner in self._state.sessions
         under_way = running.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.COMMITTING)
         return under_way and endless and heard and bool(request.outputs)

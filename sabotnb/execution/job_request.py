@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sabotnb.execution.job_topology import topology
+from sabotnb.execution.graph_topology import topology_of
 from sabotnb.graph import Sink
 from sabotnb.plan import ExecutionGraph, dump
-from sabotnb.protocol import JobRequest, Split, VertexNeeds
+from sabotnb.protocol import JobRequest, Split
 
 
 def job_request(
@@ -28,17 +28,6 @@ def job_request(
     ``explained`` is the plan as text and ``scenes`` the data of its pictures; both are kept for clients that attach.
     """
     execution, blobs = dump(graph)
-    needs = tuple(
-        VertexNeeds(
-            vertex.id,
-            vertex.parallelism,
-            vertex.slot_group,
-            vertex.tags,
-            vertex.resources.cpu,
-            vertex.resources.memory,
-        )
-        for vertex in graph.vertices.values()
-    )
     sinks = [
         operator.spec
         for vertex in graph.vertices.values()
@@ -50,12 +39,12 @@ def job_request(
         owner=owner,
         fingerprint=fingerprint,
         execution=execution,
-        vertices=needs,
+        topology=topology_of(graph),
         publishes=any(not sink.pulled for sink in sinks),
         pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
         outputs=_outputs(sinks),
         splits=dict(splits),
-        views={"explain": explained, "scenes": scenes, "gone": _gone(scenes or {}), **topology(graph)},
+        views={"explain": explained, "scenes": scenes, "gone": _gone(scenes or {})},
         placement=placement,
     )
     return request, blobs

@@ -19,6 +19,7 @@ from sabotnb.protocol import (
     Failure,
     JobRequest,
     JobState,
+    JobTopology,
     Placement,
     Queue,
     RunId,
@@ -112,9 +113,14 @@ class JobRun:
         return self.request.name
 
     @property
+    def topology(self) -> JobTopology:
+        """Its vertices and edges."""
+        return self.request.topology
+
+    @property
     def slot_requests(self) -> list[SlotRequest]:
         """The slots that it needs."""
-        return slot_requests(self.request.vertices)
+        return slot_requests(self.topology.vertices.values())
 
     @property
     def goes_on(self) -> bool:
@@ -202,9 +208,9 @@ class JobRun:
 
     def _splits(self) -> dict[TaskId, tuple[Split, ...]]:
         """Assign the splits of each source to its tasks round-robin, keeping their order."""
-        parallelism = {vertex.id: vertex.parallelism for vertex in self.request.vertices}
+        vertices = self.topology.vertices
         return {
-            TaskId(self.id, vertex, index): tuple(splits[index :: parallelism[vertex]])
+            TaskId(self.id, vertex, index): tuple(splits[index :: vertices[vertex].parallelism])
             for vertex, splits in self.request.splits.items()
-            for index in range(parallelism[vertex])
+            for index in range(vertices[vertex].parallelism)
         }

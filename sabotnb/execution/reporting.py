@@ -34,12 +34,11 @@ def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) 
 
 
 def _moments(job: JobRun) -> dict[str, Moment]:
-    sources = job.request.views.get("sources", ())
     by_vertex: dict[str, list[TaskVertex]] = defaultdict(list)
     for task in job.tasks.values():
         if task.state is TaskState.RUNNING:
             by_vertex[task.attempt.task.vertex].append(task)
-    return {vertex: _moment(tasks, vertex in sources) for vertex, tasks in by_vertex.items()}
+    return {vertex: _moment(tasks, job.topology.vertices[vertex].reads) for vertex, tasks in by_vertex.items()}
 
 
 def _moment(tasks: list[TaskVertex], is_source: bool) -> Moment:

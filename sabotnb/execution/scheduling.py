@@ -42,7 +42,7 @@ class Scheduling:
             slots = self._state.pool.request(job.name, requests, strategy(job.request.placement))
             if slots is None:
                 continue
-            job.place(assign(job.request.vertices, requests, slots))
+            job.place(assign(job.topology.vertices.values(), requests, slots))
             job.move(JobState.DEPLOYING, now)
             for task in job.tasks.values():
                 job.move_task(task, TaskState.DEPLOYING)

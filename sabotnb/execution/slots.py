@@ -21,11 +21,11 @@ Free capacity is computed from the held slots for each request instead of being 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sabotnb.execution.placement import Node, SlotRequest, Strategy, round_robin
-from sabotnb.protocol import AgentInfo, VertexNeeds
+from sabotnb.protocol import AgentInfo, JobVertex
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class SlotPool:
         return node
 
 
-def slot_requests(vertices: Sequence[VertexNeeds]) -> list[SlotRequest]:
+def slot_requests(vertices: Collection[JobVertex]) -> list[SlotRequest]:
     """The slots that a job needs: per sharing group its largest parallelism; slot i adds up the needs of its tasks."""
     requests: list[SlotRequest] = []
     for group in dict.fromkeys(vertex.slot_group for vertex in vertices):
@@ -142,7 +142,7 @@ def slot_requests(vertices: Sequence[VertexNeeds]) -> list[SlotRequest]:
 
 
 def assign(
-    vertices: Sequence[VertexNeeds], requests: Sequence[SlotRequest], slots: Sequence[Slot]
+    vertices: Collection[JobVertex], requests: Sequence[SlotRequest], slots: Sequence[Slot]
 ) -> dict[str, tuple[Slot, ...]]:
     """The slot of each task, by vertex: task i goes into the i-th slot of its sharing group."""
     by_group: dict[str, list[Slot]] = {}

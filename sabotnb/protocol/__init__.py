@@ -47,7 +47,6 @@ from sabotnb.protocol.control import (
     Tell,
     TimerFired,
     UserCommand,
-    VertexNeeds,
 )
 from sabotnb.protocol.elements import (
     MAX_WATERMARK,
@@ -66,6 +65,7 @@ from sabotnb.protocol.elements import (
 from sabotnb.protocol.failure import Failure, connection_lost
 from sabotnb.protocol.gate_and_output import Gate, Output
 from sabotnb.protocol.ids import FIRST_EPOCH, Attempt, RunId, RunRef, TaskId, job_of
+from sabotnb.protocol.job_topology import ChainedOperator, JobEdge, JobTopology, JobVertex
 from sabotnb.protocol.operator import (
     CLOCK,
     Committable,
@@ -92,6 +92,7 @@ __all__ = [
     "Batch",
     "Cancel",
     "CancelTasks",
+    "ChainedOperator",
     "Command",
     "CommandResult",
     "Commit",
@@ -119,8 +120,11 @@ __all__ = [
     "Heartbeat",
     "Instruction",
     "JobChanged",
+    "JobEdge",
     "JobRequest",
     "JobState",
+    "JobTopology",
+    "JobVertex",
     "KeyedState",
     "Leave",
     "Marker",
@@ -161,7 +165,6 @@ __all__ = [
     "Tell",
     "TimerFired",
     "UserCommand",
-    "VertexNeeds",
     "Watermark",
     "connection_lost",
     "failure",

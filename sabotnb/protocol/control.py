@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, RunId, RunRef, TaskId
+from sabotnb.protocol.job_topology import JobTopology
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split
 
@@ -66,34 +67,22 @@ class AgentInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class VertexNeeds:
-    """The needs of one vertex, by which the control plane places its tasks."""
-
-    id: str
-    parallelism: int
-    slot_group: str = "default"
-    tags: frozenset[str] = frozenset()
-    cpu: float = 0.5
-    memory: int = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
 class JobRequest:
     """A job as submitted; made by ``execution.job_request``.
 
-    ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``vertices``.
+    ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``topology``.
     ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
     ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
-    ``views`` is kept for clients that show the job.
+    ``views`` is kept for clients that show the job: ``explain`` and ``scenes``, and which operators are ``gone``.
     """
 
     name: str
     owner: str
     fingerprint: str
     execution: Mapping[str, Any]
-    vertices: tuple[VertexNeeds, ...] = ()
+    topology: JobTopology
     publishes: bool = True
     pulled: bool = False
     outputs: Mapping[str, bool] = field(default_factory=dict)

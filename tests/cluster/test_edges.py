@@ -113,19 +113,19 @@ def ran(cluster, name, graph):
     agents = {row["agent"] for row in cluster.slots()}
     for vertex in ("files", "out"):
         assert {row["agent"] for row in status["vertices"] if row["vertex"] == vertex} == agents
-    return status["views"]["edges"][0]
+    return status["topology"].edges[0]
 
 
 @pytest.mark.parametrize("kind", EDGES)
 def test_rows_come_to_the_tasks_that_the_edge_says(tight, folder, tmp_path, kind):
     hint, tasks, expected = EDGES[kind]
-    assert ran(tight, f"edge-{kind}", to_files(folder, hint, tasks, tmp_path))["type"] == kind
+    assert ran(tight, f"edge-{kind}", to_files(folder, hint, tasks, tmp_path)).type == kind
     assert tasks_by_row(tmp_path) == {n: expected(n) for n in range(ROWS)}
 
 
 def test_rebalance_brings_each_row_to_one_task(tight, folder, tmp_path):
     graph = to_files(folder, EdgeHint(EdgeType.REBALANCE), TASKS, tmp_path)
-    assert ran(tight, "edge-rebalance", graph)["type"] == "rebalance"
+    assert ran(tight, "edge-rebalance", graph).type == "rebalance"
     assert {n: len(tasks) for n, tasks in tasks_by_row(tmp_path).items()} == dict.fromkeys(range(ROWS), 1)
 
 

@@ -5,29 +5,31 @@ import pytest
 
 from sabotnb.cluster.probe_requests import Aim, aim, combined
 from sabotnb.errors import JobError
-from sabotnb.protocol import RunId
+from sabotnb.protocol import ChainedOperator, JobEdge, JobTopology, JobVertex, RunId
 
-EDGE = {"port": 0, "senders": 2, "receivers": 2}
+
+def vertex(name, *operators, writes=False):
+    keyed = {"late_only", "by_carrier"}
+    chain = tuple(ChainedOperator(one, "kind", ("carrier",) if one in keyed else ()) for one in operators or (name,))
+    return JobVertex(name, 2, chain, writes=writes)
+
+
 STATUS = {
     "run": RunId("late", 7),
-    "views": {
-        "operators": {
-            "source_0": "source_0",
-            "late_only": "source_0",
-            "by_carrier": "by_carrier",
-            "by_day": "by_day",
-            "shown": "by_day",
-            "out": "out",
-        },
-        "sinks": ["by_day", "out"],
-        "edges": [
-            EDGE | {"index": 0, "up": "source_0", "down": "by_carrier", "operator": "late_only"},
-            EDGE | {"index": 1, "up": "source_0", "down": "by_day", "operator": "source_0"},
-            EDGE | {"index": 2, "up": "by_carrier", "down": "out", "operator": "by_carrier"},
-        ],
-        "keys": {"late_only": ["carrier"], "by_carrier": ["carrier"]},
-        "gone": {"filter_9": "runs in source_0 (push filters)"},
-    },
+    "topology": JobTopology.of(
+        (
+            vertex("source_0", "source_0", "late_only"),
+            vertex("by_carrier"),
+            vertex("by_day", "by_day", "shown", writes=True),
+            vertex("out", writes=True),
+        ),
+        (
+            JobEdge(0, "source_0", "by_carrier", 0, "hash", "late_only"),
+            JobEdge(1, "source_0", "by_day", 0, "hash", "source_0"),
+            JobEdge(2, "by_carrier", "out", 0, "hash", "by_carrier"),
+        ),
+    ),
+    "views": {"gone": {"filter_9": "runs in source_0 (push filters)"}},
 }
 
 

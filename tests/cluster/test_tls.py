@@ -108,7 +108,7 @@ def test_rows_are_shuffled_over_tls(address, certificate):
     by_n = Operator("by_n", Aggregate(("n",), (AggregateColumn("count", "count"),), source.spec.schema))
     run = submit(cluster, "shuffled-over-tls", line(source, by_n, collected()))
     assert sorted(run.table()["n"].to_pylist()) == list(range(300_000))
-    assert run.wait()["views"]["edges"][0]["type"] == "hash"
+    assert run.wait()["topology"].edges[0].type == "hash"
     assert links(cluster) == [["TlsStream", "TlsStream"]] * 2
     cluster.close()
 

@@ -11,7 +11,6 @@ from sabotnb.protocol.control import (
     EndRun,
     Fence,
     Heartbeat,
-    JobRequest,
     SessionChanged,
     StartSources,
     Submitted,
@@ -19,10 +18,10 @@ from sabotnb.protocol.control import (
     TaskState,
     Tell,
     TimerFired,
-    VertexNeeds,
 )
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
+from sabotnb.protocol.job_topology import JobVertex
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split
 
@@ -251,9 +250,9 @@ def test_jobs_that_fit_start_in_order_of_submission():
 def test_a_waiting_job_says_which_agents_it_needs():
     cluster = Simulator(agents=1, slots=1)
     cluster.feed(AgentUp(agent(2, 1, tags=frozenset({"gpu"}))))
-    gpu = {"vertices": (VertexNeeds("work", 1, tags=frozenset({"gpu"})),)}
+    gpu = {"vertices": (JobVertex("work", 1, tags=frozenset({"gpu"})),)}
     for name in ("one", "two"):
-        cluster.submit(JobRequest(name, "me", "f", execution={}, **gpu))
+        cluster.submit(request(name, **gpu))
     waits = cluster.machine.overview.status("two")["waits"]
     assert waits == "needs 1 slot on agents tagged gpu, 1 free (job 'one' holds 1)"
 
@@ -281,7 +280,7 @@ def test_more_slots_than_there_are_is_refused_with_how_many_agents_would_do(agen
 
 
 def test_a_tag_that_no_agent_has_is_refused_with_how_to_start_one():
-    tagged = JobRequest("job", "me", "f", execution={}, vertices=(VertexNeeds("work", 1, tags=frozenset({"gpu"})),))
+    tagged = request(vertices=(JobVertex("work", 1, tags=frozenset({"gpu"})),))
     refusal = Simulator().submit(tagged)
     assert refusal.error == "InsufficientSlots"
     assert "tagged gpu, and too few agents are: `dask worker --resources gpu=1`" in refusal.message

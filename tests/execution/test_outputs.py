@@ -3,11 +3,11 @@
 import pytest
 from simulator import Simulator, request
 
-from sabotnb.protocol import SessionChanged
+from sabotnb.protocol import JobVertex, SessionChanged
 
 
-def submitted(cluster, name, outputs, **more):
-    return cluster.submit(request(name, vertices=(("work", 1),), outputs=outputs, **more))
+def submitted(cluster, name, outputs, bounded=True, **more):
+    return cluster.submit(request(name, vertices=(JobVertex("work", 1, bounded=bounded),), outputs=outputs, **more))
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,6 @@ def test_the_folder_is_free_when_its_job_is_over():
     assert submitted(cluster, "b", {"/d": False}).how == "started"
 
 
-ENDLESS = {"bounded": False}
-
-
 def replaced(first, second, **more):
     """How a changed job takes over from a run, and the state that the run is in then."""
     cluster = Simulator()
@@ -58,24 +55,24 @@ def replaced(first, second, **more):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "views", "expected"),
+    ("first", "second", "bounded", "expected"),
     [
-        ({"/d": False}, {"/d": False}, ENDLESS, ("stopped, then replaces", True, "RUNNING")),
-        ({"/d": True}, {"/d": False}, ENDLESS, ("stopped, then replaces", True, "RUNNING")),
-        ({"/d": True}, {"/d": True}, ENDLESS, ("stopped", True, "RUNNING")),
-        ({"/d": False}, {"/e": False}, ENDLESS, ("stopped", True, "RUNNING")),
-        ({}, {"/d": False}, ENDLESS, ("replaced", False, "CANCELED")),
-        ({"/d": False}, {"/d": False}, {}, ("replaced", False, "CANCELED")),
+        ({"/d": False}, {"/d": False}, False, ("stopped, then replaces", True, "RUNNING")),
+        ({"/d": True}, {"/d": False}, False, ("stopped, then replaces", True, "RUNNING")),
+        ({"/d": True}, {"/d": True}, False, ("stopped", True, "RUNNING")),
+        ({"/d": False}, {"/e": False}, False, ("stopped", True, "RUNNING")),
+        ({}, {"/d": False}, False, ("replaced", False, "CANCELED")),
+        ({"/d": False}, {"/d": False}, True, ("replaced", False, "CANCELED")),
     ],
 )
-def test_an_endless_run_that_writes_files_is_stopped_when_it_is_replaced(first, second, views, expected):
-    assert replaced(first, second, views=views) == expected
+def test_an_endless_run_that_writes_files_is_stopped_when_it_is_replaced(first, second, bounded, expected):
+    assert replaced(first, second, bounded=bounded) == expected
 
 
 def test_a_run_that_is_stopped_publishes_before_the_next_begins():
     cluster = Simulator()
-    submitted(cluster, "a", {"/d": False}, views=ENDLESS)
-    submitted(cluster, "a", {"/d": False}, views=ENDLESS, fingerprint="changed")
+    submitted(cluster, "a", {"/d": False}, bounded=False)
+    submitted(cluster, "a", {"/d": False}, bounded=False, fingerprint="changed")
     previous = cluster.machine.jobs["a"]
     assert submitted(cluster, "a", {"/d": False}, fingerprint="again").how == "stopped, then replaces"
     cluster.finish("a")
@@ -87,7 +84,7 @@ def test_a_run_that_is_stopped_publishes_before_the_next_begins():
 
 def test_a_run_whose_rows_no_session_takes_is_canceled():
     cluster = Simulator()
-    submitted(cluster, "a", {"/d": False}, views=ENDLESS, pulled=True, owner="gone")
+    submitted(cluster, "a", {"/d": False}, bounded=False, pulled=True, owner="gone")
     previous = cluster.machine.jobs["a"]
     cluster.feed(SessionChanged("gone", connected=False))
     submitted(cluster, "a", {"/d": False}, fingerprint="changed")

@@ -7,7 +7,7 @@ from sabotnb.errors import GraphError
 from sabotnb.execution import STRATEGIES, SlotPool, SlotRequest
 from sabotnb.execution.placement import Node, strategy
 from sabotnb.execution.slots import assign, slot_requests
-from sabotnb.protocol.control import VertexNeeds
+from sabotnb.protocol.job_topology import JobVertex
 
 
 def pool(*slots: int) -> SlotPool:
@@ -138,7 +138,7 @@ def test_no_slot_is_given_twice(offers, wanted, name):
 
 
 def test_slots_are_shared_within_a_group_by_tasks_of_one_index():
-    vertices = [VertexNeeds("source", 2), VertexNeeds("agg", 3), VertexNeeds("model", 1, slot_group="gpu")]
+    vertices = [JobVertex("source", 2), JobVertex("agg", 3), JobVertex("model", 1, slot_group="gpu")]
     requests = slot_requests(vertices)
     assert [(one.sharing_group, one.cpu) for one in requests] == [
         ("default", 1.0),

@@ -30,10 +30,10 @@ from sabotnb.protocol.control import (
     Tell,
     TimerFired,
     UserCommand,
-    VertexNeeds,
 )
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import RunRef
+from sabotnb.protocol.job_topology import JobTopology, JobVertex
 
 COMMANDS = {
     "cancel": Cancel,
@@ -49,9 +49,10 @@ def agent(number: int, slots: int = 4, **more) -> AgentInfo:
     return AgentInfo(id=f"agent-{number}", address=f"tcp://host:{number}", host="host", pid=number, slots=slots, **more)
 
 
-def request(name="job", vertices=((("work"), 2),), owner="me", fingerprint="f", **more) -> JobRequest:
-    needs = tuple(VertexNeeds(vertex, parallelism) for vertex, parallelism in vertices)
-    return JobRequest(name, owner, fingerprint, execution={}, vertices=needs, **more)
+def request(name="job", vertices=(("work", 2),), edges=(), owner="me", fingerprint="f", **more) -> JobRequest:
+    """A request for vertices, each a ``JobVertex`` or its id and parallelism."""
+    known = (vertex if isinstance(vertex, JobVertex) else JobVertex(*vertex) for vertex in vertices)
+    return JobRequest(name, owner, fingerprint, execution={}, topology=JobTopology.of(known, edges), **more)
 
 
 class Simulator:

@@ -104,8 +104,7 @@ class Job:
             case "operator":
                 return metric_frames.operators(self._client.metrics(self.run_id))
             case "edge":
-                known = self._client.status(self.run_id)["views"]["edges"]
-                return metric_frames.edges(self._client.metrics(self.run_id), known)
+                return metric_frames.edges(self._client.metrics(self.run_id))
             case "channel":
                 return metric_frames.frame(self._client.figures(self.run_id, per), metric_frames.CHANNELS)
             case "history":

@@ -45,11 +45,11 @@ def operators(metrics: JobMetrics) -> pd.DataFrame:
     )
 
 
-def edges(metrics: JobMetrics, known: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return a row per edge; ``known`` are the edges of the job's views."""
-    ends = {edge["index"]: edge for edge in known}
-    nowhere = _edge(EdgeMetrics(0, "", "", "", 0, "", (), 0), {"senders": 0, "receivers": 0})
-    return frame([_edge(edge, ends[edge.index]) for edge in metrics.edges], list(nowhere))
+def edges(metrics: JobMetrics) -> pd.DataFrame:
+    """Return a row per edge."""
+    tasks = {vertex.id: vertex.tasks for vertex in metrics.vertices}
+    nowhere = _edge(EdgeMetrics(0, "", "", "", 0, "", (), 0), {"": 0})
+    return frame([_edge(edge, tasks) for edge in metrics.edges], list(nowhere))
 
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -77,13 +77,13 @@ def _task(task: TaskMetrics, at: float) -> dict[str, Any]:
     }
 
 
-def _edge(edge: EdgeMetrics, ends: Mapping[str, Any]) -> dict[str, Any]:
+def _edge(edge: EdgeMetrics, tasks: Mapping[str, int]) -> dict[str, Any]:
     return {
         "edge": edge.id,
         "type": edge.type,
         "keys": ", ".join(edge.keys),
-        "senders": ends["senders"],
-        "receivers": ends["receivers"],
+        "senders": tasks[edge.up],
+        "receivers": tasks[edge.down],
         "rows": edge.sent.rows,
         "bytes": edge.sent.bytes,
         "rows_rate": edge.sent.rows_rate,

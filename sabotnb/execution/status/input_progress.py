@@ -28,7 +28,7 @@ def progress(job: JobRun) -> float | None:
     None for endless jobs, and while a source of unknown size is being read. Sources are weighted by bytes, by rows if
     not all know their bytes, and equally if they have no common measure.
     """
-    if not job.request.views.get("bounded", True):
+    if not job.topology.bounded:
         return None
     if job.state is JobState.FINISHED and not job.stopping:
         return 1.0

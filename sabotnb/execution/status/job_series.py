@@ -12,12 +12,11 @@ MICRO = 1_000_000
 
 def channel_rows(job: JobRun) -> Iterator[dict[str, Any]]:
     """Each channel that holds unread bytes: its edge, the tasks at its ends, bytes held, credit left, fullness."""
-    edges = {edge["index"]: edge for edge in job.request.views.get("edges", ())}
+    edges = {edge.index: edge for edge in job.topology.edges}
     for task in job.tasks.values():
         for queue in task.queues:
-            edge = edges[queue.edge]
             yield {
-                "edge": f"{edge['up']}->{edge['down']}:{edge['port']}",
+                "edge": edges[queue.edge].path,
                 "sender": queue.sender,
                 "receiver": task.attempt.task.index,
                 "held": queue.held,

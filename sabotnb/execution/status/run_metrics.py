@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.job_topology import last_operators
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import (
@@ -28,7 +26,7 @@ from sabotnb.metrics import (
     merged,
     why,
 )
-from sabotnb.protocol import MAX_WATERMARK, JobState, TaskState
+from sabotnb.protocol import MAX_WATERMARK, JobEdge, JobState, JobVertex, TaskState
 
 IDLE_SECONDS = 1.0
 """A vertex that has received no row for longer than this is idle."""
@@ -51,9 +49,10 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
     by_vertex: dict[str, list[tuple[TaskVertex, TaskMetrics]]] = defaultdict(list)
     for task in job.tasks.values():
         by_vertex[task.attempt.task.vertex].append((task, _task(task, ahead)))
-    shapes = _shapes(job)
-    vertices = {shape["id"]: _vertex(job, shape, by_vertex[shape["id"]], now, ahead) for shape in shapes}
-    views = job.request.views
+    topology = job.topology
+    vertices = {
+        vertex.id: _vertex(job, vertex, by_vertex[vertex.id], now, ahead) for vertex in topology.vertices.values()
+    }
     metrics = JobMetrics(
         job=job.name,
         run=job.id.number,
@@ -61,15 +60,15 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         at=wall,
         state=job.state.value,
         paused=job.paused,
-        bounded=views.get("bounded", True),
+        bounded=topology.bounded,
         submitted=job.submitted + ahead,
         started=None if job.started is None else job.started + ahead,
         ended=job.changed + ahead if job.state.terminal else None,
-        rows_in=_sum(vertices[name].into for name in views.get("sources", ())),
-        rows_out=_sum(_taken(vertices[name], last_operators(views)[name]) for name in views.get("sinks", ())),
+        rows_in=_sum(vertices[source.id].into for source in topology.sources),
+        rows_out=_sum(_taken(vertices[sink.id], sink.operators[-1].id) for sink in topology.sinks),
         late=sum(vertex.late for vertex in vertices.values()),
         progress=progress(job),
-        lag=_lag(job, [vertices[name] for name in views.get("sinks", ())], wall),
+        lag=_lag(job, [vertices[sink.id] for sink in topology.sinks], wall),
         waits=waits,
         waits_for=waits_for if waits else "",
         publishes=job.request.publishes,
@@ -77,7 +76,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         error=_error(job),
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),
-        edges=tuple(_edge(job, edge, by_vertex) for edge in views.get("edges", ())),
+        edges=tuple(_edge(job, edge, by_vertex) for edge in topology.edges),
     )
     return replace(metrics, finding=silence(job, now) or why(metrics))
 
@@ -96,14 +95,6 @@ def _is_fresh(job: JobRun, cached: JobMetrics, wall: float) -> bool:
         return age < FRESH_SECONDS or job.state.terminal
     steered = (cached.state, cached.paused) != (job.state.value, job.paused)
     return not steered and not job.state.terminal and age < FRESH_SECONDS_PER_TASK * len(job.tasks)
-
-
-def _shapes(job: JobRun) -> Sequence[Mapping[str, Any]]:
-    """The vertices as in ``topology``; ids alone for a job that was submitted without a topology."""
-    known: Sequence[Mapping[str, Any]] | None = job.request.views.get("vertices")
-    if known is not None:
-        return known
-    return [{"id": one.id, "role": "operator", "kinds": (), "functions": ()} for one in job.request.vertices]
 
 
 def _task(task: TaskVertex, ahead: float) -> TaskMetrics:
@@ -138,22 +129,22 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
     )
 
 
-def _vertex(job: JobRun, shape: Mapping[str, Any], tasks: Tasks, now: float, ahead: float) -> VertexMetrics:
-    name = shape["id"]
+def _vertex(job: JobRun, vertex: JobVertex, tasks: Tasks, now: float, ahead: float) -> VertexMetrics:
+    name = vertex.id
     all_tasks = [metrics for _, metrics in tasks]
     measured = _measured(tasks)
     running = [metrics for _, metrics in measured]
     busiest = max(running, key=lambda one: one.load.busy, default=None)
-    rows = _recent_rows(measured, outgoing=shape["role"] == "source")
+    rows = _recent_rows(measured, outgoing=vertex.reads)
     total, skew_task = sum(rows.values()), max(rows, key=rows.__getitem__, default=0)
     watermarks = [one.watermark for one in all_tasks if one.watermark is not None]
     return VertexMetrics(
         id=name,
-        role=shape["role"],
-        kinds=tuple(shape["kinds"]),
-        functions=tuple(shape["functions"]),
-        operators=_operators(job, name, tasks),
-        tasks=next((need.parallelism for need in job.request.vertices if need.id == name), len(tasks)),
+        role=vertex.role,
+        kinds=tuple(operator.kind for operator in vertex.operators),
+        functions=tuple(operator.id for operator in vertex.operators if operator.calls_function),
+        operators=_operators(vertex, tasks),
+        tasks=vertex.parallelism,
         states=dict(Counter(one.state for one in all_tasks)),
         into=_sum(one.into for one in all_tasks),
         out=_sum(one.out for one in all_tasks),
@@ -189,11 +180,10 @@ def _dots(tasks: Sequence[TaskMetrics]) -> tuple[TaskDot, ...]:
     return tuple(TaskDot(task.index, task.state, task.load.busy) for task in worst)
 
 
-def _operators(job: JobRun, vertex: str, tasks: Tasks) -> tuple[OperatorMetrics, ...]:
-    names = [name for name, where in job.request.views.get("operators", {}).items() if where == vertex]
+def _operators(vertex: JobVertex, tasks: Tasks) -> tuple[OperatorMetrics, ...]:
     running = {task.attempt for task, _ in _measured(tasks)}
     found = []
-    for name in names:
+    for name in (operator.id for operator in vertex.operators):
         by_task = [(task.attempt, task.reports.operator(name)) for task, _ in tasks]
         found.append(
             OperatorMetrics(
@@ -214,29 +204,29 @@ def _idle_since(job: JobRun, vertex: str, tasks: Tasks, now: float, ahead: float
     return since + ahead if now - since > IDLE_SECONDS else None
 
 
-def _edge(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) -> EdgeMetrics:
-    index = edge["index"]
-    queues = [queue for task, _ in by_vertex.get(edge["down"], ()) for queue in task.queues if queue.edge == index]
+def _edge(job: JobRun, edge: JobEdge, by_vertex: Mapping[str, Tasks]) -> EdgeMetrics:
+    index = edge.index
+    queues = [queue for task, _ in by_vertex.get(edge.down, ()) for queue in task.queues if queue.edge == index]
     return EdgeMetrics(
         index=index,
-        id=f"{job.id}:{edge['up']}->{edge['down']}:{edge['port']}",
-        up=edge["up"],
-        down=edge["down"],
-        port=edge["port"],
-        type=edge["type"],
-        keys=tuple(edge["keys"]),
-        channels=edge["senders"] if edge["type"] == "forward" else edge["senders"] * edge["receivers"],
-        sent=_sum(task.reports.sent(index) for task, _ in by_vertex.get(edge["up"], ())),
+        id=f"{job.id}:{edge.path}",
+        up=edge.up,
+        down=edge.down,
+        port=edge.port,
+        type=edge.type,
+        keys=edge.keys,
+        channels=job.topology.channels(edge),
+        sent=_sum(task.reports.sent(index) for task, _ in by_vertex.get(edge.up, ())),
         queued=sum(queue.held for queue in queues),
         fill=max((_fill(queue.held, queue.credit) for queue in queues), default=0.0),
         shares=_shares(job, edge, by_vertex),
     )
 
 
-def _shares(job: JobRun, edge: Mapping[str, Any], by_vertex: Mapping[str, Tasks]) -> tuple[Share, ...]:
+def _shares(job: JobRun, edge: JobEdge, by_vertex: Mapping[str, Tasks]) -> tuple[Share, ...]:
     """Parts of the rows by receiving task; empty behind several edges, whose rows tasks count together."""
-    into = [one for one in job.request.views["edges"] if one["down"] == edge["down"]]
-    tasks = by_vertex.get(edge["down"], ())
+    into = job.topology.edges_into(edge.down)
+    tasks = by_vertex.get(edge.down, ())
     rows = _recent_rows(_measured(tasks), outgoing=False)
     total = sum(rows.values())
     if not total or len(into) > 1:
@@ -270,11 +260,12 @@ def _error(job: JobRun) -> JobFailure | None:
     failure = job.failure
     if failure is None:
         return None
+    vertex = job.topology.vertex_of(failure.operator)
     return JobFailure(
         kind=failure.error,
         message=failure.message,
         operator=failure.operator,
-        vertex=job.request.views.get("operators", {}).get(failure.operator, ""),
+        vertex=vertex.id if vertex is not None else "",
         traceback=failure.traceback,
         sample=failure.sample,
         everything=failure.everything,

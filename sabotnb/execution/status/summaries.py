@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Any
 
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.job_topology import last_operators
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import AgentInfo, Attempt, JobState
 
@@ -47,11 +46,12 @@ def job_summary(job: JobRun) -> dict[str, Any]:
 
 def _ends(job: JobRun) -> tuple[int, int]:
     """Rows that sources have read and sinks have taken; none of jobs that were not submitted by the API."""
-    views = job.request.views
-    sources, sinks, last = views.get("sources", ()), views.get("sinks", ()), last_operators(views)
-    by_vertex = [(task.attempt.task.vertex, task.counters) for task in job.tasks.values()]
-    read = sum(counted.rows_in for vertex, counted in by_vertex if vertex in sources)
-    return read, sum(counted.operators.get(last[vertex], 0) for vertex, counted in by_vertex if vertex in sinks)
+    vertices = job.topology.vertices
+    by_vertex = [(vertices[task.attempt.task.vertex], task.counters) for task in job.tasks.values()]
+    read = sum(counted.rows_in for vertex, counted in by_vertex if vertex.reads)
+    # what left a vertex is more than its sink has taken: rows of side outputs leave the chain before
+    written = sum(counted.operators.get(vertex.operators[-1].id, 0) for vertex, counted in by_vertex if vertex.writes)
+    return read, written
 
 
 def job_state(job: JobRun) -> dict[str, Any]:
@@ -71,6 +71,7 @@ def job_status(job: JobRun, waits: str) -> dict[str, Any]:
         **job_summary(job),
         **job_state(job),
         "waits": waits,
+        "topology": job.topology,
         "views": {name: view for name, view in job.request.views.items() if name not in DRAWN},
         "vertices": [task_row(task) for task in job.tasks.values()],
     }

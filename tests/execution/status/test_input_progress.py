@@ -6,6 +6,7 @@ from simulator import Simulator, request
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.control import MetricsReported, TaskChanged, TaskState
+from sabotnb.protocol.job_topology import JobVertex
 from sabotnb.protocol.source import Split
 
 FILES = (Split("a", nbytes=300), Split("b", nbytes=100))
@@ -19,8 +20,8 @@ class Reading:
 
     def __init__(self, bounded=True, **splits):
         self.simulator = Simulator(agents=1)
-        vertices = tuple((name, 1) for name in splits)
-        self.simulator.submit(request(vertices=vertices, splits=splits, views={"bounded": bounded}, publishes=False))
+        vertices = tuple(JobVertex(name, 1, reads=True, bounded=bounded) for name in splits)
+        self.simulator.submit(request(vertices=vertices, splits=splits, publishes=False))
         self.job = self.simulator.machine.jobs["job"]
         self.attempts = {task.vertex: one.attempt for task, one in self.job.tasks.items()}
 

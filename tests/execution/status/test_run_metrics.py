@@ -9,31 +9,18 @@ from sabotnb.execution.status.run_metrics import job_metrics
 from sabotnb.metrics import Histogram, Load, Share, TaskCounters, TaskDot, Throughput, without_tasks
 from sabotnb.protocol.control import MetricsReported, Queue, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.job_topology import ChainedOperator, JobEdge, JobVertex
 
 WALL = 1_000_000.0
-VIEWS = {
-    "sources": ["read"],
-    "sinks": ["write"],
-    "bounded": True,
-    "vertices": [
-        {"id": "read", "role": "source", "kinds": ["source", "map"], "functions": ["clean"]},
-        {"id": "write", "role": "sink", "kinds": ["sink"], "functions": []},
-    ],
-    "operators": {"read": "read", "clean": "read", "write": "write"},
-    "edges": [
-        {
-            "index": 0,
-            "up": "read",
-            "down": "write",
-            "port": 0,
-            "type": "hash",
-            "keys": ["k"],
-            "operator": "clean",
-            "senders": 1,
-            "receivers": 2,
-        }
-    ],
-}
+EDGES = (JobEdge(0, "read", "write", 0, "hash", "clean", ("k",)),)
+
+
+def vertices(writers=2):
+    chain = (ChainedOperator("read", "source"), ChainedOperator("clean", "map", calls_function=True))
+    return (
+        JobVertex("read", 1, chain, reads=True),
+        JobVertex("write", writers, (ChainedOperator("write", "sink"),), writes=True),
+    )
 
 
 class Reporting(Simulator):
@@ -41,7 +28,7 @@ class Reporting(Simulator):
 
     def __init__(self, **more):
         super().__init__(agents=1)
-        self.submit(request(vertices=(("read", 1), ("write", 2)), views=VIEWS, publishes=False, **more))
+        self.submit(request(vertices=vertices(), edges=EDGES, publishes=False, **more))
 
     def attempt(self, task):
         vertex, _, index = task.removesuffix("]").partition("[")
@@ -199,8 +186,7 @@ def test_a_vertex_has_a_dot_for_each_of_a_few_tasks_the_worst_first():
 def test_what_is_watched_does_not_grow_with_the_number_of_tasks():
     def size(tasks):
         cluster = Simulator(agents=1, slots=tasks)
-        views = {**VIEWS, "edges": [{**VIEWS["edges"][0], "receivers": tasks}]}
-        cluster.submit(request(vertices=(("read", 1), ("write", tasks)), views=views, publishes=False))
+        cluster.submit(request(vertices=vertices(tasks), edges=EDGES, publishes=False))
         for second in (1, 2):
             counters = {attempt: TaskCounters(rows_in=second) for _, attempt in cluster.running}
             cluster.feed(MetricsReported("agent-1", counters, at=second))
@@ -271,7 +257,7 @@ def test_reports_about_another_attempt_change_nothing():
     cluster = Reporting()
     stale = cluster.attempt("read[0]")
     cluster.command("cancel", "job")
-    cluster.submit(request(vertices=(("read", 1), ("write", 2)), views=VIEWS))
+    cluster.submit(request(vertices=vertices(), edges=EDGES))
     before = cluster.metrics()
     cluster.feed(MetricsReported("agent-1", {stale: TaskCounters(rows_in=5)}, at=3))
     assert cluster.metrics() == before

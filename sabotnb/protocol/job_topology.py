@@ -1,0 +1,117 @@
+"""What the control plane and clients know of a job's execution graph, which is opaque to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedOperator:
+    """An operator in the chain of a vertex.
+
+    ``keys`` are the columns of its rows by which they are spread next, or were before; ``calls_function``: it has a
+    function of the user, be it within an expression or called in the client.
+    """
+
+    id: str
+    kind: str
+    keys: tuple[str, ...] = ()
+    calls_function: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobVertex:
+    """A vertex: its tasks run ``operators`` as a chain, in this order.
+
+    ``reads``: it begins with a source, which is ``bounded`` or endless. ``writes``: it ends with a sink. ``domain`` is
+    its key domain. The other fields are the needs of one task, by which it is placed (``cpu`` in cores, ``memory`` in
+    bytes).
+    """
+
+    id: str
+    parallelism: int
+    operators: tuple[ChainedOperator, ...] = ()
+    reads: bool = False
+    writes: bool = False
+    bounded: bool = True
+    domain: str | None = None
+    slot_group: str = "default"
+    tags: frozenset[str] = frozenset()
+    cpu: float = 0.5
+    memory: int = 256 << 20
+
+    @property
+    def role(self) -> str:
+        """What the vertex is to people: source, sink or operator."""
+        return "source" if self.reads else "sink" if self.writes else "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class JobEdge:
+    """Edge ``index``: output of ``operator`` of vertex ``up``, input ``port`` of vertex ``down``."""
+
+    index: int
+    up: str
+    down: str
+    port: int
+    type: str
+    operator: str
+    keys: tuple[str, ...] = ()
+    domain: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Both ends and the port, as people write them."""
+        return f"{self.up}->{self.down}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobTopology:
+    """Vertices in topological order, edges by index, and by key domain the task that owns each key group.
+
+    A rescale makes another topology of the same graph, with a greater ``version``.
+    """
+
+    vertices: Mapping[str, JobVertex]
+    edges: tuple[JobEdge, ...] = ()
+    tables: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    version: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        vertices: Iterable[JobVertex],
+        edges: Iterable[JobEdge] = (),
+        tables: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> JobTopology:
+        """The first topology of a job."""
+        return cls({vertex.id: vertex for vertex in vertices}, tuple(edges), dict(tables or {}))
+
+    @property
+    def bounded(self) -> bool:
+        """True unless a source is endless."""
+        return all(vertex.bounded for vertex in self.vertices.values())
+
+    @property
+    def sources(self) -> tuple[JobVertex, ...]:
+        """The vertices that begin with a source."""
+        return tuple(vertex for vertex in self.vertices.values() if vertex.reads)
+
+    @property
+    def sinks(self) -> tuple[JobVertex, ...]:
+        """The vertices that end with a sink, which is the last operator of the chain."""
+        return tuple(vertex for vertex in self.vertices.values() if vertex.writes)
+
+    def vertex_of(self, operator: str) -> JobVertex | None:
+        """The vertex in whose chain ``operator`` runs; None if there is none."""
+        return next((one for one in self.vertices.values() if any(op.id == operator for op in one.operators)), None)
+
+    def edges_into(self, vertex: str) -> tuple[JobEdge, ...]:
+        """The edges into ``vertex``."""
+        return tuple(edge for edge in self.edges if edge.down == vertex)
+
+    def channels(self, edge: JobEdge) -> int:
+        """The number of channels of ``edge``."""
+        senders = self.vertices[edge.up].parallelism
+        return senders if edge.type == "forward" else senders * self.vertices[edge.down].parallelism
