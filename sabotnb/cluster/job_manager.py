@@ -70,7 +70,7 @@ from sabotnb.protocol import (
     Submitted,
     TaskState,
     Tell,
-    TimerFired,
+    TimerEvent,
     UserCommand,
 )
 
@@ -124,7 +124,7 @@ class JobManager(SchedulerPlugin):
         self._loop = asyncio.get_running_loop()
         self._machine = Machine(self._config, _later_number)
         self._roster = Roster()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[TimerEvent, asyncio.TimerHandle] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
         self._clients: dict[str, str] = {}
         """By Dask client that has submitted a job, its session."""
@@ -434,8 +434,8 @@ class JobManager(SchedulerPlugin):
                 self._tell(agent, "sabot-commit", instruction, self._blobs.to_commit(agent, run))
             case Tell(agent, command):
                 self._tell(agent, "sabot-tell", command)
-            case SetTimer(name, at):
-                self._set_timer(name, at)
+            case SetTimer(event, at):
+                self._set_timer(event, at)
             case Reply():
                 self._answer(instruction)
             case JobChanged(job):
@@ -448,10 +448,10 @@ class JobManager(SchedulerPlugin):
             packed = {"op": op, "message": control_codec.dumps(message)}
             self._scheduler.worker_send(address, packed if blobs is None else {**packed, "blobs": blobs})
 
-    def _set_timer(self, name: str, at: float) -> None:
-        if name in self._timers:
-            self._timers[name].cancel()
-        self._timers[name] = self._loop.call_at(at, self._take, TimerFired(name))
+    def _set_timer(self, event: TimerEvent, at: float) -> None:
+        if event in self._timers:
+            self._timers[event].cancel()
+        self._timers[event] = self._loop.call_at(at, self._take, event)
 
     def _answer(self, reply: Reply) -> None:
         answer = self._replies.get(reply.id)

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 **Events and instructions.** ``handle(now, event)`` changes the state and returns the instructions to carry out, in
 order. The machine has no clock, sockets or threads. ``cluster.job_manager`` feeds it on the scheduler's event loop and
-carries its instructions out; tests and the simulator feed it directly. Even time is an event: ``SetTimer`` asks for a
-``TimerFired``. Agents' events are handled in this module, clients' commands in ``job_commands``, the allocation of
-slots in ``scheduling``, the end of a run in ``termination``. All of them share one ``ClusterState``.
+carries its instructions out; tests and the simulator feed it directly. Even time is an event, which ``SetTimer`` asks
+for. Agents' events are handled in this module, clients' commands in ``job_commands``, the allocation of slots in
+``scheduling``, the end of a run in ``termination``. All of them share one ``ClusterState``.
 
 **States of a run** (every legal move is in ``transitions``)::
 
@@ -42,7 +42,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.execution import refusals, sessions
+from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.job_commands import Handler, JobCommands
 from sabotnb.execution.job_run import JobRun, TaskVertex
@@ -51,12 +51,13 @@ from sabotnb.execution.reporting import take_report
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.sessions import Sessions
 from sabotnb.execution.status.overview import Overview
-from sabotnb.execution.termination import COMMIT_TIMER, Termination
+from sabotnb.execution.termination import Termination
 from sabotnb.execution.transitions import TERMINAL_TASK
 from sabotnb.protocol import (
     AgentDown,
     AgentLeaving,
     AgentUp,
+    CommitOverdue,
     Committed,
     Event,
     Failure,
@@ -65,19 +66,19 @@ from sabotnb.protocol import (
     Instruction,
     JobChanged,
     JobState,
+    LeasesDue,
     MetricsReported,
     PauseSources,
     PeerLost,
     SessionChanged,
+    SessionOverdue,
     SetTimer,
     StartSources,
     TaskChanged,
     TaskState,
     Tell,
-    TimerFired,
 )
 
-LEASE_TIMER = "leases"
 LEASE_PERIOD = 1.0
 
 
@@ -109,7 +110,9 @@ class Machine:
             Committed: self._ending.committed,
             PeerLost: self._peer_lost,
             SessionChanged: self._sessions.changed,
-            TimerFired: self._timer,
+            LeasesDue: self._leases_due,
+            CommitOverdue: self._ending.overdue,
+            SessionOverdue: self._sessions.overdue,
             **JobCommands(state, self._scheduling, self._ending, next_number).handlers(),
         }
 
@@ -191,15 +194,9 @@ class Machine:
         self._leases.heard(event.agent, now)
         self._state.hanging[event.agent] = event.hanging
 
-    def _timer(self, now: float, event: TimerFired) -> Iterable[Instruction]:
-        if event.name.startswith(sessions.TIMER):
-            yield from self._sessions.timer(now, event.name)
-            return
-        if event.name.startswith(COMMIT_TIMER):
-            yield from self._ending.timer(now, event.name)
-            return
-        if event.name != LEASE_TIMER or self._lease_timer is None:
-            raise StaleMessage(f"no timer {event.name!r} is set")
+    def _leases_due(self, now: float, _event: LeasesDue) -> Iterable[Instruction]:
+        if self._lease_timer is None:
+            raise StaleMessage("no timer for leases is set")
         # a late timer means a busy scheduler, in which heartbeats were queued too: that time does not count
         self._leases.extend(max(0.0, now - self._lease_timer))
         silent = self._leases.expired(now)
@@ -213,7 +210,7 @@ class Machine:
 
     def _arm_lease_timer(self, now: float) -> SetTimer:
         self._lease_timer = now + LEASE_PERIOD
-        return SetTimer(LEASE_TIMER, self._lease_timer)
+        return SetTimer(LeasesDue(), self._lease_timer)
 
     # Tasks
 

@@ -8,10 +8,7 @@ from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.termination import Termination
-from sabotnb.protocol import Instruction, JobChanged, JobState, SessionChanged, SetTimer
-
-TIMER = "session "
-"""Prefix of the name of a disconnected session's timer; the session's id follows."""
+from sabotnb.protocol import Instruction, JobChanged, JobState, SessionChanged, SessionOverdue, SetTimer
 
 _TAKES_ROWS = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
 
@@ -34,11 +31,11 @@ class Sessions:
             self._state.sessions.add(event.owner)
         else:
             self._state.sessions.discard(event.owner)
-            yield SetTimer(TIMER + event.owner, now + self._seconds)
+            yield SetTimer(SessionOverdue(event.owner), now + self._seconds)
 
-    def timer(self, now: float, name: str) -> Iterable[Instruction]:
+    def overdue(self, now: float, event: SessionOverdue) -> Iterable[Instruction]:
         """Cancel the jobs of a session that has not come back in time."""
-        owner = name.removeprefix(TIMER)
+        owner = event.owner
         if owner in self._state.sessions:
             return
         for job in list(self._state.jobs.values()):

@@ -42,20 +42,17 @@ from sabotnb.execution.scheduling import Scheduling
 from sabotnb.protocol import (
     CancelTasks,
     Commit,
+    CommitOverdue,
     Committed,
     EndRun,
     Failure,
     Instruction,
     JobChanged,
     JobState,
-    RunId,
     SetTimer,
     TaskState,
     Tell,
 )
-
-COMMIT_TIMER = "commit "
-"""Prefix of the name of a commit deadline's timer; the id of the run follows."""
 
 LATE_SECONDS = 1.0
 """A timer that fires this late shows that the scheduler was blocked, so agents could not register either."""
@@ -122,7 +119,7 @@ class Termination:
             yield from self._removed(now, job)
         else:
             job.commit_deadline = now + self._commit_wait_seconds
-            yield SetTimer(f"{COMMIT_TIMER}{job.id}", job.commit_deadline)
+            yield SetTimer(CommitOverdue(job.id), job.commit_deadline)
 
     def lose_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """The committer of ``job`` is lost: ask another agent, unless too many were lost already."""
@@ -132,11 +129,10 @@ class Termination:
         else:
             yield from self.ask_committer(now, job)
 
-    def timer(self, now: float, name: str) -> Iterable[Instruction]:
+    def overdue(self, now: float, event: CommitOverdue) -> Iterable[Instruction]:
         """A commit deadline has passed: fail the run that still waits for an agent."""
-        run = RunId.parse(name.removeprefix(COMMIT_TIMER))
         for job in list(self._state.jobs.values()):
-            if job.id != run or job.state is not JobState.COMMITTING or job.committer is not None:
+            if job.id != event.run or job.state is not JobState.COMMITTING or job.committer is not None:
                 continue
             if now > job.commit_deadline + LATE_SECONDS:  # grant another full wait
                 yield from self.ask_committer(now, job)

@@ -192,8 +192,26 @@ class SessionChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class TimerFired:
-    name: str
+class LeasesDue:
+    """A timer: it is time to look for agents that have been silent for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOverdue:
+    """A timer: ``run`` has waited for an agent that commits its output for as long as it may."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOverdue:
+    """A timer: the session ``owner`` had time to come back since its last connection ended."""
+
+    owner: str
+
+
+TimerEvent = LeasesDue | CommitOverdue | SessionOverdue
+"""An event that the machine asks for by ``SetTimer``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +288,7 @@ Event = (
     | Committed
     | PeerLost
     | SessionChanged
-    | TimerFired
+    | TimerEvent
     | UserCommand
 )
 
@@ -391,9 +409,9 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Feed ``TimerFired(name)`` at ``at`` (the clock of ``handle``'s ``now``); replaces a timer of the same name."""
+    """Feed ``event`` at ``at`` (the clock of ``handle``'s ``now``); replaces a timer of an equal event."""
 
-    name: str
+    event: TimerEvent
     at: float
 
 

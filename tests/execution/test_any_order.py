@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import AgentLeaving, AgentUp, Committed, JobState, PeerLost, Submitted
+from sabotnb.protocol.control import AgentLeaving, AgentUp, CommitOverdue, Committed, JobState, PeerLost, Submitted
 
 NAMES = st.sampled_from(["a", "b"])
 AGENTS = st.integers(1, 4)
@@ -88,7 +88,7 @@ class World:
             for _, attempt in list(self.cluster.running):
                 if any(one[1] == attempt for one in self.cluster.running):
                     self.take(("finish", attempt.run.job))
-        self.cluster.fire("commit ")
+        self.cluster.fire(CommitOverdue)
 
 
 @settings(max_examples=300, deadline=None)
@@ -133,7 +133,7 @@ def test_a_job_leaves_committing_whatever_becomes_of_its_agents(steps):
         try:
             match step:
                 case ("fire",):
-                    world.cluster.fire("commit ")
+                    world.cluster.fire(CommitOverdue)
                 case ("late", number):  # a report of an agent that was perhaps not asked, or is gone
                     world.cluster.feed(Committed(f"agent-{number}", run, 1, "commit"))
                 case _:

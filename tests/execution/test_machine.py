@@ -6,18 +6,20 @@ from sabotnb.protocol.control import (
     AgentLeaving,
     AgentUp,
     Commit,
+    CommitOverdue,
     Deploy,
     DropRun,
     EndRun,
     Fence,
     Heartbeat,
+    LeasesDue,
     SessionChanged,
+    SessionOverdue,
     StartSources,
     Submitted,
     TaskChanged,
     TaskState,
     Tell,
-    TimerFired,
 )
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
@@ -127,11 +129,11 @@ def test_a_job_whose_rows_only_a_session_takes_that_is_gone_is_canceled(pulled, 
     cluster = Simulator()
     cluster.submit(request(pulled=pulled))
     cluster.feed(SessionChanged("me", connected=False))
-    ((timer, at),) = [(name, at) for name, at in cluster.timers.items() if name.startswith("session")]
+    ((timer, at),) = [timer for timer in cluster.timers.items() if isinstance(timer[0], SessionOverdue)]
     if back is not None:
         assert cluster.submit(request(pulled=pulled, owner=back)).how == "attached"
     cluster.now = at
-    cluster.feed(TimerFired(timer))
+    cluster.feed(timer)
     assert cluster.state() == expected
     if expected == "CANCELED":
         assert "the session that was to take its rows is gone" in cluster.machine.jobs["job"].failure.message
@@ -353,7 +355,7 @@ def committing_without_agents():
 
 def test_a_commit_that_no_agent_comes_for_fails_the_job_and_says_what_its_output_is_like():
     cluster = committing_without_agents()
-    cluster.fire("commit ")
+    cluster.fire(CommitOverdue)
     assert (cluster.now, cluster.state()) == (60.0, "FAILED")
     message = cluster.machine.jobs["job"].failure.message
     assert "wrote all rows, but they may be published in part only: the last agent was lost, and none joined" in message
@@ -365,15 +367,15 @@ def test_a_commit_that_no_agent_comes_for_fails_the_job_and_says_what_its_output
 def test_a_timer_that_was_held_up_gives_agents_as_much_time_again():
     cluster = committing_without_agents()
     cluster.now = 100.0
-    cluster.fire("commit ")
-    assert (cluster.state(), cluster.timers["commit job@1"]) == ("COMMITTING", 160.0)
+    cluster.fire(CommitOverdue)
+    assert (cluster.state(), cluster.timers[CommitOverdue(RunId("job", 1))]) == ("COMMITTING", 160.0)
 
 
 def test_an_agent_that_came_in_time_may_take_its_time():
     cluster = committing_without_agents()
     cluster.silent = {"agent-2"}
     cluster.feed(AgentUp(agent(2)))
-    cluster.fire("commit ")
+    cluster.fire(CommitOverdue)
     assert cluster.state() == "COMMITTING"
     cluster.speak("agent-2")
     assert cluster.state() == "FINISHED"
@@ -446,7 +448,7 @@ def test_an_agent_is_given_up_after_ten_silent_seconds_and_fenced_when_it_return
     for second in range(1, 12):
         cluster.now = second
         cluster.feed(Heartbeat("agent-1"))
-        cluster.feed(TimerFired("leases"))
+        cluster.feed(LeasesDue())
     assert list(cluster.machine.agents) == ["agent-1"]
     assert "no heartbeat for 10 s" in cluster.machine.jobs["job"].failure.message
     cluster.feed(Heartbeat("agent-2"))
@@ -456,7 +458,7 @@ def test_an_agent_is_given_up_after_ten_silent_seconds_and_fenced_when_it_return
 def test_a_late_machine_extends_every_lease_by_its_own_delay():
     cluster = Simulator()
     cluster.now = 60.0
-    cluster.feed(TimerFired("leases"))
+    cluster.feed(LeasesDue())
     assert list(cluster.machine.agents) == ["agent-1", "agent-2"]
 
 
@@ -508,7 +510,7 @@ def fall_silent(cluster, *speaking):
         cluster.now = second
         for number in speaking:
             cluster.feed(Heartbeat(f"agent-{number}"))
-        cluster.feed(TimerFired("leases"))
+        cluster.feed(LeasesDue())
 
 
 def test_a_commit_is_not_given_to_an_agent_that_falls_silent_in_the_same_moment():
@@ -541,9 +543,9 @@ def test_a_pending_run_is_not_placed_on_an_agent_that_falls_silent_in_the_same_m
 
 def session_timer_fires(cluster, owner="me"):
     cluster.feed(SessionChanged(owner, connected=False))
-    ((timer, at),) = [(name, at) for name, at in cluster.timers.items() if name.startswith("session")]
+    ((timer, at),) = [timer for timer in cluster.timers.items() if isinstance(timer[0], SessionOverdue)]
     cluster.now = at
-    cluster.feed(TimerFired(timer))
+    cluster.feed(timer)
 
 
 def test_a_run_that_commits_does_not_fail_with_its_session():

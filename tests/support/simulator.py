@@ -28,7 +28,6 @@ from sabotnb.protocol.control import (
     TaskChanged,
     TaskState,
     Tell,
-    TimerFired,
     UserCommand,
 )
 from sabotnb.protocol.failure import Failure
@@ -108,8 +107,8 @@ class Simulator:
                 yield Committed(who, run, epoch, action)
             case Reply(command, value, failure):
                 self.replies[command] = failure or value
-            case SetTimer(name, at):
-                self.timers[name] = at
+            case SetTimer(event, at):
+                self.timers[event] = at
 
     def command(self, kind: str, run: RunRef, *args):
         """Feed a command about a run and return the answer."""
@@ -128,13 +127,13 @@ class Simulator:
             self.running.remove((who, attempt))
             self.feed(TaskChanged(who, attempt, TaskState.FINISHED))
 
-    def fire(self, prefix: str) -> None:
-        """Advance the time until every timer whose name starts with ``prefix`` has fired."""
-        for name, at in sorted(self.timers.items(), key=lambda entry: entry[1]):
-            if name.startswith(prefix):
-                del self.timers[name]
+    def fire(self, kind: type) -> None:
+        """Advance the time until every timer of this kind has fired."""
+        for event, at in sorted(self.timers.items(), key=lambda entry: entry[1]):
+            if isinstance(event, kind):
+                del self.timers[event]
                 self.now = max(self.now, at)
-                self.feed(TimerFired(name))
+                self.feed(event)
 
     def fail(self, job: str = "job", message: str = "boom", error: str = "UserFunctionError") -> None:
         who, attempt = next(entry for entry in self.running if entry[1].run.job == job)

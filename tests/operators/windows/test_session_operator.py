@@ -14,7 +14,7 @@ from sabotnb.graph import Aggregate, AggregateColumn, SessionWindow, Top, Window
 from sabotnb.operators.group_states import maker_of
 from sabotnb.operators.windows.session_operator import SessionOperator
 from sabotnb.operators.windows.session_store import NUMBER, SessionStore
-from sabotnb.protocol import CLOCK, MAX_WATERMARK, EndReason, OperatorContext
+from sabotnb.protocol import CLOCK, MAX_WATERMARK, EndReason, OperatorContext, RunId
 from sabotnb.testing import KeyedStateSuite
 
 SCHEMA = pa.schema({"t": pa.timestamp("us"), "k": pa.int64()})
@@ -25,7 +25,7 @@ Row = tuple[int, int]
 
 def opened(keys: tuple[str, ...] = ("k",)) -> SessionOperator:
     operator = SessionOperator(Window(Aggregate(keys, (COUNT,), SCHEMA), SessionWindow(GAP), "t"), [SCHEMA])
-    operator.open(OperatorContext("job", "window_0", 0, 1, 4))
+    operator.open(OperatorContext(RunId("job", 1), "window_0", 0, 1, 4))
     return operator
 
 
@@ -96,7 +96,7 @@ def test_a_row_is_late_by_its_own_time_and_the_gap() -> None:
 def test_top_of_each_session() -> None:
     spec = Window(Top(("k",), 1, "t"), SessionWindow(GAP), "t")
     operator = SessionOperator(spec, [SCHEMA])
-    operator.open(OperatorContext("job", "window_0", 0, 1, 4))
+    operator.open(OperatorContext(RunId("job", 1), "window_0", 0, 1, 4))
     list(operator.process(0, batch_of([(0, 0), (3, 0), (20, 0), (1, 1)])))
     found = [row for batch in operator.on_watermark(MAX_WATERMARK) for row in batch["t"].cast(pa.int64()).to_pylist()]
     assert sorted(found) == [1, 3, 20]
@@ -108,7 +108,7 @@ class TestSessionStore(KeyedStateSuite):
     def make(self) -> SessionStore:
         schema = SCHEMA.append(pa.field(NUMBER, pa.int64()))
         verb = Aggregate((NUMBER,), (COUNT,), schema)
-        make = maker_of(verb, schema, OperatorContext("job", "window_0", 0, 1, self.groups), groups=1)
+        make = maker_of(verb, schema, OperatorContext(RunId("job", 1), "window_0", 0, 1, self.groups), groups=1)
         return SessionStore(make, pa.schema({"k": pa.int64()}), GAP, self.groups)
 
     def feed(self, state: SessionStore, rows: Sequence[Any]) -> None:
