@@ -1,0 +1,50 @@
+"""Converts columns of times to the microseconds that event time is measured in."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Times: TypeAlias = npt.NDArray[np.int64]
+"""Microseconds since 1970-01-01 00:00 UTC."""
+
+EARLIEST, LATEST = -(2**62), 2**62
+"""Times are limited to this range, 146,000 years around 1970, so that adding a delay to one cannot overflow."""
+
+_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_DAY = 86_400_000_000
+
+
+def microseconds(column: pa.Array) -> Times:
+    """The times in ``column`` (timestamps of any unit, dates), rounded down; the value of a null is not defined.
+
+    A timestamp without a zone is UTC. Raises TypeError for other types.
+    """
+    values, data_type = column, column.type
+    if pa.types.is_date32(data_type):
+        return _scaled(_integers(values.view(pa.int32())).astype(np.int64), _DAY)
+    if pa.types.is_date64(data_type):
+        return _scaled(_integers(values.view(pa.int64())), 1_000)
+    if not pa.types.is_timestamp(data_type):
+        raise TypeError(f"{data_type} is no type of times")
+    integers = _integers(values.view(pa.int64()))
+    if data_type.unit == "ns":
+        return integers // 1_000
+    return _scaled(integers, _UNITS[data_type.unit])
+
+
+def _integers(column: pa.Array) -> Times:
+    """The values without a copy: the memory of nulls is read as it is."""
+    bits = column.type.bit_width
+    data = np.frombuffer(column.buffers()[1] or b"", dtype=f"i{bits // 8}")
+    return data[column.offset : column.offset + len(column)]
+
+
+def _scaled(values: Times, factor: int) -> Times:
+    limit = LATEST // factor
+    if values.size and (values.min() < -limit or values.max() > limit):
+        values = np.clip(values, -limit, limit)
+    return values if factor == 1 else values * factor
