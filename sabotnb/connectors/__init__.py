@@ -27,12 +27,13 @@ from sabotnb.connectors.sinks.file_committer import committer
 from sabotnb.connectors.sinks.file_sink import sink, with_run
 from sabotnb.connectors.sinks.output_checks import check_output, output_folder
 from sabotnb.connectors.sources import generators, memory_tables, rates, task_calls
-from sabotnb.connectors.sources.batch_source import BatchSource, Connector, SourceEstimate
+from sabotnb.connectors.sources.batch_source import BatchSource
 from sabotnb.connectors.sources.following import FileConnector, Following, describe_awaited
 from sabotnb.connectors.sources.generators import describe as generator
 from sabotnb.connectors.sources.memory_tables import describe as table
 from sabotnb.connectors.sources.memory_tables import describe_rows as rows
 from sabotnb.connectors.sources.rates import describe as rate
+from sabotnb.connectors.sources.raw_batches import Connector, SourceEstimate
 from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.connectors.sources.timed_sample import TimedSample
 from sabotnb.errors import SourceError

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sabotnb.connectors.folders.paths import reading
-from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.following import FileConnector
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SourceError
 from sabotnb.protocol import Split
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabotnb.connectors.file_schemas import to_text
 from sabotnb.connectors.folders.paths import Paths, absolute, listed, reading
 from sabotnb.connectors.formats.byte_ranges import Bounds
-from sabotnb.connectors.sources.batch_source import SourceEstimate
+from sabotnb.connectors.sources.raw_batches import SourceEstimate
 from sabotnb.errors import SourceError
 from sabotnb.protocol import Split
 

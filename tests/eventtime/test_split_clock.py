@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def delayed_rows(times, max_delay, limit=LATEST, floor=None):
 
 def cut(times, places):
     edges = [0, *sorted(place % (len(times) + 1) for place in places), len(times)]
-    return [times[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    return [times[start:stop] for start, stop in pairwise(edges)]
 
 
 @given(
@@ -56,10 +57,8 @@ def test_delayed_rows_are_those_of_the_definition_whatever_the_batches(times, pl
         floor = None
     assert read(clock, cut(times, places), limit) == delayed_rows(times, min(max_delay, 2**62), limit, floor)
     counted = [time for time in times if time <= limit]
-    low = [] if floor is None else [floor + max_delay]
-    assert clock.us == (
-        max(counted + low) - min(max_delay, 2**62) if counted + low and max(counted + low) > -(2**62) else None
-    )
+    moved = max([*counted, *([] if floor is None else [floor + max_delay])], default=-(2**62))
+    assert clock.us == (None if moved == -(2**62) else moved - min(max_delay, 2**62))
     assert clock.ahead == len(times) - len(counted)
 
 

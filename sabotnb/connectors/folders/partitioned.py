@@ -16,8 +16,8 @@ import pyarrow as pa
 from sabotnb import expr
 from sabotnb.connectors.file_schemas import declared, to_text
 from sabotnb.connectors.folders.hive import Values, disagrees, parsed, row_of, values_of
-from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.following import FileConnector
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SabotnbError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import decoded, plain_type

@@ -43,8 +43,9 @@ from sabotnb.connectors.formats.csv_header import check_separator, header
 from sabotnb.connectors.formats.csv_parsing import Dialect, Records, refuse_unreadable, section_batches
 from sabotnb.connectors.formats.csv_types import infer
 from sabotnb.connectors.formats.number_types import may_be_rounded
-from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.protocol import Split

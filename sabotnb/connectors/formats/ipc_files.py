@@ -13,8 +13,9 @@ from sabotnb.connectors.file_schemas import Wanted, check_columns, check_same, n
 from sabotnb.connectors.folders.hive import folders_of
 from sabotnb.connectors.folders.partition_types import partition_types
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
-from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.graph import Source as Spec
 from sabotnb.native import check_batch, check_names

@@ -24,8 +24,8 @@ from sabotnb.connectors.formats.byte_ranges import cut_lines
 from sabotnb.connectors.formats.json_faults import fault, not_json, rounded, without_times
 from sabotnb.connectors.formats.json_parsing import Types, check_lines, parse, refuse_unreadable
 from sabotnb.connectors.formats.json_values import Unholdable, first_rounded, may_round, objects, type_of_values
-from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import plain_type

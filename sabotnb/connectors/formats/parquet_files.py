@@ -31,8 +31,9 @@ from sabotnb.connectors.folders.partition_types import partition_types
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
 from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
 from sabotnb.connectors.formats.pruning import may_match
-from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
 from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec

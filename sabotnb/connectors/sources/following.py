@@ -12,7 +12,7 @@ import pyarrow as pa
 from sabotnb.connectors.file_options import source_options
 from sabotnb.connectors.folders.file_search import files_below, files_of_glob
 from sabotnb.connectors.folders.paths import Paths, absolute, base_of, listed
-from sabotnb.connectors.sources.batch_source import Connector, RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import Connector, RawBatches, SourceEstimate
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import plain_schema

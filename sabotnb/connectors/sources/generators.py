@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, capture, user_error
 from sabotnb.connectors.file_schemas import from_text, to_text
-from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.errors import SourceError, UserFunctionError
 from sabotnb.graph import Source as Spec

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from sabotnb.blobs import table_of
 from sabotnb.connectors.file_schemas import Wanted, settle, settled, types_of
 from sabotnb.connectors.numpy_copies import unshared
-from sabotnb.connectors.sources.batch_source import RawBatches, Shape, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.row_batches import batch_of
+from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.errors import SourceError, TypeMismatch
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph import Source as Spec

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.pacing import ticked, until_tick
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SourceError
 from sabotnb.expr import is_above, whole
 from sabotnb.graph import Source as Spec

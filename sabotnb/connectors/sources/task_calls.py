@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.blobs import capture, table_of, user_traceback
-from sabotnb.connectors.sources.batch_source import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import GraphError, UserFunctionError
 from sabotnb.graph import Source
 from sabotnb.protocol import Split

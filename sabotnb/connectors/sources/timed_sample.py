@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from sabotnb.connectors.sources.batch_source import RawBatches
 from sabotnb.connectors.sources.memory_tables import TableSlices
+from sabotnb.connectors.sources.raw_batches import RawBatches
 from sabotnb.graph import Source as Spec
 from sabotnb.protocol import Split
 
