@@ -15,6 +15,7 @@ import pyarrow as pa
 from sabotnb.connectors.file_guard import FileGuard
 from sabotnb.connectors.folders.partitioned import Partitioned
 from sabotnb.connectors.folders.paths import Paths
+from sabotnb.connectors.folders.whole_files import WholeFiles
 from sabotnb.connectors.formats import csv_files, ipc_files, json_files, parquet_files
 from sabotnb.connectors.formats.csv_dialect import dialect_of, options_of
 from sabotnb.connectors.formats.csv_files import describe as csv
@@ -109,6 +110,8 @@ def _connector(spec: Spec, clock: Clock) -> Connector:
             return task_calls.TaskCalls(spec)
         case file_format if file_format in _FILES:
             files, listed = _files(spec)
+            if spec.event_time is not None and spec.connector != "parquet":  # whose statistics prove the order of parts
+                files = WholeFiles(files)
             guard = FileGuard(files, listed, may_grow=file_format in _LINES)
             return Following(spec, guard, clock) if "follow" in spec.options else guard
         case unknown:

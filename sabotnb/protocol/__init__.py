@@ -79,7 +79,7 @@ from sabotnb.protocol.operator import (
     Out,
     SinkOperator,
 )
-from sabotnb.protocol.source import Finished, Position, Reader, Source, Split
+from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 
 __all__ = [
@@ -142,6 +142,7 @@ __all__ = [
     "PauseSources",
     "PeerLost",
     "Placement",
+    "Polled",
     "Position",
     "Queue",
     "Reader",

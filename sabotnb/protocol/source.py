@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -32,15 +32,35 @@ class Finished:
     """The split has no more rows."""
 
 
+class Polled(NamedTuple):
+    """Rows of a split, and the position after them.
+
+    ``delayed`` are those that are delayed in event time, with the column ``CLOCK``; they came among ``rows``, which may
+    be empty then.
+    """
+
+    rows: pa.RecordBatch
+    position: Position
+    delayed: pa.RecordBatch | None = None
+
+
 class Reader(Protocol):
     """Reads one split; belongs to one task's thread."""
 
-    def poll(self, max_rows: int) -> tuple[pa.RecordBatch, Position] | Finished | None:
+    def poll(self, max_rows: int) -> Polled | Finished | None:
         """Return the next rows (at most ``max_rows``) and the position after them; None if there are none yet.
 
         Never waits for data that does not exist yet; reading existing data may block.
         """
         ...
+
+    def watermark(self) -> int:
+        """The event time (microseconds) below which no further row of the split is, except for delayed ones."""
+        return MIN_WATERMARK
+
+    def raise_floor(self, us: int) -> None:
+        """Let the clock of the split be ``us`` at least: other rows advanced event time while it had none."""
+        return
 
     def due(self) -> float | None:
         """After a poll that returned None: in how many seconds another may return rows; None if unknown."""

@@ -15,6 +15,7 @@ from sabotnb.task.host import Assignment, Host, TaskGate
 from sabotnb.task.probes import Probes
 from sabotnb.task.result_buffers import ResultBuffer, ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
+from sabotnb.task.source_progress import SourceProgress
 from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import TaskInput
@@ -31,6 +32,8 @@ class Assembly:
     steps: Steps
     probes: Probes
     counters: TaskCounters
+    held: Callable[[], float] = lambda: 0.0
+    """Returns the seconds that the task has waited for credit."""
 
     def outputs(self, wake: Callable[[], None]) -> TaskOutputs:
         """Create an output for each edge that leaves the vertex, and for a sink whose rows the client pulls."""
@@ -63,6 +66,7 @@ class Assembly:
                 self.steps,
                 self.counters,
                 rows_to_read(vertex, self.host.config.batch_rows),
+                None if spec.event_time is None else SourceProgress(spec.event_time, self.held),
             )
         channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
         return GateInput(self.gate, channels, chain, self.counters)

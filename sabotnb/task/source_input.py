@@ -1,19 +1,19 @@
-"""The input of a source task: reads its splits one by one."""
+"""The input of a source task: reads its splits."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.metrics import TaskCounters
 from sabotnb.plan import Vertex
-from sabotnb.protocol import MAX_WATERMARK, End, EndReason, Finished, Gate, Reader, Source, Split, Watermark
+from sabotnb.protocol import MAX_WATERMARK, End, EndReason, Finished, Gate, Polled, Source, Split, Status, Watermark
 from sabotnb.task.chain import Chain
 from sabotnb.task.latency_markers import LatencyMarkers
+from sabotnb.task.source_progress import OpenSplit, SourceProgress
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import Work
 
@@ -36,9 +36,11 @@ def rows_to_read(vertex: Vertex, batch_rows: int) -> int:
 
 
 class SourceInput:
-    """Polls the reader of one split at a time; reads no rows before ``start`` and between ``pause`` and ``resume``.
+    """Polls the readers of splits; reads no rows before ``start`` and between ``pause`` and ``resume``.
 
-    The gate of a source task has no channels; the task sleeps in it so that commands and credit can wake it.
+    A bounded source is read split by split, in the order of their lower bounds. The splits of an endless one are open
+    together and take turns, as none of them ends. The gate of a source task has no channels; the task sleeps in it so
+    that commands and credit can wake it.
     """
 
     def __init__(
@@ -51,18 +53,20 @@ class SourceInput:
         steps: Steps,
         counters: TaskCounters,
         batch_rows: int,
+        progress: SourceProgress | None = None,
     ) -> None:
         self._node = node
         self._source = source
-        self._splits = deque(splits)
+        self._splits = deque(sorted(splits, key=lambda split: split.lower_bound))
         self._chain = chain
         self._gate = gate
         self._steps = steps
         self._counters = counters
         self._batch_rows = batch_rows
         self._markers = LatencyMarkers(node.id)
-        self._timed = isinstance(node.spec, specs.Source) and node.spec.event_time is not None
-        self._reader: Reader | None = None
+        self._progress = progress
+        self._endless = isinstance(node.spec, specs.Source) and not node.spec.bounded
+        self._open: deque[OpenSplit] = deque()
         self._retry = RETRY_SECONDS
         self._started = False
         self._paused = False
@@ -82,6 +86,8 @@ class SourceInput:
 
     def resume(self) -> None:
         self._paused = False
+        for split in self._open:  # nobody asked them for rows meanwhile
+            split.polled_at = None
 
     def stop(self) -> None:
         """End with STOPPED, also before ``start`` and while paused."""
@@ -91,7 +97,10 @@ class SourceInput:
         self.close()
 
     def wait(self, timeout: float) -> None:
-        self._gate.poll(min(timeout, self._retry) if self._reading() else timeout)
+        if self._reading():
+            left = None if self._progress is None else self._progress.seconds_left()
+            timeout = min(timeout, self._retry, timeout if left is None else left)
+        self._gate.poll(timeout)
 
     def _reading(self) -> bool:
         return self._started and not self._paused
@@ -99,37 +108,85 @@ class SourceInput:
     def take(self) -> Work | None:
         if not self._reading():
             return None
-        if not self._splits:
+        while self._splits and (self._endless or not self._open):
+            self._open_next()
+        if not self._open:
             return self._end()
-        if self._reader is None:
-            self._reader = self._steps.run(self._node, "open", partial(self._source.open, self._splits[0]))
-        polled = self._steps.run(self._node, "poll", partial(self._reader.poll, self._batch_rows))
-        if polled is None:
-            due = self._reader.due()
-            self._retry = RETRY_SECONDS if due is None else due
-            return None
-        if isinstance(polled, Finished):
-            self._counters.bytes_done += self._splits.popleft().nbytes
-            self.close()
-            return iter(())
-        batch, _ = polled
-        self._counters.rows_in += batch.num_rows
-        self._counters.batches_in += 1
-        self._counters.bytes_in += batch.nbytes
-        work = self._chain.process(0, batch)
-        marker = self._markers.due()
-        return work if marker is None else chain(work, (marker,))
+        self._retry = float("inf")
+        for _ in range(len(self._open)):
+            self._open.rotate(-1)
+            polled = self._poll(self._open[-1])
+            if isinstance(polled, Polled):
+                return self._rows(polled)
+            if isinstance(polled, Finished):
+                return self._finish(self._open.pop())
+        elements = self._elements()
+        return self._sent(elements) if elements else None
 
     def close(self) -> None:
-        """Close the open reader, if there is one; StepFailed if that fails."""
-        reader, self._reader = self._reader, None  # before the close, which must not be repeated if it fails
-        if reader is not None:
+        """Close the open readers; StepFailed if that fails."""
+        while self._open:
+            reader = self._open.pop().reader  # before the close, which must not be repeated if it fails
             self._steps.run(self._node, "close", reader.close)
 
+    def _open_next(self) -> None:
+        reader = self._steps.run(self._node, "open", partial(self._source.open, self._splits[0]))
+        self._open.append(OpenSplit(self._splits.popleft(), reader))
+
+    def _poll(self, split: OpenSplit) -> Polled | Finished | None:
+        if self._progress is not None:
+            self._progress.before_poll(split)
+        polled = self._steps.run(self._node, "poll", partial(split.reader.poll, self._batch_rows))
+        if self._progress is not None:
+            self._progress.after_poll(split, rows=isinstance(polled, Polled))
+        if polled is None:
+            due = split.reader.due()
+            self._retry = min(self._retry, RETRY_SECONDS if due is None else due)
+        return polled
+
+    def _rows(self, polled: Polled) -> Work:
+        """Process rows, then those that are delayed; the watermark goes behind both."""
+        if self._progress is not None:
+            yield from self._progress.before_rows()
+        for batch in (polled.rows, polled.delayed):
+            if batch is not None and batch.num_rows:
+                self._counters.rows_in += batch.num_rows
+                self._counters.batches_in += 1
+                self._counters.bytes_in += batch.nbytes
+                yield from self._chain.process(0, batch.select(polled.rows.schema.names))
+        marker = self._markers.due()
+        if marker is not None:
+            yield marker
+        yield from self._sent(self._elements())
+
+    def _finish(self, finished: OpenSplit) -> Work:
+        self._counters.bytes_done += finished.split.nbytes
+        self._steps.run(self._node, "close", finished.reader.close)
+        return self._sent(self._elements(at_once=True))
+
+    def _elements(self, *, at_once: bool = False) -> list[Watermark | Status]:
+        if self._progress is None:
+            return []
+        bound = self._splits[0].lower_bound if self._splits else MAX_WATERMARK
+        return self._progress.elements(self._open, bound, at_once=at_once)
+
+    def _sent(self, elements: Sequence[Watermark | Status]) -> Work:
+        for element in elements:
+            if isinstance(element, Watermark):
+                yield from self._advance(element.us)
+            else:
+                yield element
+
+    def _advance(self, us: int) -> Work:
+        """Advance the event time of the operators and of the tasks downstream."""
+        if us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
+            self._counters.watermark = us
+        yield from self._chain.on_watermark(us)
+        yield Watermark(us)
+
     def _end(self) -> Work:
-        if self._reason is EndReason.EXHAUSTED and self._timed:
-            yield from self._chain.on_watermark(MAX_WATERMARK)
-            yield Watermark(MAX_WATERMARK)
+        if self._reason is EndReason.EXHAUSTED and self._progress is not None:
+            yield from self._advance(MAX_WATERMARK)
         yield from self._chain.on_end(0, self._reason)
         yield from self._chain.finish(self._reason)
         self.ended = True

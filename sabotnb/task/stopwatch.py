@@ -73,5 +73,9 @@ class Stopwatch:
         counters.busy, counters.idle, counters.backpressured, *_ = times.until(now, None)
         return counters
 
+    def held(self) -> float:
+        """Return the seconds in which the task has waited for credit; from the task's thread, while it does not."""
+        return self._times.backpressured
+
     def _begin(self, activity: Activity | None) -> None:
         self._times = self._times.until(self._clock(), activity)

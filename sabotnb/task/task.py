@@ -60,7 +60,9 @@ class TaskExecution:
         self._stopwatch = Stopwatch(self._counters)
         self._gate = host.exchange.gate(self.attempt, assignment.graph)
         self._mailbox = Mailbox(self._gate)
-        self._assembly = Assembly(assignment, host, self._gate, self._steps, self._probes, self._counters)
+        self._assembly = Assembly(
+            assignment, host, self._gate, self._steps, self._probes, self._counters, self._stopwatch.held
+        )
         self._chain = Chain((), self._steps, self._probes)
         self._outputs = TaskOutputs((), self._counters)
         self._input: TaskInput | None = None

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
-from sabotnb.protocol import Finished, Position, Reader, Source, Split
+from sabotnb.protocol import Finished, Polled, Reader, Source, Split
 from sabotnb.testing.faults import InjectedFault
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -104,7 +104,7 @@ class _ScriptedReader(Reader):
         self._step = step
         self._paused = 0
 
-    def poll(self, max_rows: int) -> tuple[pa.RecordBatch, Position] | Finished | None:
+    def poll(self, max_rows: int) -> Polled | Finished | None:
         self._source.polls += 1
         steps = self._source.steps(self._script)
         if self._step == len(steps):
@@ -125,7 +125,7 @@ class _ScriptedReader(Reader):
                 return None
             case rows:
                 self._step += 1
-                return self._source.batch(rows), {"step": self._step}
+                return Polled(self._source.batch(rows), {"step": self._step})
 
     def close(self) -> None:
         self._source.closed += 1

@@ -18,12 +18,17 @@ class Clock:
         return self.now
 
 
+def undelayed(polled):
+    """The delayed rows without their clocks."""
+    return polled.rows.slice(0, 0) if polled.delayed is None else polled.delayed.select(polled.rows.schema.names)
+
+
 def drain(reader, max_rows=65_536):
     """All batches that a reader has, until it is finished."""
     batches = []
     while not isinstance(polled := reader.poll(max_rows), Finished):
         if polled is not None:
-            batches.append(polled[0])
+            batches += [batch for batch in (polled.rows, undelayed(polled)) if batch.num_rows]
     reader.close()
     return batches
 

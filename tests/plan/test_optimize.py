@@ -334,12 +334,17 @@ def test_a_function_is_called_with_rows_that_pass_conditions_before_it(job):
     [
         replace(FILES, connector="csv"),
         replace(FILES, options={"rate": 10.0}),
-        replace(FILES, event_time=EventTime("k")),
     ],
-    ids=["connector", "paced", "event time"],
+    ids=["connector", "paced"],
 )
 def test_sources_that_must_return_all_rows_are_not_filtered(job, source):
     assert rules(job({"s": source, "f": Filter(col("k") > 1), "out": SINK}, "s > f > out")) == []
+
+
+def test_a_filter_moves_into_files_whose_clock_runs_over_all_rows(job):
+    source = replace(FILES, event_time=EventTime("k"))
+    graph = job({"s": source, "f": Filter(col("k") > 1), "out": SINK}, "s > f > out")
+    assert after(graph) == ["s source: parquet: k, x, s, big, where col('k') > 1", "out sink: collect <- s"]
 
 
 # columns

@@ -104,9 +104,10 @@ def _read(reader: Any, wanted: int, deadline: float, into: list[pa.RecordBatch])
         if isinstance(polled, Finished):
             return wanted, True
         if polled is not None:
-            batch, _ = polled
-            into.append(batch)
-            wanted -= batch.num_rows
+            for batch in (polled.rows, polled.delayed):
+                if batch is not None and batch.num_rows:
+                    into.append(batch.select(polled.rows.schema.names))
+                    wanted -= batch.num_rows
         elif time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)  # an endless source has no rows yet
         if time.monotonic() >= deadline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -19,9 +19,10 @@ from sabotnb.connectors.folders.hive import Values, disagrees, parsed, row_of, v
 from sabotnb.connectors.sources.following import FileConnector
 from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SabotnbError
+from sabotnb.eventtime import microseconds
 from sabotnb.graph import Source as Spec
 from sabotnb.native import decoded, plain_type
-from sabotnb.protocol import Split
+from sabotnb.protocol import MIN_WATERMARK, Split
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -51,10 +52,10 @@ class Partitioned:
         return self._make(self._without_folders(self.files)).estimate()
 
     def splits(self) -> list[Split]:
-        return self._make(self._without_folders(self.files)).splits()
+        return [*self._bounded(self._make(self._without_folders(self.files)).splits())]
 
     def splits_of(self, file: str) -> Iterable[Split]:
-        return self._connector.splits_of(file)
+        return self._bounded(self._connector.splits_of(file))
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file = split.position["file"]
@@ -62,6 +63,18 @@ class Partitioned:
         row = row_of(file, values, self._added)
         for batch in self._connector.batches(split, batch_rows):
             yield self._with_folders(batch, file, values, row) if isinstance(batch, pa.RecordBatch) else batch
+
+    def _bounded(self, splits: Iterable[Split]) -> Iterator[Split]:
+        """``splits`` with the lower bound of their event time, if a folder says it."""
+        time = self._spec.event_time
+        for split in splits:
+            file = split.position["file"]
+            if time is None or time.column not in self._added.names:
+                yield split
+                continue
+            value = row_of(file, values_of(file, self._base), self._added)[time.column]
+            low = int(microseconds(pa.repeat(value, 1))[0]) if value.is_valid else MIN_WATERMARK
+            yield replace(split, lower_bound=low)
 
     def _with_folders(self, batch: pa.RecordBatch, file: str, values: Values, row: dict[str, Any]) -> pa.RecordBatch:
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))

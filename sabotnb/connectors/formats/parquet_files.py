@@ -6,11 +6,12 @@ split uses no threads of Arrow, because tasks read splits in parallel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import groupby, pairwise
+from operator import add
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,8 +32,10 @@ from sabotnb.connectors.folders.partition_types import partition_types
 from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
 from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
 from sabotnb.connectors.formats.pruning import may_match
+from sabotnb.connectors.formats.time_range import TimeRange, time_range
+from sabotnb.connectors.sources.event_times import far_future
 from sabotnb.connectors.sources.pacing import pace_options
-from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import RawBatches, SkippedRows, SourceEstimate
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.errors import SourceError
@@ -96,23 +99,30 @@ def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Neighbouring row groups of one file. ``low`` and ``high`` are event times in microseconds, None if unknown."""
+    """Neighbouring row groups of one file, with their event time if it is known.
+
+    ``skipped`` are the latest event times of groups among them that have no row for the predicate, by their indexes.
+    """
 
     indexes: tuple[int, ...]
     rows: int
     nbytes: int
-    low: int | None
-    high: int | None
+    times: TimeRange | None
+    skipped: Mapping[int, int] = field(default_factory=dict)
 
     def __add__(self, other: _Groups) -> _Groups:
-        lows, highs = (self.low, other.low), (self.high, other.high)
         return _Groups(
             self.indexes + other.indexes,
             self.rows + other.rows,
             self.nbytes + other.nbytes,
-            None if None in lows else min(low for low in lows if low is not None),
-            None if None in highs else max(high for high in highs if high is not None),
+            None if self.times is None or other.times is None else self.times | other.times,
+            {**self.skipped, **other.skipped},
         )
+
+    def skip(self) -> _Groups:
+        """The same groups, not to be read; their times must be known."""
+        assert self.times is not None
+        return _Groups((), 0, 0, self.times, dict.fromkeys(self.indexes, self.times.high))
 
 
 class ParquetFiles:
@@ -137,17 +147,29 @@ class ParquetFiles:
             groups = self._groups(opened)
         for part in _merged(groups, in_order=self._spec.event_time is not None):
             position = {"file": file, "groups": list(part.indexes)}
-            low = MIN_WATERMARK if part.low is None else part.low
+            if part.skipped:
+                position["skipped"] = [list(pair) for pair in part.skipped.items()]
+            low = MIN_WATERMARK if part.times is None else part.times.low
             yield Split(f"{file}:{part.indexes[0]}", position, low, part.nbytes, part.rows)
 
     def _groups(self, opened: pq.ParquetFile) -> list[_Groups]:
+        """All row groups of a file; those without a row for the predicate are skipped, or left out without event time.
+
+        A group must be read if event time does not know what the clock would be behind it: one with a null, without
+        statistics, or with rows in the far future, which do not move the clock.
+        """
         metadata, predicate = opened.metadata, self._spec.predicate
         comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
-        return [
-            _describe_group(metadata, index, self._shape.columns, self._spec, opened.schema_arrow)
-            for index in range(metadata.num_row_groups)
-            if predicate is None or may_match(predicate, metadata.row_group(index), comparable)
-        ]
+        future = far_future(time.time())
+        found = []
+        for index in range(metadata.num_row_groups):
+            group = _describe_group(metadata, index, self._shape.columns, self._spec)
+            if predicate is None or may_match(predicate, metadata.row_group(index), comparable):
+                found.append(group)
+            elif self._spec.event_time is not None:
+                known = group.times is not None and group.times.complete and group.times.high <= future
+                found.append(group.skip() if known else group)
+        return found
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file = split.position["file"]
@@ -157,19 +179,26 @@ class ParquetFiles:
         with opened, reading(file):
             check_columns(file, self._shape.columns, opened.schema_arrow.names)
             self._check_orders(file, opened.metadata, split.position["groups"])
-            for groups in self._read_together(split.position["groups"], opened.schema_arrow):
+            skipped: dict[int, int] = dict(split.position.get("skipped", ()))
+            for groups in self._read_together([*split.position["groups"], *skipped], set(skipped), opened.schema_arrow):
+                if groups[0] in skipped:
+                    yield SkippedRows(max(skipped[group] for group in groups))
+                    continue
                 yield from opened.iter_batches(
                     batch_size=batch_rows, row_groups=groups, columns=list(self._shape.columns), use_threads=False
                 )
 
-    def _read_together(self, groups: list[int], schema: pa.Schema) -> list[list[int]]:
-        """The groups to read in one call: all, or each alone, since Arrow cannot join different nested dictionaries."""
+    def _read_together(self, groups: list[int], skipped: Container[int], schema: pa.Schema) -> list[list[int]]:
+        """Runs of groups, in order, that are read in one call, or skipped.
+
+        If a column has nested dictionaries, each group is read alone, since Arrow cannot join different ones.
+        """
         nested = (
             schema.field(name).type for name in self._shape.columns if pa.types.is_nested(schema.field(name).type)
         )
-        return (
-            [groups] if all(kind.equals(without_dictionaries(kind)) for kind in nested) else [[one] for one in groups]
-        )
+        if not all(kind.equals(without_dictionaries(kind)) for kind in nested):
+            return [[group] for group in sorted(groups)]
+        return [list(run) for _, run in groupby(sorted(groups), key=lambda group: group in skipped)]
 
     def _check_orders(self, file: str, metadata: pq.FileMetaData, groups: Iterable[int]) -> None:
         """Raise a SourceError for an ordered column that was written without a dictionary, so without its order."""
@@ -205,46 +234,36 @@ def _read_as_they_are(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
     )
 
 
-def _describe_group(
-    metadata: pq.FileMetaData, index: int, columns: Sequence[str], spec: Spec, schema: pa.Schema
-) -> _Groups:
+def _describe_group(metadata: pq.FileMetaData, index: int, columns: Sequence[str], spec: Spec) -> _Groups:
     group = metadata.row_group(index)
-    nbytes, low, high = 0, None, None
-    time = spec.event_time.column if spec.event_time else None
+    nbytes, times = 0, None
+    event_time = spec.event_time.column if spec.event_time else None
     for number in range(group.num_columns):
         column = group.column(number)
         name = column.path_in_schema
         if name in columns or name.partition(".")[0] in columns:
             nbytes += column.total_uncompressed_size
-        if name == time and column.statistics is not None and column.statistics.has_min_max:
-            data_type = schema.field(name).type
-            with suppress(ValueError, OverflowError):  # the time is outside the years of Python's datetime
-                low, high = (
-                    _microseconds(value, data_type) for value in (column.statistics.min, column.statistics.max)
-                )
-    return _Groups((index,), group.num_rows, nbytes, low, high)
-
-
-def _microseconds(value: Any, data_type: pa.DataType) -> int | None:
-    if not (pa.types.is_timestamp(data_type) or pa.types.is_date(data_type)):
-        return None
-    zone = data_type.tz if pa.types.is_timestamp(data_type) else None
-    micros: int = pa.scalar(value, data_type).cast(pa.timestamp("us", zone), safe=False).value
-    return micros
+        if name == event_time:
+            times = time_range(column, metadata.schema.column(number))
+    return _Groups((index,), group.num_rows, nbytes, times)
 
 
 def _merged(groups: Sequence[_Groups], *, in_order: bool) -> list[_Groups]:
-    """Merge row groups into splits: all into one, if event time matters and the groups may overlap in time."""
-    if not groups:
-        return []
-    merged = [groups[0]]
-    sorted_in_time = all(
-        before.high is not None and after.low is not None and before.high <= after.low
+    """Merge row groups into splits: all into one, if event time matters and the groups may overlap in time.
+
+    Groups that follow each other in time need no clock in common: no row of one is behind a row of the one before.
+    """
+    if in_order and not all(
+        before.times is not None and after.times is not None and before.times.high <= after.times.low
         for before, after in pairwise(groups)
-    )
-    for group in groups[1:]:
-        together = (in_order and not sorted_in_time) or merged[-1].rows + group.rows <= _SMALL_GROUP_ROWS
-        if together:
+    ):
+        whole = reduce(add, groups)
+        return [whole] if whole.indexes else []
+    merged: list[_Groups] = []
+    for group in groups:
+        if not group.indexes:
+            continue
+        if merged and merged[-1].rows + group.rows <= _SMALL_GROUP_ROWS:
             merged[-1] += group
         else:
             merged.append(group)

@@ -17,6 +17,10 @@ only. Rows that were read behind the last one and did not pass are read again af
 due, or many batches in a row had no row that passes. In the last case ``due`` is 0: the task only looks at its mailbox.
 ``_held`` keeps the rest of a raw batch that exceeds ``max_rows`` or is not due; it is not in the position yet.
 
+*Event time.* The clock of a split runs over its raw rows, before the predicate: which rows are delayed must not depend
+on what the optimizer moved into the source. Delayed rows leave in a batch of their own with the column ``CLOCK``. The
+state of the clock is in the position; when a split is opened there, it is restored behind the rows that are skipped.
+
 *Pacing.* A schedule is defined for the whole sequence of rows, so a paced source has one split, which reads the splits
 of its connector one after the other in the order of their event times. It carries them in its position, with what they
 know about their files: ``rows`` counts the rows of these splits, not of those that a later listing finds.
@@ -27,15 +31,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
 
 import pyarrow as pa
 
+from sabotnb.connectors.sources.event_times import SourceTimes, SplitTimes
 from sabotnb.connectors.sources.pacing import ReadPace, pace_of
-from sabotnb.connectors.sources.raw_batches import Connector, RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import (
+    Connector,
+    NextFile,
+    RawBatches,
+    SkippedRows,
+    SourceEstimate,
+    in_sequence,
+)
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.graph import Source as Spec
-from sabotnb.protocol import Finished, Position, Split
+from sabotnb.protocol import CLOCK, MIN_WATERMARK, Finished, Polled, Position, Reader, Split
 
 Clock = Callable[[], float]
 
@@ -43,31 +54,46 @@ _UNMATCHED_BATCHES = 200
 """Batches in a row without a row that passes the predicate, after which ``poll`` returns to its task's mailbox."""
 
 
-class BatchReader:
+class BatchReader(Reader):
     """Reads one split; its position is the number of raw rows taken, before any filter."""
 
-    def __init__(self, raw: Callable[[int], RawBatches], split: Split, shape: Shape, pace: ReadPace | None) -> None:
+    def __init__(
+        self,
+        raw: Callable[[int], RawBatches],
+        split: Split,
+        shape: Shape,
+        pace: ReadPace | None,
+        times: SplitTimes | None,
+    ) -> None:
         self._make = raw
         self._raw: RawBatches | None = None
         self._split = split
         self._shape = shape
         self._pace = pace
+        self._times = times
         self._rows = int(split.position.get("rows", 0))
         self._skip = self._rows
         self._held: pa.RecordBatch | None = None
         self._due: float | None = None
 
-    def poll(self, max_rows: int) -> tuple[pa.RecordBatch, Position] | Finished | None:
+    def poll(self, max_rows: int) -> Polled | Finished | None:
         for _ in range(_UNMATCHED_BATCHES):
-            piece = self._next(max_rows)
-            if not isinstance(piece, pa.RecordBatch):
-                return piece
-            self._rows += piece.num_rows
-            batch = self._shape.apply(piece)
-            if batch.num_rows:
-                return batch, self._position()
+            raw = self._next(max_rows)
+            if not isinstance(raw, pa.RecordBatch):
+                return raw
+            self._rows += raw.num_rows
+            rows, delayed = self._told_apart(raw)
+            if rows.num_rows or (delayed is not None and delayed.num_rows):
+                return Polled(rows, self._position(), delayed)
         self._due = 0.0
         return None
+
+    def watermark(self) -> int:
+        return MIN_WATERMARK if self._times is None else self._times.watermark
+
+    def raise_floor(self, us: int) -> None:
+        if self._times is not None:
+            self._times.raise_floor(us)
 
     def due(self) -> float | None:
         return self._due
@@ -80,7 +106,17 @@ class BatchReader:
 
     def _position(self) -> Position:
         paced = {} if self._pace is None else self._pace.position()
-        return {**self._split.position, **paced, "rows": self._rows}
+        timed = {} if self._times is None else self._times.position()
+        return {**self._split.position, **paced, **timed, "rows": self._rows}
+
+    def _told_apart(self, raw: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+        """The rows that leave, and the delayed ones among them, if there are any, with their clocks."""
+        found = None if self._times is None else self._times.advance(raw)
+        if found is None:
+            return self._shape.apply(raw), None
+        clocks = raw.append_column(CLOCK, pa.array(found.clocks))
+        delayed = pa.array(found.mask)
+        return self._shape.apply(raw.filter(pa.array(~found.mask))), self._shape.apply(clocks.filter(delayed))
 
     def _next(self, max_rows: int) -> pa.RecordBatch | Finished | None:
         """At most ``max_rows`` raw rows that are due; None if none is."""
@@ -103,17 +139,35 @@ class BatchReader:
         """The next raw batch, without the rows before the position at which reading starts."""
         if self._raw is None:
             self._raw = self._make(max_rows)  # in the first poll, which knows the size of batches
-        for batch in self._raw:
-            if not isinstance(batch, pa.RecordBatch):
-                self._due = batch
+        for item in self._raw:
+            if isinstance(item, NextFile | SkippedRows):
+                self._mark(item)
+            elif not isinstance(item, pa.RecordBatch):
+                self._due = item
                 return None
-            if batch.num_rows <= self._skip:
-                self._skip -= batch.num_rows
-                continue
-            fresh = batch.slice(self._skip)
-            self._skip = 0
-            return fresh
+            elif item.num_rows > self._skip:
+                return self._behind_position(item)
+            else:
+                self._skip -= item.num_rows
+                if not self._skip and self._times is not None:
+                    self._times.restore()
         return Finished()
+
+    def _behind_position(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows of ``batch`` behind those to skip; the clock of the position is that of these rows."""
+        fresh = batch.slice(self._skip)
+        self._skip = 0
+        if self._times is not None:
+            self._times.restore()
+        return fresh
+
+    def _mark(self, mark: NextFile | SkippedRows) -> None:
+        if self._times is None:
+            return
+        if isinstance(mark, NextFile):
+            self._times.next_file(mark)
+        else:
+            self._times.skip(mark.maximum)
 
 
 class BatchSource:
@@ -124,13 +178,14 @@ class BatchSource:
         self._connector = connector
         self._shape = Shape.of(spec)
         self._clock = clock
+        self._times = None if spec.event_time is None else SourceTimes(spec, spec.event_time, clock)
 
     def splits(self) -> list[Split]:
         parts = sorted(self._connector.splits(), key=lambda split: split.lower_bound)
         if pace_of(self._spec, self._clock, {}) is None or not parts:
             return parts
         total = SourceEstimate.of(parts)
-        sequence = {"parts": [[part.id, part.position] for part in parts]}
+        sequence = {"parts": [[part.id, part.position, part.lower_bound] for part in parts]}
         return [Split("paced", sequence, parts[0].lower_bound, total.nbytes or 0, total.rows)]
 
     def estimate(self) -> SourceEstimate:
@@ -143,8 +198,9 @@ class BatchSource:
             split,
             self._shape,
             pace,
+            None if self._times is None else self._times.of(split),
         )
 
     def _sequence(self, split: Split, batch_rows: int) -> RawBatches:
-        parts = [Split(*part) for part in split.position["parts"]]
-        return chain.from_iterable(self._connector.batches(part, batch_rows) for part in parts)
+        parts = [Split(name, position, low) for name, position, low in split.position["parts"]]
+        return in_sequence(self._connector, parts, batch_rows)

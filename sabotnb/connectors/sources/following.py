@@ -12,7 +12,7 @@ import pyarrow as pa
 from sabotnb.connectors.file_options import source_options
 from sabotnb.connectors.folders.file_search import files_below, files_of_glob
 from sabotnb.connectors.folders.paths import Paths, absolute, base_of, listed
-from sabotnb.connectors.sources.raw_batches import Connector, RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import Connector, RawBatches, SourceEstimate, in_sequence
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import plain_schema
@@ -82,12 +82,11 @@ class Following:
             before, seen = seen, {file: _stamp(file) for file in self._files() if file not in done}
             ready = sorted(file for file, stamp in seen.items() if stamp[0] and before.get(file) == stamp)
             done.update(ready)
-            yield from self._read(ready, batch_rows)
+            yield from self._read(ready, batch_rows, found=True)
 
-    def _read(self, files: Iterable[str], batch_rows: int) -> RawBatches:
-        for file in files:
-            for part in self._connector.splits_of(file):
-                yield from self._connector.batches(part, batch_rows)
+    def _read(self, files: Iterable[str], batch_rows: int, *, found: bool = False) -> RawBatches:
+        parts = (part for file in files for part in self._connector.splits_of(file))
+        return in_sequence(self._connector, parts, batch_rows, found=found)
 
     def _files(self) -> Iterator[str]:
         for path in self._paths:

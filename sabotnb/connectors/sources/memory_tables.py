@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from numbers import Number
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sabotnb.blobs import table_of
 from sabotnb.connectors.file_schemas import Wanted, settle, settled, types_of
@@ -16,10 +16,11 @@ from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.errors import SourceError, TypeMismatch
+from sabotnb.eventtime import microseconds
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph import Source as Spec
 from sabotnb.native import Orders, check_table, plain_batch, plain_schema, with_orders_in
-from sabotnb.protocol import MIN_WATERMARK, Split
+from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Split
 
 SPLIT_ROWS = 262_144
 
@@ -117,18 +118,16 @@ class TableSlices:
         return SourceEstimate(self._table.num_rows, self._table.select(self._columns).nbytes)
 
     def splits(self) -> list[Split]:
+        """Slices of the table; with event time all of it, unless its slices follow each other in time."""
         rows = self._table.num_rows
+        edges = [*range(0, rows, SPLIT_ROWS), rows]
+        slices = [(start, stop, *self._times(start, stop)) for start, stop in pairwise(edges)]
+        if self._time is not None and any(before[3] > after[2] for before, after in pairwise(slices)):
+            slices = [(0, rows, min(low for _, _, low, _ in slices), MAX_WATERMARK)]
         width = self._table.nbytes / max(rows, 1)
         return [
-            Split(
-                f"rows-{start}",
-                {"start": start, "stop": stop},
-                self._low(start, stop),
-                int(width * (stop - start)),
-                stop - start,
-            )
-            for start in range(0, rows, SPLIT_ROWS)
-            for stop in (min(start + SPLIT_ROWS, rows),)
+            Split(f"rows-{start}", {"start": start, "stop": stop}, low, int(width * (stop - start)), stop - start)
+            for start, stop, low, _ in slices
         ]
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
@@ -136,9 +135,12 @@ class TableSlices:
         piece = self._table.select(self._columns).slice(start, stop - start)
         return iter(piece.to_batches(max_chunksize=batch_rows))
 
-    def _low(self, start: int, stop: int) -> int:
-        if self._time is None:
-            return MIN_WATERMARK
-        low = pc.min(self._table[self._time].slice(start, stop - start))
-        zone = low.type.tz if pa.types.is_timestamp(low.type) else None
-        return low.cast(pa.timestamp("us", zone), safe=False).value if low.is_valid else MIN_WATERMARK
+    def _times(self, start: int, stop: int) -> tuple[int, int]:
+        """The smallest and the largest event time of these rows; all of time without an event time."""
+        low, high = MIN_WATERMARK, MAX_WATERMARK
+        if self._time is not None:
+            chunks = self._table[self._time].slice(start, stop - start).drop_null().chunks
+            times = [microseconds(chunk) for chunk in chunks if len(chunk)]
+            low = min((int(chunk.min()) for chunk in times), default=low)
+            high = max((int(chunk.max()) for chunk in times), default=high)
+        return low, high

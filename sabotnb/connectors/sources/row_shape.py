@@ -13,6 +13,7 @@ from sabotnb.connectors.sources.whole_orders import told_orders, with_whole_orde
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import is_ordered, plain_batch, without_orders
+from sabotnb.protocol import CLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,11 @@ class Shape:
 
     @classmethod
     def of(cls, spec: Spec) -> Shape:
-        """The shape for ``spec``; reads the columns that leave, and those of the predicate and of the pace."""
+        """The shape for ``spec``; reads the columns that leave, and those of the predicate and of event time."""
         names = dict.fromkeys(spec.schema.names)
         read = sorted(expr.columns(spec.predicate)) if spec.predicate is not None else []
         names |= dict.fromkeys(read)
-        if spec.options.get("speed") and spec.event_time is not None:
+        if spec.event_time is not None:
             names[spec.event_time.column] = None
         types = declared(spec)
         return cls(
@@ -47,16 +48,21 @@ class Shape:
         )
 
     def apply(self, raw: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows that leave; SourceError for a column that cannot be cast to its type in the schema."""
+        """The rows that leave, with ``CLOCK`` behind their columns if ``raw`` has it.
+
+        SourceError for a column that cannot be cast to its type in the schema.
+        """
         raw = plain_batch(raw)
         if self.predicate is not None:  # cast before the test: '10' > '9' is false for text, and true for numbers
             for field in self.tested:
                 raw = with_type(raw, field)
             raw = raw.filter(expr.evaluate(self.predicate, raw))
+        clocks = raw.column(CLOCK) if CLOCK in raw.schema.names else None
         if not raw.schema.equals(self.schema):
             arrays = [_as(raw.column(field.name), field) for field in self.schema]
             raw = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-        return with_whole_order(raw, self.orders)
+        rows = with_whole_order(raw, self.orders)
+        return rows if clocks is None else rows.append_column(CLOCK, clocks)
 
 
 def with_type(batch: pa.RecordBatch, field: pa.Field) -> pa.RecordBatch:

@@ -24,7 +24,7 @@ PACING_OPTIONS = ("rate", "speed", "follow")
 def _filter(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     """Move conjuncts of a filter into ``Source.predicate``, except for those that must not see more rows than before.
 
-    A source with an event time keeps all its rows: whether a row is late depends on the times of all rows before it.
+    The clock of event time runs over the rows before ``Source.predicate``, so it decides the same rows to be late.
     """
     operator = graph.operators[name]
     source, edge = operator.spec, sole_reader(graph, name)
@@ -55,7 +55,7 @@ filter_files = OperatorRule(_filter)
 def _can_filter(source: Source) -> bool:
     paced = any(source.options.get(option) for option in PACING_OPTIONS)
     skips = source.connector in SKIPPING_CONNECTORS or FOLDER_OPTION in source.options
-    return skips and source.event_time is None and not paced
+    return skips and not paced
 
 
 def _and(predicate: Expr | None, more: list[Expr]) -> Expr:

@@ -25,7 +25,9 @@ def folder(tmp_path):
 
 
 def hours(polled):
-    return None if polled is None else polled[0]["hour"].to_pylist()
+    if polled is None:
+        return None
+    return [hour for batch in (polled.rows, polled.delayed) if batch is not None for hour in batch["hour"].to_pylist()]
 
 
 def test_a_rate_is_a_schedule_over_all_files(folder, clock):
@@ -104,7 +106,7 @@ def test_a_position_keeps_to_the_schedule(folder, clock):
     source = connectors.source(spec, clock)
     (split,) = source.splits()
     clock.now += 0
-    _, position = source.open(split).poll(10)
+    _, position, _ = source.open(split).poll(10)
     clock.now += 2
     assert hours(source.open(replace(split, position=position)).poll(10)) == [1, 2]
 

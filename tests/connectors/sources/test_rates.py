@@ -13,11 +13,11 @@ def test_row_i_appears_i_over_rate_seconds_after_the_first(clock):
     source = connectors.source(spec, clock)
     (split,) = source.splits()
     reader = source.open(split)
-    batch, _ = reader.poll(100)
+    batch, *_ = reader.poll(100)
     assert batch["value"].to_pylist() == [0]
     assert reader.poll(100) is None
     clock.now += 1
-    batch, position = reader.poll(4)
+    batch, position, _ = reader.poll(4)
     assert batch["value"].to_pylist() == [1, 2, 3, 4]
     assert batch["time"].cast("int64").to_pylist() == [1_000_000_000 + 100_000 * i for i in (1, 2, 3, 4)]
     clock.now += 100
