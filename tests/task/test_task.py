@@ -25,7 +25,7 @@ from sabotnb.config import Config
 from sabotnb.protocol.control import PauseSources, ResumeSources, StartSources, StopSources, TaskState
 from sabotnb.protocol.elements import Batch, EndReason, Leave
 from sabotnb.protocol.operator import Committable, Operator
-from sabotnb.protocol.source import Finished
+from sabotnb.protocol.source import Finished, Polled
 from sabotnb.protocol.state import StateSpec
 from sabotnb.task.result_buffers import Pulled
 from sabotnb.testing import FailAt, Faulty, FaultySink, Hold, InjectedFault, ScriptedSource
@@ -162,7 +162,7 @@ class Endless(ScriptedSource):
 
     def open(self, split):
         reader = super().open(split)
-        reader.poll = lambda max_rows: Finished() if self.seen.is_set() else (self.batch(rows(1)), {})
+        reader.poll = lambda max_rows: Finished() if self.seen.is_set() else Polled(self.batch(rows(1)), {})
         return reader
 
 
