@@ -114,7 +114,7 @@ class BatchReader(Reader):
         found = None if self._times is None else self._times.advance(raw)
         if found is None:
             return self._shape.apply(raw), None
-        clocks = raw.append_column(CLOCK, pa.array(found.clocks))
+        clocks = raw.append_column(pa.field(CLOCK, pa.int64(), nullable=False), pa.array(found.clocks))
         delayed = pa.array(found.mask)
         return self._shape.apply(raw.filter(pa.array(~found.mask))), self._shape.apply(clocks.filter(delayed))
 

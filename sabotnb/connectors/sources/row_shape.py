@@ -57,12 +57,13 @@ class Shape:
             for field in self.tested:
                 raw = with_type(raw, field)
             raw = raw.filter(expr.evaluate(self.predicate, raw))
-        clocks = raw.column(CLOCK) if CLOCK in raw.schema.names else None
+        timed = raw
         if not raw.schema.equals(self.schema):
             arrays = [_as(raw.column(field.name), field) for field in self.schema]
             raw = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
         rows = with_whole_order(raw, self.orders)
-        return rows if clocks is None else rows.append_column(CLOCK, clocks)
+        place = timed.schema.get_field_index(CLOCK)
+        return rows if place < 0 else rows.append_column(timed.schema.field(place), timed.column(place))
 
 
 def with_type(batch: pa.RecordBatch, field: pa.Field) -> pa.RecordBatch:

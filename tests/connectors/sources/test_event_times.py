@@ -103,7 +103,7 @@ def test_the_clock_runs_over_rows_and_columns_that_do_not_leave(tmp_path, kind):
 def test_delayed_rows_have_the_clock_as_their_last_column():
     source = connectors.source(replace(connectors.table(table(SECONDS)), event_time=TIMED))
     (polled,) = polls(source.open(source.splits()[0]))
-    assert polled.delayed.schema == polled.rows.schema.append(pa.field(CLOCK, pa.int64()))
+    assert polled.delayed.schema == polled.rows.schema.append(pa.field(CLOCK, pa.int64(), nullable=False))
 
 
 @pytest.mark.parametrize(
