@@ -86,7 +86,7 @@ class SourceInput:
 
     def resume(self) -> None:
         self._paused = False
-        for split in self._open:  # nobody asked them for rows meanwhile
+        for split in self._open:  # they were not asked for rows meanwhile
             split.polled_at = None
 
     def stop(self) -> None:

@@ -4,8 +4,8 @@ The watermark is the smallest of those of the open splits that are not idle, and
 are still to be opened. It never goes back, and is sent every ``WATERMARK_SECONDS`` at most.
 
 A split is idle if it was asked for rows for ``EventTime.idle`` and had none. The time counts from poll to poll, so it
-stands still while the source is paused and while the task waits for credit, as nobody asks then. A split that has rows
-again continues at the watermark there is: other splits have advanced event time while it had none.
+stands still while the source is paused and while the task waits for credit. A split that has rows again continues at
+the watermark there is: other splits have advanced event time while it had none.
 """
 
 from __future__ import annotations

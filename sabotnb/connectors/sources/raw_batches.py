@@ -17,7 +17,7 @@ class NextFile:
     """The rows that follow are of another file; event time has a clock for each file of a split.
 
     No row of the file has an event time below ``lower_bound``, none of the files that are known to follow one below
-    ``rest``. A file was ``found`` if nobody knew it when the split was opened.
+    ``rest``. A file was ``found`` if it was not known when the split was opened.
     """
 
     file: str
