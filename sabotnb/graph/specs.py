@@ -23,15 +23,6 @@ PULLED = frozenset({"collect", "callback", "live"})
 """Connectors of sinks whose rows the client fetches."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventTime:
-    """The event time column of a source; ``max_delay`` and ``idle`` are in microseconds."""
-
-    column: str
-    max_delay: int = 0
-    idle: int = 30_000_000
-
-
 class ByStructure:
     """Equality and hash by structure, for specs with expressions: ``==`` of two expressions is an expression."""
 
@@ -45,6 +36,19 @@ class ByStructure:
 
     def _structure(self) -> tuple[Any, ...]:
         return tuple(structure(getattr(self, item.name)) for item in fields(self))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventTime(ByStructure):
+    """The event time column of a source; ``max_delay`` and ``idle`` are in microseconds.
+
+    Only rows that pass ``predicate`` have an event time, because it was declared behind filters.
+    """
+
+    column: str
+    max_delay: int = 0
+    idle: int = 30_000_000
+    predicate: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,7 @@
 """What each verb makes of six flights, in this process."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -427,3 +428,20 @@ def test_decimals_of_every_width_have_their_order(data_type):
     assert stream.agg(least=col("x").arg_min("x"), most=col("x").max()).to_rows() == [
         {"least": Decimal("-9.50"), "most": Decimal("3.25")}
     ]
+
+
+def test_event_time_may_be_declared_behind_filters() -> None:
+    rows = [{"n": 1, "at": None}, {"n": 2, "at": datetime(2024, 1, 2)}, {"n": 3, "at": datetime(2024, 1, 1)}]
+    stream = sb.Stream.from_rows(rows)
+    with pytest.raises(sb.errors.SourceError, match="event time 'at' is null in row 1 of table"):
+        stream.with_event_time("at").to_rows()
+    timed = stream.rename({"at": "when"}).filter(col("when").is_not_null()).filter(col("n") > 0)
+    assert sorted(row["n"] for row in timed.with_event_time("when").to_rows()) == [2, 3]
+    source = timed.with_event_time("when").to_job_graph().get_sources()[0].spec.event_time
+    assert str(source.predicate) == "col('at').is_not_null() & (col('n') > 0)"
+
+
+def test_event_time_is_declared_before_functions_of_the_user(times: sb.Stream) -> None:
+    for stream in (times.filter(lambda batch: batch["value"]), times.map_rows(lambda row: row)):
+        with pytest.raises(sb.errors.SchemaError, match=r"event time must be known before .*right behind the source"):
+            stream.with_event_time("at")

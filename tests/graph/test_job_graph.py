@@ -233,7 +233,7 @@ def everything(job):
                 "parquet",
                 SCHEMA,
                 {"paths": ["a.parquet"], "n": 3},
-                event_time=EventTime("k", 5),
+                event_time=EventTime("k", 5, predicate=col("k") > 0),
                 predicate=col("k") > 0,
             ),
             "t": Source("table", SCHEMA, table=table()),

@@ -14,7 +14,7 @@ from sabotnb.api.verbs import columns
 from sabotnb.api.verbs.user_schemas import as_schema, as_types
 from sabotnb.api.verbs.verb_options import Duration, event_time
 from sabotnb.errors import SchemaError
-from sabotnb.expr import column_name
+from sabotnb.expr import all_of, column_name, functions, substitute
 from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source, Spec, TimeColumn
 
 
@@ -135,7 +135,10 @@ def rate(per_second: float, n: int | None) -> Source:
 
 
 def with_event_time(flow: StreamPlan, column: columns.Column, max_delay: Duration, idle: Duration) -> StreamPlan:
-    """Declare the event time column; it must come unchanged from the stream's single source."""
+    """Declare the event time column; it must come unchanged from the stream's single source.
+
+    The clock of each split runs over the rows that pass the filters before.
+    """
     (name,) = columns.names((column,), flow.schema)
     time = event_time(name, max_delay, idle, flow.schema)
     assert time is not None
@@ -157,15 +160,26 @@ def _timed(flow: StreamPlan, node: StreamNode, time: EventTime) -> StreamPlan:
 
 
 def _time_above(spec: Spec, time: EventTime) -> EventTime:
-    """``time`` under the name that its column has before an operator with ``spec``."""
-    if not isinstance(spec, Filter | FilterBatches | Project):
-        raise SchemaError(f"event time must be known before {spec.kind}; call .with_event_time right behind the source")
+    """``time`` in the columns that there are before an operator with ``spec``, for the rows that pass it."""
+    if isinstance(spec, Filter) and not functions(spec.predicate):
+        conditions = [spec.predicate] if time.predicate is None else [spec.predicate, time.predicate]
+        return replace(time, predicate=all_of(conditions))
     if not isinstance(spec, Project):
-        return time
-    source = column_name(dict(spec.columns)[time.column])
+        raise _too_late("a function" if isinstance(spec, Filter | FilterBatches) else spec.kind, time)
+    computed = dict(spec.columns)
+    source = column_name(computed[time.column])
     if source is None:
         raise SchemaError(
             f"{time.column!r} is computed, but splits are read in the order of a column of the file; "
             "write the time into the file, or use the column that it is computed from"
         )
-    return replace(time, column=source)
+    predicate = None if time.predicate is None else substitute(time.predicate, computed)
+    if predicate is not None and functions(predicate):
+        raise _too_late("a function", time)
+    return replace(time, column=source, predicate=predicate)
+
+
+def _too_late(what: str, time: EventTime) -> SchemaError:
+    return SchemaError(
+        f"event time must be known before {what}; call .with_event_time({time.column!r}) right behind the source"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from sabotnb.connectors.sources.following import FileConnector
 from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SabotnbError
 from sabotnb.eventtime import microseconds
+from sabotnb.graph import EventTime
 from sabotnb.graph import Source as Spec
 from sabotnb.native import decoded, plain_type
 from sabotnb.protocol import MIN_WATERMARK, Split
@@ -89,15 +90,24 @@ class Partitioned:
         """The spec for the inner connector: ``files`` without the columns and conditions of folders."""
         spec, added = self._spec, set(self._added.names)
         own = pa.schema([field for field in self._types if field.name not in added])
-        parts = expr.conjuncts(spec.predicate) if spec.predicate is not None else ()
-        parts = tuple(part for part in parts if not expr.columns(part) & added)
         return replace(
             spec,
             schema=pa.schema([field for field in spec.schema if field.name not in added]),
             options={**spec.options, "files": files, "schema": to_text(own)},
-            predicate=expr.all_of(parts) if parts else None,
-            event_time=None if spec.event_time is not None and spec.event_time.column in added else spec.event_time,
+            predicate=_without(spec.predicate, added),
+            event_time=self._time_without_folders(spec.event_time),
         )
+
+    def _time_without_folders(self, time: EventTime | None) -> EventTime | None:
+        """Event time for the inner connector; none if a folder has it, because all rows of a file have one time then.
+
+        A condition remains if there was one: it says that rows may have no event time.
+        """
+        added = set(self._added.names)
+        if time is None or time.column in added:
+            return None
+        kept = _without(time.predicate, added)
+        return replace(time, predicate=expr.all_of(()) if kept is None and time.predicate is not None else kept)
 
     def _matching(self, predicate: expr.Expr | None, files: Sequence[str]) -> list[str]:
         """The files whose folder values do not exclude them."""
@@ -114,6 +124,13 @@ class Partitioned:
                 with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
                     known[name] = parsed([each[name] for each in values], plain_type(self._types.field(name).type))
         return pa.RecordBatch.from_arrays([*known.values()], [*known])
+
+
+def _without(predicate: expr.Expr | None, columns: Container[str]) -> expr.Expr | None:
+    """The conditions of ``predicate`` that read none of ``columns``."""
+    parts = expr.conjuncts(predicate) if predicate is not None else ()
+    kept = [part for part in parts if not any(name in columns for name in expr.columns(part))]
+    return expr.all_of(kept) if kept else None
 
 
 def _is_true(condition: expr.Expr, rows: pa.RecordBatch) -> Mask:

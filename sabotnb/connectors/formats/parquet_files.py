@@ -119,6 +119,10 @@ class _Groups:
             {**self.skipped, **other.skipped},
         )
 
+    def is_known(self, future: int) -> bool:
+        """True if the clock behind these groups is known without reading them."""
+        return self.times is not None and self.times.complete and self.times.high <= future
+
     def skip(self) -> _Groups:
         """The same groups, not to be read; their times must be known."""
         assert self.times is not None
@@ -155,20 +159,23 @@ class ParquetFiles:
     def _groups(self, opened: pq.ParquetFile) -> list[_Groups]:
         """All row groups of a file; those without a row for the predicate are skipped, or left out without event time.
 
-        A group must be read if event time does not know what the clock would be behind it: one with a null, without
-        statistics, or with rows in the far future, which do not move the clock.
+        A group must be read if nothing says what the clock would be behind it: one with a null, without statistics,
+        with rows in the far future, which do not move the clock, or with some rows only that have an event time.
         """
-        metadata, predicate = opened.metadata, self._spec.predicate
+        metadata, event_time = opened.metadata, self._spec.event_time
         comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
         future = far_future(time.time())
         found = []
         for index in range(metadata.num_row_groups):
             group = _describe_group(metadata, index, self._shape.columns, self._spec)
-            if predicate is None or may_match(predicate, metadata.row_group(index), comparable):
+            read, timed = (
+                condition is None or may_match(condition, metadata.row_group(index), comparable)
+                for condition in (self._spec.predicate, event_time.predicate if event_time else None)
+            )
+            if read:
                 found.append(group)
-            elif self._spec.event_time is not None:
-                known = group.times is not None and group.times.complete and group.times.high <= future
-                found.append(group.skip() if known else group)
+            elif event_time is not None and timed:
+                found.append(group.skip() if group.is_known(future) and event_time.predicate is None else group)
         return found
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from sabotnb import expr
 from sabotnb.connectors.file_schemas import declared
 from sabotnb.connectors.sources.raw_batches import NextFile
-from sabotnb.connectors.sources.row_shape import with_type
+from sabotnb.connectors.sources.row_shape import event_time_columns, with_type
 from sabotnb.errors import SourceError
 from sabotnb.eventtime import LATEST, DelayedRows, SplitClock, Times, microseconds
 from sabotnb.graph import EventTime
 from sabotnb.graph import Source as Spec
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Split
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,8 @@ class SourceTimes:
 
     def __init__(self, spec: Spec, time: EventTime, clock: Callable[[], float]) -> None:
         self.time = time
-        self._field = declared(spec).field(time.column)
+        types = declared(spec)
+        self._fields = [types.field(name) for name in dict.fromkeys(event_time_columns(time))]
         self._source = spec.connector
         self._clock = clock
         self._warned: set[str] = set()
@@ -48,18 +53,31 @@ class SourceTimes:
         """The times of ``split``, which is read from its beginning."""
         return SplitTimes(self, split)
 
-    def read(self, raw: pa.RecordBatch, name: str, rows_before: int) -> Times:
-        """The event times of ``raw``; SourceError for a null."""
-        column = with_type(raw, self._field).column(self.time.column)
+    def read(self, raw: pa.RecordBatch, name: str, rows_before: int) -> tuple[Times, Mask | None]:
+        """The event times of the rows of ``raw`` that have one, and which have; None if all.
+
+        SourceError for a null among them. ``rows_before`` were read from the file ``name``.
+        """
+        mask = None
+        for field in self._fields:
+            raw = with_type(raw, field)
+        if self.time.predicate is not None:
+            mask = np.ones(raw.num_rows, np.bool_)
+            for condition in expr.conjuncts(self.time.predicate):  # one by one, as a later one may raise for other rows
+                passes = expr.evaluate(condition, raw).fill_null(fill_value=False)
+                mask[mask], raw = passes.to_numpy(zero_copy_only=False), raw.filter(passes)
+        column = raw.column(self.time.column)
         if column.null_count:
             row = rows_before + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))) + 1
+            where = f"in row {row:,} of {name or self._source}"
+            if mask is not None:
+                where = f"in a row of {name or self._source} that passes the filter"
             called = self.time.column
             raise SourceError(
-                f"event time {called!r} is null in row {row:,} of {name or self._source}. "
-                f"Declare event time behind a filter: .filter(col({called!r}).is_not_null())"
-                f".with_event_time({called!r})"
+                f"event time {called!r} is null {where}. Declare event time behind a filter: "
+                f".filter(col({called!r}).is_not_null()).with_event_time({called!r})"
             )
-        return microseconds(column)
+        return microseconds(column), mask
 
     def future(self) -> int:
         """The event time behind which rows that arrive now are in the far future."""
@@ -124,8 +142,10 @@ class SplitTimes:
 
     def advance(self, raw: pa.RecordBatch) -> DelayedRows | None:
         """Move over the next rows; returns which are delayed, None if none is. SourceError for a null event time."""
-        times = self._source.read(raw, self._name, self._clock.rows)
+        times, timed = self._source.read(raw, self._name, self._clock.rows)
         delayed = self._clock.advance(times, self._source.future())
+        if delayed is not None and timed is not None:
+            delayed = _among_all(delayed, timed)
         if delayed is not None or self._clock.ahead:
             self._source.check(self._clock, self._name)
         self._advanced()
@@ -141,6 +161,13 @@ class SplitTimes:
 
     def _rise(self, us: int) -> None:
         self.watermark = max(self.watermark, min(us, below(self._rest, self._max_delay)))
+
+
+def _among_all(delayed: DelayedRows, timed: Mask) -> DelayedRows:
+    """``delayed``, which is about the rows that are ``timed``, for all rows."""
+    mask, clocks = np.zeros(timed.size, np.bool_), np.zeros(timed.size, np.int64)
+    mask[timed], clocks[timed] = delayed
+    return DelayedRows(mask, clocks)
 
 
 def far_future(now: float) -> int:

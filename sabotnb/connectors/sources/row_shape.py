@@ -11,6 +11,7 @@ from sabotnb import expr
 from sabotnb.connectors.file_schemas import declared
 from sabotnb.connectors.sources.whole_orders import told_orders, with_whole_order
 from sabotnb.errors import SourceError
+from sabotnb.graph import EventTime
 from sabotnb.graph import Source as Spec
 from sabotnb.native import is_ordered, plain_batch, without_orders
 from sabotnb.protocol import CLOCK
@@ -37,7 +38,7 @@ class Shape:
         read = sorted(expr.columns(spec.predicate)) if spec.predicate is not None else []
         names |= dict.fromkeys(read)
         if spec.event_time is not None:
-            names[spec.event_time.column] = None
+            names |= dict.fromkeys(event_time_columns(spec.event_time))
         types = declared(spec)
         return cls(
             tuple(names),
@@ -64,6 +65,11 @@ class Shape:
         rows = with_whole_order(raw, self.orders)
         place = timed.schema.get_field_index(CLOCK)
         return rows if place < 0 else rows.append_column(timed.schema.field(place), timed.column(place))
+
+
+def event_time_columns(time: EventTime) -> list[str]:
+    """The columns that event time reads."""
+    return [time.column, *(sorted(expr.columns(time.predicate)) if time.predicate is not None else ())]
 
 
 def with_type(batch: pa.RecordBatch, field: pa.Field) -> pa.RecordBatch:

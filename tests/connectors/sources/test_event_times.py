@@ -2,7 +2,7 @@ import json
 import logging
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import pyarrow as pa
@@ -36,7 +36,8 @@ def table(seconds, data_type=MICROS):
 
 
 def write_json(rows, path):
-    path.write_text("".join(json.dumps({"n": row["n"], "t": row["t"].isoformat()}) + "\n" for row in rows.to_pylist()))
+    lines = [{"n": row["n"], "t": row["t"] and row["t"].isoformat()} for row in rows.to_pylist()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 WRITERS = {
@@ -100,6 +101,29 @@ def test_the_clock_runs_over_rows_and_columns_that_do_not_leave(tmp_path, kind):
     assert read(narrow) == ([5], DELAYED)
 
 
+@pytest.mark.parametrize("max_rows", [1, 100])
+@pytest.mark.parametrize("kind", [*WRITERS, "table", "generator"])
+def test_rows_that_a_filter_drops_before_event_time_is_declared_have_none(tmp_path, kind, max_rows):
+    spec = described(kind, table([10, 99, 20, None, 5, 30, 8]), tmp_path)
+    timed = replace(spec, event_time=replace(TIMED, predicate=col("t").is_not_null() & (col("n") != 1)))
+    narrow = replace(timed, schema=pa.schema([spec.schema.field("n")]))
+    for read_spec in (timed, narrow):
+        assert read(read_spec, max_rows) == ([0, 1, 2, 3, 5], [(4, 10), (6, 20)])
+    assert read(replace(timed, predicate=col("n") != 4), max_rows) == ([0, 1, 2, 3, 5], [(6, 20)])
+
+
+def test_a_null_among_the_rows_that_pass_the_filter_is_refused():
+    timed = replace(TIMED, predicate=col("n") > 0)
+    with pytest.raises(SourceError, match="event time 't' is null in a row of table that passes the filter"):
+        read(replace(connectors.table(table([None, 1, None])), event_time=timed))
+
+
+def test_conditions_are_evaluated_for_rows_that_pass_those_before():
+    rows = pa.table({"n": [0, 1, 0], "t": table([1, 2, 3])["t"]})
+    timed = replace(TIMED, predicate=(col("n") != 0) & (7 // col("n") > 1))
+    assert read(replace(connectors.table(rows), event_time=timed)) == ([0, 1, 0], [])
+
+
 def test_delayed_rows_have_the_clock_as_their_last_column():
     source = connectors.source(replace(connectors.table(table(SECONDS)), event_time=TIMED))
     (polled,) = polls(source.open(source.splits()[0]))
@@ -129,12 +153,7 @@ def test_times_may_be_dates(tmp_path, kind, data_type):
 
 @pytest.mark.parametrize("kind", [*WRITERS, "table", "generator"])
 def test_a_null_event_time_is_refused_with_what_to_write(tmp_path, kind):
-    rows = table([10, None, 5])
-    if kind == "json":
-        (tmp_path / "a.json").write_text('{"n": 0, "t": "1970-01-01T00:00:10"}\n{"n": 1, "t": null}\n')
-        spec = connectors.json(tmp_path / "a.json", schema={"t": MICROS})
-    else:
-        spec = described(kind, rows, tmp_path)
+    spec = described(kind, table([10, None, 5]), tmp_path)
     name = f"a.{kind}" if kind in WRITERS else kind
     with pytest.raises(SourceError) as raised:
         read(replace(spec, event_time=TIMED))
@@ -240,6 +259,26 @@ def test_a_row_group_is_read_if_nothing_says_what_the_clock_is_behind_it(tmp_pat
     future = int(time.time()) + 3 * 86_400
     assert splits(grouped(tmp_path, [[future, 1], *GROUPS[1:]]), col("n") >= 4)[0][0] == [0, 2, 3]
     assert splits(grouped(tmp_path, [[None, 1], *GROUPS[1:]]), col("n") >= 4)[0][0] == [0, 2, 3]
+
+
+def test_rows_without_event_time_do_not_advance_the_clock_from_a_row_group_that_is_skipped(tmp_path):
+    spec = grouped(tmp_path)
+    spec = replace(spec, event_time=replace(spec.event_time, predicate=col("n") >= 2))
+    assert splits(spec, col("n") >= 4) == [([1, 2, 3], [])]
+    assert read(replace(spec, predicate=col("n") >= 4)) == ([5, 6, 7], [(4, 70)])
+
+
+def test_a_folder_may_have_the_event_time(tmp_path):
+    for day, rows in ((2, [0, 1]), (1, [2])):
+        (tmp_path / f"day=2024-01-0{day}").mkdir()
+        pq.write_table(pa.table({"n": rows}), tmp_path / f"day=2024-01-0{day}" / "a.parquet")
+    spec = connectors.parquet(tmp_path)
+    recent = (col("day") > date(2000, 1, 1)) & (col("n") >= 0)
+    for event_time in (EventTime("day"), EventTime("day", predicate=recent)):
+        timed = replace(spec, event_time=event_time)
+        bounds = [split.lower_bound for split in connectors.source(timed).splits()]
+        assert bounds == [19_723 * 86_400 * SECOND, 19_724 * 86_400 * SECOND]
+        assert read(timed) == ([2, 0, 1], [])
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
