@@ -1,16 +1,23 @@
+import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from taskjobs import COLLECT, MAKERS, Custom, X, graph, vertex
 
 from sabotnb import connectors
+from sabotnb.config import Config
 from sabotnb.connectors.sources.batch_source import BatchSource
 from sabotnb.exchange.gate import InputGate
-from sabotnb.graph import EventTime, Operator, Source
+from sabotnb.graph import EventTime, Source
+from sabotnb.graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Marker, Split, Status, Watermark
+from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Marker, Operator, Split, Status, Watermark
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.local import run_local
 from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import SourceInput
 from sabotnb.task.source_progress import WATERMARK_SECONDS, SourceProgress
@@ -65,7 +72,7 @@ class Task:
     def __init__(self, spec, source=None, batch_rows=1000):
         self.seconds, self.held = Seconds(), Seconds()
         self.counters = TaskCounters(operators={"s": 0})
-        node, steps = Operator("s", spec), Steps()
+        node, steps = Node("s", spec), Steps()
         self.source = connectors.source(spec) if source is None else source
         chain = Chain([Stage(node, PassThrough())], steps, Probes(self.counters))
         self.input = SourceInput(
@@ -289,3 +296,38 @@ def test_a_followed_folder_advances_file_by_file(tmp_path):
         clock.now += 1
         found += task.take(1.0)
     assert found == [[7], [4], ("W", 7)]
+
+
+class TellsWatermarks(Operator):
+    """Returns a row for each watermark."""
+
+    def open(self, ctx):
+        pass
+
+    def process(self, port, batch):
+        return ()
+
+    def on_watermark(self, us):
+        return (pa.RecordBatch.from_pydict({"x": [us]}, X),)
+
+
+@pytest.mark.parametrize("kind", ["rate", "generator", "followed", "paced"])
+def test_a_running_endless_source_advances_without_an_end(tmp_path, kind):
+    now = int(time.time())
+    if kind == "rate":
+        spec = replace(connectors.rate(1000.0), event_time=EventTime("time"))
+    elif kind == "generator":
+        made = connectors.generator(lambda: (batch([now + n]) for n in count()), SCHEMA, bounded=False)
+        spec = replace(made, event_time=EventTime("t"))
+    else:
+        for day in range(2):
+            days = pa.Table.from_batches([batch([day * 1000 + n for n in range(1000)])])
+            pq.write_table(days, tmp_path / f"{day}.parquet")
+        options = {"followed": {"follow": True}, "paced": {"rate": 1000}}[kind]
+        spec = replace(connectors.parquet(tmp_path, **options), event_time=EventTime("t"))
+    source = connectors.source(spec)
+    job = graph([vertex("s", spec, Custom(TellsWatermarks), COLLECT)])
+    makers = replace(MAKERS, source=lambda _: source)
+    with closing(run_local(job, {"s": source.splits()}, Config(batch_rows=100), makers)) as batches:
+        found = [us for _, each in zip(range(2), batches, strict=False) for us in each["x"].to_pylist()]
+    assert found[0] < found[1]

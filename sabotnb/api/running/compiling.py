@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -107,5 +108,15 @@ def _splits(execution: ExecutionGraph) -> dict[str, tuple[Split, ...]]:
     for vertex in execution.vertices.values():
         spec = vertex.operators[0].spec
         if isinstance(spec, Source):
-            found[vertex.id] = tuple(connectors.source(spec).splits())
+            source = connectors.source(spec)
+            found[vertex.id] = tuple(source.splits())
+            if spec.event_time is not None and source.unbounded is not None:
+                warnings.warn(_unbounded(source.unbounded, spec.event_time.column), stacklevel=2)
     return found
+
+
+def _unbounded(file: str, column: str) -> str:
+    return (
+        f"'{file}' does not say its earliest {column!r}: a task holds the rows of windows until it has opened "
+        "the last of its files. Write Parquet files with statistics instead"
+    )

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.expr import bind, col, duration_us, is_text
+from sabotnb.expr import bind, col, duration_us
 from sabotnb.graph import EventTime
 
 Duration = str | timedelta
@@ -29,9 +29,7 @@ def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: 
         return None
     kind = bind(col(column), schema)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        advice = f"make it one: .with_columns({column}=col({column!r}).cast(pa.timestamp('us')))"
-        if is_text(kind):
-            advice = f"declare it where it is read: schema={{{column!r}: pa.timestamp('us')}}"
+        advice = f"declare it where it is read: schema={{{column!r}: pa.timestamp('us')}}"
         raise TypeMismatch(f"event time {column!r} is {kind}, not a timestamp; {advice}")
     delay, quiet = duration_us(max_delay), duration_us(idle)
     for option, given, us in (("max_delay", max_delay, delay), ("idle", idle, quiet)):

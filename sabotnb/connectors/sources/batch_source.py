@@ -179,9 +179,13 @@ class BatchSource:
         self._shape = Shape.of(spec)
         self._clock = clock
         self._times = None if spec.event_time is None else SourceTimes(spec, spec.event_time, clock)
+        self.unbounded: str | None = None
+        """After ``splits``: one of several files that does not say its earliest event time; None if all do."""
 
     def splits(self) -> list[Split]:
         parts = sorted(self._connector.splits(), key=lambda split: split.lower_bound)
+        if self._times is not None and len(parts) > 1 and parts[0].lower_bound == MIN_WATERMARK:
+            self.unbounded = parts[0].position.get("file")
         if pace_of(self._spec, self._clock, {}) is None or not parts:
             return parts
         total = SourceEstimate.of(parts)
