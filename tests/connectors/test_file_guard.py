@@ -137,7 +137,7 @@ def test_a_file_that_is_replaced_while_it_is_read(tmp_path, follow):
     source = connectors.source(connectors.parquet(path, follow=follow))
     (split,) = source.splits()
     reader = source.open(split)
-    batch, _ = reader.poll(100)
+    batch, *_ = reader.poll(100)
     assert batch.num_rows == 100
     write("parquet", OTHERS, tmp_path / "other")
     (tmp_path / "other").replace(path)
@@ -151,7 +151,7 @@ def test_a_paced_source_that_goes_on_at_a_position_refuses_a_file_that_was_short
     spec = connectors.csv(tmp_path / "*.csv")
     source = connectors.source(replace(spec, options={**spec.options, "rate": 1e9}), itertools.count().__next__)
     (split,) = source.splits()
-    batch, position = source.open(split).poll(150)
+    batch, position, _ = source.open(split).poll(150)
     rest = values(source.open(replace(split, position=position)))
     assert [*batch["a"].to_pylist(), *rest] == ROWS["a"].to_pylist()[:300]
     os.truncate(tmp_path / "2.csv", 10)

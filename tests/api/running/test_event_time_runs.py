@@ -52,3 +52,8 @@ def test_files_that_do_not_say_their_earliest_time_are_named(folder: Path, suffi
         "the last of its files. Write Parquet files with statistics instead"
     )
     assert [str(one.message) for one in said] == ([message] if suffix == "csv" else [])
+
+
+def test_a_preview_has_the_event_time_of_the_source(folder: Path) -> None:
+    hours = sb.Stream.from_parquet(folder, event_time="at", max_delay="1d").window(sb.tumbling("1h")).agg(n=sb.count())
+    assert hours.head(9).table["n"].to_pylist() == [5, 2, 5, 2]
