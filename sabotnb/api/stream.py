@@ -252,7 +252,12 @@ class Stream(Hinted):
         return cls(sources.begun(sources.rate(per_second, n), event_time, max_delay, idle))
 
     def with_event_time(self, column: Column, max_delay: Duration = "0s", idle: Duration = "30s") -> Stream:
-        """Declare the event time column, and how late rows may come. Call it before any verb that exchanges rows."""
+        """Declare the event time column, and how late rows may come. Call it before any verb that exchanges rows.
+
+        It is a column of the source, maybe renamed. Of rows that a filter before drops, no time is needed:
+
+        ``flights.filter(col("departed").is_not_null()).with_event_time("departed", max_delay="1h")``
+        """
         return Stream(sources.with_event_time(self.flow, column, max_delay, idle))
 
     # Rows
