@@ -62,10 +62,8 @@ class SourceTimes:
         for field in self._fields:
             raw = with_type(raw, field)
         if self.time.predicate is not None:
-            mask = np.ones(raw.num_rows, np.bool_)
-            for condition in expr.conjuncts(self.time.predicate):  # one by one, as a later one may raise for other rows
-                passes = expr.evaluate(condition, raw).fill_null(fill_value=False)
-                mask[mask], raw = passes.to_numpy(zero_copy_only=False), raw.filter(passes)
+            passes = expr.evaluate(self.time.predicate, raw).fill_null(fill_value=False)
+            mask, raw = passes.to_numpy(zero_copy_only=False), raw.filter(passes)
         column = raw.column(self.time.column)
         if column.null_count:
             row = rows_before + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))) + 1
