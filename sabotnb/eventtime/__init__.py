@@ -1,6 +1,20 @@
 """Event time: clocks of splits, which rows are delayed, and the windows that a time belongs to."""
 
+from sabotnb.eventtime.delayed import CLOCK, by_clock, clocks, is_delayed, with_clock, without_clock
 from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times, microseconds
 from sabotnb.eventtime.split_clock import DelayedRows, SplitClock
 
-__all__ = ["EARLIEST", "LATEST", "DelayedRows", "SplitClock", "Times", "microseconds"]
+__all__ = [
+    "CLOCK",
+    "EARLIEST",
+    "LATEST",
+    "DelayedRows",
+    "SplitClock",
+    "Times",
+    "by_clock",
+    "clocks",
+    "is_delayed",
+    "microseconds",
+    "with_clock",
+    "without_clock",
+]

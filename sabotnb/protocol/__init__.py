@@ -1,5 +1,6 @@
 """Plain data and protocols shared by all packages: ids, elements, operators, sources, channels, control messages."""
 
+from sabotnb.eventtime import CLOCK
 from sabotnb.protocol import failure
 from sabotnb.protocol.control import (
     AgentDown,
@@ -70,7 +71,6 @@ from sabotnb.protocol.gate_and_output import Gate, Output
 from sabotnb.protocol.ids import FIRST_EPOCH, Attempt, RunId, RunRef, TaskId, job_of
 from sabotnb.protocol.job_topology import ChainedOperator, JobEdge, JobTopology, JobVertex
 from sabotnb.protocol.operator import (
-    CLOCK,
     Committable,
     Committer,
     Delayed,

@@ -25,14 +25,6 @@ SideTag = str
 Out: TypeAlias = pa.RecordBatch | tuple[SideTag, pa.RecordBatch]
 
 
-CLOCK = "\0clock"
-"""The hidden last column of delayed rows: the clock of their split when they were read, in microseconds (int64).
-
-A row is delayed if its event time is below the clock: the largest event time before it in its split - ``max_delay``.
-Only such rows can be late, and only they travel with the column, in batches of their own.
-"""
-
-
 class Delayed(Enum):
     """What an operator does with delayed rows, which have the column ``CLOCK``."""
 
