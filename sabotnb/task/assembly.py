@@ -71,7 +71,7 @@ class Assembly:
         channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
         return GateInput(self.gate, channels, chain, self.counters)
 
-    def context(self, node: Node, wake: Callable[[], None]) -> OperatorContext:
+    def context(self, node: Node, wake: Callable[[], None], wake_in: Callable[[float], None]) -> OperatorContext:
         """Create the context of the operator of ``node``."""
         attempt = self.assignment.attempt
         return OperatorContext(
@@ -83,6 +83,7 @@ class Assembly:
             config=self.host.config,
             counters=self.counters,
             wake=wake,
+            wake_in=wake_in,
         )
 
     def _edges(self, wake: Callable[[], None]) -> list[OutputRoute]:

@@ -1,14 +1,17 @@
 """The loop of a task: moves work from the input to the outputs, and reads the mailbox in between.
 
 Theory of operation. The loop repeats in the task's thread: read the mailbox; without credit, sleep for it; else pull
-one emission of the current work and pass it to the outputs; without work, take the next element of the input; without
-an element, sleep for it.
+one item of the current work and pass it to the outputs; without work, call the operators that asked to be woken, or
+take the next element of the input; without an element, sleep for it.
 
-- The loop pulls only while all outputs are writable, and pulls one emission per round. So an output exceeds its credit
+- The loop pulls only while all outputs are writable, and pulls one item per round. So an output exceeds its credit
   by its pending slices and one emission at most, and a task that waits for credit inside an exploding join still reads
   a cancel.
 - A task sleeps in one of two places. Waiting for input it sleeps in the gate, which ends with an element or a wake-up.
   Waiting for credit it must not take an element, so it sleeps in the mailbox. ``Mailbox.wake`` ends both.
+- Operators are woken between two works, by ``wake`` or by an alarm (``wake_in``), before the next element is taken: a
+  task that always has input wakes them as well. The next alarm limits the sleep in the gate. It does not limit the
+  sleep for credit, as no operator may run without it; alarms that go off meanwhile are answered when it returns.
 - Before each sleep it flushes the outputs: rows that wait there to be merged would wait as long as the task sleeps.
 - No wake-up is lost. In the mailbox it is remembered until the next ``wait``, and after ``wait`` the loop looks at
   commands and credit again. In the gate each poll clears it, also the one in ``take`` just before the sleep, so the
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources
+from sabotnb.task.alarms import Alarms
 from sabotnb.task.chain import Chain, Emission
 from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.steps import TaskCanceled
@@ -39,6 +43,7 @@ class Loop:
         chain: Chain,
         outputs: TaskOutputs,
         mailbox: Mailbox,
+        alarms: Alarms,
         stopwatch: Stopwatch,
         counters: TaskCounters,
     ) -> None:
@@ -46,6 +51,7 @@ class Loop:
         self._chain = chain
         self._outputs = outputs
         self._mailbox = mailbox
+        self._alarms = alarms
         self._stopwatch = stopwatch
         self._counters = counters
 
@@ -96,7 +102,7 @@ class Loop:
         self._counters.state_keys, self._counters.state_bytes = self._chain.state_size()
 
     def _next_work(self) -> Work:
-        if self._mailbox.take_operator_wake():
+        if self._mailbox.take_operator_wake() or self._alarms.take_due():
             return self._chain.on_wake()
         work = self._input.take()
         if work is None:
@@ -108,7 +114,7 @@ class Loop:
         self._outputs.flush()
         if not self._mailbox.has_requests:
             self._stopwatch.switch(Activity.IDLE)
-            self._input.wait(SLEEP_SECONDS)
+            self._input.wait(self._alarms.wait(SLEEP_SECONDS))
             self._stopwatch.switch(Activity.BUSY)
 
     def _wait_for_credit(self) -> None:

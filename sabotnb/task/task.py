@@ -26,6 +26,7 @@ import pyarrow as pa
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import Command, Committable, Failure, Queue, TaskChanged, TaskState
+from sabotnb.task.alarms import Alarms
 from sabotnb.task.assembly import Assembly
 from sabotnb.task.chain import Chain
 from sabotnb.task.failure_report import failure_of
@@ -60,6 +61,7 @@ class TaskExecution:
         self._stopwatch = Stopwatch(self._counters)
         self._gate = host.exchange.gate(self.attempt, assignment.graph)
         self._mailbox = Mailbox(self._gate)
+        self._alarms = Alarms()
         self._assembly = Assembly(
             assignment, host, self._gate, self._steps, self._probes, self._counters, self._stopwatch.held
         )
@@ -175,7 +177,9 @@ class TaskExecution:
     def _execute(self) -> tuple[Committable, ...]:
         task_input = self._open()
         self._report_running()
-        loop = Loop(task_input, self._chain, self._outputs, self._mailbox, self._stopwatch, self._counters)
+        loop = Loop(
+            task_input, self._chain, self._outputs, self._mailbox, self._alarms, self._stopwatch, self._counters
+        )
         loop.run()
         committables = self._chain.prepare()
         self._end(task_input)
@@ -187,7 +191,8 @@ class TaskExecution:
         self._outputs = self._assembly.outputs(self._mailbox.wake)
         self._chain = self._assembly.chain()
         self._input = self._assembly.input(self._chain)
-        self._chain.open(lambda node: self._assembly.context(node, self._mailbox.wake_operator))
+        wake, wake_in = self._mailbox.wake_operator, self._alarms.set
+        self._chain.open(lambda node: self._assembly.context(node, wake, wake_in))
         return self._input
 
     def _end(self, task_input: TaskInput) -> None:

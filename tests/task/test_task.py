@@ -351,6 +351,59 @@ def test_an_operator_is_woken_on_request():
         assert read_all(deployed, "numbers.3") == [2]
 
 
+class Ticking(Operator):
+    """Returns the rows that it holds at each alarm; the last is the one at which it returns rows for the last time."""
+
+    def __init__(self, seconds, times, then=lambda: None):
+        self.seconds, self.times, self.then = seconds, times, then
+
+    def open(self, ctx):
+        self.wake_in, self.held = ctx.wake_in, []
+        self.wake_in(self.seconds)
+        self.wake_in(3600)
+
+    def process(self, port, batch):
+        self.held.append(batch)
+        return ()
+
+    def on_wake(self):
+        held, self.held = self.held, []
+        self.times -= bool(held)
+        if self.times:
+            self.wake_in(self.seconds)
+        else:
+            self.then()
+        return held
+
+
+def test_operators_of_a_chain_are_woken_at_their_alarms_while_no_input_comes():
+    never = threading.Event()
+    ticking = [Custom(lambda: Ticking(0.001, 1)), Custom(lambda: Ticking(0.02, 1)), Custom(lambda: Ticking(0, 1))]
+    job = graph([vertex("numbers", reads(numbers([[1], Hold(never)])), *ticking, Custom(Doubled), COLLECT)])
+    with Deployed(job).start() as deployed:
+        assert read_all(deployed, "numbers.5") == [2]
+
+
+def test_an_operator_of_a_task_without_channels_to_read_is_woken_at_its_alarms():
+    job = graph(
+        [
+            vertex("numbers", reads(numbers([[1], Hold(threading.Event())]))),
+            vertex("sink", Custom(lambda: Ticking(0, 1)), COLLECT),
+        ],
+        ("numbers", "sink"),
+    )
+    with Deployed(job).start() as deployed:
+        assert read_all(deployed, "sink.1") == [1]
+
+
+def test_a_busy_task_wakes_its_operators_at_their_alarms():
+    seen = threading.Event()
+    source = Endless(seen)  # it ends when the third alarm was answered
+    job = graph([vertex("numbers", reads(source), Custom(lambda: Ticking(0.001, 3, seen.set)), Custom(Total))])
+    with Deployed(job).start() as deployed:
+        deployed.reports.wait(TaskState.FINISHED)
+
+
 def hang(reached):
     reached.set()
     while True:
