@@ -24,6 +24,7 @@ class TaskCounters:
     idle: float = 0.0
     backpressured: float = 0.0
     late: int = 0
+    """Rows that came too late for every window; see ``count_late``."""
     bytes_done: int = 0
     """Of a source: bytes of the splits that it has read completely, by ``Split.nbytes``."""
     state_keys: int = 0
@@ -38,6 +39,15 @@ class TaskCounters:
     """Rows that left each operator of the chain through its main output, by its id; rows that entered a sink."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time that each operator of the chain has worked, by its id; only in the counters that a task reports."""
+    watermarks: dict[str, int] = field(default_factory=dict)
+    """Event time of the input of each operator of the chain, as ``watermark``; only of those that have one."""
+    late_rows: dict[str, int] = field(default_factory=dict)
+    """Late rows of each operator of the chain that has met any, by its id."""
+
+    def count_late(self, operator: str, rows: int) -> None:
+        """Count ``rows`` that came too late for every window of ``operator``."""
+        self.late += rows
+        self.late_rows[operator] = self.late_rows.get(operator, 0) + rows
 
     def snapshot(self) -> TaskCounters:
         """Return a copy of the totals, without ``seconds``."""
@@ -58,4 +68,6 @@ class TaskCounters:
             self.watermark,
             self.latency.copy(),
             dict(self.operators),
+            watermarks=dict(self.watermarks),
+            late_rows=dict(self.late_rows),
         )

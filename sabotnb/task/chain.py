@@ -9,7 +9,13 @@ its credit, so an operator that makes a million batches from one can be canceled
 - The open calls are kept in a list, the last operator at its end, and not on Python's stack: a chain may have more
   operators than Python allows nested generators.
 - A watermark, a wake-up and the end reach the operators one by one. What one operator returns for it goes through all
-  later operators first, so an operator sees its rows before the watermark that followed them.
+  later operators first, so an operator sees its rows before the watermark that followed them. Then the operator says
+  which watermark may leave it (``output_watermark``). One that it holds back is released after a later watermark, a
+  wake-up or an end. The event time before each operator, and behind the last, rises only.
+- Between two pulls of the same iterator at least one item is yielded. If no rows left the chain, it is None: the task
+  looks at its mailbox and its credit, also while one operator makes a million batches and the next drops all of them.
+- Delayed rows have a hidden column, and ``Operator.delayed`` says what an operator does with it. Side outputs, probes
+  and the samples of failures never have it. A chain that has met no delayed rows does not look for them.
 - Every call into an operator, and every ``next`` on an iterator that it returned, is a step: it has a name for error
   messages, its time is measured, and it can be interrupted. Steps never nest, as an operator returns its batches to
   the chain instead of calling the next operator. Taking the next item of a tuple cannot fail and is not a step.
@@ -19,13 +25,31 @@ its credit, so an operator that makes a million batches from one can be canceled
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, cast
+from operator import methodcaller
+from typing import NamedTuple, TypeAlias, cast
 
 import pyarrow as pa
 
+from sabotnb.eventtime import by_clock, is_delayed, with_clock, without_clock
 from sabotnb.graph import Operator as Node
-from sabotnb.protocol import Committable, EndReason, KeyedState, Operator, OperatorContext, Out, SinkOperator, StateSpec
+from sabotnb.protocol import (
+    MAX_WATERMARK,
+    MIN_WATERMARK,
+    Committable,
+    Delayed,
+    EndReason,
+    KeyedState,
+    Marker,
+    Operator,
+    OperatorContext,
+    Out,
+    SinkOperator,
+    StateSpec,
+    Status,
+    Watermark,
+)
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
 
@@ -41,6 +65,10 @@ class Emission(NamedTuple):
     batch: pa.RecordBatch
 
 
+Item: TypeAlias = Emission | Watermark | Status | Marker | None
+"""What a chain yields, in the order in which it leaves the task; None for nothing yet."""
+
+
 class Stage(NamedTuple):
     """An operator of the chain, and the node of the graph that it was created from."""
 
@@ -48,14 +76,19 @@ class Stage(NamedTuple):
     operator: Operator
 
 
-class _Call(NamedTuple):
-    """A call of an operator and its remaining results; ``complete`` if pulling them runs no code of the operator."""
+@dataclass(slots=True)
+class _Call:
+    """A call of an operator and its remaining results; ``complete`` if pulling them runs no code of the operator.
+
+    ``yielded`` is the number of items that were yielded before the last pull; -1 before the first.
+    """
 
     position: int
     step: str
     batch: pa.RecordBatch | None
     outs: Iterator[Out]
     complete: bool
+    yielded: int = -1
 
 
 class _Done:
@@ -66,16 +99,18 @@ _DONE = _Done()
 
 
 class PassThrough(Operator):
-    """Returns its input: stands for a source, or for a sink whose rows the client pulls, in a chain."""
+    """Returns its input: stands for a source in a chain."""
 
-    def open(self, ctx: OperatorContext) -> None:
-        """Do nothing."""
+    delayed = Delayed.KEEP
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         return (batch,)
 
-    def close(self) -> None:
-        """Do nothing."""
+
+class PulledRows(PassThrough):
+    """Returns its input: stands for a sink whose rows the client pulls."""
+
+    delayed = Delayed.DROP
 
 
 class Chain:
@@ -92,6 +127,8 @@ class Chain:
             cast("SinkOperator", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
         )
         self._opened = 0
+        self._watermarks = [MIN_WATERMARK] * (len(self._stages) + 1)  # before each operator, and behind the last
+        self._meets_delayed = False
         self.states: dict[str, Mapping[StateSpec, KeyedState]] = {}
         """The keyed states of the operators, by the operator's id."""
 
@@ -103,29 +140,37 @@ class Chain:
             self._opened += 1
             self.states[node.id] = ctx.states
 
-    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Emission]:
+    def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Item]:
         """Process one batch of input ``port`` of the first operator; an empty batch has no effect."""
         if batch.num_rows:
-            yield from self._run(0, "process", lambda operator: operator.process(port, batch), batch)
+            self._meets_delayed = self._meets_delayed or is_delayed(batch)
+            yield from self._run(self._process(0, port, batch))
 
-    def on_watermark(self, us: int) -> Iterator[Emission]:
-        """Advance the event time of each operator to ``us``, after the results of the operators before it."""
-        for position in range(len(self._stages)):
-            yield from self._run(position, "on_watermark", lambda operator: operator.on_watermark(us))
+    def on_watermark(self, us: int) -> Iterator[Item]:
+        """Advance the event time of the first operator to ``us``, and that of the others as far as none holds it back.
 
-    def on_wake(self) -> Iterator[Emission]:
+        Yields a Watermark if the event time behind the last operator has risen, and nothing if ``us`` is no advance.
+        """
+        if self._rises(0, us):
+            yield from self._advance(0)
+
+    def on_status(self, *, idle: bool) -> Iterator[Item]:
+        """Tell the downstream tasks that the input is idle, or active again."""
+        yield Status(idle)
+
+    def on_wake(self) -> Iterator[Item]:
         """Call ``on_wake`` of every operator, as one of them has asked to be woken."""
         for position in range(len(self._stages)):
-            yield from self._run(position, "on_wake", lambda operator: operator.on_wake())
+            yield from self._run_and_release(position, "on_wake", methodcaller("on_wake"))
 
-    def on_end(self, port: int, reason: EndReason) -> Iterator[Emission]:
+    def on_end(self, port: int, reason: EndReason) -> Iterator[Item]:
         """End one input port of the first operator."""
-        yield from self._run(0, "on_end", lambda operator: operator.on_end(port, reason))
+        yield from self._run_and_release(0, "on_end", methodcaller("on_end", port, reason))
 
-    def finish(self, reason: EndReason) -> Iterator[Emission]:
+    def finish(self, reason: EndReason) -> Iterator[Item]:
         """End the input of the operators after the first, one by one."""
         for position in range(1, len(self._stages)):
-            yield from self._run(position, "on_end", lambda operator: operator.on_end(0, reason))
+            yield from self._run_and_release(position, "on_end", methodcaller("on_end", 0, reason))
 
     def prepare(self) -> tuple[Committable, ...]:
         """Return the committables of the chain's sink at the end of the input; none without a sink."""
@@ -154,34 +199,86 @@ class Chain:
                 errors.append(error)
         return errors
 
-    def _run(
-        self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None = None
-    ) -> Iterator[Emission]:
-        """Call one operator and send each of its results through the later operators; see the top of this module."""
-        calls = [self._call(position, step, call, batch)]
+    def _run_and_release(self, position: int, step: str, method: Callable[[Operator], Iterable[Out]]) -> Iterator[Item]:
+        """Call a method of one operator, and pass on a watermark that it releases afterwards."""
+        yield from self._run(self._call(position, step, method))
+        if self._releases(position):
+            yield from self._advance(position + 1)
+
+    def _advance(self, position: int) -> Iterator[Item]:
+        """Pass a risen watermark to the operator at ``position`` and the later ones, until one holds it back."""
+        while position < len(self._stages):
+            us = self._watermarks[position]
+            yield from self._run(self._call(position, "on_watermark", methodcaller("on_watermark", us)))
+            if not self._releases(position):
+                return
+            position += 1
+        yield Watermark(self._watermarks[position])
+
+    def _releases(self, position: int) -> bool:
+        """Ask an operator which watermark may leave it; True if that has risen."""
+        us = self._watermarks[position]
+        if us == self._watermarks[position + 1]:
+            return False
+        node, operator = self._stages[position]
+        released = self._steps.run(node, "output_watermark", partial(operator.output_watermark, us))
+        return self._rises(position + 1, min(released, us))
+
+    def _rises(self, position: int, us: int) -> bool:
+        """Raise the event time in front of ``position``; False if it is no advance."""
+        if us <= self._watermarks[position]:
+            return False
+        self._watermarks[position] = us
+        if position < len(self._stages) and us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
+            self._probes.note_watermark(self._stages[position].node.id, us)
+        return True
+
+    def _run(self, first: _Call) -> Iterator[Item]:
+        """Send each result of a call through the later operators; see the top of this module."""
+        calls = [first]
+        yielded = 0
         try:
             while calls:
-                out = self._pull(calls[-1])
+                call = calls[-1]
+                if call.yielded == yielded:
+                    yielded += 1
+                    yield None
+                call.yielded = yielded
+                out = self._pull(call)
                 if isinstance(out, _Done):
                     calls.pop()
                     continue
-                position = calls[-1].position
-                routed = self._route(position, out)
+                routed = self._route(call.position, out)
                 if isinstance(routed, Emission):
+                    yielded += 1
                     yield routed
                 elif routed is not None:
-                    calls.append(self._call(position + 1, "process", partial(_process, batch=routed), routed))
+                    calls.append(self._process(call.position + 1, 0, routed))
         finally:
             while calls:  # drops the iterators from the last to the first, as each works on a result of the one before
                 calls.pop()
 
+    def _process(self, position: int, port: int, batch: pa.RecordBatch) -> _Call:
+        node, operator = self._stages[position]
+        delayed = self._meets_delayed and is_delayed(batch)
+        rows = without_clock(batch) if delayed else batch
+        if operator is self._sink:  # it returns no rows that could be counted behind it
+            self._probes.note(node.id, rows)
+        if not delayed or operator.delayed is Delayed.DROP:
+            return self._call(position, "process", lambda operator: operator.process(port, rows), rows)
+        if operator.delayed is Delayed.SPLIT:
+            return self._call(position, "process", partial(_processed_by_clock, port=port, batch=batch), rows)
+        return self._call(position, "process", lambda operator: operator.process(port, batch), rows)
+
     def _call(
-        self, position: int, step: str, call: Callable[[Operator], Iterable[Out]], batch: pa.RecordBatch | None
+        self,
+        position: int,
+        step: str,
+        method: Callable[[Operator], Iterable[Out]],
+        batch: pa.RecordBatch | None = None,
     ) -> _Call:
         node, operator = self._stages[position]
-        if operator is self._sink and batch is not None:  # it returns no rows that could be counted behind it
-            self._probes.note(node.id, batch)
-        outs = self._steps.run(node, step, lambda: _started(call(operator)), batch)
+        outs = self._steps.run(node, step, lambda: _started(method(operator)), batch)
         return _Call(position, step, batch, iter(outs), complete=isinstance(outs, tuple))
 
     def _pull(self, call: _Call) -> Out | _Done:
@@ -196,15 +293,18 @@ class Chain:
         side, batch = out if isinstance(out, tuple) else (None, out)
         if not batch.num_rows:
             return None
-        if side is None:
-            self._probes.note(node.id, batch)
-        if side is not None or position + 1 == len(self._stages):
-            return Emission(node.id, side, batch)
-        return batch
+        rows = without_clock(batch) if self._meets_delayed else batch
+        if side is not None:
+            return Emission(node.id, side, rows)
+        self._probes.note(node.id, rows)
+        return Emission(node.id, None, batch) if position + 1 == len(self._stages) else batch
 
 
-def _process(operator: Operator, batch: pa.RecordBatch) -> Iterable[Out]:
-    return operator.process(0, batch)
+def _processed_by_clock(operator: Operator, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
+    """Process the delayed rows of each clock apart; the rows that come of them inherit the clock."""
+    for clock, rows in by_clock(batch):
+        for out in operator.process(port, rows):
+            yield out if isinstance(out, tuple) else with_clock(out, clock)
 
 
 def _started(outs: Iterable[Out]) -> tuple[Out, ...] | Iterator[Out]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
@@ -18,16 +18,25 @@ class GateInput:
     """Feeds the elements of the gate to the chain, and ends a port when its channels have ended.
 
     ``channels`` are by port; a port without channels (GATHER feeds only task 0) ends at once. A port that all of its
-    senders have left does not end: its stream continues in other tasks, and this task leaves, too.
+    senders have left does not end: its stream continues in other tasks, and this task leaves, too. ``timed`` are the
+    ports whose streams have event time, by default all: the others have no part in the task's event time.
     """
 
-    def __init__(self, gate: Gate, channels: Mapping[int, Iterable[int]], chain: Chain, counters: TaskCounters) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        channels: Mapping[int, Iterable[int]],
+        chain: Chain,
+        counters: TaskCounters,
+        timed: Collection[int] | None = None,
+    ) -> None:
         self._gate = gate
         self._chain = chain
         self._counters = counters
         self._open = {port: set(numbers) for port, numbers in channels.items()}
         self._unfed = [port for port, numbers in self._open.items() if not numbers]
-        self._watermarks = Watermarks((port, channel) for port, open_ in self._open.items() for channel in open_)
+        self._timed = frozenset(self._open if timed is None else timed)
+        self._watermarks = Watermarks((port, channel) for port in self._timed for channel in self._open[port])
         self._idle = False
         self._next: tuple[int, int, Element] | None = None
         self._reasons = dict.fromkeys(self._unfed, EndReason.EXHAUSTED)
@@ -50,7 +59,8 @@ class GateInput:
         if not self._open.get(port):
             raise ProtocolError(f"channel {channel} joins port {port}, which has ended")
         self._open[port].add(channel)
-        self._watermarks.add((port, channel))
+        if port in self._timed:
+            self._watermarks.add((port, channel))
         return self._risen(None)
 
     def wait(self, timeout: float) -> None:
@@ -70,10 +80,8 @@ class GateInput:
         match element:
             case Batch():
                 return self._batch(port, element)
-            case Watermark(us=us):
-                return self._risen(self._watermarks.advance((port, channel), us))
-            case Status(idle=idle):
-                return self._risen(self._watermarks.set_idle((port, channel), idle=idle))
+            case Watermark() | Status():
+                return self._event_time(port, channel, element)
             case Marker():
                 return self._marker(element)
             case End(reason=reason):
@@ -108,16 +116,23 @@ class GateInput:
             self._counters.latency.add(latency_markers.age_of(marker, time.time()))
         yield marker
 
+    def _event_time(self, port: int, channel: int, element: Watermark | Status) -> Work:
+        if port not in self._timed:
+            return
+        if isinstance(element, Watermark):
+            yield from self._risen(self._watermarks.advance((port, channel), element.us))
+        else:
+            yield from self._risen(self._watermarks.set_idle((port, channel), idle=element.idle))
+
     def _risen(self, us: int | None) -> Work:
         """Pass a change of the input's event time, or of its idleness, to the chain and the downstream tasks."""
         if us is not None:
             if us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
                 self._counters.watermark = us
             yield from self._chain.on_watermark(us)
-            yield Watermark(us)
         if self._watermarks.idle is not self._idle:
             self._idle = self._watermarks.idle
-            yield Status(self._idle)
+            yield from self._chain.on_status(idle=self._idle)
 
     def _end(self, port: int, channel: int, reason: EndReason | None) -> Work:
         """End a channel; ``reason`` is None if its sender has left."""
@@ -126,7 +141,8 @@ class GateInput:
         self._open[port].remove(channel)
         if reason is not None and self._reasons.get(port) is not EndReason.STOPPED:
             self._reasons[port] = reason
-        yield from self._risen(self._watermarks.end((port, channel)))
+        if port in self._timed:
+            yield from self._risen(self._watermarks.end((port, channel)))
         if not self._open[port]:
             yield from self._end_port(port)
 

@@ -34,6 +34,13 @@ SLEEP_SECONDS = 1.0
 """Longest sleep: bounds the delay if a wake-up were lost."""
 
 
+class _Done:
+    """The type of the sentinel that marks the end of a work."""
+
+
+_DONE = _Done()
+
+
 class Loop:
     """Runs a task until its input has ended or it is canceled; used by the task's thread only."""
 
@@ -64,15 +71,15 @@ class Loop:
                 self._wait_for_credit()
                 continue
             self._outputs.send_aged()
-            item = next(work, None)
+            item = next(work, _DONE)
             if isinstance(item, Emission):
                 self._outputs.emit(item)
+            elif isinstance(item, _Done):
+                if self._input.ended:
+                    break
+                work = self._next_work()
             elif item is not None:
                 self._outputs.broadcast(item)
-            elif self._input.ended:
-                break
-            else:
-                work = self._next_work()
         self._measure()
 
     def wait_results_read(self) -> None:

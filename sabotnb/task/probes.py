@@ -15,10 +15,14 @@ UNREAD_SECONDS = 5.0
 
 
 class Probes:
-    """Counts the rows that leave each operator of a chain, and records them where a probe was asked for."""
+    """Counts the rows that leave each operator of a chain, and records them where a probe was asked for.
+
+    The event time of each operator is kept with the counts.
+    """
 
     def __init__(self, counters: TaskCounters, clock: Callable[[], float] = time.monotonic) -> None:
         self._rows = counters.operators
+        self._watermarks = counters.watermarks
         self._clock = clock
         self._probes: dict[str, Probe] = {}  # replaced, never changed: the task's thread reads it without a lock
 
@@ -29,6 +33,10 @@ class Probes:
             probe = self._probes.get(operator)
             if probe is not None:
                 probe.record(batch)
+
+    def note_watermark(self, operator: str, us: int) -> None:
+        """Keep the event time of the input of ``operator``."""
+        self._watermarks[operator] = us
 
     def probe(self, operator: str) -> Probe:
         """Return the probe behind ``operator``, created if there is none; one thread at a time."""

@@ -153,7 +153,7 @@ class SourceInput:
                 self._counters.rows_in += batch.num_rows
                 self._counters.batches_in += 1
                 self._counters.bytes_in += batch.nbytes
-                yield from self._chain.process(0, batch.select(polled.rows.schema.names))
+                yield from self._chain.process(0, batch)
         marker = self._markers.due()
         if marker is not None:
             yield marker
@@ -175,14 +175,13 @@ class SourceInput:
             if isinstance(element, Watermark):
                 yield from self._advance(element.us)
             else:
-                yield element
+                yield from self._chain.on_status(idle=element.idle)
 
     def _advance(self, us: int) -> Work:
         """Advance the event time of the operators and of the tasks downstream."""
         if us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
             self._counters.watermark = us
         yield from self._chain.on_watermark(us)
-        yield Watermark(us)
 
     def _end(self) -> Work:
         if self._reason is EndReason.EXHAUSTED and self._progress is not None:

@@ -8,7 +8,7 @@ from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.plan import Vertex
 from sabotnb.protocol import Operator
-from sabotnb.task.chain import PassThrough, Stage
+from sabotnb.task.chain import PassThrough, PulledRows, Stage
 from sabotnb.task.host import Makers
 from sabotnb.task.steps import Steps
 
@@ -28,8 +28,10 @@ def make_stages(vertex: Vertex, makers: Makers, steps: Steps) -> list[Stage]:
 
 
 def _make(node: Node, inputs: tuple[pa.Schema, ...], makers: Makers) -> Operator:
-    if isinstance(node.spec, specs.Source) or is_pulled(node):
+    if isinstance(node.spec, specs.Source):
         return PassThrough()
+    if is_pulled(node):
+        return PulledRows()
     if isinstance(node.spec, specs.Sink):
         return makers.sink(node.spec, inputs[0])
     return makers.operator(node.spec, inputs)

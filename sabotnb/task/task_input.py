@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
-from sabotnb.protocol import End, Leave, Marker, Status, Watermark
-from sabotnb.task.chain import Emission
+from sabotnb.protocol import End, Leave
+from sabotnb.task.chain import Item
 
-Work: TypeAlias = Iterator[Emission | Watermark | Status | Marker]
+Work: TypeAlias = Iterator[Item]
 """Items for the outputs of a task, computed only as far as they are pulled."""
 
 

@@ -1,5 +1,7 @@
 """The work that a task does for the elements of its gate."""
 
+import itertools
+
 import pyarrow as pa
 import pytest
 from taskjobs import X, rows
@@ -10,7 +12,18 @@ from sabotnb.exchange.gate import InputGate
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import Union
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.elements import MAX_WATERMARK, Batch, Cut, CutKind, End, EndReason, Leave, Status, Watermark
+from sabotnb.protocol.elements import (
+    MAX_WATERMARK,
+    MIN_WATERMARK,
+    Batch,
+    Cut,
+    CutKind,
+    End,
+    EndReason,
+    Leave,
+    Status,
+    Watermark,
+)
 from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Operator
 from sabotnb.task.chain import Chain, Emission, Stage
@@ -40,7 +53,7 @@ class Recorded(Operator):
 class Input:
     """A gate with ``channels`` (port, sending task), and the input of its task."""
 
-    def __init__(self, *channels, ports=1):
+    def __init__(self, *channels, ports=1, timed=None):
         self.operators = [Recorded(), Recorded()]
         nodes = [Node(name, Union(ports)) for name in ("first", "second")]
         counters = TaskCounters(operators={node.id: 0 for node in nodes})
@@ -48,7 +61,7 @@ class Input:
         self.gate = InputGate((port, ChannelKey(RunId("job", 1), 1, port, up, 0)) for port, up in channels)
         numbers = {port: self.gate.channels(port) for port in range(ports)}
         steps = Steps()
-        self.input = GateInput(self.gate, numbers, Chain(stages, steps, Probes(counters)), counters)
+        self.input = GateInput(self.gate, numbers, Chain(stages, steps, Probes(counters)), counters, timed)
 
     def put(self, port, up, element):
         channels = {(channel.port, channel.key.up): channel for channel in self.gate.all_channels()}
@@ -58,7 +71,9 @@ class Input:
         """Return everything that the task emits for the elements in its gate, rows as lists."""
         items = []
         while (work := self.input.take()) is not None:
-            items += [item.batch["x"].to_pylist() if isinstance(item, Emission) else item for item in work]
+            items += [
+                item.batch["x"].to_pylist() if isinstance(item, Emission) else item for item in work if item is not None
+            ]
         return items
 
     def outputs_of(self, port, up, *elements):
@@ -166,6 +181,98 @@ def test_no_channel_can_be_added_to_an_ended_port():
     task.outputs_of(0, 0, End())
     with pytest.raises(ProtocolError, match="joins port 0, which has ended"):
         task.add(0, 1)
+
+
+def test_a_port_without_event_time_has_no_part_in_that_of_the_task():
+    task = Input((0, 0), (1, 0), ports=2, timed={0})
+    assert task.outputs_of(0, 0, Watermark(5)) == [Watermark(5)]
+    assert task.outputs_of(1, 0, Watermark(3), Status(idle=True)) == []
+    assert task.outputs_of(0, 0, Watermark(7), Status(idle=True)) == [Watermark(7), Status(idle=True)]
+    assert task.add(1, 2) == []
+    task.outputs_of(1, 0, End())
+    assert task.outputs_of(0, 0, Watermark(MAX_WATERMARK), End()) == [Watermark(MAX_WATERMARK), Status(idle=False)]
+    task.outputs_of(1, 2, End())
+    assert task.input.ended
+
+
+def test_the_last_watermark_of_complete_input_goes_before_its_end():
+    task = Input((0, 0), (0, 1))
+    complete = [Watermark(MAX_WATERMARK), End()]
+    assert task.outputs_of(0, 0, Watermark(5), *complete) == []
+    assert task.outputs_of(0, 1, batch(1), *complete) == [[1], Watermark(MAX_WATERMARK)]
+    assert task.calls == [[MAX_WATERMARK, (0, EndReason.EXHAUSTED)]] * 2
+    assert task.input.ended
+
+
+class Upstream:
+    """What an upstream task has told so far, for a gate that is computed by visiting both."""
+
+    def __init__(self):
+        self.us, self.idle, self.ended = MIN_WATERMARK, False, False
+
+
+def expected(sequence):
+    """Return what a task does for elements of two upstream tasks: rows, and the watermarks and states it passes on."""
+    ups, items, low, was_idle = [Upstream(), Upstream()], [], MIN_WATERMARK, False
+    for up, element in sequence:
+        told = ups[up]
+        match element:
+            case Batch():
+                items.append(element.data["x"].to_pylist())
+                continue
+            case Watermark():
+                told.us, told.idle = max(told.us, element.us), False
+            case Status():
+                told.idle = element.idle
+            case End():
+                told.ended = True
+        running = [other for other in ups if not other.ended]
+        lowest = min((other.us for other in running if not other.idle), default=low)
+        if lowest > low:
+            items.append(Watermark(lowest))
+            low = lowest
+        idle = bool(running) and all(other.idle for other in running)
+        if idle is not was_idle:
+            items.append(Status(idle))
+            was_idle = idle
+    return items, all(other.ended for other in ups)
+
+
+KINDS = ("row", "watermark", "idle", "end")
+SENT = {
+    0: {"row": batch(1), "watermark": [Watermark(us) for us in (4, 2, 9)], "idle": Status(idle=True), "end": End()},
+    1: {"row": batch(2), "watermark": [Watermark(us) for us in (3, 7, 5)], "idle": Status(idle=True), "end": End()},
+}
+
+
+def sent(up, kinds):
+    """Return the elements of one upstream task; its watermarks rise, but one."""
+    watermarks = iter(SENT[up]["watermark"])
+    return [next(watermarks) if kind == "watermark" else SENT[up][kind] for kind in kinds]
+
+
+def histories(length):
+    """All histories of an upstream task of ``length`` elements, or fewer if it ends before."""
+    return [
+        kinds[: kinds.index("end") + 1] if "end" in kinds else kinds
+        for kinds in itertools.product(KINDS, repeat=length)
+        if "end" not in kinds or set(kinds[kinds.index("end") :]) == {"end"}
+    ]
+
+
+def interleavings(first, second):
+    for places in itertools.combinations(range(len(first) + len(second)), len(first)):
+        mine, other = iter(first), iter(second)
+        yield [(0, next(mine)) if i in places else (1, next(other)) for i in range(len(first) + len(second))]
+
+
+@pytest.mark.parametrize("first", histories(3), ids="-".join)
+def test_all_interleavings_of_two_upstream_tasks(first):
+    for second in histories(3):
+        for sequence in interleavings(sent(0, first), sent(1, second)):
+            task = Input((0, 0), (0, 1))
+            items = [item for up, element in sequence for item in task.outputs_of(0, up, element)]
+            assert (items, task.input.ended) == expected(sequence), sequence
 
 
 def test_a_cut_is_refused():

@@ -22,7 +22,7 @@ from taskjobs import (
 )
 
 from sabotnb.config import Config
-from sabotnb.protocol.control import PauseSources, ResumeSources, StartSources, StopSources, TaskState
+from sabotnb.protocol.control import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources, TaskState
 from sabotnb.protocol.elements import Batch, EndReason, Leave
 from sabotnb.protocol.operator import Committable, Operator
 from sabotnb.protocol.source import Finished, Polled
@@ -441,6 +441,16 @@ def stubborn(reached):
             hang(reached)
         except Exception:  # noqa: BLE001
             continue
+
+
+def test_a_task_reads_its_mailbox_while_an_operator_drops_what_another_makes_without_end():
+    reached = threading.Event()
+    source = reads(numbers([[1]]))
+    dropped = [Custom(Exploding), Custom(lambda: Reached(reached, int)), Custom(Total)]
+    with Deployed(graph([vertex("numbers", source, *dropped)])).start() as deployed:
+        assert reached.wait(60)
+        deployed.command(CancelTasks("job", 1))  # and no interrupt of the running call
+        deployed.reports.wait(TaskState.CANCELED)
 
 
 @pytest.mark.parametrize("where", CANCELED_WHERE)
