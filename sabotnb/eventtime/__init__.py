@@ -1,6 +1,15 @@
 """Event time: clocks of splits, which rows are delayed, and the windows that a time belongs to."""
 
-from sabotnb.eventtime.delayed import CLOCK, by_clock, clocks, is_delayed, with_clock, without_clock
+from sabotnb.eventtime.delayed import (
+    CLOCK,
+    by_clock,
+    clocks,
+    delayed_schema,
+    is_delayed,
+    with_clock,
+    with_clocks_of,
+    without_clock,
+)
 from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times, microseconds
 from sabotnb.eventtime.split_clock import DelayedRows, SplitClock
 
@@ -13,8 +22,10 @@ __all__ = [
     "Times",
     "by_clock",
     "clocks",
+    "delayed_schema",
     "is_delayed",
     "microseconds",
     "with_clock",
+    "with_clocks_of",
     "without_clock",
 ]

@@ -37,6 +37,16 @@ def with_clock(batch: pa.RecordBatch, clock: pa.Int64Array | int) -> pa.RecordBa
     return batch.append_column(_FIELD, column)
 
 
+def with_clocks_of(rows: pa.RecordBatch, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return ``rows``, one for each row of ``batch``, with its clocks; ``rows`` themselves if it is not delayed."""
+    return with_clock(rows, clocks(batch)) if is_delayed(batch) else rows
+
+
+def delayed_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of delayed rows with the columns of ``schema``."""
+    return schema.append(_FIELD)
+
+
 def without_clock(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return ``batch`` without the hidden column; the batch itself if it has none."""
     return batch.remove_column(batch.num_columns - 1) if is_delayed(batch) else batch

@@ -8,12 +8,14 @@ import pyarrow as pa
 
 from sabotnb.graph import Distinct
 from sabotnb.operators.encoding import taken
-from sabotnb.protocol import Operator, OperatorContext, Out, StateSpec
+from sabotnb.protocol import Delayed, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import KeySet
 
 
 class DistinctOperator(Operator):
     """Passes on rows with a new key immediately; its state has keys, not rows. Without keys all columns are the key."""
+
+    delayed = Delayed.KEEP
 
     def __init__(self, spec: Distinct, inputs: Sequence[pa.Schema]) -> None:
         self._keys = pa.schema([inputs[0].field(key) for key in spec.keys or inputs[0].names])

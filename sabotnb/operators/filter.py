@@ -9,16 +9,19 @@ import pyarrow as pa
 
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
+from sabotnb.eventtime import without_clock
 from sabotnb.expr import FILTER_BY_ROW, batch_advice, sample_of
 from sabotnb.graph import Filter, FilterBatches
 from sabotnb.native import checked, decoded_batch
 from sabotnb.operators.compiled_expressions import CompiledExpressions
 from sabotnb.operators.error_policy import returned_wrong
-from sabotnb.protocol import EndReason, Operator, OperatorContext, Out
+from sabotnb.protocol import Delayed, EndReason, Operator, OperatorContext, Out
 
 
 class FilterOperator(Operator):
     """Keeps rows for which the predicate is true. A batch of which all rows are kept is passed on without a copy."""
+
+    delayed = Delayed.KEEP
 
     def __init__(self, spec: Filter, inputs: Sequence[pa.Schema]) -> None:
         self._predicate = CompiledExpressions([spec.predicate], inputs[0])
@@ -27,7 +30,7 @@ class FilterOperator(Operator):
         self._predicate.load()
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        (mask,) = self._predicate(batch)
+        (mask,) = self._predicate(without_clock(batch))
         return kept(batch, mask)
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
@@ -37,6 +40,8 @@ class FilterOperator(Operator):
 
 class FilterBatchesOperator(Operator):
     """Keeps rows for which the user's function returns true."""
+
+    delayed = Delayed.SPLIT
 
     def __init__(self, spec: FilterBatches, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec

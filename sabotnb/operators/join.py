@@ -5,7 +5,7 @@ ports arrive in any order, and either port may end first. Three phases:
 
 - *Build*, until the right input ends: right rows go into the build side. Left rows are stored (``_waiting``) instead of
   making the left port wait: a port that is not read blocks its producers, and if both inputs come from one source, that
-  would block the right input, too.
+  would block the right input, too. Delayed rows have one column more, so they are stored apart.
 - *Catch up*, in ``on_end`` of the right port: stored left batches are probed in order of arrival.
 - *Probe*, while the left input is open: each left batch is probed when it arrives.
 
@@ -28,10 +28,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types as t
 
+from sabotnb.eventtime import delayed_schema, is_delayed, with_clocks_of, without_clock
 from sabotnb.graph import Join, output_schema, right_output_names
 from sabotnb.native import canonical
 from sabotnb.operators.encoding import conformed, taken
-from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, Scope, StateSpec
+from sabotnb.protocol import Delayed, EndReason, Operator, OperatorContext, Out, Scope, StateSpec
 from sabotnb.state import BuildSide, GroupedRows, KeySet, complete, encoded_as
 
 LEFT, RIGHT = 0, 1
@@ -41,8 +42,10 @@ class JoinOperator(Operator):
     """Builds a table of the right input (port 1) and probes it with the left (port 0).
 
     Left rows that arrive before the right input has ended are stored, so neither port waits for the other. Pairs are
-    returned in batches of bounded size.
+    returned in batches of bounded size. The rows of delayed left rows have their clocks.
     """
+
+    delayed = Delayed.KEEP
 
     def __init__(self, spec: Join, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
@@ -63,13 +66,15 @@ class JoinOperator(Operator):
         else:
             self._met = ctx.keyed(right, KeySet(self._keys, ctx.groups))
         self._waiting = ctx.keyed(StateSpec("left"), GroupedRows(self._left, self._spec.left_on, ctx.groups))
+        delayed = GroupedRows(delayed_schema(self._left), self._spec.left_on, ctx.groups)
+        self._waiting_delayed = ctx.keyed(StateSpec("delayed left"), delayed)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if port == RIGHT:
-            self._build(batch)
+            self._build(without_clock(batch))
             return ()
         if RIGHT in self._open:
-            self._waiting.add(batch)
+            (self._waiting_delayed if is_delayed(batch) else self._waiting).add(batch)
             return ()
         return self._probe(batch)
 
@@ -78,8 +83,9 @@ class JoinOperator(Operator):
         return self._catch_up() if RIGHT not in self._open else ()
 
     def _catch_up(self) -> Iterator[pa.RecordBatch]:
-        while (batch := self._waiting.take_first()) is not None:
-            yield from self._probe(batch)
+        for waiting in (self._waiting, self._waiting_delayed):
+            while (batch := waiting.take_first()) is not None:
+                yield from self._probe(batch)
         if not self._open and self._right_outer:
             yield from self._lonely()
 
@@ -107,13 +113,15 @@ class JoinOperator(Operator):
         """The rows of a semi or anti join."""
         rows = np.flatnonzero(self._met.find(keys) == (self._spec.how == "semi"))
         if len(rows):
-            yield conformed(batch if len(rows) == batch.num_rows else taken(batch, rows), self._output)
+            found = batch if len(rows) == batch.num_rows else taken(batch, rows)
+            yield with_clocks_of(conformed(without_clock(found), self._output), found)
 
     def _paired(self, batch: pa.RecordBatch, mine: np.ndarray, others: np.ndarray) -> pa.RecordBatch:
         whole = len(mine) == batch.num_rows and bool((mine == np.arange(len(mine))).all())
-        left = conformed(batch if whole else taken(batch, mine), self._left)
+        found = batch if whole else taken(batch, mine)
+        left = conformed(without_clock(found), self._left)
         right = self._built.take(pa.array(others, mask=others < 0))
-        return self._joined(left.columns, right)
+        return with_clocks_of(self._joined(left.columns, right), found)
 
     def _lonely(self) -> Iterator[pa.RecordBatch]:
         """Right rows without a partner. Left key columns take the right key, other left columns are null."""

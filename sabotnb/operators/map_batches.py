@@ -13,7 +13,7 @@ from sabotnb.graph import MapBatches, OnError
 from sabotnb.operators.error_policy import ErrorRows, returned_wrong
 from sabotnb.operators.formats import given
 from sabotnb.operators.result_conversion import WrongResult, results
-from sabotnb.protocol import Operator, OperatorContext, Out
+from sabotnb.protocol import Delayed, Operator, OperatorContext, Out
 
 
 class MapBatchesOperator(Operator):
@@ -22,6 +22,8 @@ class MapBatchesOperator(Operator):
     With ``on_error="side"`` a batch succeeds or fails as a whole: either all results of the function are passed on, or
     all rows of the batch go to the side output.
     """
+
+    delayed = Delayed.SPLIT
 
     def __init__(self, spec: MapBatches, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec

@@ -13,7 +13,7 @@ from sabotnb.expr import ColumnMisfit, exact_batch, python_rows, row_advice, tex
 from sabotnb.graph import MapRows, OnError
 from sabotnb.operators.error_policy import ErrorRows, expected, returned_wrong
 from sabotnb.operators.result_conversion import WrongResult
-from sabotnb.protocol import Operator, OperatorContext, Out
+from sabotnb.protocol import Delayed, Operator, OperatorContext, Out
 
 PIECE_ROWS = 1024
 """Rows that are made before they are handed on, so that a cancel and the mailbox never wait for long."""
@@ -27,6 +27,8 @@ class MapRowsOperator(Operator):
     A column that a dict lacks is null; one that the schema lacks is an error. With ``on_error="side"`` a row goes to
     the side output if its function raises or any of its results does not fit.
     """
+
+    delayed = Delayed.SPLIT
 
     def __init__(self, spec: MapRows, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
+from sabotnb.eventtime import with_clocks_of, without_clock
 from sabotnb.graph import Project, output_schema
 from sabotnb.native import with_orders_of, without_orders
 from sabotnb.operators.compiled_expressions import CompiledExpressions
-from sabotnb.protocol import EndReason, Operator, OperatorContext, Out
+from sabotnb.protocol import Delayed, EndReason, Operator, OperatorContext, Out
 
 
 class ProjectOperator(Operator):
     """Computes each output column by an expression."""
+
+    delayed = Delayed.KEEP
 
     def __init__(self, spec: Project, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
@@ -25,12 +28,15 @@ class ProjectOperator(Operator):
         self._columns.load()
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
+        return (with_clocks_of(self._projected(without_clock(batch)), batch),)
+
+    def _projected(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not self._spec.columns:
-            return (batch.select([]),)  # keeps the number of rows
+            return batch.select([])  # keeps the number of rows
         columns = self._columns(batch)
         if batch.schema is not self._schema and not batch.schema.equals(self._schema):
             self._expect(batch.schema)
-        return (pa.RecordBatch.from_arrays(columns, schema=self._output),)
+        return pa.RecordBatch.from_arrays(columns, schema=self._output)
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         self._columns.end()
