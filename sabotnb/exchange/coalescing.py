@@ -4,8 +4,11 @@ Theory of operation. Splitting a batch over a hundred channels makes a hundred s
 cost to send, decode and process. A buffer keeps slices until they are enough rows or bytes, until they are old, or
 until the task is about to sleep; the output partition decides about the last two.
 
-- Control elements never overtake rows that were emitted before them: while slices are pending, control elements wait
-  in ``_controls``; without pending slices they are sent at once. So ``_controls`` is empty whenever ``_slices`` is.
+- Delayed rows have one column more and are pending apart, so that a few of them among the others do not divide these
+  into small batches. The two kinds may overtake each other.
+- Control elements never overtake rows that were emitted before them: while slices of either kind are pending, control
+  elements wait in ``_controls``; without pending slices they are sent at once. So ``_controls`` is empty whenever no
+  slices are pending.
 - Rows may overtake waiting control elements, as rows that arrive later are merged into the pending batch in front of
   them. That is safe for a watermark, a status and a marker, which only become later. It is not for ``Cut``, ``Leave``
   and ``End``, so the output partition sends the pending rows before it passes these on.
@@ -20,7 +23,7 @@ apart from each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -37,6 +40,20 @@ class Traffic:
     rows: int = 0
     nbytes: int = 0
     batches: int = 0
+
+
+@dataclass(slots=True)
+class PendingSlices:
+    """Slices that wait to be sent as one batch; ``since`` is the time of the first."""
+
+    slices: list[pa.RecordBatch] = field(default_factory=list)
+    rows: int = 0
+    nbytes: int = 0
+    since: float = 0.0
+
+    def clear(self) -> None:
+        """Remove all slices."""
+        self.slices, self.rows, self.nbytes = [], 0, 0
 
 
 class CoalescingBuffer:
@@ -61,29 +78,33 @@ class CoalescingBuffer:
         self._choose = choose
         self._max_rows = config.coalesce_rows
         self._max_bytes = config.coalesce_bytes
-        self._nbytes = 0
-        self._slices: list[pa.RecordBatch] = []
+        self._pending = PendingSlices()
+        self._pending_delayed = PendingSlices()
         self._controls: list[Element] = []
         self._turn = self.senders[0].key.up  # so that not all upstream tasks send their first marker to the same task
 
-    def add(self, rows: pa.RecordBatch, nbytes: int, now: float) -> None:
-        """Add a slice of about ``nbytes`` bytes; sends if enough is pending."""
-        if self._slices and not _mergeable(self._slices[-1], rows):
-            self.send()
-        if not self._slices:
+    def add(self, rows: pa.RecordBatch, nbytes: int, now: float, *, delayed: bool = False) -> None:
+        """Add a slice of about ``nbytes`` bytes, of delayed rows or of others; sends if enough is pending."""
+        pending = self._pending_delayed if delayed else self._pending
+        if pending.slices and not _mergeable(pending.slices[-1], rows):
+            self._send_slices(pending)
+        if not pending.slices:
+            pending.since = now
+        if not self.rows:
             self.since = now
-        self._slices.append(rows)
+        pending.slices.append(rows)
+        pending.rows += rows.num_rows
+        pending.nbytes += nbytes
         self.rows += rows.num_rows
-        self._nbytes += nbytes
-        if self._large():
-            self.send()
+        if self._large(pending):
+            self._send_slices(pending)
 
-    def _large(self) -> bool:
-        return self.rows >= self._max_rows or self._nbytes >= self._max_bytes
+    def _large(self, pending: PendingSlices) -> bool:
+        return pending.rows >= self._max_rows or pending.nbytes >= self._max_bytes
 
     def add_control(self, element: Element) -> None:
         """Send a control element behind the pending rows; a watermark replaces a watermark directly before it."""
-        if not self._slices:
+        if not self.rows:
             self._send_control(element)
             return
         if self._controls and isinstance(element, Watermark) and isinstance(self._controls[-1], Watermark):
@@ -91,17 +112,25 @@ class CoalescingBuffer:
         self._controls.append(element)
 
     def send(self) -> None:
-        """Send the pending rows as one batch, then the control elements behind them."""
-        if self._slices:
-            batch = Batch(_merged(self._slices, large=self._large()), self._nbytes)
-            for sender in self._choose(self.senders) if self._choose else self.senders:
-                sender.send(batch)
-                traffic = self._traffic[sender.key.down]
-                traffic.rows += self.rows
-                traffic.nbytes += self._nbytes
-                traffic.batches += 1
-            self._slices = []
-            self.rows = self._nbytes = 0
+        """Send the pending rows, those of each kind as one batch, then the control elements behind them."""
+        for pending in (self._pending, self._pending_delayed):
+            if pending.slices:
+                self._send_slices(pending)
+
+    def _send_slices(self, pending: PendingSlices) -> None:
+        """Send slices as one batch; the control elements follow if no other rows are pending."""
+        batch = Batch(_merged(pending.slices, large=self._large(pending)), pending.nbytes)
+        for sender in self._choose(self.senders) if self._choose else self.senders:
+            sender.send(batch)
+            traffic = self._traffic[sender.key.down]
+            traffic.rows += pending.rows
+            traffic.nbytes += pending.nbytes
+            traffic.batches += 1
+        self.rows -= pending.rows
+        pending.clear()
+        if self.rows:
+            self.since = (self._pending if self._pending.slices else self._pending_delayed).since
+            return
         controls, self._controls = self._controls, []
         for element in controls:
             self._send_control(element)
@@ -122,7 +151,9 @@ class CoalescingBuffer:
 
     def drop(self) -> None:
         """Drop the pending elements and close the channels."""
-        self._slices, self._controls, self.rows, self._nbytes = [], [], 0, 0
+        self._pending.clear()
+        self._pending_delayed.clear()
+        self._controls, self.rows = [], 0
         for sender in self.senders:
             sender.close()
 

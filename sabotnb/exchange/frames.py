@@ -13,9 +13,11 @@ OPEN       JSON: run, epoch, edge, up, down, budget    0; the first frame of a c
 SCHEMA     Arrow IPC schema                            0; sent again whenever it changes
 DICTIONARY Arrow IPC record batch of one column        the column; sent again whenever it changes
 BATCH      Arrow IPC record batch, dictionaries as     bytes to be credited: this payload and the
-           their indices                               schema and dictionaries before it
+           their indices                               schema, dictionaries and clocks before it
 STREAM     Arrow IPC stream of one batch               bytes to be credited; used for dictionaries
                                                        nested in other types
+CLOCK      Arrow IPC record batch of one column        0; the clocks of the next batch, whose rows are
+                                                       delayed
 ELEMENT    JSON: a control element                     0
 CREDIT     empty                                       bytes that the receiver has read
 BYE        empty                                       0; the agent stops on purpose
@@ -35,6 +37,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import ProtocolError
+from sabotnb.eventtime import CLOCK, clocks, delayed_schema, is_delayed, with_clock, without_clock
 from sabotnb.exchange.channel import ChannelKey, EncodedBatch
 from sabotnb.exchange.coalescing import same_values
 from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, RunId, Status, Watermark
@@ -57,6 +60,7 @@ class FrameKind(IntEnum):
     ELEMENT = 9
     CREDIT = 10
     BYE = 11
+    CLOCK = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +92,19 @@ class Encoder:
         """Return the frames of ``element``; the last one carries the element itself."""
         if not isinstance(element, Batch):
             return [Frame(FrameKind.ELEMENT, self._channel, dump_element(element))]
-        batch = element.data
+        batch = without_clock(element.data)
         frames = self._schema_frames(batch.schema)
         if self._nested:
-            stream = _stream(batch)
-            return [*frames, Frame(FrameKind.STREAM, self._channel, stream, max(1, len(stream)))]
-        frames += self._dictionary_frames(batch)
-        payload = (_with_indices(batch, self._columns, self._wire) if self._columns else batch).serialize()
+            kind, payload = FrameKind.STREAM, _stream(batch)
+        else:
+            frames += self._dictionary_frames(batch)
+            kind = FrameKind.BATCH
+            payload = (_with_indices(batch, self._columns, self._wire) if self._columns else batch).serialize()
+        if is_delayed(element.data):  # apart: another schema would send the dictionaries again with each change
+            column = pa.record_batch([clocks(element.data)], names=[CLOCK]).serialize()
+            frames.append(Frame(FrameKind.CLOCK, self._channel, column))
         charge = len(payload) + sum(len(frame.payload) for frame in frames)
-        return [*frames, Frame(FrameKind.BATCH, self._channel, payload, charge)]
+        return [*frames, Frame(kind, self._channel, payload, max(1, charge))]
 
     def _schema_frames(self, schema: pa.Schema) -> list[Frame]:
         if self._schema is not None and schema.equals(self._schema, check_metadata=True):
@@ -136,6 +144,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._layout: FrameLayout | None = None
+        self._clock: pa.Buffer | None = None
 
     def decode(self, kind: int, value: int, payload: pa.Buffer) -> Element | EncodedBatch | None:
         """Return the element, or None if the frame only prepares one; ProtocolError if its kind is unknown.
@@ -156,11 +165,17 @@ class Decoder:
             dictionary = pa.ipc.read_record_batch(payload, values).column(0)
             self._layout = replace(layout, dictionaries={**layout.dictionaries, value: dictionary})
             return None
+        if kind == FrameKind.CLOCK:
+            self._clock = payload
+            return None
         if kind == FrameKind.BATCH:
-            return EncodedBatch(partial(_decode_batch, payload, layout))
-        if kind == FrameKind.STREAM:
-            return EncodedBatch(partial(_decode_stream, payload))
-        raise ProtocolError(f"frame of unknown kind {kind}")
+            decode = partial(_decode_batch, payload, layout)
+        elif kind == FrameKind.STREAM:
+            decode = partial(_decode_stream, payload)
+        else:
+            raise ProtocolError(f"frame of unknown kind {kind}")
+        clock, self._clock = self._clock, None
+        return EncodedBatch(decode if clock is None else partial(_decode_delayed, decode, clock))
 
 
 def dictionary_columns(schema: pa.Schema) -> tuple[int, ...]:
@@ -219,6 +234,12 @@ def _stream(batch: pa.RecordBatch) -> pa.Buffer:
 def _decode_stream(payload: pa.Buffer) -> Batch:
     with pa.ipc.open_stream(payload) as reader:
         return Batch(reader.read_next_batch(), len(payload))
+
+
+def _decode_delayed(decode: Callable[[], Batch], clock: pa.Buffer) -> Batch:
+    batch = decode()
+    column = pa.ipc.read_record_batch(clock, delayed_schema(pa.schema([]))).column(0)
+    return Batch(with_clock(batch.data, column), batch.nbytes + len(clock))
 
 
 def dump_opening(key: ChannelKey, budget: int) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from sabotnb.config import Config
+from sabotnb.eventtime import is_delayed
 from sabotnb.exchange.channel import Sender
 from sabotnb.exchange.coalescing import CoalescingBuffer, MostCredit, Traffic
 from sabotnb.exchange.rate_limiter import SMALL_BATCH_ROWS, RateLimiter
@@ -100,10 +101,11 @@ class OutputPartition:
             return
         now = self._clock()
         split = self._routing.split
+        delayed = is_delayed(batch)
         slices: Sequence[pa.RecordBatch | None] = (batch,) if split is None else split(batch)
         for buffer, rows in zip(self._buffers, slices, strict=True):
             if rows is not None:  # its bytes are estimated: counting them would visit every column of every slice
-                buffer.add(rows, element.nbytes * rows.num_rows // batch.num_rows, now)
+                buffer.add(rows, element.nbytes * rows.num_rows // batch.num_rows, now, delayed=delayed)
         self._send_older(now)
 
     def send_aged(self) -> None:

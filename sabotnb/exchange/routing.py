@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, user_error
 from sabotnb.errors import ProtocolError, TypeMismatch, UserFunctionError
+from sabotnb.eventtime import without_clock
 from sabotnb.expr import Literal, batch_advice, sample_of, scalar_of
 from sabotnb.graph import EdgeType
 from sabotnb.native import Categories, canonical, decoded_batch, is_ordered, partition, scatter
@@ -81,11 +82,12 @@ def _by_function(edge: ShuffleEdge, tasks: int) -> Split:
     call = function.load()
 
     def split(batch: pa.RecordBatch) -> Sequence[pa.RecordBatch | None]:
+        rows = without_clock(batch)
         try:
-            returned = call(decoded_batch(batch), tasks)
+            returned = call(decoded_batch(rows), tasks)
         except Exception as error:
-            advice = batch_advice(error, batch.schema.names)
-            raise user_error(function, error, sample_of(batch), edge.up, advice) from error
+            advice = batch_advice(error, rows.schema.names)
+            raise user_error(function, error, sample_of(rows), edge.up, advice) from error
         return scatter(batch, _indexes(returned, function, edge.up, batch.num_rows, tasks), tasks)
 
     return split

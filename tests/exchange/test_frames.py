@@ -3,6 +3,7 @@ import pytest
 from exchanges import rows
 
 from sabotnb.errors import ProtocolError
+from sabotnb.eventtime import with_clock
 from sabotnb.exchange.channel import EncodedBatch
 from sabotnb.exchange.frames import HEADER, Decoder, Encoder, Frame, FrameKind
 from sabotnb.native.frames import HEADER_BYTES
@@ -98,6 +99,41 @@ def test_nested_dictionaries_are_sent_as_streams(column):
     sent = batch(d=column)
     kinds, received = Wire().send(sent)
     assert (kinds, same(received, [sent])) == (["SCHEMA", "STREAM"], [True])
+
+
+def delayed(sent, *clocks):
+    data = with_clock(sent.data, pa.array(clocks))
+    return Batch(data, data.nbytes)
+
+
+def test_delayed_rows_use_the_schema_and_the_dictionaries_of_the_others():
+    column = pa.array(["a", None, "b"]).dictionary_encode()
+    whole = batch(d=column, x=pa.array([1, 2, 3]))
+    sent = [whole, delayed(whole, 7, 5, 7), whole, delayed(Batch(whole.data.slice(1, 1), 8), 9)]
+    kinds, received = Wire().send(*sent)
+    assert kinds == ["SCHEMA", "DICTIONARY", "BATCH", "CLOCK", "BATCH", "BATCH", "CLOCK", "BATCH"]
+    assert same(received, sent) == [True] * 4
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"v": pa.array(["p", "q"], pa.string_view())},
+        {"d": pa.array([["x"], []], pa.list_(pa.dictionary(pa.int8(), pa.string())))},
+    ],
+    ids=["none", "view", "nested dictionary"],
+)
+def test_delayed_rows_of_any_columns_are_sent_unchanged(columns):
+    rows = pa.record_batch({"x": [1, 2], **columns}).select(list(columns))
+    sent = [delayed(Batch(rows, 8), 7, -5), Batch(rows, 8)]
+    assert same(Wire().send(*sent)[1], sent) == [True] * 2
+
+
+def test_the_credit_of_delayed_rows_includes_their_clocks():
+    frames = Encoder(1).encode(delayed(batch(x=pa.array([1])), 5))
+    assert [frame.kind for frame in frames] == [FrameKind.SCHEMA, FrameKind.CLOCK, FrameKind.BATCH]
+    assert frames[-1].value == sum(len(frame.payload) for frame in frames)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb.config import Config
+from sabotnb.eventtime import with_clock
 from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.output import ChannelRouting, OutputPartition
 from sabotnb.exchange.rate_limiter import BURST, RateLimiter
@@ -199,6 +200,67 @@ def test_a_marker_waits_behind_the_rows_and_does_not_send_them(kind):
     setup = Setup(kind, 1).emit(rows(0, 1), Marker("m", "{}"))
     assert setup.read() == [[]]
     assert setup.emit(rows(1, 4)).read() == [[[0, 1, 2, 3], Marker("m", "{}")]]
+
+
+def test_delayed_rows_do_not_divide_the_batches_of_the_others():
+    setup = Setup(EdgeType.FORWARD, 1)
+    setup.emit(rows(0, 1), delayed(1, 2), rows(2, 3), delayed(3, 4), rows(4, 6))
+    assert setup.read() == [[[0, 2, 4, 5]]]
+    assert setup.emit(delayed(6, 8)).read() == [[[1, 3, 6, 7]]]
+
+
+def test_old_delayed_rows_are_sent_though_the_others_were_sent_meanwhile():
+    setup = Setup(EdgeType.FORWARD, 1).emit(delayed(0, 1))
+    setup.now += 0.006
+    assert setup.emit(rows(1, 5)).read() == [[[1, 2, 3, 4]]]
+    setup.now += 0.006
+    setup.output.send_aged()
+    assert setup.read() == [[[0]]]
+
+
+@pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
+def test_watermarks_wait_behind_slices_of_both_kinds(kind):
+    setup = Setup(kind, 1).emit(delayed(0, 1), Watermark(1), rows(1, 2), Watermark(2), rows(2, 5))
+    assert setup.read() == [[[1, 2, 3, 4]]]
+    assert setup.emit(Status(idle=True), End()).read() == [[[0], Watermark(2), Status(idle=True), End()]]
+
+
+def delayed(start, stop):
+    data = with_clock(rows(start, stop).data, 100)
+    return Batch(data, data.nbytes)
+
+
+TIMED_STEPS = st.lists(st.one_of(st.integers(1, 5), st.integers(-5, -1), st.sampled_from(["flush", "age", "mark"])))
+
+
+@pytest.mark.parametrize("kind", [EdgeType.FORWARD, EdgeType.HASH, EdgeType.BROADCAST, EdgeType.REBALANCE])
+@settings(max_examples=50, deadline=None)
+@given(steps=TIMED_STEPS)
+def test_no_watermark_overtakes_rows(kind, steps):
+    setup, count = Setup(kind, 1 if kind is EdgeType.FORWARD else 3), 0
+    for step in steps:
+        match step:
+            case "flush":
+                setup.output.flush()
+            case "age":
+                setup.now += 0.012
+                setup.output.send_aged()
+            case "mark":
+                setup.emit(Watermark(count))
+            case _:  # a negative number of rows are delayed ones
+                setup.emit((rows if step > 0 else delayed)(count, count + abs(step)))
+                count += abs(step)
+    sent = setup.emit(End()).read()
+    copies = 3 if kind is EdgeType.BROADCAST else 1
+    assert sorted(k for elements in sent for k in keys_in(elements)) == sorted([*range(count)] * copies)
+    for elements in sent:
+        passed = 0
+        for element in elements:
+            if isinstance(element, Watermark):
+                passed = element.us
+            elif isinstance(element, list):
+                assert min(element) >= passed
+        assert passed == max([0, *(element.us for element in elements if isinstance(element, Watermark))])
 
 
 def test_broadcast_sends_everything_to_all():

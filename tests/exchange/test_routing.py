@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sabotnb.blobs import capture
 from sabotnb.errors import ProtocolError, TypeMismatch, UserFunctionError
+from sabotnb.eventtime import clocks, with_clock, without_clock
 from sabotnb.exchange.routing import splitter
 from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.job_graph import Edge, EdgeHint, EdgeType
@@ -157,6 +158,28 @@ def test_custom_functions_see_no_dictionaries_and_rows_keep_theirs():
     slices = splitter(graph.edges[0], graph)(pa.record_batch({"k": column}))
     assert [rows.column(0).type for rows in slices] == [column.type] * 2
     assert [rows.column(0).to_pylist() for rows in slices] == [["a", "a"], ["b"]]
+
+
+def test_custom_functions_do_not_see_the_clock_of_delayed_rows():
+    def position(batch, n):
+        assert batch.schema.names == ["k"]
+        return [k % n for k in batch["k"].to_pylist()]
+
+    graph = edge_graph(EdgeType.CUSTOM, 1, 2, schema=SCHEMA, function=capture(position, "partition_by"))
+    delayed = with_clock(pa.record_batch({"k": [1, 2, 3]}), pa.array([7, 8, 9]))
+    slices = splitter(graph.edges[0], graph)(delayed)
+    assert [(rows["k"].to_pylist(), clocks(rows).to_pylist()) for rows in slices] == [([2], [8]), ([1, 3], [7, 9])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "edge"), [(EdgeType.HASH, {}), (EdgeType.RANGE, {"bounds": EdgeHint(EdgeType.RANGE, bounds=(5,)).bounds})]
+)
+def test_delayed_rows_go_where_the_others_go_and_keep_their_clock(kind, edge):
+    graph = edge_graph(kind, 1, 2, **edge)
+    split_rows, batch = splitter(graph.edges[0], graph), rows(0, 10).data
+    delayed = split_rows(with_clock(batch, pc.add(batch["k"], 100)))
+    assert [without_clock(slice_) for slice_ in delayed] == split_rows(batch)
+    assert all(clocks(slice_).equals(pc.add(slice_["k"], 100)) for slice_ in delayed)
 
 
 def upper(batch, n):
