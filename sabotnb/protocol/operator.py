@@ -43,7 +43,8 @@ class OperatorContext:
     """The environment of one operator instance, made by its task.
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
-    thread and makes the task call ``on_wake`` soon; ``wake_in(seconds)``, from the task's thread only, after that time.
+    thread and makes the task call ``on_wake`` of this operator soon; ``wake_in(seconds)``, from the task's thread only,
+    after that time. Every call is answered; those of the same few milliseconds together.
     ``operator`` is the operator's id. ``states`` are those that ``keyed`` was given.
     """
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import OperatorContext
+from sabotnb.task.alarms import Alarms
 from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host, TaskGate
+from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.probes import Probes
 from sabotnb.task.result_buffers import ResultBuffer, ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
@@ -71,8 +74,8 @@ class Assembly:
         channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
         return GateInput(self.gate, channels, chain, self.counters)
 
-    def context(self, node: Node, wake: Callable[[], None], wake_in: Callable[[float], None]) -> OperatorContext:
-        """Create the context of the operator of ``node``."""
+    def context(self, node: Node, mailbox: Mailbox, alarms: Alarms) -> OperatorContext:
+        """Create the context of the operator of ``node``, which ``mailbox`` and ``alarms`` wake."""
         attempt = self.assignment.attempt
         return OperatorContext(
             run=attempt.run,
@@ -82,8 +85,8 @@ class Assembly:
             groups=self.assignment.graph.groups,
             config=self.host.config,
             counters=self.counters,
-            wake=wake,
-            wake_in=wake_in,
+            wake=partial(mailbox.wake_operator, node.id),
+            wake_in=partial(alarms.add, node.id),
         )
 
     def _edges(self, wake: Callable[[], None]) -> list[OutputRoute]:

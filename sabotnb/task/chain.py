@@ -24,7 +24,7 @@ its credit, so an operator that makes a million batches from one can be canceled
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
@@ -158,9 +158,9 @@ class Chain:
         """Tell the downstream tasks that the input is idle, or active again."""
         yield Status(idle)
 
-    def on_wake(self) -> Iterator[Item]:
-        """Call ``on_wake`` of every operator, as one of them has asked to be woken."""
-        for position in range(len(self._stages)):
+    def on_wake(self, operators: Collection[str]) -> Iterator[Item]:
+        """Call ``on_wake`` of these operators, which have asked to be woken."""
+        for position in [i for i, stage in enumerate(self._stages) if stage.node.id in operators]:
             yield from self._run_and_release(position, "on_wake", methodcaller("on_wake"))
 
     def on_end(self, port: int, reason: EndReason) -> Iterator[Item]:

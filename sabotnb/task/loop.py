@@ -109,8 +109,8 @@ class Loop:
         self._counters.state_keys, self._counters.state_bytes = self._chain.state_size()
 
     def _next_work(self) -> Work:
-        if self._mailbox.take_operator_wake() or self._alarms.take_due():
-            return self._chain.on_wake()
+        if woken := self._mailbox.take_woken_operators() | self._alarms.take_due():
+            return self._chain.on_wake(woken)
         work = self._input.take()
         if work is None:
             self._wait_for_input()

@@ -28,7 +28,7 @@ class Mailbox:
         self._gate = gate
         self._commands: deque[Command] = deque()
         self._woken = threading.Event()
-        self._operator_woken = threading.Event()
+        self._woken_operators: dict[str, bool] = {}
         self._measuring = False
 
     def post(self, command: Command) -> None:
@@ -40,17 +40,22 @@ class Mailbox:
         """Remove and return the oldest command; None if there is none."""
         return self._commands.popleft() if self._commands else None
 
-    def wake_operator(self) -> None:
-        """Ask the task to call ``on_wake`` of its operators; from any thread."""
-        self._operator_woken.set()
+    def wake_operator(self, operator: str) -> None:
+        """Ask the task to call ``on_wake`` of an operator; from any thread."""
+        self._woken_operators[operator] = True
         self.wake()
 
-    def take_operator_wake(self) -> bool:
-        """True if an operator has asked to be woken since the last call."""
-        if not self._operator_woken.is_set():
-            return False
-        self._operator_woken.clear()
-        return True
+    def take_woken_operators(self) -> set[str]:
+        """Return the operators that have asked to be woken since the last call.
+
+        The caller wakes them after this, so a request that arrives meanwhile is answered by the same call.
+        """
+        if not self._woken_operators:
+            return set()
+        woken = set(self._woken_operators)
+        for operator in woken:
+            del self._woken_operators[operator]
+        return woken
 
     def request_measurement(self) -> None:
         """Ask the task to measure its state; does not wake it, as its state does not change while it sleeps."""
@@ -66,7 +71,7 @@ class Mailbox:
     @property
     def has_requests(self) -> bool:
         """True while a command, or the request of an operator to be woken, is pending."""
-        return bool(self._commands) or self._operator_woken.is_set()
+        return bool(self._commands) or bool(self._woken_operators)
 
     def wake(self) -> None:
         """End the task's sleep, or its next one if it is awake; from any thread."""

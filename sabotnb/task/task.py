@@ -191,8 +191,7 @@ class TaskExecution:
         self._outputs = self._assembly.outputs(self._mailbox.wake)
         self._chain = self._assembly.chain()
         self._input = self._assembly.input(self._chain)
-        wake, wake_in = self._mailbox.wake_operator, self._alarms.set
-        self._chain.open(lambda node: self._assembly.context(node, wake, wake_in))
+        self._chain.open(lambda node: self._assembly.context(node, self._mailbox, self._alarms))
         return self._input
 
     def _end(self, task_input: TaskInput) -> None:

@@ -53,8 +53,8 @@ class Run:
     def watermark(self, us):
         return read(self.chain.on_watermark(us))
 
-    def wake(self):
-        return read(self.chain.on_wake())
+    def wake(self, *operators):
+        return read(self.chain.on_wake(operators or self.counters.operators))
 
     def end(self, *ports):
         items = [item for port in ports or (0,) for item in read(self.chain.on_end(port, EndReason.EXHAUSTED))]
@@ -162,6 +162,14 @@ def test_each_of_two_operators_holds_back_what_the_other_releases():
     assert run.watermark(9) == [Watermark(3)]
     # One wake-up is for all operators: the first returns its rows, so does the second after it.
     assert run.wake() == [[3], Watermark(9)]
+
+
+def test_only_operators_that_asked_for_it_are_woken():
+    run = Run(Holds(), PassThrough(), Holds())
+    run.process(3)
+    assert run.wake("op_1", "op_2") == []
+    assert run.wake("op_0") == []
+    assert run.wake("op_2") == [[3]]
 
 
 def test_the_end_releases_what_is_held_and_rows_come_first():
