@@ -48,6 +48,7 @@ class Faulty(Operator):
     def __init__(self, inner: Operator, fault: FailAt) -> None:
         self._inner = inner
         self._fault = fault
+        self.delayed = inner.delayed  # type: ignore[misc]  # it belongs to the class, but the wrapped one varies
         self.opened = 0
         self.closed = 0
 
@@ -63,6 +64,13 @@ class Faulty(Operator):
     def on_watermark(self, us: int) -> Iterator[Out]:
         self._fault("on_watermark")
         yield from self._pulled(self._inner.on_watermark(us), "on_watermark")
+
+    def output_watermark(self, us: int) -> int:
+        return self._inner.output_watermark(us)
+
+    def on_wake(self) -> Iterator[Out]:
+        self._fault("on_wake")
+        yield from self._pulled(self._inner.on_wake(), "on_wake")
 
     def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
         self._fault("on_end")

@@ -2,15 +2,16 @@
 
 Theory of operation
 -------------------
-A task calls an operator from one thread only: ``open``; then ``process`` and ``on_wake`` in any order; ``on_end`` once
-per port; at last ``close``. The harness makes the same calls in the thread of the test, and each of its methods drains
-the iterator that the operator returns before it returns itself. So nothing runs concurrently, and a test decides on
-every order that can occur in a task: which port comes first, when a port ends, when a wake is answered.
+A task calls an operator from one thread only: ``open``; then ``process``, ``on_watermark`` and ``on_wake`` in any
+order; ``on_end`` once per port; at last ``close``. The harness makes the same calls in the thread of the test, and each
+of its methods drains the iterator that the operator returns before it returns itself. So nothing runs concurrently, and
+a test decides on every order that can occur in a task: which port comes first, when a port ends, when a wake is
+answered.
 
 What a task adds is not here. A task pulls outputs only while its channels are writable and handles commands in
 between; the harness never pauses. ``OperatorContext.wake`` may be called from any thread and is only counted
-(``wakes``): the test calls ``wake`` when it wants the answer. There are no watermarks, timers and cuts; operators that
-react to these are called directly.
+(``wakes``), and ``wake_in`` only noted (``alarms``): the test calls ``wake`` when it wants the answer. There are no
+timers and cuts; operators that react to these are called directly.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sabotnb.config import Config
 from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
 from sabotnb.graph import JobGraph, Spec
-from sabotnb.protocol import EndReason, KeyedState, Operator, OperatorContext, Out, RunId
+from sabotnb.protocol import MIN_WATERMARK, EndReason, KeyedState, Operator, OperatorContext, Out, RunId
 
 
 class HasJobGraph(Protocol):
@@ -64,8 +65,18 @@ class Harness:
         self._batches: list[pa.RecordBatch] = []
         self._sides: dict[str, list[pa.RecordBatch]] = {}
         self.wakes = 0
+        self.alarms: list[float] = []
+        """Seconds that the operator has passed to ``OperatorContext.wake_in``, in order."""
+        self._event_time = self.watermark = MIN_WATERMARK
         context = OperatorContext(
-            RunId("harness", 1), "operator_0", index, parallelism, groups, config or Config(), wake=self._wake
+            RunId("harness", 1),
+            "operator_0",
+            index,
+            parallelism,
+            groups,
+            config or Config(),
+            wake=self._wake,
+            wake_in=self.alarms.append,
         )
         self._operator.open(context)
         self.states: Mapping[str, KeyedState] = {spec.name: state for spec, state in context.states.items()}
@@ -84,15 +95,20 @@ class Harness:
             rows = batch_of(rows, self._inputs[port], SchemaError, "row")
         return self._collect(self._operator.process(port, rows) if rows.num_rows else ())
 
+    def advance(self, us: int) -> Self:
+        """Advance the event time of the input to ``us`` microseconds; ``watermark`` is the one that may leave then."""
+        self._event_time = max(us, self._event_time)
+        return self._collect_and_release(self._operator.on_watermark(self._event_time))
+
     def wake(self) -> Self:
         """Call ``on_wake``, as a task does after ``OperatorContext.wake``, whose calls ``wakes`` counts."""
-        return self._collect(self._operator.on_wake())
+        return self._collect_and_release(self._operator.on_wake())
 
     def end(self, port: int | None = None, reason: EndReason = EndReason.EXHAUSTED) -> Self:
         """End ``port``, or every port that is still open; KeyError if ``port`` has ended before."""
         for ended in sorted(self._open_ports) if port is None else [port]:
             self._open_ports.remove(ended)
-            self._collect(self._operator.on_end(ended, reason))
+            self._collect_and_release(self._operator.on_end(ended, reason))
         return self
 
     @property
@@ -124,6 +140,12 @@ class Harness:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _collect_and_release(self, outs: Iterable[Out]) -> Self:
+        self._collect(outs)
+        if self._event_time > MIN_WATERMARK:
+            self.watermark = max(self.watermark, self._operator.output_watermark(self._event_time))
+        return self
 
     def _wake(self) -> None:
         self.wakes += 1

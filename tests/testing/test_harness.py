@@ -51,6 +51,35 @@ def test_an_operator_sees_ports_wakes_and_ends_and_is_closed():
     assert operator.closed
 
 
+class Holds(Operator):
+    """Holds rows, whose event time is x, and the watermark until it is woken."""
+
+    def open(self, ctx):
+        self.held = []
+        ctx.wake_in(0.5)
+
+    def process(self, port, batch):
+        self.held.append(batch)
+        return ()
+
+    def output_watermark(self, us):
+        return min([us, *(batch["x"][0].as_py() for batch in self.held)])
+
+    def on_wake(self):
+        held, self.held = self.held, []
+        return held
+
+
+def test_an_operator_holds_a_watermark_back_until_it_is_woken():
+    with Harness(Holds(), X) as harness:
+        assert harness.alarms == [0.5]
+        assert harness.push([{"x": 3}]).wake().push([{"x": 5}]).advance(9).watermark == 5
+        assert harness.rows == [{"x": 3}]
+        assert harness.wake().watermark == 9
+        assert harness.advance(7).watermark == 9
+        assert harness.rows == [{"x": 3}, {"x": 5}]
+
+
 def test_a_port_ends_once():
     with Harness(Counts(), X) as harness, pytest.raises(KeyError):
         harness.end().end(0)
