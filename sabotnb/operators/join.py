@@ -5,7 +5,8 @@ ports arrive in any order, and either port may end first. Three phases:
 
 - *Build*, until the right input ends: right rows go into the build side. Left rows are stored (``_waiting``) instead of
   making the left port wait: a port that is not read blocks its producers, and if both inputs come from one source, that
-  would block the right input, too. Delayed rows have one column more, so they are stored apart.
+  would block the right input, too. Delayed rows have one column more, so they are stored apart. Stored
+  rows hold the watermark back.
 - *Catch up*, in ``on_end`` of the right port: stored left batches are probed in order of arrival.
 - *Probe*, while the left input is open: each left batch is probed when it arrives.
 
@@ -32,7 +33,7 @@ from sabotnb.eventtime import delayed_schema, is_delayed, with_clocks_of, withou
 from sabotnb.graph import Join, output_schema, right_output_names
 from sabotnb.native import canonical
 from sabotnb.operators.encoding import conformed, taken
-from sabotnb.protocol import Delayed, EndReason, Operator, OperatorContext, Out, Scope, StateSpec
+from sabotnb.protocol import MIN_WATERMARK, Delayed, EndReason, Operator, OperatorContext, Out, Scope, StateSpec
 from sabotnb.state import BuildSide, GroupedRows, KeySet, complete, encoded_as
 
 LEFT, RIGHT = 0, 1
@@ -77,6 +78,9 @@ class JoinOperator(Operator):
             (self._waiting_delayed if is_delayed(batch) else self._waiting).add(batch)
             return ()
         return self._probe(batch)
+
+    def output_watermark(self, us: int) -> int:
+        return MIN_WATERMARK if self._waiting.rows or self._waiting_delayed.rows else us
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         self._open.discard(port)

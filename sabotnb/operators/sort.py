@@ -10,19 +10,20 @@ import pyarrow.compute as pc
 from sabotnb.errors import TypeMismatch
 from sabotnb.graph import Sort
 from sabotnb.operators.encoding import conformed
-from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
+from sabotnb.protocol import MIN_WATERMARK, EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import GroupedRows, sortable
 
 
 class SortOperator(Operator):
     """Stores all rows, sorts their numbers when the input has ended, and returns them in batches of bounded size.
 
-    The sort is stable: rows with equal sort columns keep their order.
+    The sort is stable: rows with equal sort columns keep their order. Stored rows hold the watermark back.
     """
 
     def __init__(self, spec: Sort, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
         self._schema = inputs[0]
+        self._held = False
 
     def open(self, ctx: OperatorContext) -> None:
         self._limit = ctx.config.batch_rows
@@ -30,9 +31,14 @@ class SortOperator(Operator):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._rows.add(batch)
+        self._held = True
         return ()
 
+    def output_watermark(self, us: int) -> int:
+        return MIN_WATERMARK if self._held else us
+
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+        self._held = False
         return self._sorted() if self._rows.rows else ()
 
     def _sorted(self) -> Iterator[pa.RecordBatch]:
