@@ -33,6 +33,8 @@ class Vertex:
     tags: frozenset[str] = frozenset()
     resources: Resources = field(default_factory=Resources)
     domain: str | None = None
+    untimed: frozenset[str] = frozenset()
+    """The operators whose output has no event time, by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class ShuffleEdge:
     side: str | None = None
     bounds: tuple[Literal, ...] = ()
     function: Function | None = None
+    timed: bool = True
+    """Whether the rows have event time."""
 
 
 @dataclass(slots=True)

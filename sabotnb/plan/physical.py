@@ -90,6 +90,7 @@ def _vertex(graph: JobGraph, members: Sequence[str], routing: Routing, schemas: 
         tags=first.tags,
         resources=_chain_resources(operators),
         domain=next((routing.domains[name] for name in members if name in routing.domains), None),
+        untimed=frozenset(name for name in members if graph.types()[name].time is None),
     )
 
 
@@ -127,6 +128,7 @@ def _edges(
             side=edge.side,
             bounds=edge.hint.bounds if edge.hint and route.type is EdgeType.RANGE else (),
             function=edge.hint.function if edge.hint and route.type is EdgeType.CUSTOM else None,
+            timed=graph.edge_type(edge).time is not None,
         )
         for index, (edge, route) in enumerate(between)
     )

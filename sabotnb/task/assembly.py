@@ -72,7 +72,7 @@ class Assembly:
                 None if spec.event_time is None else SourceProgress(spec.event_time, self.held),
             )
         channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
-        return GateInput(self.gate, channels, chain, self.counters)
+        return GateInput(self.gate, channels, chain, self.counters, self.assignment.timed_ports())
 
     def context(self, node: Node, mailbox: Mailbox, alarms: Alarms) -> OperatorContext:
         """Create the context of the operator of ``node``, which ``mailbox`` and ``alarms`` wake."""

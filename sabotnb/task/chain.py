@@ -15,7 +15,8 @@ its credit, so an operator that makes a million batches from one can be canceled
 - Between two pulls of the same iterator at least one item is yielded. If no rows left the chain, it is None: the task
   looks at its mailbox and its credit, also while one operator makes a million batches and the next drops all of them.
 - Delayed rows have a hidden column, and ``Operator.delayed`` says what an operator does with it. Side outputs, probes
-  and the samples of failures never have it. A chain that has met no delayed rows does not look for them.
+  and the samples of failures never have it, nor do rows behind an operator that ends event time. A chain that has met
+  no delayed rows does not look for them.
 - Every call into an operator, and every ``next`` on an iterator that it returned, is a step: it has a name for error
   messages, its time is measured, and it can be interrupted. Steps never nest, as an operator returns its batches to
   the chain instead of calling the next operator. Taking the next item of a tuple cannot fail and is not a step.
@@ -70,10 +71,11 @@ Item: TypeAlias = Emission | Watermark | Status | Marker | None
 
 
 class Stage(NamedTuple):
-    """An operator of the chain, and the node of the graph that it was created from."""
+    """An operator of the chain, the node of the graph that it was created from, and if its output has event time."""
 
     node: Node
     operator: Operator
+    timed: bool = True
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ class Chain:
 
     def open(self, context: Callable[[Node], OperatorContext]) -> None:
         """Open the operators from the last to the first, so that an operator opens after its successor is ready."""
-        for node, operator in reversed(self._stages):
+        for node, operator, _ in reversed(self._stages):
             ctx = context(node)
             self._steps.run(node, "open", partial(operator.open, ctx))
             self._opened += 1
@@ -182,7 +184,7 @@ class Chain:
         """Return the number of keys and bytes in the state of all operators."""
         sizes = [
             self._steps.run(node, "size", state.size)
-            for node, _ in self._stages
+            for node, _, _ in self._stages
             for state in self.states.get(node.id, {}).values()
         ]
         return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
@@ -192,7 +194,7 @@ class Chain:
         # Operators open from the end of the chain, so the opened ones are the last.
         opened, self._opened = self._stages[len(self._stages) - self._opened :], 0
         errors: list[BaseException] = []
-        for node, operator in opened:
+        for node, operator, _ in opened:
             try:
                 self._steps.run(node, "close", operator.close)
             except BaseException as error:  # noqa: BLE001 - the next operator has to be closed too; the caller reports
@@ -220,7 +222,7 @@ class Chain:
         us = self._watermarks[position]
         if us == self._watermarks[position + 1]:
             return False
-        node, operator = self._stages[position]
+        node, operator, _ = self._stages[position]
         released = self._steps.run(node, "output_watermark", partial(operator.output_watermark, us))
         return self._rises(position + 1, min(released, us))
 
@@ -259,7 +261,7 @@ class Chain:
                 calls.pop()
 
     def _process(self, position: int, port: int, batch: pa.RecordBatch) -> _Call:
-        node, operator = self._stages[position]
+        node, operator, _ = self._stages[position]
         delayed = self._meets_delayed and is_delayed(batch)
         rows = without_clock(batch) if delayed else batch
         if operator is self._sink:  # it returns no rows that could be counted behind it
@@ -277,7 +279,7 @@ class Chain:
         method: Callable[[Operator], Iterable[Out]],
         batch: pa.RecordBatch | None = None,
     ) -> _Call:
-        node, operator = self._stages[position]
+        node, operator, _ = self._stages[position]
         outs = self._steps.run(node, step, lambda: _started(method(operator)), batch)
         return _Call(position, step, batch, iter(outs), complete=isinstance(outs, tuple))
 
@@ -289,15 +291,17 @@ class Chain:
 
     def _route(self, position: int, out: Out) -> Emission | pa.RecordBatch | None:
         """Return an emission that leaves the chain, the rows for the next operator, or None for no rows."""
-        node = self._stages[position].node
+        stage = self._stages[position]
+        operator = stage.node.id
         side, batch = out if isinstance(out, tuple) else (None, out)
         if not batch.num_rows:
             return None
         rows = without_clock(batch) if self._meets_delayed else batch
         if side is not None:
-            return Emission(node.id, side, rows)
-        self._probes.note(node.id, rows)
-        return Emission(node.id, None, batch) if position + 1 == len(self._stages) else batch
+            return Emission(operator, side, rows)
+        self._probes.note(operator, rows)
+        left = batch if stage.timed else rows
+        return Emission(operator, None, left) if position + 1 == len(self._stages) else left
 
 
 def _processed_by_clock(operator: Operator, port: int, batch: pa.RecordBatch) -> Iterator[Out]:

@@ -111,3 +111,7 @@ class Assignment:
     def ports(self) -> list[int]:
         """Return the input ports of the task's vertex."""
         return sorted({edge.port for edge in self.graph.edges_into(self.attempt.task.vertex)})
+
+    def timed_ports(self) -> set[int]:
+        """Return the input ports whose streams have event time."""
+        return {edge.port for edge in self.graph.edges_into(self.attempt.task.vertex) if edge.timed}

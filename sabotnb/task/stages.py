@@ -22,7 +22,11 @@ def make_stages(vertex: Vertex, makers: Makers, steps: Steps) -> list[Stage]:
     """Create the operators of ``vertex``; StepFailed if one cannot be created."""
     inputs = [vertex.inputs, *((schema,) for schema in vertex.schemas)]
     return [
-        Stage(node, steps.run(node, "open", lambda: _make(node, schemas, makers)))  # noqa: B023 - called at once
+        Stage(
+            node,
+            steps.run(node, "open", lambda: _make(node, schemas, makers)),  # noqa: B023 - called at once
+            timed=node.id not in vertex.untimed,
+        )
         for node, schemas in zip(vertex.operators, inputs, strict=False)
     ]
 

@@ -10,6 +10,7 @@ from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
     Distinct,
+    EventTime,
     Filter,
     Join,
     MapBatches,
@@ -246,3 +247,23 @@ def test_a_missing_blob_is_named(fraud):
 def test_a_dump_does_not_grow_with_tasks(fraud):
     few, many = (len(json.dumps(execution_graph_codec.dump(physical(fraud, 1, groups))[0])) for groups in (32, 1024))
     assert many < few + 8 * 1024  # the table of the one key domain, nothing per task or channel
+
+
+def test_it_is_known_where_rows_have_event_time(job):
+    timed = Source("rate", SCHEMA, event_time=EventTime("x"))
+    graph = job(
+        {
+            "a": at(2, timed),
+            "kept": at(2, Filter(col("k") > 0)),
+            "b": at(1, Source("rate", SCHEMA)),
+            "joined": at(1, Join(("k",), ("k",))),
+            "mapped": at(1, MapBatches(FUNCTION, SCHEMA, on_error=OnError.SIDE)),
+            "out": at(1, Sink("collect")),
+        },
+        "a > kept > joined > mapped > out",
+        "b > joined:1",
+    )
+    built = physical(graph, 1)
+    assert {name for vertex in built.vertices.values() for name in vertex.untimed} == {"b", "mapped", "out"}
+    assert {(edge.operator, edge.timed) for edge in built.edges} == {("kept", True), ("b", False)}
+    assert execution_graph_codec.load(*execution_graph_codec.dump(built)) == built

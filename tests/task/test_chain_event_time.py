@@ -40,8 +40,9 @@ def delayed(**by_clock):
 class Run:
     """A chain of ``operators`` named op_0, op_1, ...; its calls return what the chain yields, rows as lists."""
 
-    def __init__(self, *operators):
-        stages = [Stage(Node(f"op_{i}", specs.Union(2)), operator) for i, operator in enumerate(operators)]
+    def __init__(self, *operators, untimed=()):
+        nodes = [Node(f"op_{i}", specs.Union(2)) for i in range(len(operators))]
+        stages = [Stage(*stage, timed=stage[0].id not in untimed) for stage in zip(nodes, operators, strict=True)]
         self.counters = TaskCounters(operators={stage.node.id: 0 for stage in stages})
         self.probes = Probes(self.counters)
         self.chain = Chain(stages, Steps(), self.probes)
@@ -360,6 +361,13 @@ def test_rows_that_are_not_delayed_follow_delayed_ones():
     run = Run(PassThrough(), mapped)
     assert run.process(rows=DELAYED)[0] == [(20, 5), (30, 5)]
     assert run.process(4)[0] == [40]
+
+
+def test_rows_have_no_clock_behind_an_operator_that_ends_event_time():
+    mapped, passed = Mapped(), Calls()
+    assert Run(mapped, passed, untimed={"op_0", "op_1"}).process(rows=DELAYED)[0] == [20, 30]
+    assert passed.seen == [[20, 30], [10]]
+    assert Run(PassThrough(), untimed={"op_0"}).process(rows=DELAYED) == [[1, 2, 3]]
 
 
 def test_a_failure_shows_rows_without_their_clock():

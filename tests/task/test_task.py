@@ -2,6 +2,7 @@ import itertools
 import threading
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from taskjobs import (
     COLLECT,
@@ -17,14 +18,18 @@ from taskjobs import (
     numbers,
     reads,
     rows,
+    run,
     vertex,
     writes,
 )
 
 from sabotnb.config import Config
+from sabotnb.eventtime import is_delayed, with_clock
+from sabotnb.graph import specs
+from sabotnb.operators.sort import SortOperator
 from sabotnb.protocol.control import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources, TaskState
 from sabotnb.protocol.elements import Batch, EndReason, Leave
-from sabotnb.protocol.operator import Committable, Operator
+from sabotnb.protocol.operator import Committable, Delayed, Operator
 from sabotnb.protocol.source import Finished, Polled
 from sabotnb.protocol.state import StateSpec
 from sabotnb.task.result_buffers import Pulled
@@ -402,6 +407,51 @@ def test_a_busy_task_wakes_its_operators_at_their_alarms():
     job = graph([vertex("numbers", reads(source), Custom(lambda: Ticking(0.001, 3, seen.set)), Custom(Total))])
     with Deployed(job).start() as deployed:
         deployed.reports.wait(TaskState.FINISHED)
+
+
+class WhenPassed(Operator):
+    """Returns the numbers that it has when the watermark has passed them, in one batch."""
+
+    delayed = Delayed.TAKE
+
+    def open(self, ctx):
+        self.numbers = []
+
+    def process(self, port, batch):
+        self.numbers += [x if is_delayed(batch) else -x for x in batch["x"].to_pylist()]
+        return ()
+
+    def on_watermark(self, us):
+        numbers, self.numbers = self.numbers, []
+        return (pa.record_batch({"x": numbers}),) if numbers else ()
+
+
+class Marks(Operator):
+    """Marks even numbers as delayed rows."""
+
+    delayed = Delayed.KEEP
+
+    def process(self, port, batch):
+        even = pc.equal(pc.bit_wise_and(batch["x"], 1), 0)
+        yield batch.filter(pc.invert(even))
+        yield with_clock(batch.filter(even), 5)
+
+
+@pytest.mark.parametrize("kind", ["forward", "hash", "broadcast", "rebalance"])
+def test_delayed_rows_and_the_last_watermark_reach_every_task_below(kind):
+    source = reads(numbers([[1, 2], [3, 4]], [[5, 6]]))
+    timed, ordered = Custom(WhenPassed), Custom(lambda: SortOperator(specs.Sort(("x",), (False,)), [X]))
+    job = graph(
+        [
+            vertex("numbers", source, Custom(Marks), parallelism=2),
+            vertex("passed", timed, ordered, timed, parallelism=2),
+            vertex("sink", COLLECT, parallelism=2),
+        ],
+        ("numbers", "passed", kind),
+        ("passed", "sink"),
+    )
+    copies = 2 if kind == "broadcast" else 1
+    assert run(job) == sorted([1, -2, 3, -4, 5, -6] * copies)
 
 
 def hang(reached):
