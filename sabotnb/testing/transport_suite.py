@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from sabotnb.errors import AgentLost, StaleMessage
+from sabotnb.eventtime import with_clock
 from sabotnb.exchange import InputGate
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, Sender
 from sabotnb.exchange.transport import Find, OnPeerLost, Peer, Transport
@@ -215,6 +216,19 @@ class TransportSuite:
         assert [keys(e) if isinstance(e, Batch) else e for e in arrived] == [
             keys(e) if isinstance(e, Batch) else e for e in sent
         ]
+
+    def test_delayed_rows_arrive_with_their_clocks(self, agents: Agents) -> None:
+        left, right = agents
+        gate, sender = right.gate(KEY), left.send_to(right)
+        batch = rows(0, 3).data
+        sent = [batch, with_clock(batch, pa.array([7, 5, 7])), batch]
+        for data in sent:
+            sender.send(Batch(data, data.nbytes))
+        arrived = [received(gate) for _ in sent]
+        assert [
+            isinstance(element, Batch) and element.data.equals(data)
+            for element, data in zip(arrived, sent, strict=True)
+        ] == [True] * 3
 
     def test_many_channels_share_a_connection(self, agents: Agents) -> None:
         left, right = agents

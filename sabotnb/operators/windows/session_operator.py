@@ -78,7 +78,7 @@ class SessionOperator(Operator):
         return self.on_watermark(MAX_WATERMARK) if reason is EndReason.EXHAUSTED else ()
 
     def _late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
-        self._ctx.counters.late += batch.num_rows
+        self._ctx.counters.count_late(self._ctx.operator, batch.num_rows)
         columns = [*batch.columns, pa.array(late_by).cast(pa.duration("us"))]
         return LATE, pa.RecordBatch.from_arrays(columns, schema=self._late_schema)
 

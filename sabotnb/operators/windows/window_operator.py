@@ -149,7 +149,7 @@ class WindowOperator(Operator):
                 yield self._late(pane, part, clocks if len(clocks) == 1 else clocks[rows])
 
     def _late(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> Out:
-        self._ctx.counters.late += batch.num_rows
+        self._ctx.counters.count_late(self._ctx.operator, batch.num_rows)
         late_by = clocks - (self._panes.last_end(pane) + self._spec.lateness)
         column = pa.array(np.broadcast_to(late_by, batch.num_rows)).cast(pa.duration("us"))
         return LATE, pa.RecordBatch.from_arrays([*batch.columns, column], schema=self._late_schema)
