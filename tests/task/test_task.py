@@ -499,7 +499,7 @@ def test_a_task_reads_its_mailbox_while_an_operator_drops_what_another_makes_wit
     dropped = [Custom(Exploding), Custom(lambda: Reached(reached, int)), Custom(Total)]
     with Deployed(graph([vertex("numbers", source, *dropped)])).start() as deployed:
         assert reached.wait(60)
-        deployed.command(CancelTasks("job", 1))  # and no interrupt of the running call
+        deployed.command(CancelTasks(RUN, 1))  # and no interrupt of the running call
         deployed.reports.wait(TaskState.CANCELED)
 
 
