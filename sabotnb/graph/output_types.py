@@ -10,6 +10,7 @@ from sabotnb.errors import GraphError
 from sabotnb.expr import Expr, column_name
 from sabotnb.graph.specs import (
     Aggregate,
+    Distinct,
     Filter,
     FilterBatches,
     Join,
@@ -50,7 +51,7 @@ def output_type(spec: Spec, inputs: Sequence[StreamType], schema: pa.Schema) -> 
 def _time(spec: Spec, inputs: Sequence[StreamType]) -> TimeColumn | None:
     first = inputs[0].time
     match spec:
-        case Filter() | FilterBatches() | Sort() | Sink():
+        case Filter() | FilterBatches() | Distinct() | Sort() | Sink():
             return first
         case Project(columns=columns) if first is not None:
             behind = [name for name, expr in columns if column_name(expr) == first.column]

@@ -90,8 +90,8 @@ class WindowOperator(Operator):
         make = maker_of(self._spec.verb, self._input, ctx, groups=1)
         self._store = ctx.keyed(StateSpec("panes"), PaneStore(make, self._spec.keys, ctx.groups))
         self._running = RunningWindows(self._store, self._panes, make) if self._overlap_much() else None
-        if self._spec.early is not None:
-            ctx.wake_in(self._spec.early / 1e6)
+        self._early_at = 0
+        self._await_early()
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.time is not None:
@@ -111,9 +111,9 @@ class WindowOperator(Operator):
     def on_wake(self) -> Iterator[Out]:
         if self._spec.time is None:
             yield from self._advance(self._clock())
-        if self._spec.early is not None:
+        if self._spec.early is not None and self._clock() >= self._early_at:
             yield from self._early()
-            self._ctx.wake_in(self._spec.early / 1e6)
+            self._await_early()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if reason is EndReason.EXHAUSTED or isinstance(self._spec.shape, GlobalWindow):
@@ -232,6 +232,12 @@ class WindowOperator(Operator):
         for bounds in sorted(bounds for bounds in self._changed if bounds not in self._awaited):
             keys = self._changed.pop(bounds)
             yield from self._results(bounds, self._store.merged(self._places(bounds)), keys)
+
+    def _await_early(self) -> None:
+        """Ask to be woken for the next early results; windows that end in between wake the operator as well."""
+        if self._spec.early is not None:
+            self._early_at = self._clock() + self._spec.early
+            self._ctx.wake_in(self._spec.early / 1e6)
 
     def _early(self) -> Iterator[Out]:
         """Return the windows that have not ended and have changed since the last time."""

@@ -71,7 +71,10 @@ def _needed(graph: JobGraph, schemas: Mapping[str, pa.Schema]) -> tuple[Needed, 
         wanted = (read[edge.down][edge.port] for edge in graph.outputs(name) if edge.side is None)
         needed[name] = frozenset[str]().union(*wanted)
         inputs = list(zip(graph.inputs(name), graph.input_schemas(name, schemas), strict=True))
-        read[name] = _read_through(graph.operators[name].spec, inputs, schemas[name], needed[name])
+        if any(edge.side is not None for edge in graph.outputs(name)):  # its rows have all columns of the input
+            read[name] = [set(schema.names) for _, schema in inputs]
+        else:
+            read[name] = _read_through(graph.operators[name].spec, inputs, schemas[name], needed[name])
     return needed, read
 
 

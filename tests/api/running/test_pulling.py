@@ -7,6 +7,7 @@ import pytest
 
 from sabotnb.api.running.pulling import LiveRows, Puller
 from sabotnb.errors import JobFailed, UserFunctionError
+from sabotnb.graph import StreamType
 
 SCHEMA = pa.schema({"x": pa.int64()})
 
@@ -75,7 +76,16 @@ def test_who_waits_for_a_slow_function_may_stop_waiting() -> None:
     ],
 )
 def test_the_last_three_rows_are_kept(batches: list[tuple[int, ...]], kept: list[int]) -> None:
-    live = LiveRows(SCHEMA, keep=3)
+    live = LiveRows(StreamType(SCHEMA), keep=3)
     for values in batches:
         live.take(batch(*values))
     assert live.table() == pa.table({"x": pa.array(kept, pa.int64())})
+
+
+def test_updates_keep_the_last_row_of_each_key() -> None:
+    live = LiveRows(StreamType(pa.schema({"k": pa.int64(), "n": pa.int64()}), key=("k",)), keep=2)
+    for rows in ([(1, 1), (2, 1)], [(1, 2)], [(3, 1), (1, 3)]):
+        columns = [pa.array(column) for column in zip(*rows, strict=True)]
+        live.take(pa.RecordBatch.from_arrays(columns, ["k", "n"]))
+    assert live.table().to_pylist() == [{"k": 3, "n": 1}, {"k": 1, "n": 3}]
+    assert live.total == 5
