@@ -13,18 +13,28 @@ import pyarrow as pa
 from sabotnb.blobs import Function
 from sabotnb.errors import SchemaError
 from sabotnb.expr.aggregates import type_from_text, type_to_text
+from sabotnb.expr.expression import Expr
 from sabotnb.expr.expression_nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node, children
 from sabotnb.expr.expression_text import text
 from sabotnb.traversal import fold
 
 Json = Any
 
-
 DEEPEST, LARGEST = 60, 1000
 """Nesting and nodes of an expression that is written as nested JSON, which parsers read by recursion."""
 
 
-def written(node: Node) -> Json:
+def to_json(expr: Expr) -> Any:
+    """``expr`` as data that JSON can hold; functions are written as their sha256."""
+    return _written(expr.node)
+
+
+def from_json(data: Any, functions: Mapping[str, Function]) -> Expr:
+    """Read what ``to_json`` wrote; ``functions`` are by sha256."""
+    return Expr(_read(data, functions))
+
+
+def _written(node: Node) -> Json:
     """Return ``node`` as data that JSON can hold; functions are written as their sha256.
 
     A small expression is nested. A large one is ``{"nodes": [...]}``: ``args`` are indexes into that list, and the last
@@ -69,8 +79,8 @@ def _row(node: Node, args: list[Any]) -> Json:
             raise SchemaError(f"{text(node)} is one value per group, so a row has none; use it in .agg(...)")
 
 
-def read(data: Json, functions: Mapping[str, Function]) -> Node:
-    """Read what ``written`` returned, with ``functions`` by sha256; SchemaError if it is not an expression."""
+def _read(data: Json, functions: Mapping[str, Function]) -> Node:
+    """Read what ``_written`` returned, with ``functions`` by sha256; SchemaError if it is not an expression."""
     if "nodes" not in data:
         return fold(data, lambda row: row.get("args", ()), lambda row, below: _node(row, tuple(below), functions))
     made: list[Node] = []
