@@ -11,6 +11,7 @@ from sabotnb.errors import DuplicateColumn, SchemaError
 from sabotnb.expr import Expr, as_column, bind, col, column_name, root_name
 
 Column = str | Expr
+Columns = Column | Sequence[Column]
 Named = tuple[str, Expr]
 
 

@@ -1,0 +1,1 @@
+"""The methods of ``Stream`` by group of verbs: each class has one group, and ``Stream`` is all of them in one."""
