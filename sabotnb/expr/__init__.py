@@ -17,6 +17,7 @@ from sabotnb.expr.arguments import is_above, whole
 from sabotnb.expr.column_errors import column_not_found, duplicate_column
 from sabotnb.expr.compiled import CompiledExpression
 from sabotnb.expr.conditional import Then, When, when
+from sabotnb.expr.constructors import coalesce, col, count, duration, known_column, lit
 from sabotnb.expr.durations import calendar_units, duration_text, duration_us
 from sabotnb.expr.evaluation import (
     bind,
@@ -28,18 +29,7 @@ from sabotnb.expr.evaluation import (
     is_total,
 )
 from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, is_open
-from sabotnb.expr.expression import (
-    Aggregation,
-    Expr,
-    as_column,
-    as_expr,
-    coalesce,
-    col,
-    count,
-    duration,
-    known_column,
-    lit,
-)
+from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
 from sabotnb.expr.expression_codec import from_json, to_json
 from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
 from sabotnb.expr.expression_parts import (

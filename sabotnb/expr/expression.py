@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from typing import Literal as OneOf
 
 import pyarrow as pa
 
 from sabotnb.blobs import call_site
 from sabotnb.errors import InvalidUse, TypeMismatch
-from sabotnb.expr.arguments import whole
+from sabotnb.expr.arguments import column_label, ddof_of, fraction, whole
 from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node, root_column
 from sabotnb.expr.expression_rewrite import aggregates_of
 from sabotnb.expr.expression_text import text
-from sabotnb.expr.literals import duration_literal, list_literal, literal_of
+from sabotnb.expr.literals import list_literal, literal_of
 from sabotnb.expr.method_options import checked
 from sabotnb.expr.namespaces import ListMethods, StructMethods, TextMethods, TimeMethods
 from sabotnb.expr.types import type_of
 from sabotnb.extras import demand
-from sabotnb.foreign import Hinted, explained, explained_methods
+from sabotnb.foreign import Hinted, explained_methods
 
 Name = str  # inside Expr, `str` is a namespace
 
@@ -266,7 +264,7 @@ class Expr(Hinted):
 
     def alias(self, name: Name) -> Expr:
         """The same expression under another name."""
-        return Expr(Alias(self.node, _name(name)))
+        return Expr(Alias(self.node, column_label(name)))
 
     # aggregates: see sabotnb.expr.aggregates for types and nulls
 
@@ -292,11 +290,11 @@ class Expr(Hinted):
 
     def std(self, ddof: int = 1) -> Aggregation:
         """Standard deviation of a sample; of the population with ``ddof=0``."""
-        return self._aggregate("std", ddof=_ddof(ddof))
+        return self._aggregate("std", ddof=ddof_of(ddof))
 
     def var(self, ddof: int = 1) -> Aggregation:
         """Variance of a sample; of the population with ``ddof=0``."""
-        return self._aggregate("var", ddof=_ddof(ddof))
+        return self._aggregate("var", ddof=ddof_of(ddof))
 
     def first(self, by: Any = None) -> Aggregation:
         """The value in the row with the smallest ``by`` (default: the event time); the smallest value of equal rows."""
@@ -317,12 +315,12 @@ class Expr(Hinted):
 
     def quantile(self, q: float) -> Aggregation:
         """Exact quantile (0 <= q <= 1), interpolated linearly between neighbours."""
-        return self._aggregate("quantile", q=_fraction(q))
+        return self._aggregate("quantile", q=fraction(q))
 
     def approx_quantile(self, q: float) -> Aggregation:
         """Approximate quantile (0 <= q <= 1), in bounded memory."""
         demand("datasketches", "approx_quantile()")
-        return self._aggregate("approx_quantile", q=_fraction(q))
+        return self._aggregate("approx_quantile", q=fraction(q))
 
     def arg_min(self, by: Any) -> Aggregation:
         """The value in the row with the smallest ``by``."""
@@ -365,52 +363,11 @@ class Aggregation(Expr):
     __slots__ = ()
 
 
-def _column(name: str) -> Expr:
+def column(name: str) -> Expr:
     """The column ``name``. Keeps the line that it is written in, for error messages."""
     if not isinstance(name, str):
         raise TypeMismatch(f"col takes the name of a column, not {name!r}; for a constant write lit({name!r})")
     return Expr(Column(name, call_site(name)))
-
-
-_column.__name__ = "col"
-_explained_column = explained(_column)
-
-
-class _Col(Hinted):
-    """The type of ``col``: a callable that answers ``col.x``, which polars has, with what to write instead."""
-
-    __slots__ = ()
-    __doc__ = _column.__doc__
-    __signature__ = inspect.signature(_column)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Expr:
-        return _explained_column(*args, **kwargs)
-
-    def _own_hint(self, name: Name) -> Name:
-        return f"write col({name!r})"
-
-
-if TYPE_CHECKING:
-
-    def col(name: Name) -> Expr:
-        """The column ``name``."""
-        ...
-
-else:
-    col = _Col()
-
-
-def known_column(name: str) -> Expr:
-    """The column ``name``, which is known to exist: skips finding the source line, which only errors need."""
-    return Expr(Column(name))
-
-
-@explained
-def lit(value: Any, type: Any = None) -> Expr:  # noqa: A002  Arrow calls it so
-    """A constant. It has type ``type``; by default, it takes the type of the other operand where it fits."""
-    if isinstance(value, Expr):
-        return value
-    return Expr(literal_of(value, None if type is None else type_of(type)))
 
 
 def as_expr(value: Any) -> Expr:
@@ -424,27 +381,7 @@ def as_expr(value: Any) -> Expr:
 
 def as_column(value: Any) -> Expr:
     """``value`` as an expression; a string is the name of a column."""
-    return col(value) if isinstance(value, str) else as_expr(value)
-
-
-@explained
-def coalesce(*values: Any) -> Expr:
-    """The first value of each row that is not null. Takes names of columns, expressions and ``lit("text")``."""
-    if not values:
-        raise TypeMismatch("coalesce() has nothing to choose from; give columns: coalesce('a', 'b', 0)")
-    return Expr(Call("coalesce", tuple(as_column(value).node for value in values)))
-
-
-@explained
-def count() -> Aggregation:
-    """Number of rows, nulls included."""
-    return Aggregation(Aggregated("count"))
-
-
-@explained
-def duration(value: str | timedelta) -> Expr:
-    """A duration as a constant: ``col("t") + sb.duration("15m")``."""
-    return Expr(duration_literal(value))
+    return column(value) if isinstance(value, str) else as_expr(value)
 
 
 def _per_row(node: Node, fn: str) -> Node:
@@ -455,19 +392,3 @@ def _per_row(node: Node, fn: str) -> Node:
             ".group_by('key').agg(x=...).agg(y=...)"
         )
     return node
-
-
-def _fraction(q: float) -> float:
-    if not isinstance(q, int | float) or not 0 <= q <= 1:
-        raise TypeMismatch(f"a quantile is between 0 and 1, not {q!r}; the median is 0.5")
-    return float(q)
-
-
-def _ddof(given: int) -> int:
-    return whole(given, TypeMismatch(f"ddof is {given!r}; give 1 for a sample, 0 for all there is"), 0)
-
-
-def _name(given: str) -> str:
-    if not isinstance(given, str):
-        raise TypeMismatch(f"alias takes a name, not {given!r} ({type(given).__name__}); write .alias('name')")
-    return given

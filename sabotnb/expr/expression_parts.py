@@ -8,7 +8,8 @@ from typing import Any
 
 from sabotnb.blobs import Function
 from sabotnb.expr import expression_rewrite
-from sabotnb.expr.expression import Expr, lit
+from sabotnb.expr.constructors import lit
+from sabotnb.expr.expression import Expr
 from sabotnb.expr.expression_nodes import Aggregated, Column, facts_of
 
 
