@@ -18,6 +18,8 @@ from functools import cached_property
 from pathlib import Path
 
 BANNED = re.compile(r"\b(anew|for\s+ever|whoever|inside\s+of|nobody)\b", re.IGNORECASE)
+TRANSLATED = re.compile(r"(?<!there )\b(?:is|are) no (?!longer\b)\w+|\bmend(?:s|ed|ing)?\b|\bgiven up\b", re.IGNORECASE)
+"""Inversions and verbs of another language: "5 is no path" for "5 is not a path"."""
 QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”")
 CHECKED = (
     "sabotnb",
@@ -99,7 +101,7 @@ def banned_words(checkout: Checkout) -> Iterator[str]:
                 continue
             for number, line in enumerate(file.read_text().splitlines(), 1):
                 prose = QUOTED.sub("", line) if file.suffix == ".md" else line
-                for word in BANNED.findall(prose):
+                for word in (*BANNED.findall(prose), *TRANSLATED.findall(prose)):
                     yield f"{checkout.where(file, number)}: {word!r} is not plain English here; see docs/glossary.md"
 
 
@@ -166,7 +168,18 @@ def missing_from_glossary(checkout: Checkout) -> Iterator[str]:
                 yield f"{where}: {alias.name} of sabotnb.{package} is shared and missing from docs/glossary.md"
 
 
-RULES = (banned_words, repeated_names, past_faces, missing_from_glossary)
+def logic_in_faces(checkout: Checkout) -> Iterator[str]:
+    """Functions and classes in an ``__init__`` file, but for ``__getattr__`` and ``__dir__``, which lazy names need."""
+    for module in checkout.modules:
+        if module.path.name == "__init__.py":
+            for node in module.tree.body:
+                is_code = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                if is_code and node.name not in ("__getattr__", "__dir__"):
+                    where = checkout.where(module.path, node.lineno)
+                    yield f"{where}: move {node.name} out of the face of {module.name} into a module"
+
+
+RULES = (banned_words, logic_in_faces, repeated_names, past_faces, missing_from_glossary)
 
 
 def violations(root: Path) -> list[str]:

@@ -134,7 +134,7 @@ class Env(Hinted):
             for row in (row for row in self.cluster.jobs.jobs() if row["unpublished"]):
                 warnings.warn(
                     f"job {row['job']!r} was {row['state']} when its cluster was closed, so its {row['rows_out']:,} "
-                    "rows were not published. To keep them, call job.stop() and job.wait() before env.close()",
+                    "rows were not committed. To keep them, call job.stop() and job.wait() before env.close()",
                     stacklevel=_USERS_LINE,
                 )
 

@@ -52,7 +52,7 @@ class Naming:
 def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any, update_every: Any = None) -> Naming:
     """Check the arguments of ``named``; a single tag may be a plain string."""
     if name is not None and (not isinstance(name, str) or not name):
-        raise GraphError(f"{name!r} is no name of an operator; give a text, or leave it out")
+        raise GraphError(f"{name!r} is not a valid operator name; pass a string, or leave it out")
     if parallelism is not None:
         wrong = GraphError(f"parallelism is {parallelism!r}; give a number of tasks, 1 to {MAX_PARALLELISM}")
         parallelism = whole(parallelism, wrong, 1)
@@ -61,7 +61,7 @@ def naming(name: Any, parallelism: Any, tags: Any, slot_group: Any, update_every
     several = (tags,) if isinstance(tags, str) else tuple(tags or ())
     for what, given in (*(("a tag", tag) for tag in several), ("a slot group", slot_group)):
         if not isinstance(given, str) or not given:
-            raise GraphError(f"{given!r} is no name of {what}; give a text")
+            raise GraphError(f"{given!r} is not a valid name of {what}; pass a string")
     every = None if update_every is None else duration_us(update_every)
     if every is not None and every <= 0:
         raise GraphError(f"update_every={update_every!r}: give more than nothing, as in '1s'")

@@ -59,8 +59,8 @@ class Agent(WorkerPlugin):
         self._beats: list[asyncio.Task[None]] = []
         self._reports: list[Event] = []
         self._leaving = False
-        self._orders = ThreadPoolExecutor(1, "sabot-orders")
-        self._pulls = ResultServer()
+        self._instructions = ThreadPoolExecutor(1, "sabot-instructions")
+        self._result_server = ResultServer()
         self._probes = ThreadPoolExecutor(PROBES, "sabot-probe")
         worker.handlers["sabot_pull"] = self.sabot_pull
         worker.handlers["sabot_probe"] = self.sabot_probe
@@ -86,19 +86,19 @@ class Agent(WorkerPlugin):
         for ended in (*self._beats, self._fencing):
             if ended is not None:
                 ended.cancel()
-        await self._loop.run_in_executor(self._orders, self._tenure.end)
+        await self._loop.run_in_executor(self._instructions, self._session.end)
         self._leaving = True
-        self._orders.shutdown(wait=False)
-        self._pulls.close()
+        self._instructions.shutdown(wait=False)
+        self._result_server.close()
         self._probes.shutdown(wait=False, cancel_futures=True)
 
     async def sabot_pull(self, run: str, **request: Any) -> Any:
         """Answer a client that pulls results of a collecting task: see ``ResultServer.answer``."""
-        return await self._pulls.answer(self._tenure.results, RunId.parse(run), **request)
+        return await self._result_server.answer(self._session.results, RunId.parse(run), **request)
 
     async def sabot_probe(self, run: str, **request: Any) -> list[dict[str, Any]]:
         """Answer a client that samples an operator's output: see ``TaskRunner.probe``. Waits in a thread."""
-        probe = self._tenure.probe
+        probe = self._session.probe
         return await self._loop.run_in_executor(self._probes, lambda: probe(RunId.parse(run), **request))
 
     # Registration
@@ -106,10 +106,10 @@ class Agent(WorkerPlugin):
     async def _enroll(self) -> None:
         worker = self._worker
         agent: str = await worker.scheduler.sabot_enroll(address=worker.address)
-        self._tenure = AgentSession(
+        self._session = AgentSession(
             agent, self._report_from_thread, self._config, worker.security, _listening_host(worker)
         )
-        endpoints = await self._loop.run_in_executor(self._orders, self._tenure.begin)
+        endpoints = await self._loop.run_in_executor(self._instructions, self._session.begin)
         await worker.scheduler.sabot_register(agent=control_codec.dumps(self._info(agent, endpoints)))
 
     def _info(self, agent: str, endpoints: Mapping[str, str]) -> AgentInfo:
@@ -128,16 +128,16 @@ class Agent(WorkerPlugin):
         )
 
     def _fence(self, agent: str) -> None:
-        if agent == self._tenure.agent and not self._is_fencing():
-            self._fencing = asyncio.create_task(self._begin_anew())
+        if agent == self._session.agent and not self._is_fencing():
+            self._fencing = asyncio.create_task(self._register_again())
 
     def _is_fencing(self) -> bool:
         return self._fencing is not None and not self._fencing.done()
 
-    async def _begin_anew(self) -> None:
-        logger.warning("%s was given up; registering again under a new id", self._tenure.agent)
+    async def _register_again(self) -> None:
+        logger.warning("%s was declared lost; registering again under a new id", self._session.agent)
         try:
-            await self._loop.run_in_executor(self._orders, self._tenure.end)
+            await self._loop.run_in_executor(self._instructions, self._session.end)
             await self._enroll()
         except Exception:
             logger.exception("this worker cannot register again; restart it")
@@ -145,19 +145,19 @@ class Agent(WorkerPlugin):
     # Instructions
 
     def _on_deploy(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._order(lambda tenure: tenure.deploy(control_codec.loads(message), blobs))
+        self._order(lambda session: session.deploy(control_codec.loads(message), blobs))
 
     def _on_commit(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._order(lambda tenure: tenure.commit(control_codec.loads(message), blobs))
+        self._order(lambda session: session.commit(control_codec.loads(message), blobs))
 
     def _on_tell(self, message: bytes) -> None:
-        self._order(lambda tenure: self._pass_on(tenure, control_codec.loads(message)))
+        self._order(lambda session: self._pass_on(session, control_codec.loads(message)))
 
-    def _pass_on(self, tenure: AgentSession, command: Command) -> None:
+    def _pass_on(self, session: AgentSession, command: Command) -> None:
         if isinstance(command, Fence):
             self._loop.call_soon_threadsafe(self._fence, command.agent)
         else:
-            tenure.command(command)
+            session.command(command)
 
     def _order(self, act: Callable[[AgentSession], None]) -> None:
         """Run ``act`` in the instructions' thread, on the session that is current now, even if it has ended by then.
@@ -165,7 +165,7 @@ class Agent(WorkerPlugin):
         An agent that is leaving has no tasks any more, so instructions that arrive after that are dropped.
         """
         if not self._leaving:
-            self._orders.submit(_obey, act, self._tenure)
+            self._instructions.submit(_carry_out, act, self._session)
 
     # Reports
 
@@ -184,15 +184,15 @@ class Agent(WorkerPlugin):
 
     def _heartbeat(self) -> None:
         if not self._is_fencing():  # a heartbeat of an id that is not registered yet would be fenced
-            self._report(Heartbeat(self._tenure.agent, self._tenure.hanging()))
+            self._report(Heartbeat(self._session.agent, self._session.hanging()))
 
     def _send_metrics(self) -> None:
-        metrics = self._tenure.metrics()
+        metrics = self._session.metrics()
         if metrics.counters:
             self._report(metrics)
 
     def _take_out_probes(self) -> None:
-        self._tenure.take_out_probes()
+        self._session.take_out_probes()
 
     async def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while True:
@@ -200,14 +200,14 @@ class Agent(WorkerPlugin):
             act()
 
 
-def _obey(act: Callable[[AgentSession], None], tenure: AgentSession) -> None:
+def _carry_out(act: Callable[[AgentSession], None], session: AgentSession) -> None:
     """Log exceptions of an instruction, because nothing waits for its result."""
     try:
-        act(tenure)
+        act(session)
     except StaleMessage as stale:
         logger.info("refused: %s", stale)
     except Exception:
-        logger.exception("%s cannot obey", tenure.agent)
+        logger.exception("%s cannot carry out an instruction", session.agent)
 
 
 def _warm_up() -> None:

@@ -105,5 +105,5 @@ def _announcements(folder: Path) -> Iterator[tuple[Path, Announcement]]:
     for path in sorted(folder.glob("*.json")):
         with suppress(
             FileNotFoundError, ValueError, TypeError
-        ):  # its cluster has ended meanwhile, or it is no such file
+        ):  # its cluster has ended meanwhile, or it is another file
             yield path, announced(path.read_text())

@@ -43,7 +43,7 @@ def _kept(committer: Committer, order: Commit) -> str:
 
 def publishing_failure(order: Commit, error: BaseException) -> Failure:
     """The failure to report for a commit or an abort that raised ``error``."""
-    doing = "publishing" if order.action == "commit" else "removing"
+    doing = "committing" if order.action == "commit" else "removing"
     about = f"{doing} the output of job {order.run.job!r}"
     if isinstance(error, SabotnbError):
         return Failure(type(error).__name__, f"{about}: {error}")

@@ -86,7 +86,7 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
         return Cluster(client, config=config, close=lambda: disconnect(client))
     client = client_or_address
     if not isinstance(client, distributed.Client):
-        raise EnvError(f"{client!r} is no cluster: give sb.connect a distributed.Client, or 'tcp://host:8786'")
+        raise EnvError(f"{client!r} is not a cluster: pass sb.connect a distributed.Client, or 'tcp://host:8786'")
     if client.asynchronous:
         raise EnvError("the client is asynchronous: give sb.connect the scheduler's address, and it makes its own")
     if client.status != "running":
@@ -131,7 +131,7 @@ def _client_of(address: str, security: Any) -> distributed.Client:
         if scheme in ("tcp", "tls"):
             parse_host_port(location)
     except ValueError as error:
-        raise EnvError(f"{address!r} is no address of a scheduler ({error}): write 'tcp://host:8786'") from error
+        raise EnvError(f"{address!r} is not the address of a scheduler ({error}): write 'tcp://host:8786'") from error
     if scheme == "tcp" and security is not None and security.require_encryption:
         raise EnvError(f"{address} has no TLS, which the given security requires: write 'tls://{location}'")
     try:
@@ -146,7 +146,7 @@ def _known_security(address: str) -> distributed.Security:
     announced = find_announced(address)
     if announced is None:
         raise EnvError(
-            f"{address} uses TLS, and is no cluster that sabotnb runs for this user: "
+            f"{address} uses TLS, and is not a cluster that sabotnb runs for this user: "
             "sb.connect(address, security=distributed.Security(...))"
         )
     return announced.security

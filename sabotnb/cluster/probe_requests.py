@@ -86,7 +86,7 @@ class _ProbedGraph:
             what = f"{text!r} is the beginning of several" if found else f"job {self.job!r} has no operator {text!r}"
             raise JobError(f"{what}; choose one of: {_listed(found or list(self.operators))}")
         if found[0] in self._gone:
-            raise JobError(f"{found[0]} is no operator of its own in the running job: {self._gone[found[0]]}")
+            raise JobError(f"{found[0]} is not a separate operator of the running job: {self._gone[found[0]]}")
         return found[0]
 
     def upper_end(self, edge: str) -> str:

@@ -59,7 +59,7 @@ class FileGuard:
             what = "was rewritten"
         else:
             return
-        raise SourceError(f"'{file}' {what} since the run began: start again with what is there")
+        raise SourceError(f"'{file}' {what} after the run started: re-run to read the new contents")
 
     def _may_be_so(self, before: dict[str, Any], now: dict[str, Any]) -> bool:
         if before["host"] != now["host"]:

@@ -121,7 +121,7 @@ def check_columns(file: str, wanted: Iterable[str], found: Container[str]) -> No
     """Raise a SourceError if ``file`` no longer has a column that it had when the source was described."""
     for name in wanted:
         if name not in found:
-            raise SourceError(f"'{file}' has no column {name!r} any more: start again with what is there")
+            raise SourceError(f"'{file}' no longer has column {name!r}: re-run to read the new contents")
 
 
 def check_same(

@@ -29,7 +29,7 @@ def microseconds(column: pa.Array) -> Times:
     if pa.types.is_date64(data_type):
         return _scaled(_integers(values.view(pa.int64())), 1_000)
     if not pa.types.is_timestamp(data_type):
-        raise TypeError(f"{data_type} is no type of times")
+        raise TypeError(f"{data_type} is not a type of times")
     integers = _integers(values.view(pa.int64()))
     if data_type.unit == "ns":
         return integers // 1_000

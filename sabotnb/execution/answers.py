@@ -41,7 +41,7 @@ def is_replaced(job: JobRun) -> bool:
 
 
 def _commits(job: JobRun, verb: str) -> str:
-    waits = f"{job.committer} publishes its output" if job.committer else "it waits for an agent to publish its output"
+    waits = f"{job.committer} commits its output" if job.committer else "it waits for an agent to commit its output"
     return f"{job.name} is COMMITTING, too late to {verb}: all rows are written, and {waits}"
 
 
@@ -54,7 +54,7 @@ def _stop(job: JobRun) -> str:
         return f"{job.name} had not started and is canceled"
     if job.stopping:
         return f"{job.name} is already stopping"
-    then = ", then published" if job.request.publishes else ""
+    then = ", then committed" if job.request.publishes else ""
     return f"{job.name} is stopping: rows already read are processed{then}"
 
 

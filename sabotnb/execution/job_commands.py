@@ -110,7 +110,7 @@ class JobCommands:
             running.withdraw_successor(now)
             self._state.runs.remember(running.successor)
         running.successor = job
-        if running.goes_on and self._publishes_when_stopped(running):
+        if running.goes_on and self._commits_when_stopped(running):
             yield from self._stop_run(now, running)
         elif running.goes_on:
             running.failure = refusals.replaced(job.name)
@@ -119,11 +119,11 @@ class JobCommands:
 
     def _how(self, running: JobRun, job: JobRun) -> str:
         """The word that tells the client how ``job`` follows ``running``: stopped, replaced or queued."""
-        if self._publishes_when_stopped(running):
+        if self._commits_when_stopped(running):
             return "stopped, then replaces" if replaces_output_of(job.request, running.request) else "stopped"
         return "replaced" if (running.successor or running).goes_on else "queued"
 
-    def _publishes_when_stopped(self, running: JobRun) -> bool:
+    def _commits_when_stopped(self, running: JobRun) -> bool:
         """True if a replaced run is stopped, which commits its output, instead of canceled, which loses it.
 
         That is so for endless runs that write files: their rows cannot be produced again. A run whose rows only a

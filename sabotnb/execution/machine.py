@@ -181,7 +181,7 @@ class Machine:
 
     def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:
         if event.agent not in self.agents:
-            raise StaleMessage(f"{event.agent} lost {event.peer}, but is given up itself")
+            raise StaleMessage(f"{event.agent} reported losing {event.peer} after being declared lost itself")
         failure = refusals.connection_lost(event.agent, event.peer, event.reason)
         for job in list(self.jobs.values()):
             if event.peer in job.alive and job.alive[event.agent]:  # finished tasks of the peer count: rows may be lost

@@ -15,7 +15,7 @@ def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     """A worker process is gone."""
     return Failure(
         AgentLost.__name__,
-        f"{_where(agent)} was lost: {reason}. No output was published. Run the job again; if it fails again, "
+        f"{_where(agent)} was lost: {reason}. No output was committed. Run the job again; if it fails again, "
         "a user function probably crashes the worker or runs out of memory.",
     )
 
@@ -26,7 +26,7 @@ def agent_silent(agent: AgentInfo, seconds: float) -> Failure:
         AgentLost.__name__,
         f"{_where(agent)} was lost: no heartbeat for {seconds:g} s. Its process was stopped, or one call in it held "
         "Python's global lock for that long, as some regular expressions and C extensions do. No output was "
-        "published. Run the job again, with smaller pieces of work for such a call.",
+        "committed. Run the job again, with smaller pieces of work for such a call.",
     )
 
 
@@ -34,7 +34,7 @@ def agent_taken_away(agent: AgentInfo, reason: str) -> Failure:
     """A worker process was ended on purpose."""
     return Failure(
         AgentLost.__name__,
-        f"{_where(agent)} was taken away: {reason}. No output was published. Run the job again.",
+        f"{_where(agent)} was taken away: {reason}. No output was committed. Run the job again.",
     )
 
 
@@ -78,10 +78,10 @@ def replaced(name: str) -> Failure:
 
 
 def commit_given_up(name: str, cause: str) -> Failure:
-    """A run has written all of its rows, but no agent is left to publish them."""
+    """A run has written all of its rows, but no agent is left to commit them."""
     return Failure(
         AgentLost.__name__,
-        f"job {name!r} wrote all rows, but they may be published in part only: {cause}. Files that it replaces may "
+        f"job {name!r} wrote all rows, but they may be committed in part only: {cause}. Files that it replaces may "
         "still be there, and a job that appends would add rows twice. When env.slots() lists an agent, look into the "
         "output folder and run the job again.",
     )

@@ -125,7 +125,7 @@ class Termination:
         """The committer of ``job`` is lost: ask another agent, unless too many were lost already."""
         job.lost_committers += 1
         if job.state is JobState.COMMITTING and job.lost_committers >= MOST_COMMITTERS:
-            yield from self._give_commit_up(now, job, f"{job.lost_committers} agents were lost while they published it")
+            yield from self._give_commit_up(now, job, f"{job.lost_committers} agents were lost while they committed it")
         else:
             yield from self.ask_committer(now, job)
 

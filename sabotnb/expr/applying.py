@@ -97,8 +97,8 @@ def _array(node: Apply, values: Any) -> pa.Array:
         return exact_column(values, node.returns)
     except Misfit as misfit:
         raise UserFunctionError(
-            f"{node.function.name} ({node.function.origin}) says it returns {node.returns}, but gave something else: "
-            f"{misfit.what}. Mend it, or declare another type: @sb.udf(...)",
+            f"{node.function.name} ({node.function.origin}) declares {node.returns}, but returned something else: "
+            f"{misfit.what}. Correct it, or declare another type: @sb.udf(...)",
             function=node.function.name,
             origin=str(node.function.origin),
         ) from misfit
@@ -110,7 +110,7 @@ def _checked(node: Apply, result: Any, rows: int, columns: list[pa.Array]) -> pa
         result = of_length(result, node.returns, rows)
     array = plain_array(_sound(node, result)) if isinstance(result, _ARROW) else _array(node, result)
     if not array.type.equals(node.returns):
-        problem = f"says it returns {node.returns}, but gave {array.type}; cast its result, or declare that type"
+        problem = f"declares {node.returns}, but returned {array.type}; cast its result, or declare that type"
     elif len(array) != rows:
         problem = f"gave {len(array)} values for {rows} rows; it must give one for each"
     else:

@@ -202,7 +202,7 @@ def _literal_scalar(literal: Literal, param: pa.DataType, node: Call) -> pa.Scal
         if not literal.flexible:
             return None
         advice = "write it as ISO 8601" if is_text(literal.type) else "cast the other side to a coarser unit"
-        raise type_mismatch(f"{text(node)}\n{text(literal)} is no {param}: {error}; {advice}", node) from error
+        raise type_mismatch(f"{text(node)}\n{text(literal)} is not a {param}: {error}; {advice}", node) from error
 
 
 def _converted(step: CompiledStep, param: pa.DataType, node: Call) -> tuple[Convert, bool]:
@@ -293,5 +293,5 @@ def _advice(node: Call, problem: str) -> str:
     if "overflow" in problem or "out of bounds" in problem or "not in range" in problem:
         return "cast to a wider type before: .cast('int64') or .cast('double')"
     if node.fn == "cast":
-        return "mend or filter out such values before"
+        return "correct or filter out such values before"
     return "guard it with when(...).then(...), or filter such rows out before"

@@ -29,12 +29,12 @@ def duration_us(value: str | timedelta) -> int:
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1)
     if not isinstance(value, str):
-        raise TypeMismatch(f"{value!r} has no unit, so it is no duration; {_SPELLING}")
+        raise TypeMismatch(f"{value!r} has no unit, so it is not a duration; {_SPELLING}")
     text = value.strip()
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
     parts = _PART.findall(digits)
     if not parts or "".join(number + unit for number, unit in parts) != digits.replace(" ", ""):
-        raise TypeMismatch(f"{value!r} is no duration; {_SPELLING}")
+        raise TypeMismatch(f"{value!r} is not a duration; {_SPELLING}")
     return sign * sum(_part_us(number, unit, value) for number, unit in parts)
 
 

@@ -87,7 +87,7 @@ def _read(data: Json, functions: Mapping[str, Function]) -> Node:
     for row in data["nodes"]:
         places = row.get("args", ())
         if not all(isinstance(place, int) and 0 <= place < len(made) for place in places):
-            raise SchemaError(f"{row!r} is no part of an expression; to_json writes what from_json reads")
+            raise SchemaError(f"{row!r} is not part of an expression; to_json writes what from_json reads")
         made.append(_node(row, tuple(made[place] for place in places), functions))
     return made[-1]
 
@@ -110,7 +110,7 @@ def _node(data: Json, args: tuple[Node, ...], functions: Mapping[str, Function])
             options = {name: _read_option(value) for name, value in data.get("options", {}).items()}
             return Call(fn, args, tuple(sorted(options.items())))
         case _:
-            raise SchemaError(f"{data!r} is no expression; to_json writes what from_json reads")
+            raise SchemaError(f"{data!r} is not an expression; to_json writes what from_json reads")
 
 
 def _value(value: Any) -> Json:

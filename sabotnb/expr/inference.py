@@ -68,7 +68,7 @@ def _exact_type(numbers: Sequence[int | np.integer[Any] | Decimal]) -> pa.DataTy
     for number in exact:
         _, digits, exponent = number.as_tuple()
         if not isinstance(exponent, int):
-            raise Misfit(f"{number} is no decimal that Arrow has")
+            raise Misfit(f"{number} is not a decimal that Arrow has")
         whole, scale = max(whole, len(digits) + exponent), max(scale, -exponent)
     if whole + scale > _MOST_DIGITS:
         raise Misfit(f"some have more than the {_MOST_DIGITS} digits of decimal128")

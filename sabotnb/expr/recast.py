@@ -26,7 +26,7 @@ def exact_column(values: Any, data_type: pa.DataType, *, nan_is_null: bool | Non
         Misfit: with the first value that does not fit, or for the column as a whole.
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise Misfit(f"{values!r} ({type(values).__name__}) is no column")
+        raise Misfit(f"{values!r} ({type(values).__name__}) is not a column")
     nan_is_null = _is_pandas(values) if nan_is_null is None else nan_is_null
     if not is_typed(values):
         return exact_array(list(values), data_type, nan_is_null=nan_is_null)

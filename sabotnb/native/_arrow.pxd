@@ -1,4 +1,4 @@
-"""The Arrow C data interface, and what kernels do with it.
+"""The Arrow C data interface, and the functions with which kernels read it.
 
 Keep the capsules alive while their pointers are in use: they own the memory. Row ``i`` of an array is at
 ``array.offset + i`` in all its buffers.
@@ -64,17 +64,17 @@ cdef extern from *:
 
 
 cdef inline const ArrowSchema* schema_of(object capsule) except NULL:
-    """First of the pair that ``__arrow_c_array__`` gives."""
+    """The schema, first of the pair that ``__arrow_c_array__`` returns."""
     return <const ArrowSchema*> PyCapsule_GetPointer(capsule, "arrow_schema")
 
 
 cdef inline const ArrowArray* array_of(object capsule) except NULL:
-    """Second of the pair that ``__arrow_c_array__`` gives."""
+    """The array, second of the pair that ``__arrow_c_array__`` returns."""
     return <const ArrowArray*> PyCapsule_GetPointer(capsule, "arrow_array")
 
 
 cdef inline const uint8_t* validity_of(const ArrowArray* array) noexcept nogil:
-    """The validity bitmap, or NULL if no value is null. Not for arrays of type null: they have no buffer at all."""
+    """The validity bitmap, or NULL if no value is null. Not for arrays of type null: they have no buffers."""
     if array.null_count == 0:
         return NULL
     return <const uint8_t*> array.buffers[0]

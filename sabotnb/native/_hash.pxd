@@ -1,15 +1,15 @@
 """The hash of key values, version 1: 64 bits, the same in every process, on every OS and in every release.
 
 Key groups and checkpoints depend on it, so it never changes without a new ``HASH_VERSION``; golden vectors in the
-tests hold it fast. Equal values hash equally whatever their Arrow type stores them as:
+tests check that. Equal values have equal hashes, however their Arrow type stores them:
 
 - integers of any width and bool by their value as int64 (uint64 above 2**63 by its bits);
-- floats by their value as double; every NaN is one value, -0.0 is 0.0. An integer and a float never agree on purpose;
-- dates, timestamps, times and durations by microseconds, then by the nanoseconds that are left over, if any: the same
+- floats by their value as double; every NaN is one value, -0.0 is 0.0. Integers and floats always hash differently;
+- dates, timestamps, times and durations by microseconds, then by the remaining nanoseconds, if any: the same
   instant agrees in all units and zones (seconds and days beyond int64 microseconds wrap);
 - strings and binaries of every layout by their bytes; dictionaries by the value that an index stands for;
 - decimals by their number, not their scale: 1.0 is 1.00;
-- null is one value of its own, whatever the type.
+- null is one value for all types.
 
 A row of several keys folds the hashes of its columns in order. Bits 32..63 choose the key group
 (``((hash >> 32) * groups) >> 32``), the low bits the slot of a hash table.
@@ -66,7 +66,7 @@ cdef inline uint64_t mix64(uint64_t x) noexcept nogil:
 
 
 cdef inline uint64_t combine(uint64_t row, uint64_t value) noexcept nogil:
-    """The hash of a row so far, and of the value of its next key column."""
+    """Combine the hash of a row so far with the hash of its next key column."""
     return mix64(((row << 23) | (row >> 41)) + value)
 
 
@@ -109,7 +109,7 @@ cdef inline uint64_t load32(const uint8_t* p) noexcept nogil:
 
 
 cdef inline uint64_t hash_bytes(const uint8_t* p, int64_t length) noexcept nogil:
-    """Of ``length`` bytes; never reads outside of them."""
+    """The hash of ``length`` bytes; reads no byte beyond them."""
     cdef uint64_t a = 0, b = 0, h = SEED_BYTES
     cdef const uint8_t* end = p + length
     if length > 16:
@@ -130,7 +130,7 @@ cdef inline uint64_t hash_bytes(const uint8_t* p, int64_t length) noexcept nogil
 
 
 cdef inline uint64_t hash_decimal(const uint64_t* limbs, int count, int scale) noexcept nogil:
-    """Of the two's complement number of ``count`` <= 4 little-endian limbs, times 10 ** -scale."""
+    """The hash of the two's complement number of ``count`` <= 4 little-endian limbs, times 10 ** -scale."""
     cdef uint64_t magnitude[4]
     cdef uint64_t quotient[4]
     cdef uint64_t carry, digit, h
@@ -161,12 +161,12 @@ cdef inline uint64_t hash_decimal(const uint64_t* limbs, int count, int scale) n
 
 
 cdef inline uint64_t tenth(const uint64_t* limbs, uint64_t* quotient, int count) noexcept nogil:
-    """``limbs`` // 10 into ``quotient``; gives the digit that is left."""
+    """Divide ``limbs`` by 10 into ``quotient``; returns the remainder."""
     cdef uint64_t rest = 0, high, low
     cdef int i
     memcpy(quotient, limbs, 32)
     for i in range(count - 1, -1, -1):
-        # Halves of 32 bits: the rest is below 10, so nothing overflows.
+        # Halves of 32 bits: the remainder is below 10, so nothing overflows.
         high = (rest << 32) | (limbs[i] >> 32)
         rest = high % 10
         low = (rest << 32) | <uint32_t> limbs[i]

@@ -1,7 +1,7 @@
-"""Memory with several owners: written by the one that grows it, read by others that took a share of what was there.
+"""Reference-counted memory: one owner grows and writes it, others read the part that was filled when they took a share.
 
-Only what lies behind the bytes that were there when a share was taken may be written as long as it is out. Owners are
-counted atomically, so a share may be given back by another thread. Pointers are to the data, 16 bytes behind the count.
+While a share exists, the owner may write only behind the bytes that were filled when it was taken. The count is atomic,
+so any thread may release a share. Pointers are to the data, 16 bytes behind the count.
 """
 
 from libc.stdint cimport uint64_t

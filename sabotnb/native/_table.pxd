@@ -1,8 +1,8 @@
 """The open-addressing hash table under ``KeyIndex``: one per key group.
 
 A key is a word of 64 bits, or bytes in the table's heap. Keys get slots 0, 1, 2, ... in order of arrival; null has a
-slot of its own. An entry carries the low half of the key's hash (``tag``), so growing never hashes again. Keys by slot
-and the heap are only ever added to, so views (``keyview``) share them.
+separate slot. An entry stores the low half of the key's hash (``tag``), so growing never hashes again. Keys by slot and
+the heap are append-only, so views (``keyview``) share them.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -28,7 +28,7 @@ cdef enum:
 
 
 cdef struct Entry:
-    uint64_t key  # the word, or where the bytes are in the heap
+    uint64_t key  # the word, or the position of the bytes in the heap
     uint32_t slot
     uint32_t tag
 
@@ -46,7 +46,7 @@ cdef struct Table:
 
 
 cdef inline void release(Table* table) noexcept nogil:
-    """Forget all keys and the memory."""
+    """Drop all keys and free the memory."""
     free(table.entries)
     let_go(table.keys)
     let_go(table.heap)
@@ -55,7 +55,7 @@ cdef inline void release(Table* table) noexcept nogil:
 
 
 cdef inline void clear(Table* table) noexcept nogil:
-    """Forget all keys and keep the memory, unless a view has it."""
+    """Drop all keys; keeps the memory unless a view shares it."""
     if is_shared(table.keys) or is_shared(table.heap):
         release(table)
         return
@@ -87,7 +87,7 @@ cdef inline bint grow_entries(Table* table) noexcept nogil:
 
 
 cdef inline uint32_t new_slot(Table* table, uint64_t key) noexcept nogil:
-    """The next slot, for ``key``."""
+    """Assign the next slot to ``key``."""
     cdef uint32_t room
     cdef uint64_t* keys
     if table.size == table.room:
@@ -105,7 +105,7 @@ cdef inline uint32_t new_slot(Table* table, uint64_t key) noexcept nogil:
 
 
 cdef inline uint32_t insert(Table* table, uint64_t key, uint32_t tag, uint64_t at) noexcept nogil:
-    """Put a new key into the empty entry ``at``; grows afterwards, so that every probe finds an empty entry."""
+    """Store a new key in the empty entry ``at``; grows afterwards, so that every probe ends at an empty entry."""
     cdef uint32_t slot = new_slot(table, key)
     if slot == MISSING:
         return MISSING

@@ -1,4 +1,4 @@
-"""What kernels that update rows of accumulators have in common: where the rows are, and what the values are."""
+"""``Target`` and ``Values``, which kernels of accumulators share: the rows to update, and the values of a batch."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
@@ -13,9 +13,9 @@ cdef enum:
 
 
 cdef struct Target:
-    # Where the field of each row of a batch is.
+    # The location of one field in the accumulators of each row of a batch.
     char** bases
-    const uint16_t* groups  # NULL: all in the first
+    const uint16_t* groups  # NULL: all rows are in the first group
     const uint32_t* slots
     int64_t rows
     int64_t width

@@ -1,6 +1,6 @@
 """Fixed-width accumulators: one row of them per key, updated for a whole batch in one call.
 
-All aggregates of a key lie in one row, so that a batch of many keys misses the cache once per key and not once per
+All aggregates of a key are in one row, so that a batch of many keys misses the cache once per key instead of once per
 aggregate. A kernel takes the rows, the offset of its field in a row, the slots of the batch, and values.
 """
 
@@ -42,7 +42,7 @@ ctypedef fused integer:
 
 
 cdef char _format(capsules, array, bytes taken) except 0:
-    """One of ``taken``: ``l`` (int64), ``L`` (uint64), ``g`` (double) or ``d`` (decimal128)."""
+    """Return which of ``taken`` the array is: ``l`` (int64), ``L`` (uint64), ``g`` (double) or ``d`` (decimal128)."""
     cdef char kind = schema_of(capsules[0]).format[0]
     if kind not in taken or (kind == b"d" and array.type.bit_width != 128):
         names = ", ".join(KINDS[chr(one)] for one in taken)
@@ -122,7 +122,7 @@ def sum_values(Rows rows, Py_ssize_t offset, Slots slots, array):
 
 
 cdef bint _sum(const Target* target, const Values* values, const integer* data) noexcept nogil:
-    """Into 128 bits and a byte behind them that says: seen. Whether a result fits is asked at the end only."""
+    """Sum in 128 bits, followed by a byte: a value was seen. Whether the result fits is checked at the end only."""
     cdef int64_t i
     cdef char* field
     cdef bint lost = False
@@ -168,7 +168,7 @@ def extreme(Rows rows, Py_ssize_t offset, Slots slots, array, bint largest):
 
 
 cdef inline bint less(number a, number b) noexcept nogil:
-    """Order of values; NaN is above every other."""
+    """Compare two values; NaN is larger than any other."""
     if number is double:
         return a < b or (b != b and a == a)
     else:
@@ -176,7 +176,7 @@ cdef inline bint less(number a, number b) noexcept nogil:
 
 
 cdef void _extreme(const Target* target, const Values* values, const number* data, bint largest) noexcept nogil:
-    """The value, and a byte behind it that says: seen."""
+    """The value, followed by a byte: a value was seen."""
     cdef int64_t i
     cdef char* field
     cdef number found
@@ -240,7 +240,7 @@ def merge_variance(Rows rows, Py_ssize_t offset, Slots slots, count, mean, m2):
             look_ahead(&target, i)
             n = (<const int64_t*> counts.data)[i]
             moments = <Moments*> at(&target, i)
-            if n and not moments.count:  # merging with nothing would overflow where the square of a mean does
+            if n and not moments.count:  # merging into an empty one would overflow where the square of the mean does
                 moments.count = n
                 moments.mean = (<const double*> means.data)[i]
                 moments.m2 = (<const double*> squares.data)[i]
@@ -280,7 +280,7 @@ cdef enum:
 cdef void _ordered(
     const Target* target, const Values* values, const word* data, const Values* orders, bint last
 ) noexcept nogil:
-    """The order, the value, and a byte: nothing yet, a value, or null. Of equal orders the smaller value."""
+    """The order, the value, and a byte: nothing yet, a value, or null. The smaller value wins among equal orders."""
     cdef const int64_t* order_of = <const int64_t*> orders.data
     cdef int64_t i
     cdef char* field

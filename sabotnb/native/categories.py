@@ -88,7 +88,7 @@ class Categories:
         values = [] if self.known is None else self.known.to_pylist()
         if value not in values:
             raise TypeMismatch(
-                f"{value!r} is no category of {self._name!r}, which has {listed(self.known)}. "
+                f"{value!r} is not a category of {self._name!r}, which has {listed(self.known)}. "
                 f"Use one of them, or text: col({self._name!r}).cast('string')"
             )
         return values.index(value)

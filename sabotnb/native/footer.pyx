@@ -1,7 +1,7 @@
 """Checks of Parquet footers, which are Thrift structs in the compact protocol.
 
-pyarrow hands the metadata of a column chunk out through calls that let no C++ exception pass: where the metadata
-contradicts the schema, the whole process ends. What those calls look at is therefore looked at here before.
+pyarrow returns the metadata of a column chunk through calls that let no C++ exception pass: where the metadata
+contradicts the schema, the whole process ends. Everything that those calls read is therefore checked here first.
 
 Field numbers are those of parquet.thrift in the Apache Parquet format.
 """
@@ -77,7 +77,7 @@ cdef struct Field:
 cdef struct Name:
     const uint8_t* text
     uint64_t length
-    int64_t parent  # index of the element that it is in
+    int64_t parent  # index of the enclosing element
 
 cdef struct Leaf:
     int64_t element
@@ -89,11 +89,11 @@ cdef struct Leaf:
 cdef struct Schema:
     Name* names
     Leaf* leaves
-    uint64_t count  # of leaves
+    uint64_t count  # number of leaves
 
 
 def footer_fault(bytes footer not None):
-    """What keeps pyarrow from handing out the metadata of every column chunk in ``footer``; None if nothing does."""
+    """Return why pyarrow cannot read the metadata of every column chunk in ``footer``; None if it can."""
     cdef const uint8_t* data = footer
     cdef Cursor cursor = Cursor(data, data + len(footer), NONE)
     cdef Schema schema = Schema(NULL, NULL, 0)
@@ -127,7 +127,7 @@ cdef void _file(Cursor* cursor, Schema* schema) noexcept:
 
 
 cdef void _schema(Cursor* cursor, Schema* schema) noexcept:
-    """The leaves of the schema, which is written as a tree in preorder."""
+    """Read the leaves of the schema, which is stored as a tree in preorder."""
     cdef uint64_t count = _length(cursor, STRUCT)
     cdef int64_t element = 0
     cdef int64_t open_children[MAX_DEPTH]
@@ -181,7 +181,7 @@ cdef void _schema(Cursor* cursor, Schema* schema) noexcept:
 
 
 cdef void _element(Cursor* cursor, Name* name, Leaf* leaf, int64_t* children) noexcept:
-    """One element of the schema: what it is by itself, and how many children follow it."""
+    """Read one element of the schema, and how many children follow it."""
     cdef Field field = Field(0, 0)
     cdef int64_t repeats = 0
     leaf[0] = Leaf(0, -1, 0, 0, 0)
@@ -267,7 +267,7 @@ cdef void _column(Cursor* cursor, Name* names, Leaf* leaf) noexcept:
 
 
 cdef void _path(Cursor* cursor, Name* names, int64_t element) noexcept:
-    """The names from the root of the schema, which is not among them, to a leaf."""
+    """The names on the path to a leaf, without the root of the schema."""
     cdef Name parts[MAX_DEPTH]
     cdef uint64_t count = _length(cursor, BINARY)
     cdef uint64_t part
@@ -328,7 +328,7 @@ cdef void _sizes(Cursor* cursor, Leaf* leaf) noexcept:
 
 
 cdef int64_t _width(Leaf* leaf) noexcept:
-    """Bytes of a value; -1 if values differ in that."""
+    """The size of a value in bytes; -1 if sizes vary."""
     if leaf.physical == BOOLEAN_VALUE:
         return 1
     if leaf.physical == INT32_VALUE or leaf.physical == FLOAT_VALUE:
@@ -351,7 +351,7 @@ cdef bint _next(Cursor* cursor, Field* field) noexcept:
 
 
 cdef uint64_t _length(Cursor* cursor, int wanted) noexcept:
-    """Read the head of a list of ``wanted``: how many elements it has, each of one byte at least."""
+    """Read the head of a list of ``wanted``: the number of elements, each at least one byte long."""
     cdef int head = _byte(cursor)
     cdef uint64_t count = head >> 4
     if count == 15:
@@ -401,7 +401,7 @@ cdef void _skip(Cursor* cursor, int kind, int depth) noexcept:
 
 
 cdef void _skip_element(Cursor* cursor, int kind, int depth) noexcept:
-    """Skip an element of a container, in which a boolean takes a byte of its own."""
+    """Skip an element of a container, in which a boolean takes a whole byte."""
     _skip(cursor, BYTE if kind == TRUE or kind == FALSE else kind, depth)
 
 

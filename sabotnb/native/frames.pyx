@@ -1,4 +1,4 @@
-"""Reading frames from a blocking socket, each in one stretch without the GIL."""
+"""``FrameReader``: reads frames from a blocking socket, each in one call without the GIL."""
 
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -17,7 +17,7 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void** pointer, size_t alignment, size_t size)
 
-# Bytes asked of the socket when the next header is not there yet: many small frames come with one call.
+# Bytes requested from the socket if the next header has not arrived: one call then reads many small frames.
 cdef enum:
     AHEAD = 65536
 
@@ -38,7 +38,7 @@ cdef enum Outcome:
 
 
 cdef class Memory:
-    """Memory of a payload, aligned as Arrow likes it; a buffer that pyarrow wraps without a copy."""
+    """The memory of a payload, aligned for Arrow; pyarrow wraps it without a copy."""
 
     cdef uint8_t* data
     cdef Py_ssize_t length
@@ -93,7 +93,7 @@ cdef class FrameReader:
         if outcome == CLOSED:
             return None
         if outcome == TOO_LONG:
-            raise ProtocolError(f"a frame of {header.length} bytes where {limit} are the limit")
+            raise ProtocolError(f"a frame has {header.length} bytes, the limit is {limit}")
         if outcome == NO_MEMORY:
             raise MemoryError(f"no memory for a frame of {header.length} bytes")
         if error == EAGAIN:
@@ -122,7 +122,7 @@ cdef class FrameReader:
         return outcome
 
     cdef Outcome _fill(self, size_t wanted) noexcept nogil:
-        """Have at least ``wanted`` bytes ahead."""
+        """Read ahead until at least ``wanted`` bytes are buffered."""
         cdef ssize_t got
         if self.end - self.start >= wanted:
             return READY

@@ -1,4 +1,4 @@
-"""Hashes of rows: what the shuffle and keyed state agree on. The definition is in ``_hash.pxd``."""
+"""Hashes of rows, which shuffle and keyed state share. The definition is in ``_hash.pxd``."""
 
 from libc.stdint cimport (
     int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t,
@@ -65,7 +65,7 @@ def hash_rows(columns):
                 if not first:
                     _combine(scratch, rows, out)
             if status == UNSUPPORTED:
-                raise TypeMismatch(f"a column of type {column.type} cannot be a key; make a column of plain values of it")
+                raise TypeMismatch(f"a column of type {column.type} cannot be a key; convert it to plain values")
             if status == NO_MEMORY:
                 raise MemoryError
             first = False
@@ -83,7 +83,7 @@ def key_groups(hashes, int groups):
     if hashes.type != pa.uint64() or hashes.null_count:
         raise TypeMismatch(f"key_groups takes uint64 hashes without nulls, not {hashes.type}")
     if not 0 < groups <= 65536:
-        raise ValueError(f"{groups} key groups; 1..65536 are possible")
+        raise ValueError(f"{groups} key groups; the range is 1 to 65536")
     capsules = hashes.__arrow_c_array__()
     array = array_of(capsules[1])
     buffer = pa.allocate_buffer(2 * rows)
@@ -141,7 +141,7 @@ cdef int _hash_column(const ArrowSchema* schema, const ArrowArray* array, uint64
 
 
 cdef int _hash_plain(const char* format, const ArrowArray* array, const uint8_t* validity, uint64_t* out) noexcept nogil:
-    """Hash values as if none were null; reads what null slots hold only where that is safe."""
+    """Hash values as if none were null; reads the values of null slots only where that is safe."""
     cdef char first = format[0]
     if first == b"b":
         _hash_bools(array, out)
@@ -185,7 +185,7 @@ cdef int _hash_plain(const char* format, const ArrowArray* array, const uint8_t*
 
 
 cdef int _hash_times(const char* format, const ArrowArray* array, uint64_t* out) noexcept nogil:
-    """Dates (``td``), times of day (``tt``), timestamps (``ts``) and durations (``tD``), each in its unit."""
+    """Dates (``td``), times of day (``tt``), timestamps (``ts``) and durations (``tD``), each with its unit."""
     cdef char kind = format[1], unit = format[2]
     cdef bint narrow = (kind == b"d" and unit == b"D") or (kind == b"t" and (unit == b"s" or unit == b"m"))
     cdef int64_t factor
@@ -210,7 +210,7 @@ cdef int _hash_times(const char* format, const ArrowArray* array, uint64_t* out)
 
 
 cdef int _hash_decimals(const char* format, const ArrowArray* array, uint64_t* out) noexcept nogil:
-    """``d:precision,scale`` with an optional ``,bits``; narrow ones are widened with their sign."""
+    """``d:precision,scale`` with an optional ``,bits``; narrow ones are sign-extended."""
     cdef const char* comma = strchr(format, b",")
     cdef int scale = <int> strtol(comma + 1, NULL, 10)
     cdef const char* second = strchr(comma + 1, b",")
@@ -300,7 +300,7 @@ cdef void _hash_halves(const uint16_t* values, int64_t rows, uint64_t* out) noex
 
 
 cdef double _half(uint16_t bits) noexcept nogil:
-    """The value of an IEEE 754 half: 1 sign, 5 exponent, 10 mantissa bits."""
+    """Decode an IEEE 754 half: 1 sign, 5 exponent, 10 mantissa bits."""
     cdef uint64_t exponent = (bits >> 10) & 31
     cdef uint64_t mantissa = bits & 1023
     cdef uint64_t wide = <uint64_t> (bits >> 15) << 63
@@ -340,7 +340,7 @@ cdef void _hash_fixed(int64_t width, const ArrowArray* array, uint64_t* out) noe
 
 
 cdef void _hash_views(const ArrowArray* array, const uint8_t* validity, uint64_t* out) noexcept nogil:
-    """A view is its length, then 12 bytes inline; or 4 bytes of prefix, a buffer's number and an offset in it."""
+    """Hash views: each is a length, then 12 bytes inline; or 4 bytes of prefix, a buffer's number and an offset."""
     cdef const uint8_t* view = <const uint8_t*> array.buffers[1] + array.offset * 16
     cdef const uint8_t* data
     cdef int32_t head[4]

@@ -1,4 +1,4 @@
-"""Pairs of row ids for an equality join, in pieces of bounded size."""
+"""``Matches``: pairs of row ids for an equality join, in slices of bounded size."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
@@ -8,15 +8,15 @@ import numpy as np
 
 
 cdef struct Keys:
-    # The number of each row's key: its slot, behind all keys of the groups before its own.
+    # The key number of each row: its slot, plus the number of keys in all preceding groups.
     Py_ssize_t rows
     const uint32_t* slots
-    const uint16_t* groups  # NULL: all in one
-    const int64_t* first  # of each group
+    const uint16_t* groups  # NULL: all rows are in one group
+    const int64_t* first  # number of the first key of each group
 
 
 cdef Keys keys_of(const uint32_t[::1] slots, const uint16_t[::1] groups, const int64_t[::1] first) except *:
-    """Over the memory of these arrays, which the caller keeps."""
+    """Wrap these arrays, which the caller keeps alive."""
     cdef Keys keys
     keys.rows = slots.shape[0]
     keys.slots = NULL
@@ -31,7 +31,7 @@ cdef Keys keys_of(const uint32_t[::1] slots, const uint16_t[::1] groups, const i
 
 
 cdef inline int64_t key_at(const Keys* keys, Py_ssize_t row) noexcept nogil:
-    """-1: it has none."""
+    """Return the key number of ``row``; -1 if it has none."""
     cdef uint32_t slot = keys.slots[row]
     if slot == MISSING:
         return -1
@@ -39,7 +39,7 @@ cdef inline int64_t key_at(const Keys* keys, Py_ssize_t row) noexcept nogil:
 
 
 cdef class Matches:
-    """Rows of the built side by key: ``rows[starts[key]:starts[key + 1]]``, in their order."""
+    """Row ids of the build side by key: ``rows[starts[key]:starts[key + 1]]``, in row order."""
 
     cdef int64_t[::1] starts
     cdef int64_t[::1] rows
@@ -84,7 +84,7 @@ cdef class Matches:
 
 
 cdef class Probe:
-    """Walks the pairs of one probing batch; remembers where it stopped, also inside the rows of a key."""
+    """Walks the pairs of one probing batch; remembers where it stopped, even between the rows of one key."""
 
     cdef Matches matches
     cdef Keys keys
@@ -107,7 +107,7 @@ cdef class Probe:
         cdef const int64_t* rows = &self.matches.rows[0] if self.matches.rows.shape[0] else NULL
         cdef Py_ssize_t count
         if limit < 1:
-            raise ValueError(f"a piece of {limit} rows; at least 1 is needed")
+            raise ValueError(f"a slice of {limit} rows; it must have at least 1")
         with nogil:
             count = self._fill(&left[0], &right[0], met, &self.matches.starts[0], rows, limit)
         if count == 0:

@@ -1,4 +1,4 @@
-"""Keys to slots: one hash table per key group, a whole batch per call."""
+"""``KeyIndex``: maps keys to slots with one hash table per key group, a whole batch per call."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -20,9 +20,9 @@ from sabotnb.native.hash import hash_rows
 
 cdef enum:
     AHEAD = 32  # rows between the prefetch of an entry and its use
-    ENCODED_WORD = 9  # a byte that says valid, and the word
-    SMALL_CODES = 4096  # combinations of dictionary values that are numbered in any batch
-    CROWD = 4  # rows per possible integer below which hashing rows costs less than numbering them
+    ENCODED_WORD = 9  # a validity byte, then the word
+    SMALL_CODES = 4096  # combinations of dictionary values that are always numbered, however small the batch
+    CROWD = 4  # rows per possible integer; below this, hashing rows is cheaper than numbering them
 
 
 cdef class Slots:
@@ -46,7 +46,7 @@ cdef struct Keys:
     const uint8_t* data
     const uint8_t* validity  # bit first + i
     int64_t first
-    const uint64_t* hashes  # NULL: any hash will do
+    const uint64_t* hashes  # NULL: hash the keys here
 
 
 cdef class KeyIndex:
@@ -59,7 +59,7 @@ cdef class KeyIndex:
     def __cinit__(self, types, int groups=1):
         cdef int group
         if not 0 < groups <= 65536:
-            raise ValueError(f"{groups} key groups; 1..65536 are possible")
+            raise ValueError(f"{groups} key groups; the range is 1 to 65536")
         self.types = [canonical.plain_type(data_type) for data_type in types]
         self.words = [canonical.is_word(data_type) for data_type in self.types]
         if not self.types:
@@ -177,12 +177,12 @@ cdef class KeyIndex:
                 &new[0] if fresh else NULL,
             )
         if count < 0:
-            raise MemoryError(f"no room for another key in {int(self.sizes().sum()):,} keys")
+            raise MemoryError(f"cannot allocate memory for more than {int(self.sizes().sum()):,} keys")
         found = np.asarray(new[:count]) if fresh else None
         return Slots(np.asarray(slots), None if groups is None else np.asarray(groups), found)
 
     def _encoded(self, columns):
-        """One column for the tables: int64 for a single word, else large_binary."""
+        """Encode the key columns as one column for the tables: int64 for a single word, else large_binary."""
         if len(columns) == 1:
             return canonical.words(columns[0]) if self.one_word else canonical.as_binary(columns[0])
         parts = [
@@ -200,7 +200,7 @@ cdef struct Staged:
 cdef inline Staged _staged(
     Table* tables, uint64_t groups, const Keys* keys, bint given, uint16_t* group_of, int64_t row
 ) noexcept nogil:
-    """Hash a row's key, find its group and fetch the entry it will look at."""
+    """Hash a row's key, compute its group and prefetch its entry."""
     cdef Staged out
     if keys.hashes != NULL:
         out.hash = keys.hashes[row]
@@ -221,7 +221,7 @@ cdef int64_t _run(
     Table* tables, uint64_t groups, const Keys* keys, bint insert, bint given, uint16_t* group_of, uint32_t* slots,
     uint32_t* fresh,
 ) noexcept nogil:
-    """Find or insert every key; gives how many rows brought a new key (``fresh``, if wanted), or -1: no memory."""
+    """Find or insert every key; returns the number of rows with a new key (into ``fresh`` if given), or -1: no memory."""
     cdef Staged ring[AHEAD]
     cdef Staged now
     cdef int64_t row, count = 0
@@ -318,7 +318,7 @@ def _numbered(column, most):
 
 
 def _encode_rows(parts, words):
-    """Write each row's keys one behind another, so that equal rows are equal bytes and no others are."""
+    """Encode each row's keys one after another, so that the bytes of two rows are equal only if their keys are."""
     cdef Py_ssize_t rows = len(parts[0])
     cdef int64_t[::1] offsets = np.zeros(rows + 1, np.int64)
     cdef const ArrowArray* array

@@ -1,4 +1,4 @@
-"""Reading keys back, from a share of the memory in which a ``KeyIndex`` keeps them."""
+"""``KeyView``: reads keys back from a share of a ``KeyIndex``'s memory."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -12,7 +12,7 @@ import pyarrow as pa
 from sabotnb.native import canonical
 
 cdef enum:
-    ENCODED_WORD = 9  # as ``KeyIndex`` writes it: a byte that says valid, and the word
+    ENCODED_WORD = 9  # as ``KeyIndex`` writes it: a validity byte, then the word
 
 
 cdef class KeyView:
@@ -81,7 +81,7 @@ cdef _bytes(const Table* table, const int64_t[::1] slots, valid):
 
 
 cdef _decoded(const Table* table, const int64_t[::1] slots, types, words):
-    """Take the bytes of several key columns apart again; as many as there are ``types``."""
+    """Decode the bytes of several key columns, one for each of ``types``."""
     cdef int64_t[::1] at = np.empty(len(slots), np.int64)
     cdef Py_ssize_t i
     for i in range(slots.shape[0]):
@@ -128,7 +128,7 @@ cdef _decoded_bytes(const uint8_t* heap, int64_t[::1] at):
 
 
 def _all_but(int64_t null_slot, slots):
-    """Validity of the keys of ``slots``; None if null is not among them."""
+    """The validity of the keys of ``slots``; None if none of them is null."""
     if null_slot < 0:
         return None
     valid = np.asarray(slots) != null_slot

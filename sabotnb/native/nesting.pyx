@@ -1,4 +1,4 @@
-"""How deep brackets of JSON text are nested, without parsing it."""
+"""Measures how deeply the brackets of JSON text are nested, without parsing it."""
 
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr
@@ -37,7 +37,7 @@ cdef int64_t scan(const uint8_t* text, int64_t length, int limit) noexcept nogil
 
 
 cdef inline const uint8_t* string_end(const uint8_t* begin, const uint8_t* end) noexcept nogil:
-    """The quote that ends a string; a quote behind an odd number of backslashes does not."""
+    """Find the quote that ends a string, which is not preceded by an odd number of backslashes."""
     cdef const uint8_t* quote = begin
     cdef const uint8_t* back
     while quote < end:

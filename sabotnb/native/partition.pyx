@@ -1,4 +1,4 @@
-"""Splitting a record batch by rows: a counting sort of row ids, then one gather per column."""
+"""Splits a record batch by rows: a counting sort of row ids, then one gather per column."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, strtol
@@ -40,7 +40,7 @@ cdef enum:
 
 
 cdef struct Move:
-    # One column's way into the permuted batch; ``offset`` is the column's, ``valid`` counts what is not null.
+    # The move of one column into the permuted batch; ``offset`` is the column's, ``valid`` counts what is not null.
     Layout layout
     int64_t width
     int64_t offset
@@ -66,7 +66,7 @@ def partition(batch, keys, table, int partitions):
     owner = <const uint16_t*> owners.buffers[1] + owners.offset
     wrong = _beyond(owner, owners.length, partitions)
     if wrong >= 0:
-        raise ValueError(f"the table gives key group {wrong} to partition {owner[wrong]} of {partitions}")
+        raise ValueError(f"the table assigns key group {wrong} to partition {owner[wrong]} of {partitions}")
     if partitions == 1:
         return [batch if rows else None]
     hash_capsules = hash_rows([batch.column(key) for key in keys]).__arrow_c_array__()
@@ -94,7 +94,7 @@ def scatter(batch, destinations, int partitions):
 
 
 cdef int64_t _beyond(const uint16_t* numbers, int64_t length, int partitions) noexcept nogil:
-    """Where the first partition stands that does not exist, or -1."""
+    """The index of the first partition that does not exist, or -1."""
     cdef int64_t i
     for i in range(length):
         if numbers[i] >= partitions:
@@ -119,7 +119,7 @@ cdef list _scatter(object batch, const uint16_t* destinations, int partitions):
     if rows >= <int64_t> 1 << 32:
         raise ValueError(f"a batch of {rows} rows; a kernel takes fewer than 2**32")
     if not 0 < partitions <= 65536:
-        raise ValueError(f"{partitions} partitions; 1..65536 are possible")
+        raise ValueError(f"{partitions} partitions; the range is 1 to 65536")
     if rows == 0:
         return [None] * partitions
     ends = <int64_t*> calloc(partitions, sizeof(int64_t))
@@ -132,7 +132,7 @@ cdef list _scatter(object batch, const uint16_t* destinations, int partitions):
             wrong = _count(destinations, rows, partitions, ends)
         if wrong >= 0:
             raise ValueError(f"row {wrong} is for partition {destinations[wrong]} of {partitions}")
-        if ends[destinations[0]] == rows:  # all rows go one way: nothing to copy
+        if ends[destinations[0]] == rows:  # all rows have one destination: nothing to copy
             return [batch if p == destinations[0] else None for p in range(partitions)]
         with nogil:
             _sort(destinations, rows, partitions, ends, order)
@@ -147,7 +147,7 @@ cdef list _scatter(object batch, const uint16_t* destinations, int partitions):
 
 
 cdef int64_t _count(const uint16_t* destinations, int64_t rows, int partitions, int64_t* counts) noexcept nogil:
-    """Add up the rows of each destination; gives the first row whose destination does not exist, or -1."""
+    """Count the rows of each destination; returns the first row whose destination does not exist, or -1."""
     cdef int64_t i
     for i in range(rows):
         if destinations[i] >= partitions:
@@ -197,7 +197,7 @@ cdef object _permute(object batch, object order_buffer, const uint32_t* order):
 
 
 cdef list _plan(const char* format, const ArrowArray* array, int64_t rows, Move* move):
-    """Say how a column moves and allocate where to: its validity (None without nulls), offsets, values."""
+    """Plan the move of a column and allocate its target: validity (None without nulls), offsets, values."""
     cdef int64_t nbytes = 0
     made = []
     move.layout = _layout(format, &move.width)
@@ -238,7 +238,7 @@ cdef int64_t _extent(const position* offsets, int64_t rows):
 
 
 cdef Layout _layout(const char* format, int64_t* width) noexcept nogil:
-    """From a format string of the C data interface; ``width`` is set in bytes for FIXED."""
+    """Parse a format string of the C data interface; ``width`` is set in bytes for FIXED."""
     cdef char first = format[0], unit
     cdef const char* comma
     if first == b"n":
@@ -337,7 +337,7 @@ cdef void _gather_fixed(
 cdef int64_t _gather_bits(
     const uint8_t* bits, int64_t offset, const uint32_t* order, int64_t rows, uint8_t* out
 ) noexcept nogil:
-    """Gives the number of set bits."""
+    """Returns the number of set bits."""
     cdef int64_t i, count = 0
     cdef uint8_t bit
     memset(out, 0, (rows + 7) // 8)

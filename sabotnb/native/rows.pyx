@@ -1,4 +1,4 @@
-"""Rows of accumulators, one per key, in a buffer per key group."""
+"""``Rows``: rows of accumulators, one per key, in a buffer per key group."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
@@ -40,7 +40,7 @@ cdef class Rows:
             self._put(group, buffer)
 
     def detach(self, int group):
-        """Go on with a copy: owners of the buffer keep it as it is now."""
+        """Continue with a copy, so that other owners of the buffer see no later change."""
         if self.buffers[group] is not None:
             self._put(group, self.buffers[group].copy())
 

@@ -1,4 +1,4 @@
-"""Rows in the order of their keys: a counting sort, since slots of a key group count from 0 without gaps."""
+"""Sorts rows by key: a counting sort, since slots of a key group count from 0 without gaps."""
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t
 

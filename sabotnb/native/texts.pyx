@@ -1,7 +1,7 @@
-"""Accumulators that hold a text per key: in a row where it is, in a heap of the key group its bytes.
+"""Accumulators that hold a text per key: its position is in a row, its bytes are in a heap of the key group.
 
-A text that is replaced by one that is not longer makes place for it; else it is garbage until the heap, when it has no
-room left and is more than half garbage, is rewritten.
+A new text overwrites the previous one if it is not longer. Otherwise the previous one is garbage until the heap is
+rewritten: when it is full and more than half garbage.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -27,7 +27,7 @@ cdef struct Place:
     int64_t order
     uint64_t position  # in the heap
     uint32_t length
-    uint32_t room  # bytes from position on that are its own
+    uint32_t room  # bytes from position on that this text may use
     uint32_t seen
     uint32_t _padding
 
@@ -106,7 +106,7 @@ cdef class Texts:
             else:
                 fits = self._ordered(&target, &values, &orders, bounds, data, last)
         if not fits:
-            raise MemoryError("no room for another text")
+            raise MemoryError("cannot allocate memory for another text")
 
     def texts(self, int group, Py_ssize_t start, Py_ssize_t stop):
         cdef Py_ssize_t rows = stop - start, known = min(stop, <Py_ssize_t> self.rows.room[group]) - start, i
@@ -165,7 +165,7 @@ cdef class Texts:
         self, const Target* target, const Values* values, const Values* orders, const int64_t* bounds,
         const uint8_t* data, bint last,
     ) noexcept nogil:
-        """Of equal orders the smaller text, null after all."""
+        """The smaller text wins among equal orders; null comes last."""
         cdef const int64_t* order_of = <const int64_t*> orders.data
         cdef int64_t i
         cdef int group
@@ -196,7 +196,7 @@ cdef class Texts:
         return True
 
     cdef int _compared(self, int group, const Place* place, const uint8_t* data, uint32_t length) noexcept nogil:
-        """Below 0 if the text of ``place`` is smaller; above if it is larger."""
+        """Negative if the text of ``place`` is smaller, positive if it is larger."""
         cdef int found = memcmp(self.heaps[group].data + place.position, data, min(place.length, length))
         if found:
             return found
@@ -219,7 +219,7 @@ cdef class Texts:
         return True
 
     cdef bint _make_room(self, int group, uint32_t length) noexcept nogil:
-        """Rewrite the heap without its garbage, with room for as much again."""
+        """Rewrite the heap without its garbage, with free room for as much again."""
         cdef Heap* heap = &self.heaps[group]
         cdef Place* places = <Place*> self.rows.bases[group]
         cdef uint64_t room = 2 * (heap.used - heap.garbage) + length + FIRST_HEAP, used = 0

@@ -104,7 +104,7 @@ class MapRowsOperator(Operator):
         return returned_wrong(self._spec.function, problem, _sample(row), self._operator)
 
 
-_ADVICE = "mend it, or declare what it gives: schema={...}"
+_ADVICE = "correct it, or declare what it returns: schema={...}"
 
 
 def dicts(result: Any) -> Iterator[Row]:
@@ -122,7 +122,7 @@ def dicts(result: Any) -> Iterator[Row]:
 
 def _stranger(row: Row, schema: pa.Schema) -> str:
     extra = ", ".join(repr(name) for name in row if name not in schema.names)
-    return f"gave a row with {extra}, declared are {', '.join(schema.names)}; mend it, or declare schema={{...}}"
+    return f"gave a row with {extra}, declared are {', '.join(schema.names)}; correct it, or declare schema={{...}}"
 
 
 def _sample(row: Row) -> str:

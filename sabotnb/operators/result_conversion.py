@@ -132,7 +132,7 @@ def _array(values: Any, field: pa.Field, spec: MapBatches, *, strict: bool) -> p
         ) from misfit
 
 
-_ADVICE = "mend it, or declare what it gives: schema={...}"
+_ADVICE = "correct it, or declare what it returns: schema={...}"
 
 
 def _sound(values: pa.Array | pa.ChunkedArray, name: str) -> pa.Array:

@@ -27,12 +27,12 @@ class Failure:
 
 def connection_lost(agent: str, peer: str, reason: str) -> str:
     """The message of a broken connection; the agent and a task that cannot send both use it."""
-    return f"{agent} lost the connection with {peer}: {reason}. No output was published. Run the job again."
+    return f"{agent} lost the connection with {peer}: {reason}. No output was committed. Run the job again."
 
 
 def output_taken(job: str, folder: str) -> str:
     """The message for a folder that another job writes into, found by the cluster or in the file system."""
     return (
-        f"job {job!r} is writing into '{folder}' and has not published its rows yet. Give another folder, or stop that "
-        f"job where it runs: sb.attach({job!r}).stop() publishes its rows"
+        f"job {job!r} is writing into '{folder}' and has not committed its rows yet. Give another folder, or stop that "
+        f"job where it runs: sb.attach({job!r}).stop() commits its rows"
     )

@@ -52,8 +52,8 @@ class UserClass:
             return exact_array(values, self._gives)
         except Misfit as misfit:
             raise UserFunctionError(
-                f"{self._function.name} ({self._function.origin}): result() gave {misfit.what}, which is no "
-                f"{self._gives}, as it declares: give that, or declare another type: returns = 'double'"
+                f"{self._function.name} ({self._function.origin}): result() returned {misfit.what}, not "
+                f"{self._gives}, which it declares: return that, or declare another type: returns = 'double'"
             ) from misfit
 
     def _asked(self, call: Callable[..., Any], *args: Any) -> Any:

@@ -127,7 +127,7 @@ class GateInput:
     def _risen(self, us: int | None) -> Work:
         """Pass a change of the input's event time, or of its idleness, to the chain and the downstream tasks."""
         if us is not None:
-            if us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
+            if us < MAX_WATERMARK:  # the maximum is not an event time, it marks complete input
                 self._counters.watermark = us
             yield from self._chain.on_watermark(us)
         if self._watermarks.idle is not self._idle:

@@ -179,7 +179,7 @@ class SourceInput:
 
     def _advance(self, us: int) -> Work:
         """Advance the event time of the operators and of the tasks downstream."""
-        if us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
+        if us < MAX_WATERMARK:  # the maximum is not an event time, it marks complete input
             self._counters.watermark = us
         yield from self._chain.on_watermark(us)
 

@@ -90,7 +90,7 @@ class Harness:
         return cls(graph.operators[last].spec, *graph.input_schemas(last), **options)
 
     def push(self, rows: Sequence[Mapping[str, Any]] | pa.RecordBatch, port: int = 0) -> Self:
-        """Process ``rows`` as one batch of input ``port``; dicts are converted to its schema, no rows are no call."""
+        """Process ``rows`` as one batch of input ``port``; dicts are converted to its schema."""
         if not isinstance(rows, pa.RecordBatch):
             rows = batch_of(rows, self._inputs[port], SchemaError, "row")
         return self._collect(self._operator.process(port, rows) if rows.num_rows else ())

@@ -329,7 +329,7 @@ def test_a_replaced_endless_job_publishes_its_rows_first(env: sb.Env, tmp_path: 
     first = sb.Stream.from_rate(1_000).sink_parquet(out).run("kept")
     while not first.status.rows_in:
         first.wait_changed(0.1)
-    with pytest.warns(UserWarning, match=r"published its rows, which this run's output replaces.*mode='append'"):
+    with pytest.warns(UserWarning, match=r"committed its rows, which this run's output replaces.*mode='append'"):
         second = sb.Stream.from_rate(2_000).sink_parquet(out).run("kept")
     first.wait(timeout=30)
     assert ds.dataset(out).count_rows() > 0

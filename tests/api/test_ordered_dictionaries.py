@@ -115,18 +115,21 @@ def test_keys_keep_all_categories(parts: int):
 @pytest.mark.parametrize(
     ("verb", "message"),
     [
-        (lambda s: s.filter(col("size") < "XXL"), "'XXL' is no category of 'size', which has S < M < L < XL"),
-        (lambda s: s.filter(col("size").is_between("S", "s")), "'s' is no category of 'size'"),
+        (lambda s: s.filter(col("size") < "XXL"), "'XXL' is not a category of 'size', which has S < M < L < XL"),
+        (lambda s: s.filter(col("size").is_between("S", "s")), "'s' is not a category of 'size'"),
         (lambda s: s.filter(col("size") < 5), "int64 has no place in the order of categories; compare text"),
         (lambda s: s.filter(col("size") < col("size").cast("string")), "string has no place in the order"),
-        (lambda s: s.with_columns(size=col("size").clip("S", "XS")), "'XS' is no category of 'size', which has S < M"),
+        (
+            lambda s: s.with_columns(size=col("size").clip("S", "XS")),
+            "'XS' is not a category of 'size', which has S < M",
+        ),
         (
             lambda s: s.select(size=col("size").fill_null("?")),
             r"Use one of them, or text: col\('size'\).cast\('string'\)",
         ),
         (
             lambda s: s.select(size=sb.when(col("n") > 1).then(col("size")).otherwise("s")),
-            "'s' is no category of 'size'",
+            "'s' is not a category of 'size'",
         ),
         (lambda s: s.select(size=sb.coalesce(col("size"), col("n"))), "int64 has no place in the order of categories"),
         (lambda s: s.select(size=col("size").fill_null(5)), "int64 has no place in the order of categories"),
@@ -307,7 +310,7 @@ def test_a_constant_that_no_batch_lists_is_refused_at_the_end(tmp_path, given: A
     read = given([SHORT, LONG], tmp_path)
     for predicate in (col("size") < "XXL", col("size").is_between("S", "XXL"), sb.lit("XXL") > col("size")):
         for verb in (read.filter, lambda predicate: read.select(f=predicate)):
-            with pytest.raises(SabotnbError, match="'XXL' is no category of 'size', which has S < M < L"):
+            with pytest.raises(SabotnbError, match="'XXL' is not a category of 'size', which has S < M < L"):
                 verb(predicate).to_rows()
 
 
@@ -338,7 +341,7 @@ def test_a_task_knows_categories_that_only_other_tasks_read(tables: list[pa.Tabl
         assert task.push(SHORT.to_batches()[0]).end().rows == [{"size": "M"}] * 2
     with (
         Harness.of(both.filter(col("size") > "XXL")) as task,
-        pytest.raises(SabotnbError, match="'XXL' is no category"),
+        pytest.raises(SabotnbError, match="'XXL' is not a category"),
     ):
         task.push(SHORT.to_batches()[0]).end()
 

@@ -94,7 +94,7 @@ if __name__ == "__main__":
 def test_leaving_a_cluster_warns_of_rows_that_are_lost_with_it(tmp_path: Path, leave: str) -> None:
     done = run(UNPUBLISHED.replace("{leave}", leave), tmp_path)
     assert done.returncode == 0
-    warned = [line for line in done.stderr.splitlines() if "were not published" in line]
+    warned = [line for line in done.stderr.splitlines() if "were not committed" in line]
     assert len(warned) == 1
     assert "job 'endless' was RUNNING when its cluster was closed" in warned[0]
     assert warned[0].endswith("To keep them, call job.stop() and job.wait() before env.close()")
@@ -102,4 +102,4 @@ def test_leaving_a_cluster_warns_of_rows_that_are_lost_with_it(tmp_path: Path, l
 
 def test_leaving_a_cluster_says_nothing_of_jobs_that_go_on_or_have_published(tmp_path: Path) -> None:
     stopped = run(UNPUBLISHED.replace("{leave}", "job.stop(); job.wait()"), tmp_path)
-    assert "were not published" not in stopped.stderr
+    assert "were not committed" not in stopped.stderr

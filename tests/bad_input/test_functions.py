@@ -83,7 +83,7 @@ def test_a_script_prints_the_users_lines_and_rows_and_nothing_of_ours(tmp_path):
 WRONG = {
     "type": (lambda batch: 5, r"gave int; it must give a RecordBatch"),
     "nothing": (lambda batch: None, r"gave None instead of a batch; does it lack a return\?"),
-    "columns": (lambda batch: batch.select(["delay"]), r"it lacks 'carrier'; declared are carrier, delay; mend it"),
+    "columns": (lambda batch: batch.select(["delay"]), r"it lacks 'carrier'; declared are carrier, delay; correct it"),
     "types": (lambda batch: batch.set_column(1, "delay", batch["carrier"]), r"'delay' .*string.*int64"),
     "lengths": (lambda batch: {"carrier": ["AA"], "delay": [1, 2]}, r"length"),
 }
@@ -108,7 +108,7 @@ def test_a_mask_of_another_length(env, tmp_path):
 def test_a_column_of_another_type(env, tmp_path):
     half = sb.udf(pa.int64())(lambda column: column.cast("double"))
     error = failure(FLIGHTS.with_columns(half=half(sb.col("delay"))).sink_csv(tmp_path / "out").run("halves"))
-    assert "says it returns int64, but gave double; cast its result, or declare that type" in str(error)
+    assert "declares int64, but returned double; cast its result, or declare that type" in str(error)
 
 
 def test_a_function_that_ends_its_process(env, tmp_path, written):

@@ -33,7 +33,7 @@ def failure(job):
 def test_a_file_that_is_removed_before_the_run(env, parquet, tmp_path):
     rows = sb.Stream.from_parquet(parquet)
     parquet.unlink()
-    with pytest.raises(errors.SourceError, match=r"in\.parquet' is gone: .*; start again with what is there"):
+    with pytest.raises(errors.SourceError, match=r"in\.parquet' is gone: .*; re-run to read the new contents"):
         rows.sink_csv(tmp_path / "out").run("removed")
 
 
@@ -42,7 +42,7 @@ def test_a_file_that_is_written_anew_before_the_run(env, parquet, tmp_path, writ
     pq.write_table(ROWS.rename_columns(["b", "s"]), parquet)
     error = failure(rows.sink_csv(tmp_path / "out").run("changed"))
     assert isinstance(error.reason, errors.SourceError)
-    assert str(error).endswith("in.parquet' has no column 'a' any more: start again with what is there")
+    assert str(error).endswith("in.parquet' no longer has column 'a': re-run to read the new contents")
     assert written() == []
 
 
@@ -69,7 +69,7 @@ BAD_LINES = {
         200_001,
         "field 'a' is int64 by the rows before, but has 'one' here",
     ),
-    "json broken": ('{"a": 1}\n' * 200_000 + '{"a": 1,\n', 200_001, "this is no JSON"),
+    "json broken": ('{"a": 1}\n' * 200_000 + '{"a": 1,\n', 200_001, "this is not JSON"),
 }
 
 
@@ -130,7 +130,7 @@ def test_what_this_user_may_not_read_or_write(parquet, tmp_path):
     call = [*rights, sys.executable, "-c", UNREADABLE]
     told = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert told.stdout.splitlines() == [
-        f"'{tmp_path}/closed.parquet' may not be read: give this user the right to read it",
-        f"'{tmp_path}/closed/a.csv' may not be read: give this user the right to read it",
-        f"'{tmp_path}/closed' may not be written: give this user the right, or another folder",
+        f"'{tmp_path}/closed.parquet' is not readable: grant this user read permission",
+        f"'{tmp_path}/closed/a.csv' is not readable: grant this user read permission",
+        f"'{tmp_path}/closed' is not writable: grant write permission or choose another folder",
     ], told.stderr

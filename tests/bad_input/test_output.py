@@ -70,7 +70,7 @@ def test_a_killed_worker_leaves_nothing(env, tmp_path, written, half_written):
     half_written(job)
     agent = env.kill_worker(0)
     with pytest.raises(
-        errors.JobFailed, match=rf"{agent} .* was lost: .*No output was published.*Run the job again"
+        errors.JobFailed, match=rf"{agent} .* was lost: .*No output was committed.*Run the job again"
     ) as caught:
         job.wait(timeout=60)
     assert isinstance(caught.value.reason, errors.AgentLost)
@@ -123,7 +123,7 @@ def test_a_folder_that_another_job_writes_into_is_refused(env, tmp_path, half_wr
     slow = sb.Stream.from_rate(1000).sink_csv(tmp_path / "out").run("slow")
     half_written(slow)
     with pytest.raises(
-        errors.SinkError, match=r"job 'slow' is writing into .*sb.attach\('slow'\).stop\(\) publishes its rows"
+        errors.SinkError, match=r"job 'slow' is writing into .*sb.attach\('slow'\).stop\(\) commits its rows"
     ):
         sb.Stream.from_rows(ONE).sink_csv(tmp_path / "out").run("quick")
     slow.stop()

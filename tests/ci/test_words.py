@@ -21,6 +21,18 @@ PLANTED = {
         {"sabotnb/graph/specs.py": '"""Made anew."""\n\n\nclass Filter: ...\n'},
         "sabotnb/graph/specs.py:1: 'anew' is not plain English",
     ),
+    "a banned word in a kernel": (
+        {"sabotnb/native/_table.pxd": "# Made anew.\n"},
+        "sabotnb/native/_table.pxd:1: 'anew'",
+    ),
+    "a translated inversion in a message": (
+        {"sabotnb/graph/errors.py": 'TEXT = f"{value!r} is no name of an operator"\n'},
+        "sabotnb/graph/errors.py:1: 'is no name' is not plain English",
+    ),
+    "logic in a face": (
+        {"sabotnb/operators/__init__.py": "def run(): ...\n"},
+        "sabotnb/operators/__init__.py:1: move run out of the face of sabotnb.operators",
+    ),
     "a banned word over two spaces": ({"docs/page.md": "It runs for  ever.\n"}, "docs/page.md:1: 'for  ever'"),
     "a banned word in a message of the front end": (
         {"widgets/src/app.ts": "const text = 'nobody listens'\n"},

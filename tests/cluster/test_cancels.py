@@ -95,16 +95,16 @@ def held(cluster, run):
         import threading
         from pathlib import Path
 
-        tenure = dask_worker.plugins["sabotnb-agent"]._tenure
+        session = dask_worker.plugins["sabotnb-agent"]._session
         former = [thread for thread in threading.enumerate() if thread.name.startswith(f"{run.job}@")]
         former = [thread for thread in former if not thread.name.startswith(f"{run}/")]
         for thread in former:
             thread.join(10)  # it has reported its end, but may not be quite through
         return {
             "threads": sum(thread.is_alive() for thread in former),
-            "results": sum(held.job == run.job for held in tenure.results._runs),
-            "channels": sum(held.job == run.job for held, _ in tenure._exchange._channels),
-            "blobs": sum(held.job == run.job for held in tenure._blobs),
+            "results": sum(held.job == run.job for held in session.results._runs),
+            "channels": sum(held.job == run.job for held, _ in session._exchange._channels),
+            "blobs": sum(held.job == run.job for held in session._blobs),
         }, sum(1 for _ in Path("/proc/self/fd").iterdir())
 
     return cluster.client.run(look)

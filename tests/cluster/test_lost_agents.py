@@ -122,7 +122,7 @@ def test_rows_of_a_finished_job_are_gone_with_their_agent(mortal):
 
 def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):
     def cut(dask_worker):
-        links = dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport._links()
+        links = dask_worker.plugins["sabotnb-agent"]._session._exchange._transport._links()
         connected = [link._stream for link in links if link._stream is not None]
         for stream in connected:
             stream.shutdown()

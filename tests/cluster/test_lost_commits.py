@@ -42,7 +42,7 @@ def committing(cluster, name, folder):
     run.wait_until(lambda status: status["state"] == "COMMITTING")
     said = cluster.jobs.cancel(name)
     assert "too late to cancel" in said
-    committer = next(row for row in cluster.slots() if f"{row['agent']} publishes its output" in said)
+    committer = next(row for row in cluster.slots() if f"{row['agent']} commits its output" in said)
     return run, committer
 
 
@@ -66,7 +66,7 @@ def test_a_committer_that_stalls_past_its_lease_is_replaced_and_does_no_harm_whe
     assert published(folder) == list(range(5000))
 
 
-def test_output_whose_agents_are_all_killed_is_published_by_those_that_replace_them(mortal, tmp_path):
+def test_output_whose_agents_are_all_killed_is_committed_by_those_that_replace_them(mortal, tmp_path):
     folder = tmp_path / "out"
     with held(folder):
         run, _ = committing(mortal, "orphaned", folder)
@@ -90,5 +90,5 @@ def test_a_job_whose_output_no_agent_is_left_to_publish_fails(tmp_path):
         os.kill(agent["pid"], signal.SIGSTOP)
         failure = run.wait_over()["failure"]
         os.kill(agent["pid"], signal.SIGCONT)
-        assert "may be published in part only: the last agent was lost, and none joined within 0.5 s" in failure.message
+        assert "may be committed in part only: the last agent was lost, and none joined within 0.5 s" in failure.message
     cluster.close()

@@ -145,7 +145,7 @@ def endpoints(cluster):
     """Where the agents listen."""
 
     def look(dask_worker):
-        transport = dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport
+        transport = dask_worker.plugins["sabotnb-agent"]._session._exchange._transport
         unix, tcp = (listener.getsockname() for listener in transport._listeners)
         return unix, tcp[1]
 
@@ -270,7 +270,7 @@ def test_a_session_of_the_same_user_connects_by_the_address(announced, monkeypat
         with pytest.raises(EnvError, match=r"a detached cluster with sb\.local\(detached=True\)"):
             other.scale(2)
         other.close()
-        with pytest.raises(EnvError, match="is no cluster that sabotnb runs for this user"):
+        with pytest.raises(EnvError, match="is not a cluster that sabotnb runs for this user"):
             connect("tls://127.0.0.1:1")
     finally:
         (folder.parent / "sabotnb").rename(folder)

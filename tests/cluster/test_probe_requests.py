@@ -66,7 +66,7 @@ def test_of_a_sink_is_shown_what_enters_it(sink, operator, vertex):
         ("planes", "job 'late' has no operator 'planes'; choose one of: source_0, late_only, by_carrier"),
         ("", "job 'late' has no operator ''; choose one of: source_0"),
         ("by_carrier->source_0", "job 'late' has no edge .*; choose one of: source_0->by_carrier, source_0->by_day"),
-        ("filter_9", r"filter_9 is no operator of its own in the running job: runs in source_0 \(push filters\)"),
+        ("filter_9", r"filter_9 is not a separate operator of the running job: runs in source_0 \(push filters\)"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(target, message):

@@ -100,7 +100,7 @@ def test_a_task_that_raises_fails_the_job(cluster):
         ([Task("a", "sql", "select 1")], "operator_type 'sql'; choose one of: python, arrow"),
         ([Task("a", "arrow", "summ")], "no function 'summ'"),
         ([Task("a", "python", "math.sqrt")], "write it as 'module:function'"),
-        ([Task("a", "python", 5)], "5 is no import path"),
+        ([Task("a", "python", 5)], "5 is not an import path"),
     ],
 )
 def test_what_cannot_run_is_refused_before_it_is_sent(cluster, tasks, message):

@@ -93,7 +93,7 @@ def links(cluster):
     """The kinds of connections that each agent has with others."""
 
     def look(dask_worker):  # inside, so that it travels by value: agents cannot import this module
-        transport = dask_worker.plugins["sabotnb-agent"]._tenure._exchange._transport
+        transport = dask_worker.plugins["sabotnb-agent"]._session._exchange._transport
         return [type(link._stream).__name__ for link in transport._links()]
 
     return list(cluster.client.run(look).values())

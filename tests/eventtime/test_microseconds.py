@@ -35,5 +35,5 @@ def test_nulls_take_no_copy_and_have_any_value():
 
 
 def test_other_types_are_refused():
-    with pytest.raises(TypeError, match="int64 is no type of times"):
+    with pytest.raises(TypeError, match="int64 is not a type of times"):
         microseconds(pa.array([1]))

@@ -36,5 +36,5 @@ def test_that_the_agent_itself_was_lost_explains_more(say):
 def test_an_agent_that_was_given_up_is_not_listened_to():
     cluster = Simulator(agents=2)
     cluster.lose(1)
-    with pytest.raises(StaleMessage, match="is given up itself"):
+    with pytest.raises(StaleMessage, match="after being declared lost itself"):
         cluster.feed(BROKEN)

@@ -358,7 +358,7 @@ def test_a_commit_that_no_agent_comes_for_fails_the_job_and_says_what_its_output
     cluster.fire(CommitOverdue)
     assert (cluster.now, cluster.state()) == (60.0, "FAILED")
     message = cluster.machine.jobs["job"].failure.message
-    assert "wrote all rows, but they may be published in part only: the last agent was lost, and none joined" in message
+    assert "wrote all rows, but they may be committed in part only: the last agent was lost, and none joined" in message
     assert cluster.machine.pool.statistics().holders == {}
     cluster.feed(AgentUp(agent(2)))
     assert cluster.submit(request()).how == "started"
@@ -389,7 +389,7 @@ def test_a_commit_that_kills_every_agent_is_given_up():
         cluster.feed(AgentUp(agent(number)))
         cluster.lose(number)
     assert cluster.state() == "FAILED"
-    assert "5 agents were lost while they published it" in cluster.machine.jobs["job"].failure.message
+    assert "5 agents were lost while they committed it" in cluster.machine.jobs["job"].failure.message
 
 
 @pytest.mark.parametrize("kind", ["cancel", "stop"])
@@ -399,9 +399,9 @@ def test_who_ends_a_job_that_commits_hears_what_it_waits_for(kind):
     cluster.silent = {"agent-1"}
     cluster.finish()
     too_late = f"job is COMMITTING, too late to {kind}: all rows are written, and"
-    assert cluster.command(kind, "job").said == f"{too_late} agent-1 publishes its output"
+    assert cluster.command(kind, "job").said == f"{too_late} agent-1 commits its output"
     cluster.lose(1)
-    assert cluster.command(kind, "job").said == f"{too_late} it waits for an agent to publish its output"
+    assert cluster.command(kind, "job").said == f"{too_late} it waits for an agent to commit its output"
 
 
 @pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])

@@ -57,7 +57,8 @@ TypeMismatch: col('carrier') + 1  etl.py:1
 TypeMismatch: col('time_hour').is_in(['noon'])  etl.py:1
     col('time_hour').is_in(['noon'])
          ^^^^^^^^^
-'noon' is no timestamp[us]: Failed to parse string: 'noon' as a scalar of type timestamp[us]; write it as ISO 8601""",
+'noon' is not a timestamp[us]: Failed to parse string: 'noon' as a scalar of type timestamp[us]; \
+write it as ISO 8601""",
     "col('tags').is_between(col('tags'), col('tags'))": """\
 TypeMismatch: col('tags').is_between(col('tags'), col('tags'))  etl.py:1
     col('tags').is_between(col('tags'), col('tags'))
@@ -97,7 +98,8 @@ Invalid regular expression: missing ): (; for plain text write literal=True""",
 TypeMismatch: col('time_hour') > 'soon'  etl.py:1
     col('time_hour') > 'soon'
          ^^^^^^^^^
-'soon' is no timestamp[us]: Failed to parse string: 'soon' as a scalar of type timestamp[us]; write it as ISO 8601""",
+'soon' is not a timestamp[us]: Failed to parse string: 'soon' as a scalar of type timestamp[us]; \
+write it as ISO 8601""",
     "col('tags') == col('tags')": """\
 TypeMismatch: col('tags') == col('tags')  etl.py:1
     col('tags') == col('tags')

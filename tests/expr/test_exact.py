@@ -151,8 +151,8 @@ def test_typed_columns(column, data_type, held):
         (np.array([1.5]), pa.decimal128(10, 2), "double"),
         (pl.Series([[1.5]]), pa.list_(pa.int64()), "list<item: double> (Float value 1.5"),
         (pa.array([True]), pa.int64(), "bool"),
-        (5, pa.int64(), "5 (int) is no column"),
-        ("abc", pa.string(), "'abc' (str) is no column"),
+        (5, pa.int64(), "5 (int) is not a column"),
+        ("abc", pa.string(), "'abc' (str) is not a column"),
     ],
 )
 def test_columns_that_do_not_fit(column, data_type, what):

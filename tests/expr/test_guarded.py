@@ -52,7 +52,10 @@ def test_guard(one: expr.Expr, values: list[object]):
         (col("x") * (2**62), "col('x') * 4611686018427387904: overflow; cast to a wider type before"),
         (col("x").cast("int8") * 10, "col('x').cast('int8') * 10: overflow"),
         (col("x") ** -col("by"), "col('x') ** (-col('by')): integers to negative integer powers are not allowed"),
-        (col("s").cast(int), "col('s').cast('int64'): Failed to parse string: 'two' as a scalar of type int64; mend"),
+        (
+            col("s").cast(int),
+            "col('s').cast('int64'): Failed to parse string: 'two' as a scalar of type int64; correct or filter out",
+        ),
         (col("x").cast("uint8") - 11, "overflow"),
         (col("t") > col("n"), "col('t') > col('n'): Casting from timestamp[s] to timestamp[ns] would result in out of"),
         (col("t").cast("timestamp[ns]"), "timestamp: 32503680000; coarser units reach farther: .cast('timestamp[us]')"),

@@ -160,7 +160,7 @@ def test_a_cast(target: pa.DataType):
         (col("null") == col("null"), "equal cannot be computed of null; cast it first"),
         (col("int64").round(-20), "Rounding to -20 digits is out of range for type int64"),
         (col("time32") == "12:00", "time32[s] and string have no common type"),
-        (col("timestamp_ns") < dt.datetime(3000, 1, 1), "'3000-01-01 00:00:00' is no timestamp[ns]: "),
+        (col("timestamp_ns") < dt.datetime(3000, 1, 1), "'3000-01-01 00:00:00' is not a timestamp[ns]: "),
         (col("wide") + col("tiny"), "decimal128(38, 0) and decimal256(76, 76) have no common type"),
     ],
     ids=str,

@@ -100,8 +100,8 @@ def test_a_row_that_raises_is_shown():
     ("fn", "message"),
     [
         (lambda x: x.slice(1), "gave 2 values for 3 rows; it must give one for each"),
-        (lambda x: x.cast("string"), "says it returns double, but gave string; cast its result, or declare that type"),
-        (lambda x: ["a"] * len(x), "says it returns double, but gave something else"),
+        (lambda x: x.cast("string"), "declares double, but returned string; cast its result, or declare that type"),
+        (lambda x: ["a"] * len(x), "declares double, but returned something else"),
         (lambda x: x.no_such_thing, "raised AttributeError"),
     ],
 )

@@ -16,7 +16,7 @@ def test_a_text_that_is_not_a_category_comes_after_all_that_are_known():
     assert (categories.position("S"), categories.position("M")) == (0, 1)
     categories.take(pa.array(["S", "M", "L"]))
     assert (categories.position("M"), categories.position("XXL")) == (1, 3)
-    with pytest.raises(TypeMismatch, match="'XXL' is no category of 'size', which has S < M < L"):
+    with pytest.raises(TypeMismatch, match="'XXL' is not a category of 'size', which has S < M < L"):
         categories.code("XXL")
 
 
@@ -24,7 +24,7 @@ def test_plain_values_are_encoded_or_refused():
     categories = Categories("size")
     categories.take(pa.array(["S", "M"]))
     assert categories.encoded(pa.array(["M", None, "S"]), ORDERED).to_pylist() == ["M", None, "S"]
-    with pytest.raises(TypeMismatch, match="'L' is no category of 'size', which has S < M"):
+    with pytest.raises(TypeMismatch, match="'L' is not a category of 'size', which has S < M"):
         categories.encoded(pa.array(["S", None, "L"]), ORDERED)
     with pytest.raises(TypeMismatch, match="which has none"):
         Categories("size").encoded(pa.array(["S"]), ORDERED)

@@ -80,7 +80,7 @@ def test_refuses_a_frame_above_the_limit():
     left, right = socket.socketpair()
     with left, right:
         left.sendall(frame(1, 1, 1, b"123456"))
-        with pytest.raises(ProtocolError, match="a frame of 6 bytes where 5 are the limit"):
+        with pytest.raises(ProtocolError, match="a frame has 6 bytes, the limit is 5"):
             FrameReader(right.fileno()).read(5)
 
 

@@ -123,7 +123,7 @@ class Broken(Product):
 
 
 def test_a_result_of_another_type_is_told():
-    with pytest.raises(UserFunctionError, match=r"Broken .* 'many' .* no int64"):
+    with pytest.raises(UserFunctionError, match=r"Broken .* 'many' .*, not int64"):
         run(custom(Broken), ROWS)
 
 

@@ -76,7 +76,7 @@ def test_a_large_result_comes_in_batches_of_bounded_size():
         (lambda batch: [3], "gave int; it must give"),
         (lambda batch: batch, "gave other columns than declared: it lacks 'y' and has 'x' besides; declared are y, s;"),
         (lambda batch: {"y": [1.0], "s": ["a", "b"]}, "gave columns of different lengths (y: 1, s: 2)"),
-        (lambda batch: {"y": ["one"], "s": ["a"]}, "gave 'y' = 'one' (str), declared is double; mend it, or declare"),
+        (lambda batch: {"y": ["one"], "s": ["a"]}, "gave 'y' = 'one' (str), declared is double; correct it, or"),
         (
             lambda batch: pa.table({"y": [1], "s": ["a"]}),
             "gave 'y' as int64, declared is double; cast it, or declare int64",
@@ -144,11 +144,11 @@ def test_rows_come_in_small_pieces():
     ("fn", "message", "sample"),
     [
         (lambda row: {"y": 1 / row["x"]}, "raised ZeroDivisionError: division by zero", "x  s\n0  null"),
-        (lambda row: {"y": row["s"]}, "gave 'y' = 'a' (str), declared is double; mend it, or declare", "x  s\n4  a"),
+        (lambda row: {"y": row["s"]}, "gave 'y' = 'a' (str), declared is double; correct it, or declare", "x  s\n4  a"),
         (lambda row: row["x"], "gave 4 (int); it must give a dict, None, or an iterable of dicts", "x  s\n4  a"),
         (lambda row: [row["x"]], "gave 4 (int); it must give a dict", "x  s\n4  a"),
         (lambda row: "text", "gave 'text' (str); it must give a dict", "x  s\n4  a"),
-        (lambda row: {"z": 1}, "gave a row with 'z', declared are y, s; mend it, or declare", "x  s\n4  a"),
+        (lambda row: {"z": 1}, "gave a row with 'z', declared are y, s; correct it, or declare", "x  s\n4  a"),
     ],
 )
 def test_a_wrong_result_of_a_row_shows_the_row(fn, message: str, sample: str):

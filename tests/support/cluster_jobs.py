@@ -94,7 +94,7 @@ def waiting_results(cluster: Cluster, job: str) -> list[int]:
     """Return the bytes of unread results of ``job`` on each agent that still holds some."""
 
     def look(dask_worker) -> int | None:
-        runs = dask_worker.plugins["sabotnb-agent"]._tenure.results._runs
+        runs = dask_worker.plugins["sabotnb-agent"]._session.results._runs
         held = [results for run, results in runs.items() if run.job == job]
         return sum(buffer._nbytes for results in held for buffer in results.buffers.values()) if held else None
 

@@ -8,7 +8,7 @@ test("what is whole stays as it is", () => {
   expect(liveOf(live)).toEqual(live);
 });
 
-test.each([null, undefined, {}, [], "text", 3])("%j is no graph and no news", (value) => {
+test.each([null, undefined, {}, [], "text", 3])("%j is neither a graph nor an update", (value) => {
   expect(graphOf(value)).toBeNull();
   expect(liveOf(value)).toBeNull();
 });

@@ -39,8 +39,8 @@ _USERS_LINE = 6
 NOTES = {
     "attached": "attached to the run already in progress",
     "replaced": "replaced the previous run (the graph or an option changed)",
-    "stopped": "starts when the previous run is stopped and has published its rows",
-    REPLACES: "starts when the previous run is stopped and has published its rows, "
+    "stopped": "starts when the previous run is stopped and has committed its rows",
+    REPLACES: "starts when the previous run is stopped and has committed its rows, "
     "which this run's output replaces when it ends: mode='append' keeps both",
     "queued": "starts when the previous run has ended",
 }

@@ -241,7 +241,7 @@ def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] 
     """Reduce the rows of each key, two at a time, in any order."""
     flow = grouping.with_keys()
     if init is not None and not isinstance(init, Mapping):
-        raise SchemaError(f"init={init!r} is no row; give the dict that each key starts with: init={{'n': 0}}")
+        raise SchemaError(f"init={init!r} is not a row; pass the dict that each key starts with: init={{'n': 0}}")
     start = None if init is None else capture_value(init, "init of reduce")
     schema = without_order(flow.schema, grouping.names)
     return grouping.applied(flow, Reduce(grouping.names, capture(fn, "reduce"), schema, start))

@@ -34,17 +34,17 @@ def cases() -> Iterator[list[Case]]:
 
 
 def _reporting(running: ExitStack) -> Work:
-    tenure = AgentSession("bench", _ignore, Config(), None, "127.0.0.1")
-    tenure.begin()
-    running.callback(tenure.end)
-    tenure.deploy(*_deployment())
-    running.callback(tenure.command, DropRun(RUN))
-    tenure.command(StartSources(RUN, FIRST_EPOCH))
+    session = AgentSession("bench", _ignore, Config(), None, "127.0.0.1")
+    session.begin()
+    running.callback(session.end)
+    session.deploy(*_deployment())
+    running.callback(session.command, DropRun(RUN))
+    session.command(StartSources(RUN, FIRST_EPOCH))
 
     def work() -> float:
         start = time.thread_time()
         for _ in range(REPORTS):
-            control_codec.dumps([tenure.metrics()])
+            control_codec.dumps([session.metrics()])
         return (time.thread_time() - start) / REPORTS
 
     return work

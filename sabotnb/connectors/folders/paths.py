@@ -69,7 +69,7 @@ def listed(given: Paths) -> list[str]:
     """``given``, one path or several, as a list."""
     several = [given] if isinstance(given, str | os.PathLike) else given
     if hasattr(several, "read") or not isinstance(several, Iterable):
-        raise SourceError(f"{several!r} is no path: give the path of a file or folder, a glob, or a list of those")
+        raise SourceError(f"{several!r} is not a path: pass the path of a file or folder, a glob, or a list of those")
     return [os.fspath(path) for path in several]
 
 
@@ -109,7 +109,7 @@ def unusable(path: str) -> str | None:
     try:
         encoded = path.encode()
     except UnicodeEncodeError:
-        return f"the path {path!r} has half of a surrogate pair in it, which is no character"
+        return f"the path {path!r} has half of a surrogate pair in it, which is not a character"
     if len(encoded) >= LONGEST_PATH:
         return f"the path '{path[:40]}...' has {len(encoded)} bytes, of at most {LONGEST_PATH - 1}"
     longest = max(encoded.split(b"/"), key=len)
@@ -184,10 +184,10 @@ def reading(
         yield
     except FileNotFoundError as error:
         raise SourceError(
-            f"'{file}' is gone: every worker must be able to open it; start again with what is there"
+            f"'{file}' is gone: every worker must be able to open it; re-run to read the new contents"
         ) from error
     except PermissionError as error:
-        raise SourceError(f"'{file}' may not be read: give this user the right to read it") from error
+        raise SourceError(f"'{file}' is not readable: grant this user read permission") from error
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise SourceError(f"'{file}' cannot be read ({_first_line(error)}): {what_to_do}") from error
 

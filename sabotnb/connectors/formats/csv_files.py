@@ -98,7 +98,7 @@ def describe(
         if set(names) != set(first):
             lacks, has = sorted(set(first) - set(names)), sorted(set(names) - set(first))
             raise SourceError(
-                f"'{file}' has another header than '{files[0]}' (lacks {lacks}, has {has} instead): "
+                f"'{file}' has a different header from '{files[0]}' (lacks {lacks}, has {has} instead): "
                 "read them as several streams and make them alike (select, rename) before sb.union"
             )
     types = types_of(schema)

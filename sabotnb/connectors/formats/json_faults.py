@@ -137,9 +137,9 @@ def _problem(line: bytes, rows: _Rows, error: Exception) -> str:
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except ValueError as unread:
-        return f"this is no JSON ({unread}): {ADVICE}"
+        return f"this is not JSON ({unread}): {ADVICE}"
     if not isinstance(row, dict):
-        return f"{shown(row)} is no object: {ADVICE}"
+        return f"{shown(row)} is not an object: {ADVICE}"
     for field in types.schema:
         try:
             parse(line, pa.schema([field]), strange="ignore")

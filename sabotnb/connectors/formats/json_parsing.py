@@ -60,7 +60,7 @@ def check_lines(file: str, start: int, block: bytes) -> None:
             "flatten it before it is read, or leave it out"
         )
     if found := _NULL.match(block) or _NULL_LINE.search(block):
-        raise SourceError(f"{line_of(file, start, block, found.end())}: null is no object: {ADVICE}")
+        raise SourceError(f"{line_of(file, start, block, found.end())}: null is not an object: {ADVICE}")
     if len(block) > LONGEST_BLOCK:
         raise SourceError(f"{line_of(file, start, block, 0)}: a row is longer than 2 GiB: split it, or write Parquet")
     if block.isascii():

@@ -53,7 +53,7 @@ def made_of_parsed(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """``table``, one chunk of ``parsed_schema(schema)``, with the types of ``schema``; other columns stay as they are.
 
     Raises:
-        pa.ArrowInvalid: text that is no date, time or base64, or seconds that a duration does not hold.
+        pa.ArrowInvalid: text that is not a date, time or base64, or seconds that a duration does not hold.
     """
     for field in schema:
         at = table.schema.get_field_index(field.name)

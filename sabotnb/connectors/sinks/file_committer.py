@@ -35,7 +35,7 @@ transaction. Every step finds what is left to do, so the same commit can run aga
 only waited for a few seconds, because a stopped process keeps it, and some file systems have none. So each rename and
 removal also accepts that another committer of the run was first, and only the decision tells which direction to take.
 
-*Output that cannot be published* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
+*Output that cannot be committed* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
 beside the output first (see ``unpublished``), where no later run of the job removes it.
 """
 
@@ -81,7 +81,7 @@ class FileCommitter:
             output.make_folder()  # before the lock, which skips folders that do not exist
         with alone_in([output.folder for output in outputs]):
             if _decided(outputs) == ABORTED:
-                taken_back = f"the output of job {self._run.job!r} was taken back when it could not be published"
+                taken_back = f"the output of job {self._run.job!r} was taken back when it could not be committed"
                 raise SinkError(f"{taken_back}: run the job again")
             replaced = [(output, output.replaced()) for output in outputs]
             if _decided(outputs) != COMMITTED:
@@ -109,11 +109,11 @@ class FileCommitter:
             _remove_if_empty(made)
 
     def keep(self, committables: Sequence[Committable]) -> str:
-        """Save the output of a run that cannot be published; returns a sentence that says where, or an empty string."""
+        """Save the output of a run that cannot be committed; returns a sentence that says where, or an empty string."""
         outputs = self._outputs(committables)
         with alone_in([output.folder for output in outputs]):
             if _decide(outputs, ABORTED) != ABORTED and all(output.is_published() for output in outputs):
-                return ""  # another committer has published it
+                return ""  # another committer has committed it
             kept = [place for output in outputs if (place := output.keep())]
         return f"Nothing is lost: {', and '.join(kept)}." if kept else ""
 
@@ -163,17 +163,17 @@ class _Output:
             make_folder(self.folder)
 
     def replaced(self) -> Sequence[str]:
-        """The files that the new ones replace; SinkError if the new ones cannot, or must not, be published here."""
+        """The files that the new ones replace; SinkError if the new ones cannot, or must not, be committed here."""
         with writing(self.folder):
             old = [file for file in data_files(self.folder) if file not in self._new]
             for final, name in self._new.items():
                 if self._find_hidden(name) is None and not (self.folder / final).exists():
                     raise SinkError(
-                        f"'{self.hidden / name}' is gone before it was published as '{self.folder / final}': "
+                        f"'{self.hidden / name}' is gone before it was committed as '{self.folder / final}': "
                         "run the job again"
                     )
             # Checked after the listing: if the hidden folder still exists, this run has not ended, so no later run can
-            # have published a file that is in the list. In the other order this commit could remove such a file.
+            # have committed a file that is in the list. In the other order this commit could remove such a file.
             if not self._has_hidden():
                 return ()
             old = [] if self._append else self._own(old)
@@ -239,7 +239,7 @@ class _Output:
         return all((self.folder / final).exists() for final in self._new)
 
     def keep(self) -> str:
-        """Save files that cannot be published; returns the text that a message has about them."""
+        """Save files that cannot be committed; returns the text that a message has about them."""
         files = {
             final: self._find_hidden(name) or self.folder / final  # a killed committer may have renamed it
             for final, name in self._new.items()

@@ -85,7 +85,7 @@ def sink(spec: Spec, schema: pa.Schema) -> FileSink:
 
 
 def hidden_folder(spec: Spec, run: RunId) -> Path:
-    """The folder of a run's unpublished files. Globs and readers of folders skip it."""
+    """The folder of a run's uncommitted files. Globs and readers of folders skip it."""
     token = spec.options.get(RUN)
     name = f".sabotnb-{quote(run.job, safe='')}-{run.number}"
     return Path(spec.options["path"]) / (f"{name}.{token}" if token else name)
@@ -300,7 +300,7 @@ def writing(output: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise SinkError(f"'{output}' may not be written: give this user the right, or another folder") from error
+        raise SinkError(f"'{output}' is not writable: grant write permission or choose another folder") from error
     except FileNotFoundError as error:
         raise SinkError(
             f"'{error.filename or output}' is gone, or cannot be made there: run the job again, or give another folder"

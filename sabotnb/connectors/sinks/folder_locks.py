@@ -17,7 +17,7 @@ LOCK_LOOK_SECONDS = 0.05
 def alone_in(folders: Iterable[Path]) -> Iterator[None]:
     """Hold the locks of ``folders``, so that commits and claims of other processes happen before or after the block.
 
-    Best effort: a process that was stopped while it published keeps its lock, so after LOCK_SECONDS the block runs
+    Best effort: a process that was stopped while it committed keeps its lock, so after LOCK_SECONDS the block runs
     without it. Two processes may then run the same commit at once, which the committer allows for.
     """
     deadline = time.monotonic() + LOCK_SECONDS

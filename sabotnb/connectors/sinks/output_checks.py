@@ -73,7 +73,7 @@ def check_right_to_write(output: Path) -> None:
     if not there.is_dir():
         raise SinkError(f"'{there}' is a file, so '{output}' cannot be a folder: give another folder")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise SinkError(f"'{there}' may not be written: give this user the right, or another folder")
+        raise SinkError(f"'{there}' is not writable: grant write permission or choose another folder")
 
 
 def refuse_foreign(output: Path, owners: Owners, job: str) -> None:

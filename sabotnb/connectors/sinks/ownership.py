@@ -1,4 +1,4 @@
-"""Owners of published files: the name of a file says which job wrote it.
+"""Owners of committed files: the name of a file says which job wrote it.
 
 Job ``late`` wrote ``part-00000-7f763dd3-0.late.parquet``. The owner is not stored in a file of its own, because polars
 reads every file of a folder, hidden or not. Older versions did: they wrote ``_sabotnb.json``, a list of owners.

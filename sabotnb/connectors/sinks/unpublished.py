@@ -1,4 +1,4 @@
-"""Saves output that could not be published in a folder where its user finds it and no later run removes it."""
+"""Saves output that could not be committed in a folder where its user finds it and no later run removes it."""
 
 from __future__ import annotations
 

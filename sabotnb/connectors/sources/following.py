@@ -103,5 +103,5 @@ def _stamp(file: str) -> _Stamp:
     except FileNotFoundError:
         return 0, 0
     except OSError as error:
-        raise SourceError(f"'{file}' cannot be looked at ({error}): give this user the right to read it") from error
+        raise SourceError(f"'{file}' cannot be read ({error}): grant this user read permission") from error
     return found.st_size, found.st_mtime_ns

@@ -69,7 +69,7 @@ def describe_rows(rows: Iterable[Mapping[str, Any]], schema: Wanted = None) -> S
     Types are inferred from all rows. A mapping as ``schema`` replaces the types of its columns, a schema those of all.
 
     Raises:
-        SourceError: a row that is no dict, has a key that ``schema`` lacks, or a value that does not fit.
+        SourceError: a row that is not a dict, has a key that ``schema`` lacks, or a value that does not fit.
     """
     if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
         raise SourceError(f"rows are {rows!r} ({type(rows).__name__}): give a list of dicts, [{{'column': value}}]")

@@ -37,6 +37,6 @@ def _problem(misfit: ColumnMisfit, subject: str) -> str:
     if misfit.value is None:
         return f"{subject} {misfit.position} has no {column.name!r}, which may not be null: give a value"
     return (
-        f"{subject} {misfit.position}: {misfit.what} is no {column.type} for column {column.name!r}: "
+        f"{subject} {misfit.position}: {misfit.what} is not of type {column.type} for column {column.name!r}: "
         "change the value or the schema"
     )

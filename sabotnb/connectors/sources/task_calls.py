@@ -83,7 +83,7 @@ def _check(name: str, call: TaskCall) -> None:
     if call.type == "arrow" and isinstance(call.operator, str):
         _operator(call.type, call.operator)
     elif not isinstance(call.operator, str) or ":" not in call.operator:
-        raise GraphError(f"task {name!r}: {call.operator!r} is no import path; write it as 'module:function'")
+        raise GraphError(f"task {name!r}: {call.operator!r} is not an import path; write it as 'module:function'")
 
 
 def _operator(kind: str, operator: str | Callable[..., Any]) -> Callable[..., Any]:

@@ -113,7 +113,7 @@ def _member(literal: Literal, data_type: pa.DataType) -> pa.Scalar:
     try:
         return scalar_of(literal, data_type)
     except pa.ArrowInvalid as error:
-        raise Refused(f"{text_of(literal)} is no {data_type}: {error}; write it as ISO 8601") from error
+        raise Refused(f"{text_of(literal)} is not a {data_type}: {error}; write it as ISO 8601") from error
 
 
 def _range(args: Sequence[Arg], options: Options) -> Overload:

@@ -60,7 +60,7 @@ def test_what_a_column_would_cut_is_refused(kind):
 def test_literals_and_rows_are_not_cut_either():
     with pytest.raises(errors.TypeMismatch, match=r"1.75 \(float\) does not fit int64"):
         sb.lit(1.75, "int64")
-    with pytest.raises(errors.SourceError, match=r"row 1: 2.5 \(float\) is no int64 for column 'x'"):
+    with pytest.raises(errors.SourceError, match=r"row 1: 2.5 \(float\) is not of type int64 for column 'x'"):
         sb.Stream.from_rows([{"x": 1}, {"x": 2.5}], schema={"x": int})
 
 
@@ -134,7 +134,7 @@ def test_text_is_not_read_as_numbers():
         return frame.assign(x=frame["x"].map("{:03d}".format))
 
     with pytest.raises(
-        errors.UserFunctionError, match=r"gave 'x' as .*string, for an empty batch it gave int64; mend it"
+        errors.UserFunctionError, match=r"gave 'x' as .*string, for an empty batch it gave int64; correct it"
     ):
         TWO.map_batches(padded, format="pandas").to_rows()
     declared = TWO.map_batches(padded, schema={"x": "string"}, format="pandas")

@@ -76,6 +76,6 @@ def test_compressed_text_is_refused(describe, tmp_path):
 
 @pytest.mark.parametrize("describe", [connectors.parquet, connectors.ipc])
 def test_a_file_of_another_format_is_refused(describe, tmp_path):
-    (tmp_path / "a").write_text("this is no such file\n" * 10)
+    (tmp_path / "a").write_text("this is not a file\n" * 10)
     with pytest.raises(SourceError, match=r"a' cannot be read .*write it again or leave it out"):
         describe(tmp_path / "a")

@@ -230,7 +230,7 @@ def test_bad_headers(tmp_path, text, message):
 def test_files_with_other_headers_are_refused_with_the_difference(tmp_path):
     write(tmp_path, "a,b\n1,2\n")
     write(tmp_path, "a,c\n1,2\n", "b.csv")
-    with pytest.raises(SourceError, match=r"another header than .*lacks \['b'\], has \['c'\] instead.*sb.union"):
+    with pytest.raises(SourceError, match=r"a different header from .*lacks \['b'\], has \['c'\] instead.*sb.union"):
         connectors.csv(tmp_path)
 
 

@@ -67,7 +67,7 @@ def test_a_column_that_went_away_meanwhile(tmp_path):
     source = connectors.source(connectors.ipc(write(tmp_path / "a.arrow", TABLE)))
     write(tmp_path / "a.arrow", TABLE.select(["n"]))
     (split,) = source.splits()
-    with pytest.raises(SourceError, match="has no column 's' any more"):
+    with pytest.raises(SourceError, match="no longer has column 's'"):
         source.open(split).poll(10)
 
 

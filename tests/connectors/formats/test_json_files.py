@@ -99,9 +99,9 @@ def long_file(line_1000):
         ),
         ('{"a": 1.5}', "line 1000: field 'a' is int64 by the rows before, but has 1.5 here: .*{'a': pa.float64()}"),
         ('{"a": 1, "c": 3}', "line 1000: the field 'c' is not in the rows before: name its type, schema={'c': "),
-        ('{"a": 1,', "line 1000: this is no JSON (Expecting"),
-        ("[1]", "line 1000: [1] is no object: correct the file, one object a line"),
-        (" null", "line 1000: null is no object: correct the file, one object a line"),
+        ('{"a": 1,', "line 1000: this is not JSON (Expecting"),
+        ("[1]", "line 1000: [1] is not an object: correct the file, one object a line"),
+        (" null", "line 1000: null is not an object: correct the file, one object a line"),
     ],
 )
 @pytest.mark.parametrize("section", [1000, 8 << 20])
@@ -119,10 +119,10 @@ def test_the_1000th_line_is_wrong(tmp_path, read, line, message, section):
         ('[{"a": 1}]', r"is one JSON array: write an object a line \(JSONL\), or use Stream.from_rows"),
         ("\n \n", "has nothing but blank lines"),
         ('{"a": 1}\n{"a": "x"}\n', "line 2: field 'a' is int64 by the rows before, but has 'x' here"),
-        ("{\n", "line 1: this is no JSON"),
-        ('null\n{"a": 1}\n', "line 1: null is no object: correct the file, one object a line"),
-        ("  null", "line 1: null is no object"),
-        ('\ufeffnull\n{"a": 1}\n', "line 1: null is no object"),
+        ("{\n", "line 1: this is not JSON"),
+        ('null\n{"a": 1}\n', "line 1: null is not an object: correct the file, one object a line"),
+        ("  null", "line 1: null is not an object"),
+        ('\ufeffnull\n{"a": 1}\n', "line 1: null is not an object"),
     ],
 )
 def test_files_that_are_no_jsonl(tmp_path, text, message):

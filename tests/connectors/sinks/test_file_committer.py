@@ -386,12 +386,12 @@ def spoil(what, folder, prepared):
 @pytest.mark.parametrize(("what", "mode"), [("foreign", "error"), ("gone", "error"), ("gone", "append")])
 def test_no_sink_publishes_when_another_cannot(tmp_path, what, mode):
     specs, prepared = two_sinks(tmp_path, mode)
-    mend = spoil(what, tmp_path / "out-1", prepared)
+    repair = spoil(what, tmp_path / "out-1", prepared)
     with pytest.raises(SinkError):
         connectors.committer(specs, RunId("job", 2)).commit(prepared)
     assert numbers(tmp_path / "out-0") == [1]
     connectors.committer(specs, RunId("job", 2)).abort(prepared)
-    mend()
+    repair()
     assert [numbers(tmp_path / f"out-{number}") for number in range(2)] == [[1], [2]]
     assert len(everything(tmp_path)) == 2
 
@@ -411,7 +411,7 @@ def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_pat
             connectors.committer(specs, RunId("job", 2)).commit(prepared)
     assert {name.replace(".aborted/", "/"): data for name, data in everything(tmp_path).items()} == before
     committer = connectors.committer(specs, RunId("job", 2))
-    with pytest.raises(SinkError, match="was taken back when it could not be published: run the job again"):
+    with pytest.raises(SinkError, match="was taken back when it could not be committed: run the job again"):
         committer.commit(prepared)
     assert committer.keep(prepared).count("has all rows (1)") == 2
     committer.abort(prepared)
@@ -427,7 +427,7 @@ def test_a_commit_that_comes_late_does_not_touch_what_later_runs_have_published(
     connectors.committer(specs, RunId("job", 1)).commit(late)
     assert numbers(tmp_path) == [1, 2]
     store(spec_of(tmp_path, "overwrite"), [3], run=3)
-    with pytest.raises(SinkError, match="is gone before it was published"):
+    with pytest.raises(SinkError, match="is gone before it was committed"):
         connectors.committer(specs, RunId("job", 1)).commit(late)
     assert numbers(tmp_path) == [3]
 
@@ -669,7 +669,7 @@ def test_files_that_are_gone_before_the_commit(tmp_path):
     spec = spec_of(tmp_path)
     prepared = prepare(spec, [1])
     connectors.committer({"sink_0": spec}, RunId("job", 1)).abort(prepared)
-    with pytest.raises(SinkError, match=r"is gone before it was published as .*: run the job again"):
+    with pytest.raises(SinkError, match=r"is gone before it was committed as .*: run the job again"):
         connectors.committer({"sink_0": spec}, RunId("job", 1)).commit(prepared)
 
 

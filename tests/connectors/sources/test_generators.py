@@ -146,7 +146,7 @@ def fails():
         (fails, r"(?s)fails .* raised ValueError: no more data"),
         (lambda: [5], "yielded 5 .int. after 0 rows: yield dicts, record batches or Arrow tables"),
         (lambda: [{"n": 1, "x": 2}], "yielded: row 0 has 'x', but the columns are n, s"),
-        (lambda: [{"n": 1}, {"n": "one"}], r"yielded: row 1: 'one' \(str\) is no int64 for column 'n'"),
+        (lambda: [{"n": 1}, {"n": "one"}], r"yielded: row 1: 'one' \(str\) is not of type int64 for column 'n'"),
         (
             lambda: [pa.table({"n": [1]})],
             "of another schema than it declared: it has n: int64, schema= says n: int64, s: string",

@@ -106,7 +106,11 @@ def test_rows_with_a_schema(read):
         ([], None, "there are no rows, so nothing says which columns there are: give schema="),
         ([{"a": 1}, [2]], None, r"row 1 is \[2\] \(list\): give dicts"),
         ([{"a": 1}, {"a": "x"}], None, r"column 'a' has values of several kinds \(int, str\): make them alike"),
-        ([{"a": 1}, {"a": "x"}], pa.schema({"a": pa.int64()}), r"row 1: 'x' \(str\) is no int64 for column 'a'"),
+        (
+            [{"a": 1}, {"a": "x"}],
+            pa.schema({"a": pa.int64()}),
+            r"row 1: 'x' \(str\) is not of type int64 for column 'a'",
+        ),
         (
             [{"a": 1, "b": 2}],
             pa.schema({"a": pa.int64()}),
@@ -118,15 +122,19 @@ def test_rows_with_a_schema(read):
             None,
             r"several kinds \(float, int\): make them alike, \{\*\*row, 'a': Decimal",
         ),
-        ([{"a": np.uint64(2**64 - 1)}, {"a": 1.5}], None, r"row 0: np.uint64\(18446744073709551615\) .* is no double"),
-        ([{"a": [np.uint64(2**64 - 1), 1.5]}], None, r"row 0: .* is no list<item: double> for column 'a'"),
+        (
+            [{"a": np.uint64(2**64 - 1)}, {"a": 1.5}],
+            None,
+            r"row 0: np.uint64\(18446744073709551615\) .* is not of type double",
+        ),
+        ([{"a": [np.uint64(2**64 - 1), 1.5]}], None, r"row 0: .* is not of type list<item: double> for column 'a'"),
         ([{"a": nested(61)}], None, r"column 'a' has values .*\(some are nested more than 60 levels deep\)"),
         ([{"a": nested(100_000)}], None, r"column 'a' has values .*\(some are nested more than 60 levels deep\)"),
-        ([{"a": nested(100_000)}], {"a": pa.int64()}, r"row 0: .* \(list\) is no int64 for column 'a'"),
+        ([{"a": nested(100_000)}], {"a": pa.int64()}, r"row 0: .* \(list\) is not of type int64 for column 'a'"),
         ([{"a": object()}], None, r"column 'a' has values that no type holds \(object\)"),
         ([{"a": [1, "x"]}], None, r"column 'a' has values that no type holds \(list\)"),
         ([{1: 2}], None, "row 0 has the key 1: give names as text, {'column': value}"),
-        ([{"a": 2**70}], pa.schema({"a": pa.int64()}), "row 0: 1180591620717411303424 .* is no int64"),
+        ([{"a": 2**70}], pa.schema({"a": pa.int64()}), "row 0: 1180591620717411303424 .* is not of type int64"),
     ],
 )
 def test_rows_that_do_not_fit(rows, schema, message):
@@ -144,7 +152,9 @@ def test_ids_and_missing_values_of_pandas(read):
 
 def test_rows_are_taken_as_they_are_or_not_at_all():
     for value, data_type in ((2.5, pa.int64()), (datetime(2024, 1, 1, 5), pa.date32())):
-        with pytest.raises(SourceError, match=r"row 1: .* is no \w+.* for column 'a': change the value or the schema"):
+        with pytest.raises(
+            SourceError, match=r"row 1: .* is not of type \w+.* for column 'a': change the value or the schema"
+        ):
             connectors.rows([{"a": None}, {"a": value}], schema={"a": data_type})
     with pytest.raises(SourceError, match="row 1 has no 'a', which may not be null: give a value"):
         connectors.rows([{"a": 1}, {}], schema=pa.schema([pa.field("a", pa.int64(), nullable=False)]))
