@@ -1,4 +1,4 @@
-"""A pickled value of the user."""
+"""``Value``: a value that a user's function refers to, pickled and identified by its hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds the data from which a job's pictures are drawn: JSON-able, stored with the job at its submission."""
+"""Builds the data from which a job's pictures are drawn: JSON-able, stored with a job when it is submitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waits until a job's display is deterministic."""
+"""Waits until a job's display is deterministic, so that a notebook that is run again saves the same output."""
 
 from __future__ import annotations
 

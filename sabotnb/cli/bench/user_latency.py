@@ -1,4 +1,4 @@
-"""What a user waits for: imports, sessions, submission, deployment, results, a preview."""
+"""Benchmarks what a user waits for: imports, sessions, submission, deployment, results, a preview."""
 
 from __future__ import annotations
 

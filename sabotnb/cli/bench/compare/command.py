@@ -1,4 +1,4 @@
-"""The command: prepare the data, measure suite by suite, print the table, write the JSON lines."""
+"""``sabotnb bench compare``: prepare the data, measure suite by suite, print the table, write the JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two answers hold the same rows, in any order: floats up to 1e-9 relative, everything else exactly.
+"""Compares the results of two engines: the same rows in any order, floats up to 1e-9 relative, the rest exactly.
 
 Rows are matched by a hash of their exact columns, then by their floats, so answers of ten million rows can be compared
 too. A column is exact if both engines return an exact type; whole decimals (DuckDB's sums of integers) count as
