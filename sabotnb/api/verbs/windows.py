@@ -117,7 +117,7 @@ def windowing(flow: StreamPlan, shape: Any, lateness: Duration, early: Duration 
         TypeMismatch: a duration or a column that does not fit.
     """
     if not isinstance(shape, WindowShape):
-        raise InvalidUse(f"window({shape!r}) is no window; write sb.tumbling('10s'), sb.sliding(...), sb.session(...)")
+        raise InvalidUse(f"{shape!r} is not a window; write sb.tumbling('10s'), sb.sliding(...), sb.session(...)")
     late, interval = duration_us(lateness), None if early is None else duration_us(early)
     if late < 0 or (interval is not None and interval <= 0):
         raise TypeMismatch("lateness= is '0s' or more, and early= is more than '0s'")
@@ -166,5 +166,5 @@ def _zone(tz: str) -> str:
     try:
         ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise TypeMismatch(f"tz={tz!r} is no time zone; write its name, as in tz='Europe/Paris'") from None
+        raise TypeMismatch(f"tz={tz!r} is not a time zone; write its name, as in tz='Europe/Paris'") from None
     return tz
