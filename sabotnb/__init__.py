@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb import datasets, errors, nexmark, testing
     from sabotnb.api.doctor import doctor
     from sabotnb.api.env import Env, attach, connect, jobs, local
+    from sabotnb.api.fluent.windowed import Windowed
     from sabotnb.api.handles.job import Job
     from sabotnb.api.handles.live import live
     from sabotnb.api.handles.status import JobResult, JobStatus
@@ -75,7 +76,6 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb.api.sink import Sink, run
     from sabotnb.api.stream import Grouped, Stream, union
     from sabotnb.api.verbs.windows import count_window, global_window, same_window, session, sliding, tumbling, until
-    from sabotnb.api.windowed import Windowed
     from sabotnb.cluster import JobManager, Task
     from sabotnb.config import Config
     from sabotnb.execution import SlotPool
@@ -102,7 +102,7 @@ _HOMES = {
         "tumbling",
         "until",
     ),
-    "sabotnb.api.windowed": ("Windowed",),
+    "sabotnb.api.fluent.windowed": ("Windowed",),
     "sabotnb.cluster": ("JobManager", "Task"),
     "sabotnb.config": ("Config",),
     "sabotnb.execution": ("SlotPool",),

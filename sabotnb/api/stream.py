@@ -15,12 +15,12 @@ from sabotnb.api.fluent.row_methods import RowMethods
 from sabotnb.api.fluent.sink_methods import SinkMethods
 from sabotnb.api.fluent.source_methods import SourceMethods
 from sabotnb.api.fluent.stream_base import plan_of
+from sabotnb.api.fluent.windowed import Windowed
 from sabotnb.api.stream_node import naming
 from sabotnb.api.verbs import grouping, joins, row_verbs
 from sabotnb.api.verbs.columns import Column, Columns
 from sabotnb.api.verbs.grouping import Grouping
 from sabotnb.api.verbs.verb_options import Duration
-from sabotnb.api.windowed import Windowed
 from sabotnb.errors import GraphError, InvalidUse
 from sabotnb.expr import Expr
 from sabotnb.foreign import Hinted
@@ -212,7 +212,7 @@ class Grouped(Hinted):
 
         ``flights.group_by("origin").window(sb.tumbling("1h")).agg(n=sb.count())``
         """
-        return Windowed(grouping.windowed(self.grouping, shape, lateness, early))
+        return Windowed(grouping.windowed(self.grouping, shape, lateness, early), Stream)
 
     def __repr__(self) -> str:
         return f"Grouped by {', '.join(self.grouping.names)}: add .agg(...), .top(...), .latest() or .reduce(...)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sabotnb.api.boundary import boundary
+from sabotnb.api.stream_node import StreamPlan
 from sabotnb.api.verbs import grouping
 from sabotnb.api.verbs.columns import Column
 from sabotnb.api.verbs.grouping import Grouping
@@ -14,7 +15,7 @@ from sabotnb.errors import InvalidUse
 from sabotnb.expr import Expr
 from sabotnb.foreign import Hinted
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # only for annotations, from which completion knows what a chain of verbs returns
     from sabotnb.api.stream import Stream
 
 
@@ -28,25 +29,27 @@ class Windowed(Hinted):
     """
 
     grouping: Grouping
+    _stream_of: Callable[[StreamPlan], Stream]
+    """The class ``Stream``, which returns windows, so its module imports this one."""
 
     def agg(self, *exprs: Expr, **named: Expr) -> Stream:
         """Return a row per group and window: the window, the keys, then the aggregates.
 
         ``flights.group_by("origin").window(sb.tumbling("1h")).agg(n=sb.count(), worst=col("delay").max())``
         """
-        return _stream(grouping.aggregated(self.grouping, exprs, named))
+        return self._stream_of(grouping.aggregated(self.grouping, exprs, named))
 
     def top(self, n: int, by: Column, reverse: bool = False, ties: bool = False, rank: str | None = None) -> Stream:
         """Return the ``n`` rows of each group and window with the largest ``by``; see ``Grouped.top``."""
-        return _stream(grouping.top(self.grouping, n, by, reverse=reverse, ties=ties, rank=rank))
+        return self._stream_of(grouping.top(self.grouping, n, by, reverse=reverse, ties=ties, rank=rank))
 
     def latest(self, *columns: Column) -> Stream:
         """Return the row of each group and window with the latest event time: the keys and these columns, or all."""
-        return _stream(grouping.latest(self.grouping, columns))
+        return self._stream_of(grouping.latest(self.grouping, columns))
 
     def reduce(self, fn: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]], init: Any = None) -> Stream:
         """Reduce each group and window to a row; see ``Grouped.reduce``."""
-        return _stream(grouping.reduced(self.grouping, fn, init))
+        return self._stream_of(grouping.reduced(self.grouping, fn, init))
 
     def __iter__(self) -> NoReturn:
         raise InvalidUse("windows cannot be iterated over; aggregate them: .agg(n=sb.count())")
@@ -54,9 +57,3 @@ class Windowed(Hinted):
     def __repr__(self) -> str:
         keys = f" by {', '.join(self.grouping.names)}" if self.grouping.names else ""
         return f"Windowed{keys}: add .agg(...), .top(...), .latest() or .reduce(...)"
-
-
-def _stream(flow: Any) -> Stream:
-    from sabotnb.api.stream import Stream  # which returns windows
-
-    return Stream(flow)
