@@ -72,7 +72,7 @@ def test_files_that_stay_as_they_are(source):
 def test_a_file_that_is_shortened(path, source):
     splits, size = source.splits(), path.stat().st_size
     os.truncate(path, size // 2)
-    with pytest.raises(SourceError, match=f"was {size:,} bytes and is {size // 2:,} since .*: start again"):
+    with pytest.raises(SourceError, match=f"was {size:,} bytes and is {size // 2:,} after .*: re-run"):
         read(source, splits)
 
 
@@ -105,7 +105,7 @@ def test_a_copy_on_another_machine(path, source, monkeypatch):
     monkeypatch.setattr(file_guard.platform, "node", lambda: "another")
     assert read(source, splits) == ROWS["a"].to_pylist()
     os.truncate(path, 10)
-    with pytest.raises(SourceError, match="and is 10 since"):
+    with pytest.raises(SourceError, match="and is 10 after"):
         read(source, splits)
 
 
