@@ -151,7 +151,7 @@ class Chain:
     def on_watermark(self, us: int) -> Iterator[Item]:
         """Advance the event time of the first operator to ``us``, and that of the others as far as none holds it back.
 
-        Yields a Watermark if the event time behind the last operator has risen, and nothing if ``us`` is no advance.
+        Yields a Watermark if the event time behind the last operator has risen, and nothing if ``us`` does not advance.
         """
         if self._rises(0, us):
             yield from self._advance(0)
@@ -227,11 +227,13 @@ class Chain:
         return self._rises(position + 1, min(released, us))
 
     def _rises(self, position: int, us: int) -> bool:
-        """Raise the event time in front of ``position``; False if it is no advance."""
+        """Raise the event time in front of ``position``; False if it is not an advance."""
         if us <= self._watermarks[position]:
             return False
         self._watermarks[position] = us
-        if position < len(self._stages) and us < MAX_WATERMARK:  # the maximum is no event time, it marks complete input
+        if (
+            position < len(self._stages) and us < MAX_WATERMARK
+        ):  # the maximum is not an event time, it marks complete input
             self._probes.note_watermark(self._stages[position].node.id, us)
         return True
 
