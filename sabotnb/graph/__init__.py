@@ -12,6 +12,7 @@ from sabotnb.graph.ports import (
     input_ports,
     is_broadcast_port,
     is_global,
+    is_partial,
     is_stateful,
     needs_end,
     port_keys,
@@ -42,6 +43,7 @@ from sabotnb.graph.specs import (
 )
 from sabotnb.graph.stream_type import StreamType, TimeColumn
 from sabotnb.graph.window_shapes import (
+    PLACE,
     WINDOW_END,
     WINDOW_START,
     Clock,
@@ -64,6 +66,7 @@ __all__ = [
     "LATE",
     "LATE_COLUMN",
     "MAX_PARALLELISM",
+    "PLACE",
     "WINDOW_END",
     "WINDOW_START",
     "Aggregate",
@@ -113,6 +116,7 @@ __all__ = [
     "input_ports",
     "is_broadcast_port",
     "is_global",
+    "is_partial",
     "is_stateful",
     "needs_end",
     "output_schema",

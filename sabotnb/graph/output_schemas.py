@@ -28,7 +28,7 @@ from sabotnb.graph.specs import (
     Union,
     Window,
 )
-from sabotnb.graph.window_shapes import SameWindow, TumblingWindow, bound_columns
+from sabotnb.graph.window_shapes import PLACE, SameWindow, TumblingWindow, bound_columns
 from sabotnb.native import canonical, is_ordered, known_orders, one_order, plain_type, with_known_orders
 
 LATE_COLUMN = "late_by"
@@ -129,8 +129,13 @@ def _topped(spec: Top, schema: pa.Schema) -> pa.Schema:
 
 def _windowed(spec: Window, schema: pa.Schema) -> pa.Schema:
     """Return the columns of the window, then those of the verb; rows that had a window keep its columns in front."""
-    _fields(schema, spec.columns)
-    bounds = [pa.field(name, _bound_type(spec, schema), nullable=False) for name in bound_columns(spec.shape)]
+    rows = schema
+    if isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.FINAL:
+        rows = spec.verb.schema
+    _fields(rows, spec.columns)
+    if isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.PARTIAL:
+        return pa.schema([*PLACE, *output_schema(spec.verb, [schema])])
+    bounds = [pa.field(name, _bound_type(spec, rows), nullable=False) for name in bound_columns(spec.shape)]
     inside = output_schema(spec.verb, [schema])
     if isinstance(spec.shape, SameWindow):
         inside = pa.schema([field for field in inside if field.name not in (bound.name for bound in bounds)])

@@ -27,7 +27,7 @@ from sabotnb.graph.specs import (
     Window,
 )
 from sabotnb.graph.stream_type import StreamType, TimeColumn
-from sabotnb.graph.window_shapes import WINDOW_END, WINDOW_START, SameWindow, bound_columns, has_bounds
+from sabotnb.graph.window_shapes import PLACE, WINDOW_END, WINDOW_START, SameWindow, bound_columns, has_bounds
 
 APPEND_ONLY = (
     "its input gives updates, which replace earlier rows: close the groups with .window(...) first, or read a bounded "
@@ -48,7 +48,9 @@ def output_type(spec: Spec, inputs: Sequence[StreamType], schema: pa.Schema) -> 
     return StreamType(schema, _time(spec, inputs), _key(spec, inputs), bounded)
 
 
-def _time(spec: Spec, inputs: Sequence[StreamType]) -> TimeColumn | None:
+def _time(  # noqa: PLR0911  one case per kind of operator
+    spec: Spec, inputs: Sequence[StreamType]
+) -> TimeColumn | None:
     first = inputs[0].time
     match spec:
         case Filter() | FilterBatches() | Distinct() | Sort() | Sink():
@@ -60,6 +62,8 @@ def _time(spec: Spec, inputs: Sequence[StreamType]) -> TimeColumn | None:
             return first if all(other.time == first for other in inputs) else None
         case Join(how="inner" | "left" | "semi" | "anti"):
             return first
+        case Window(verb=Aggregate(phase=Phase.PARTIAL)):
+            return TimeColumn(PLACE.names[1], -1)
         case Window(shape=shape) if has_bounds(shape) and spec.time is not None:
             return TimeColumn(WINDOW_END, -1)
         case _:  # aggregates end event time; a function of the user may change the column
@@ -70,6 +74,8 @@ def _key(spec: Spec, inputs: Sequence[StreamType]) -> Keys | None:
     """Return the key of updates; None if every row is final."""
     if any(of.key is not None for of in inputs):
         return _key_of_updates(spec, inputs[0].key or ())
+    if isinstance(spec, Window) and isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.PARTIAL:
+        return None
     if isinstance(spec, Window):
         makes_updates = bool(spec.lateness) or spec.early is not None
         return (*bound_columns(spec.shape), *updated_by(spec.verb)) if makes_updates else None

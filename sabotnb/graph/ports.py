@@ -56,7 +56,7 @@ def port_keys(spec: Spec, port: int) -> Keys | None:
     A broadcast join has no keyed port: its right side goes to every task.
     """
     match spec:
-        case Aggregate(phase=Phase.PARTIAL) | Window(verb=Aggregate(phase=Phase.PARTIAL)):
+        case _ if is_partial(spec):
             return None
         case Aggregate(keys=keys) | Reduce(keys=keys) | Distinct(keys=keys) | Top(keys=keys) | Window(keys=keys):
             return keys
@@ -75,6 +75,12 @@ def is_broadcast_port(spec: Spec, port: int) -> bool:
     return isinstance(spec, Join) and spec.strategy == "broadcast" and port == 1
 
 
+def is_partial(spec: Spec) -> bool:
+    """True if the operator aggregates within batches, in front of the operator that merges its results."""
+    verb = spec.verb if isinstance(spec, Window) else spec
+    return isinstance(verb, Aggregate) and verb.phase is Phase.PARTIAL
+
+
 def is_global(spec: Spec) -> bool:
     """True if all rows meet in one task, so that the operator's parallelism is 1."""
     return port_keys(spec, 0) == ()
@@ -82,13 +88,9 @@ def is_global(spec: Spec) -> bool:
 
 def is_stateful(spec: Spec) -> bool:
     """True if the operator's output depends on earlier rows."""
-    match spec:
-        case Aggregate(phase=phase):
-            return phase is not Phase.PARTIAL
-        case Reduce() | Distinct() | Top() | Window() | Sort() | Join():
-            return True
-        case _:
-            return False
+    if is_partial(spec):
+        return False
+    return isinstance(spec, Aggregate | Reduce | Distinct | Top | Window | Sort | Join)
 
 
 def needs_end(spec: Spec, port: int) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+import pyarrow as pa
+
 
 class Clock(str, Enum):
     """The time by which rows are assigned to windows: that of the event, or that of their arrival."""
@@ -91,6 +93,9 @@ class SameWindow:
 
 
 WindowShape = TumblingWindow | SlidingWindow | SessionWindow | CountWindow | GlobalWindow | UntilWindow | SameWindow
+
+PLACE = pa.schema([pa.field(name, pa.int64(), nullable=False) for name in ("\0start", "\0end", "\0admitted")])
+"""Columns in front of partial aggregates: a part of a window, and the end of the first window that it counts for."""
 
 WINDOW_START = "window_start"
 WINDOW_END = "window_end"

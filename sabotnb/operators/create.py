@@ -82,6 +82,10 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
             from sabotnb.operators.windows.session_operator import SessionOperator
 
             return SessionOperator(spec, inputs)
+        case specs.Window(verb=specs.Aggregate(phase=specs.Phase.PARTIAL)):
+            from sabotnb.operators.windows.partial_windows import PartialWindowOperator
+
+            return PartialWindowOperator(spec, inputs)
         case specs.Window():
             from sabotnb.operators.windows.window_operator import WindowOperator
 

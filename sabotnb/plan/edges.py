@@ -36,16 +36,15 @@ from dataclasses import dataclass
 
 from sabotnb.errors import GraphError
 from sabotnb.graph import (
-    Aggregate,
     Edge,
     EdgeType,
     JobGraph,
     Keys,
     Operator,
-    Phase,
     input_ports,
     is_broadcast_port,
     is_global,
+    is_partial,
     is_stateful,
     port_keys,
 )
@@ -82,7 +81,7 @@ def choose_parallelism(graph: JobGraph, default: int) -> dict[str, int]:
         operator = graph.operators[name]
         if name in single:
             chosen[name] = 1
-        elif isinstance(operator.spec, Aggregate) and operator.spec.phase is Phase.PARTIAL:
+        elif is_partial(operator.spec):
             chosen[name] = chosen[graph.inputs(name)[0].up]
         else:
             chosen[name] = operator.parallelism or min(default, operator.max_parallelism)

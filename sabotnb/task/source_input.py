@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from sabotnb.graph import Operator as Node
-from sabotnb.graph import specs
+from sabotnb.graph import is_partial, specs
 from sabotnb.metrics import TaskCounters
 from sabotnb.plan import Vertex
 from sabotnb.protocol import MAX_WATERMARK, End, EndReason, Finished, Gate, Polled, Source, Split, Status, Watermark
@@ -23,13 +23,13 @@ RETRY_SECONDS = 0.01
 PARTIAL_BATCH_FACTOR = 4
 """Factor for the rows of a batch that the task aggregates before it sends it: each key is sent a quarter as often."""
 
-_CHEAP = (specs.Source, specs.Filter, specs.Project, specs.Aggregate)
+_CHEAP = (specs.Source, specs.Filter, specs.Project, specs.Aggregate, specs.Window)
 
 
 def rows_to_read(vertex: Vertex, batch_rows: int) -> int:
     """Return the limit for the rows of a batch that the source of ``vertex`` reads."""
     chain_specs = [node.spec for node in vertex.operators]
-    aggregates = any(isinstance(spec, specs.Aggregate) and spec.phase is specs.Phase.PARTIAL for spec in chain_specs)
+    aggregates = any(map(is_partial, chain_specs))
     if aggregates and all(isinstance(spec, _CHEAP) for spec in chain_specs):
         return batch_rows * PARTIAL_BATCH_FACTOR
     return batch_rows

@@ -200,3 +200,12 @@ def test_updates_are_refused_where_rows_must_be_final() -> None:
         updates.select("n")
     with pytest.raises(SchemaError, match="rank='rank'"):
         sb.Stream.from_rate(10).top(3, by="value")
+
+
+def test_rows_are_aggregated_before_they_travel() -> None:
+    """Late rows leave in front of the exchange, where rows are first assigned to windows."""
+    counts = stream().group_by("k").window(sb.tumbling("10m")).agg(n=sb.count())
+    plan = counts.explain()
+    assert "two phases" in plan
+    late = sb.Stream.from_rows(ROWS).with_event_time("t").group_by("k").window(sb.tumbling("1m")).agg(n=sb.count())
+    assert late.side("late").agg(n=sb.count()).to_rows() == [{"n": len(late.side("late").to_rows())}]

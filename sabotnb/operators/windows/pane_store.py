@@ -18,13 +18,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.graph import PLACE
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.operators.group_states import GroupState
 from sabotnb.operators.windows.window_starts import Pane, by_number, taken
 from sabotnb.protocol import Frozen
 from sabotnb.state import check_group
-
-PLACE = pa.schema({"\0start": pa.int64(), "\0end": pa.int64(), "\0admitted": pa.int64()})
 
 
 class Place(NamedTuple):
@@ -98,10 +97,9 @@ class PaneStore:
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
         self._moved = True
         for batch in batches:
-            rows = batch.select(batch.schema.names[len(PLACE) :])
-            check_group(group, np.unique(self._groups_of(rows)).tolist())
-            for place, part in _by_place(batch):
-                self.state(place).keyed.load(0, [taken(rows, part)])
+            check_group(group, np.unique(self._groups_of(batch)).tolist())
+            for place, rows in by_place(batch):
+                self.state(place).keyed.load(0, [rows])
 
     def drop(self, group: int) -> None:
         self._moved = True
@@ -140,6 +138,19 @@ def absorb(state: GroupState, other: GroupState) -> None:
     state.keyed.load(0, other.keyed.export(0))
 
 
+def placed(place: Place, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Rows with the columns of their place in front; ``schema`` is that of the result."""
+    columns = [pa.repeat(pa.scalar(value, pa.int64()), batch.num_rows) for value in (*place.pane, place.admitted)]
+    return pa.RecordBatch.from_arrays([*columns, *batch.columns], schema=schema)
+
+
+def by_place(batch: pa.RecordBatch) -> Iterator[tuple[Place, pa.RecordBatch]]:
+    """Divide rows that have the columns of their place in front; yields them without these."""
+    rows = batch.select(batch.schema.names[len(PLACE) :])
+    for place, numbers in _by_place(batch):
+        yield place, rows if len(numbers) == batch.num_rows else taken(rows, numbers)
+
+
 def _by_place(batch: pa.RecordBatch) -> Iterator[tuple[Place, np.ndarray]]:
     starts, ends, admitted = (column.to_numpy() for column in batch.columns[: len(PLACE)])
     numbers = np.arange(batch.num_rows)
@@ -173,13 +184,11 @@ class FrozenPanes:
     def _pieces(self) -> list[dict[int, pa.RecordBatch]]:
         """Every exported batch divided by key group: once for all groups, as most exports want all of them."""
         return [
-            {group: taken(self._placed(place, batch), rows) for group, rows in by_number(self._groups_of(batch))}
+            {
+                group: taken(placed(place, batch, self._schema), rows)
+                for group, rows in by_number(self._groups_of(batch))
+            }
             for place, frozen in self._panes
             for batch in frozen.export(0)
             if batch.num_rows
         ]
-
-    def _placed(self, place: Place, batch: pa.RecordBatch) -> pa.RecordBatch:
-        values = (*place.pane, place.admitted)
-        columns = [pa.repeat(pa.scalar(value, pa.int64()), batch.num_rows) for value in values]
-        return pa.RecordBatch.from_arrays([*columns, *batch.columns], schema=self._schema)

@@ -4,10 +4,13 @@ Theory of operation. Rows are added to the state of their pane (``window_starts`
 a window, the states of its panes are merged, and the results leave with the window's bounds in front. A pane is dropped
 when the last window that has it has ended, plus ``lateness``.
 
-*Late rows.* The clock of a row decides (see ``protocol.CLOCK``); a row that is not delayed has a clock before its own
-time. The row counts for the windows that end, plus lateness, after its clock. If these are not all windows of its pane,
-it goes to a second state of the pane, which later windows merge as well (``Place.admitted``); if there is none it is
-late. Windows that have been returned already count as ended in any case: a source that was idle may fall behind.
+*Late rows* (``admission``). The clock of a row decides (see ``protocol.CLOCK``); a row that is not delayed has a clock
+before its own time. The row counts for the windows that end, plus lateness, after its clock. If these are not all
+windows of its pane, it goes to a second state of the pane, which later windows merge as well (``Place.admitted``); if
+there is none it is late. Windows that have been returned already count as ended in any case: a source that was idle may
+fall behind.
+
+*Two phases.* Behind a ``PartialWindowOperator`` the rows are partial aggregates with their places.
 
 *Order of results.* ``_ends`` is a heap of the windows that may have rows and have not ended, by end. Firing a window
 adds the next one if one of its panes is in that, too, so gaps without rows cost nothing.
@@ -30,18 +33,18 @@ from sabotnb.graph import (
     LATE,
     Aggregate,
     GlobalWindow,
+    Phase,
     SlidingWindow,
     Window,
     bound_columns,
     output_schema,
-    side_schema,
 )
 from sabotnb.operators.group_states import GroupState, maker_of
-from sabotnb.operators.windows.pane_store import PaneStore, Place
+from sabotnb.operators.windows.admission import Admission
+from sabotnb.operators.windows.pane_store import PaneStore, Place, by_place
 from sabotnb.operators.windows.running_windows import RunningWindows
-from sabotnb.operators.windows.window_starts import Pane, by_number, ends_after, microseconds, panes_of, taken
+from sabotnb.operators.windows.window_starts import Pane, ends_after, panes_of, taken
 from sabotnb.protocol import (
-    CLOCK,
     MAX_WATERMARK,
     MIN_WATERMARK,
     Delayed,
@@ -73,7 +76,9 @@ class WindowOperator(Operator):
         self._spec = spec
         self._input = inputs[0]
         self._output = output_schema(spec, inputs)
-        self._late_schema = side_schema(spec, LATE, inputs) if spec.time is not None else None
+        self._merges = isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.FINAL
+        if spec.time is not None and not self._merges:
+            self._admission = Admission(spec, inputs)
         self._bounds = bound_columns(spec.shape)
         self._panes = panes_of(spec.shape)
         self._clock = clock
@@ -122,37 +127,25 @@ class WindowOperator(Operator):
 
     def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:
         """Add each row to its pane; yields the late ones."""
-        clocks: np.ndarray | None = None
-        if batch.schema.names[-1] == CLOCK:
-            clocks = np.maximum(batch.column(CLOCK).to_numpy(), self._watermark)
-            batch = batch.select(batch.schema.names[:-1])
-        times = microseconds(batch.column(self._spec.time)) + self._spec.shift
-        for pane, rows in self._panes.divide(batch, times):
-            part = taken(batch, rows)
-            if clocks is None:
-                yield from self._admit(pane, part, np.full(1, self._watermark))
+        if self._merges:
+            self._merge(batch)
+            return
+        for place, rows in self._admission.divide(batch, self._watermark):
+            if place is None:
+                self._ctx.counters.count_late(self._ctx.operator, rows.num_rows)
+                yield LATE, rows
             else:
-                yield from self._admit(pane, part, clocks[rows])
+                self._add(place, rows)
 
-    def _admit(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> Iterator[Out]:
-        """Add rows of a pane to the state for the windows that are open to them; ``clocks``: one for all, or each."""
-        lateness = self._spec.lateness
-        passed = np.where(clocks < MIN_WATERMARK + lateness, MIN_WATERMARK, clocks - lateness)
-        admitted = ends_after(self._panes, pane, passed)
-        if (admitted == admitted[0]).all():
-            admitted = admitted[:1]
-        for end, rows in by_number(admitted):
-            part = batch if len(admitted) == 1 else taken(batch, rows)
-            if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
-                self._add(Place(pane, end), part)
+    def _merge(self, batch: pa.RecordBatch) -> None:
+        """Merge partial aggregates; those of windows that were returned already count as late, and are lost."""
+        closed = max(MIN_WATERMARK, self._watermark - self._spec.lateness)
+        for place, rows in by_place(batch):
+            (end,) = ends_after(self._panes, place.pane, [closed]).tolist()
+            if end == MAX_WATERMARK and place.pane.end != MAX_WATERMARK:
+                self._ctx.counters.count_late(self._ctx.operator, rows.num_rows)
             else:
-                yield self._late(pane, part, clocks if len(clocks) == 1 else clocks[rows])
-
-    def _late(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> Out:
-        self._ctx.counters.count_late(self._ctx.operator, batch.num_rows)
-        late_by = clocks - (self._panes.last_end(pane) + self._spec.lateness)
-        column = pa.array(np.broadcast_to(late_by, batch.num_rows)).cast(pa.duration("us"))
-        return LATE, pa.RecordBatch.from_arrays([*batch.columns, column], schema=self._late_schema)
+                self._add(Place(place.pane, max(end, place.admitted)), rows)
 
     def _add(self, place: Place, batch: pa.RecordBatch) -> None:
         if not self._store.places(place.pane):
@@ -215,7 +208,7 @@ class WindowOperator(Operator):
         spec, shape = self._spec, self._spec.shape
         if not isinstance(shape, SlidingWindow) or shape.size < MANY_PANES * shape.every or spec.lateness or spec.early:
             return False
-        return isinstance(spec.verb, Aggregate) and partial_schema((), spec.verb.columns, self._input) is not None
+        return isinstance(spec.verb, Aggregate) and partial_schema((), spec.verb.columns, spec.verb.schema) is not None
 
     def _merged(self, bounds: Bounds, places: Sequence[Place]) -> GroupState:
         if self._running is None or len(places) == 1:

@@ -7,7 +7,18 @@ from dataclasses import replace
 from itertools import count
 
 from sabotnb.expr import partial_schema
-from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Phase
+from sabotnb.graph import (
+    Aggregate,
+    Edge,
+    EdgeType,
+    JobGraph,
+    Operator,
+    Phase,
+    SlidingWindow,
+    Spec,
+    TumblingWindow,
+    Window,
+)
 from sabotnb.plan.edges import choose_routes
 from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep, beside
 
@@ -21,35 +32,52 @@ def two_phases(graph: JobGraph, _: Known) -> Rewrite | None:
     Only if every aggregate has a mergeable form and rows are sent at all: inside a key domain they stay where they are.
     One choice of routes serves all of them: FINAL partitions its output as FULL did, so no split changes another route.
     """
-    if not any(_is_full(operator) for operator in graph.operators.values()):
+    if all(_verb(operator) is None for operator in graph.operators.values()):
         return None
     routes = dict(zip(graph.edges, choose_routes(graph, ANY_PARALLELISM).routes, strict=True))
     operators, numbered = dict(graph.operators), graph.used_ids()
     split: set[Edge] = set()
+    partial_of: dict[str, str] = {}
     added: list[Edge] = []
     steps: list[RewriteStep] = []
     for operator in graph.operators.values():
-        spec = operator.spec
-        if not isinstance(spec, Aggregate) or not _is_full(operator):
+        verb = _verb(operator)
+        if verb is None:
             continue
         above = graph.inputs(operator.id)[0]
         stays = routes[above].type is EdgeType.FORWARD
-        if stays or above.side is not None or partial_schema(spec.keys, spec.columns, spec.schema) is None:
+        if stays or above.side is not None or partial_schema(verb.keys, verb.columns, verb.schema) is None:
             continue
         free = _free_name(f"{operator.id}_partial", operators, numbered)
-        operators[operator.id] = replace(operator, spec=replace(spec, phase=Phase.FINAL))
-        partial = beside(graph, above.up, free, replace(spec, phase=Phase.PARTIAL))
+        operators[operator.id] = replace(operator, spec=_in_phase(operator, Phase.FINAL))
+        partial = beside(graph, above.up, free, _in_phase(operator, Phase.PARTIAL))
         operators[free] = replace(partial, parallelism=None, origin=operator.origin)
         split.add(above)
+        partial_of[operator.id] = free
         added += [Edge(above.up, free), Edge(free, operator.id)]  # the hint is dropped: keyed input ignores it
-        text = f"{free} aggregates within batches before rows {'travel by key' if spec.keys else 'meet in one task'}"
+        text = f"{free} aggregates within batches before rows {'travel by key' if verb.keys else 'meet in one task'}"
         steps.append(RewriteStep("two phases", operator.id, text, 1, 2))
-    edges = [edge for edge in graph.edges if edge not in split] + added
+    # Late rows leave where rows are first assigned to windows.
+    kept = [edge if edge.side is None else replace(edge, up=partial_of.get(edge.up, edge.up)) for edge in graph.edges]
+    edges = [new for edge, new in zip(graph.edges, kept, strict=True) if edge not in split] + added
     return Rewrite(graph.derived(operators, edges), tuple(steps)) if steps else None
 
 
-def _is_full(operator: Operator) -> bool:
-    return isinstance(operator.spec, Aggregate) and operator.spec.phase is Phase.FULL
+def _verb(operator: Operator) -> Aggregate | None:
+    """Return the aggregate of an operator that may be split: alone, or in windows of which few are in a batch."""
+    spec = operator.spec
+    if isinstance(spec, Window):
+        by_time = spec.time is not None and isinstance(spec.shape, TumblingWindow | SlidingWindow)
+        return spec.verb if by_time and isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.FULL else None
+    return spec if isinstance(spec, Aggregate) and spec.phase is Phase.FULL else None
+
+
+def _in_phase(operator: Operator, phase: Phase) -> Spec:
+    spec = operator.spec
+    if isinstance(spec, Window) and isinstance(spec.verb, Aggregate):
+        return replace(spec, verb=replace(spec.verb, phase=phase))
+    assert isinstance(spec, Aggregate)
+    return replace(spec, phase=phase)
 
 
 def _free_name(name: str, operators: Mapping[str, Operator], used: frozenset[str]) -> str:

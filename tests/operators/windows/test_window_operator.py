@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -10,7 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.graph import Aggregate, AggregateColumn, SlidingWindow, TumblingWindow, Window, WindowShape
+from sabotnb.graph import (
+    Aggregate,
+    AggregateColumn,
+    Phase,
+    SlidingWindow,
+    TumblingWindow,
+    Window,
+    WindowShape,
+    output_schema,
+)
+from sabotnb.operators.windows.partial_windows import PartialWindowOperator
 from sabotnb.operators.windows.window_operator import WindowOperator
 from sabotnb.protocol import CLOCK, MAX_WATERMARK, MIN_WATERMARK, EndReason, OperatorContext, RunId
 
@@ -61,14 +72,45 @@ def batches(rows: Sequence[Row], of_rows: Sequence[int]) -> Iterable[pa.RecordBa
             yield pa.RecordBatch.from_arrays(columns, schema.names).cast(schema)
 
 
-def run(window: Window, rows: Sequence[Row], max_delay: int, cuts: set[int]) -> tuple[Batches, Batches]:
+class OnePhase:
+    """A window operator as it is."""
+
+    def __init__(self, window: Window) -> None:
+        self.operator = opened(window)
+
+    def process(self, batch: pa.RecordBatch) -> Iterable[tuple[str, pa.RecordBatch]]:
+        """Late rows."""
+        return self.operator.process(0, batch)
+
+
+class TwoPhases:
+    """Partial aggregates per batch, and a window operator that merges them."""
+
+    def __init__(self, window: Window) -> None:
+        first = replace(window, verb=replace(window.verb, phase=Phase.PARTIAL))
+        last = replace(window, verb=replace(window.verb, phase=Phase.FINAL))
+        self.partial = PartialWindowOperator(first, [SCHEMA])
+        self.partial.open(OperatorContext("job", "window_0_partial", 0, 1, 4))
+        self.operator = WindowOperator(last, [output_schema(first, [SCHEMA])])
+        self.operator.open(OperatorContext("job", "window_0", 0, 1, 4, wake_in=lambda _: None))
+
+    def process(self, batch: pa.RecordBatch) -> Iterable[tuple[str, pa.RecordBatch]]:
+        """Late rows."""
+        for out in self.partial.process(0, batch):
+            if isinstance(out, tuple):
+                yield out
+            else:
+                yield from self.operator.process(0, out)
+
+
+def run(phases: OnePhase | TwoPhases, rows: Sequence[Row], max_delay: int, cuts: set[int]) -> tuple[Batches, Batches]:
     """Results and late rows, with a watermark behind each batch."""
-    operator, of_rows = opened(window), clocks(rows, max_delay)
+    of_rows, operator = clocks(rows, max_delay), phases.operator
     results, late = [], []
     bounds = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
     for start, stop in pairwise(bounds):
         for batch in batches(rows[start:stop], of_rows[start:stop]):
-            late += [out for _, out in operator.process(0, batch)]
+            late += [out for _, out in phases.process(batch)]
         results += operator.on_watermark(max(time for time, _ in rows[:stop]) - max_delay)
     results += operator.on_watermark(MAX_WATERMARK)
     results += operator.on_end(0, EndReason.EXHAUSTED)
@@ -79,6 +121,7 @@ def values(column: pa.Array) -> list[int]:
     return column.cast(pa.int64()).to_pylist()
 
 
+@pytest.mark.parametrize("phases", [OnePhase, TwoPhases])
 @given(
     rows=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2)), min_size=1, max_size=40),
     shape=SHAPES,
@@ -86,8 +129,10 @@ def values(column: pa.Array) -> list[int]:
     cuts=st.sets(st.integers(1, 40)),
 )
 @settings(max_examples=300, deadline=None)
-def test_lateness_depends_on_rows_alone(rows: list[Row], shape: WindowShape, max_delay: int, cuts: set[int]) -> None:
-    results, late = run(spec(shape), rows, max_delay, cuts)
+def test_lateness_depends_on_rows_alone(
+    rows: list[Row], shape: WindowShape, max_delay: int, cuts: set[int], phases: type[OnePhase | TwoPhases]
+) -> None:
+    results, late = run(phases(spec(shape)), rows, max_delay, cuts)
     expected: Counter[tuple[int, int]] = Counter()
     lost: Counter[Row] = Counter()
     for (time, key), clock in zip(rows, clocks(rows, max_delay), strict=True):
@@ -104,6 +149,7 @@ def test_lateness_depends_on_rows_alone(rows: list[Row], shape: WindowShape, max
     assert Counter(row for batch in late for row in zip(values(batch["t"]), values(batch["k"]), strict=True)) == lost
 
 
+@pytest.mark.parametrize("phases", [OnePhase, TwoPhases])
 @given(
     rows=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2)), min_size=1, max_size=40),
     shape=SHAPES,
@@ -112,9 +158,9 @@ def test_lateness_depends_on_rows_alone(rows: list[Row], shape: WindowShape, max
 )
 @settings(max_examples=200, deadline=None)
 def test_the_last_result_of_a_window_has_the_rows_that_came_within_lateness(
-    rows: list[Row], shape: WindowShape, lateness: int, cuts: set[int]
+    rows: list[Row], shape: WindowShape, lateness: int, cuts: set[int], phases: type[OnePhase | TwoPhases]
 ) -> None:
-    results, _ = run(spec(shape, lateness), rows, 0, cuts)
+    results, _ = run(phases(spec(shape, lateness)), rows, 0, cuts)
     expected: Counter[tuple[int, int]] = Counter()
     for (time, key), clock in zip(rows, clocks(rows, 0), strict=True):
         expected.update((end, key) for end in ends(shape, time) if end + lateness > clock)
