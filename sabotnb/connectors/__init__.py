@@ -5,12 +5,10 @@
 ``committer`` renames them when the job has finished.
 """
 
-from sabotnb.connectors.formats.csv_files import describe as csv
-from sabotnb.connectors.formats.ipc_files import describe as ipc
-from sabotnb.connectors.formats.json_files import describe as json
-from sabotnb.connectors.formats.parquet_files import describe as parquet
+from sabotnb.connectors.file_sources import awaited_files as awaited
+from sabotnb.connectors.file_sources import csv, describe_files, ipc, json, parquet
 from sabotnb.connectors.numpy_copies import maybe_of_numpy, unshared
-from sabotnb.connectors.registry import awaited, estimate, source
+from sabotnb.connectors.registry import estimate, source
 from sabotnb.connectors.sinks.file_committer import committer
 from sabotnb.connectors.sinks.file_sink import sink, with_run
 from sabotnb.connectors.sinks.output_checks import check_output, output_folder
@@ -32,6 +30,7 @@ __all__ = [
     "check_output",
     "committer",
     "csv",
+    "describe_files",
     "estimate",
     "generator",
     "ipc",

@@ -30,18 +30,8 @@ def files(connector: str, paths: Any, schema: Any, special: Mapping[str, Any] | 
 
     With a whole schema a folder that is followed may still be empty. ``special`` are options of this format only.
     """
-    describe = {
-        "parquet": connectors.parquet,
-        "csv": connectors.csv,
-        "json": connectors.json,
-        "ipc": connectors.ipc,
-    }[connector]
     wanted = schema if schema is None or isinstance(schema, pa.Schema) else as_types(schema)
-    if options["follow"] and isinstance(wanted, pa.Schema):
-        awaited = connectors.awaited(connector, paths, wanted, **(special or {}))
-        if awaited is not None:
-            return awaited
-    return describe(paths, schema=wanted, **options, **(special or {}))
+    return connectors.describe_files(connector, paths, schema=wanted, **options, **(special or {}))
 
 
 def arrow(data: Any) -> Source:

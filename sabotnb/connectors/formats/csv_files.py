@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-*Describing* (client). ``describe`` reads every header and infers types once. All tasks get these types in the spec, so
-a value never has a type that depends on the section that it is in.
+*Describing* (client). ``CsvFormat.columns`` reads every header and infers types once. All tasks get these types in the
+spec, so a value never has a type that depends on the section that it is in.
 
 *Inference.* Arrow infers types for a block of whole records at the beginning of the first file. A column without a
 value there gets its type from the next file that has one, and is text if none of the first files has. Three of Arrow's
@@ -27,14 +27,15 @@ equal. That happens at most once for each column of a section, and never for col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from sabotnb.connectors.file_options import section_splits, size_of, source_options
-from sabotnb.connectors.file_schemas import Wanted, check_columns, from_text, known_from, settle, types_of
-from sabotnb.connectors.folders.hive import folders_of
-from sabotnb.connectors.folders.paths import Paths, base_of, find, reading, refuse_compressed
+from sabotnb.connectors.file_options import section_splits, size_of
+from sabotnb.connectors.file_schemas import check_columns, from_text, known_from, types_of
+from sabotnb.connectors.folders.paths import reading
 from sabotnb.connectors.formats.byte_ranges import Bounds, cut_records
 from sabotnb.connectors.formats.csv_dialect import dialect_of, options_of
 from sabotnb.connectors.formats.csv_faults import fault, not_text, rounded
@@ -42,55 +43,77 @@ from sabotnb.connectors.formats.csv_fitting import first_rounded
 from sabotnb.connectors.formats.csv_header import check_separator, header
 from sabotnb.connectors.formats.csv_parsing import Dialect, Records, refuse_unreadable, section_batches
 from sabotnb.connectors.formats.csv_types import infer
+from sabotnb.connectors.formats.file_format import FileColumns, FileListing
 from sabotnb.connectors.formats.number_types import may_be_rounded
-from sabotnb.connectors.sources.pacing import pace_options
 from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.protocol import Split
 
-SUFFIXES = (".csv",)
 FIRST_BLOCK = 1 << 20
 
 
-def describe(
-    paths: Paths,
-    *,
-    schema: Wanted = None,
-    rate: float | None = None,
-    speed: str | None = None,
-    follow: bool = False,
-    separator: str | None = None,
-    null_values: Sequence[str] = ("",),
-    has_header: bool = True,
-    encoding: str = "utf-8",
-    first_block: int = FIRST_BLOCK,
-) -> Spec:
-    """The source of the CSV files at ``paths``; without a header their columns are ``column_1``, ``column_2`` ...
+@dataclass(frozen=True, slots=True)
+class CsvFormat:
+    """CSV files; without a header their columns are ``column_1``, ``column_2`` ...
 
     Types are inferred from the first ``first_block`` bytes of the first file, or of a later file for a column without
     a value there. Timestamps are read in microseconds, and a column without any value is text. Integers beyond int64
     become uint64 or decimal128; so do columns of fractions and of integers that a double would round. A column that
-    would be text only because of later values is refused, as are values behind the first block that do not fit. A
-    mapping as ``schema`` replaces the types of its columns, a schema those of all. An unquoted field that is in
-    ``null_values`` is null; a quoted one never is. ``separator`` is a comma by default; a file that seems to use
-    another is refused.
-
-    Raises:
-        SourceError: no files, an empty one, headers that differ, text that is not in ``encoding``, or a column of two
-            types.
+    would be text only because of later values is refused, as are values behind the first block that do not fit. An
+    unquoted field that is in ``null_values`` is null; a quoted one never is. ``separator`` is a comma by default; a
+    file that seems to use another is refused.
     """
-    dialect = dialect_of(separator, null_values, has_header=has_header, encoding=encoding)
-    files = find(paths, SUFFIXES)
-    for file in files:
-        refuse_compressed(file)
-    if separator is None:
-        check_separator(files[0], dialect)
+
+    separator: str | None = None
+    null_values: Sequence[str] = ("",)
+    has_header: bool = True
+    encoding: str = "utf-8"
+    first_block: int = FIRST_BLOCK
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
+    has_types: ClassVar[bool] = False
+    may_be_empty: ClassVar[bool] = False
+    may_grow: ClassVar[bool] = True
+    knows_times: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        self.dialect()  # refuses arguments that are not valid
+
+    def dialect(self) -> Dialect:
+        """How records are written; SourceError for an argument that is not valid."""
+        return dialect_of(self.separator, self.null_values, has_header=self.has_header, encoding=self.encoding)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return options_of(self.dialect())
+
+    def columns(self, listing: FileListing) -> FileColumns:
+        dialect, types = self.dialect(), types_of(listing.wanted)
+        if self.separator is None:
+            check_separator(listing.files[0], dialect)
+        names = _common_header(listing.files, dialect)
+        refuse_unreadable({name: data_type for name, data_type in types.items() if name in names})
+        found = known_from(
+            listing.files, lambda file: infer(file, dialect, types, self.first_block, is_all=listing.is_all)
+        )
+        selects = isinstance(listing.wanted, pa.Schema)  # columns that it leaves out may be binary
+        if not selects and any(pa.types.is_binary(field.type) and field.name not in types for field in found):
+            raise not_text(listing.files[0], dialect)  # Arrow infers binary for text that is not UTF-8
+        return FileColumns(found, {"declared": list(types)})
+
+    @staticmethod
+    def connector(spec: Spec) -> CsvFiles:
+        return CsvFiles(spec)
+
+
+def _common_header(files: Sequence[str], dialect: Dialect) -> list[str]:
+    """The columns of the first file; SourceError if another file has different ones."""
     first, _ = header(files[0], dialect)
     for file in files[1:]:
         names, _ = header(file, dialect)
-        if len(names) != len(first) and not has_header:
+        if len(names) != len(first) and not dialect.has_header:
             raise SourceError(
                 f"'{file}' has {len(names)} columns, and '{files[0]}' has {len(first)}: "
                 "read them as several streams and make them alike (select, rename) before sb.union"
@@ -101,19 +124,7 @@ def describe(
                 f"'{file}' has a different header from '{files[0]}' (lacks {lacks}, has {has} instead): "
                 "read them as several streams and make them alike (select, rename) before sb.union"
             )
-    types = types_of(schema)
-    refuse_unreadable({name: data_type for name, data_type in types.items() if name in first})
-    is_all = len(files) == 1 and not follow
-    found = known_from(files, lambda file: infer(file, dialect, types, first_block, is_all=is_all))
-    folders = folders_of(files, base_of(paths), found.names, types_of(schema))
-    found = pa.schema([*found, *folders.added])
-    given = settle(found, schema, files[0])
-    if any(pa.types.is_binary(field.type) and field.name not in types_of(schema) for field in given):
-        raise not_text(files[0], dialect)  # Arrow infers binary for text that is not UTF-8
-    types = pa.schema((dict(zip(found.names, found.types, strict=True)) | types_of(given)).items())
-    options = source_options(files, types, pace_options(rate, speed), paths if follow else None)
-    options |= {**options_of(dialect), "declared": list(types_of(schema))} | folders.options
-    return Spec("csv", given, options, bounded=not follow, replayable=not follow)
+    return first
 
 
 class CsvFiles:

@@ -2,52 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from sabotnb.connectors.file_options import size_of, source_options
-from sabotnb.connectors.file_schemas import Wanted, check_columns, check_same, nullable, settle, types_of
-from sabotnb.connectors.folders.hive import folders_of
-from sabotnb.connectors.folders.partition_types import partition_types
-from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
-from sabotnb.connectors.sources.pacing import pace_options
+from sabotnb.connectors.file_options import size_of
+from sabotnb.connectors.file_schemas import check_columns
+from sabotnb.connectors.folders.paths import reading
+from sabotnb.connectors.formats.file_format import FileColumns, FileListing, common_columns
 from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.connectors.sources.row_shape import Shape
-from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.graph import Source as Spec
 from sabotnb.native import check_batch, check_names
 from sabotnb.protocol import Split
 
-SUFFIXES = (".arrow", ".ipc", ".feather", ".arrows")
 SPLIT_BYTES = 16 << 20
 _MAGIC = b"ARROW1"
 _BROKEN = "it is truncated or no Arrow IPC file; write it again or leave it out"
 
 
-def describe(
-    paths: Paths,
-    *,
-    schema: Wanted = None,
-    rate: float | None = None,
-    speed: str | None = None,
-    follow: bool = False,
-) -> Spec:
-    """The source of the Arrow IPC files (file or stream format) at ``paths``; reads schemas and orders of categories.
+@dataclass(frozen=True, slots=True)
+class IpcFormat:
+    """Arrow IPC files, in the file or stream format: they begin with the types."""
 
-    Raises:
-        SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
-    """
-    files = find(paths, SUFFIXES)
-    schemas = [_schema(file) for file in files]
-    for file, other in zip(files, schemas, strict=True):
-        check_same(schemas[0], files[0], other, file, types_of(schema))
-    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema), partition_types(schemas))
-    settled = settle(pa.schema([*nullable(schemas[0]), *folders.added]), schema, files[0])
-    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
-    return with_orders(Spec("ipc", settled, options, bounded=not follow, replayable=not follow), IpcFiles)
+    suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".ipc", ".feather", ".arrows")
+    has_types: ClassVar[bool] = True
+    may_be_empty: ClassVar[bool] = False
+    may_grow: ClassVar[bool] = False
+    knows_times: ClassVar[bool] = False
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return {}
+
+    def columns(self, listing: FileListing) -> FileColumns:
+        return common_columns(listing, [_schema(file) for file in listing.files])
+
+    @staticmethod
+    def connector(spec: Spec) -> IpcFiles:
+        return IpcFiles(spec)
 
 
 def _schema(file: str) -> pa.Schema:

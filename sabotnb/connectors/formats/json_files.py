@@ -8,83 +8,83 @@ from __future__ import annotations
 
 import json as text_json
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from sabotnb.connectors.file_options import section_splits, size_of, source_options
-from sabotnb.connectors.file_schemas import Wanted, from_text, is_text, known_from, settle, types_of
-from sabotnb.connectors.folders.hive import Values, disagrees, folders_of, names_of, values_of
-from sabotnb.connectors.folders.paths import Paths, base_of, find, is_empty, reading, refuse_compressed
+from sabotnb.connectors.file_options import section_splits, size_of
+from sabotnb.connectors.file_schemas import from_text, is_text, known_from, types_of
+from sabotnb.connectors.folders.hive import Values, disagrees, names_of, values_of
+from sabotnb.connectors.folders.paths import is_empty, reading
 from sabotnb.connectors.formats.byte_ranges import cut_lines
+from sabotnb.connectors.formats.file_format import FileColumns, FileListing
 from sabotnb.connectors.formats.json_faults import fault, not_json, rounded, without_times
 from sabotnb.connectors.formats.json_parsing import Types, check_lines, parse, refuse_unreadable
 from sabotnb.connectors.formats.json_values import Unholdable, first_rounded, may_round, objects, type_of_values
-from sabotnb.connectors.sources.pacing import pace_options
 from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import plain_type
 from sabotnb.protocol import Split
 
-SUFFIXES = (".jsonl", ".ndjson", ".json")
 FIRST_BLOCK = 1 << 20
 SECTION_BYTES = 8 << 20
 """A section is parsed as one block, so that no object is split between two blocks."""
 
 
-def describe(
-    paths: Paths,
-    *,
-    schema: Wanted = None,
-    rate: float | None = None,
-    speed: str | None = None,
-    follow: bool = False,
-    first_block: int = FIRST_BLOCK,
-) -> Spec:
-    """The source of the JSONL files at ``paths``.
+@dataclass(frozen=True, slots=True)
+class JsonFormat:
+    """JSONL files.
 
     Types are inferred from the first ``first_block`` bytes of the first file, or of a later file for a column without
     a value there. Text that looks like a date is text unless ``schema`` declares a date. Integers beyond int64 become
-    uint64 or decimal128; so do columns of fractions and of integers that a double would round. A mapping as ``schema``
-    replaces the types of its columns, a schema those of all. A field that an object lacks is null; a field that the
-    first block does not have is an error.
+    uint64 or decimal128; so do columns of fractions and of integers that a double would round. A field that an object
+    lacks is null; a field that the first block does not have is an error.
 
     Files of 0 bytes have no rows; a job without output rows writes such files. If all are empty, ``schema`` is needed.
-
-    Raises:
-        SourceError: no files, none with rows and no ``schema``, or one that is not JSONL.
     """
-    files = find(paths, SUFFIXES, may_be_empty=True)
-    for file in files:
-        refuse_compressed(file)
-    full = [file for file in files if not is_empty(file)]
-    base = base_of(paths)
-    example = _first_object(full)
-    in_folders = names_of(files, base)
-    only_in_folders = in_folders - example.keys()
-    for name in in_folders & example.keys() & types_of(schema).keys():
-        _check_text_agrees(full[0], values_of(full[0], base), name, example[name], types_of(schema)[name])
-    declared = pa.schema([item for item in types_of(schema).items() if item[0] not in only_in_folders])
-    refuse_unreadable(declared)
-    if not full and not declared.names:
-        raise SourceError(
-            f"'{files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
-            "schema=pa.schema({'column': pa.int64(), ...})"
+
+    first_block: int = FIRST_BLOCK
+
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
+    has_types: ClassVar[bool] = False
+    may_be_empty: ClassVar[bool] = True
+    may_grow: ClassVar[bool] = True
+    knows_times: ClassVar[bool] = False
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return {}
+
+    def columns(self, listing: FileListing) -> FileColumns:
+        full = [file for file in listing.files if not is_empty(file)]
+        wanted, in_folders, example = (
+            types_of(listing.wanted),
+            names_of(listing.files, listing.base),
+            _first_object(full),
         )
-    types_said = Types(declared, frozenset(declared.names), inferred=True, is_all=len(files) == 1 and not follow)
-    found = known_from(full, lambda file: _infer(file, types_said, first_block)) if full else declared
-    folders = folders_of(files, base, set(found.names) - only_in_folders, types_of(schema))
-    found = pa.schema([*(field for field in found if field.name not in only_in_folders), *folders.added])
-    types = dict(zip(found.names, found.types, strict=True)) | types_of(schema)
-    everything = pa.schema(types.items())
-    options = source_options(files, everything, pace_options(rate, speed), paths if follow else None)
-    options |= {"declared": declared.names} | folders.options
-    return Spec("json", settle(everything, schema, files[0]), options, bounded=not follow, replayable=not follow)
+        only_in_folders = in_folders - example.keys()
+        for name in in_folders & example.keys() & wanted.keys():
+            _check_text_agrees(full[0], values_of(full[0], listing.base), name, example[name], wanted[name])
+        declared = pa.schema([item for item in wanted.items() if item[0] not in only_in_folders])
+        refuse_unreadable(declared)
+        if not full and not declared.names:
+            raise SourceError(
+                f"'{listing.files[0]}' is empty (0 bytes): remove it, or say which columns it would have, "
+                "schema=pa.schema({'column': pa.int64(), ...})"
+            )
+        types = Types(declared, frozenset(declared.names), inferred=True, is_all=listing.is_all)
+        found = known_from(full, lambda file: _infer(file, types, self.first_block)) if full else declared
+        own = pa.schema([field for field in found if field.name not in only_in_folders])
+        return FileColumns(own, {"declared": declared.names})
+
+    @staticmethod
+    def connector(spec: Spec) -> JsonFiles:
+        return JsonFiles(spec)
 
 
 def _check_text_agrees(file: str, folders: Values, name: str, value: Any, wanted: pa.DataType) -> None:

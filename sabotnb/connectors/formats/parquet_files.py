@@ -8,42 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import groupby, pairwise
 from operator import add
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sabotnb.connectors.file_options import source_options
-from sabotnb.connectors.file_schemas import (
-    Wanted,
-    check_columns,
-    check_same,
-    declared,
-    is_text,
-    nullable,
-    settle,
-    types_of,
-)
-from sabotnb.connectors.folders.hive import folders_of
-from sabotnb.connectors.folders.partition_types import partition_types
-from sabotnb.connectors.folders.paths import Paths, base_of, find, reading
+from sabotnb.connectors.file_schemas import check_columns, declared, is_text
+from sabotnb.connectors.folders.paths import reading
+from sabotnb.connectors.formats.file_format import FileColumns, FileListing, common_columns
 from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
 from sabotnb.connectors.formats.pruning import may_match
 from sabotnb.connectors.formats.time_range import TimeRange, time_range
 from sabotnb.connectors.sources.event_times import far_future
-from sabotnb.connectors.sources.pacing import pace_options
 from sabotnb.connectors.sources.raw_batches import RawBatches, SkippedRows, SourceEstimate
 from sabotnb.connectors.sources.row_shape import Shape
-from sabotnb.connectors.sources.told_orders import with_orders
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.native import is_ordered, plain_layout, plain_type, without_dictionaries
 from sabotnb.protocol import MIN_WATERMARK, Split
 
-SUFFIXES = (".parquet", ".pq")
 _SMALL_GROUP_ROWS = 65_536
 """Neighbouring row groups are merged into one split until it has this many rows."""
 
@@ -53,29 +40,28 @@ _BUFFER_BYTES = 1 << 18
 """Pages are read through a buffer of this size: faster than whole column chunks, and bounded however long those are."""
 
 
-def describe(
-    paths: Paths,
-    *,
-    schema: Wanted = None,
-    rate: float | None = None,
-    speed: str | None = None,
-    follow: bool = False,
-) -> Spec:
-    """The source of the Parquet files at ``paths``; reads footers, and the categories of ordered columns.
+@dataclass(frozen=True, slots=True)
+class ParquetFormat:
+    """Parquet files: their footers have the types."""
 
-    Raises:
-        SourceError: no files, a file that is empty or truncated, or files whose schemas differ.
-    """
-    files = find(paths, SUFFIXES)
-    opened = [open_parquet(file) for file in files]
-    schemas = [file.schema_arrow for file in opened]
-    for file, other in zip(files, schemas, strict=True):
-        check_same(schemas[0], files[0], other, file, types_of(schema))
-    folders = folders_of(files, base_of(paths), schemas[0].names, types_of(schema), partition_types(schemas))
-    settled = settle(pa.schema([*nullable(schemas[0]), *folders.added]), schema, files[0])
-    options = source_options(files, settled, pace_options(rate, speed), paths if follow else None) | folders.options
-    options["dictionaries"] = _small_dictionaries(opened[0].metadata)
-    return with_orders(Spec("parquet", settled, options, bounded=not follow, replayable=not follow), ParquetFiles)
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    has_types: ClassVar[bool] = True
+    may_be_empty: ClassVar[bool] = False
+    may_grow: ClassVar[bool] = False
+    knows_times: ClassVar[bool] = True
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return {}
+
+    def columns(self, listing: FileListing) -> FileColumns:
+        opened = [open_parquet(file) for file in listing.files]
+        found = common_columns(listing, [file.schema_arrow for file in opened])
+        return replace(found, options={"dictionaries": _small_dictionaries(opened[0].metadata)})
+
+    @staticmethod
+    def connector(spec: Spec) -> ParquetFiles:
+        return ParquetFiles(spec)
 
 
 def _small_dictionaries(metadata: pq.FileMetaData) -> list[str]:

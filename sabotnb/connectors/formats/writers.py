@@ -30,7 +30,7 @@ class FileWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class WrittenFormat:
     """How files of one format are named and written. ``refuses`` is true for types that the format cannot hold."""
 
     suffix: str
@@ -101,11 +101,11 @@ def _ipc_writer(file: pa.NativeFile, schema: pa.Schema) -> FileWriter:
     return writer
 
 
-FORMATS: dict[str, Format] = {
-    "parquet": Format(".parquet", open_parquet_writer, _not_in_parquet),
-    "csv": Format(".csv", CsvWriter, _not_in_csv),
-    "json": Format(".jsonl", JsonWriter, _not_in_json),
-    "ipc": Format(".arrow", _ipc_writer),
+FORMATS: dict[str, WrittenFormat] = {
+    "parquet": WrittenFormat(".parquet", open_parquet_writer, _not_in_parquet),
+    "csv": WrittenFormat(".csv", CsvWriter, _not_in_csv),
+    "json": WrittenFormat(".jsonl", JsonWriter, _not_in_json),
+    "ipc": WrittenFormat(".arrow", _ipc_writer),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from sabotnb.connectors.folders.file_search import is_dotted, is_private
 from sabotnb.connectors.folders.paths import broken_link, unusable
-from sabotnb.connectors.formats.suffixes import READ_SUFFIXES
+from sabotnb.connectors.formats.file_formats import READ_SUFFIXES
 from sabotnb.connectors.formats.writers import FORMATS
 from sabotnb.connectors.sinks.claims import refuse_writers
 from sabotnb.connectors.sinks.file_sink import writing

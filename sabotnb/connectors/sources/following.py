@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import pyarrow as pa
-
-from sabotnb.connectors.file_options import source_options
 from sabotnb.connectors.folders.file_search import files_below, files_of_glob
-from sabotnb.connectors.folders.paths import Paths, absolute, base_of, listed
 from sabotnb.connectors.sources.raw_batches import Connector, RawBatches, SourceEstimate, in_sequence
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
-from sabotnb.native import plain_schema
 from sabotnb.protocol import Split
 
 LOOK_SECONDS = 1.0
 
 _Stamp = tuple[int, int]
-
-
-def describe_awaited(
-    connector: str, suffixes: Sequence[str], paths: Paths, schema: pa.Schema, special: Mapping[str, Any]
-) -> Spec | None:
-    """The source of followed files that do not exist yet; None if files exist already, or the folder does not.
-
-    Without a file to infer types from, ``schema`` says them. ``special`` are the options of the format.
-    """
-    for path in map(absolute, listed(paths)):
-        if not path.is_dir() and not (glob.has_magic(str(path)) and not files_of_glob(str(path))):
-            return None
-        if path.is_dir() and any(Path(file).suffix in suffixes for file in files_below(path)):
-            return None
-    options = {**source_options((), schema, {}, paths), "suffixes": list(suffixes), "declared": schema.names, **special}
-    options["hive"] = {"base": base_of(paths), "added": []}  # which columns folders will have is not known yet
-    return Spec(connector, plain_schema(schema.remove_metadata()), options, bounded=False, replayable=False)
 
 
 class FileConnector(Connector, Protocol):
