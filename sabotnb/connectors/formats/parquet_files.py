@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from sabotnb.connectors.file_schemas import check_columns, declared, is_text
 from sabotnb.connectors.folders.paths import reading
 from sabotnb.connectors.formats.file_format import FileColumns, FileListing, common_columns
-from sabotnb.connectors.formats.parquet_reader import TRUNCATED, open_parquet
+from sabotnb.connectors.formats.parquet_footers import TRUNCATED, ParquetFooter, footers
+from sabotnb.connectors.formats.parquet_reader import open_parquet
 from sabotnb.connectors.formats.pruning import may_match
 from sabotnb.connectors.formats.time_range import TimeRange, time_range
 from sabotnb.connectors.sources.event_times import far_future
@@ -55,8 +56,8 @@ class ParquetFormat:
         return {}
 
     def columns(self, listing: FileListing) -> FileColumns:
-        opened = [open_parquet(file) for file in listing.files]
-        found = common_columns(listing, [file.schema_arrow for file in opened])
+        opened = [footers.read(file) for file in listing.files]
+        found = common_columns(listing, [footer.schema for footer in opened])
         return replace(found, options={"dictionaries": _small_dictionaries(opened[0].metadata)})
 
     @staticmethod
@@ -122,7 +123,6 @@ class ParquetFiles:
         self._spec = spec
         self._shape = Shape.of(spec)
         self._files: Sequence[str] = spec.options["files"]
-        self._last: tuple[str, pq.FileMetaData] | None = None
 
     def estimate(self) -> SourceEstimate:
         return SourceEstimate.of(self.splits())
@@ -132,9 +132,8 @@ class ParquetFiles:
 
     def splits_of(self, file: str) -> Iterator[Split]:
         """The splits of one file, without row groups that cannot match the predicate."""
-        opened = open_parquet(file)
         with reading(file, TRUNCATED):
-            groups = self._groups(opened)
+            groups = self._groups(footers.read(file))
         for part in _merged(groups, in_order=self._spec.event_time is not None):
             position = {"file": file, "groups": list(part.indexes)}
             if part.skipped:
@@ -142,14 +141,14 @@ class ParquetFiles:
             low = MIN_WATERMARK if part.times is None else part.times.low
             yield Split(f"{file}:{part.indexes[0]}", position, low, part.nbytes, part.rows)
 
-    def _groups(self, opened: pq.ParquetFile) -> list[_Groups]:
+    def _groups(self, footer: ParquetFooter) -> list[_Groups]:
         """All row groups of a file; those without a row for the predicate are skipped, or left out without event time.
 
         A group must be read if nothing says what the clock would be behind it: one with a null, without statistics,
         with rows in the far future, which do not move the clock, or with some rows only that have an event time.
         """
-        metadata, event_time = opened.metadata, self._spec.event_time
-        comparable = _read_as_they_are(opened.schema_arrow, declared(self._spec))
+        metadata, event_time = footer.metadata, self._spec.event_time
+        comparable = _read_as_they_are(footer.schema, declared(self._spec))
         future = far_future(time.time())
         found = []
         for index in range(metadata.num_row_groups):
@@ -166,9 +165,7 @@ class ParquetFiles:
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file = split.position["file"]
-        known = self._last[1] if self._last is not None and self._last[0] == file else None
-        opened = open_parquet(file, metadata=known, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
-        self._last = (file, opened.metadata)
+        opened = open_parquet(file, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
         with opened, reading(file):
             check_columns(file, self._shape.columns, opened.schema_arrow.names)
             self._check_orders(file, opened.metadata, split.position["groups"])
