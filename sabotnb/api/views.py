@@ -7,8 +7,8 @@ from dataclasses import replace
 from sabotnb import plan
 from sabotnb.api import env as envs
 from sabotnb.api.card import Card, card_of
-from sabotnb.api.running.bounds import with_bounds
-from sabotnb.api.running.compiling import LOCAL_PARALLELISM, CompiledJob, compile_graph, estimates
+from sabotnb.api.running.bounds import compile_bounded
+from sabotnb.api.running.compiling import LOCAL_PARALLELISM, CompiledJob, estimates
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.stream_node import StreamPlan
 from sabotnb.graph import JobGraph, Join, Sink
@@ -43,7 +43,7 @@ def compiled(flow: StreamPlan) -> CompiledJob:
     """Compile ``flow`` to every level of graph; without a sink, as if it were collected."""
     tasks = default_parallelism()
     ended = flow if isinstance(flow.node.spec, Sink) else flow.then(Sink("collect"))
-    return compile_graph(with_bounds(lower((ended,)).graph, tasks), tasks)
+    return compile_bounded(lower((ended,)).graph, tasks)
 
 
 def explained(flow: StreamPlan, *, optimize: bool) -> str:

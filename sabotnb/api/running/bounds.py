@@ -1,53 +1,79 @@
-"""Bounds of range partitions, from a sample of the rows that will pass."""
+"""Bounds of range partitions, from a sample of the rows that will pass.
+
+A job is compiled once. Samples run as the graph was written: expanded to tasks, but not optimized.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.api.running.sampled_run import run_on_sample
+from sabotnb import plan
+from sabotnb.api.running.compiling import CompiledJob, compile_graph, read_splits, sources, with_sources
+from sabotnb.api.running.sampled_run import sampled_sources
 from sabotnb.config import Config
 from sabotnb.expr import Literal, literal_of
-from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Sink
+from sabotnb.graph import Edge, EdgeType, JobGraph, Operator, Sink, Source
 from sabotnb.native import Categories, canonical, is_ordered
+from sabotnb.task import run_local
 from sabotnb.topology import reachable
 
 SAMPLE_SECONDS = 2.0
 
 
+def compile_bounded(graph: JobGraph, parallelism: int, *, optimize: bool = True) -> CompiledJob:
+    """``compile_graph`` of the graph with bounds for its range partitions."""
+    return compile_graph(with_bounds(graph, parallelism), parallelism, optimize=optimize)
+
+
 def with_bounds(graph: JobGraph, parallelism: int) -> JobGraph:
-    """The graph, every RANGE edge with bounds that split a sample of its rows evenly over the tasks below it."""
-    if not any(_is_open(edge) for edge in graph.edges):
+    """The graph, every RANGE edge with bounds that split a sample of its rows evenly over the tasks below it.
+
+    Each source is read once, whatever the number of edges; none, if each edge leads to a single task.
+    """
+    wanted = {edge: graph.operators[edge.down].parallelism or parallelism for edge in graph.edges if _is_open(edge)}
+    wanted = {edge: ranges for edge, ranges in wanted.items() if ranges > 1}
+    if not wanted:
         return graph
     graph.validate()
-    return replace(graph, edges=tuple(_bounded(graph, edge, parallelism) for edge in graph.edges))
+    above = {edge: _above(graph, edge) for edge in wanted}
+    read = {name: spec for sampled in above.values() for name, spec in sources(sampled).items()}
+    samples = sampled_sources(read, Config.from_environment().preview_rows, time.monotonic() + SAMPLE_SECONDS)
+    tables = {sample.operator: sample.spec for sample in samples}
+    bounds = {edge: _sampled(above[edge], _column(edge), ranges, tables) for edge, ranges in wanted.items()}
+    return replace(graph, edges=tuple(_bounded(edge, bounds[edge]) if edge in bounds else edge for edge in graph.edges))
 
 
 def _is_open(edge: Edge) -> bool:
     return edge.hint is not None and edge.hint.type is EdgeType.RANGE and not edge.hint.bounds
 
 
-def _bounded(graph: JobGraph, edge: Edge, parallelism: int) -> Edge:
-    if edge.hint is None or not _is_open(edge):
-        return edge
-    tasks = graph.operators[edge.down].parallelism or parallelism
-    return replace(edge, hint=replace(edge.hint, bounds=_sampled(graph, edge, edge.hint.keys[0], tasks)))
+def _column(edge: Edge) -> str:
+    assert edge.hint is not None
+    return edge.hint.keys[0]
 
 
-def _sampled(graph: JobGraph, edge: Edge, column: str, ranges: int) -> tuple[Literal, ...]:
+def _bounded(edge: Edge, bounds: tuple[Literal, ...]) -> Edge:
+    assert edge.hint is not None
+    return replace(edge, hint=replace(edge.hint, bounds=bounds))
+
+
+def _sampled(above: JobGraph, column: str, ranges: int, tables: Mapping[str, Source]) -> tuple[Literal, ...]:
     """At most ``ranges`` - 1 different values of ``column``, in order."""
-    above = _above(graph, edge)
-    run = run_on_sample(above, Config.from_environment().preview_rows, SAMPLE_SECONDS)
     (sink,) = above.get_sinks()
-    table = pa.Table.from_batches(list(run.batches), schema=above.schemas()[sink.id])
+    execution = plan.physical(with_sources(above, tables), parallelism=1)
+    batches = list(run_local(execution, read_splits(execution)))
+    table = pa.Table.from_batches(batches, schema=above.schemas()[sink.id])
     categories, data_type = Categories(column), table.schema.field(column).type
     chunks = [
         categories.codes(chunk) if is_ordered(data_type) else canonical.decoded(chunk)
         for chunk in table.column(column).chunks
     ]
-    if ranges < 2 or not any(len(chunk) > chunk.null_count for chunk in chunks):
+    if not any(len(chunk) > chunk.null_count for chunk in chunks):
         return ()
     values = pa.concat_arrays(chunks).drop_null()
     ordered = values.take(pc.sort_indices(values))

@@ -11,8 +11,8 @@ import pyarrow as pa
 from sabotnb.api import env as envs
 from sabotnb.api import job_naming
 from sabotnb.api.env import Env
-from sabotnb.api.running.bounds import with_bounds
-from sabotnb.api.running.compiling import LOCAL_PARALLELISM, CompiledJob, compile_graph
+from sabotnb.api.running.bounds import compile_bounded
+from sabotnb.api.running.compiling import LOCAL_PARALLELISM, CompiledJob
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.sampled_run import collected
 from sabotnb.api.running.submission import compiled_for, submit
@@ -38,8 +38,7 @@ def batches_of(flow: StreamPlan) -> Batches:
 
 
 def _from_here(flow: StreamPlan) -> Batches:
-    graph = with_bounds(collected(flow), LOCAL_PARALLELISM)
-    return compile_graph(graph, LOCAL_PARALLELISM).run_here()
+    return compile_bounded(collected(flow), LOCAL_PARALLELISM).run_here()
 
 
 def _from_cluster(flow: StreamPlan, env: Env) -> Batches:

@@ -56,7 +56,7 @@ def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -
     graph.validate()
     optimized = plan.optimize(graph, estimates(graph)) if optimize else Optimized(graph, ())
     execution = plan.physical(optimized.graph, parallelism, groups=Config.from_environment().key_groups)
-    return CompiledJob(graph, optimized, execution, _splits(execution))
+    return CompiledJob(graph, optimized, execution, read_splits(execution))
 
 
 def check_outputs(graph: JobGraph, job: str, runs_here: Callable[[RunId], bool]) -> None:
@@ -103,7 +103,8 @@ def with_sources(graph: JobGraph, other: Mapping[str, Source]) -> JobGraph:
     return replace(graph, operators=operators)
 
 
-def _splits(execution: ExecutionGraph) -> dict[str, tuple[Split, ...]]:
+def read_splits(execution: ExecutionGraph) -> dict[str, tuple[Split, ...]]:
+    """The splits of the sources of ``execution``, by vertex; reads metadata of sources."""
     found = {}
     for vertex in execution.vertices.values():
         spec = vertex.operators[0].spec

@@ -1,9 +1,9 @@
-"""Run a flow on the first rows of its sources, in this process: for previews, function schemas and range bounds."""
+"""Run a flow on the first rows of its sources, in this process: for previews and function schemas."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from sabotnb.api.running.lowering import lower
 from sabotnb.api.stream_node import StreamPlan
 from sabotnb.connectors import BatchSource
 from sabotnb.expr import python_rows
-from sabotnb.graph import JobGraph, Sink, Source
+from sabotnb.graph import EventTime, JobGraph, Sink, Source
 from sabotnb.protocol import Finished
 from sabotnb.task import Makers
 
@@ -33,6 +33,12 @@ class SourceSample:
     data: pa.Table
     complete: bool
     total: int | None
+    event_time: EventTime | None
+
+    @property
+    def spec(self) -> Source:
+        """A source of these rows, with their event time."""
+        return replace(connectors.table(self.data), event_time=self.event_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,8 @@ def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | 
     emit their rows.
     """
     deadline = time.monotonic() + timeout
-    read = sources(graph)
-    samples = tuple(sample_source(name, spec, rows, deadline) for name, spec in read.items())
-    tables = {
-        sample.operator: replace(connectors.table(sample.data), event_time=read[sample.operator].event_time)
-        for sample in samples
-    }
+    samples = sampled_sources(sources(graph), rows, deadline)
+    tables = {sample.operator: sample.spec for sample in samples}
     sampled = time.monotonic()
     compiled = compile_graph(with_sources(graph, tables), parallelism=1)
     if until is None:
@@ -74,7 +76,7 @@ def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | 
         return BatchSource(spec, opened[-1], time.time)
 
     batches = compiled.run_here(Makers(source=source), until)
-    return SampledRun(batches, samples, lambda: time.monotonic() >= until or any(one.ran_out for one in opened))
+    return SampledRun(batches, samples, lambda: time.monotonic() >= until or any(sample.ran_out for sample in opened))
 
 
 def collected(flow: StreamPlan) -> JobGraph:
@@ -82,8 +84,13 @@ def collected(flow: StreamPlan) -> JobGraph:
     return lower((flow.then(Sink("collect")),)).graph
 
 
-def sample_source(operator: str, spec: Source, rows: int, deadline: float) -> SourceSample:
-    """Read the first ``rows`` rows of a source, or what it has until ``deadline`` (of ``time.monotonic``)."""
+def sampled_sources(specs: Mapping[str, Source], rows: int, deadline: float) -> tuple[SourceSample, ...]:
+    """Read the first ``rows`` rows of each source, or what it has until ``deadline`` (of ``time.monotonic``)."""
+    return tuple(_sampled_source(name, spec, rows, deadline) for name, spec in specs.items())
+
+
+def _sampled_source(operator: str, spec: Source, rows: int, deadline: float) -> SourceSample:
+    event_time = spec.event_time
     if not spec.options.get("speed"):  # the clock runs where the sample is read, over its rows in their order
         spec = replace(spec, event_time=None)
     source = connectors.source(spec)
@@ -100,7 +107,9 @@ def sample_source(operator: str, spec: Source, rows: int, deadline: float) -> So
             break
         del splits[0]
     data = pa.Table.from_batches(batches, schema=spec.schema)
-    return SourceSample(operator, data, complete=not splits, total=connectors.estimate(spec).rows)
+    return SourceSample(
+        operator, data, complete=not splits, total=connectors.estimate(spec).rows, event_time=event_time
+    )
 
 
 def _read(reader: Any, wanted: int, deadline: float, into: list[pa.RecordBatch]) -> tuple[int, bool]:

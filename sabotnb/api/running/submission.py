@@ -15,8 +15,8 @@ import pyarrow as pa
 from sabotnb import connectors, display, plan
 from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
-from sabotnb.api.running.bounds import with_bounds
-from sabotnb.api.running.compiling import CompiledJob, check_outputs, compile_graph, sources
+from sabotnb.api.running.bounds import compile_bounded
+from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
 from sabotnb.api.running.late_files import warn_of_late_files
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
@@ -152,7 +152,7 @@ def _checked_name(name: object) -> str:
 def compiled_for(graph: JobGraph, parallelism: int | None, session: Session, *, optimize: bool = True) -> CompiledJob:
     """Compile for ``session``: by default, a task per worker process and operator."""
     tasks = parallelism if parallelism is not None else max(1, session.workers)
-    return compile_graph(with_bounds(graph, tasks), tasks, optimize=optimize)
+    return compile_bounded(graph, tasks, optimize=optimize)
 
 
 @dataclass(frozen=True, slots=True)
