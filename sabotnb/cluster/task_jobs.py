@@ -23,7 +23,7 @@ from sabotnb.display import scenes
 from sabotnb.errors import ClusterLost, GraphError, JobError
 from sabotnb.execution import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
-from sabotnb.plan import Optimized, explain, physical
+from sabotnb.plan import Optimized, explain_in_words, physical
 from sabotnb.protocol import JobState, RunId
 
 SOURCE, RESULTS = "tasks", "results"
@@ -140,7 +140,7 @@ def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallel
         splits,
         owner=client.owner,
         fingerprint=uuid4().hex,
-        explained=explain(graph, None, execution),
+        explained=explain_in_words(graph, None, execution),
         scenes=scenes(graph, Optimized(graph, ()), execution),
     )
     return TaskJob(client, client.submit_stream_job(request, blobs).run, tasks)

@@ -25,7 +25,8 @@ def job_request(
 ) -> tuple[JobRequest, dict[str, bytes]]:
     """Return a job as plain data for the control plane, and the bytes of its functions and tables by sha256.
 
-    ``explained`` is the plan as text and ``scenes`` the data of its pictures; both are kept for clients that attach.
+    ``explained`` is the plan in words and ``scenes`` the data of its pictures, both kept for clients that attach.
+    Pictures are drawn when somebody looks.
     """
     execution, blobs = dump(graph)
     sinks = [

@@ -5,7 +5,7 @@ from sabotnb.plan import execution_graph_codec, expand
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.plan.execution_graph_codec import dump
 from sabotnb.plan.expand import channels, downstreams, edge_id, input_edges, tasks, upstreams
-from sabotnb.plan.explain.levels import explain
+from sabotnb.plan.explain.levels import explain, explain_in_words, vertex_boxes
 from sabotnb.plan.explain.operator_words import spread, summary
 from sabotnb.plan.explain.to_graphviz import to_graphviz
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
@@ -28,6 +28,7 @@ __all__ = [
     "execution_graph_codec",
     "expand",
     "explain",
+    "explain_in_words",
     "input_edges",
     "moved_groups",
     "optimize",
@@ -39,6 +40,7 @@ __all__ = [
     "to_execution_graph",
     "to_graphviz",
     "upstreams",
+    "vertex_boxes",
 ]
 
 # The class is in the package below, which may not import this one; users call ``graph.to_graphviz()`` all the same.

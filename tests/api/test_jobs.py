@@ -484,9 +484,11 @@ def test_the_env_shows_its_slots(env: sb.Env) -> None:
 
 
 def test_explain_is_kept_with_the_job(numbers: sb.Stream, tmp_path: Path) -> None:
-    job = numbers.filter(col("x") < 5).sink_parquet(tmp_path / "out").run("explained")
+    sink = numbers.filter(col("x") < 5).partition_by("x").map_rows(dict).sink_parquet(tmp_path / "out")
+    job = sink.run("explained")
     job.wait(timeout=60)
-    assert "== physical ==" in sb.attach("explained").explain()
+    assert sb.attach("explained").explain() == job.explain() == sink.explain()
+    assert "== physical ==" in job.explain()
 
 
 def test_metrics_are_flat_and_have_rates_and_shares(endless: sb.Stream) -> None:

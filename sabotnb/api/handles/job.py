@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabotnb.api.boundary import boundary
 from sabotnb.api.handles import metric_frames
 from sabotnb.api.handles.diagnosis import Why
-from sabotnb.api.handles.status import JobResult, JobStatus, assignment
+from sabotnb.api.handles.status import JobResult, JobStatus, assignment, explained
 from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
@@ -148,7 +148,7 @@ class Job:
 
     def explain(self) -> str:
         """Return the job's logical, optimized and physical graph, as submitted."""
-        return str(self._client.views(self.run_id)["explain"])
+        return explained(self._client.views(self.run_id))
 
     def wait(self, timeout: Duration | float | None = None) -> JobResult:
         """Wait until the job has ended and its callbacks have received every row.

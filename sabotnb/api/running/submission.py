@@ -191,7 +191,7 @@ def submit(
         compiled.splits,
         owner=client.owner,
         fingerprint=fingerprint,
-        explained=plan.explain(compiled.graph, compiled.optimized, compiled.execution),
+        explained=plan.explain_in_words(compiled.graph, compiled.optimized, compiled.execution),
         scenes=display.scenes(compiled.graph, compiled.optimized, compiled.execution),
         placement=placement,
     )

@@ -38,9 +38,9 @@ class Overview:
         return summaries.job_state(job) if job else None
 
     def views(self, run: RunRef) -> Mapping[str, Any] | None:
-        """Everything that was kept of the run to show it, its scenes too; None if it is not known."""
+        """Everything that was kept of the run to show it as it was submitted, its scenes too; None if not known."""
         job = self._runs.get(run)
-        return job.request.views if job else None
+        return {**job.request.views, "topology": job.request.topology} if job else None
 
     def metrics(self, now: float, wall: float, run: RunRef) -> JobMetrics | None:
         """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""

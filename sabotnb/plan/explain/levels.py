@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sabotnb.diagram import picture
 from sabotnb.graph import JobGraph
@@ -15,14 +15,34 @@ from sabotnb.plan.optimize import Optimized
 
 
 def explain(logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None) -> str:
-    """Return the levels that are passed, each under its heading."""
+    """Return the levels that are passed, each under its heading; below the last one, the vertices as boxes."""
+    text = explain_in_words(logical, optimized, execution)
+    if execution is None:
+        return text
+    vertices = [(vertex.id, vertex.parallelism, len(vertex.operators)) for vertex in execution.vertices.values()]
+    edges = [(edge.up, edge.down, spread(edge.type, edge.keys)) for edge in execution.edges]
+    return f"{text}\n\n{vertex_boxes(vertices, edges)}"
+
+
+def explain_in_words(
+    logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None
+) -> str:
+    """Return the text of ``explain`` without the boxes, which take most of its time and need few data to be drawn."""
     levels = [("logical", list(operator_lines(logical)))]
     if optimized is not None:
         levels.append(("optimizer", list(step_lines(optimized.steps)) or ["nothing to improve"]))
         levels.append(("optimized", list(operator_lines(optimized.graph))))
     if execution is not None:
-        levels.append(("physical", [*execution_lines(execution), "", *execution_picture(execution).splitlines()]))
+        levels.append(("physical", list(execution_lines(execution))))
     return "\n\n".join("\n".join([f"== {title} ==", *lines]) for title, lines in levels)
+
+
+def vertex_boxes(vertices: Iterable[tuple[str, int, int]], edges: Sequence[tuple[str, str, str]]) -> str:
+    """Return a drawing for terminals: a box for each vertex (id, parallelism, number of operators), lines for edges.
+
+    An edge is its upper vertex, its lower one and its label.
+    """
+    return picture({vertex: (vertex, _chained(tasks, operators)) for vertex, tasks, operators in vertices}, edges)
 
 
 def operator_lines(graph: JobGraph) -> Iterator[str]:
@@ -60,12 +80,6 @@ def execution_lines(graph: ExecutionGraph) -> Iterator[str]:
     yield f"{tasks} tasks in {slots_needed(graph)} slots; {graph.groups} key groups"
 
 
-def execution_picture(graph: ExecutionGraph) -> str:
-    """Return the vertices as boxes, for terminals."""
-    nodes = {vertex.id: (vertex.id, _chained(vertex)) for vertex in graph.vertices.values()}
-    return picture(nodes, [(edge.up, edge.down, spread(edge.type, edge.keys)) for edge in graph.edges])
-
-
 def slots_needed(graph: ExecutionGraph) -> int:
     """Return how many slots are needed: a sharing group shares its slots, so it needs its largest parallelism."""
     largest: dict[str, int] = {}
@@ -82,9 +96,9 @@ def _chain(vertex: Vertex) -> str:
     return f"[{names}]" + (f"  {'; '.join(placed)}" if placed else "")
 
 
-def _chained(vertex: Vertex) -> str:
-    more = len(vertex.operators) - 1
-    return f"x{vertex.parallelism}" + (f", {more} chained" if more else "")
+def _chained(tasks: int, operators: int) -> str:
+    more = operators - 1
+    return f"x{tasks}" + (f", {more} chained" if more else "")
 
 
 def _edge(edge: ShuffleEdge, graph: ExecutionGraph) -> str:
