@@ -9,9 +9,10 @@ from html import escape
 
 import pyarrow as pa
 
+from sabotnb import text_limits
 from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
 from sabotnb.diagram import picture
-from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture, text_limits, theme
+from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture, theme
 from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec, needs_end
 
 SHORT, BESIDE, MANY = 10, 3, 90

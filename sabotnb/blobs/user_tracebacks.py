@@ -11,9 +11,7 @@ from typing import Any
 from sabotnb.blobs.function import Function
 from sabotnb.blobs.origin import PACKAGE, library_of, line_label
 from sabotnb.errors import UserFunctionError
-
-_MAX_CHARACTERS = 2000
-"""Longer texts of exceptions are cut; some contain all of their data."""
+from sabotnb.text_limits import EXCEPTION
 
 
 def user_error(
@@ -107,6 +105,6 @@ def text_of(error: BaseException) -> str:
 
 def _described(error: BaseException) -> str:
     text = text_of(error)
-    if len(text) > _MAX_CHARACTERS:
-        text = f"{text[:_MAX_CHARACTERS]}... ({len(text):,} characters)"
+    if len(text) > EXCEPTION:
+        text = f"{text[:EXCEPTION]}... ({len(text):,} characters)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,6 +1,6 @@
 """Renders streams, previews and jobs as HTML, SVG and text. Pure: no threads, no cluster."""
 
-from sabotnb.display import job_card, job_line, operator_labels, row_table, saved, svg_picture, text_limits, theme
+from sabotnb.display import job_card, job_line, operator_labels, row_table, saved, svg_picture, theme
 from sabotnb.display.job_picture import JobPicture
 from sabotnb.display.picturing import job_picture
 from sabotnb.display.scene import Scene, scene_of
@@ -18,6 +18,5 @@ __all__ = [
     "scene_of",
     "scenes",
     "svg_picture",
-    "text_limits",
     "theme",
 ]

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, text_limits, theme
+from sabotnb import text_limits
+from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, theme
 from sabotnb.display.job_picture import JobPicture, PictureNode, View
 from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics, stopped_early

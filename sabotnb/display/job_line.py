@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from sabotnb.display import text_limits, theme
+from sabotnb import text_limits
+from sabotnb.display import theme
 
 COLOURS = {"RUNNING": "#3b82f6", "FINISHED": "#14a394", "FAILED": "#dc4c4c", "PENDING": "#d97706"}
 PASSING = "#7a8798"

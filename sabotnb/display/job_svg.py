@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from sabotnb import text_limits
 from sabotnb.diagram import svg_drawing
-from sabotnb.display import number_format, saved, text_limits
+from sabotnb.display import number_format, saved
 from sabotnb.display.job_picture import PictureNode, View
 from sabotnb.display.picture_style import ACCENTS, stroke
 from sabotnb.display.picturing import TEXT_LETTER
-from sabotnb.display.text_limits import cut
 from sabotnb.display.theme import FAILED
 from sabotnb.metrics import Load
+from sabotnb.text_limits import cut
 
 LOADS = (("busy", "#3b82f6"), ("backpressured", "#d97706"))
 """Parts of a load bar and their colours; the rest is idle."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sabotnb.display import text_limits
+from sabotnb import text_limits
 from sabotnb.expr import column_name
 from sabotnb.graph import Aggregate, EdgeType, Join, Project, Sink, Source, Spec
 from sabotnb.plan import ShuffleEdge, spread, summary

@@ -12,7 +12,7 @@ from sabotnb.diagram import PlacedBox, Spacing, route_lines
 from sabotnb.display.collapsing import collapsed
 from sabotnb.display.job_picture import JobPicture, Line, OperatorCard, PictureNode, View
 from sabotnb.display.scene import Link
-from sabotnb.display.text_limits import cut
+from sabotnb.text_limits import cut
 
 HEIGHT = 84.0
 NARROW, WIDE = 170.0, 210.0

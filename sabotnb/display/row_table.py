@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sabotnb.display import text_limits, theme
+from sabotnb import text_limits
+from sabotnb.display import theme
 from sabotnb.expr import printable
 
 

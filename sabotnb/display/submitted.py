@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from sabotnb import text_limits
 from sabotnb.blobs import Function
-from sabotnb.display import text_limits
 from sabotnb.display.operator_labels import brief, label, role
-from sabotnb.display.text_limits import cut
 from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec, Window
 from sabotnb.plan import ExecutionGraph, Optimized, RewriteStep
+from sabotnb.text_limits import cut
 
 NOWHERE = ("prune", "drop identity")
 """Rules that remove an operator without merging it into another."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
+from sabotnb import text_limits
 from sabotnb.diagram import LETTER, PlacedBox, Spacing, route_lines, svg_drawing
-from sabotnb.display import saved, text_limits
+from sabotnb.display import saved
 from sabotnb.display.picture_style import ACCENTS, stroke
 from sabotnb.display.scene import Box, Scene
-from sabotnb.display.text_limits import cut
+from sabotnb.text_limits import cut
 
 BOX_HEIGHT = 50.0
 NARROW, WIDE = 92.0, 182.0

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from sabotnb import text_limits
 from sabotnb.blobs import Origin
 from sabotnb.errors import ColumnNotFound, DuplicateColumn, TypeMismatch
 from sabotnb.expr.expression_nodes import Column, Node, walk
 from sabotnb.expr.written_text import as_code
 
 _MOST_COLUMNS = 16
-_WIDTH = 110  # longer source lines are cut around the name
 
 
 def column_not_found(name: str, schema: pa.Schema, origin: Origin | None = None) -> ColumnNotFound:
@@ -48,11 +48,11 @@ def _carets(name: str, code: str) -> list[str]:
     line = code.strip()
     quoted = next((text for text in (f'"{name}"', f"'{name}'") if name and text in line), None)
     if quoted is None:
-        return [f"    {line}"] if 0 < len(line) <= _WIDTH else []
+        return [f"    {line}"] if 0 < len(line) <= text_limits.SOURCE_LINE else []
     at = line.index(quoted) + 1
-    if len(line) > _WIDTH:  # the part around the name
-        start = max(0, at - _WIDTH // 2)
-        line, at = f"...{line[start : start + _WIDTH]}...", at - start + 3
+    if len(line) > text_limits.SOURCE_LINE:  # the part around the name
+        start = max(0, at - text_limits.SOURCE_LINE // 2)
+        line, at = f"...{line[start : start + text_limits.SOURCE_LINE]}...", at - start + 3
     return [f"    {line}", f"    {' ' * at}{'^' * len(name)}"]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
+from sabotnb import text_limits
 from sabotnb.expr.expression_nodes import Aggregated, Alias, Apply, Call, Column, Literal, Node
 from sabotnb.expr.literals import text_of
 
@@ -29,9 +30,6 @@ INFIX: Mapping[str, str] = {
 _PREFIX = {"not": "~", "negate": "-"}
 
 
-LETTERS = 10_000
-"""Longer text is cut: one expression used twice by another, and that twice by a third, doubles it each time."""
-
 Part = str | Node
 
 
@@ -46,8 +44,8 @@ def text(node: Node) -> str:
             continue
         written.append(part)
         letters += len(part)
-        if letters > LETTERS:
-            return "".join(written)[:LETTERS] + "..."
+        if letters > text_limits.EXPRESSION:
+            return text_limits.beginning("".join(written), text_limits.EXPRESSION)
     return "".join(written)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from sabotnb import text_limits
+
 _ROWS = 5
 _COLUMNS = 12
-_WIDTH = 32
-_LINE = 100
 
 
 def sample_of(batch: pa.RecordBatch, rows: int = _ROWS) -> str:
@@ -46,7 +46,7 @@ def text_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], more_col
     if more_columns:
         cells = [[*line, "..."] for line in cells]
     widths = _widths(cells)
-    if sum(widths) + 2 * len(widths) > _LINE:
+    if sum(widths) + 2 * len(widths) > text_limits.ROWS_LINE:
         cells = [list(column) for column in zip(*cells, strict=True)]
         widths = _widths(cells)
     return "\n".join(
@@ -60,4 +60,4 @@ def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
 
 def _cut(value: Any) -> str:
     text = "null" if value is None else str(value).replace("\n", " ")
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
+    return text_limits.within(text, text_limits.ROWS_CELL)

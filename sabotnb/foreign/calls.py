@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sabotnb.errors import InvalidUse
 from sabotnb.foreign.argument_hints import KEYWORDS, OPTIONS, POSITIONAL, SOURCE_KEYWORDS, SOURCES
+from sabotnb.text_limits import ARGUMENT, within
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -102,5 +103,4 @@ def _code(method: str, keyword: str, value: Any, named: set[str]) -> str | None:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return within(repr(value), ARGUMENT)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 
 from sabotnb.foreign.method_names import Hint
 from sabotnb.foreign.typed_calls import arguments_of, function_in, numbers_in, strings_in, wants_descending
+from sabotnb.text_limits import ARGUMENTS
 
-_LONGEST_ARGUMENTS = 60
 _EXAMPLE = re.compile(r"'([xystlrz])'(?!: (?:'int64'|1\b))")
 """The example columns in a hint, but not names of a schema or of a row, which are not columns of the user's stream."""
 _PATH = re.compile(r"'(?:out|data/\*\.\w+)'")
@@ -27,7 +27,7 @@ def filled(hint: Hint, call: ast.Call | None, column: str | None = None, columns
     code = hint.code
     if call is not None and hint.keeps_arguments and (call.args or call.keywords):
         arguments = arguments_of(call)
-        if len(arguments) <= _LONGEST_ARGUMENTS:
+        if len(arguments) <= ARGUMENTS:
             code = f"{code[: code.rindex('(')]}({arguments})"
             call = None
     strings = strings_in(call) if call is not None else ()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from sabotnb import errors
+from sabotnb import errors, text_limits
 from sabotnb.blobs import Function, text_of, user_traceback
 from sabotnb.errors import (
     JobFailed,
@@ -28,8 +28,6 @@ from sabotnb.protocol import Failure
 from sabotnb.task.steps import StepFailed
 
 PICKLED_BYTES = 1 << 20
-MAX_TRACEBACK_LETTERS = 50_000
-"""Only the end of a longer traceback is kept."""
 MORE_MEMORY = (
     "the worker process has no memory left; filter rows, drop columns or group by fewer keys before, or use larger "
     "machines: sb.connect('tcp://host:8786')"
@@ -208,7 +206,7 @@ def _traceback(raised: BaseException) -> str:
 
 
 def _full_traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))[-MAX_TRACEBACK_LETTERS:]
+    return "".join(traceback.format_exception(error))[-text_limits.REPORTED_TRACEBACK :]
 
 
 def _pickled(cause: BaseException | None) -> bytes:

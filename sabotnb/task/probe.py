@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sabotnb import text_limits
 from sabotnb.native import hash_rows
 
 KEPT_ROWS = 65_536
@@ -17,7 +18,6 @@ KEPT_BYTES = 32 << 20
 SAMPLE_BYTES = 4 << 20
 """Size limit of a sample that is sent to the client; a single row may be larger."""
 HOT_KEYS = 5
-KEY_LETTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +136,4 @@ def _stream(batches: Sequence[pa.RecordBatch]) -> bytes:
 
 
 def _text(values: Sequence[object]) -> str:
-    return ", ".join("null" if value is None else str(value) for value in values)[:KEY_LETTERS]
+    return ", ".join("null" if value is None else str(value) for value in values)[: text_limits.HOT_KEY]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
-from sabotnb.display import text_limits
+from sabotnb import text_limits
 from sabotnb.errors import SabotnbError
 from sabotnb.metrics import TaskMetrics
 from sabotnb.protocol import RunId
@@ -70,7 +70,7 @@ class Commands:
             return  # no page waits for an answer to a message without an id
         command = _read(message)
         if command is None:
-            kind = str(message.get("kind"))[:40]
+            kind = str(message.get("kind"))[: text_limits.KIND]
             self._answer(_refusal(message["id"], f"this kernel does not know the command {kind!r}; reload the page"))
             return
         with self._lock:

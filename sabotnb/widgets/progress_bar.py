@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from sabotnb.display import operator_labels, text_limits
+from sabotnb import text_limits
+from sabotnb.display import operator_labels
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics, stopped_early
 from sabotnb.protocol import RunId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sabotnb.display import text_limits
+from sabotnb import text_limits
 from sabotnb.expr import printable
 from sabotnb.widgets.messages import ColumnMessage
 

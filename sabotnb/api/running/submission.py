@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from sabotnb import connectors, display, plan
+from sabotnb import connectors, display, plan, text_limits
 from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running.bounds import compile_bounded
@@ -142,7 +142,7 @@ def _run(
 
 def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(quote(name, safe="")) <= LONGEST_NAME:
-        written = display.text_limits.cut(repr(name), LONGEST_NAME)
+        written = text_limits.cut(repr(name), LONGEST_NAME)
         raise GraphError(
             f"{written} is not a job name: give a string of 1 to {LONGEST_NAME} characters, or leave it out"
         )

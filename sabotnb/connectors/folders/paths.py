@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
+from sabotnb import text_limits
 from sabotnb.connectors.folders.file_search import files_below, files_of_glob, fixed_part
 from sabotnb.errors import SourceError
 
@@ -111,10 +112,11 @@ def unusable(path: str) -> str | None:
     except UnicodeEncodeError:
         return f"the path {path!r} has half of a surrogate pair in it, which is not a character"
     if len(encoded) >= LONGEST_PATH:
-        return f"the path '{path[:40]}...' has {len(encoded)} bytes, of at most {LONGEST_PATH - 1}"
+        begun = text_limits.beginning(path, text_limits.PATH)
+        return f"the path '{begun}' has {len(encoded)} bytes, of at most {LONGEST_PATH - 1}"
     longest = max(encoded.split(b"/"), key=len)
     if len(longest) > LONGEST_NAME:
-        start = longest[:40].decode(errors="ignore")
+        start = longest[: text_limits.PATH].decode(errors="ignore")
         return f"the name '{start}...' has {len(longest)} bytes, of at most {LONGEST_NAME}"
     return None
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 from pyarrow import types as t
 
-MOST_SHOWN = 100
-"""Characters of a value in a message."""
+from sabotnb import text_limits
 
 _CALLS = {
     pa.bool_(): "pa.bool_()",
@@ -52,7 +51,7 @@ def shown(value: object) -> str:
 
 def shortened(text: str) -> str:
     """The beginning of a text that is too long for a message."""
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+    return text_limits.beginning(text, text_limits.VALUE)
 
 
 def schema_code(name: str, data_type: pa.DataType) -> str:

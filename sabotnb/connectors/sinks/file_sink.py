@@ -40,6 +40,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
+from sabotnb import text_limits
 from sabotnb.connectors.folders.hive import can_be_folder, folder_name
 from sabotnb.connectors.folders.partition_types import with_partition_types
 from sabotnb.connectors.folders.paths import LONGEST_NAME
@@ -267,8 +268,9 @@ def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, p
 def _folder(key: str, value: pa.Scalar) -> str:
     name = folder_name(key, value)
     if len(name) > LONGEST_NAME:
+        begun = str(value.as_py())[: text_limits.PATH]
         raise SinkError(
-            f"a value of column {key!r} is too long for the name of a folder ({str(value.as_py())[:40]!r}...): "
+            f"a value of column {key!r} is too long for the name of a folder ({begun!r}...): "
             "partition by a part of it, such as col(...).str.slice(0, 20)"
         )
     return name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sabotnb.metrics.job_metrics import Finding, JobMetrics, VertexMetrics
 from sabotnb.metrics.why.vertex_loads import edges_into, measured_sources, measured_vertices, occupied, vertices_below
-from sabotnb.metrics.why.wording import LETTERS, duration, megabytes, percent, short
+from sabotnb.metrics.why.wording import duration, megabytes, percent, short
+from sabotnb.text_limits import FINDING_NAME
 
 BLOCKED = 0.3
 """A vertex backpressured for this share of its time is held up by a downstream vertex."""
@@ -147,7 +148,7 @@ def _relief(job: JobMetrics, vertex: VertexMetrics, operator: str, kind: str) ->
         return ".top(n, by=...) instead of .sort(...) keeps n rows only"
     if any(edge.type == "gather" for edge in edges_into(job, vertex)):
         return ".filter(...) before it leaves it fewer rows: one task has to take them all"
-    name = f"{operator!r}, " if len(operator) <= LETTERS else ""
+    name = f"{operator!r}, " if len(operator) <= FINDING_NAME else ""
     return f".named({name}parallelism={2 * vertex.tasks})".replace("'", '"')
 
 
@@ -186,6 +187,6 @@ def _faster_source(source: VertexMetrics) -> str:
     if source.id in source.functions:
         return "yield record batches instead of dicts"
     has_ended_tasks = source.states.get("RUNNING", 0) < source.tasks  # more tasks than splits: more do not help
-    if has_ended_tasks or len(source.id) > LETTERS:
+    if has_ended_tasks or len(source.id) > FINDING_NAME:
         return ""
     return f'.named("{source.id}", parallelism={2 * source.tasks}) reads more files at once'

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from sabotnb.metrics.job_metrics import VertexMetrics
-
-LETTERS = 48
-"""Longest name in a sentence."""
+from sabotnb.text_limits import FINDING_NAME, cut
 
 
 def listed(vertices: list[VertexMetrics]) -> str:
@@ -16,7 +14,7 @@ def listed(vertices: list[VertexMetrics]) -> str:
 
 def short(name: str) -> str:
     """Shorten a long name."""
-    return name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
+    return cut(name, FINDING_NAME)
 
 
 def row_count(count: float) -> str:

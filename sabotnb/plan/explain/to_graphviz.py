@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sabotnb import text_limits
 from sabotnb.graph import JobGraph, Sink, Source, Spec
 from sabotnb.plan.explain.operator_words import spread, summary
 
 if TYPE_CHECKING:  # a name in annotations alone: planning a job loads no Graphviz
     from graphviz import Digraph
-
-MAX_CHARACTERS = 60
-"""Longer labels are cut."""
 
 
 def to_graphviz(graph: JobGraph) -> Digraph:
@@ -38,5 +36,4 @@ def _colour(spec: Spec) -> str:
 
 
 def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…"
+    return text_limits.cut(" ".join(text.split()), text_limits.GRAPHVIZ_LABEL)
