@@ -72,13 +72,8 @@ def compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) ->
     return found
 
 
-def typed(node: Node, schema: pa.Schema) -> CompiledStep:
-    """Return the step of ``node``: its type, and whether it may raise. Only parts that are not cached are compiled."""
-    return _step(node, schema)
-
-
 def _compiled(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledExpression:
-    step = _step(node, schema, met)
+    step = typed(node, schema, met)
     return CompiledExpression(step.type, runner(step), step.total)
 
 
@@ -119,7 +114,8 @@ def _known_of_equal(_: pa.Schema) -> _Known:
     return _Known()
 
 
-def _step(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledStep:
+def typed(node: Node, schema: pa.Schema, met: MetCategories | None = None) -> CompiledStep:
+    """Return the step of ``node``: its type, and whether it may raise. Only parts that are not cached are compiled."""
     known = _known_of(_SameSchema(schema)).steps if met is None else {}
     if len(known) > MOST_NODES:
         known.clear()

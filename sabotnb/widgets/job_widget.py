@@ -70,13 +70,10 @@ class JobWidget(anywidget.AnyWidget):
             if content.get("type") == "hello":
                 hear()
 
-        self._on_message(take)
+        self.on_message(take)
 
-    def on_command(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+    def on_message(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         """Call ``take`` with every message of a page; from any thread, also while a cell runs."""
-        self._on_message(take)
-
-    def _on_message(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         # ipykernel routes a page's messages to the shell that sent last, even if the page sends them to a subshell as
         # JupyterLab does. A running cell blocks that shell, so this keeps the subshell that the page chose.
         if hasattr(self.comm, "_reply_subshell_for"):

@@ -179,7 +179,7 @@ class Showing:
         )
         widget = JobWidget.of_job(graph, self._live())
         commands = Commands(self.client, self.run, widget.answer, lambda: self._news.settle(self.client, self.run))
-        widget.on_command(commands.take)
+        widget.on_message(commands.take)
         widget.on_hello(self._outputs.note_page)
         return widget
 

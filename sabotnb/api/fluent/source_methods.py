@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sabotnb import connectors
 from sabotnb.api.fluent.stream_base import StreamBase
 from sabotnb.api.verbs import sources
 from sabotnb.api.verbs.columns import Column
@@ -187,7 +188,7 @@ class SourceMethods(StreamBase):
         idle: Duration = "30s",
     ) -> Stream:
         """Generate rows by the clock, ``n`` or endless: ``time`` (timestamp[us]) and ``value`` (0, 1, ...)."""
-        return cls._stream_of(sources.begun(sources.rate(per_second, n), event_time, max_delay, idle))
+        return cls._stream_of(sources.begun(connectors.rate(per_second, n), event_time, max_delay, idle))
 
     def with_event_time(self, column: Column, max_delay: Duration = "0s", idle: Duration = "30s") -> Stream:
         """Declare the event time column, and how late rows may come. Call it before any verb that exchanges rows.

@@ -119,11 +119,6 @@ def generator(fn: Callable[[], Iterable[Any]], schema: Any, *, replayable: bool,
     return connectors.generator(fn, as_schema(schema), replayable=replayable, bounded=bounded)
 
 
-def rate(per_second: float, n: int | None) -> Source:
-    """Numbered rows on a schedule."""
-    return connectors.rate(per_second, n)
-
-
 def with_event_time(flow: StreamPlan, column: columns.Column, max_delay: Duration, idle: Duration) -> StreamPlan:
     """Declare the event time column; it must come unchanged from the stream's single source.
 
