@@ -2,55 +2,55 @@
 
 from sabotnb.eventtime import CLOCK
 from sabotnb.protocol import failure
+from sabotnb.protocol.client_commands import (
+    Cancel,
+    CommandResult,
+    DropResults,
+    Fail,
+    JobRequest,
+    Pause,
+    Reply,
+    Resume,
+    RunCommand,
+    Stop,
+    Submit,
+    Submitted,
+    UserCommand,
+)
 from sabotnb.protocol.control import (
     AgentDown,
     AgentInfo,
     AgentLeaving,
     AgentUp,
-    Cancel,
     CancelTasks,
     Command,
-    CommandResult,
     Commit,
     CommitOverdue,
     Committed,
     Deploy,
     Deployment,
-    DropResults,
     DropRun,
     EndRun,
     Event,
-    Fail,
     Fence,
     Heartbeat,
     Instruction,
     JobChanged,
-    JobRequest,
-    JobState,
     LeasesDue,
     MetricsReported,
-    Pause,
     PauseSources,
     PeerLost,
     Placement,
     Queue,
-    Reply,
-    Resume,
     ResumeSources,
-    RunCommand,
     SessionChanged,
     SessionOverdue,
     SetTimer,
     StartSources,
-    Stop,
     StopSources,
-    Submit,
-    Submitted,
     TaskChanged,
-    TaskState,
     Tell,
     TimerEvent,
-    UserCommand,
 )
 from sabotnb.protocol.elements import (
     MAX_WATERMARK,
@@ -69,6 +69,10 @@ from sabotnb.protocol.elements import (
 from sabotnb.protocol.failure import Failure, connection_lost
 from sabotnb.protocol.gate_and_output import Gate, Output
 from sabotnb.protocol.ids import FIRST_EPOCH, Attempt, RunId, RunRef, TaskId, job_of
+from sabotnb.protocol.job_states import (
+    JobState,
+    TaskState,
+)
 from sabotnb.protocol.job_topology import ChainedOperator, JobEdge, JobTopology, JobVertex
 from sabotnb.protocol.operator import (
     Committable,

@@ -4,48 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, NamedTuple
 
 from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.client_commands import Reply, UserCommand
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, RunId, RunRef, TaskId
-from sabotnb.protocol.job_topology import JobTopology
+from sabotnb.protocol.ids import Attempt, RunId, TaskId
+from sabotnb.protocol.job_states import JobState, TaskState
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split
-
-
-class TaskState(str, Enum):
-    """States of one task attempt; the table of legal moves is ``execution.transitions``."""
-
-    CREATED = "CREATED"
-    SCHEDULED = "SCHEDULED"
-    DEPLOYING = "DEPLOYING"
-    RUNNING = "RUNNING"
-    FINISHED = "FINISHED"
-    CANCELING = "CANCELING"
-    CANCELED = "CANCELED"
-    FAILED = "FAILED"
-    RECONCILING = "RECONCILING"
-
-
-class JobState(str, Enum):
-    """States of a job."""
-
-    PENDING = "PENDING"  # waits for slots
-    DEPLOYING = "DEPLOYING"
-    RUNNING = "RUNNING"
-    COMMITTING = "COMMITTING"  # all tasks finished, output is being committed
-    FINISHED = "FINISHED"
-    CANCELING = "CANCELING"
-    CANCELED = "CANCELED"
-    FAILING = "FAILING"  # a task failed, the others are being canceled
-    FAILED = "FAILED"
-
-    @property
-    def terminal(self) -> bool:
-        """True if the job has ended: no transition follows."""
-        return self in (JobState.FINISHED, JobState.CANCELED, JobState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +31,6 @@ class AgentInfo:
     resources: Mapping[str, float] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     endpoints: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class JobRequest:
-    """A job as submitted; made by ``execution.job_request``.
-
-    ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``topology``.
-    ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
-    ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
-    ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
-    ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
-    ``views`` is kept for clients that show the job: ``explain`` and ``scenes``, and which operators are ``gone``.
-    """
-
-    name: str
-    owner: str
-    fingerprint: str
-    execution: Mapping[str, Any]
-    topology: JobTopology
-    publishes: bool = True
-    pulled: bool = False
-    outputs: Mapping[str, bool] = field(default_factory=dict)
-    splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
-    views: Mapping[str, Any] = field(default_factory=dict)
-    placement: str = "round_robin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,70 +154,6 @@ class SessionOverdue:
 
 TimerEvent = LeasesDue | CommitOverdue | SessionOverdue
 """An event that the machine asks for by ``SetTimer``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    """Start a run; the reply's value is ``Submitted``."""
-
-    id: str
-    request: JobRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """End a run at once and remove its output. By a job's name, the run that waits behind the current one ends too."""
-
-    id: str
-    run: RunRef
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End a run's sources; rows already read are processed and committed."""
-
-    id: str
-    run: RunRef
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Let a run's sources read nothing until ``Resume``."""
-
-    id: str
-    run: RunRef
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Let a paused run's sources continue."""
-
-    id: str
-    run: RunRef
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """End a run as FAILED: the client's own code raised ``failure`` with rows of it."""
-
-    id: str
-    run: RunId
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class DropResults:
-    """Let agents drop the results of a run that has ended."""
-
-    id: str
-    run: RunRef
-
-
-RunCommand = Cancel | Stop | Pause | Resume | Fail | DropResults
-"""A command about a run that exists. Idempotent; the reply's value is ``CommandResult``."""
-
-UserCommand = Submit | RunCommand
-"""A command of a client, answered by the ``Reply`` with its id."""
 
 
 Event = (
@@ -413,35 +291,6 @@ class SetTimer:
 
     event: TimerEvent
     at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """The answer to ``Submit``. ``how`` the run follows on others of its name: started, attached, replaced, queued."""
-
-    run: RunId
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class CommandResult:
-    """The answer to a ``RunCommand``: the job's current run and its state after the command.
-
-    ``said`` tells a user what happens now, or why there is nothing to do.
-    """
-
-    run: RunId
-    state: JobState
-    said: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer to the ``UserCommand`` with this id: a value, or the failure with which it is refused."""
-
-    id: str
-    value: Submitted | CommandResult | None = None
-    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

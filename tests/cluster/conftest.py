@@ -3,7 +3,7 @@
 import pytest
 
 from sabotnb.cluster import local_cluster
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from cryptography import x509
 from sabotnb.cluster.announcement import Announcement, announced
 from sabotnb.cluster.certificates import http_token, new_certificate, security_of
 from sabotnb.exchange.transport import Peer
-from sabotnb.protocol.control import AgentInfo, AgentUp
+from sabotnb.protocol import AgentInfo, AgentUp
 
 
 def test_a_certificate_outlives_a_cluster_that_runs_for_years():

@@ -8,7 +8,7 @@ from sabotnb.errors import ProtocolError
 from sabotnb.metrics import TaskCounters
 from sabotnb.metrics.histogram import merged
 from sabotnb.pickling import quickly_pickled
-from sabotnb.protocol.control import AgentInfo, MetricsReported, TaskChanged, TaskState
+from sabotnb.protocol import AgentInfo, MetricsReported, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
 

@@ -5,7 +5,7 @@ from simulator import agent, request
 
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.job_manager import JobManager
-from sabotnb.protocol.control import Cancel, StartSources, TaskChanged, TaskState
+from sabotnb.protocol import Cancel, StartSources, TaskChanged, TaskState
 
 
 class Connection:

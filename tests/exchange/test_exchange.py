@@ -18,7 +18,7 @@ from sabotnb.exchange import Exchange
 from sabotnb.graph.job_graph import EdgeHint, EdgeType
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
-from sabotnb.protocol.control import Placement
+from sabotnb.protocol import Placement
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Watermark
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.testing.transport_suite import send_all

@@ -7,7 +7,7 @@ from exchanges import keys, rows
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.gate import InputGate
-from sabotnb.protocol.control import Queue
+from sabotnb.protocol import Queue
 from sabotnb.protocol.elements import End, Status, Watermark
 from sabotnb.protocol.ids import RunId
 

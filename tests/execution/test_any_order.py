@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol.control import AgentLeaving, AgentUp, CommitOverdue, Committed, JobState, PeerLost, Submitted
+from sabotnb.protocol import AgentLeaving, AgentUp, CommitOverdue, Committed, JobState, PeerLost, Submitted
 
 NAMES = st.sampled_from(["a", "b"])
 AGENTS = st.integers(1, 4)

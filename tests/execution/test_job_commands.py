@@ -3,7 +3,7 @@
 import pytest
 from simulator import Simulator, request
 
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     PauseSources,
     Reply,
     ResumeSources,

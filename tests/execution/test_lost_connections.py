@@ -2,7 +2,7 @@ import pytest
 from simulator import Simulator, request
 
 from sabotnb.errors import AgentLost, StaleMessage
-from sabotnb.protocol.control import PeerLost
+from sabotnb.protocol import PeerLost
 
 BROKEN = PeerLost("agent-1", "agent-2", "broken pipe")
 

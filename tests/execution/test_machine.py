@@ -2,7 +2,7 @@ import pytest
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import IllegalTransition, StaleMessage
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     AgentLeaving,
     AgentUp,
     Commit,

@@ -16,7 +16,7 @@ from sabotnb.execution.job_request import job_request
 from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
 from sabotnb.metrics import JobMetrics
 from sabotnb.plan import physical
-from sabotnb.protocol.control import JobState
+from sabotnb.protocol import JobState
 from sabotnb.protocol.ids import RunId
 
 

@@ -2,7 +2,7 @@
 
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.protocol.control import AgentInfo
+from sabotnb.protocol import AgentInfo
 from sabotnb.protocol.elements import End, Leave
 from sabotnb.testing.transport_suite import SCHEMA, Waker, keys, rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from sabotnb.execution import Machine
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     AgentDown,
     AgentInfo,
     AgentUp,

@@ -16,7 +16,7 @@ from sabotnb.graph import specs
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.protocol.control import CancelTasks, Command, Placement, StartSources, TaskChanged, TaskState
+from sabotnb.protocol import CancelTasks, Command, Placement, StartSources, TaskChanged, TaskState
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator

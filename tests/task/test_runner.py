@@ -11,7 +11,7 @@ from sabotnb.errors import ProtocolError, StaleMessage
 from sabotnb.exchange import Exchange
 from sabotnb.graph import specs
 from sabotnb.plan import execution_graph_codec
-from sabotnb.protocol.control import (
+from sabotnb.protocol import (
     CancelTasks,
     Deployment,
     DropRun,

@@ -27,7 +27,7 @@ from sabotnb.config import Config
 from sabotnb.eventtime import is_delayed, with_clock
 from sabotnb.graph import specs
 from sabotnb.operators.sort import SortOperator
-from sabotnb.protocol.control import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources, TaskState
+from sabotnb.protocol import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources, TaskState
 from sabotnb.protocol.elements import Batch, EndReason, Leave
 from sabotnb.protocol.operator import Committable, Delayed, Operator
 from sabotnb.protocol.source import Finished, Polled

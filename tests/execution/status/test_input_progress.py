@@ -5,7 +5,7 @@ from simulator import Simulator, request
 
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import MetricsReported, TaskChanged, TaskState
+from sabotnb.protocol import MetricsReported, TaskChanged, TaskState
 from sabotnb.protocol.job_topology import JobVertex
 from sabotnb.protocol.source import Split
 

@@ -7,7 +7,7 @@ from simulator import Simulator, request
 
 from sabotnb.execution.status.run_metrics import job_metrics
 from sabotnb.metrics import Histogram, Load, Share, TaskCounters, TaskDot, Throughput, without_tasks
-from sabotnb.protocol.control import MetricsReported, Queue, TaskChanged, TaskState
+from sabotnb.protocol import MetricsReported, Queue, TaskChanged, TaskState
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.job_topology import ChainedOperator, JobEdge, JobVertex
 

@@ -5,7 +5,7 @@ from simulator import Simulator, request
 
 from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.control import MetricsReported
+from sabotnb.protocol import MetricsReported
 
 
 class TwoAgents(Simulator):

@@ -1,0 +1,131 @@
+"""Commands of clients and the replies to them, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import RunId, RunRef
+from sabotnb.protocol.job_states import JobState
+from sabotnb.protocol.job_topology import JobTopology
+from sabotnb.protocol.source import Split
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job as submitted; made by ``execution.job_request``.
+
+    ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``topology``.
+    ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
+    ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
+    ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
+    ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
+    ``views`` is kept for clients that show the job: ``explain`` and ``scenes``, and which operators are ``gone``.
+    """
+
+    name: str
+    owner: str
+    fingerprint: str
+    execution: Mapping[str, Any]
+    topology: JobTopology
+    publishes: bool = True
+    pulled: bool = False
+    outputs: Mapping[str, bool] = field(default_factory=dict)
+    splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
+    views: Mapping[str, Any] = field(default_factory=dict)
+    placement: str = "round_robin"
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Start a run; the reply's value is ``Submitted``."""
+
+    id: str
+    request: JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a run at once and remove its output. By a job's name, the run that waits behind the current one ends too."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End a run's sources; rows already read are processed and committed."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let a run's sources read nothing until ``Resume``."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let a paused run's sources continue."""
+
+    id: str
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """End a run as FAILED: the client's own code raised ``failure`` with rows of it."""
+
+    id: str
+    run: RunId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class DropResults:
+    """Let agents drop the results of a run that has ended."""
+
+    id: str
+    run: RunRef
+
+
+RunCommand = Cancel | Stop | Pause | Resume | Fail | DropResults
+"""A command about a run that exists. Idempotent; the reply's value is ``CommandResult``."""
+
+UserCommand = Submit | RunCommand
+"""A command of a client, answered by the ``Reply`` with its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to ``Submit``. ``how`` the run follows on others of its name: started, attached, replaced, queued."""
+
+    run: RunId
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """The answer to a ``RunCommand``: the job's current run and its state after the command.
+
+    ``said`` tells a user what happens now, or why there is nothing to do.
+    """
+
+    run: RunId
+    state: JobState
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to the ``UserCommand`` with this id: a value, or the failure with which it is refused."""
+
+    id: str
+    value: Submitted | CommandResult | None = None
+    failure: Failure | None = None
