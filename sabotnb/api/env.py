@@ -131,9 +131,9 @@ class Env(Hinted):
         if not self.cluster.ends_jobs or self.cluster.closed or self.cluster.gone:
             return
         with suppress(SabotnbError):  # a cluster that does not answer cannot list its jobs, and must not stop close()
-            for row in (row for row in self.cluster.jobs.jobs() if row["unpublished"]):
+            for run in (run for run in self.cluster.jobs.jobs() if run.unpublished):
                 warnings.warn(
-                    f"job {row['job']!r} was {row['state']} when its cluster was closed, so its {row['rows_out']:,} "
+                    f"job {run.job!r} was {run.state.value} when its cluster was closed, so its {run.rows_out:,} "
                     "rows were not committed. To keep them, call job.stop() and job.wait() before env.close()",
                     stacklevel=_USERS_LINE,
                 )
@@ -154,7 +154,7 @@ class Env(Hinted):
         return job
 
     def _drop_oldest(self) -> None:
-        unfinished = {row["job"] for row in self.cluster.jobs.jobs() if not JobState(row["state"]).terminal}
+        unfinished = {run.job for run in self.cluster.jobs.jobs() if not run.state.terminal}
         oldest = list(self._jobs.items())[: -MOST_HANDLES // 2]  # half: asking for states each time is slow
         for run, kept in oldest:
             if kept.name not in unfinished:
@@ -274,7 +274,10 @@ def jobs() -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [{**row, "run": row["run"].number} for row in needed(None).cluster.jobs.jobs()]
+    rows = [
+        (run.job, run.run.number, run.owner, run.state.value, run.counts, run.rows_in, run.rows_out, run.late)
+        for run in needed(None).cluster.jobs.jobs()
+    ]
     return pd.DataFrame(rows, columns=JOB_COLUMNS)
 
 
@@ -283,8 +286,8 @@ def attach(name: str) -> Job:
     """Return the handle of a job that runs or has run on the newest env; JobError lists the known jobs."""
     env = needed(None)
     status = env.cluster.jobs.status(name)
-    known = env.known(status["run"])
-    return known or Job(env.cluster.jobs, status["run"], bounded=status["topology"].bounded)
+    known = env.known(status.run)
+    return known or Job(env.cluster.jobs, status.run, bounded=status.topology.bounded)
 
 
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:

@@ -11,6 +11,7 @@ import distributed
 
 from sabotnb.cluster.client import ClusterClient
 from sabotnb.errors import EnvError
+from sabotnb.protocol import JobState
 
 AGREEING = ("sabotnb", "pyarrow", "cloudpickle")
 """Packages whose versions client, scheduler and agents should share; without the first one nothing works."""
@@ -62,7 +63,7 @@ def _agents(jobs: ClusterClient) -> Iterator[Problem]:
         yield Problem("cluster", "no agents are registered", f"env.scale(2), or `dask worker {jobs.address}`")
     elif not any(agent["free"] for agent in agents):
         total = sum(agent["slots"] for agent in agents)
-        running = ", ".join(row["job"] for row in jobs.jobs() if row["state"] == "RUNNING")
+        running = ", ".join(run.job for run in jobs.jobs() if run.state is JobState.RUNNING)
         yield Problem(
             "cluster", f"all {total} slots are held ({running})", f"env.scale({len(agents) + 1}) or cancel a job"
         )
@@ -73,10 +74,10 @@ def _agents(jobs: ClusterClient) -> Iterator[Problem]:
                 f"{task} was canceled, but its function does not return and keeps a thread and its memory",
                 f"env.kill_worker({number}) ends the process",
             )
-    for row in jobs.jobs():
-        if row["state"] == "PENDING":
-            status = jobs.status(row["job"])
-            yield Problem(f"job {row['job']!r}", status["waits"] or "waits", f"env.scale({len(agents) + 1})")
+    for run in jobs.jobs():
+        if run.state is JobState.PENDING:
+            status = jobs.status(run.job)
+            yield Problem(f"job {run.job!r}", status.waits or "waits", f"env.scale({len(agents) + 1})")
 
 
 def _versions(client: distributed.Client) -> Iterator[Problem]:
@@ -97,15 +98,15 @@ def _exposure(address: str) -> Iterator[Problem]:
 
 
 def _batches(jobs: ClusterClient) -> Iterator[Problem]:
-    for row in jobs.jobs():
-        if row["state"] != "RUNNING":
+    for run in jobs.jobs():
+        if run.state is not JobState.RUNNING:
             continue
-        for task in jobs.metrics(row["job"]).tasks:
+        for task in jobs.metrics(run.job).tasks:
             if task.out.batches_rate < MANY_BATCHES or task.out.rows_rate > SMALL_BATCH_ROWS * task.out.batches_rate:
                 continue
             mean = task.out.rows_rate / task.out.batches_rate
             yield Problem(
-                f"job {row['job']!r}, {task.vertex}[{task.index}]",
+                f"job {run.job!r}, {task.vertex}[{task.index}]",
                 f"sends {task.out.batches_rate:,.0f} batches per second of {mean:,.0f} rows each: overhead per batch "
                 "dominates",
                 "let its function give larger batches, or lower the parallelism behind it",

@@ -37,6 +37,8 @@ from sabotnb.protocol import (
     RunCommand,
     RunId,
     RunRef,
+    RunStatus,
+    RunSummary,
     Stop,
     Submitted,
     job_of,
@@ -118,9 +120,9 @@ class ClusterClient:
         """Let agents drop the results of a run that has ended."""
         self._command(DropResults(uuid4().hex, run))
 
-    def status(self, run: RunRef) -> dict[str, Any]:
-        """The run as plain data (``summaries.job_status``), with ``now`` of its clock; JobError if unknown."""
-        status: dict[str, Any] = self._known(
+    def status(self, run: RunRef) -> RunStatus:
+        """The status of the run; JobError if it is not known."""
+        status: RunStatus = self._known(
             run, self._ask(lambda scheduler: scheduler.sabot_status(run=control_codec.dumps(run)))
         )
         return status
@@ -143,19 +145,18 @@ class ClusterClient:
         )
         return views
 
-    def wait(self, run: RunId, timeout: float | None = None) -> dict[str, Any]:
-        """Wait until that run is over; returns its status, or after ``timeout`` only job, run, state and failure."""
+    def wait(self, run: RunId, timeout: float | None = None) -> RunStatus | None:
+        """Wait until that run is over; returns its status, or None if it is not over after ``timeout`` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
             status = self._wait_once(run, left)
-            ended = JobState(status["state"]).terminal
-            if ended or (deadline is not None and time.monotonic() >= deadline):
+            if status is not None or (deadline is not None and time.monotonic() >= deadline):
                 return status
 
-    def jobs(self) -> list[dict[str, Any]]:
-        """One row per job, in order of submission (``summaries.job_summary``)."""
-        rows: list[dict[str, Any]] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_jobs()))
+    def jobs(self) -> list[RunSummary]:
+        """The current run of each job, in order of submission."""
+        rows: list[RunSummary] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_jobs()))
         return rows
 
     def slots(self) -> list[dict[str, Any]]:
@@ -228,12 +229,12 @@ class ClusterClient:
         """
         status = self._begun(run, wait)
         aimed = aim(status, target)
-        if status["state"] != JobState.RUNNING:
-            raise JobError(f"{run.job} is {status['state']}: no rows pass {aimed.operator}")
+        if status.state is not JobState.RUNNING:
+            raise JobError(f"{run.job} is {status.state.value}: no rows pass {aimed.operator}")
         request: dict[str, Any] = {"run": str(run), "vertex": aimed.vertex, "operator": aimed.operator}
         request |= {"keys": list(aimed.keys), "rows": rows, "wait": wait}
         found = self.run(lambda: self._scheduler.sabot_probe(**request), wait + ANSWER_SECONDS)
-        notes = ["the job is paused"] if status["paused"] else []
+        notes = ["the job is paused"] if status.paused else []
         notes += [f"{agent} did not answer" for agent in found["silent"]]
         return combined(aimed, found["tasks"], rows, "; ".join(notes))
 
@@ -258,15 +259,15 @@ class ClusterClient:
     def _placed(self, run: RunId, vertex: str) -> list[ResultLocation]:
         """Where each task of ``vertex`` runs, once the job has been given slots."""
         while True:
-            self._wait_once(run, WAIT_SECONDS, unlike=JobState.PENDING.value)
+            self._wait_once(run, WAIT_SECONDS, unlike=JobState.PENDING)
             status = self.status(run)
-            tasks = [row for row in status["vertices"] if row["vertex"] == vertex]
+            tasks = [task for task in status.tasks if task.vertex == vertex]
             if tasks:
                 addresses = {row["agent"]: row["address"] for row in self.slots()}
                 # a client with TLS refuses to dial an address without it
                 gone = ("tls://" if self.address.startswith("tls://") else "tcp://") + GONE
-                return [ResultLocation(row["agent"], addresses.get(row["agent"], gone)) for row in tasks]
-            if JobState(status["state"]).terminal:
+                return [ResultLocation(task.agent, addresses.get(task.agent, gone)) for task in tasks]
+            if status.state.terminal:
                 raise job_failed(run.job, status)
 
     # Calls
@@ -277,25 +278,26 @@ class ClusterClient:
         assert isinstance(result, CommandResult)
         return result.said
 
-    def _wait_once(self, run: RunId, seconds: float, unlike: str = "") -> dict[str, Any]:
-        packed = control_codec.dumps(run)
-        answer = self._ask(lambda scheduler: scheduler.sabot_wait(run=packed, seconds=seconds, unlike=unlike))
-        status: dict[str, Any] = self._known(run, answer)
-        return status
+    def _wait_once(self, run: RunId, seconds: float, unlike: JobState | None = None) -> RunStatus | None:
+        """The status once the run is over; None after ``seconds``, or once its state is not ``unlike``."""
+        packed, state = control_codec.dumps(run), unlike.value if unlike else ""
+        answer = self._ask(lambda scheduler: scheduler.sabot_wait(run=packed, seconds=seconds, unlike=state))
+        found: RunStatus | JobState = self._known(run, answer)
+        return found if isinstance(found, RunStatus) else None
 
-    def _begun(self, run: RunId, seconds: float) -> dict[str, Any]:
+    def _begun(self, run: RunId, seconds: float) -> RunStatus:
         """The status when the job runs or is over, or after ``seconds`` whatever it is then."""
         deadline = time.monotonic() + seconds
         status = self.status(run)
-        while status["state"] in BEFORE_ROWS and (left := deadline - time.monotonic()) > 0:
-            self._wait_once(run, left, unlike=status["state"])
+        while status.state in BEFORE_ROWS and (left := deadline - time.monotonic()) > 0:
+            self._wait_once(run, left, unlike=status.state)
             status = self.status(run)
         return status
 
     def _known(self, run: RunRef, answer: bytes) -> Any:
         found = control_codec.loads(answer)
         if found is None:
-            job, known = job_of(run), [row["job"] for row in self.jobs()]
+            job, known = job_of(run), [known.job for known in self.jobs()]
             if job in known:
                 raise JobError(f"this run of job {job!r} ended so long ago that the cluster has forgotten it")
             names = ", ".join(map(repr, known)) or "none"

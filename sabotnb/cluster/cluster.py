@@ -22,6 +22,7 @@ from sabotnb.cluster.private_cluster import PrivateScheduler
 from sabotnb.config import Config
 from sabotnb.errors import EnvError
 from sabotnb.expr import whole
+from sabotnb.protocol import JobState
 
 SESSION = f"{os.getpid()}@{socket.gethostname()}-{uuid4().hex[:8]}"
 """Owner of the jobs that this process submits."""
@@ -145,7 +146,7 @@ class Cluster:
             return []
         idle, leaving = self.jobs.let_go(excess)
         if excess > idle:
-            busy = ", ".join(row["job"] for row in self.jobs.jobs() if row["state"] == "RUNNING")
+            busy = ", ".join(run.job for run in self.jobs.jobs() if run.state is JobState.RUNNING)
             raise EnvError(
                 f"scale({workers}) takes away {excess} agents, {idle} are idle (running: {busy}): stop a job first"
             )

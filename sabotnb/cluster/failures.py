@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sabotnb.errors import JobCanceled, JobError, JobFailed
-from sabotnb.protocol import Failure
+from sabotnb.protocol import RunStatus
 from sabotnb.task import error_of
 
 
-def job_failed(job: str, status: Mapping[str, Any] | None) -> JobError:
-    """The exception of a job that ended in FAILED or CANCELED, from its ``summaries.job_state``.
+def job_failed(job: str, status: RunStatus | None) -> JobError:
+    """The exception of a job that ended in FAILED or CANCELED.
 
     Without a failure the end was requested; ``status`` is None for a run that was dropped long ago.
 
     The message has the user's traceback and a sample of the rows. ``reason`` is an exception of the class that the
     failure names, ``__cause__`` the user's own if it could travel. Unpickles it: for the client only.
     """
-    failure: Failure | None = status["failure"] if status is not None else None
+    failure = status.failure if status is not None else None
     if failure is None:
-        note = f"\n{status['note']}" if status is not None and status["note"] else ""
+        note = f"\n{status.note}" if status is not None and status.note else ""
         return JobCanceled(f"job {job!r} was canceled; .run() starts it again{note}")
     described = error_of(failure)
     if isinstance(described, JobCanceled):

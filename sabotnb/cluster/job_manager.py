@@ -60,7 +60,6 @@ from sabotnb.protocol import (
     Instruction,
     JobChanged,
     JobRequest,
-    JobState,
     Reply,
     RunId,
     RunRef,
@@ -283,28 +282,28 @@ class JobManager(SchedulerPlugin):
             del self._replies[command.id], self._submitting[command.id]
 
     async def sabot_status(self, run: bytes) -> bytes:
-        """The status (``status.summaries.job_status``) with the clock's ``now``; None if the run is not known."""
-        return control_codec.dumps(self._status(control_codec.loads(run)))
+        """The ``RunStatus``; None if the run is not known."""
+        return control_codec.dumps(self._machine.overview.status(control_codec.loads(run)))
 
     async def sabot_views(self, run: bytes) -> bytes:
         """The data kept for showing the run, from its request; None if the run is not known."""
         return control_codec.dumps(self._machine.overview.views(control_codec.loads(run)))
 
     async def sabot_wait(self, run: bytes, seconds: float, unlike: str = "") -> bytes:
-        """Wait until the run has ended and return its status; None if the run is not known.
+        """Wait until the run has ended and return its ``RunStatus``; None if the run is not known.
 
-        Returns the short ``status.summaries.job_state`` after ``seconds``, or once the state differs from ``unlike``.
+        Returns only its ``JobState`` after ``seconds``, or once the state differs from ``unlike``.
         """
         waited: RunId = control_codec.loads(run)
         deadline = self._loop.time() + seconds
         while (state := self._machine.overview.state(waited)) is not None:
             left = deadline - self._loop.time()
-            if JobState(state["state"]).terminal:
+            if state.terminal:
                 break
-            if left <= 0 or unlike not in ("", state["state"]):
+            if left <= 0 or unlike not in ("", state.value):
                 return control_codec.dumps(state)
             await self.topics.wait_changed((waited.job,), left)
-        return control_codec.dumps(self._status(waited))
+        return control_codec.dumps(self._machine.overview.status(waited))
 
     async def sabot_job_metrics(self, run: bytes) -> bytes:
         """The run's ``JobMetrics``; None if the run is not known."""
@@ -335,7 +334,7 @@ class JobManager(SchedulerPlugin):
         return control_codec.dumps(self._machine.overview.slots())
 
     async def sabot_jobs(self) -> bytes:
-        """One row per job."""
+        """A ``RunSummary`` of each job."""
         return control_codec.dumps(self._machine.overview.summaries())
 
     async def sabot_pull(self, agent: str, **request: Any) -> Any:
@@ -370,22 +369,18 @@ class JobManager(SchedulerPlugin):
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Jobs and tasks by state, total rows and bytes, and uptime in seconds: of one job, or of all jobs."""
-        rows = [row for row in self._machine.overview.summaries() if job in (None, row["job"])]
+        runs = [run for run in self._machine.overview.summaries() if job in (None, run.job)]
         tasks: Counter[str] = Counter()
-        for row in rows:
-            tasks.update(row["tasks"])
-        started = [row["started"] for row in rows if row["started"] is not None]
+        for run in runs:
+            tasks.update(run.counts)
+        started = [run.started for run in runs if run.started is not None]
         return {
-            "jobs": dict(Counter(row["state"] for row in rows)),
+            "jobs": dict(Counter(run.state.value for run in runs)),
             "tasks": dict(tasks),
-            "rows": sum(row["rows"] for row in rows),
-            "bytes": sum(row["bytes"] for row in rows),
+            "rows": sum(run.rows for run in runs),
+            "bytes": sum(run.bytes for run in runs),
             "uptime": self._loop.time() - min(started) if started else 0.0,
         }
-
-    def _status(self, run: RunRef) -> dict[str, Any] | None:
-        status = self._machine.overview.status(run)
-        return None if status is None else status | {"now": self._loop.time()}
 
     def _job_metrics(self, run: RunRef) -> JobMetrics | None:
         return self._machine.overview.metrics(self._loop.time(), time.time(), run)

@@ -22,7 +22,6 @@ from sabotnb.cluster.main_guard import ADVICE, check_main_guard
 from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError, JobError
-from sabotnb.protocol import JobState
 
 CONNECT_SECONDS = 10.0
 
@@ -155,11 +154,11 @@ def _known_security(address: str) -> distributed.Security:
 def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
     """Cancel running jobs, so that no partial output stays, and end the processes."""
     with suppress(ClusterLost, JobError):  # then there are no jobs to cancel
-        running = [row for row in cluster.jobs.jobs() if not JobState(row["state"]).terminal]
-        for row in running:
-            cluster.jobs.cancel(row["job"])
+        running = [run for run in cluster.jobs.jobs() if not run.state.terminal]
+        for run in running:
+            cluster.jobs.cancel(run.job)
         deadline = time.monotonic() + CANCEL_SECONDS
-        for row in running:
-            cluster.jobs.wait(row["run"], max(0.0, deadline - time.monotonic()))
+        for run in running:
+            cluster.jobs.wait(run.run, max(0.0, deadline - time.monotonic()))
     cluster.client.close()
     deployer.close()

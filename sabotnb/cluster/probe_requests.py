@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.errors import JobError
-from sabotnb.protocol import MAX_WATERMARK, JobTopology, RunId
+from sabotnb.protocol import MAX_WATERMARK, RunStatus
 
 HOT_KEYS = 5
 LISTED = 30
@@ -46,10 +46,10 @@ class Aim:
     said: str = ""
 
 
-def aim(status: Mapping[str, Any], target: str) -> Aim:
+def aim(status: RunStatus, target: str) -> Aim:
     """Resolve ``target``: an operator's id, an edge (``"a->b"``), or the unique beginning of an id.
 
-    A sink is probed at its input. ``status`` is the job's (``summaries.job_status``).
+    A sink is probed at its input.
 
     Raises:
         JobError: the job has no such operator, or it does not run, or the beginning is that of several.
@@ -63,16 +63,16 @@ def aim(status: Mapping[str, Any], target: str) -> Aim:
 
 
 class _ProbedGraph:
-    """The job's operators and edges, as the plain data that was submitted with it."""
+    """The job's operators and edges."""
 
-    def __init__(self, status: Mapping[str, Any]) -> None:
-        topology: JobTopology = status["topology"]
-        self.run: RunId = status["run"]
+    def __init__(self, status: RunStatus) -> None:
+        topology = status.topology
+        self.run = status.run
         self.job = self.run.job
         self.operators = {operator.id: vertex for vertex in topology.vertices.values() for operator in vertex.operators}
         self._edges = topology.edges
         self._keys = {one.id: one.keys for vertex in topology.vertices.values() for one in vertex.operators}
-        self._gone: Mapping[str, str] = status["views"].get("gone", {})
+        self._gone = status.gone
         self.sinks = frozenset(sink.operators[-1].id for sink in topology.sinks)
 
     def aim_at(self, operator: str, said: str = "") -> Aim:

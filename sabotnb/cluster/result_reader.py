@@ -14,7 +14,7 @@ import pyarrow as pa
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
 from sabotnb.errors import JobError, StaleMessage
-from sabotnb.protocol import JobState, RunId
+from sabotnb.protocol import JobState, RunId, RunStatus
 
 PULL_SECONDS = 5.0
 PULL_BYTES = 16 << 20
@@ -106,12 +106,11 @@ class ResultReader:
             del self._asked[answer]
             self._go_on_watching(answer.result())
 
-    def _go_on_watching(self, status: dict[str, Any] | None) -> None:
-        state = JobState.CANCELED if status is None else JobState(status["state"])
-        if state in (JobState.FAILED, JobState.CANCELED):
-            raise job_failed(self._run.job, status)
-        if not state.terminal:
+    def _go_on_watching(self, found: RunStatus | JobState | None) -> None:
+        if isinstance(found, JobState):  # it is not over
             self._ask(WATCH, self._watch())
+        elif found is None or found.state is not JobState.FINISHED:
+            raise job_failed(self._run.job, found)
         elif self._missing is not None:
             raise self._missing
 

@@ -97,14 +97,14 @@ class TaskJob:
             for row in batch.to_pylist():
                 values[row["number"]] = cloudpickle.loads(row["result"])  # from the job's own agents
         status = self._client.wait(self.run_id)
-        if status["state"] != JobState.FINISHED:
+        if status is None or status.state is not JobState.FINISHED:
             raise job_failed(self.name, status)
         return values
 
     def _agents(self) -> list[str]:
         """The agent of each task of the source; they were dealt the splits in turn."""
         status = self._client.status(self.run_id)
-        return [row["agent"] for row in status["vertices"] if row["vertex"] == SOURCE]
+        return [task.agent for task in status.tasks if task.vertex == SOURCE]
 
 
 def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallelism: int | None = None) -> TaskJob:

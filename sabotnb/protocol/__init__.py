@@ -83,6 +83,7 @@ from sabotnb.protocol.operator import (
     Out,
     SinkOperator,
 )
+from sabotnb.protocol.run_status import RunStatus, RunSummary, TaskStatus
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 
@@ -156,6 +157,8 @@ __all__ = [
     "RunCommand",
     "RunId",
     "RunRef",
+    "RunStatus",
+    "RunSummary",
     "Scope",
     "SessionChanged",
     "SessionOverdue",
@@ -173,6 +176,7 @@ __all__ = [
     "TaskChanged",
     "TaskId",
     "TaskState",
+    "TaskStatus",
     "Tell",
     "TimerEvent",
     "UserCommand",

@@ -3,7 +3,6 @@
 import pytest
 
 from sabotnb.cluster import local_cluster
-from sabotnb.protocol import JobState
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +17,6 @@ def cluster(shared_cluster):
     """The shared cluster; what a test leaves running is canceled, so that the next one has all slots."""
     yield shared_cluster
     jobs = shared_cluster.jobs
-    for row in [row for row in jobs.jobs() if not JobState(row["state"]).terminal]:
-        jobs.cancel(row["job"])
-        jobs.wait(row["run"], 10)
+    for row in [row for row in jobs.jobs() if not row.state.terminal]:
+        jobs.cancel(row.job)
+        jobs.wait(row.run, 10)

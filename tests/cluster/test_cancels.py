@@ -52,10 +52,10 @@ def sleeps_in_c(batch):
 @pytest.mark.parametrize("function", [loops, catches_what_it_can, sleeps_in_c])
 def test_a_function_that_does_not_return_is_canceled(cluster, function):
     run = submit(cluster, "stubborn", line(numbers(10), mapped(function, N), collected()))
-    run.wait_until(lambda status: any(row["rows_in"] for row in status["vertices"]))
+    run.wait_until(lambda status: any(row.counters.rows_in for row in status.tasks))
     run.cancel()
     run.cancel()
-    assert run.wait_over(10)["state"] == "CANCELED"
+    assert run.wait_over(10).state == "CANCELED"
     assert submit(cluster, "after-stubborn", line(numbers(5), collected())).table().num_rows == 5
 
 
@@ -67,7 +67,7 @@ def test_what_keeps_a_canceled_task_is_said_and_found_by_check(cluster, tmp_path
         return batch
 
     run = submit(cluster, "kept", line(numbers(10), mapped(opens, N), collected()), parallelism=1)
-    run.wait_until(lambda status: any(row["rows_in"] for row in status["vertices"]))
+    run.wait_until(lambda status: any(row.counters.rows_in for row in status.tasks))
     run.cancel()
     with pytest.raises(JobCanceled, match=r"kept/numbers\[0\] was canceled, but process of mapped has not returned"):
         run.wait()
@@ -84,7 +84,7 @@ def test_jobs_are_canceled_before_they_run(cluster):
     for number in range(10):
         run = submit(cluster, f"early-{number}", endless(), parallelism=4)
         run.cancel()
-        assert run.wait_over(10)["state"] == "CANCELED"
+        assert run.wait_over(10).state == "CANCELED"
     assert sum(row["free"] for row in cluster.slots()) == free
 
 
@@ -114,7 +114,7 @@ def test_a_job_that_is_replaced_again_and_again_leaves_nothing(cluster):
     def replaced(number):
         rest = (Operator("above", Filter(col("n") > -number), slot_group="apart"), collected(slot_group="apart"))
         run = submit(cluster, "replaced", endless(*rest))
-        run.wait_until(lambda status: status["state"] == "RUNNING")
+        run.wait_until(lambda status: status.state == "RUNNING")
         return run
 
     before = held(cluster, [replaced(number) for number in range(3)][-1].id)

@@ -22,7 +22,7 @@ def test_nothing_is_wrong(cluster):
 
 def test_held_slots_and_who_waits_for_them(cluster):
     holder = submit(cluster, "holder", endless(), parallelism=8)
-    holder.wait_until(lambda status: status["state"] == "RUNNING")
+    holder.wait_until(lambda status: status.state == "RUNNING")
     submit(cluster, "waiting", line(numbers(3), collected()))
     assert found(cluster) == [
         "cluster: all 8 slots are held (holder): env.scale(3) or cancel a job",

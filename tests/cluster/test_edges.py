@@ -112,8 +112,8 @@ def ran(cluster, name, graph):
     status = submit(cluster, name, graph).wait()
     agents = {row["agent"] for row in cluster.slots()}
     for vertex in ("files", "out"):
-        assert {row["agent"] for row in status["vertices"] if row["vertex"] == vertex} == agents
-    return status["topology"].edges[0]
+        assert {row.agent for row in status.tasks if row.vertex == vertex} == agents
+    return status.topology.edges[0]
 
 
 @pytest.mark.parametrize("kind", EDGES)

@@ -61,9 +61,9 @@ def test_files_become_files_through_a_shuffle(cluster, flights, tmp_path):
 
     written = pq.read_table(tmp_path / "out").select(["carrier", "n", "worst"]).to_pylist()
     assert sorted(written, key=str) == sorted(expected(flights), key=str)
-    assert status["tasks"] == {"FINISHED": len(status["vertices"])}
-    assert {row["agent"] for row in status["vertices"]} == {row["agent"] for row in cluster.slots()}
-    assert sum(row["rows_in"] for row in status["vertices"] if row["vertex"] == "flights") == ROWS
+    assert status.counts == {"FINISHED": len(status.tasks)}
+    assert {row.agent for row in status.tasks} == {row["agent"] for row in cluster.slots()}
+    assert sum(row.counters.rows_in for row in status.tasks if row.vertex == "flights") == ROWS
 
 
 def test_rows_come_to_the_client_from_both_agents(cluster):

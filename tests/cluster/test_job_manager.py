@@ -84,8 +84,8 @@ def test_a_deployment_that_cannot_be_sent_fails_its_job_and_the_others_are_sent(
         assert [message.action for message in served.ways[0].sent] == ["abort"]
 
     status = served("Deployment", act)
-    assert status["state"] == "FAILING"
-    assert status["failure"].message == (
+    assert status.state == "FAILING"
+    assert status.failure.message == (
         "the scheduler could not send Deploy to agent-1 (OSError: no way for Deployment): run the job again"
     )
 
@@ -98,8 +98,8 @@ def test_a_command_that_cannot_be_sent_fails_its_job_and_the_others_are_told():
         assert type(served.ways[0].sent[-1]).__name__ == "CancelTasks"
 
     status = served("StartSources", act)
-    assert status["state"] == "FAILING"
-    assert "could not send StartSources to agent-1 (OSError" in status["failure"].message
+    assert status.state == "FAILING"
+    assert "could not send StartSources to agent-1 (OSError" in status.failure.message
 
 
 def test_a_commit_that_cannot_be_sent_fails_its_job():
@@ -109,8 +109,8 @@ def test_a_commit_that_cannot_be_sent_fails_its_job():
         served.report(TaskState.FINISHED, 1, 2)
 
     status = served("Commit", act)
-    assert status["state"] == "FAILED"
-    assert "could not send Commit to agent-1 (OSError" in status["failure"].message
+    assert status.state == "FAILED"
+    assert "could not send Commit to agent-1 (OSError" in status.failure.message
 
 
 def test_an_agent_that_cannot_be_told_to_cancel_is_declared_lost():
@@ -122,7 +122,7 @@ def test_an_agent_that_cannot_be_told_to_cancel_is_declared_lost():
         assert await served.manager.sabot_wait_agents(1, 0.0) == 1
         assert served.ways[1].sent[-1].action == "abort"
 
-    assert served("CancelTasks", act)["state"] == "CANCELING"  # until agent-2 has aborted
+    assert served("CancelTasks", act).state == "CANCELING"  # until agent-2 has aborted
 
 
 def test_every_kind_of_message_is_sent_on_a_whole_connection():
@@ -130,4 +130,4 @@ def test_every_kind_of_message_is_sent_on_a_whole_connection():
         await served.submit()
         served.report(TaskState.RUNNING, 1, 2)
 
-    assert served(None, act)["state"] == "RUNNING"
+    assert served(None, act).state == "RUNNING"

@@ -18,7 +18,7 @@ N = pa.schema({"n": pa.int64()})
 
 
 def backpressured(status):
-    return any(row["backpressured"] > 0 for row in status["vertices"])
+    return any(row.counters.backpressured > 0 for row in status.tasks)
 
 
 def free_slots(cluster):
@@ -30,7 +30,7 @@ def test_cancel_ends_a_job_under_backpressure(cluster):
     run = submit(cluster, "unread", endless())
     run.wait_until(backpressured)
     run.cancel()
-    assert run.wait_over(10)["state"] == "CANCELED"
+    assert run.wait_over(10).state == "CANCELED"
     assert free_slots(cluster) == free
 
 
@@ -47,9 +47,9 @@ def test_cancel_ends_a_join_that_explodes(cluster):
         .connect("both", "collected")
     )
     run = submit(cluster, "explosion", graph)
-    run.wait_until(lambda status: any(row["rows_out"] for row in status["vertices"] if row["vertex"] == "both"))
+    run.wait_until(lambda status: any(row.counters.rows_out for row in status.tasks if row.vertex == "both"))
     run.cancel()
-    assert run.wait_over(10)["state"] == "CANCELED"
+    assert run.wait_over(10).state == "CANCELED"
 
 
 def divide(batch):
@@ -65,9 +65,9 @@ def test_a_task_that_raises_fails_its_job_and_no_other(cluster):
     assert "1 // n for n in batch" in str(failed.value)
     assert "test_jobs.py" in str(failed.value)
     assert "rows it was given:\nn\n0\n" in str(failed.value)
-    assert other.status()["state"] in ("DEPLOYING", "RUNNING")
+    assert other.status().state in ("DEPLOYING", "RUNNING")
     other.cancel()
-    assert other.wait_over()["state"] == "CANCELED"
+    assert other.wait_over().state == "CANCELED"
 
 
 def test_reading_the_results_of_a_failing_job_raises_its_failure(cluster):
@@ -81,15 +81,15 @@ def test_many_jobs_run_at_once(cluster):
         submit(cluster, f"many-{number}", line(numbers(number + 1), collected()), parallelism=1) for number in range(20)
     ]
     assert [run.table().num_rows for run in runs] == list(range(1, 21))
-    assert {run.wait()["state"] for run in runs} == {"FINISHED"}
+    assert {run.wait().state for run in runs} == {"FINISHED"}
 
 
 def test_a_job_waits_for_slots_and_says_who_holds_them(cluster):
     holders = [submit(cluster, f"holder-{number}", endless(), parallelism=4) for number in range(2)]
     waiting = submit(cluster, "waiting", line(numbers(3), collected()))
     status = waiting.status()
-    assert status["state"] == "PENDING"
-    assert status["waits"] == "needs 2 slots, 0 free (job 'holder-0' holds 4, job 'holder-1' holds 4)"
+    assert status.state == "PENDING"
+    assert status.waits == "needs 2 slots, 0 free (job 'holder-0' holds 4, job 'holder-1' holds 4)"
     for holder in holders:
         holder.cancel()
     assert waiting.table().num_rows == 3
@@ -124,7 +124,7 @@ def test_a_finished_job_starts_anew(cluster):
     second = submit(cluster, "twice", graph)
     assert second.how == "started"
     assert second.table().num_rows == 5
-    assert first.wait()["state"] == "FINISHED"
+    assert first.wait().state == "FINISHED"
 
 
 def test_a_name_is_held_by_another_session_while_that_is_connected(cluster):
@@ -160,7 +160,7 @@ def test_stop_drains_an_endless_job(cluster):
     for batch in cluster.jobs.results(run.id, run.vertex, "collected"):
         taken += batch.num_rows
         cluster.jobs.stop("stopped")
-    assert run.wait()["state"] == "FINISHED"
+    assert run.wait().state == "FINISHED"
     assert taken > 0
 
 
@@ -177,7 +177,7 @@ def test_an_interrupt_ends_the_waiting_and_not_the_job(cluster):
         once_waited_for(cluster, "interrupted", lambda: os.kill(os.getpid(), signal.SIGINT)),
     ):
         run.wait()
-    assert run.status()["state"] in ("DEPLOYING", "RUNNING")
+    assert run.status().state in ("DEPLOYING", "RUNNING")
     run.cancel()
     run.wait_over()
 

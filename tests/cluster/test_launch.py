@@ -46,10 +46,10 @@ def test_scaling_takes_away_idle_agents_only():
     cluster.scale(3)
     assert [row["agent"] for row in cluster.slots()] == ["agent-1", "agent-2", "agent-3"]
     run = submit(cluster, "busy", endless(), parallelism=1)
-    run.wait_until(lambda status: status["state"] == "RUNNING")
+    run.wait_until(lambda status: status.state == "RUNNING")
     cluster.scale(2)
     assert [row["agent"] for row in cluster.slots()] == ["agent-1", "agent-2"]
-    submit(cluster, "busy-too", endless(), parallelism=2).wait_until(lambda status: status["state"] == "RUNNING")
+    submit(cluster, "busy-too", endless(), parallelism=2).wait_until(lambda status: status.state == "RUNNING")
     with pytest.raises(EnvError, match=r"0 are idle \(running: busy, busy-too\): stop a job first"):
         cluster.scale(1)
     with pytest.raises(EnvError, match="give a whole number of workers, 1 or more"):
@@ -60,7 +60,7 @@ def test_scaling_takes_away_idle_agents_only():
 def test_dask_takes_no_busy_agent_away_by_itself_and_tells_why_when_told_to():
     cluster = local_cluster(2, 2, processes=False)
     run = submit(cluster, "busy", endless(), parallelism=1)
-    run.wait_until(lambda status: status["state"] == "RUNNING")
+    run.wait_until(lambda status: status.state == "RUNNING")
     (busy,) = (row["address"] for row in cluster.slots() if row["free"] < row["slots"])
     (idle,) = (row["address"] for row in cluster.slots() if row["address"] != busy)
     offered = cluster.client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.workers_to_close(n=2))
@@ -75,7 +75,7 @@ def test_closing_cancels_what_runs(tmp_path):
     cluster = local_cluster(2, 4, processes=False)
     writing = submit(cluster, "writing", endless(Operator("out", Sink("parquet", {"path": str(tmp_path / "out")}))))
     unread = submit(cluster, "unread", endless())
-    writing.wait_until(lambda status: any(row["rows_in"] for row in status["vertices"]))
+    writing.wait_until(lambda status: any(row.counters.rows_in for row in status.tasks))
     with ThreadPoolExecutor() as threads:
         ends = [threads.submit(writing.wait), threads.submit(unread.table)]
         cluster.close()

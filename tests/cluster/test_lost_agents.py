@@ -42,7 +42,7 @@ def ids(cluster):
 
 def running(cluster, name):
     run = submit(cluster, name, endless())
-    run.wait_until(lambda status: status["state"] == "RUNNING")
+    run.wait_until(lambda status: status.state == "RUNNING")
     return run
 
 
@@ -51,8 +51,8 @@ def writing(cluster, name, folder):
     run = submit(
         cluster, name, endless(*apart(Operator("out", Sink("parquet", {"path": str(folder)}), slot_group="b")))
     )
-    run.wait_until(lambda status: all(row["rows_in"] for row in status["vertices"] if row["vertex"] != "forever"))
-    assert {row["agent"] for row in run.status()["vertices"]} == set(ids(cluster))
+    run.wait_until(lambda status: all(row.counters.rows_in for row in status.tasks if row.vertex != "forever"))
+    assert {row.agent for row in run.status().tasks} == set(ids(cluster))
     return run
 
 
@@ -89,22 +89,22 @@ def test_an_interrupt_of_the_notebook_reaches_workers_too_and_does_no_harm(morta
     run = running(mortal, "interrupted")
     for row in before:
         os.kill(row["pid"], signal.SIGINT)
-    run.wait_until(lambda status: status["rows"] > 1000)
+    run.wait_until(lambda status: status.rows > 1000)
     run.cancel()
-    assert run.wait_over()["state"] == "CANCELED"
+    assert run.wait_over().state == "CANCELED"
     assert mortal.slots() == before
 
 
 def test_a_killed_worker_leaves_no_output_and_other_jobs_alone(mortal, tmp_path):
     settle(mortal)
     other = submit(mortal, "elsewhere", endless(), parallelism=1)
-    spared = {row["agent"] for row in other.wait_until(lambda status: status["state"] == "RUNNING")["vertices"]}
+    spared = {row.agent for row in other.wait_until(lambda status: status.state == "RUNNING").tasks}
     run = writing(mortal, "writing", tmp_path / "out")
     mortal.kill_worker(next(number for number, agent in enumerate(ids(mortal)) if agent not in spared))
     with pytest.raises(JobFailed, match="was lost"):
         run.wait()
     assert not (tmp_path / "out").exists()
-    assert other.status()["state"] == "RUNNING"
+    assert other.status().state == "RUNNING"
     other.cancel()
     other.wait_over()
     settle(mortal)
@@ -115,7 +115,7 @@ def test_rows_of_a_finished_job_are_gone_with_their_agent(mortal):
     settle(mortal)
     run = submit(mortal, "unread", line(numbers(5), collected()))
     run.wait()
-    killed = mortal.kill_worker(ids(mortal).index(run.status()["vertices"][0]["agent"]))
+    killed = mortal.kill_worker(ids(mortal).index(run.status().tasks[0].agent))
     with pytest.raises(JobError, match=f"'unread' has finished, but its rows that waited on {killed} are not there"):
         run.table()
 
@@ -185,7 +185,7 @@ def test_a_busy_kernel_costs_no_lease(mortal):
     ctypes.PyDLL(None).usleep(6_000_000)  # keeps the GIL, and so the scheduler's loop, for longer than a lease
     assert ids(mortal) == before
     run.cancel()
-    assert run.wait_over()["state"] == "CANCELED"
+    assert run.wait_over().state == "CANCELED"
 
 
 def test_a_worker_comes_back_however_long_its_start_takes():

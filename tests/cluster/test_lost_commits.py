@@ -39,7 +39,7 @@ def committing(cluster, name, folder):
     """A job whose rows are all written, and the agent that is publishing them."""
     cluster.jobs.wait_agents(2, 30)
     run = submit(cluster, name, line(numbers(5000), Operator("out", Sink("parquet", {"path": str(folder)}))))
-    run.wait_until(lambda status: status["state"] == "COMMITTING")
+    run.wait_until(lambda status: status.state == "COMMITTING")
     said = cluster.jobs.cancel(name)
     assert "too late to cancel" in said
     committer = next(row for row in cluster.slots() if f"{row['agent']} commits its output" in said)
@@ -57,7 +57,7 @@ def test_a_committer_that_stalls_past_its_lease_is_replaced_and_does_no_harm_whe
         run, committer = committing(mortal, "stalled", folder)
         os.kill(committer["pid"], signal.SIGSTOP)
     try:
-        assert run.wait()["state"] == "FINISHED"
+        assert run.wait().state == "FINISHED"
         assert committer["agent"] not in [row["agent"] for row in mortal.slots()]
     finally:
         os.kill(committer["pid"], signal.SIGCONT)
@@ -73,7 +73,7 @@ def test_output_whose_agents_are_all_killed_is_committed_by_those_that_replace_t
         before = mortal.slots()
         for row in before:
             os.kill(row["pid"], signal.SIGKILL)
-    assert run.wait()["state"] == "FINISHED"
+    assert run.wait().state == "FINISHED"
     assert published(folder) == list(range(5000))
     assert {row["agent"] for row in mortal.slots()}.isdisjoint(row["agent"] for row in before)
 
@@ -85,10 +85,10 @@ def test_a_job_whose_output_no_agent_is_left_to_publish_fails(tmp_path):
     with held(folder):
         cluster.jobs.wait_agents(1, 30)
         run = submit(cluster, "alone", line(numbers(50), Operator("out", Sink("parquet", {"path": str(folder)}))))
-        run.wait_until(lambda status: status["state"] == "COMMITTING")
+        run.wait_until(lambda status: status.state == "COMMITTING")
         (agent,) = cluster.slots()
         os.kill(agent["pid"], signal.SIGSTOP)
-        failure = run.wait_over()["failure"]
+        failure = run.wait_over().failure
         os.kill(agent["pid"], signal.SIGCONT)
         assert "may be committed in part only: the last agent was lost, and none joined within 0.5 s" in failure.message
     cluster.close()

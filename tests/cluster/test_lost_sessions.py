@@ -24,7 +24,7 @@ from sabotnb.cluster import local_cluster
 if __name__ == "__main__":
     cluster = local_cluster(2, 2)
     run = submit(cluster, "endless", endless(), parallelism=2)
-    run.wait_until(lambda status: status["state"] == "RUNNING")
+    run.wait_until(lambda status: status.state == "RUNNING")
     print(*[row["pid"] for row in cluster.slots()], flush=True)
     sys.stdin.read()
 """
@@ -36,7 +36,7 @@ from cluster_jobs import endless, submit
 from sabotnb.cluster import connect
 cluster = connect(sys.argv[1])
 run = submit(cluster, "taken", endless(), owner="taker")
-run.wait_until(lambda status: status["state"] == "RUNNING")
+run.wait_until(lambda status: status.state == "RUNNING")
 print(run.id, flush=True)
 sys.stdin.read()
 """
@@ -58,9 +58,9 @@ def test_a_job_ends_when_the_session_that_takes_its_rows_is_gone(tmp_path, suppo
         kept = submit(cluster, "kept", line(*endless_to_live()))
         taker.send_signal(signal.SIGKILL)
     status = cluster.jobs.wait(run, 60)
-    assert status["state"] == "CANCELED"
-    assert "the session that was to take its rows is gone" in status["failure"].message
-    assert kept.status()["state"] in ("DEPLOYING", "RUNNING")
+    assert status.state == "CANCELED"
+    assert "the session that was to take its rows is gone" in status.failure.message
+    assert kept.status().state in ("DEPLOYING", "RUNNING")
     cluster.close()
 
 

@@ -17,7 +17,7 @@ def test_the_scheduler_serves_the_metrics_of_its_jobs(dashboard):
     options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": dashboard}
     with distributed.LocalCluster(**options) as deployer, distributed.Client(deployer, set_as_default=False) as client:
         run = submit(connect(client), "scraped", endless(), parallelism=1)
-        run.wait_until(lambda status: status["rows"] > 0)
+        run.wait_until(lambda status: status.rows > 0)
         port = client.scheduler_info()["services"]["dashboard"]
         with urlopen(f"http://127.0.0.1:{port}/sabotnb/metrics") as page:
             kind, text = page.headers["Content-Type"], page.read().decode()

@@ -5,7 +5,7 @@ import pytest
 
 from sabotnb.cluster.probe_requests import Aim, aim, combined
 from sabotnb.errors import JobError
-from sabotnb.protocol import ChainedOperator, JobEdge, JobTopology, JobVertex, RunId
+from sabotnb.protocol import ChainedOperator, JobEdge, JobState, JobTopology, JobVertex, RunId, RunStatus
 
 
 def vertex(name, *operators, writes=False):
@@ -14,9 +14,14 @@ def vertex(name, *operators, writes=False):
     return JobVertex(name, 2, chain, writes=writes)
 
 
-STATUS = {
-    "run": RunId("late", 7),
-    "topology": JobTopology.of(
+STATUS = RunStatus(
+    run=RunId("late", 7),
+    owner="owner",
+    state=JobState.RUNNING,
+    submitted=0.0,
+    started=0.0,
+    changed=0.0,
+    topology=JobTopology.of(
         (
             vertex("source_0", "source_0", "late_only"),
             vertex("by_carrier"),
@@ -29,8 +34,8 @@ STATUS = {
             JobEdge(2, "by_carrier", "out", 0, "hash", "by_carrier"),
         ),
     ),
-    "views": {"gone": {"filter_9": "runs in source_0 (push filters)"}},
-}
+    gone={"filter_9": "runs in source_0 (push filters)"},
+)
 
 
 @pytest.mark.parametrize(

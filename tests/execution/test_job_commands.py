@@ -37,7 +37,7 @@ def test_every_agent_is_told_once_however_often_the_user_clicks(cluster):
         ("agent-1", ResumeSources),
         ("agent-2", ResumeSources),
     ]
-    assert cluster.machine.overview.status("job")["paused"] is False
+    assert cluster.machine.overview.status("job").paused is False
 
 
 def test_a_job_whose_rows_the_client_cannot_take_fails_with_the_clients_words():
@@ -59,7 +59,7 @@ def test_a_job_paused_before_it_runs_starts_paused():
     (task,) = cluster.machine.jobs["job"].tasks.values()
     cluster.feed(TaskChanged("agent-1", task.attempt, TaskState.RUNNING))
     assert orders(cluster, PauseSources, StartSources) == [("agent-1", PauseSources), ("agent-1", StartSources)]
-    assert cluster.machine.overview.status("job")["paused"] is True
+    assert cluster.machine.overview.status("job").paused is True
 
 
 def test_a_job_that_waits_for_slots_can_be_paused(cluster):
@@ -67,14 +67,14 @@ def test_a_job_that_waits_for_slots_can_be_paused(cluster):
     cluster.command("pause", "waiting")
     cluster.finish()
     assert cluster.state("waiting") == "RUNNING"
-    assert cluster.machine.overview.status("waiting")["paused"] is True
+    assert cluster.machine.overview.status("waiting").paused is True
 
 
 @pytest.mark.parametrize("kind", ["cancel", "stop"])
 def test_what_ends_a_paused_job_ends_the_pause(cluster, kind):
     cluster.command("pause", "job")
     cluster.command(kind, "job")
-    assert cluster.machine.overview.status("job")["paused"] is False
+    assert cluster.machine.overview.status("job").paused is False
 
 
 def test_a_stopping_job_is_not_paused(cluster):
@@ -106,7 +106,7 @@ def test_a_job_that_is_over_is_left_alone_and_says_so(cluster, kind, end, ended)
 def test_a_stale_page_acts_on_no_newer_run(cluster, kind):
     cluster.submit(request(fingerprint="new"))
     assert cluster.command(kind, RunId("job", 1)).said == "job was replaced by a newer run: sb.attach('job')"
-    assert (cluster.state(), cluster.machine.overview.status("job")["paused"]) == ("RUNNING", False)
+    assert (cluster.state(), cluster.machine.overview.status("job").paused) == ("RUNNING", False)
 
 
 def test_the_run_that_is_named_is_paused_be_it_the_next_one():
@@ -115,13 +115,13 @@ def test_the_run_that_is_named_is_paused_be_it_the_next_one():
     cluster.submit(request())
     cluster.submit(request(fingerprint="new"))
     cluster.command("pause", RunId("job", 2))
-    assert [cluster.machine.overview.status(RunId("job", number))["paused"] for number in (1, 2)] == [False, True]
+    assert [cluster.machine.overview.status(RunId("job", number)).paused for number in (1, 2)] == [False, True]
 
 
 def test_handles_of_former_runs_hear_how_theirs_ended(cluster):
     cluster.submit(request(fingerprint="second"))
     cluster.finish()
     cluster.submit(request(fingerprint="third"))
-    states = [cluster.machine.overview.status(RunId("job", number))["state"] for number in (1, 2, 3)]
+    states = [cluster.machine.overview.status(RunId("job", number)).state for number in (1, 2, 3)]
     assert states == ["CANCELED", "FINISHED", "RUNNING"]
-    assert "replaced by a newer run" in cluster.machine.overview.status(RunId("job", 1))["failure"].message
+    assert "replaced by a newer run" in cluster.machine.overview.status(RunId("job", 1)).failure.message

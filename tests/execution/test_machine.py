@@ -224,7 +224,7 @@ def test_jobs_wait_for_slots_and_say_what_they_miss():
     cluster.submit(request(name="first", vertices=(("work", 3),)))
     cluster.submit(request(name="second", vertices=(("work", 2),)))
     assert cluster.state("second") == "PENDING"
-    assert cluster.machine.overview.status("second")["waits"] == "needs 2 slots, 1 free (job 'first' holds 3)"
+    assert cluster.machine.overview.status("second").waits == "needs 2 slots, 1 free (job 'first' holds 3)"
     cluster.finish("first")
     assert cluster.state("second") == "RUNNING"
 
@@ -234,7 +234,7 @@ def test_a_job_that_does_not_fit_holds_nobody_up():
     for name, tasks in (("first", 3), ("second", 4), ("third", 1)):
         cluster.submit(request(name=name, vertices=(("work", tasks),)))
     assert [cluster.state(name) for name in ("first", "second", "third")] == ["RUNNING", "PENDING", "RUNNING"]
-    waits = cluster.machine.overview.status("second")["waits"]
+    waits = cluster.machine.overview.status("second").waits
     assert waits == "needs 4 slots, 0 free (job 'first' holds 3, job 'third' holds 1)"
     cluster.finish("first")
     cluster.finish("third")
@@ -255,7 +255,7 @@ def test_a_waiting_job_says_which_agents_it_needs():
     gpu = {"vertices": (JobVertex("work", 1, tags=frozenset({"gpu"})),)}
     for name in ("one", "two"):
         cluster.submit(request(name, **gpu))
-    waits = cluster.machine.overview.status("two")["waits"]
+    waits = cluster.machine.overview.status("two").waits
     assert waits == "needs 1 slot on agents tagged gpu, 1 free (job 'one' holds 1)"
 
 

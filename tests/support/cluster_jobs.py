@@ -16,7 +16,7 @@ from sabotnb.execution.job_request import job_request
 from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
 from sabotnb.metrics import JobMetrics
 from sabotnb.plan import physical
-from sabotnb.protocol import JobState
+from sabotnb.protocol import JobState, RunStatus
 from sabotnb.protocol.ids import RunId
 
 
@@ -52,25 +52,25 @@ class Run:
     how: str
     vertex: str
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> RunStatus:
         return self.cluster.jobs.status(self.id)
 
-    def wait(self, timeout: float = 60) -> dict[str, Any]:
+    def wait(self, timeout: float = 60) -> RunStatus:
         """Wait for the final status; raises the exception of the job if it did not finish."""
         status = self.wait_over(timeout)
-        if status["state"] != JobState.FINISHED:
+        if status.state is not JobState.FINISHED:
             raise job_failed(self.id.job, status)
         return status
 
-    def wait_over(self, timeout: float = 60) -> dict[str, Any]:
+    def wait_over(self, timeout: float = 60) -> RunStatus:
         status = self.cluster.jobs.wait(self.id, timeout)
-        assert JobState(status["state"]).terminal, status
+        assert status is not None, self.status()
         return status
 
-    def wait_until(self, condition) -> dict[str, Any]:
+    def wait_until(self, condition) -> RunStatus:
         """Wait for a status for which ``condition`` holds; fails if the job ends before."""
         while not condition(status := self.status()):
-            assert not JobState(status["state"]).terminal, status
+            assert not status.state.terminal, status
         return status
 
     def wait_metrics(self, condition) -> JobMetrics:

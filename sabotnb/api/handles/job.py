@@ -17,7 +17,7 @@ from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import ClusterLost, JobError
 from sabotnb.ipython import shell
-from sabotnb.protocol import JobState, RunId
+from sabotnb.protocol import JobState, RunId, RunStatus
 from sabotnb.widgets import progress_bar
 from sabotnb.widgets.commands import PROBE_SECONDS
 from sabotnb.widgets.live_table import MOST_ROWS as LIVE_ROWS
@@ -56,7 +56,7 @@ class Job:
         self.heard = False
         """True when ``wait`` has told somebody how the run ended."""
         self._client = client
-        self._final: dict[str, Any] | None = None
+        self._final: RunStatus | None = None
         self._pullers = tuple(pullers)
         self._live = live or {}
         self._showing = showing_of(client, run, note)
@@ -66,9 +66,9 @@ class Job:
         """What the job is doing now; ClusterLost if the cluster does not answer."""
         return JobStatus.of(self._final or self._kept(self._client.status(self.run_id)))
 
-    def _kept(self, status: dict[str, Any]) -> dict[str, Any]:
+    def _kept(self, status: RunStatus) -> RunStatus:
         """Return ``status``, and keep it if it is final: a cluster drops the records of runs that ended long ago."""
-        if JobState(status["state"]).terminal:
+        if status.state.terminal:
             self._final = status
         return status
 
@@ -164,19 +164,19 @@ class Job:
 
         limit = seconds(timeout)
         deadline = None if limit is None else time.monotonic() + limit
-        state = JobState.RUNNING
+        status, state = self._final, JobState.RUNNING
         try:
-            status = self._final or self._kept(self._client.wait(self.run_id, limit))
-            state = JobState(status["state"])
-            self.heard = state.terminal
-            missing = [puller.join(_left(deadline)) for puller in self._pullers] if state.terminal else []
+            status = self._final = status or self._client.wait(self.run_id, limit)
+            state = state if status is None else status.state
+            self.heard = status is not None
+            missing = [puller.join(_left(deadline)) for puller in self._pullers] if status is not None else []
         except KeyboardInterrupt:
             raise KeyboardInterrupt(self._unfinished(state)) from None
         except TimeoutError:
             if state is JobState.FINISHED:
                 raise TimeoutError(self._unfinished(state, f" after {limit:g} s")) from None
             missing = []  # the failure matters more than rows that could not be fetched
-        if not state.terminal:
+        if status is None:
             raise TimeoutError(self._unfinished(state, f" after {limit:g} s"))
         publisher.settle(self._client, self.run_id)  # cells show the final card now, not at the next poll
         if state is not JobState.FINISHED:
@@ -193,8 +193,7 @@ class Job:
 
     def wait_changed(self, timeout: Duration | float) -> bool:
         """Wait at most ``timeout`` for the end of the job; True if it has ended. For loops that watch a job."""
-        status = self._client.wait(self.run_id, seconds(timeout))
-        return JobState(status["state"]).terminal
+        return self._client.wait(self.run_id, seconds(timeout)) is not None
 
     def progress(self) -> JobResult:
         """Wait as ``wait`` does, with a bar that ends at 100 % or says how the job ended; JobError if it is endless."""

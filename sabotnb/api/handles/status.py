@@ -9,10 +9,7 @@ from typing import Any
 from sabotnb.display import job_line, operator_labels
 from sabotnb.graph import EdgeType
 from sabotnb.plan import spread, vertex_boxes
-from sabotnb.protocol import JobTopology
-
-Status = Mapping[str, Any]
-"""``execution.views.job_status`` as it comes from the cluster."""
+from sabotnb.protocol import JobTopology, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +29,17 @@ class JobStatus:
     paused: bool = False
 
     @classmethod
-    def of(cls, status: Status) -> JobStatus:
+    def of(cls, status: RunStatus) -> JobStatus:
         """Read the cluster's answer."""
-        failure = status["failure"]
         return cls(
-            status["job"],
-            status["state"],
-            dict(status["tasks"]),
-            status["rows_in"],
-            status["rows_out"],
-            status["waits"],
-            failure.message if failure is not None else "",
-            status["paused"],
+            status.job,
+            status.state.value,
+            dict(status.counts),
+            status.rows_in,
+            status.rows_out,
+            status.waits,
+            status.failure.message if status.failure is not None else "",
+            status.paused,
         )
 
     @property
@@ -84,17 +80,17 @@ class JobResult:
     startup: float = 0.0
 
     @classmethod
-    def of(cls, status: Status) -> JobResult:
+    def of(cls, status: RunStatus) -> JobResult:
         """Read the cluster's answer about a finished job."""
-        begun = status["started"] if status["started"] is not None else status["submitted"]
+        begun = status.started if status.started is not None else status.submitted
         return cls(
-            status["job"],
-            status["rows_in"],
-            status["rows_out"],
-            status["late"],
+            status.job,
+            status.rows_in,
+            status.rows_out,
+            status.late,
             0,
-            status["changed"] - begun,
-            begun - status["submitted"],
+            status.changed - begun,
+            begun - status.submitted,
         )
 
     def __repr__(self) -> str:
@@ -104,11 +100,11 @@ class JobResult:
         )
 
 
-def assignment(status: Status) -> str:
+def assignment(status: RunStatus) -> str:
     """Return a line per slot in use, agent by agent, with its tasks."""
     slots: dict[tuple[str, int], list[str]] = {}
-    for row in status["vertices"]:
-        slots.setdefault((row["agent"], row["slot"]), []).append(f"{row['vertex']}[{row['index']}]")
+    for task in status.tasks:
+        slots.setdefault((task.agent, task.slot), []).append(f"{task.vertex}[{task.index}]")
     lines, before = [], ""
     for (agent, slot), tasks in sorted(slots.items()):
         lines.append(f"{agent if agent != before else '':<12} slot {slot:<3} {'  '.join(tasks)}")

@@ -11,7 +11,7 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.status import job_series, summaries
 from sabotnb.execution.status.run_metrics import shown_metrics
 from sabotnb.metrics import JobMetrics
-from sabotnb.protocol import AgentInfo, JobState, RunRef
+from sabotnb.protocol import AgentInfo, JobState, RunRef, RunStatus, RunSummary
 
 
 class Overview:
@@ -27,15 +27,15 @@ class Overview:
         """The run itself, for reading only; None if it is not known."""
         return self._runs.get(run)
 
-    def status(self, run: RunRef) -> dict[str, Any] | None:
-        """The run as plain data (``summaries.job_status``); None if it is not known."""
+    def status(self, run: RunRef) -> RunStatus | None:
+        """The status of the run; None if it is not known."""
         job = self._runs.get(run)
-        return summaries.job_status(job, self._waits(job)[0]) if job else None
+        return summaries.run_status(job, self._waits(job)[0]) if job else None
 
-    def state(self, run: RunRef) -> dict[str, Any] | None:
-        """The part of the status that waiting clients need (``summaries.job_state``); None if the run is not known."""
+    def state(self, run: RunRef) -> JobState | None:
+        """The state of the run, all that waiting clients need; None if the run is not known."""
         job = self._runs.get(run)
-        return summaries.job_state(job) if job else None
+        return job.state if job else None
 
     def views(self, run: RunRef) -> Mapping[str, Any] | None:
         """Everything that was kept of the run to show it as it was submitted, its scenes too; None if not known."""
@@ -54,9 +54,9 @@ class Overview:
             return None
         return list(job_series.channel_rows(job) if per == "channel" else job_series.history_rows(job, wall - now))
 
-    def summaries(self) -> list[dict[str, Any]]:
-        """One row per job, in order of submission."""
-        return [summaries.job_summary(job) for job in self._runs.current.values()]
+    def summaries(self) -> list[RunSummary]:
+        """The current run of each job, in order of submission."""
+        return [summaries.run_summary(job) for job in self._runs.current.values()]
 
     def slots(self) -> list[dict[str, Any]]:
         """One row per agent: slots, free slots, host, pid, and canceled tasks that do not return."""

@@ -210,7 +210,7 @@ def test_the_job_counts_what_sources_read_and_sinks_took():
         )
     metrics, summary = cluster.metrics(), cluster.machine.overview.summaries()[0]
     assert (metrics.rows_in.rows, metrics.rows_out, metrics.state) == (10, Throughput(7, rows_rate=3), "RUNNING")
-    assert (summary["rows_in"], summary["rows_out"]) == (10, 7)
+    assert (summary.rows_in, summary.rows_out) == (10, 7)
 
 
 def test_a_vertex_without_rows_is_idle_since_its_last_one():

@@ -1,0 +1,86 @@
+"""What clients are told about a run: a row in the list of jobs, and its whole status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sabotnb.metrics import TaskCounters
+from sabotnb.pickling import quickly_pickled
+from sabotnb.protocol.failure import Failure
+from sabotnb.protocol.ids import Attempt, RunId
+from sabotnb.protocol.job_states import JobState, TaskState
+from sabotnb.protocol.job_topology import JobTopology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run in the list of jobs. Times are seconds of the scheduler's steady clock.
+
+    ``counts``: the number of tasks by state. ``rows`` and ``bytes`` are all that left any task; ``rows_in`` were read
+    by sources, ``rows_out`` taken by sinks. ``unpublished``: the run writes files, and loses its rows if the cluster
+    ends now.
+    """
+
+    run: RunId
+    owner: str
+    state: JobState
+    submitted: float
+    started: float | None
+    changed: float
+    unpublished: bool = False
+    paused: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+    rows: int = 0
+    bytes: int = 0
+    rows_in: int = 0
+    rows_out: int = 0
+    late: int = 0
+
+    @property
+    def job(self) -> str:
+        """The job's name."""
+        return self.run.job
+
+
+@quickly_pickled
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """A task of a run: the slot that it holds, its state and totals; ``sent`` is (rows, bytes) by outgoing edge.
+
+    ``counters`` come without latencies and without rows by operator, which the metrics of the run have.
+    """
+
+    attempt: Attempt
+    agent: str
+    slot: int
+    state: TaskState
+    failures: int
+    counters: TaskCounters
+    sent: Mapping[int, tuple[int, int]]
+
+    @property
+    def vertex(self) -> str:
+        """The vertex that it is a task of."""
+        return self.attempt.task.vertex
+
+    @property
+    def index(self) -> int:
+        """Its number among the tasks of its vertex."""
+        return self.attempt.task.index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus(RunSummary):
+    """Everything about a run but its metrics and pictures.
+
+    ``waits`` says what a PENDING run waits for, ``failure`` why it failed; ``note`` is what a user should know about a
+    canceled run. ``gone`` says where each operator went that the optimizer removed.
+    """
+
+    topology: JobTopology
+    failure: Failure | None = None
+    note: str = ""
+    waits: str = ""
+    gone: Mapping[str, str] = field(default_factory=dict)
+    tasks: tuple[TaskStatus, ...] = ()
