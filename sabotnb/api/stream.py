@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from sabotnb.api import views
 from sabotnb.api.boundary import boundary, folding
+from sabotnb.api.fluent.join_methods import JoinMethods
 from sabotnb.api.fluent.one_class import one_class
 from sabotnb.api.fluent.partition_methods import PartitionMethods
 from sabotnb.api.fluent.result_methods import ResultMethods
@@ -17,8 +18,8 @@ from sabotnb.api.fluent.source_methods import SourceMethods
 from sabotnb.api.fluent.stream_base import plan_of
 from sabotnb.api.fluent.windowed import Windowed
 from sabotnb.api.stream_node import naming
-from sabotnb.api.verbs import grouping, joins, row_verbs
-from sabotnb.api.verbs.columns import Column, Columns
+from sabotnb.api.verbs import grouping, row_verbs
+from sabotnb.api.verbs.columns import Column
 from sabotnb.api.verbs.grouping import Grouping
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import GraphError, InvalidUse
@@ -29,7 +30,7 @@ from sabotnb.graph import JobGraph, WindowShape
 
 @boundary
 @one_class
-class Stream(SourceMethods, RowMethods, PartitionMethods, SinkMethods, ResultMethods):
+class Stream(SourceMethods, RowMethods, JoinMethods, PartitionMethods, SinkMethods, ResultMethods):
     """A description of rows: their source and the operators on them. Immutable; every verb returns a new stream.
 
     Columns and types are checked when a verb is called, so a mistake raises at the line that wrote it
@@ -86,31 +87,6 @@ class Stream(SourceMethods, RowMethods, PartitionMethods, SinkMethods, ResultMet
         """Reduce all rows to one; see ``Grouped.reduce``."""
         return Grouped(Grouping(self.flow)).reduce(fn, init)
 
-    # Joins
-
-    def join(
-        self,
-        other: Stream,
-        on: Columns | None = None,
-        left_on: Columns | None = None,
-        right_on: Columns | None = None,
-        how: str = "inner",
-        *,
-        suffix: str = "_right",
-        strategy: str = "auto",
-    ) -> Stream:
-        """Join two bounded streams on equal keys; null keys match nothing. The right keys are dropped.
-
-        ``how``: inner, left, right, full, semi, anti. ``suffix`` is added to right columns that the left has too.
-        ``strategy``: auto (broadcast if the right side is small), broadcast, hash.
-
-        ``flights.join(airlines, on="carrier", how="left")``
-        """
-        joined = joins.joined(
-            self.flow, plan_of(other), on, left_on, right_on, how=how, suffix=suffix, strategy=strategy
-        )
-        return Stream(joined)
-
     # Naming and side outputs
 
     def named(
@@ -129,7 +105,10 @@ class Stream(SourceMethods, RowMethods, PartitionMethods, SinkMethods, ResultMet
         return Stream(self.flow.named(naming(name, parallelism, tags, slot_group, update_every)))
 
     def side(self, name: str) -> Stream:
-        """Return a side output of the last operator: ``"errors"`` of a map with ``on_error="side"``."""
+        """Return a side output of the last operator.
+
+        ``"errors"`` of a map with ``on_error="side"``, or ``"late"`` of a window or join by event time.
+        """
         return Stream(self.flow.side_output(name))
 
     # Inspection

@@ -172,10 +172,15 @@ class StreamPlan:
         return replace(self, hint=hint)
 
     def side_output(self, tag: str) -> StreamPlan:
-        """The side output ``tag`` of the last operator; GraphError if it has none of that name."""
-        spec = self.node.spec
-        schema = side_schema(spec, tag, [flow.schema for flow in self.node.inputs])
-        return StreamPlan(self.node, StreamType(schema, bounded=self.type.bounded), side=tag)
+        """The side output ``tag`` of the last operator; GraphError if it has none of that name.
+
+        Projections have no side outputs, and verbs add some to drop helper columns: the operator before them counts.
+        """
+        node = self.node
+        while isinstance(node.spec, Project) and node.inputs[0].side is None:
+            node = node.inputs[0].node
+        schema = side_schema(node.spec, tag, [flow.schema for flow in node.inputs])
+        return StreamPlan(node, StreamType(schema, bounded=self.type.bounded), side=tag)
 
 
 def _updating(node: StreamNode, every: int) -> StreamNode:

@@ -4,7 +4,14 @@ from sabotnb.graph import specs
 from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
-from sabotnb.graph.output_schemas import LATE_COLUMN, has_order, output_schema, right_output_names, side_schema
+from sabotnb.graph.output_schemas import (
+    LATE_COLUMN,
+    has_order,
+    late_names,
+    output_schema,
+    right_output_names,
+    side_schema,
+)
 from sabotnb.graph.output_types import output_type
 from sabotnb.graph.ports import (
     ERRORS,
@@ -26,6 +33,7 @@ from sabotnb.graph.specs import (
     Filter,
     FilterBatches,
     Join,
+    KeyedJoin,
     Keys,
     MapBatches,
     MapRows,
@@ -37,11 +45,14 @@ from sabotnb.graph.specs import (
     Sort,
     Source,
     Spec,
+    TimeJoin,
     Top,
     Union,
     Window,
 )
-from sabotnb.graph.stream_type import StreamType, TimeColumn
+from sabotnb.graph.stream_type import StreamType
+from sabotnb.graph.time_column import TimeColumn
+from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, Bound, IntervalJoin
 from sabotnb.graph.window_shapes import (
     PLACE,
     WINDOW_END,
@@ -63,6 +74,7 @@ from sabotnb.graph.window_shapes import (
 
 __all__ = [
     "ERRORS",
+    "JOIN_TIME",
     "LATE",
     "LATE_COLUMN",
     "MAX_PARALLELISM",
@@ -71,6 +83,8 @@ __all__ = [
     "WINDOW_START",
     "Aggregate",
     "AggregateColumn",
+    "AsofJoin",
+    "Bound",
     "Clock",
     "CountWindow",
     "Distinct",
@@ -81,10 +95,12 @@ __all__ = [
     "Filter",
     "FilterBatches",
     "GlobalWindow",
+    "IntervalJoin",
     "JobGraph",
     "Join",
     "JsonDecoder",
     "JsonEncoder",
+    "KeyedJoin",
     "Keys",
     "MapBatches",
     "MapRows",
@@ -103,6 +119,7 @@ __all__ = [
     "Spec",
     "StreamType",
     "TimeColumn",
+    "TimeJoin",
     "Top",
     "TumblingWindow",
     "Union",
@@ -118,6 +135,7 @@ __all__ = [
     "is_global",
     "is_partial",
     "is_stateful",
+    "late_names",
     "needs_end",
     "output_schema",
     "output_type",

@@ -15,6 +15,7 @@ from sabotnb.graph.specs import (
     Filter,
     FilterBatches,
     Join,
+    KeyedJoin,
     MapBatches,
     MapRows,
     Phase,
@@ -24,10 +25,12 @@ from sabotnb.graph.specs import (
     Sort,
     Source,
     Spec,
+    TimeJoin,
     Top,
     Union,
     Window,
 )
+from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, IntervalJoin
 from sabotnb.graph.window_shapes import PLACE, SameWindow, TumblingWindow, bound_columns
 from sabotnb.native import canonical, is_ordered, known_orders, one_order, plain_type, with_known_orders
 
@@ -77,8 +80,10 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
             return _topped(spec, inputs[0])
         case Window():
             return _windowed(spec, inputs[0])
-        case Join():
+        case Join() | AsofJoin():
             return _joined_schema(spec, inputs[0], inputs[1])
+        case IntervalJoin():
+            return _joined_by_interval(spec, inputs[0], inputs[1])
         case Union():
             return _united_schema(inputs)
 
@@ -90,6 +95,8 @@ def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
         raise GraphError(f"{spec.kind} has no side output {tag!r}; it has {has}")
     if tag == LATE:
         late = pa.field(LATE_COLUMN, pa.duration("us"), nullable=False)
+        if isinstance(spec, TimeJoin):
+            return _unique([*_either(spec, *inputs), late], f"rename the input's {LATE_COLUMN!r} first")
         return _unique([*inputs[0], late], f"rename the input's {LATE_COLUMN!r} first")
     return _unique([*inputs[0], pa.field(ERROR_COLUMN, pa.string())], f"rename the input's {ERROR_COLUMN!r} first")
 
@@ -153,7 +160,7 @@ def _bound_type(spec: Window, schema: pa.Schema) -> pa.DataType:
     return pa.timestamp("us", zone)
 
 
-def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
+def _joined_schema(spec: KeyedJoin, left: pa.Schema, right: pa.Schema) -> pa.Schema:
     """Return left columns, then right columns without the right keys; clashing right names get the suffix.
 
     Semi and anti joins return the left columns only. Columns of a side that may be missing are nullable.
@@ -177,7 +184,7 @@ def _joined_schema(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
     )
 
 
-def _with_orders_of_keys(spec: Join, left: pa.Schema, right: pa.Schema) -> pa.Schema:
+def _with_orders_of_keys(spec: KeyedJoin, left: pa.Schema, right: pa.Schema) -> pa.Schema:
     """``left`` with orders that also have the categories of the right keys, which go into its columns."""
     others = dict(zip(spec.left_on, spec.right_on, strict=True))
     return pa.schema(
@@ -194,7 +201,30 @@ def _with_one_order(field: pa.Field, united: Sequence[pa.Field]) -> pa.Field:
     return with_known_orders(field, () if order is None else (order,))
 
 
-def right_output_names(spec: Join, left: pa.Schema, right: pa.Schema) -> dict[str, str]:
+def _joined_by_interval(spec: IntervalJoin, left: pa.Schema, right: pa.Schema) -> pa.Schema:
+    for schema, port in ((left, 0), (right, 1)):
+        _fields(schema, spec.columns(port))
+    joined = _joined_schema(spec, left, right)
+    if not spec.has_join_time or spec.left_time is None:
+        return joined
+    zone = getattr(left.field(spec.left_time.column).type, "tz", None)
+    later = pa.field(JOIN_TIME, pa.timestamp("us", zone), nullable=False)
+    return _unique([*joined, later], f"rename the input's {JOIN_TIME!r} first")
+
+
+def late_names(left: pa.Schema, right: pa.Schema, suffix: str) -> dict[str, str]:
+    """Return the names of the right columns in the side output ``late`` of a join: all of them, keys too."""
+    return {name: name + suffix if name in left.names else name for name in right.names}
+
+
+def _either(spec: TimeJoin, left: pa.Schema, right: pa.Schema) -> list[pa.Field]:
+    """Return the columns of both sides, for rows that have those of one side."""
+    names = late_names(left, right, spec.suffix)
+    fields = (*left, *(right.field(name).with_name(output) for name, output in names.items()))
+    return [field.with_nullable(True) for field in fields]  # noqa: FBT003  Arrow's signature
+
+
+def right_output_names(spec: KeyedJoin, left: pa.Schema, right: pa.Schema) -> dict[str, str]:
     """Return the output names of the right columns that a join keeps, by their names in the right input."""
     taken = set(left.names)
     return {name: name + spec.suffix if name in taken else name for name in right.names if name not in spec.right_on}

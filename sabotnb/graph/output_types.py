@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sabotnb.errors import GraphError
 from sabotnb.expr import Expr, column_name
+from sabotnb.graph.output_schemas import right_output_names
 from sabotnb.graph.specs import (
     Aggregate,
     Distinct,
@@ -26,7 +27,9 @@ from sabotnb.graph.specs import (
     Union,
     Window,
 )
-from sabotnb.graph.stream_type import StreamType, TimeColumn
+from sabotnb.graph.stream_type import StreamType
+from sabotnb.graph.time_column import TimeColumn
+from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, IntervalJoin
 from sabotnb.graph.window_shapes import PLACE, WINDOW_END, WINDOW_START, SameWindow, bound_columns, has_bounds
 
 APPEND_ONLY = (
@@ -60,14 +63,25 @@ def _time(  # noqa: PLR0911  one case per kind of operator
             return TimeColumn(behind[0], first.shift) if behind else None
         case Union():
             return first if all(other.time == first for other in inputs) else None
-        case Join(how="inner" | "left" | "semi" | "anti"):
+        case Join(how="inner" | "left" | "semi" | "anti") | AsofJoin():
             return first
         case Window(verb=Aggregate(phase=Phase.PARTIAL)):
             return TimeColumn(PLACE.names[1], -1)
+        case IntervalJoin() if spec.left_time is not None:
+            return _later(spec, inputs)
         case Window(shape=shape) if has_bounds(shape) and spec.time is not None:
             return TimeColumn(WINDOW_END, -1)
         case _:  # aggregates end event time; a function of the user may change the column
             return None
+
+
+def _later(spec: IntervalJoin, inputs: Sequence[StreamType]) -> TimeColumn | None:
+    if spec.is_left_later:
+        return spec.left_time
+    if not spec.is_right_later or spec.right_time is None:
+        return TimeColumn(JOIN_TIME)
+    names = right_output_names(spec, inputs[0].schema, inputs[1].schema)
+    return TimeColumn(names[spec.right_time.column], spec.right_time.shift)
 
 
 def _key(spec: Spec, inputs: Sequence[StreamType]) -> Keys | None:

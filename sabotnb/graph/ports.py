@@ -15,17 +15,19 @@ from sabotnb.graph.specs import (
     Sort,
     Source,
     Spec,
+    TimeJoin,
     Top,
     Union,
     Window,
 )
+from sabotnb.graph.time_joins import AsofJoin, IntervalJoin
 from sabotnb.graph.window_shapes import GlobalWindow
 
 ERRORS = "errors"
 """Side output of maps with ``on_error="side"``: the rows for which the function raised."""
 
 LATE = "late"
-"""Side output of windows over event time: the rows that came after all their windows had closed."""
+"""Side output of windows and joins by event time: the rows that came behind the clock of their split."""
 
 
 def input_ports(spec: Spec) -> int:
@@ -33,7 +35,7 @@ def input_ports(spec: Spec) -> int:
     match spec:
         case Source():
             return 0
-        case Join():
+        case Join() | IntervalJoin() | AsofJoin():
             return 2
         case Union(inputs=inputs):
             return inputs
@@ -46,6 +48,8 @@ def side_tags(spec: Spec) -> tuple[str, ...]:
     if isinstance(spec, MapBatches | MapRows) and spec.on_error is OnError.SIDE:
         return (ERRORS,)
     if isinstance(spec, Window) and spec.time is not None:
+        return (LATE,)
+    if isinstance(spec, TimeJoin) and spec.left_time is not None:
         return (LATE,)
     return ()
 
@@ -64,8 +68,8 @@ def port_keys(spec: Spec, port: int) -> Keys | None:
             return ()
         case Join(strategy="broadcast"):
             return None
-        case Join(left_on=left, right_on=right):
-            return right if port else left
+        case Join() | IntervalJoin() | AsofJoin():
+            return spec.right_on if port else spec.left_on
         case _:
             return None
 
@@ -90,7 +94,7 @@ def is_stateful(spec: Spec) -> bool:
     """True if the operator's output depends on earlier rows."""
     if is_partial(spec):
         return False
-    return isinstance(spec, Aggregate | Reduce | Distinct | Top | Window | Sort | Join)
+    return isinstance(spec, Aggregate | Reduce | Distinct | Top | Window | Sort | Join | IntervalJoin | AsofJoin)
 
 
 def needs_end(spec: Spec, port: int) -> bool:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, Table, Value
 from sabotnb.expr import Expr, structure
+from sabotnb.graph.time_joins import AsofJoin, IntervalJoin
 from sabotnb.graph.window_shapes import WINDOW_END, WINDOW_START, SameWindow, UntilWindow, WindowShape
 
 Keys = tuple[str, ...]
@@ -265,6 +266,13 @@ class Join:
     kind: ClassVar[str] = "join"
 
 
+KeyedJoin = Join | IntervalJoin | AsofJoin
+"""Joins on equal keys: port 0 is left, port 1 is right, and the right keys are not in the output."""
+
+TimeJoin = IntervalJoin | AsofJoin
+"""Joins of two streams that may both be endless."""
+
+
 @dataclass(frozen=True, slots=True)
 class Union:
     """Concatenates ``inputs`` streams of one schema."""
@@ -302,6 +310,8 @@ Spec = (
     | Window
     | Sort
     | Join
+    | IntervalJoin
+    | AsofJoin
     | Union
     | Sink
 )

@@ -7,17 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from sabotnb.graph.specs import Keys
-
-
-@dataclass(frozen=True, slots=True)
-class TimeColumn:
-    """The event time of a row is ``column`` + ``shift`` microseconds.
-
-    A window's result has its event time at the last instant before its end: ``TimeColumn("window_end", -1)``.
-    """
-
-    column: str
-    shift: int = 0
+from sabotnb.graph.time_column import TimeColumn
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from sabotnb.errors import GraphError
-from sabotnb.graph import SessionWindow, specs
+from sabotnb.graph import AsofJoin, IntervalJoin, SessionWindow, TimeJoin, specs
 from sabotnb.native import without_orders
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
 from sabotnb.operators.map_batches import MapBatchesOperator
@@ -98,5 +98,19 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
             from sabotnb.operators.join import JoinOperator
 
             return JoinOperator(spec, inputs)
+        case _ if isinstance(spec, TimeJoin):
+            return _time_join(spec, inputs)
         case _:
             raise GraphError(f"{spec.kind} is made by its connector, not here")
+
+
+def _time_join(spec: TimeJoin, inputs: Sequence[pa.Schema]) -> Operator:
+    match spec:
+        case IntervalJoin():
+            from sabotnb.operators.timejoins.interval_join_operator import IntervalJoinOperator
+
+            return IntervalJoinOperator(spec, inputs)
+        case AsofJoin():
+            from sabotnb.operators.timejoins.asof_join_operator import AsofJoinOperator
+
+            return AsofJoinOperator(spec, inputs)

@@ -27,14 +27,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import types as t
 
 from sabotnb.eventtime import delayed_schema, is_delayed, with_clocks_of, without_clock
-from sabotnb.graph import Join, output_schema, right_output_names
-from sabotnb.native import canonical
+from sabotnb.graph import Join, output_schema
 from sabotnb.operators.encoding import conformed, taken
+from sabotnb.operators.joined_rows import JoinedRows, compared_keys
 from sabotnb.protocol import MIN_WATERMARK, Delayed, EndReason, Operator, OperatorContext, Out, Scope, StateSpec
-from sabotnb.state import BuildSide, GroupedRows, KeySet, complete, encoded_as
+from sabotnb.state import BuildSide, GroupedRows, KeySet, complete
 
 LEFT, RIGHT = 0, 1
 
@@ -52,8 +51,8 @@ class JoinOperator(Operator):
         self._spec = spec
         self._left, self._right = inputs
         self._output = output_schema(spec, inputs)
-        pairs = zip(spec.left_on, spec.right_on, strict=True)
-        types = [_common(self._left.field(mine).type, self._right.field(other).type) for mine, other in pairs]
+        self._rows = JoinedRows(spec, self._left, self._right, self._output)
+        types = compared_keys(spec, self._left, self._right)
         self._keys = pa.schema(list(zip(spec.right_on, types, strict=True)))
         self._pairs_wanted = spec.how not in ("semi", "anti")
         self._right_outer = spec.how in ("right", "full")
@@ -123,38 +122,11 @@ class JoinOperator(Operator):
     def _paired(self, batch: pa.RecordBatch, mine: np.ndarray, others: np.ndarray) -> pa.RecordBatch:
         whole = len(mine) == batch.num_rows and bool((mine == np.arange(len(mine))).all())
         found = batch if whole else taken(batch, mine)
-        left = conformed(without_clock(found), self._left)
         right = self._built.take(pa.array(others, mask=others < 0))
-        return with_clocks_of(self._joined(left.columns, right), found)
+        return with_clocks_of(self._rows.pairs(without_clock(found), right), found)
 
     def _lonely(self) -> Iterator[pa.RecordBatch]:
-        """Right rows without a partner. Left key columns take the right key, other left columns are null."""
+        """Right rows without a partner."""
         rows = self._built.unmatched()
-        other_of = dict(zip(self._spec.left_on, self._spec.right_on, strict=True))
         for start in range(0, len(rows), self._limit):
-            right = self._built.take(rows[start : start + self._limit])
-            left = [
-                encoded_as(right.column(other_of[field.name]), field.type)
-                if field.name in other_of
-                else pa.nulls(right.num_rows, field.type)
-                for field in self._left
-            ]
-            yield self._joined(left, right)
-
-    def _joined(self, left: Sequence[pa.Array], right: pa.RecordBatch) -> pa.RecordBatch:
-        others = conformed(right, self._right)
-        names = right_output_names(self._spec, self._left, self._right)
-        return pa.RecordBatch.from_arrays([*left, *map(others.column, names)], schema=self._output)
-
-
-def _common(left: pa.DataType, right: pa.DataType) -> pa.DataType:
-    """The type in which keys of both types are compared; it holds every value that both types have."""
-    mine, other = canonical.plain_type(left), canonical.plain_type(right)
-    if mine.equals(other):
-        return mine
-    if t.is_integer(mine):
-        return pa.int64()
-    if t.is_floating(mine):
-        return pa.float64()
-    text = t.is_string(mine) or t.is_large_string(mine) or t.is_string_view(mine)
-    return pa.large_string() if text else pa.large_binary()
+            yield self._rows.only_right(self._built.take(rows[start : start + self._limit]))

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sabotnb.expr import Expr, column_name
-from sabotnb.graph import Aggregate, Distinct, Filter, FilterBatches, Join, Project, Spec, Top, Union, Window
+from sabotnb.graph import (
+    Aggregate,
+    AsofJoin,
+    Distinct,
+    Filter,
+    FilterBatches,
+    IntervalJoin,
+    Join,
+    Project,
+    Spec,
+    Top,
+    Union,
+    Window,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,7 @@ def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Pa
     if first is None:
         return None
     match spec:
-        case Filter() | FilterBatches() | Distinct() | Top() | Join():
+        case Filter() | FilterBatches() | Distinct() | Top() | Join() | IntervalJoin() | AsofJoin():
             return first
         case Aggregate(keys=keys) | Window(keys=keys):
             return first if set(first.keys) <= set(keys) else None

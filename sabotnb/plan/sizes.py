@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from sabotnb.graph import Aggregate, JobGraph, Join, MapBatches, MapRows, Source, Spec, Top, Union
+from sabotnb.graph import Aggregate, IntervalJoin, JobGraph, Join, MapBatches, MapRows, Source, Spec, Top, Union
 
 TEXT_BYTES = 20
 """Assumed size of a string: 16 bytes and its offset."""
@@ -55,7 +55,7 @@ def _behind(spec: Spec, inputs: Sequence[Size]) -> Size:
     match spec:
         case MapBatches() | MapRows():
             return Size()
-        case Join(how=how):
+        case Join(how=how) | IntervalJoin(how=how):
             return inputs[0] if how in ("semi", "anti") else Size()
         case Union():
             return Size(_sum([size.rows for size in inputs]), _sum([size.nbytes for size in inputs]))

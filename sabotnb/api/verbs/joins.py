@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -11,7 +12,7 @@ from sabotnb.api.verbs import columns, row_verbs
 from sabotnb.api.verbs.columns import Column
 from sabotnb.errors import GraphError, SchemaError
 from sabotnb.expr import col, common, exact_number
-from sabotnb.graph import Join
+from sabotnb.graph import Join, Keys
 from sabotnb.native import plain_type
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
@@ -22,6 +23,12 @@ OTHER_HOW = {
 }
 """What other libraries call them."""
 STRATEGIES = ("auto", "broadcast", "hash")
+
+Pair = tuple[str, str]
+"""A left and a right key."""
+
+Make = Callable[[StreamPlan, StreamPlan, Keys, Keys], StreamPlan]
+"""Joins two flows on left and right keys."""
 
 
 def joined(
@@ -36,41 +43,55 @@ def joined(
     strategy: str,
 ) -> StreamPlan:
     """Rows of both sides whose keys are equal; the key types must agree, which the join's schema checks."""
-    if how not in HOW:
-        near = OTHER_HOW.get(how.lower()) if isinstance(how, str) else None
-        advice = f"write how={near!r}" if near is not None else f"choose one of {', '.join(HOW)}"
-        raise GraphError(f"how is {how!r}; {advice}")
+    checked_how(how)
     if strategy not in STRATEGIES:
         raise GraphError(f"strategy is {strategy!r}; choose one of {', '.join(STRATEGIES)}")
     if strategy == "broadcast" and how in ("right", "full"):
         raise GraphError(
             f"how={how!r} keeps unmatched rows of the right side, which every task of a broadcast has: strategy='hash'"
         )
-    if not isinstance(suffix, str):
-        raise GraphError(f"suffix is {suffix!r}; give text, suffix='_right'")
+    checked_suffix(suffix)
     if not (is_bounded(left) and is_bounded(right)):
         raise GraphError("a join without a window needs two bounded streams; one of these is endless: bound its source")
-    left_keys, right_keys = _keys(left, right, on, left_on, right_on)
-    pairs = list(zip(left_keys, right_keys, strict=True))
+
+    def make(mine: StreamPlan, others: StreamPlan, left_keys: Keys, right_keys: Keys) -> StreamPlan:
+        return mine.then(Join(left_keys, right_keys, how, suffix, strategy), others)
+
+    return joined_by(left, right, key_columns(left, right, on, left_on, right_on), how, make)
+
+
+def checked_how(how: Any) -> None:
+    """Raise GraphError for a kind of join that there is not, with the name that it has here."""
+    if how not in HOW:
+        near = OTHER_HOW.get(how.lower()) if isinstance(how, str) else None
+        advice = f"write how={near!r}" if near is not None else f"choose one of {', '.join(HOW)}"
+        raise GraphError(f"how is {how!r}; {advice}")
+
+
+def checked_suffix(suffix: Any) -> None:
+    """Raise GraphError for a suffix that is no text."""
+    if not isinstance(suffix, str):
+        raise GraphError(f"suffix is {suffix!r}; give text, suffix='_right'")
+
+
+def joined_by(left: StreamPlan, right: StreamPlan, pairs: Sequence[Pair], how: str, make: Make) -> StreamPlan:
+    """The join that ``make`` returns of both sides and their keys, once keys of different number types are cast."""
+    left_keys, right_keys = (tuple(pair[side] for pair in pairs) for side in (0, 1))
     if how in ("right", "full"):  # these put right keys into left columns, which need a type that holds both
         shared = {pair: kind for pair in pairs if (kind := _shared_number(left, right, *pair)) is not None}
         left = row_verbs.cast(left, {mine: kind for (mine, _), kind in shared.items()})
         right = row_verbs.cast(right, {other: kind for (_, other), kind in shared.items()})
-        return left.then(Join(left_keys, right_keys, how, suffix, strategy), right)
+        return make(left, right, left_keys, right_keys)
     shared = {pair: kind for pair in pairs if (kind := _shared_decimal(left, right, *pair)) is not None}
     if not shared:
-        return left.then(Join(left_keys, right_keys, how, suffix, strategy), right)
+        return make(left, right, left_keys, right_keys)
     hidden = _hidden_names(shared, {*left.schema.names, *right.schema.names})
     mine = row_verbs.with_columns(left, (), {hidden[pair]: col(pair[0]).cast(kind) for pair, kind in shared.items()})
     others = row_verbs.with_columns(right, (), {hidden[pair]: col(pair[1]).cast(kind) for pair, kind in shared.items()})
     others = row_verbs.dropped(others, [other for _, other in shared])
     left_on = tuple(hidden.get(pair, pair[0]) for pair in pairs)
     right_on = tuple(hidden.get(pair, pair[1]) for pair in pairs)
-    return row_verbs.dropped(mine.then(Join(left_on, right_on, how, suffix, strategy), others), list(hidden.values()))
-
-
-Pair = tuple[str, str]
-"""A left and a right key."""
+    return row_verbs.dropped(make(mine, others, left_on, right_on), list(hidden.values()))
 
 
 def _shared_decimal(left: StreamPlan, right: StreamPlan, mine: str, other: str) -> pa.DataType | None:
@@ -104,15 +125,17 @@ def _hidden_names(pairs: Iterable[Pair], taken: set[str]) -> dict[Pair, str]:
     return names
 
 
-def _keys(
+def key_columns(
     left: StreamPlan,
     right: StreamPlan,
     on: Column | Sequence[Column] | None,
     left_on: Column | Sequence[Column] | None,
     right_on: Column | Sequence[Column] | None,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    verb: str = "a join",
+) -> list[Pair]:
+    """The keys that ``on``, or ``left_on`` and ``right_on``, name."""
     if (on is None) == (left_on is None and right_on is None):
-        raise SchemaError("a join takes on='key', or left_on='key' and right_on='other_key'")
+        raise SchemaError(f"{verb} takes on='key', or left_on='key' and right_on='other_key'")
     if on is not None:
         left_on = right_on = on
     if left_on is None or right_on is None:
@@ -120,4 +143,4 @@ def _keys(
     found = columns.names(columns.listed(left_on), left.schema), columns.names(columns.listed(right_on), right.schema)
     if len(found[0]) != len(found[1]) or not found[0]:
         raise SchemaError(f"left_on has {len(found[0])} keys and right_on {len(found[1])}; give as many on both sides")
-    return found
+    return list(zip(*found, strict=True))

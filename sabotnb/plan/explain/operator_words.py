@@ -9,13 +9,17 @@ from sabotnb.expr import Expr, column_name, duration_text
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
+    AsofJoin,
+    Bound,
     CountWindow,
     Distinct,
     EdgeType,
     Filter,
     FilterBatches,
     GlobalWindow,
+    IntervalJoin,
     Join,
+    KeyedJoin,
     MapBatches,
     MapRows,
     Phase,
@@ -66,11 +70,26 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per ki
             return f"{_window_words(spec.shape)}: {summary(spec.verb)}"
         case Sort(by=by, descending=ways):
             return ", ".join(f"{name} desc" if down else name for name, down in zip(by, ways, strict=True))
-        case Join(left_on=left, right_on=right, how=how, strategy=strategy):
-            pairs = (key if key == other else f"{key} = {other}" for key, other in zip(left, right, strict=True))
-            return f"{how} on {', '.join(pairs)}{'' if strategy == 'auto' else f', {strategy}'}"
+        case Join(how=how, strategy=strategy):
+            return f"{how} on {_pairs(spec)}{'' if strategy == 'auto' else f', {strategy}'}"
+        case IntervalJoin(how=how, low=low, high=high):
+            return f"{how} on {_pairs(spec)}, from {_bound(low)} to {_bound(high)}"
+        case AsofJoin(direction=direction, tolerance=tolerance):
+            limit = "" if tolerance is None else f" within {duration_text(tolerance)}"
+            return f"{direction} on {_pairs(spec)}{limit}"
         case Union(inputs=inputs):
             return f"{inputs} streams"
+
+
+def _pairs(spec: KeyedJoin) -> str:
+    pairs = zip(spec.left_on, spec.right_on, strict=True)
+    return ", ".join(key if key == other else f"{key} = {other}" for key, other in pairs)
+
+
+def _bound(bound: Bound) -> str:
+    if bound.column is not None:
+        return bound.column
+    return f"-{duration_text(-bound.us)}" if bound.us < 0 else duration_text(bound.us)
 
 
 def _window_words(shape: WindowShape) -> str:  # noqa: PLR0911  one case per shape

@@ -11,11 +11,14 @@ from sabotnb.expr import columns, known_column, partial_schema
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
+    AsofJoin,
     Distinct,
     Edge,
     Filter,
+    IntervalJoin,
     JobGraph,
     Join,
+    KeyedJoin,
     Phase,
     Project,
     Sort,
@@ -127,6 +130,8 @@ def _read(  # noqa: PLR0911  one case per kind of operator
             return set(behind) | set(keys)
         case Join():
             return _read_by_join(spec, port, inputs, behind)
+        case IntervalJoin() | AsofJoin():
+            return _read_by_join(spec, port, inputs, behind) | set(spec.columns(port))
         case _:  # sinks and user functions see everything, and top breaks ties by every column
             return set(inputs[port].names)
 
@@ -138,7 +143,7 @@ def _read_by_union(inputs: Sequence[tuple[Edge, pa.Schema]], output: pa.Schema, 
     return set(behind).union(*(_read_by_hint(edge, schema) for edge, schema in inputs))
 
 
-def _read_by_join(join: Join, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]) -> set[str]:
+def _read_by_join(join: KeyedJoin, port: int, inputs: Sequence[pa.Schema], behind: frozenset[str]) -> set[str]:
     left, right = inputs
     outputs = {} if join.how in ("semi", "anti") else right_output_names(join, left, right)
     if port == 1:

@@ -1,0 +1,121 @@
+"""Join streams, also endless ones, on equal keys and event time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb.api.stream_node import StreamPlan, is_bounded
+from sabotnb.api.verbs import row_verbs
+from sabotnb.api.verbs.columns import Column, as_expr, free_name
+from sabotnb.api.verbs.joins import checked_how, checked_suffix, joined_by, key_columns
+from sabotnb.api.verbs.verb_options import Duration
+from sabotnb.errors import GraphError, SchemaError, TypeMismatch
+from sabotnb.expr import Expr, bind, column_name, duration_us
+from sabotnb.graph import AsofJoin, Bound, IntervalJoin, TimeColumn
+
+DIRECTIONS = ("backward", "forward", "nearest")
+
+On = Column | Sequence[Column] | None
+
+
+def interval_joined(
+    left: StreamPlan,
+    right: StreamPlan,
+    on: tuple[On, On, On],
+    between: Any,
+    *,
+    how: str,
+    suffix: str,
+) -> StreamPlan:
+    """Rows with equal keys whose event times are within ``between``; ``on`` is on, left_on and right_on."""
+    verb = "interval_join"
+    checked_how(how)
+    checked_suffix(suffix)
+    _times(left, right, verb)
+    if not isinstance(between, tuple | list) or len(between) != 2:
+        raise SchemaError(f"between={between!r} is no pair of bounds; write between=('0s', '10m')")
+    made, helpers = left, list[str]()
+    bounds = []
+    for bound in between:
+        if isinstance(bound, Expr):
+            made, name = _bound_column(made, right, bound, helpers)
+            bounds.append(Bound(column=name))
+        else:
+            bounds.append(Bound(duration_us(bound)))
+    low, high = bounds
+    if low.column is None and high.column is None and low.us > high.us:
+        raise TypeMismatch(f"between={tuple(between)!r} is empty: the first bound is after the second; swap them")
+    if low.column is not None and not is_bounded(right):
+        raise GraphError(
+            "between= has a column as its first bound, so no right row could ever be dropped, and the right stream is "
+            "endless; write a duration as the first bound: between=('-1h', ...)"
+        )
+    pairs = key_columns(made, right, *on, verb=verb)
+
+    def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
+        times = _times(mine, others, verb)
+        return mine.then(IntervalJoin(left_on, right_on, *times, low, high, how, suffix), others)
+
+    found = joined_by(made, right, pairs, how, make)
+    return row_verbs.dropped(found, helpers) if helpers else found
+
+
+def asof_joined(
+    left: StreamPlan,
+    right: StreamPlan,
+    on: tuple[On, On, On],
+    tolerance: Duration | None,
+    *,
+    direction: str,
+    suffix: str,
+) -> StreamPlan:
+    """Each left row with the right row that is next to it in event time."""
+    verb = "asof_join"
+    checked_suffix(suffix)
+    if direction not in DIRECTIONS:
+        raise GraphError(f"direction is {direction!r}; choose one of {', '.join(DIRECTIONS)}")
+    farthest = None if tolerance is None else duration_us(tolerance)
+    if farthest is not None and farthest < 0:
+        raise TypeMismatch(
+            f"tolerance={tolerance!r} is negative; it is the largest distance of two times: '0s' or more"
+        )
+    _times(left, right, verb)
+    pairs = key_columns(left, right, *on, verb=verb)
+
+    def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
+        times = _times(mine, others, verb)
+        return mine.then(AsofJoin(left_on, right_on, *times, farthest, direction, suffix), others)
+
+    return joined_by(left, right, pairs, "left", make)
+
+
+def _times(left: StreamPlan, right: StreamPlan, verb: str) -> tuple[TimeColumn, TimeColumn]:
+    """The time columns of both sides; SchemaError if one has none."""
+    for side, flow in (("left", left), ("right", right)):
+        if flow.event_time is None:
+            raise SchemaError(
+                f"{verb} goes by event time, and the {side} stream has none: name it where the rows are read, "
+                "event_time='column', or .with_event_time('column') before it"
+            )
+    assert left.event_time is not None
+    assert right.event_time is not None
+    return left.event_time, right.event_time
+
+
+def _bound_column(left: StreamPlan, right: StreamPlan, bound: Expr, helpers: list[str]) -> tuple[StreamPlan, str]:
+    """The column that has a bound; one is added (and named in ``helpers``) if it is calculated."""
+    kind = bind(bound, left.schema)
+    if not pa.types.is_timestamp(kind):
+        raise TypeMismatch(
+            f"the bound {bound} is {kind}; a bound is a duration, '10m', or a timestamp of the left stream, "
+            "as in col('expires')"
+        )
+    known = column_name(as_expr(bound))
+    if known is not None:
+        return left, known
+    name = free_name(f"{len(helpers)}:bound", [*left.schema.names, *right.schema.names])
+    helpers.append(name)
+    return row_verbs.with_columns(left, (), {name: bound}), name

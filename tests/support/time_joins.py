@@ -1,0 +1,125 @@
+"""Drawn rows, batches and watermarks for joins by time, and DuckDB beside them."""
+
+from collections import Counter
+from itertools import groupby
+
+import duckdb
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from sabotnb.config import Config
+from sabotnb.operators import create
+from sabotnb.protocol import MIN_WATERMARK, EndReason, OperatorContext
+
+TIME = pa.timestamp("us")
+LEFT = pa.schema({"k": pa.dictionary(pa.int32(), pa.string()), "t": TIME, "e": TIME, "n": pa.int64()})
+RIGHT = pa.schema({"k": pa.string(), "t": TIME, "m": pa.int64()})
+SCHEMAS = (LEFT, RIGHT)
+
+KEY = st.none() | st.sampled_from("abc")
+AT = st.integers(0, 30)
+LEFT_ROW = st.tuples(KEY, AT, st.none() | AT, st.integers(0, 3))
+RIGHT_ROW = st.tuples(KEY, AT, st.integers(0, 3))
+EVENTS = st.lists(
+    st.tuples(st.just(0), LEFT_ROW)
+    | st.tuples(st.just(1), RIGHT_ROW)
+    | st.tuples(st.just("watermark"), AT)
+    | st.tuples(st.just("cut"), st.just(None)),
+    max_size=40,
+)
+"""Rows of both ports in an order; a batch ends where the port changes, at a cut and at a watermark."""
+
+
+def batch_of(port, rows):
+    schema = SCHEMAS[port]
+    columns = [
+        pa.array(values).cast(_word(field.type)) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _word(data_type):
+    return pa.int64() if pa.types.is_timestamp(data_type) or pa.types.is_integer(data_type) else pa.string()
+
+
+class Run:
+    """An operator that was fed with events: its rows, those that are late, and the watermark that left."""
+
+    def __init__(self, spec, events, limit=65_536, move=False):
+        self.spec, self.rows, self.late, self.in_time = spec, [], [], ([], [])
+        self.sizes = []
+        self._limit = limit
+        self.watermark = self.released = MIN_WATERMARK
+        self._time = None
+        self.operator = self._opened()
+        for (kind, _), group in groupby(enumerate(events), lambda item: (item[1][0], item[1][0] in (0, 1) or item[0])):
+            rows = [content for _, (_, content) in group]
+            if kind == "watermark":
+                self._advance(rows[0])
+            elif kind in (0, 1):
+                self._push(kind, rows)
+            elif move:
+                self._move()
+        for port in (0, 1):
+            self._collect(self.operator.on_end(port, EndReason.EXHAUSTED))
+
+    def _opened(self):
+        operator = create(self.spec, SCHEMAS)
+        self.context = OperatorContext("job", "join_0", 0, 1, 4, Config(batch_rows=self._limit))
+        operator.open(self.context)
+        return operator
+
+    def _move(self):
+        """Continue with another operator that has the state of the one before."""
+        states = dict(self.context.states)
+        self.operator = self._opened()
+        for spec, state in self.context.states.items():
+            before = next(old for old_spec, old in states.items() if old_spec.name == spec.name)
+            for group in before.groups():
+                state.load(group, before.export(group))
+        self._collect(self.operator.on_watermark(self.watermark))
+
+    def _push(self, port, rows):
+        self.in_time[port].extend(row for row in rows if row[1] >= self.watermark)
+        self._collect(self.operator.process(port, batch_of(port, rows)))
+
+    def _advance(self, us):
+        self.watermark = max(self.watermark, us)
+        self._collect(self.operator.on_watermark(self.watermark))
+        self.released = max(self.released, self.operator.output_watermark(self.watermark))
+        assert self.released <= self.watermark
+
+    def _collect(self, outs):
+        for out in outs:
+            if isinstance(out, tuple):
+                self.late += out[1].to_pylist()
+                continue
+            self.sizes.append(out.num_rows)
+            time = self._time_of(out.schema)
+            if time is not None and self.watermark > MIN_WATERMARK:
+                assert all(at is None or at >= self.released for at in out[time].cast(pa.int64()).to_pylist())
+            self.rows += [tuple(row.values()) for row in numbered(out).to_pylist()]
+
+    def _time_of(self, schema):
+        for name in ("join_time", "t_right" if getattr(self.spec, "is_right_later", False) else "t"):
+            if name in schema.names:
+                return name
+        return None
+
+
+def numbered(batch):
+    """Times as numbers."""
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def by_duckdb(query, in_time):
+    """The rows of a query over the tables l and r."""
+    columns = (["k", "t", "e", "n"], ["k", "t", "m"])
+    with duckdb.connect() as connection:
+        for name, rows, names in zip("lr", in_time, columns, strict=True):
+            values = list(zip(*rows, strict=True)) or [()] * len(names)
+            types = [pa.string() if column == "k" else pa.int64() for column in names]
+            arrays = [pa.array(column, kind) for column, kind in zip(values, types, strict=True)]
+            connection.register(name, pa.table(arrays, names=names))
+        return Counter(connection.sql(query).fetchall())
