@@ -38,6 +38,9 @@ from sabotnb.protocol import (
 NOWHERE = MAX_WATERMARK
 """The distance of a row that was not found."""
 
+SMALL = 1 << 13
+"""Rows of a run of waiting rows that is merged: larger ones would gain nothing, since they wait for a short time."""
+
 
 @dataclass(slots=True)
 class Nearest:
@@ -89,7 +92,8 @@ class AsofJoinOperator(Operator):
         self._ctx = ctx
         self._limit = ctx.config.batch_rows
         left, right = self._sides
-        waiting = TimedRows(left.input, left.keys, ctx.groups, Settling(tracked=True, returned=True, dropped=True))
+        settling = Settling(tracked=True, returned=True, dropped=True)
+        waiting = TimedRows(left.input, left.keys, ctx.groups, settling, largest=SMALL)
         self._waiting = ctx.keyed(StateSpec("left"), waiting)
         reach = 0 if self._spec.direction == "forward" else self._spec.tolerance
         self._latest = ctx.keyed(StateSpec("right"), LatestRows(right.input, right.keys, ctx.groups, reach))
@@ -144,7 +148,7 @@ class AsofJoinOperator(Operator):
         return np.flatnonzero(~run.settled & (run.times < passed))
 
     def _decided(self, run: SortedRun, rows: np.ndarray, passed: int) -> Iterator[pa.RecordBatch]:
-        left, times = run.rows.take(pa.array(rows)), run.times[rows]
+        left, times = run.taken(rows), run.times[rows]
         nearest = self._nearest(self._sides[LEFT].probe_keys(left), times)
         if self._spec.direction != "backward" and passed < MAX_WATERMARK:
             farthest = NOWHERE if self._spec.tolerance is None else self._spec.tolerance
@@ -188,7 +192,7 @@ class AsofJoinOperator(Operator):
         """The right rows that were found, with nulls for the others."""
         runs = self._latest.runs
         found = np.where(nearest.row >= 0, nearest.run, -1)
-        only = np.unique(found[found >= 0])
+        only = np.flatnonzero(np.bincount(found + 1, minlength=len(runs) + 1)[1:])
         if len(only) <= 1:
             rows = runs[int(only[0])].rows if len(only) else self._latest.nothing
             return rows.take(pa.array(nearest.row, mask=nearest.row < 0))

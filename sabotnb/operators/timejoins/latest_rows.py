@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sabotnb.native import KeyIndex
 from sabotnb.operators.timejoins.sorted_run import FOREVER, SortedRun
 from sabotnb.operators.timejoins.timed_rows import TimedRows
 from sabotnb.state import sortable
@@ -30,8 +31,9 @@ class LatestRows(TimedRows):
         until: np.ndarray,
         since: np.ndarray,
         settled: np.ndarray | None,
+        index: KeyIndex | None = None,
     ) -> SortedRun:
-        run = super()._run(rows, times, until, since, settled)
+        run = super()._run(rows, times, until, since, settled, index)
         same = run.same_place()
         if same.any():
             chosen = _smallest(run.rows, np.cumsum(~same))

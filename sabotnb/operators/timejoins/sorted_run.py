@@ -35,11 +35,18 @@ class SortedRun:
     """
 
     def __init__(
-        self, rows: pa.RecordBatch, keys: pa.Schema, times: np.ndarray, until: np.ndarray, since: np.ndarray
+        self,
+        rows: pa.RecordBatch,
+        keys: pa.Schema,
+        times: np.ndarray,
+        until: np.ndarray,
+        since: np.ndarray,
+        index: KeyIndex | None = None,
     ) -> None:
+        """``index`` may have keys already: that of an older run, which is not searched any more."""
         columns = [compared(rows.column(field.name), field.type) for field in keys]
-        self._index = KeyIndex(keys.types, 1)
-        slots = self._index.upsert(columns).slots
+        self.index = KeyIndex(keys.types, 1) if index is None else index
+        slots = self.index.upsert(columns).slots
         order = _order(slots, times)
         self.order = order
         """The numbers that the rows had when they were given."""
@@ -47,9 +54,16 @@ class SortedRun:
         self.times, self.until, self.since = times[order], until[order], since[order]
         self.slots = slots[order]
         self.settled = np.zeros(len(order), np.bool_)
-        self.first, self.last = int(times.min()), int(times.max())
+        self.first, self.last = int(self.times.min()), int(self.times.max())
         self._codes, self._distinct = self._coded()
         self._oldest = self._due = 0
+
+    def taken(self, numbers: np.ndarray) -> pa.RecordBatch:
+        """The rows of these ascending numbers, of which there is one; a slice if they follow each other."""
+        first, last = int(numbers[0]), int(numbers[-1])
+        if last - first + 1 == len(numbers):
+            return self.rows.slice(first, len(numbers))
+        return self.rows.take(pa.array(numbers))
 
     def __len__(self) -> int:
         return len(self.times)
@@ -58,7 +72,7 @@ class SortedRun:
     def nbytes(self) -> int:
         """Approximate memory in bytes."""
         arrays = (self.times, self.until, self.since, self.slots, self.settled, self._codes)
-        return int(self.rows.nbytes) + sum(array.nbytes for array in arrays) + int(self._index.nbytes())
+        return int(self.rows.nbytes) + sum(array.nbytes for array in arrays) + int(self.index.nbytes())
 
     @cached_property
     def needed_until(self) -> int:
@@ -75,7 +89,7 @@ class SortedRun:
 
         ``keys`` have no nulls. The two numbers are equal where no row is found.
         """
-        slots = self._index.find(keys).slots
+        slots = self.index.find(keys).slots
         known = slots != MISSING
         width = self._width
         at = slots.astype(np.int64) * width
@@ -128,7 +142,7 @@ class SortedRun:
 
     def _coded(self) -> tuple[np.ndarray, np.ndarray | None]:
         slots = self.slots.astype(np.int64)
-        if (self._index.size() + 1) * (self.last - self.first + 2) < _CODES:
+        if (self.index.size() + 1) * (self.last - self.first + 2) < _CODES:
             codes: np.ndarray = slots * (self.last - self.first + 2) + (self.times - self.first)
             return codes, None
         distinct, ranks = np.unique(self.times, return_inverse=True)
@@ -136,10 +150,15 @@ class SortedRun:
 
 
 def _order(slots: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Row numbers sorted by slot and time."""
+    """Row numbers sorted by slot and time; fast if the rows are sorted by time, or are two runs that are sorted so."""
     zeros = np.zeros(len(slots), np.uint16)
     if (times[1:] >= times[:-1]).all():
         return rows_by_key(zeros, slots)
+    span = int(times.max()) - int(times.min()) + 1
+    if (int(slots.max()) + 1) * span < _CODES:
+        # A sort of what consists of a few sorted parts takes one pass.
+        codes = slots.astype(np.int64) * span + (times - times.min())
+        return np.argsort(codes, kind="stable")
     by_time = np.argsort(times, kind="stable")
     found: np.ndarray = by_time[rows_by_key(zeros, slots[by_time])]
     return found

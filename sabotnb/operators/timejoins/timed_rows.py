@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native import hash_rows, key_groups, plain_schema, without_unused
+from sabotnb.native import KeyIndex, hash_rows, key_groups, plain_schema, without_unused
 from sabotnb.operators.timejoins.sorted_run import SortedRun
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 from sabotnb.state import check_group, encoded_as
@@ -52,8 +52,13 @@ class TimedRows:
         keys: pa.Schema,
         groups: int,
         settling: Settling = NO_SETTLING,
+        largest: int = 1 << 40,
     ) -> None:
-        """``keys`` are columns of ``schema``, with the plain types in which they are compared."""
+        """``keys`` are columns of ``schema``, with the plain types in which they are compared.
+
+        Runs of more than ``largest`` rows are not merged.
+        """
+        self._largest = largest
         self._rows = plain_schema(schema).remove_metadata()
         self._keys = keys
         self._groups = groups
@@ -139,8 +144,9 @@ class TimedRows:
         until: np.ndarray,
         since: np.ndarray,
         settled: np.ndarray | None,
+        index: KeyIndex | None = None,
     ) -> SortedRun:
-        run = SortedRun(rows, self._keys, times, until, since)
+        run = SortedRun(rows, self._keys, times, until, since, index)
         if settled is not None:
             run.settled = settled[run.order]
         return run
@@ -151,7 +157,7 @@ class TimedRows:
             self._merge_last()
 
     def _is_mergeable(self, older: SortedRun, newer: SortedRun) -> bool:
-        return len(older) <= 2 * len(newer) and older.nbytes + newer.nbytes < _LARGEST
+        return len(older) <= min(2 * len(newer), self._largest) and older.nbytes + newer.nbytes < _LARGEST
 
     def _merge_last(self) -> None:
         """Merge the two newest runs, without the rows that are not needed."""
@@ -166,7 +172,9 @@ class TimedRows:
             np.concatenate([getattr(run, name) for run in pair]) for name in ("times", "until", "since", "settled")
         ]
         times, until, since, settled = arrays
-        self.runs.append(self._run(rows, times, until, since, settled))
+        older = pair[0]
+        index = older.index if older.index.size() <= 2 * len(older) else None
+        self.runs.append(self._run(rows, times, until, since, settled, index))
 
     def _needed(self, run: SortedRun) -> SortedRun | None:
         """The run without the rows that are not needed; rows that are to be returned stay until then."""
