@@ -253,7 +253,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Joins two bounded inputs on equal keys: port 0 is left, port 1 is right, the side that is held in memory.
+    """Joins two inputs on equal keys: port 0 is left, port 1 is right, the bounded side that is held in memory.
 
     ``how``: inner, left, right, full, semi, anti. ``strategy``: auto, broadcast, hash; the optimizer decides auto.
     """

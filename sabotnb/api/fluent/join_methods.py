@@ -29,14 +29,24 @@ class JoinMethods(StreamBase):
         *,
         suffix: str = "_right",
         strategy: str = "auto",
+        ttl: Duration | None = None,
     ) -> Stream:
-        """Join two bounded streams on equal keys; null keys match nothing. The right keys are dropped.
+        """Join rows of two streams on equal keys; null keys match nothing. The right keys are dropped.
 
         ``how``: inner, left, right, full, semi, anti. ``suffix`` is added to right columns that the left has too.
         ``strategy``: auto (broadcast if the right side is small), broadcast, hash.
 
+        If one stream is endless, the other is read whole first, and the rows of the endless one wait for that. If both
+        are, say which rows meet: ``ttl`` is the age at which rows are dropped (by event time, or by arrival without
+        it), or use ``interval_join``.
+
         ``flights.join(airlines, on="carrier", how="left")``
         """
+        if ttl is not None:
+            keys = (on, left_on, right_on)
+            return self._stream_of(
+                joins_by_time.joined_with_ttl(self.flow, plan_of(other), keys, ttl, how=how, suffix=suffix)
+            )
         joined = joins.joined(
             self.flow, plan_of(other), on, left_on, right_on, how=how, suffix=suffix, strategy=strategy
         )

@@ -1,8 +1,9 @@
-"""Join bounded streams on equal keys."""
+"""Join streams on equal keys, at least one of them bounded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -11,8 +12,8 @@ from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.api.verbs import columns, row_verbs
 from sabotnb.api.verbs.columns import Column
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.expr import col, common, exact_number
-from sabotnb.graph import Join, Keys
+from sabotnb.expr import col, common, exact_number, known_column
+from sabotnb.graph import Join, Keys, Project, right_output_names
 from sabotnb.native import plain_type
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
@@ -51,13 +52,53 @@ def joined(
             f"how={how!r} keeps unmatched rows of the right side, which every task of a broadcast has: strategy='hash'"
         )
     checked_suffix(suffix)
-    if not (is_bounded(left) and is_bounded(right)):
-        raise GraphError("a join without a window needs two bounded streams; one of these is endless: bound its source")
+    pairs = key_columns(left, right, on, left_on, right_on)
+    if not is_bounded(right):
+        _demand_bounded(left, how, ("inner", "right"), "right")
+        return joined_by(left, right, pairs, how, partial(_swapped, how=how, suffix=suffix, strategy=strategy))
+    if not is_bounded(left):
+        _demand_bounded(right, how, ("inner", "left", "semi", "anti"), "left")
 
     def make(mine: StreamPlan, others: StreamPlan, left_keys: Keys, right_keys: Keys) -> StreamPlan:
         return mine.then(Join(left_keys, right_keys, how, suffix, strategy), others)
 
-    return joined_by(left, right, key_columns(left, right, on, left_on, right_on), how, make)
+    return joined_by(left, right, pairs, how, make)
+
+
+def _demand_bounded(other: StreamPlan, how: str, possible: Sequence[str], endless: str) -> None:
+    """Raise GraphError unless ``other`` ends and the join needs only that end; the side ``endless`` has none."""
+    if not is_bounded(other):
+        raise GraphError(
+            "both streams are endless, so the join would hold all their rows; say which rows meet: "
+            "window=sb.tumbling('10s'), ttl='1h', or .interval_join(other, ..., between=('0s', '10m'))"
+        )
+    if how not in possible:
+        raise GraphError(
+            f"how={how!r} waits for the end of the {endless} stream, which is endless; choose "
+            f"{' or '.join(map(repr, possible))}, or say which rows meet: window=sb.tumbling('10s')"
+        )
+
+
+def _swapped(
+    left: StreamPlan, right: StreamPlan, left_on: Keys, right_on: Keys, *, how: str, suffix: str, strategy: str
+) -> StreamPlan:
+    """The join of a bounded left side and an endless right side, with the bounded one on the right, as it is held."""
+    spec = Join(right_on, left_on, "left" if how == "right" else how, suffix, strategy)
+    found = right.then(spec, left)
+    names = right_output_names(spec, right.schema, left.schema)
+    key_of = dict(zip(left_on, right_on, strict=True))
+    columns = []
+    for field in left.schema:
+        if field.name not in key_of:
+            columns.append((field.name, known_column(names[field.name])))
+            continue
+        key = right.schema.field(key_of[field.name])
+        same = plain_type(key.type).equals(plain_type(field.type))
+        columns.append((field.name, known_column(key.name) if same else col(key.name).cast(plain_type(field.type))))
+    taken = set(left.schema.names)
+    others = [name for name in right.schema.names if name not in right_on]
+    columns += [(name + suffix if name in taken else name, known_column(name)) for name in others]
+    return found.then(Project(tuple(columns)))
 
 
 def checked_how(how: Any) -> None:

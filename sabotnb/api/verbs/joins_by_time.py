@@ -63,6 +63,31 @@ def interval_joined(
     return row_verbs.dropped(found, helpers) if helpers else found
 
 
+def joined_with_ttl(
+    left: StreamPlan, right: StreamPlan, on: tuple[On, On, On], ttl: Duration, *, how: str, suffix: str
+) -> StreamPlan:
+    """Rows with equal keys whose event times, or times of arrival without these, are at most ``ttl`` apart."""
+    checked_how(how)
+    checked_suffix(suffix)
+    age = duration_us(ttl)
+    if age <= 0:
+        raise TypeMismatch(f"ttl={ttl!r} is not the age of a row; write a duration of more than '0s'")
+    if how != "inner":
+        raise GraphError(
+            f"ttl= is for how='inner', not {how!r}: rows without a partner leave .interval_join(other, ..., "
+            f"between=('-{ttl}', '{ttl}'), how={how!r})"
+        )
+    pairs = key_columns(left, right, *on)
+
+    def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
+        times = (mine.event_time, others.event_time)
+        if None in times:
+            times = (None, None)
+        return mine.then(IntervalJoin(left_on, right_on, *times, Bound(-age), Bound(age), how, suffix), others)
+
+    return joined_by(left, right, pairs, how, make)
+
+
 def asof_joined(
     left: StreamPlan,
     right: StreamPlan,

@@ -163,3 +163,67 @@ def test_the_graph_is_read_back_from_json():
         graph = stream.to_job_graph()
         assert JobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs()) == graph
         assert "on id = order" in str(stream.explain())
+
+
+def ticks(n=None):
+    return sb.Stream.from_rate(1000, n=n, event_time="time")
+
+
+DIM = pa.table({"value": pa.array([1, 3, 3, None], pa.int32()), "name": ["a", "b", "c", "d"], "time": [1, 2, 3, 4]})
+
+
+@pytest.mark.parametrize("how", ["inner", "left", "semi", "anti"])
+def test_an_endless_stream_joins_a_bounded_one_and_keeps_its_event_time(how):
+    joined = ticks().join(sb.Stream.from_arrow(DIM), on="value", how=how)
+    assert joined.flow.event_time == TimeColumn("time")
+    joined.check()
+
+
+@pytest.mark.parametrize("how", ["inner", "right"])
+def test_the_bounded_side_may_be_on_the_left(how):
+    dim = sb.Stream.from_arrow(DIM)
+    joined = dim.join(ticks(), on="value", how=how)
+    assert joined.flow.event_time == TimeColumn("time_right")
+    joined.check()
+    whole = dim.join(ticks(5), on="value", how=how)
+    assert joined.schema.names == whole.schema.names == ["value", "name", "time", "time_right"]
+    rows = sorted(dim.join(ticks(5), on="value", how=how).to_rows(), key=str)
+    assert [(row["value"], row["name"]) for row in rows if row["name"]] == [(1, "a"), (3, "b"), (3, "c")]
+
+
+def test_rows_of_an_endless_stream_are_enriched():
+    names = sb.Stream.from_arrow(DIM).select("value", "name")
+    assert {row["name"] for row in ticks(5).join(names, on="value").to_rows()} == {"a", "b", "c"}
+
+
+ENDLESS_REFUSALS = [
+    (lambda: ticks().join(ticks(), on="value"), "window=sb.tumbling.*ttl='1h'.*interval_join"),
+    (lambda: ticks().join(sb.Stream.from_arrow(DIM), on="value", how="full"), "the end of the left stream"),
+    (lambda: ticks().join(sb.Stream.from_arrow(DIM), on="value", how="right"), "'inner' or 'left' or 'semi' or 'anti'"),
+    (lambda: sb.Stream.from_arrow(DIM).join(ticks(), on="value", how="left"), "the end of the right stream"),
+    (lambda: sb.Stream.from_arrow(DIM).join(ticks(), on="value", how="anti"), "'inner' or 'right'"),
+    (lambda: ticks().join(ticks(), on="value", how="left", ttl="1h"), "interval_join"),
+]
+
+
+@pytest.mark.parametrize(("write", "message"), ENDLESS_REFUSALS)
+def test_joins_that_would_wait_for_an_endless_stream_are_refused(write, message):
+    with pytest.raises(GraphError, match=message):
+        write()
+
+
+def test_rows_older_than_the_ttl_do_not_meet():
+    joined = orders().join(paid(), left_on="id", right_on="order", ttl="3s")
+    query = """
+        select o.*, p.ts, p.sum, greatest(o.ts, p.ts) from orders o join paid p
+        on o.id = p.order and p.ts between o.ts - interval 3 seconds and o.ts + interval 3 seconds
+    """
+    assert found(joined) == answers(query)
+    with pytest.raises(TypeMismatch, match="more than '0s'"):
+        orders().join(paid(), left_on="id", right_on="order", ttl="0s")
+
+
+def test_without_event_time_the_ttl_counts_from_the_arrival():
+    joined = ticks(5).join(sb.Stream.from_arrow(DIM), on="value", ttl="1h")
+    assert joined.flow.event_time is None
+    assert {row["name"] for row in joined.to_rows()} == {"a", "b", "c"}
