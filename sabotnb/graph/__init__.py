@@ -52,7 +52,7 @@ from sabotnb.graph.specs import (
 )
 from sabotnb.graph.stream_type import StreamType
 from sabotnb.graph.time_column import TimeColumn
-from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, Bound, IntervalJoin
+from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, Bound, IntervalJoin, WindowJoin
 from sabotnb.graph.window_shapes import (
     PLACE,
     WINDOW_END,
@@ -126,6 +126,7 @@ __all__ = [
     "Unit",
     "UntilWindow",
     "Window",
+    "WindowJoin",
     "WindowShape",
     "bound_columns",
     "has_bounds",

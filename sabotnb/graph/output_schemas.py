@@ -30,8 +30,8 @@ from sabotnb.graph.specs import (
     Union,
     Window,
 )
-from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, IntervalJoin
-from sabotnb.graph.window_shapes import PLACE, SameWindow, TumblingWindow, bound_columns
+from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, IntervalJoin, WindowJoin
+from sabotnb.graph.window_shapes import PLACE, SameWindow, TumblingWindow, WindowShape, bound_columns
 from sabotnb.native import canonical, is_ordered, known_orders, one_order, plain_type, with_known_orders
 
 LATE_COLUMN = "late_by"
@@ -84,6 +84,8 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
             return _joined_schema(spec, inputs[0], inputs[1])
         case IntervalJoin():
             return _joined_by_interval(spec, inputs[0], inputs[1])
+        case WindowJoin():
+            return _joined_by_window(spec, inputs[0], inputs[1])
         case Union():
             return _united_schema(inputs)
 
@@ -142,22 +144,33 @@ def _windowed(spec: Window, schema: pa.Schema) -> pa.Schema:
     _fields(rows, spec.columns)
     if isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.PARTIAL:
         return pa.schema([*PLACE, *output_schema(spec.verb, [schema])])
-    bounds = [pa.field(name, _bound_type(spec, rows), nullable=False) for name in bound_columns(spec.shape)]
+    bounds = _bound_fields(spec.shape, spec.time, rows)
     inside = output_schema(spec.verb, [schema])
     if isinstance(spec.shape, SameWindow):
         inside = pa.schema([field for field in inside if field.name not in (bound.name for bound in bounds)])
+    return _behind_bounds(bounds, inside)
+
+
+def _behind_bounds(bounds: Sequence[pa.Field], inside: Iterable[pa.Field]) -> pa.Schema:
     names = " and ".join(repr(bound.name) for bound in bounds)
     return _unique(
         [*bounds, *inside], f"a window makes {names}: rename yours first, .rename({{'window_start': 'start'}})"
     )
 
 
-def _bound_type(spec: Window, schema: pa.Schema) -> pa.DataType:
-    """Return the type of window bounds: microseconds in the zone of the window, or of the event time."""
-    zone = spec.shape.tz if isinstance(spec.shape, TumblingWindow) and spec.shape.tz != "UTC" else None
-    if zone is None and spec.time is not None:
-        zone = getattr(schema.field(spec.time).type, "tz", None)
-    return pa.timestamp("us", zone)
+def _bound_fields(shape: WindowShape, time: str | None, schema: pa.Schema) -> list[pa.Field]:
+    """Return the columns of window bounds: microseconds in the zone of the window, or of the event time."""
+    zone = shape.tz if isinstance(shape, TumblingWindow) and shape.tz != "UTC" else None
+    if zone is None and time is not None:
+        zone = getattr(schema.field(time).type, "tz", None)
+    return [pa.field(name, pa.timestamp("us", zone), nullable=False) for name in bound_columns(shape)]
+
+
+def _joined_by_window(spec: WindowJoin, left: pa.Schema, right: pa.Schema) -> pa.Schema:
+    for schema, port in ((left, 0), (right, 1)):
+        _fields(schema, spec.columns(port))
+    mine, others = (pa.schema([field for field in side if field.name not in spec.hidden]) for side in (left, right))
+    return _behind_bounds(_bound_fields(spec.shape, spec.left_time.column, left), _joined_schema(spec, mine, others))
 
 
 def _joined_schema(spec: KeyedJoin, left: pa.Schema, right: pa.Schema) -> pa.Schema:

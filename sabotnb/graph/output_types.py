@@ -29,7 +29,7 @@ from sabotnb.graph.specs import (
 )
 from sabotnb.graph.stream_type import StreamType
 from sabotnb.graph.time_column import TimeColumn
-from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, IntervalJoin
+from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, IntervalJoin, WindowJoin
 from sabotnb.graph.window_shapes import PLACE, WINDOW_END, WINDOW_START, SameWindow, bound_columns, has_bounds
 
 APPEND_ONLY = (
@@ -69,6 +69,8 @@ def _time(  # noqa: PLR0911  one case per kind of operator
             return TimeColumn(PLACE.names[1], -1)
         case IntervalJoin() if spec.left_time is not None:
             return _later(spec, inputs)
+        case WindowJoin():
+            return TimeColumn(WINDOW_END, -1)
         case Window(shape=shape) if has_bounds(shape) and spec.time is not None:
             return TimeColumn(WINDOW_END, -1)
         case _:  # aggregates end event time; a function of the user may change the column

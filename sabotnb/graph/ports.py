@@ -20,7 +20,7 @@ from sabotnb.graph.specs import (
     Union,
     Window,
 )
-from sabotnb.graph.time_joins import AsofJoin, IntervalJoin
+from sabotnb.graph.time_joins import AsofJoin, IntervalJoin, WindowJoin
 from sabotnb.graph.window_shapes import GlobalWindow
 
 ERRORS = "errors"
@@ -35,7 +35,7 @@ def input_ports(spec: Spec) -> int:
     match spec:
         case Source():
             return 0
-        case Join() | IntervalJoin() | AsofJoin():
+        case Join() | IntervalJoin() | AsofJoin() | WindowJoin():
             return 2
         case Union(inputs=inputs):
             return inputs
@@ -68,7 +68,7 @@ def port_keys(spec: Spec, port: int) -> Keys | None:
             return ()
         case Join(strategy="broadcast"):
             return None
-        case Join() | IntervalJoin() | AsofJoin():
+        case Join() | IntervalJoin() | AsofJoin() | WindowJoin():
             return spec.right_on if port else spec.left_on
         case _:
             return None
@@ -94,7 +94,7 @@ def is_stateful(spec: Spec) -> bool:
     """True if the operator's output depends on earlier rows."""
     if is_partial(spec):
         return False
-    return isinstance(spec, Aggregate | Reduce | Distinct | Top | Window | Sort | Join | IntervalJoin | AsofJoin)
+    return isinstance(spec, Aggregate | Reduce | Distinct | Top | Window | Sort | Join | TimeJoin)
 
 
 def needs_end(spec: Spec, port: int) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function, Table, Value
 from sabotnb.expr import Expr, structure
-from sabotnb.graph.time_joins import AsofJoin, IntervalJoin
+from sabotnb.graph.time_joins import AsofJoin, IntervalJoin, WindowJoin
 from sabotnb.graph.window_shapes import WINDOW_END, WINDOW_START, SameWindow, UntilWindow, WindowShape
 
 Keys = tuple[str, ...]
@@ -266,10 +266,10 @@ class Join:
     kind: ClassVar[str] = "join"
 
 
-KeyedJoin = Join | IntervalJoin | AsofJoin
+KeyedJoin = Join | IntervalJoin | AsofJoin | WindowJoin
 """Joins on equal keys: port 0 is left, port 1 is right, and the right keys are not in the output."""
 
-TimeJoin = IntervalJoin | AsofJoin
+TimeJoin = IntervalJoin | AsofJoin | WindowJoin
 """Joins of two streams that may both be endless."""
 
 
@@ -312,6 +312,7 @@ Spec = (
     | Join
     | IntervalJoin
     | AsofJoin
+    | WindowJoin
     | Union
     | Sink
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sabotnb.graph.time_column import TimeColumn
+from sabotnb.graph.window_shapes import WINDOW_END, WINDOW_START, SameWindow, WindowShape
 
 JOIN_TIME = "join_time"
 """Column with the later of the two event times, where neither time column always has it."""
@@ -91,3 +92,31 @@ class AsofJoin:
         """The columns of an input that say which rows meet."""
         keys, time = (self.right_on, self.right_time) if port else (self.left_on, self.left_time)
         return tuple(dict.fromkeys((*keys, time.column)))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowJoin:
+    """Joins rows with equal keys that are in the same window of event time, when the window ends.
+
+    ``how`` is that of ``Join``. The window's bounds are in front of the output columns. With ``SameWindow``, which both
+    inputs bring, they are in front only.
+    """
+
+    left_on: tuple[str, ...]
+    right_on: tuple[str, ...]
+    shape: WindowShape
+    left_time: TimeColumn
+    right_time: TimeColumn
+    how: str = "inner"
+    suffix: str = "_right"
+    kind: ClassVar[str] = "window_join"
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The columns of both inputs that are not in the output, because the window's bounds are in front."""
+        return (WINDOW_START, WINDOW_END) if isinstance(self.shape, SameWindow) else ()
+
+    def columns(self, port: int) -> tuple[str, ...]:
+        """The columns of an input that say which rows meet."""
+        keys, time = (self.right_on, self.right_time) if port else (self.left_on, self.left_time)
+        return tuple(dict.fromkeys((*keys, time.column, *self.hidden)))

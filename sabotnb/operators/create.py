@@ -9,7 +9,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from sabotnb.errors import GraphError
-from sabotnb.graph import AsofJoin, IntervalJoin, SessionWindow, TimeJoin, specs
+from sabotnb.graph import AsofJoin, IntervalJoin, SessionWindow, TimeJoin, WindowJoin, specs
 from sabotnb.native import without_orders
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
 from sabotnb.operators.map_batches import MapBatchesOperator
@@ -114,3 +114,7 @@ def _time_join(spec: TimeJoin, inputs: Sequence[pa.Schema]) -> Operator:
             from sabotnb.operators.timejoins.asof_join_operator import AsofJoinOperator
 
             return AsofJoinOperator(spec, inputs)
+        case WindowJoin():
+            from sabotnb.operators.timejoins.window_join_operator import WindowJoinOperator
+
+            return WindowJoinOperator(spec, inputs)

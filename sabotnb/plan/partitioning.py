@@ -19,6 +19,7 @@ from sabotnb.graph import (
     Top,
     Union,
     Window,
+    WindowJoin,
 )
 
 
@@ -36,7 +37,7 @@ def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Pa
     if first is None:
         return None
     match spec:
-        case Filter() | FilterBatches() | Distinct() | Top() | Join() | IntervalJoin() | AsofJoin():
+        case Filter() | FilterBatches() | Distinct() | Top() | Join() | IntervalJoin() | AsofJoin() | WindowJoin():
             return first
         case Aggregate(keys=keys) | Window(keys=keys):
             return first if set(first.keys) <= set(keys) else None

@@ -70,14 +70,14 @@ class Run:
         return operator
 
     def _move(self):
-        """Continue with another operator that has the state of the one before."""
+        """Continue with another operator that has the watermark and the state of the one before."""
         states = dict(self.context.states)
         self.operator = self._opened()
+        self._collect(self.operator.on_watermark(self.watermark))
         for spec, state in self.context.states.items():
             before = next(old for old_spec, old in states.items() if old_spec.name == spec.name)
             for group in before.groups():
                 state.load(group, before.export(group))
-        self._collect(self.operator.on_watermark(self.watermark))
 
     def _push(self, port, rows):
         self.in_time[port].extend(row for row in rows if row[1] >= self.watermark)
@@ -97,10 +97,13 @@ class Run:
             self.sizes.append(out.num_rows)
             time = self._time_of(out.schema)
             if time is not None and self.watermark > MIN_WATERMARK:
-                assert all(at is None or at >= self.released for at in out[time].cast(pa.int64()).to_pylist())
+                times = out[time].cast(pa.int64()).drop_null().to_numpy() - (time == "window_end")
+                assert (times >= self.released).all()
             self.rows += [tuple(row.values()) for row in numbered(out).to_pylist()]
 
     def _time_of(self, schema):
+        if "window_end" in schema.names:
+            return "window_end"
         for name in ("join_time", "t_right" if getattr(self.spec, "is_right_later", False) else "t"):
             if name in schema.names:
                 return name

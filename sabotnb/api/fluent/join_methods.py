@@ -8,7 +8,9 @@ from sabotnb.api.fluent.stream_base import StreamBase, plan_of
 from sabotnb.api.verbs import joins, joins_by_time
 from sabotnb.api.verbs.columns import Columns
 from sabotnb.api.verbs.verb_options import Duration
+from sabotnb.errors import GraphError
 from sabotnb.expr import Expr
+from sabotnb.graph import WindowShape
 
 if TYPE_CHECKING:  # only for annotations, from which completion knows what a chain of verbs returns
     from sabotnb.api.stream import Stream
@@ -29,6 +31,7 @@ class JoinMethods(StreamBase):
         *,
         suffix: str = "_right",
         strategy: str = "auto",
+        window: WindowShape | None = None,
         ttl: Duration | None = None,
     ) -> Stream:
         """Join rows of two streams on equal keys; null keys match nothing. The right keys are dropped.
@@ -37,20 +40,20 @@ class JoinMethods(StreamBase):
         ``strategy``: auto (broadcast if the right side is small), broadcast, hash.
 
         If one stream is endless, the other is read whole first, and the rows of the endless one wait for that. If both
-        are, say which rows meet: ``ttl`` is the age at which rows are dropped (by event time, or by arrival without
-        it), or use ``interval_join``.
+        are, say which rows meet: ``window`` joins the rows of each window when it ends, with ``window_start`` and
+        ``window_end`` in front; ``ttl`` is the age at which rows are dropped (by event time, or by arrival without it);
+        or use ``interval_join``.
 
         ``flights.join(airlines, on="carrier", how="left")``
         """
+        keys, right = (on, left_on, right_on), plan_of(other)
+        if window is not None and ttl is not None:
+            raise GraphError("window= and ttl= both say when rows are dropped; write one of them")
+        if window is not None:
+            return self._stream_of(joins_by_time.window_joined(self.flow, right, keys, window, how=how, suffix=suffix))
         if ttl is not None:
-            keys = (on, left_on, right_on)
-            return self._stream_of(
-                joins_by_time.joined_with_ttl(self.flow, plan_of(other), keys, ttl, how=how, suffix=suffix)
-            )
-        joined = joins.joined(
-            self.flow, plan_of(other), on, left_on, right_on, how=how, suffix=suffix, strategy=strategy
-        )
-        return self._stream_of(joined)
+            return self._stream_of(joins_by_time.joined_with_ttl(self.flow, right, keys, ttl, how=how, suffix=suffix))
+        return self._stream_of(joins.joined(self.flow, right, *keys, how=how, suffix=suffix, strategy=strategy))
 
     def interval_join(
         self,

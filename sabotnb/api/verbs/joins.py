@@ -110,7 +110,7 @@ def checked_how(how: Any) -> None:
 
 
 def checked_suffix(suffix: Any) -> None:
-    """Raise GraphError for a suffix that is no text."""
+    """Raise GraphError for a suffix that is not a string."""
     if not isinstance(suffix, str):
         raise GraphError(f"suffix is {suffix!r}; give text, suffix='_right'")
 

@@ -12,9 +12,20 @@ from sabotnb.api.verbs import row_verbs
 from sabotnb.api.verbs.columns import Column, as_expr, free_name
 from sabotnb.api.verbs.joins import checked_how, checked_suffix, joined_by, key_columns
 from sabotnb.api.verbs.verb_options import Duration
+from sabotnb.api.verbs.windows import windowing
 from sabotnb.errors import GraphError, SchemaError, TypeMismatch
 from sabotnb.expr import Expr, bind, column_name, duration_us
-from sabotnb.graph import AsofJoin, Bound, IntervalJoin, TimeColumn
+from sabotnb.graph import (
+    AsofJoin,
+    Bound,
+    IntervalJoin,
+    SameWindow,
+    SlidingWindow,
+    TimeColumn,
+    TumblingWindow,
+    WindowJoin,
+    uses_event_time,
+)
 
 DIRECTIONS = ("backward", "forward", "nearest")
 
@@ -36,7 +47,7 @@ def interval_joined(
     checked_suffix(suffix)
     _times(left, right, verb)
     if not isinstance(between, tuple | list) or len(between) != 2:
-        raise SchemaError(f"between={between!r} is no pair of bounds; write between=('0s', '10m')")
+        raise SchemaError(f"between={between!r} is not a pair of bounds; write between=('0s', '10m')")
     made, helpers = left, list[str]()
     bounds = []
     for bound in between:
@@ -61,6 +72,28 @@ def interval_joined(
 
     found = joined_by(made, right, pairs, how, make)
     return row_verbs.dropped(found, helpers) if helpers else found
+
+
+def window_joined(
+    left: StreamPlan, right: StreamPlan, on: tuple[On, On, On], shape: Any, *, how: str, suffix: str
+) -> StreamPlan:
+    """Rows with equal keys in the same window, when it ends."""
+    checked_how(how)
+    checked_suffix(suffix)
+    for flow in (left, right):
+        windowing(flow, shape, "0s", None)
+    if not isinstance(shape, TumblingWindow | SlidingWindow | SameWindow) or not uses_event_time(shape):
+        raise GraphError(
+            f"a join takes windows that both streams have at the same time, and {shape.kind} is not one of these; "
+            "write window=sb.tumbling('10s'), sb.sliding(...) or sb.same_window()"
+        )
+    pairs = key_columns(left, right, *on)
+
+    def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
+        times = _times(mine, others, "join")
+        return mine.then(WindowJoin(left_on, right_on, shape, *times, how, suffix), others)
+
+    return joined_by(left, right, pairs, how, make)
 
 
 def joined_with_ttl(

@@ -103,7 +103,7 @@ class AsofJoinOperator(Operator):
         batch, times, clocks = side.timed(batch, self._watermark)
         late = times < clocks
         if late.any():
-            self._ctx.counters.late += int(np.count_nonzero(late))
+            self._ctx.counters.count_late(self._ctx.operator, int(np.count_nonzero(late)))
             yield side.late(batch.filter(pa.array(late)), (clocks - times)[late])
             batch, times = batch.filter(pa.array(~late)), times[~late]
         valid = side.complete(batch)

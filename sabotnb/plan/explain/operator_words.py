@@ -38,6 +38,7 @@ from sabotnb.graph import (
     Unit,
     UntilWindow,
     Window,
+    WindowJoin,
     WindowShape,
 )
 
@@ -74,6 +75,8 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per ki
             return f"{how} on {_pairs(spec)}{'' if strategy == 'auto' else f', {strategy}'}"
         case IntervalJoin(how=how, low=low, high=high):
             return f"{how} on {_pairs(spec)}, from {_bound(low)} to {_bound(high)}"
+        case WindowJoin(how=how, shape=shape):
+            return f"{how} on {_pairs(spec)}, {_window_words(shape)}"
         case AsofJoin(direction=direction, tolerance=tolerance):
             limit = "" if tolerance is None else f" within {duration_text(tolerance)}"
             return f"{direction} on {_pairs(spec)}{limit}"

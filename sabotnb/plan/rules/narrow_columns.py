@@ -26,6 +26,7 @@ from sabotnb.graph import (
     Spec,
     Union,
     Window,
+    WindowJoin,
     is_stateful,
     output_schema,
     right_output_names,
@@ -130,7 +131,7 @@ def _read(  # noqa: PLR0911  one case per kind of operator
             return set(behind) | set(keys)
         case Join():
             return _read_by_join(spec, port, inputs, behind)
-        case IntervalJoin() | AsofJoin():
+        case IntervalJoin() | AsofJoin() | WindowJoin():
             return _read_by_join(spec, port, inputs, behind) | set(spec.columns(port))
         case _:  # sinks and user functions see everything, and top breaks ties by every column
             return set(inputs[port].names)

@@ -10,7 +10,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.errors import DuplicateColumn, GraphError, SchemaError, TypeMismatch
+from sabotnb.errors import DuplicateColumn, GraphError, SabotnbError, SchemaError, TypeMismatch
 from sabotnb.graph import JobGraph, TimeColumn
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -227,3 +227,51 @@ def test_without_event_time_the_ttl_counts_from_the_arrival():
     joined = ticks(5).join(sb.Stream.from_arrow(DIM), on="value", ttl="1h")
     assert joined.flow.event_time is None
     assert {row["name"] for row in joined.to_rows()} == {"a", "b", "c"}
+
+
+WINDOW_REFUSALS = [
+    (lambda: orders().join(without_time(), left_on="id", right_on="order", window=sb.tumbling("5s")), "event time"),
+    (lambda: orders().join(paid(), left_on="id", right_on="order", window=sb.session("5s")), "sb.tumbling"),
+    (
+        lambda: orders().join(paid(), left_on="id", right_on="order", window=sb.tumbling("5s", time="processing")),
+        "sb.tum",
+    ),
+    (lambda: orders().join(paid(), left_on="id", right_on="order", window="5s"), "sb.tumbling"),
+    (lambda: orders().join(paid(), left_on="id", right_on="order", window=sb.same_window()), "has made"),
+    (lambda: orders().join(paid(), left_on="id", right_on="order", window=sb.tumbling("5s"), ttl="1h"), "one of them"),
+    (
+        lambda: (
+            orders().with_columns(window_end=1).join(paid(), left_on="id", right_on="order", window=sb.tumbling("5s"))
+        ),
+        "rename yours",
+    ),
+]
+
+
+@pytest.mark.parametrize(("write", "message"), WINDOW_REFUSALS)
+def test_windows_that_a_join_cannot_have_are_refused(write, message):
+    with pytest.raises(SabotnbError, match=message):
+        write()
+
+
+@pytest.mark.parametrize("parallelism", [1, 2, 3])
+@pytest.mark.parametrize("how", ["inner", "full"])
+def test_window_joins_are_those_of_sql(how, parallelism):
+    joined = orders().join(paid(), left_on="id", right_on="order", how=how, window=sb.tumbling("10s"))
+    assert joined.flow.event_time == TimeColumn("window_end", -1)
+    query = f"""
+        with o as (select time_bucket(interval 10 seconds, ts) as w, * from orders),
+             p as (select time_bucket(interval 10 seconds, ts) as w, * from paid)
+        select coalesce(o.w, p.w), coalesce(o.w, p.w) + interval 10 seconds, coalesce(o.id, p.order), o.ts, o.expires,
+               p.ts, p.sum
+        from o {how} join p on o.id = p.order and o.w = p.w
+    """
+    assert found(joined.named("j", parallelism=parallelism)) == answers(query)
+
+
+def test_results_of_windows_join_in_their_windows():
+    sums = paid().group_by("order").window(sb.tumbling("10s")).agg(total=col("sum").sum())
+    counts = orders().group_by(order=col("id")).window(sb.tumbling("10s")).agg(n=sb.count())
+    joined = counts.join(sums, on="order", window=sb.same_window())
+    assert joined.schema.names == ["window_start", "window_end", "order", "n", "total"]
+    assert len(joined.to_rows()) == 6 * 7
