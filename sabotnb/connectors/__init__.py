@@ -7,6 +7,7 @@
 
 from sabotnb.connectors.file_sources import awaited_files as awaited
 from sabotnb.connectors.file_sources import csv, describe_files, ipc, json, parquet
+from sabotnb.connectors.formats.file_formats import READ_SUFFIXES
 from sabotnb.connectors.numpy_copies import maybe_of_numpy, unshared
 from sabotnb.connectors.registry import estimate, source
 from sabotnb.connectors.sinks.file_committer import committer
@@ -22,6 +23,7 @@ from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.connectors.sources.timed_sample import TimedSample
 
 __all__ = [
+    "READ_SUFFIXES",
     "BatchSource",
     "SourceEstimate",
     "TimedSample",

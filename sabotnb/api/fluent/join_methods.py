@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sabotnb.api.fluent.stream_base import StreamBase, plan_of
-from sabotnb.api.verbs import joins, joins_by_time
+from sabotnb.api.verbs import joins, joins_by_time, lookups
 from sabotnb.api.verbs.columns import Columns
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import GraphError
@@ -103,3 +103,21 @@ class JoinMethods(StreamBase):
             self.flow, plan_of(other), keys, tolerance, direction=direction, suffix=suffix
         )
         return self._stream_of(found)
+
+    def lookup_join(
+        self,
+        table: Any,
+        on: Columns | None = None,
+        left_on: Columns | None = None,
+        right_on: Columns | None = None,
+        *,
+        suffix: str = "_right",
+    ) -> Stream:
+        """Add the columns of ``table`` to each row, from its rows with equal keys; nulls if there is none.
+
+        ``table``: the path of a Parquet, CSV, JSON or IPC file, or an Arrow, pandas or polars table. It is read whole
+        before the first row leaves. The stream may be endless, and keeps its event time.
+
+        ``flights.lookup_join("airports.parquet", left_on="dest", right_on="faa")``
+        """
+        return self._stream_of(lookups.looked_up(self.flow, table, on, left_on, right_on, suffix=suffix))

@@ -1,0 +1,48 @@
+"""Look up the rows of a table for each row of a stream."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+from typing import Any
+
+from sabotnb.api.stream_node import StreamPlan
+from sabotnb.api.verbs import joins, sources
+from sabotnb.api.verbs.columns import Columns
+from sabotnb.connectors import READ_SUFFIXES
+from sabotnb.errors import InvalidUse, SchemaError
+from sabotnb.graph import Source
+
+
+def looked_up(
+    flow: StreamPlan,
+    table: Any,
+    on: Columns | None,
+    left_on: Columns | None,
+    right_on: Columns | None,
+    *,
+    suffix: str,
+) -> StreamPlan:
+    """All rows of ``flow``, with the columns of the rows of ``table`` that have the same keys."""
+    right = sources.begun(_source(table), None, "0s", "0s")
+    return joins.joined(flow, right, on, left_on, right_on, how="left", suffix=suffix, strategy="auto")
+
+
+def _source(table: Any) -> Source:
+    if isinstance(table, str | os.PathLike):
+        return _file(os.fspath(table))
+    if hasattr(table, "flow"):
+        raise InvalidUse("lookup_join takes a table or a path; join a stream by .join(other, ..., how='left')")
+    return sources.arrow(table)
+
+
+def _file(path: str) -> Source:
+    ends = {name: tuple(suffixes) for name, suffixes in READ_SUFFIXES.items()}
+    name = next((name for name, suffixes in ends.items() if path.lower().endswith(suffixes)), None)
+    if name is None and PurePath(path).suffix:
+        known = ", ".join(sorted(suffix for suffixes in ends.values() for suffix in suffixes))
+        raise SchemaError(
+            f"the name of {path!r} does not say its format: it ends with none of {known}; name the format: "
+            ".join(sb.Stream.from_csv(path), ..., how='left')"
+        )
+    return sources.files(name or "parquet", path, None, rate=None, speed=None, follow=False)  # a folder has no suffix
