@@ -16,6 +16,7 @@ from sabotnb.graph.specs import (
     FilterBatches,
     Join,
     KeyedJoin,
+    LookupJoin,
     MapBatches,
     MapRows,
     Phase,
@@ -82,6 +83,8 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
             return _windowed(spec, inputs[0])
         case Join() | AsofJoin():
             return _joined_schema(spec, inputs[0], inputs[1])
+        case LookupJoin(source=source):
+            return _joined_schema(spec, inputs[0], source.schema)
         case IntervalJoin():
             return _joined_by_interval(spec, inputs[0], inputs[1])
         case WindowJoin():

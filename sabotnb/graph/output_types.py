@@ -16,6 +16,7 @@ from sabotnb.graph.specs import (
     FilterBatches,
     Join,
     Keys,
+    LookupJoin,
     Phase,
     Project,
     Reduce,
@@ -63,7 +64,7 @@ def _time(  # noqa: PLR0911  one case per kind of operator
             return TimeColumn(behind[0], first.shift) if behind else None
         case Union():
             return first if all(other.time == first for other in inputs) else None
-        case Join(how="inner" | "left" | "semi" | "anti") | AsofJoin():
+        case Join(how="inner" | "left" | "semi" | "anti") | AsofJoin() | LookupJoin():
             return first
         case Window(verb=Aggregate(phase=Phase.PARTIAL)):
             return TimeColumn(PLACE.names[1], -1)

@@ -266,8 +266,24 @@ class Join:
     kind: ClassVar[str] = "join"
 
 
-KeyedJoin = Join | IntervalJoin | AsofJoin | WindowJoin
-"""Joins on equal keys: port 0 is left, port 1 is right, and the right keys are not in the output."""
+@dataclass(frozen=True, slots=True)
+class LookupJoin:
+    """A left join with the rows of ``source``, which every task reads before the first row.
+
+    Reads them again every ``refresh`` microseconds of processing time, while rows flow on.
+    """
+
+    left_on: Keys
+    right_on: Keys
+    source: Source
+    refresh: int
+    suffix: str = "_right"
+    how: ClassVar[str] = "left"
+    kind: ClassVar[str] = "lookup_join"
+
+
+KeyedJoin = Join | LookupJoin | IntervalJoin | AsofJoin | WindowJoin
+"""Joins on equal keys: port 0 is left, port 1 (or a source) is right, and the right keys are not in the output."""
 
 TimeJoin = IntervalJoin | AsofJoin | WindowJoin
 """Joins of two streams that may both be endless."""
@@ -313,6 +329,7 @@ Spec = (
     | IntervalJoin
     | AsofJoin
     | WindowJoin
+    | LookupJoin
     | Union
     | Sink
 )

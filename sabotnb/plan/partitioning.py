@@ -14,6 +14,7 @@ from sabotnb.graph import (
     FilterBatches,
     IntervalJoin,
     Join,
+    LookupJoin,
     Project,
     Spec,
     Top,
@@ -37,7 +38,17 @@ def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Pa
     if first is None:
         return None
     match spec:
-        case Filter() | FilterBatches() | Distinct() | Top() | Join() | IntervalJoin() | AsofJoin() | WindowJoin():
+        case (
+            Filter()
+            | FilterBatches()
+            | Distinct()
+            | Top()
+            | Join()
+            | IntervalJoin()
+            | AsofJoin()
+            | WindowJoin()
+            | LookupJoin()
+        ):
             return first
         case Aggregate(keys=keys) | Window(keys=keys):
             return first if set(first.keys) <= set(keys) else None

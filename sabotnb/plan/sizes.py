@@ -8,7 +8,20 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from sabotnb.graph import Aggregate, IntervalJoin, JobGraph, Join, MapBatches, MapRows, Source, Spec, Top, Union
+from sabotnb.graph import (
+    Aggregate,
+    IntervalJoin,
+    JobGraph,
+    Join,
+    LookupJoin,
+    MapBatches,
+    MapRows,
+    Source,
+    Spec,
+    Top,
+    Union,
+    WindowJoin,
+)
 
 TEXT_BYTES = 20
 """Assumed size of a string: 16 bytes and its offset."""
@@ -53,7 +66,7 @@ def sizes(
 
 def _behind(spec: Spec, inputs: Sequence[Size]) -> Size:
     match spec:
-        case MapBatches() | MapRows():
+        case MapBatches() | MapRows() | WindowJoin() | LookupJoin():  # these may multiply rows
             return Size()
         case Join(how=how) | IntervalJoin(how=how):
             return inputs[0] if how in ("semi", "anti") else Size()

@@ -38,4 +38,12 @@ def _make(node: Node, inputs: tuple[pa.Schema, ...], makers: Makers) -> Operator
         return PulledRows()
     if isinstance(node.spec, specs.Sink):
         return makers.sink(node.spec, inputs[0])
+    if isinstance(node.spec, specs.LookupJoin):
+        return _lookup_join(node.spec, inputs, makers)
     return makers.operator(node.spec, inputs)
+
+
+def _lookup_join(spec: specs.LookupJoin, inputs: tuple[pa.Schema, ...], makers: Makers) -> Operator:
+    from sabotnb.operators.lookup_join import LookupJoinOperator  # loads the kernels of joins
+
+    return LookupJoinOperator(spec, inputs, makers.source)

@@ -111,13 +111,17 @@ class JoinMethods(StreamBase):
         left_on: Columns | None = None,
         right_on: Columns | None = None,
         *,
+        refresh: Duration | None = None,
         suffix: str = "_right",
     ) -> Stream:
         """Add the columns of ``table`` to each row, from its rows with equal keys; nulls if there is none.
 
         ``table``: the path of a Parquet, CSV, JSON or IPC file, or an Arrow, pandas or polars table. It is read whole
-        before the first row leaves. The stream may be endless, and keeps its event time.
+        before the first row leaves. The stream may be endless, and keeps its event time. With ``refresh``, a file is
+        read again at that interval while rows flow on; if that fails twice in a row, so does the job.
 
         ``flights.lookup_join("airports.parquet", left_on="dest", right_on="faa")``
         """
-        return self._stream_of(lookups.looked_up(self.flow, table, on, left_on, right_on, suffix=suffix))
+        return self._stream_of(
+            lookups.looked_up(self.flow, table, on, left_on, right_on, refresh=refresh, suffix=suffix)
+        )

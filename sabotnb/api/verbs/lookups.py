@@ -9,9 +9,11 @@ from typing import Any
 from sabotnb.api.stream_node import StreamPlan
 from sabotnb.api.verbs import joins, sources
 from sabotnb.api.verbs.columns import Columns
+from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.connectors import READ_SUFFIXES
-from sabotnb.errors import InvalidUse, SchemaError
-from sabotnb.graph import Source
+from sabotnb.errors import InvalidUse, SchemaError, TypeMismatch
+from sabotnb.expr import duration_us
+from sabotnb.graph import LookupJoin, Source
 
 
 def looked_up(
@@ -21,10 +23,22 @@ def looked_up(
     left_on: Columns | None,
     right_on: Columns | None,
     *,
+    refresh: Duration | None,
     suffix: str,
 ) -> StreamPlan:
     """All rows of ``flow``, with the columns of the rows of ``table`` that have the same keys."""
-    right = sources.begun(_source(table), None, "0s", "0s")
+    source = _source(table)
+    right = sources.begun(source, None, "0s", "0s")
+    if refresh is not None:
+        interval = duration_us(refresh)
+        if interval <= 0:
+            raise TypeMismatch(f"refresh={refresh!r} is not an interval; write more than '0s', as in refresh='1m'")
+        if source.table is not None:
+            raise InvalidUse("refresh= is for files, and a table in memory does not change; pass the path of a file")
+        joins.checked_suffix(suffix)
+        pairs = joins.key_columns(flow, right, on, left_on, right_on, verb="lookup_join")
+        mine, others = (tuple(pair[side] for pair in pairs) for side in (0, 1))
+        return flow.then(LookupJoin(mine, others, source, interval, suffix))
     return joins.joined(flow, right, on, left_on, right_on, how="left", suffix=suffix, strategy="auto")
 
 

@@ -20,6 +20,7 @@ from sabotnb.graph import (
     IntervalJoin,
     Join,
     KeyedJoin,
+    LookupJoin,
     MapBatches,
     MapRows,
     Phase,
@@ -75,6 +76,8 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per ki
             return f"{how} on {_pairs(spec)}{'' if strategy == 'auto' else f', {strategy}'}"
         case IntervalJoin(how=how, low=low, high=high):
             return f"{how} on {_pairs(spec)}, from {_bound(low)} to {_bound(high)}"
+        case LookupJoin(source=source, refresh=refresh):
+            return f"{_endpoint(source)} on {_pairs(spec)}, read every {duration_text(refresh)}"
         case WindowJoin(how=how, shape=shape):
             return f"{how} on {_pairs(spec)}, {_window_words(shape)}"
         case AsofJoin(direction=direction, tolerance=tolerance):

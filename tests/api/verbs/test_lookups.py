@@ -1,5 +1,7 @@
 """Lookups in tables and files of all formats."""
 
+import json
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -9,7 +11,7 @@ from pyarrow import feather
 
 import sabotnb as sb
 from sabotnb.errors import InvalidUse, SabotnbError, SchemaError
-from sabotnb.graph import TimeColumn
+from sabotnb.graph import JobGraph, TimeColumn
 
 NAMES = pa.table({"id": [1, 2, 2, 7], "name": ["a", "b", "c", "d"]})
 EXPECTED = [(0, None), (1, "a"), (2, "b"), (2, "c"), (3, None)]
@@ -64,3 +66,17 @@ def test_what_is_no_table_is_refused(table, error, message):
 def test_a_stream_is_joined_instead():
     with pytest.raises(InvalidUse, match="how='left'"):
         ticks().lookup_join(ticks(), on="value")
+
+
+@pytest.mark.parametrize(
+    ("refresh", "message"), [("0s", "more than '0s'"), ("1m", "a table in memory"), (5, "no unit")]
+)
+def test_an_interval_that_makes_no_sense_is_refused(refresh, message):
+    with pytest.raises(SabotnbError, match=message):
+        ticks().lookup_join(NAMES, left_on="value", right_on="id", refresh=refresh)
+
+
+def test_a_refreshed_lookup_is_read_back_from_json(tmp_path):
+    files(tmp_path)
+    graph = ticks().lookup_join(tmp_path / "names.csv", left_on="value", right_on="id", refresh="1m").to_job_graph()
+    assert JobGraph.from_dict(json.loads(json.dumps(graph.to_dict())), graph.blobs()) == graph
