@@ -94,18 +94,18 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
             from sabotnb.operators.sort import SortOperator
 
             return SortOperator(spec, inputs)
-        case specs.Join():
-            from sabotnb.operators.join import JoinOperator
-
-            return JoinOperator(spec, inputs)
-        case _ if isinstance(spec, TimeJoin):
-            return _time_join(spec, inputs)
+        case specs.Join() | IntervalJoin() | AsofJoin() | WindowJoin():
+            return _join(spec, inputs)
         case _:
             raise GraphError(f"{spec.kind} is made by its connector, not here")
 
 
-def _time_join(spec: TimeJoin, inputs: Sequence[pa.Schema]) -> Operator:
+def _join(spec: specs.Join | TimeJoin, inputs: Sequence[pa.Schema]) -> Operator:
     match spec:
+        case specs.Join():
+            from sabotnb.operators.join import JoinOperator
+
+            return JoinOperator(spec, inputs)
         case IntervalJoin():
             from sabotnb.operators.timejoins.interval_join_operator import IntervalJoinOperator
 
