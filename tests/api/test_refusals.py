@@ -89,7 +89,11 @@ SCHEMA_REFUSALS = [
     (lambda s: s.join(s, left_on="carrier", right_on="minutes"), errors.TypeMismatch, "cast"),
     (lambda s: s.join(s, on="carrier", how="outer"), errors.GraphError, "'full'|full"),
     (lambda s: s.join(s, on="carrier", strategy="merge"), errors.GraphError, "broadcast"),
-    (lambda s: s.join(sb.Stream.from_rate(10), on="carrier"), errors.GraphError, "endless"),
+    (
+        lambda s: s.join(sb.Stream.from_rate(10), left_on="minutes", right_on="value", how="left"),
+        errors.GraphError,
+        "endless",
+    ),
     (lambda s: s.side("late"), errors.GraphError, "no side output 'late'"),
     (lambda s: s.side("errors"), errors.GraphError, "on_error='side'"),
     (lambda s: s.map_batches(lambda b: b, format="numpy"), errors.GraphError, "'polars'"),
