@@ -24,6 +24,7 @@ __all__ = [
     "JobManager",
     "JobResult",
     "JobStatus",
+    "KeyedProcess",
     "Operator",
     "Preview",
     "ShuffleEdge",
@@ -46,9 +47,11 @@ __all__ = [
     "errors",
     "global_window",
     "jobs",
+    "list_state",
     "lit",
     "live",
     "local",
+    "map_state",
     "nexmark",
     "run",
     "same_window",
@@ -59,6 +62,7 @@ __all__ = [
     "udf",
     "union",
     "until",
+    "value",
     "when",
 ]
 
@@ -81,6 +85,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb.execution import SlotPool
     from sabotnb.expr import Aggregation, Expr, aggregate, coalesce, col, count, duration, lit, udf, when
     from sabotnb.graph import Edge, EdgeHint, EdgeType, JobGraph, Operator
+    from sabotnb.operators import KeyedProcess, list_state, map_state, value
     from sabotnb.plan import ExecutionGraph, ShuffleEdge
 
 _MODULES = ("datasets", "errors", "nexmark", "testing")
@@ -108,6 +113,7 @@ _HOMES = {
     "sabotnb.execution": ("SlotPool",),
     "sabotnb.expr": ("Aggregation", "Expr", "aggregate", "coalesce", "col", "count", "duration", "lit", "udf", "when"),
     "sabotnb.graph": ("Edge", "EdgeHint", "EdgeType", "Operator"),
+    "sabotnb.operators": ("KeyedProcess", "list_state", "map_state", "value"),
     "sabotnb.plan": ("ExecutionGraph", "JobGraph", "ShuffleEdge"),  # attaches methods to JobGraph
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

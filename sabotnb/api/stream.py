@@ -18,14 +18,15 @@ from sabotnb.api.fluent.source_methods import SourceMethods
 from sabotnb.api.fluent.stream_base import plan_of
 from sabotnb.api.fluent.windowed import Windowed
 from sabotnb.api.stream_node import naming
-from sabotnb.api.verbs import grouping, row_verbs
-from sabotnb.api.verbs.columns import Column
+from sabotnb.api.verbs import grouping, processing, row_verbs
+from sabotnb.api.verbs.columns import Column, Columns
 from sabotnb.api.verbs.grouping import Grouping
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import GraphError, InvalidUse
 from sabotnb.expr import Expr
 from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph, WindowShape
+from sabotnb.operators import KeyedProcess
 
 
 @boundary
@@ -181,6 +182,18 @@ class Grouped(Hinted):
     def reduce(self, fn: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]], init: Any = None) -> Stream:
         """Reduce each group to a row: ``fn(left, right)`` returns one of two; must be associative and commutative."""
         return Stream(grouping.reduced(self.grouping, fn, init))
+
+    def process(self, cls: type[KeyedProcess], side_input: Stream | None = None) -> Stream:
+        """Call a class of ``sb.KeyedProcess`` with the rows and timers of each key: its own state, side outputs, time.
+
+        Returns what its methods yield. ``side_input``: rows that every task gets in ``on_side_row``, such as limits
+        that change while the job runs. Rows behind the event time that has been reached are late; ``.side("late")``
+        has them.
+
+        ``flights.group_by("tailnum").process(Idle)``
+        """
+        other = None if side_input is None else plan_of(side_input)
+        return Stream(processing.processed(self.grouping, cls, other))
 
     def window(self, shape: WindowShape, *, lateness: Duration = "0s", early: Duration | None = None) -> Windowed:
         """Divide the rows of each group by windows: ``sb.tumbling``, ``sliding``, ``session`` and others.

@@ -118,8 +118,11 @@ def _name(fn: Callable[..., Any]) -> str:
 
 
 def _origin(fn: Callable[..., Any]) -> Origin:
-    """Return where ``fn`` is defined, with its source; for a callable that has no code, the line that passed it."""
-    code = getattr(fn, "__code__", None)
+    """Return where ``fn`` is defined, with its source; for a callable that has no code, the line that passed it.
+
+    A class has the line of its first method.
+    """
+    code = _first_method(fn) if isinstance(fn, type) else getattr(fn, "__code__", None)
     if not isinstance(code, CodeType):
         return call_site()
     try:
@@ -127,3 +130,8 @@ def _origin(fn: Callable[..., Any]) -> Origin:
     except OSError:  # defined at a prompt or by exec
         text = ""
     return Origin(line_label(code.co_filename, code.co_firstlineno), text)
+
+
+def _first_method(cls: type) -> CodeType | None:
+    codes = [code for member in vars(cls).values() if isinstance(code := getattr(member, "__code__", None), CodeType)]
+    return min(codes, key=lambda code: code.co_firstlineno, default=None)

@@ -71,7 +71,12 @@ def fingerprint_here(value: Any) -> str:
 
 
 def closed_over(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """Return the values that are pickled with ``function``, by name: globals, enclosed variables, defaults."""
+    """Return the values that are pickled with ``function``, by name: globals, enclosed variables, defaults.
+
+    Those of a class are its attributes, and the values of its methods.
+    """
+    if isinstance(function, type):
+        return _closed_over_class(function)
     if isinstance(function, MethodType):
         return {"self": function.__self__, **closed_over(function.__func__)}
     if isinstance(function, functools.partial):
@@ -84,6 +89,17 @@ def closed_over(function: Callable[..., Any]) -> Mapping[str, Any]:
     enclosed = {name: cell.cell_contents for name, cell in pairs if _filled(cell)}
     defaults = {f"default {number}": value for number, value in enumerate(function.__defaults__ or ())}
     return {**used, **enclosed, **defaults, **(function.__kwdefaults__ or {})}
+
+
+def _closed_over_class(cls: type) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for name, member in vars(cls).items():
+        method = getattr(member, "__func__", member)
+        if isinstance(method, FunctionType):
+            found.update(closed_over(method))
+        elif not name.startswith("__"):
+            found[name] = member
+    return found
 
 
 class _Walk:

@@ -14,7 +14,7 @@ from sabotnb.expr.aggregates import (
     value_type,
 )
 from sabotnb.expr.arguments import is_above, whole
-from sabotnb.expr.column_errors import column_not_found, duplicate_column
+from sabotnb.expr.column_errors import column_not_found, duplicate_column, nearest
 from sabotnb.expr.compiled import CompiledExpression
 from sabotnb.expr.conditional import Then, When, when
 from sabotnb.expr.constructors import coalesce, col, count, duration, known_column, lit
@@ -127,6 +127,7 @@ __all__ = [
     "literal_of",
     "may_be_true",
     "misses_name",
+    "nearest",
     "partial_schema",
     "printable",
     "python_rows",

@@ -185,7 +185,6 @@ _GROUPED = {
     Hint(".reduce(lambda left, right: left)"): ("fold", "aggregate_by", "combine"),
     Hint(".window(sb.sliding('1h', every='5m')).agg(n=sb.count())"): ("rolling", "hopping", "hop"),
     Hint(".window(sb.tumbling('1h')).agg(n=sb.count())"): ("resample", "tumble", "windowBy", "window_by"),
-    Hint(".reduce(lambda left, right: left)", "functions with state are not there yet; for now"): ("process",),
     Hint(".agg(n=sb.count()).filter(col('n') > 1)"): ("filter", "having", "where"),
     Hint(".agg(n=sb.count()).sink_parquet('out')"): ("sink_parquet", "sink_csv", "sink_json", "run", "to_arrow"),
     Hint(".agg(n=sb.count()).to_pandas()"): ("to_pandas", "to_polars", "to_rows", "collect"),

@@ -20,6 +20,7 @@ from sabotnb.graph.specs import (
     MapBatches,
     MapRows,
     Phase,
+    Process,
     Project,
     Reduce,
     Sink,
@@ -81,6 +82,9 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
             return _topped(spec, inputs[0])
         case Window():
             return _windowed(spec, inputs[0])
+        case Process(keys=keys, schema=schema):
+            _keys(inputs[0], keys)
+            return schema
         case Join() | AsofJoin():
             return _joined_schema(spec, inputs[0], inputs[1])
         case LookupJoin(source=source):
@@ -103,6 +107,8 @@ def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
         if isinstance(spec, TimeJoin):
             return _unique([*_either(spec, *inputs), late], f"rename the input's {LATE_COLUMN!r} first")
         return _unique([*inputs[0], late], f"rename the input's {LATE_COLUMN!r} first")
+    if isinstance(spec, Process):
+        return dict(spec.sides)[tag]
     return _unique([*inputs[0], pa.field(ERROR_COLUMN, pa.string())], f"rename the input's {ERROR_COLUMN!r} first")
 
 

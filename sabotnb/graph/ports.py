@@ -11,6 +11,7 @@ from sabotnb.graph.specs import (
     MapRows,
     OnError,
     Phase,
+    Process,
     Reduce,
     Sort,
     Source,
@@ -39,6 +40,8 @@ def input_ports(spec: Spec) -> int:
             return 2
         case Union(inputs=inputs):
             return inputs
+        case Process(side_input=True):
+            return 2
         case _:
             return 1
 
@@ -51,19 +54,23 @@ def side_tags(spec: Spec) -> tuple[str, ...]:
         return (LATE,)
     if isinstance(spec, TimeJoin) and spec.left_time is not None:
         return (LATE,)
+    if isinstance(spec, Process):
+        return (*(name for name, _ in spec.sides), *((LATE,) if spec.time is not None else ()))
     return ()
 
 
-def port_keys(spec: Spec, port: int) -> Keys | None:
+def port_keys(spec: Spec, port: int) -> Keys | None:  # noqa: PLR0911  one case per kind of operator
     """Return the key columns of input ``port``: rows equal in them must meet. () means all rows, None no rows.
 
-    A broadcast join has no keyed port: its right side goes to every task.
+    A broadcast join has no keyed port: its right side goes to every task, as does the side input of a process function.
     """
     match spec:
         case _ if is_partial(spec):
             return None
         case Aggregate(keys=keys) | Reduce(keys=keys) | Distinct(keys=keys) | Top(keys=keys) | Window(keys=keys):
             return keys
+        case Process(keys=keys):
+            return None if port else keys
         case Sort():
             return ()
         case Join(strategy="broadcast"):
@@ -76,7 +83,7 @@ def port_keys(spec: Spec, port: int) -> Keys | None:
 
 def is_broadcast_port(spec: Spec, port: int) -> bool:
     """True for an input of which every task needs all rows."""
-    return isinstance(spec, Join) and spec.strategy == "broadcast" and port == 1
+    return port == 1 and (isinstance(spec, Process) or (isinstance(spec, Join) and spec.strategy == "broadcast"))
 
 
 def is_partial(spec: Spec) -> bool:
@@ -94,7 +101,7 @@ def is_stateful(spec: Spec) -> bool:
     """True if the operator's output depends on earlier rows."""
     if is_partial(spec):
         return False
-    return isinstance(spec, Aggregate | Reduce | Distinct | Top | Window | Sort | Join | TimeJoin)
+    return isinstance(spec, Aggregate | Reduce | Distinct | Top | Window | Process | Sort | Join | TimeJoin)
 
 
 def needs_end(spec: Spec, port: int) -> bool:

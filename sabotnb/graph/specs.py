@@ -243,6 +243,26 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """Calls the methods of a user's class with the rows and timers of each key; ``function`` is the class.
+
+    ``schema`` is that of the main output, ``sides`` are the declared side outputs. ``time`` and ``shift`` are those of
+    ``Window``; with a time, rows behind their clock go to the side output ``late``. With ``side_input``, port 1
+    brings rows to every task.
+    """
+
+    keys: Keys
+    function: Function
+    schema: pa.Schema
+    sides: tuple[tuple[str, pa.Schema], ...] = ()
+    time: str | None = None
+    shift: int = 0
+    side_input: bool = False
+    kind: ClassVar[str] = "process"
+    inferred: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sort:
     """Sorts a bounded input; ``descending`` per column, nulls last, NaN largest. Runs with parallelism 1."""
 
@@ -324,6 +344,7 @@ Spec = (
     | Distinct
     | Top
     | Window
+    | Process
     | Sort
     | Join
     | IntervalJoin

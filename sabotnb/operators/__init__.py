@@ -4,14 +4,22 @@ from sabotnb.operators.create import create
 from sabotnb.operators.formats import check_format, given
 from sabotnb.operators.join import JoinOperator
 from sabotnb.operators.map_rows import dicts
+from sabotnb.operators.process.keyed_process import KeyedProcess, check_process_class, list_state, map_state, value
+from sabotnb.operators.process.process_operator import ProcessOperator
 from sabotnb.operators.result_conversion import WrongResult, schema_of
 
 __all__ = [
     "JoinOperator",
+    "KeyedProcess",
+    "ProcessOperator",
     "WrongResult",
     "check_format",
+    "check_process_class",
     "create",
     "dicts",
     "given",
+    "list_state",
+    "map_state",
     "schema_of",
+    "value",
 ]

@@ -90,6 +90,10 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
             from sabotnb.operators.windows.window_operator import WindowOperator
 
             return WindowOperator(spec, inputs)
+        case specs.Process():
+            from sabotnb.operators.process.process_operator import ProcessOperator
+
+            return ProcessOperator(spec, inputs)
         case specs.Sort():
             from sabotnb.operators.sort import SortOperator
 

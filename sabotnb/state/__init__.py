@@ -7,23 +7,34 @@ from sabotnb.state.held_rows import GroupedRows, KeyedRows
 from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import MISSING, check_group, compared, complete
 from sabotnb.state.partials import BatchPartials
+from sabotnb.state.process.process_state import DeclaredColumn, ProcessState, StateKind
+from sabotnb.state.process.slot_columns import ListColumn, MapColumn, SlotColumn
+from sabotnb.state.process.slot_timers import LATEST, SlotTimers
 from sabotnb.state.reducers import Reducers, Row
 from sabotnb.state.retention import Direction, Retention, position, tied
 from sabotnb.state.values import encoded_as, sortable
 
 __all__ = [
+    "LATEST",
     "MISSING",
     "BatchPartials",
     "BuildSide",
+    "DeclaredColumn",
     "Direction",
     "GroupedAggregates",
     "GroupedBatches",
     "GroupedRows",
     "KeySet",
     "KeyedRows",
+    "ListColumn",
+    "MapColumn",
+    "ProcessState",
     "Reducers",
     "Retention",
     "Row",
+    "SlotColumn",
+    "SlotTimers",
+    "StateKind",
     "check_group",
     "compared",
     "complete",

@@ -17,16 +17,22 @@ timers and cuts; operators that react to these are called directly.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Protocol, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sabotnb import operators
 from sabotnb.config import Config
 from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
+from sabotnb.expr import duration_us
 from sabotnb.graph import JobGraph, Spec
+from sabotnb.operators import KeyedProcess
 from sabotnb.protocol import MIN_WATERMARK, EndReason, KeyedState, Operator, OperatorContext, Out, RunId
+from sabotnb.testing.clock import ManualClock
+from sabotnb.testing.process_inputs import ProcessInputs
 
 
 class HasJobGraph(Protocol):
@@ -48,27 +54,32 @@ class Harness:
     >>> with Harness.of(empty.filter(col("x") > 1)) as harness:
     ...     harness.push([{"x": 1}, {"x": 2}]).rows
     [{'x': 2}]
+
+    A class of ``sb.KeyedProcess`` is run with ``Harness(P, key="plane")``. Its columns are those of the first rows
+    unless schemas are passed, of a side input too. Event time is the only timestamp, or ``event_time``. Event time and
+    processing time go on together, by ``advance("10m")``.
     """
 
     def __init__(
         self,
-        operator: Operator | Spec,
+        operator: Operator | Spec | type[KeyedProcess],
         *inputs: pa.Schema,
+        key: str | Sequence[str] | None = None,
+        event_time: str | None = None,
         index: int = 0,
         parallelism: int = 1,
         groups: int = 128,
         config: Config | None = None,
     ) -> None:
-        self._inputs = inputs
-        self._operator = operators.create(operator, inputs) if isinstance(operator, Spec) else operator
-        self._open_ports = set(range(len(inputs)))
         self._batches: list[pa.RecordBatch] = []
         self._sides: dict[str, list[pa.RecordBatch]] = {}
         self.wakes = 0
         self.alarms: list[float] = []
         """Seconds that the operator has passed to ``OperatorContext.wake_in``, in order."""
         self._event_time = self.watermark = MIN_WATERMARK
-        context = OperatorContext(
+        self._clock = ManualClock()
+        self._latest = MIN_WATERMARK
+        self._context = OperatorContext(
             RunId("harness", 1),
             "operator_0",
             index,
@@ -78,9 +89,23 @@ class Harness:
             wake=self._wake,
             wake_in=self.alarms.append,
         )
-        self._operator.open(context)
-        self.states: Mapping[str, KeyedState] = {spec.name: state for spec, state in context.states.items()}
+        self._process: ProcessInputs | None = None
+        if isinstance(operator, type):
+            self._process = ProcessInputs(operator, key, event_time, lambda: round(self._clock() * 1e6))
+            if inputs:
+                self._open(self._process.operator(inputs), inputs)
+        else:
+            self._open(operators.create(operator, inputs) if isinstance(operator, Spec) else operator, inputs)
+
+    def _open(self, operator: Operator, inputs: Sequence[pa.Schema]) -> None:
+        self._operator, self._inputs = operator, tuple(inputs)
+        self._open_ports = set(range(len(inputs)))
+        operator.open(self._context)
+
+    @property
+    def states(self) -> Mapping[str, KeyedState]:
         """The states of the operator, by name."""
+        return {spec.name: state for spec, state in self._context.states.items()}
 
     @classmethod
     def of(cls, stream: HasJobGraph, **options: Any) -> Self:
@@ -91,13 +116,32 @@ class Harness:
 
     def push(self, rows: Sequence[Mapping[str, Any]] | pa.RecordBatch, port: int = 0) -> Self:
         """Process ``rows`` as one batch of input ``port``; dicts are converted to its schema."""
+        if self._process is not None and not self._context.states:
+            schemas = [self._process.schema_of(rows)]
+            self._open(self._process.operator(schemas), schemas)
         if not isinstance(rows, pa.RecordBatch):
             rows = batch_of(rows, self._inputs[port], SchemaError, "row")
+        if self._process is not None and self._process.time is not None and port == 0 and rows.num_rows:
+            largest = pc.max(rows.column(self._process.time)).cast(
+                pa.timestamp("us", rows.column(self._process.time).type.tz)
+            )
+            self._latest = max(self._latest, largest.value)
         return self._collect(self._operator.process(port, rows) if rows.num_rows else ())
 
-    def advance(self, us: int) -> Self:
-        """Advance the event time of the input to ``us`` microseconds; ``watermark`` is the one that may leave then."""
-        self._event_time = max(us, self._event_time)
+    def advance(self, to: int | str | timedelta) -> Self:
+        """Advance the event time of the input to ``to`` microseconds, or by a duration.
+
+        ``watermark`` is the one that may leave then. A duration begins at the latest row or the last advance, whichever
+        is later. The clock of a process function advances by it too, and its timers of processing time fire.
+        """
+        if isinstance(to, int):
+            self._event_time = max(to, self._event_time)
+        else:
+            self._clock.advance(duration_us(to) / 1e6)
+            self._event_time = max(self._event_time, self._latest)
+            self._event_time += duration_us(to) if self._event_time > MIN_WATERMARK else 0
+            if self.alarms:
+                self.wake()
         return self._collect_and_release(self._operator.on_watermark(self._event_time))
 
     def wake(self) -> Self:

@@ -24,6 +24,7 @@ from sabotnb.graph import (
     MapBatches,
     MapRows,
     Phase,
+    Process,
     Project,
     Reduce,
     SameWindow,
@@ -62,7 +63,7 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per ki
             return f"{function.name}()"
         case Aggregate():
             return _aggregate(spec)
-        case Reduce(keys=keys, function=function):
+        case Reduce(keys=keys, function=function) | Process(keys=keys, function=function):
             return f"{function.name}(){_by(keys)}"
         case Distinct(keys=keys):
             return ", ".join(keys)

@@ -4,7 +4,7 @@ Theory of operation. One index gives every key a slot, whatever its key group, s
 written in a few vectorised calls. Key groups matter only when state is exported or dropped, and are computed then.
 
 An index cannot remove a key. Keys that have neither a value nor a timer are *dead*; when they are more than half of a
-large index, ``compact`` builds the index again from the others and numbers all slots anew. Slots are therefore valid
+large index, ``compact`` builds the index again from the others, which changes their slots. Slots are therefore valid
 until the next call of ``compact`` or ``drop``.
 
 A value that expires has a second column, the time of its last change. It is invisible from then + its TTL on, which the
@@ -21,8 +21,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native import canonical, hash_rows, key_groups
-from sabotnb.state.keys import Index, View, check_group, index_of, plain_keys
+from sabotnb.native import KeyIndex, KeyView, canonical, hash_rows, key_groups
+from sabotnb.state.keys import check_group, plain_keys
 from sabotnb.state.process.slot_columns import ColumnImage, ListColumn, MapColumn, SlotColumn
 from sabotnb.state.process.slot_timers import SlotTimers, TimerRun
 from sabotnb.state.slot_ranges import in_pieces
@@ -61,7 +61,7 @@ class ProcessState:
         self._keys = keys
         self._groups = groups
         self._declared = {column.name: column for column in declared}
-        self._index: Index = index_of(keys, 1)
+        self._index = KeyIndex(keys.types, 1)
         self._size = 0
         self._kept = 0
         self.columns: dict[str, SlotColumn] = {name: _COLUMNS[c.kind](c.type) for name, c in self._declared.items()}
@@ -114,12 +114,15 @@ class ProcessState:
         self._kept = max(len(live), self._size // 2)  # else a large index is looked at too often
 
     def groups(self) -> Sequence[int]:
-        return np.unique(self._groups_of(self._live())).tolist()
+        found: list[int] = np.unique(self._groups_of(self._live())).tolist()
+        return found
 
     def freeze(self, groups: Sequence[int]) -> FrozenProcess:
         columns = {**self.columns, **{CHANGED + name: column for name, column in self.changed.items()}}
         images = {name: column.freeze(self._size) for name, column in columns.items()}
-        return FrozenProcess(self.schema, self._index.view(), images, self.timers.all(), self.alarms.all(), self._groups)
+        return FrozenProcess(
+            self.schema, self._index.view(), images, self.timers.all(), self.alarms.all(), self._groups
+        )
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         return self.freeze([group]).export(group)
@@ -152,9 +155,7 @@ class ProcessState:
         held = sum(column.nbytes() for column in columns) + self.timers.nbytes() + self.alarms.nbytes()
         return self._size, self._index.nbytes() + held
 
-    def _load(
-        self, declared: DeclaredColumn, slots: np.ndarray, values: pa.Array, changed: pa.Array | None
-    ) -> None:
+    def _load(self, declared: DeclaredColumn, slots: np.ndarray, values: pa.Array, changed: pa.Array | None) -> None:
         """Merge loaded values: lists and maps with those that are there, of other values the later one stays."""
         there = np.asarray(values.is_valid())
         column = self.columns[declared.name]
@@ -188,9 +189,9 @@ class ProcessState:
         numbers = np.full(self._size, -1, np.int64)
         numbers[live] = np.arange(len(live))
         keys = self.keys(live)
-        self._index = index_of(self._keys, 1)
+        self._index = KeyIndex(self._keys.types, 1)
         if len(live):
-            self._index.upsert(keys)  # type: ignore[union-attr]  # there are keys
+            self._index.upsert(keys)
         for column in (*self.columns.values(), *self.changed.values()):
             column.renumber(live)
         self.timers.renumber(numbers)
@@ -207,7 +208,7 @@ class FrozenProcess:
     def __init__(
         self,
         schema: pa.Schema,
-        view: View,
+        view: KeyView,
         images: Mapping[str, ColumnImage],
         timers: TimerRun,
         alarms: TimerRun,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 MOST_RUNS = 8
 
 LATEST = 2**63 - 1
@@ -46,7 +45,7 @@ class SlotTimers:
 
     def take_due(self, us: int, limit: int) -> TimerRun:
         """Remove and return the earliest timers up to ``us``: ``limit`` or few more; all of one time together."""
-        if us < self._first:
+        if us < self._first or not len(self):
             return NO_TIMERS
         self._sort()
         due = [int(np.searchsorted(at, us, side="right")) for at, _ in self._runs]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sabotnb.state.process import DeclaredColumn, ProcessState, StateKind
+from sabotnb.state import DeclaredColumn, ProcessState, StateKind
 from sabotnb.testing import KeyedStateSuite
 from sabotnb.testing.keyed_state_suite import DRAWN, MANY
 
@@ -72,7 +72,9 @@ class TestProcessState(KeyedStateSuite):
     def test_erased_keys_leave_nothing(self, first, second, gone):
         state = self.make()
         feed(state, first)
-        slots = np.unique([int(state.slots([pa.array([k], pa.string()), pa.array([n])])[0]) for k, n, _ in first if k in gone])
+        slots = np.unique(
+            [int(state.slots([pa.array([k], pa.string()), pa.array([n])])[0]) for k, n, _ in first if k in gone]
+        )
         for column in (*state.columns.values(), *state.changed.values()):
             column.erase(slots.astype(np.int64))
         frozen, groups = state.freeze(state.groups()), state.groups()
@@ -82,7 +84,9 @@ class TestProcessState(KeyedStateSuite):
         state._keep(state._live())
         feed(state, second)
         assert contents(state) == self.expected([row for row in first if row[0] not in gone], second)
-        assert sum(batch.num_rows for group in groups for batch in frozen.export(group)) <= len({row[:2] for row in first})
+        assert sum(batch.num_rows for group in groups for batch in frozen.export(group)) <= len(
+            {row[:2] for row in first}
+        )
 
 
 def filled(count):
@@ -119,7 +123,9 @@ def test_a_freeze_copies_nothing_and_keeps_old_values():
     assert state.columns["x"].read(np.arange(4)).to_pylist() == [0, 111, 2, None]
 
 
-@pytest.mark.parametrize("data_type", [pa.float16(), pa.float32(), pa.date32(), pa.time64("ns"), pa.duration("s"), pa.uint64()])
+@pytest.mark.parametrize(
+    "data_type", [pa.float16(), pa.float32(), pa.date32(), pa.time64("ns"), pa.duration("s"), pa.uint64()]
+)
 def test_every_fixed_type_comes_back(data_type):
     state = ProcessState(pa.schema({"k": pa.int64()}), [DeclaredColumn("x", StateKind.VALUE, data_type)], 2)
     slots = state.slots([pa.array([7, 8, 9])])
