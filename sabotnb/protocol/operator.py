@@ -86,6 +86,13 @@ class Operator(Protocol):
         """Process one batch (never empty) of input ``port``; yields output batches of bounded size."""
         ...
 
+    def accepts(self) -> bool:
+        """False while the operator has enough rows: its task takes no element of its input until the operator is woken.
+
+        Asked before each element, so it must be cheap.
+        """
+        return True
+
     def on_watermark(self, us: int) -> Iterable[Out]:
         """Event time of all inputs has reached ``us`` (microseconds); emit the results that waited for it."""
         return ()

@@ -128,6 +128,7 @@ class Chain:
         self._sink = (
             cast("SinkOperator", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
         )
+        self._choosy = [stage.operator for stage in stages if type(stage.operator).accepts is not Operator.accepts]
         self._opened = 0
         self._watermarks = [MIN_WATERMARK] * (len(self._stages) + 1)  # before each operator, and behind the last
         self._meets_delayed = False
@@ -141,6 +142,10 @@ class Chain:
             self._steps.run(node, "open", partial(operator.open, ctx))
             self._opened += 1
             self.states[node.id] = ctx.states
+
+    def accepts(self) -> bool:
+        """False while an operator has enough rows, so that no input must be taken, until the operator is woken."""
+        return all(operator.accepts() for operator in self._choosy)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Item]:
         """Process one batch of input ``port`` of the first operator; an empty batch has no effect."""

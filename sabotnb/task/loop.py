@@ -9,6 +9,8 @@ take the next element of the input; without an element, sleep for it.
   a cancel.
 - A task sleeps in one of two places. Waiting for input it sleeps in the gate, which ends with an element or a wake-up.
   Waiting for credit it must not take an element, so it sleeps in the mailbox. ``Mailbox.wake`` ends both.
+- While an operator has enough rows (``Operator.accepts``), no element is taken. The task sleeps in the mailbox then,
+  and counts as busy: the operator works, outside this thread.
 - Operators are woken between two works, by ``wake`` or by an alarm (``wake_in``), before the next element is taken: a
   task that always has input wakes them as well. The next alarm limits the sleep in the gate. It does not limit the
   sleep for credit, as no operator may run without it; alarms that go off meanwhile are answered when it returns.
@@ -111,6 +113,10 @@ class Loop:
     def _next_work(self) -> Work:
         if woken := self._mailbox.take_woken_operators() | self._alarms.take_due():
             return self._chain.on_wake(woken)
+        if not self._chain.accepts():
+            self._outputs.flush()
+            self._mailbox.wait(self._alarms.wait(SLEEP_SECONDS))
+            return iter(())
         work = self._input.take()
         if work is None:
             self._wait_for_input()

@@ -61,6 +61,9 @@ class Faulty(Operator):
         self._fault("process")
         yield from self._pulled(self._inner.process(port, batch), "process")
 
+    def accepts(self) -> bool:
+        return self._inner.accepts()
+
     def on_watermark(self, us: int) -> Iterator[Out]:
         self._fault("on_watermark")
         yield from self._pulled(self._inner.on_watermark(us), "on_watermark")
