@@ -13,7 +13,17 @@ from sabotnb import text_limits
 from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
 from sabotnb.diagram import picture
 from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture, theme
-from sabotnb.graph import Aggregate, JobGraph, MapBatches, MapRows, Source, Spec, TimeJoin, needs_end
+from sabotnb.graph import (
+    Aggregate,
+    JobGraph,
+    MapBatches,
+    MapRows,
+    Source,
+    Spec,
+    TimeJoin,
+    needs_end,
+    MapAsync,
+)
 
 SHORT, BESIDE, MANY = 10, 3, 90
 """Columns are listed in tables of ``SHORT`` rows beside each other, longer ones when that would be more than ``BESIDE``
@@ -109,7 +119,7 @@ def _notes(flow: StreamPlan, *, bounded: bool) -> list[str]:
             notes.append(f"{spec.kind}: rows wait for the watermarks of both inputs; late ones go to .side('late')")
         if any(needs_end(spec, port) and not is_bounded(above) for port, above in enumerate(node.inputs)):
             notes.append(f"{spec.kind} waits for the end of its input, which is endless: .head() shows a part of it")
-        if isinstance(spec, MapBatches | MapRows) and spec.inferred:
+        if isinstance(spec, MapBatches | MapRows | MapAsync) and spec.inferred:
             notes.append(f"{spec.function.name}() ({spec.function.origin}): schema inferred by calling it")
         if isinstance(spec, Source) and not spec.replayable:
             notes.append(f"{operator_labels.brief(spec)}: can be read only once")

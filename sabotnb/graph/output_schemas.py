@@ -17,6 +17,7 @@ from sabotnb.graph.specs import (
     Join,
     KeyedJoin,
     LookupJoin,
+    MapAsync,
     MapBatches,
     MapRows,
     Phase,
@@ -63,7 +64,7 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
             return inputs[0]
         case Project():
             return _projected(spec, inputs[0])
-        case MapBatches(schema=schema) | MapRows(schema=schema):
+        case MapBatches(schema=schema) | MapRows(schema=schema) | MapAsync(schema=schema):
             return schema
         case FilterBatches() | Sink():
             return inputs[0]

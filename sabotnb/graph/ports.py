@@ -7,6 +7,7 @@ from sabotnb.graph.specs import (
     Distinct,
     Join,
     Keys,
+    MapAsync,
     MapBatches,
     MapRows,
     OnError,
@@ -48,7 +49,7 @@ def input_ports(spec: Spec) -> int:
 
 def side_tags(spec: Spec) -> tuple[str, ...]:
     """Return the names of the operator's side outputs."""
-    if isinstance(spec, MapBatches | MapRows) and spec.on_error is OnError.SIDE:
+    if isinstance(spec, MapBatches | MapRows | MapAsync) and spec.on_error is OnError.SIDE:
         return (ERRORS,)
     if isinstance(spec, Window) and spec.time is not None:
         return (LATE,)

@@ -119,6 +119,24 @@ class MapRows:
 
 
 @dataclass(frozen=True, slots=True)
+class MapAsync:
+    """Calls ``function``, which may be a coroutine function, with a dict per row, ``concurrency`` rows at a time.
+
+    It returns what that of ``MapRows`` does. ``ordered``: results leave in the order of the rows. ``timeout`` of a call
+    in microseconds; None waits forever.
+    """
+
+    function: Function
+    schema: pa.Schema
+    concurrency: int = 32
+    ordered: bool = True
+    timeout: int | None = None
+    on_error: OnError = OnError.FAIL
+    inferred: bool = False
+    kind: ClassVar[str] = "map_async"
+
+
+@dataclass(frozen=True, slots=True)
 class FilterBatches:
     """Keeps rows where ``function(batch)`` returns true; the mask has the length of the batch."""
 
@@ -338,6 +356,7 @@ Spec = (
     | Project
     | MapBatches
     | MapRows
+    | MapAsync
     | FilterBatches
     | Aggregate
     | Reduce

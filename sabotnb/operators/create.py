@@ -18,7 +18,9 @@ from sabotnb.operators.project import ProjectOperator
 from sabotnb.operators.union import UnionOperator
 from sabotnb.protocol import Operator
 
-HasSchema = TypeVar("HasSchema", bound=specs.Aggregate | specs.Reduce | specs.MapBatches | specs.MapRows)
+HasSchema = TypeVar(
+    "HasSchema", bound=specs.Aggregate | specs.Reduce | specs.MapBatches | specs.MapRows | specs.MapAsync
+)
 
 
 def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
@@ -32,7 +34,7 @@ def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
             return FilterOperator(spec, inputs)
         case specs.Project():
             return ProjectOperator(spec, inputs)
-        case specs.Aggregate() | specs.Reduce() | specs.MapBatches() | specs.MapRows():
+        case specs.Aggregate() | specs.Reduce() | specs.MapBatches() | specs.MapRows() | specs.MapAsync():
             return _of_rows(_for_rows(spec), [*map(without_orders, inputs)])
         case specs.Window(verb=specs.Aggregate() | specs.Reduce() as verb):
             return _of_rows(replace(spec, verb=_for_rows(verb)), [*map(without_orders, inputs)])
@@ -53,6 +55,10 @@ def _of_rows(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
             return MapBatchesOperator(spec, inputs)
         case specs.MapRows():
             return MapRowsOperator(spec, inputs)
+        case specs.MapAsync():
+            from sabotnb.operators.map_async.async_operator import MapAsyncOperator  # loads asyncio
+
+            return MapAsyncOperator(spec, inputs)
         case specs.Union():
             return UnionOperator(spec, inputs)
         case _:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.blobs import Function
 from sabotnb.errors import UserFunctionError
-from sabotnb.graph import ERRORS, MapBatches, MapRows, side_schema
+from sabotnb.graph import ERRORS, MapAsync, MapBatches, MapRows, side_schema
 from sabotnb.protocol import Out
 
 
@@ -23,17 +23,17 @@ def returned_wrong(function: Function, problem: str, sample: str = "", operator:
     )
 
 
-def expected(spec: MapBatches | MapRows, data_type: pa.DataType) -> str:
+def expected(spec: MapBatches | MapRows | MapAsync, data_type: pa.DataType) -> str:
     """Describe the expected type of a column, and whether it was declared or inferred."""
     if not spec.inferred:
         return f"declared is {data_type}"
-    return f"for {'the first rows' if isinstance(spec, MapRows) else 'an empty batch'} it gave {data_type}"
+    return f"for {'the first rows' if isinstance(spec, MapRows | MapAsync) else 'an empty batch'} it gave {data_type}"
 
 
 class ErrorRows:
     """Makes the batches of side output ``errors``: the input's columns, and ``error`` with the exception as text."""
 
-    def __init__(self, spec: MapBatches | MapRows, inputs: Sequence[pa.Schema]) -> None:
+    def __init__(self, spec: MapBatches | MapRows | MapAsync, inputs: Sequence[pa.Schema]) -> None:
         self._schema = side_schema(spec, ERRORS, inputs)
 
     def of(self, rows: pa.RecordBatch, errors: Sequence[BaseException]) -> Out:

@@ -14,6 +14,7 @@ from sabotnb.graph import (
     JobGraph,
     Join,
     LookupJoin,
+    MapAsync,
     MapBatches,
     MapRows,
     Source,
@@ -66,7 +67,7 @@ def sizes(
 
 def _behind(spec: Spec, inputs: Sequence[Size]) -> Size:
     match spec:
-        case MapBatches() | MapRows() | WindowJoin() | LookupJoin():  # these may multiply rows
+        case MapBatches() | MapRows() | MapAsync() | WindowJoin() | LookupJoin():  # these may multiply rows
             return Size()
         case Join(how=how) | IntervalJoin(how=how):
             return inputs[0] if how in ("semi", "anti") else Size()

@@ -161,7 +161,7 @@ def _advice(node: Node, kind: str, raised: BaseException) -> str:
         return MORE_MEMORY
     if kind != UserFunctionError.__name__ or not _is_from_user_code(raised):
         return ""
-    if isinstance(node.spec, specs.MapBatches | specs.MapRows):
+    if isinstance(node.spec, specs.MapBatches | specs.MapRows | specs.MapAsync):
         return "correct it, or set such rows aside: on_error='side', and read them from .side('errors')"
     return CORRECT
 

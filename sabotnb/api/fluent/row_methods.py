@@ -9,6 +9,7 @@ from sabotnb.api.fluent.stream_base import StreamBase, plan_of
 from sabotnb.api.verbs import row_verbs
 from sabotnb.api.verbs.columns import Column
 from sabotnb.api.verbs.row_verbs import Condition
+from sabotnb.api.verbs.verb_options import Duration
 
 if TYPE_CHECKING:  # only for annotations, from which completion knows what a chain of verbs returns
     from sabotnb.api.stream import Stream
@@ -82,6 +83,26 @@ class RowMethods(StreamBase):
         ``flights.map_rows(lambda row: {**row, "late": row["delay"] > 15})``
         """
         return self._stream_of(row_verbs.mapped_rows(self.flow, fn, schema, on_error))
+
+    def map_async(
+        self,
+        fn: Callable[[dict[str, Any]], Any],
+        schema: Any = None,
+        concurrency: int = 32,
+        ordered: bool = True,
+        timeout: Duration | float | None = "30s",
+        on_error: str = "fail",
+    ) -> Stream:
+        """Call ``async def fn(row)`` with ``concurrency`` rows at a time, for services that answer slowly.
+
+        It returns what the function of ``map_rows`` does; a plain function runs in threads. ``ordered=False`` passes
+        results on as they come. A call that takes longer than ``timeout`` fails. ``on_error="side"`` puts rows whose
+        call fails into ``.side("errors")``. Without ``schema``, ``fn`` is called on the first 10 rows to infer it.
+
+        ``flights.map_async(ask_service, schema={"carrier": "string", "answer": "string"})``
+        """
+        made = row_verbs.mapped_async(self.flow, fn, schema, concurrency, timeout, on_error, ordered=ordered)
+        return self._stream_of(made)
 
     def union(self, *others: Stream) -> Stream:
         """Return all rows of all streams, which must have the same columns (SchemaError says how they differ)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -15,7 +16,7 @@ from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
 from sabotnb.expr import Misfit, batch_advice, exact_array, inferred_type, is_open, misses_name, row_advice
 from sabotnb.native import decoded_schema, plain_type, without_order, without_orders
-from sabotnb.operators import WrongResult, dicts, given, schema_of
+from sabotnb.operators import WrongResult, awaited, dicts, given, schema_of
 
 INFERENCE_ROWS = 100
 CORRECT = "Correct the function and run the cell again"
@@ -59,16 +60,24 @@ def _settled(field: pa.Field, schema: pa.Schema, went_in: pa.Schema, function: F
     return field.with_type(plain)
 
 
-def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: StreamPlan) -> pa.Schema:
-    """Return the schema of what ``fn`` returns for the first 100 rows of ``flow``, which must be replayable."""
+def inferred_of_async(fn: Callable[..., Any], function: Function, flow: StreamPlan) -> pa.Schema:
+    """Return the schema of what ``fn``, a coroutine function or not, returns for the first 10 rows of ``flow``."""
+    with ThreadPoolExecutor(1) as other:  # a notebook's own thread has a running event loop
+        return inferred_of_rows(lambda row: other.submit(awaited, fn, row).result(), function, flow, "map_async", 10)
+
+
+def inferred_of_rows(
+    fn: Callable[..., Any], function: Function, flow: StreamPlan, verb: str = "map_rows", first: int = INFERENCE_ROWS
+) -> pa.Schema:
+    """Return the schema of what ``fn`` returns for the ``first`` rows of ``flow``, which must be replayable."""
     if not is_replayable(flow):
         raise SchemaError(
             f"the source can be read only once, so {_described(function)} cannot be called to find its schema: "
-            "declare it, map_rows(fn, schema=...)"
+            f"declare it, {verb}(fn, schema=...)"
         )
     made: list[Mapping[str, Any]] = []
     try:
-        for row in islice(rows_of(flow, INFERENCE_ROWS), INFERENCE_ROWS):
+        for row in islice(rows_of(flow, first), first):
             made.extend(dicts(fn(row)))
     except WrongResult as wrong:
         raise UserFunctionError(f"{_described(function)} {wrong}") from wrong
@@ -79,7 +88,7 @@ def inferred_of_rows(fn: Callable[..., Any], function: Function, flow: StreamPla
         ) from error
     if not made:
         raise SchemaError(
-            f"{_described(function)} returned no row for the first {INFERENCE_ROWS}: declare map_rows(fn, schema=...)"
+            f"{_described(function)} returned no row for the first {first}: declare {verb}(fn, schema=...)"
         )
     names = dict.fromkeys(name for row in made for name in row)
     if strange := [name for name in names if not isinstance(name, str)]:

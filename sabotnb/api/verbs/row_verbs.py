@@ -10,12 +10,13 @@ import pyarrow as pa
 from sabotnb.api.stream_node import StreamPlan
 from sabotnb.api.verbs import columns
 from sabotnb.api.verbs.columns import Column
-from sabotnb.api.verbs.function_schemas import inferred_of_batches, inferred_of_rows
+from sabotnb.api.verbs.function_schemas import inferred_of_async, inferred_of_batches, inferred_of_rows
 from sabotnb.api.verbs.user_schemas import as_schema
+from sabotnb.api.verbs.verb_options import seconds
 from sabotnb.blobs import capture
 from sabotnb.errors import GraphError, SchemaError
-from sabotnb.expr import Expr, all_of, col, exact_number, known_column
-from sabotnb.graph import Distinct, Filter, FilterBatches, MapBatches, MapRows, OnError, Project, Sort, Union
+from sabotnb.expr import Expr, all_of, col, exact_number, known_column, whole
+from sabotnb.graph import Distinct, Filter, FilterBatches, MapAsync, MapBatches, MapRows, OnError, Project, Sort, Union
 from sabotnb.native import plain_type
 from sabotnb.operators import check_format
 
@@ -99,6 +100,31 @@ def mapped_rows(flow: StreamPlan, fn: Callable[..., Any], schema: Any, on_error:
     _one_of("on_error", on_error, ("fail", "side"))
     result = as_schema(schema) if schema is not None else inferred_of_rows(fn, function, flow)
     return flow.then(MapRows(function, result, OnError(on_error), inferred=schema is None))
+
+
+def mapped_async(
+    flow: StreamPlan,
+    fn: Callable[..., Any],
+    schema: Any,
+    concurrency: Any,
+    timeout: Any,
+    on_error: str,
+    *,
+    ordered: bool,
+) -> StreamPlan:
+    """Call ``fn``, a coroutine function or a plain one, with many rows at a time."""
+    function = capture(fn, "map_async")
+    _one_of("on_error", on_error, ("fail", "side"))
+    if not isinstance(ordered, bool):
+        raise SchemaError(f"ordered is {ordered!r}; write True to keep the order of the rows, or False")
+    wrong = SchemaError(f"concurrency={concurrency!r}: give the number of calls at a time, such as 32")
+    several = whole(concurrency, wrong, 1)
+    limit = seconds(timeout)
+    if limit is not None and limit <= 0:
+        raise SchemaError(f"timeout={timeout!r} lets no call end; write timeout='30s', or None to wait forever")
+    us = None if limit is None else round(limit * 1e6)
+    result = as_schema(schema) if schema is not None else inferred_of_async(fn, function, flow)
+    return flow.then(MapAsync(function, result, several, ordered, us, OnError(on_error), inferred=schema is None))
 
 
 def united(flow: StreamPlan, others: Sequence[StreamPlan]) -> StreamPlan:

@@ -14,13 +14,13 @@ from sabotnb.errors import UserFunctionError
 from sabotnb.expr import python_rows, row_advice, text_table
 from sabotnb.graph import Process
 from sabotnb.operators.error_policy import returned_wrong
-from sabotnb.operators.map_rows import dicts
 from sabotnb.operators.process.contexts import PROCESSING, RowContext, TimerSink
 from sabotnb.operators.process.emitted_rows import SLICE_ROWS, EmittedRows, Row, WrongRow
 from sabotnb.operators.process.keyed_process import HANDLES, KeyedProcess, declared_states
 from sabotnb.operators.process.process_times import TimeZoneOfRows
 from sabotnb.operators.process.row_handles import KeyCursor, RowHandle, WrongState, row_handle
 from sabotnb.operators.result_conversion import WrongResult
+from sabotnb.operators.row_results import dicts
 from sabotnb.protocol import Out
 from sabotnb.state import ProcessState, SlotTimers
 

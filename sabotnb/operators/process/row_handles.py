@@ -354,6 +354,6 @@ def _exact(declared: DeclaredState, values: list[Any], data_type: pa.DataType, o
     except Misfit as misfit:
         place = misfit.position if misfit.position is not None else 0
         raise WrongState(
-            f"set state {declared.name!r} to {misfit.what}, which is not {data_type}; set that, or declare another type",
+            f"set state {declared.name!r} to {misfit.what}, which is not {data_type}; set that, or change its type",
             owners[place],
         ) from misfit

@@ -21,6 +21,7 @@ from sabotnb.graph import (
     Join,
     KeyedJoin,
     LookupJoin,
+    MapAsync,
     MapBatches,
     MapRows,
     Phase,
@@ -61,6 +62,8 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per ki
             return _projection(columns)
         case MapBatches(function=function) | MapRows(function=function) | FilterBatches(function=function):
             return f"{function.name}()"
+        case MapAsync(function=function, concurrency=concurrency):
+            return f"{function.name}(), {concurrency} at a time"
         case Aggregate():
             return _aggregate(spec)
         case Reduce(keys=keys, function=function) | Process(keys=keys, function=function):
