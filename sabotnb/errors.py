@@ -14,6 +14,7 @@ SabotnbError
 │   ├── UnpicklableFunction     cannot be pickled for the workers
 │   ├── ModuleMissing           needs a module that an agent does not have
 │   └── UserFunctionError       raised, or its result does not fit its declaration
+├── InconsistentResults         the rows of a stream depend on batches, splits or parallelism
 ├── EnvError                    the session or its cluster
 │   ├── ClusterLost             the connection with the scheduler is lost
 │   │   └── ClusterTimeout      it did not answer in time, and may answer the next request
@@ -75,6 +76,10 @@ class SourceError(SabotnbError):
 
 class SinkError(SabotnbError):
     """Output must not or cannot be written."""
+
+
+class InconsistentResults(SabotnbError):
+    """The rows of a stream depend on batches, splits or parallelism; the message names rows and operator."""
 
 
 class FunctionError(SabotnbError):

@@ -17,6 +17,7 @@ from sabotnb.api.fluent.sink_methods import SinkMethods
 from sabotnb.api.fluent.source_methods import SourceMethods
 from sabotnb.api.fluent.stream_base import plan_of
 from sabotnb.api.fluent.windowed import Windowed
+from sabotnb.api.running.repeated_runs import check_runs
 from sabotnb.api.stream_node import naming
 from sabotnb.api.verbs import grouping, processing, row_verbs
 from sabotnb.api.verbs.columns import Column, Columns
@@ -114,9 +115,14 @@ class Stream(SourceMethods, RowMethods, JoinMethods, PartitionMethods, SinkMetho
 
     # Inspection
 
-    def check(self) -> None:
-        """Raise the error that would keep the stream from running (GraphError, SourceError, ...), if there is one."""
+    def check(self, runs: int = 0) -> None:
+        """Raise the error that would keep the stream from running (GraphError, SourceError, ...), if there is one.
+
+        With ``runs``, a bounded stream also runs here as a whole, and that often with random splits, batches and
+        parallelism. InconsistentResults says which rows differ, and behind which operator.
+        """
         views.compiled(self.flow)
+        check_runs(self.flow, runs)
 
     def explain(self, optimize: bool = True) -> str:
         """Return the graph as described, as optimized with statistics of each rule, and as it would be deployed."""
