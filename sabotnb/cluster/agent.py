@@ -64,6 +64,7 @@ class Agent(WorkerPlugin):
         self._probes = ThreadPoolExecutor(PROBES, "sabot-probe")
         worker.handlers["sabot_pull"] = self.sabot_pull
         worker.handlers["sabot_probe"] = self.sabot_probe
+        worker.handlers["sabot_samples"] = self.sabot_samples
         worker.stream_handlers["sabot-deploy"] = self._on_deploy
         worker.stream_handlers["sabot-commit"] = self._on_commit
         worker.stream_handlers["sabot-tell"] = self._on_tell
@@ -100,6 +101,11 @@ class Agent(WorkerPlugin):
         """Answer a client that samples an operator's output: see ``TaskRunner.probe``. Waits in a thread."""
         probe = self._session.probe
         return await self._loop.run_in_executor(self._probes, lambda: probe(RunId.parse(run), **request))
+
+    async def sabot_samples(self, run: str) -> list[dict[str, Any]]:
+        """Answer a client that asks for late and failing rows: see ``TaskRunner.samples``."""
+        samples = self._session.samples
+        return await self._loop.run_in_executor(self._probes, lambda: samples(RunId.parse(run)))
 
     # Registration
 

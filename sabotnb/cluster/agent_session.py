@@ -85,6 +85,10 @@ class AgentSession:
         """Sample an operator's output: see ``TaskRunner.probe``; from any thread."""
         return self._runner.probe(run, **request)
 
+    def samples(self, run: RunId) -> list[dict[str, Any]]:
+        """Late and failing rows: see ``TaskRunner.samples``; from any thread."""
+        return self._runner.samples(run)
+
     def take_out_probes(self) -> None:
         """Remove the probes without a recent request; from any thread."""
         self._runner.take_out_probes()

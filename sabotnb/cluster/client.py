@@ -20,7 +20,7 @@ from distributed.utils import sync
 
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
-from sabotnb.cluster.probe_requests import Probed, aim, combined
+from sabotnb.cluster.probe_requests import Probed, aim, combined, operator_of
 from sabotnb.cluster.result_reader import ResultLocation, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.metrics import JobMetrics
@@ -237,6 +237,17 @@ class ClusterClient:
         notes = ["the job is paused"] if status.paused else []
         notes += [f"{agent} did not answer" for agent in found["silent"]]
         return combined(aimed, found["tasks"], rows, "; ".join(notes))
+
+    def samples(self, run: RunId, operator: str | None) -> tuple[str | None, list[dict[str, Any]]]:
+        """The id of ``operator`` in full, and the last late and failing rows of the run, as plain data.
+
+        Raises:
+            JobError: there is no such operator, the message lists those there are.
+        """
+        status = self.status(run)
+        named = None if operator is None else operator_of(status, operator)
+        found = self.run(lambda: self._scheduler.sabot_samples(run=str(run)), ANSWER_SECONDS)
+        return named, list(found)
 
     # Results
 

@@ -151,6 +151,7 @@ class JobManager(SchedulerPlugin):
                     self.sabot_jobs,
                     self.sabot_pull,
                     self.sabot_probe,
+                    self.sabot_samples,
                 )
             }
         )
@@ -366,6 +367,18 @@ class JobManager(SchedulerPlugin):
     async def _probe(self, agent: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         tasks: list[dict[str, Any]] = await self._scheduler.rpc(self._roster.address(agent)).sabot_probe(**request)
         return tasks
+
+    async def sabot_samples(self, run: str) -> list[dict[str, Any]]:
+        """The last late and failing rows of a run, by task; agents that do not answer are left out."""
+        job = self._machine.overview.run(RunId.parse(run))
+        agents = dict.fromkeys(task.slot.agent for task in job.tasks.values()) if job else {}
+        asked = (asyncio.wait_for(self._samples(agent, run), PROBE_SECONDS) for agent in agents)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [sample for answer in answers if isinstance(answer, list | tuple) for sample in answer]
+
+    async def _samples(self, agent: str, run: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self._scheduler.rpc(self._roster.address(agent)).sabot_samples(run=run)
+        return found
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Jobs and tasks by state, total rows and bytes, and uptime in seconds: of one job, or of all jobs."""

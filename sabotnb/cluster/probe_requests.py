@@ -62,6 +62,11 @@ def aim(status: RunStatus, target: str) -> Aim:
     return graph.aim_at(entering, f"what enters {operator}") if entering else graph.aim_at(operator)
 
 
+def operator_of(status: Mapping[str, Any], target: str) -> str:
+    """The id of the operator with the id ``target``, or the only one whose id begins so; JobError lists all."""
+    return _ProbedGraph(status).named(target)
+
+
 class _ProbedGraph:
     """The job's operators and edges."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from sabotnb.metrics import TaskCounters
+from sabotnb.task.kept_samples import KeptSamples
 from sabotnb.task.probe import Probe
 
 UNREAD_SECONDS = 5.0
@@ -24,6 +25,8 @@ class Probes:
         self._rows = counters.operators
         self._watermarks = counters.watermarks
         self._clock = clock
+        self.samples = KeptSamples()
+        """The last late and failing rows."""
         self._probes: dict[str, Probe] = {}  # replaced, never changed: the task's thread reads it without a lock
 
     def note(self, operator: str, batch: pa.RecordBatch) -> None:

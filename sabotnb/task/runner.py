@@ -46,6 +46,8 @@ class _RunTasks:
     epoch: int
     tasks: dict[Attempt, TaskExecution] = field(default_factory=dict)
     attempts: set[Attempt] = field(default_factory=set)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    """Late and failing rows of tasks that have ended."""
 
 
 class TaskRunner:
@@ -119,8 +121,9 @@ class TaskRunner:
         if changed.state in ENDED:
             with self._lock:
                 running = self._runs.get(changed.attempt.run.job)
-                if running is not None:
-                    running.tasks.pop(changed.attempt, None)
+                ended = running.tasks.pop(changed.attempt, None) if running is not None else None
+                if running is not None and ended is not None:
+                    running.samples += ended.samples()
         self._report(changed)
 
     def command(self, command: Command) -> None:
@@ -183,6 +186,18 @@ class TaskRunner:
         for _, probe in probed:
             probe.wait_seen(max(0.0, deadline - time.monotonic()))
         return [_probed(task, operator, probe.sample(), keys, rows) for task, probe in probed]
+
+    def samples(self, run: RunId) -> list[dict[str, Any]]:
+        """Return the last late and failing rows of the tasks of ``run`` here (see ``KeptSamples.answers``).
+
+        Those of tasks that have ended are kept until the run is dropped or the next run of its job comes.
+        """
+        with self._lock:
+            running = self._runs.get(run.job)
+            if running is None or running.run != run:
+                return []
+            tasks, found = list(running.tasks.values()), list(running.samples)
+        return [*found, *(sample for task in tasks for sample in task.samples())]
 
     def take_out_probes(self) -> None:
         """Remove the probes that were not read lately; call it about once a second."""

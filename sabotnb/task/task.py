@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
 import pyarrow as pa
 
@@ -129,6 +130,10 @@ class TaskExecution:
             raise ProtocolError(f"{self.attempt.task} has no operator {operator!r} to probe")
         return self._probes.probe(operator)
 
+    def samples(self) -> list[dict[str, Any]]:
+        """Return the last late and failing rows as plain data; from any thread."""
+        return self._probes.samples.answers()
+
     def schema(self, operator: str) -> pa.Schema | None:
         """Return the schema behind ``operator``; None if it is unknown."""
         return self._schemas.get(operator)
@@ -156,6 +161,7 @@ class TaskExecution:
             state = TaskState.CANCELED
         except BaseException as error:  # noqa: BLE001 - the thread must not end without a report
             state, failure = TaskState.FAILED, failure_of(error, self._host.agent)
+            self._probes.samples.note_failure(failure)
         for raised in self._close():
             if state is TaskState.FINISHED:
                 state, failure, committables = TaskState.FAILED, failure_of(raised, self._host.agent), ()

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sabotnb.api.boundary import boundary
 from sabotnb.api.handles import metric_frames
 from sabotnb.api.handles.diagnosis import Why
+from sabotnb.api.handles.sample_frames import samples_frame
 from sabotnb.api.handles.status import JobResult, JobStatus, assignment, explained
 from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
@@ -115,6 +116,15 @@ class Job:
         """Return which operator is the bottleneck and why, or why no rows flow, and what to do, as a sentence."""
         finding = self._client.metrics(self.run_id).finding
         return Why.of(finding) if finding else Why("unknown", "", "no figures yet")
+
+    def samples(self, operator: str | None = None) -> pd.DataFrame:
+        """Return the last late and failing rows of an operator, or of all: operator, kind, reason, time, its columns.
+
+        ``kind``: ``late``, ``errors`` (of ``on_error="side"``), or ``failed``, the row that ended the job. Each task
+        keeps the last 20 of each kind. JobError lists the operators.
+        """
+        named, found = self._client.samples(self.run_id, operator)
+        return samples_frame(found, named)
 
     def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
         """Return the last rows that an operator emitted. ``target``: its id, a unique prefix, or an edge (``"a->b"``).
