@@ -6,6 +6,15 @@ import sabotnb as sb
 from sabotnb import col, errors
 
 BOUNDED = sb.Stream.from_rows([{"value": 1, "name": "x"}])
+
+
+class Seen(sb.KeyedProcess):
+    output = {"value": "int64"}
+
+    def on_row(self, row, ctx):
+        return {"value": ctx.key}
+
+
 WORKS = {
     "filter": lambda s: s.filter(col("value") > 1),
     "select": lambda s: s.select("value"),
@@ -18,6 +27,8 @@ WORKS = {
     "top": lambda s: s.top(3, by="value", rank="rank"),
     "reduce": lambda s: s.reduce(lambda left, right: {"value": left["value"] + right["value"], "time": left["time"]}),
     "windows": lambda s: s.with_event_time("time").window(sb.tumbling("1s")).agg(n=sb.count()),
+    "process": lambda s: s.with_event_time("time").group_by("value").process(Seen),
+    "map_async": lambda s: s.map_async(lambda row: row, schema={"value": "int64"}, timeout=None),
     "sessions": lambda s: s.with_event_time("time").group_by("value").window(sb.session("1s")).agg(n=sb.count()),
 }
 NOT_YET = {
