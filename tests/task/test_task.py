@@ -356,6 +356,62 @@ def test_an_operator_is_woken_on_request():
         assert read_all(deployed, "numbers.3") == [2]
 
 
+class OneAtATime(Operator):
+    """Has enough rows with one batch, which it returns when another thread has looked at it."""
+
+    def __init__(self):
+        self.held, self.most, self.threads = [], 0, []
+
+    def open(self, ctx):
+        self.wake = ctx.wake
+
+    def process(self, port, batch):
+        self.held.append(batch)
+        self.most = max(self.most, len(self.held))
+        self.threads.append(threading.Thread(target=self.wake))
+        self.threads[-1].start()
+        return ()
+
+    def accepts(self):
+        return not self.held
+
+    def on_wake(self):
+        held, self.held = self.held, []
+        return held
+
+    def on_end(self, port, reason):
+        return self.on_wake()
+
+    def close(self):
+        for thread in self.threads:
+            thread.join()
+
+
+def test_no_batch_is_taken_while_an_operator_has_enough_rows():
+    one = OneAtATime()
+    job = graph([vertex("numbers", reads(numbers([[1], [2], [3], [4]])), Custom(lambda: one), COLLECT)])
+    assert run(job) == [1, 2, 3, 4]
+    assert one.most == 1
+
+
+def test_a_task_whose_operator_has_enough_rows_can_be_canceled():
+    reached = threading.Event()
+
+    class Full(Operator):
+        def process(self, port, batch):
+            reached.set()
+            return ()
+
+        def accepts(self):
+            return not reached.is_set()
+
+    job = graph([vertex("numbers", reads(numbers([[1], [2]])), Custom(Full), COLLECT)])
+    with Deployed(job).start() as deployed:
+        reached.wait()
+        deployed.command(CancelTasks(RUN, 1))
+        deployed.reports.wait(TaskState.CANCELED)
+
+
 class Ticking(Operator):
     """Returns the rows that it holds at each alarm; the last is the one at which it returns rows for the last time."""
 

@@ -72,9 +72,8 @@ class BatchCalls:
             batch, slots = batch.take(pa.array(order)), slots[order]
             times = None if times is None else times[order]
         starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1]))
-        if times is None:
-            first = last = np.full(len(starts), self._clock())
-        else:
+        first = last = np.full(len(starts), self._clock())
+        if times is not None and self._state.changed:  # only states that expire ask for them
             first, last = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
         self._cursor.begin(slots[starts], first, last)
         self._ctx.keys = _plain(batch.select(list(self._spec.keys)).take(pa.array(starts)))
