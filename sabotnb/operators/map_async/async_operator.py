@@ -43,6 +43,7 @@ class MapAsyncOperator(Operator):
         self._watermarks: deque[tuple[int, int]] = deque()
         self._released = MIN_WATERMARK
         self._any_done = threading.Event()
+        self._closing = False
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
@@ -82,6 +83,7 @@ class MapAsyncOperator(Operator):
                 yield nothing  # lets the task read its mailbox
 
     def close(self) -> None:
+        self._closing = True
         if self._loop is not None:
             self._loop.close()
 
@@ -103,7 +105,8 @@ class MapAsyncOperator(Operator):
         pending.result, pending.error = result, error
         pending.done = True
         self._any_done.set()
-        self._ctx.wake()
+        if not self._closing:  # calls that the end cancels have no task to wake
+            self._ctx.wake()
 
     def _outs(self, done: Sequence[PendingRow]) -> list[Out]:
         made: list[Row] = []
