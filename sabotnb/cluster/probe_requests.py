@@ -62,7 +62,7 @@ def aim(status: RunStatus, target: str) -> Aim:
     return graph.aim_at(entering, f"what enters {operator}") if entering else graph.aim_at(operator)
 
 
-def operator_of(status: Mapping[str, Any], target: str) -> str:
+def operator_of(status: RunStatus, target: str) -> str:
     """The id of the operator with the id ``target``, or the only one whose id begins so; JobError lists all."""
     return _ProbedGraph(status).named(target)
 
