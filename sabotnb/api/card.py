@@ -16,13 +16,13 @@ from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture
 from sabotnb.graph import (
     Aggregate,
     JobGraph,
+    MapAsync,
     MapBatches,
     MapRows,
     Source,
     Spec,
     TimeJoin,
     needs_end,
-    MapAsync,
 )
 
 SHORT, BESIDE, MANY = 10, 3, 90

@@ -20,7 +20,7 @@ from sabotnb.api.fluent.windowed import Windowed
 from sabotnb.api.running.repeated_runs import check_runs
 from sabotnb.api.stream_node import naming
 from sabotnb.api.verbs import grouping, processing, row_verbs
-from sabotnb.api.verbs.columns import Column, Columns
+from sabotnb.api.verbs.columns import Column
 from sabotnb.api.verbs.grouping import Grouping
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import GraphError, InvalidUse
