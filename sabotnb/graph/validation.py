@@ -181,15 +181,30 @@ def _hints(edges: Sequence[Edge]) -> Iterator[str]:
 
 
 def _endless(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
-    """Yield operators that return nothing before their input ends, but read an unbounded source."""
-    links = [(edge.up, edge.down) for edge in edges]
+    """Yield operators that return nothing before their input ends, but read an unbounded source.
+
+    An input that several of these sources feed is reported with the first: one walk over the graph serves all sources.
+    """
+    first = _first_endless(operators, edges)
+    for edge in edges:
+        if edge.up in first and needs_end(operators[edge.down].spec, edge.port):
+            yield (
+                f"{edge.down!r} waits for the end of {first[edge.up]!r}, which is endless; read a bounded source, "
+                "or look at a part of it with .head()"
+            )
+
+
+def _first_endless(operators: Operators, edges: Sequence[Edge]) -> Mapping[str, str]:
+    """Return, for each operator that an unbounded source feeds, the first of these sources; each is its own."""
+    readers: dict[str, list[str]] = {}
+    for edge in edges:
+        readers.setdefault(edge.up, []).append(edge.down)
+    first: dict[str, str] = {}
     for source in operators.values():
-        if not isinstance(source.spec, Source) or source.spec.bounded:
-            continue
-        fed = reachable([source.id], links)
-        for edge in edges:
-            if edge.up in fed and needs_end(operators[edge.down].spec, edge.port):
-                yield (
-                    f"{edge.down!r} waits for the end of {source.id!r}, which is endless; read a bounded source, "
-                    "or look at a part of it with .head()"
-                )
+        waiting = [source.id] if isinstance(source.spec, Source) and not source.spec.bounded else []
+        while waiting:
+            name = waiting.pop()
+            if name not in first:
+                first[name] = source.id
+                waiting.extend(readers.get(name, ()))
+    return first

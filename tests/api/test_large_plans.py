@@ -125,13 +125,13 @@ LOOPS = {
 }
 
 
-def calls(function):
-    """How many Python functions ``function`` calls, itself included."""
+def calls(function, counted=("call",)):
+    """How many Python functions ``function`` calls, itself included; with "c_call" also those written in C."""
     made = 0
 
     def count(_, event, __):
         nonlocal made
-        made += event == "call"
+        made += event in counted
 
     sys.setprofile(count)
     try:
@@ -165,6 +165,16 @@ def test_the_cost_of_planning_grows_with_the_number_of_verbs(loop):
 def test_the_cost_of_planning_grows_with_the_number_of_branches():
     planned(branches(5))
     few, many = (calls(lambda n=count: planned(branches(n))) for count in (20, 80))
+    assert many < 4.6 * few
+
+
+def test_the_cost_of_validation_grows_with_the_number_of_endless_sources():
+    def validated(count):
+        clocks = [sb.Stream.from_rate(1).filter(col("value") > number) for number in range(count)]
+        collected(sb.union(*clocks).flow).validate()
+
+    validated(5)
+    few, many = (calls(lambda n=count: validated(n), ("call", "c_call")) for count in (20, 80))
     assert many < 4.6 * few
 
 

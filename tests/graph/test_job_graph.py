@@ -163,6 +163,18 @@ def at(parallelism, spec, most=128):
             ["s > o > out"],
             "'o' waits for the end of 's', which is endless",
         ),
+        (
+            {
+                "s": Source("rate", SCHEMA, bounded=False),
+                "t": Source("rate", SCHEMA, bounded=False),
+                "u": Union(2),
+                "o": Top((), 3, "k"),
+                "out": SINK,
+            },
+            ["s > u > o > out", "t > u:1"],
+            "cannot run:\n  - 'o' waits for the end of 's', which is endless; read a bounded source, "
+            "or look at a part of it with .head()",
+        ),
     ],
 )
 def test_a_graph_that_cannot_run_is_refused(job, operators, paths, message):
