@@ -84,7 +84,10 @@ cdef class Matches:
 
 
 cdef class Probe:
-    """Walks the pairs of one probing batch; remembers where it stopped, even between the rows of one key."""
+    """Walks the pairs of one probing batch; remembers where it stopped, even between the rows of one key.
+
+    All keys are marked as met at the start: flags that others copy between two calls of ``next`` are complete.
+    """
 
     cdef Matches matches
     cdef Keys keys
@@ -98,25 +101,33 @@ cdef class Probe:
         self.keys = keys_of(slots, groups, matches.first)
         self.held = slots, groups
         self.outer = outer
+        self._mark_met()
+
+    cdef void _mark_met(self):
+        cdef uint8_t[::1] met = self.matches.matched.view(np.uint8)
+        cdef Py_ssize_t row
+        cdef int64_t key
+        with nogil:
+            for row in range(self.keys.rows):
+                key = key_at(&self.keys, row)
+                if key >= 0:
+                    met[key] = 1
 
     def next(self, Py_ssize_t limit):
         cdef int64_t[::1] left = np.empty(max(limit, 1), np.int64)
         cdef int64_t[::1] right = np.empty(max(limit, 1), np.int64)
-        cdef uint8_t[::1] matched = self.matches.matched.view(np.uint8)
-        cdef uint8_t* met = &matched[0] if matched.shape[0] else NULL
         cdef const int64_t* rows = &self.matches.rows[0] if self.matches.rows.shape[0] else NULL
         cdef Py_ssize_t count
         if limit < 1:
             raise ValueError(f"a slice of {limit} rows; it must have at least 1")
         with nogil:
-            count = self._fill(&left[0], &right[0], met, &self.matches.starts[0], rows, limit)
+            count = self._fill(&left[0], &right[0], &self.matches.starts[0], rows, limit)
         if count == 0:
             return None
         return np.asarray(left[:count]), np.asarray(right[:count])
 
     cdef Py_ssize_t _fill(
-        self, int64_t* left, int64_t* right, uint8_t* matched, const int64_t* starts, const int64_t* rows,
-        Py_ssize_t limit,
+        self, int64_t* left, int64_t* right, const int64_t* starts, const int64_t* rows, Py_ssize_t limit,
     ) noexcept nogil:
         cdef Keys keys = self.keys
         cdef Py_ssize_t count = 0, row = self.row
@@ -130,7 +141,6 @@ cdef class Probe:
                     count += 1
                 row += 1
                 continue
-            matched[key] = 1
             at = starts[key] + self.done
             end = starts[key + 1]
             while at < end and count < limit:

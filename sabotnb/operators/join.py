@@ -18,7 +18,7 @@ keys. All others store rows. A null key matches nothing, so right rows with one 
 the result. Key columns of different types are compared in a common type that holds all values that can be equal.
 
 A left row may have any number of partners, so pairs are generated in batches of ``batch_rows``, when the task asks for
-the next batch.
+the next batch. The right rows of one left batch are those that were stored when its probe began.
 """
 
 from __future__ import annotations
@@ -119,14 +119,12 @@ class JoinOperator(Operator):
             found = batch if len(rows) == batch.num_rows else taken(batch, rows)
             yield with_clocks_of(conformed(without_clock(found), self._output), found)
 
-    def _paired(self, batch: pa.RecordBatch, mine: np.ndarray, others: np.ndarray) -> pa.RecordBatch:
+    def _paired(self, batch: pa.RecordBatch, mine: np.ndarray, right: pa.RecordBatch) -> pa.RecordBatch:
         whole = len(mine) == batch.num_rows and bool((mine == np.arange(len(mine))).all())
         found = batch if whole else taken(batch, mine)
-        right = self._built.take(pa.array(others, mask=others < 0))
         return with_clocks_of(self._rows.pairs(without_clock(found), right), found)
 
     def _lonely(self) -> Iterator[pa.RecordBatch]:
         """Right rows without a partner."""
-        rows = self._built.unmatched()
-        for start in range(0, len(rows), self._limit):
-            yield self._rows.only_right(self._built.take(rows[start : start + self._limit]))
+        for right in self._built.unmatched(self._limit):
+            yield self._rows.only_right(right)

@@ -15,9 +15,9 @@ A right or full join must also know which keys a probe has met. The flags are on
 sorted form: the next one starts from them, and keys that arrived in between have slots behind their ends. ``freeze``
 copies the flags because probes go on to change them; rows and keys are shared.
 
-Row numbers are valid only for the sorted form that returned them. No rows may be added, loaded or dropped from the
-start of a ``Probe``, or the call of ``unmatched``, until the last ``take`` of its numbers: ``take`` might sort again
-and read other rows.
+Row numbers are valid only for the sorted form that returned them, so ``Pairs`` and ``unmatched`` keep that form, and
+return rows instead of numbers. Rows that are added, loaded or dropped while one of them is read do not change what it
+returns. A probe marks its keys as met when it begins, so a freeze or a new sorted form before its end has all flags.
 """
 
 from __future__ import annotations
@@ -46,6 +46,25 @@ class _Built:
     gone: set[int] = field(default_factory=set)
 
 
+class Pairs:
+    """The pairs of one probing batch with the rows that were stored when the probe began."""
+
+    def __init__(self, rows: GroupedBatches, probe: Probe) -> None:
+        self._rows = rows
+        self._probe = probe
+
+    def next(self, limit: int) -> tuple[np.ndarray, pa.RecordBatch] | None:
+        """Return the next pairs, at most ``limit``: numbers of probing rows, and stored rows; None at the end.
+
+        The stored row is null for a probing row without a partner.
+        """
+        pairs = self._probe.next(limit)
+        if pairs is None:
+            return None
+        mine, others = pairs
+        return mine, self._rows.take(pa.array(others, mask=others < 0))
+
+
 class BuildSide(KeyedRows):
     """Rows by key and, with ``outer``, a flag per key that a probe has met. Exported rows then have a column for it.
 
@@ -64,7 +83,7 @@ class BuildSide(KeyedRows):
         self._built = None
         super().add(batch)
 
-    def probe(self, keys: Sequence[pa.Array], *, outer: bool) -> Probe:
+    def probe(self, keys: Sequence[pa.Array], *, outer: bool) -> Pairs:
         """Pair rows that have these keys with stored rows; with ``outer`` also return rows that have no partner."""
         built = self._ready()
         columns = [compared(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
@@ -72,17 +91,16 @@ class BuildSide(KeyedRows):
         slots = found.slots
         if (valid := complete(columns)) is not None:
             slots = np.where(valid.to_numpy(zero_copy_only=False), slots, np.uint32(MISSING))
-        return Probe(built.matches, slots, outer, found.groups)
+        return Pairs(built.rows, Probe(built.matches, slots, outer, found.groups))
 
-    def take(self, numbers: np.ndarray | pa.Array) -> pa.RecordBatch:
-        """The rows of these numbers, which a probe or ``unmatched`` returned; a null number becomes a row of nulls."""
-        return self._ready().rows.take(numbers)
-
-    def unmatched(self) -> np.ndarray:
-        """Ascending numbers of the rows whose key no probe has met."""
+    def unmatched(self, limit: int) -> Iterator[pa.RecordBatch]:
+        """The rows whose key no probe has met when the iteration begins, in batches of at most ``limit``."""
         built = self._ready()
         numbers = built.matches.unmatched()
-        return numbers[~np.isin(built.rows.groups[numbers], list(built.gone))] if built.gone else numbers
+        if built.gone:
+            numbers = numbers[~np.isin(built.rows.groups[numbers], list(built.gone))]
+        for start in range(0, len(numbers), limit):
+            yield built.rows.take(numbers[start : start + limit])
 
     def freeze(self, groups: Sequence[int]) -> FrozenRows:
         if not self._outer:

@@ -172,8 +172,7 @@ def at(parallelism, spec, most=128):
                 "out": SINK,
             },
             ["s > u > o > out", "t > u:1"],
-            "cannot run:\n  - 'o' waits for the end of 's', which is endless; read a bounded source, "
-            "or look at a part of it with .head()",
+            "cannot run:\n  - 'o' waits for the end of 's', which is endless; read a bounded source, or look at",
         ),
     ],
 )

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 import sabotnb as sb
 from sabotnb.config import Config
 from sabotnb.graph.specs import Join
+from sabotnb.operators import create
+from sabotnb.protocol import EndReason
 from sabotnb.testing import Harness
 
 LEFT = pa.schema({"k": pa.dictionary(pa.int32(), pa.string()), "n": pa.int32(), "x": pa.int64()})
@@ -131,3 +133,63 @@ def test_a_key_that_no_key_of_the_other_type_can_equal_is_not_there(how, expecte
     left = sb.Stream.from_arrow(pa.table({"k": pa.array([2**63 + 5, 1, 7], pa.uint64())}))
     right = sb.Stream.from_arrow(pa.table({"k": pa.array([None, 1], pa.int64())}))
     assert sorted(left.join(right, on="k", how=how).to_arrow()["k"].to_pylist()) == sorted(expected)
+
+
+NUMBER = pa.schema({"k": pa.int64()})
+NEGATIVE = pa.schema({"k2": pa.int64(), "v": pa.int64()})
+
+
+def negatives(numbers):
+    return pa.record_batch([list(numbers), [-number for number in numbers]], schema=NEGATIVE)
+
+
+def drop_most_groups(state, _):
+    for group in state.groups()[3:]:
+        state.drop(group)
+
+
+def load_groups_of_others(state, how):
+    with Harness(Join(("k",), ("k2",), how), NUMBER, NEGATIVE) as other:
+        moved = other.push(negatives(range(100, 160)), 1).states["right"]
+        for group in moved.groups():
+            state.load(group, moved.export(group))
+
+
+def drop_and_load_again(state, _):
+    exported = {group: list(state.export(group)) for group in state.groups()}
+    for group in exported:
+        state.drop(group)
+    for group, batches in reversed(exported.items()):
+        state.load(group, batches)
+
+
+def add_rows(state, _):
+    state.add(negatives(range(100, 160)))
+
+
+@pytest.mark.parametrize("change", [drop_most_groups, load_groups_of_others, drop_and_load_again, add_rows])
+@pytest.mark.parametrize("how", ["inner", "full"])
+def test_the_rows_of_one_call_are_right_if_groups_move_between_two_pulls(how, change):
+    """Tasks let no group move while a call is open; the state alone must not mix rows up either."""
+    operator = create(Join(("k",), ("k2",), how), [NUMBER, NEGATIVE])
+    with Harness(operator, NUMBER, NEGATIVE, config=Config(batch_rows=3)) as harness:
+        harness.push(negatives(range(40)), 1).end(1)
+        right = harness.states["right"]
+        left = pa.record_batch([list(range(20))], schema=NUMBER)
+        pairs = after_the_first(operator.process(0, left), lambda: change(right, how))
+        assert sorted((row["k"], row["v"]) for row in pairs) == [(k, -k) for k in range(20)]
+        lonely = after_the_first(operator.on_end(0, EndReason.EXHAUSTED), lambda: drop_most_groups(right, how))
+        assert all(row["v"] == -row["k"] for row in lonely)
+        if change is not drop_most_groups:
+            others = range(100, 160) if change in (load_groups_of_others, add_rows) else ()
+            assert sorted(row["k"] for row in lonely) == ([*range(20, 40), *others] if how == "full" else [])
+
+
+def after_the_first(outs, change):
+    """All rows of ``outs``; ``change`` is called after the first batch."""
+    rows = []
+    for number, batch in enumerate(outs):
+        rows += batch.to_pylist()
+        if number == 0:
+            change()
+    return rows
