@@ -41,6 +41,7 @@ class GateInput:
         self._next: tuple[int, int, Element] | None = None
         self._reasons = dict.fromkeys(self._unfed, EndReason.EXHAUSTED)
         self._left_ports: set[int] = set()
+        self._arrivals = latency_markers.FirstArrivals()
         self.ended = False
 
     @property
@@ -114,7 +115,8 @@ class GateInput:
     def _marker(self, marker: Marker) -> Work:
         if marker.kind == latency_markers.KIND:
             self._counters.latency.add(latency_markers.age_of(marker, time.time()))
-        yield marker
+        if self._arrivals.note(marker):
+            yield marker
 
     def _event_time(self, port: int, channel: int, element: Watermark | Status) -> Work:
         if port not in self._timed:

@@ -13,6 +13,9 @@ KIND = "latency"
 MARKER_SECONDS = 1.0
 """Seconds between two markers of a source task while it reads rows."""
 
+MOST_MET = 1000
+"""Markers of which copies are recognized; copies arrive soon after each other."""
+
 
 class LatencyMarkers:
     """Creates the markers of one source task.
@@ -34,6 +37,26 @@ class LatencyMarkers:
         self._last = now
         self._count += 1
         return Marker(KIND, json.dumps({"at": now, "source": self._source, "seq": self._count}))
+
+
+class FirstArrivals:
+    """Tells the first arrival of a marker at a task from its copies, which arrive on other paths.
+
+    A task sends a marker to each of its outputs. If every copy were passed on, a plan in which n streams in a row are
+    combined with themselves would send 2 ** n of them.
+    """
+
+    def __init__(self) -> None:
+        self._met: dict[str, None] = {}
+
+    def note(self, marker: Marker) -> bool:
+        """Return True if this marker has not arrived before."""
+        if marker.payload in self._met:
+            return False
+        self._met[marker.payload] = None
+        if len(self._met) > MOST_MET:
+            del self._met[next(iter(self._met))]
+        return True
 
 
 def age_of(marker: Marker, now: float) -> float:

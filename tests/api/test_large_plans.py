@@ -203,6 +203,11 @@ def test_two_operators_of_one_name_are_refused_however_far_apart():
         stream.named("twice").filter(col("a") > 1).named("twice")
 
 
+def test_a_loop_of_streams_combined_with_themselves_ends():
+    stream = repeated(lambda s, _: s.union(s).distinct("a", "b"), 60)
+    assert rows(stream) == [(a, a % 3) for a in range(20)]
+
+
 def test_a_deep_aggregate_has_the_right_value():
     total = col("a")
     for _ in range(VERBS):

@@ -21,6 +21,7 @@ from sabotnb.protocol.elements import (
     End,
     EndReason,
     Leave,
+    Marker,
     Status,
     Watermark,
 )
@@ -56,7 +57,7 @@ class Input:
     def __init__(self, *channels, ports=1, timed=None):
         self.operators = [Recorded(), Recorded()]
         nodes = [Node(name, Union(ports)) for name in ("first", "second")]
-        counters = TaskCounters(operators={node.id: 0 for node in nodes})
+        counters = self.counters = TaskCounters(operators={node.id: 0 for node in nodes})
         stages = [Stage(node, operator) for node, operator in zip(nodes, self.operators, strict=True)]
         self.gate = InputGate((port, ChannelKey(RunId("job", 1), 1, port, up, 0)) for port, up in channels)
         numbers = {port: self.gate.channels(port) for port in range(ports)}
@@ -278,3 +279,12 @@ def test_all_interleavings_of_two_upstream_tasks(first):
 def test_a_cut_is_refused():
     with pytest.raises(ProtocolError, match="cannot handle Cut"):
         Input((0, 0)).outputs_of(0, 0, Cut(1, CutKind.CHECKPOINT, 1))
+
+
+def test_a_marker_that_arrives_on_several_paths_is_passed_on_once():
+    first, second = Marker("latency", '{"at": 0.0, "seq": 1}'), Marker("latency", '{"at": 1.0, "seq": 2}')
+    task = Input((0, 0), (0, 1), (1, 0), ports=2)
+    assert task.outputs_of(0, 0, first, second) == [first, second]
+    assert task.outputs_of(0, 1, first, batch(1), second) == [[1]]
+    assert task.outputs_of(1, 0, second, batch(2), first) == [[2]]
+    assert sum(task.counters.latency.counts.values()) == 6
