@@ -1,4 +1,4 @@
-"""Properties of expressions on which optimizer rules decide: column uses, cost, and safe reordering."""
+"""Properties of expressions and projections on which optimizer rules decide: column uses, cost, and safe reordering."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from sabotnb.expr import Column, Expr, Literal, functions, is_total, unaliased, uses_of
+from sabotnb.graph import Project, Spec
 
 
 def column_uses(exprs: Iterable[Expr]) -> Counter[str]:
@@ -21,6 +22,11 @@ def column_uses(exprs: Iterable[Expr]) -> Counter[str]:
 def is_cheap(expr: Expr) -> bool:
     """True if computing ``expr`` twice costs nothing: a column or a constant."""
     return isinstance(unaliased(expr.node), Column | Literal)
+
+
+def is_renaming(spec: Spec) -> bool:
+    """True for a projection that computes nothing: it selects and renames columns, or adds constants."""
+    return isinstance(spec, Project) and all(is_cheap(expr) for _, expr in spec.columns)
 
 
 def may_go_first(conditions: Sequence[Expr], schema: pa.Schema) -> list[bool]:

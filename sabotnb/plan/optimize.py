@@ -17,7 +17,7 @@ must neither remove nor move operators that the user named or placed.
   most rules before handle aggregates of ``Phase.FULL`` only.
 
 Each phase must terminate: a rule has to reduce something (operators, columns, open choices) or move a filter towards
-its sources, and no rule of a phase may undo another. ``MOST_STEPS_PER_OPERATOR`` turns a mistake there into an error.
+its sources, and no rule of a phase may undo another. A mistake there becomes an error after ``_most_steps``.
 How a phase finds the next rewriting without searching the whole graph each time is in ``worklist``.
 """
 
@@ -33,11 +33,11 @@ from sabotnb.plan.graph_rewrite import Known, RewriteStep, Rule
 from sabotnb.plan.rules.choose_join import choose_join
 from sabotnb.plan.rules.filter_files import filter_files
 from sabotnb.plan.rules.merge_filters import merge_filters
-from sabotnb.plan.rules.merge_projects import drop_identity, merge_projects
+from sabotnb.plan.rules.merge_projects import drop_identity, merge_projects, merge_renamings
 from sabotnb.plan.rules.merge_unions import merge_unions
 from sabotnb.plan.rules.narrow_columns import narrow_columns
 from sabotnb.plan.rules.prune import prune
-from sabotnb.plan.rules.push_filters import push_filters
+from sabotnb.plan.rules.push_filters import push_filters, push_filters_past_renaming
 from sabotnb.plan.rules.read_dictionaries import read_dictionaries
 from sabotnb.plan.rules.two_phases import two_phases
 from sabotnb.plan.sizes import Estimate
@@ -48,14 +48,23 @@ __all__ = ["Optimized", "RewriteStep", "optimize"]
 PHASES: Sequence[Sequence[Rule]] = (
     (prune,),  # once is enough: no later rule leaves an operator that leads nowhere
     (merge_unions,),
-    (merge_filters, push_filters, filter_files, merge_projects, drop_identity, narrow_columns),
+    (
+        merge_filters,
+        merge_renamings,
+        push_filters_past_renaming,
+        push_filters,
+        filter_files,
+        merge_projects,
+        drop_identity,
+        narrow_columns,
+    ),
     (choose_join,),
     (read_dictionaries,),
     (two_phases,),
 )
 
-MOST_STEPS_PER_OPERATOR = 100
-"""More steps than this mean that two rules undo each other, which is a defect."""
+STEPS_PER_OPERATOR = 100
+"""Most steps at an operator, besides the filters that pass it: each filter of a plan may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ def optimize(
     """
     known = Known(estimates or {}, config or Config.from_environment())
     steps: list[RewriteStep] = []
-    limit = MOST_STEPS_PER_OPERATOR * (len(graph.operators) + 1)
+    limit = _most_steps(len(graph.operators))
     for rules in PHASES:
         worklist = Worklist(rules, graph, known)
         while applied := worklist.apply_next():
@@ -87,3 +96,8 @@ def optimize(
                 )
         graph = worklist.graph()
     return Optimized(graph, tuple(steps))
+
+
+def _most_steps(operators: int) -> int:
+    """Return a number of steps that only rules which undo each other exceed, and these are a defect."""
+    return STEPS_PER_OPERATOR * (operators + 1) + operators**2

@@ -110,6 +110,11 @@ def filtered(count):
     return [base.filter(col("a") > number) for number in range(count)]
 
 
+def renamed_and_filtered(stream, n):
+    here, there = ("a", "x") if n % 2 == 0 else ("x", "a")
+    return stream.rename({here: there}).filter(col(there) != n + 7)
+
+
 def three_columns():
     return sb.Stream.from_arrow(TABLE.append_column("c", pa.array([1.0] * 20)))
 
@@ -122,6 +127,7 @@ LOOPS = {
     "joins": joins,
     "mixed": mixed,
     "named": named,
+    "renamed and filtered": renamed_and_filtered,
 }
 
 
@@ -176,6 +182,15 @@ def test_the_cost_of_validation_grows_with_the_number_of_endless_sources():
     validated(5)
     few, many = (calls(lambda n=count: validated(n), ("call", "c_call")) for count in (20, 80))
     assert many < 4.6 * few
+
+
+def test_many_filters_that_may_raise_pass_many_operators():
+    stream = repeated(lambda s, _: s.sort("a"), 230)
+    for number in range(230):
+        stream = stream.filter(col("a") // (col("b") + 1) != number + 30)
+    graph = optimize(collected(stream.flow)).graph
+    assert graph.inputs("sort_0")[0].up == "filter_229"
+    assert graph.inputs("filter_0")[0].up == "source_0"
 
 
 def test_a_loop_of_unions_is_one_union_of_all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sabotnb.expr import column_name, substitute
 from sabotnb.graph import Project
-from sabotnb.plan.expressions import column_uses, is_cheap
+from sabotnb.plan.expressions import column_uses, is_cheap, is_renaming
 from sabotnb.plan.graph_draft import GraphDraft
 from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, keeps_hint, sole_reader
 
@@ -32,6 +32,17 @@ def _merge(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
 
 
 merge_projects = OperatorRule(_merge)
+
+
+def _merge_renamings(graph: GraphDraft, name: str, known: Known) -> RewriteStep | None:
+    """Merge projections that only rename before filters pass them; the result is that of merging them afterwards."""
+    edge = sole_reader(graph, name)
+    if edge is None or not is_renaming(graph.operators[name].spec):
+        return None
+    return _merge(graph, name, known) if is_renaming(graph.operators[edge.down].spec) else None
+
+
+merge_renamings = OperatorRule(_merge_renamings)
 
 
 def _drop(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:

@@ -36,7 +36,7 @@ from sabotnb.graph import (
     right_output_names,
 )
 from sabotnb.native import is_ordered, plain_type
-from sabotnb.plan.expressions import is_cheap, may_go_first
+from sabotnb.plan.expressions import is_cheap, is_renaming, may_go_first
 from sabotnb.plan.graph_draft import GraphDraft
 from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, beside, sole_reader
 
@@ -65,6 +65,21 @@ def _push(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
 
 
 push_filters = OperatorRule(_push, upwards=True)  # filters that meet on their way up become one
+
+
+def _push_past_renaming(graph: GraphDraft, name: str, known: Known) -> RewriteStep | None:
+    """Move a filter above a projection that only renames, where the operator above is no projection.
+
+    If a loop renames and filters in turn, each filter then passes one projection, merged from all above it. Filters
+    that met on their way up would be rewritten as a whole at each projection.
+    """
+    if not is_renaming(graph.operators[name].spec):
+        return None
+    above = graph.operators[graph.inputs(name)[0].up]
+    return None if isinstance(above.spec, Project) else _push(graph, name, known)
+
+
+push_filters_past_renaming = OperatorRule(_push_past_renaming)
 
 Pushed = Sequence[tuple[Expr, Mapping[int, Expr]]]
 """Parts of a predicate, in order, with what each becomes above the operator by input port; empty if it stays."""
