@@ -68,7 +68,7 @@ push_filters = OperatorRule(_push, upwards=True)  # filters that meet on their w
 
 
 def _push_past_renaming(graph: GraphDraft, name: str, known: Known) -> RewriteStep | None:
-    """Move a filter above a projection that only renames, where the operator above is no projection.
+    """Move a filter above a projection that only renames, if no other projection is above it.
 
     If a loop renames and filters in turn, each filter then passes one projection, merged from all above it. Filters
     that met on their way up would be rewritten as a whole at each projection.
