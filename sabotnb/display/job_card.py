@@ -12,7 +12,7 @@ from html import escape
 
 from sabotnb import text_limits
 from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, theme
-from sabotnb.display.job_picture import JobPicture, PictureNode, View
+from sabotnb.display.job_picture import JobPicture, OperatorCard, PictureNode, View
 from sabotnb.display.job_svg import Mark
 from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics, stopped_early
 
@@ -39,7 +39,8 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
     view = _view(picture)
     if view is not None:
         parts.append(theme.scrolled(*job_svg.draw(view, _marks(view, metrics, gone, exact=exact))))
-    parts.append(theme.sentences(_sentences(metrics, gone, exact=exact)))
+    sentences = [*_sentences(metrics, gone, exact=exact), *_filtered_sources(picture, metrics, exact=exact)]
+    parts.append(theme.sentences(sentences))
     if metrics.error is not None:
         parts.append(_error_html(metrics.error, exact=exact))
     if exact:
@@ -61,7 +62,7 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
             mark = marks[node.id]
             parts = f"{titles[node.id]:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.text, mark.failed
             lines.append(f"  {'  '.join(filter(None, parts))}".rstrip())
-    lines += _sentences(metrics, gone, exact=exact)
+    lines += [*_sentences(metrics, gone, exact=exact), *_filtered_sources(picture, metrics, exact=exact)]
     if metrics.error is not None:
         lines += _error(metrics.error)
     return "\n".join(lines)
@@ -116,6 +117,21 @@ def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     stale = _from_last_reports(metrics) if exact else ()
     lines = filter(None, (waits, *sentences, *stale))
     return [text_limits.cut(line, text_limits.SENTENCE) for line in lines]
+
+
+def _filtered_sources(picture: JobPicture | None, metrics: JobMetrics, *, exact: bool) -> list[str]:
+    """Return a sentence per source that filtered while it read: it counts fewer rows than its files have."""
+    if picture is None or not exact or not _repeats(metrics) or stopped_early(metrics):
+        return []
+    vertices = {vertex.id: vertex for vertex in metrics.vertices}
+    filtered = [card for card in picture.operators if card.filtered and card.vertex in vertices]
+    return [_read(card, _rows_read(vertices[card.vertex])) for card in filtered[:LISTED]]
+
+
+def _read(source: OperatorCard, rows: int) -> str:
+    of = "" if source.rows is None else f" of {number_format.count(source.rows)}"
+    counted = f"{number_format.count(rows)}{of} rows" if of else _counted(rows)
+    return f"{_name(source.id)} read {counted}: the filter {source.filtered} ran in the source."
 
 
 def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
@@ -179,8 +195,13 @@ def _repeatable_rows(node: PictureNode, vertices: Sequence[VertexMetrics]) -> st
 def _rows_in(node: PictureNode, vertices: Sequence[VertexMetrics]) -> int:
     """Return the input rows of a node; for a chain that starts with a source, the rows that it read."""
     if node.role == "source":
-        return sum(vertex.operators[0].rows if vertex.operators else vertex.out.rows for vertex in vertices)
+        return sum(map(_rows_read, vertices))
     return sum(vertex.into.rows for vertex in vertices)
+
+
+def _rows_read(vertex: VertexMetrics) -> int:
+    """Return the rows that the source at the head of a vertex read."""
+    return vertex.operators[0].rows if vertex.operators else vertex.out.rows
 
 
 def _rows_out(vertex: VertexMetrics) -> int:

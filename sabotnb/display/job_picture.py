@@ -70,6 +70,10 @@ class OperatorCard:
     columns: tuple[tuple[str, str], ...]
     """Name and Arrow type of each output column."""
     notes: tuple[str, ...]
+    filtered: str = ""
+    """Of a source: the condition of the filter that runs in its files, whose other rows are not counted."""
+    rows: int | None = None
+    """Of a source: the rows before that filter, if they are known without reading them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sabotnb import text_limits
-from sabotnb.expr import column_name
+from sabotnb.expr import Expr, column_name
 from sabotnb.graph import Aggregate, EdgeType, Join, Project, Sink, Source, Spec
 from sabotnb.plan import ShuffleEdge, spread, summary
 
@@ -31,6 +31,11 @@ def brief(spec: Spec, columns: Sequence[str] = ()) -> str:
             return summary(replace(spec, strategy="auto"))
     text = _projection(spec, columns) if isinstance(spec, Project) else summary(spec)
     return _COLUMN.sub(r"\1", text)
+
+
+def condition(predicate: Expr) -> str:
+    """Return a condition in a line, with plain names of columns: ``month == 1``."""
+    return text_limits.cut(_COLUMN.sub(r"\1", str(predicate)), text_limits.LABEL)
 
 
 def role(spec: Spec) -> str:

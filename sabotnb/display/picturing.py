@@ -11,6 +11,7 @@ from typing import Any
 from sabotnb.diagram import PlacedBox, Spacing, route_lines
 from sabotnb.display.collapsing import collapsed
 from sabotnb.display.job_picture import JobPicture, Line, OperatorCard, PictureNode, View
+from sabotnb.display.operator_labels import counted
 from sabotnb.display.scene import Link
 from sabotnb.text_limits import cut
 
@@ -154,5 +155,13 @@ def _card(operator: Mapping[str, Any], columns: Sequence[Sequence[Sequence[str]]
         origin=operator["origin"],
         code=operator["code"],
         columns=tuple((name, kind) for name, kind in columns[operator["columns"]]),
-        notes=tuple(filter(None, (operator["gone"], *operator["notes"]))),
+        notes=tuple(filter(None, (operator["gone"], *operator["notes"], _unfiltered(operator)))),
+        filtered=operator["filtered"],
+        rows=operator["rows"],
     )
+
+
+def _unfiltered(operator: Mapping[str, Any]) -> str:
+    """Return why a source counts fewer rows than its files have."""
+    rows = operator["rows"]
+    return "" if rows is None else f"counts the rows that pass its filter, of {counted(rows, 'row')}"

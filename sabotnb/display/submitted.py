@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +10,24 @@ import pyarrow as pa
 
 from sabotnb import text_limits
 from sabotnb.blobs import Function
-from sabotnb.display.operator_labels import brief, label, role
-from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Spec, Window
-from sabotnb.plan import ExecutionGraph, Optimized, RewriteStep
+from sabotnb.display.operator_labels import brief, condition, label, role
+from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Source, Spec, Window
+from sabotnb.plan import Estimate, ExecutionGraph, Optimized, RewriteStep
 from sabotnb.text_limits import cut
 
 NOWHERE = ("prune", "drop identity")
 """Rules that remove an operator without merging it into another."""
 
 
-def scenes(logical: JobGraph, optimized: Optimized, execution: ExecutionGraph) -> dict[str, Any]:
+def scenes(
+    logical: JobGraph,
+    optimized: Optimized,
+    execution: ExecutionGraph,
+    estimates: Mapping[str, Estimate] | None = None,
+) -> dict[str, Any]:
     """Return the job as written and as it runs, without coordinates, for ``job_picture``. Reads no file.
+
+    ``estimates`` are the sizes of sources by operator id, as for ``plan.optimize``.
 
     ``operators`` are those written, in topological order, then those that the optimizer added; ``logical`` are the
     links among the former, ``edges`` those among ``vertices``, the chains that run. A link is
@@ -45,6 +52,7 @@ def scenes(logical: JobGraph, optimized: Optimized, execution: ExecutionGraph) -
                 "tasks": running[name].tasks if name in running else 0,
                 "gone": "" if name in running else _gone(name, went),
                 "notes": steps.get(name, []),
+                **_filtered(running.get(name), (estimates or {}).get(name)),
                 "columns": columns.number(schema),
             }
         )
@@ -108,6 +116,14 @@ def _described(operator: Operator, graph: JobGraph) -> dict[str, Any]:
         "origin": origin.where if origin else "",
         "code": origin.code.strip("\n")[: text_limits.CODE] if origin else "",
     }
+
+
+def _filtered(running: _Running | None, size: Estimate | None) -> dict[str, Any]:
+    """Return the condition that a source checks while it reads, and how many rows it checks, if that is known."""
+    spec = running.operator.spec if running else None
+    if not isinstance(spec, Source) or spec.predicate is None:
+        return {"filtered": "", "rows": None}
+    return {"filtered": condition(spec.predicate), "rows": size.rows if size else None}
 
 
 def _text(spec: Spec, graph: JobGraph, name: str) -> str:

@@ -1,3 +1,4 @@
+import json
 import re
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from scenes import FLIGHTS, failure, late, metrics, submitted
 from sabotnb.display import job_card, job_picture
 from sabotnb.graph import Sink, Source
 from sabotnb.metrics import Finding
+from sabotnb.plan.sizes import Size
 
 SCENES, EXECUTION = submitted(late())
 PICTURE = job_picture(SCENES)
@@ -110,6 +112,24 @@ def test_an_inexact_card_has_the_rows_of_sources_and_sinks():
         "  by_name                   x2",
         "  sink_0                    x4  250 rows",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "read"),
+    [
+        ({"flights": Size(336_776, None), "airlines": Size(16, 640)}, "1,000 of 336,776 rows"),
+        ({"flights": Size(None, 9_000)}, "1,000 rows"),
+        (None, "1,000 rows"),
+    ],
+)
+def test_a_finished_job_says_why_a_source_has_fewer_rows_than_its_files(sizes, read):
+    scenes, execution = submitted(late(), sizes=sizes)
+    sentence = f"flights read {read}: the filter delay > 15 ran in the source."
+    picture = job_picture(json.loads(json.dumps(scenes)))
+    assert job_card.text(picture, metrics(execution)).splitlines()[-1] == sentence
+    assert sentence in ParsedHtml(job_card.html(picture, metrics(execution))).texts
+    for other in (metrics(execution, "RUNNING"), metrics(execution, "FAILED", error=failure())):
+        assert "ran in the source" not in job_card.text(picture, other)
 
 
 def test_an_inexact_card_of_a_failed_job_has_no_rows():

@@ -8,6 +8,7 @@ from scenes import AIRLINES, FLIGHTS, late, submitted
 from sabotnb.display import job_picture
 from sabotnb.expr import col
 from sabotnb.graph import Aggregate, AggregateColumn, Filter, Join, Operator, Project, Sink, Source
+from sabotnb.plan.sizes import Size
 
 GOLDEN_BOXES = [
     ("flights", 16.0, 16.0, 176, 84.0),
@@ -117,6 +118,13 @@ def test_a_card_lists_what_the_optimizer_did(picture):
     )
     assert card(picture, "flights").columns == (("carrier", "string"),)
     assert card(picture, "by_name_partial").vertex == "join_0"
+
+
+def test_the_card_of_a_source_says_how_many_rows_its_filter_sees():
+    scenes, _ = submitted(late(), sizes={"flights": Size(336_776), "airlines": Size(16)})
+    found = job_picture(scenes)
+    assert card(found, "flights").notes[-1] == "counts the rows that pass its filter, of 336,776 rows"
+    assert card(found, "airlines").notes == ()
 
 
 def test_a_merged_operator_names_the_operator_that_runs():

@@ -43,11 +43,14 @@ def late():
     )
 
 
-def submitted(graph, tasks=4):
-    """Return the scenes of ``graph`` at its submission, and its execution graph; the table ``airlines`` is small."""
+def submitted(graph, tasks=4, sizes=None):
+    """Return the scenes of ``graph`` at its submission, and its execution graph; the table ``airlines`` is small.
+
+    ``sizes`` are those of sources that cards show.
+    """
     optimized = optimize(graph, {"airlines": Size(16, 640)} if "airlines" in graph.operators else {})
     execution = physical(optimized.graph, tasks)
-    return display.scenes(graph, optimized, execution), execution
+    return display.scenes(graph, optimized, execution, sizes), execution
 
 
 def metrics(execution, state="FINISHED", name="late", rows=1000, **more):

@@ -134,6 +134,8 @@ export interface OperatorCard {
   code: string;
   columns: ([string, string])[];
   notes: string[];
+  filtered: string;
+  rows: number | null;
 }
 
 export interface Throughput {

@@ -178,6 +178,8 @@ const card = shape<OperatorCard>({
   code: text,
   columns: many(names),
   notes: texts,
+  filtered: text,
+  rows: maybe(number),
 });
 const picture = shape<JobPicture>({ views: many(view), operators: many(card) });
 

@@ -23,12 +23,13 @@ LOCAL_PARALLELISM = 2
 
 @dataclass(frozen=True, slots=True)
 class CompiledJob:
-    """A job at every level (as described, optimized and deployed), with the splits that its sources will read."""
+    """A job at every level (as described, optimized and deployed), with the splits and sizes of its sources."""
 
     graph: JobGraph
     optimized: Optimized
     execution: ExecutionGraph
     splits: Mapping[str, tuple[Split, ...]]
+    estimates: Mapping[str, Estimate]
 
     def run_here(
         self, makers: Makers | None = None, until: float | None = None
@@ -54,9 +55,10 @@ def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -
     if not isinstance(parallelism, int) or parallelism < 1:
         raise GraphError(f"parallelism is {parallelism!r}; give a number of tasks per operator, at least 1")
     graph.validate()
-    optimized = plan.optimize(graph, estimates(graph)) if optimize else Optimized(graph, ())
+    sizes = estimates(graph) if optimize else {}
+    optimized = plan.optimize(graph, sizes) if optimize else Optimized(graph, ())
     execution = plan.physical(optimized.graph, parallelism, groups=Config.from_environment().key_groups)
-    return CompiledJob(graph, optimized, execution, read_splits(execution))
+    return CompiledJob(graph, optimized, execution, read_splits(execution), sizes)
 
 
 def check_outputs(graph: JobGraph, job: str, runs_here: Callable[[RunId], bool]) -> None:

@@ -192,7 +192,7 @@ def submit(
         owner=client.owner,
         fingerprint=fingerprint,
         explained=plan.explain_in_words(compiled.graph, compiled.optimized, compiled.execution),
-        scenes=display.scenes(compiled.graph, compiled.optimized, compiled.execution),
+        scenes=display.scenes(compiled.graph, compiled.optimized, compiled.execution, compiled.estimates),
         placement=placement,
     )
     taken = client.submit_stream_job(request, blobs)

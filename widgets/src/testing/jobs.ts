@@ -221,6 +221,8 @@ function cards(one: VertexSketch): OperatorCard[] {
       ["delay", "double"],
     ],
     notes: [],
+    filtered: "",
+    rows: null,
   }));
 }
 
