@@ -9,7 +9,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from sabotnb.errors import GraphError
-from sabotnb.graph import AsofJoin, IntervalJoin, SessionWindow, TimeJoin, WindowJoin, specs
+from sabotnb.graph import AsofJoin, IntervalJoin, SessionWindow, TimeJoin, UntilWindow, WindowJoin, specs
 from sabotnb.native import without_orders
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
 from sabotnb.operators.map_batches import MapBatchesOperator
@@ -84,7 +84,7 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
             from sabotnb.operators.top import TopOperator
 
             return TopOperator(spec, inputs)
-        case specs.Window(shape=SessionWindow()):
+        case specs.Window(shape=SessionWindow()) | specs.Window(shape=UntilWindow(), lateness=0, early=None):
             from sabotnb.operators.windows.session_operator import SessionOperator
 
             return SessionOperator(spec, inputs)

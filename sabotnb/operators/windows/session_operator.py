@@ -1,4 +1,8 @@
-"""The operator of session windows."""
+"""The operator of windows that are short beside the number of them: sessions, and ``until`` a time in the row.
+
+Each key has windows of its own, so they share one store, where the windows of other shapes have a state each. A window
+``until`` a time is the session of the rows with that end: they lie in the last microsecond before it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,17 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.graph import LATE, WINDOW_END, WINDOW_START, Aggregate, SessionWindow, Window, output_schema, side_schema
+from sabotnb.graph import (
+    LATE,
+    WINDOW_END,
+    WINDOW_START,
+    Aggregate,
+    SessionWindow,
+    UntilWindow,
+    Window,
+    output_schema,
+    side_schema,
+)
 from sabotnb.operators.group_states import maker_of
 from sabotnb.operators.windows.session_store import NUMBER, Run, SessionStore
 from sabotnb.operators.windows.window_starts import microseconds
@@ -29,17 +43,20 @@ from sabotnb.state import encoded_as
 class SessionOperator(Operator):
     """Applies a verb to the rows of each session, and returns the results once the watermark has passed its end.
 
-    A row is late if its own time + ``gap`` is not after its clock: it could only be in sessions that have ended.
+    A row is late if its own time + ``gap`` is not after its clock: it could only be in sessions that have ended. Of
+    windows ``until`` a time, this operator does not return early or corrected results; ``WindowOperator`` does.
     """
 
     delayed = Delayed.TAKE
 
     def __init__(self, spec: Window, inputs: Sequence[pa.Schema]) -> None:
-        assert isinstance(spec.shape, SessionWindow)
+        assert isinstance(spec.shape, SessionWindow | UntilWindow)
         assert spec.time is not None
+        assert not spec.lateness
         self._spec = spec
         self._time = spec.time
-        self._gap = spec.shape.gap
+        self._until = spec.shape.column if isinstance(spec.shape, UntilWindow) else None
+        self._gap = 1 if isinstance(spec.shape, UntilWindow) else spec.shape.gap
         self._input = inputs[0]
         self._output = output_schema(spec, inputs)
         self._late_schema = side_schema(spec, LATE, inputs)
@@ -60,7 +77,7 @@ class SessionOperator(Operator):
         if batch.schema.names[-1] == CLOCK:
             clocks = np.maximum(batch.column(CLOCK).to_numpy(), self._watermark)
             batch = batch.select(batch.schema.names[:-1])
-        times = microseconds(batch.column(self._time)) + self._spec.shift
+        times = self._times(batch)
         late = times + self._gap <= clocks
         if late.any():
             by = np.broadcast_to(clocks, len(times))[late] - times[late] - self._gap
@@ -68,6 +85,11 @@ class SessionOperator(Operator):
             batch, times = batch.filter(pa.array(~late)), times[~late]
         if len(times):
             self._store.add(batch, times)
+
+    def _times(self, batch: pa.RecordBatch) -> np.ndarray:
+        """The time of each row in its session; a row ``until`` an earlier time than its own ends with itself."""
+        times = microseconds(batch.column(self._time)) + self._spec.shift
+        return times if self._until is None else np.maximum(microseconds(batch.column(self._until)) - 1, times)
 
     def on_watermark(self, us: int) -> Iterable[Out]:
         self._watermark = max(us, self._watermark)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.graph import Aggregate, AggregateColumn, SessionWindow, Top, Window
+from sabotnb.graph import Aggregate, AggregateColumn, SessionWindow, Top, UntilWindow, Window
 from sabotnb.operators.group_states import maker_of
 from sabotnb.operators.windows.session_operator import SessionOperator
 from sabotnb.operators.windows.session_store import NUMBER, SessionStore
@@ -100,6 +100,48 @@ def test_top_of_each_session() -> None:
     list(operator.process(0, batch_of([(0, 0), (3, 0), (20, 0), (1, 1)])))
     found = [row for batch in operator.on_watermark(MAX_WATERMARK) for row in batch["t"].cast(pa.int64()).to_pylist()]
     assert sorted(found) == [1, 3, 20]
+
+
+UNTIL = pa.schema({"t": pa.timestamp("us"), "k": pa.int64(), "e": pa.timestamp("us")})
+UntilRow = tuple[int, int, int]
+
+
+def until_batch(rows: Sequence[UntilRow]) -> pa.RecordBatch:
+    columns = [pa.array(column, pa.int64()) for column in zip(*rows, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, UNTIL.names).cast(UNTIL)
+
+
+@pytest.mark.parametrize("keys", [("k",), ()], ids=["keyed", "global"])
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2), st.integers(0, 40)), min_size=1, max_size=40).map(
+        sorted
+    ),
+    size=st.integers(1, 9),
+)
+@settings(max_examples=150, deadline=None)
+def test_rows_until_the_same_time_leave_then(
+    rows: list[tuple[int, int, int]], size: int, keys: tuple[str, ...]
+) -> None:
+    operator = SessionOperator(Window(Aggregate(keys, (COUNT,), UNTIL), UntilWindow("e"), "t"), [UNTIL])
+    operator.open(OperatorContext(RunId("job", 1), "window_0", 0, 1, 4))
+    expected, found = Counter[tuple[Any, ...]](), Counter[tuple[Any, ...]]()
+    for time, key, end in rows:
+        expected[max(end, time + 1), key if keys else None] += 1
+
+    def note(results: Sequence[pa.RecordBatch], low: int, high: int) -> None:
+        for row in (row for out in results for row in out.set_column(0, "e", out[0].cast(pa.int64())).to_pylist()):
+            assert low < row["e"] <= high
+            assert (row["e"], row.get("k")) not in found
+            found[row["e"], row.get("k")] = row["n"]
+
+    seen = -1
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        assert not list(operator.process(0, until_batch(part)))
+        note(list(operator.on_watermark(part[-1][0])), seen, part[-1][0])
+        seen = part[-1][0]
+    note(list(operator.on_end(0, EndReason.EXHAUSTED)), seen, 100)
+    assert found == expected
 
 
 class TestSessionStore(KeyedStateSuite):
