@@ -1,7 +1,8 @@
-"""The Nexmark benchmark data: persons, auctions and bids of an auction site, as batches, Parquet files and streams."""
+"""The Nexmark benchmark: persons, auctions and bids of an auction site as batches, files and streams, and queries."""
 
-from sabotnb.nexmark.event_streams import streams
-from sabotnb.nexmark.files import Files, write_parquet
+from sabotnb.nexmark import queries
+from sabotnb.nexmark.event_streams import Streams, streams
+from sabotnb.nexmark.files import Files, cached_parquet, write_parquet
 from sabotnb.nexmark.generator import AUCTIONS, BIDS, PERSONS, Events, counts, generate
 
 __all__ = [
@@ -10,8 +11,11 @@ __all__ = [
     "PERSONS",
     "Events",
     "Files",
+    "Streams",
+    "cached_parquet",
     "counts",
     "generate",
+    "queries",
     "streams",
     "write_parquet",
 ]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sabotnb.api import Stream
-from sabotnb.cache import cache_root
-from sabotnb.nexmark.files import FORMAT, write_parquet
+from sabotnb.nexmark.files import cached_parquet
 
 
-def streams(events: int, seed: int = 0) -> tuple[Stream, Stream, Stream]:
+class Streams(NamedTuple):
+    """The three streams of one site, each with event time ``date_time``."""
+
+    bids: Stream
+    auctions: Stream
+    persons: Stream
+
+
+def streams(events: int, seed: int = 0) -> Streams:
     """Return ``(bids, auctions, persons)`` of the first ``events`` events, bounded, with event time ``date_time``.
 
     The first call for each ``events`` and ``seed`` writes Parquet files into the cache folder of the user.
     """
-    files = write_parquet(cache_root() / "nexmark" / f"v{FORMAT}-{events}-{seed}", events, seed)
-    bids, auctions, persons = (Stream.from_parquet(path, event_time="date_time") for path in files)
-    return bids, auctions, persons
+    files = cached_parquet(events, seed)
+    return Streams(*(Stream.from_parquet(path, event_time="date_time") for path in files))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sabotnb.cache import write_once
+from sabotnb.cache import cache_root, write_once
 from sabotnb.errors import SinkError
 from sabotnb.nexmark.generator import AUCTIONS, BIDS, PERSONS, generate
 
@@ -26,6 +26,11 @@ class Files(NamedTuple):
     bids: str
     auctions: str
     persons: str
+
+
+def cached_parquet(events: int, seed: int = 0) -> Files:
+    """Return the files of the first ``events`` events in the user's cache; the first call writes them."""
+    return write_parquet(cache_root() / "nexmark" / f"v{FORMAT}-{events}-{seed}", events, seed)
 
 
 def write_parquet(folder: str | Path, events: int, seed: int = 0, compression: str = "none") -> Files:

@@ -1,0 +1,62 @@
+"""Queries about the price for which an auction closes: q4, q6, q9. They are final when an auction expires.
+
+The reference updates its answers with every bid. Here an auction counts from when it has expired, with the highest of
+the bids that were made from its opening until before its expiry; auctions without such a bid have no price.
+"""
+
+from __future__ import annotations
+
+import sabotnb as sb
+from sabotnb import Stream, col
+from sabotnb.nexmark.event_streams import Streams
+from sabotnb.nexmark.queries.query import query
+
+WINNING = """
+    SELECT a.id AS auction, a.seller, a.category, a.expires, b.bidder, b.price, b.date_time
+    FROM {auctions} a JOIN {bids} b ON a.id = b.auction AND b.date_time >= a.date_time AND b.date_time < a.expires
+    QUALIFY row_number() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.date_time) = 1
+"""
+LAST = 10
+
+
+def winning_bids(s: Streams) -> Stream:
+    """Return the highest bid of each auction when it expires; of equal bids the first. ``window_end`` is the expiry."""
+    auctions = s.auctions.select("seller", "category", "expires", auction=col("id"), opened=col("date_time"))
+    bids = s.bids.select("date_time", "auction", "bidder", "price")  # ``top`` breaks ties by the first column, time
+    valid = bids.join(auctions, on="auction").filter(
+        (col("date_time") >= col("opened")) & (col("date_time") < col("expires"))
+    )
+    return valid.group_by("auction").window(sb.until("expires")).top(1, by="price")
+
+
+@query(f"SELECT category, avg(price) AS average FROM ({WINNING}) GROUP BY category")  # noqa: S608
+def q4(s: Streams) -> Stream:
+    """Average price of a category: of the winning bids of all auctions that have expired.
+
+    The reference updates the average with every bid; here an auction counts when it expires.
+    """
+    return winning_bids(s).group_by("category").agg(average=col("price").mean())
+
+
+@query(
+    f"""
+    WITH last AS (
+        SELECT * FROM ({WINNING})
+        QUALIFY row_number() OVER (PARTITION BY seller ORDER BY expires DESC, auction) <= {LAST}
+    )
+    SELECT seller, avg(price) AS average FROM last GROUP BY seller
+    """  # noqa: S608
+)
+def q6(s: Streams) -> Stream:
+    """Average selling price by seller: of the winning bids of their last ten auctions that have expired.
+
+    The reference returns a moving average with every auction; here it is that of the last ten when the input ends.
+    """
+    closed = winning_bids(s).select("auction", "seller", "price", "expires")
+    return closed.group_by("seller").top(LAST, by="expires").group_by("seller").agg(average=col("price").mean())
+
+
+@query(WINNING)
+def q9(s: Streams) -> Stream:
+    """Winning bids: of each auction the highest bid, when the auction expires."""
+    return winning_bids(s).select("auction", "seller", "category", "expires", "bidder", "price", "date_time")
