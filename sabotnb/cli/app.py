@@ -130,6 +130,31 @@ def compare(
 
 
 @bench.command()
+def nexmark(
+    events: Annotated[int, typer.Option(min=1, help="Events of the generator; 46 of 50 are bids.")] = 10_000_000,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes, and threads of DuckDB.")] = 2,
+    minutes: Annotated[float, typer.Option(help="Stop after this time; writing the files comes on top.")] = 8,
+    json: Json = None,
+    repeat: Repeat = 3,
+    only: Only = "",
+) -> None:
+    """The Nexmark queries q0 to q22: rows per second and per core, once the answer equals DuckDB's."""
+    from rich.console import Console
+
+    from sabotnb.cli.bench.throughput import ThroughputPlan
+    from sabotnb.cli.bench.throughput import nexmark as run
+    from sabotnb.errors import EnvError
+
+    plan = ThroughputPlan(events=events, only=only, workers=workers, repeat=repeat, minutes=minutes)
+    try:
+        results = run(plan, json, Console(width=None if sys.stdout.isatty() else 190))
+    except EnvError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(1 if any(one.status == "error" for case in results for one in case.values()) else 0)
+
+
+@bench.command()
 def latency(json: Json = None, repeat: Repeat = 21, only: Only = "") -> None:
     """Submission, deployment, results, heartbeat: what a user waits for (p50 and p95)."""
     from sabotnb.cli.bench.measure import run

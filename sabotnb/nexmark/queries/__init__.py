@@ -8,7 +8,7 @@ Windows are half-open. ``QUERIES`` has all by name.
 from sabotnb.nexmark.queries.closing_queries import q4, q6, q9
 from sabotnb.nexmark.queries.group_queries import q15, q16, q17, q18, q19
 from sabotnb.nexmark.queries.join_queries import q3, q13, q20, side_input
-from sabotnb.nexmark.queries.query import Query
+from sabotnb.nexmark.queries.query import Query, Write
 from sabotnb.nexmark.queries.row_queries import q0, q1, q2, q10, q14, q21, q22
 from sabotnb.nexmark.queries.window_queries import q5, q7, q8, q11, q12
 
@@ -24,6 +24,7 @@ QUERIES = {
 __all__ = [
     "QUERIES",
     "Query",
+    "Write",
     "q0",
     "q1",
     "q2",

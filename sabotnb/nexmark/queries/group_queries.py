@@ -62,7 +62,7 @@ def q15(s: Streams) -> Stream:
     """  # noqa: S608
 )
 def q16(s: Streams) -> Stream:
-    """Statistics of each channel and day, as in q15, with the minute of the last bid."""
+    """Statistics of each channel and day: those of q15, with the minute of the last bid."""
     time = col("date_time").dt
     return s.bids.group_by("channel", day=time.strftime("%Y-%m-%d")).agg(
         minute=time.strftime("%H:%M").max(),

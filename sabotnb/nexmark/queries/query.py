@@ -32,6 +32,11 @@ class Query:
     write: Write | None = None
     """How the query writes its answer, where that is part of it."""
 
+    @property
+    def title(self) -> str:
+        """The name that the benchmark has for the question: what ``says`` begins with."""
+        return self.says.partition(":")[0]
+
     def __call__(self, streams: Streams) -> Stream:
         return self.stream(streams)
 

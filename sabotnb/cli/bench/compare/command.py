@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +13,12 @@ from rich.console import Console
 from sabotnb.cli.bench.compare.comparison import Comparison, TimeBudget
 from sabotnb.cli.bench.compare.comparison_table import comparison_table, errors, files_lines, progress_line
 from sabotnb.cli.bench.compare.engines import ENGINES, OURS
-from sabotnb.cli.bench.compare.measured import Measured, as_json
+from sabotnb.cli.bench.compare.measured import Measured, append_json
 from sabotnb.cli.bench.compare.ordinary_files import TableFacts, dataset, facts
 from sabotnb.cli.bench.compare.suite import FILE_KINDS, SUITES, FileKind, Suite, load
 from sabotnb.errors import EnvError
 
-WRITERS = ("polars", "duckdb", "psutil")
+PACKAGES = ("polars", "duckdb", "psutil")
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,14 @@ def compare(plan: Plan, json: Path | None, console: Console) -> list[Mapping[str
     if json is not None:
         json.write_text("")
     for (suite, kind), folder, asked in zip(chosen, folders, cases, strict=True):
-        tables = {path.name: facts(path) for path in sorted(folder.iterdir())}
-        files[suite.name, kind.name] = tables
-        paths = {name: str(folder / name / "*.parquet") for name in tables}
+        paths = {path.name: str(path / "*.parquet") for path in sorted(folder.iterdir())}
+        tables = files[suite.name, kind.name] = {name: facts(pattern) for name, pattern in paths.items()}
         comparison = Comparison(suite, kind.name, paths, engines, plan.threads, plan.repeat, plan.run_seconds, budget)
         for measured in comparison.measure(asked):
             results.append(measured)
             console.print(progress_line(measured), highlight=False, soft_wrap=True)
             if json is not None:
-                _append(json, measured, tables)
+                append_json(json, measured, tables)
     for line in (*files_lines(files), *errors(results)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(comparison_table(results, plan.repeat))
@@ -78,12 +76,6 @@ def _prepared(plan: Plan, suite: Suite, kind: FileKind, console: Console) -> Pat
     return dataset(suite, size, kind)
 
 
-def _append(path: Path, measured: Mapping[str, Measured], tables: Mapping[str, TableFacts]) -> None:
-    with path.open("a") as file:
-        for result in measured.values():
-            file.write(json_format.dumps(as_json(result, measured[OURS], tables)) + "\n")
-
-
 def _check_names(plan: Plan) -> None:
     for kind, given, known in (
         ("a kind of files", plan.kinds, FILE_KINDS),
@@ -91,5 +83,10 @@ def _check_names(plan: Plan) -> None:
     ):
         if unknown := [name for name in given if name not in known]:
             raise EnvError(f"'{unknown[0]}' is not {kind}; choose from {', '.join(known)}")
-    if missing := [name for name in WRITERS if find_spec(name) is None]:
+    demand_packages()
+
+
+def demand_packages() -> None:
+    """Raise EnvError if a package is missing that writes the files, answers too, or measures."""
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise EnvError(f"the benchmark needs {', '.join(missing)}: pip install 'sabotnb[bench]'")

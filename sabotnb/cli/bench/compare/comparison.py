@@ -19,7 +19,7 @@ from sabotnb.cli.bench.compare import equality
 from sabotnb.cli.bench.compare.engine_process import EngineFailed, EngineProcess
 from sabotnb.cli.bench.compare.engines import ENGINES
 from sabotnb.cli.bench.compare.measured import ERROR, NOT_EXPRESSED, NOT_INSTALLED, NOT_RUN, OK, Measured
-from sabotnb.cli.bench.compare.suite import QueryCase, Suite
+from sabotnb.cli.bench.compare.suite import QueryCase, QuerySet
 
 LONG_SECONDS = 8.0
 REFERENCES = ("duckdb", "polars")
@@ -43,9 +43,9 @@ class TimeBudget:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A suite over one dataset, and how to measure it."""
+    """Queries over one dataset, and how to measure it."""
 
-    suite: Suite
+    suite: QuerySet
     files: str
     paths: Mapping[str, str]
     engines: Sequence[str]

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sabotnb.cli.bench.compare.engines import ENGINES, Answer, RunQuery, to_table
 from sabotnb.cli.bench.compare.process_tree import cpu_seconds, peak_mb, reset_peaks
-from sabotnb.cli.bench.compare.suite import load
+from sabotnb.cli.bench.compare.suite import load_queries
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     request = json.loads(sys.argv[1])
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever an engine prints must not be read as a reply
-    queries = load(request["suite"]).engine_queries(request["engine"])
+    queries = load_queries(request["suite"]).engine_queries(request["engine"])
     with ENGINES[request["engine"]].start(request["paths"], request["threads"]) as run:
         _reply(replies, {"cases": list(queries)})
         for line in sys.stdin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
@@ -56,8 +57,26 @@ def ratio(ours: float | None, theirs: float | None) -> float | None:
     return ours / theirs if ours is not None and theirs else None
 
 
+def rate(rows: int, seconds: float | None) -> float | None:
+    """Rows per second."""
+    return rows / seconds if seconds else None
+
+
+def append_json(path: Path, measured: Mapping[str, Measured], tables: Mapping[str, TableFacts]) -> None:
+    """Append the object of each engine to a file of JSON lines."""
+    with path.open("a") as file:
+        for result in measured.values():
+            file.write(json.dumps(as_json(result, measured[OURS], tables)) + "\n")
+
+
+def rows_read(case: QueryCase, tables: Mapping[str, TableFacts]) -> int:
+    """Rows of the tables that a case reads."""
+    return sum(tables[name].rows for name in case.tables)
+
+
 def as_json(measured: Measured, ours: Measured, tables: Mapping[str, TableFacts]) -> dict[str, Any]:
     """One object per case and engine, complete in itself."""
+    rows = rows_read(measured.case, tables)
     return {
         "suite": measured.suite,
         "case": measured.case.name,
@@ -66,7 +85,9 @@ def as_json(measured: Measured, ours: Measured, tables: Mapping[str, TableFacts]
         "version": ENGINES[measured.engine].version(),
         "status": measured.status,
         "detail": measured.detail,
-        "rows": sum(tables[name].rows for name in measured.case.tables),
+        "rows": rows,
+        "rows_per_s": rate(rows, measured.seconds),
+        "rows_per_core_s": rate(rows, measured.cpu_seconds),
         "seconds": measured.seconds,
         "cpu_seconds": measured.cpu_seconds,
         "peak_mb": measured.peak_mb,

@@ -52,9 +52,9 @@ def write_table(folder: Path, tables: Iterable[pa.Table], kind: FileKind) -> Non
         write(_plain(table), folder / f"part-{number:03}.parquet", kind.codec)
 
 
-def facts(folder: Path) -> TableFacts:
-    """Read the footers of a table's files."""
-    paths = sorted(folder.glob("*.parquet"))
+def facts(pattern: str) -> TableFacts:
+    """Read the footers of a table's files, which a glob in the last part names."""
+    paths = sorted(Path(pattern).parent.glob(Path(pattern).name))
     footers = [pq.read_metadata(path) for path in paths]
     return TableFacts(
         writer=footers[0].created_by,

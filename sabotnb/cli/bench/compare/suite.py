@@ -17,6 +17,9 @@ SUITES = {
 }
 """Suite -> module with its ``SUITE``."""
 
+QUERY_SETS = SUITES | {"nexmark-queries": "sabotnb.cli.bench.suites.nexmark_queries_suite"}
+"""Also what is measured over data that are not written for the benchmark."""
+
 Write = Callable[[Path, float, "FileKind"], None]
 """Writes the tables of a suite into a folder, at a size, as files of a kind."""
 
@@ -52,22 +55,16 @@ class QueryCase:
 
 
 @dataclass(frozen=True)
-class Suite:
-    """Cases over one set of tables.
+class QuerySet:
+    """Cases and their queries.
 
     ``queries`` maps an engine to a module whose ``QUERIES`` maps the name of a case to what that engine runs; a case
-    without one is not expressed there. ``size`` is the default, in ``unit``; ``kind`` is that of the files if none is
-    asked for. ``version`` changes with the data.
+    without one is not expressed there.
     """
 
     name: str
     cases: tuple[QueryCase, ...]
     queries: Mapping[str, str]
-    write: Write
-    size: float
-    unit: str
-    kind: str
-    version: int
 
     def engine_queries(self, engine: str) -> Mapping[str, Any]:
         """The queries of an engine by case; this imports the engine."""
@@ -75,13 +72,40 @@ class Suite:
         return queries
 
 
+@dataclass(frozen=True)
+class Suite(QuerySet):
+    """Cases over one set of tables, which are written for the benchmark.
+
+    ``size`` is the default, in ``unit``; ``kind`` is that of the files if none is asked for. ``version`` changes with
+    the data.
+    """
+
+    write: Write
+    size: float
+    unit: str
+    kind: str
+    version: int
+
+
 def load(name: str) -> Suite:
     """The suite of that name, or of a module that has one."""
-    module = SUITES.get(name, name)
+    suite = load_queries(name)
+    if not isinstance(suite, Suite):
+        raise _unknown(name)
+    return suite
+
+
+def load_queries(name: str) -> QuerySet:
+    """The queries of that name, or of a module that has a ``SUITE``."""
+    module = QUERY_SETS.get(name, name)
     try:
-        suite: Suite = import_module(module).SUITE
+        found: QuerySet = import_module(module).SUITE
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise EnvError(f"'{name}' is not a suite; choose from {', '.join(SUITES)}") from None
-    return suite
+        raise _unknown(name) from None
+    return found
+
+
+def _unknown(name: str) -> EnvError:
+    return EnvError(f"'{name}' is not a suite; choose from {', '.join(SUITES)}")
