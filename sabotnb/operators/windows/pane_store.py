@@ -25,6 +25,8 @@ from sabotnb.operators.windows.window_starts import Pane, by_number, taken
 from sabotnb.protocol import Frozen
 from sabotnb.state import check_group
 
+SMALL_ROWS = 1 << 15
+
 
 class Place(NamedTuple):
     """A pane, and the end of the first window for which its rows count."""
@@ -42,7 +44,7 @@ class PaneStore:
         self._keys = list(keys)
         self._groups = groups if keys else 1
         self.panes: dict[Place, GroupState] = {}
-        self._admitted: dict[Pane, list[int]] = {}
+        self._places: dict[Pane, list[Place]] = {}
         self.schema = pa.schema([*PLACE, *make().keyed.schema])
         self._moved = False
 
@@ -51,18 +53,17 @@ class PaneStore:
         found = self.panes.get(place)
         if found is None:
             found = self.panes[place] = self._make()
-            self._admitted.setdefault(place.pane, []).append(place.admitted)
+            self._places.setdefault(place.pane, []).append(place)
         return found
 
-    def places(self, pane: Pane) -> list[Place]:
+    def places(self, pane: Pane) -> Sequence[Place]:
         """The places of a pane; none if it has no rows."""
-        return [Place(pane, admitted) for admitted in self._admitted.get(pane, ())]
+        return self._places.get(pane, ())
 
     def remove(self, pane: Pane) -> None:
         """Drop the states of a pane, if it has any."""
-        for place in self.places(pane):
+        for place in self._places.pop(pane, ()):
             del self.panes[place]
-        self._admitted.pop(pane, None)
 
     def merged(self, places: Sequence[Place], also: GroupState | None = None) -> GroupState:
         """A state with the rows of all places and of ``also``; that of the place itself if there is only one."""
@@ -110,7 +111,7 @@ class PaneStore:
                 if left.any():
                     kept.keyed.load(0, [batch.filter(pa.array(left))])
             self.panes[place] = kept
-        for pane in [pane for pane in self._admitted if not any(map(self._has_rows, self.places(pane)))]:
+        for pane in [pane for pane in self._places if not any(map(self._has_rows, self.places(pane)))]:
             self.remove(pane)
 
     def _has_rows(self, place: Place) -> bool:
@@ -136,6 +137,16 @@ class PaneStore:
 def absorb(state: GroupState, other: GroupState) -> None:
     """Add all that ``other`` holds to ``state``; ``other`` stays as it is."""
     state.keyed.load(0, other.keyed.export(0))
+
+
+def absorb_both(state: GroupState, one: GroupState, other: GroupState) -> None:
+    """Add what both hold to ``state``; small states in a single merge, which costs more than their rows do.
+
+    The verb is an aggregation with a partial form: others may not merge several rows of one key at once.
+    """
+    batches = [*one.keyed.export(0), *other.keyed.export(0)]
+    small = sum(batch.num_rows for batch in batches) <= SMALL_ROWS
+    state.keyed.load(0, [pa.concat_batches(batches)] if small and batches else batches)
 
 
 def placed(place: Place, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sabotnb.operators.group_states import GroupState
-from sabotnb.operators.windows.pane_store import PaneStore, Place, absorb
+from sabotnb.operators.windows.pane_store import PaneStore, Place, absorb, absorb_both
 from sabotnb.operators.windows.window_starts import Pane, Panes
 
 
@@ -51,8 +51,7 @@ class RunningWindows:
         if not self._front or self._back is None:
             return self._front[-1][1] if self._front else self._back
         together = self._make()
-        absorb(together, self._front[-1][1])
-        absorb(together, self._back)
+        absorb_both(together, self._front[-1][1], self._back)
         return together
 
     def _rebuild(self, start: int, end: int) -> None:
@@ -64,8 +63,9 @@ class RunningWindows:
                 continue
             total = self._make()
             if self._front:
-                absorb(total, self._front[-1][1])
-            absorb(total, state)
+                absorb_both(total, self._front[-1][1], state)
+            else:
+                absorb(total, state)
             self._front.append((pane.start, total))
 
     def _extend(self, start: int, end: int) -> None:

@@ -178,7 +178,8 @@ class SlidingPanes:
         return latest - (latest - ends) % self.every
 
     def within(self, start: int, end: int) -> Iterable[Pane]:
-        return (Pane(at, at + self.pane) for at in range(start, end, self.pane))
+        length = self.pane
+        return [Pane(at, at + length) for at in range(start, end, length)]
 
 
 class CalendarPanes(_OneWindow):
