@@ -231,3 +231,15 @@ def test_a_negative_scale_is_what_the_message_speaks_of():
     with pytest.raises(TypeMismatch, match=r"negative scale.*\.cast\(pa.decimal128\(38, 0\)\)"):
         expr.evaluate(col("d") + 1, batch)
     assert expr.evaluate(col("d").cast(pa.decimal128(38, 0)) + 1, batch).to_pylist() == [501]
+
+
+@given(
+    st.lists(st.none() | st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1)), max_size=5),
+    st.lists(st.integers(0, 4), max_size=20),
+)
+def test_strftime_of_times_that_repeat(moments, numbers):
+    times = [moments[number] for number in numbers if number < len(moments)]
+    batch = pa.record_batch({"t": pa.array(times, pa.timestamp("us"))})
+    for pattern in ("%Y-%m-%d", "%H:%M:%S", "%S.%f"):
+        found = expr.evaluate(col("t").dt.strftime(pattern), batch)
+        assert found.to_pylist() == [time and time.strftime(pattern) for time in times]

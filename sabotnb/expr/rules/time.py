@@ -170,9 +170,17 @@ def _written(args: Sequence[Arg], options: Options) -> Overload:
             utc = pc.cast(data, pa.timestamp(data_type.unit))
             floored = pc.floor_temporal(utc, unit=_UNIT_NAMES[unit])
             data = pc.cast(floored, pa.timestamp(unit, data_type.tz), safe=False)
-        return pc.strftime(data, format=pattern)
+        return _of_distinct(data, lambda times: pc.strftime(times, format=pattern))
 
     return Overload((data_type,), pa.string(), kernel)
+
+
+def _of_distinct(data: Any, kernel: Callable[[Any], Any]) -> Any:
+    """Apply a slow kernel once to each value: rows that follow each other have few distinct seconds."""
+    if not isinstance(data, pa.Array) or not len(data):
+        return kernel(data)
+    encoded = data.dictionary_encode()
+    return kernel(encoded.dictionary).take(encoded.indices)
 
 
 def _demand_directives(written: str) -> None:
