@@ -21,10 +21,12 @@ LAST = 10
 
 def winning_bids(s: Streams) -> Stream:
     """Return the highest bid of each auction when it expires; of equal bids the first. ``window_end`` is the expiry."""
-    auctions = s.auctions.select("seller", "category", "expires", auction=col("id"), opened=col("date_time"))
-    bids = s.bids.select("date_time", "auction", "bidder", "price")  # ``top`` breaks ties by the first column, time
-    valid = bids.join(auctions, on="auction").filter(
-        (col("date_time") >= col("opened")) & (col("date_time") < col("expires"))
+    auctions = s.auctions.select("date_time", "seller", "category", "expires", auction=col("id"))
+    # Of equal prices ``top`` takes the row whose other columns are smallest, from the first on: those of the auction
+    # are equal, and then comes the time of the bid.
+    bids = s.bids.select("date_time", "auction", "bidder", "price")
+    valid = auctions.interval_join(bids, on="auction", between=("0s", col("expires")), suffix="_of_bid").filter(
+        col("date_time_of_bid") < col("expires")
     )
     return valid.group_by("auction").window(sb.until("expires")).top(1, by="price")
 
@@ -59,4 +61,6 @@ def q6(s: Streams) -> Stream:
 @query(WINNING)
 def q9(s: Streams) -> Stream:
     """Winning bids: of each auction the highest bid, when the auction expires."""
-    return winning_bids(s).select("auction", "seller", "category", "expires", "bidder", "price", "date_time")
+    return winning_bids(s).select(
+        "auction", "seller", "category", "expires", "bidder", "price", date_time=col("date_time_of_bid")
+    )

@@ -1,4 +1,4 @@
-"""Queries that add columns of other rows, whenever these came: q3, q13, q20. The streams are bounded."""
+"""Queries that add columns of other rows, whenever these came: q3, q13, q20. q3 and q20 join bounded streams."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def q3(s: Streams) -> Stream:
 def q13(s: Streams) -> Stream:
     """Bounded side input: every bid with a text from a table of 10,000 rows (``side_input``)."""
     bids = s.bids.select("auction", "bidder", "price", "date_time", key=col("auction") % SIDE_ROWS)
-    return bids.join(Stream.from_arrow(side_input()), on="key").drop("key")
+    return bids.lookup_join(side_input(), on="key").drop("key")
 
 
 @query(

@@ -46,11 +46,8 @@ def q7(s: Streams) -> Stream:
 )
 def q8(s: Streams) -> Stream:
     """Monitor new users: persons who opened an auction in the ten seconds in which they registered."""
-    ten_seconds = sb.tumbling("10s")
-    registered = s.persons.group_by("id", "name").window(ten_seconds).agg(n=sb.count())
-    opened = s.auctions.group_by("seller").window(ten_seconds).agg(n=sb.count())
-    keys = ["id", "window_start"], ["seller", "window_start"]
-    return registered.join(opened, left_on=keys[0], right_on=keys[1], how="semi").select("id", "name", "window_start")
+    joined = s.persons.join(s.auctions, left_on="id", right_on="seller", how="semi", window=sb.tumbling("10s"))
+    return joined.select("id", "name", "window_start")
 
 
 @query(
