@@ -1,9 +1,10 @@
 """Counters of tasks, metrics of jobs computed from them, and the sentence that explains a job."""
 
-from sabotnb.metrics.counters import TaskCounters
+from sabotnb.metrics.counters import TaskCounters, WatermarkHolder
 from sabotnb.metrics.histogram import Histogram, merged
 from sabotnb.metrics.history import History, Moment
 from sabotnb.metrics.job_metrics import (
+    MANY_LATE,
     MOST_DOTS,
     EdgeMetrics,
     Finding,
@@ -17,6 +18,7 @@ from sabotnb.metrics.job_metrics import (
     TaskMetrics,
     Throughput,
     VertexMetrics,
+    lag_of,
     without_tasks,
 )
 from sabotnb.metrics.prometheus import prometheus_text
@@ -24,6 +26,7 @@ from sabotnb.metrics.reports import Report, Reports
 from sabotnb.metrics.why import stopped_early, why
 
 __all__ = [
+    "MANY_LATE",
     "MOST_DOTS",
     "EdgeMetrics",
     "Finding",
@@ -43,6 +46,8 @@ __all__ = [
     "TaskMetrics",
     "Throughput",
     "VertexMetrics",
+    "WatermarkHolder",
+    "lag_of",
     "merged",
     "prometheus_text",
     "stopped_early",

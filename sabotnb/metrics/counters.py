@@ -5,6 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sabotnb.metrics.histogram import Histogram
+from sabotnb.pickling import quickly_pickled
+
+
+@quickly_pickled
+@dataclass(frozen=True, slots=True)
+class WatermarkHolder:
+    """What holds the watermark of a task's input back: a channel of its gate, or a split of its source.
+
+    ``us`` is the watermark of that channel or split, None if it has not reported any. ``quiet`` are the seconds for
+    which a split that is asked for rows has had none.
+    """
+
+    port: int = 0
+    channel: int = 0
+    split: str = ""
+    us: int | None = None
+    quiet: float = 0.0
 
 
 @dataclass(slots=True)
@@ -43,6 +60,14 @@ class TaskCounters:
     """Event time of the input of each operator of the chain, as ``watermark``; only of those that have one."""
     late_rows: dict[str, int] = field(default_factory=dict)
     """Late rows of each operator of the chain that has met any, by its id."""
+    output_watermark: int | None = None
+    """Event time of the output of the chain, as ``watermark``."""
+    holder: WatermarkHolder | None = None
+    """What holds the watermark of the input back, when it was last measured; None if there is no event time."""
+    awaited: dict[str, int] = field(default_factory=dict)
+    """Event time that the next results of each operator wait for, when it was last measured; if any wait."""
+    open_windows: int = 0
+    """Results of windows that were still open when the input was stopped: they were dropped."""
 
     def count_late(self, operator: str, rows: int) -> None:
         """Count ``rows`` that came too late for every window of ``operator``."""
@@ -70,4 +95,8 @@ class TaskCounters:
             dict(self.operators),
             watermarks=dict(self.watermarks),
             late_rows=dict(self.late_rows),
+            output_watermark=self.output_watermark,
+            holder=self.holder,
+            awaited=self.awaited,
+            open_windows=self.open_windows,
         )

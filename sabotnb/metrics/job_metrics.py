@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from sabotnb.metrics.counters import WatermarkHolder
 from sabotnb.pickling import quickly_pickled
 
 OVER = ("FINISHED", "FAILED", "CANCELED")
@@ -17,6 +18,10 @@ MOST_DOTS = 16
 """A picture draws the tasks of a vertex with at most this many tasks."""
 MOST_SHARES = 16
 """Shares of an edge that are sent to clients that watch the job."""
+MANY_LATE = 0.05
+"""Share of the rows into an operator above which late rows are shown as a fault."""
+RECORDED_SECONDS = 30 * 86400.0
+"""A watermark that is further than this from the clock belongs to recorded data: how far says nothing."""
 
 
 @quickly_pickled
@@ -78,6 +83,8 @@ class TaskMetrics:
     latency: Latency | None = None
     reported: float | None = None
     final: bool = False
+    holder: WatermarkHolder | None = None
+    """What holds the watermark of its input back; None without event time, and if nothing does."""
 
     @property
     def over(self) -> bool:
@@ -107,12 +114,20 @@ class Share:
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class OperatorMetrics:
-    """Rows that left one operator of a chain, and the share of its tasks' time that it took."""
+    """Rows that left one operator of a chain, and the share of its tasks' time that it took.
+
+    ``watermark`` is the smallest of its input in any task, and ``awaited`` the event time that its next results wait
+    for, in microseconds. ``late_share`` is the share of its input that was late.
+    """
 
     id: str
     rows: int
     rows_rate: float
     busy: float = 0.0
+    watermark: int | None = None
+    awaited: int | None = None
+    late: int = 0
+    late_share: float = 0.0
 
 
 @quickly_pickled
@@ -180,6 +195,8 @@ class EdgeMetrics:
     queued: int = 0
     fill: float = 0.0
     shares: tuple[Share, ...] = ()
+    watermark: int | None = None
+    """The smallest watermark that the upstream tasks have sent; None without event time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +217,7 @@ class JobFailure:
 class Finding:
     """A sentence about the state of a job, advice, and the operator that it is about ("" for the whole job).
 
-    ``kind``: ended, failed, waiting, paused, starting, skew, busy, sink, source, watermark, idle, even, unknown.
+    ``kind``: ended, failed, waiting, paused, starting, skew, busy, sink, source, watermark, late, idle, even, unknown.
     """
 
     kind: str
@@ -232,7 +249,7 @@ class JobMetrics:
     progress: float | None
     """Share of the input that was read, from 0 to 1; None for unbounded jobs and while a size is unknown."""
     lag: float | None
-    """Seconds from the lowest watermark of a sink's vertex to now; None without event time."""
+    """Seconds from the lowest watermark of a sink's vertex to now; None without event time, and for recorded data."""
     waits: str
     """What a pending job waits for, as the predicate of a sentence: ``needs 4 slots, 2 free``."""
     error: JobFailure | None
@@ -247,11 +264,21 @@ class JobMetrics:
     """True if it has output that is committed when the job finishes, and is removed otherwise."""
     stopping: bool = False
     """True if its sources were stopped; rows that they have read may still be processed."""
+    open_windows: int = 0
+    """Results of windows that were open when the sources were stopped: they were dropped."""
 
     @property
     def terminal(self) -> bool:
         """True if the job has ended."""
         return self.state in OVER
+
+
+def lag_of(watermark: int | None, at: float) -> float | None:
+    """Return the seconds from a watermark (microseconds) to the time ``at``; None for recorded data."""
+    if watermark is None:
+        return None
+    lag = at - watermark / 1e6
+    return lag if abs(lag) <= RECORDED_SECONDS else None
 
 
 def without_tasks(metrics: JobMetrics) -> JobMetrics:

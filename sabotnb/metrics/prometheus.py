@@ -34,16 +34,23 @@ TASK: Sequence[MetricSpec] = (
     ("backpressured_ratio", "Share of the last seconds spent backpressured", lambda task: task.load.backpressured),
     ("queued_bytes", "Bytes queued in its input gate", lambda task: task.queued),
     ("queue_fill_ratio", "How full its fullest channel is", lambda task: task.fill),
+    ("watermark_seconds", "Event time of its input since the epoch", lambda task: _seconds(task.watermark)),
     ("state_keys", "Keys in its state", lambda task: task.state_keys),
     ("state_bytes", "Memory used by its state", lambda task: task.state_bytes),
     ("latency_p50_seconds", "Median latency from the sources", lambda task: task.latency and task.latency.p50),
     ("latency_p99_seconds", "99th percentile latency from the sources", lambda task: task.latency and task.latency.p99),
+)
+OPERATOR: Sequence[MetricSpec] = (
+    ("rows_out_total", "Rows emitted", lambda operator: operator.rows),
+    ("late_rows_total", "Late rows", lambda operator: operator.late),
+    ("watermark_seconds", "Event time of its input since the epoch", lambda operator: _seconds(operator.watermark)),
 )
 EDGE: Sequence[MetricSpec] = (
     ("rows_total", "Rows sent", lambda edge: edge.sent.rows),
     ("bytes_total", "Bytes sent", lambda edge: edge.sent.bytes),
     ("queued_bytes", "Bytes queued in its channels", lambda edge: edge.queued),
     ("queue_fill_ratio", "How full its fullest channel is", lambda edge: edge.fill),
+    ("watermark_seconds", "Event time sent since the epoch", lambda edge: _seconds(edge.watermark)),
 )
 
 
@@ -72,6 +79,8 @@ def _families(jobs: Sequence[JobMetrics]) -> Iterable[Metric]:
     running = [job for job in jobs if not job.terminal]
     tasks = [(_labels(job, task), task) for job in running for task in job.tasks]
     yield from _group("task", ["job", "vertex", "task", "agent"], TASK, tasks)
+    operators = [([job.job, one.id], one) for job in running for vertex in job.vertices for one in vertex.operators]
+    yield from _group("operator", ["job", "operator"], OPERATOR, operators)
     edges = [([job.job, _path(edge)], edge) for job in running for edge in job.edges]
     yield from _group("edge", ["job", "edge"], EDGE, edges)
 
@@ -93,6 +102,10 @@ def _group(
 
 def _labels(job: JobMetrics, task: TaskMetrics) -> list[str]:
     return [job.job, task.vertex, str(task.index), task.agent]
+
+
+def _seconds(us: int | None) -> float | None:
+    return None if us is None else us / 1e6
 
 
 def _path(edge: EdgeMetrics) -> str:

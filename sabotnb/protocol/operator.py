@@ -105,6 +105,10 @@ class Operator(Protocol):
         """
         return us
 
+    def awaited(self) -> int | None:
+        """The event time (microseconds) that the next results wait for; None if none wait. Asked twice a second."""
+        return None
+
     def on_timers(self, group: int, keys: pa.Array, at: pa.Array) -> Iterable[Out]:
         """Timers of ``keys`` in key group ``group`` are due."""
         return ()

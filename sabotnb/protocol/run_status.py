@@ -36,6 +36,7 @@ class RunSummary:
     rows_in: int = 0
     rows_out: int = 0
     late: int = 0
+    open_windows: int = 0
 
     @property
     def job(self) -> str:

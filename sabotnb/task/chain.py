@@ -194,6 +194,11 @@ class Chain:
         ]
         return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 
+    def awaited(self) -> dict[str, int]:
+        """Return the event time that the next results of each operator wait for, if any wait."""
+        times = ((node.id, self._steps.run(node, "awaited", operator.awaited)) for node, operator, _ in self._stages)
+        return {name: us for name, us in times if us is not None}
+
     def close(self) -> list[BaseException]:
         """Close every opened operator, also after errors; returns the errors. A second call does nothing."""
         # Operators open from the end of the chain, so the opened ones are the last.
@@ -236,10 +241,8 @@ class Chain:
         if us <= self._watermarks[position]:
             return False
         self._watermarks[position] = us
-        if (
-            position < len(self._stages) and us < MAX_WATERMARK
-        ):  # the maximum is not an event time, it marks complete input
-            self._probes.note_watermark(self._stages[position].node.id, us)
+        if us < MAX_WATERMARK:  # the maximum is not an event time, it marks complete input
+            self._probes.note_watermark(self._stages[position].node.id if position < len(self._stages) else None, us)
         return True
 
     def _run(self, first: _Call) -> Iterator[Item]:

@@ -6,8 +6,20 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 
 from sabotnb.errors import ProtocolError
-from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import MAX_WATERMARK, Batch, Element, End, EndReason, Gate, Leave, Marker, Status, Watermark
+from sabotnb.metrics import TaskCounters, WatermarkHolder
+from sabotnb.protocol import (
+    MAX_WATERMARK,
+    MIN_WATERMARK,
+    Batch,
+    Element,
+    End,
+    EndReason,
+    Gate,
+    Leave,
+    Marker,
+    Status,
+    Watermark,
+)
 from sabotnb.task import latency_markers
 from sabotnb.task.chain import Chain
 from sabotnb.task.task_input import Work
@@ -63,6 +75,13 @@ class GateInput:
         if port in self._timed:
             self._watermarks.add((port, channel))
         return self._risen(None)
+
+    def holder(self) -> WatermarkHolder | None:
+        slowest = self._watermarks.slowest()
+        if slowest is None:
+            return None
+        (port, channel), us = slowest
+        return WatermarkHolder(port, channel, us=None if us == MIN_WATERMARK else us)
 
     def wait(self, timeout: float) -> None:
         if self._next is None and not self._unfed:

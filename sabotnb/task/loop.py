@@ -107,8 +107,10 @@ class Loop:
             self._measure()
 
     def _measure(self) -> None:
-        """Store the size of the operators' state in the counters."""
+        """Store in the counters how large the operators' state is, and what event time waits for."""
         self._counters.state_keys, self._counters.state_bytes = self._chain.state_size()
+        self._counters.awaited = self._chain.awaited()
+        self._counters.holder = self._input.holder()
 
     def _next_work(self) -> Work:
         if woken := self._mailbox.take_woken_operators() | self._alarms.take_due():

@@ -22,6 +22,7 @@ class Probes:
     """
 
     def __init__(self, counters: TaskCounters, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counters = counters
         self._rows = counters.operators
         self._watermarks = counters.watermarks
         self._clock = clock
@@ -37,9 +38,12 @@ class Probes:
             if probe is not None:
                 probe.record(batch)
 
-    def note_watermark(self, operator: str, us: int) -> None:
-        """Keep the event time of the input of ``operator``."""
-        self._watermarks[operator] = us
+    def note_watermark(self, operator: str | None, us: int) -> None:
+        """Keep the event time of the input of ``operator``; of the output of the chain if it is None."""
+        if operator is None:
+            self._counters.output_watermark = us
+        else:
+            self._watermarks[operator] = us
 
     def probe(self, operator: str) -> Probe:
         """Return the probe behind ``operator``, created if there is none; one thread at a time."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import is_partial, specs
-from sabotnb.metrics import TaskCounters
+from sabotnb.metrics import TaskCounters, WatermarkHolder
 from sabotnb.plan import Vertex
 from sabotnb.protocol import MAX_WATERMARK, End, EndReason, Finished, Gate, Polled, Source, Split, Status, Watermark
 from sabotnb.task.chain import Chain
@@ -95,6 +95,12 @@ class SourceInput:
         self._reason = EndReason.STOPPED
         self._splits.clear()
         self.close()
+
+    def holder(self) -> WatermarkHolder | None:
+        if self._progress is None:
+            return None
+        following = self._splits[0] if self._splits else None
+        return self._steps.run(self._node, "watermark", partial(self._progress.holder, self._open, following))
 
     def wait(self, timeout: float) -> None:
         if self._reading():

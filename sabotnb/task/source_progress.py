@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sabotnb.graph import EventTime
+from sabotnb.metrics import WatermarkHolder
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Reader, Split, Status, Watermark
 
 WATERMARK_SECONDS = 0.05
@@ -91,6 +92,16 @@ class SourceProgress:
             self._idle = True
             found.append(Status(idle=True))
         return found
+
+    def holder(self, splits: Collection[OpenSplit], following: Split | None) -> WatermarkHolder | None:
+        """The split with the smallest watermark: one that is open and not idle, or ``following``, the next to open."""
+        held = [(one.reader.watermark(), one.split.id, one.quiet) for one in splits if not one.idle]
+        if following is not None:
+            held.append((self._below(following.lower_bound), following.id, 0.0))
+        us, split, quiet = min(held, default=(MAX_WATERMARK, "", 0.0))
+        if us >= MAX_WATERMARK:
+            return None
+        return WatermarkHolder(split=split, us=None if us == MIN_WATERMARK else us, quiet=quiet)
 
     def seconds_left(self) -> float | None:
         """Seconds until a watermark may be sent; None if there is none to send."""

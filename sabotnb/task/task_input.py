@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
+from sabotnb.metrics import WatermarkHolder
 from sabotnb.protocol import End, Leave
 from sabotnb.task.chain import Item
 
@@ -23,6 +24,10 @@ class TaskInput(Protocol):
     @property
     def last_element(self) -> End | Leave:
         """The element that downstream tasks get behind the last row."""
+        ...
+
+    def holder(self) -> WatermarkHolder | None:
+        """What holds the watermark of the input back; None without event time, and if nothing does."""
         ...
 
     def wait(self, timeout: float) -> None:

@@ -15,6 +15,7 @@ Channel = tuple[int, int]
 
 @dataclass(slots=True)
 class _Input:
+    channel: Channel
     us: int = MIN_WATERMARK
     idle: bool = False
     ended: bool = False
@@ -29,7 +30,7 @@ class Watermarks:
     """
 
     def __init__(self, channels: Iterable[Channel]) -> None:
-        self._inputs = {channel: _Input() for channel in channels}
+        self._inputs = {channel: _Input(channel) for channel in channels}
         self._idle = 0
         self._now = MIN_WATERMARK
         self._timed = False
@@ -43,9 +44,13 @@ class Watermarks:
         """True if every channel that has not ended is idle."""
         return 0 < self._idle == len(self._inputs)
 
+    def slowest(self) -> tuple[Channel, int] | None:
+        """Return the active channel with the smallest watermark, and that watermark; None if none is active."""
+        return None if self._lowest() is None else (self._heap[0][2].channel, self._heap[0][2].us)
+
     def add(self, channel: Channel) -> None:
         """Add a channel; like all others it holds the minimum back until it reports."""
-        self._inputs[channel] = joined = _Input()
+        self._inputs[channel] = joined = _Input(channel)
         heapq.heappush(self._heap, (joined.us, next(self._order), joined))
 
     def advance(self, channel: Channel, us: int) -> int | None:

@@ -70,6 +70,17 @@ def test_edges_have_rows_and_bytes_sent():
     assert values["sabotnb_edge_queue_fill_ratio", ("edge", "source_0->by:0"), ("job", "late")] == 0.5
 
 
+def test_event_time_has_watermarks_and_late_rows_per_operator():
+    by = vertex("by", "window")
+    timed = replace(by, operators=(replace(by.operators[0], late=3, watermark=1_500_000),))
+    sent = replace(edge("source_0", "by"), watermark=2_000_000)
+    values = samples(replace(running(job="late"), vertices=(timed,), edges=(sent,)))
+    of_operator = ("job", "late"), ("operator", "by")
+    assert values["sabotnb_operator_late_rows_total", *of_operator] == 3
+    assert values["sabotnb_operator_watermark_seconds", *of_operator] == 1.5
+    assert values["sabotnb_edge_watermark_seconds", ("edge", "source_0->by:0"), ("job", "late")] == 2
+
+
 def test_ended_jobs_have_no_task_metrics():
     assert {key[0].split("_")[1] for key in samples(running(state="FINISHED"))} == {"job"}
 

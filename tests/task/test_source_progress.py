@@ -201,6 +201,29 @@ def test_the_watermark_is_that_of_the_slowest_split_and_endless_splits_take_turn
     assert found == [[[10]], [[1], ("W", 1)], [[20]], [[2], ("W", 2)], [[30]], [[3], ("W", 3)]]
 
 
+def test_the_split_that_holds_the_watermark_is_named_with_the_time_it_was_silent():
+    slow, fast = [[1]], [[second] for second in range(100, 200)]
+    task = scripted(slow, fast)
+    task.source._connector.scripts[:] = [slow, fast]
+    for _ in range(20):
+        task.take(0.5)
+    held = task.input.holder()
+    assert (held.split, held.us, held.quiet > 5) == ("0", SECOND, True)
+    for _ in range(60):
+        task.take(0.5)
+    held = task.input.holder()
+    assert (held.split, held.us > 100 * SECOND, held.quiet) == ("1", True, 0.0)
+
+
+def test_a_file_that_is_not_open_yet_holds_the_watermark():
+    bounded = replace(ENDLESS, bounded=True)
+    task = scripted([[1], [5]], [[2], [6]], spec=bounded, ended=True)
+    task.take(1.0)
+    assert (task.input.holder().split, task.input.holder().us) == ("1", None)
+    task.rest()
+    assert task.input.holder() is None
+
+
 def test_two_endless_sources_of_very_different_speed_one_falls_silent():
     slow, fast = [[1]], [[second] for second in range(100, 200)]
     task = scripted(slow, fast)

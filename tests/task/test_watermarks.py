@@ -59,6 +59,18 @@ def test_without_idleness_it_is_the_minimum_of_each_channels_maximum(reports):
     assert last == min(highest.values())
 
 
+def test_the_slowest_channel_is_the_active_one_with_the_smallest_watermark():
+    watermarks = Watermarks([A, B])
+    watermarks.advance(A, 5)
+    found = [watermarks.slowest()]
+    watermarks.advance(B, 9)
+    found.append(watermarks.slowest())
+    watermarks.set_idle(A, idle=True)
+    found.append(watermarks.slowest())
+    watermarks.end(B)
+    assert [*found, watermarks.slowest()] == [(B, MIN_WATERMARK), (A, 5), (B, 9), None]
+
+
 class Plain:
     """Computes the same as ``Watermarks`` by visiting every channel."""
 

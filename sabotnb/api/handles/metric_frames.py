@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sabotnb.metrics import EdgeMetrics, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics
+from sabotnb.metrics import EdgeMetrics, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics, lag_of
 
 if TYPE_CHECKING:  # only for annotations: describing and previewing a stream does not load pandas
     import pandas as pd
@@ -36,6 +36,7 @@ def operators(metrics: JobMetrics) -> pd.DataFrame:
                 "tasks": vertex.tasks,
                 "running": vertex.states.get("RUNNING", 0),
                 **_figures(vertex, metrics.at),
+                "late_share": max((one.late_share for one in vertex.operators), default=0.0),
                 "busiest": vertex.busiest,
                 "busiest_task": vertex.busiest_task,
                 "skew": vertex.skew,
@@ -48,8 +49,8 @@ def operators(metrics: JobMetrics) -> pd.DataFrame:
 def edges(metrics: JobMetrics) -> pd.DataFrame:
     """Return a row per edge."""
     tasks = {vertex.id: vertex.tasks for vertex in metrics.vertices}
-    nowhere = _edge(EdgeMetrics(0, "", "", "", 0, "", (), 0), {"": 0})
-    return frame([_edge(edge, tasks) for edge in metrics.edges], list(nowhere))
+    nowhere = _edge(EdgeMetrics(0, "", "", "", 0, "", (), 0), {"": 0}, 0.0)
+    return frame([_edge(edge, tasks, metrics.at) for edge in metrics.edges], list(nowhere))
 
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -77,7 +78,7 @@ def _task(task: TaskMetrics, at: float) -> dict[str, Any]:
     }
 
 
-def _edge(edge: EdgeMetrics, tasks: Mapping[str, int]) -> dict[str, Any]:
+def _edge(edge: EdgeMetrics, tasks: Mapping[str, int], at: float) -> dict[str, Any]:
     return {
         "edge": edge.id,
         "type": edge.type,
@@ -91,6 +92,8 @@ def _edge(edge: EdgeMetrics, tasks: Mapping[str, int]) -> dict[str, Any]:
         "queued": edge.queued,
         "fill": edge.fill,
         "largest_share": edge.shares[0].part if edge.shares else None,
+        "watermark": edge.watermark,
+        "lag": lag_of(edge.watermark, at),
     }
 
 
@@ -105,7 +108,7 @@ def _figures(one: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
         "state_keys": one.state_keys,
         "state_bytes": one.state_bytes,
         "watermark": one.watermark,
-        "lag": None if one.watermark is None else at - one.watermark / 1e6,
+        "lag": lag_of(one.watermark, at),
         "latency_p50": one.latency.p50 if one.latency else None,
         "latency_p99": one.latency.p99 if one.latency else None,
         "late": one.late,

@@ -68,6 +68,7 @@ class JobStatus:
 class JobResult:
     """The outcome of a finished job: rows read by sources, rows taken by sinks, late rows.
 
+    ``open_windows`` are the results of windows that ``stop`` dropped because they had not ended, one per key.
     Seconds: ``startup`` from submission until every task ran, ``duration`` from there to the end.
     """
 
@@ -78,6 +79,7 @@ class JobResult:
     recoveries: int
     duration: float
     startup: float = 0.0
+    open_windows: int = 0
 
     @classmethod
     def of(cls, status: RunStatus) -> JobResult:
@@ -91,13 +93,14 @@ class JobResult:
             0,
             status.changed - begun,
             begun - status.submitted,
+            status.open_windows,
         )
 
     def __repr__(self) -> str:
+        rows = f"{self.rows_in:,} rows in, {self.rows_out:,} rows out"
         late = f", {self.late:,} late" if self.late else ""
-        return (
-            f"{self.name} FINISHED: {self.rows_in:,} rows in, {self.rows_out:,} rows out{late}, {self.duration:.2f} s"
-        )
+        dropped = f", {operator_labels.counted(self.open_windows, 'open window')} dropped" if self.open_windows else ""
+        return f"{self.name} FINISHED: {rows}{late}{dropped}, {self.duration:.2f} s"
 
 
 def assignment(status: RunStatus) -> str:

@@ -23,6 +23,7 @@ from sabotnb.metrics import (
     TaskMetrics,
     Throughput,
     VertexMetrics,
+    lag_of,
     merged,
     why,
 )
@@ -34,7 +35,6 @@ FRESH_SECONDS = 1.0
 """How long computed metrics are reused while nothing is reported."""
 FRESH_SECONDS_PER_TASK = 0.0005
 """Metrics of a thousand tasks are recomputed twice a second at most."""
-_MICRO = 1e6
 
 Tasks = Sequence[tuple[TaskVertex, TaskMetrics]]
 
@@ -73,6 +73,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         waits_for=waits_for if waits else "",
         publishes=job.request.publishes,
         stopping=job.stopping,
+        open_windows=sum(task.counters.open_windows for task in job.tasks.values()),
         error=_error(job),
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),
@@ -126,6 +127,7 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
         latency=_latency(reports.latency()),
         reported=None if task.last_report_at is None else task.last_report_at + ahead,
         final=task.final,
+        holder=counters.holder,
     )
 
 
@@ -143,7 +145,7 @@ def _vertex(job: JobRun, vertex: JobVertex, tasks: Tasks, now: float, ahead: flo
         role=vertex.role,
         kinds=tuple(operator.kind for operator in vertex.operators),
         functions=tuple(operator.id for operator in vertex.operators if operator.calls_function),
-        operators=_operators(vertex, tasks),
+        operators=_operators(vertex, tasks, sum(one.into.rows for one in all_tasks)),
         tasks=vertex.parallelism,
         states=dict(Counter(one.state for one in all_tasks)),
         into=_sum(one.into for one in all_tasks),
@@ -180,20 +182,32 @@ def _dots(tasks: Sequence[TaskMetrics]) -> tuple[TaskDot, ...]:
     return tuple(TaskDot(task.index, task.state, task.load.busy) for task in worst)
 
 
-def _operators(vertex: JobVertex, tasks: Tasks) -> tuple[OperatorMetrics, ...]:
+def _operators(vertex: JobVertex, tasks: Tasks, rows_in: int) -> tuple[OperatorMetrics, ...]:
+    """The metrics of each operator of the chain, whose first takes ``rows_in``."""
     running = {task.attempt for task, _ in _measured(tasks)}
+    counters = [task.counters for task, _ in tasks]
     found = []
     for name in (operator.id for operator in vertex.operators):
         by_task = [(task.attempt, task.reports.operator(name)) for task, _ in tasks]
+        rows, late = sum(one.rows for _, one in by_task), sum(one.late_rows.get(name, 0) for one in counters)
         found.append(
             OperatorMetrics(
                 name,
-                sum(one.rows for _, one in by_task),
+                rows,
                 sum(one.rows_rate for _, one in by_task),
                 sum(one.busy for attempt, one in by_task if attempt in running) / max(1, len(running)),
+                watermark=_finite(_least(one.watermarks.get(name) for one in counters)),
+                awaited=_least(one.awaited.get(name) for one in counters),
+                late=late,
+                late_share=min(1.0, late / rows_in) if rows_in else 0.0,
             )
         )
+        rows_in = rows
     return tuple(found)
+
+
+def _least(times: Iterable[int | None]) -> int | None:
+    return min((us for us in times if us is not None), default=None)
 
 
 def _idle_since(job: JobRun, vertex: str, tasks: Tasks, now: float, ahead: float) -> float | None:
@@ -220,6 +234,7 @@ def _edge(job: JobRun, edge: JobEdge, by_vertex: Mapping[str, Tasks]) -> EdgeMet
         queued=sum(queue.held for queue in queues),
         fill=max((_fill(queue.held, queue.credit) for queue in queues), default=0.0),
         shares=_shares(job, edge, by_vertex),
+        watermark=_finite(_least(task.counters.output_watermark for task, _ in by_vertex.get(edge.up, ()))),
     )
 
 
@@ -253,7 +268,7 @@ def _recent_rows(tasks: Tasks, *, outgoing: bool) -> dict[int, int]:
 
 def _lag(job: JobRun, sinks: Iterable[VertexMetrics], wall: float) -> float | None:
     watermarks = [sink.watermark for sink in sinks if sink.watermark is not None]
-    return wall - min(watermarks) / _MICRO if watermarks and not job.state.terminal else None
+    return lag_of(min(watermarks), wall) if watermarks and not job.state.terminal else None
 
 
 def _error(job: JobRun) -> JobFailure | None:

@@ -33,6 +33,7 @@ def run_summary(job: JobRun) -> RunSummary:
         rows_in=rows_in,
         rows_out=rows_out,
         late=sum(counted.late for counted in counters),
+        open_windows=sum(counted.open_windows for counted in counters),
     )
 
 

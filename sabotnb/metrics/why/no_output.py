@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sabotnb.metrics.job_metrics import Finding, JobMetrics
+from sabotnb.metrics.why.awaited_windows import PATIENCE
 from sabotnb.metrics.why.vertex_loads import edges_into
 from sabotnb.metrics.why.wording import row_count, short
 
-PATIENCE = 5.0
-"""Seconds after its start from which a job without output is reported."""
 NOTHING = "returns nothing for"
 AT_THE_END = ("aggregate", "reduce", "top", "sort")
 """Kinds of operators that emit the result of bounded input when it has ended."""

@@ -5,11 +5,13 @@ relies on the rules before it having returned None.
 
 1. Rules about the state of the job: ended, failed, waiting, paused, stopping, starting. After them, at least one vertex
    runs and has a measured load.
-2. Backpressure. A backpressured vertex is not the cause: it waits for a downstream vertex. The rule follows the fullest
+2. The window that an endless job without output waits for: that is what its user asks, however busy the job is.
+3. Backpressure. A backpressured vertex is not the cause: it waits for a downstream vertex. The rule follows the fullest
    vertex downstream until a vertex works more than it waits, see ``bottlenecks``.
-3. Without backpressure, a vertex that is busy nearly all the time.
-4. Sources that hold the watermark back or emit no rows, and rows that end before a sink.
-5. Jobs that are limited by their sources only, or by nothing. The last rule always applies.
+4. Without backpressure, a vertex that is busy nearly all the time.
+5. Windows that wait for their end, and rows that are late.
+6. Sources that hold the watermark back or emit no rows, and rows that end before a sink.
+7. Jobs that are limited by their sources only, or by nothing. The last rule always applies.
 
 Measured shares vary from report to report. So thresholds are far apart from each other and numbers are rounded: a
 sentence that changes with each report cannot be read.
@@ -20,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sabotnb.metrics.job_metrics import Finding, JobMetrics
+from sabotnb.metrics.why.awaited_windows import first_window, late, window
 from sabotnb.metrics.why.bottlenecks import busiest, held_up
 from sabotnb.metrics.why.job_stages import ended, failed, paused, starting, stopping, waiting
 from sabotnb.metrics.why.keeping_up import even, source
@@ -34,8 +37,11 @@ _RULES: tuple[Rule, ...] = (
     paused,
     stopping,
     starting,
+    first_window,
     held_up,
     busiest,
+    window,
+    late,
     watermark,
     nothing_yet,
     idle,

@@ -97,7 +97,14 @@ class SessionOperator(Operator):
         return () if run is None else self._results(run)
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        return self.on_watermark(MAX_WATERMARK) if reason is EndReason.EXHAUSTED else ()
+        if reason is EndReason.EXHAUSTED:
+            return self.on_watermark(MAX_WATERMARK)
+        self._ctx.counters.open_windows += self._store.sessions()
+        return ()
+
+    def awaited(self) -> int | None:
+        first = self._store.first_end()
+        return None if first is None or first >= MAX_WATERMARK else first
 
     def _late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
         self._ctx.counters.count_late(self._ctx.operator, batch.num_rows)

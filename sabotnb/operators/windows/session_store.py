@@ -103,6 +103,15 @@ class SessionStore:
         self._runs = [rest] if len(rest) else []
         return complete if len(complete) else None
 
+    def first_end(self) -> int | None:
+        """The time at which the next session ends, unless it grows; None if there are none."""
+        return min((int(run.last.min()) + self._gap for run in self._runs), default=None)
+
+    def sessions(self) -> int:
+        """The number of sessions."""
+        self._runs = [self._merge()] if self._runs else []
+        return sum(map(len, self._runs))
+
     def results(self, run: Run) -> Iterator[pa.RecordBatch]:
         """The verb's results of the sessions of a run; ``NUMBER`` says of which."""
         state = self._make()

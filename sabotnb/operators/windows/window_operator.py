@@ -123,7 +123,22 @@ class WindowOperator(Operator):
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if reason is EndReason.EXHAUSTED or isinstance(self._spec.shape, GlobalWindow):
             return self._advance(MAX_WATERMARK)
+        self._count_open()
         return ()
+
+    def awaited(self) -> int | None:
+        if self._spec.time is None or not self._ends or self._ends[0][0] >= MAX_WATERMARK:
+            return None
+        return self._ends[0][0]
+
+    def _count_open(self) -> None:
+        """Count the results of windows that have not ended; it costs what returning them would."""
+        while self._ends:
+            bounds = heapq.heappop(self._ends)
+            places = self._places(bounds)
+            if places:
+                self._ctx.counters.open_windows += self._merged(bounds, places).keyed.size()[0]
+                self._await_following(bounds, places)
 
     def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:
         """Add each row to its pane; yields the late ones."""
@@ -199,6 +214,10 @@ class WindowOperator(Operator):
         if not places:
             return
         yield from self._results(bounds, self._merged(bounds, places))
+        self._await_following(bounds, places)
+
+    def _await_following(self, bounds: Bounds, places: Sequence[Place]) -> None:
+        """Wait for the window that begins a step later, if one of the panes is in it too."""
         following = bounds[0] + self._panes.step
         if self._panes.step and any(self._panes.last_end(place.pane) >= following for place in places):
             self._await((following, bounds[1] + self._panes.step))

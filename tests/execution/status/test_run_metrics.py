@@ -347,3 +347,29 @@ def test_tasks_of_a_lost_agent_do_not_flow_any_more():
         cluster.report(second, read0=TaskCounters(rows_in=10 * second))
     cluster.lose(1)
     assert (cluster.metrics().state, cluster.metrics().rows_in) == ("FAILED", Throughput(20))
+
+
+def test_operators_and_edges_have_their_watermark_and_operators_their_late_rows():
+    cluster = Reporting()
+    timed = {"watermarks": {"read": 9, "clean": 8}, "output_watermark": 7, "operators": {"read": 40, "clean": 30}}
+    cluster.report(
+        1,
+        read0=TaskCounters(rows_in=40, late_rows={"clean": 4}, awaited={"clean": 20}, **timed),
+        write0=TaskCounters(watermarks={"write": 6}, open_windows=2),
+        write1=TaskCounters(watermarks={"write": 5}, open_windows=1),
+    )
+    read, write = cluster.vertex("read").operators, cluster.vertex("write").operators
+    assert [(one.watermark, one.awaited, one.late, one.late_share) for one in (*read, *write)] == [
+        (9, None, 0, 0.0),
+        (8, 20, 4, 0.1),
+        (5, None, 0, 0.0),
+    ]
+    assert [edge.watermark for edge in cluster.metrics().edges] == [7]
+    assert cluster.metrics().open_windows == 3
+
+
+@pytest.mark.parametrize(("behind", "lag"), [(2.5, 2.5), (-3.0, -3.0), (40 * 86400.0, None)])
+def test_the_lag_is_that_of_live_data(behind, lag):
+    cluster = Reporting()
+    cluster.report(1, write0=TaskCounters(watermark=int((WALL + 1 - behind) * 1e6)))
+    assert cluster.metrics().lag == lag

@@ -169,3 +169,14 @@ class TestSessionStore(KeyedStateSuite):
 
     def many(self) -> SessionStore:
         return self.fed([(0, key) for key in range(10_000)])
+
+
+def test_a_stop_drops_the_open_sessions_and_counts_them():
+    operator = opened()
+    list(operator.process(0, batch_of([(1, 1), (12, 1), (13, 2)])))
+    list(operator.process(0, batch_of([(14, 1), (30, 1)])))
+    assert operator.awaited() == 6
+    list(operator.on_watermark(10))
+    assert operator.awaited() in (17, 18)
+    assert list(operator.on_end(0, EndReason.STOPPED)) == []
+    assert operator._ctx.counters.open_windows == 3

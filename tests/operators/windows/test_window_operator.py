@@ -206,3 +206,22 @@ def test_state_is_dropped_with_its_last_window() -> None:
         list(operator.on_watermark(start))
     assert operator._store.size()[0] <= 3 * 3
     assert np.isfinite(operator._store.size()[1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "windows"),
+    [
+        (TumblingWindow(10), {(20, 1), (20, 2), (30, 1)}),
+        (SlidingWindow(10, 5), {(20, 1), (20, 2), (25, 1), (25, 2), (30, 1)}),
+        (SlidingWindow(20, 2), {(end, 1) for end in range(18, 42, 2)} | {(end, 2) for end in range(18, 36, 2)}),
+    ],
+)
+def test_a_stop_drops_the_open_windows_and_counts_their_results(shape, windows):
+    operator = opened(spec(shape))
+    (batch,) = batches([(3, 1), (12, 1), (15, 2), (21, 1)], [MIN_WATERMARK] * 4)
+    list(operator.process(0, batch))
+    list(operator.on_watermark(17))
+    assert operator.awaited() == min(windows)[0]
+    assert list(operator.on_end(0, EndReason.STOPPED)) == []
+    assert operator._ctx.counters.open_windows == len(windows)
+    assert operator.awaited() is None
