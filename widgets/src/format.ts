@@ -53,6 +53,11 @@ export function share(value: number | null | undefined): string {
   return known(value) ? `${Math.round(value * 100)} %` : NONE;
 }
 
+/** A share of 1, with `less than 1 %` for small ones that are not 0. */
+export function exactShare(value: number): string {
+  return value > 0 && value < 0.01 ? "less than 1 %" : share(value);
+}
+
 /** A time, in seconds since the epoch, in the local time zone: `19:38:06`, with the date unless it is today. */
 export function time(value: number | null | undefined, now: number = Date.now() / 1000): string {
   if (!known(value)) return NONE;
@@ -62,6 +67,11 @@ export function time(value: number | null | undefined, now: number = Date.now() 
   if (at.toDateString() === new Date(now * 1000).toDateString()) return hours;
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${hours}`;
 }
+
+/** Late rows above this share of an operator's input are a fault; the twin of `MANY_LATE` in sabotnb/metrics. */
+const MANY_LATE = 0.05;
+
+export const manyLate = (part: number): boolean => part > MANY_LATE;
 
 /** `1 task`, `1,200 tasks`. */
 export function counted(value: number, thing: string): string {

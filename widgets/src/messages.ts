@@ -76,6 +76,7 @@ export interface JobMetrics {
   waits_for: string;
   publishes: boolean;
   stopping: boolean;
+  open_windows: number;
 }
 
 export interface SampleMessage {
@@ -109,6 +110,7 @@ export interface TaskMetrics {
   latency: Latency | null;
   reported: number | null;
   final: boolean;
+  holder: WatermarkHolder | null;
 }
 
 export interface ColumnMessage {
@@ -197,6 +199,7 @@ export interface EdgeMetrics {
   queued: number;
   fill: number;
   shares: Share[];
+  watermark: number | null;
 }
 
 export interface Finding {
@@ -220,6 +223,14 @@ export interface Load {
 export interface Latency {
   p50: number;
   p99: number;
+}
+
+export interface WatermarkHolder {
+  port: number;
+  channel: number;
+  split: string;
+  us: number | null;
+  quiet: number;
 }
 
 export interface PictureNode {
@@ -254,6 +265,10 @@ export interface OperatorMetrics {
   rows: number;
   rows_rate: number;
   busy: number;
+  watermark: number | null;
+  awaited: number | null;
+  late: number;
+  late_share: number;
 }
 
 export interface TaskDot {

@@ -72,7 +72,18 @@ const vertex = shape<VertexMetrics>({
   role: text,
   kinds: texts,
   functions: texts,
-  operators: many(shape<OperatorMetrics>({ id: text, rows: number, rows_rate: number, busy: number })),
+  operators: many(
+    shape<OperatorMetrics>({
+      id: text,
+      rows: number,
+      rows_rate: number,
+      busy: number,
+      watermark: maybe(number),
+      awaited: maybe(number),
+      late: number,
+      late_share: number,
+    }),
+  ),
   tasks: number,
   states: tally,
   into: flow,
@@ -106,6 +117,7 @@ const edge = shape<EdgeMetrics>({
   queued: number,
   fill: number,
   shares: many(shape<Share>({ task: number, part: number })),
+  watermark: maybe(number),
 });
 const failure = shape<JobFailure>({
   kind: text,
@@ -141,6 +153,7 @@ const metrics = shape<JobMetrics>({
   waits_for: text,
   publishes: flag,
   stopping: flag,
+  open_windows: number,
 });
 
 const node = shape<PictureNode>({

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { PictureNode, VertexMetrics } from "../messages";
 import { backpressured, failed, finished, pending, running } from "../testing/fixtures";
-import type { MadeJob } from "../testing/jobs";
+import { type MadeJob, UNTIMED } from "../testing/jobs";
 import { lineFigures, loadText, nodeFigures } from "./figures";
 import { pathLength } from "./path_length";
 import { area, sparkline } from "./sparkline";
@@ -43,12 +43,24 @@ test("a box that is done while others run has its totals", () => {
   expect(figures(job, 2)).toMatchObject({ mark: "finished", flowText: "12.0k rows", loadText: "", history: [] });
 });
 
+test("late rows above 5 % are named", () => {
+  const job = running();
+  const vertex = job.live.metrics?.vertices[3] as VertexMetrics;
+  const late = (late_share: number) => {
+    vertex.operators = [{ ...UNTIMED, id: "window_0", rows: 10, rows_rate: 1, busy: 0, late: 7, late_share }];
+    return figures(job, 3, { operators: ["window_0"] });
+  };
+  expect([late(0.04).late, late(0.07).late]).toEqual(["", "7 % late"]);
+  expect(late(0.07).label).toContain("7 % late");
+  expect(figures(job, 3, { operators: ["other"] }).late).toBe("");
+});
+
 test("an operator inside a chain has the rows that left it and the one before", () => {
   const job = running();
   const vertex = job.live.metrics?.vertices[1] as VertexMetrics;
   vertex.operators = [
-    { id: "filter_0", rows: 10, rows_rate: 5_000, busy: 0 },
-    { id: "select_0", rows: 10, rows_rate: 4_000, busy: 0 },
+    { ...UNTIMED, id: "filter_0", rows: 10, rows_rate: 5_000, busy: 0 },
+    { ...UNTIMED, id: "select_0", rows: 10, rows_rate: 4_000, busy: 0 },
   ];
   expect(figures(job, 1, { operators: ["filter_0"] }).flowText).toBe("41.2k → 5.0k/s");
   expect(figures(job, 1, { operators: ["select_0"] }).flowText).toBe("5.0k → 9.1k/s");
@@ -58,8 +70,8 @@ test("a source that begins a chain has the rows that it reads and those that lea
   const job = running();
   const vertex = job.live.metrics?.vertices[0] as VertexMetrics;
   vertex.operators = [
-    { id: "source_0", rows: 900, rows_rate: 90_000, busy: 0 },
-    { id: "filter_0", rows: 400, rows_rate: 41_200, busy: 0 },
+    { ...UNTIMED, id: "source_0", rows: 900, rows_rate: 90_000, busy: 0 },
+    { ...UNTIMED, id: "filter_0", rows: 400, rows_rate: 41_200, busy: 0 },
   ];
   expect(figures(job, 0, { operators: ["source_0", "filter_0"] }).flowText).toBe("90.0k → 41.2k/s");
   expect(figures(job, 0, { operators: ["source_0"] }).flowText).toBe("90.0k/s");
@@ -69,7 +81,7 @@ test("a chain that ends in a sink gives what the sink takes", () => {
   const job = running();
   const vertex = job.live.metrics?.vertices[4] as VertexMetrics;
   vertex.kinds = ["aggregate", "sink"];
-  vertex.operators = ["by_k", "sink_0"].map((id) => ({ id, rows: 7, rows_rate: 7, busy: 0 }));
+  vertex.operators = ["by_k", "sink_0"].map((id) => ({ ...UNTIMED, id, rows: 7, rows_rate: 7, busy: 0 }));
   expect(figures(job, 4, { operators: ["by_k", "sink_0"] }).flowText).toBe("310 → 7/s");
   vertex.kinds = ["source", "map", "sink"];
   vertex.role = "source";

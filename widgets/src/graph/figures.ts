@@ -1,5 +1,5 @@
 /** Texts and shares that a box and a line show of the metrics, for display and for screen readers. Pure. */
-import { brief, counted, cut, rate, share } from "../format";
+import { brief, counted, cut, manyLate, rate, share } from "../format";
 import type { EdgeMetrics, Line, Load, PictureNode, VertexMetrics } from "../messages";
 
 export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed" | "lost";
@@ -22,6 +22,8 @@ export interface NodeFigures {
   outRate: number;
   history: number[];
   dots: Dot[];
+  /** The share of late rows if that is a fault: `7 % late`. */
+  late: string;
   /** All of it in a sentence, for screen readers. */
   label: string;
 }
@@ -60,6 +62,7 @@ export function nodeFigures(node: PictureNode, known: Known): NodeFigures {
     outRate: over ? 0 : (passed.out ?? passed.into ?? 0),
     history: over ? [] : addUp(vertices.map((one) => one.history)),
     dots: dotsOf(vertices, over),
+    late: lateText(node, vertices),
   };
   return { ...figures, label: nodeLabel(node, figures, vertices) };
 }
@@ -158,6 +161,12 @@ function dotsOf(vertices: readonly VertexMetrics[], over: boolean): Dot[] {
   return sorted.map(({ index, state, busy }) => ({ index, mark: taskMark(state), level: level(busy) }));
 }
 
+function lateText(node: PictureNode, vertices: readonly VertexMetrics[]): string {
+  const shown = vertices.flatMap((one) => one.operators).filter((one) => node.operators.includes(one.id));
+  const most = Math.max(0, ...shown.map((one) => one.late_share));
+  return manyLate(most) ? `${share(most)} late` : "";
+}
+
 function addUp(histories: readonly number[][]): number[] {
   if (histories.length === 1) return histories[0] ?? [];
   const longest = Math.max(0, ...histories.map((one) => one.length));
@@ -176,6 +185,7 @@ function nodeLabel(node: PictureNode, figures: Omit<NodeFigures, "label">, verti
     parts.push(`busy ${share(load.busy)}, idle ${share(load.idle)}, backpressured ${share(load.backpressured)}`);
   const skew = Math.max(1, ...vertices.map((one) => one.skew ?? 1));
   if (skew >= 1.5) parts.push(`skew ${skew.toFixed(1)}`);
+  if (figures.late) parts.push(figures.late);
   return parts.filter(Boolean).join(", ");
 }
 

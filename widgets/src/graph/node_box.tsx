@@ -59,6 +59,7 @@ export function NodeBox({ node, figures, place, selected, found, tabIndex, far }
       <Spark history={figures.history} x={right - SPARK.width} />
       {figures.mark === "failed" && <Badge x={node.width} text="✕ failed" bad />}
       {found && figures.mark !== "failed" && <Badge x={node.width} text={found} />}
+      {figures.late && !found && figures.mark !== "failed" && <Badge x={node.width} text={`⚠ ${figures.late}`} bad />}
     </g>
   );
 }

@@ -2,11 +2,12 @@ import { bytes, counted, rate, share } from "../format";
 import type { EdgeMetrics } from "../messages";
 import type { Store } from "../store";
 import { Facts } from "./facts";
-import { queueInWords, spreadInWords } from "./words";
+import { queueInWords, spreadInWords, watermarkInWords } from "./words";
 
 /** The overview of an edge: its rates and queues, and the shares of the lower tasks. */
 export function EdgeOverview({ store, edge }: { store: Store; edge: EdgeMetrics }) {
   const { sent, channels, port } = edge;
+  const now = store.live.value?.metrics?.at ?? store.now.value;
   return (
     <>
       <Facts
@@ -17,6 +18,7 @@ export function EdgeOverview({ store, edge }: { store: Store; edge: EdgeMetrics 
           ["rate", `${rate(sent.rows_rate)} rows, ${bytes(sent.bytes_rate)}/s`],
           ["sent", `${counted(sent.rows, "row")}, ${bytes(sent.bytes)}`],
           ["queue", queueInWords(edge)],
+          ["watermark", edge.watermark === null ? "" : watermarkInWords(edge.watermark, now)],
         ]}
       />
       <Shares store={store} edge={edge} />

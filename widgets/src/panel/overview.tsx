@@ -1,10 +1,10 @@
-import { count, counted, rate, seconds, share } from "../format";
+import { count, counted, manyLate, rate, seconds, share } from "../format";
 import type { Load, OperatorCard, OperatorMetrics, VertexMetrics } from "../messages";
 import type { Store } from "../store";
 import { LongText } from "../table/long_text";
 import { Facts } from "./facts";
 import type { NodeSubject } from "./subject";
-import { latencyInWords, listed, loadInWords, queueInWords, skewInWords, tasksByState, total, unbroken, watermarkInWords } from "./words";
+import { instant, lateInWords, latencyInWords, listed, loadInWords, queueInWords, skewInWords, tasksByState, total, unbroken, watermarkInWords } from "./words";
 
 /** The overview of a box: its tasks, rates and loads. A group of vertices has a section for each. */
 export function Overview({ store, subject }: { store: Store; subject: NodeSubject }) {
@@ -50,6 +50,8 @@ function Operator({ card, made }: { card: OperatorCard; made: Omit<OperatorMetri
           {made.busy >= 0.005 && `, ${share(made.busy)} of its tasks’ time`}
         </div>
       )}
+      {made?.awaited != null && <div class="sabot-faint">next result at {instant(made.awaited)}</div>}
+      {made && made.late > 0 && <div class={manyLate(made.late_share) ? "sabot-bad" : "sabot-faint"}>{lateInWords(made)}</div>}
     </li>
   );
 }

@@ -33,6 +33,16 @@ describe("the panel", () => {
     expect(place.textContent).toContain("No data yet.");
   });
 
+  it("has the next result and the late rows of an operator, and the watermark of an edge", () => {
+    const timed = { id: "join_0", rows: 5, rows_rate: 1, busy: 0, watermark: 0, awaited: 1_357_000_000_000_000, late: 12, late_share: 0.07 };
+    const job = changed(running(), "join_0", { operators: [timed] });
+    job.live.metrics!.edges[1]!.watermark = 1_357_000_000_000_000;
+    const { place } = shown(job, "join_0");
+    expect(place.textContent).toContain("next result at 2013-01-01 00:26:40 UTC");
+    expect(found(place, ".sabot-bad").textContent).toBe("⚠ 12 late rows, 7 % of its input");
+    expect(shown(job, { kind: "edge", index: 1 }).place.textContent).toContain("watermark2013-01-01 00:26:40 UTC");
+  });
+
   it("is about what is selected, and can be closed", async () => {
     const { place, store } = shown(running(), "filter_0");
     expect(found(place, "section").getAttribute("aria-label")).toBe("node filter_0 · select_0");

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { VertexMetrics } from "../messages";
 import { backpressured, running } from "../testing/fixtures";
-import { skewInWords, spreadInWords, stateInWords, tasksByState, watermarkInWords } from "./words";
+import { lateInWords, skewInWords, spreadInWords, stateInWords, tasksByState, watermarkInWords } from "./words";
 
 const metrics = running().live.metrics!;
 const NOTHING = { rows: 0, batches: 0, bytes: 0, rows_rate: 0, batches_rate: 0, bytes_rate: 0 };
@@ -29,6 +29,15 @@ describe("figures in words", () => {
 
   it("skew of one task is none", () => {
     expect(skewInWords(vertex("collect_0"))).toBe("one task");
+  });
+
+  it.each([
+    [0, 0, ""],
+    [12, 0.004, "12 late rows, less than 1 % of its input"],
+    [1, 0.05, "1 late row, 5 % of its input"],
+    [1204, 0.07, "⚠ 1,204 late rows, 7 % of its input"],
+  ])("%d late rows", (late, late_share, words) => {
+    expect(lateInWords({ late, late_share })).toBe(words);
   });
 
   it.each([

@@ -1,8 +1,8 @@
 /** Metrics as sentences, for the panel. Pure. */
-import { bytes, count, counted, seconds, share } from "../format";
-import type { Throughput, VertexMetrics } from "../messages";
+import { bytes, count, counted, exactShare, manyLate, seconds, share } from "../format";
+import type { OperatorMetrics, Throughput, VertexMetrics } from "../messages";
 
-const STATEFUL = ["aggregate", "distinct", "join", "reduce", "sort", "top"];
+const STATEFUL = ["aggregate", "distinct", "join", "reduce", "sort", "top", "window"];
 const EVEN = 1.2;
 const UNEVEN = 2;
 const MOST_LAG_SECONDS = 30 * 86400;
@@ -59,11 +59,22 @@ export function latencyInWords(latency: VertexMetrics["latency"]): string {
 export function watermarkInWords(watermark: number | null, now: number): string {
   if (watermark === null) return "none: no event time here";
   const at = watermark / 1e6;
-  const date = new Date(at * 1000);
-  if (Number.isNaN(date.getTime())) return "end of input";
-  const time = `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC`;
+  const time = instant(watermark);
+  if (!time) return "end of input";
   // for recorded data the distance from now has no meaning
   return now - at > MOST_LAG_SECONDS ? time : `${time}, ${seconds(Math.max(0, now - at))} behind`;
+}
+
+/** Microseconds as `2026-11-20 19:38:06 UTC`; empty if no calendar has it. */
+export function instant(us: number): string {
+  const date = new Date(us / 1000);
+  return Number.isNaN(date.getTime()) ? "" : `${date.toISOString().replace("T", " ").replace(/\.\d+Z/, "")} UTC`;
+}
+
+/** `1,204 late rows, 7 % of its input`, with a sign if that is a fault. */
+export function lateInWords({ late, late_share }: Pick<OperatorMetrics, "late" | "late_share">): string {
+  if (!late) return "";
+  return `${manyLate(late_share) ? "⚠ " : ""}${counted(late, "late row")}, ${exactShare(late_share)} of its input`;
 }
 
 export function stateInWords(vertices: readonly VertexMetrics[]): string {

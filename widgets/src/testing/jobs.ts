@@ -48,6 +48,8 @@ export interface MadeJob {
 }
 
 /** The time of the metrics of all sketched jobs, in seconds since the epoch. */
+/** Metrics of an operator without event time. */
+export const UNTIMED = { watermark: null, awaited: null, late: 0, late_share: 0 };
 export const NOW = 1_795_000_000;
 const RUN_SECONDS = 751;
 const WIDTH = 180;
@@ -87,6 +89,7 @@ export function made(sketch: JobSketch): MadeJob {
     waits_for: "",
     publishes: true,
     stopping: false,
+    open_windows: 0,
     ...sketch.metrics,
   };
   return {
@@ -123,6 +126,7 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
     ),
     functions: [],
     operators: one.chain.map((name) => ({
+      ...UNTIMED,
       id: name,
       rows: Math.round(one.out * RUN_SECONDS),
       rows_rate: over ? 0 : one.out,
@@ -182,6 +186,7 @@ function tasksOf(one: VertexSketch, over: boolean): TaskMetrics[] {
     latency: null,
     reported: NOW,
     final: over,
+    holder: null,
   }));
 }
 
@@ -201,6 +206,7 @@ function edgeOf(one: EdgeSketch, index: number, vertices: VertexSketch[], over: 
     queued: Math.round((one.fill ?? 0) * 4e6),
     fill: one.fill ?? 0,
     shares: down.loads.map((_, task) => ({ task, part: 1 / down.loads.length })),
+    watermark: null,
   };
 }
 
