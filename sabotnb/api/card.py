@@ -10,20 +10,11 @@ from html import escape
 import pyarrow as pa
 
 from sabotnb import text_limits
-from sabotnb.api.stream_node import StreamPlan, is_bounded, nodes_of
+from sabotnb.api.card_notes import notes_of
+from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.diagram import picture
 from sabotnb.display import Scene, operator_labels, saved, scene_of, svg_picture, theme
-from sabotnb.graph import (
-    Aggregate,
-    JobGraph,
-    MapAsync,
-    MapBatches,
-    MapRows,
-    Source,
-    Spec,
-    TimeJoin,
-    needs_end,
-)
+from sabotnb.graph import JobGraph, Source, Spec
 
 SHORT, BESIDE, MANY = 10, 3, 90
 """Columns are listed in tables of ``SHORT`` rows beside each other, longer ones when that would be more than ``BESIDE``
@@ -96,7 +87,7 @@ def card_of(flow: StreamPlan, graph: JobGraph, parallelism: int, rows: int | Non
     return Card(
         text_limits.cut(flow.node.naming.name or _title(flow.node.spec), text_limits.TITLE),
         facts,
-        tuple(text_limits.cut(note, text_limits.SENTENCE) for note in _notes(flow, bounded=bounded)),
+        tuple(text_limits.cut(note, text_limits.SENTENCE) for note in notes_of(flow)),
         flow.schema,
         _marks(flow),
         scene_of(graph, parallelism).without_sinks(),
@@ -107,31 +98,9 @@ def _title(spec: Spec) -> str:
     return operator_labels.brief(spec) if isinstance(spec, Source) else f"{spec.kind} {operator_labels.brief(spec)}"
 
 
-def _notes(flow: StreamPlan, *, bounded: bool) -> list[str]:
-    """Sentences about what the stream will do, in the order in which it happens."""
-    notes = []
-    for node in nodes_of((flow,)):
-        spec = node.spec
-        if isinstance(spec, Aggregate) and bounded:
-            call = f"group_by({', '.join(spec.keys)})" if spec.keys else "agg of all rows"
-            notes.append(f"{call}: final values (input is bounded)")
-        if isinstance(spec, TimeJoin) and spec.left_time is not None:
-            notes.append(f"{spec.kind}: rows wait for the watermarks of both inputs; late ones go to .side('late')")
-        if any(needs_end(spec, port) and not is_bounded(above) for port, above in enumerate(node.inputs)):
-            notes.append(f"{spec.kind} waits for the end of its input, which is endless: .head() shows a part of it")
-        if isinstance(spec, MapBatches | MapRows | MapAsync) and spec.inferred:
-            notes.append(f"{spec.function.name}() ({spec.function.origin}): schema inferred by calling it")
-        if isinstance(spec, Source) and not spec.replayable:
-            notes.append(f"{operator_labels.brief(spec)}: can be read only once")
-    naive = [field.name for field in flow.schema if pa.types.is_timestamp(field.type) and field.type.tz is None]
-    if naive:
-        notes.append(f"times without a zone are UTC: {', '.join(naive)}")
-    return list(dict.fromkeys(notes))
-
-
 def _marks(flow: StreamPlan) -> dict[str, str]:
     marks = {field.name: "" if field.nullable else "never null" for field in flow.schema}
-    keys = getattr(flow.node.spec, "keys", ())
+    keys = flow.type.key if flow.type.key is not None else getattr(flow.node.spec, "keys", ())
     marks.update({name: "key" for name in keys if name in marks})
     if flow.event_time is not None:
         marks[flow.event_time.column] = "event time"

@@ -14,7 +14,16 @@ from sabotnb import text_limits
 from sabotnb.display import job_line, job_svg, number_format, operator_labels, saved, theme
 from sabotnb.display.job_picture import JobPicture, OperatorCard, PictureNode, View
 from sabotnb.display.job_svg import Mark
-from sabotnb.metrics import JobFailure, JobMetrics, Load, TaskMetrics, Throughput, VertexMetrics, stopped_early
+from sabotnb.metrics import (
+    MANY_LATE,
+    JobFailure,
+    JobMetrics,
+    Load,
+    TaskMetrics,
+    Throughput,
+    VertexMetrics,
+    stopped_early,
+)
 
 LISTED = 8
 """The number of tasks and of edges in the tables: the tasks with most rows, and the first edges."""
@@ -99,6 +108,8 @@ def _facts(metrics: JobMetrics, gone: str, *, exact: bool) -> Iterator[str]:
         yield f"{_counted(metrics.rows_out.rows)} out"
         if metrics.late:
             yield f"{number_format.count(metrics.late)} late"
+    if exact and metrics.open_windows:
+        yield f"{operator_labels.counted(metrics.open_windows, 'open window')} dropped"
 
 
 def _repeats(metrics: JobMetrics) -> bool:
@@ -115,7 +126,8 @@ def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     sentences = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
     stale = _from_last_reports(metrics) if exact else ()
-    lines = filter(None, (waits, *sentences, *stale))
+    late = _late(metrics) if exact or _repeats(metrics) else ()
+    lines = filter(None, (waits, *sentences, *late, *stale))
     return [text_limits.cut(line, text_limits.SENTENCE) for line in lines]
 
 
@@ -132,6 +144,14 @@ def _read(source: OperatorCard, rows: int) -> str:
     of = "" if source.rows is None else f" of {number_format.count(source.rows)}"
     counted = f"{number_format.count(rows)}{of} rows" if of else _counted(rows)
     return f"{_name(source.id)} read {counted}: the filter {source.filtered} ran in the source."
+
+
+def _late(metrics: JobMetrics) -> Iterator[str]:
+    """Yield a sentence per operator that has lost many of its rows to lateness, unless the finding says so."""
+    for operator in (one for vertex in metrics.vertices for one in vertex.operators):
+        if operator.late_share > MANY_LATE and (metrics.finding is None or metrics.finding.kind != "late"):
+            share = f"{operator.late_share * 100:.0f} % of the input of {_name(operator.id)}"
+            yield f"⚠ {number_format.count(operator.late)} late rows, {share}: max_delay= or .side('late') keeps them"
 
 
 def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:

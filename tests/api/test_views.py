@@ -157,6 +157,7 @@ def test_a_preview_reads_as_a_table(flights: sb.Stream) -> None:
 def test_the_card_says_what_an_endless_input_keeps_from_running() -> None:
     endless = sb.Stream.from_rate(10)
     note = "waits for the end of its input, which is endless: .head() shows a part of it"
+    assert f"window {note}" in repr(endless.window(sb.global_window()).agg(n=sb.count()))
     assert f"sort {note}" in repr(endless.sort("value"))
     assert note not in repr(endless.distinct("value")) + repr(sb.Stream.from_rate(10, n=5).sort("value"))
 

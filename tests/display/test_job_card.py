@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import figures
 import pytest
 from job_graphs import make_job
 from scenes import FLIGHTS, failure, late, metrics, submitted
@@ -205,3 +206,13 @@ UA       99.0"""
 
 def test_text_for_terminals():
     assert job_card.text(PICTURE, metrics(EXECUTION, "FAILED", error=failure())) == TEXT
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.05, False), (0.07, True)])
+def test_many_late_rows_are_said_in_every_form(share, said):
+    window = figures.vertex("window_0", "window")
+    behind = replace(window, operators=(replace(window.operators[0], late=1204, late_share=share),))
+    finished = figures.job(figures.vertex("source_0", "source"), behind, state="FINISHED")
+    sentence = "⚠ 1,204 late rows, 7 % of the input of window_0: max_delay= or .side('late') keeps them"
+    for exact in (True, False):
+        assert (sentence in job_card.text(None, finished, exact=exact)) is said
