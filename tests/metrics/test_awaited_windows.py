@@ -70,7 +70,7 @@ def finding_of(metrics):
                 source("rate_0"),
                 holders={"window_0": WatermarkHolder(0, 0, us=TEN), "rate_0": WatermarkHolder(split="rate", us=TEN)},
             ),
-            "No rows yet: window_0 waits for 11:00; the watermark is 10:42, held by rate_0.",
+            "No rows yet: window_0 waits for 11:00; the watermark is 10:42.",
             EARLY,
         ),
         (
@@ -125,6 +125,12 @@ def test_the_task_with_the_smallest_watermark_is_followed():
         TaskMetrics("read", 1, 3, "agent-1", 3, "RUNNING", holder=WatermarkHolder(split="a/slow.csv")),
     )
     assert "held by slow.csv" in why(replace(made, tasks=tasks)).sentence
+
+
+def test_a_stop_says_how_many_results_it_has_dropped():
+    stopped = job(source("rate_0"), state="FINISHED", stopping=True, bounded=False, open_windows=3)
+    sentence = "The job was stopped: 336,776 rows in, 16 rows out; 3 results of windows that were open are dropped."
+    assert why(stopped).sentence == sentence
 
 
 @pytest.mark.parametrize(("share", "kind"), [(0.05, "source"), (0.07, "late")])

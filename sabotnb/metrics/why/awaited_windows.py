@@ -71,19 +71,20 @@ def _waits(job: JobMetrics, vertex: VertexMetrics, operator: OperatorMetrics, le
 
 def _held(job: JobMetrics, vertex: VertexMetrics, *, known: bool) -> tuple[str, str]:
     """Say what holds the watermark of a vertex back, and what to do about it."""
-    held = _holder(job, vertex)
-    if held is None:
+    task = _slowest_reader(job, vertex)
+    if task is None or task.holder is None:
         return (", and stands still as no input has rows" if known else ""), EARLY
-    source, holder = held
-    name = _file(holder.split) or short(source)
-    if holder.quiet >= QUIET:
-        advice = LEAVE_OUT if _has_others(job, source) else EARLY
-        return f", held by {name} (idle {holder.quiet:.0f} s)", advice
-    return f", held by {name}" if known else f": {name} has none", EARLY
+    name = _file(task.holder.split) or short(task.vertex)
+    others = any(one is not task and not one.over and one.holder and one.holder.split for one in job.tasks)
+    if task.holder.quiet >= QUIET:
+        return f", held by {name} (idle {task.holder.quiet:.0f} s)", LEAVE_OUT if others else EARLY
+    if not known:
+        return f": {name} has none", EARLY
+    return f", held by {name}" if others else "", EARLY  # a source alone holds nothing back
 
 
-def _holder(job: JobMetrics, vertex: VertexMetrics) -> tuple[str, WatermarkHolder] | None:
-    """Follow what holds the watermark back from task to task, up to a split of a source; None if nothing does."""
+def _slowest_reader(job: JobMetrics, vertex: VertexMetrics) -> TaskMetrics | None:
+    """Follow what holds the watermark back from task to task, up to one that reads a split; None if nothing does."""
     tasks = {(task.vertex, task.index): task for task in job.tasks}
     running = [task for task in job.tasks if task.vertex == vertex.id and not task.over]
     task = min(running, key=_watermark, default=None)
@@ -91,7 +92,7 @@ def _holder(job: JobMetrics, vertex: VertexMetrics) -> tuple[str, WatermarkHolde
         if task is None or task.holder is None:
             return None
         if task.holder.split:
-            return task.vertex, task.holder
+            return task
         task = _sender(job, task, task.holder, tasks)
     return None
 
@@ -112,10 +113,3 @@ def _file(split: str) -> str:
     name = PurePath(split).name
     stem, _, part = name.rpartition(":")
     return (stem if stem and part.isdigit() else name) if name != split else ""
-
-
-def _has_others(job: JobMetrics, source: str) -> bool:
-    """True if the watermark can advance without one of the splits: other tasks have event time of their own."""
-    return any(task.vertex != source and task.holder is not None and task.holder.split for task in job.tasks) or any(
-        vertex.id == source and vertex.tasks > 1 for vertex in job.vertices
-    )

@@ -12,7 +12,11 @@ def ended(job: JobMetrics) -> Finding | None:
     match job.state:
         case "FINISHED":
             end = _stopped(job) if job.stopping else "The job has finished"
-            return Finding("ended", "", f"{end}: {row_count(job.rows_in.rows)} in, {row_count(job.rows_out.rows)} out.")
+            rows = f"{row_count(job.rows_in.rows)} in, {row_count(job.rows_out.rows)} out"
+            dropped = (
+                f"; {job.open_windows:,} results of windows that were open are dropped" if job.open_windows else ""
+            )
+            return Finding("ended", "", f"{end}: {rows}{dropped}.")
         case "CANCELED":
             return _canceled(job)
         case "CANCELING":
