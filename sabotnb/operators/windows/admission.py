@@ -41,10 +41,10 @@ class Admission:
         """Divide the rows of a pane; ``clocks``: one for all, or each."""
         passed = np.where(clocks < MIN_WATERMARK + self._lateness, MIN_WATERMARK, clocks - self._lateness)
         admitted = ends_after(self._panes, pane, passed)
-        if (admitted == admitted[0]).all():
-            admitted = admitted[:1]
+        if len(admitted) == 1:  # one clock for all rows
+            admitted = np.broadcast_to(admitted, batch.num_rows)
         for end, rows in by_number(admitted):
-            part = batch if len(admitted) == 1 else taken(batch, rows)
+            part = taken(batch, rows)
             if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
                 yield Place(pane, end), part
             else:

@@ -225,3 +225,12 @@ def test_a_stop_drops_the_open_windows_and_counts_their_results(shape, windows):
     assert list(operator.on_end(0, EndReason.STOPPED)) == []
     assert operator._ctx.counters.open_windows == len(windows)
     assert operator.awaited() is None
+
+
+@pytest.mark.parametrize("phases", [OnePhase, TwoPhases])
+@pytest.mark.parametrize("cuts", [set(), {3}, {2, 3, 4}])
+def test_each_late_row_says_how_late_it_was(phases: type[OnePhase | TwoPhases], cuts: set[int]) -> None:
+    rows = [(30, 1), (3, 1), (45, 1), (4, 1), (5, 2)]  # the two last are in one pane with the row that was less late
+    _, late = run(phases(spec(TumblingWindow(10))), rows, 0, cuts)
+    found = [row for batch in late for row in zip(values(batch["t"]), values(batch["late_by"]), strict=True)]
+    assert sorted(found) == [(3, 20), (4, 35), (5, 35)]
