@@ -114,6 +114,9 @@ class WindowJoinOperator(Operator):
             self._ended.add(port)
         return self.on_watermark(MAX_WATERMARK) if self._ended == {LEFT, RIGHT} else ()
 
+    def awaited(self) -> int | None:
+        return self._ends[0][0] if self._ends and self._ends[0][0] < MAX_WATERMARK else None
+
     def _add(self, port: int, place: Place, batch: pa.RecordBatch) -> None:
         if not any(store.places(place.pane) for store in self._stores):
             heapq.heappush(self._expiry, (self._panes.last_end(place.pane), place.pane))

@@ -116,3 +116,12 @@ def test_windows_that_both_sides_bring_are_in_the_output_once():
     (first, second) = operator.on_watermark(100)
     assert first.schema.names == ["window_start", "window_end", "k", "n", "m"]
     assert [first["n"].to_pylist(), first["m"].to_pylist(), second["m"].to_pylist()] == [[5], [6], [11]]
+
+
+def test_a_join_says_which_end_of_a_window_it_waits_for():
+    operator, _ = opened(spec_of("inner", TumblingWindow(10)))
+    found = [operator.awaited()]
+    list(operator.process(0, batch_of(0, [("a", 12, None, 1), ("a", 25, None, 2)])))
+    found.append(operator.awaited())
+    list(operator.on_watermark(20))
+    assert [*found, operator.awaited()] == [None, 20, 30]
