@@ -46,6 +46,7 @@ from sabotnb.connectors.sources.raw_batches import (
 )
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.graph import Source as Spec
+from sabotnb.native import plain_batch
 from sabotnb.protocol import CLOCK, MIN_WATERMARK, Finished, Polled, Position, Reader, Split
 
 Clock = Callable[[], float]
@@ -111,6 +112,7 @@ class BatchReader(Reader):
 
     def _told_apart(self, raw: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
         """The rows that leave, and the delayed ones among them, if there are any, with their clocks."""
+        raw = plain_batch(raw)  # Arrow cannot filter views, which delayed rows are told apart by
         found = None if self._times is None else self._times.advance(raw)
         if found is None:
             return self._shape.apply(raw), None

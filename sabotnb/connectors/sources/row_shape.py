@@ -13,7 +13,7 @@ from sabotnb.connectors.sources.whole_orders import told_orders, with_whole_orde
 from sabotnb.errors import SourceError
 from sabotnb.graph import EventTime
 from sabotnb.graph import Source as Spec
-from sabotnb.native import is_ordered, plain_batch, without_orders
+from sabotnb.native import is_ordered, without_orders
 from sabotnb.protocol import CLOCK
 
 
@@ -49,11 +49,10 @@ class Shape:
         )
 
     def apply(self, raw: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows that leave, with ``CLOCK`` behind their columns if ``raw`` has it.
+        """The rows that leave, with ``CLOCK`` behind their columns if ``raw``, in plain layouts, has it.
 
         SourceError for a column that cannot be cast to its type in the schema.
         """
-        raw = plain_batch(raw)
         if self.predicate is not None:  # cast before the test: '10' > '9' is false for text, and true for numbers
             for field in self.tested:
                 raw = with_type(raw, field)

@@ -371,3 +371,15 @@ def test_a_file_that_is_not_in_order_is_said(tmp_path, caplog, share, rows, mess
             "Sort the file, split it into sorted runs, or raise max_delay."
         )
         assert len(said) == 2
+
+
+def test_views_of_text_beside_delayed_rows(tmp_path):
+    rows = table(SECONDS).append_column("text", pa.array(list("abcdef"), pa.string_view()))
+    time = replace(TIMED, predicate=col("text") != "a")
+    with pa.ipc.new_file(tmp_path / "a.ipc", rows.schema) as file:
+        file.write_table(rows)
+    for timed, delayed in ((TIMED, ["c", "e"]), (time, ["c", "e"])):
+        source = connectors.source(replace(connectors.ipc(tmp_path / "a.ipc"), event_time=timed))
+        (split,) = source.splits()
+        found = polls(source.open(split))
+        assert [text for polled in found if polled.delayed for text in polled.delayed["text"].to_pylist()] == delayed
