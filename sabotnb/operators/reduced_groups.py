@@ -22,7 +22,7 @@ class ReducedGroups:
     """Calls ``function(left, right)`` with the result so far of a key and its next row, as dicts."""
 
     def __init__(self, spec: Reduce, schema: pa.Schema, groups: int, ctx: OperatorContext) -> None:
-        """Fold rows of ``schema``; loads the function."""
+        """Fold rows of ``schema``; loads the function, which does not see keys that are not columns of its schema."""
         self._spec = spec
         self._operator = ctx.operator
         self._limit = ctx.config.batch_rows
@@ -33,7 +33,10 @@ class ReducedGroups:
         self._init = spec.init.load if spec.init is not None else None
         if self._init is not None:
             self._init()  # a module that it lacks is reported now, before any row is processed
-        self._folds = Reducers(without_order(keys), self._folded, self._init, groups)
+        hidden = [key for key in keys if key.name not in self._names]
+        self._output = pa.schema([*hidden, *spec.schema])
+        visible = [name for name in schema.names if name in self._names] if hidden else None
+        self._folds = Reducers(without_order(keys), self._folded, self._init, groups, visible)
         self.keyed: KeyedState = (
             WithCategories(self._folds, self._orders.columns, keys) if self._orders.columns else self._folds
         )
@@ -71,7 +74,7 @@ class ReducedGroups:
         return result
 
     def _batch(self, rows: Sequence[Row], keys: Sequence[pa.Array]) -> pa.RecordBatch:
-        schema = self._spec.schema
+        schema = self._output
         known = dict(zip(self._spec.keys, keys, strict=bool(keys)))
         try:
             made = exact_batch(rows, pa.schema([field for field in schema if field.name not in known]))

@@ -23,14 +23,21 @@ class Reducers:
     """Folds the rows of each key by ``fold(left, right)``.
 
     A key starts with the result of ``init()`` if there is one, else with its first row. Exceptions of ``fold`` are not
-    caught. Without key columns there is a single key, in group 0. Implements ``protocol.KeyedState``: two folds of one
+    caught. Without key columns there is a single key, in group 0. Rows have the columns ``visible`` (default all) of a
+    batch. Implements ``protocol.KeyedState``: two folds of one
     key merge by ``fold``, so ``init`` must return a neutral value if a key is loaded that already exists.
     """
 
     def __init__(
-        self, keys: pa.Schema, fold: Callable[[Row, Row], Row], init: Callable[[], Row] | None, groups: int = 1
+        self,
+        keys: pa.Schema,
+        fold: Callable[[Row, Row], Row],
+        init: Callable[[], Row] | None,
+        groups: int = 1,
+        visible: Sequence[str] | None = None,
     ) -> None:
         self._keys = keys
+        self._visible = visible
         self._fold = fold
         self._index = index_of(keys, groups if len(keys) else 1)
         self._folds = SlotObjects(init or (lambda: None), deepcopy)
@@ -39,7 +46,8 @@ class Reducers:
     def update(self, batch: pa.RecordBatch) -> None:
         """Fold each row of ``batch`` into the dict of its key."""
         slots = self._slots([batch.column(name) for name in self._keys.names], batch.num_rows)
-        for group, slot, row in _placed(slots, python_rows(batch)):
+        rows = batch if self._visible is None else batch.select(self._visible)
+        for group, slot, row in _placed(slots, python_rows(rows)):
             left = self._folds.own(group, slot)
             self._folds.put(group, slot, row if left is None else self._fold(left, row))
 

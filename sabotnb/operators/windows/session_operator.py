@@ -23,8 +23,10 @@ from sabotnb.graph import (
     output_schema,
     side_schema,
 )
+from sabotnb.native import Orders
+from sabotnb.operators.exported_categories import WithCategories
 from sabotnb.operators.group_states import maker_of
-from sabotnb.operators.windows.session_store import NUMBER, Run, SessionStore
+from sabotnb.operators.windows.session_store import NUMBER, Run, SessionStore, key_name
 from sabotnb.operators.windows.window_starts import microseconds
 from sabotnb.protocol import (
     CLOCK,
@@ -69,14 +71,18 @@ class SessionOperator(Operator):
         if isinstance(verb, Aggregate):
             verb = replace(verb, schema=schema)
         keys = pa.schema([self._input.field(key) for key in self._spec.keys])
-        store = SessionStore(maker_of(verb, schema, ctx, groups=1), keys, self._gap, ctx.groups)
-        self._store = ctx.keyed(StateSpec("sessions"), store)
+        self._orders = Orders(keys)
+        self._store = SessionStore(maker_of(verb, schema, ctx, groups=1), keys, self._gap, ctx.groups)
+        named = pa.schema([field.with_name(key_name(field.name)) for field in keys])
+        categories = {key_name(name): known for name, known in self._orders.columns.items()}
+        ctx.keyed(StateSpec("sessions"), WithCategories(self._store, categories, named) if categories else self._store)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
         clocks = np.full(1, self._watermark)
         if batch.schema.names[-1] == CLOCK:
             clocks = np.maximum(batch.column(CLOCK).to_numpy(), self._watermark)
             batch = batch.select(batch.schema.names[:-1])
+        self._orders.take(batch)
         times = self._times(batch)
         late = times + self._gap <= clocks
         if late.any():
@@ -119,11 +125,12 @@ class SessionOperator(Operator):
             known |= dict(zip(keys.schema.names, keys.columns, strict=True))
             known[WINDOW_START] = pa.array(run.first[numbers])
             known[WINDOW_END] = pa.array(run.last[numbers] + self._gap)
-            columns = [_as(known[field.name], field.type) for field in self._output]
+            columns = [self._as(known[field.name], field) for field in self._output]
             yield pa.RecordBatch.from_arrays(columns, schema=self._output)
 
-
-def _as(column: pa.Array, data_type: pa.DataType) -> pa.Array:
-    if column.type.equals(data_type):
-        return column
-    return column.cast(data_type) if pa.types.is_timestamp(data_type) else encoded_as(column, data_type)
+    def _as(self, column: pa.Array, field: pa.Field) -> pa.Array:
+        if column.type.equals(field.type):
+            return column
+        if field.name in self._orders.columns:
+            return self._orders[field.name].encoded(column, field.type)
+        return column.cast(field.type) if pa.types.is_timestamp(field.type) else encoded_as(column, field.type)

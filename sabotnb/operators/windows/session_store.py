@@ -31,6 +31,11 @@ MIN_RUN = 1 << 16
 """Sessions in runs that are not merged yet, from which on they are."""
 
 
+def key_name(key: str) -> str:
+    """The column of exported rows that has the values of a key."""
+    return f"\0key {key}"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Sessions: their keys, first and last times by number, and the state rows that carry these numbers."""
@@ -76,7 +81,7 @@ class SessionStore:
         self._runs: list[Run] = []
         state = [field for field in make().keyed.schema if field.name != NUMBER]
         times = [pa.field(FIRST, pa.int64()), pa.field(LAST, pa.int64())]
-        self.schema = pa.schema([*(field.with_name(f"\0key {field.name}") for field in self._keys), *times, *state])
+        self.schema = pa.schema([*(field.with_name(key_name(field.name)) for field in self._keys), *times, *state])
 
     def add(self, batch: pa.RecordBatch, times: np.ndarray) -> None:
         """Add rows of the operator's input, with their event times in microseconds."""

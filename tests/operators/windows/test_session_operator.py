@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.graph import Aggregate, AggregateColumn, SessionWindow, Top, UntilWindow, Window
+from sabotnb.blobs import capture
+from sabotnb.graph import Aggregate, AggregateColumn, Reduce, SessionWindow, Top, UntilWindow, Window
 from sabotnb.operators.group_states import maker_of
 from sabotnb.operators.windows.session_operator import SessionOperator
 from sabotnb.operators.windows.session_store import NUMBER, SessionStore
 from sabotnb.protocol import CLOCK, MAX_WATERMARK, EndReason, OperatorContext, RunId
-from sabotnb.testing import KeyedStateSuite
+from sabotnb.testing import Harness, KeyedStateSuite
 
 SCHEMA = pa.schema({"t": pa.timestamp("us"), "k": pa.int64()})
 COUNT = AggregateColumn("n", "count")
@@ -142,6 +143,26 @@ def test_rows_until_the_same_time_leave_then(
         seen = part[-1][0]
     note(list(operator.on_end(0, EndReason.EXHAUSTED)), seen, 100)
     assert found == expected
+
+
+def test_categories_of_keys_move_with_the_sessions() -> None:
+    schema = pa.schema({"t": pa.timestamp("us"), "k": pa.dictionary(pa.int32(), pa.string(), ordered=True)})
+    spec = Window(Aggregate(("k",), (COUNT, AggregateColumn("best", "max", "k")), schema), SessionWindow(GAP), "t")
+    keys = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1], pa.int32()), pa.array(["low", "high"]), ordered=True)
+    old, new = Harness(spec, schema, groups=4), Harness(spec, schema, groups=4)
+    old.push(pa.record_batch([pa.array([0, 1, 2], pa.timestamp("us")), keys], schema=schema))
+    for group in old.states["sessions"].groups():
+        new.states["sessions"].load(group, old.states["sessions"].export(group))
+    new.end(0)
+    assert sorted((row["k"], row["n"], row["best"]) for row in new.rows) == [("high", 2, "high"), ("low", 1, "low")]
+
+
+def test_a_function_sees_only_the_columns_of_the_input() -> None:
+    reduce = Reduce(("k",), capture(lambda left, right: {**left, "t": max(left["t"], right["t"])}, "reduce"), SCHEMA)
+    harness = Harness(Window(reduce, SessionWindow(GAP), "t"), SCHEMA)
+    harness.push(batch_of([(0, 1), (3, 1), (9, 1)]))
+    harness.end(0)
+    assert [row["t"].microsecond for row in harness.rows] == [3, 9]
 
 
 class TestSessionStore(KeyedStateSuite):
