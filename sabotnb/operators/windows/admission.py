@@ -40,15 +40,13 @@ class Admission:
     ) -> Iterator[tuple[Place | None, pa.RecordBatch]]:
         """Divide the rows of a pane; ``clocks``: one for all, or each."""
         passed = np.where(clocks < MIN_WATERMARK + self._lateness, MIN_WATERMARK, clocks - self._lateness)
-        admitted = ends_after(self._panes, pane, passed)
-        if len(admitted) == 1:  # one clock for all rows
-            admitted = np.broadcast_to(admitted, batch.num_rows)
-        for end, rows in by_number(admitted):
-            part = taken(batch, rows)
+        one = len(clocks) == 1
+        for end, rows in by_number(ends_after(self._panes, pane, passed)):
+            part = batch if one else taken(batch, rows)
             if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
                 yield Place(pane, end), part
             else:
-                yield None, self._late(pane, part, clocks if len(clocks) == 1 else clocks[rows])
+                yield None, self._late(pane, part, clocks if one else clocks[rows])
 
     def _late(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> pa.RecordBatch:
         late_by = clocks - (self._panes.last_end(pane) + self._lateness)

@@ -79,6 +79,8 @@ class WindowOperator(Operator):
         self._merges = isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.FINAL
         if spec.time is not None and not self._merges:
             self._admission = Admission(spec, inputs)
+        if spec.time is None:
+            self.delayed = Delayed.DROP  # type: ignore[misc]  # it belongs to the class, but here no row can be late
         self._bounds = bound_columns(spec.shape)
         self._panes = panes_of(spec.shape)
         self._clock = clock

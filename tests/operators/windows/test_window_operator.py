@@ -189,6 +189,13 @@ def test_a_late_row_says_by_how_much() -> None:
     assert values(late["late_by"]) == [15]
 
 
+def test_each_of_many_late_rows_says_by_how_much() -> None:
+    operator = opened(spec(TumblingWindow(10)))
+    (batch,) = batches([(1, 7), (2, 7), (3, 8)], [25, 40, 10])
+    (late,) = [out for _, out in operator.process(0, batch)]
+    assert values(late["late_by"]) == [15, 30, 0]
+
+
 @pytest.mark.parametrize("shape", [TumblingWindow(10), SlidingWindow(10, 5)], ids=["tumbling", "sliding"])
 def test_a_row_for_a_window_that_was_returned_is_late_without_a_clock(shape: WindowShape) -> None:
     operator = opened(spec(shape))
