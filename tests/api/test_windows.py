@@ -161,6 +161,37 @@ def test_every_row_is_in_a_result_or_late() -> None:
 
 
 @pytest.mark.parametrize(
+    "verb",
+    [
+        lambda windows: windows.agg(share=col("v").sum() / sb.count()),
+        lambda windows: windows.latest("v"),
+        lambda windows: windows.top(1, by=col("v") * 2),
+        lambda windows: windows.agg(n=sb.count()).select("n"),
+    ],
+    ids=["calculation", "latest", "top", "select"],
+)
+def test_late_rows_of_windows_whose_columns_are_chosen(verb: Any) -> None:
+    windows = sb.Stream.from_rows(ROWS, event_time="t").group_by("k").window(sb.tumbling("1m"))
+    late = sorted_rows(windows.agg(n=sb.count()).side("late").select("t", "k", "v", "late_by").to_arrow())
+    assert late
+    assert sorted_rows(verb(windows).side("late").select("t", "k", "v", "late_by").to_arrow()) == late
+
+
+def test_windows_without_time_take_delayed_rows() -> None:
+    rows = sb.Stream.from_rows(ROWS, event_time="t")
+    assert rows.window(sb.global_window()).top(1, by="v").to_rows() == rows.top(1, by="v").to_rows()
+
+
+def test_sessions_of_ordered_keys() -> None:
+    table = TABLE.set_column(1, "k", TABLE["k"].cast(pa.dictionary(pa.int32(), pa.string())).combine_chunks())
+    codes = table["k"].combine_chunks()
+    ordered = pa.DictionaryArray.from_arrays(codes.indices, codes.dictionary, ordered=True)
+    stream = sb.Stream.from_arrow(table.set_column(1, "k", ordered), event_time="t", max_delay="1d")
+    found = stream.group_by("k").window(sb.session("1d")).agg(n=sb.count()).select("k", "n")
+    assert sorted_rows(found.to_arrow()) == oracle("select k, count(*) from rows group by all")
+
+
+@pytest.mark.parametrize(
     ("make", "error", "text"),
     [
         (lambda: sb.Stream.from_rows(ROWS).window(sb.tumbling("1h")), SchemaError, "event_time='column'"),
