@@ -9,7 +9,16 @@ from typing import TypeVar
 import pyarrow as pa
 
 from sabotnb.errors import GraphError
-from sabotnb.graph import AsofJoin, IntervalJoin, SessionWindow, TimeJoin, UntilWindow, WindowJoin, specs
+from sabotnb.graph import (
+    AsofJoin,
+    IntervalJoin,
+    SessionWindow,
+    TimeJoin,
+    UntilWindow,
+    WindowJoin,
+    specs,
+    CountWindow,
+)
 from sabotnb.native import without_orders
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
 from sabotnb.operators.map_batches import MapBatchesOperator
@@ -92,6 +101,10 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
             from sabotnb.operators.windows.partial_windows import PartialWindowOperator
 
             return PartialWindowOperator(spec, inputs)
+        case specs.Window(shape=CountWindow()):
+            from sabotnb.operators.windows.count_operator import CountOperator
+
+            return CountOperator(spec, inputs)
         case specs.Window():
             from sabotnb.operators.windows.window_operator import WindowOperator
 

@@ -105,6 +105,16 @@ def test_sessions() -> None:
     ]
 
 
+def test_count_windows() -> None:
+    found = sb.Stream.from_rows(ROWS).group_by("k").window(sb.count_window(30)).agg(n=sb.count(), total=col("v").sum())
+    assert sorted_rows(found.to_arrow()) == oracle(
+        """
+        with numbered as (select *, row_number() over (partition by k) - 1 as number from rows)
+        select k, count(*), sum(v) from numbered group by k, number // 30
+        """
+    )
+
+
 def test_the_window_that_rows_have() -> None:
     counts = stream().group_by("k").window(sb.tumbling("10m")).agg(n=sb.count())
     best = counts.window(sb.same_window()).top(1, by="n", ties=True)
@@ -202,6 +212,8 @@ def test_sessions_of_ordered_keys() -> None:
         (lambda: sb.tumbling("0s"), TypeMismatch, "longer than nothing"),
         (lambda: sb.tumbling("1h", tz="Mars/Base"), TypeMismatch, "not a time zone"),
         (lambda: stream().window(sb.session("1s"), lateness="1s"), InvalidUse, "leave out lateness="),
+        (lambda: stream().window(sb.global_window(), lateness="1s"), InvalidUse, "no late rows"),
+        (lambda: stream().window(sb.count_window(5), early="1s"), InvalidUse, "after every 5 rows"),
         (
             lambda: (
                 stream()

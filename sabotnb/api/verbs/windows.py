@@ -123,6 +123,10 @@ def windowing(flow: StreamPlan, shape: Any, lateness: Duration, early: Duration 
         raise TypeMismatch("lateness= is '0s' or more, and early= is more than '0s'")
     if isinstance(shape, SessionWindow) and (late or interval):
         raise InvalidUse("a session that grows cannot replace its earlier result: leave out lateness= and early=")
+    if isinstance(shape, CountWindow) and interval:
+        raise InvalidUse(f"a count window returns results after every {shape.every} rows: leave out early=")
+    if late and not uses_event_time(shape):
+        raise InvalidUse(f"lateness= is for windows of event time, and {shape.kind} has no late rows: leave it out")
     time = flow.event_time
     if not uses_event_time(shape):
         return Windowing(shape, None, 0, 0, interval)

@@ -7,7 +7,6 @@ Each key has windows of its own, so they share one store, where the windows of o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,6 @@ from sabotnb.graph import (
     LATE,
     WINDOW_END,
     WINDOW_START,
-    Aggregate,
     SessionWindow,
     UntilWindow,
     Window,
@@ -25,8 +23,8 @@ from sabotnb.graph import (
 )
 from sabotnb.native import Orders
 from sabotnb.operators.exported_categories import WithCategories
-from sabotnb.operators.group_states import maker_of
-from sabotnb.operators.windows.session_store import NUMBER, Run, SessionStore, key_name
+from sabotnb.operators.windows.numbered_windows import NUMBER, numbered_maker
+from sabotnb.operators.windows.session_store import Run, SessionStore, key_name
 from sabotnb.operators.windows.window_starts import microseconds
 from sabotnb.protocol import (
     CLOCK,
@@ -66,13 +64,9 @@ class SessionOperator(Operator):
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
-        schema = self._input.append(pa.field(NUMBER, pa.int64()))
-        verb = replace(self._spec.verb, keys=(NUMBER,))
-        if isinstance(verb, Aggregate):
-            verb = replace(verb, schema=schema)
         keys = pa.schema([self._input.field(key) for key in self._spec.keys])
         self._orders = Orders(keys)
-        self._store = SessionStore(maker_of(verb, schema, ctx, groups=1), keys, self._gap, ctx.groups)
+        self._store = SessionStore(numbered_maker(self._spec, self._input, ctx), keys, self._gap, ctx.groups)
         named = pa.schema([field.with_name(key_name(field.name)) for field in keys])
         categories = {key_name(name): known for name, known in self._orders.columns.items()}
         ctx.keyed(StateSpec("sessions"), WithCategories(self._store, categories, named) if categories else self._store)

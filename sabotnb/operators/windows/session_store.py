@@ -23,9 +23,9 @@ import pyarrow as pa
 
 from sabotnb.native import KeyIndex, canonical, hash_rows, key_groups, rows_by_key
 from sabotnb.operators.group_states import GroupState
+from sabotnb.operators.windows.numbered_windows import NUMBER
 from sabotnb.state import check_group
 
-NUMBER = "\0session"
 FIRST, LAST = "\0first", "\0last"
 MIN_RUN = 1 << 16
 """Sessions in runs that are not merged yet, from which on they are."""

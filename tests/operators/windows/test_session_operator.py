@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sabotnb.blobs import capture
 from sabotnb.graph import Aggregate, AggregateColumn, Reduce, SessionWindow, Top, UntilWindow, Window
 from sabotnb.operators.group_states import maker_of
+from sabotnb.operators.windows.numbered_windows import NUMBER
 from sabotnb.operators.windows.session_operator import SessionOperator
-from sabotnb.operators.windows.session_store import NUMBER, SessionStore
+from sabotnb.operators.windows.session_store import SessionStore
 from sabotnb.protocol import CLOCK, MAX_WATERMARK, EndReason, OperatorContext, RunId
 from sabotnb.testing import Harness, KeyedStateSuite
 
