@@ -101,7 +101,10 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
 def side_schema(spec: Spec, tag: str, inputs: Sequence[pa.Schema]) -> pa.Schema:
     """Return the schema of side output ``tag``: ``errors`` has the input's columns and the exception as text."""
     if tag not in side_tags(spec):
-        has = ", ".join(map(repr, side_tags(spec))) or "none; on_error='side' adds 'errors' to a map"
+        advice = (
+            "late rows are those of windows of event time" if tag == LATE else "on_error='side' adds 'errors' to a map"
+        )
+        has = ", ".join(map(repr, side_tags(spec))) or f"none; {advice}"
         raise GraphError(f"{spec.kind} has no side output {tag!r}; it has {has}")
     if tag == LATE:
         late = pa.field(LATE_COLUMN, pa.duration("us"), nullable=False)

@@ -34,8 +34,8 @@ from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, IntervalJoin, WindowJo
 from sabotnb.graph.window_shapes import PLACE, WINDOW_END, WINDOW_START, SameWindow, bound_columns, has_bounds
 
 APPEND_ONLY = (
-    "its input gives updates, which replace earlier rows: close the groups with .window(...) first, or read a bounded "
-    "source"
+    "its input gives updates, which replace earlier rows: leave out early= and lateness= of windows, and close endless "
+    "groups with .window(...)"
 )
 
 

@@ -105,6 +105,24 @@ def test_sessions() -> None:
     ]
 
 
+def test_a_window_that_is_null_is_an_error() -> None:
+    known = sb.when(col("v") > 3).then(col("t")).otherwise(None)
+    for windows in (
+        stream().with_columns(end=known).window(sb.until("end")),
+        stream().with_columns(window_start=col("t"), window_end=known).window(sb.same_window()),
+    ):
+        with pytest.raises(TypeMismatch, match="is_not_null"):
+            windows.agg(n=sb.count()).to_rows()
+
+
+def test_hours_begin_at_the_midnight_of_their_zone() -> None:
+    found = stream().window(sb.tumbling("1h", tz="Asia/Kolkata")).agg(n=sb.count()).to_rows()
+    assert {(row["window_start"].minute, row["window_start"].utcoffset()) for row in found} == {
+        (0, timedelta(hours=5, minutes=30))
+    }
+    assert sum(row["n"] for row in found) == len(ROWS)
+
+
 def test_count_windows() -> None:
     found = sb.Stream.from_rows(ROWS).group_by("k").window(sb.count_window(30)).agg(n=sb.count(), total=col("v").sum())
     assert sorted_rows(found.to_arrow()) == oracle(
@@ -212,6 +230,20 @@ def test_sessions_of_ordered_keys() -> None:
         (lambda: sb.tumbling("0s"), TypeMismatch, "longer than nothing"),
         (lambda: sb.tumbling("1h", tz="Mars/Base"), TypeMismatch, "not a time zone"),
         (lambda: stream().window(sb.session("1s"), lateness="1s"), InvalidUse, "leave out lateness="),
+        (lambda: sb.tumbling("300000000d"), TypeMismatch, "longer than event time"),
+        (lambda: sb.sliding("1h", every="1m", offset="300000000d"), TypeMismatch, "longer than event time"),
+        (lambda: stream().window(sb.tumbling("1h"), lateness="300000000d"), TypeMismatch, "longer than event time"),
+        (
+            lambda: stream().with_columns(window_start=col("v"), window_end=col("t")).window(sb.same_window()),
+            TypeMismatch,
+            "'window_start', which is int64",
+        ),
+        (lambda: stream().group_by("k").agg(n=sb.count()).side("late"), GraphError, "windows of event time"),
+        (
+            lambda: stream().window(sb.tumbling("1h"), early="1s").agg(n=sb.count()).sink_parquet("out"),
+            GraphError,
+            "leave out early= and lateness=",
+        ),
         (lambda: stream().window(sb.global_window(), lateness="1s"), InvalidUse, "no late rows"),
         (lambda: stream().window(sb.count_window(5), early="1s"), InvalidUse, "after every 5 rows"),
         (

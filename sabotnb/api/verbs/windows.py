@@ -32,6 +32,10 @@ from sabotnb.graph import (
     uses_event_time,
 )
 
+LONGEST_YEARS = 10_000
+LONGEST = LONGEST_YEARS * 365 * 86_400_000_000
+"""Microseconds of the longest window: sums of times and windows then fit into 64 bits."""
+
 _UNITS = {"d": Unit.DAY, "mo": Unit.MONTH}
 
 
@@ -43,7 +47,7 @@ def tumbling(size: Duration, offset: Duration | None = None, tz: str = "UTC", ti
     """
     clock = _clock(time)
     zone = _zone(tz)
-    moved = 0 if offset is None else duration_us(offset)
+    moved = _offset(offset)
     count, unit = calendar_units(size) if isinstance(size, str) else (0, "")
     if unit in _UNITS and (unit == "mo" or zone != "UTC"):
         return TumblingWindow(_positive("size", size, count), _UNITS[unit], moved, zone, clock)
@@ -55,7 +59,7 @@ def sliding(size: Duration, every: Duration, offset: Duration | None = None, tim
     length, step = _positive("size", size, duration_us(size)), _positive("every", every, duration_us(every))
     if step > length:
         raise TypeMismatch(f"every={every!r} is longer than the window, {size!r}: rows in between would be lost")
-    return SlidingWindow(length, step, 0 if offset is None else duration_us(offset), _clock(time))
+    return SlidingWindow(length, step, _offset(offset), _clock(time))
 
 
 def session(gap: Duration) -> SessionWindow:
@@ -118,7 +122,8 @@ def windowing(flow: StreamPlan, shape: Any, lateness: Duration, early: Duration 
     """
     if not isinstance(shape, WindowShape):
         raise InvalidUse(f"{shape!r} is not a window; write sb.tumbling('10s'), sb.sliding(...), sb.session(...)")
-    late, interval = duration_us(lateness), None if early is None else duration_us(early)
+    late = _bounded("lateness", lateness, duration_us(lateness))
+    interval = None if early is None else _bounded("early", early, duration_us(early))
     if late < 0 or (interval is not None and interval <= 0):
         raise TypeMismatch("lateness= is '0s' or more, and early= is more than '0s'")
     if isinstance(shape, SessionWindow) and (late or interval):
@@ -144,6 +149,12 @@ def _check_columns(flow: StreamPlan, shape: WindowShape) -> None:
     if isinstance(shape, SameWindow):
         if not {WINDOW_START, WINDOW_END} <= set(names):
             raise SchemaError("same_window() takes rows that a window has made: put .window(...).agg(...) before it")
+        for name in (WINDOW_START, WINDOW_END):
+            if not pa.types.is_timestamp(flow.schema.field(name).type):
+                raise TypeMismatch(
+                    f"same_window() reads {name!r}, which is {flow.schema.field(name).type}, not a timestamp: rename "
+                    "yours, and put .window(...).agg(...) before it"
+                )
         return
     if isinstance(shape, UntilWindow):
         kind = flow.schema.field(shape.column).type if shape.column in names else None
@@ -157,7 +168,17 @@ def _check_columns(flow: StreamPlan, shape: WindowShape) -> None:
 def _positive(option: str, given: object, number: int) -> int:
     if number <= 0:
         raise TypeMismatch(f"{option}={given!r}: a window is longer than nothing, as in '10s'")
+    return _bounded(option, given, number)
+
+
+def _bounded(option: str, given: object, number: int) -> int:
+    if abs(number) > LONGEST:
+        raise TypeMismatch(f"{option}={given!r} is longer than event time, which has {LONGEST_YEARS:,} years")
     return number
+
+
+def _offset(offset: Duration | None) -> int:
+    return 0 if offset is None else _bounded("offset", offset, duration_us(offset))
 
 
 def _clock(time: str) -> Clock:

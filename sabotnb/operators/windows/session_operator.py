@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.eventtime import microseconds
 from sabotnb.graph import (
     LATE,
     WINDOW_END,
@@ -25,7 +26,6 @@ from sabotnb.native import Orders
 from sabotnb.operators.exported_categories import WithCategories
 from sabotnb.operators.windows.numbered_windows import NUMBER, numbered_maker
 from sabotnb.operators.windows.session_store import Run, SessionStore, key_name
-from sabotnb.operators.windows.window_starts import microseconds
 from sabotnb.protocol import (
     CLOCK,
     MAX_WATERMARK,

@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import gcd
 from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sabotnb.errors import TypeMismatch
+from sabotnb.eventtime import microseconds
 from sabotnb.graph import (
     WINDOW_END,
     WINDOW_START,
@@ -77,8 +81,8 @@ class Panes(Protocol):
 def panes_of(shape: WindowShape) -> Panes:
     """Return the panes of a shape whose windows do not depend on other rows."""
     match shape:
-        case TumblingWindow(unit=Unit.MICROSECOND, size=size, offset=offset):
-            return FixedPanes(size, offset)
+        case TumblingWindow(unit=Unit.MICROSECOND, size=size, offset=offset, tz=tz):
+            return FixedPanes(size, offset + _first_midnight(tz))
         case TumblingWindow():
             return CalendarPanes(shape)
         case SlidingWindow(size=size, every=every, offset=offset):
@@ -90,6 +94,11 @@ def panes_of(shape: WindowShape) -> Panes:
         case GlobalWindow():
             return WholePane()
     raise TypeError(f"windows of {shape.kind} depend on other rows")
+
+
+def _first_midnight(tz: str) -> int:
+    """The instant of 1970-01-01 00:00 in a zone."""
+    return round(datetime(1970, 1, 1, tzinfo=ZoneInfo(tz)).timestamp() * 1e6)
 
 
 class _OneWindow:
@@ -126,7 +135,7 @@ class FixedPanes(_OneWindow):
             yield Pane(start, start + size), slice(0, len(times))
             return
         if (times[1:] >= times[:-1]).all():
-            yield from _cut(times, np.arange(start, high + 1, size), size)
+            yield from _cut(times, start, size)
             return
         if high - start < FEW_PANES * size:  # comparing with each pane is faster than sorting
             for first in range(start, high + 1, size):
@@ -134,18 +143,20 @@ class FixedPanes(_OneWindow):
                 if len(among):
                     yield Pane(first, first + size), among
             return
-        for number, rows in by_number((times - start) // size):
-            yield Pane(start + number * size, start + (number + 1) * size), rows
+        for number, rows in by_number((times - offset) // size):  # times - start may not fit into 64 bits
+            yield Pane(offset + number * size, offset + (number + 1) * size), rows
 
 
-def _cut(times: np.ndarray, starts: np.ndarray, size: int) -> Iterator[tuple[Pane, Rows]]:
-    """Cut sorted times at ``starts``; if the panes are more than the rows, at those that rows begin."""
-    if len(starts) > len(times):
-        starts = np.unique(starts[0] + (times - starts[0]) // size * size)
+def _cut(times: np.ndarray, start: int, size: int) -> Iterator[tuple[Pane, Rows]]:
+    """Cut sorted times into panes, the first of which begins at ``start``."""
+    if (int(times[-1]) - start) // size < len(times):
+        starts = np.arange(start, int(times[-1]) + 1, size)
+    else:  # most panes between two rows have none
+        starts = np.unique((times - start % size) // size * size + start % size)
     bounds = np.append(np.searchsorted(times, starts), len(times)).tolist()
-    for number, start in enumerate(starts.tolist()):
+    for number, of_pane in enumerate(starts.tolist()):
         if bounds[number] < bounds[number + 1]:
-            yield Pane(start, start + size), slice(bounds[number], bounds[number + 1])
+            yield Pane(of_pane, of_pane + size), slice(bounds[number], bounds[number + 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +234,7 @@ class UntilPanes(_OneWindow):
     column: str
 
     def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
-        ends = np.maximum(microseconds(batch.column(self.column)), times + 1)
+        ends = np.maximum(known_times(batch, self.column), times + 1)
         for end, rows in by_number(ends):
             yield Pane(MIN_WATERMARK, end), rows
 
@@ -232,7 +243,7 @@ class GivenPanes(_OneWindow):
     """The windows that rows have in their columns."""
 
     def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
-        starts, ends = microseconds(batch.column(WINDOW_START)), microseconds(batch.column(WINDOW_END))
+        starts, ends = known_times(batch, WINDOW_START), known_times(batch, WINDOW_END)
         for end, rows in by_number(ends):
             for start, among in by_number(starts[rows]):
                 yield Pane(start, end), _of(rows, among, len(ends))
@@ -272,14 +283,15 @@ def taken(batch: pa.RecordBatch, rows: Rows) -> pa.RecordBatch:
     return batch.take(pa.array(rows))
 
 
-def microseconds(column: pa.Array) -> np.ndarray:
-    """Times as int64 microseconds, rounded down; the column has no nulls."""
-    kind = column.type
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":  # a cast would round towards zero
-        found: np.ndarray = np.floor_divide(column.cast(pa.int64()).to_numpy(), 1000)
-    else:
-        found = column.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(pa.int64()).to_numpy()
-    return found
+def known_times(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    """The times in a column that says which window a row is in; TypeMismatch if one is null."""
+    column = batch.column(name)
+    if column.null_count:
+        raise TypeMismatch(
+            f"{name!r} says which window a row is in, and is null in {column.null_count:,} of {len(column):,} rows. "
+            f"Drop them before the window: .filter(col({name!r}).is_not_null())"
+        )
+    return microseconds(column)
 
 
 def ends_after(panes: Panes, pane: Pane, clocks: Sequence[int] | np.ndarray) -> np.ndarray:
