@@ -192,11 +192,12 @@ def test_every_row_is_in_a_result_or_late() -> None:
     "verb",
     [
         lambda windows: windows.agg(share=col("v").sum() / sb.count()),
+        lambda windows: windows.agg(n=(col("t").dt.hour() * 2).max()),
         lambda windows: windows.latest("v"),
         lambda windows: windows.top(1, by=col("v") * 2),
         lambda windows: windows.agg(n=sb.count()).select("n"),
     ],
-    ids=["calculation", "latest", "top", "select"],
+    ids=["calculation", "expression", "latest", "top", "select"],
 )
 def test_late_rows_of_windows_whose_columns_are_chosen(verb: Any) -> None:
     windows = sb.Stream.from_rows(ROWS, event_time="t").group_by("k").window(sb.tumbling("1m"))

@@ -157,9 +157,12 @@ class _Inputs:
 
     def __init__(self, grouping: Grouping) -> None:
         self._flow = grouping.flow
-        read = () if grouping.windows is None else grouping.windows.columns
-        self._columns: dict[str, Expr] = {name: known_column(name) for name in read}
-        _refuse_hidden(self._columns, grouping)
+        windows = grouping.windows
+        read = () if windows is None else windows.columns
+        _refuse_hidden({name: known_column(name) for name in read}, grouping)
+        # Late rows have the columns of the input; the optimizer removes those that nothing reads.
+        kept = grouping.flow.schema.names if windows is not None and windows.time is not None else read
+        self._columns: dict[str, Expr] = {name: known_column(name) for name in kept}
         self._columns |= dict(grouping.keys)
 
     def column(self, name: str, given: Aggregated) -> AggregateColumn:

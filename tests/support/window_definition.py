@@ -1,0 +1,83 @@
+"""Windows by their definition, row by row: the oracle of tests of whole jobs. All times are microseconds."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sabotnb.graph import SessionWindow, SlidingWindow, TumblingWindow, Unit, UntilWindow, WindowShape
+
+EPOCH = datetime(1970, 1, 1)
+LONG_AGO = -(2**62)
+MICROSECOND = timedelta(microseconds=1)
+Bounds = tuple[int | None, int | None]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """The rows of each window and key, and the rows that are late."""
+
+    windows: dict[tuple[Bounds, Any], list[Row]]
+    late: list[Row]
+    delayed: bool
+
+
+def assigned(shape: WindowShape, files: Sequence[Sequence[Row]], max_delay: int, key: str | None) -> Assigned:
+    """Assign the rows of files, each of which has a clock of its own; rows have ``t`` and, for until, ``end``."""
+    windows, late, sessions, delayed = defaultdict(list), [], defaultdict(list), False
+    for rows in files:
+        latest = LONG_AGO
+        for row in rows:
+            clock, latest = latest - max_delay, max(latest, row["t"])
+            delayed |= row["t"] < clock
+            value = None if key is None else row[key]
+            if isinstance(shape, SessionWindow):
+                (sessions[value] if row["t"] + shape.gap > clock else late).append(row)
+                continue
+            bounds = [one for one in bounds_of(shape, row) if one[1] is None or one[1] > clock]
+            for one in bounds:
+                windows[one, value].append(row)
+            late += [] if bounds else [row]
+    for value, rows in sessions.items():
+        rows.sort(key=lambda row: row["t"])
+        cuts = [0, *(i for i, (a, b) in enumerate(pairwise(rows), 1) if b["t"] - a["t"] >= shape.gap), len(rows)]
+        for start, stop in pairwise(cuts):
+            windows[(rows[start]["t"], rows[stop - 1]["t"] + shape.gap), value] = rows[start:stop]
+    return Assigned(dict(windows), late, delayed)
+
+
+def bounds_of(shape: WindowShape, row: Row) -> list[Bounds]:
+    """The windows that a row is in, by its own times."""
+    time = row["t"]
+    match shape:
+        case TumblingWindow(unit=Unit.MICROSECOND, size=size, offset=offset):
+            start = time - (time - offset) % size
+            return [(start, start + size)]
+        case TumblingWindow():
+            return [_calendar(shape, time)]
+        case SlidingWindow(size=size, every=every, offset=offset):
+            last = time - (time - offset) % every
+            return [(start, start + size) for start in range(last, time - size, -every)]
+        case UntilWindow():
+            return [(None, max(row["end"], time + 1))]
+    return [(None, None)]
+
+
+def _calendar(shape: TumblingWindow, time: int) -> Bounds:
+    zone = ZoneInfo(shape.tz)
+    local = (EPOCH + (time - shape.offset) * MICROSECOND).replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    if shape.unit is Unit.DAY:
+        days = (local - EPOCH).days // shape.size * shape.size
+        ends = [EPOCH + timedelta(days=days + more) for more in (0, shape.size)]
+    else:
+        month = ((local.year - 1970) * 12 + local.month - 1) // shape.size * shape.size
+        ends = [datetime(1970 + at // 12, at % 12 + 1, 1) for at in (month, month + shape.size)]
+    start, end = (
+        (at.replace(tzinfo=zone).astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND + shape.offset
+        for at in ends
+    )
+    return start, end
