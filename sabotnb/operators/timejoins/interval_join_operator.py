@@ -24,13 +24,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.eventtime import microseconds
 from sabotnb.graph import Bound, IntervalJoin, output_schema
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.joined_rows import JoinedRows
 from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide
 from sabotnb.operators.timejoins.sorted_run import FOREVER, SortedRun
 from sabotnb.operators.timejoins.timed_rows import Settling, TimedRows
-from sabotnb.operators.windows.window_starts import microseconds
 from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,

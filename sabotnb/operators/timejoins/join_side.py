@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.eventtime import microseconds
 from sabotnb.graph import LATE, TimeColumn, TimeJoin, late_names, side_schema
 from sabotnb.operators.encoding import conformed
 from sabotnb.operators.joined_rows import compared_keys
-from sabotnb.operators.windows.window_starts import microseconds
 from sabotnb.protocol import CLOCK, Out
 from sabotnb.state import compared, complete
 
