@@ -11,13 +11,13 @@ import pyarrow as pa
 from sabotnb.errors import GraphError
 from sabotnb.graph import (
     AsofJoin,
+    CountWindow,
     IntervalJoin,
     SessionWindow,
     TimeJoin,
     UntilWindow,
     WindowJoin,
     specs,
-    CountWindow,
 )
 from sabotnb.native import without_orders
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.blobs import user_error
-from sabotnb.eventtime import clocks, is_delayed, without_clock
+from sabotnb.eventtime import clocks, is_delayed, microseconds, without_clock
 from sabotnb.graph import LATE, Process, side_schema
 from sabotnb.operators.process.batch_calls import BatchCalls
 from sabotnb.operators.process.contexts import EVENT, PROCESSING
@@ -18,7 +18,6 @@ from sabotnb.operators.process.keyed_process import KeyedProcess, declared_state
 from sabotnb.operators.process.process_times import TimeZoneOfRows
 from sabotnb.operators.process.row_calls import RowCalls
 from sabotnb.operators.process.side_attributes import SideAttributes
-from sabotnb.operators.windows.window_starts import microseconds
 from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,
