@@ -148,10 +148,8 @@ class WindowJoinOperator(Operator):
 
     def _fire(self, bounds: Bounds) -> Iterator[pa.RecordBatch]:
         end, start = bounds
-        panes = list(self._panes.within(start, end))
-        places = [
-            [place for pane in panes for place in store.places(pane) if place.admitted <= end] for store in self._stores
-        ]
+        overlapping = bool(self._panes.step)
+        places = [store.of_window(start, end, overlapping=overlapping) for store in self._stores]
         if not any(self._spec.how in NEEDED[port] and not places[port] for port in (LEFT, RIGHT)):
             for batch in self._joined(places):
                 yield self._bounded(batch, start, end)

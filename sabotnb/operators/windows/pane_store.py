@@ -11,6 +11,7 @@ a freeze shares the states of the panes and copies nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -45,6 +46,7 @@ class PaneStore:
         self._groups = groups if keys else 1
         self.panes: dict[Place, GroupState] = {}
         self._places: dict[Pane, list[Place]] = {}
+        self._order: list[Pane] = []
         self.schema = pa.schema([*PLACE, *make().keyed.schema])
         self._moved = False
 
@@ -53,15 +55,29 @@ class PaneStore:
         found = self.panes.get(place)
         if found is None:
             found = self.panes[place] = self._make()
-            self._places.setdefault(place.pane, []).append(place)
+            if place.pane not in self._places:
+                self._places[place.pane] = []
+                insort(self._order, place.pane)
+            self._places[place.pane].append(place)
         return found
+
+    def between(self, start: int, end: int) -> Sequence[Pane]:
+        """The panes with rows that begin in [start, end), in order."""
+        return self._order[bisect_left(self._order, (start,)) : bisect_left(self._order, (end,))]
 
     def places(self, pane: Pane) -> Sequence[Place]:
         """The places of a pane; none if it has no rows."""
         return self._places.get(pane, ())
 
+    def of_window(self, start: int, end: int, *, overlapping: bool) -> list[Place]:
+        """The places whose rows count for the window [start, end); ``overlapping`` windows consist of several panes."""
+        panes = self.between(start, end) if overlapping else (Pane(start, end),)
+        return [place for pane in panes for place in self.places(pane) if place.admitted <= end]
+
     def remove(self, pane: Pane) -> None:
         """Drop the states of a pane, if it has any."""
+        if pane in self._places:
+            del self._order[bisect_left(self._order, pane)]
         for place in self._places.pop(pane, ()):
             del self.panes[place]
 

@@ -57,7 +57,7 @@ class RunningWindows:
     def _rebuild(self, start: int, end: int) -> None:
         """Make the front for all panes of a window, from the last to the first."""
         self._front, self._back = [], None
-        for pane in reversed(list(self._panes.within(start, end))):
+        for pane in reversed(self._store.between(start, end)):
             state = self._state_of(pane)
             if state is None:
                 continue
@@ -69,7 +69,7 @@ class RunningWindows:
             self._front.append((pane.start, total))
 
     def _extend(self, start: int, end: int) -> None:
-        for pane in self._panes.within(start, end):
+        for pane in self._store.between(start, end):
             state = self._state_of(pane)
             if state is None:
                 continue

@@ -26,6 +26,7 @@ from sabotnb.native import Orders
 from sabotnb.operators.exported_categories import WithCategories
 from sabotnb.operators.windows.numbered_windows import NUMBER, numbered_maker
 from sabotnb.operators.windows.session_store import Run, SessionStore, key_name
+from sabotnb.operators.windows.window_starts import known_times
 from sabotnb.protocol import (
     CLOCK,
     MAX_WATERMARK,
@@ -89,7 +90,7 @@ class SessionOperator(Operator):
     def _times(self, batch: pa.RecordBatch) -> np.ndarray:
         """The time of each row in its session; a row ``until`` an earlier time than its own ends with itself."""
         times = microseconds(batch.column(self._time)) + self._spec.shift
-        return times if self._until is None else np.maximum(microseconds(batch.column(self._until)) - 1, times)
+        return times if self._until is None else np.maximum(known_times(batch, self._until) - 1, times)
 
     def on_watermark(self, us: int) -> Iterable[Out]:
         self._watermark = max(us, self._watermark)

@@ -38,12 +38,16 @@ def key_name(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Sessions: their keys, first and last times by number, and the state rows that carry these numbers."""
+    """Sessions: their keys, first and last times by number, and the state rows that carry these numbers.
+
+    ``joined``: no two of them overlap. Loaded rows are not: several may be of one session.
+    """
 
     keys: pa.RecordBatch
     first: np.ndarray
     last: np.ndarray
     rows: tuple[pa.RecordBatch, ...]
+    joined: bool = True
 
     def __len__(self) -> int:
         return len(self.first)
@@ -60,7 +64,8 @@ class Run:
             mask = chosen[old]
             if mask.any():
                 rows.append(renumbered(batch.filter(pa.array(mask)), numbers[old[mask]]))
-        return Run(_taken(self.keys, np.flatnonzero(chosen)), self.first[chosen], self.last[chosen], tuple(rows))
+        keys = _taken(self.keys, np.flatnonzero(chosen))
+        return Run(keys, self.first[chosen], self.last[chosen], tuple(rows), self.joined)
 
 
 def renumbered(batch: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
@@ -143,7 +148,7 @@ class SessionStore:
             named = {**dict(zip(state.schema.names, state.columns, strict=True)), NUMBER: numbers}
             schema = self._make().keyed.schema
             rows = pa.RecordBatch.from_arrays([named[name] for name in schema.names], schema=schema)
-            self._append(Run(keys, first, last, (rows,)))
+            self._append(Run(keys, first, last, (rows,), joined=False))
 
     def drop(self, group: int) -> None:
         kept = [run.split(self._groups_in(run) != group)[0] for run in self._runs]
@@ -165,7 +170,7 @@ class SessionStore:
 
     def _merge(self) -> Run:
         """All sessions in one run, sorted by key and time; those less than ``gap`` apart are joined."""
-        if len(self._runs) == 1:
+        if len(self._runs) == 1 and self._runs[0].joined:
             return self._runs[0]
         keys = _side_by_side([run.keys for run in self._runs])
         first = np.concatenate([run.first for run in self._runs])

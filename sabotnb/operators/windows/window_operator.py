@@ -24,6 +24,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import gcd
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +59,9 @@ from sabotnb.state import KeySet
 
 MANY_PANES = 4
 """Windows that share a pane from which on totals of panes are kept."""
+
+MOST_PANES = 1024
+"""Panes of a window up to which totals of panes are kept: each total holds all keys."""
 
 Bounds = tuple[int, int]
 """The end and the start of a window: windows sort by their end."""
@@ -202,6 +206,8 @@ class WindowOperator(Operator):
 
     def _advance(self, us: int) -> Iterator[Out]:
         """Return the windows that have ended by ``us``, and corrections of those returned before."""
+        if self._store.take_moved():
+            self._begin_again()
         self._watermark = max(us, self._watermark)
         yield from self._corrections()
         while self._ends and self._ends[0][0] <= self._watermark:
@@ -210,6 +216,18 @@ class WindowOperator(Operator):
             self._changed.pop(bounds, None)
             yield from self._fire(bounds)
         self._drop_ended()
+
+    def _begin_again(self) -> None:
+        """Find out which windows are awaited, as key groups have come or gone."""
+        if self._running is not None:
+            self._running.clear()
+        panes = {place.pane for place in self._store.panes}
+        self._expiry = [(self._panes.last_end(pane) + self._spec.lateness, pane) for pane in panes]
+        heapq.heapify(self._expiry)
+        for place in self._store.panes:
+            (end,) = ends_after(self._panes, place.pane, [self._watermark]).tolist()
+            if end != MAX_WATERMARK or place.pane.end == MAX_WATERMARK:
+                self._await(self._bounds_at(place.pane, max(end, place.admitted)))
 
     def _fire(self, bounds: Bounds) -> Iterator[Out]:
         places = self._places(bounds)
@@ -227,15 +245,15 @@ class WindowOperator(Operator):
     def _overlap_much(self) -> bool:
         """True if it pays to keep totals of panes: many windows share a pane, and totals are small."""
         spec, shape = self._spec, self._spec.shape
-        if not isinstance(shape, SlidingWindow) or shape.size < MANY_PANES * shape.every or spec.lateness or spec.early:
+        if not isinstance(shape, SlidingWindow) or spec.lateness or spec.early:
+            return False
+        if not MANY_PANES * shape.every <= shape.size <= MOST_PANES * gcd(shape.size, shape.every):
             return False
         return isinstance(spec.verb, Aggregate) and partial_schema((), spec.verb.columns, spec.verb.schema) is not None
 
     def _merged(self, bounds: Bounds, places: Sequence[Place]) -> GroupState:
         if self._running is None or len(places) == 1:
             return self._store.merged(places)
-        if self._store.take_moved():
-            self._running.clear()
         state = self._running.merged(bounds[1], bounds[0])
         rest = [place for place in places if place.admitted != self._panes.first_end(place.pane)]
         if state is None:
@@ -262,8 +280,7 @@ class WindowOperator(Operator):
     def _places(self, bounds: Bounds) -> list[Place]:
         """The places whose rows are in a window."""
         end, start = bounds
-        panes = self._panes.within(start, end)
-        return [place for pane in panes for place in self._store.places(pane) if place.admitted <= end]
+        return self._store.of_window(start, end, overlapping=bool(self._panes.step))
 
     def _results(self, bounds: Bounds, state: GroupState, keys: KeySet | None = None) -> Iterator[pa.RecordBatch]:
         """The results of a window; of ``keys`` only, if they are given."""

@@ -11,7 +11,7 @@ All times are int64 microseconds. A window [start, end) is identified by both, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import gcd
@@ -73,10 +73,6 @@ class Panes(Protocol):
         """The end of the last window that has ``pane``."""
         ...
 
-    def within(self, start: int, end: int) -> Iterable[Pane]:
-        """The panes of the window [start, end), also those without rows."""
-        ...
-
 
 def panes_of(shape: WindowShape) -> Panes:
     """Return the panes of a shape whose windows do not depend on other rows."""
@@ -115,9 +111,6 @@ class _OneWindow:
 
     def last_end(self, pane: Pane) -> int:
         return pane.end
-
-    def within(self, start: int, end: int) -> Iterable[Pane]:
-        return (Pane(start, end),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +180,6 @@ class SlidingPanes:
         ends = self.offset + self.size
         latest = pane.start + self.size
         return latest - (latest - ends) % self.every
-
-    def within(self, start: int, end: int) -> Iterable[Pane]:
-        length = self.pane
-        return [Pane(at, at + length) for at in range(start, end, length)]
 
 
 class CalendarPanes(_OneWindow):

@@ -241,3 +241,24 @@ def test_each_late_row_says_how_late_it_was(phases: type[OnePhase | TwoPhases], 
     _, late = run(phases(spec(TumblingWindow(10))), rows, 0, cuts)
     found = [row for batch in late for row in zip(values(batch["t"]), values(batch["late_by"]), strict=True)]
     assert sorted(found) == [(3, 20), (4, 35), (5, 35)]
+
+
+def test_windows_whose_panes_are_tiny_visit_only_panes_with_rows() -> None:
+    """Panes of 20 minutes every 1001 ms are one millisecond long: 1.2 million of them are in a window."""
+    operator = opened(spec(SlidingWindow(1_200_000_000, 1_001_000)))
+    (batch,) = batches([(second * 1_000_000, 0) for second in range(10)], [0] * 10)
+    list(operator.process(0, batch))
+    results = list(operator.on_watermark(20_000_000))
+    assert sum(values(out["n"])[0] for out in results) > 0
+    assert operator._store.size()[0] == 10
+
+
+def test_loaded_windows_leave_when_they_end() -> None:
+    old, new = opened(spec(SlidingWindow(10, 5))), opened(spec(SlidingWindow(10, 5)))
+    (batch,) = batches([(3, 0), (8, 1), (12, 2)], [0] * 3)
+    list(old.process(0, batch))
+    for group in old._store.groups():
+        new._store.load(group, old._store.export(group))
+    ends_of = [(values(out["window_end"])[0], sorted(values(out["k"]))) for out in new.on_watermark(20)]
+    assert ends_of == [(5, [0]), (10, [0, 1]), (15, [1, 2]), (20, [2])]
+    assert new._store.size()[0] == 0 or list(new.on_watermark(100)) == []
