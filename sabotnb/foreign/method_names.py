@@ -52,12 +52,10 @@ _STREAM = {
     Hint(".map_rows(lambda row: row)"): ("apply", "flatMap", "foreach_row", "iter_rows", "iterrows", "itertuples"),
     Hint(".map_batches(lambda batch: batch)"): ("map_partitions", "mapPartitions", "transform", "process"),
     Hint(".join(other, on='s')"): ("merge", "join_where", "crossJoin"),
-    Hint(".join(other, on='s')", "joins by nearest time are not there yet, a join of equal keys is"): (
-        "join_asof",
-        "merge_asof",
-        "asof_join",
-        "interval_join",
-    ),
+    Hint(
+        ".with_event_time('t').asof_join(stream.rename({'x': 'y'}).with_event_time('t'), on='s')",
+        "both streams need event time",
+    ): ("join_asof", "merge_asof", "asof"),
     Hint(".sort('x', descending=False)"): ("sort_values", "order_by", "orderBy", "sort_by"),
     Hint(".top(5, by='x')"): ("top_k", "nlargest"),
     Hint(".top(5, by='x', reverse=True)"): ("bottom_k", "nsmallest"),

@@ -29,10 +29,14 @@ WORKS = {
     "windows": lambda s: s.with_event_time("time").window(sb.tumbling("1s")).agg(n=sb.count()),
     "process": lambda s: s.with_event_time("time").group_by("value").process(Seen),
     "map_async": lambda s: s.map_async(lambda row: row, schema={"value": "int64"}, timeout=None),
+    "joins with bounded streams": lambda s: s.join(BOUNDED, on="value"),
+    "joins by time": lambda s: s.with_event_time("time").interval_join(
+        sb.Stream.from_rate(10).with_event_time("time"), on="value", between=("-1s", "1s")
+    ),
     "sessions": lambda s: s.with_event_time("time").group_by("value").window(sb.session("1s")).agg(n=sb.count()),
 }
 NOT_YET = {
-    "joins": lambda s: s.join(BOUNDED, on="value"),
+    "joins": lambda s: s.join(sb.Stream.from_rate(10), on="value"),
     "sort": lambda s: s.sort("value"),
 }
 NO_VERBS = ("limit", "explode", "unpivot", "sink_kafka", "sink_sql", "sink_delta", "from_kafka", "from_sql")
