@@ -53,7 +53,7 @@ _STREAM = {
     Hint(".map_batches(lambda batch: batch)"): ("map_partitions", "mapPartitions", "transform", "process"),
     Hint(".join(other, on='s')"): ("merge", "join_where", "crossJoin"),
     Hint(
-        ".with_event_time('t').asof_join(stream.rename({'x': 'y'}).with_event_time('t'), on='s')",
+        ".with_event_time('t').asof_join(stream.with_event_time('t'), on='s')",
         "both streams need event time",
     ): ("join_asof", "merge_asof", "asof"),
     Hint(".sort('x', descending=False)"): ("sort_values", "order_by", "orderBy", "sort_by"),
