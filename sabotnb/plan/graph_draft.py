@@ -50,6 +50,8 @@ class GraphDraft:
         self._schemas = dict(graph.schemas())
         self._taken = set(graph.used_ids())
         self._numbers: Counter[str] = Counter()
+        self.passed: Counter[str] = Counter()
+        """By id of a filter that may raise: operators that it was moved above, which is counted to limit it."""
         self._into: dict[str, dict[int, Edge]] = {}
         self._out_of: dict[str, dict[Port, Edge]] = {}
         self._next: dict[Port | None, Port | None] = {None: None}

@@ -40,6 +40,12 @@ from sabotnb.plan.expressions import is_cheap, is_renaming, may_go_first
 from sabotnb.plan.graph_draft import GraphDraft
 from sabotnb.plan.graph_rewrite import Known, OperatorRule, RewriteStep, beside, sole_reader
 
+FARTHEST = 64
+"""Operators that a filter is moved above if its condition may raise.
+
+Such filters do not become one on their way up, so n of them would pass n operators each.
+"""
+
 
 def _push(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     """Move conjuncts of a filter above the operator that it reads, as far as the same rows come out.
@@ -54,10 +60,14 @@ def _push(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | Join):
         return None
     predicate = below.spec.predicate
+    may_raise = not is_total(predicate, graph.schemas()[operator.id])
+    if may_raise and graph.passed[below.id] >= FARTHEST:
+        return None
     pushed = _pushed(operator.spec, predicate, graph.input_schemas(operator.id), graph.schemas()[operator.id])
     moved = [by_port for _, by_port in pushed if by_port]
     if not moved:
         return None
+    graph.passed[below.id] += may_raise
     kept = [condition for condition, by_port in pushed if not by_port]
     text = f"{below.id} {'in part ' if kept else ''}above {operator.id}"
     _move(graph, operator, below, moved, kept)
