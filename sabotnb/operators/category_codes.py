@@ -16,6 +16,9 @@ from sabotnb.protocol import KeyedState
 
 _CODES = "\0codes"
 
+_Values = tuple[str | None, bool]
+"""An input column, and whether a column holds indexes into its categories instead of its values."""
+
 
 class CategoryCodes:
     """Translates batches of an aggregate into a form without ordered dictionaries, and its results back.
@@ -54,7 +57,7 @@ class CategoryCodes:
         if not self._categories:
             return batch
         columns = []
-        for field, source in zip(batch.schema, self._sources(partial=True), strict=True):
+        for field, (source, _) in zip(batch.schema, self._sources(partial=True), strict=True):
             column = batch.column(field.name)
             if source in self._categories and is_ordered(field.type):
                 codes = self._categories[source].codes(column)
@@ -77,33 +80,37 @@ class CategoryCodes:
         spec = self._spec
         return self._restored(batch, result_schema(spec.keys, spec.columns, spec.schema), self._sources(partial=False))
 
-    def _restored(self, batch: pa.RecordBatch, schema: pa.Schema, sources: Sequence[str | None]) -> pa.RecordBatch:
+    def _restored(self, batch: pa.RecordBatch, schema: pa.Schema, sources: Sequence[_Values]) -> pa.RecordBatch:
         columns = [
             column
             if column.type.equals(field.type) or source not in self._categories
-            else self._as(column, field.type, self._categories[source])
-            for field, source, column in zip(schema, sources, batch.columns, strict=True)
+            else self._as(column, field.type, self._categories[source], coded=coded)
+            for field, (source, coded), column in zip(schema, sources, batch.columns, strict=True)
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    def _as(self, column: pa.Array, data_type: pa.DataType, categories: Categories) -> pa.Array:
+    def _as(self, column: pa.Array, data_type: pa.DataType, categories: Categories, *, coded: bool) -> pa.Array:
         if pa.types.is_list(data_type):
             values = categories.restored(column.values, data_type.value_type)
             buffers = column.buffers()[:2]
             return pa.Array.from_buffers(data_type, len(column), buffers, offset=column.offset, children=[values])
-        if pa.types.is_integer(column.type):
+        if coded:
             return categories.restored(column, data_type)
         return categories.encoded(column, data_type)
 
-    def _sources(self, *, partial: bool) -> list[str | None]:
-        """For each column of the result (or of the mergeable form) the input column that its values come from."""
-        sources: list[str | None] = list(self._spec.keys)
-        for column in self._spec.columns:
+    def _sources(self, *, partial: bool) -> list[_Values]:
+        """For each column of the result (or of the mergeable form) where its values come from.
+
+        Categories may be integers themselves, so the type of a column does not tell whether it holds indexes.
+        """
+        sources: list[_Values] = [(key, False) for key in self._spec.keys]
+        for column, coded in zip(self._spec.columns, self.columns, strict=True):
+            of_column, of_order = (column.column, coded.column != column.column), (column.by, coded.by != column.by)
             if not partial:
-                sources.append(column.column)
+                sources.append(of_column)
                 continue
             fields = partial_schema((), (column,), self._spec.schema)
-            sources += [column.by if field.name.endswith(":order") else column.column for field in fields or ()]
+            sources += [of_order if field.name.endswith(":order") else of_column for field in fields or ()]
         return sources
 
     def _coded_column(self, column: AggregateColumn) -> AggregateColumn:
