@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native import Orders, hash_rows, key_groups, plain_schema, without_unused
+from sabotnb.native import Orders, hash_rows, key_groups, plain_schema, plain_type, without_unused
 from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches
 from sabotnb.state.keys import check_group, compared, index_of, size_of, slots_of
 from sabotnb.state.retention import ALL_ROWS, Retention
@@ -81,8 +81,9 @@ class KeyedRows(GroupedRows):
     """Rows by key: an index of keys lets the store keep the first rows of each key in the order of ``keep``."""
 
     def __init__(self, schema: pa.Schema, keys: pa.Schema, groups: int, keep: Retention = ALL_ROWS) -> None:
-        """``keys`` are columns of ``schema``, with the plain types in which they are compared."""
+        """``keys`` are columns of ``schema``, with the types in which they are compared; dictionaries are decoded."""
         super().__init__(schema, keys.names, groups, keep)
+        keys = pa.schema([field.with_type(plain_type(field.type)) for field in keys])
         self._keys = keys
         self._index = index_of(keys, self._groups)
 

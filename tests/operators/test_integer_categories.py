@@ -23,3 +23,11 @@ def test_groups_have_the_values_of_their_rows(kind: pa.DataType, values: list[in
         values[2]: (1, values[2]),
     }
     assert stream.agg(last=col("c").max()).to_rows() == [{"last": values[2]}]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_the_best_rows_of_keys_that_are_dictionaries_of_numbers(*, ordered: bool) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 0], pa.int8()), pa.array(CYCLE), ordered=ordered)
+    stream = sb.Stream.from_arrow(pa.table({"c": column, "v": [1, 2, 3, 4]}))
+    found = stream.group_by("c").top(1, by="v").to_rows()
+    assert {row["c"]: row["v"] for row in found} == {2: 4, 0: 2, 1: 3}
