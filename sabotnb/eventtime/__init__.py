@@ -12,6 +12,7 @@ from sabotnb.eventtime.delayed import (
 )
 from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times, microseconds
 from sabotnb.eventtime.split_clock import DelayedRows, SplitClock
+from sabotnb.eventtime.wall_clock import wall_clock
 
 __all__ = [
     "CLOCK",
@@ -25,6 +26,7 @@ __all__ = [
     "delayed_schema",
     "is_delayed",
     "microseconds",
+    "wall_clock",
     "with_clock",
     "with_clocks_of",
     "without_clock",

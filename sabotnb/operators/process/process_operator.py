@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from sabotnb.blobs import user_error
-from sabotnb.eventtime import clocks, is_delayed, microseconds, without_clock
+from sabotnb.eventtime import microseconds, wall_clock, without_clock
 from sabotnb.graph import LATE, Process, side_schema
+from sabotnb.operators.late_rows import Rows, divided, with_late_by, without_clocks
 from sabotnb.operators.process.batch_calls import BatchCalls
 from sabotnb.operators.process.contexts import EVENT, PROCESSING
 from sabotnb.operators.process.keyed_process import KeyedProcess, declared_states
@@ -32,10 +31,6 @@ from sabotnb.protocol import (
 from sabotnb.state import LATEST, ProcessState, SlotTimers
 
 
-def _wall_clock() -> int:
-    return time.time_ns() // 1000
-
-
 class ProcessOperator(Operator):
     """Calls one instance of the class; ``clock`` returns microseconds, for processing time.
 
@@ -44,7 +39,7 @@ class ProcessOperator(Operator):
 
     delayed = Delayed.TAKE
 
-    def __init__(self, spec: Process, inputs: Sequence[pa.Schema], clock: Callable[[], int] = _wall_clock) -> None:
+    def __init__(self, spec: Process, inputs: Sequence[pa.Schema], clock: Callable[[], int] = wall_clock) -> None:
         self._spec = spec
         self._input = inputs[0]
         self._clock = clock
@@ -102,15 +97,12 @@ class ProcessOperator(Operator):
 
     def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:
         assert self._spec.time is not None
-        behind = np.full(1, self._watermark)
-        if is_delayed(batch):
-            behind = np.maximum(clocks(batch).to_numpy(), self._watermark)
-            batch = without_clock(batch)
+        batch, behind = without_clocks(batch, self._watermark)
         times = microseconds(batch.column(self._spec.time)) + self._spec.shift
-        late = times < behind
-        if late.any():
-            yield self._late(batch.filter(pa.array(late)), (np.broadcast_to(behind, len(times)) - times)[late])
-            batch, times = batch.filter(pa.array(~late)), times[~late]
+        (batch, times), late = divided(Rows(batch, times), times < behind, behind - times)
+        if late is not None:
+            self._ctx.counters.count_late(self._ctx.operator, late.batch.num_rows)
+            yield LATE, with_late_by(late, self._late_schema)
         if len(times):
             self._latest = max(self._latest, int(times.max()))
             yield from self._calls.rows(batch, times)
@@ -120,11 +112,6 @@ class ProcessOperator(Operator):
         self._tidy(self._clock())
         yield from self._calls.rows(batch, None)
         self._wake_for_alarms()
-
-    def _late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
-        self._ctx.counters.count_late(self._ctx.operator, batch.num_rows)
-        columns = [*batch.columns, pa.array(late_by).cast(pa.duration("us"))]
-        return LATE, pa.RecordBatch.from_arrays(columns, schema=self._late_schema)
 
     def _advance(self, us: int) -> Iterator[Out]:
         self._watermark = max(us, self._watermark)

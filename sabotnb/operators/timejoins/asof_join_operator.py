@@ -100,12 +100,10 @@ class AsofJoinOperator(Operator):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
         side = self._sides[port]
-        batch, times, clocks = side.timed(batch, self._watermark)
-        late = times < clocks
-        if late.any():
-            self._ctx.counters.count_late(self._ctx.operator, int(np.count_nonzero(late)))
-            yield side.late(batch.filter(pa.array(late)), (clocks - times)[late])
-            batch, times = batch.filter(pa.array(~late)), times[~late]
+        (batch, times), late = side.punctual(batch, self._watermark)
+        if late is not None:
+            self._ctx.counters.count_late(self._ctx.operator, late.batch.num_rows)
+            yield side.late(*late)
         valid = side.complete(batch)
         if valid is not None and not valid.all():
             if port == LEFT:

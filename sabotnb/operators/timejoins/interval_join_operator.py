@@ -18,13 +18,12 @@ Without event time, the time of a row is that of its arrival, and the watermark 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.eventtime import microseconds
+from sabotnb.eventtime import microseconds, wall_clock
 from sabotnb.graph import Bound, IntervalJoin, output_schema
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.joined_rows import JoinedRows
@@ -46,16 +45,12 @@ OUTER = {LEFT: ("left", "full", "anti"), RIGHT: ("right", "full")}
 """The kinds of joins that return rows of a side without a partner."""
 
 
-def _wall_clock() -> int:
-    return time.time_ns() // 1000
-
-
 class IntervalJoinOperator(Operator):
     """Pairs rows with equal keys whose times are within bounds; ``clock`` returns microseconds of processing time."""
 
     delayed = Delayed.TAKE
 
-    def __init__(self, spec: IntervalJoin, inputs: Sequence[pa.Schema], clock: Callable[[], int] = _wall_clock) -> None:
+    def __init__(self, spec: IntervalJoin, inputs: Sequence[pa.Schema], clock: Callable[[], int] = wall_clock) -> None:
         self._spec = spec
         self._output = output_schema(spec, inputs)
         self._rows = JoinedRows(spec, inputs[LEFT], inputs[RIGHT], self._output)
@@ -80,12 +75,10 @@ class IntervalJoinOperator(Operator):
             self._wake_later()
             yield from self._take(port, batch, np.full(batch.num_rows, self._clock()))
             return
-        batch, times, clocks = side.timed(batch, self._watermark)
-        late = times < clocks
-        if late.any():
-            self._ctx.counters.count_late(self._ctx.operator, int(np.count_nonzero(late)))
-            yield side.late(batch.filter(pa.array(late)), (clocks - times)[late])
-            batch, times = batch.filter(pa.array(~late)), times[~late]
+        (batch, times), late = side.punctual(batch, self._watermark)
+        if late is not None:
+            self._ctx.counters.count_late(self._ctx.operator, late.batch.num_rows)
+            yield side.late(*late)
         yield from self._take(port, batch, times)
 
     def on_watermark(self, us: int) -> Iterable[Out]:

@@ -11,7 +11,8 @@ from sabotnb.eventtime import microseconds
 from sabotnb.graph import LATE, TimeColumn, TimeJoin, late_names, side_schema
 from sabotnb.operators.encoding import conformed
 from sabotnb.operators.joined_rows import compared_keys
-from sabotnb.protocol import CLOCK, Out
+from sabotnb.operators.late_rows import Rows, divided, without_clocks
+from sabotnb.protocol import Out
 from sabotnb.state import compared, complete
 
 LEFT, RIGHT = 0, 1
@@ -42,11 +43,13 @@ class JoinSide:
     def timed(self, batch: pa.RecordBatch, watermark: int) -> tuple[pa.RecordBatch, np.ndarray, np.ndarray]:
         """The rows without their clocks, their event times, and the clocks: one for all, or one for each."""
         assert self.time is not None
-        clocks = np.full(1, watermark)
-        if batch.schema.names[-1] == CLOCK:
-            clocks = np.maximum(batch.column(CLOCK).to_numpy(), watermark)
-            batch = batch.select(batch.schema.names[:-1])
+        batch, clocks = without_clocks(batch, watermark)
         return batch, microseconds(batch.column(self.time.column)) + self.time.shift, clocks
+
+    def punctual(self, batch: pa.RecordBatch, watermark: int) -> tuple[Rows, Rows | None]:
+        """The rows that are not behind their clock, with their times, and those that are; None if none is."""
+        batch, times, clocks = self.timed(batch, watermark)
+        return divided(Rows(batch, times), times < clocks, clocks - times)
 
     def late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
         """Late rows, with nulls in the columns of the other side."""

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from sabotnb.eventtime import microseconds
 from sabotnb.graph import LATE, Window, side_schema
+from sabotnb.operators.late_rows import Rows, with_late_by, without_clocks
 from sabotnb.operators.windows.pane_store import Place
 from sabotnb.operators.windows.window_starts import Pane, by_number, ends_after, panes_of, taken
-from sabotnb.protocol import CLOCK, MAX_WATERMARK, MIN_WATERMARK
+from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 
 class Admission:
@@ -27,10 +28,7 @@ class Admission:
 
     def divide(self, batch: pa.RecordBatch, watermark: int) -> Iterator[tuple[Place | None, pa.RecordBatch]]:
         """Yield the rows of each place, or None and late rows with ``late_by``; windows to ``watermark`` have ended."""
-        clocks = np.full(1, watermark)
-        if batch.schema.names[-1] == CLOCK:
-            clocks = np.maximum(batch.column(CLOCK).to_numpy(), watermark)
-            batch = batch.select(batch.schema.names[:-1])
+        batch, clocks = without_clocks(batch, watermark)
         times = microseconds(batch.column(self._time)) + self._shift
         for pane, rows in self._panes.divide(batch, times):
             yield from self._admit(pane, taken(batch, rows), clocks if len(clocks) == 1 else clocks[rows])
@@ -50,5 +48,4 @@ class Admission:
 
     def _late(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> pa.RecordBatch:
         late_by = clocks - (self._panes.last_end(pane) + self._lateness)
-        column = pa.array(np.broadcast_to(late_by, batch.num_rows)).cast(pa.duration("us"))
-        return pa.RecordBatch.from_arrays([*batch.columns, column], schema=self._late_schema)
+        return with_late_by(Rows(batch, late_by), self._late_schema)

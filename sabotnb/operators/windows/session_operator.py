@@ -24,11 +24,11 @@ from sabotnb.graph import (
 )
 from sabotnb.native import Orders
 from sabotnb.operators.exported_categories import WithCategories
+from sabotnb.operators.late_rows import Rows, divided, with_late_by, without_clocks
 from sabotnb.operators.windows.numbered_windows import NUMBER, numbered_maker
 from sabotnb.operators.windows.session_store import Run, SessionStore, key_name
 from sabotnb.operators.windows.window_starts import known_times
 from sabotnb.protocol import (
-    CLOCK,
     MAX_WATERMARK,
     MIN_WATERMARK,
     Delayed,
@@ -73,19 +73,16 @@ class SessionOperator(Operator):
         ctx.keyed(StateSpec("sessions"), WithCategories(self._store, categories, named) if categories else self._store)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
-        clocks = np.full(1, self._watermark)
-        if batch.schema.names[-1] == CLOCK:
-            clocks = np.maximum(batch.column(CLOCK).to_numpy(), self._watermark)
-            batch = batch.select(batch.schema.names[:-1])
+        batch, clocks = without_clocks(batch, self._watermark)
         self._orders.take(batch)
         times = self._times(batch)
-        late = times + self._gap <= clocks
-        if late.any():
-            by = np.broadcast_to(clocks, len(times))[late] - times[late] - self._gap
-            yield self._late(batch.filter(pa.array(late)), by)
-            batch, times = batch.filter(pa.array(~late)), times[~late]
-        if len(times):
-            self._store.add(batch, times)
+        overdue = clocks - times - self._gap
+        rows, late = divided(Rows(batch, times), times + self._gap <= clocks, overdue)
+        if late is not None:
+            self._ctx.counters.count_late(self._ctx.operator, late.batch.num_rows)
+            yield LATE, with_late_by(late, self._late_schema)
+        if rows.batch.num_rows:
+            self._store.add(*rows)
 
     def _times(self, batch: pa.RecordBatch) -> np.ndarray:
         """The time of each row in its session; a row ``until`` an earlier time than its own ends with itself."""
@@ -106,11 +103,6 @@ class SessionOperator(Operator):
     def awaited(self) -> int | None:
         first = self._store.first_end()
         return None if first is None or first >= MAX_WATERMARK else first
-
-    def _late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
-        self._ctx.counters.count_late(self._ctx.operator, batch.num_rows)
-        columns = [*batch.columns, pa.array(late_by).cast(pa.duration("us"))]
-        return LATE, pa.RecordBatch.from_arrays(columns, schema=self._late_schema)
 
     def _results(self, run: Run) -> Iterator[pa.RecordBatch]:
         for batch in self._store.results(run):

@@ -22,13 +22,13 @@ again, with the keys that have changed only, before the next watermark leaves.
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import gcd
 
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.eventtime import wall_clock
 from sabotnb.expr import partial_schema
 from sabotnb.graph import (
     LATE,
@@ -67,16 +67,12 @@ Bounds = tuple[int, int]
 """The end and the start of a window: windows sort by their end."""
 
 
-def _wall_clock() -> int:
-    return time.time_ns() // 1000
-
-
 class WindowOperator(Operator):
     """Applies a verb to the rows of each window; ``clock`` returns microseconds, for processing time."""
 
     delayed = Delayed.TAKE
 
-    def __init__(self, spec: Window, inputs: Sequence[pa.Schema], clock: Callable[[], int] = _wall_clock) -> None:
+    def __init__(self, spec: Window, inputs: Sequence[pa.Schema], clock: Callable[[], int] = wall_clock) -> None:
         self._spec = spec
         self._input = inputs[0]
         self._output = output_schema(spec, inputs)
