@@ -4,6 +4,7 @@ A reference holds its bytes, which do not count for equality, so that no registr
 the sha256 and keeps the bytes beside the JSON.
 """
 
+from sabotnb.blobs.arrow_stream import ipc_bytes
 from sabotnb.blobs.capturing import capture, capture_value
 from sabotnb.blobs.fingerprint import fingerprint_here
 from sabotnb.blobs.function import Function
@@ -28,6 +29,7 @@ __all__ = [
     "capture",
     "capture_value",
     "fingerprint_here",
+    "ipc_bytes",
     "label_of",
     "line_label",
     "raised_by",

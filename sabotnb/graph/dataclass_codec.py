@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.blobs import Function, Origin, Table, Value
+from sabotnb.blobs import Function, Origin, Table, Value, ipc_bytes
 from sabotnb.errors import GraphError
 from sabotnb.expr import Expr, Literal, from_json, functions, to_json
 
@@ -92,7 +92,7 @@ class JsonEncoder:
         return {
             **{sha: function.pickled for sha, function in self.functions.items()},
             **{sha: value.pickled for sha, value in self.values.items()},
-            **{sha: ipc_bytes(table.data) for sha, table in self.tables.items()},
+            **{sha: ipc_bytes(table.data.schema, table.data.to_batches()) for sha, table in self.tables.items()},
         }
 
     def _blob(self, value: Function | Value | Table) -> str:
@@ -168,14 +168,6 @@ def _not_plain(value: Any) -> GraphError:
         f"{value!r} ({type(value).__name__}) cannot be written as JSON; options may be numbers, strings, lists, and "
         "dicts with strings as keys"
     )
-
-
-def ipc_bytes(table: pa.Table) -> bytes:
-    """Return a table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
 
 
 def table_from_ipc(data: bytes) -> pa.Table:

@@ -10,33 +10,33 @@ import pyarrow as pa
 from sabotnb import eventtime
 
 
-class Rows(NamedTuple):
+class TimedBatch(NamedTuple):
     """Rows and a number for each, such as their event time or the time that they are late by, in microseconds."""
 
     batch: pa.RecordBatch
     times: np.ndarray
 
 
-def without_clocks(batch: pa.RecordBatch, watermark: int) -> Rows:
+def without_clocks(batch: pa.RecordBatch, watermark: int) -> TimedBatch:
     """Return the rows without their clocks, and these, at least ``watermark``: one for each row, or one for all."""
     if not eventtime.is_delayed(batch):
-        return Rows(batch, np.full(1, watermark))
+        return TimedBatch(batch, np.full(1, watermark))
     clocks = np.maximum(eventtime.clocks(batch).to_numpy(), watermark)
-    return Rows(eventtime.without_clock(batch), clocks)
+    return TimedBatch(eventtime.without_clock(batch), clocks)
 
 
-def divided(rows: Rows, late: np.ndarray, overdue: np.ndarray) -> tuple[Rows, Rows | None]:
+def divided(rows: TimedBatch, late: np.ndarray, overdue: np.ndarray) -> tuple[TimedBatch, TimedBatch | None]:
     """Return the rows for which the mask ``late`` is false, and the others with how late they are; None if none is.
 
     ``overdue`` says for each row how late it is.
     """
     if not late.any():
         return rows, None
-    kept = Rows(rows.batch.filter(pa.array(~late)), rows.times[~late])
-    return kept, Rows(rows.batch.filter(pa.array(late)), overdue[late])
+    kept = TimedBatch(rows.batch.filter(pa.array(~late)), rows.times[~late])
+    return kept, TimedBatch(rows.batch.filter(pa.array(late)), overdue[late])
 
 
-def with_late_by(late: Rows, schema: pa.Schema) -> pa.RecordBatch:
+def with_late_by(late: TimedBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Return late rows with the column that says by how much; ``schema`` is that of the side output."""
     delays = pa.array(np.broadcast_to(late.times, late.batch.num_rows)).cast(schema.types[-1])
     return pa.RecordBatch.from_arrays([*late.batch.columns, delays], schema=schema)

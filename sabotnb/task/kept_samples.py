@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from sabotnb.blobs import ipc_bytes
 from sabotnb.graph import ERRORS, LATE
 from sabotnb.protocol import Failure
 
@@ -51,10 +52,10 @@ class KeptSamples:
 
     def _add(self, operator: str, kind: str, batch: pa.RecordBatch) -> None:
         """Keep rows as bytes, since a slice would keep its whole batch; the first ones are left out if it is large."""
-        data = _ipc(batch)
+        data = ipc_bytes(batch.schema, [batch])
         while len(data) > KEPT_BYTES and batch.num_rows > 1:
             batch = batch.slice((batch.num_rows + 1) // 2)
-            data = _ipc(batch)
+            data = ipc_bytes(batch.schema, [batch])
         if len(data) > KEPT_BYTES:
             return
         with self._lock:
@@ -68,11 +69,3 @@ class _Kept(NamedTuple):
     at: float
     rows: int
     data: bytes
-
-
-def _ipc(batch: pa.RecordBatch) -> bytes:
-    target = pa.BufferOutputStream()
-    with pa.ipc.new_stream(target, batch.schema) as writer:
-        writer.write_batch(batch)
-    data: bytes = target.getvalue().to_pybytes()
-    return data

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb import text_limits
+from sabotnb.blobs import ipc_bytes
 from sabotnb.native import hash_rows
 
 KEPT_ROWS = 65_536
@@ -45,7 +46,7 @@ class ProbeSample:
                 break
         while slices[0].num_rows > 1 and sum(kept.nbytes for kept in slices) > SAMPLE_BYTES:
             slices[0] = slices[0].slice((slices[0].num_rows + 1) // 2)
-        return _stream(slices)
+        return ipc_bytes(slices[0].schema, slices)
 
     def hot(self, keys: Sequence[str]) -> list[tuple[str, int]]:
         """Return the most frequent values of columns ``keys`` in the kept rows, with their numbers of rows."""
@@ -124,15 +125,6 @@ def _compact_dictionary(column: pa.DictionaryArray) -> pa.DictionaryArray:
     used = pc.unique(column.indices.drop_null())
     indices = pc.index_in(column.indices, used).cast(column.type.index_type)
     return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(used), ordered=column.type.ordered)
-
-
-def _stream(batches: Sequence[pa.RecordBatch]) -> bytes:
-    target = pa.BufferOutputStream()
-    with pa.ipc.new_stream(target, batches[0].schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    data: bytes = target.getvalue().to_pybytes()
-    return data
 
 
 def _text(values: Sequence[object]) -> str:

@@ -25,6 +25,7 @@ from functools import partial
 
 import pyarrow as pa
 
+from sabotnb.blobs import ipc_bytes
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol import Batch, Element, End, Leave, RunId
@@ -201,7 +202,7 @@ class Results:
         """
         buffer = self._of(run).buffers.get((operator, index))
         pulled = Pulled(seq, (), ended=False) if buffer is None else buffer.take_nowait(seq, max_bytes)
-        return pulled.next, [_ipc(batch) for batch in pulled.batches], pulled.ended
+        return pulled.next, [ipc_bytes(batch.schema, [batch]) for batch in pulled.batches], pulled.ended
 
     @contextmanager
     def listening(self, run: RunId, operator: str, index: int, call: Callable[[], None]) -> Iterator[None]:
@@ -287,11 +288,3 @@ class _RunResults:
         self.condition.notify_all()
         for call in self.listeners.get(key, ()):
             call()
-
-
-def _ipc(batch: pa.RecordBatch) -> bytes:
-    target = pa.BufferOutputStream()
-    with pa.ipc.new_stream(target, batch.schema) as writer:
-        writer.write_batch(batch)
-    data: bytes = target.getvalue().to_pybytes()
-    return data

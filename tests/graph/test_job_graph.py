@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_graphs import make_job
 
-from sabotnb.blobs import Function, Origin, Table, capture_value
+from sabotnb.blobs import Function, Origin, Table, capture_value, ipc_bytes
 from sabotnb.errors import ColumnNotFound, GraphError, TypeMismatch
 from sabotnb.expr import col, udf
 from sabotnb.graph import (
@@ -33,7 +33,6 @@ from sabotnb.graph import (
     Top,
     Union,
 )
-from sabotnb.graph.dataclass_codec import ipc_bytes
 from sabotnb.topology import topological_order
 
 SCHEMA = pa.schema([("k", pa.int64()), ("dep_delay", pa.float64()), ("name", pa.string())])
@@ -294,7 +293,7 @@ def test_functions_and_tables_are_blobs_beside_the_json(job):
     text = json.dumps(graph.to_dict())
     assert "pickled by the user" not in text
     assert {"0f" * 32, "1f" * 32, "5a" * 32} <= set(graph.blobs())
-    assert graph.blobs()["5a" * 32] == ipc_bytes(table().data)
+    assert graph.blobs()["5a" * 32] == ipc_bytes(table().data.schema, table().data.to_batches())
 
 
 def test_missing_blobs_and_later_versions_are_refused(job):

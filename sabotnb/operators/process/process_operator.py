@@ -10,7 +10,7 @@ import pyarrow as pa
 from sabotnb.blobs import user_error
 from sabotnb.eventtime import microseconds, wall_clock, without_clock
 from sabotnb.graph import LATE, Process, side_schema
-from sabotnb.operators.late_rows import Rows, divided, with_late_by, without_clocks
+from sabotnb.operators.late_rows import TimedBatch, divided, with_late_by, without_clocks
 from sabotnb.operators.process.batch_calls import BatchCalls
 from sabotnb.operators.process.contexts import EVENT, PROCESSING
 from sabotnb.operators.process.keyed_process import KeyedProcess, declared_states
@@ -99,7 +99,7 @@ class ProcessOperator(Operator):
         assert self._spec.time is not None
         batch, behind = without_clocks(batch, self._watermark)
         times = microseconds(batch.column(self._spec.time)) + self._spec.shift
-        (batch, times), late = divided(Rows(batch, times), times < behind, behind - times)
+        (batch, times), late = divided(TimedBatch(batch, times), times < behind, behind - times)
         if late is not None:
             self._ctx.counters.count_late(self._ctx.operator, late.batch.num_rows)
             yield LATE, with_late_by(late, self._late_schema)

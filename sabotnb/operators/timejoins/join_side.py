@@ -11,7 +11,7 @@ from sabotnb.eventtime import microseconds
 from sabotnb.graph import LATE, TimeColumn, TimeJoin, late_names, side_schema
 from sabotnb.operators.encoding import conformed
 from sabotnb.operators.joined_rows import compared_keys
-from sabotnb.operators.late_rows import Rows, divided, without_clocks
+from sabotnb.operators.late_rows import TimedBatch, divided, without_clocks
 from sabotnb.protocol import Out
 from sabotnb.state import compared, complete
 
@@ -46,10 +46,10 @@ class JoinSide:
         batch, clocks = without_clocks(batch, watermark)
         return batch, microseconds(batch.column(self.time.column)) + self.time.shift, clocks
 
-    def punctual(self, batch: pa.RecordBatch, watermark: int) -> tuple[Rows, Rows | None]:
+    def punctual(self, batch: pa.RecordBatch, watermark: int) -> tuple[TimedBatch, TimedBatch | None]:
         """The rows that are not behind their clock, with their times, and those that are; None if none is."""
         batch, times, clocks = self.timed(batch, watermark)
-        return divided(Rows(batch, times), times < clocks, clocks - times)
+        return divided(TimedBatch(batch, times), times < clocks, clocks - times)
 
     def late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
         """Late rows, with nulls in the columns of the other side."""

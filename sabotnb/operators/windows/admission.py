@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sabotnb.eventtime import microseconds
 from sabotnb.graph import LATE, Window, side_schema
-from sabotnb.operators.late_rows import Rows, with_late_by, without_clocks
+from sabotnb.operators.late_rows import TimedBatch, with_late_by, without_clocks
 from sabotnb.operators.windows.pane_store import Place
 from sabotnb.operators.windows.window_starts import Pane, by_number, ends_after, panes_of, taken
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
@@ -48,4 +48,4 @@ class Admission:
 
     def _late(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> pa.RecordBatch:
         late_by = clocks - (self._panes.last_end(pane) + self._lateness)
-        return with_late_by(Rows(batch, late_by), self._late_schema)
+        return with_late_by(TimedBatch(batch, late_by), self._late_schema)

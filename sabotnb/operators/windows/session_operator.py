@@ -24,7 +24,7 @@ from sabotnb.graph import (
 )
 from sabotnb.native import Orders
 from sabotnb.operators.exported_categories import WithCategories
-from sabotnb.operators.late_rows import Rows, divided, with_late_by, without_clocks
+from sabotnb.operators.late_rows import TimedBatch, divided, with_late_by, without_clocks
 from sabotnb.operators.windows.numbered_windows import NUMBER, numbered_maker
 from sabotnb.operators.windows.session_store import Run, SessionStore, key_name
 from sabotnb.operators.windows.window_starts import known_times
@@ -77,7 +77,7 @@ class SessionOperator(Operator):
         self._orders.take(batch)
         times = self._times(batch)
         overdue = clocks - times - self._gap
-        rows, late = divided(Rows(batch, times), times + self._gap <= clocks, overdue)
+        rows, late = divided(TimedBatch(batch, times), times + self._gap <= clocks, overdue)
         if late is not None:
             self._ctx.counters.count_late(self._ctx.operator, late.batch.num_rows)
             yield LATE, with_late_by(late, self._late_schema)
