@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,18 @@ import pyarrow as pa
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import batch_advice, python_rows, sample_of
-from sabotnb.graph import MapBatches, Process
+from sabotnb.graph import MapBatches
 from sabotnb.native import canonical, decoded_batch, rows_by_key
 from sabotnb.operators.error_policy import returned_wrong
 from sabotnb.operators.process.batch_handles import BatchCursor, BatchHandle
-from sabotnb.operators.process.contexts import PROCESSING, BatchContext, TimerSink
+from sabotnb.operators.process.contexts import PROCESSING, BatchContext
 from sabotnb.operators.process.emitted_rows import demand_side
-from sabotnb.operators.process.keyed_process import HANDLES, KeyedProcess, declared_states
+from sabotnb.operators.process.keyed_process import HANDLES, declared_states
+from sabotnb.operators.process.method_calls import CalledProcess
 from sabotnb.operators.process.process_times import TimeZoneOfRows
 from sabotnb.operators.result_conversion import WrongResult, results
 from sabotnb.protocol import Out
-from sabotnb.state import ProcessState, SlotTimers
+from sabotnb.state import SlotTimers
 
 TIMERS_AT_ONCE = 65_536
 ON_BATCH = "on_batch gets a whole batch, not a row. For a method of one row define on_row(self, row, ctx)"
@@ -30,23 +31,11 @@ ON_BATCH = "on_batch gets a whole batch, not a row. For a method of one row defi
 class BatchCalls:
     """Calls the methods of an instance with batches in which the rows of a key are together, in their order."""
 
-    def __init__(
-        self,
-        spec: Process,
-        process: KeyedProcess,
-        state: ProcessState,
-        zone: TimeZoneOfRows,
-        clock: Callable[[], int],
-        operator: str,
-        batch_rows: int,
-    ) -> None:
-        """Set the handles of the instance; ``clock`` returns the processing time in microseconds."""
-        self._spec = spec
-        self._process = process
-        self._state = state
-        self._zone = zone
-        self._clock = clock
-        self._operator = operator
+    def __init__(self, called: CalledProcess, batch_rows: int) -> None:
+        """Set the handles of the instance; results have at most ``batch_rows`` rows."""
+        spec, process, state = called.spec, called.process, called.state
+        self._spec, self._process, self._state = spec, process, state
+        self._zone, self._clock, self._operator = called.zone, called.clock, called.operator
         self._batch_rows = batch_rows
         self._cursor = BatchCursor()
         process.__dict__[HANDLES] = {
@@ -56,10 +45,7 @@ class BatchCalls:
             side: MapBatches(spec.function, schema) for side, schema in ((None, spec.schema), *spec.sides)
         }
         self._sides: list[Out] = []
-        timers = TimerSink(
-            name=spec.function.name, has_event_time=spec.time is not None, fires=type(process).on_timer is not None
-        )
-        self._ctx = BatchContext(timers, clock, self._set_timers, self._emit)
+        self._ctx = BatchContext(called.timers(), called.clock, self._set_timers, self._emit)
         self._firing: np.ndarray | None = None
         self._fires_until = 0
         self._deferred: list[tuple[np.ndarray, np.ndarray]] = []

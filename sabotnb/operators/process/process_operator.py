@@ -14,6 +14,7 @@ from sabotnb.operators.late_rows import TimedBatch, divided, with_late_by, witho
 from sabotnb.operators.process.batch_calls import BatchCalls
 from sabotnb.operators.process.contexts import EVENT, PROCESSING
 from sabotnb.operators.process.keyed_process import KeyedProcess, declared_states
+from sabotnb.operators.process.method_calls import CalledProcess
 from sabotnb.operators.process.process_times import TimeZoneOfRows
 from sabotnb.operators.process.row_calls import RowCalls
 from sabotnb.operators.process.side_attributes import SideAttributes
@@ -63,12 +64,10 @@ class ProcessOperator(Operator):
             ctx.keyed(StateSpec("side", Scope.BROADCAST), SideAttributes(process))
         zone = TimeZoneOfRows(None if spec.time is None else self._input.field(spec.time).type)
         self._fires = cls.on_timer is not None
-        self._calls: RowCalls | BatchCalls
-        if cls.on_batch is None:
-            self._calls = RowCalls(spec, process, self._state, zone, self._clock, ctx.operator)
-        else:
-            rows = ctx.config.batch_rows
-            self._calls = BatchCalls(spec, process, self._state, zone, self._clock, ctx.operator, rows)
+        called = CalledProcess(spec, process, self._state, zone, self._clock, ctx.operator)
+        self._calls: RowCalls | BatchCalls = (
+            RowCalls(called) if cls.on_batch is None else BatchCalls(called, ctx.config.batch_rows)
+        )
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if port == 1:

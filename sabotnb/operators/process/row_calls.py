@@ -12,47 +12,33 @@ import pyarrow as pa
 from sabotnb.blobs import user_error
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import python_rows, row_advice, text_table
-from sabotnb.graph import Process
 from sabotnb.operators.error_policy import returned_wrong
-from sabotnb.operators.process.contexts import PROCESSING, RowContext, TimerSink
+from sabotnb.operators.process.contexts import PROCESSING, RowContext
 from sabotnb.operators.process.emitted_rows import SLICE_ROWS, EmittedRows, Row, WrongRow
-from sabotnb.operators.process.keyed_process import HANDLES, KeyedProcess, declared_states
+from sabotnb.operators.process.keyed_process import HANDLES, declared_states
+from sabotnb.operators.process.method_calls import CalledProcess
 from sabotnb.operators.process.process_times import TimeZoneOfRows
 from sabotnb.operators.process.row_handles import KeyCursor, RowHandle, WrongState, row_handle
 from sabotnb.operators.result_conversion import WrongResult
 from sabotnb.operators.row_results import dicts
 from sabotnb.protocol import Out
-from sabotnb.state import ProcessState, SlotTimers
+from sabotnb.state import SlotTimers
 
 
 class RowCalls:
     """Calls the methods of an instance for single rows and timers."""
 
-    def __init__(
-        self,
-        spec: Process,
-        process: KeyedProcess,
-        state: ProcessState,
-        zone: TimeZoneOfRows,
-        clock: Callable[[], int],
-        operator: str,
-    ) -> None:
-        """Set the handles of the instance; ``clock`` returns the processing time in microseconds."""
-        self._spec = spec
-        self._process = process
-        self._state = state
-        self._zone = zone
-        self._clock = clock
-        self._operator = operator
+    def __init__(self, called: CalledProcess) -> None:
+        """Set the handles of the instance."""
+        spec, process, state = called.spec, called.process, called.state
+        self._spec, self._process, self._state = spec, process, state
+        self._zone, self._clock, self._operator = called.zone, called.clock, called.operator
         self._cursor = KeyCursor()
         states = declared_states(type(process))
         self._handles: dict[str, RowHandle] = {s.name: row_handle(s, state, self._cursor) for s in states}
         process.__dict__[HANDLES] = self._handles
         self._emitted = EmittedRows(spec)
-        timers = TimerSink(
-            name=spec.function.name, has_event_time=spec.time is not None, fires=type(process).on_timer is not None
-        )
-        self._ctx = RowContext(timers, zone, clock, self._set_timer, self._emitted.emit)
+        self._ctx = RowContext(called.timers(), called.zone, called.clock, self._set_timer, self._emitted.emit)
         self._firing: list[tuple[int, int]] | None = None
         self._fires_until = 0
         self._deferred: list[tuple[int, int]] = []
