@@ -2,10 +2,13 @@
 
 import re
 import warnings
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import sabotnb as sb
+from sabotnb import errors
 
 ENDLESS = "the input is endless, so files appear when the job ends: job.stop() ends it"
 
@@ -33,3 +36,8 @@ def test_running_it_warns_at_the_line_that_runs_it(tmp_path) -> None:
         with warnings.catch_warnings(action="error"):
             bounded.sink_parquet(tmp_path / "bounded").run("bounded").wait(timeout=60)
             endless.sink_live().run("live").cancel()
+
+
+def test_a_column_without_a_name_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(errors.SchemaError, match="rename it first"):
+        sb.Stream.from_arrow(pa.table({"v": [1], "": ["x"]})).sink_parquet(tmp_path / "out", partition_by="")

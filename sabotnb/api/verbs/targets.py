@@ -51,6 +51,8 @@ def to_files(
     by = columns.names(columns.listed(partition_by), flow.schema) if partition_by is not None else ()
     if len(by) == len(flow.schema.names):
         raise SchemaError(f"partition_by names every column ({', '.join(by)}), so no column is left to write")
+    if "" in by:
+        raise SchemaError("partition_by names a column '', which no folder can be named after: rename it first")
     options: Mapping[str, Any] = {"path": connectors.output_folder(path), "mode": mode, "partition_by": list(by)}
     spec = SinkSpec(connector, options)
     connectors.sink(spec, flow.schema)  # refuses types that the format lacks; the task would do so too late

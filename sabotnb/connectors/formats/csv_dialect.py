@@ -44,14 +44,14 @@ def _known_encoding(encoding: str) -> str:
     """
     try:
         known = codecs.lookup(encoding).name
-        is_superset = bytes(range(128)).decode(known) == "".join(map(chr, range(128)))
-    except UnicodeDecodeError:
+        is_superset = bytes(range(128)).decode(known, "replace") == "".join(map(chr, range(128)))
+    except UnicodeError:
         is_superset = False
     except (LookupError, TypeError) as error:
         near = get_close_matches(str(encoding).lower().replace("-", "_"), [*aliases, *aliases.values()], 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = f"did you mean {near[0]!r}? " if near and near != [encoding] else ""
         raise SourceError(
-            f"encoding={encoding!r} is not an encoding that Python knows: {hint}"
+            f"encoding={encoding!r} is not an encoding of text that Python knows: {hint}"
             "Pass its name, such as 'utf-8', 'latin-1', 'cp1252' or 'shift_jis'"
         ) from error
     if not is_superset:

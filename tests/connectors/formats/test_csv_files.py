@@ -537,7 +537,9 @@ def test_encodings_and_a_predicate(tmp_path, read):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoding": "latin_11"}, "encoding='latin_11' is not an encoding that Python knows: did you mean 'latin_1'"),
+        ({"encoding": "latin_11"}, "encoding='latin_11' is not an encoding of text that Python knows: did you mean"),
+        ({"encoding": "rot13"}, "encoding='rot13' is not an encoding of text that Python knows: Pass its name"),
+        ({"encoding": "idna"}, "files in 'idna' cannot be read in parallel"),
         ({"encoding": "?"}, "Pass its name, such as 'utf-8', 'latin-1', 'cp1252' or 'shift_jis'"),
         ({"encoding": None}, "encoding=None is not an encoding"),
         ({"encoding": "utf-16"}, r"files in 'utf-16' cannot be read in parallel: save them as UTF-8"),
