@@ -29,7 +29,10 @@ def _encoded(column: pa.Array, data_type: pa.DataType) -> pa.Array:
     return column.cast(data_type)
 
 
-def taken(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
-    """The rows of these numbers."""
+def taken(batch: pa.RecordBatch, rows: slice | np.ndarray) -> pa.RecordBatch:
+    """The rows of these numbers, or of a range, which are not copied."""
+    if isinstance(rows, slice):
+        start, stop, _ = rows.indices(batch.num_rows)
+        return batch.slice(start, stop - start)
     movable = plain_schema(batch.schema)  # Arrow takes no rows of views
     return conformed(conformed(batch, movable).take(pa.array(rows)), batch.schema)

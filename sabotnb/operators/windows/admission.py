@@ -9,10 +9,31 @@ import pyarrow as pa
 
 from sabotnb.eventtime import microseconds
 from sabotnb.graph import LATE, Window, side_schema
+from sabotnb.operators.encoding import taken
 from sabotnb.operators.late_rows import TimedBatch, with_late_by, without_clocks
 from sabotnb.operators.windows.pane_store import Place
-from sabotnb.operators.windows.window_starts import Pane, by_number, ends_after, panes_of, taken
+from sabotnb.operators.windows.window_starts import Panes, by_number, ends_after, panes_of
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
+
+Admitted = Iterator[tuple[Place | None, TimedBatch]]
+
+
+def admit(panes: Panes, rows: TimedBatch, clocks: np.ndarray, lateness: int = 0) -> Admitted:
+    """Divide rows by the place that they count for; for those that are late the place is None, and times are delays.
+
+    ``clocks``: one for all rows, or one for each.
+    """
+    one = len(clocks) == 1
+    for pane, numbers in panes.divide(*rows):
+        batch, of_rows = taken(rows.batch, numbers), clocks if one else clocks[numbers]
+        passed = np.where(of_rows < MIN_WATERMARK + lateness, MIN_WATERMARK, of_rows - lateness)
+        for end, among in by_number(ends_after(panes, pane, passed)):
+            part, their_clocks = (batch, of_rows) if one else (taken(batch, among), of_rows[among])
+            if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
+                yield Place(pane, end), TimedBatch(part, their_clocks)
+            else:
+                overdue = their_clocks - (panes.last_end(pane) + lateness)
+                yield None, TimedBatch(part, np.broadcast_to(overdue, part.num_rows))
 
 
 class Admission:
@@ -30,22 +51,5 @@ class Admission:
         """Yield the rows of each place, or None and late rows with ``late_by``; windows to ``watermark`` have ended."""
         batch, clocks = without_clocks(batch, watermark)
         times = microseconds(batch.column(self._time)) + self._shift
-        for pane, rows in self._panes.divide(batch, times):
-            yield from self._admit(pane, taken(batch, rows), clocks if len(clocks) == 1 else clocks[rows])
-
-    def _admit(
-        self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray
-    ) -> Iterator[tuple[Place | None, pa.RecordBatch]]:
-        """Divide the rows of a pane; ``clocks``: one for all, or each."""
-        passed = np.where(clocks < MIN_WATERMARK + self._lateness, MIN_WATERMARK, clocks - self._lateness)
-        one = len(clocks) == 1
-        for end, rows in by_number(ends_after(self._panes, pane, passed)):
-            part = batch if one else taken(batch, rows)
-            if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
-                yield Place(pane, end), part
-            else:
-                yield None, self._late(pane, part, clocks if one else clocks[rows])
-
-    def _late(self, pane: Pane, batch: pa.RecordBatch, clocks: np.ndarray) -> pa.RecordBatch:
-        late_by = clocks - (self._panes.last_end(pane) + self._lateness)
-        return with_late_by(TimedBatch(batch, late_by), self._late_schema)
+        for place, rows in admit(self._panes, TimedBatch(batch, times), clocks, self._lateness):
+            yield place, with_late_by(rows, self._late_schema) if place is None else rows.batch

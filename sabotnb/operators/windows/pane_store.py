@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from sabotnb.graph import PLACE
 from sabotnb.native import hash_rows, key_groups
+from sabotnb.operators.encoding import taken
 from sabotnb.operators.group_states import GroupState
-from sabotnb.operators.windows.window_starts import Pane, by_number, taken
+from sabotnb.operators.windows.window_starts import Pane, by_number
 from sabotnb.protocol import Frozen
 from sabotnb.state import check_group
 

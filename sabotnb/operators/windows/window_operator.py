@@ -12,8 +12,7 @@ fall behind.
 
 *Two phases.* Behind a ``PartialWindowOperator`` the rows are partial aggregates with their places.
 
-*Order of results.* ``_ends`` is a heap of the windows that may have rows and have not ended, by end. Firing a window
-adds the next one if one of its panes is in that, too, so gaps without rows cost nothing.
+*Order of results* and when panes are dropped: ``window_schedule``.
 
 *Corrections.* With ``lateness``, a row may arrive for a window that has been returned. The window is then returned
 again, with the keys that have changed only, before the next watermark leaves.
@@ -21,14 +20,13 @@ again, with the keys that have changed only, before the next watermark leaves.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import gcd
 
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.eventtime import wall_clock
+from sabotnb.eventtime import wall_clock, without_clock
 from sabotnb.expr import partial_schema
 from sabotnb.graph import (
     LATE,
@@ -40,11 +38,13 @@ from sabotnb.graph import (
     bound_columns,
     output_schema,
 )
+from sabotnb.operators.encoding import taken
 from sabotnb.operators.group_states import GroupState, maker_of
 from sabotnb.operators.windows.admission import Admission
 from sabotnb.operators.windows.pane_store import PaneStore, Place, by_place
 from sabotnb.operators.windows.running_windows import RunningWindows
-from sabotnb.operators.windows.window_starts import Pane, ends_after, panes_of, taken
+from sabotnb.operators.windows.window_schedule import Bounds, WindowSchedule
+from sabotnb.operators.windows.window_starts import ends_after
 from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,
@@ -63,9 +63,6 @@ MANY_PANES = 4
 MOST_PANES = 1024
 """Panes of a window up to which totals of panes are kept: each total holds all keys."""
 
-Bounds = tuple[int, int]
-"""The end and the start of a window: windows sort by their end."""
-
 
 class WindowOperator(Operator):
     """Applies a verb to the rows of each window; ``clock`` returns microseconds, for processing time."""
@@ -79,15 +76,11 @@ class WindowOperator(Operator):
         self._merges = isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.FINAL
         if spec.time is not None and not self._merges:
             self._admission = Admission(spec, inputs)
-        if spec.time is None:
-            self.delayed = Delayed.DROP  # type: ignore[misc]  # it belongs to the class, but here no row can be late
         self._bounds = bound_columns(spec.shape)
-        self._panes = panes_of(spec.shape)
+        self._schedule = WindowSchedule(spec.shape, spec.lateness)
+        self._panes = self._schedule.panes
         self._clock = clock
         self._watermark = MIN_WATERMARK
-        self._ends: list[Bounds] = []
-        self._awaited: set[Bounds] = set()
-        self._expiry: list[tuple[int, Pane]] = []
         self._changed: dict[Bounds, KeySet | None] = {}
         """Windows with rows since they were returned last, and the keys of these rows, if there are keys."""
 
@@ -103,7 +96,7 @@ class WindowOperator(Operator):
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.time is not None:
             return self._by_event_time(batch)
-        now = self._clock()
+        batch, now = without_clock(batch), self._clock()  # no row is late by processing time
         for pane, rows in self._panes.divide(batch, np.full(batch.num_rows, now)):
             self._add(Place(pane, pane.end), taken(batch, rows))
             if pane.end < MAX_WATERMARK:
@@ -129,18 +122,15 @@ class WindowOperator(Operator):
         return ()
 
     def awaited(self) -> int | None:
-        if self._spec.time is None or not self._ends or self._ends[0][0] >= MAX_WATERMARK:
-            return None
-        return self._ends[0][0]
+        return None if self._spec.time is None else self._schedule.first()
 
     def _count_open(self) -> None:
         """Count the results of windows that have not ended; it costs what returning them would."""
-        while self._ends:
-            bounds = heapq.heappop(self._ends)
+        for bounds in self._schedule.due(MAX_WATERMARK):
             places = self._places(bounds)
             if places:
                 self._ctx.counters.open_windows += self._merged(bounds, places).keyed.size()[0]
-                self._await_following(bounds, places)
+                self._schedule.follow(bounds, places)
 
     def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:
         """Add each row to its pane; yields the late ones."""
@@ -166,23 +156,23 @@ class WindowOperator(Operator):
 
     def _add(self, place: Place, batch: pa.RecordBatch) -> None:
         if not self._store.places(place.pane):
-            heapq.heappush(self._expiry, (self._panes.last_end(place.pane) + self._spec.lateness, place.pane))
+            self._schedule.keep(place.pane)
         self._store.state(place).add(batch)
-        first = self._bounds_at(place.pane, place.admitted)
         if place.admitted > self._watermark:
-            self._await(first)
-        if self._spec.early is None and place.admitted > self._watermark:
-            return
-        end = place.admitted
-        while end <= self._panes.last_end(place.pane):
-            bounds = self._bounds_at(place.pane, end)
-            if end <= self._watermark or self._spec.early is not None:
-                self._note_change(bounds, batch)
-            if not self._panes.step:
+            self._schedule.wait_for(self._schedule.bounds(place.pane, place.admitted))
+            if self._spec.early is None:
                 return
-            if end > self._watermark:
-                self._await(bounds)
-            end += self._panes.step
+        for bounds in self._windows_of(place):
+            if bounds[0] <= self._watermark or self._spec.early is not None:
+                self._note_change(bounds, batch)
+            if bounds[0] > self._watermark:
+                self._schedule.wait_for(bounds)
+
+    def _windows_of(self, place: Place) -> Iterator[Bounds]:
+        """The windows for which the rows of a place count."""
+        step = self._panes.step or 1  # without steps there is one window
+        for end in range(place.admitted, self._panes.last_end(place.pane) + 1, step):
+            yield self._schedule.bounds(place.pane, end)
 
     def _note_change(self, bounds: Bounds, batch: pa.RecordBatch) -> None:
         if bounds not in self._changed:
@@ -191,52 +181,22 @@ class WindowOperator(Operator):
         if changed is not None:
             changed.add([batch.column(name) for name in self._keys.names])
 
-    def _await(self, bounds: Bounds) -> None:
-        if bounds not in self._awaited:
-            self._awaited.add(bounds)
-            heapq.heappush(self._ends, bounds)
-
-    def _bounds_at(self, pane: Pane, end: int) -> Bounds:
-        shape = self._spec.shape
-        return end, end - shape.size if isinstance(shape, SlidingWindow) else pane.start
-
     def _advance(self, us: int) -> Iterator[Out]:
         """Return the windows that have ended by ``us``, and corrections of those returned before."""
         if self._store.take_moved():
-            self._begin_again()
+            self._schedule.begin_again([*self._store.panes], self._watermark)
+            if self._running is not None:
+                self._running.clear()
         self._watermark = max(us, self._watermark)
         yield from self._corrections()
-        while self._ends and self._ends[0][0] <= self._watermark:
-            bounds = heapq.heappop(self._ends)
-            self._awaited.discard(bounds)
+        for bounds in self._schedule.due(self._watermark):
             self._changed.pop(bounds, None)
-            yield from self._fire(bounds)
-        self._drop_ended()
-
-    def _begin_again(self) -> None:
-        """Find out which windows are awaited, as key groups have come or gone."""
-        if self._running is not None:
-            self._running.clear()
-        panes = {place.pane for place in self._store.panes}
-        self._expiry = [(self._panes.last_end(pane) + self._spec.lateness, pane) for pane in panes]
-        heapq.heapify(self._expiry)
-        for place in self._store.panes:
-            (end,) = ends_after(self._panes, place.pane, [self._watermark]).tolist()
-            if end != MAX_WATERMARK or place.pane.end == MAX_WATERMARK:
-                self._await(self._bounds_at(place.pane, max(end, place.admitted)))
-
-    def _fire(self, bounds: Bounds) -> Iterator[Out]:
-        places = self._places(bounds)
-        if not places:
-            return
-        yield from self._results(bounds, self._merged(bounds, places))
-        self._await_following(bounds, places)
-
-    def _await_following(self, bounds: Bounds, places: Sequence[Place]) -> None:
-        """Wait for the window that begins a step later, if one of the panes is in it too."""
-        following = bounds[0] + self._panes.step
-        if self._panes.step and any(self._panes.last_end(place.pane) >= following for place in places):
-            self._await((following, bounds[1] + self._panes.step))
+            places = self._places(bounds)
+            if places:
+                yield from self._results(bounds, self._merged(bounds, places))
+                self._schedule.follow(bounds, places)
+        for pane in self._schedule.expired(self._watermark):
+            self._store.remove(pane)
 
     def _overlap_much(self) -> bool:
         """True if it pays to keep totals of panes: many windows share a pane, and totals are small."""
@@ -257,7 +217,7 @@ class WindowOperator(Operator):
         return self._store.merged(rest, state) if rest else state
 
     def _corrections(self) -> Iterator[Out]:
-        for bounds in sorted(bounds for bounds in self._changed if bounds not in self._awaited):
+        for bounds in sorted(bounds for bounds in self._changed if not self._schedule.is_awaited(bounds)):
             keys = self._changed.pop(bounds)
             yield from self._results(bounds, self._store.merged(self._places(bounds)), keys)
 
@@ -287,7 +247,3 @@ class WindowOperator(Operator):
                 kind = self._output.field(name).type
                 inside[name] = pa.repeat(pa.scalar(values[name], pa.int64()), batch.num_rows).cast(kind)
             yield pa.RecordBatch.from_arrays([inside[name] for name in self._output.names], schema=self._output)
-
-    def _drop_ended(self) -> None:
-        while self._expiry and self._expiry[0][0] <= self._watermark:
-            self._store.remove(heapq.heappop(self._expiry)[1])

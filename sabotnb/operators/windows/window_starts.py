@@ -264,14 +264,6 @@ def _of(rows: Rows, among: Rows, count: int) -> Rows:
     return np.arange(count)[rows][among]
 
 
-def taken(batch: pa.RecordBatch, rows: Rows) -> pa.RecordBatch:
-    """The rows of a batch; a range of them without a copy."""
-    if isinstance(rows, slice):
-        start, stop, _ = rows.indices(batch.num_rows)
-        return batch.slice(start, stop - start)
-    return batch.take(pa.array(rows))
-
-
 def known_times(batch: pa.RecordBatch, name: str) -> np.ndarray:
     """The times in a column that says which window a row is in; TypeMismatch if one is null."""
     column = batch.column(name)
