@@ -44,12 +44,17 @@ def job_name() -> str:
     return _numbered(f"{_slug(Path(frame.f_code.co_filename).stem)}-{frame.f_lineno}", 0)
 
 
+def of_session(name: str, session: str) -> str:
+    """Return ``name`` with the end of the session's id behind it, so that no other session has it."""
+    return f"{name}-{session[-OWN_LETTERS:]}"
+
+
 def started_unnamed(name: str, session: str, start: Callable[[str], Started]) -> Started:
     """Call ``start`` with the generated ``name``, with a suffix if another session holds it.
 
     The session (an id) uses the suffix from then on, so that running a cell again finds its job.
     """
-    own = f"{name}-{session[-OWN_LETTERS:]}"
+    own = of_session(name, session)
     if (session, name) in _held:
         return start(own)
     try:

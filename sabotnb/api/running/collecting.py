@@ -51,9 +51,8 @@ def _from_cluster(flow: StreamPlan, env: Env) -> Batches:
 
 def _run(env: Env, name: str, compiled: CompiledJob, sink: str) -> Batches:
     client = env.cluster.jobs
-    started = job_naming.started_unnamed(
-        name, client.owner, lambda own: submit(client, own, compiled, fingerprint=uuid4().hex)
-    )
+    # Another session's run of this name would release the rows that wait here, though this run has finished.
+    started = submit(client, job_naming.of_session(name, client.owner), compiled, fingerprint=uuid4().hex)
     complete = False
     try:
         yield from started.results(sink)
