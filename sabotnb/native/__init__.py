@@ -31,9 +31,11 @@ from sabotnb.native.join import Matches, Probe
 from sabotnb.native.keyindex import KeyIndex, Slots, codes
 from sabotnb.native.keyview import KeyView
 from sabotnb.native.layouts import (
+    can_be_encoded,
     decoded_array,
     decoded_batch,
     decoded_schema,
+    empty_batch,
     nested_array,
     nested_type,
     plain_array,
@@ -64,6 +66,7 @@ __all__ = [
     "Slots",
     "Texts",
     "aggregate",
+    "can_be_encoded",
     "canonical",
     "check_batch",
     "check_names",
@@ -75,6 +78,7 @@ __all__ = [
     "decoded_array",
     "decoded_batch",
     "decoded_schema",
+    "empty_batch",
     "first_deeper",
     "footer_fault",
     "has_order_inside",

@@ -3,7 +3,8 @@
 Views of text and bytes and run-end encoded columns are converted because Arrow cannot take rows of them. Decimals of 32
 and 64 bits become 128 bits wide because Arrow sorts them wrongly and has few functions for them. Dictionaries stay,
 because they are hashed once per value; only user functions get them decoded. Their indexes become int32: pandas writes
-int8, which cannot address the values of several files together.
+int8, which cannot address the values of several files together. Dictionaries of some types are decoded: Arrow cannot
+send those of extension types to other processes, and has few functions for the others.
 """
 
 from __future__ import annotations
@@ -30,8 +31,15 @@ def plain_layout(data_type: pa.DataType) -> pa.DataType:
     if types.is_run_end_encoded(data_type):
         return plain_layout(data_type.value_type)
     if types.is_dictionary(data_type):
-        return pa.dictionary(INDEX, plain_layout(data_type.value_type), data_type.ordered)
+        values = plain_layout(data_type.value_type)
+        return pa.dictionary(INDEX, values, data_type.ordered) if can_be_encoded(values) else values
     return nested_type(data_type, plain_layout)
+
+
+def can_be_encoded(data_type: pa.DataType) -> bool:
+    """False for types of which no column is dictionary-encoded inside."""
+    is_other = isinstance(data_type, pa.BaseExtensionType) or types.is_float16(data_type) or types.is_null(data_type)
+    return not (is_other or types.is_nested(data_type))
 
 
 def nested_type(data_type: pa.DataType, inner: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
@@ -58,6 +66,11 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_type(plain_layout(field.type)) for field in schema], schema.metadata)
 
 
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch without rows; Arrow's own constructors refuse dictionaries of dates, times and decimals."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The same rows in plain layouts; ``batch`` itself if all its layouts are plain."""
     schema = plain_schema(batch.schema)
@@ -79,6 +92,8 @@ def plain_array(column: pa.Array) -> pa.Array:
         return plain_array(_run_end_decoded(column))
     if types.is_dictionary(column.type):
         indices = column.indices.cast(INDEX)
+        if not types.is_dictionary(data_type):
+            return plain_array(column.dictionary.take(indices))
         return pa.DictionaryArray.from_arrays(indices, plain_array(column.dictionary), ordered=data_type.ordered)
     if types.is_nested(data_type):
         return nested_array(column, data_type, plain_array)

@@ -25,7 +25,7 @@ class TopGroups:
         Raises:
             TypeMismatch: the column of ``by`` has no order.
         """
-        if sortable(pa.array([], schema.field(spec.by).type)) is None:
+        if sortable(pa.nulls(0, schema.field(spec.by).type)) is None:
             raise TypeMismatch(f"{spec.by!r} has no order; take the top by a plain column")
         self._spec = spec
         self._output = output_schema(spec, [schema])

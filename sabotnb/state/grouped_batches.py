@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native import own_bytes
+from sabotnb.native import empty_batch, own_bytes
 
 GROUP_BYTES = 2
 SLOT_BYTES = 4
@@ -162,7 +162,7 @@ class GroupedBatches:
         back = np.empty(len(wanted), np.int64)
         back[order] = np.arange(len(wanted))
         mask = numbers.is_null().to_numpy(zero_copy_only=False) if numbers.null_count else None
-        together = combined(self.schema, parts) or [pa.RecordBatch.from_pylist([], schema=self.schema)]
+        together = combined(self.schema, parts) or [empty_batch(self.schema)]
         return together[0].take(pa.array(back, mask=mask))
 
 

@@ -98,7 +98,7 @@ def sortable(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray |
     if _has_no_order(plain):
         return None
     if isinstance(column, pa.ChunkedArray):
-        chunks = [sortable(chunk) for chunk in column.chunks] or [sortable(pa.array([], column.type))]
+        chunks = [sortable(chunk) for chunk in column.chunks] or [sortable(pa.nulls(0, column.type))]
         return pa.chunked_array(chunks)
     if is_ordered(column.type):
         return column.indices

@@ -15,7 +15,7 @@ from sabotnb.api.stream_node import StreamPlan, is_replayable
 from sabotnb.blobs import Function, text_of
 from sabotnb.errors import SchemaError, UserFunctionError
 from sabotnb.expr import Misfit, batch_advice, exact_array, inferred_type, is_open, misses_name, row_advice
-from sabotnb.native import decoded_schema, plain_type, without_order, without_orders
+from sabotnb.native import decoded_schema, empty_batch, plain_type, without_order, without_orders
 from sabotnb.operators import WrongResult, awaited, dicts, given, schema_of
 
 INFERENCE_ROWS = 100
@@ -29,7 +29,7 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
     Arrow.
     """
     plain = decoded_schema(without_orders(schema))
-    empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in plain], schema=plain)
+    empty = empty_batch(plain)
     try:
         found = schema_of(fn(given(empty, batch_format)))
     except WrongResult as wrong:

@@ -19,7 +19,7 @@ from sabotnb.errors import SourceError, TypeMismatch
 from sabotnb.eventtime import microseconds
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph import Source as Spec
-from sabotnb.native import Orders, check_table, plain_batch, plain_schema, with_orders_in
+from sabotnb.native import Orders, can_be_encoded, check_table, is_ordered, plain_batch, plain_schema, with_orders_in
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Split
 
 SPLIT_ROWS = 262_144
@@ -36,6 +36,7 @@ def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
         raise SourceError(
             f"the table is broken ({error}): call .validate(full=True) where it is made, or make it again"
         ) from error
+    _refuse_strange_categories(table.schema)
     found = [
         field.with_nullable(field.nullable or column.null_count > 0)
         for field, column in zip(table.schema, table.columns, strict=True)
@@ -47,6 +48,17 @@ def describe(table: pa.Table, copied: Collection[str] = ()) -> Spec:
     rows = [plain_batch(batch) for batch in batches]
     plain = pa.Table.from_batches(_same_categories(rows, schema), schema)
     return Spec("table", with_orders_in(schema, rows), table=table_of(plain))
+
+
+def _refuse_strange_categories(schema: pa.Schema) -> None:
+    """Raise a SourceError for ordered categories that lose their order inside, such as intervals of ``pandas.cut``."""
+    for field in schema:
+        values = field.type.value_type if is_ordered(field.type) else None
+        if values is not None and not pa.types.is_null(values) and not can_be_encoded(values):
+            raise SourceError(
+                f"column {field.name!r} has ordered categories of {values}, which Arrow cannot compare. "
+                f"Make them text: frame[{field.name!r}].cat.rename_categories(str)"
+            )
 
 
 def _same_categories(batches: list[pa.RecordBatch], schema: pa.Schema) -> list[pa.RecordBatch]:

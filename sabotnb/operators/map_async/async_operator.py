@@ -21,6 +21,7 @@ import pyarrow as pa
 from sabotnb.errors import UserFunctionError
 from sabotnb.expr import duration_text
 from sabotnb.graph import MapAsync, OnError
+from sabotnb.native import empty_batch
 from sabotnb.operators.error_policy import ErrorRows
 from sabotnb.operators.map_async.event_loop import CarriedError, EventLoopThread
 from sabotnb.operators.map_async.pending_rows import PendingRow, PendingRows
@@ -73,9 +74,7 @@ class MapAsyncOperator(Operator):
         return self._on()
 
     def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
-        nothing = pa.RecordBatch.from_arrays(
-            [pa.array([], field.type) for field in self._spec.schema], schema=self._spec.schema
-        )
+        nothing = empty_batch(self._spec.schema)
         while self._pending.groups():
             yield from self._on()
             if self._pending.groups():

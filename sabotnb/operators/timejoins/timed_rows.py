@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native import KeyIndex, hash_rows, key_groups, plain_schema, without_unused
+from sabotnb.native import KeyIndex, empty_batch, hash_rows, key_groups, plain_schema, without_unused
 from sabotnb.operators.timejoins.sorted_run import SortedRun
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 from sabotnb.state import check_group, encoded_as
@@ -84,7 +84,7 @@ class TimedRows:
     @property
     def nothing(self) -> pa.RecordBatch:
         """No rows, with the columns in which rows are stored."""
-        return pa.RecordBatch.from_pylist([], schema=self._rows)
+        return empty_batch(self._rows)
 
     def oldest(self) -> int:
         """The smallest time of a row that is not settled; MAX_WATERMARK if there is none."""
