@@ -12,7 +12,7 @@ from sabotnb.errors import ProtocolError, TypeMismatch, UserFunctionError
 from sabotnb.eventtime import without_clock
 from sabotnb.expr import Literal, batch_advice, sample_of, scalar_of
 from sabotnb.graph import EdgeType
-from sabotnb.native import Categories, canonical, decoded_batch, is_ordered, partition, scatter
+from sabotnb.native import Categories, as_values, canonical, decoded_batch, is_ordered, partition, scatter
 from sabotnb.plan import ExecutionGraph, ShuffleEdge
 
 Split = Callable[[pa.RecordBatch], Sequence[pa.RecordBatch | None]]
@@ -54,12 +54,14 @@ def _by_range(
     values = batch.column(column)
     last = min(len(bounds), tasks - 1)
     if is_ordered(values.type):
+        kind = values.type.value_type
         values = categories.codes(values)
-        positions = [categories.position(bound.value) for bound in bounds[:last]]
+        positions = [categories.position(scalar_of(bound, kind)) for bound in bounds[:last]]
         if positions != sorted(positions):
+            shown = ", ".join(str(scalar_of(bound, kind)) for bound in bounds)
             raise TypeMismatch(
-                f"{column!r} meets two orders of categories: {', '.join(bound.value for bound in bounds)} in a sample "
-                "of its rows, another order later. Give both the same categories, or compare text: .cast('string')"
+                f"{column!r} meets two orders of categories: {shown} in a sample of its rows, another order later. "
+                f"Give both the same categories, or compare {as_values(kind)}"
             )
         values = values.cast(pa.int64())
         ends = [pa.scalar(position, pa.int64()) for position in positions]

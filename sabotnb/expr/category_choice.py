@@ -14,15 +14,17 @@ import pyarrow as pa
 
 from sabotnb.expr.column_errors import type_mismatch
 from sabotnb.expr.columnar import convert
-from sabotnb.expr.expression_nodes import Call, Literal
+from sabotnb.expr.expression_nodes import Call
 from sabotnb.expr.expression_text import text
 from sabotnb.expr.guarded import Convert, guarded_case
+from sabotnb.expr.literals import literal_of, text_of
 from sabotnb.expr.met_categories import categories_of, name_of, pointing_at
-from sabotnb.expr.ordering import CODE, code_scalar, order_of, refuse_other_types
+from sabotnb.expr.ordering import CODE, code_scalar, constants_of, order_of
 from sabotnb.expr.overloads import overload_of
 from sabotnb.expr.program import CompiledStep, Guarded
 from sabotnb.expr.rules import Arg, Overload
-from sabotnb.native import Categories, is_ordered
+from sabotnb.expr.types import is_text
+from sabotnb.native import Categories, as_values, is_ordered
 
 
 def chooses_categories(fn: str, steps: Sequence[CompiledStep]) -> bool:
@@ -44,9 +46,9 @@ def choice_of_categories(node: Call, steps: Sequence[CompiledStep]) -> CompiledS
     """
     values = {place: steps[place] for place in _values(node.fn, steps)}
     columns = {place: step for place, step in values.items() if step.literal is None}
-    refuse_other_types(node, [*values.values()])
+    literals = constants_of(node, values)
     order, name = order_of(node, columns), name_of(node.args[next(iter(columns))])
-    constants = {place: _constant(node, name, step.literal, order) for place, step in values.items() if step.literal}
+    constants = {place: _constant(node, name, value, order) for place, value in literals.items()}
     kinds = [Arg(CODE) if place in values else Arg(step.type, step.literal) for place, step in enumerate(steps)]
     overload = overload_of(node, kinds)
     choice = _Choice(node, name, order, _result([*columns.values()]), overload, constants, frozenset(columns))
@@ -54,7 +56,7 @@ def choice_of_categories(node: Call, steps: Sequence[CompiledStep]) -> CompiledS
     lazy = node.fn == "case" and not all(step.total for step in steps[1:])
     compute: Callable[..., Any] = choice.guarded if lazy else choice.direct
     args, branches = (tuple(steps[:1]), tuple(steps[1:])) if lazy else (tuple(steps), ())
-    orders = () if order is None else (tuple(order.to_pylist()),)
+    orders = () if order is None else (order,)
     return CompiledStep(choice.result, compute, args, branches, total=False, uses_functions=functions, orders=orders)
 
 
@@ -93,19 +95,23 @@ class _Choice:
         return [convert_of(place, param) for place, param in enumerate(self.overload.params)]
 
 
-def _constant(node: Call, name: str, literal: Literal, order: pa.Array | None) -> pa.Scalar:
+def _constant(node: Call, name: str, value: pa.Scalar | None, order: pa.Array | None) -> pa.Scalar:
     """The index of a constant; TypeMismatch if it is not a category, or if no order is known."""
-    if literal.value is None:
+    if value is None:
         return code_scalar(None)
     if order is None:
-        problem = f"the categories of {name!r} are not known before the job runs, so {literal.value!r} may be none"
-        raise type_mismatch(f"{text(node)}\n{problem}; use text: .cast('string')", node)
+        problem = (
+            f"the categories of {name!r} are not known before the job runs, so {text_of(literal_of(value))} may be none"
+        )
+        raise type_mismatch(f"{text(node)}\n{problem}; use {as_values(value.type)}", node)
     with pointing_at(node):
-        return code_scalar(categories_of(name, order).code(literal.value))
+        return code_scalar(categories_of(name, order).code(value))
 
 
 def _result(columns: Sequence[CompiledStep]) -> pa.DictionaryType:
-    """The type of all columns, whose values may be text of several layouts."""
+    """The type of all columns, whose values may be text (or bytes) of several layouts."""
     first = columns[0].type
-    same = all(column.type.equals(first) for column in columns)
-    return first if same else pa.dictionary(CODE, pa.large_string(), ordered=True)
+    if all(column.type.equals(first) for column in columns):
+        return first
+    large = pa.large_string() if is_text(first.value_type) else pa.large_binary()
+    return pa.dictionary(CODE, large, ordered=True)

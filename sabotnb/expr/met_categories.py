@@ -21,9 +21,9 @@ class MetCategories:
     """The categories that the batches of one reader have shown, for each comparison with constants."""
 
     def __init__(self) -> None:
-        self._by_node: dict[Call, tuple[Categories, Sequence[str]]] = {}
+        self._by_node: dict[Call, tuple[Categories, Sequence[pa.Scalar]]] = {}
 
-    def of(self, node: Call, constants: Sequence[str], order: pa.Array | None) -> Categories:
+    def of(self, node: Call, constants: Sequence[pa.Scalar], order: pa.Array | None) -> Categories:
         """The categories seen so far by ``node``, which compares with ``constants``; ``order`` are those planned."""
         if node not in self._by_node:
             self._by_node[node] = categories_of(name_of(node), order), constants

@@ -278,9 +278,8 @@ def _common_type(types: Sequence[pa.DataType]) -> pa.DataType:
     for same in (types, [plain_type(data_type) for data_type in types]):
         if all(other.equals(same[0]) for other in same):
             return same[0]
-    if is_ordered(types[0]):
-        return pa.dictionary(types[0].index_type, pa.large_string(), ordered=True)
-    return pa.large_string() if _key_kind(plain_type(types[0])) == "text" else pa.large_binary()
+    large = pa.large_string() if _key_kind(plain_type(types[0])) == "text" else pa.large_binary()
+    return pa.dictionary(types[0].index_type, large, ordered=True) if is_ordered(types[0]) else large
 
 
 def _differences(first: pa.Schema, other: pa.Schema) -> Iterable[str]:

@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
     raise ImportError(f"the compiled kernels of sabotnb are not built; run in {folder}: {command}") from None
 from sabotnb.native import aggregate, canonical
 from sabotnb.native.canonical import decoded, plain_type
-from sabotnb.native.categories import Categories, Orders, has_order_inside, is_ordered, without_order
+from sabotnb.native.categories import Categories, Orders, as_values, has_order_inside, is_ordered, without_order
 from sabotnb.native.category_orders import (
     KnownOrders,
     known_orders,
@@ -66,6 +66,7 @@ __all__ = [
     "Slots",
     "Texts",
     "aggregate",
+    "as_values",
     "can_be_encoded",
     "canonical",
     "check_batch",

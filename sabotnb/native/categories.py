@@ -1,12 +1,12 @@
-"""Ordered dictionaries (pandas' ordered categoricals): values compare by their place in the dictionary, not as text.
+"""Ordered dictionaries (pandas' ordered categoricals): values compare by their place in the dictionary.
 
 The order is in the data, not in the type: two columns of one type may have different orders. Two dictionaries agree if
 one is a prefix of the other. Indexes of dictionaries that agree compare as the values do, across batches. Code that
 sorts or compares therefore passes each dictionary to ``Categories.take`` first, which rejects those that disagree.
 
-A later dictionary may be longer, so a text that the known ones lack may still be a category. It then comes after all
-known categories, and ``position`` returns that index. Only at the end of the input is it certain that a text is not a
-category: users of ``position`` call ``code`` then, which raises if no dictionary listed the text.
+A later dictionary may be longer, so a value that the known ones lack may still be a category. It then comes after all
+known categories, and ``position`` returns that index. Only at the end of the input is it certain that a value is not a
+category: users of ``position`` call ``code`` then, which raises if no dictionary listed the value.
 """
 
 from __future__ import annotations
@@ -69,34 +69,42 @@ class Categories:
         if known is not None and not dictionary.type.equals(known.type):
             dictionary = dictionary.cast(known.type)  # string and large_string are one order
         if known is None or not _same(known, dictionary):
-            shared = len(dictionary) if known is None else min(len(known), len(dictionary))
-            if known is not None and not known.slice(0, shared).equals(dictionary.slice(0, shared)):
+            if known is not None and not agree(known, dictionary):
                 raise TypeMismatch(
                     f"{self._name!r} meets two orders of categories: {listed(known)}, and {listed(dictionary)}. "
-                    "Give both the same categories, or compare text: .cast('string')"
+                    f"Give both the same categories, or compare {as_values(known.type)}"
                 )
             if known is None or len(dictionary) > len(known):
-                if dictionary.null_count or len(dictionary.unique()) < len(dictionary):
+                if lists_no_order(dictionary):
                     raise TypeMismatch(
                         f"{self._name!r} lists a category twice, or null as one: {listed(dictionary)}. "
-                        "List each category once, or compare text: .cast('string')"
+                        f"List each category once, or compare {as_values(dictionary.type)}"
                     )
                 self.known = dictionary
 
-    def code(self, value: str) -> int:
-        """The index of a category; TypeMismatch if ``value`` is not a category."""
-        values = [] if self.known is None else self.known.to_pylist()
-        if value not in values:
+    def code(self, value: pa.Scalar) -> int:
+        """The index of a category, given in the type of the categories; TypeMismatch for any other value."""
+        found = self._found(value)
+        if found < 0:
+            shown = repr(value.as_py()) if _is_text(value.type) else str(value)
             raise TypeMismatch(
-                f"{value!r} is not a category of {self._name!r}, which has {listed(self.known)}. "
-                f"Use one of them, or text: col({self._name!r}).cast('string')"
+                f"{shown} is not a category of {self._name!r}, which has {listed(self.known)}. "
+                f"Use one of them, or {as_values(value.type, f'col({self._name!r})')}"
             )
-        return values.index(value)
+        return found
 
-    def position(self, value: str) -> int:
-        """The index of a category; for any other text the index after the last known category."""
-        values = [] if self.known is None else self.known.to_pylist()
-        return values.index(value) if value in values else len(values)
+    def position(self, value: pa.Scalar) -> int:
+        """The index of a category; for any other value the index after the last known category."""
+        found = self._found(value)
+        return found if found >= 0 else 0 if self.known is None else len(self.known)
+
+    def _found(self, value: pa.Scalar) -> int:
+        if self.known is None:
+            return -1
+        import pyarrow.compute as pc
+
+        found = pc.index_in(value.cast(self.known.type), value_set=self.known)
+        return int(found.as_py()) if found.is_valid else -1
 
     def restored(self, codes: pa.Array, data_type: pa.DataType) -> pa.DictionaryArray:
         """Convert indexes from ``codes`` back to values of ``data_type``."""
@@ -111,7 +119,7 @@ class Categories:
         values = values.cast(known.type)
         codes = pc.index_in(values, value_set=known)
         if codes.null_count > values.null_count:
-            self.code(values.filter(pc.and_(codes.is_null(), values.is_valid()))[0].as_py())
+            self.code(values.filter(pc.and_(codes.is_null(), values.is_valid()))[0])
         return self.restored(codes, data_type)
 
 
@@ -141,6 +149,17 @@ class Orders:
         return self.columns[name]
 
 
+def agree(one: pa.Array, other: pa.Array) -> bool:
+    """True if one of two lists of categories, of one type, begins as the other does."""
+    shared = min(len(one), len(other))
+    return bool(one.slice(0, shared).equals(other.slice(0, shared)))
+
+
+def lists_no_order(dictionary: pa.Array) -> bool:
+    """True for a dictionary that lists a value twice, or null."""
+    return dictionary.null_count > 0 or len(dictionary.unique()) < len(dictionary)
+
+
 def _same(known: pa.Array, other: pa.Array) -> bool:
     """True if both are equal; fast if they are the same memory, which most batches of a stream share."""
     if len(known) != len(other):
@@ -157,3 +176,15 @@ def listed(categories: pa.Array | None) -> str:
     shown = [str(value) for value in categories[:SHOWN]]
     more = " < ..." if len(categories) > SHOWN else ""
     return " < ".join(shown) + more
+
+
+def as_values(data_type: pa.DataType, column: str = "") -> str:
+    """The code that makes ``column`` plain, for the advice of messages about categories of ``data_type``."""
+    if _is_text(data_type):
+        return f"text: {column}.cast('string')"
+    name = f"pa.{data_type}" if types.is_decimal(data_type) else repr(str(data_type))
+    return f"plain values: {column}.cast({name})"
+
+
+def _is_text(data_type: pa.DataType) -> bool:
+    return bool(types.is_string(data_type) or types.is_large_string(data_type))

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.native import is_ordered, plain_schema
+from sabotnb.native import as_values, is_ordered, plain_schema
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -22,7 +22,8 @@ def _encoded(column: pa.Array, data_type: pa.DataType) -> pa.Array:
         return column
     if is_ordered(data_type):
         if not is_ordered(column.type):
-            raise TypeMismatch(f"{column.type} does not tell the order of {data_type}; cast it: .cast('string')")
+            advice = as_values(data_type.value_type)
+            raise TypeMismatch(f"{column.type} does not tell the order of {data_type}; cast both to {advice}")
 
         values = column.dictionary.cast(data_type.value_type)
         return pa.DictionaryArray.from_arrays(column.indices.cast(data_type.index_type), values, ordered=True)

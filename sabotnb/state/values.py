@@ -10,7 +10,7 @@ from pyarrow import types
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr import value_type
-from sabotnb.native import canonical, is_ordered
+from sabotnb.native import as_values, canonical, is_ordered
 
 SIGN = np.uint64(1 << 63)
 
@@ -121,7 +121,9 @@ def encoded_as(column: pa.Array, data_type: pa.DataType) -> pa.Array:
     if column.type.equals(data_type):
         return column
     if is_ordered(data_type):
-        raise TypeMismatch(f"text does not tell the order of {data_type}; compare text: .cast('string')")
+        raise TypeMismatch(
+            f"{column.type} does not tell the order of {data_type}; compare {as_values(data_type.value_type)}"
+        )
     if types.is_dictionary(data_type):
         return canonical.decoded(column).dictionary_encode().cast(data_type)
     return canonical.decoded(column).cast(data_type)

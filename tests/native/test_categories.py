@@ -11,13 +11,13 @@ ORDERED = pa.dictionary(pa.int32(), pa.string(), ordered=True)
 
 def test_a_text_that_is_not_a_category_comes_after_all_that_are_known():
     categories = Categories("size")
-    assert categories.position("M") == 0
+    assert categories.position(pa.scalar("M")) == 0
     categories.take(pa.array(["S"]))
-    assert (categories.position("S"), categories.position("M")) == (0, 1)
+    assert (categories.position(pa.scalar("S")), categories.position(pa.scalar("M"))) == (0, 1)
     categories.take(pa.array(["S", "M", "L"]))
-    assert (categories.position("M"), categories.position("XXL")) == (1, 3)
+    assert (categories.position(pa.scalar("M")), categories.position(pa.scalar("XXL"))) == (1, 3)
     with pytest.raises(TypeMismatch, match="'XXL' is not a category of 'size', which has S < M < L"):
-        categories.code("XXL")
+        categories.code(pa.scalar("XXL"))
 
 
 def test_plain_values_are_encoded_or_refused():

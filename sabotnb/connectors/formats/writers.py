@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types as t
 
+from sabotnb.connectors.file_schemas import is_text
 from sabotnb.connectors.formats.csv_lines import csv_header, csv_lines
 from sabotnb.connectors.formats.json_lines import json_lines
 from sabotnb.connectors.formats.type_code import type_code
@@ -113,15 +114,17 @@ def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
     """The schema of files for rows of ``schema``: without dictionaries; SinkError if the format lacks a type.
 
     Parquet and IPC keep ordered dictionaries, which are the only record of the order of the categories. They refuse
-    those inside other types: Arrow cannot join batches whose nested dictionaries differ.
+    those inside other types: Arrow cannot join batches whose nested dictionaries differ. Parquet refuses categories
+    other than text and bytes, too: Arrow reads them back as plain values.
     """
     keeps_order = connector in ("parquet", "ipc")
     for field in schema if keeps_order else ():
-        if has_order_inside(field.type):
-            text = type_code(without_dictionaries(field.type))
+        if has_order_inside(field.type) or (connector == "parquet" and _loses_order(field.type)):
+            plain = without_dictionaries(field.type)
+            values = "text" if has_order_inside(field.type) else "Arrow IPC, or plain values"
             raise SinkError(
                 f"column {field.name!r} is {field.type}, and files would lose the order of its categories. "
-                f"Write text: .with_columns({field.name}=col({field.name!r}).cast({text}))"
+                f"Write {values}: .with_columns({field.name}=col({field.name!r}).cast({type_code(plain)}))"
             )
     written = pa.schema(
         [
@@ -136,6 +139,13 @@ def output_schema(connector: str, schema: pa.Schema) -> pa.Schema:
                 f"make it a column of numbers, text or times, or {_instead(connector)}"
             )
     return written
+
+
+def _loses_order(data_type: pa.DataType) -> bool:
+    if not is_ordered(data_type):
+        return False
+    values = data_type.value_type
+    return not (is_text(values) or t.is_binary(values) or t.is_large_binary(values))
 
 
 def _instead(connector: str) -> str:

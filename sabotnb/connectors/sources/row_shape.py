@@ -85,7 +85,7 @@ def _as(array: pa.Array, field: pa.Field) -> pa.Array:
         if is_ordered(field.type) and not is_ordered(array.type):
             raise SourceError(
                 f"column {field.name!r} is {array.type}, which does not tell the order of {field.type}: "
-                f"read it as text, schema={{{field.name!r}: 'string'}}"
+                f"read its plain values, schema={{{field.name!r}: {str(field.type.value_type)!r}}}"
             )
         if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(array.type):
             return expr.cast_exact(array, field.type.value_type).dictionary_encode().cast(field.type)

@@ -13,7 +13,7 @@ from sabotnb.native import known_orders
 def told_orders(spec: Spec) -> Mapping[str, pa.Array]:
     """The categories of each column of ``spec`` that ``told_orders.with_orders`` found, where all files agree."""
     known = [(field, known_orders(field)) for field in spec.schema]
-    return {field.name: pa.array(*orders, field.type.value_type) for field, orders in known if len(orders) == 1}
+    return {field.name: orders[0].cast(field.type.value_type) for field, orders in known if len(orders) == 1}
 
 
 def with_whole_order(batch: pa.RecordBatch, orders: Mapping[str, pa.Array]) -> pa.RecordBatch:

@@ -13,7 +13,7 @@ from sabotnb.expr.casting import cast_down
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, settle
 from sabotnb.expr.scalars import FALSE
 from sabotnb.expr.types import always_fits
-from sabotnb.native import is_ordered
+from sabotnb.native import as_values, is_ordered
 
 
 def _case(args: Sequence[Arg], _: Options) -> Overload:
@@ -42,7 +42,8 @@ def _cast(args: Sequence[Arg], options: Options) -> Overload:
     """``cast``: a value that the type cannot hold raises. Times are rounded down to coarser units."""
     source, target = args[0].type, options["type"]
     if is_ordered(target):
-        raise Refused(f"a cast does not tell the order of {target}; make it with Arrow before, or use .cast('string')")
+        advice = f"make it with Arrow before, or use {as_values(target.value_type)}"
+        raise Refused(f"a cast does not tell the order of {target}; {advice}")
     if t.is_boolean(source) and (t.is_floating(target) or t.is_decimal(target)):
         number = pa.int8()
         kernel = _caster(target)
