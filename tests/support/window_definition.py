@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,31 +22,38 @@ class Assigned:
 
     windows: dict[tuple[Bounds, Any], list[Row]]
     late: list[Row]
-    delayed: bool
 
 
 def assigned(shape: WindowShape, files: Sequence[Sequence[Row]], max_delay: int, key: str | None) -> Assigned:
     """Assign the rows of files, each of which has a clock of its own; rows have ``t`` and, for until, ``end``."""
-    windows, late, sessions, delayed = defaultdict(list), [], defaultdict(list), False
+    windows, late, entering = defaultdict(list), [], defaultdict(list)
     for rows in files:
         latest = LONG_AGO
         for row in rows:
             clock, latest = latest - max_delay, max(latest, row["t"])
-            delayed |= row["t"] < clock
             value = None if key is None else row[key]
             if isinstance(shape, SessionWindow):
-                (sessions[value] if row["t"] + shape.gap > clock else late).append(row)
+                entered = (max(row["t"], clock), row)
+                late.append(row) if row["t"] + shape.gap <= clock else entering[value].append(entered)
                 continue
             bounds = [one for one in bounds_of(shape, row) if one[1] is None or one[1] > clock]
             for one in bounds:
                 windows[one, value].append(row)
             late += [] if bounds else [row]
-    for value, rows in sessions.items():
-        rows.sort(key=lambda row: row["t"])
-        cuts = [0, *(i for i, (a, b) in enumerate(pairwise(rows), 1) if b["t"] - a["t"] >= shape.gap), len(rows)]
-        for start, stop in pairwise(cuts):
-            windows[(rows[start]["t"], rows[stop - 1]["t"] + shape.gap), value] = rows[start:stop]
-    return Assigned(dict(windows), late, delayed)
+    for value, entered in entering.items():
+        windows |= {(bounds, value): rows for bounds, rows in sessions(entered, shape.gap).items()}
+    return Assigned(dict(windows), late)
+
+
+def sessions(entered: Sequence[tuple[int, Row]], gap: int) -> dict[Bounds, list[Row]]:
+    """The sessions of a key, whose rows come at these times: a row joins the session that is open then."""
+    found, end = list[list[Row]](), LONG_AGO
+    for entry, row in sorted(entered, key=lambda one: one[0]):
+        if end <= entry:
+            found.append([])
+        found[-1].append(row)
+        end = max(end, row["t"] + gap)
+    return {(min(row["t"] for row in rows), max(row["t"] for row in rows) + gap): rows for rows in found}
 
 
 def bounds_of(shape: WindowShape, row: Row) -> list[Bounds]:

@@ -44,8 +44,9 @@ from sabotnb.state import encoded_as
 class SessionOperator(Operator):
     """Applies a verb to the rows of each session, and returns the results once the watermark has passed its end.
 
-    A row is late if its own time + ``gap`` is not after its clock: it could only be in sessions that have ended. Of
-    windows ``until`` a time, this operator does not return early or corrected results; ``WindowOperator`` does.
+    A row is late if its own time + ``gap`` is not after its clock: it could only be in sessions that have ended. A row
+    that is not late joins no session that had ended by its clock (``session_store``). Of windows ``until`` a time, this
+    operator does not return early or corrected results; ``WindowOperator`` does.
     """
 
     delayed = Delayed.TAKE
@@ -76,13 +77,14 @@ class SessionOperator(Operator):
         batch, clocks = without_clocks(batch, self._watermark)
         self._orders.take(batch)
         times = self._times(batch)
-        overdue = clocks - times - self._gap
-        rows, late = divided(TimedBatch(batch, times), times + self._gap <= clocks, overdue)
+        is_late = times + self._gap <= clocks
+        rows, late = divided(TimedBatch(batch, times), is_late, clocks - times - self._gap)
         if late is not None:
             self._ctx.counters.count_late(self._ctx.operator, late.batch.num_rows)
             yield LATE, with_late_by(late, self._late_schema)
         if rows.batch.num_rows:
-            self._store.add(*rows)
+            entries = np.maximum(times, clocks)
+            self._store.add(*rows, entries if late is None else entries[~is_late])
 
     def _times(self, batch: pa.RecordBatch) -> np.ndarray:
         """The time of each row in its session; a row ``until`` an earlier time than its own ends with itself."""

@@ -1,11 +1,19 @@
 """The open sessions of all keys, as keyed state.
 
-Theory of operation. A session is a header (key, first time, last time) and state rows of the verb, which carry the
-number of their header. Rows of a batch are sorted by key and time and cut into sessions where the gap is reached; each
-batch so becomes a *run* of sessions. Runs are merged when they hold as many sessions as the merged one, or when a
-session may be complete: all headers are sorted by key and first time, and sessions overlap where a first time is less
-than ``gap`` behind the largest last time before it. So every session is sorted a few times, not once per batch, and
-nothing has to be erased from an index.
+Theory of operation. A session is a header (key, first time, last time, entry) and state rows of the verb, which carry
+the number of their header. Rows of a batch are sorted by key and entry and cut into sessions; each batch so becomes a
+*run* of sessions. Runs are merged when they hold as many sessions as the merged one, or when a session may be complete:
+all headers are sorted by key and entry, and cut in the same way. So every session is sorted a few times, not once per
+batch, and nothing has to be erased from an index.
+
+*Which rows share a session* depends on their times and clocks alone. The *entry* of a row is its time, or its clock if
+that is later: the instant of event time at which the row comes. In the order of entries, a row joins the session of its
+key that is open then, if the largest time before + ``gap`` is after its entry; otherwise that session has ended by the
+clock of the row, which begins another. A row is not late, so its time is after its clock - ``gap``: at any instant one
+session of a key is open, and the row is less than ``gap`` from one of its rows. The entry of a session is that of its
+first row. Two sessions with rows of several batches are one under the same condition.
+
+A session that has been returned gets no more rows: watermark W promises that later rows have entries of at least W.
 
 Each merge numbers the sessions again; state rows are merged by loading them into one state of the verb whose key is
 the number.
@@ -26,7 +34,7 @@ from sabotnb.operators.group_states import GroupState
 from sabotnb.operators.windows.numbered_windows import NUMBER
 from sabotnb.state import check_group
 
-FIRST, LAST = "\0first", "\0last"
+FIRST, LAST, ENTRY = "\0first", "\0last", "\0entry"
 MIN_RUN = 1 << 16
 """Sessions in runs that are not merged yet, from which on they are."""
 
@@ -38,14 +46,15 @@ def key_name(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Sessions: their keys, first and last times by number, and the state rows that carry these numbers.
+    """Sessions: their keys, times and entries by number, and the state rows that carry these numbers.
 
-    ``joined``: no two of them overlap. Loaded rows are not: several may be of one session.
+    ``joined``: no two of them are connected. Loaded rows are not joined: several may be of one session.
     """
 
     keys: pa.RecordBatch
     first: np.ndarray
     last: np.ndarray
+    entry: np.ndarray
     rows: tuple[pa.RecordBatch, ...]
     joined: bool = True
 
@@ -65,7 +74,7 @@ class Run:
             if mask.any():
                 rows.append(renumbered(batch.filter(pa.array(mask)), numbers[old[mask]]))
         keys = _taken(self.keys, np.flatnonzero(chosen))
-        return Run(keys, self.first[chosen], self.last[chosen], tuple(rows), self.joined)
+        return Run(keys, self.first[chosen], self.last[chosen], self.entry[chosen], tuple(rows), self.joined)
 
 
 def renumbered(batch: pa.RecordBatch, numbers: np.ndarray) -> pa.RecordBatch:
@@ -85,24 +94,22 @@ class SessionStore:
         self._groups = groups if len(keys) else 1
         self._runs: list[Run] = []
         state = [field for field in make().keyed.schema if field.name != NUMBER]
-        times = [pa.field(FIRST, pa.int64()), pa.field(LAST, pa.int64())]
+        times = [pa.field(name, pa.int64()) for name in (FIRST, LAST, ENTRY)]
         self.schema = pa.schema([*(field.with_name(key_name(field.name)) for field in self._keys), *times, *state])
 
-    def add(self, batch: pa.RecordBatch, times: np.ndarray) -> None:
-        """Add rows of the operator's input, with their event times in microseconds."""
+    def add(self, batch: pa.RecordBatch, times: np.ndarray, entries: np.ndarray) -> None:
+        """Add rows of the operator's input, with their event times and entries in microseconds."""
         keys = [canonical.decoded(batch.column(name)) for name in self._keys.names]
-        order = self._order(keys, times)
+        order = self._order(keys, entries)
         sorted_keys = pa.RecordBatch.from_arrays([column.take(pa.array(order)) for column in keys], schema=self._keys)
-        times = times[order]
-        begins = self._changes(sorted_keys, len(times))
-        begins[1:] |= times[1:] - times[:-1] >= self._gap
-        starts = np.flatnonzero(begins)
+        times, entries = times[order], entries[order]
+        starts = self._starts(self._changes(sorted_keys, len(times)), times, entries)
         state = self._make()
-        numbers = pa.array(np.cumsum(begins) - 1, pa.int64())
+        numbers = pa.array(numbered_from(starts, len(times)))
         state.add(batch.take(pa.array(order)).append_column(NUMBER, numbers))
-        last = times[np.append(starts[1:], len(times)) - 1]
-        rows = tuple(state.keyed.export(0))
-        self._append(Run(_taken(sorted_keys, starts), times[starts], last, rows))
+        keys_of_sessions = _taken(sorted_keys, starts)
+        first, last = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
+        self._append(Run(keys_of_sessions, first, last, entries[starts], tuple(state.keyed.export(0))))
 
     def take_complete(self, us: int) -> Run | None:
         """Remove and return the sessions that end by ``us``; None if there are none."""
@@ -142,13 +149,13 @@ class SessionStore:
             columns = batch.columns[: len(self._keys)]
             keys = pa.RecordBatch.from_arrays(columns, schema=self._keys)
             check_group(group, np.unique(self._groups_of(keys, batch.num_rows)).tolist())
-            first, last = (batch.column(name).to_numpy() for name in (FIRST, LAST))
-            state = batch.select(batch.schema.names[len(self._keys) + 2 :])
+            first, last, entry = (batch.column(name).to_numpy() for name in (FIRST, LAST, ENTRY))
+            state = batch.select(batch.schema.names[len(self._keys) + 3 :])
             numbers = pa.array(np.arange(batch.num_rows), pa.int64())
             named = {**dict(zip(state.schema.names, state.columns, strict=True)), NUMBER: numbers}
             schema = self._make().keyed.schema
             rows = pa.RecordBatch.from_arrays([named[name] for name in schema.names], schema=schema)
-            self._append(Run(keys, first, last, (rows,), joined=False))
+            self._append(Run(keys, first, last, entry, (rows,), joined=False))
 
     def drop(self, group: int) -> None:
         kept = [run.split(self._groups_in(run) != group)[0] for run in self._runs]
@@ -169,29 +176,33 @@ class SessionStore:
             self._runs = [self._merge()]
 
     def _merge(self) -> Run:
-        """All sessions in one run, sorted by key and time; those less than ``gap`` apart are joined."""
+        """All sessions in one run, sorted by key and time; those that are connected are joined."""
         if len(self._runs) == 1 and self._runs[0].joined:
             return self._runs[0]
         keys = _side_by_side([run.keys for run in self._runs])
-        first = np.concatenate([run.first for run in self._runs])
-        last = np.concatenate([run.last for run in self._runs])
-        order = self._order(keys.columns, first)
+        entry = np.concatenate([run.entry for run in self._runs])
+        order = self._order(keys.columns, entry)
         sorted_keys = _taken(keys, order)
-        fresh_key = self._changes(sorted_keys, len(order))
-        first, last = first[order], last[order]
-        reach = running_maximum(last, fresh_key)
-        begins = fresh_key.copy()
-        begins[1:] |= first[1:] - reach[:-1] >= self._gap
-        starts = np.flatnonzero(begins)
+        first = np.concatenate([run.first for run in self._runs])[order]
+        last = np.concatenate([run.last for run in self._runs])[order]
+        entry = entry[order]
+        starts = self._starts(self._changes(sorted_keys, len(order)), last, entry)
         numbers = np.empty(len(order), np.int64)
-        numbers[order] = np.cumsum(begins) - 1
+        numbers[order] = numbered_from(starts, len(order))
         state, offset = self._make(), 0
         for run in self._runs:
             for rows in run.rows:
                 state.keyed.load(0, [renumbered(rows, numbers[offset + rows.column(NUMBER).to_numpy()])])
             offset += len(run)
         rows = tuple(state.keyed.export(0))
-        return Run(_taken(sorted_keys, starts), first[starts], np.maximum.reduceat(last, starts), rows)
+        times = np.minimum.reduceat(first, starts), np.maximum.reduceat(last, starts), entry[starts]
+        return Run(_taken(sorted_keys, starts), *times, rows)
+
+    def _starts(self, fresh_key: np.ndarray, last: np.ndarray, entry: np.ndarray) -> np.ndarray:
+        """The numbers of the rows, sorted by key and entry, with which a session begins."""
+        begins = fresh_key.copy()
+        begins[1:] |= entry[1:] - running_maximum(last, fresh_key)[:-1] >= self._gap
+        return np.flatnonzero(begins)
 
     def _order(self, keys: Sequence[pa.Array], times: np.ndarray) -> np.ndarray:
         """Row numbers sorted by key and time."""
@@ -223,8 +234,15 @@ class SessionStore:
         return found
 
 
+def numbered_from(starts: np.ndarray, rows: int) -> np.ndarray:
+    """For each row the number of the last start up to it."""
+    return np.repeat(np.arange(len(starts)), np.diff(np.append(starts, rows)))
+
+
 def running_maximum(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
     """The largest value up to each row, since the last row where ``begins`` is true."""
+    if (begins[1:] | (values[1:] >= values[:-1])).all():
+        return values
     low = values.min()
     span = int(values.max()) - int(low) + 1
     runs = np.cumsum(begins)
@@ -245,7 +263,8 @@ def _side_by_side(keys: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _nbytes(run: Run) -> int:
-    return int(run.keys.nbytes + run.first.nbytes + run.last.nbytes + sum(batch.nbytes for batch in run.rows))
+    times = run.first.nbytes + run.last.nbytes + run.entry.nbytes
+    return int(run.keys.nbytes + times + sum(batch.nbytes for batch in run.rows))
 
 
 class FrozenSessions:
@@ -271,7 +290,7 @@ class FrozenSessions:
             for rows in run.rows:
                 numbers = rows.column(NUMBER).to_numpy()
                 state = [column for name, column in zip(rows.schema.names, rows.columns, strict=True) if name != NUMBER]
-                times = [pa.array(run.first[numbers]), pa.array(run.last[numbers])]
+                times = [pa.array(values[numbers]) for values in (run.first, run.last, run.entry)]
                 columns = [*_taken(run.keys, numbers).columns, *times, *state]
                 pieces.append((pa.RecordBatch.from_arrays(columns, schema=self._schema), of_run[numbers]))
         return pieces

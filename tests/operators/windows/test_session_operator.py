@@ -1,7 +1,7 @@
 """Sessions of drawn rows against their definition, in any batches."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from window_definition import assigned
 
 from sabotnb.blobs import capture
 from sabotnb.graph import Aggregate, AggregateColumn, Reduce, SessionWindow, Top, UntilWindow, Window
@@ -16,7 +17,7 @@ from sabotnb.operators.group_states import maker_of
 from sabotnb.operators.windows.numbered_windows import NUMBER
 from sabotnb.operators.windows.session_operator import SessionOperator
 from sabotnb.operators.windows.session_store import SessionStore
-from sabotnb.protocol import CLOCK, MAX_WATERMARK, EndReason, OperatorContext, RunId
+from sabotnb.protocol import CLOCK, MAX_WATERMARK, MIN_WATERMARK, EndReason, OperatorContext, Out, RunId
 from sabotnb.testing import Harness, KeyedStateSuite
 
 SCHEMA = pa.schema({"t": pa.timestamp("us"), "k": pa.int64()})
@@ -85,6 +86,47 @@ def test_sessions_of_rows_in_order_leave_when_they_are_complete(rows: list[Row],
         assert read(results, keyed=True) == Counter(ended)
     results += operator.on_end(0, EndReason.EXHAUSTED)
     assert read(results, keyed=True) == sessions(ordered, keyed=True)
+
+
+@st.composite
+def disordered(draw: st.DrawFn) -> tuple[list[list[Row]], list[tuple[int, int]]]:
+    """The rows of two splits, and how many rows of which split are read at a time."""
+    row = st.tuples(st.integers(0, 40), st.integers(0, 1))
+    splits = draw(st.lists(st.lists(row, min_size=1, max_size=20), min_size=2, max_size=2))
+    return splits, draw(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 5)), max_size=30))
+
+
+@given(read_in=disordered(), max_delay=st.integers(0, 4))
+@settings(max_examples=300, deadline=None)
+def test_a_delayed_row_joins_no_session_that_had_ended_by_its_clock(
+    read_in: tuple[list[list[Row]], list[tuple[int, int]]], max_delay: int
+) -> None:
+    splits, order = read_in
+    operator, results, late = opened(), list[pa.RecordBatch](), list[Row]()
+    clocks, at = [MIN_WATERMARK] * 2, [0, 0]
+
+    def take(outs: Iterable[Out]) -> None:
+        for out in outs:
+            if isinstance(out, pa.RecordBatch):
+                results.append(out)
+            else:
+                late.extend(zip(out[1]["t"].cast(pa.int64()).to_pylist(), out[1]["k"].to_pylist(), strict=True))
+
+    for split, count in [*order, (0, 20), (1, 20)]:
+        rows = splits[split][at[split] : at[split] + count]
+        at[split] += count
+        for row in rows:
+            delayed = [pa.array([clocks[split]])] if row[0] < clocks[split] else []
+            batch = batch_of([row])
+            take(operator.process(0, batch.append_column(CLOCK, delayed[0]) if delayed else batch))
+            clocks[split] = max(clocks[split], row[0] - max_delay)
+        take(operator.on_watermark(min(clocks)))
+    take(operator.on_end(0, EndReason.EXHAUSTED))
+    expected = assigned(SessionWindow(GAP), [[{"t": t, "k": k} for t, k in rows] for rows in splits], max_delay, "k")
+    assert sorted(late) == sorted((row["t"], row["k"]) for row in expected.late)
+    assert read(results, keyed=True) == Counter(
+        (*bounds, key, len(rows)) for (bounds, key), rows in expected.windows.items()
+    )
 
 
 def test_a_row_is_late_by_its_own_time_and_the_gap() -> None:
@@ -178,7 +220,8 @@ class TestSessionStore(KeyedStateSuite):
     def feed(self, state: SessionStore, rows: Sequence[Any]) -> None:
         if rows:
             batch = batch_of(rows)
-            state.add(batch, batch["t"].cast(pa.int64()).to_numpy())
+            times = batch["t"].cast(pa.int64()).to_numpy()
+            state.add(batch, times, times)
 
     def results(self, state: SessionStore) -> list[Any]:
         run = state.take_complete(MAX_WATERMARK - GAP)
