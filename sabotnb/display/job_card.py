@@ -126,8 +126,9 @@ def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     sentences = [finding.sentence, finding.advice] if finding else []
     waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
     stale = _from_last_reports(metrics) if exact else ()
+    ahead = _ahead(metrics) if exact else ()
     late = _late(metrics) if exact or _repeats(metrics) else ()
-    lines = filter(None, (waits, *sentences, *late, *stale))
+    lines = filter(None, (waits, *sentences, *ahead, *late, *stale))
     return [text_limits.cut(line, text_limits.SENTENCE) for line in lines]
 
 
@@ -144,6 +145,13 @@ def _read(source: OperatorCard, rows: int) -> str:
     of = "" if source.rows is None else f" of {number_format.count(source.rows)}"
     counted = f"{number_format.count(rows)}{of} rows" if of else _counted(rows)
     return f"{_name(source.id)} read {counted}: the filter {source.filtered} ran in the source."
+
+
+def _ahead(metrics: JobMetrics) -> Iterator[str]:
+    """Yield a sentence if there are rows in the far future."""
+    if metrics.ahead:
+        rows = operator_labels.counted(metrics.ahead, "row")
+        yield f"⚠ {rows} with times more than a day ahead: a filter before .with_event_time() drops them"
 
 
 def _late(metrics: JobMetrics) -> Iterator[str]:

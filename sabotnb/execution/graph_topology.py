@@ -33,7 +33,7 @@ def _vertex(vertex: Vertex, graph: ExecutionGraph) -> JobVertex:
         vertex.id,
         vertex.parallelism,
         tuple(
-            ChainedOperator(one.id, one.spec.kind, tuple(keys[one.id]), _calls_users_code(one))
+            ChainedOperator(one.id, one.spec.kind, tuple(keys[one.id]), _calls_users_code(one), one.part_of)
             for one in vertex.operators
         ),
         reads=isinstance(first, Source),

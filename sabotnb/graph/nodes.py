@@ -58,6 +58,7 @@ class Operator:
     """A node. ``id`` is readable and deterministic: the user's name, or kind and running number (``filter_0``).
 
     ``parallelism`` None means that of the job. ``tags`` restrict the operator to agents that have all of them.
+    ``part_of``: the optimizer has made it from this operator, whose first phase it is.
     """
 
     id: str
@@ -69,6 +70,12 @@ class Operator:
     tags: frozenset[str] = frozenset()
     resources: Resources = field(default_factory=Resources)
     origin: Origin | None = None
+    part_of: str | None = None
+
+    @property
+    def written_id(self) -> str:
+        """The id of the operator that the user wrote."""
+        return self.part_of or self.id
 
     @property
     def stateful(self) -> bool:

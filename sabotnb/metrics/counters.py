@@ -68,6 +68,8 @@ class TaskCounters:
     """Event time that the next results of each operator wait for, when it was last measured; if any wait."""
     open_windows: int = 0
     """Results of windows that were still open when the input was stopped: they were dropped."""
+    ahead: int = 0
+    """Rows of a source whose times are more than a day ahead of their arrival: they do not advance event time."""
 
     def count_late(self, operator: str, rows: int) -> None:
         """Count ``rows`` that came too late for every window of ``operator``."""
@@ -99,4 +101,5 @@ class TaskCounters:
             holder=self.holder,
             awaited=self.awaited,
             open_windows=self.open_windows,
+            ahead=self.ahead,
         )

@@ -85,6 +85,8 @@ class TaskMetrics:
     final: bool = False
     holder: WatermarkHolder | None = None
     """What holds the watermark of its input back; None without event time, and if nothing does."""
+    ahead: int = 0
+    """Rows that it has read whose times are more than a day ahead of their arrival."""
 
     @property
     def over(self) -> bool:
@@ -266,6 +268,8 @@ class JobMetrics:
     """True if its sources were stopped; rows that they have read may still be processed."""
     open_windows: int = 0
     """Results of windows that were open when the sources were stopped: they were dropped."""
+    ahead: int = 0
+    """Rows whose times are more than a day ahead of their arrival: they do not advance event time."""
 
     @property
     def terminal(self) -> bool:

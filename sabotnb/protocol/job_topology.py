@@ -11,13 +11,15 @@ class ChainedOperator:
     """An operator in the chain of a vertex.
 
     ``keys`` are the columns of its rows by which they are spread next, or were before; ``calls_function``: it has a
-    function of the user, be it within an expression or called in the client.
+    function of the user, be it within an expression or called in the client. ``part_of``: the operator that the user
+    wrote, if this one is its first phase.
     """
 
     id: str
     kind: str
     keys: tuple[str, ...] = ()
     calls_function: bool = False
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,13 @@ class Polled(NamedTuple):
     """Rows of a split, and the position after them.
 
     ``delayed`` are those that are delayed in event time, with the column ``CLOCK``; they came among ``rows``, which may
-    be empty then.
+    be empty then. ``ahead`` is the number of rows in the far future that were read, also of those that left none here.
     """
 
     rows: pa.RecordBatch
     position: Position
     delayed: pa.RecordBatch | None = None
+    ahead: int = 0
 
 
 class Reader(Protocol):

@@ -308,7 +308,7 @@ class Chain:
             return None
         rows = without_clock(batch) if self._meets_delayed else batch
         if side is not None:
-            self._probes.samples.note(operator, side, rows)
+            self._probes.samples.note(stage.node.written_id, side, rows)
             return Emission(operator, side, rows)
         self._probes.note(operator, rows)
         left = batch if stage.timed else rows

@@ -55,15 +55,15 @@ def _describe(error: BaseException, agent: str) -> Failure:
     if isinstance(cause, ModuleNotFoundError) and used:
         kind, message = ModuleMissing.__name__, _module_missing(cause, used, agent)
     elif isinstance(raised, SabotnbError):
-        kind, message = type(raised).__name__, f"{error.node.id}: {raised}"
+        kind, message = type(raised).__name__, f"{error.node.written_id}: {raised}"
     else:
         kind = _error_class(error.node, used, cause)
-        message = f"{error.node.id}: {_raised_by(cause, used)} in {error.step}"
+        message = f"{error.node.written_id}: {_raised_by(cause, used)} in {error.step}"
     self_explanatory = isinstance(raised, SinkError | SourceError) or kind == ModuleMissing.__name__
     return Failure(
         error=kind,
         message=message,
-        operator=error.node.id,
+        operator=error.node.written_id,
         traceback="" if self_explanatory else _traceback(raised),
         sample="" if self_explanatory else _sample(raised, error.batch),
         advice=_advice(error.node, kind, raised),

@@ -152,6 +152,7 @@ class SourceInput:
 
     def _rows(self, polled: Polled) -> Work:
         """Process rows, then those that are delayed; the watermark goes behind both."""
+        self._counters.ahead += polled.ahead
         if self._progress is not None:
             yield from self._progress.before_rows()
         for batch in (polled.rows, polled.delayed):

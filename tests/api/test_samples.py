@@ -47,6 +47,20 @@ def test_late_and_failing_rows_are_shown_with_their_reasons(env):
         job.samples("nothing")
 
 
+def test_late_rows_of_a_window_carry_its_name(env):
+    minutes = [0, 30, 10, 40, 60 * 24 * 365 * 200, 41]
+    rows = [{"x": x, "t": START + timedelta(minutes=m)} for x, m in enumerate(minutes)]
+    stream = sb.Stream.from_rows(rows, event_time="t").group_by("x").window(sb.tumbling("5m")).agg(n=sb.count())
+    job = sb.run("window_samples", stream.sink_live(), parallelism=2)
+    job.wait()
+    metrics = job.metrics("operator")
+    assert {row.vertex: row.late for row in metrics.itertuples() if row.late} == {"window_0": 1}
+    assert "window_0_partial" in " ".join(metrics["operators"])
+    found = job.samples("window_0").to_dict("records")
+    assert [(row["operator"], row["kind"], row["x"]) for row in found] == [("window_0", "late", 2)]
+    assert job.metrics()["ahead"].sum() == 1
+
+
 def test_the_row_that_ended_the_job_is_shown(env):
     job = sb.Stream.from_rows([{"x": 1}, {"x": 2}]).map_rows(odd, {"x": "int64"}).sink_live().run("fails")
     with pytest.raises((JobFailed, UserFunctionError)):

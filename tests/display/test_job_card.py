@@ -208,6 +208,13 @@ def test_text_for_terminals():
     assert job_card.text(PICTURE, metrics(EXECUTION, "FAILED", error=failure())) == TEXT
 
 
+def test_rows_of_the_far_future_are_said():
+    finished = replace(figures.job(figures.vertex("source_0", "source"), state="FINISHED"), ahead=2)
+    sentence = "⚠ 2 rows with times more than a day ahead: a filter before .with_event_time() drops them"
+    assert sentence in job_card.text(None, finished)
+    assert sentence not in job_card.text(None, replace(finished, ahead=0))
+
+
 @pytest.mark.parametrize(("share", "said"), [(0.05, False), (0.07, True)])
 def test_many_late_rows_are_said_in_every_form(share, said):
     window = figures.vertex("window_0", "window")

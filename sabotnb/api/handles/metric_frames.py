@@ -74,6 +74,7 @@ def _task(task: TaskMetrics, at: float) -> dict[str, Any]:
         "slot": task.slot,
         "state": task.state,
         **_figures(task, at),
+        "ahead": task.ahead,
         "reported": None if task.reported is None else int(task.reported * 1e6),
     }
 

@@ -85,7 +85,7 @@ class BatchReader(Reader):
             self._rows += raw.num_rows
             rows, delayed = self._told_apart(raw)
             if rows.num_rows or (delayed is not None and delayed.num_rows):
-                return Polled(rows, self._position(), delayed)
+                return Polled(rows, self._position(), delayed, self._times.take_ahead() if self._times else 0)
         self._due = 0.0
         return None
 

@@ -113,6 +113,7 @@ class SplitTimes:
         self._name = _named(split.position.get("file", ""))
         self._clock = SplitClock(self._max_delay)
         self._rest = MAX_WATERMARK
+        self._ahead = 0
         self._state: Mapping[str, Any] | None = split.position.get("clock")
         self.watermark = self._state["watermark"] if self._state else below(split.lower_bound, self._max_delay)
 
@@ -141,13 +142,20 @@ class SplitTimes:
     def advance(self, raw: pa.RecordBatch) -> DelayedRows | None:
         """Move over the next rows; returns which are delayed, None if none is. SourceError for a null event time."""
         times, timed = self._source.read(raw, self._name, self._clock.rows)
+        ahead = self._clock.ahead
         delayed = self._clock.advance(times, self._source.future())
+        self._ahead += self._clock.ahead - ahead
         if delayed is not None and timed is not None:
             delayed = _among_all(delayed, timed)
         if delayed is not None or self._clock.ahead:
             self._source.check(self._clock, self._name)
         self._advanced()
         return delayed
+
+    def take_ahead(self) -> int:
+        """The rows in the far future since the last call."""
+        ahead, self._ahead = self._ahead, 0
+        return ahead
 
     def position(self) -> Mapping[str, Any]:
         """The JSON-able state with which another reader continues."""

@@ -27,7 +27,7 @@ from sabotnb.metrics import (
     merged,
     why,
 )
-from sabotnb.protocol import MAX_WATERMARK, JobEdge, JobState, JobVertex, TaskState
+from sabotnb.protocol import MAX_WATERMARK, JobEdge, JobState, JobTopology, JobVertex, TaskState
 
 IDLE_SECONDS = 1.0
 """A vertex that has received no row for longer than this is idle."""
@@ -53,6 +53,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
     vertices = {
         vertex.id: _vertex(job, vertex, by_vertex[vertex.id], now, ahead) for vertex in topology.vertices.values()
     }
+    _attribute_late_rows(vertices, topology)
     metrics = JobMetrics(
         job=job.name,
         run=job.id.number,
@@ -74,6 +75,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         publishes=job.request.publishes,
         stopping=job.stopping,
         open_windows=sum(task.counters.open_windows for task in job.tasks.values()),
+        ahead=sum(task.counters.ahead for task in job.tasks.values()),
         error=_error(job),
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),
@@ -128,6 +130,7 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
         reported=None if task.last_report_at is None else task.last_report_at + ahead,
         final=task.final,
         holder=counters.holder,
+        ahead=counters.ahead,
     )
 
 
@@ -204,6 +207,30 @@ def _operators(vertex: JobVertex, tasks: Tasks, rows_in: int) -> tuple[OperatorM
         )
         rows_in = rows
     return tuple(found)
+
+
+def _attribute_late_rows(vertices: dict[str, VertexMetrics], topology: JobTopology) -> None:
+    """Attribute late rows to the operator that the user wrote: its first phase meets them."""
+    whole = {one.id: one.part_of for vertex in topology.vertices.values() for one in vertex.operators if one.part_of}
+    found = {one.id: one for vertex in vertices.values() for one in vertex.operators if one.id in whole and one.late}
+    if not found:
+        return
+    parts = {whole[name]: part for name, part in found.items()}
+    for name, vertex in vertices.items():
+        operators = tuple(_with_late_rows(one, found, parts) for one in vertex.operators)
+        vertices[name] = replace(vertex, operators=operators, late=sum(one.late for one in operators))
+
+
+def _with_late_rows(
+    operator: OperatorMetrics, parts: Mapping[str, OperatorMetrics], parts_of: Mapping[str, OperatorMetrics]
+) -> OperatorMetrics:
+    if operator.id in parts:
+        return replace(operator, late=0, late_share=0.0)
+    part = parts_of.get(operator.id)
+    if part is None:
+        return operator
+    share = max(operator.late_share, part.late_share)
+    return replace(operator, late=operator.late + part.late, late_share=share)
 
 
 def _least(times: Iterable[int | None]) -> int | None:

@@ -51,7 +51,7 @@ def two_phases(graph: JobGraph, _: Known) -> Rewrite | None:
         free = _free_name(f"{operator.id}_partial", operators, numbered)
         operators[operator.id] = replace(operator, spec=_in_phase(operator, Phase.FINAL))
         partial = beside(graph, above.up, free, _in_phase(operator, Phase.PARTIAL))
-        operators[free] = replace(partial, parallelism=None, origin=operator.origin)
+        operators[free] = replace(partial, parallelism=None, origin=operator.origin, part_of=operator.id)
         split.add(above)
         partial_of[operator.id] = free
         added += [Edge(above.up, free), Edge(free, operator.id)]  # the hint is dropped: keyed input ignores it

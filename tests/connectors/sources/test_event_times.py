@@ -343,6 +343,8 @@ def test_times_far_ahead_do_not_advance_the_clock_and_are_said_once(tmp_path, ca
         "t has times more than a day ahead of their arrival in a.parquet; they do not advance event time. Correct "
         "them, or drop them with a filter before .with_event_time"
     )
+    source = connectors.source(spec, lambda: now)
+    assert [polled.ahead for polled in polls(source.open(source.splits()[0]), 2)] == [1, 0, 1]
 
 
 DAY = 86_400

@@ -368,6 +368,34 @@ def test_operators_and_edges_have_their_watermark_and_operators_their_late_rows(
     assert cluster.metrics().open_windows == 3
 
 
+def test_late_rows_of_a_first_phase_are_those_of_the_operator_that_the_user_wrote():
+    cluster = Simulator(agents=1)
+    chain = (ChainedOperator("read", "source"), ChainedOperator("window_0_partial", "window", part_of="window_0"))
+    merging = JobVertex("window_0", 1, (ChainedOperator("window_0", "window"),))
+    edges = (JobEdge(0, "read", "window_0", 0, "hash", "window_0_partial", ("k",)),)
+    cluster.submit(request(vertices=(JobVertex("read", 1, chain, reads=True), merging), edges=edges, publishes=False))
+    attempts = {it.attempt.task.vertex: it.attempt for it in cluster.machine.jobs["job"].tasks.values()}
+    counted = {
+        attempts["read"]: TaskCounters(rows_in=40, late=4, late_rows={"window_0_partial": 4}, operators={"read": 40}),
+        attempts["window_0"]: TaskCounters(rows_in=20, late=1, late_rows={"window_0": 1}),
+    }
+    cluster.feed(MetricsReported("agent-1", counted, {}, {}, at=1))
+    found = job_metrics(cluster.machine.jobs["job"], 1, WALL)
+    assert {one.id: (one.late, one.late_share) for vertex in found.vertices for one in vertex.operators} == {
+        "read": (0, 0.0),
+        "window_0_partial": (0, 0.0),
+        "window_0": (5, 0.1),
+    }
+    assert ({vertex.id: vertex.late for vertex in found.vertices}, found.late) == ({"read": 0, "window_0": 5}, 5)
+
+
+def test_rows_of_the_far_future_are_counted():
+    cluster = Reporting()
+    cluster.report(1, read0=TaskCounters(ahead=3))
+    metrics = cluster.metrics()
+    assert (metrics.ahead, [task.ahead for task in metrics.tasks if task.vertex == "read"]) == (3, [3])
+
+
 @pytest.mark.parametrize(("behind", "lag"), [(2.5, 2.5), (-3.0, -3.0), (40 * 86400.0, None)])
 def test_the_lag_is_that_of_live_data(behind, lag):
     cluster = Reporting()
