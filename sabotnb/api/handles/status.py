@@ -68,7 +68,8 @@ class JobStatus:
 class JobResult:
     """The outcome of a finished job: rows read by sources, rows taken by sinks, late rows.
 
-    ``open_windows`` are the results of windows that ``stop`` dropped because they had not ended, one per key.
+    ``open_windows`` are the results of windows that ``stop`` dropped because they had not ended: one per key, or the
+    rows of a window join.
     Seconds: ``startup`` from submission until every task ran, ``duration`` from there to the end.
     """
 

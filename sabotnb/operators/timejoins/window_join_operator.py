@@ -66,7 +66,7 @@ class WindowJoinOperator(Operator):
         self._join = Join(spec.left_on, spec.right_on, spec.how, spec.suffix, strategy="hash")
         self._schedule = WindowSchedule(spec.shape)
         self._watermark = MIN_WATERMARK
-        self._ended: set[int] = set()
+        self._ended: dict[int, EndReason] = {}
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
@@ -96,12 +96,20 @@ class WindowJoinOperator(Operator):
                 store.remove(pane)
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        if reason is EndReason.EXHAUSTED:
-            self._ended.add(port)
-        return self.on_watermark(MAX_WATERMARK) if self._ended == {LEFT, RIGHT} else ()
+        self._ended[port] = reason
+        if len(self._ended) == len(self._sides):
+            if all(known is EndReason.EXHAUSTED for known in self._ended.values()):
+                return self.on_watermark(MAX_WATERMARK)
+            self._count_open()
+        return ()
 
     def awaited(self) -> int | None:
         return self._schedule.first()
+
+    def _count_open(self) -> None:
+        """Count the rows of windows that have not ended; it costs what returning them would."""
+        for bounds in self._schedule.due(MAX_WATERMARK):
+            self._ctx.counters.open_windows += sum(batch.num_rows for batch in self._fire(bounds))
 
     def _add(self, port: int, place: Place, batch: pa.RecordBatch) -> None:
         if not any(store.places(place.pane) for store in self._stores):

@@ -97,10 +97,28 @@ def test_the_state_of_a_window_is_dropped_with_it():
     assert [len(state.panes) for state in context.states.values()] == [0, 0]
 
 
-def test_a_stop_drops_open_windows():
-    operator, _ = opened(spec_of("left", TumblingWindow(10)))
-    list(operator.process(0, batch_of(0, [("a", 1, None, 0)])))
-    assert [list(operator.on_end(port, EndReason.STOPPED)) for port in (0, 1)] == [[], []]
+STOPPED, EXHAUSTED = EndReason.STOPPED, EndReason.EXHAUSTED
+
+
+@pytest.mark.parametrize("reasons", [(STOPPED, STOPPED), (EXHAUSTED, STOPPED), (STOPPED, EXHAUSTED)])
+@pytest.mark.parametrize(
+    ("how", "shape", "dropped"),
+    [
+        ("inner", TumblingWindow(10), 2),
+        ("left", TumblingWindow(10), 4),
+        ("anti", TumblingWindow(10), 2),
+        ("full", TumblingWindow(10), 5),
+        ("inner", SlidingWindow(10, 5), 3),
+    ],
+)
+def test_a_stop_drops_open_windows_and_counts_their_rows(how, shape, dropped, reasons):
+    operator, context = opened(spec_of(how, shape))
+    left, right = [("a", 1), ("b", 11), ("a", 16), ("b", 26)], [("a", 2), ("b", 13), ("b", 17), ("c", 35)]
+    list(operator.process(0, batch_of(0, [(key, at, None, 0) for key, at in left])))
+    list(operator.process(1, batch_of(1, [(key, at, 0) for key, at in right])))
+    list(operator.on_watermark(10))
+    assert [list(operator.on_end(port, reason)) for port, reason in enumerate(reasons)] == [[], []]
+    assert context.counters.open_windows == dropped
 
 
 def test_windows_that_both_sides_bring_are_in_the_output_once():
