@@ -6,7 +6,7 @@
 """
 
 from sabotnb.connectors.file_sources import awaited_files as awaited
-from sabotnb.connectors.file_sources import csv, describe_files, ipc, json, parquet
+from sabotnb.connectors.file_sources import csv, describe_files, ipc, json, parquet, searched_when_opened
 from sabotnb.connectors.formats.file_formats import READ_SUFFIXES
 from sabotnb.connectors.numpy_copies import maybe_of_numpy, unshared
 from sabotnb.connectors.registry import estimate, source
@@ -42,6 +42,7 @@ __all__ = [
     "parquet",
     "rate",
     "rows",
+    "searched_when_opened",
     "sink",
     "source",
     "table",

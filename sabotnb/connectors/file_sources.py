@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,21 @@ def awaited_files(connector: str, paths: Paths, schema: pa.Schema, **special: An
     return Spec(connector, plain_schema(schema.remove_metadata()), options, bounded=False, replayable=False)
 
 
+def searched_when_opened(spec: Spec, paths: Paths) -> Spec:
+    """A source that looks for the files of ``paths`` whenever it is opened, and so reads those that came later."""
+    return replace(spec, options={**spec.options, "search": [str(absolute(path)) for path in listed(paths)]})
+
+
 def file_connector(spec: Spec, clock: Callable[[], float]) -> Connector:
     """The connector that reads the files of ``spec``, guards that they do not change, and may follow new ones."""
     file_format = READ_FORMATS[spec.connector]()
-    files, listed_files = _reader(spec, file_format.connector)
+    if "search" in spec.options:
+        files = find(spec.options["search"], file_format.suffixes, may_be_empty=file_format.may_be_empty)
+        spec = replace(spec, options={**spec.options, "files": list(files)})
+    reader, listed_files = _reader(spec, file_format.connector)
     if spec.event_time is not None and not file_format.knows_times:
-        files = WholeFiles(files)
-    guard = FileGuard(files, listed_files, may_grow=file_format.may_grow)
+        reader = WholeFiles(reader)
+    guard = FileGuard(reader, listed_files, may_grow=file_format.may_grow)
     return Following(spec, guard, clock) if "follow" in spec.options else guard
 
 

@@ -1,10 +1,10 @@
-"""The left join with a file that is read again and again.
+"""The left join with a file, or the files of a folder, that are read again and again.
 
 Theory of operation. ``open`` reads the file before the first row. After each interval the task wakes the operator,
 which starts a thread; the thread reads the file, builds the table of a new ``JoinOperator`` and wakes the task, which
-replaces the old one between two batches. So rows flow on, and every batch meets one version of the file. A file may be
-replaced just then: a read that fails leaves the old version in use until the next interval, and only a second failure
-in a row is raised.
+replaces the old one between two batches. So rows flow on, and every batch meets one version of the file. Opening the
+source lists the files again, so those that came or went since then count as well. A file may be replaced just then: a
+read that fails leaves the old version in use until the next interval, and only a second failure in a row is raised.
 """
 
 from __future__ import annotations

@@ -69,6 +69,56 @@ def test_a_file_that_cannot_be_read_is_tried_again_once(tmp_path):
             refresh(harness)
 
 
+def lookup_spec(table):
+    stream = sb.Stream.from_arrow(LEFT.empty_table())
+    (spec,) = (
+        operator.spec
+        for operator in stream.lookup_join(table, on="id", refresh="1m").to_job_graph().operators.values()
+        if isinstance(operator.spec, LookupJoin)
+    )
+    return spec
+
+
+@pytest.mark.parametrize("given", ["", "*.parquet", "**/*.parquet"])
+def test_a_refresh_reads_the_files_that_a_folder_has_then(tmp_path, given):
+    write(tmp_path / "first.parquet", "a")
+    spec = lookup_spec(tmp_path / given)
+    write(tmp_path / "before_the_job_opens.parquet", "b")
+    with Harness(LookupJoinOperator(spec, [LEFT], connectors.source), LEFT) as harness:
+        assert sorted(filter(None, names(harness))) == ["a", "b"]
+        pq.write_table(pa.table({"id": [1], "name": ["c"]}), tmp_path / "second.parquet")
+        refresh(harness)
+        assert sorted(filter(None, names(harness))) == ["a", "b", "c"]
+        (tmp_path / "first.parquet").unlink()
+        refresh(harness)
+        assert sorted(filter(None, names(harness))) == ["b", "c"]
+
+
+def test_a_refresh_reads_new_partitions(tmp_path):
+    for day, name in ((1, "a"), (2, "b")):
+        folder = tmp_path / f"day={day}"
+        folder.mkdir()
+        if day == 1:
+            write(folder / "part.parquet", name)
+            spec = lookup_spec(tmp_path)
+    with Harness(LookupJoinOperator(spec, [LEFT], connectors.source), LEFT) as harness:
+        assert [(row["name"], row["day"]) for row in harness.push([{"id": 0}]).rows] == [("a", 1)]
+        write(tmp_path / "day=2" / "part.parquet", "b")
+        refresh(harness)
+        assert sorted((row["name"], row["day"]) for row in harness.push([{"id": 0}]).rows[1:]) == [("a", 1), ("b", 2)]
+
+
+def test_a_folder_that_is_empty_for_a_moment_keeps_its_last_rows(tmp_path):
+    write(tmp_path / "names.parquet", "a")
+    with Harness(LookupJoinOperator(lookup_spec(tmp_path), [LEFT], connectors.source), LEFT) as harness:
+        (tmp_path / "names.parquet").unlink()
+        refresh(harness)
+        assert names(harness) == ["a", None]
+        write(tmp_path / "other.parquet", "b")
+        refresh(harness)
+        assert names(harness) == ["b", None]
+
+
 def test_a_stream_is_joined_with_a_file_that_is_refreshed(tmp_path):
     path = tmp_path / "names.parquet"
     write(path, "a", "b")

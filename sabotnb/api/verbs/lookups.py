@@ -10,7 +10,7 @@ from sabotnb.api.stream_node import StreamPlan
 from sabotnb.api.verbs import joins, sources
 from sabotnb.api.verbs.columns import Columns
 from sabotnb.api.verbs.verb_options import Duration
-from sabotnb.connectors import READ_SUFFIXES
+from sabotnb.connectors import READ_SUFFIXES, searched_when_opened
 from sabotnb.errors import InvalidUse, SchemaError, TypeMismatch
 from sabotnb.expr import duration_us
 from sabotnb.graph import LookupJoin, Source
@@ -38,6 +38,7 @@ def looked_up(
         joins.checked_suffix(suffix)
         pairs = joins.key_columns(flow, right, on, left_on, right_on, verb="lookup_join")
         mine, others = (tuple(pair[side] for pair in pairs) for side in (0, 1))
+        source = searched_when_opened(source, os.fspath(table))
         return flow.then(LookupJoin(mine, others, source, interval, suffix))
     return joins.joined(flow, right, on, left_on, right_on, how="left", suffix=suffix, strategy="auto")
 
