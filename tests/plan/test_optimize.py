@@ -12,23 +12,31 @@ from sabotnb.expr import col, conjuncts, udf, when
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
+    AsofJoin,
+    Bound,
     Distinct,
     EdgeHint,
     EdgeType,
     EventTime,
     Filter,
+    IntervalJoin,
     JobGraph,
     Join,
+    LookupJoin,
     MapBatches,
     OnError,
     Operator,
     Phase,
     Project,
+    SameWindow,
     Sink,
     Sort,
     Source,
+    TimeColumn,
     Top,
+    TumblingWindow,
     Union,
+    WindowJoin,
 )
 from sabotnb.plan import optimize, physical
 from sabotnb.plan.explain.levels import operator_lines
@@ -208,25 +216,100 @@ BOTH, LEFT, BELOW = ("a", "b"), ("a",), ()
     ],
 )
 def test_a_filter_moves_to_the_sides_of_a_join_that_have_its_columns(job, how, predicate, sides):
-    graph = job(
-        {
-            "a": SOURCE,
-            "b": Source("rows", RIGHT),
-            "j": Join(("k",), ("j",), how, strategy="hash"),
-            "f": Filter(predicate),
-            "out": SINK,
-        },
-        "a > j > f > out",
-        "b > j:1",
-    )
+    assert above_filters(job, Join(("k",), ("j",), how, strategy="hash"), predicate) == (set(sides) or {"j"})
+
+
+def above_filters(job, join, predicate, left=SCHEMA, right=RIGHT):
+    """Return the operators that filters read, once a filter behind the join was optimized."""
+    inputs = {"a": Source("rows", left), "b": Source("rows", right)}
+    graph = job({**inputs, "j": join, "f": Filter(predicate), "out": SINK}, "a > j > f > out", "b > j:1")
     optimized = optimize(graph).graph
     optimized.validate()
-    filtered = {
-        optimized.inputs(name)[0].up
-        for name, operator in optimized.operators.items()
-        if isinstance(operator.spec, Filter)
-    }
-    assert filtered == (set(sides) or {"j"})
+    filters = [name for name, operator in optimized.operators.items() if isinstance(operator.spec, Filter)]
+    return {optimized.inputs(name)[0].up for name in filters}
+
+
+STAMP = pa.timestamp("us")
+TIMED, TIMED_RIGHT = (schema.append(pa.field("t", STAMP)) for schema in (SCHEMA, RIGHT))
+AT = TimeColumn("t")
+ON_TIME = col("t").is_not_null()
+
+
+def interval_join(how):
+    return IntervalJoin(("k",), ("j",), AT, AT, Bound(-5), Bound(5), how)
+
+
+def window_join(how):
+    return WindowJoin(("k",), ("j",), TumblingWindow(10), AT, AT, how)
+
+
+@pytest.mark.parametrize("make", [interval_join, window_join])
+@pytest.mark.parametrize(
+    ("how", "predicate", "sides"),
+    [
+        ("inner", ON_KEY, BOTH),
+        ("inner", ON_LEFT, LEFT),
+        ("inner", ON_TIME, LEFT),
+        ("inner", ON_RIGHT, ("b",)),
+        ("inner", col("t_right").is_not_null(), ("b",)),
+        ("inner", col("t") < col("t_right"), BELOW),
+        ("inner", 10 // col("big") > 1, BELOW),
+        ("inner", ON_LEFT & (10 // col("big") > 1), ("a", "j")),
+        ("inner", (10 // col("big") > 1) & ON_LEFT, ("a", "j")),
+        ("left", ON_KEY, BOTH),
+        ("left", ON_LEFT, LEFT),
+        ("left", ON_RIGHT, BELOW),
+        ("left", ON_LEFT & ON_RIGHT, ("a", "j")),
+        ("right", ON_KEY, BOTH),
+        ("right", ON_LEFT, BELOW),
+        ("right", ON_RIGHT, ("b",)),
+        ("full", ON_KEY, BOTH),
+        ("full", ON_LEFT, BELOW),
+        ("full", ON_RIGHT, BELOW),
+        ("semi", ON_KEY, BOTH),
+        ("semi", ON_LEFT, LEFT),
+        ("anti", ON_KEY, BOTH),
+        ("anti", ON_LEFT, LEFT),
+    ],
+)
+def test_a_filter_moves_to_the_sides_of_a_join_by_time(job, make, how, predicate, sides):
+    assert above_filters(job, make(how), predicate, TIMED, TIMED_RIGHT) == (set(sides) or {"j"})
+
+
+@pytest.mark.parametrize(("predicate", "sides"), [(ON_KEY, BOTH), (ON_LEFT, LEFT), (ON_TIME, LEFT), (ON_RIGHT, BELOW)])
+def test_a_filter_moves_to_the_sides_of_an_asof_join(job, predicate, sides):
+    join = AsofJoin(("k",), ("j",), AT, AT)
+    assert above_filters(job, join, predicate, TIMED, TIMED_RIGHT) == (set(sides) or {"j"})
+
+
+def test_a_filter_on_the_time_of_an_interval_join_stays(job):
+    predicate = col("join_time").is_not_null()
+    assert above_filters(job, interval_join("inner"), predicate, TIMED, TIMED_RIGHT) == {"j"}
+
+
+@pytest.mark.parametrize("predicate", [col("window_start").is_not_null(), col("window_end").is_not_null()])
+def test_a_filter_on_the_bounds_of_a_window_join_stays(job, predicate):
+    assert above_filters(job, window_join("inner"), predicate, TIMED, TIMED_RIGHT) == {"j"}
+    bounds = [pa.field("window_start", STAMP), pa.field("window_end", STAMP)]
+    end = TimeColumn("window_end", -1)
+    join = WindowJoin(("k",), ("j",), SameWindow(), end, end)
+    left, right = (pa.schema([*schema, *bounds]) for schema in (SCHEMA, RIGHT))
+    assert above_filters(job, join, predicate, left, right) == {"j"}
+    assert above_filters(job, join, ON_LEFT, left, right) == {"a"}
+
+
+def test_a_filter_does_not_move_above_a_join_whose_late_rows_are_read(job):
+    inputs = {"a": Source("rows", TIMED), "b": Source("rows", TIMED_RIGHT)}
+    parts = {**inputs, "j": interval_join("inner"), "f": Filter(ON_LEFT), "out": SINK, "late": SINK}
+    graph = job(parts, "a > j > f > out", "b > j:1").connect("j", "late", side="late")
+    assert "push filters" not in rules(graph)
+
+
+@pytest.mark.parametrize(("predicate", "above"), [(ON_KEY, "a"), (ON_LEFT, "a"), (ON_RIGHT, "j")])
+def test_a_filter_on_the_stream_moves_above_a_lookup(job, predicate, above):
+    join = LookupJoin(("k",), ("j",), Source("rows", RIGHT), 60_000_000)
+    graph = job({"a": SOURCE, "j": join, "f": Filter(predicate), "out": SINK}, "a > j > f > out")
+    assert optimize(graph).graph.inputs("f")[0].up == above
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ from sabotnb.graph import (
     Aggregate,
     Distinct,
     Filter,
-    Join,
+    KeyedJoin,
+    LookupJoin,
     Operator,
     Phase,
     Project,
@@ -33,6 +34,7 @@ from sabotnb.graph import (
     Spec,
     Top,
     Union,
+    WindowJoin,
     right_output_names,
 )
 from sabotnb.native import is_ordered, plain_type
@@ -57,7 +59,7 @@ def _push(graph: GraphDraft, name: str, _: Known) -> RewriteStep | None:
     below = graph.operators[edge.down] if edge else None
     if below is None or below.placed or not isinstance(below.spec, Filter):
         return None
-    if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | Join):
+    if not isinstance(operator.spec, Project | Union | Sort | Distinct | Top | Aggregate | KeyedJoin):
         return None
     predicate = below.spec.predicate
     may_raise = not is_total(predicate, graph.schemas()[operator.id])
@@ -146,7 +148,7 @@ def _move(
 def _above_whole(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: bool) -> Mapping[int, Expr]:
     """Return what ``part`` becomes above an operator; empty also if its conditions may go further one by one."""
     by_port = _above(spec, part, inputs, safe=safe)
-    some_on_keys = isinstance(spec, Join) and not columns(part).isdisjoint(spec.left_on)
+    some_on_keys = isinstance(spec, KeyedJoin) and not columns(part).isdisjoint(spec.left_on)
     return {} if some_on_keys and len(by_port) == 1 and halves(part) else by_port
 
 
@@ -179,18 +181,23 @@ def _above_others(spec: Spec, part: Expr, inputs: Sequence[pa.Schema], *, safe: 
             return {0: part}
         case Aggregate(phase=Phase.FULL, keys=keys) | Distinct(keys=keys) | Top(keys=keys) if used and safe:
             return {0: part} if used <= set(keys) and _same_for_equal_keys(part, inputs[0]) else {}
-        case Join() if used and safe:
+        case _ if isinstance(spec, KeyedJoin) and used and safe:
             return _above_join(spec, part, inputs)
         case _:
             return {}
 
 
-def _above_join(join: Join, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[int, Expr]:
+def _above_join(join: KeyedJoin, part: Expr, inputs: Sequence[pa.Schema]) -> Mapping[int, Expr]:
     """Move a predicate on keys to both sides: a row that fails it has no match that passes it.
 
-    The keys must have one type: a constant compared with a key of another type would be another value.
+    The keys must have one type: a constant compared with a key of another type would be another value. A join by time
+    then does not count rows that fail it as late. A lookup has no right input.
     """
     used = columns(part)
+    if isinstance(join, LookupJoin):
+        return {0: part} if used <= set(inputs[0].names) else {}
+    if isinstance(join, WindowJoin) and not used.isdisjoint(join.hidden):
+        return {}
     keys = {mine: other for mine, other in zip(join.left_on, join.right_on, strict=True) if mine in used}
     if used <= keys.keys() and _same_for_equal_keys(part, inputs[0]) and _of_same_types(keys, inputs):
         return {0: part, 1: substitute(part, {mine: col(other) for mine, other in keys.items()})}
