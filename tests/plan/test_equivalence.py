@@ -14,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sabotnb import connectors
+from sabotnb import Stream, connectors, tumbling
 from sabotnb.blobs import capture, capture_value
 from sabotnb.errors import ExpressionError, SchemaError, SourceError, UserFunctionError
 from sabotnb.expr import bind, coalesce, col, lit, udf, when
 from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
+    AsofJoin,
     Distinct,
     EdgeHint,
     EdgeType,
@@ -489,3 +490,70 @@ def test_an_optimized_plan_has_the_same_rows(sources, data):
     expected, actual = results(graph, 2), results(optimized, data.draw(st.integers(1, 3)))
     if isinstance(expected, Counter):
         assert actual == expected
+
+
+EVENTS = pa.table(
+    {
+        "id": [row % 4 for row in range(24)],
+        "a": [(row * 7) % 5 - 1 for row in range(24)],
+        "t": pa.array([(row // 3) * 2 + (3 if row % 7 == 0 else 0) for row in range(24)], pa.timestamp("us")),
+        "x": [None if row % 5 == 0 else row % 3 / 2 for row in range(24)],
+        "e": pa.array([None if row % 8 == 0 else row + 3 for row in range(24)], pa.timestamp("us")),
+    }
+)
+"""Out of order in one of seven rows; several rows of a key have one time."""
+
+HOWS = ["inner", "left", "right", "full", "semi", "anti"]
+
+
+def timed(rows):
+    """A stream of every third or so of the rows; those that are more than 3 us behind are late."""
+    return Stream.from_arrow(EVENTS.take(rows)).with_event_time("t", max_delay="3us")
+
+
+@st.composite
+def joins_by_time(draw):
+    """A join by time, a filter on its columns, and some of the columns."""
+    chosen = st.lists(st.integers(0, 23), min_size=1, max_size=16).map(sorted)
+    left, right = timed(draw(chosen)), timed(draw(chosen))
+    how = draw(st.sampled_from(HOWS))
+    kind = draw(st.sampled_from(["interval", "until", "window", "asof"]))
+    if kind == "window":
+        joined = left.join(right, on="id", how=how, window=tumbling("5us"))
+    elif kind == "asof":
+        joined = left.asof_join(right, on="id", direction=draw(st.sampled_from(["backward", "forward", "nearest"])))
+    else:
+        bounds = ("-2us", "4us") if kind == "interval" else ("0us", col("e"))
+        joined = left.interval_join(right, on="id", between=bounds, how=how)
+    parts = [col("id") > 1, col("a") > 0, col("x").is_null(), col("t") > datetime(1970, 1, 1, 0, 0, 0, 7)]
+    if "a_right" in joined.schema.names:
+        parts += [col("a_right") > 0, col("x_right") < 0.75, col("a") < col("a_right"), 4 // (col("a_right") + 5) > 0]
+    for _ in range(draw(st.integers(0, 2))):
+        condition = draw(st.sampled_from(parts))
+        joined = joined.filter(condition & draw(st.sampled_from(parts)) if draw(st.booleans()) else condition)
+    return joined.select(*draw(st.sampled_from([joined.schema.names, joined.schema.names[-2:], ["id"]])))
+
+
+def collected(stream):
+    graph = stream.to_job_graph()
+    (last,) = (name for name in graph.operators if not graph.outputs(name))
+    return graph.add_operator(Operator("out", Sink("collect"))).connect(last, "out")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
+@given(stream=joins_by_time(), parallelism=st.integers(1, 4))
+def test_an_optimized_join_by_time_has_the_same_rows(stream, parallelism):
+    graph = collected(stream)
+    optimized = optimize(graph).graph
+    assert results(optimized, parallelism) == results(graph, 1)
+
+
+def test_an_asof_join_finds_the_same_row_whatever_is_read_of_it():
+    at = pa.array([5, 5], pa.timestamp("us"))
+    right = Stream.from_arrow(pa.table({"id": [1, 1], "a": [1, 2], "m": [9, 5], "t": at, "n": [1, 2]}))
+    left = Stream.from_arrow(pa.table({"id": [1], "t": at[:1]})).with_event_time("t")
+    graph = collected(left.asof_join(right.with_event_time("t"), on="id").select("m"))
+    optimized = optimize(graph).graph
+    assert results(optimized, 1) == results(graph, 1) == Counter([(("m", "9"),)])
+    (join,) = (name for name, operator in optimized.operators.items() if isinstance(operator.spec, AsofJoin))
+    assert optimized.schemas()[optimized.inputs(join)[1].up].names == ["id", "a", "m", "t"]

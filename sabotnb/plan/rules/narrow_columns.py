@@ -131,7 +131,10 @@ def _read(  # noqa: PLR0911  one case per kind of operator
             return set(behind) | set(keys)
         case Join():
             return _read_by_join(spec, port, inputs, behind)
-        case IntervalJoin() | AsofJoin() | WindowJoin():
+        case AsofJoin():
+            wanted = _read_by_join(spec, port, inputs, behind) | set(spec.columns(port))
+            return _up_to_last(wanted, inputs[1]) if port == 1 else wanted
+        case IntervalJoin() | WindowJoin():
             return _read_by_join(spec, port, inputs, behind) | set(spec.columns(port))
         case _:  # sinks and user functions see everything, and top breaks ties by every column
             return set(inputs[port].names)
@@ -152,6 +155,15 @@ def _read_by_join(join: KeyedJoin, port: int, inputs: Sequence[pa.Schema], behin
     clashing = {name for name, output in outputs.items() if output in behind and output != name}
     # A clashing left column is kept: without it the right one would lose its suffix.
     return (set(left.names) & behind) | set(join.left_on) | clashing
+
+
+def _up_to_last(read: set[str], right: pa.Schema) -> set[str]:
+    """The right columns that decide which of the rows at one time an as-of join finds: those before the last one read.
+
+    It finds the smallest, compared from the first column to the last.
+    """
+    last = max(right.get_field_index(name) for name in read)
+    return set(right.names[: last + 1])
 
 
 def _narrowed(
