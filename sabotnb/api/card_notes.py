@@ -11,6 +11,7 @@ from sabotnb.display import operator_labels
 from sabotnb.expr import duration_text
 from sabotnb.graph import (
     Aggregate,
+    AssignTimes,
     CountWindow,
     Distinct,
     GlobalWindow,
@@ -43,6 +44,8 @@ def _notes(node: StreamNode) -> Iterator[str]:
     spec = node.spec
     if isinstance(spec, Source):
         yield from _of_source(spec)
+    elif isinstance(spec, AssignTimes):
+        yield _of_time(spec.column, spec.max_delay)
     elif isinstance(spec, Aggregate | Reduce | Top):
         yield from _of_groups(spec, bounded=node.bounded)
     elif isinstance(spec, Distinct) and not node.bounded:
@@ -61,9 +64,12 @@ def _of_source(spec: Source) -> Iterator[str]:
     if not spec.replayable:
         yield f"{operator_labels.brief(spec)}: can be read only once"
     if spec.event_time is not None:
-        delay = spec.event_time.max_delay
-        order = f"up to {duration_text(delay)} out of order" if delay else "in order (max_delay 0s)"
-        yield f"{operator_labels.brief(spec)}: event time is {spec.event_time.column}, rows are expected {order}"
+        yield f"{operator_labels.brief(spec)}: {_of_time(spec.event_time.column, spec.event_time.max_delay)}"
+
+
+def _of_time(column: str, delay: int) -> str:
+    order = f"up to {duration_text(delay)} out of order" if delay else "in order (max_delay 0s)"
+    return f"event time is {column}, rows are expected {order}"
 
 
 def _of_groups(spec: Aggregate | Reduce | Top, *, bounded: bool) -> Iterator[str]:
@@ -105,7 +111,7 @@ def _leaving(spec: Window, node: StreamNode) -> str:
 def _delay(node: StreamNode) -> str:
     """The longest delay of the sources below, as an aside; empty if none has event time."""
     specs = (below.spec for flow in node.inputs for below in nodes_of((flow,)))
-    delays = [spec.event_time.max_delay for spec in specs if isinstance(spec, Source) and spec.event_time is not None]
+    delays = [spec.timing.max_delay for spec in specs if isinstance(spec, Source) and spec.timing is not None]
     return f" (max_delay {duration_text(max(delays))})" if delays else ""
 
 

@@ -21,6 +21,7 @@ from sabotnb.expr import duration_us, whole
 from sabotnb.graph import (
     MAX_PARALLELISM,
     Aggregate,
+    AssignTimes,
     EdgeHint,
     Project,
     Reduce,
@@ -161,6 +162,11 @@ class StreamPlan:
                 f"{self.node.spec.kind} must see all rows in one task, so its parallelism is 1, not "
                 f"{merged.parallelism}; leave it out"
             )
+        if isinstance(self.node.spec, AssignTimes) and replace(merged, name=before.name) != before:
+            raise GraphError(
+                f"event time {self.node.spec.column!r} is computed in the tasks of the source: set their parallelism, "
+                "tags and slot_group there, as in Stream.from_parquet(path).named(parallelism=4)"
+            )
         node = self.node if naming.update_every is None else _updating(self.node, naming.update_every)
         named = replace(node, naming=merged)
         if merged.name in self.node.names_below:
@@ -174,10 +180,11 @@ class StreamPlan:
     def side_output(self, tag: str) -> StreamPlan:
         """The side output ``tag`` of the last operator; GraphError if it has none of that name.
 
-        Projections have no side outputs, and verbs add some to drop helper columns: the operator before them counts.
+        Projections have no side outputs, and verbs add some to drop helper columns: the operator before them counts,
+        and before an assignment of event time.
         """
         node = self.node
-        while isinstance(node.spec, Project) and node.inputs[0].side is None:
+        while isinstance(node.spec, Project | AssignTimes) and node.inputs[0].side is None:
             node = node.inputs[0].node
         schema = side_schema(node.spec, tag, [flow.schema for flow in node.inputs])
         return StreamPlan(node, StreamType(schema, bounded=self.type.bounded), side=tag)

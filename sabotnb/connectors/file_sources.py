@@ -98,7 +98,7 @@ def file_connector(spec: Spec, clock: Callable[[], float]) -> Connector:
         files = find(spec.options["search"], file_format.suffixes, may_be_empty=file_format.may_be_empty)
         spec = replace(spec, options={**spec.options, "files": list(files)})
     reader, listed_files = _reader(spec, file_format.connector)
-    if spec.event_time is not None and not file_format.knows_times:
+    if spec.computed_time is not None or (spec.event_time is not None and not file_format.knows_times):
         reader = WholeFiles(reader)
     guard = FileGuard(reader, listed_files, may_grow=file_format.may_grow)
     return Following(spec, guard, clock) if "follow" in spec.options else guard

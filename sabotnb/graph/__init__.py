@@ -28,6 +28,7 @@ from sabotnb.graph.ports import (
 from sabotnb.graph.specs import (
     Aggregate,
     AggregateColumn,
+    AssignTimes,
     Distinct,
     EventTime,
     Filter,
@@ -87,6 +88,7 @@ __all__ = [
     "Aggregate",
     "AggregateColumn",
     "AsofJoin",
+    "AssignTimes",
     "Bound",
     "Clock",
     "CountWindow",

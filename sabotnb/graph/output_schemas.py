@@ -11,6 +11,7 @@ from sabotnb.expr import bind, column_name, column_not_found, duplicate_column, 
 from sabotnb.graph.ports import LATE, input_ports, side_tags
 from sabotnb.graph.specs import (
     Aggregate,
+    AssignTimes,
     Distinct,
     Filter,
     FilterBatches,
@@ -67,6 +68,9 @@ def output_schema(  # noqa: C901, PLR0911, PLR0912  one case per kind of operato
         case MapBatches(schema=schema) | MapRows(schema=schema) | MapAsync(schema=schema):
             return schema
         case FilterBatches() | Sink():
+            return inputs[0]
+        case AssignTimes(column=column):
+            _fields(inputs[0], (column,))
             return inputs[0]
         case Aggregate():
             return _aggregated(spec, inputs[0])

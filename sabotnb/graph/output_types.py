@@ -11,6 +11,7 @@ from sabotnb.expr import Expr, column_name
 from sabotnb.graph.output_schemas import right_output_names
 from sabotnb.graph.specs import (
     Aggregate,
+    AssignTimes,
     Distinct,
     Filter,
     FilterBatches,
@@ -59,6 +60,8 @@ def _time(  # noqa: PLR0911  one case per kind of operator
     match spec:
         case Filter() | FilterBatches() | Distinct() | Sort() | Sink():
             return first
+        case AssignTimes(column=column):
+            return TimeColumn(column)
         case Project(columns=columns) if first is not None:
             behind = [name for name, expr in columns if column_name(expr) == first.column]
             return TimeColumn(behind[0], first.shift) if behind else None

@@ -41,7 +41,7 @@ class ByStructure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventTime(ByStructure):
-    """The event time column of a source; ``max_delay`` and ``idle`` are in microseconds.
+    """The column of the event time of a source's rows; ``max_delay`` and ``idle`` are in microseconds.
 
     Only rows that pass ``predicate`` have an event time, because it was declared behind filters.
     """
@@ -58,6 +58,7 @@ class Source(ByStructure):
 
     ``schema`` is that of the output: the optimizer narrows it to the columns that are read, and turns string columns
     into dictionaries where the connector can read them so. ``options`` is JSON-able and defined by the connector.
+    With ``computed_time``, ``AssignTimes`` behind the source has the event time, in a column that the source lacks.
     """
 
     connector: str
@@ -69,7 +70,13 @@ class Source(ByStructure):
     predicate: Expr | None = None
     table: Table | None = None
     function: Function | None = None
+    computed_time: EventTime | None = None
     kind: ClassVar[str] = "source"
+
+    @property
+    def timing(self) -> EventTime | None:
+        """The event time that the rows have, in the source or behind it; its splits are then whole files or tables."""
+        return self.event_time or self.computed_time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +93,18 @@ class Project(ByStructure):
 
     columns: tuple[tuple[str, Expr], ...]
     kind: ClassVar[str] = "select"
+
+
+@dataclass(frozen=True, slots=True)
+class AssignTimes:
+    """Makes ``column`` the event time of the rows: finds those that are more than ``max_delay`` (microseconds) late.
+
+    Runs in the task of the source, whose splits have the clocks (``Source.computed_time``).
+    """
+
+    column: str
+    max_delay: int
+    kind: ClassVar[str] = "event_time"
 
 
 class OnError(str, Enum):
@@ -354,6 +373,7 @@ Spec = (
     Source
     | Filter
     | Project
+    | AssignTimes
     | MapBatches
     | MapRows
     | MapAsync

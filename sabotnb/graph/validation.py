@@ -25,7 +25,7 @@ from sabotnb.expr import column_not_found
 from sabotnb.graph.nodes import Edge, EdgeType, Operator
 from sabotnb.graph.output_schemas import output_schema, side_schema
 from sabotnb.graph.ports import input_ports, is_global, needs_end, side_tags
-from sabotnb.graph.specs import Join, Sink, Source, Spec, Window
+from sabotnb.graph.specs import AssignTimes, Join, Sink, Source, Spec, Window
 from sabotnb.graph.window_shapes import uses_event_time
 from sabotnb.topology import reachable, topological_order
 
@@ -51,6 +51,7 @@ def check(operators: Operators, edges: Sequence[Edge]) -> None:
         *_numbers(operators),
         *_joins(operators),
         *_windows(operators),
+        *_assigned_times(operators, edges),
         *_hints(edges),
         *_endless(operators, edges),
     ]
@@ -165,6 +166,30 @@ def _windows(operators: Operators) -> Iterator[str]:
         window = operator.spec
         if isinstance(window, Window) and window.time is None and uses_event_time(window.shape):
             yield f"{operator.id!r} has windows over event time, but names no time column; set time='...'"
+
+
+def _assigned_times(operators: Operators, edges: Sequence[Edge]) -> Iterator[str]:
+    """Yield operators that assign event time where no source has a clock for it, in another task or behind a branch."""
+    above = {edge.down: edge for edge in edges if edge.side is None}
+    readers = Counter(edge.up for edge in edges if edge.side is None)
+    for operator in operators.values():
+        if not isinstance(operator.spec, AssignTimes):
+            continue
+        name = operator.id
+        while (edge := above.get(name)) is not None and edge.hint is None and readers[edge.up] == 1:
+            if _placed(operators[edge.up]) != _placed(operator):
+                break
+            name = edge.up
+        source = operators[name].spec
+        if not isinstance(source, Source) or source.computed_time is None:
+            yield (
+                f"{operator.id!r} assigns event time, but not in the task of a source with computed_time: chain them, "
+                "with one parallelism, slot group and tags, and nothing else that reads the operators between them"
+            )
+
+
+def _placed(operator: Operator) -> tuple[object, ...]:
+    return operator.parallelism, operator.slot_group, operator.tags
 
 
 def _hints(edges: Sequence[Edge]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from sabotnb.graph import (
     specs,
 )
 from sabotnb.native import without_orders
+from sabotnb.operators.assign_times import AssignTimesOperator
 from sabotnb.operators.filter import FilterBatchesOperator, FilterOperator
 from sabotnb.operators.map_batches import MapBatchesOperator
 from sabotnb.operators.map_rows import MapRowsOperator
@@ -43,6 +44,8 @@ def create(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
             return FilterOperator(spec, inputs)
         case specs.Project():
             return ProjectOperator(spec, inputs)
+        case specs.AssignTimes():
+            return AssignTimesOperator(spec)
         case specs.Aggregate() | specs.Reduce() | specs.MapBatches() | specs.MapRows() | specs.MapAsync():
             return _of_rows(_for_rows(spec), [*map(without_orders, inputs)])
         case specs.Window(verb=specs.Aggregate() | specs.Reduce() as verb):

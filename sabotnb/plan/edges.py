@@ -36,6 +36,7 @@ from dataclasses import dataclass
 
 from sabotnb.errors import GraphError
 from sabotnb.graph import (
+    AssignTimes,
     Edge,
     EdgeType,
     JobGraph,
@@ -73,7 +74,8 @@ def choose_parallelism(graph: JobGraph, default: int) -> dict[str, int]:
     """Return the tasks per operator: its parallelism, 1 if it is global, else ``default`` up to its max_parallelism.
 
     Row operators behind a global one stay at 1 unless the user set a parallelism, so that the order of a sort is kept.
-    A pre-aggregation has the parallelism of the operator that it reads, so that the two are chained.
+    A pre-aggregation and an assignment of event time have the parallelism of the operator that they read, so that the
+    two are chained.
     """
     chosen: dict[str, int] = {}
     single = single_tasks(graph)
@@ -81,7 +83,7 @@ def choose_parallelism(graph: JobGraph, default: int) -> dict[str, int]:
         operator = graph.operators[name]
         if name in single:
             chosen[name] = 1
-        elif is_partial(operator.spec):
+        elif is_partial(operator.spec) or isinstance(operator.spec, AssignTimes):
             chosen[name] = chosen[graph.inputs(name)[0].up]
         else:
             chosen[name] = operator.parallelism or min(default, operator.max_parallelism)

@@ -9,6 +9,7 @@ from sabotnb.expr import Expr, column_name
 from sabotnb.graph import (
     Aggregate,
     AsofJoin,
+    AssignTimes,
     Distinct,
     Filter,
     FilterBatches,
@@ -41,6 +42,7 @@ def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Pa
         case (
             Filter()
             | FilterBatches()
+            | AssignTimes()
             | Distinct()
             | Top()
             | Join()

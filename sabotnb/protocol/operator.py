@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 import pyarrow as pa
 
 from sabotnb.config import Config
+from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import Cut, EndReason
 from sabotnb.protocol.ids import RunId
@@ -38,6 +39,10 @@ def _never_called(_seconds: float = 0.0) -> None:
     raise RuntimeError("this context belongs to no task, so there is no task to wake")
 
 
+def _no_clock(_times: Times) -> DelayedRows | None:
+    raise RuntimeError("this context belongs to no source task, so there is no split with a clock")
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorContext:
     """The environment of one operator instance, made by its task.
@@ -45,7 +50,8 @@ class OperatorContext:
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
     thread and makes the task call ``on_wake`` of this operator soon; ``wake_in(seconds)``, from the task's thread only,
     after that time. Every call is answered; those of the same few milliseconds together.
-    ``operator`` is the operator's id. ``states`` are those that ``keyed`` was given.
+    ``operator`` is the operator's id. ``states`` are those that ``keyed`` was given. ``advance_clock`` moves the clock
+    of the split whose rows are being processed (``Reader.advance_clock``), in the task of a source.
     """
 
     run: RunId
@@ -57,6 +63,7 @@ class OperatorContext:
     counters: TaskCounters = field(default_factory=TaskCounters)
     wake: Callable[[], None] = _never_called
     wake_in: Callable[[float], None] = _never_called
+    advance_clock: Callable[[Times], DelayedRows | None] = _no_clock
     states: dict[StateSpec, KeyedState] = field(default_factory=dict)
 
     def keyed(self, spec: StateSpec, state: S) -> S:

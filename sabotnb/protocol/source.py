@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
+from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.protocol.elements import MIN_WATERMARK
 
 Position = Mapping[str, Any]
@@ -62,6 +63,13 @@ class Reader(Protocol):
     def raise_floor(self, us: int) -> None:
         """Let the clock of the split be ``us`` at least: other rows advanced event time while it had none."""
         return
+
+    def advance_clock(self, times: Times) -> DelayedRows | None:
+        """Move the clock of the split over the event times of its next rows, if they are computed behind the source.
+
+        Returns which rows are delayed, None if none is.
+        """
+        return None
 
     def due(self) -> float | None:
         """After a poll that returned None: in how many seconds another may return rows; None if unknown."""

@@ -69,12 +69,12 @@ class Assembly:
                 self.steps,
                 self.counters,
                 rows_to_read(vertex, self.host.config.batch_rows),
-                None if spec.event_time is None else SourceProgress(spec.event_time, self.held),
+                None if spec.timing is None else SourceProgress(spec.timing, self.held),
             )
         channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
         return GateInput(self.gate, channels, chain, self.counters, self.assignment.timed_ports())
 
-    def context(self, node: Node, mailbox: Mailbox, alarms: Alarms) -> OperatorContext:
+    def context(self, node: Node, mailbox: Mailbox, alarms: Alarms, task_input: TaskInput) -> OperatorContext:
         """Create the context of the operator of ``node``, which ``mailbox`` and ``alarms`` wake."""
         attempt = self.assignment.attempt
         return OperatorContext(
@@ -87,6 +87,7 @@ class Assembly:
             counters=self.counters,
             wake=partial(mailbox.wake_operator, node.id),
             wake_in=partial(alarms.add, node.id),
+            advance_clock=task_input.advance_clock,
         )
 
     def _edges(self, wake: Callable[[], None]) -> list[OutputRoute]:

@@ -34,6 +34,7 @@ from typing import NamedTuple, TypeAlias, cast
 import pyarrow as pa
 
 from sabotnb.eventtime import by_clock, is_delayed, with_clock, without_clock
+from sabotnb.graph import AssignTimes
 from sabotnb.graph import Operator as Node
 from sabotnb.protocol import (
     MAX_WATERMARK,
@@ -131,7 +132,8 @@ class Chain:
         self._choosy = [stage.operator for stage in stages if type(stage.operator).accepts is not Operator.accepts]
         self._opened = 0
         self._watermarks = [MIN_WATERMARK] * (len(self._stages) + 1)  # before each operator, and behind the last
-        self._meets_delayed = False
+        # Only AssignTimes makes delayed rows of others; from all other operators they come if they were met before.
+        self._meets_delayed = any(isinstance(stage.node.spec, AssignTimes) for stage in self._stages)
         self.states: dict[str, Mapping[StateSpec, KeyedState]] = {}
         """The keyed states of the operators, by the operator's id."""
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 
 from sabotnb.errors import ProtocolError
+from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.metrics import TaskCounters, WatermarkHolder
 from sabotnb.protocol import (
     MAX_WATERMARK,
@@ -82,6 +83,10 @@ class GateInput:
             return None
         (port, channel), us = slowest
         return WatermarkHolder(port, channel, us=None if us == MIN_WATERMARK else us)
+
+    def advance_clock(self, times: Times) -> DelayedRows | None:
+        """Raise ProtocolError: the rows of a gate come from many splits."""
+        raise ProtocolError(f"{len(times)} event times were computed behind an exchange, where no split has a clock")
 
     def wait(self, timeout: float) -> None:
         if self._next is None and not self._unfed:

@@ -6,11 +6,25 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
+from sabotnb.errors import ProtocolError
+from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import is_partial, specs
 from sabotnb.metrics import TaskCounters, WatermarkHolder
 from sabotnb.plan import Vertex
-from sabotnb.protocol import MAX_WATERMARK, End, EndReason, Finished, Gate, Polled, Source, Split, Status, Watermark
+from sabotnb.protocol import (
+    MAX_WATERMARK,
+    End,
+    EndReason,
+    Finished,
+    Gate,
+    Polled,
+    Reader,
+    Source,
+    Split,
+    Status,
+    Watermark,
+)
 from sabotnb.task.chain import Chain
 from sabotnb.task.latency_markers import LatencyMarkers
 from sabotnb.task.source_progress import OpenSplit, SourceProgress
@@ -23,7 +37,7 @@ RETRY_SECONDS = 0.01
 PARTIAL_BATCH_FACTOR = 4
 """Factor for the rows of a batch that the task aggregates before it sends it: each key is sent a quarter as often."""
 
-_CHEAP = (specs.Source, specs.Filter, specs.Project, specs.Aggregate, specs.Window)
+_CHEAP = (specs.Source, specs.Filter, specs.Project, specs.AssignTimes, specs.Aggregate, specs.Window)
 
 
 def rows_to_read(vertex: Vertex, batch_rows: int) -> int:
@@ -67,6 +81,7 @@ class SourceInput:
         self._progress = progress
         self._endless = isinstance(node.spec, specs.Source) and not node.spec.bounded
         self._open: deque[OpenSplit] = deque()
+        self._polled: Reader | None = None  # that of the rows which are processed, also after a stop has closed it
         self._retry = RETRY_SECONDS
         self._started = False
         self._paused = False
@@ -101,6 +116,11 @@ class SourceInput:
             return None
         following = self._splits[0] if self._splits else None
         return self._steps.run(self._node, "watermark", partial(self._progress.holder, self._open, following))
+
+    def advance_clock(self, times: Times) -> DelayedRows | None:
+        if self._polled is None:
+            raise ProtocolError(f"{self._node.id} has not polled a split whose clock {len(times)} times could move")
+        return self._polled.advance_clock(times)
 
     def wait(self, timeout: float) -> None:
         if self._reading():
@@ -140,6 +160,7 @@ class SourceInput:
         self._open.append(OpenSplit(self._splits.popleft(), reader))
 
     def _poll(self, split: OpenSplit) -> Polled | Finished | None:
+        self._polled = split.reader
         if self._progress is not None:
             self._progress.before_poll(split)
         polled = self._steps.run(self._node, "poll", partial(split.reader.poll, self._batch_rows))

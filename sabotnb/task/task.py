@@ -196,8 +196,8 @@ class TaskExecution:
         """Create and open everything that the task needs before the first row."""
         self._outputs = self._assembly.outputs(self._mailbox.wake)
         self._chain = self._assembly.chain()
-        self._input = self._assembly.input(self._chain)
-        self._chain.open(lambda node: self._assembly.context(node, self._mailbox, self._alarms))
+        self._input = task_input = self._assembly.input(self._chain)
+        self._chain.open(lambda node: self._assembly.context(node, self._mailbox, self._alarms, task_input))
         return self._input
 
     def _end(self, task_input: TaskInput) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
+from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.metrics import WatermarkHolder
 from sabotnb.protocol import End, Leave
 from sabotnb.task.chain import Item
@@ -28,6 +29,10 @@ class TaskInput(Protocol):
 
     def holder(self) -> WatermarkHolder | None:
         """What holds the watermark of the input back; None without event time, and if nothing does."""
+        ...
+
+    def advance_clock(self, times: Times) -> DelayedRows | None:
+        """Move the clock of the split whose rows are being processed over their event times."""
         ...
 
     def wait(self, timeout: float) -> None:

@@ -27,8 +27,9 @@ from sabotnb import operators
 from sabotnb.config import Config
 from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
+from sabotnb.eventtime import SplitClock
 from sabotnb.expr import duration_us
-from sabotnb.graph import JobGraph, Spec
+from sabotnb.graph import AssignTimes, JobGraph, Spec
 from sabotnb.operators import KeyedProcess
 from sabotnb.protocol import MIN_WATERMARK, EndReason, KeyedState, Operator, OperatorContext, Out, RunId
 from sabotnb.testing.clock import ManualClock
@@ -88,6 +89,7 @@ class Harness:
             config or Config(),
             wake=self._wake,
             wake_in=self.alarms.append,
+            advance_clock=SplitClock(operator.max_delay if isinstance(operator, AssignTimes) else 0).advance,
         )
         self._process: ProcessInputs | None = None
         if isinstance(operator, type):

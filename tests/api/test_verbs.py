@@ -439,9 +439,3 @@ def test_event_time_may_be_declared_behind_filters() -> None:
     assert sorted(row["n"] for row in timed.with_event_time("when").to_rows()) == [2, 3]
     source = timed.with_event_time("when").to_job_graph().get_sources()[0].spec.event_time
     assert str(source.predicate) == "col('at').is_not_null() & (col('n') > 0)"
-
-
-def test_event_time_is_declared_before_functions_of_the_user(times: sb.Stream) -> None:
-    for stream in (times.filter(lambda batch: batch["value"]), times.map_rows(lambda row: row)):
-        with pytest.raises(sb.errors.SchemaError, match=r"event time must be known before .*right behind the source"):
-            stream.with_event_time("at")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sabotnb import connectors
 from sabotnb.api.fluent.stream_base import StreamBase
-from sabotnb.api.verbs import sources
+from sabotnb.api.verbs import event_time_verb, sources
 from sabotnb.api.verbs.columns import Column
 from sabotnb.api.verbs.verb_options import Duration
 
@@ -191,10 +191,11 @@ class SourceMethods(StreamBase):
         return cls._stream_of(sources.begun(connectors.rate(per_second, n), event_time, max_delay, idle))
 
     def with_event_time(self, column: Column, max_delay: Duration = "0s", idle: Duration = "30s") -> Stream:
-        """Declare the event time column, and how late rows may come. Call it before any verb that exchanges rows.
+        """Declare the event time, and how late rows may come. Call it before any verb that exchanges rows.
 
-        It is a column of the source, maybe renamed. Of rows that a filter before drops, no time is needed:
+        It is a column (timestamps or dates), of the source or computed by filters, maps and expressions before, or an
+        expression. Of rows that a filter before drops, no time is needed:
 
         ``flights.filter(col("departed").is_not_null()).with_event_time("departed", max_delay="1h")``
         """
-        return self._stream_of(sources.with_event_time(self.flow, column, max_delay, idle))
+        return self._stream_of(event_time_verb.with_event_time(self.flow, column, max_delay, idle))

@@ -113,13 +113,15 @@ def read_splits(execution: ExecutionGraph) -> dict[str, tuple[Split, ...]]:
         if isinstance(spec, Source):
             source = connectors.source(spec)
             found[vertex.id] = tuple(source.splits())
-            if spec.event_time is not None and source.unbounded is not None:
-                warnings.warn(_unbounded(source.unbounded, spec.event_time.column), stacklevel=2)
+            if spec.timing is not None and source.unbounded is not None:
+                computed = spec.event_time is None
+                warnings.warn(_unbounded(source.unbounded, spec.timing.column, computed=computed), stacklevel=2)
     return found
 
 
-def _unbounded(file: str, column: str) -> str:
+def _unbounded(file: str, column: str, *, computed: bool) -> str:
+    advice = "Write the times into Parquet files instead" if computed else "Write Parquet files with statistics instead"
     return (
         f"'{file}' does not say its earliest {column!r}: a task holds the rows of windows until it has opened "
-        "the last of its files. Write Parquet files with statistics instead"
+        f"the last of its files. {advice}"
     )

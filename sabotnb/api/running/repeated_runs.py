@@ -118,7 +118,7 @@ class Draw:
             spec = compiled.execution.vertices[vertex].operators[0].spec
             assert isinstance(spec, Source)
             found = list(of_source)
-            if spec.event_time is None and spec.table is not None:
+            if spec.timing is None and spec.table is not None:
                 found = [part for split in found for part in self._slices(split)]
             self._random.shuffle(found)
             splits[vertex] = tuple(found)

@@ -34,11 +34,12 @@ class SourceSample:
     complete: bool
     total: int | None
     event_time: EventTime | None
+    computed_time: EventTime | None
 
     @property
     def spec(self) -> Source:
         """A source of these rows, with their event time."""
-        return replace(connectors.table(self.data), event_time=self.event_time)
+        return replace(connectors.table(self.data), event_time=self.event_time, computed_time=self.computed_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,12 @@ def _sampled_source(operator: str, spec: Source, rows: int, deadline: float) -> 
         del splits[0]
     data = pa.Table.from_batches(batches, schema=spec.schema)
     return SourceSample(
-        operator, data, complete=not splits, total=connectors.estimate(spec).rows, event_time=event_time
+        operator,
+        data,
+        complete=not splits,
+        total=connectors.estimate(spec).rows,
+        event_time=event_time,
+        computed_time=spec.computed_time,
     )
 
 

@@ -9,13 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb import connectors
-from sabotnb.api.stream_node import StreamNode, StreamPlan, from_source, reading
-from sabotnb.api.verbs import columns
+from sabotnb.api.stream_node import StreamPlan, from_source
 from sabotnb.api.verbs.user_schemas import as_schema, as_types
 from sabotnb.api.verbs.verb_options import Duration, event_time
 from sabotnb.errors import SchemaError
-from sabotnb.expr import all_of, column_name, functions, substitute
-from sabotnb.graph import EventTime, Filter, FilterBatches, Project, Source, Spec, TimeColumn
+from sabotnb.graph import Source
 
 
 def begun(spec: Source, time: str | None, max_delay: Duration, idle: Duration) -> StreamPlan:
@@ -117,54 +115,3 @@ def rows(given: Iterable[Mapping[str, Any]], schema: Any) -> Source:
 def generator(fn: Callable[[], Iterable[Any]], schema: Any, *, replayable: bool, bounded: bool) -> Source:
     """The rows or batches that a function yields on a worker."""
     return connectors.generator(fn, as_schema(schema), replayable=replayable, bounded=bounded)
-
-
-def with_event_time(flow: StreamPlan, column: columns.Column, max_delay: Duration, idle: Duration) -> StreamPlan:
-    """Declare the event time column; it must come unchanged from the stream's single source.
-
-    The clock of each split runs over the rows that pass the filters before.
-    """
-    (name,) = columns.names((column,), flow.schema)
-    time = event_time(name, max_delay, idle, flow.schema)
-    assert time is not None
-    path, times = [flow.node], [time]
-    while not isinstance(path[-1].spec, Source):
-        times.append(_time_above(path[-1].spec, times[-1]))
-        path.append(path[-1].inputs[0].node)
-    source = path[-1].spec
-    assert isinstance(source, Source)
-    timed = replace(path[-1], spec=replace(source, event_time=times[-1]))
-    for node, above in zip(reversed(path[:-1]), reversed(times[1:]), strict=True):
-        timed = reading(node, _timed(node.inputs[0], timed, above))
-    return _timed(flow, timed, time)
-
-
-def _timed(flow: StreamPlan, node: StreamNode, time: EventTime) -> StreamPlan:
-    """``flow`` behind ``node``, with its event time in the column of ``time``."""
-    return replace(flow, node=node, type=replace(flow.type, time=TimeColumn(time.column)))
-
-
-def _time_above(spec: Spec, time: EventTime) -> EventTime:
-    """``time`` in the columns that there are before an operator with ``spec``, for the rows that pass it."""
-    if isinstance(spec, Filter) and not functions(spec.predicate):
-        conditions = [spec.predicate] if time.predicate is None else [spec.predicate, time.predicate]
-        return replace(time, predicate=all_of(conditions))
-    if not isinstance(spec, Project):
-        raise _too_late("a function" if isinstance(spec, Filter | FilterBatches) else spec.kind, time)
-    computed = dict(spec.columns)
-    source = column_name(computed[time.column])
-    if source is None:
-        raise SchemaError(
-            f"{time.column!r} is computed, but splits are read in the order of a column of the file; "
-            "write the time into the file, or use the column that it is computed from"
-        )
-    predicate = None if time.predicate is None else substitute(time.predicate, computed)
-    if predicate is not None and functions(predicate):
-        raise _too_late("a function", time)
-    return replace(time, column=source, predicate=predicate)
-
-
-def _too_late(what: str, time: EventTime) -> SchemaError:
-    return SchemaError(
-        f"event time must be known before {what}; call .with_event_time({time.column!r}) right behind the source"
-    )

@@ -20,6 +20,8 @@ due, or many batches in a row had no row that passes. In the last case ``due`` i
 *Event time.* The clock of a split runs over its raw rows, before the predicate: which rows are delayed must not depend
 on what the optimizer moved into the source. Delayed rows leave in a batch of their own with the column ``CLOCK``. The
 state of the clock is in the position; when a split is opened there, it is restored behind the rows that are skipped.
+If the times are computed behind the source, ``AssignTimes`` moves the clock (``advance_clock``) after each poll. The
+position then has the state before the rows of the poll.
 
 *Pacing.* A schedule is defined for the whole sequence of rows, so a paced source has one split, which reads the splits
 of its connector one after the other in the order of their event times. It carries them in its position, with what they
@@ -45,6 +47,7 @@ from sabotnb.connectors.sources.raw_batches import (
     in_sequence,
 )
 from sabotnb.connectors.sources.row_shape import Shape
+from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.graph import Source as Spec
 from sabotnb.native import plain_batch
 from sabotnb.protocol import CLOCK, MIN_WATERMARK, Finished, Polled, Position, Reader, Split
@@ -96,6 +99,9 @@ class BatchReader(Reader):
         if self._times is not None:
             self._times.raise_floor(us)
 
+    def advance_clock(self, times: Times) -> DelayedRows | None:
+        return None if self._times is None else self._times.advance_to(times)
+
     def due(self) -> float | None:
         return self._due
 
@@ -113,7 +119,7 @@ class BatchReader(Reader):
     def _told_apart(self, raw: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
         """The rows that leave, and the delayed ones among them, if there are any, with their clocks."""
         raw = plain_batch(raw)  # Arrow cannot filter views, which delayed rows are told apart by
-        found = None if self._times is None else self._times.advance(raw)
+        found = None if self._times is None or self._times.computed else self._times.advance(raw)
         if found is None:
             return self._shape.apply(raw), None
         clocks = raw.append_column(pa.field(CLOCK, pa.int64(), nullable=False), pa.array(found.clocks))
@@ -180,7 +186,7 @@ class BatchSource:
         self._connector = connector
         self._shape = Shape.of(spec)
         self._clock = clock
-        self._times = None if spec.event_time is None else SourceTimes(spec, spec.event_time, clock)
+        self._times = None if spec.timing is None else SourceTimes(spec, spec.timing, clock)
         self.unbounded: str | None = None
         """After ``splits``: one of several files that does not say its earliest event time; None if all do."""
 

@@ -43,8 +43,11 @@ class SourceTimes:
 
     def __init__(self, spec: Spec, time: EventTime, clock: Callable[[], float]) -> None:
         self.time = time
+        self.computed = spec.event_time is None
+        """True if the times are computed behind the source."""
         types = declared(spec)
-        self._fields = [types.field(name) for name in dict.fromkeys(event_time_columns(time))]
+        read = [] if self.computed else event_time_columns(time)
+        self._fields = [types.field(name) for name in dict.fromkeys(read)]
         self._source = spec.connector
         self._clock = clock
         self._warned: set[str] = set()
@@ -114,6 +117,7 @@ class SplitTimes:
         self._clock = SplitClock(self._max_delay)
         self._rest = MAX_WATERMARK
         self._ahead = 0
+        self.computed = source.computed
         self._state: Mapping[str, Any] | None = split.position.get("clock")
         self.watermark = self._state["watermark"] if self._state else below(split.lower_bound, self._max_delay)
 
@@ -142,11 +146,14 @@ class SplitTimes:
     def advance(self, raw: pa.RecordBatch) -> DelayedRows | None:
         """Move over the next rows; returns which are delayed, None if none is. SourceError for a null event time."""
         times, timed = self._source.read(raw, self._name, self._clock.rows)
+        delayed = self.advance_to(times)
+        return delayed if delayed is None or timed is None else _among_all(delayed, timed)
+
+    def advance_to(self, times: Times) -> DelayedRows | None:
+        """Move over the next rows, which have these event times; returns which are delayed, None if none is."""
         ahead = self._clock.ahead
         delayed = self._clock.advance(times, self._source.future())
         self._ahead += self._clock.ahead - ahead
-        if delayed is not None and timed is not None:
-            delayed = _among_all(delayed, timed)
         if delayed is not None or self._clock.ahead:
             self._source.check(self._clock, self._name)
         self._advanced()

@@ -125,6 +125,7 @@ class TableSlices:
         self._table = spec.table.data
         self._columns = list(Shape.of(spec).columns)
         self._time = spec.event_time.column if spec.event_time else None
+        self._whole = spec.computed_time is not None
 
     def estimate(self) -> SourceEstimate:
         return SourceEstimate(self._table.num_rows, self._table.select(self._columns).nbytes)
@@ -132,7 +133,7 @@ class TableSlices:
     def splits(self) -> list[Split]:
         """Slices of the table; with event time all of it, unless its slices follow each other in time."""
         rows = self._table.num_rows
-        edges = [*range(0, rows, SPLIT_ROWS), rows]
+        edges = [0, rows] if self._whole else [*range(0, rows, SPLIT_ROWS), rows]
         slices = [(start, stop, *self._times(start, stop)) for start, stop in pairwise(edges)]
         if self._time is not None and any(before[3] > after[2] for before, after in pairwise(slices)):
             slices = [(0, rows, min(low for _, _, low, _ in slices), MAX_WATERMARK)]

@@ -10,6 +10,7 @@ from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
     AsofJoin,
+    AssignTimes,
     Bound,
     CountWindow,
     Distinct,
@@ -60,6 +61,9 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per ki
             return str(predicate)
         case Project(columns=columns):
             return _projection(columns)
+        case AssignTimes(column=column, max_delay=max_delay):
+            order = f"up to {duration_text(max_delay)} out of order" if max_delay else "in order"
+            return f"{column}, rows {order}"
         case MapBatches(function=function) | MapRows(function=function) | FilterBatches(function=function):
             return f"{function.name}()"
         case MapAsync(function=function, concurrency=concurrency):

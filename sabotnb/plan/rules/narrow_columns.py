@@ -12,6 +12,7 @@ from sabotnb.graph import (
     Aggregate,
     AggregateColumn,
     AsofJoin,
+    AssignTimes,
     Distinct,
     Edge,
     Filter,
@@ -119,6 +120,8 @@ def _read(  # noqa: PLR0911  one case per kind of operator
     match spec:
         case Filter(predicate=predicate):
             return set(behind) | columns(predicate)
+        case AssignTimes(column=column):
+            return {*behind, column}
         case Project(columns=projected):
             return {name for output, expr in projected if output in behind for name in columns(expr)}
         case Aggregate(phase=Phase.FULL, keys=keys, columns=aggregates):

@@ -16,7 +16,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from sabotnb.expr import column_name
-from sabotnb.graph import Aggregate, Edge, Filter, JobGraph, Join, Phase, Project, Source, Spec
+from sabotnb.graph import Aggregate, AssignTimes, Edge, Filter, JobGraph, Join, Phase, Project, Source, Spec
 from sabotnb.plan.graph_rewrite import Known, Rewrite, RewriteStep
 
 ENCODED = pa.dictionary(pa.int32(), pa.string())
@@ -76,7 +76,7 @@ def _passed_on(graph: JobGraph, edge: Edge, column: str) -> Sequence[str] | None
     if edge.side is not None or (edge.hint and edge.hint.function):
         return None
     match spec:
-        case Filter():
+        case Filter() | AssignTimes():
             return (column,)
         case Project(columns=projected):
             return [output for output, expr in projected if column_name(expr) == column]
