@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Collection, Iterable
 
-from sabotnb.foreign.method_names import Hint
+from sabotnb.foreign.hints import Hint
 from sabotnb.foreign.typed_calls import arguments_of, function_in, numbers_in, strings_in, wants_descending
 from sabotnb.text_limits import ARGUMENTS
 

@@ -1,44 +1,15 @@
 """Table of hints for methods of polars, pandas, Spark, Flink and SQL, by the class on which users look them up.
 
-A hint is code to run, with a note if the code needs one. Code that begins with a dot follows the object on which the
-name was looked up. ``x`` and ``y`` stand for columns of numbers, ``s`` for a column of text, ``t`` for one of times.
+Code that begins with a dot follows the object on which the name was looked up. ``x`` and ``y`` stand for columns of
+numbers, ``s`` for a column of text, ``t`` for one of times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-
-class Hint(NamedTuple):
-    """``code`` to run instead; ``note`` says how it differs.
-
-    With ``keeps_arguments`` the last call of ``code`` takes the arguments that the user typed.
-    """
-
-    code: str
-    note: str = ""
-    keeps_arguments: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.note}: {self.code}" if self.note else f"write {self.code}"
-
-
-_AGGREGATES = {
-    **{name: f"{name}()" for name in ("sum", "mean", "min", "max", "std", "var", "n_unique")},
-    **dict.fromkeys(("median", "quantile"), "quantile(0.5)"),
-    **dict.fromkeys(("avg", "average"), "mean()"),
-    "nunique": "n_unique()",
-}
-"""Aggregates of a column, by their names in sabotnb and in other libraries."""
-
-
-def _aggregating(form: str, *left_out: str) -> dict[Hint, tuple[str, ...]]:
-    """A hint for each aggregate: ``form`` with the aggregate's call in place of ``{}``."""
-    calls = dict.fromkeys(_AGGREGATES.values())
-    names = {call: tuple(n for n, c in _AGGREGATES.items() if c == call and n not in left_out) for call in calls}
-    return {Hint(form.format(call)): named for call, named in names.items()}
-
+from sabotnb.foreign.hints import Hint, aggregating
+from sabotnb.foreign.window_names import BATCH_CONTEXT, LIST_STATE, MAP_STATE, ROW_CONTEXT, VALUE_STATE, WINDOWED
 
 _STREAM = {
     Hint(".with_columns(z=col('x') + 1)"): ("with_column", "withColumn", "assign", "mutate", "eval"),
@@ -73,7 +44,7 @@ _STREAM = {
     ),
     Hint(".head(5)"): ("show", "sample", "print", "display", "glimpse"),
     Hint(".agg(n=sb.count())"): ("count", "len", "size", "height", "shape"),
-    **_aggregating(".agg(col('x').{})", "n_unique", "nunique"),
+    **aggregating(".agg(col('x').{})", "n_unique", "nunique"),
     Hint(".agg(total=col('x').sum(), most=col('x').max())"): ("aggregate", "describe"),
     Hint(".to_arrow()"): ("compute", "execute", "collect_async", "persist", "cache", "lazy"),
     Hint(".to_pandas()"): ("toPandas", "to_df", "df"),
@@ -175,7 +146,7 @@ _STREAM = {
 
 _GROUPED = {
     Hint(".agg(n=sb.count())"): ("count", "size", "len", "value_counts", "n_groups", "ngroups"),
-    **_aggregating(".agg(col('x').{})"),
+    **aggregating(".agg(col('x').{})"),
     Hint(".agg(total=col('x').sum(), most=col('x').max())"): ("aggregate", "describe", "all", "select"),
     Hint(".top(1, by='x')"): ("head", "first", "nth", "limit", "nlargest", "idxmax"),
     Hint(".top(1, by='x', reverse=True)"): ("tail", "last", "nsmallest", "idxmin"),
@@ -372,7 +343,7 @@ _MODULE = {
     ),
     Hint("sb.union(stream, other)"): ("concat", "merge", "union_all", "vstack"),
     Hint("sb.count()"): ("len", "size", "n"),
-    **_aggregating("col('x').{}"),
+    **aggregating("col('x').{}"),
     Hint("col('x').first(by='t')"): ("first",),
     Hint("col('x').last(by='t')"): ("last",),
     Hint("sb.when(col('x') > 1).then(2).otherwise(3)"): ("if_else", "case", "where", "iff", "ifelse"),
@@ -417,6 +388,13 @@ _ENV = {
 _TABLES: Mapping[str, Mapping[Hint, tuple[str, ...]]] = {
     "Stream": _STREAM,
     "Grouped": _GROUPED,
+    "Windowed": WINDOWED,
+    "RowContext": ROW_CONTEXT,
+    "BatchContext": BATCH_CONTEXT,
+    "RowValue": VALUE_STATE,
+    "RowList": LIST_STATE,
+    "RowMap": MAP_STATE,
+    "BatchHandle": VALUE_STATE,
     "Expr": _EXPR,
     "TextMethods": _TEXT,
     "TimeMethods": _TIME,

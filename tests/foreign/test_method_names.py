@@ -14,11 +14,16 @@ from sabotnb.api import sink, stream
 from sabotnb.api.running import preview
 from sabotnb.expr import When, namespaces
 from sabotnb.foreign.method_names import HINTS
+from sabotnb.operators.process.batch_handles import BatchHandle
+from sabotnb.operators.process.contexts import BatchContext, RowContext
+from sabotnb.operators.process.row_handles import RowList, RowMap, RowValue
+from sabotnb.testing import Harness
 
 ROW = {"x": 1, "y": 2, "s": "a", "t": dt.datetime(2013, 1, 1), "l": [1, 2], "r": {"f": 1}}
 OWNERS = {
     "Stream": stream.Stream,
     "Grouped": stream.Grouped,
+    "Windowed": sb.Windowed,
     "Expr": sb.Expr,
     "TextMethods": namespaces.TextMethods,
     "TimeMethods": namespaces.TimeMethods,
@@ -34,14 +39,25 @@ OWNERS = {
 RECEIVERS = {
     "Stream": lambda s: s,
     "Grouped": lambda s: (s.with_event_time("t") if "t" in s.schema.names else s).group_by("s"),
+    "Windowed": lambda s: s.with_event_time("t").group_by("s").window(sb.tumbling("1h")),
     "Preview": lambda s: s.head(),
+}
+IN_PROCESS_FUNCTIONS = {
+    "RowContext": RowContext,
+    "BatchContext": BatchContext,
+    "RowValue": RowValue,
+    "RowList": RowList,
+    "RowMap": RowMap,
+    "BatchHandle": BatchHandle,
 }
 LEFT_OUT = ("sb.local(", "sb.connect(", "sb.jobs(", ".run(", "sb.datasets.", "env.")
 """What needs a cluster or a download."""
 HINTED = sorted({(owner, hint.code) for owner, hints in HINTS.items() for hint in hints.values()})
+OF_STREAMS = [one for one in HINTED if one[0] in OWNERS and not any(name in one[1] for name in LEFT_OUT)]
+OF_FUNCTIONS = [one for one in HINTED if one[0] in IN_PROCESS_FUNCTIONS]
 
 
-@pytest.mark.parametrize(("owner", "code"), [hint for hint in HINTED if not any(n in hint[1] for n in LEFT_OUT)])
+@pytest.mark.parametrize(("owner", "code"), OF_STREAMS)
 def test_a_hint_can_be_run(owner: str, code: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     table = pa.table({"x": [1]})
@@ -50,7 +66,7 @@ def test_a_hint_can_be_run(owner: str, code: str, tmp_path, monkeypatch) -> None
     pyarrow.csv.write_csv(table, "data/a.csv")
     pyarrow.feather.write_feather(table, "data/a.arrow")
     (tmp_path / "data/a.json").write_text('{"x": 1}\n')
-    kept = ["s", "x"] if ".sink_" in code else list(ROW)  # a CSV file holds no lists
+    kept = ["s", "x", "t"] if ".sink_" in code else list(ROW)  # a CSV file holds no lists
     s = sb.Stream.from_rows([{name: ROW[name] for name in kept}])
     names = {"sb": sb, "col": col, "stream": s, "other": s.select("s"), "table": table, "frame": table.to_pandas()}
     names |= {"rows": lambda: [{"x": 1}], "function": lambda x: x, "receiver": RECEIVERS.get(owner, lambda s: s)(s)}
@@ -60,8 +76,53 @@ def test_a_hint_can_be_run(owner: str, code: str, tmp_path, monkeypatch) -> None
         s.agg(z=made) if made.node.__class__.__name__ == "Aggregated" else s.select(z=made)
 
 
+BY_ROW = """
+class P(sb.KeyedProcess):
+    output = {"x": "int64"}
+    sides = {"alerts": {"x": "int64"}}
+    value, values, map = sb.value("int64"), sb.list_state("int64"), sb.map_state("string", "int64")
+
+    def on_row(self, row, ctx):
+        row, at, value = {"x": row["x"]}, None, 5
+        self.map["a"] = 1
+        CODE
+        yield from ()
+
+    def on_timer(self, at, ctx):
+        yield from ()
+"""
+BY_BATCH = """
+class P(sb.KeyedProcess):
+    output = {"x": "int64"}
+    sides = {"alerts": {"x": "int64"}}
+    value = sb.value("int64")
+
+    def on_batch(self, batch, ctx):
+        row = batch.select(["x"])
+        at, value = None, batch["x"]
+        CODE
+        yield from ()
+
+    def on_timer(self, at, ctx):
+        yield from ()
+"""
+
+
+@pytest.mark.parametrize(("owner", "code"), OF_FUNCTIONS)
+def test_a_hint_in_a_process_function_can_be_run(owner: str, code: str) -> None:
+    if owner.startswith("Batch"):
+        source = BY_BATCH.replace("CODE", code.replace("'10m'", "batch['t']"))  # with batches, a time for each key
+    else:
+        source = BY_ROW.replace("CODE", code)
+    names = {"sb": sb}
+    exec(source, names)
+    with Harness(names["P"], key="s") as harness:
+        harness.push([{"s": "a", "x": 1, "t": dt.datetime(2013, 1, 1)}])
+
+
 def test_no_name_is_hidden() -> None:
-    hidden = [(owner, name) for owner, hints in HINTS.items() for name in hints if hasattr(OWNERS[owner], name)]
+    owners = OWNERS | IN_PROCESS_FUNCTIONS
+    hidden = [(owner, name) for owner, hints in HINTS.items() for name in hints if hasattr(owners[owner], name)]
     assert hidden == []
 
 
@@ -93,6 +154,12 @@ def test_no_name_is_hidden() -> None:
         ("sb.Stream.from_kafka", "there is no such connector yet"),
         ("sb.Stream.from_polars", "write sb.Stream.from_arrow(table)"),
         ("s.group_by('s').count", "write .agg(n=sb.count())"),
+        ("w.sum", "write .agg(col('x').sum())"),
+        ("w.count", "write .agg(n=sb.count())"),
+        ("w.quantile", "write .agg(col('x').quantile(0.5))"),
+        ("w.x", "aggregate its column: .agg(x=col('x').max())"),
+        ("w.sideOutputLateData", "late rows come with the results: .agg(n=sb.count()).side('late')"),
+        ("w.topp", "did you mean 'top'?"),
         ("s.group_by('s').x", "aggregate its column: .agg(x=col('x').max())"),
         ("s.head().filter", "go on with the stream"),
         ("s.sink_parquet('out').start", "write .run()"),
@@ -108,8 +175,10 @@ def test_no_name_is_hidden() -> None:
     ],
 )
 def test_foreign_names_say_what_to_write(code: str, message: str) -> None:
+    s = sb.Stream.from_rows([ROW])
+    names = {"s": s, "w": RECEIVERS["Windowed"](s), "sb": sb, "col": col}
     with pytest.raises(AttributeError) as raised:
-        eval(code, {"s": sb.Stream.from_rows([ROW]), "sb": sb, "col": col})
+        eval(code, names)
     assert message in str(raised.value)
 
 

@@ -51,6 +51,17 @@ class Windowed(Hinted):
         """Reduce each group and window to a row; see ``Grouped.reduce``."""
         return self._stream_of(grouping.reduced(self.grouping, fn, init))
 
+    def _own_hint(self, name: str) -> str:
+        is_column = name not in type(self).__slots__ and name in self.grouping.flow.schema.names
+        return f"aggregate its column: .agg({name}=col({name!r}).max())" if is_column else ""
+
+    def _hint_columns(self) -> tuple[None, list[str]]:
+        return None, self.grouping.flow.schema.names
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        name = key if isinstance(key, str) else "x"
+        raise InvalidUse(f"windows have no [...]; aggregate columns: .agg({name}=col({name!r}).sum())")
+
     def __iter__(self) -> NoReturn:
         raise InvalidUse("windows cannot be iterated over; aggregate them: .agg(n=sb.count())")
 

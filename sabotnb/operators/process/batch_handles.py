@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from sabotnb.errors import InvalidUse
 from sabotnb.expr import Misfit, exact_column
+from sabotnb.foreign import Hinted
 from sabotnb.operators.process.contexts import demand_one_per_key
 from sabotnb.operators.process.keyed_process import DeclaredState
 from sabotnb.state import ProcessState
@@ -28,7 +29,7 @@ class BatchCursor:
         self.slots, self.first, self.last = slots, first, last
 
 
-class BatchHandle:
+class BatchHandle(Hinted):
     """A state of the keys of a batch."""
 
     def __init__(self, declared: DeclaredState, state: ProcessState, cursor: BatchCursor) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sabotnb.errors import InvalidUse
 from sabotnb.expr import Misfit, exact_column
+from sabotnb.foreign import Hinted
 from sabotnb.operators.process.process_times import TimeZoneOfRows, instant
 
 EVENT, PROCESSING = "event", "processing"
@@ -37,7 +38,7 @@ class TimerSink:
             )
 
 
-class RowContext:
+class RowContext(Hinted):
     """The key and the time of a row or timer; sets timers, and emits rows of side outputs."""
 
     def __init__(
@@ -84,7 +85,7 @@ class RowContext:
         self._emit(side, row)
 
 
-class BatchContext:
+class BatchContext(Hinted):
     """The keys of a batch; sets timers, and emits batches of side outputs."""
 
     def __init__(

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from sabotnb.errors import InvalidUse
 from sabotnb.expr import Misfit, exact_array
+from sabotnb.foreign import Hinted
 from sabotnb.operators.process.keyed_process import DeclaredState
 from sabotnb.state import ListColumn, MapColumn, ProcessState, SlotColumn, StateKind
 
@@ -101,7 +102,7 @@ class _Changes:
         return self._times
 
 
-class RowValue:
+class RowValue(Hinted):
     """The value of the current key."""
 
     def __init__(self, declared: DeclaredState, state: ProcessState, cursor: KeyCursor) -> None:
@@ -150,7 +151,7 @@ class RowValue:
         return self._values
 
 
-class RowList:
+class RowList(Hinted):
     """The list of the current key."""
 
     def __init__(self, declared: DeclaredState, state: ProcessState, cursor: KeyCursor) -> None:
@@ -225,7 +226,7 @@ class RowList:
         return number
 
 
-class RowMap:
+class RowMap(Hinted):
     """The map of the current key, used as a dict."""
 
     def __init__(self, declared: DeclaredState, state: ProcessState, cursor: KeyCursor) -> None:
