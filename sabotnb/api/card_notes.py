@@ -89,7 +89,8 @@ def _of_window(spec: Window, node: StreamNode) -> Iterator[str]:
         extra += f"; results so far every {_spaced(spec.early)}"
     yield f"{grouped} in {shape}: a result leaves {_leaving(spec, node)}{extra}"
     if isinstance(spec.shape, TumblingWindow) and spec.shape.unit is not Unit.MICROSECOND:
-        yield f"windows begin at midnight in {spec.shape.tz}"
+        days = "on Mondays, " if spec.shape.unit is Unit.WEEK else ""
+        yield f"windows begin {days}at midnight in {spec.shape.tz}"
     if spec.time is not None:
         yield 'rows that come later are counted as late: .side("late") has them'
 

@@ -56,8 +56,8 @@ def duration_text(us: int) -> str:
 
 
 def calendar_units(text: str) -> tuple[int, str]:
-    """Return the number and unit of a duration of whole days (``d``) or months (``mo``); (0, "") for any other."""
-    days = {"d": (1, "d"), "w": (7, "d"), "mo": (1, "mo"), "y": (12, "mo")}
+    """Return the number and unit of a duration of whole days, weeks (``w``) or months (``mo``); (0, "") for others."""
+    days = {"d": (1, "d"), "w": (1, "w"), "mo": (1, "mo"), "y": (12, "mo")}
     parts = _PART.findall(text.strip())
     if len(parts) != 1 or "".join(parts[0]) != text.strip() or parts[0][1] not in days or not parts[0][0].isdigit():
         return 0, ""

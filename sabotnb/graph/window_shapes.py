@@ -20,10 +20,11 @@ class Clock(str, Enum):
 
 
 class Unit(str, Enum):
-    """The unit of the length of a tumbling window. Days and months depend on the time zone and the calendar."""
+    """The unit of the length of a tumbling window. Days, weeks and months depend on the time zone and the calendar."""
 
     MICROSECOND = "us"
     DAY = "d"
+    WEEK = "w"
     MONTH = "mo"
 
 
@@ -31,7 +32,7 @@ class Unit(str, Enum):
 class TumblingWindow:
     """Windows of ``size`` units that follow each other without gaps; one begins at midnight 1970-01-01 + ``offset``.
 
-    ``tz`` is the zone of that midnight, and of days and months.
+    Weeks begin on Mondays: one at midnight 1970-01-05. ``tz`` is the zone of that midnight, and of days and months.
     """
 
     size: int

@@ -106,7 +106,9 @@ def shapes(unit):
     zone = st.sampled_from(["Europe/Paris", "America/Sao_Paulo", "Asia/Kolkata"])
     return st.one_of(
         st.builds(sb.tumbling, size, offset),
-        st.builds(sb.tumbling, st.sampled_from(["1d", "2d", "1w", "1mo", "5mo"]), st.sampled_from([None, "6h"]), zone),
+        st.builds(
+            sb.tumbling, st.sampled_from(["1d", "2d", "1w", "3w", "1mo", "5mo"]), st.sampled_from([None, "6h"]), zone
+        ),
         st.tuples(size, size, offset).map(lambda drawn: sb.sliding(max(drawn[:2]), min(drawn[:2]), drawn[2])),
         st.builds(sb.sliding, st.just(timedelta(microseconds=8 * unit)), st.just(timedelta(microseconds=unit))),
         st.builds(sb.session, size),

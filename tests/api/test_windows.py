@@ -94,6 +94,28 @@ def test_months() -> None:
     assert found[-1]["window_end"] == datetime(2025, 1, 1)
 
 
+@pytest.mark.parametrize("weeks", [1, 2])
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Paris"])
+def test_weeks_begin_on_mondays(weeks: int, tz: str) -> None:
+    rows = [{"t": datetime(2024, 3, 1, 12) + timedelta(days=day), "day": day} for day in range(60)]
+    windows = sb.tumbling(f"{weeks}w", tz=tz)
+    found = sb.Stream.from_rows(rows).with_event_time("t").window(windows).agg(n=sb.count(), first=col("day").min())
+    bucket = f"time_bucket(interval {7 * weeks} day, t at time zone 'UTC' at time zone '{tz}', timestamp '1970-01-05')"
+    with duckdb.connect() as connection:
+        connection.register("days", pa.Table.from_pylist(rows))
+        wanted = connection.sql(f"select {bucket} s, count(*), min(day) from days group by 1 order by 1").fetchall()
+        mondays = connection.sql("select distinct date_trunc('week', t) from days order by 1").fetchall()
+    local = [(row["window_start"].replace(tzinfo=None), row["n"], row["first"]) for row in found.to_rows()]
+    assert sorted(local) == wanted
+    assert weeks > 1 or [row[:1] for row in wanted] == mondays
+
+
+def test_sliding_weeks_begin_on_mondays() -> None:
+    rows = [{"t": datetime(2024, 3, 6)}]
+    found = sb.Stream.from_rows(rows).with_event_time("t").window(sb.sliding("2w", every="1w")).agg(n=sb.count())
+    assert sorted(row["window_start"] for row in found.to_rows()) == [datetime(2024, 2, 26), datetime(2024, 3, 4)]
+
+
 def test_sessions() -> None:
     rows = [{"t": START + timedelta(seconds=s), "k": k} for k, s in [("a", 0), ("a", 5), ("a", 60), ("b", 7)]]
     stream = sb.Stream.from_rows(rows).with_event_time("t", max_delay="1d")

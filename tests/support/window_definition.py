@@ -76,9 +76,10 @@ def bounds_of(shape: WindowShape, row: Row) -> list[Bounds]:
 def _calendar(shape: TumblingWindow, time: int) -> Bounds:
     zone = ZoneInfo(shape.tz)
     local = (EPOCH + (time - shape.offset) * MICROSECOND).replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
-    if shape.unit is Unit.DAY:
-        days = (local - EPOCH).days // shape.size * shape.size
-        ends = [EPOCH + timedelta(days=days + more) for more in (0, shape.size)]
+    if shape.unit in (Unit.DAY, Unit.WEEK):
+        first, size = (4, 7 * shape.size) if shape.unit is Unit.WEEK else (0, shape.size)
+        days = ((local - EPOCH).days - first) // size * size + first
+        ends = [EPOCH + timedelta(days=days + more) for more in (0, size)]
     else:
         month = ((local.year - 1970) * 12 + local.month - 1) // shape.size * shape.size
         ends = [datetime(1970 + at // 12, at % 12 + 1, 1) for at in (month, month + shape.size)]

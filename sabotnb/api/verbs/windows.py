@@ -36,30 +36,39 @@ LONGEST_YEARS = 10_000
 LONGEST = LONGEST_YEARS * 365 * 86_400_000_000
 """Microseconds of the longest window: sums of times and windows then fit into 64 bits."""
 
-_UNITS = {"d": Unit.DAY, "mo": Unit.MONTH}
+_UNITS = {"d": Unit.DAY, "w": Unit.WEEK, "mo": Unit.MONTH}
+
+_MONDAY = 4 * 86_400_000_000
+"""1970-01-05, the first Monday: the microseconds since 1970-01-01."""
 
 
 def tumbling(size: Duration, offset: Duration | None = None, tz: str = "UTC", time: str = "event") -> TumblingWindow:
     """Windows of one size that follow each other: ``sb.tumbling("10s")``, ``sb.tumbling("1mo", tz="Europe/Paris")``.
 
-    Days (``"1d"``), weeks and months begin at midnight of the zone ``tz``, so a day may have 23 or 25 hours. ``offset``
-    moves all windows. ``time="processing"`` assigns rows by the time of their arrival.
+    Days (``"1d"``), weeks and months begin at midnight of the zone ``tz``, so a day may have 23 or 25 hours. Weeks
+    begin on Mondays; ``"7d"`` counts from 1970-01-01, a Thursday. ``offset`` moves all windows. ``time="processing"``
+    assigns rows by the time of their arrival.
     """
     clock = _clock(time)
     zone = _zone(tz)
     moved = _offset(offset)
     count, unit = calendar_units(size) if isinstance(size, str) else (0, "")
-    if unit in _UNITS and (unit == "mo" or zone != "UTC"):
+    if unit in _UNITS and (unit != "d" or zone != "UTC"):
         return TumblingWindow(_positive("size", size, count), _UNITS[unit], moved, zone, clock)
     return TumblingWindow(_positive("size", size, duration_us(size)), Unit.MICROSECOND, moved, zone, clock)
 
 
 def sliding(size: Duration, every: Duration, offset: Duration | None = None, time: str = "event") -> SlidingWindow:
-    """Windows of one size that overlap, one beginning at each ``every``: ``sb.sliding("1h", every="5m")``."""
+    """Windows of one size that overlap, one beginning at each ``every``: ``sb.sliding("1h", every="5m")``.
+
+    Those of ``every="1w"`` begin on Mondays, others at multiples of ``every`` since 1970-01-01 UTC; ``offset`` moves
+    all of them.
+    """
     length, step = _positive("size", size, duration_us(size)), _positive("every", every, duration_us(every))
     if step > length:
         raise TypeMismatch(f"every={every!r} is longer than the window, {size!r}: rows in between would be lost")
-    return SlidingWindow(length, step, _offset(offset), _clock(time))
+    weekly = isinstance(every, str) and calendar_units(every)[1] == "w"
+    return SlidingWindow(length, step, _offset(offset) + _MONDAY * weekly, _clock(time))
 
 
 def session(gap: Duration) -> SessionWindow:

@@ -38,6 +38,7 @@ from sabotnb.graph import (
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 DAY = 86_400_000_000
+WEEK, FIRST_MONDAY = 7 * DAY, 4 * DAY
 
 FEW_PANES = 8
 """Panes of a batch up to which its rows are compared with each."""
@@ -77,10 +78,8 @@ class Panes(Protocol):
 def panes_of(shape: WindowShape) -> Panes:
     """Return the panes of a shape whose windows do not depend on other rows."""
     match shape:
-        case TumblingWindow(unit=Unit.MICROSECOND, size=size, offset=offset, tz=tz):
-            return FixedPanes(size, offset + _first_midnight(tz))
         case TumblingWindow():
-            return CalendarPanes(shape)
+            return _tumbling(shape)
         case SlidingWindow(size=size, every=every, offset=offset):
             return SlidingPanes(size, every, offset)
         case UntilWindow(column=column):
@@ -90,6 +89,14 @@ def panes_of(shape: WindowShape) -> Panes:
         case GlobalWindow():
             return WholePane()
     raise TypeError(f"windows of {shape.kind} depend on other rows")
+
+
+def _tumbling(shape: TumblingWindow) -> Panes:
+    if shape.unit is Unit.MICROSECOND:
+        return FixedPanes(shape.size, shape.offset + _first_midnight(shape.tz))
+    if shape.unit is Unit.WEEK and shape.tz == "UTC":
+        return FixedPanes(shape.size * WEEK, shape.offset + FIRST_MONDAY)
+    return CalendarPanes(shape)
 
 
 def _first_midnight(tz: str) -> int:
@@ -183,7 +190,7 @@ class SlidingPanes:
 
 
 class CalendarPanes(_OneWindow):
-    """Panes of whole days or months of a time zone."""
+    """Panes of whole days, weeks or months of a time zone."""
 
     def __init__(self, shape: TumblingWindow) -> None:
         self._shape = shape
@@ -199,16 +206,19 @@ class CalendarPanes(_OneWindow):
         return self._instants(self._floor(self._local(times)))
 
     def _ends(self, starts: np.ndarray) -> np.ndarray:
-        """The starts of the next panes: adding a day, or 31 days for a month, leads into the next pane."""
-        days = self._shape.size * (1 if self._shape.unit is Unit.DAY else 31)
+        """The starts of the next panes: adding a day, a week, or 31 days for a month, leads into the next pane."""
+        days = self._shape.size * {Unit.DAY: 1, Unit.WEEK: 7}.get(self._shape.unit, 31)
         return self._instants(self._floor(pc.add(self._local(starts), pa.scalar(days * DAY, pa.duration("us")))))
 
     def _local(self, times: np.ndarray) -> pa.Array:
         return pc.local_timestamp(pa.array(times - self._shape.offset).cast(pa.timestamp("us", self._shape.tz)))
 
     def _floor(self, local: pa.Array) -> pa.Array:
-        unit = "day" if self._shape.unit is Unit.DAY else "month"
-        return pc.floor_temporal(local, multiple=self._shape.size, unit=unit)
+        size = self._shape.size
+        if self._shape.unit is not Unit.WEEK:
+            return pc.floor_temporal(local, multiple=size, unit="day" if self._shape.unit is Unit.DAY else "month")
+        monday = pa.scalar(FIRST_MONDAY, pa.duration("us"))  # of several weeks Arrow's first begins a week earlier
+        return pc.add(pc.floor_temporal(pc.subtract(local, monday), multiple=7 * size, unit="day"), monday)
 
     def _instants(self, local: pa.Array) -> np.ndarray:
         zoned = pc.assume_timezone(local, self._shape.tz, ambiguous="earliest", nonexistent="latest")
