@@ -6,6 +6,14 @@ the bids that were made from its opening until before its expiry; auctions witho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import takewhile
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
 import sabotnb as sb
 from sabotnb import Stream, col
 from sabotnb.nexmark.event_streams import Streams
@@ -40,22 +48,48 @@ def q4(s: Streams) -> Stream:
     return winning_bids(s).group_by("category").agg(average=col("price").mean())
 
 
+class AverageOfLast(sb.KeyedProcess):
+    """Returns, for each auction of a seller that expires, the average price of the last ten until then.
+
+    Rows of a seller may come out of order, so a timer takes them in the order of their expiry, then of their numbers.
+    """
+
+    closing = sb.list_state(pa.struct([("expires", pa.timestamp("us")), ("auction", "int64"), ("price", "int64")]))
+    prices = sb.list_state("int64")
+    output: ClassVar = {"seller": "int64", "auction": "int64", "expires": pa.timestamp("us"), "average": "double"}
+
+    def on_row(self, row: dict[str, Any], ctx: Any) -> None:
+        self.closing.append({name: row[name] for name in ("expires", "auction", "price")})
+        ctx.timer(ctx.event_time)
+
+    def on_timer(self, at: datetime, ctx: Any) -> Iterator[dict[str, Any]]:
+        until = at + timedelta(microseconds=1)
+        closing = sorted(self.closing.get(), key=itemgetter("expires", "auction"))
+        self.closing.set(closed for closed in closing if closed["expires"] > until)
+        for closed in takewhile(lambda closed: closed["expires"] <= until, closing):
+            last = [*self.prices.get(), closed["price"]][-LAST:]
+            self.prices.set(last)
+            yield {
+                "seller": ctx.key,
+                "auction": closed["auction"],
+                "expires": closed["expires"],
+                "average": sum(last) / len(last),
+            }
+
+
 @query(
     f"""
-    WITH last AS (
-        SELECT * FROM ({WINNING})
-        QUALIFY row_number() OVER (PARTITION BY seller ORDER BY expires DESC, auction) <= {LAST}
-    )
-    SELECT seller, avg(price) AS average FROM last GROUP BY seller
+    SELECT seller, auction, expires, avg(price) OVER (
+        PARTITION BY seller ORDER BY expires, auction ROWS BETWEEN {LAST - 1} PRECEDING AND CURRENT ROW
+    ) AS average FROM ({WINNING})
     """  # noqa: S608
 )
 def q6(s: Streams) -> Stream:
-    """Average selling price by seller: of the winning bids of their last ten auctions that have expired.
+    """Average selling price by seller: of the winning bids of their last ten auctions, with each that expires.
 
-    The reference returns a moving average with every auction; here it is that of the last ten when the input ends.
+    The reference updates the last of these averages with every bid; here an auction counts when it expires.
     """
-    closed = winning_bids(s).select("auction", "seller", "price", "expires")
-    return closed.group_by("seller").top(LAST, by="expires").group_by("seller").agg(average=col("price").mean())
+    return winning_bids(s).group_by("seller").process(AverageOfLast)
 
 
 @query(WINNING)
