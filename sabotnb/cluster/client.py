@@ -23,6 +23,7 @@ from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.probe_requests import Probed, aim, combined, operator_of
 from sabotnb.cluster.result_reader import ResultLocation, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
+from sabotnb.execution import metrics_summary
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol import (
     Cancel,
@@ -41,6 +42,11 @@ from sabotnb.protocol import (
     RunSummary,
     Stop,
     Submitted,
+    Unsent,
+    Until,
+    ViewKind,
+    Watch,
+    Watched,
     job_of,
 )
 from sabotnb.task import error_of, failure_of
@@ -54,8 +60,6 @@ WAIT_SECONDS = 5.0
 """Length of one request of a longer wait: short enough to notice that the cluster is lost."""
 
 ADVICE = "sb.local() starts another, sb.connect(address) finds one"
-
-BEFORE_ROWS = (JobState.PENDING, JobState.DEPLOYING)
 
 GONE = "127.0.0.1:0"
 """Stands for the address of a worker that is gone: connecting to it is refused."""
@@ -122,9 +126,7 @@ class ClusterClient:
 
     def status(self, run: RunRef) -> RunStatus:
         """The status of the run; JobError if it is not known."""
-        status: RunStatus = self._known(
-            run, self._ask(lambda scheduler: scheduler.sabot_status(run=control_codec.dumps(run)))
-        )
+        status: RunStatus = self._view(ViewKind.STATUS, run)
         return status
 
     def knows(self, run: RunId) -> bool:
@@ -140,9 +142,7 @@ class ClusterClient:
 
         JobError if the run is not known.
         """
-        views: Mapping[str, Any] = self._known(
-            run, self._ask(lambda scheduler: scheduler.sabot_views(run=control_codec.dumps(run)))
-        )
+        views: Mapping[str, Any] = self._view(ViewKind.SUBMITTED, run)
         return views
 
     def wait(self, run: RunId, timeout: float | None = None) -> RunStatus | None:
@@ -150,18 +150,18 @@ class ClusterClient:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
-            status = self._wait_once(run, left)
+            status = self._status_once(Until.OVER, run, left)
             if status is not None or (deadline is not None and time.monotonic() >= deadline):
                 return status
 
     def jobs(self) -> list[RunSummary]:
         """The current run of each job, in order of submission."""
-        rows: list[RunSummary] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_jobs()))
+        rows: list[RunSummary] = self._watch(Watch(ViewKind.RUNS)).views[0]
         return rows
 
     def slots(self) -> list[dict[str, Any]]:
         """One row per agent: id, address, host, pid, slots, free, tags."""
-        rows: list[dict[str, Any]] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_slots()))
+        rows: list[dict[str, Any]] = self._watch(Watch(ViewKind.AGENTS)).views[0]
         return rows
 
     def wait_agents(self, count: int, timeout: float) -> None:
@@ -179,14 +179,12 @@ class ClusterClient:
 
     def metrics(self, run: RunRef) -> JobMetrics:
         """The metrics of that run; JobError if it is not known, or was dropped long after its end."""
-        answer = self._ask(lambda scheduler: scheduler.sabot_job_metrics(run=control_codec.dumps(run)))
-        metrics: JobMetrics = self._known(run, answer)
+        metrics: JobMetrics = self._view(ViewKind.METRICS, run)
         return metrics
 
-    def figures(self, run: RunRef, per: str) -> list[dict[str, Any]]:
-        """A row per ``"channel"`` or per second and vertex (``"history"``), from ``status.job_series``."""
-        answer = self._ask(lambda scheduler: scheduler.sabot_figures(run=control_codec.dumps(run), per=per))
-        rows: list[dict[str, Any]] = self._known(run, answer)
+    def metric_rows(self, run: RunRef, view: ViewKind) -> list[dict[str, Any]]:
+        """A row per channel (``CHANNELS``) or per second and vertex (``HISTORY``), from ``status.job_series``."""
+        rows: list[dict[str, Any]] = self._view(view, run)
         return rows
 
     def watch(
@@ -199,24 +197,19 @@ class ClusterClient:
         session is open.
         """
         before = [(known or {}).get(run) for run in runs]
-        request = {
-            "runs": control_codec.dumps(list(runs)),
-            "seconds": seconds,
-            "known": [metrics and (metrics.version, metrics.at) for metrics in before],
-        }
+        stamps = tuple(None if metrics is None else (metrics.version, metrics.at) for metrics in before)
         try:
-            answer = self.run(lambda: self._scheduler.sabot_watch(**request), seconds + ANSWER_SECONDS)
+            answer = self._watch(Watch(ViewKind.LIVE, tuple(runs), Until.CHANGED, seconds, stamps))
         except ClusterLost as gone:
             if self.client.status == "running":
                 raise ClusterTimeout(str(gone).removesuffix(f": {ADVICE}")) from gone.__cause__
             raise
-        found: list[JobMetrics | str | None] = control_codec.loads(answer)
-        return [old if isinstance(new, str) else new for old, new in zip(before, found, strict=True)]
+        return [old if new is Unsent.UNCHANGED else new for old, new in zip(before, answer.views, strict=True)]
 
     def get_metrics_summary(self, job: str | None = None) -> dict[str, Any]:
         """Jobs and tasks by state, total rows and bytes, uptime in seconds: of ``job``, or of all jobs."""
-        summary: dict[str, Any] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_metrics(job=job)))
-        return summary
+        answer = self._watch(Watch(ViewKind.RUNS))
+        return metrics_summary([run for run in answer.views[0] if job in (None, run.job)], answer.at)
 
     def probe(self, run: RunId, target: str, rows: int = 50, wait: float = 2.0) -> Probed:
         """The last ``rows`` rows that left ``target``: an operator, an edge ("a->b"), or the beginning of an id.
@@ -270,14 +263,14 @@ class ClusterClient:
     def _placed(self, run: RunId, vertex: str) -> list[ResultLocation]:
         """Where each task of ``vertex`` runs, once the job has been given slots."""
         while True:
-            self._wait_once(run, WAIT_SECONDS, unlike=JobState.PENDING)
-            status = self.status(run)
+            status = self._status_once(Until.PLACED, run, WAIT_SECONDS)
+            if status is None:
+                continue
             tasks = [task for task in status.tasks if task.vertex == vertex]
             if tasks:
-                addresses = {row["agent"]: row["address"] for row in self.slots()}
                 # a client with TLS refuses to dial an address without it
                 gone = ("tls://" if self.address.startswith("tls://") else "tcp://") + GONE
-                return [ResultLocation(task.agent, addresses.get(task.agent, gone)) for task in tasks]
+                return [ResultLocation(task.agent, status.addresses.get(task.agent, gone)) for task in tasks]
             if status.state.terminal:
                 raise job_failed(run.job, status)
 
@@ -289,31 +282,34 @@ class ClusterClient:
         assert isinstance(result, CommandResult)
         return result.said
 
-    def _wait_once(self, run: RunId, seconds: float, unlike: JobState | None = None) -> RunStatus | None:
-        """The status once the run is over; None after ``seconds``, or once its state is not ``unlike``."""
-        packed, state = control_codec.dumps(run), unlike.value if unlike else ""
-        answer = self._ask(lambda scheduler: scheduler.sabot_wait(run=packed, seconds=seconds, unlike=state))
-        found: RunStatus | JobState = self._known(run, answer)
-        return found if isinstance(found, RunStatus) else None
+    def _status_once(self, until: Until, run: RunId, seconds: float) -> RunStatus | None:
+        """The status once ``until`` holds for the run; None if it does not after ``seconds``."""
+        view = self._view(ViewKind.STATUS, run, until, seconds)
+        return view if isinstance(view, RunStatus) else None
 
     def _begun(self, run: RunId, seconds: float) -> RunStatus:
         """The status when the job runs or is over, or after ``seconds`` whatever it is then."""
-        deadline = time.monotonic() + seconds
-        status = self.status(run)
-        while status.state in BEFORE_ROWS and (left := deadline - time.monotonic()) > 0:
-            self._wait_once(run, left, unlike=status.state)
-            status = self.status(run)
-        return status
+        return self._status_once(Until.BEGUN, run, seconds) or self.status(run)
 
-    def _known(self, run: RunRef, answer: bytes) -> Any:
-        found = control_codec.loads(answer)
-        if found is None:
-            job, known = job_of(run), [known.job for known in self.jobs()]
-            if job in known:
-                raise JobError(f"this run of job {job!r} ended so long ago that the cluster has forgotten it")
-            names = ", ".join(map(repr, known)) or "none"
-            raise JobError(f"no job {job!r} on this cluster; there are: {names}. sb.jobs() lists them")
-        return found
+    def _view(self, kind: ViewKind, run: RunRef, until: Until = Until.NOW, seconds: float = 0.0) -> Any:
+        """A view of the run; JobError if the run is not known."""
+        (view,) = self._watch(Watch(kind, (run,), until, seconds)).views
+        if view is None:
+            raise self._unknown(run)
+        return view
+
+    def _watch(self, watch: Watch) -> Watched:
+        question = control_codec.dumps(watch)
+        answer = self.run(lambda: self._scheduler.sabot_watch(question=question), watch.seconds + ANSWER_SECONDS)
+        watched: Watched = control_codec.loads(answer)
+        return watched
+
+    def _unknown(self, run: RunRef) -> JobError:
+        job, known = job_of(run), [summary.job for summary in self.jobs()]
+        if job in known:
+            return JobError(f"this run of job {job!r} ended so long ago that the cluster has forgotten it")
+        names = ", ".join(map(repr, known)) or "none"
+        return JobError(f"no job {job!r} on this cluster; there are: {names}. sb.jobs() lists them")
 
     @property
     def _scheduler(self) -> Any:

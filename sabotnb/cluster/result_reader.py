@@ -14,7 +14,7 @@ import pyarrow as pa
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
 from sabotnb.errors import JobError, StaleMessage
-from sabotnb.protocol import JobState, RunId, RunStatus
+from sabotnb.protocol import JobState, RunId, RunStatus, Unsent, Until, ViewKind, Watch, Watched
 
 PULL_SECONDS = 5.0
 PULL_BYTES = 16 << 20
@@ -106,11 +106,11 @@ class ResultReader:
             del self._asked[answer]
             self._go_on_watching(answer.result())
 
-    def _go_on_watching(self, found: RunStatus | JobState | None) -> None:
-        if isinstance(found, JobState):  # it is not over
+    def _go_on_watching(self, status: RunStatus | Unsent | None) -> None:
+        if isinstance(status, Unsent):  # it is not over
             self._ask(WATCH, self._watch())
-        elif found is None or found.state is not JobState.FINISHED:
-            raise job_failed(self._run.job, found)
+        elif status is None or status.state is not JobState.FINISHED:
+            raise job_failed(self._run.job, status)
         elif self._missing is not None:
             raise self._missing
 
@@ -128,10 +128,11 @@ class ResultReader:
         assert loop is not None
         return asyncio.run_coroutine_threadsafe(question, loop.asyncio_loop)  # type: ignore[attr-defined]
 
-    async def _watch(self) -> dict[str, Any] | None:
+    async def _watch(self) -> RunStatus | Unsent | None:
         scheduler: Any = self._client.scheduler
-        answer = await scheduler.sabot_wait(run=control_codec.dumps(self._run), seconds=WATCH_SECONDS)
-        status: dict[str, Any] | None = control_codec.loads(answer)
+        question = control_codec.dumps(Watch(ViewKind.STATUS, (self._run,), Until.OVER, WATCH_SECONDS))
+        answer: Watched = control_codec.loads(await scheduler.sabot_watch(question=question))
+        status: RunStatus | Unsent | None = answer.views[0]
         return status
 
     async def _pull(self, index: int, seq: int, seconds: float = PULL_SECONDS) -> tuple[int, list[bytes], bool]:

@@ -4,14 +4,18 @@ from sabotnb.execution.job_request import job_request
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
+from sabotnb.execution.status.overview import Overview
+from sabotnb.execution.status.summaries import metrics_summary
 
 __all__ = [
     "STRATEGIES",
     "Machine",
+    "Overview",
     "Slot",
     "SlotPool",
     "SlotRequest",
     "SlotStatistics",
     "job_request",
+    "metrics_summary",
     "strategy",
 ]

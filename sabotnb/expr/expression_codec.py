@@ -40,6 +40,8 @@ def _written(node: Node) -> Json:
     A small expression is nested. A large one is ``{"nodes": [...]}``: ``args`` are indexes into that list, and the last
     node is the whole expression. No parser has to recurse, and a part that is used several times is written once.
     """
+    if not children(node):  # most expressions of wide plans are columns that are passed on
+        return _row(node, [])
     depth, size = fold(node, children, _measured)
     if depth <= DEEPEST and size <= LARGEST:
         return fold(node, children, _row)
@@ -81,6 +83,8 @@ def _row(node: Node, args: list[Any]) -> Json:
 
 def _read(data: Json, functions: Mapping[str, Function]) -> Node:
     """Read what ``_written`` returned, with ``functions`` by sha256; SchemaError if it is not an expression."""
+    if "args" not in data and "nodes" not in data:
+        return _node(data, (), functions)
     if "nodes" not in data:
         return fold(data, lambda row: row.get("args", ()), lambda row, below: _node(row, tuple(below), functions))
     made: list[Node] = []

@@ -86,6 +86,7 @@ from sabotnb.protocol.operator import (
 from sabotnb.protocol.run_status import RunStatus, RunSummary, TaskStatus
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
+from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
 
 __all__ = [
     "CLOCK",
@@ -166,6 +167,7 @@ __all__ = [
     "SinkOperator",
     "Source",
     "Split",
+    "Stamp",
     "StartSources",
     "StateSpec",
     "Status",
@@ -179,7 +181,12 @@ __all__ = [
     "TaskStatus",
     "Tell",
     "TimerEvent",
+    "Unsent",
+    "Until",
     "UserCommand",
+    "ViewKind",
+    "Watch",
+    "Watched",
     "Watermark",
     "connection_lost",
     "failure",

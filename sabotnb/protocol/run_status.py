@@ -76,7 +76,8 @@ class RunStatus(RunSummary):
     """Everything about a run but its metrics and pictures.
 
     ``waits`` says what a PENDING run waits for, ``failure`` why it failed; ``note`` is what a user should know about a
-    canceled run. ``gone`` says where each operator went that the optimizer removed.
+    canceled run. ``gone`` says where each operator went that the optimizer removed. ``addresses`` are those of the
+    agents of its tasks that are still registered.
     """
 
     topology: JobTopology
@@ -85,3 +86,4 @@ class RunStatus(RunSummary):
     waits: str = ""
     gone: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[TaskStatus, ...] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from simulator import agent, request
 
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.job_manager import JobManager
-from sabotnb.protocol import Cancel, StartSources, TaskChanged, TaskState
+from sabotnb.protocol import Cancel, StartSources, TaskChanged, TaskState, ViewKind, Watch
 
 
 class Connection:
@@ -56,7 +56,8 @@ class Served:
         return control_codec.loads(await self.manager.sabot_command(control_codec.dumps(Cancel("1", "job"))))
 
     async def status(self):
-        return control_codec.loads(await self.manager.sabot_status(control_codec.dumps("job")))
+        question = control_codec.dumps(Watch(ViewKind.STATUS, ("job",)))
+        return control_codec.loads(await self.scheduler.handlers["sabot_watch"](question)).views[0]
 
 
 def served(unsendable, act):

@@ -18,7 +18,7 @@ from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
 from sabotnb.errors import ClusterLost, JobError
 from sabotnb.ipython import shell
-from sabotnb.protocol import JobState, RunId, RunStatus
+from sabotnb.protocol import JobState, RunId, RunStatus, ViewKind
 from sabotnb.widgets import progress_bar
 from sabotnb.widgets.commands import PROBE_SECONDS
 from sabotnb.widgets.live_table import MOST_ROWS as LIVE_ROWS
@@ -107,9 +107,9 @@ class Job:
             case "edge":
                 return metric_frames.edges(self._client.metrics(self.run_id))
             case "channel":
-                return metric_frames.frame(self._client.figures(self.run_id, per), metric_frames.CHANNELS)
+                return metric_frames.channels(self._client.metric_rows(self.run_id, ViewKind.CHANNELS))
             case "history":
-                return metric_frames.frame(self._client.figures(self.run_id, per), metric_frames.HISTORY)
+                return metric_frames.history(self._client.metric_rows(self.run_id, ViewKind.HISTORY))
         raise JobError(f"there are no metrics per {per!r}; choose 'task', 'operator', 'edge', 'channel' or 'history'")
 
     def why(self) -> Why:

@@ -22,12 +22,12 @@ HISTORY = ("time", "vertex", "rows_rate", "busy", "idle", "backpressured", "queu
 def tasks(metrics: JobMetrics) -> pd.DataFrame:
     """Return a row per task."""
     empty = _task(TaskMetrics("", 0, 0, "", 0, ""), 0.0)
-    return frame([_task(task, metrics.at) for task in metrics.tasks], list(empty))
+    return _frame([_task(task, metrics.at) for task in metrics.tasks], list(empty))
 
 
 def operators(metrics: JobMetrics) -> pd.DataFrame:
     """Return a row per vertex, which is an operator or a chain of operators."""
-    return frame(
+    return _frame(
         [
             {
                 "vertex": vertex.id,
@@ -50,10 +50,20 @@ def edges(metrics: JobMetrics) -> pd.DataFrame:
     """Return a row per edge."""
     tasks = {vertex.id: vertex.tasks for vertex in metrics.vertices}
     nowhere = _edge(EdgeMetrics(0, "", "", "", 0, "", (), 0), {"": 0}, 0.0)
-    return frame([_edge(edge, tasks, metrics.at) for edge in metrics.edges], list(nowhere))
+    return _frame([_edge(edge, tasks, metrics.at) for edge in metrics.edges], list(nowhere))
 
 
-def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
+def channels(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return a row per channel that holds something."""
+    return _frame(rows, CHANNELS)
+
+
+def history(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return a row per operator (or chain) and second."""
+    return _frame(rows, HISTORY)
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
     """Return a flat table; ``columns`` are used if there are no rows."""
     import pandas as pd
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sabotnb.execution import refusals
@@ -10,8 +10,8 @@ from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.status import job_series, summaries
 from sabotnb.execution.status.run_metrics import shown_metrics
-from sabotnb.metrics import JobMetrics
-from sabotnb.protocol import AgentInfo, JobState, RunRef, RunStatus, RunSummary
+from sabotnb.metrics import JobMetrics, without_tasks
+from sabotnb.protocol import AgentInfo, JobState, RunRef, RunStatus, RunSummary, ViewKind
 
 
 class Overview:
@@ -22,6 +22,14 @@ class Overview:
         self._runs = state.runs
         self._agents = state.agents
         self._pool = state.pool
+        self._views: Mapping[ViewKind, Callable[[JobRun, float, float], Any]] = {
+            ViewKind.STATUS: lambda job, _now, _wall: self._status(job),
+            ViewKind.METRICS: self._metrics,
+            ViewKind.LIVE: self._live,
+            ViewKind.CHANNELS: lambda job, _now, _wall: list(job_series.channel_rows(job)),
+            ViewKind.HISTORY: lambda job, now, wall: list(job_series.history_rows(job, wall - now)),
+            ViewKind.SUBMITTED: lambda job, _now, _wall: {**job.request.views, "topology": job.request.topology},
+        }
 
     def run(self, run: RunRef) -> JobRun | None:
         """The run itself, for reading only; None if it is not known."""
@@ -30,29 +38,26 @@ class Overview:
     def status(self, run: RunRef) -> RunStatus | None:
         """The status of the run; None if it is not known."""
         job = self._runs.get(run)
-        return summaries.run_status(job, self._waits(job)[0]) if job else None
+        return self._status(job) if job else None
 
     def state(self, run: RunRef) -> JobState | None:
         """The state of the run, all that waiting clients need; None if the run is not known."""
         job = self._runs.get(run)
         return job.state if job else None
 
-    def views(self, run: RunRef) -> Mapping[str, Any] | None:
-        """Everything that was kept of the run to show it as it was submitted, its scenes too; None if not known."""
+    def view(self, kind: ViewKind, run: RunRef, now: float, wall: float) -> Any:
+        """What a client reads of the run; None if it is not known. ``wall`` is the time of the day at ``now``."""
         job = self._runs.get(run)
-        return {**job.request.views, "topology": job.request.topology} if job else None
+        return self._views[kind](job, now, wall) if job else None
+
+    def cluster_view(self, kind: ViewKind) -> Any:
+        """What a client reads of the cluster."""
+        return self.slots() if kind is ViewKind.AGENTS else self.summaries()
 
     def metrics(self, now: float, wall: float, run: RunRef) -> JobMetrics | None:
         """The run with its rates; None if it is not known. ``wall`` is the time of the day at ``now``."""
         job = self._runs.get(run)
-        return shown_metrics(job, now, wall, *self._waits(job)) if job else None
-
-    def figures(self, now: float, wall: float, run: RunRef, per: str) -> list[dict[str, Any]] | None:
-        """A row per ``"channel"`` or per second and vertex (``"history"``); None if the run is not known."""
-        job = self._runs.get(run)
-        if job is None:
-            return None
-        return list(job_series.channel_rows(job) if per == "channel" else job_series.history_rows(job, wall - now))
+        return self._metrics(job, now, wall) if job else None
 
     def summaries(self) -> list[RunSummary]:
         """The current run of each job, in order of submission."""
@@ -69,6 +74,16 @@ class Overview:
     def idle(self) -> list[AgentInfo]:
         """Agents without a held slot, in order of registration."""
         return [self._agents[node.agent] for node in self._pool.nodes() if node.free == node.slots]
+
+    def _status(self, job: JobRun) -> RunStatus:
+        return summaries.run_status(job, self._waits(job)[0], self._agents)
+
+    def _metrics(self, job: JobRun, now: float, wall: float) -> JobMetrics:
+        return shown_metrics(job, now, wall, *self._waits(job))
+
+    def _live(self, job: JobRun, now: float, wall: float) -> JobMetrics:
+        metrics = self._metrics(job, now, wall)
+        return metrics if metrics.terminal else without_tasks(metrics)
 
     def _waits(self, job: JobRun) -> tuple[str, str]:
         """The reason that a pending run waits, and the kind of reason; empty strings for other runs."""

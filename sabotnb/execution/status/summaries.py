@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -47,8 +48,8 @@ def _ends(job: JobRun) -> tuple[int, int]:
     return read, written
 
 
-def run_status(job: JobRun, waits: str) -> RunStatus:
-    """The summary with every task, the failure, and what a pending run ``waits`` for."""
+def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunStatus:
+    """The summary with every task, the failure, and what a pending run ``waits`` for. ``agents`` are registered."""
     summary = run_summary(job)
     return RunStatus(
         **{field.name: getattr(summary, field.name) for field in fields(summary)},
@@ -58,6 +59,7 @@ def run_status(job: JobRun, waits: str) -> RunStatus:
         waits=waits,
         gone=job.request.views.get("gone", {}),
         tasks=tuple(map(_task_status, job.tasks.values())),
+        addresses={agent: agents[agent].address for agent in job.used_agents() if agent in agents},
     )
 
 
@@ -79,4 +81,19 @@ def agent_row(agent: AgentInfo, free: int, hanging: Iterable[Attempt]) -> dict[s
         "free": free,
         "tags": sorted(agent.tags),
         "hanging": [str(attempt.task) for attempt in hanging],
+    }
+
+
+def metrics_summary(runs: Sequence[RunSummary], now: float) -> dict[str, Any]:
+    """Jobs and tasks by state, total rows and bytes, and seconds since the first of ``runs`` started."""
+    tasks: Counter[str] = Counter()
+    for run in runs:
+        tasks.update(run.counts)
+    started = [run.started for run in runs if run.started is not None]
+    return {
+        "jobs": dict(Counter(run.state.value for run in runs)),
+        "tasks": dict(tasks),
+        "rows": sum(run.rows for run in runs),
+        "bytes": sum(run.bytes for run in runs),
+        "uptime": now - min(started) if started else 0.0,
     }
