@@ -25,6 +25,7 @@ from sabotnb.cluster.result_reader import ResultLocation, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.execution import metrics_summary
 from sabotnb.metrics import JobMetrics
+from sabotnb.plan import JobLevels, load_levels
 from sabotnb.protocol import (
     Cancel,
     CommandResult,
@@ -137,13 +138,10 @@ class ClusterClient:
             return False
         return True
 
-    def views(self, run: RunRef) -> Mapping[str, Any]:
-        """The data kept for showing that run, such as ``scenes`` and ``explain``; it never changes.
-
-        JobError if the run is not known.
-        """
-        views: Mapping[str, Any] = self._view(ViewKind.SUBMITTED, run)
-        return views
+    def levels(self, run: RunRef) -> JobLevels | None:
+        """The levels of that run, to be shown; None if nothing was kept of it. JobError if the run is not known."""
+        levels, execution = self._view(ViewKind.LEVELS, run)
+        return load_levels(levels, execution) if levels else None
 
     def wait(self, run: RunId, timeout: float | None = None) -> RunStatus | None:
         """Wait until that run is over; returns its status, or None if it is not over after ``timeout`` seconds."""

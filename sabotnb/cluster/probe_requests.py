@@ -77,7 +77,7 @@ class _ProbedGraph:
         self.operators = {operator.id: vertex for vertex in topology.vertices.values() for operator in vertex.operators}
         self._edges = topology.edges
         self._keys = {one.id: one.keys for vertex in topology.vertices.values() for one in vertex.operators}
-        self._gone = status.gone
+        self._removed = topology.removed
         self.sinks = frozenset(sink.operators[-1].id for sink in topology.sinks)
 
     def aim_at(self, operator: str, said: str = "") -> Aim:
@@ -85,13 +85,13 @@ class _ProbedGraph:
 
     def named(self, text: str) -> str:
         """The operator with this id, or the only one whose id begins so."""
-        found = [text] if text in self.operators or text in self._gone else []
-        found = found or [name for name in [*self.operators, *self._gone] if text and name.startswith(text)]
+        found = [text] if text in self.operators or text in self._removed else []
+        found = found or [name for name in [*self.operators, *self._removed] if text and name.startswith(text)]
         if len(found) != 1:
             what = f"{text!r} is the beginning of several" if found else f"job {self.job!r} has no operator {text!r}"
             raise JobError(f"{what}; choose one of: {_listed(found or list(self.operators))}")
-        if found[0] in self._gone:
-            raise JobError(f"{found[0]} is not a separate operator of the running job: {self._gone[found[0]]}")
+        if found[0] in self._removed:
+            raise JobError(f"{found[0]} is not a separate operator of the running job: {self._removed[found[0]]}")
         return found[0]
 
     def upper_end(self, edge: str) -> str:

@@ -19,11 +19,10 @@ from sabotnb import connectors
 from sabotnb.cluster.client import ClusterClient
 from sabotnb.cluster.failures import job_failed
 from sabotnb.connectors.sources import task_calls as connector
-from sabotnb.display import scenes
 from sabotnb.errors import ClusterLost, GraphError, JobError
 from sabotnb.execution import job_request
 from sabotnb.graph import JobGraph, Operator, Sink
-from sabotnb.plan import Optimized, explain_in_words, physical
+from sabotnb.plan import JobLevels, physical
 from sabotnb.protocol import JobState, RunId
 
 SOURCE, RESULTS = "tasks", "results"
@@ -140,8 +139,7 @@ def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallel
         splits,
         owner=client.owner,
         fingerprint=uuid4().hex,
-        explained=explain_in_words(graph, None, execution),
-        scenes=scenes(graph, Optimized(graph, ()), execution),
+        levels=JobLevels(graph, None, execution),
     )
     return TaskJob(client, client.submit_stream_job(request, blobs).run, tasks)
 

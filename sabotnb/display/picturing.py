@@ -1,4 +1,4 @@
-"""Builds a job's pictures, with all coordinates, from the scenes that were stored at its submission."""
+"""Builds a job's pictures, with all coordinates, from its scenes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Builds the data from which a job's pictures are drawn: JSON-able, stored with a job when it is submitted."""
+"""Builds the data from which a job's pictures are drawn, from the levels that are kept with it. JSON-able."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,33 +12,25 @@ from sabotnb import text_limits
 from sabotnb.blobs import Function
 from sabotnb.display.operator_labels import brief, condition, label, role
 from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Source, Spec, Window
-from sabotnb.plan import Estimate, ExecutionGraph, Optimized, RewriteStep
+from sabotnb.plan import ExecutionGraph, JobLevels, Optimized, RewriteStep
 from sabotnb.text_limits import cut
 
-NOWHERE = ("prune", "drop identity")
-"""Rules that remove an operator without merging it into another."""
 
-
-def scenes(
-    logical: JobGraph,
-    optimized: Optimized,
-    execution: ExecutionGraph,
-    estimates: Mapping[str, Estimate] | None = None,
-) -> dict[str, Any]:
+def scenes(levels: JobLevels) -> dict[str, Any]:
     """Return the job as written and as it runs, without coordinates, for ``job_picture``. Reads no file.
-
-    ``estimates`` are the sizes of sources by operator id, as for ``plan.optimize``.
 
     ``operators`` are those written, in topological order, then those that the optimizer added; ``logical`` are the
     links among the former, ``edges`` those among ``vertices``, the chains that run. A link is
     ``[up, down, type, label, edges]``: ``edges`` are the indexes of the execution graph's edges that it stands for.
     """
+    logical, execution = levels.logical, levels.execution
+    optimized = levels.optimized or Optimized(logical, ())
     columns = _Columns()
     running = {entry.operator.id: entry for entry in _running(execution)}
     written = logical.topological_sort()
     added = [name for name in running if name not in logical.operators]
     steps = _steps_by_operator(optimized.steps)
-    went = {name: step for step in optimized.steps for name in step.gone}
+    removed = levels.removed()
     operators = []
     for name in [*written, *added]:
         source = logical if name in logical.operators else optimized.graph
@@ -50,9 +42,9 @@ def scenes(
                 "written": name in logical.operators,
                 "vertex": running[name].vertex if name in running else "",
                 "tasks": running[name].tasks if name in running else 0,
-                "gone": "" if name in running else _gone(name, went),
+                "gone": removed.get(name, ""),
                 "notes": steps.get(name, []),
-                **_filtered(running.get(name), (estimates or {}).get(name)),
+                **_filtered(running.get(name), levels.rows.get(name)),
                 "columns": columns.number(schema),
             }
         )
@@ -118,12 +110,12 @@ def _described(operator: Operator, graph: JobGraph) -> dict[str, Any]:
     }
 
 
-def _filtered(running: _Running | None, size: Estimate | None) -> dict[str, Any]:
+def _filtered(running: _Running | None, rows: int | None) -> dict[str, Any]:
     """Return the condition that a source checks while it reads, and how many rows it checks, if that is known."""
     spec = running.operator.spec if running else None
     if not isinstance(spec, Source) or spec.predicate is None:
         return {"filtered": "", "rows": None}
-    return {"filtered": condition(spec.predicate), "rows": size.rows if size else None}
+    return {"filtered": condition(spec.predicate), "rows": rows}
 
 
 def _text(spec: Spec, graph: JobGraph, name: str) -> str:
@@ -147,21 +139,6 @@ def _steps_by_operator(steps: Sequence[RewriteStep]) -> dict[str, list[str]]:
         for name in dict.fromkeys((step.operator, *step.gone)):
             notes.setdefault(name, []).append(cut(f"{step.rule}: {step.text}", text_limits.SENTENCE))
     return notes
-
-
-def _gone(name: str, went: dict[str, RewriteStep]) -> str:
-    """Return where an operator went that does not run: the operator that does its work, or why it was removed."""
-    if name not in went:
-        return "does not run"
-    step = went[name]
-    if step.rule in NOWHERE:
-        return cut(step.text, text_limits.SENTENCE)
-    successor = step.operator
-    visited = {name}
-    while successor in went and successor not in visited:  # the successor may have been merged, too
-        visited.add(successor)
-        successor = went[successor].operator
-    return cut(f"runs in {successor}", text_limits.SENTENCE)
 
 
 def _written_links(logical: JobGraph, runs: JobGraph, execution: ExecutionGraph) -> Iterator[list[Any]]:

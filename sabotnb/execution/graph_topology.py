@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from sabotnb.blobs import Function
@@ -12,8 +12,8 @@ from sabotnb.plan import ExecutionGraph, Vertex
 from sabotnb.protocol import ChainedOperator, JobEdge, JobTopology, JobVertex
 
 
-def topology_of(graph: ExecutionGraph) -> JobTopology:
-    """Return what the control plane and clients need to know of ``graph``."""
+def topology_of(graph: ExecutionGraph, removed: Mapping[str, str] | None = None) -> JobTopology:
+    """Return what the control plane and clients need to know of ``graph``, and which operators were ``removed``."""
     return JobTopology.of(
         (_vertex(vertex, graph) for vertex in graph.vertices.values()),
         (
@@ -23,6 +23,7 @@ def topology_of(graph: ExecutionGraph) -> JobTopology:
             for edge in graph.edges
         ),
         graph.tables,
+        removed,
     )
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from sabotnb.execution.graph_topology import topology_of
 from sabotnb.graph import Sink
-from sabotnb.plan import ExecutionGraph, dump
+from sabotnb.plan import ExecutionGraph, JobLevels, dump, dump_levels
 from sabotnb.protocol import JobRequest, Split
 
 
@@ -19,14 +18,12 @@ def job_request(
     *,
     owner: str,
     fingerprint: str,
-    explained: str = "",
-    scenes: Mapping[str, Any] | None = None,
+    levels: JobLevels | None = None,
     placement: str = "round_robin",
 ) -> tuple[JobRequest, dict[str, bytes]]:
     """Return a job as plain data for the control plane, and the bytes of its functions and tables by sha256.
 
-    ``explained`` is the plan in words and ``scenes`` the data of its pictures, both kept for clients that attach.
-    Pictures are drawn when somebody looks.
+    ``levels`` are kept for clients that show the job: its words and pictures are made when somebody looks.
     """
     execution, blobs = dump(graph)
     sinks = [
@@ -40,12 +37,12 @@ def job_request(
         owner=owner,
         fingerprint=fingerprint,
         execution=execution,
-        topology=topology_of(graph),
+        topology=topology_of(graph, levels.removed() if levels else {}),
         publishes=any(not sink.pulled for sink in sinks),
         pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
         outputs=_outputs(sinks),
         splits=dict(splits),
-        views={"explain": explained, "scenes": scenes, "gone": _gone(scenes or {})},
+        levels=dump_levels(levels) if levels else {},
         placement=placement,
     )
     return request, blobs
@@ -55,8 +52,3 @@ def _outputs(sinks: Iterable[Sink]) -> dict[str, bool]:
     """The folders that ``sinks`` write into, with links resolved, and whether they append."""
     written = [sink.options for sink in sinks if "path" in sink.options]
     return {os.path.realpath(options["path"]): options.get("mode") == "append" for options in written}
-
-
-def _gone(scenes: Mapping[str, Any]) -> dict[str, str]:
-    """Where each operator went that the optimizer removed. Kept apart: read far more often than the scenes."""
-    return {one["id"]: one["gone"] for one in scenes.get("operators", ()) if one["gone"]}

@@ -44,6 +44,7 @@ class _Known:
     order: Sequence[str] | None = None
     outputs: Outputs = field(default_factory=dict)
     used_ids: frozenset[str] = frozenset()
+    written: tuple[dict[str, Any], JsonEncoder] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +163,20 @@ class JobGraph:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the graph as JSON-able data; for functions, values and tables it has the sha256."""
-        writer = JsonEncoder()
-        operators = [writer.write(item) for item in self.operators.values()]
-        edges = writer.write(self.edges)
-        return {"version": VERSION, "operators": operators, "edges": edges, **writer.blob_index()}
+        return _dict_of(self)[0]
+
+    def written(self) -> Mapping[str, Any]:
+        """Return ``to_dict()``, which is written once per graph: do not modify it."""
+        return self._written()[0]
+
+    def _written(self) -> tuple[dict[str, Any], JsonEncoder]:
+        if self._known.written is None:
+            self._known.written = _dict_of(self)
+        return self._known.written
 
     def blobs(self) -> dict[str, bytes]:
         """Return the bytes of the functions and values (pickled) and tables (Arrow IPC) of the graph, by sha256."""
-        writer = JsonEncoder()
-        writer.write(list(self.operators.values()))
-        writer.write(self.edges)
-        return writer.blobs()
+        return self._written()[1].blobs()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Self:
@@ -207,9 +211,11 @@ class JobGraph:
 
     def fingerprint(self) -> str:
         """Return a hash that is equal for graphs that do the same; functions count by source and closed-over values."""
-        writer = JsonEncoder()
-        operators = [writer.write(replace(item, origin=None)) for item in self.operators.values()]
-        text = json.dumps([VERSION, operators, writer.write(self.edges)], sort_keys=True)
+        data, writer = self._written()
+        operators = [
+            {name: value for name, value in operator.items() if name != "origin"} for operator in data["operators"]
+        ]
+        text = json.dumps([VERSION, operators, data["edges"]], sort_keys=True)
         pickled: list[Function | Value] = [*writer.functions.values(), *writer.values.values()]
         for blob in pickled:
             text = text.replace(blob.sha256, blob.fingerprint)
@@ -221,3 +227,11 @@ def _grouped(edges: Iterable[Edge], end: Callable[[Edge], str]) -> dict[str, lis
     for edge in edges:
         groups.setdefault(end(edge), []).append(edge)
     return groups
+
+
+def _dict_of(graph: JobGraph) -> tuple[dict[str, Any], JsonEncoder]:
+    """Return the graph as ``JobGraph.to_dict`` does, and the encoder, which has met its functions and values."""
+    writer = JsonEncoder()
+    operators = [writer.write(item) for item in graph.operators.values()]
+    edges = writer.write(graph.edges)
+    return {"version": VERSION, "operators": operators, "edges": edges, **writer.blob_index()}, writer

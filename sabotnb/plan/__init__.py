@@ -5,9 +5,10 @@ from sabotnb.plan import execution_graph_codec, expand
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.plan.execution_graph_codec import dump
 from sabotnb.plan.expand import channels, downstreams, edge_id, input_edges, tasks, upstreams
-from sabotnb.plan.explain.levels import explain, explain_in_words, vertex_boxes
+from sabotnb.plan.explain.levels import explain
 from sabotnb.plan.explain.operator_words import spread, summary
 from sabotnb.plan.explain.to_graphviz import to_graphviz
+from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
 from sabotnb.plan.physical import physical, to_execution_graph
 from sabotnb.plan.sizes import Estimate
@@ -16,6 +17,7 @@ from sabotnb.plan.sticky_tables import balanced_table, moved_groups, rescale_tab
 __all__ = [
     "Estimate",
     "ExecutionGraph",
+    "JobLevels",
     "Optimized",
     "RewriteStep",
     "ShuffleEdge",
@@ -24,12 +26,13 @@ __all__ = [
     "channels",
     "downstreams",
     "dump",
+    "dump_levels",
     "edge_id",
     "execution_graph_codec",
     "expand",
     "explain",
-    "explain_in_words",
     "input_edges",
+    "load_levels",
     "moved_groups",
     "optimize",
     "physical",
@@ -40,7 +43,6 @@ __all__ = [
     "to_execution_graph",
     "to_graphviz",
     "upstreams",
-    "vertex_boxes",
 ]
 
 # The class is in the package below, which may not import this one; users call ``graph.to_graphviz()`` all the same.

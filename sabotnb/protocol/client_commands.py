@@ -22,7 +22,7 @@ class JobRequest:
     ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
     ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
-    ``views`` is kept for clients that show the job: ``explain`` and ``scenes``, and which operators are ``gone``.
+    ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it.
     """
 
     name: str
@@ -34,7 +34,7 @@ class JobRequest:
     pulled: bool = False
     outputs: Mapping[str, bool] = field(default_factory=dict)
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
-    views: Mapping[str, Any] = field(default_factory=dict)
+    levels: Mapping[str, Any] = field(default_factory=dict)
     placement: str = "round_robin"
 
 

@@ -72,12 +72,14 @@ class JobEdge:
 class JobTopology:
     """Vertices in topological order, edges by index, and by key domain the task that owns each key group.
 
-    A rescale makes another topology of the same graph, with a greater ``version``.
+    ``removed`` says where each operator went that the optimizer removed. A rescale makes another topology of the same
+    graph, with a greater ``version``.
     """
 
     vertices: Mapping[str, JobVertex]
     edges: tuple[JobEdge, ...] = ()
     tables: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    removed: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
 
     @classmethod
@@ -86,9 +88,10 @@ class JobTopology:
         vertices: Iterable[JobVertex],
         edges: Iterable[JobEdge] = (),
         tables: Mapping[str, tuple[int, ...]] | None = None,
+        removed: Mapping[str, str] | None = None,
     ) -> JobTopology:
         """The first topology of a job."""
-        return cls({vertex.id: vertex for vertex in vertices}, tuple(edges), dict(tables or {}))
+        return cls({vertex.id: vertex for vertex in vertices}, tuple(edges), dict(tables or {}), dict(removed or {}))
 
     @property
     def bounded(self) -> bool:

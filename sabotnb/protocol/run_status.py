@@ -76,14 +76,12 @@ class RunStatus(RunSummary):
     """Everything about a run but its metrics and pictures.
 
     ``waits`` says what a PENDING run waits for, ``failure`` why it failed; ``note`` is what a user should know about a
-    canceled run. ``gone`` says where each operator went that the optimizer removed. ``addresses`` are those of the
-    agents of its tasks that are still registered.
+    canceled run. ``addresses`` are those of the agents of its tasks that are still registered.
     """
 
     topology: JobTopology
     failure: Failure | None = None
     note: str = ""
     waits: str = ""
-    gone: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[TaskStatus, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)

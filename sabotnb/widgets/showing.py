@@ -16,7 +16,7 @@ import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sabotnb.display import JobPicture, job_card, job_picture, theme
+from sabotnb.display import JobPicture, job_card, job_picture, scenes, theme
 from sabotnb.errors import SabotnbError
 from sabotnb.ipython import shell
 from sabotnb.metrics import JobMetrics, without_tasks
@@ -149,8 +149,8 @@ class Showing:
     @cached_property
     def _picture(self) -> JobPicture | None:
         """The run's graph with coordinates; None for a run that was not submitted through the API."""
-        scenes = self.client.views(self.run).get("scenes")
-        return job_picture(scenes) if scenes else None
+        levels = self.client.levels(self.run)
+        return job_picture(scenes(levels)) if levels else None
 
     def _refresh(self) -> None:
         """Request the run's metrics; without an answer the run counts as lost until it is displayed again."""

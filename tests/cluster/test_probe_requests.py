@@ -33,8 +33,8 @@ STATUS = RunStatus(
             JobEdge(1, "source_0", "by_day", 0, "hash", "source_0"),
             JobEdge(2, "by_carrier", "out", 0, "hash", "by_carrier"),
         ),
+        removed={"filter_9": "runs in source_0 (push filters)"},
     ),
-    gone={"filter_9": "runs in source_0 (push filters)"},
 )
 
 

@@ -18,7 +18,7 @@ from sabotnb.metrics import (
     Throughput,
     VertexMetrics,
 )
-from sabotnb.plan import optimize, physical
+from sabotnb.plan import JobLevels, optimize, physical
 from sabotnb.plan.sizes import Size
 
 FLIGHTS = pa.schema([("carrier", pa.string()), ("delay", pa.float64()), ("tail", pa.string())])
@@ -50,7 +50,8 @@ def submitted(graph, tasks=4, sizes=None):
     """
     optimized = optimize(graph, {"airlines": Size(16, 640)} if "airlines" in graph.operators else {})
     execution = physical(optimized.graph, tasks)
-    return display.scenes(graph, optimized, execution, sizes), execution
+    rows = {name: size.rows for name, size in (sizes or {}).items()}
+    return display.scenes(JobLevels(graph, optimized, execution, rows)), execution
 
 
 def metrics(execution, state="FINISHED", name="late", rows=1000, **more):

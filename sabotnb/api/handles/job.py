@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sabotnb import plan
 from sabotnb.api.boundary import boundary
 from sabotnb.api.handles import metric_frames
 from sabotnb.api.handles.diagnosis import Why
 from sabotnb.api.handles.sample_frames import samples_frame
-from sabotnb.api.handles.status import JobResult, JobStatus, assignment, explained
+from sabotnb.api.handles.status import JobResult, JobStatus, assignment
 from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
@@ -158,7 +159,8 @@ class Job:
 
     def explain(self) -> str:
         """Return the job's logical, optimized and physical graph, as submitted."""
-        return explained(self._client.views(self.run_id))
+        levels = self._client.levels(self.run_id)
+        return plan.explain(levels.logical, levels.optimized, levels.execution) if levels else ""
 
     def wait(self, timeout: Duration | float | None = None) -> JobResult:
         """Wait until the job has ended and its callbacks have received every row.

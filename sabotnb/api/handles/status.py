@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sabotnb.display import job_line, operator_labels
-from sabotnb.graph import EdgeType
-from sabotnb.plan import spread, vertex_boxes
-from sabotnb.protocol import JobTopology, RunStatus
+from sabotnb.protocol import RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +111,3 @@ def assignment(status: RunStatus) -> str:
         lines.append(f"{agent if agent != before else '':<12} slot {slot:<3} {'  '.join(tasks)}")
         before = agent
     return "\n".join(lines)
-
-
-def explained(views: Mapping[str, Any]) -> str:
-    """Return the text of the plan that was kept with a job, and below it the drawing, which is made only here."""
-    topology: JobTopology = views["topology"]
-    vertices = [(vertex.id, vertex.parallelism, len(vertex.operators)) for vertex in topology.vertices.values()]
-    edges = [(edge.up, edge.down, spread(EdgeType(edge.type), edge.keys)) for edge in topology.edges]
-    return f"{views['explain']}\n\n{vertex_boxes(vertices, edges)}"

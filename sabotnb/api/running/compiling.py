@@ -13,7 +13,7 @@ from sabotnb import connectors, plan
 from sabotnb.config import Config
 from sabotnb.errors import GraphError, SinkError
 from sabotnb.graph import JobGraph, Operator, Sink, Source
-from sabotnb.plan import Estimate, ExecutionGraph, Optimized
+from sabotnb.plan import Estimate, ExecutionGraph, JobLevels, Optimized
 from sabotnb.protocol import RunId, Split
 from sabotnb.task import Makers, run_local
 
@@ -30,6 +30,12 @@ class CompiledJob:
     execution: ExecutionGraph
     splits: Mapping[str, tuple[Split, ...]]
     estimates: Mapping[str, Estimate]
+
+    @property
+    def levels(self) -> JobLevels:
+        """What words and pictures are made from."""
+        rows = {name: size.rows for name, size in self.estimates.items() if size.rows is not None}
+        return JobLevels(self.graph, self.optimized, self.execution, rows)
 
     def run_here(
         self, makers: Makers | None = None, until: float | None = None

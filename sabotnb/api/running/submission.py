@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from sabotnb import connectors, display, plan, text_limits
+from sabotnb import connectors, plan, text_limits
 from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running.bounds import compile_bounded
@@ -185,14 +185,14 @@ def submit(
     placement: str = ROUND_ROBIN,
 ) -> Started:
     """Hand a compiled job to a cluster: a new run, or one in progress of this name and ``fingerprint``."""
+    execution = _of_new_run(compiled.execution)
     request, blobs = job_request(
         name,
-        _of_new_run(compiled.execution),
+        execution,
         compiled.splits,
         owner=client.owner,
         fingerprint=fingerprint,
-        explained=plan.explain_in_words(compiled.graph, compiled.optimized, compiled.execution),
-        scenes=display.scenes(compiled.graph, compiled.optimized, compiled.execution, compiled.estimates),
+        levels=replace(compiled.levels, execution=execution),
         placement=placement,
     )
     taken = client.submit_stream_job(request, blobs)

@@ -71,13 +71,13 @@ def _scenes(flights: sb.Stream) -> Work:
     for least in range(4):
         flights = flights.filter(col("dep_delay") > least).select("carrier", "dep_delay")
     found = views.compiled(flights.flow)
-    return lambda: display.scenes(found.graph, found.optimized, found.execution)
+    return lambda: display.scenes(found.levels)
 
 
 def _pictures(flights: sb.Stream) -> Work:
     branches = [flights.filter(col("dep_delay") > least).select("carrier") for least in range(29)]
     found = views.compiled(sb.union(*branches).flow)
-    kept = display.scenes(found.graph, found.optimized, found.execution)
+    kept = display.scenes(found.levels)
     return lambda: display.job_picture(kept)
 
 

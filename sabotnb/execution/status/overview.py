@@ -28,7 +28,7 @@ class Overview:
             ViewKind.LIVE: self._live,
             ViewKind.CHANNELS: lambda job, _now, _wall: list(job_series.channel_rows(job)),
             ViewKind.HISTORY: lambda job, now, wall: list(job_series.history_rows(job, wall - now)),
-            ViewKind.SUBMITTED: lambda job, _now, _wall: {**job.request.views, "topology": job.request.topology},
+            ViewKind.LEVELS: lambda job, _now, _wall: (job.request.levels, job.request.execution),
         }
 
     def run(self, run: RunRef) -> JobRun | None:

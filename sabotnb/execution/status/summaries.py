@@ -57,7 +57,6 @@ def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunS
         failure=job.failure,
         note=job.note,
         waits=waits,
-        gone=job.request.views.get("gone", {}),
         tasks=tuple(map(_task_status, job.tasks.values())),
         addresses={agent: agents[agent].address for agent in job.used_agents() if agent in agents},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from sabotnb.diagram import picture
 from sabotnb.graph import JobGraph
@@ -16,33 +16,23 @@ from sabotnb.plan.optimize import Optimized
 
 def explain(logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None) -> str:
     """Return the levels that are passed, each under its heading; below the last one, the vertices as boxes."""
-    text = explain_in_words(logical, optimized, execution)
-    if execution is None:
-        return text
-    vertices = [(vertex.id, vertex.parallelism, len(vertex.operators)) for vertex in execution.vertices.values()]
-    edges = [(edge.up, edge.down, spread(edge.type, edge.keys)) for edge in execution.edges]
-    return f"{text}\n\n{vertex_boxes(vertices, edges)}"
-
-
-def explain_in_words(
-    logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None
-) -> str:
-    """Return the text of ``explain`` without the boxes, which take most of its time and need few data to be drawn."""
     levels = [("logical", list(operator_lines(logical)))]
     if optimized is not None:
         levels.append(("optimizer", list(step_lines(optimized.steps)) or ["nothing to improve"]))
         levels.append(("optimized", list(operator_lines(optimized.graph))))
     if execution is not None:
         levels.append(("physical", list(execution_lines(execution))))
-    return "\n\n".join("\n".join([f"== {title} ==", *lines]) for title, lines in levels)
+    text = "\n\n".join("\n".join([f"== {title} ==", *lines]) for title, lines in levels)
+    return text if execution is None else f"{text}\n\n{_vertex_boxes(execution)}"
 
 
-def vertex_boxes(vertices: Iterable[tuple[str, int, int]], edges: Sequence[tuple[str, str, str]]) -> str:
-    """Return a drawing for terminals: a box for each vertex (id, parallelism, number of operators), lines for edges.
-
-    An edge is its upper vertex, its lower one and its label.
-    """
-    return picture({vertex: (vertex, _chained(tasks, operators)) for vertex, tasks, operators in vertices}, edges)
+def _vertex_boxes(graph: ExecutionGraph) -> str:
+    """Return a drawing for terminals: a box for each vertex, with its tasks, and labeled lines for edges."""
+    boxes = {
+        vertex.id: (vertex.id, _chained(vertex.parallelism, len(vertex.operators)))
+        for vertex in graph.vertices.values()
+    }
+    return picture(boxes, [(edge.up, edge.down, spread(edge.type, edge.keys)) for edge in graph.edges])
 
 
 def operator_lines(graph: JobGraph) -> Iterator[str]:

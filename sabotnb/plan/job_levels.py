@@ -1,0 +1,83 @@
+"""A job at its levels, kept with it as plain data, from which its words and pictures are made when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from sabotnb import text_limits
+from sabotnb.blobs import ipc_bytes
+from sabotnb.graph import JobGraph, JsonDecoder, JsonEncoder
+from sabotnb.plan import execution_graph_codec
+from sabotnb.plan.execution_graph import ExecutionGraph
+from sabotnb.plan.optimize import Optimized, RewriteStep
+from sabotnb.text_limits import cut
+
+NOWHERE = ("prune", "drop identity")
+"""Rules that remove an operator without merging it into another."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobLevels:
+    """A job as written, as optimized with each step (None: it was not), and as it runs.
+
+    ``rows`` are the numbers of rows of its sources, by operator id, as far as they are known.
+    """
+
+    logical: JobGraph
+    optimized: Optimized | None
+    execution: ExecutionGraph
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    def removed(self) -> dict[str, str]:
+        """Return where each operator went that the optimizer removed: the operator that does its work, or why."""
+        running = {operator.id for vertex in self.execution.vertices.values() for operator in vertex.operators}
+        went = {name: step for step in (self.optimized.steps if self.optimized else ()) for name in step.gone}
+        return {name: _successor(name, went) for name in self.logical.topological_sort() if name not in running}
+
+
+def dump_levels(levels: JobLevels) -> dict[str, Any]:
+    """Return the levels as JSON-able data without the bytes of functions and tables; ``dump`` writes the execution."""
+    optimized = levels.optimized
+    data: dict[str, Any] = {"logical": levels.logical.written(), "rows": dict(levels.rows)}
+    if optimized is not None:
+        same = optimized.graph is levels.logical
+        data["optimized"] = None if same else optimized.graph.written()
+        data["steps"] = JsonEncoder().write(optimized.steps)
+    return data
+
+
+def load_levels(data: Mapping[str, Any], execution: Mapping[str, Any]) -> JobLevels:
+    """Read what ``dump_levels`` and ``dump`` wrote, to describe it: functions have no bytes, and tables no rows."""
+    logical = JobGraph.from_dict(data["logical"], _no_bytes(data["logical"]))
+    optimized = None
+    if "steps" in data:
+        other = data["optimized"]
+        graph = logical if other is None else JobGraph.from_dict(other, _no_bytes(other))
+        reader = JsonDecoder({}, {}, {})
+        optimized = Optimized(graph, tuple(reader.read(RewriteStep, step) for step in data["steps"]))
+    running = execution_graph_codec.load(execution, _no_bytes(execution["blobs"]))
+    return JobLevels(logical, optimized, running, data["rows"])
+
+
+def _no_bytes(index: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return blobs for every function, value and table of ``index`` that hold nothing."""
+    nothing = ipc_bytes(pa.schema([]), [])
+    return {sha256: nothing for kind in ("functions", "values", "tables") for sha256 in index.get(kind, ())}
+
+
+def _successor(name: str, went: Mapping[str, RewriteStep]) -> str:
+    if name not in went:
+        return "does not run"
+    step = went[name]
+    if step.rule in NOWHERE:
+        return cut(step.text, text_limits.SENTENCE)
+    successor = step.operator
+    visited = {name}
+    while successor in went and successor not in visited:  # the successor may have been merged, too
+        visited.add(successor)
+        successor = went[successor].operator
+    return cut(f"runs in {successor}", text_limits.SENTENCE)
