@@ -40,6 +40,8 @@ def _vertex(vertex: Vertex, graph: ExecutionGraph) -> JobVertex:
         reads=isinstance(first, Source),
         writes=isinstance(last, Sink),
         bounded=not isinstance(first, Source) or first.bounded,
+        timed=isinstance(first, Source) and first.event_time is not None,
+        dealt=isinstance(first, Source) and first.dealt,
         domain=vertex.domain,
         slot_group=vertex.slot_group,
         tags=vertex.tags,

@@ -10,9 +10,11 @@ from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.slots import Slot, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
 from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
+from sabotnb.plan import SplitQueue
 from sabotnb.protocol import (
     FIRST_EPOCH,
     AgentInfo,
+    AssignSplits,
     Attempt,
     Committable,
     Deployment,
@@ -23,7 +25,6 @@ from sabotnb.protocol import (
     Placement,
     Queue,
     RunId,
-    Split,
     TaskId,
     TaskState,
 )
@@ -85,6 +86,8 @@ class JobRun:
     """Number of tasks by state. Kept, as ``alive`` is, so that an event costs the same with ten thousand tasks."""
     alive: Counter[str] = field(default_factory=Counter)
     """Number of tasks that have not ended, by agent; agents stay, with 0, in order of first use."""
+    queues: dict[str, SplitQueue] = field(default_factory=dict)
+    """By source vertex, the splits that no task has yet."""
     committables: list[Committable] = field(default_factory=list)
     failure: Failure | None = None
     note: str = ""
@@ -182,8 +185,10 @@ class JobRun:
         """True if no task runs any more."""
         return self.all_in(*TERMINAL_TASK)
 
-    def deployments(self, agents: Mapping[str, AgentInfo]) -> Iterator[tuple[str, Deployment]]:
-        """Yield each agent with the ``Deployment`` that starts its tasks."""
+    def deployments(
+        self, agents: Mapping[str, AgentInfo], splits: Mapping[TaskId, AssignSplits]
+    ) -> Iterator[tuple[str, Deployment]]:
+        """Yield each agent with the ``Deployment`` that starts its tasks, which begin with ``splits``."""
         by_vertex: dict[str, list[str]] = {}
         by_agent: dict[str, list[Attempt]] = {}
         for task, vertex in self.tasks.items():
@@ -192,7 +197,6 @@ class JobRun:
         where = Placement(
             {vertex: tuple(on) for vertex, on in by_vertex.items()}, {agent: agents[agent] for agent in by_agent}
         )
-        splits = self._splits()
         for agent, attempts in by_agent.items():
             yield (
                 agent,
@@ -202,15 +206,6 @@ class JobRun:
                     execution=self.request.execution,
                     placement=where,
                     attempts=tuple(attempts),
-                    splits={one.task: splits[one.task] for one in attempts if one.task in splits},
+                    splits=tuple(splits[one.task] for one in attempts if one.task in splits),
                 ),
             )
-
-    def _splits(self) -> dict[TaskId, tuple[Split, ...]]:
-        """Assign the splits of each source to its tasks round-robin, keeping their order."""
-        vertices = self.topology.vertices
-        return {
-            TaskId(self.id, vertex, index): tuple(splits[index :: vertices[vertex].parallelism])
-            for vertex, splits in self.request.splits.items()
-            for index in range(vertices[vertex].parallelism)
-        }

@@ -6,7 +6,8 @@ Theory of operation
 order. The machine has no clock, sockets or threads. ``cluster.job_manager`` feeds it on the scheduler's event loop and
 carries its instructions out; tests and the simulator feed it directly. Even time is an event, which ``SetTimer`` asks
 for. Agents' events are handled in this module, clients' commands in ``job_commands``, the allocation of slots in
-``scheduling``, the end of a run in ``termination``. All of them share one ``ClusterState``.
+``scheduling``, splits of sources in ``split_handout``, the end of a run in ``termination``. All of them share one
+``ClusterState``.
 
 **States of a run** (every legal move is in ``transitions``)::
 
@@ -50,6 +51,7 @@ from sabotnb.execution.leases import Leases
 from sabotnb.execution.reporting import take_report
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.sessions import Sessions
+from sabotnb.execution.split_handout import hand_out
 from sabotnb.execution.status.overview import Overview
 from sabotnb.execution.termination import Termination
 from sabotnb.execution.transitions import TERMINAL_TASK
@@ -57,6 +59,7 @@ from sabotnb.protocol import (
     AgentDown,
     AgentLeaving,
     AgentUp,
+    Attempt,
     CommitOverdue,
     Committed,
     Event,
@@ -73,6 +76,7 @@ from sabotnb.protocol import (
     SessionChanged,
     SessionOverdue,
     SetTimer,
+    SplitWanted,
     StartSources,
     TaskChanged,
     TaskState,
@@ -106,6 +110,7 @@ class Machine:
             AgentDown: self._agent_down,
             Heartbeat: self._heartbeat,
             TaskChanged: self._task_changed,
+            SplitWanted: self._split_wanted,
             MetricsReported: self._metrics,
             Committed: self._ending.committed,
             PeerLost: self._peer_lost,
@@ -215,7 +220,7 @@ class Machine:
     # Tasks
 
     def _task_changed(self, now: float, event: TaskChanged) -> Iterable[Instruction]:
-        job, task = self._find(event)
+        job, task = self._find(event.agent, event.attempt, f"reports {event.state.value} of")
         if task.state is TaskState.CANCELING and event.state is TaskState.RUNNING:
             return  # the report was under way when the task was told to cancel
         job.move_task(task, event.state)
@@ -237,13 +242,16 @@ class Machine:
             yield from tell_running(job, StartSources(job.id, job.epoch))
         yield from self._ending.wind_up(now, job)
 
-    def _find(self, event: TaskChanged) -> tuple[JobRun, TaskVertex]:
-        attempt = event.attempt
+    def _split_wanted(self, _now: float, event: SplitWanted) -> Iterable[Instruction]:
+        job, task = self._find(event.agent, event.attempt, "asks for splits of")
+        return hand_out(job, event) if task.state is TaskState.RUNNING else ()
+
+    def _find(self, agent: str, attempt: Attempt, does: str) -> tuple[JobRun, TaskVertex]:
         job = self.jobs.get(attempt.run.job)
         task = job.tasks.get(attempt.task) if job else None
-        fenced = event.agent not in self.agents
-        if job is None or task is None or task.attempt != attempt or task.slot.agent != event.agent or fenced:
-            raise StaleMessage(f"{event.agent} reports {event.state.value} of {attempt}, which is over")
+        fenced = agent not in self.agents
+        if job is None or task is None or task.attempt != attempt or task.slot.agent != agent or fenced:
+            raise StaleMessage(f"{agent} {does} {attempt}, which is over")
         return job, task
 
     def _metrics(self, now: float, event: MetricsReported) -> Iterable[Instruction]:

@@ -8,6 +8,7 @@ from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.slots import assign
+from sabotnb.execution.split_handout import first_splits
 from sabotnb.protocol import Deploy, DropRun, Instruction, JobChanged, JobState, TaskState
 
 KEPT_JOBS = 100
@@ -47,7 +48,8 @@ class Scheduling:
             for task in job.tasks.values():
                 job.move_task(task, TaskState.DEPLOYING)
             yield JobChanged(job.name, job.state)
-            yield from (Deploy(agent, deployment) for agent, deployment in job.deployments(self._state.agents))
+            deployments = job.deployments(self._state.agents, first_splits(job))
+            yield from (Deploy(agent, deployment) for agent, deployment in deployments)
 
     def forget(self, job: JobRun) -> Iterable[Instruction]:
         """Tell agents to drop everything that they keep of a run that is over."""

@@ -78,6 +78,14 @@ class Source(ByStructure):
         """The event time that the rows have, in the source or behind it; its splits are then whole files or tables."""
         return self.event_time or self.computed_time
 
+    @property
+    def dealt(self) -> bool:
+        """True if all splits are handed out at the beginning, in turn.
+
+        So are those of endless sources, none of which ends, and the calls of a task job, whose order is promised.
+        """
+        return not self.bounded or self.connector == "tasks"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filter(ByStructure):

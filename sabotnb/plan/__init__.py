@@ -12,6 +12,7 @@ from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
 from sabotnb.plan.physical import physical, to_execution_graph
 from sabotnb.plan.sizes import Estimate
+from sabotnb.plan.split_queue import SplitQueue
 from sabotnb.plan.sticky_tables import balanced_table, moved_groups, rescale_table
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Optimized",
     "RewriteStep",
     "ShuffleEdge",
+    "SplitQueue",
     "Vertex",
     "balanced_table",
     "channels",

@@ -22,6 +22,7 @@ from sabotnb.protocol.control import (
     AgentInfo,
     AgentLeaving,
     AgentUp,
+    AssignSplits,
     CancelTasks,
     Command,
     Commit,
@@ -42,13 +43,16 @@ from sabotnb.protocol.control import (
     PeerLost,
     Placement,
     Queue,
+    RaiseBound,
     ResumeSources,
     SessionChanged,
     SessionOverdue,
     SetTimer,
+    SplitWanted,
     StartSources,
     StopSources,
     TaskChanged,
+    TaskReport,
     Tell,
     TimerEvent,
 )
@@ -84,7 +88,7 @@ from sabotnb.protocol.operator import (
     SinkOperator,
 )
 from sabotnb.protocol.run_status import RunStatus, RunSummary, TaskStatus
-from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split
+from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
 
@@ -97,6 +101,7 @@ __all__ = [
     "AgentInfo",
     "AgentLeaving",
     "AgentUp",
+    "AssignSplits",
     "Attempt",
     "Batch",
     "Cancel",
@@ -151,6 +156,7 @@ __all__ = [
     "Polled",
     "Position",
     "Queue",
+    "RaiseBound",
     "Reader",
     "Reply",
     "Resume",
@@ -167,6 +173,8 @@ __all__ = [
     "SinkOperator",
     "Source",
     "Split",
+    "SplitWanted",
+    "SplitsLeft",
     "Stamp",
     "StartSources",
     "StateSpec",
@@ -177,6 +185,7 @@ __all__ = [
     "Submitted",
     "TaskChanged",
     "TaskId",
+    "TaskReport",
     "TaskState",
     "TaskStatus",
     "Tell",

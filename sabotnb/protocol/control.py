@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.client_commands import Reply, UserCommand
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, RunId, TaskId
+from sabotnb.protocol.ids import Attempt, RunId
 from sabotnb.protocol.job_states import JobState, TaskState
 from sabotnb.protocol.operator import Committable
-from sabotnb.protocol.source import Split
+from sabotnb.protocol.source import Split, SplitsLeft
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,19 @@ class TaskChanged:
     committables: tuple[Committable, ...] = ()
     counters: TaskCounters | None = None
     sent: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitWanted:
+    """A source task has little left to read: it asks for splits of about ``nbytes`` bytes."""
+
+    agent: str
+    attempt: Attempt
+    nbytes: int
+
+
+TaskReport = TaskChanged | SplitWanted
+"""An event that a task reports."""
 
 
 class Queue(NamedTuple):
@@ -161,7 +174,7 @@ Event = (
     | AgentLeaving
     | AgentDown
     | Heartbeat
-    | TaskChanged
+    | TaskReport
     | MetricsReported
     | Committed
     | PeerLost
@@ -180,15 +193,42 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class AssignSplits:
+    """Splits for one source task, in the order in which it reads them, and what is left behind them."""
+
+    attempt: Attempt
+    splits: tuple[Split, ...]
+    left: SplitsLeft
+
+    @property
+    def run(self) -> RunId:
+        """The run that the task belongs to."""
+        return self.attempt.run
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseBound:
+    """Splits of ``vertex`` were handed out, which raised the bound of those that are left."""
+
+    run: RunId
+    epoch: int
+    vertex: str
+    left: SplitsLeft
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
-    """Everything that one agent needs to run its tasks of one run: the graph, the placement and its own attempts."""
+    """Everything that one agent needs to run its tasks of one run: the graph, the placement and its own attempts.
+
+    ``splits`` are those with which its source tasks begin.
+    """
 
     run: RunId
     epoch: int
     execution: Mapping[str, Any]
     placement: Placement
     attempts: tuple[Attempt, ...]
-    splits: Mapping[TaskId, tuple[Split, ...]]
+    splits: tuple[AssignSplits, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +304,18 @@ class Fence:
     agent: str
 
 
-Command = StartSources | CancelTasks | StopSources | PauseSources | ResumeSources | EndRun | DropRun | Fence
+Command = (
+    StartSources
+    | AssignSplits
+    | RaiseBound
+    | CancelTasks
+    | StopSources
+    | PauseSources
+    | ResumeSources
+    | EndRun
+    | DropRun
+    | Fence
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,9 @@ class ChainedOperator:
 class JobVertex:
     """A vertex: its tasks run ``operators`` as a chain, in this order.
 
-    ``reads``: it begins with a source, which is ``bounded`` or endless. ``writes``: it ends with a sink. ``domain`` is
-    its key domain. The other fields are the needs of one task, by which it is placed (``cpu`` in cores, ``memory`` in
+    ``reads``: it begins with a source, which is ``bounded`` or endless, and ``timed`` if it has event time. ``dealt``:
+    its tasks get all splits of the source when they begin, in turn. ``writes``: it ends with a sink. ``domain`` is its
+    key domain. The other fields are the needs of one task, by which it is placed (``cpu`` in cores, ``memory`` in
     bytes).
     """
 
@@ -37,6 +38,8 @@ class JobVertex:
     reads: bool = False
     writes: bool = False
     bounded: bool = True
+    timed: bool = False
+    dealt: bool = False
     domain: str | None = None
     slot_group: str = "default"
     tags: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 
 from sabotnb.eventtime import DelayedRows, Times
-from sabotnb.protocol.elements import MIN_WATERMARK
+from sabotnb.protocol.elements import MAX_WATERMARK, MIN_WATERMARK
 
 Position = Mapping[str, Any]
 """Where to continue reading a split; JSON-able."""
@@ -26,6 +26,28 @@ class Split:
     nbytes: int = 0
     """Estimated size, to balance splits over tasks; 0 if unknown."""
     rows: int | None = None
+
+    @property
+    def weight(self) -> int:
+        """Its size for comparison with other splits; without sizes, all splits weigh the same."""
+        return max(self.nbytes, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitsLeft:
+    """What the tasks of a source know of the splits that none of them has yet.
+
+    No row of these splits has an event time below ``bound``, which is that of the split ``following``. Without
+    arguments: no split is left.
+    """
+
+    bound: int = MAX_WATERMARK
+    following: str | None = None
+
+    @property
+    def more(self) -> bool:
+        """True if a task may ask for splits."""
+        return self.following is not None
 
 
 @dataclass(frozen=True, slots=True)

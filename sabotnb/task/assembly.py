@@ -9,7 +9,7 @@ from functools import partial
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import OperatorContext
+from sabotnb.protocol import OperatorContext, SplitWanted
 from sabotnb.task.alarms import Alarms
 from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
@@ -19,6 +19,7 @@ from sabotnb.task.probes import Probes
 from sabotnb.task.result_buffers import ResultBuffer, ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.source_progress import SourceProgress
+from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import TaskInput
@@ -63,7 +64,7 @@ class Assembly:
             return SourceInput(
                 head,
                 self.steps.run(head, "open", lambda: self.host.makers.source(spec)),
-                self.assignment.splits,
+                SplitSupply(self.assignment.splits, self.assignment.left, self._ask_splits),
                 chain,
                 self.gate,
                 self.steps,
@@ -89,6 +90,9 @@ class Assembly:
             wake_in=partial(alarms.add, node.id),
             advance_clock=task_input.advance_clock,
         )
+
+    def _ask_splits(self, nbytes: int) -> None:
+        self.host.report(SplitWanted(self.host.agent, self.assignment.attempt, nbytes))
 
     def _edges(self, wake: Callable[[], None]) -> list[OutputRoute]:
         assignment = self.assignment

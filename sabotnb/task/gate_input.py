@@ -11,6 +11,7 @@ from sabotnb.metrics import TaskCounters, WatermarkHolder
 from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,
+    AssignSplits,
     Batch,
     Element,
     End,
@@ -18,6 +19,7 @@ from sabotnb.protocol import (
     Gate,
     Leave,
     Marker,
+    RaiseBound,
     Status,
     Watermark,
 )
@@ -120,6 +122,9 @@ class GateInput:
 
     def stop(self) -> None:
         """Do nothing: the input ends when its sources have ended."""
+
+    def assign(self, command: AssignSplits | RaiseBound) -> None:
+        """Do nothing: only sources have splits."""
 
     def pause(self) -> None:
         """Do nothing: only sources pause."""

@@ -23,7 +23,8 @@ from sabotnb.protocol import (
     SinkOperator,
     Source,
     Split,
-    TaskChanged,
+    SplitsLeft,
+    TaskReport,
 )
 from sabotnb.task.result_buffers import Results
 
@@ -80,7 +81,7 @@ class Host:
 
     exchange: TaskExchange
     results: Results
-    report: Callable[[TaskChanged], None]
+    report: Callable[[TaskReport], None]
     config: Config
     makers: Makers = field(default_factory=Makers)
 
@@ -92,12 +93,13 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One attempt at one task: its graph, its splits, and where the other tasks of the run are."""
+    """One attempt at one task: its graph, the splits it begins with, and where the other tasks of the run are."""
 
     attempt: Attempt
     graph: ExecutionGraph
     placement: Placement
     splits: tuple[Split, ...] = ()
+    left: SplitsLeft = field(default_factory=SplitsLeft)
 
     @property
     def vertex(self) -> Vertex:

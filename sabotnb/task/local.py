@@ -19,13 +19,15 @@ from sabotnb.protocol import (
     Placement,
     RunId,
     Split,
+    SplitWanted,
     StartSources,
-    TaskChanged,
     TaskId,
+    TaskReport,
 )
 from sabotnb.task.canceling import await_canceled
 from sabotnb.task.failure_report import error_of
 from sabotnb.task.host import Assignment, Host, Makers
+from sabotnb.task.local_handout import LocalHandout
 from sabotnb.task.result_buffers import Results
 from sabotnb.task.stages import is_pulled
 from sabotnb.task.task import TaskExecution
@@ -45,7 +47,7 @@ def run_local(
 ) -> Iterator[pa.RecordBatch]:
     """Run a graph with one collecting sink and yield its batches as they arrive.
 
-    ``splits`` are by source vertex, whose tasks get them in turn. Nothing runs before the first ``next``; closing the
+    ``splits`` are by source vertex, whose tasks get them on demand. Nothing runs before the first ``next``; closing the
     iterator, also by an interrupt, cancels the tasks and waits for their threads. Tasks run at most
     ``Config.collect_bytes`` each ahead of the reader. ``until`` (of ``time.monotonic``) ends the run as closing does:
     rows that are not there by then are missing.
@@ -74,24 +76,18 @@ class _LocalRun:
         self._failure: Failure | None = None
         self._results = Results(config)
         self._exchange = Exchange(AGENT, config)
-        host = Host(self._exchange, self._results, self._on_change, config, makers)
+        host = Host(self._exchange, self._results, self._on_report, config, makers)
         placement = Placement({vertex.id: (AGENT,) * vertex.parallelism for vertex in execution.vertices.values()}, {})
-        self._tasks = [
-            TaskExecution(
-                Assignment(
-                    Attempt(TaskId(RUN, vertex.id, index), 0, FIRST_EPOCH),
-                    execution,
-                    placement,
-                    tuple(splits.get(vertex.id, ())[index :: vertex.parallelism]),
-                ),
-                host,
-            )
+        self._handout = LocalHandout(execution, splits)
+        self._tasks = {
+            attempt: TaskExecution(Assignment(attempt, execution, placement, *self._handout.first(attempt)), host)
             for vertex in execution.vertices.values()
             for index in range(vertex.parallelism)
-        ]
+            for attempt in [Attempt(TaskId(RUN, vertex.id, index), 0, FIRST_EPOCH)]
+        }
 
     def start(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.start()
             task.post(StartSources(RUN, FIRST_EPOCH))
 
@@ -119,15 +115,17 @@ class _LocalRun:
 
     def stop(self) -> None:
         """Cancel all tasks and wait until their threads have ended, except those that hang in a call."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.post(CancelTasks(RUN, FIRST_EPOCH))
-        await_canceled(self._tasks)
+        await_canceled(self._tasks.values())
         self._exchange.release(RUN, FIRST_EPOCH)
         self._exchange.stop()
 
-    def _on_change(self, changed: TaskChanged) -> None:
-        if changed.failure is not None and self._failure is None:
-            self._failure = changed.failure
+    def _on_report(self, report: TaskReport) -> None:
+        if isinstance(report, SplitWanted):
+            self._handout.answer(report, self._tasks)
+        elif report.failure is not None and self._failure is None:
+            self._failure = report.failure
             self._results.notify(RUN)
 
 

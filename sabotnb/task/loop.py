@@ -23,7 +23,15 @@ take the next element of the input; without an element, sleep for it.
 from __future__ import annotations
 
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources
+from sabotnb.protocol import (
+    AssignSplits,
+    CancelTasks,
+    PauseSources,
+    RaiseBound,
+    ResumeSources,
+    StartSources,
+    StopSources,
+)
 from sabotnb.task.alarms import Alarms
 from sabotnb.task.chain import Chain, Emission
 from sabotnb.task.mailbox import Mailbox
@@ -97,6 +105,8 @@ class Loop:
                     raise TaskCanceled
                 case StartSources():
                     self._input.start()
+                case AssignSplits() | RaiseBound():
+                    self._input.assign(command)
                 case StopSources():
                     self._input.stop()
                 case PauseSources():

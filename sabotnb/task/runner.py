@@ -13,6 +13,7 @@ from sabotnb.errors import StaleMessage
 from sabotnb.metrics import TaskCounters
 from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol import (
+    AssignSplits,
     Attempt,
     CancelTasks,
     Command,
@@ -21,11 +22,13 @@ from sabotnb.protocol import (
     Fence,
     PauseSources,
     Queue,
+    RaiseBound,
     ResumeSources,
     RunId,
     StartSources,
     StopSources,
     TaskChanged,
+    TaskReport,
     TaskState,
 )
 from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
@@ -53,7 +56,7 @@ class _RunTasks:
 class TaskRunner:
     """Starts one thread per deployed task and passes commands to the tasks; any thread may call it.
 
-    ``report`` is called with each change of a task's state, from the tasks' threads; it must neither block nor raise.
+    ``report`` is called with all that a task reports, from the tasks' threads; it must neither block nor raise.
     Messages of an earlier run or epoch are refused with StaleMessage. The runner waits ``grace`` seconds for a canceled
     task.
     """
@@ -61,7 +64,7 @@ class TaskRunner:
     def __init__(
         self,
         exchange: TaskExchange,
-        report: Callable[[TaskChanged], None],
+        report: Callable[[TaskReport], None],
         results: Results,
         config: Config,
         makers: Makers | None = None,
@@ -69,7 +72,7 @@ class TaskRunner:
     ) -> None:
         self._grace = grace
         self._report = report
-        self._host = Host(exchange, results, self._on_change, config, makers or Makers())
+        self._host = Host(exchange, results, self._on_report, config, makers or Makers())
         self._lock = threading.Lock()
         self._runs: dict[str, _RunTasks] = {}
         """By job, its newest run here."""
@@ -116,15 +119,15 @@ class TaskRunner:
             self._replace(previous, running)
         return running
 
-    def _on_change(self, changed: TaskChanged) -> None:
-        """Report the change; drop a task that has ended, so that its memory is freed."""
-        if changed.state in ENDED:
+    def _on_report(self, report: TaskReport) -> None:
+        """Pass the report on; drop a task that has ended, so that its memory is freed."""
+        if isinstance(report, TaskChanged) and report.state in ENDED:
             with self._lock:
-                running = self._runs.get(changed.attempt.run.job)
-                ended = running.tasks.pop(changed.attempt, None) if running is not None else None
+                running = self._runs.get(report.attempt.run.job)
+                ended = running.tasks.pop(report.attempt, None) if running is not None else None
                 if running is not None and ended is not None:
                     running.samples += ended.samples()
-        self._report(changed)
+        self._report(report)
 
     def command(self, command: Command) -> None:
         """Carry out a command without waiting for its effect; StaleMessage if its run or epoch does not run here."""
@@ -137,6 +140,12 @@ class TaskRunner:
             ):
                 for task in self._running(type(command).__name__, run, epoch):
                     task.post(command)
+            case AssignSplits(attempt):
+                self._task(attempt).post(command)
+            case RaiseBound(run, epoch, vertex):
+                for task in self._running(type(command).__name__, run, epoch):
+                    if task.attempt.task.vertex == vertex:
+                        task.post(command)
             case CancelTasks(run, epoch):
                 self._cancel(run, epoch, self._running(type(command).__name__, run, epoch))
             case DropRun(run):
@@ -225,16 +234,9 @@ class TaskRunner:
     def _make(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> tuple[TaskExecution, ...]:
         """Create every task with its gate before any task runs and sends."""
         graph = execution_graph_codec.load(deployment.execution, blobs)
+        first = {assigned.attempt: (assigned.splits, assigned.left) for assigned in deployment.splits}
         return tuple(
-            TaskExecution(
-                Assignment(
-                    attempt,
-                    graph,
-                    deployment.placement,
-                    deployment.splits.get(attempt.task, ()),
-                ),
-                self._host,
-            )
+            TaskExecution(Assignment(attempt, graph, deployment.placement, *first.get(attempt, ())), self._host)
             for attempt in deployment.attempts
         )
 
@@ -247,6 +249,15 @@ class TaskRunner:
                 here = "it does not run here" if running is None else f"{running.run}, epoch {running.epoch} runs here"
                 raise StaleMessage(f"{what} of {wanted}: {here}")
             return list(running.tasks.values())
+
+    def _task(self, attempt: Attempt) -> TaskExecution:
+        """Return the task of ``attempt``; StaleMessage if it does not run here."""
+        with self._lock:
+            running = self._runs.get(attempt.run.job)
+            task = running.tasks.get(attempt) if running is not None else None
+        if task is None:
+            raise StaleMessage(f"splits for {attempt}, which does not run here")
+        return task
 
     def _tasks(self) -> list[TaskExecution]:
         """Return the tasks that have not ended."""

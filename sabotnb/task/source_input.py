@@ -14,20 +14,22 @@ from sabotnb.metrics import TaskCounters, WatermarkHolder
 from sabotnb.plan import Vertex
 from sabotnb.protocol import (
     MAX_WATERMARK,
+    AssignSplits,
     End,
     EndReason,
     Finished,
     Gate,
     Polled,
+    RaiseBound,
     Reader,
     Source,
-    Split,
     Status,
     Watermark,
 )
 from sabotnb.task.chain import Chain
 from sabotnb.task.latency_markers import LatencyMarkers
 from sabotnb.task.source_progress import OpenSplit, SourceProgress
+from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import Work
 
@@ -52,16 +54,16 @@ def rows_to_read(vertex: Vertex, batch_rows: int) -> int:
 class SourceInput:
     """Polls the readers of splits; reads no rows before ``start`` and between ``pause`` and ``resume``.
 
-    A bounded source is read split by split, in the order of their lower bounds. The splits of an endless one are open
-    together and take turns, as none of them ends. The gate of a source task has no channels; the task sleeps in it so
-    that commands and credit can wake it.
+    A bounded source is read split by split, in the order of the ``supply``, which may be empty until more splits are
+    handed out. The splits of an endless one are open together and take turns, as none of them ends. The gate of a
+    source task has no channels; the task sleeps in it so that commands and credit can wake it.
     """
 
     def __init__(
         self,
         node: Node,
         source: Source,
-        splits: Sequence[Split],
+        supply: SplitSupply,
         chain: Chain,
         gate: Gate,
         steps: Steps,
@@ -71,7 +73,7 @@ class SourceInput:
     ) -> None:
         self._node = node
         self._source = source
-        self._splits = deque(sorted(splits, key=lambda split: split.lower_bound))
+        self._supply = supply
         self._chain = chain
         self._gate = gate
         self._steps = steps
@@ -108,14 +110,23 @@ class SourceInput:
         """End with STOPPED, also before ``start`` and while paused."""
         self._started, self._paused = True, False
         self._reason = EndReason.STOPPED
-        self._splits.clear()
+        self._supply.clear()
         self.close()
+
+    def assign(self, command: AssignSplits | RaiseBound) -> None:
+        """Take splits, or learn of what is left; not after ``stop``."""
+        if self._reason is EndReason.STOPPED:
+            return
+        if isinstance(command, AssignSplits):
+            self._supply.add(command)
+        else:
+            self._supply.raise_bound(command.left)
 
     def holder(self) -> WatermarkHolder | None:
         if self._progress is None:
             return None
-        following = self._splits[0] if self._splits else None
-        return self._steps.run(self._node, "watermark", partial(self._progress.holder, self._open, following))
+        held = partial(self._progress.holder, self._open, self._supply.bound, self._supply.following)
+        return self._steps.run(self._node, "watermark", held)
 
     def advance_clock(self, times: Times) -> DelayedRows | None:
         if self._polled is None:
@@ -134,9 +145,9 @@ class SourceInput:
     def take(self) -> Work | None:
         if not self._reading():
             return None
-        while self._splits and (self._endless or not self._open):
+        while self._supply and (self._endless or not self._open):
             self._open_next()
-        if not self._open:
+        if not self._open and self._supply.exhausted:
             return self._end()
         self._retry = float("inf")
         for _ in range(len(self._open)):
@@ -156,8 +167,11 @@ class SourceInput:
             self._steps.run(self._node, "close", reader.close)
 
     def _open_next(self) -> None:
-        reader = self._steps.run(self._node, "open", partial(self._source.open, self._splits[0]))
-        self._open.append(OpenSplit(self._splits.popleft(), reader))
+        split = self._supply.begin()
+        opened = OpenSplit(split, self._steps.run(self._node, "open", partial(self._source.open, split)))
+        self._open.append(opened)
+        if self._progress is not None:
+            self._progress.opened(opened)
 
     def _poll(self, split: OpenSplit) -> Polled | Finished | None:
         self._polled = split.reader
@@ -189,14 +203,14 @@ class SourceInput:
 
     def _finish(self, finished: OpenSplit) -> Work:
         self._counters.bytes_done += finished.split.nbytes
+        self._supply.finish(finished.split)
         self._steps.run(self._node, "close", finished.reader.close)
         return self._sent(self._elements(at_once=True))
 
     def _elements(self, *, at_once: bool = False) -> list[Watermark | Status]:
         if self._progress is None:
             return []
-        bound = self._splits[0].lower_bound if self._splits else MAX_WATERMARK
-        return self._progress.elements(self._open, bound, at_once=at_once)
+        return self._progress.elements(self._open, self._supply.bound, at_once=at_once)
 
     def _sent(self, elements: Sequence[Watermark | Status]) -> Work:
         for element in elements:

@@ -1,7 +1,7 @@
 """Event time of a source task: which watermark follows the rows of its open splits, and whether it is idle.
 
 The watermark is the smallest of those of the open splits that are not idle, and of the lower bounds of the splits that
-are still to be opened. It never goes back, and is sent every ``WATERMARK_SECONDS`` at most.
+are still to be opened, by this task or another. It never goes back, and is sent every ``WATERMARK_SECONDS`` at most.
 
 A split is idle if it was asked for rows for ``EventTime.idle`` and had none. The time counts from poll to poll, so it
 stands still while the source is paused and while the task waits for credit. A split that has rows again continues at
@@ -53,6 +53,11 @@ class SourceProgress:
         self._sent_at = float("-inf")
         self._idle = False
 
+    def opened(self, split: OpenSplit) -> None:
+        """Let a split that lies behind the watermark begin at the watermark: its earlier rows are delayed."""
+        if self._below(split.split.lower_bound) < self._sent:
+            split.reader.raise_floor(self._sent)
+
     def before_poll(self, polled: OpenSplit) -> None:
         """Let a split that is idle continue at the watermark there is, if it has rows now."""
         if polled.idle and self._sent > MIN_WATERMARK:
@@ -93,11 +98,10 @@ class SourceProgress:
             found.append(Status(idle=True))
         return found
 
-    def holder(self, splits: Collection[OpenSplit], following: Split | None) -> WatermarkHolder | None:
+    def holder(self, splits: Collection[OpenSplit], bound: int, following: str) -> WatermarkHolder | None:
         """The split with the smallest watermark: one that is open and not idle, or ``following``, the next to open."""
         held = [(one.reader.watermark(), one.split.id, one.quiet) for one in splits if not one.idle]
-        if following is not None:
-            held.append((self._below(following.lower_bound), following.id, 0.0))
+        held.append((self._below(bound), following, 0.0))
         us, split, quiet = min(held, default=(MAX_WATERMARK, "", 0.0))
         if us >= MAX_WATERMARK:
             return None

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.metrics import WatermarkHolder
-from sabotnb.protocol import End, Leave
+from sabotnb.protocol import AssignSplits, End, Leave, RaiseBound
 from sabotnb.task.chain import Item
 
 Work: TypeAlias = Iterator[Item]
@@ -49,6 +49,10 @@ class TaskInput(Protocol):
 
     def stop(self) -> None:
         """End the input without further rows."""
+        ...
+
+    def assign(self, command: AssignSplits | RaiseBound) -> None:
+        """Take splits that were handed out, or learn of those that are left."""
         ...
 
     def pause(self) -> None:

@@ -18,6 +18,7 @@ from taskjobs import (
     graph,
     numbers,
     reads,
+    rows,
     run,
     start,
     vertex,
@@ -26,7 +27,7 @@ from taskjobs import (
 from sabotnb.config import Config
 from sabotnb.errors import GraphError, JobFailed, SourceError
 from sabotnb.protocol.operator import Operator
-from sabotnb.testing import Crash, Hold, InjectedFault, Pause
+from sabotnb.testing import Crash, Hold, InjectedFault, Pause, ScriptedSource
 
 
 def source_to_collect(source, *operators):
@@ -45,11 +46,27 @@ def test_rows_returned_at_the_end_go_through_the_later_operators():
     assert run(source_to_collect(numbers([range(5)]), Total, Doubled)) == [20]
 
 
-def test_splits_are_assigned_to_tasks_in_turn():
+def test_every_split_is_read_once():
     source = numbers([[0]], [[1]], [[2]], [[3]], [[4]])
     job = graph([vertex("numbers", reads(source), COLLECT, parallelism=2)])
     assert run(job) == [0, 1, 2, 3, 4]
     assert (source.opened, source.closed) == (5, 5)
+
+
+def test_a_slow_task_takes_fewer_splits():
+    class Until(ScriptedSource):
+        """Its first split has no end until all others are open."""
+
+        def open(self, split):
+            reader = super().open(split)
+            if self.opened == len(self.splits()):
+                rest.set()
+            return reader
+
+    rest = threading.Event()
+    source = Until(X, [Hold(rest)], *([rows(number)] for number in range(1, 50)))
+    job = graph([vertex("numbers", reads(source), COLLECT, parallelism=2)])
+    assert run(job) == list(range(1, 50))
 
 
 @pytest.mark.parametrize("kind", ["forward", "rebalance", "hash", "gather", "broadcast"])

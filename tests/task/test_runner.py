@@ -12,6 +12,7 @@ from sabotnb.exchange import Exchange
 from sabotnb.graph import specs
 from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol import (
+    AssignSplits,
     CancelTasks,
     Deployment,
     DropRun,
@@ -19,6 +20,7 @@ from sabotnb.protocol import (
     PauseSources,
     Placement,
     ResumeSources,
+    SplitsLeft,
     StartSources,
     StopSources,
     TaskState,
@@ -55,7 +57,7 @@ def deployment(execution, run=RUN, epoch=1):
     attempts = [Attempt(TaskId(run, vertex, 0), number, epoch) for number, vertex in enumerate(execution.vertices)]
     data, _ = execution_graph_codec.dump(execution)
     placement = Placement(dict.fromkeys(execution.vertices, ("agent-1",)), {})
-    splits = {TaskId(run, "numbers", 0): tuple(numbers([]).splits())}
+    splits = (AssignSplits(attempts[0], tuple(numbers([]).splits()), SplitsLeft()),)
     return Deployment(run, epoch, data, placement, tuple(attempts), splits)
 
 

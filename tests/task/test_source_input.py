@@ -12,6 +12,7 @@ from sabotnb.protocol.source import Split
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import RETRY_SECONDS, SourceInput, rows_to_read
+from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.steps import Steps
 from sabotnb.testing import Pause, ScriptedSource
 
@@ -54,9 +55,9 @@ def source_input(source, splits=None, gate=None):
     counters = TaskCounters(operators={"numbers": 0})
     node, steps = Operator("numbers", reads(source)), Steps()
     chain = Chain([Stage(node, PassThrough())], steps, Probes(counters))
-    splits = source.splits() if splits is None else splits
+    supply = SplitSupply(source.splits() if splits is None else splits)
     gate = InputGate([]) if gate is None else gate
-    return SourceInput(node, source, splits, chain, gate, steps, counters, batch_rows=10), counters
+    return SourceInput(node, source, supply, chain, gate, steps, counters, batch_rows=10), counters
 
 
 def taken(task_input):

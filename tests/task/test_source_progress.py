@@ -15,12 +15,28 @@ from sabotnb.exchange.gate import InputGate
 from sabotnb.graph import EventTime, Source
 from sabotnb.graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Marker, Operator, Split, Status, Watermark
+from sabotnb.plan import SplitQueue
+from sabotnb.protocol import (
+    MAX_WATERMARK,
+    MIN_WATERMARK,
+    AssignSplits,
+    Attempt,
+    Marker,
+    Operator,
+    RaiseBound,
+    RunId,
+    Split,
+    SplitsLeft,
+    Status,
+    TaskId,
+    Watermark,
+)
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.local import run_local
 from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import SourceInput
 from sabotnb.task.source_progress import WATERMARK_SECONDS, SourceProgress
+from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.steps import Steps
 
 SECOND = 1_000_000
@@ -69,8 +85,9 @@ class Scripts:
 class Task:
     """The input of one source task, on a clock of the test."""
 
-    def __init__(self, spec, source=None, batch_rows=1000):
+    def __init__(self, spec, source=None, batch_rows=1000, left=None, splits=None):
         self.seconds, self.held = Seconds(), Seconds()
+        self.asked = []
         self.counters = TaskCounters(operators={"s": 0})
         node, steps = Node("s", spec), Steps()
         self.source = connectors.source(spec) if source is None else source
@@ -78,7 +95,7 @@ class Task:
         self.input = SourceInput(
             node,
             self.source,
-            self.source.splits(),
+            SplitSupply(SplitQueue(self.source.splits(), 1).deal(whole=True)[0][:splits], left, self.asked.append),
             chain,
             InputGate([]),
             steps,
@@ -115,8 +132,9 @@ def shown(item):
             return ("idle", idle)
 
 
-def scripted(*scripts, spec=ENDLESS, **options):
-    return Task(spec, BatchSource(spec, Scripts([list(script) for script in scripts], **options), lambda: 0.0))
+def scripted(*scripts, spec=ENDLESS, left=None, splits=None, **options):
+    source = BatchSource(spec, Scripts([list(script) for script in scripts], **options), lambda: 0.0)
+    return Task(spec, source, left=left, splits=splits)
 
 
 def test_a_watermark_goes_behind_the_rows_that_it_follows():
@@ -193,6 +211,57 @@ def test_a_split_holds_the_watermark_by_the_bounds_of_those_behind_it():
     bounded = replace(ENDLESS, bounded=True, event_time=EventTime("t", SECOND))
     task = scripted([[3], [9]], [[1], [4]], spec=bounded, ended=True, bounds=(3 * SECOND, SECOND))
     assert task.rest() == [[1], ("W", 0), [4], ("W", 2), [3], [9], ("W", 8), LAST]
+
+
+def handed(*splits, left=None):
+    """The answer to a task that asked for splits."""
+    return AssignSplits(Attempt(TaskId(RunId("job", 1), "s", 0), 0, 1), splits, left or SplitsLeft())
+
+
+def test_the_splits_that_are_left_hold_the_watermark_until_other_tasks_have_them():
+    bounded = replace(ENDLESS, bounded=True)
+    left = SplitsLeft(4 * SECOND, "2")
+    bounds = (SECOND, 2 * SECOND)
+    task = scripted([[1], [9], [10]], [[2], [8]], spec=bounded, ended=True, bounds=bounds, left=left, splits=1)
+    assert task.take(1.0) == [[1], ("W", 1)]
+    assert task.take(1.0) == [[9], ("W", 4)]
+    assert (task.input.holder().split, task.input.holder().us) == ("2", 4 * SECOND)
+    task.input.assign(RaiseBound(RunId("job", 1), 1, "s", SplitsLeft(7 * SECOND, "3")))
+    assert task.take(1.0) == [[10], ("W", 7)]
+    assert task.take(1.0) == []  # it has read its split, and asks for another
+    assert not task.input.ended
+    assert task.take(1.0) == []
+    task.input.assign(handed(Split("1", {}, 7 * SECOND)))
+    assert task.rest() == [[2], [8], ("W", 8), LAST]
+
+
+def test_a_task_ends_when_nothing_is_left():
+    bounded = replace(ENDLESS, bounded=True)
+    task = scripted([[1]], spec=bounded, ended=True, left=SplitsLeft(5 * SECOND, "1"))
+    assert task.take(1.0) == [[1], ("W", 1)]
+    assert task.take(1.0) == [("W", 5)]
+    assert task.take(1.0) == []
+    task.input.assign(handed())
+    assert task.rest() == [LAST]
+
+
+def test_a_stopped_task_takes_no_splits():
+    bounded = replace(ENDLESS, bounded=True)
+    task = scripted([[1]], [[2]], spec=bounded, ended=True, left=SplitsLeft(5 * SECOND, "1"), splits=1)
+    task.take(1.0)
+    task.input.stop()
+    task.input.assign(handed(Split("1", {})))
+    assert task.rest() == []
+
+
+def test_a_split_behind_the_watermark_starts_its_clock_at_the_watermark():
+    bounded = replace(ENDLESS, bounded=True, event_time=EventTime("t", SECOND))
+    task = scripted([[5], [21]], [[3, 18, 20]], spec=bounded, ended=True, splits=1, left=SplitsLeft(19 * SECOND, "1"))
+    assert task.take(1.0) == [[5], ("W", 4)]
+    assert task.take(1.0) == [[21], ("W", 18)]
+    task.take(1.0)
+    task.input.assign(handed(Split("1", {}, 3 * SECOND)))
+    assert task.take(1.0) == [[18, 20], [3], ("W", 19)]  # 18 is not below the watermark, 3 is
 
 
 def test_the_watermark_is_that_of_the_slowest_split_and_endless_splits_take_turns():

@@ -128,6 +128,6 @@ def read_splits(execution: ExecutionGraph) -> dict[str, tuple[Split, ...]]:
 def _unbounded(file: str, column: str, *, computed: bool) -> str:
     advice = "Write the times into Parquet files instead" if computed else "Write Parquet files with statistics instead"
     return (
-        f"'{file}' does not say its earliest {column!r}: a task holds the rows of windows until it has opened "
+        f"'{file}' does not say its earliest {column!r}: the job holds the rows of windows until it has opened "
         f"the last of its files. {advice}"
     )

@@ -14,7 +14,19 @@ from sabotnb.cluster.agent_session import AgentSession
 from sabotnb.config import Config
 from sabotnb.graph import Source
 from sabotnb.plan import execution_graph_codec, physical
-from sabotnb.protocol import FIRST_EPOCH, Attempt, Deployment, DropRun, Event, Placement, RunId, StartSources, TaskId
+from sabotnb.protocol import (
+    FIRST_EPOCH,
+    AssignSplits,
+    Attempt,
+    Deployment,
+    DropRun,
+    Event,
+    Placement,
+    RunId,
+    SplitsLeft,
+    StartSources,
+    TaskId,
+)
 
 TASKS = 100
 REPORTS = 20
@@ -57,18 +69,19 @@ def _deployment() -> tuple[Deployment, dict[str, bytes]]:
     graph = physical(counts.to_job_graph(), 1)
     execution, blobs = execution_graph_codec.dump(graph)
     tasks = [TaskId(RUN, one.id, index) for one in graph.vertices.values() for index in range(one.parallelism)]
-    sources = [one.operators[0] for one in graph.vertices.values()]
-    splits = {
-        TaskId(RUN, one.id, 0): tuple(connectors.source(one.spec).splits())
-        for one in sources
-        if isinstance(one.spec, Source)
-    }
+    attempts = tuple(Attempt(task, number, FIRST_EPOCH) for number, task in enumerate(tasks))
+    specs = {one.id: one.operators[0].spec for one in graph.vertices.values()}
+    splits = tuple(
+        AssignSplits(attempt, tuple(connectors.source(spec).splits()), SplitsLeft())
+        for attempt in attempts
+        if isinstance(spec := specs[attempt.task.vertex], Source)
+    )
     return Deployment(
         RUN,
         FIRST_EPOCH,
         execution,
         Placement({one.id: ("bench",) * one.parallelism for one in graph.vertices.values()}, {}),
-        tuple(Attempt(task, number, FIRST_EPOCH) for number, task in enumerate(tasks)),
+        attempts,
         splits,
     ), blobs
 

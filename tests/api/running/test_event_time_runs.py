@@ -1,13 +1,20 @@
+import threading
 import warnings
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import sabotnb as sb
-from sabotnb import col
+from sabotnb import col, connectors
+from sabotnb.api.running.compiling import compile_graph
+from sabotnb.api.running.sampled_run import collected
+from sabotnb.protocol import Reader, Split
+from sabotnb.task import Makers
 
 START = datetime(2024, 1, 1)
 MINUTES = [0, 30, 10, 60, 20, 61, 5]
@@ -39,6 +46,39 @@ def test_delayed_rows_are_among_the_results(folder: Path, max_delay: str) -> Non
         assert sorted(map(str, verbs(stream).to_rows())) == sorted(map(str, verbs(expected).to_rows()))
 
 
+@dataclass
+class HeldFile:
+    """A source that returns no rows of the files of ``name`` until ``free`` is set."""
+
+    source: Any
+    name: str
+    free: threading.Event
+
+    def open(self, split: Split) -> Reader:
+        reader = self.source.open(split)
+        poll = reader.poll
+        if Path(split.position["file"]).name == self.name:
+            reader.poll = lambda most: poll(most) if self.free.is_set() else None
+        return reader
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3])
+def test_windows_of_a_hundred_daily_files_close_while_later_files_are_read(tmp_path: Path, tasks: int) -> None:
+    for day in range(100):
+        at = [START + timedelta(days=day), START + timedelta(days=day, hours=23)]
+        pq.write_table(pa.table({"at": pa.array(at, pa.timestamp("us"))}), tmp_path / f"{99 - day:03}.parquet")
+    stream = sb.Stream.from_parquet(tmp_path, event_time="at").window(sb.tumbling("1d")).agg(n=sb.count())
+    compiled = compile_graph(collected(stream.flow), tasks)
+    free = threading.Event()
+    days: list[int] = []
+    makers = Makers(source=lambda spec: HeldFile(connectors.source(spec), "049.parquet", free))
+    for batch in compiled.run_here(makers):
+        days += [(start - START).days for start in batch["window_start"].to_pylist()]
+        if len(days) == 50:  # all that end before the file begins that is held
+            free.set()
+    assert days == list(range(100))
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_files_that_do_not_say_their_earliest_time_are_named(folder: Path, suffix: str) -> None:
     for day in range(2):
@@ -48,7 +88,7 @@ def test_files_that_do_not_say_their_earliest_time_are_named(folder: Path, suffi
         warnings.simplefilter("always")
         stream.to_rows()
     message = (
-        f"'{folder / '0.csv'}' does not say its earliest 'at': a task holds the rows of windows until it has opened "
+        f"'{folder / '0.csv'}' does not say its earliest 'at': the job holds the rows of windows until it has opened "
         "the last of its files. Write Parquet files with statistics instead"
     )
     assert [str(one.message) for one in said] == ([message] if suffix == "csv" else [])
