@@ -7,7 +7,11 @@ downstream task) and credit in bytes (``Account``). Both ends may be in one proc
   batch. So no thread waits inside a send, and a channel exceeds its budget at most by the slices that are pending for
   it and one emission of the task.
 - Every charge is refunded exactly once: when the batch is polled, when the queue is closed with the batch in it, or at
-  once when it arrives at a closed queue. Only batches are charged; watermarks and other control elements are free.
+  once when it arrives at a discarded queue. Only batches are charged; watermarks and other control elements are free.
+- A channel ends in one of two ways. A closed one refuses what arrives: its sender has ended or left, its reader is gone
+  for good, or its run is over. The sender gets an error, as rows would vanish otherwise. A discarded one drops and
+  refunds what arrives: its reader has failed or was canceled, which the machine knows, and the senders are to end by
+  its command and not by errors that hide the reason.
 - A charge is a number that travels with its batch, so both ends count the same: memory within a process, encoded bytes
   between processes.
 - All channels of a gate share the gate's lock. A channel is in the gate's ``ready`` queue exactly while it has elements
@@ -29,7 +33,7 @@ from threading import Condition, Lock
 from typing import Protocol
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol import Batch, Element, Queue, RunId, Watermark
+from sabotnb.protocol import Batch, ChannelEnd, Element, Queue, RunId, Watermark
 
 SHARE = 8
 """A slice is charged for the memory that it keeps alive, limited to this many times its own size."""
@@ -41,13 +45,16 @@ NO_LIMIT = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class ChannelKey:
-    """Identifies a channel in all processes: edge ``edge`` from task ``up`` to task ``down`` of a run and epoch."""
+    """Identifies a channel in all processes: edge ``edge`` from task ``up`` to task ``down`` of a run and epoch.
+
+    A key is used once: attempts are never repeated, and an attempt does not come back to a gate that it has left.
+    """
 
     run: RunId
     epoch: int
     edge: int
-    up: int
-    down: int
+    up: ChannelEnd
+    down: ChannelEnd
 
     def __str__(self) -> str:
         return f"{self.run} epoch {self.epoch} edge {self.edge}: {self.up}->{self.down}"
@@ -83,6 +90,7 @@ class Channel:
         self._ready = ready
         self._queue: deque[tuple[Element | EncodedBatch, int]] = deque()
         self._closed = False
+        self._discarded = False
         self._budget = 0
         self._refund: Callable[[int], None] = _no_sender
 
@@ -93,14 +101,20 @@ class Channel:
         """
         self._refund, self._budget = refund, budget
 
-    def put(self, element: Element | EncodedBatch, charge: int) -> None:
-        """Append an element; never blocks. A closed channel drops it and refunds its charge at once."""
+    def put(self, element: Element | EncodedBatch, charge: int) -> bool:
+        """Append an element; never blocks. False if the channel is closed: the sender has to learn that.
+
+        A discarded channel drops the element and refunds its charge at once.
+        """
         with self._changed:
-            closed = self._closed
-            if not closed:
+            if self._closed:
+                return False
+            discarded = self._discarded
+            if not discarded:
                 self._append(element, charge)
-        if closed and charge:
-            self._refund(charge)
+        if discarded:
+            self.refund(charge)
+        return True
 
     def _append(self, element: Element | EncodedBatch, charge: int) -> None:
         queue = self._queue
@@ -125,7 +139,7 @@ class Channel:
     def queue(self) -> Queue:
         """Return how full the channel is; bytes still on the wire count as free credit. From any thread."""
         held = self.held  # read once: the gate's thread may change it between two reads
-        return Queue(self.key.edge, self.key.up, held, max(0, self._budget - held))
+        return Queue(self.key.edge, self.key.up.task, held, max(0, self._budget - held))
 
     def refund(self, charge: int) -> None:
         """Return credit to the sender; the caller must not hold ``changed``."""
@@ -147,9 +161,16 @@ class Channel:
                 self._changed.notify()
 
     def close(self) -> None:
+        """Drop and refund the queued elements, and refuse every element that arrives later."""
+        self._end(closed=True)
+
+    def discard(self) -> None:
         """Drop and refund the queued elements, and every element that arrives later."""
+        self._end(closed=False)
+
+    def _end(self, *, closed: bool) -> None:
         with self._changed:
-            self._closed = True
+            self._closed, self._discarded = closed or self._closed, True
             if self._queue and not self.blocked and self in self._ready:
                 self._ready.remove(self)  # a task that is still canceling may poll once more
             self._queue.clear()
@@ -168,7 +189,12 @@ class Sender(Protocol):
     key: ChannelKey
 
     def send(self, element: Element) -> None:
-        """Queue ``element``; never blocks, also without credit. StaleMessage if the receiver refuses the channel."""
+        """Queue ``element``; never blocks, also without credit.
+
+        Raises:
+            StaleMessage: the receiver refuses the channel, or this end was closed.
+            AgentLost: the connection has ended.
+        """
         ...
 
     def credit(self) -> int:
@@ -214,6 +240,11 @@ class Account:
         return self.budget - self._sent + self._refunded
 
 
+def closed_by_sender(key: ChannelKey, element: Element) -> StaleMessage:
+    """Return the error of a task that sends on a channel that it has closed."""
+    return StaleMessage(f"channel {key} was closed by its own task, which then sent a {type(element).__name__}")
+
+
 class LocalSender:
     """Sends to a task in the same process: the receiver gets the element itself, not a copy.
 
@@ -225,12 +256,18 @@ class LocalSender:
         self._find = find
         self._account = account
         self._channel: Channel | None = None
+        self._closed = False
 
     def send(self, element: Element) -> None:
+        if self._closed:
+            raise closed_by_sender(self.key, element)
         channel = self._channel or self._attach()
         charge = charge_of(element)
         self._account.charge(charge)
-        channel.put(element, charge)
+        if not channel.put(element, charge):
+            raise StaleMessage(
+                f"no task reads channel {self.key} any more: the task has ended, or its job is over here"
+            )
 
     def _attach(self) -> Channel:
         channel = self._find(self.key)
@@ -244,4 +281,5 @@ class LocalSender:
         return self._account.credit()
 
     def close(self) -> None:
-        """Do nothing: the queue belongs to the gate."""
+        """Send nothing more; the queue belongs to the gate."""
+        self._closed = True

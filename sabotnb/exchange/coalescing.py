@@ -81,7 +81,7 @@ class CoalescingBuffer:
         self._pending = PendingSlices()
         self._pending_delayed = PendingSlices()
         self._controls: list[Element] = []
-        self._turn = self.senders[0].key.up  # so that not all upstream tasks send their first marker to the same task
+        self._turn = self.senders[0].key.up.task  # so that not all upstream tasks begin with the same task
 
     def add(self, rows: pa.RecordBatch, nbytes: int, now: float, *, delayed: bool = False) -> None:
         """Add a slice of about ``nbytes`` bytes, of delayed rows or of others; sends if enough is pending."""
@@ -122,7 +122,7 @@ class CoalescingBuffer:
         batch = Batch(_merged(pending.slices, large=self._large(pending)), pending.nbytes)
         for sender in self._choose(self.senders) if self._choose else self.senders:
             sender.send(batch)
-            traffic = self._traffic[sender.key.down]
+            traffic = self._traffic[sender.key.down.task]
             traffic.rows += pending.rows
             traffic.nbytes += pending.nbytes
             traffic.batches += 1

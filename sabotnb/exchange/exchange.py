@@ -17,7 +17,7 @@ from sabotnb.exchange.sockets import Security, SocketTransport
 from sabotnb.exchange.timer import Timer
 from sabotnb.exchange.transport import OnPeerLost, Peer, Transport, TransportStatistics
 from sabotnb.plan import ExecutionGraph, ShuffleEdge, downstreams, input_edges, upstreams
-from sabotnb.protocol import AgentInfo, Attempt, Placement, RunId
+from sabotnb.protocol import AgentInfo, Attempt, ChannelEnd, Placement, RunId
 
 
 class Exchange:
@@ -51,19 +51,21 @@ class Exchange:
         """
         return self._transport.start()
 
-    def gate(self, attempt: Attempt, graph: ExecutionGraph) -> InputGate:
+    def gate(self, attempt: Attempt, graph: ExecutionGraph, placement: Placement) -> InputGate:
         """Create the input gate of a task, before any upstream task sends: a sender without a gate is refused."""
-        gate = InputGate(_inputs(attempt, graph))
+        gate = InputGate(_inputs(attempt, graph, placement), self._forget)
         self._register(attempt, gate.all_channels())
         return gate
 
-    def extend(self, gate: InputGate, attempt: Attempt, graph: ExecutionGraph) -> list[tuple[int, int]]:
-        """Add channels to a task's gate for the upstream tasks that a newer ``graph`` adds above its vertex.
+    def extend(
+        self, gate: InputGate, attempt: Attempt, graph: ExecutionGraph, placement: Placement
+    ) -> list[tuple[int, ChannelEnd]]:
+        """Add channels to a task's gate for the attempts above its vertex that are new in ``graph`` and ``placement``.
 
         Returns (port, channel) of each new channel. The task has to know them before it polls the gate again.
         """
-        inputs = _inputs(attempt, graph)
-        added = [gate.add(port, key) for port, key in inputs if key.up not in gate.channels(port)]
+        inputs = _inputs(attempt, graph, placement)
+        added = [gate.add(port, key) for port, key in inputs if not gate.knows(port, key.up)]
         self._register(attempt, added)
         return [(channel.port, channel.key.up) for channel in added]
 
@@ -72,6 +74,10 @@ class Exchange:
             self._channels.setdefault((attempt.run, attempt.epoch), {}).update(
                 (channel.key, channel) for channel in channels
             )
+
+    def _forget(self, key: ChannelKey) -> None:
+        with self._lock:
+            self._channels.get((key.run, key.epoch), {}).pop(key, None)
 
     def output(
         self,
@@ -102,16 +108,17 @@ class Exchange:
     ) -> ChannelRouting:
         """Return the channels of that task and how its rows are split, also to ``reroute`` an output.
 
-        ``existing`` channels, by downstream task index, are kept; the others are opened, which requires that the gates
-        of their tasks exist.
+        ``existing`` channels, by downstream task index, are kept if they lead to the same attempts; the others are
+        opened, which requires that the gates of their tasks exist.
         """
         agents, index = placement.tasks[edge.down], attempt.task.index
         edges_in = input_edges(graph, edge.down)
         senders = dict(existing or {})
         tasks = downstreams(edge, graph, index)
         for down in tasks:
-            if down not in senders:
-                key = ChannelKey(attempt.run, attempt.epoch, edge.index, index, down)
+            end = placement.end(edge.down, down)
+            if down not in senders or senders[down].key.down != end:
+                key = ChannelKey(attempt.run, attempt.epoch, edge.index, ChannelEnd(index, attempt.number), end)
                 channels = sum(len(upstreams(edge_in, graph, down)) for edge_in in edges_in)
                 account = Account(max(1, self._config.gate_bytes // channels), wake)
                 senders[down] = self._sender(key, account, agents[down], placement.agents)
@@ -130,7 +137,7 @@ class Exchange:
             return self._channels.get((key.run, key.epoch), {}).get(key)
 
     def release(self, run: RunId, epoch: int) -> None:
-        """Close every channel of a run and epoch; elements that still arrive are refused and counted."""
+        """Close every channel of a run and epoch; tasks that still send get an error."""
         with self._lock:
             channels = self._channels.pop((run, epoch), {})
         self._transport.release(run, epoch)
@@ -147,11 +154,12 @@ class Exchange:
         self._transport.stop()
 
 
-def _inputs(attempt: Attempt, graph: ExecutionGraph) -> list[tuple[int, ChannelKey]]:
+def _inputs(attempt: Attempt, graph: ExecutionGraph, placement: Placement) -> list[tuple[int, ChannelKey]]:
     """Return (port, key) of every channel into a task."""
     index = attempt.task.index
+    end = ChannelEnd(index, attempt.number)
     return [
-        (edge.port, ChannelKey(attempt.run, attempt.epoch, edge.index, up, index))
+        (edge.port, ChannelKey(attempt.run, attempt.epoch, edge.index, placement.end(edge.up, up), end))
         for edge in input_edges(graph, attempt.task.vertex)
         for up in upstreams(edge, graph, index)
     ]

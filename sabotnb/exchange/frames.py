@@ -1,4 +1,4 @@
-"""The wire format, version 1: the frames of all channels between two agents, in sequence on one connection.
+"""The wire format, version 3: the frames of all channels between two agents, in sequence on one connection.
 
 A frame is a header (``struct`` format ``<IIQQ``: kind, channel, payload length, value) and its payload. The sending
 agent numbers the channels of its connection. The meaning of the value depends on the kind:
@@ -9,7 +9,8 @@ kind       payload                                     value
 HELLO      JSON: version, agent, to, token             0; the first frame of the connecting agent
 WELCOME    empty                                       0; the answer; any other frame is a refusal
 REFUSED    reason as UTF-8                             0; refuses the connection, or the channel
-OPEN       JSON: run, epoch, edge, up, down, budget    0; the first frame of a channel
+OPEN       JSON: run, epoch, edge, index and attempt   0; the first frame of a channel
+           of both tasks, budget
 SCHEMA     Arrow IPC schema                            0; sent again whenever it changes
 DICTIONARY Arrow IPC record batch of one column        the column; sent again whenever it changes
 BATCH      Arrow IPC record batch, dictionaries as     bytes to be credited: this payload and the
@@ -40,9 +41,22 @@ from sabotnb.errors import ProtocolError
 from sabotnb.eventtime import CLOCK, clocks, delayed_schema, is_delayed, with_clock, without_clock
 from sabotnb.exchange.channel import ChannelKey, EncodedBatch
 from sabotnb.exchange.coalescing import same_values
-from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, RunId, Status, Watermark
+from sabotnb.protocol import (
+    Batch,
+    ChannelEnd,
+    Cut,
+    CutKind,
+    Element,
+    End,
+    EndReason,
+    Leave,
+    Marker,
+    RunId,
+    Status,
+    Watermark,
+)
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 HEADER = struct.Struct("<IIQQ")
 
 
@@ -244,13 +258,14 @@ def _decode_delayed(decode: Callable[[], Batch], clock: pa.Buffer) -> Batch:
 
 def dump_opening(key: ChannelKey, budget: int) -> bytes:
     """Encode the payload of an OPEN frame: the key and the budget of a channel."""
-    return json.dumps([str(key.run), key.epoch, key.edge, key.up, key.down, budget]).encode()
+    return json.dumps([str(key.run), key.epoch, key.edge, *key.up, *key.down, budget]).encode()
 
 
 def load_opening(payload: bytes) -> tuple[ChannelKey, int]:
     """Decode the payload of an OPEN frame."""
-    run, *channel, budget = json.loads(payload)
-    return ChannelKey(RunId.parse(run), *channel), budget
+    run, epoch, edge, up, up_attempt, down, down_attempt, budget = json.loads(payload)
+    ends = ChannelEnd(up, up_attempt), ChannelEnd(down, down_attempt)
+    return ChannelKey(RunId.parse(run), epoch, edge, *ends), budget
 
 
 def dump_element(element: Element) -> bytes:

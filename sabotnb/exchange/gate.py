@@ -10,18 +10,21 @@ any number of channels. Threads of upstream tasks and of connections put element
 - ``wake`` is remembered until a poll has seen it: it ends the current poll or the next one. A poll that finds an
   element clears it as well, so a woken task has to look at its mailbox before it sleeps here again.
 - Refunds and decoding happen after the lock is released: a refund calls into another task, decoding takes time.
+- A channel is forgotten when its ``Leave`` or ``End`` is polled. Its key is kept, as it must not be used again: a task
+  that is told of all its senders later does not wait for one that has ended. A new attempt at the sending task has
+  another key, and may join before the channel of the old one is forgotten.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Lock
 
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Channel, ChannelKey, EncodedBatch
-from sabotnb.protocol import Element, Queue
+from sabotnb.protocol import ChannelEnd, Element, End, Leave, Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,42 +36,58 @@ class GateStatistics:
     channels: int
 
 
+def _ignore(key: ChannelKey) -> None:
+    """Do nothing: only the gate itself knows its channels."""
+
+
 class InputGate:
     """All channels into one task, polled in turn. Implements ``protocol.Gate``.
 
-    ``keys`` are (port, channel key). One edge feeds a port, so port and index of the sending task identify a channel.
-    One thread polls and one adds channels; any thread puts and wakes.
+    ``keys`` are (port, channel key). One edge feeds a port, so port and sending task identify a channel. The task's
+    thread polls and adds channels; any thread puts and wakes. ``on_forget`` is called with the key of each channel
+    that is forgotten or closed.
     """
 
-    def __init__(self, keys: Iterable[tuple[int, ChannelKey]]) -> None:
+    def __init__(
+        self, keys: Iterable[tuple[int, ChannelKey]], on_forget: Callable[[ChannelKey], None] = _ignore
+    ) -> None:
+        self._on_forget = on_forget
         self._changed = Condition(Lock())
         self._ready: deque[Channel] = deque()
         self._woken = False
         self._closed = False
-        # replaced, never changed: other threads read it without the lock
+        self._discarded = False
+        self._forgotten: set[tuple[int, ChannelEnd]] = set()
+        # changed under the lock; other threads read it without, in one step (``tuple``)
         self._channels = {(port, key.up): Channel(key, port, self._changed, self._ready) for port, key in keys}
 
     def add(self, port: int, key: ChannelKey) -> Channel:
-        """Add a channel to ``port``; ProtocolError if it exists. A closed gate drops what it receives."""
+        """Add a channel to ``port``; ProtocolError if it is or was there. In a gate that has ended, it ends at once."""
         channel = Channel(key, port, self._changed, self._ready)
-        with self._changed:  # a close at the same time either finds the channel or is seen here
-            if (port, key.up) in self._channels:
-                raise ProtocolError(f"channel {key} is already in its gate")
-            self._channels = {**self._channels, (port, key.up): channel}
-            closed = self._closed
+        with self._changed:  # an end of the gate at the same time either finds the channel or is seen here
+            if self.knows(port, key.up):
+                raise ProtocolError(f"channel {key} is already in its gate, or has left it")
+            self._channels[port, key.up] = channel
+            closed, discarded = self._closed, self._discarded
         if closed:
             channel.close()
+        elif discarded:
+            channel.discard()
         return channel
 
-    def channels(self, port: int) -> Sequence[int]:
-        """Return the indexes of the tasks that send to an input port."""
+    def knows(self, port: int, up: ChannelEnd) -> bool:
+        """True if a task sends to ``port``, or has sent to it and ended or left."""
+        return (port, up) in self._channels or (port, up) in self._forgotten
+
+    def channels(self, port: int) -> Sequence[ChannelEnd]:
+        """Return the tasks that send to an input port and have neither ended nor left."""
         return [up for channel_port, up in self._channels if channel_port == port]
 
     def all_channels(self) -> Sequence[Channel]:
         """Return every channel, in the order in which they were added."""
         return tuple(self._channels.values())
 
-    def poll(self, timeout: float) -> tuple[int, int, Element] | None:
+    def poll(self, timeout: float) -> tuple[int, ChannelEnd, Element] | None:
         with self._changed:
             if timeout > 0 and not self._has_event():
                 self._changed.wait_for(self._has_event, timeout)
@@ -80,7 +99,20 @@ class InputGate:
             if more:
                 self._ready.append(channel)
         channel.refund(charge)
-        return channel.port, channel.key.up, element.decode() if isinstance(element, EncodedBatch) else element
+        if isinstance(element, EncodedBatch):
+            return channel.port, channel.key.up, element.decode()
+        if isinstance(element, End | Leave):
+            self._forget(channel)
+        return channel.port, channel.key.up, element
+
+    def _forget(self, channel: Channel) -> None:
+        """Remove a channel whose sender has ended or left."""
+        name = channel.port, channel.key.up
+        with self._changed:
+            del self._channels[name]
+            self._forgotten.add(name)
+        channel.close()
+        self._on_forget(channel.key)
 
     def _has_event(self) -> bool:
         return self._woken or bool(self._ready)
@@ -90,11 +122,11 @@ class InputGate:
             self._woken = True
             self._changed.notify()
 
-    def block(self, port: int, channel: int) -> None:
+    def block(self, port: int, channel: ChannelEnd) -> None:
         """Offer no element of this channel until ``resume``, to align a cut."""
         self._channels[port, channel].block(blocked=True)
 
-    def resume(self, port: int, channel: int) -> None:
+    def resume(self, port: int, channel: ChannelEnd) -> None:
         """Offer the elements of this channel again, those queued since ``block`` first."""
         self._channels[port, channel].block(blocked=False)
 
@@ -109,12 +141,21 @@ class InputGate:
 
         It takes no lock: each number is right by itself, but they may be of different moments.
         """
-        return tuple(channel.queue() for channel in self._channels.values() if channel.held)
+        return tuple(channel.queue() for channel in self.all_channels() if channel.held)
 
     def close(self) -> None:
         with self._changed:
             self._ready.clear()
-            self._closed = True
+            self._closed = self._discarded = True
             channels = self.all_channels()
         for channel in channels:
             channel.close()
+            self._on_forget(channel.key)
+
+    def discard(self) -> None:
+        with self._changed:
+            self._ready.clear()
+            self._discarded = True
+            channels = self.all_channels()
+        for channel in channels:
+            channel.discard()

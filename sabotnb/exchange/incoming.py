@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from enum import Enum
 from threading import Lock
 
 import pyarrow as pa
@@ -14,9 +15,19 @@ from sabotnb.exchange.frames import Decoder, Frame, FrameKind, load_opening
 from sabotnb.exchange.link import PeerLink
 from sabotnb.exchange.streams import ByteStream, Received
 from sabotnb.exchange.transport import Find
-from sabotnb.protocol import RunId
+from sabotnb.protocol import End, Leave, RunId
 
 logger = logging.getLogger("sabotnb.exchange")
+
+OVER = "no task reads it any more: the task has ended, or its job is over on this agent"
+
+
+class Receipt(Enum):
+    """What became of a frame of a channel."""
+
+    QUEUED = "queued"  # or it prepares the next element
+    LAST = "last"  # queued, and no frame may follow
+    REFUSED = "refused"  # the channel is closed
 
 
 class IncomingChannel:
@@ -36,11 +47,12 @@ class IncomingChannel:
         self._owed_lock = Lock()
         channel.attach(self._refund, budget)
 
-    def receive(self, kind: int, value: int, payload: pa.Buffer) -> None:
+    def receive(self, kind: int, value: int, payload: pa.Buffer) -> Receipt:
         """Decode one frame and queue its element."""
         element = self._decoder.decode(kind, value, payload)
-        if element is not None:
-            self.channel.put(element, value)
+        if element is not None and not self.channel.put(element, value):
+            return Receipt.REFUSED
+        return Receipt.LAST if isinstance(element, End | Leave) else Receipt.QUEUED
 
     def _refund(self, nbytes: int) -> None:
         with self._owed_lock:  # the task refunds what it polls, the reading thread what arrives at a closed queue
@@ -80,10 +92,11 @@ class Incoming:
             self._open(number, payload)
             return
         incoming = self._channels.get(number)
-        if incoming is None:
-            self._refuse(number, "its job is over on this agent")
-        else:
-            incoming.receive(kind, value, payload)
+        receipt = Receipt.REFUSED if incoming is None else incoming.receive(kind, value, payload)
+        if receipt is not Receipt.QUEUED:  # a sender that has ended or left does not come back
+            self._channels.pop(number, None)
+        if receipt is Receipt.REFUSED:
+            self._refuse(number, OVER)
 
     def _on_end(self, lost: str | None) -> None:
         if lost is not None:
@@ -93,12 +106,12 @@ class Incoming:
         key, budget = load_opening(payload.to_pybytes())
         channel = self._find(key)
         if channel is None:
-            self._refuse(number, f"no task reads {key} here: it has ended, is of another epoch or was never deployed")
+            self._refuse(number, f"no task reads {key} here: it has ended, is another attempt or was never deployed")
             return
         self._channels[number] = IncomingChannel(number, channel, budget, self.link)
         if self._find(key) is not channel:  # its job was released since, which may not have found the number here
             self._channels.pop(number, None)
-            self._refuse(number, "its job is over on this agent")
+            self._refuse(number, OVER)
 
     def _refuse(self, number: int, reason: str) -> None:
         """Count the frame, and refuse its channel if that was not done before."""

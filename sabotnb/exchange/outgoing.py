@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 from sabotnb.errors import AgentLost, StaleMessage
-from sabotnb.exchange.channel import Account, ChannelKey
+from sabotnb.exchange.channel import Account, ChannelKey, closed_by_sender
 from sabotnb.exchange.frames import Encoder, Frame, FrameKind, dump_opening
 from sabotnb.exchange.link import PeerLink
 from sabotnb.exchange.streams import ByteStream, Received
@@ -73,9 +73,12 @@ class RemoteSender:
         self._outgoing = outgoing
         self._encoder = Encoder(number)
         self._opened = False
+        self._closed = False
 
     def send(self, element: Element) -> None:
         link = self._outgoing.link
+        if self._closed:
+            raise closed_by_sender(self.key, element)
         if self.refused is not None:
             raise StaleMessage(f"{self._outgoing.peer} refuses channel {self.key}: {self.refused}")
         if link.end_reason is not None:
@@ -92,4 +95,5 @@ class RemoteSender:
         return self.account.credit()
 
     def close(self) -> None:
+        self._closed = True
         self._outgoing.remove(self.number)

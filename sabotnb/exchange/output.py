@@ -63,7 +63,7 @@ class OutputPartition:
         self._woken_at = float("-inf")
         self._traffic: dict[int, Traffic] = {}
         self._use(routing)
-        self._turn = self._buffers[0].senders[0].key.up  # so that not all senders begin with the same channel
+        self._turn = self._buffers[0].senders[0].key.up.task  # so that not all senders begin with the same channel
 
     def _use(self, routing: ChannelRouting) -> None:
         self._traffic |= {down: Traffic(down) for down in routing.senders if down not in self._traffic}

@@ -190,12 +190,16 @@ class JobRun:
     ) -> Iterator[tuple[str, Deployment]]:
         """Yield each agent with the ``Deployment`` that starts its tasks, which begin with ``splits``."""
         by_vertex: dict[str, list[str]] = {}
+        numbers: dict[str, list[int]] = {}
         by_agent: dict[str, list[Attempt]] = {}
         for task, vertex in self.tasks.items():
             by_vertex.setdefault(task.vertex, []).append(vertex.slot.agent)
+            numbers.setdefault(task.vertex, []).append(vertex.attempt.number)
             by_agent.setdefault(vertex.slot.agent, []).append(vertex.attempt)
         where = Placement(
-            {vertex: tuple(on) for vertex, on in by_vertex.items()}, {agent: agents[agent] for agent in by_agent}
+            {vertex: tuple(on) for vertex, on in by_vertex.items()},
+            {vertex: tuple(attempts) for vertex, attempts in numbers.items()},
+            {agent: agents[agent] for agent in by_agent},
         )
         for agent, attempts in by_agent.items():
             yield (

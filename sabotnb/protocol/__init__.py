@@ -72,7 +72,7 @@ from sabotnb.protocol.elements import (
 )
 from sabotnb.protocol.failure import Failure, connection_lost
 from sabotnb.protocol.gate_and_output import Gate, Output
-from sabotnb.protocol.ids import FIRST_EPOCH, Attempt, RunId, RunRef, TaskId, job_of
+from sabotnb.protocol.ids import FIRST_EPOCH, Attempt, ChannelEnd, RunId, RunRef, TaskId, job_of
 from sabotnb.protocol.job_states import (
     JobState,
     TaskState,
@@ -107,6 +107,7 @@ __all__ = [
     "Cancel",
     "CancelTasks",
     "ChainedOperator",
+    "ChannelEnd",
     "Command",
     "CommandResult",
     "Commit",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.client_commands import Reply, UserCommand
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, RunId
+from sabotnb.protocol.ids import Attempt, ChannelEnd, RunId
 from sabotnb.protocol.job_states import JobState, TaskState
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split, SplitsLeft
@@ -186,10 +186,18 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the tasks of a run are: by vertex the agent of each task index, and how to reach those agents."""
+    """Where the tasks of a run are: by vertex the agent of each task index, and how to reach those agents.
+
+    ``attempts`` are the numbers of their attempts, by vertex and task index as in ``tasks``.
+    """
 
     tasks: Mapping[str, tuple[str, ...]]
+    attempts: Mapping[str, tuple[int, ...]]
     agents: Mapping[str, AgentInfo]
+
+    def end(self, vertex: str, index: int) -> ChannelEnd:
+        """Return a task as the end of its channels."""
+        return ChannelEnd(index, self.attempts[vertex][index])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sabotnb.protocol.elements import Element
+from sabotnb.protocol.ids import ChannelEnd
 
 
 class Output(Protocol):
@@ -34,10 +35,10 @@ class Output(Protocol):
 class Gate(Protocol):
     """Receives the elements of all channels into a task."""
 
-    def poll(self, timeout: float) -> tuple[int, int, Element] | None:
+    def poll(self, timeout: float) -> tuple[int, ChannelEnd, Element] | None:
         """The next ``(port, channel, element)``; waits at most ``timeout`` seconds; None if there is nothing.
 
-        A channel is identified by the index of the task that sends to the port. ``wake`` ends the wait early.
+        A channel is identified by the task that sends to the port. ``wake`` ends the wait early.
         """
         ...
 
@@ -46,5 +47,9 @@ class Gate(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the channels; unread elements are dropped and their credit is returned."""
+        """Close the channels at the end of the input: a task that still sends gets an error."""
+        ...
+
+    def discard(self) -> None:
+        """Drop what is unread and what arrives later, and return its credit: the task has failed or was canceled."""
         ...

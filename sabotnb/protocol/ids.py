@@ -9,7 +9,7 @@ checkpoints, savepoints and rescales).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sabotnb.errors import ProtocolError
 from sabotnb.pickling import quickly_pickled
@@ -79,3 +79,16 @@ class Attempt:
 
     def __str__(self) -> str:
         return f"{self.run}/{self.task.vertex}[{self.task.index}]#{self.number}:e{self.epoch}"
+
+
+class ChannelEnd(NamedTuple):
+    """The task at one end of a channel: ``task`` is its index in its vertex.
+
+    The number of its ``attempt`` tells a task that moves from the one that it replaces, which has the same index.
+    """
+
+    task: int
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.task}#{self.attempt}"

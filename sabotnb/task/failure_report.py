@@ -19,6 +19,7 @@ from sabotnb.errors import (
     SabotnbError,
     SinkError,
     SourceError,
+    StaleMessage,
     UserFunctionError,
 )
 from sabotnb.expr import Expr, functions, sample_of
@@ -35,9 +36,11 @@ MORE_MEMORY = (
 CORRECT = "correct it; .head() tries it on a few rows in this process"
 
 
-def failure_of(error: BaseException, agent: str) -> Failure:
-    """Describe ``error``, raised in a task on ``agent``; never raises."""
+def failure_of(error: BaseException, agent: str, operator: str = "") -> Failure:
+    """Describe ``error``, raised in a task on ``agent`` that begins with ``operator``; never raises."""
     try:
+        if isinstance(error, StaleMessage):  # a channel that another task has closed: the user sees which task sent
+            return Failure(type(error).__name__, f"{operator}: {error}" if operator else str(error), operator)
         return _describe(error, agent)
     except BaseException as defect:  # noqa: BLE001 - a task that cannot report its end would never end
         return Failure(ProtocolError.__name__, f"a task on {agent} raised a {type(error).__name__}; {_line(defect)}")

@@ -13,6 +13,7 @@ from sabotnb.protocol import (
     MIN_WATERMARK,
     AssignSplits,
     Batch,
+    ChannelEnd,
     Element,
     End,
     EndReason,
@@ -40,7 +41,7 @@ class GateInput:
     def __init__(
         self,
         gate: Gate,
-        channels: Mapping[int, Iterable[int]],
+        channels: Mapping[int, Iterable[ChannelEnd]],
         chain: Chain,
         counters: TaskCounters,
         timed: Collection[int] | None = None,
@@ -53,7 +54,7 @@ class GateInput:
         self._timed = frozenset(self._open if timed is None else timed)
         self._watermarks = Watermarks((port, channel) for port in self._timed for channel in self._open[port])
         self._idle = False
-        self._next: tuple[int, int, Element] | None = None
+        self._next: tuple[int, ChannelEnd, Element] | None = None
         self._reasons = dict.fromkeys(self._unfed, EndReason.EXHAUSTED)
         self._left_ports: set[int] = set()
         self._arrivals = latency_markers.FirstArrivals()
@@ -66,7 +67,7 @@ class GateInput:
             return Leave()
         return End(EndReason.STOPPED if EndReason.STOPPED in self._reasons.values() else EndReason.EXHAUSTED)
 
-    def add(self, port: int, channel: int) -> Work:
+    def add(self, port: int, channel: ChannelEnd) -> Work:
         """Add a channel of the gate; until it reports its event time, the task's event time does not advance.
 
         Call it before the gate is polled again. Returns elements for the downstream tasks; ProtocolError if the port
@@ -84,7 +85,7 @@ class GateInput:
         if slowest is None:
             return None
         (port, channel), us = slowest
-        return WatermarkHolder(port, channel, us=None if us == MIN_WATERMARK else us)
+        return WatermarkHolder(port, channel.task, us=None if us == MIN_WATERMARK else us)
 
     def advance_clock(self, times: Times) -> DelayedRows | None:
         """Raise ProtocolError: the rows of a gate come from many splits."""
@@ -103,7 +104,7 @@ class GateInput:
             return None
         return self._work(*polled)
 
-    def _work(self, port: int, channel: int, element: Element) -> Work:
+    def _work(self, port: int, channel: ChannelEnd, element: Element) -> Work:
         match element:
             case Batch():
                 return self._batch(port, element)
@@ -147,7 +148,7 @@ class GateInput:
         if self._arrivals.note(marker):
             yield marker
 
-    def _event_time(self, port: int, channel: int, element: Watermark | Status) -> Work:
+    def _event_time(self, port: int, channel: ChannelEnd, element: Watermark | Status) -> Work:
         if port not in self._timed:
             return
         if isinstance(element, Watermark):
@@ -165,7 +166,7 @@ class GateInput:
             self._idle = self._watermarks.idle
             yield from self._chain.on_status(idle=self._idle)
 
-    def _end(self, port: int, channel: int, reason: EndReason | None) -> Work:
+    def _end(self, port: int, channel: ChannelEnd, reason: EndReason | None) -> Work:
         """End a channel; ``reason`` is None if its sender has left."""
         if channel not in self._open.get(port, ()):
             raise ProtocolError(f"channel {channel} of port {port} has ended twice or does not exist")

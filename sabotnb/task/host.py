@@ -14,6 +14,7 @@ from sabotnb.graph import specs
 from sabotnb.plan import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.protocol import (
     Attempt,
+    ChannelEnd,
     Gate,
     Operator,
     Output,
@@ -32,8 +33,8 @@ from sabotnb.task.result_buffers import Results
 class TaskGate(Gate, Protocol):
     """A gate that reports its channels."""
 
-    def channels(self, port: int) -> Sequence[int]:
-        """Return the indexes of the tasks that send to an input port."""
+    def channels(self, port: int) -> Sequence[ChannelEnd]:
+        """Return the tasks that send to an input port and have neither ended nor left."""
         ...
 
     def queues(self) -> tuple[Queue, ...]:
@@ -46,7 +47,7 @@ class TaskExchange(Protocol):
 
     agent: str
 
-    def gate(self, attempt: Attempt, graph: ExecutionGraph) -> TaskGate:
+    def gate(self, attempt: Attempt, graph: ExecutionGraph, placement: Placement) -> TaskGate:
         """Create the input gate of a task and its channels, so that senders can reach it."""
         ...
 

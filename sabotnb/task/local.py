@@ -34,6 +34,8 @@ from sabotnb.task.task import TaskExecution
 
 AGENT = "this process"
 RUN = RunId("local", 1)
+ATTEMPT = 0
+"""Nothing restarts a task of such a run, so each has one attempt."""
 INTERRUPT_SECONDS = 0.2
 """Longest single wait for rows: an interrupt that arrives just before a wait is handled only after it."""
 
@@ -77,13 +79,18 @@ class _LocalRun:
         self._results = Results(config)
         self._exchange = Exchange(AGENT, config)
         host = Host(self._exchange, self._results, self._on_report, config, makers)
-        placement = Placement({vertex.id: (AGENT,) * vertex.parallelism for vertex in execution.vertices.values()}, {})
+        tasks = {vertex.id: vertex.parallelism for vertex in execution.vertices.values()}
+        placement = Placement(
+            {vertex: (AGENT,) * parallelism for vertex, parallelism in tasks.items()},
+            {vertex: (ATTEMPT,) * parallelism for vertex, parallelism in tasks.items()},
+            {},
+        )
         self._handout = LocalHandout(execution, splits)
         self._tasks = {
             attempt: TaskExecution(Assignment(attempt, execution, placement, *self._handout.first(attempt)), host)
             for vertex in execution.vertices.values()
             for index in range(vertex.parallelism)
-            for attempt in [Attempt(TaskId(RUN, vertex.id, index), 0, FIRST_EPOCH)]
+            for attempt in [Attempt(TaskId(RUN, vertex.id, index), ATTEMPT, FIRST_EPOCH)]
         }
 
     def start(self) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from sabotnb.protocol import Command
+from sabotnb.protocol import CancelTasks, Command
 
 
 class Wakeable(Protocol):
@@ -39,6 +39,11 @@ class Mailbox:
     def take(self) -> Command | None:
         """Remove and return the oldest command; None if there is none."""
         return self._commands.popleft() if self._commands else None
+
+    @property
+    def canceled(self) -> bool:
+        """True while the command to cancel the task is pending."""
+        return any(isinstance(command, CancelTasks) for command in tuple(self._commands))
 
     def wake_operator(self, operator: str) -> None:
         """Ask the task to call ``on_wake`` of an operator; from any thread."""

@@ -24,7 +24,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.errors import ProtocolError
+from sabotnb.errors import ProtocolError, StaleMessage
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import Command, Committable, Failure, Queue, TaskChanged, TaskState
 from sabotnb.task.alarms import Alarms
@@ -60,7 +60,7 @@ class TaskExecution:
         ids = (node.id for node in assignment.vertex.operators)
         self._schemas = dict(zip(ids, assignment.vertex.schemas, strict=False))
         self._stopwatch = Stopwatch(self._counters)
-        self._gate = host.exchange.gate(self.attempt, assignment.graph)
+        self._gate = host.exchange.gate(self.attempt, assignment.graph, assignment.placement)
         self._mailbox = Mailbox(self._gate)
         self._alarms = Alarms()
         self._assembly = Assembly(
@@ -160,9 +160,12 @@ class TaskExecution:
         except TaskCanceled:
             state = TaskState.CANCELED
         except BaseException as error:  # noqa: BLE001 - the thread must not end without a report
-            state, failure = TaskState.FAILED, failure_of(error, self._host.agent)
-            self._probes.samples.note_failure(failure)
-        for raised in self._close():
+            if isinstance(error, StaleMessage) and self._mailbox.canceled:  # its run was released before it read that
+                state = TaskState.CANCELED
+            else:
+                state, failure = TaskState.FAILED, failure_of(error, self._host.agent, self._name)
+                self._probes.samples.note_failure(failure)
+        for raised in self._close(ended=state is TaskState.FINISHED):
             if state is TaskState.FINISHED:
                 state, failure, committables = TaskState.FAILED, failure_of(raised, self._host.agent), ()
             elif not isinstance(raised, TaskCanceled):
@@ -207,10 +210,10 @@ class TaskExecution:
         self._outputs.broadcast(task_input.last_element)
         self._outputs.flush()
 
-    def _close(self) -> list[BaseException]:
-        """Close everything, also after errors; returns the errors."""
+    def _close(self, *, ended: bool) -> list[BaseException]:
+        """Close everything, also after errors; returns the errors. ``ended`` is True at the end of the input."""
         errors = self._chain.close()
-        closers = [self._outputs.close, self._gate.close]
+        closers = [self._outputs.close, self._gate.close if ended else self._gate.discard]
         if self._input is not None:
             closers.insert(0, self._input.close)
         for close in closers:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from sabotnb.protocol import MIN_WATERMARK
+from sabotnb.protocol import MIN_WATERMARK, ChannelEnd
 
-Channel = tuple[int, int]
+Channel = tuple[int, ChannelEnd]
 """(port, channel)"""
 
 

@@ -20,21 +20,42 @@ from sabotnb.eventtime import with_clock
 from sabotnb.exchange import InputGate
 from sabotnb.exchange.channel import Account, Channel, ChannelKey, Sender
 from sabotnb.exchange.transport import Find, OnPeerLost, Peer, Transport
-from sabotnb.protocol import Batch, Cut, CutKind, Element, End, EndReason, Leave, Marker, RunId, Status, Watermark
+from sabotnb.protocol import (
+    Batch,
+    ChannelEnd,
+    Cut,
+    CutKind,
+    Element,
+    End,
+    EndReason,
+    Leave,
+    Marker,
+    RunId,
+    Status,
+    Watermark,
+)
 
 SCHEMA = pa.schema([("k", pa.int64()), ("s", pa.string())])
 """The columns of every batch that the suite sends."""
 
 RUN = RunId("job", 1)
-KEY, OTHER = (ChannelKey(RUN, 1, 0, up, 0) for up in range(2))
+
+
+def channel_key(
+    up: int = 0, down: int = 0, edge: int = 0, epoch: int = 1, attempts: tuple[int, int] = (0, 0)
+) -> ChannelKey:
+    """Return the key of a channel from task ``up`` to task ``down``, in these attempts."""
+    return ChannelKey(RUN, epoch, edge, ChannelEnd(up, attempts[0]), ChannelEnd(down, attempts[1]))
+
+
+KEY, OTHER = (channel_key(up) for up in range(2))
 CONTROL: list[Element] = [
     Watermark(5),
     Status(idle=True),
     Marker("probe", "{}"),
     Cut(1, CutKind.CHECKPOINT, 1, 7, {"k": 2}),
-    Leave(),
-    End(EndReason.STOPPED),
 ]
+LAST: list[Element] = [Leave(), End(), End(EndReason.STOPPED)]
 
 Agents = tuple["SuiteAgent", "SuiteAgent"]
 MakeAgent = Callable[[str], "SuiteAgent"]
@@ -107,7 +128,7 @@ def received(gate: InputGate) -> Element:
     return _received(gate)[2]
 
 
-def _received(gate: InputGate) -> tuple[int, int, Element]:
+def _received(gate: InputGate) -> tuple[int, ChannelEnd, Element]:
     polled = gate.poll(30)
     assert polled is not None, "no element arrived within 30 s"
     return polled
@@ -205,11 +226,12 @@ class TransportSuite:
     def agents(self, make_agent: MakeAgent) -> tuple[SuiteAgent, SuiteAgent]:
         return make_agent("left"), make_agent("right")
 
-    def test_elements_of_every_kind_arrive_in_order(self, agents: Agents) -> None:
+    @pytest.mark.parametrize("last", LAST, ids=str)
+    def test_elements_of_every_kind_arrive_in_order(self, agents: Agents, last: Element) -> None:
         left, right = agents
         gate = right.gate(KEY)
         sender = left.send_to(right)
-        sent: list[Element] = [rows(0, 3), *CONTROL[:3], rows(3, 5), *CONTROL[3:]]
+        sent: list[Element] = [rows(0, 3), *CONTROL[:3], rows(3, 5), *CONTROL[3:], last]
         for element in sent:
             sender.send(element)
         arrived = [received(gate) for _ in sent]
@@ -232,7 +254,7 @@ class TransportSuite:
 
     def test_many_channels_share_a_connection(self, agents: Agents) -> None:
         left, right = agents
-        channels = [ChannelKey(RUN, 1, edge, up, 0) for edge in range(3) for up in range(20)]
+        channels = [channel_key(up, edge=edge) for edge in range(3) for up in range(20)]
         gate = right.gate(*channels)
         senders = [left.send_to(right, key) for key in channels]
         for round_ in range(5):
@@ -241,7 +263,7 @@ class TransportSuite:
         arrived: dict[int, list[int]] = {}
         for _ in range(5 * len(channels)):
             edge, up, element = _received(gate)
-            arrived.setdefault(channels.index(ChannelKey(RUN, 1, edge, up, 0)), []).extend(keys(element))
+            arrived.setdefault(channels.index(channel_key(up.task, edge=edge)), []).extend(keys(element))
         assert arrived == {number: [number * 100 + i for i in range(5)] for number in range(len(channels))}
         assert left.transport.statistics().links == 1
 
@@ -280,7 +302,7 @@ class TransportSuite:
         caplog.set_level("WARNING")  # Dask silences every handler that it finds, while a local cluster runs
         left, right = agents
         gate, waker = right.gate(KEY), Waker()
-        stale = left.send_to(right, ChannelKey(RUN, 0, 0, 0, 0), wake=waker)
+        stale = left.send_to(right, channel_key(epoch=0), wake=waker)
         stale.send(rows(0, 1))
         left.send_to(right).send(End())
         assert received(gate) == End()
@@ -336,11 +358,51 @@ class TransportSuite:
         with pytest.raises(AgentLost, match="left lost the connection with right"):
             waker.send(sender, rows(0, 1))
 
-    def test_a_closed_gate_gives_credit_for_what_it_drops(self, agents: Agents) -> None:
+    def test_a_channel_that_its_reader_has_closed_is_refused(self, agents: Agents) -> None:
+        left, right = agents
+        gate, waker = right.gate(KEY), Waker()
+        sender = left.send_to(right, budget=100, wake=waker)
+        sender.send(Watermark(1))
+        assert received(gate) == Watermark(1)
+        gate.close()
+        with pytest.raises(StaleMessage, match="no task reads"):
+            send_all(partial(waker.send, sender), rows(0, 1000))
+        assert right.transport.statistics().refused >= 1
+
+    def test_a_channel_of_another_attempt_is_refused(self, agents: Agents) -> None:
+        left, right = agents
+        right.gate(channel_key(attempts=(3, 4)))
+        for attempts in [(2, 4), (3, 3), (4, 4), (3, 5)]:
+            waker = Waker()
+            sender = left.send_to(right, channel_key(attempts=attempts), wake=waker)
+            with pytest.raises(StaleMessage, match=f"0#{attempts[0]}->0#{attempts[1]}: no task reads"):
+                send_all(partial(waker.send, sender), rows(0, 1000))
+
+    @pytest.mark.parametrize("last", LAST, ids=str)
+    def test_nothing_follows_the_last_element(self, agents: Agents, last: Element) -> None:
+        left, right = agents
+        gate, waker = right.gate(KEY), Waker()
+        sender = left.send_to(right, wake=waker)
+        sender.send(last)
+        with pytest.raises(StaleMessage, match="no task reads"):
+            send_all(partial(waker.send, sender), rows(0, 1000))
+        assert received(gate) == last
+        assert gate.poll(0) is None
+
+    def test_a_sender_that_has_closed_its_channel_sends_no_more(self, agents: Agents) -> None:
+        left, right = agents
+        gate, sender = right.gate(KEY), left.send_to(right)
+        sender.send(Leave())
+        sender.close()
+        with pytest.raises(StaleMessage, match="closed by its own task, which then sent a Watermark"):
+            sender.send(Watermark(1))
+        assert received(gate) == Leave()
+
+    def test_a_discarded_gate_gives_credit_for_what_it_drops(self, agents: Agents) -> None:
         left, right = agents
         gate, woken = right.gate(KEY), Event()
         sender = left.send_to(right, budget=100, wake=woken.set)
-        gate.close()
+        gate.discard()
         sender.send(rows(0, 1000))
         assert woken.wait(30)
         assert sender.credit() == 100
@@ -406,7 +468,7 @@ class TransportSuite:
             while "right cannot accept a connection" not in caplog.text:
                 assert left.lost == []
         late.send_to(right, OTHER).send(End())
-        assert gate.poll(30) == (0, 1, End())
+        assert gate.poll(30) == (0, OTHER.up, End())
 
     def test_both_sides_report_each_lost_connection(self, agents: Agents) -> None:
         left, right = agents

@@ -27,8 +27,8 @@ UP, DOWN = 2, 3
 RUN = RunId("job", 1)
 
 
-def attempt(vertex, index, epoch=1):
-    return Attempt(TaskId(RUN, vertex, index), 0, epoch)
+def attempt(vertex, index, epoch=1, number=0):
+    return Attempt(TaskId(RUN, vertex, index), number, epoch)
 
 
 class Pair:
@@ -38,31 +38,41 @@ class Pair:
         self.exchanges = {name: Exchange(name, config or Config()) for name in ("left", "right")}
         self.agents = {name: agent_info(name, exchange.start()) for name, exchange in self.exchanges.items()}
         self.spread = spread
+        self.attempts = {}
+        """The newest attempt at each task (vertex, index) that has had more than one."""
 
     def placement(self, graph):
         both = ("left", "right" if self.spread else "left")
-        return {name: tuple(both[i % 2] for i in range(v.parallelism)) for name, v in graph.vertices.items()}
+        tasks = {name: tuple(both[i % 2] for i in range(v.parallelism)) for name, v in graph.vertices.items()}
+        numbers = {name: tuple(self.attempts.get((name, i), 0) for i in range(len(on))) for name, on in tasks.items()}
+        return Placement(tasks, numbers, self.agents)
+
+    def attempt(self, vertex, index, epoch=1):
+        return attempt(vertex, index, epoch, self.attempts.get((vertex, index), 0))
 
     def gate(self, graph, index, vertex="down"):
-        agent = self.placement(graph)[vertex][index]
-        return self.exchanges[agent].gate(attempt(vertex, index), graph)
+        placement = self.placement(graph)
+        return self.exchanges[placement.tasks[vertex][index]].gate(self.attempt(vertex, index), graph, placement)
 
     def output(self, graph, index, wake=no_wake, edge=0, epoch=1):
-        placement = self.placement(graph)
-        edge = graph.edges[edge]
-        exchange = self.exchanges[placement[edge.up][index]]
-        return exchange.output(attempt(edge.up, index, epoch), edge, graph, Placement(placement, self.agents), wake)
+        placement, edge = self.placement(graph), graph.edges[edge]
+        exchange = self.exchanges[placement.tasks[edge.up][index]]
+        return exchange.output(self.attempt(edge.up, index, epoch), edge, graph, placement, wake)
 
     def extend(self, gate, graph, index):
-        exchange = self.exchanges[self.placement(graph)["down"][index]]
-        return exchange.extend(gate, attempt("down", index), graph)
+        placement = self.placement(graph)
+        added = self.exchanges[placement.tasks["down"][index]].extend(
+            gate, self.attempt("down", index), graph, placement
+        )
+        return [(port, up.task) for port, up in added]
 
-    def reroute(self, output, graph, index, cut):
+    def reroute(self, output, graph, index, cut, number=None):
+        """Reroute the output of a task, which is attempt ``number`` if it is not the newest."""
         placement, edge = self.placement(graph), graph.edges[0]
-        exchange = self.exchanges[placement[edge.up][index]]
-        at = Placement(placement, self.agents)
-        routing = exchange.routing(attempt(edge.up, index), edge, graph, at, no_wake, output.senders)
-        output.reroute(routing, cut)
+        exchange = self.exchanges[placement.tasks[edge.up][index]]
+        number = self.attempts.get((edge.up, index), 0) if number is None else number
+        sender = attempt(edge.up, index, number=number)
+        output.reroute(exchange.routing(sender, edge, graph, placement, no_wake, output.senders), cut)
 
     def stop(self):
         for exchange in self.exchanges.values():
@@ -74,6 +84,10 @@ def pair(request):
     pair = Pair(spread=request.param)
     yield pair
     pair.stop()
+
+
+def tasks_of(gate, port):
+    return [up.task for up in gate.channels(port)]
 
 
 def run(pair, graph, batches):
@@ -136,7 +150,7 @@ def test_rebalance_delivers_each_row_once(pair):
 
 def test_a_gather_edge_ends_in_task_0_only(pair):
     graph = edge_graph(EdgeType.GATHER, 3, 2)
-    assert [list(pair.gate(graph, index).channels(0)) for index in (0, 1)] == [[0, 1, 2], []]
+    assert [tasks_of(pair.gate(graph, index), 0) for index in (0, 1)] == [[0, 1, 2], []]
 
 
 def test_edges_into_several_ports(pair):
@@ -150,13 +164,13 @@ def test_edges_into_several_ports(pair):
         128,
     )
     gate = pair.gate(graph, 0)
-    assert [list(gate.channels(port)) for port in range(3)] == [[0, 1], [0, 1], [0]]
+    assert [tasks_of(gate, port) for port in range(3)] == [[0, 1], [0, 1], [0]]
     for edge, index in [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)]:
         output = pair.output(graph, index, edge=edge)
         output.emit(Watermark(edge * 10 + index))
         output.emit(End())
     watermarks = {
-        (port, channel): element.us for port, channel, element in drain(gate, 5) if isinstance(element, Watermark)
+        (port, channel.task): element.us for port, channel, element in drain(gate, 5) if isinstance(element, Watermark)
     }
     assert watermarks == {(0, 0): 10, (0, 1): 11, (1, 0): 20, (1, 1): 21, (2, 0): 0}
 
@@ -183,15 +197,82 @@ def test_tasks_join_and_leave_a_running_edge(pair, up, down):
         behind = dict.fromkeys(range(2, up), True)  # a task that joins with the cut has no rows before it
         for _, channel, element in drain(gate, len(gate.channels(0))):
             if isinstance(element, Batch):
-                received.setdefault((index, behind.get(channel, False)), []).extend(keys(element))
+                received.setdefault((index, behind.get(channel.task, False)), []).extend(keys(element))
             elif isinstance(element, Cut):
-                behind[channel] = True
+                behind[channel.task] = True
             else:
                 assert element == (End() if index < down else Leave())
     for behind, tasks, start in [(False, 2, 0), (True, down, 500)]:
         sent = [k for task in range(up if behind else 2) for k in range(1000 * task + start, 1000 * task + start + 500)]
         assert [sorted(received.get((task, behind), [])) for task in range(tasks)] == owners(tasks, sent)
     assert len(received) <= 2 + down
+
+
+@pytest.mark.parametrize("joins", ["before", "after"])
+def test_a_task_moves_above_a_gate(pair, joins):
+    """Attempt 5 at task 1 takes the place of attempt 0, which sends its last rows before or after it has joined."""
+    graph = edge_graph(EdgeType.GATHER, 2, 1)
+    gate = pair.gate(graph, 0)
+    old, stays = pair.output(graph, 1), pair.output(graph, 0)
+    pair.attempts["up", 1] = 5
+    if joins == "before":
+        assert pair.extend(gate, graph, 0) == [(0, 1)]
+        new = pair.output(graph, 1)
+        new.emit(rows(10, 20))
+    for element in (rows(0, 10), Leave()):
+        old.emit(element)
+    elements = drain(gate, 1)
+    if joins == "after":
+        assert pair.extend(gate, graph, 0) == [(0, 1)]
+        new = pair.output(graph, 1)
+        new.emit(rows(10, 20))
+    assert pair.extend(gate, graph, 0) == []
+    for output in (new, stays):
+        output.emit(End())
+    elements += drain(gate, 2)
+    of = {}
+    for _, up, element in elements:
+        of.setdefault(up, []).append(keys(element) if isinstance(element, Batch) else element)
+    assert of == {(1, 0): [[*range(10)], Leave()], (1, 5): [[*range(10, 20)], End()], (0, 0): [End()]}
+    assert gate.channels(0) == []
+
+
+def test_a_task_moves_below_an_output(pair):
+    """Task 1 moves: its new attempt has a gate of its own, and the cut divides the rows between the two."""
+    graph, cut = edge_graph(EdgeType.HASH, 1, 2), Cut(1, CutKind.RESCALE, 1)
+    gates = [pair.gate(graph, index) for index in range(2)]
+    output = pair.output(graph, 0)
+    output.emit(rows(0, 500))
+    pair.attempts["down", 1] = 5
+    moved = pair.gate(graph, 1)
+    pair.reroute(output, graph, 0, cut)
+    output.emit(rows(500, 1000))
+    output.emit(End())
+    last = [Leave(), End(), End()]
+    received = [[element for _, _, element in drain(gate, 1)] for gate in (gates[1], moved, gates[0])]
+    assert [elements[-1] for elements in received] == last
+    between = [split_at(elements[:-1], cut) for elements in received]
+    before, after = owners(2, [*range(500)]), owners(2, [*range(500, 1000)])
+    assert between == [[before[1], []], [[], after[1]], [before[0], after[0]]]
+
+
+def split_at(elements, cut):
+    """Return the keys before and behind ``cut``."""
+    at = elements.index(cut)
+    return [[k for element in part for k in keys(element)] for part in (elements[:at], elements[at + 1 :])]
+
+
+def test_a_sender_that_has_sent_before_is_refused_when_its_channel_is_closed(pair):
+    graph = edge_graph(EdgeType.GATHER, 2, 1)
+    gate, wakers = pair.gate(graph, 0), [Waker(), Waker()]
+    outputs = [pair.output(graph, index, wakers[index]) for index in range(2)]
+    for output in outputs:
+        output.emit(Watermark(1))
+    assert [gate.poll(30)[2] for _ in range(2)] == [Watermark(1)] * 2
+    gate.close()
+    for index, output in enumerate(outputs):
+        with pytest.raises(StaleMessage, match=f"{index}#0->0#0"):
+            send_all(partial(wakers[index].emit, output), rows(0, 5000))
 
 
 def test_a_local_batch_is_not_copied():
@@ -297,13 +378,15 @@ from exchanges import agent_info, drain, edge_graph, keys
 from sabotnb.config import Config
 from sabotnb.exchange import Exchange
 from sabotnb.graph.job_graph import EdgeType
+from sabotnb.protocol import Placement
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.protocol.elements import Batch
 
 exchange = Exchange("right", Config())
 print(json.dumps(dict(exchange.start())), flush=True)
 attempt = Attempt(TaskId(RunId("job", 1), "down", 0), 0, 1)
-gate = exchange.gate(attempt, edge_graph(EdgeType.GATHER, 2, 1))
+placement = Placement({"up": ("left", "left"), "down": ("right",)}, {"up": (0, 0), "down": (0,)}, {})
+gate = exchange.gate(attempt, edge_graph(EdgeType.GATHER, 2, 1), placement)
 print("ready", flush=True)
 elements = [element for _, _, element in drain(gate, 2)]
 print(sum(k for element in elements if isinstance(element, Batch) for k in keys(element)), flush=True)
@@ -328,7 +411,7 @@ def outputs_to(process, exchange):
     placement = {"up": ("left", "left"), "down": ("right",)}
     wakers = [Waker(), Waker()]
     edge = graph.edges[0]
-    at = Placement(placement, agents)
+    at = Placement(placement, {"up": (0, 0), "down": (0,)}, agents)
     return wakers, [exchange.output(attempt(edge.up, i), edge, graph, at, wakers[i]) for i in range(2)]
 
 

@@ -11,19 +11,18 @@ from threading import Event, Thread, Timer
 import pytest
 from descriptors import no_descriptor_left
 from distributed import Security
-from exchanges import rows
+from exchanges import channel_key, rows
 
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange import handshakes, sockets
-from sabotnb.exchange.channel import Account, ChannelKey
+from sabotnb.exchange.channel import Account
 from sabotnb.exchange.frames import HEADER, FrameKind
 from sabotnb.exchange.gate import InputGate
 from sabotnb.exchange.handshakes import Handshakes
 from sabotnb.exchange.sockets import SocketTransport
 from sabotnb.exchange.transport import Peer
-from sabotnb.protocol.ids import RunId
 
-KEY = ChannelKey(RunId("job", 1), 1, 0, 0, 0)
+KEY = channel_key()
 SECURITY = Security.temporary()
 
 

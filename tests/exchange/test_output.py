@@ -4,20 +4,18 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pytest
-from exchanges import edge_graph, keys, rows
+from exchanges import channel_key, edge_graph, keys, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb.config import Config
 from sabotnb.eventtime import with_clock
-from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.output import ChannelRouting, OutputPartition
 from sabotnb.exchange.rate_limiter import BURST, RateLimiter
 from sabotnb.exchange.routing import splitter
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Marker, Status, Watermark
-from sabotnb.protocol.ids import RunId
 
 CONFIG = Config(coalesce_rows=4, coalesce_bytes=1 << 20, coalesce_seconds=0.010)
 
@@ -33,7 +31,7 @@ class Wire:
     joined: int = 0
 
     def __post_init__(self):
-        self.key = ChannelKey(RunId("job", 1), 1, 0, 0, self.down)
+        self.key = channel_key(0, self.down)
 
     def send(self, element):
         self.sent.append(element)

@@ -5,12 +5,11 @@ import socket
 import time
 from contextlib import ExitStack
 
-from exchanges import no_wake
+from exchanges import channel_key, no_wake
 
-from sabotnb.exchange.channel import Account, ChannelKey
+from sabotnb.exchange.channel import Account
 from sabotnb.exchange.sockets import SocketTransport, lock_folder, remove_stale_folders
 from sabotnb.exchange.transport import Peer
-from sabotnb.protocol.ids import RunId
 
 
 def test_folders_of_killed_agents_are_removed(tmp_path):
@@ -33,7 +32,7 @@ def test_stop_waits_for_all_peers_together():
         for number in range(20):
             silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))  # it does not accept
             peer = Peer(f"silent-{number}", {"tcp": f"127.0.0.1:{silent.getsockname()[1]}"})
-            transport.open(ChannelKey(RunId("job", 1), 1, 0, 0, number), peer, Account(1, no_wake))
+            transport.open(channel_key(0, number), peer, Account(1, no_wake))
         began = time.monotonic()
         transport.stop()
         assert time.monotonic() - began < 10  # a second for each would be 20

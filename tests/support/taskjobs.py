@@ -153,14 +153,17 @@ class Deployed:
         self._exchange = Exchange("agent-1", config)
         host = Host(self._exchange, self.results, self.reports, config, MAKERS)
         tasks = {v.id: ("agent-1",) * v.parallelism for v in execution.vertices.values()}
-        self._placement = Placement(tasks, {})
+        numbers = iter(range(sum(v.parallelism for v in execution.vertices.values())))
+        attempts = {v.id: tuple(next(numbers) for _ in range(v.parallelism)) for v in execution.vertices.values()}
+        self._placement = Placement(tasks, attempts, {})
         self.tasks: dict[str, TaskExecution] = {}
         for v in execution.vertices.values():
             spec = v.operators[0].spec
             splits = spec.options["source"].splits() if isinstance(spec, specs.Source) else []
             for i in range(v.parallelism):
-                attempt = Attempt(TaskId(RUN, v.id, i), len(self.tasks), 1)
-                assignment = Assignment(attempt, execution, self._placement, tuple(splits[i :: v.parallelism]))
+                assignment = Assignment(
+                    self._attempt(v.id, i), execution, self._placement, tuple(splits[i :: v.parallelism])
+                )
                 self.tasks[f"{v.id}[{i}]"] = TaskExecution(assignment, host)
 
     def start(self, *, sources: bool = True) -> Deployed:
@@ -173,8 +176,10 @@ class Deployed:
     def output(self, up: str, index: int) -> OutputPartition:
         """Return the output of a task that is not started, so that a test can send on it."""
         edge = next(edge for edge in self._execution.edges if edge.up == up)
-        attempt = Attempt(TaskId(RUN, up, index), 0, 1)
-        return self._exchange.output(attempt, edge, self._execution, self._placement, lambda: None)
+        return self._exchange.output(self._attempt(up, index), edge, self._execution, self._placement, lambda: None)
+
+    def _attempt(self, vertex: str, index: int) -> Attempt:
+        return Attempt(TaskId(RUN, vertex, index), self._placement.attempts[vertex][index], 1)
 
     def command(self, command: Command) -> None:
         for task in self.tasks.values():
@@ -185,12 +190,16 @@ class Deployed:
         self.command(CancelTasks(RUN, 1))
         return await_canceled(self.tasks.values(), grace)
 
+    def release(self) -> None:
+        """Close every channel, as the agent does when it drops the run."""
+        self._exchange.release(RUN, 1)
+
     def __enter__(self) -> Deployed:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.cancel()
-        self._exchange.release(RUN, 1)
+        self.release()
         self._exchange.stop()
 
 

@@ -4,10 +4,10 @@ import itertools
 
 import pyarrow as pa
 import pytest
+from exchanges import channel_key
 from taskjobs import X, rows
 
 from sabotnb.errors import ProtocolError
-from sabotnb.exchange.channel import ChannelKey
 from sabotnb.exchange.gate import InputGate
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import Union
@@ -25,7 +25,6 @@ from sabotnb.protocol.elements import (
     Status,
     Watermark,
 )
-from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Operator
 from sabotnb.task.chain import Chain, Emission, Stage
 from sabotnb.task.gate_input import GateInput
@@ -59,13 +58,13 @@ class Input:
         nodes = [Node(name, Union(ports)) for name in ("first", "second")]
         counters = self.counters = TaskCounters(operators={node.id: 0 for node in nodes})
         stages = [Stage(node, operator) for node, operator in zip(nodes, self.operators, strict=True)]
-        self.gate = InputGate((port, ChannelKey(RunId("job", 1), 1, port, up, 0)) for port, up in channels)
+        self.gate = InputGate((port, channel_key(up, edge=port)) for port, up in channels)
         numbers = {port: self.gate.channels(port) for port in range(ports)}
         steps = Steps()
         self.input = GateInput(self.gate, numbers, Chain(stages, steps, Probes(counters)), counters, timed)
 
     def put(self, port, up, element):
-        channels = {(channel.port, channel.key.up): channel for channel in self.gate.all_channels()}
+        channels = {(channel.port, channel.key.up.task): channel for channel in self.gate.all_channels()}
         channels[port, up].put(element, 0)
 
     def take(self):
@@ -83,8 +82,9 @@ class Input:
         return self.take()
 
     def add(self, port, up):
-        self.gate.add(port, ChannelKey(RunId("job", 1), 1, port, up, 0))
-        return list(self.input.add(port, up))
+        key = channel_key(up, edge=port)
+        self.gate.add(port, key)
+        return list(self.input.add(port, key.up))
 
     @property
     def calls(self):
@@ -168,6 +168,23 @@ def test_an_added_channel_holds_the_event_time_back_until_it_reports():
     assert not task.input.ended
     assert task.outputs_of(0, 3, Watermark(9), End()) == [Watermark(9)]
     assert task.input.ended
+
+
+def test_an_attempt_that_replaces_another_does_not_let_the_event_time_go_ahead():
+    task = Input((0, 0), (0, 1))
+    for up, us in ((0, 5), (1, 6)):
+        task.outputs_of(0, up, Watermark(us))
+    old, new = task.gate.all_channels()[1], channel_key(1, attempts=(7, 0))
+    joined = task.gate.add(0, new)
+    assert list(task.input.add(0, new.up)) == []
+    old.put(Leave(), 0)
+    assert task.take() == []
+    assert task.outputs_of(0, 0, Watermark(9)) == []
+    joined.put(Watermark(8), 0)
+    assert task.take() == [Watermark(8)]
+    joined.put(End(), 0)
+    assert task.take() == [Watermark(9)]
+    assert not task.input.ended
 
 
 def test_a_channel_added_to_idle_channels_is_active():

@@ -56,7 +56,8 @@ def job(source="some", operator=1):
 def deployment(execution, run=RUN, epoch=1):
     attempts = [Attempt(TaskId(run, vertex, 0), number, epoch) for number, vertex in enumerate(execution.vertices)]
     data, _ = execution_graph_codec.dump(execution)
-    placement = Placement(dict.fromkeys(execution.vertices, ("agent-1",)), {})
+    by_vertex = {attempt.task.vertex: (attempt.number,) for attempt in attempts}
+    placement = Placement(dict.fromkeys(execution.vertices, ("agent-1",)), by_vertex, {})
     splits = (AssignSplits(attempts[0], tuple(numbers([]).splits()), SplitsLeft()),)
     return Deployment(run, epoch, data, placement, tuple(attempts), splits)
 

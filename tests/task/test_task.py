@@ -28,7 +28,7 @@ from sabotnb.eventtime import is_delayed, with_clock
 from sabotnb.graph import specs
 from sabotnb.operators.sort import SortOperator
 from sabotnb.protocol import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources, TaskState
-from sabotnb.protocol.elements import Batch, EndReason, Leave
+from sabotnb.protocol.elements import Batch, End, EndReason, Leave
 from sabotnb.protocol.operator import Committable, Delayed, Operator
 from sabotnb.protocol.source import Finished, Polled
 from sabotnb.protocol.state import StateSpec
@@ -217,6 +217,61 @@ def test_a_task_whose_senders_left_leaves_and_does_not_end_its_operators():
         assert [changed.counters.rows_out for changed in finished] == [0, 0]
         pulled = deployed.results.take(RUN, {("sink.1", 0): 0}, 1, timeout=60)
         assert pulled["sink.1", 0] == Pulled(0, (), ended=True)
+
+
+def test_a_task_that_sends_to_one_that_has_ended_fails():
+    job = graph(
+        [vertex("numbers", reads(numbers([[1], Hold(threading.Event())]))), vertex("total", Custom(Total), COLLECT)],
+        ("numbers", "total"),
+    )
+    with Deployed(job, Config()) as deployed:
+        deployed.tasks["total[0]"].start()
+        deployed.output("numbers", 0).emit(End())  # and yet the task itself sends a row
+        deployed.reports.wait(TaskState.FINISHED)
+        deployed.tasks["numbers[0]"].start()
+        deployed.command(StartSources(RUN, 1))
+        (failed,) = deployed.reports.wait(TaskState.FAILED)
+    assert failed.attempt.task.vertex == "numbers"
+    assert (failed.failure.error, failed.failure.operator) == ("StaleMessage", "numbers")
+    assert failed.failure.message.startswith("numbers: no task reads channel ")
+
+
+@pytest.mark.parametrize("state", [TaskState.FAILED, TaskState.CANCELED])
+def test_a_task_that_fails_or_is_canceled_does_not_fail_those_that_send_to_it(state):
+    fails = FailAt(1 if state is TaskState.FAILED else 0)
+    job = graph(
+        [vertex("numbers", reads(numbers([[1]]))), vertex("sink", Custom(lambda: Faulty(Total(), fails)), COLLECT)],
+        ("numbers", "sink"),
+    )
+    with Deployed(job) as deployed:
+        sink = deployed.tasks["sink[0]"]
+        if state is TaskState.CANCELED:
+            sink.post(CancelTasks(RUN, 1))
+        sink.start()
+        deployed.reports.wait(state)
+        assert sink.join(60)
+        deployed.tasks["numbers[0]"].start()
+        deployed.command(StartSources(RUN, 1))
+        deployed.reports.wait(TaskState.FINISHED)
+    assert deployed.reports.ends() == [state.value, "FINISHED"]
+
+
+def test_a_task_whose_run_is_released_before_it_reads_its_cancel_is_canceled():
+    def release():
+        deployed.command(CancelTasks(RUN, 1))
+        deployed.release()
+
+    job = graph(
+        [
+            vertex("numbers", reads(numbers([[1], [2]])), Custom(lambda: Reached(threading.Event(), release))),
+            vertex("sink", Custom(Total), COLLECT),
+        ],
+        ("numbers", "sink"),
+    )
+    with Deployed(job) as deployed:
+        deployed.start()
+        deployed.reports.wait_until(lambda: len(deployed.reports.ends()) == 2)
+        assert deployed.reports.ends() == ["CANCELED", "CANCELED"]
 
 
 def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():

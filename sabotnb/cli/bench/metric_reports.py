@@ -69,19 +69,23 @@ def _deployment() -> tuple[Deployment, dict[str, bytes]]:
     graph = physical(counts.to_job_graph(), 1)
     execution, blobs = execution_graph_codec.dump(graph)
     tasks = [TaskId(RUN, one.id, index) for one in graph.vertices.values() for index in range(one.parallelism)]
-    attempts = tuple(Attempt(task, number, FIRST_EPOCH) for number, task in enumerate(tasks))
+    attempts = {task: Attempt(task, number, FIRST_EPOCH) for number, task in enumerate(tasks)}
+    numbers = {
+        one.id: tuple(attempts[TaskId(RUN, one.id, index)].number for index in range(one.parallelism))
+        for one in graph.vertices.values()
+    }
     specs = {one.id: one.operators[0].spec for one in graph.vertices.values()}
     splits = tuple(
         AssignSplits(attempt, tuple(connectors.source(spec).splits()), SplitsLeft())
-        for attempt in attempts
-        if isinstance(spec := specs[attempt.task.vertex], Source)
+        for task, attempt in attempts.items()
+        if isinstance(spec := specs[task.vertex], Source)
     )
     return Deployment(
         RUN,
         FIRST_EPOCH,
         execution,
-        Placement({one.id: ("bench",) * one.parallelism for one in graph.vertices.values()}, {}),
-        attempts,
+        Placement({one.id: ("bench",) * one.parallelism for one in graph.vertices.values()}, numbers, {}),
+        tuple(attempts.values()),
         splits,
     ), blobs
 

@@ -48,8 +48,12 @@ def _agents(endpoints: Mapping[str, Mapping[str, str]]) -> dict[str, AgentInfo]:
 
 def _output(exchange: Exchange, edge: int, agents: Mapping[str, AgentInfo], woken: Event) -> OutputPartition:
     return exchange.output(
-        _attempt(GRAPH.edges[edge].up), GRAPH.edges[edge], GRAPH, Placement(PLACE, agents), woken.set
+        _attempt(GRAPH.edges[edge].up), GRAPH.edges[edge], GRAPH, _placement(PLACE, agents), woken.set
     )
+
+
+def _placement(place: Mapping[str, tuple[str, ...]], agents: Mapping[str, AgentInfo]) -> Placement:
+    return Placement(place, {vertex: (0,) * len(tasks) for vertex, tasks in place.items()}, agents)
 
 
 def _attempt(vertex: str, index: int = 0) -> Attempt:
@@ -80,7 +84,7 @@ def _transfer(kind: str, rows: int, batches: int) -> Make:
         )
         assert process.stdout is not None
         theirs = json.loads(process.stdout.readline())
-        gate = exchange.gate(_attempt("back"), GRAPH)
+        gate = exchange.gate(_attempt("back"), GRAPH, _placement(PLACE, {}))
         usable = {name: theirs[name] for name in (kind, "token")}
         woken = Event()
         output = _output(exchange, 0, _agents({HERE: ours, THERE: usable}), woken)
@@ -108,8 +112,8 @@ def _fan(figures: dict[str, float]) -> Make:
 
     def run() -> None:
         exchange = Exchange(HERE, Config())
-        gates = [exchange.gate(_attempt("down", index), graph) for index in range(100)]
-        placement = Placement(place, {})
+        placement = _placement(place, {})
+        gates = [exchange.gate(_attempt("down", index), graph, placement) for index in range(100)]
         outputs = [exchange.output(_attempt("up", index), edge, graph, placement, lambda: None) for index in range(100)]
         batch = _batch(ROWS)
         for _ in range(5):
@@ -138,7 +142,7 @@ def _far() -> None:
     exchange = Exchange(THERE, Config())
     theirs = json.loads(sys.argv[1])
     ours = exchange.start()
-    gate = exchange.gate(_attempt("far"), GRAPH)
+    gate = exchange.gate(_attempt("far"), GRAPH, _placement(PLACE, {}))
     print(json.dumps(dict(ours)), flush=True)
     woken = Event()
     output = _output(exchange, 1, _agents({HERE: theirs, THERE: ours}), woken)
