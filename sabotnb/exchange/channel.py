@@ -12,6 +12,8 @@ downstream task) and credit in bytes (``Account``). Both ends may be in one proc
   for good, or its run is over. The sender gets an error, as rows would vanish otherwise. A discarded one drops and
   refunds what arrives: its reader has failed or was canceled, which the machine knows, and the senders are to end by
   its command and not by errors that hide the reason.
+- The gate decides how much credit a channel has, see ``credit``. ``granted`` is what the sender may have outstanding:
+  its initial credit, plus what refunds have returned beyond the charges, less what they have withheld.
 - A charge is a number that travels with its batch, so both ends count the same: memory within a process, encoded bytes
   between processes.
 - All channels of a gate share the gate's lock. A channel is in the gate's ``ready`` queue exactly while it has elements
@@ -91,7 +93,7 @@ class Channel:
         self._queue: deque[tuple[Element | EncodedBatch, int]] = deque()
         self._closed = False
         self._discarded = False
-        self._budget = 0
+        self._granted = 0
         self._refund: Callable[[int], None] = _no_sender
 
     def attach(self, refund: Callable[[int], None], budget: int) -> None:
@@ -99,7 +101,8 @@ class Channel:
 
         ``budget`` is the sender's initial credit in bytes.
         """
-        self._refund, self._budget = refund, budget
+        with self._changed:
+            self._refund, self._granted = refund, budget
 
     def put(self, element: Element | EncodedBatch, charge: int) -> bool:
         """Append an element; never blocks. False if the channel is closed: the sender has to learn that.
@@ -112,7 +115,7 @@ class Channel:
             discarded = self._discarded
             if not discarded:
                 self._append(element, charge)
-        if discarded:
+        if discarded and charge:
             self.refund(charge)
         return True
 
@@ -127,24 +130,36 @@ class Channel:
             self._ready.append(self)
             self._changed.notify()
 
-    def take(self) -> tuple[Element | EncodedBatch, int, bool]:
-        """Remove the first element; return it, its charge (to be refunded) and whether more are queued.
+    @property
+    def granted(self) -> int:
+        """The bytes that the sender may have outstanding; from any thread."""
+        return self._granted
 
-        The caller holds ``changed``.
+    def take(self, credit: int | None) -> tuple[Element | EncodedBatch, int, int, bool]:
+        """Remove the first element; return it, its charge, what to refund for it, and whether more are queued.
+
+        The refund is the charge, more, or less, so that the sender has ``credit`` bytes or comes as near as one refund
+        can bring it; None leaves it what it has. The caller holds ``changed``, and refunds when it does not.
         """
         element, charge = self._queue.popleft()
         self.held -= charge
-        return element, charge, bool(self._queue)
+        refund = charge
+        if charge and credit is not None:
+            refund = max(0, charge + credit - self._granted)
+            self._granted += refund - charge
+        return element, charge, refund, bool(self._queue)
 
-    def queue(self) -> Queue:
-        """Return how full the channel is; bytes still on the wire count as free credit. From any thread."""
+    def queue(self, seconds: Callable[[int], float | None]) -> Queue:
+        """Return how full the channel is; bytes still on the wire count as free credit. From any thread.
+
+        ``seconds`` returns how long the task takes to consume a number of bytes, None if that is not known.
+        """
         held = self.held  # read once: the gate's thread may change it between two reads
-        return Queue(self.key.edge, self.key.up.task, held, max(0, self._budget - held))
+        return Queue(self.key.edge, self.key.up.task, held, max(0, self._granted - held), seconds(held))
 
-    def refund(self, charge: int) -> None:
+    def refund(self, nbytes: int) -> None:
         """Return credit to the sender; the caller must not hold ``changed``."""
-        if charge:
-            self._refund(charge)
+        self._refund(nbytes)
 
     def block(self, *, blocked: bool) -> None:
         """Stop or resume offering elements to ``poll``; the channel still receives them."""
@@ -175,7 +190,8 @@ class Channel:
                 self._ready.remove(self)  # a task that is still canceling may poll once more
             self._queue.clear()
             charge, self.held = self.held, 0
-        self.refund(charge)
+        if charge:
+            self.refund(charge)
 
 
 def _no_sender(charge: int) -> None:

@@ -53,7 +53,7 @@ class Exchange:
 
     def gate(self, attempt: Attempt, graph: ExecutionGraph, placement: Placement) -> InputGate:
         """Create the input gate of a task, before any upstream task sends: a sender without a gate is refused."""
-        gate = InputGate(_inputs(attempt, graph, placement), self._forget)
+        gate = InputGate(_inputs(attempt, graph, placement), self._forget, self._config.gate_bytes)
         self._register(attempt, gate.all_channels())
         return gate
 
@@ -89,9 +89,9 @@ class Exchange:
     ) -> OutputPartition:
         """Create the output of a task of ``edge.up`` on ``edge``.
 
-        Each channel has an equal share of its gate's bytes as budget. ``wake`` is called from any thread when credit
-        has returned or a pending slice is due: the task then asks ``writable`` again, and calls ``flush`` before it
-        sleeps.
+        Each channel begins with an equal share of its gate's bytes as credit; after that the gate decides (``credit``).
+        ``wake`` is called from any thread when credit has returned or a pending slice is due: the task then asks
+        ``writable`` again, and calls ``flush`` before it sleeps.
         """
         routing = self.routing(attempt, edge, graph, placement, wake)
         wake_after = partial(self._timer.set, callback=wake)
@@ -114,11 +114,12 @@ class Exchange:
         agents, index = placement.tasks[edge.down], attempt.task.index
         edges_in = input_edges(graph, edge.down)
         senders = dict(existing or {})
+        here = ChannelEnd(index, attempt.number)
         tasks = downstreams(edge, graph, index)
         for down in tasks:
             end = placement.end(edge.down, down)
             if down not in senders or senders[down].key.down != end:
-                key = ChannelKey(attempt.run, attempt.epoch, edge.index, ChannelEnd(index, attempt.number), end)
+                key = ChannelKey(attempt.run, attempt.epoch, edge.index, here, end)
                 channels = sum(len(upstreams(edge_in, graph, down)) for edge_in in edges_in)
                 account = Account(max(1, self._config.gate_bytes // channels), wake)
                 senders[down] = self._sender(key, account, agents[down], placement.agents)

@@ -17,6 +17,7 @@ any number of channels. Threads of upstream tasks and of connections put element
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from threading import Condition, Lock
 
 from sabotnb.errors import ProtocolError
 from sabotnb.exchange.channel import Channel, ChannelKey, EncodedBatch
+from sabotnb.exchange.credit import GateCredit
 from sabotnb.protocol import ChannelEnd, Element, End, Leave, Queue
 
 
@@ -45,11 +47,16 @@ class InputGate:
 
     ``keys`` are (port, channel key). One edge feeds a port, so port and sending task identify a channel. The task's
     thread polls and adds channels; any thread puts and wakes. ``on_forget`` is called with the key of each channel
-    that is forgotten or closed.
+    that is forgotten or closed. ``nbytes`` is the budget of all channels; without it each keeps the credit that its
+    sender began with. ``clock`` returns seconds.
     """
 
     def __init__(
-        self, keys: Iterable[tuple[int, ChannelKey]], on_forget: Callable[[ChannelKey], None] = _ignore
+        self,
+        keys: Iterable[tuple[int, ChannelKey]],
+        on_forget: Callable[[ChannelKey], None] = _ignore,
+        nbytes: int | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._on_forget = on_forget
         self._changed = Condition(Lock())
@@ -60,6 +67,7 @@ class InputGate:
         self._forgotten: set[tuple[int, ChannelEnd]] = set()
         # changed under the lock; other threads read it without, in one step (``tuple``)
         self._channels = {(port, key.up): Channel(key, port, self._changed, self._ready) for port, key in keys}
+        self._credit = GateCredit(nbytes, len(self._channels), clock)
 
     def add(self, port: int, key: ChannelKey) -> Channel:
         """Add a channel to ``port``; ProtocolError if it is or was there. In a gate that has ended, it ends at once."""
@@ -68,6 +76,7 @@ class InputGate:
             if self.knows(port, key.up):
                 raise ProtocolError(f"channel {key} is already in its gate, or has left it")
             self._channels[port, key.up] = channel
+            self._credit.resize(len(self._channels))
             closed, discarded = self._closed, self._discarded
         if closed:
             channel.close()
@@ -88,17 +97,22 @@ class InputGate:
         return tuple(self._channels.values())
 
     def poll(self, timeout: float) -> tuple[int, ChannelEnd, Element] | None:
+        credit = self._credit
+        credit.begin_poll(len(self._ready))
         with self._changed:
             if timeout > 0 and not self._has_event():
                 self._changed.wait_for(self._has_event, timeout)
+                credit.end_wait()
             self._woken = False
             if not self._ready:
                 return None
             channel = self._ready.popleft()
-            element, charge, more = channel.take()
+            element, charge, refund, more = channel.take(credit.per_channel)
             if more:
                 self._ready.append(channel)
-        channel.refund(charge)
+        if charge:
+            credit.consume(id(channel), charge)
+            channel.refund(refund)
         if isinstance(element, EncodedBatch):
             return channel.port, channel.key.up, element.decode()
         if isinstance(element, End | Leave):
@@ -110,6 +124,7 @@ class InputGate:
         name = channel.port, channel.key.up
         with self._changed:
             del self._channels[name]
+            self._credit.resize(len(self._channels))
             self._forgotten.add(name)
         channel.close()
         self._on_forget(channel.key)
@@ -141,7 +156,7 @@ class InputGate:
 
         It takes no lock: each number is right by itself, but they may be of different moments.
         """
-        return tuple(channel.queue() for channel in self.all_channels() if channel.held)
+        return tuple(channel.queue(self._credit.seconds) for channel in self.all_channels() if channel.held)
 
     def close(self) -> None:
         with self._changed:

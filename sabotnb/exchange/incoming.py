@@ -33,14 +33,13 @@ class Receipt(Enum):
 class IncomingChannel:
     """A channel that a peer has opened: decodes frames into the gate's queue and returns credit to the peer.
 
-    Small refunds are collected until they are a quarter of the budget, as each is a frame. They are sent at once when
-    the queue is empty: the sender may have no credit left and wait for them.
+    Small refunds are collected until they are a quarter of what the sender may have outstanding, as each is a frame.
+    They are sent at once when the queue is empty: the sender may have no credit left and wait for them.
     """
 
     def __init__(self, number: int, channel: Channel, budget: int, link: PeerLink) -> None:
         self.channel = channel
         self._number = number
-        self._least_refund = budget // 4
         self._link = link
         self._decoder = Decoder()
         self._owed = 0
@@ -57,10 +56,11 @@ class IncomingChannel:
     def _refund(self, nbytes: int) -> None:
         with self._owed_lock:  # the task refunds what it polls, the reading thread what arrives at a closed queue
             self._owed += nbytes
-            if self._owed < self._least_refund and self.channel.held:
+            if self._owed < self.channel.granted // 4 and self.channel.held:
                 return
             owed, self._owed = self._owed, 0
-        self._link.send([Frame(FrameKind.CREDIT, self._number, value=owed)])
+        if owed:
+            self._link.send([Frame(FrameKind.CREDIT, self._number, value=owed)])
 
 
 class Incoming:

@@ -95,6 +95,8 @@ TaskReport = TaskChanged | SplitWanted
 class Queue(NamedTuple):
     """The receiving end of a channel: bytes unread (``held``), and the credit that its sender has left.
 
+    ``seconds`` is how long the receiving task takes to consume what it holds; None before that was measured.
+
     A tuple because each report may hold thousands of them.
     """
 
@@ -103,6 +105,7 @@ class Queue(NamedTuple):
     """Index of the sending task."""
     held: int
     credit: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,8 +354,9 @@ def test_a_gate_reports_how_full_its_channels_are(pair):
     output.emit(rows(0, 5000))
     while not (queues := gate.queues()):
         assert gate.statistics().channels == UP  # still under way
-    ((edge, sender, held, credit),) = queues
-    assert (edge, sender, held + credit) == (0, 1, Config().gate_bytes // UP)
+    (queue,) = queues
+    assert (queue.edge, queue.sender, queue.held + queue.credit) == (0, 1, Config().gate_bytes // UP)
+    assert queue.seconds is None
 
 
 def test_a_hundred_by_a_hundred_channels_share_few_connections():
